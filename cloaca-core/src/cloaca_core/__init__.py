@@ -1,0 +1,1 @@
+"""The engine, every rule and all shared SQL of cloaca; import ``cloaca`` instead of this."""

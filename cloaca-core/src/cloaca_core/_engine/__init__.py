@@ -1,0 +1,1 @@
+"""PLAN, CLAIM, EXECUTE, RECORD, RECOVER: what happens between submit and result. Private."""

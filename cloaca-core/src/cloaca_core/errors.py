@@ -1,0 +1,211 @@
+"""Every exception that cloaca raises, in one tree.
+
+    CloacaError
+    ├── ContextError                    a value or a key that a Context cannot take
+    │   ├── ContextValueError           (ValueError)
+    │   ├── ContextTypeError            (TypeError)
+    │   ├── ContextKeyError             (KeyError)
+    │   ├── SecretsNotConfiguredError   (RuntimeError)
+    │   └── SecretDeniedError           (PermissionError)
+    ├── DefinitionError                 (ValueError) a task, rule or workflow is defined wrongly
+    │   └── WorkflowValidationError     the graph of a workflow does not hold together
+    ├── DefinitionTypeError             (TypeError) an argument of an unsupported type
+    ├── ConfigError                     (ValueError) a setting has an unacceptable value
+    │   └── ConfigTypeError             (TypeError) … or an unsupported type
+    ├── WorkflowExecutionError          (ValueError) a run could not be started
+    │   └── WorkflowNotFoundError       (KeyError)
+    ├── RunNotFoundError                (KeyError)
+    ├── RunFailedError                  (RuntimeError) from raise_for_status()
+    ├── PipelineTimeoutError            (ValueError, TimeoutError) a run or a wait took too long
+    ├── RecoveryLimitError              (RuntimeError) a task took its process down too often
+    ├── RunnerClosedError               (RuntimeError, ValueError) after shutdown()
+    ├── RunnerUsageError                (RuntimeError) a call from where it would block for ever
+    ├── BackendError                    (ImportError)
+    │   ├── BackendNotFoundError
+    │   ├── AmbiguousBackendError
+    │   ├── BackendVersionError
+    │   └── BackendUnusableError        installed, but it cannot work
+    └── StoreError                      (RuntimeError) the database said no
+        ├── StoreOpenError              (ValueError) it cannot be opened as given
+        │   ├── NotADatabaseError
+        │   ├── ForeignDatabaseError    made by another program, or by cloaca 0.x
+        │   └── NewerSchemaError
+        ├── StoreUnavailableError       transient: busy, unreachable, out of connections
+        ├── StoreFullError              no space left
+        ├── StoreReadOnlyError
+        └── StoreDataError              the database refuses a value of this batch
+
+Each class also derives from the built-in that cloaca 0.x raised in its place, so that
+``except ValueError`` in older programs goes on working. Facts are attributes.
+"""
+
+from __future__ import annotations
+
+
+class CloacaError(Exception):
+    """The root of every exception that cloaca raises on purpose."""
+
+
+class _PlainKeyError(CloacaError, KeyError):
+    """A KeyError whose text is its message, not the message's repr."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class ContextError(CloacaError):
+    """A value or a key that a Context cannot take. ``path`` names the place in the value."""
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class ContextValueError(ContextError, ValueError):
+    """The type is supported, the value is not (NaN, a lone surrogate, too deep, too large)."""
+
+
+class ContextTypeError(ContextError, TypeError):
+    """A type that JSON has no form for."""
+
+
+class ContextKeyError(ContextError, _PlainKeyError):
+    """The key is not in the context."""
+
+
+class SecretsNotConfiguredError(ContextError, RuntimeError):
+    """The runner has no secret provider."""
+
+
+class SecretDeniedError(ContextError, PermissionError):
+    """The provider does not grant this secret to this workflow."""
+
+
+class DefinitionError(CloacaError, ValueError):
+    """A task, a rule or a workflow is defined wrongly."""
+
+
+class DefinitionTypeError(CloacaError, TypeError):
+    """An argument of a definition has an unsupported type."""
+
+
+class WorkflowValidationError(DefinitionError):
+    """The graph of a workflow does not hold together."""
+
+
+class ConfigError(CloacaError, ValueError):
+    """A setting has an unacceptable value. ``field`` names it."""
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class ConfigTypeError(ConfigError, TypeError):
+    """A setting has an unsupported type."""
+
+
+class WorkflowExecutionError(CloacaError, ValueError):
+    """A run could not be started."""
+
+
+class WorkflowNotFoundError(WorkflowExecutionError, _PlainKeyError):
+    """No workflow of this name is registered. ``name`` is what was asked for."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class RunNotFoundError(_PlainKeyError):
+    """The database knows no run of this id."""
+
+    def __init__(self, message: str, *, run_id: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+
+
+class RunFailedError(CloacaError, RuntimeError):
+    """The run ended in another state than Completed."""
+
+    def __init__(self, message: str, *, run_id: str, status: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.status = status
+
+
+class PipelineTimeoutError(CloacaError, ValueError, TimeoutError):
+    """A run passed its deadline, or a wait for it ended first."""
+
+
+class RecoveryLimitError(CloacaError, RuntimeError):
+    """A task took its process down more often than ``max_recovery_attempts``."""
+
+
+class RunnerClosedError(CloacaError, RuntimeError, ValueError):
+    """The runner has been shut down."""
+
+
+class RunnerUsageError(CloacaError, RuntimeError):
+    """A call from a thread or process where it would block for ever or corrupt state."""
+
+
+class BackendError(CloacaError, ImportError):
+    """A storage backend cannot be had."""
+
+
+class BackendNotFoundError(BackendError):
+    """No usable backend is installed, or none for this URL's scheme."""
+
+
+class AmbiguousBackendError(BackendError):
+    """Several backends are installed and nothing chooses between them."""
+
+
+class BackendVersionError(BackendError):
+    """A backend of another version than the core is installed."""
+
+
+class BackendUnusableError(BackendError):
+    """The backend is installed but cannot work; the message is its own reason."""
+
+
+class StoreError(CloacaError, RuntimeError):
+    """The database refused or failed an operation."""
+
+
+class StoreOpenError(StoreError, ValueError):
+    """The database cannot be opened as given."""
+
+
+class NotADatabaseError(StoreOpenError):
+    """The file is no database."""
+
+
+class ForeignDatabaseError(StoreOpenError):
+    """The database was made by another program, or by cloaca 0.x."""
+
+
+class NewerSchemaError(StoreOpenError):
+    """The database was migrated by a newer cloaca. ``found`` and ``known`` are schema numbers."""
+
+    def __init__(self, message: str, *, found: int, known: int) -> None:
+        super().__init__(message)
+        self.found = found
+        self.known = known
+
+
+class StoreUnavailableError(StoreError):
+    """Transient: the database is busy or cannot be reached; the same call may succeed later."""
+
+
+class StoreFullError(StoreUnavailableError):
+    """No space is left; work goes on when there is space again."""
+
+
+class StoreReadOnlyError(StoreError):
+    """The database cannot be written."""
+
+
+class StoreDataError(StoreError):
+    """The database refuses a value; the rest of its batch is not to blame."""

@@ -1,0 +1,1 @@
+"""Where the state is kept: the contract, its records, and the SQL implementation."""

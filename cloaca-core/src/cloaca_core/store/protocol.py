@@ -1,0 +1,162 @@
+"""The contract between the engine and a database: domain operations, no SQL.
+
+Everything here runs on the engine's loop. Each operation is one transaction. Any of them may
+raise ``StoreUnavailableError`` (transient: the caller decides how long to try again) or another
+``StoreError`` (final); after a raise the transaction either happened as a whole or not at all,
+and every write may be sent again.
+
+Ownership: a run belongs to the runner in its ``owner`` column under its ``epoch``, which grows by
+one each time the owner changes. A run without an owner that has not ended is *claimable*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cloaca_core.store.records import (
+    AttemptRow,
+    Batch,
+    Committed,
+    RunFilter,
+    RunnerRow,
+    RunRow,
+)
+
+
+class Store(Protocol):
+    """One open database. Made by ``Backend.open``; not usable after ``close``."""
+
+    async def close(self) -> None:
+        """Give back every connection and thread. Safe to call twice."""
+
+    # -- record ------------------------------------------------------------------------------
+
+    async def commit(self, batch: Batch) -> Committed:
+        """Write a batch of what this runner found true, all or nothing.
+
+        New runs: inserted with epoch 1 and status Running when ``owner`` names a runner that is
+        registered and not fenced, else without owner, epoch 0, status Pending. A run id that is
+        already there changes nothing (the batch is being sent again); a (workflow,
+        idempotency_key) that another run has inserts nothing and is answered in ``existing``.
+
+        Attempts and ends: recorded only for runs that the runner owns under the epoch of
+        ``fences``, which are locked first and answered in ``current``. An attempt row replaces an
+        earlier row of the same attempt unless that one is final (P2); an end changes nothing on
+        a run that has ended. A concurrent claim or takeover of the same run waits or is seen.
+
+        Raises ``StoreDataError`` when the database refuses a value; nothing was written.
+        """
+
+    # -- claim -------------------------------------------------------------------------------
+
+    async def claim(
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+    ) -> list[RunRow]:
+        """Make up to ``limit`` claimable runs of these workflows this runner's own, oldest first.
+
+        Eligible: no owner, not ended. Effect: owner set, epoch + 1, status Running, started_at
+        ``now`` unless it was set. No run is ever given to two concurrent callers. Nothing is
+        claimed for a runner that is fenced or not registered.
+        """
+
+    async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
+        """All attempts of these runs, ordered by run, task and attempt."""
+
+    async def release(self, runner_id: str, run_ids: Collection[str]) -> None:
+        """Give back runs that this runner owns: no owner, epoch + 1, claimable by anybody.
+
+        An orderly end of ownership: no crash is counted.
+        """
+
+    # -- lease -------------------------------------------------------------------------------
+
+    def lease_clock(self) -> int:
+        """Now on the clock that ``lease_until`` is kept on, in µs (cheap, no statement).
+
+        A SQLite store uses the time since boot (all its users share a machine).
+        """
+
+    async def register(self, runner: RunnerRow) -> None:
+        """Add this runner, with beat 0 and ``fenced`` false."""
+
+    async def beat(self, runner_id: str, lease_until: int) -> bool:
+        """Renew the lease and count the beat; false when the runner was fenced or removed."""
+
+    async def unregister(self, runner_id: str) -> None:
+        """Remove this runner; what it still owns becomes claimable as after ``release``."""
+
+    async def runners(self) -> list[RunnerRow]:
+        """Every registered runner, fenced ones included, oldest first."""
+
+    async def fence(self, runner_id: str, seen_beat: int) -> bool:
+        """Declare a runner dead, if its beat is still ``seen_beat``; true when it is fenced now.
+
+        From then on it can claim and record nothing; a concurrent beat either comes first (and
+        this returns false) or finds itself fenced.
+        """
+
+    async def take_over(self, runner_id: str, limit: int) -> int:
+        """Make up to ``limit`` runs of a *fenced* runner claimable; how many it were.
+
+        Effect on each run: no owner, epoch + 1, recoveries + 1; on its attempts that carry the
+        old epoch and are Running: crashes + 1. When none is left the runner's row is removed and
+        the answer is 0. Two concurrent callers never count one crash twice.
+        """
+
+    # -- observe -----------------------------------------------------------------------------
+
+    async def get_run(self, run_id: str) -> RunRow | None:
+        """The run, or None when there is none of this id."""
+
+    async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
+        """The runs that match, newest first, with empty ``input`` and ``final_context``."""
+
+    async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
+        """Those of these runs that have ended."""
+
+    # -- wake-ups ----------------------------------------------------------------------------
+
+    async def wait_changed(self) -> None:
+        """Return when another runner or process may have changed the database.
+
+        May return for no reason, never misses a change for longer than its fall-back interval
+        (1 s), and costs an idle database no statement that touches a table.
+        """
+
+    def set_contended(self, *, contended: bool) -> None:
+        """Say whether other live runners use this database, so that a busy writer makes room."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """How to open a store. ``connect_timeout`` in seconds."""
+
+    connect_timeout: float = 5.0
+
+
+class Backend(Protocol):
+    """What a backend wheel exports as ``BACKEND``."""
+
+    @property
+    def name(self) -> str:
+        """``"sqlite"``, ``"postgres"`` or a third party's own."""
+
+    @property
+    def schemes(self) -> Sequence[str]:
+        """The URL schemes that it opens, without ``:``. SQLite also gets URLs without one."""
+
+    @property
+    def version(self) -> str:
+        """The version that must equal the core's."""
+
+    @property
+    def unusable_reason(self) -> str | None:
+        """Why it cannot work here, or None when it can."""
+
+    def check_url(self, url: str) -> None:
+        """Refuse a malformed URL with ``StoreOpenError`` (no I/O); never echoes a password."""
+
+    async def open(self, url: str, options: StoreOptions) -> Store:
+        """Open and migrate the database. ``StoreOpenError`` or ``StoreError`` when it cannot."""

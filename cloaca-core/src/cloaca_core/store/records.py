@@ -1,0 +1,149 @@
+"""The rows that pass between the engine and a store.
+
+Instants are whole microseconds since 1970 in UTC; payloads are JSON text that no store parses.
+Field names are the parameter and column names of the SQL. Free text (errors, tracebacks, reasons)
+is made storable with ``storable_text`` by whoever builds a record: one bad character must not
+fail the batch that it travels in.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MAX_TEXT = 64_000
+"""Characters of an error text or a traceback that are kept; the middle of a longer one is cut."""
+
+
+def storable_text(text: str) -> str:
+    """The text without what databases refuse (NUL, lone surrogates), cut to ``MAX_TEXT``."""
+    clean = text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode("utf-8")
+    if len(clean) <= MAX_TEXT:
+        return clean
+    half = MAX_TEXT // 2
+    return f"{clean[:half]}\n… {len(clean) - 2 * half} characters left out …\n{clean[-half:]}"
+
+
+class NewRun(NamedTuple):
+    """A run to be inserted. ``owner`` None leaves it in the table for whoever claims it."""
+
+    id: str
+    workflow: str
+    version: str
+    input: str
+    tags: str
+    idempotency_key: str | None
+    parent_id: str | None
+    owner: str | None
+    created_at: int
+
+
+class RunRow(NamedTuple):
+    """A run as it stands in the table."""
+
+    id: str
+    workflow: str
+    version: str
+    status: str
+    owner: str | None
+    epoch: int
+    recoveries: int
+    input: str
+    tags: str
+    parent_id: str | None
+    final_context: str | None
+    error_message: str | None
+    created_at: int
+    started_at: int | None
+    ended_at: int | None
+
+
+class AttemptRow(NamedTuple):
+    """One attempt of one task of a run; its key is (run_id, task_id, attempt).
+
+    ``status`` is Running (a start mark), Completed, Failed or Skipped (attempt 0, no body ran).
+    ``change`` is the JSON object ``{"set": {key: value}, "removed": [key]}`` of a completed one.
+    ``retry_at`` is set on a failed attempt that another one follows. ``crashes`` counts how often
+    a process died between this attempt's start mark and its end.
+    """
+
+    run_id: str
+    task_id: str
+    attempt: int
+    epoch: int
+    status: str
+    change: str | None
+    error_type: str | None
+    error_message: str | None
+    error_traceback: str | None
+    skip_reason: str | None
+    started_at: int | None
+    ended_at: int | None
+    retry_at: int | None
+    crashes: int
+
+
+class RunEnd(NamedTuple):
+    """The last write of a run: its final state, made under ``epoch``."""
+
+    id: str
+    epoch: int
+    status: str
+    final_context: str
+    error_message: str | None
+    ended_at: int
+
+
+class Batch(NamedTuple):
+    """What one journal transaction writes, all of it by one runner.
+
+    ``fences`` maps each run that ``attempts`` and ``ends`` belong to to the epoch that they were
+    made under; runs of ``new_runs`` are not in it.
+    """
+
+    runner_id: str
+    new_runs: list[NewRun]
+    attempts: list[AttemptRow]
+    ends: list[RunEnd]
+    fences: dict[str, int]
+
+
+class Committed(NamedTuple):
+    """What became of a batch.
+
+    ``owned``: ids of ``new_runs`` that are now this runner's own (epoch 1).
+    ``existing``: for a new run whose (workflow, idempotency_key) was taken, the id of the run
+    that has it. ``current``: the runs of ``fences`` that this runner still owns under that epoch;
+    nothing was recorded for the others.
+    """
+
+    owned: frozenset[str]
+    existing: dict[str, str]
+    current: frozenset[str]
+
+
+class RunnerRow(NamedTuple):
+    """A runner that may own runs.
+
+    ``boot_id``, ``pid_namespace``, ``pid`` and ``process_start`` identify its process (see
+    ``_engine/identity.py``); ``lease_until`` is on the store's own lease clock.
+    """
+
+    id: str
+    boot_id: str
+    pid_namespace: str
+    pid: int
+    process_start: int
+    beat: int
+    lease_until: int
+    fenced: bool
+    started_at: int
+
+
+class RunFilter(NamedTuple):
+    """Which runs a listing wants; None means any. ``tags`` must all match."""
+
+    status: str | None
+    workflow: str | None
+    tags: tuple[tuple[str, str], ...]
+    before: str | None
+    limit: int
