@@ -1,0 +1,69 @@
+"""A run that this runner owns: its plan and what is under way for it. Only data."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from cloaca_core._engine.planner import DefaultRule, RunPlan
+from cloaca_core._engine.recall import Recalled
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.attempt import Job
+    from cloaca_core._engine.plan_graph import PlanGraph
+    from cloaca_core.json_values import JsonValue
+    from cloaca_core.store.records import AttemptRow, RunRow
+
+
+class ActiveRun:
+    """Belongs to the engine's loop, apart from ``size_bound`` and ``graph``, which bodies read.
+
+    ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
+    ``over`` is set as soon as its end is on the way: whatever comes later is refused.
+    ``lent`` counts bodies that wait for other runs.
+    """
+
+    __slots__ = (
+        "deadline",
+        "epoch",
+        "graph",
+        "id",
+        "jobs",
+        "latest",
+        "lent",
+        "over",
+        "plan",
+        "recovered",
+        "resume",
+        "retries",
+        "row",
+        "size_bound",
+    )
+
+    def __init__(
+        self,
+        row: RunRow,
+        graph: PlanGraph,
+        run_input: dict[str, JsonValue],
+        recalled: Recalled,
+        *,
+        default_rule: DefaultRule,
+    ) -> None:
+        self.id = row.id
+        self.epoch = row.epoch
+        self.row = row._replace(input="")  # it is in the plan; kept twice it would cost memory
+        self.graph = graph
+        self.plan = RunPlan(graph, run_input, default_rule=default_rule, known=recalled.known)
+        self.resume = recalled.resume
+        self.latest: dict[int, AttemptRow] = recalled.latest
+        self.recovered = row.recoveries > 0
+        self.jobs: dict[int, Job] = {}
+        self.retries: dict[int, asyncio.TimerHandle] = {}
+        self.deadline: asyncio.TimerHandle | None = None
+        self.size_bound = len(row.input.encode())
+        self.over = False
+        self.lent = 0
+
+    def waits(self) -> bool:
+        """True when all that is under way for it are bodies that wait for other runs."""
+        return 0 < self.lent == len(self.jobs)

@@ -1,0 +1,257 @@
+"""How runs come to this runner: submitted here, or claimed from the table.
+
+A runner holds at most ``max_active_runs``; what is beyond waits in the table, not in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+from weakref import WeakKeyDictionary
+
+from cloaca_core._engine import faults
+from cloaca_core._engine.active_run import ActiveRun
+from cloaca_core._engine.ids import RunIds
+from cloaca_core._engine.journal import Journal, Submission
+from cloaca_core._engine.plan_graph import PlanGraph, plan_graph
+from cloaca_core._engine.recall import Recalled, recall
+from cloaca_core.json_values import JsonValue, decode
+from cloaca_core.store.records import AttemptRow, Committed, NewRun, RunRow
+from cloaca_core.store.states import RunStatus
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.attempt import Job
+    from cloaca_core._engine.conductor import Conductor
+    from cloaca_core._engine.lease import Lease
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.registry import Registry
+    from cloaca_core.store.protocol import Store
+    from cloaca_core.workflow import Workflow
+
+CLAIM_SHARE: Final = 4
+"""A claim waits until 1/4 of the places is free: one statement for many runs."""
+MOST_CLAIMED: Final = 500
+"""Runs per claim, so that submissions meanwhile find places too."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewInput:
+    """The input of a run to be submitted, as data and as it is stored."""
+
+    data: dict[str, JsonValue]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Runs of one workflow to be submitted together. ``tags`` is JSON."""
+
+    workflow: Workflow
+    inputs: Sequence[NewInput]
+    tags: str
+    idempotency_key: str | None = None
+    parent: Job | None = None
+
+
+class Admission:
+    """Belongs to the engine's loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        conductor: Conductor,
+        journal: Journal,
+        lease: Lease,
+        registry: Registry,
+        config: DefaultRunnerConfig,
+        ids: RunIds,
+    ) -> None:
+        self.paused = False
+        self._journal = journal
+        self._lease = lease
+        self._store = store
+        self._conductor = conductor
+        self._registry = registry
+        self._config = config
+        self._ids = ids
+        self._graphs: WeakKeyDictionary[Workflow, PlanGraph] = WeakKeyDictionary()
+        self._arriving = 0
+        self._more = asyncio.Event()
+        self._more.set()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def owns_something(self) -> bool:
+        """True while runs are ours, or about to be."""
+        return bool(self._conductor.runs) or self._arriving > 0
+
+    # -- submit ------------------------------------------------------------------------------
+
+    async def submit(self, request: Request) -> list[str]:
+        """Accept runs: durable when this returns. The ids of the runs that stand for them."""
+        if not self._lease.is_fresh():
+            await self._lease.refresh()
+        if not self._journal.has_room():
+            await self._journal.room()
+        rows = self._new_rows(request)
+        ours = sum(row.owner is not None for row in rows)
+        self._arriving += ours
+        try:
+            committed = await self._commit(rows)
+        finally:
+            self._arriving -= ours
+        faults.hit("submit.after_commit")
+        self._begin(request, rows, committed)
+        return [committed.existing.get(row.id, row.id) for row in rows]
+
+    def _new_rows(self, request: Request) -> list[NewRun]:
+        places = self._places(request)
+        now = time.time_ns() // 1000
+        owner = self._journal.runner_id
+        parent = None if request.parent is None else request.parent.owner.id
+        return [
+            NewRun(
+                id=self._ids.next(),
+                workflow=request.workflow.namespace,
+                version=request.workflow.version,
+                input=given.text,
+                tags=request.tags,
+                idempotency_key=request.idempotency_key,
+                parent_id=parent,
+                owner=owner if position < places else None,
+                created_at=now,
+            )
+            for position, given in enumerate(request.inputs)
+        ]
+
+    async def _commit(self, rows: list[NewRun]) -> Committed:
+        done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
+        faults.hit("submit.before_commit")
+        self._journal.add(Submission(rows, accepted=done.set_result, refused=done.set_exception))
+        return await done
+
+    def _begin(self, request: Request, rows: list[NewRun], committed: Committed) -> None:
+        graph = self._graph(request.workflow)
+        for row, given in zip(rows, request.inputs, strict=True):
+            if row.id in committed.owned:
+                run = self._active(_owned_row(row), graph, given.data, Recalled({}, {}, {}))
+                self._conductor.adopt(run)
+            elif row.id not in committed.existing:
+                self.look()
+
+    # -- claim -------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """There may be runs to claim."""
+        self._more.set()
+
+    def place_free(self) -> None:
+        """A place may have become free."""
+        if self._more.is_set() and self._has_room():
+            self._room.set()
+
+    async def turn(self) -> None:
+        """Claim once there is something to claim and room for a good number of runs."""
+        await self._more.wait()
+        while self.paused or not self._has_room():
+            self._room.clear()
+            await self._room.wait()
+        workflows = self._registry.namespaces()
+        limit = min(self._free(), MOST_CLAIMED)
+        self._more.clear()
+        if workflows and await self._claim(workflows, limit) == limit:
+            self._more.set()
+
+    async def _claim(self, workflows: Sequence[str], limit: int) -> int:
+        if not self._lease.is_fresh():
+            await self._lease.refresh()
+        now = time.time_ns() // 1000
+        self._arriving += limit
+        try:
+            rows = await self._store.claim(self._journal.runner_id, workflows, limit, now)
+            faults.hit("claim.after_commit")
+            past = await self._past(rows)
+        finally:
+            self._arriving -= limit
+        unknown = [row.id for row in rows if not self._resume(row, past.get(row.id, []))]
+        if unknown:
+            await self._store.release(self._journal.runner_id, unknown)
+        return len(rows)
+
+    async def _past(self, rows: Sequence[RunRow]) -> dict[str, list[AttemptRow]]:
+        """What was recorded about those of these runs that had an owner before."""
+        before = [row.id for row in rows if row.epoch > 1]
+        past: dict[str, list[AttemptRow]] = {}
+        if before:
+            for attempt in await self._store.load_attempts(before):
+                past.setdefault(attempt.run_id, []).append(attempt)
+        return past
+
+    def _resume(self, row: RunRow, attempts: list[AttemptRow]) -> bool:
+        """Go on with a claimed run; false when its workflow has left the registry since."""
+        workflow = self._registry.get(row.workflow)
+        if workflow is None:
+            return False
+        graph = self._graph(workflow)
+        data = cast(dict[str, JsonValue], decode(row.input))
+        self._conductor.adopt(self._active(row, graph, data, recall(graph, attempts)))
+        return True
+
+    # -- both --------------------------------------------------------------------------------
+
+    def _active(
+        self, row: RunRow, graph: PlanGraph, data: dict[str, JsonValue], past: Recalled
+    ) -> ActiveRun:
+        rule = self._config.default_trigger_rule
+        return ActiveRun(row, graph, data, past, default_rule=rule)
+
+    def _graph(self, workflow: Workflow) -> PlanGraph:
+        graph = self._graphs.get(workflow)
+        if graph is None:
+            graph = self._graphs[workflow] = plan_graph(workflow)
+        return graph
+
+    def _free(self) -> int:
+        """Places for further runs; those of which all bodies wait for others take none."""
+        waiting = sum(run.waits() for run in self._conductor.lending)
+        taken = len(self._conductor.runs) - waiting + self._arriving
+        return max(0, self._config.max_active_runs - taken)
+
+    def _has_room(self) -> bool:
+        return self._free() * CLAIM_SHARE >= self._config.max_active_runs
+
+    def _places(self, request: Request) -> int:
+        """How many of these runs may be ours at once.
+
+        A child of a body that waits here is admitted by right: it may not wait for a place that
+        its own parent takes.
+        """
+        if self.paused:
+            return 0
+        if request.parent is not None and request.parent.owner.id in self._conductor.runs:
+            return len(request.inputs)
+        return self._free()
+
+
+def _owned_row(row: NewRun) -> RunRow:
+    """The row that a new run of ours became."""
+    return RunRow(
+        id=row.id,
+        workflow=row.workflow,
+        version=row.version,
+        status=RunStatus.RUNNING,
+        owner=row.owner,
+        epoch=1,
+        recoveries=0,
+        input=row.input,
+        tags=row.tags,
+        parent_id=row.parent_id,
+        final_context=None,
+        error_message=None,
+        created_at=row.created_at,
+        started_at=row.created_at,
+        ended_at=None,
+    )

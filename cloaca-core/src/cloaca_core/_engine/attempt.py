@@ -1,0 +1,194 @@
+"""Runs one body and says what came of it.
+
+Sync and async bodies differ in how they are called; what they return or raise is judged in one
+place. Decides nothing about retries and knows no store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import itertools
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine import faults
+from cloaca_core._engine.merge import Change
+from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged
+from cloaca_core._engine.work import BodyClock, Work
+from cloaca_core.context import Context
+from cloaca_core.errors import ContextError, ContextTypeError, ContextValueError
+from cloaca_core.handle import TaskHandle
+from cloaca_core.json_values import encode, same_value
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.active_run import ActiveRun
+    from cloaca_core.json_values import JsonValue
+
+
+class Job(Work):
+    """One attempt of one task.
+
+    ``calls`` numbers the runs that its body starts; ``started_at`` is wall time in µs at the
+    body's first instant; ``marked`` says that its start mark is on the way.
+    """
+
+    __slots__ = (
+        "attempt",
+        "calls",
+        "clock",
+        "context",
+        "crashes",
+        "given",
+        "index",
+        "marked",
+        "max_bytes",
+        "outcome",
+        "owner",
+        "started_at",
+        "task",
+        "timeout",
+        "timer",
+    )
+
+    def __init__(
+        self,
+        owner: ActiveRun,
+        index: int,
+        attempt: int,
+        given: dict[str, JsonValue],
+        *,
+        timeout: float,
+        max_bytes: int,
+        crashes: int = 0,
+        finished: Callable[[Work], None],
+    ) -> None:
+        self.task = owner.graph.tasks[index]
+        super().__init__(is_async=self.task.is_async, finished=finished)
+        self.owner = owner
+        self.index = index
+        self.attempt = attempt
+        self.given = given
+        self.context = Context._view(given)
+        self.timeout = timeout
+        self.max_bytes = max_bytes
+        self.crashes = crashes
+        self.clock = BodyClock()
+        self.calls = itertools.count(1)
+        self.started_at: int | None = None
+        self.outcome: Outcome | None = None
+        self.marked = False
+        self.timer: asyncio.TimerHandle | None = None
+
+    def run(self) -> None:
+        """Call the body, with context variables of its own."""
+        self._begin()
+        self.outcome = contextvars.Context().run(_call, self)
+        self._end()
+
+    async def run_async(self) -> None:
+        """Await the body; the loop gave it a context of its own."""
+        self._begin()
+        try:
+            self.outcome = await _await(self)
+        finally:
+            self._end()
+
+    def arguments(self) -> tuple[object, ...]:
+        """What the body is called with."""
+        if self.task.wants_handle:
+            return (self.context, TaskHandle(self))
+        return (self.context,)
+
+    def _begin(self) -> None:
+        faults.hit("body.before")
+        self.started_at = time.time_ns() // 1000
+        self.clock.start()
+
+    def _end(self) -> None:
+        self.clock.pause()
+        faults.hit("body.after")
+
+
+CURRENT_JOB: Final[ContextVar[Job | None]] = ContextVar("cloaca_current_job", default=None)
+"""The attempt whose body runs in this thread or coroutine."""
+
+
+def _call(job: Job) -> Outcome:
+    CURRENT_JOB.set(job)
+    try:
+        value = job.task.function(*job.arguments())
+    except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
+        return _raised(job, error)
+    return _returned(job, value)
+
+
+async def _await(job: Job) -> Outcome:
+    CURRENT_JOB.set(job)
+    try:
+        value = await job.task.function(*job.arguments())  # type: ignore[misc]  # async by is_async
+    except BaseException as error:
+        if job.abandoned and isinstance(error, asyncio.CancelledError):
+            raise
+        return _raised(job, error)
+    return _returned(job, value)
+
+
+def _raised(job: Job, error: BaseException) -> Raised:
+    return judged(job.task.id, job.task.retry, job.attempt, error, skip_frames=1)
+
+
+def _returned(job: Job, value: object) -> Outcome:
+    try:
+        change = change_of(job.task.id, job.given, job.context, value)
+        text = change.to_json()
+        _check_size(job, change, text)
+    except ContextError as error:
+        return _raised(job, error)
+    return Succeeded(change, text)
+
+
+def change_of(
+    task_id: str, given: Mapping[str, JsonValue], context: Context, value: object
+) -> Change:
+    """The change that a body made: to ``context`` itself, or by the value that it returned."""
+    if value is None or value is context:
+        return _changed_keys(given, context._data, context._touched)
+    if isinstance(value, Context):
+        return _changed_keys(given, value._data, [*given, *value._data])
+    if isinstance(value, Mapping):
+        context.update_from_dict(value)
+        return _changed_keys(given, context._data, context._touched)
+    raise ContextTypeError(
+        f"task {task_id!r} returned {type(value).__name__}; "
+        "accepted: a Context, a mapping of changes, or None"
+    )
+
+
+def _changed_keys(
+    given: Mapping[str, JsonValue], data: Mapping[str, JsonValue], keys: Iterable[str]
+) -> Change:
+    new: dict[str, JsonValue] = {}
+    removed: list[str] = []
+    for key in dict.fromkeys(keys):
+        if key not in data:
+            if key in given:
+                removed.append(key)
+        elif key not in given or not same_value(given[key], data[key]):
+            new[key] = data[key]
+    return Change(new, removed)
+
+
+def _check_size(job: Job, change: Change, text: str) -> None:
+    """Refuse a context over ``max_bytes``; weighed exactly only when it may come near."""
+    if job.owner.size_bound + len(text.encode()) <= job.max_bytes:
+        return
+    after = {**job.given, **change.set}
+    size = len(encode({k: v for k, v in after.items() if k not in change.removed}).encode())
+    if size > job.max_bytes:
+        raise ContextValueError(
+            f"task {job.task.id!r} would hand on {size} bytes of context; "
+            f"max_context_bytes is {job.max_bytes}"
+        )

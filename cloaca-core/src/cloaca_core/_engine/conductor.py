@@ -1,0 +1,393 @@
+"""Takes each run that this runner owns from step to step: decide, execute, record, go on.
+
+Every fact goes the same way: the plan says what follows from it, the journal makes it durable,
+and only then do dependents start and waiters hear of it. Claims nothing and knows no lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine import faults, rows
+from cloaca_core._engine.active_run import ActiveRun
+from cloaca_core._engine.attempt import Job
+from cloaca_core._engine.executor import Executor, UserCall
+from cloaca_core._engine.journal import Journal, Record
+from cloaca_core._engine.merge import view
+from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged, raised
+from cloaca_core._engine.planner import RunOver, Step
+from cloaca_core._engine.recall import FRESH, Resume
+from cloaca_core._engine.work import Stage, Work
+from cloaca_core.context import Context
+from cloaca_core.errors import RecoveryLimitError, StoreDataError
+from cloaca_core.json_values import encode
+from cloaca_core.store.records import AttemptRow, RunEnd
+from cloaca_core.store.states import RunStatus
+
+if TYPE_CHECKING:
+    from cloaca_core.config import DefaultRunnerConfig
+
+log = logging.getLogger("cloaca.engine")
+
+LEAST_CHECK: Final = 0.001
+"""Seconds; a timer that comes a little early looks again after this long, not at once."""
+
+
+class Conductor:
+    """Belongs to the engine's loop. ``ended`` is called with each run whose end is durable,
+    ``dropped`` after each that turned out to be somebody else's. ``lending`` are the runs with
+    bodies that wait for other runs.
+    """
+
+    def __init__(
+        self,
+        config: DefaultRunnerConfig,
+        executor: Executor,
+        ended: Callable[[ActiveRun, RunEnd], None],
+        dropped: Callable[[], None],
+    ) -> None:
+        self.runs: dict[str, ActiveRun] = {}
+        self.lending: set[ActiveRun] = set()
+        self.journal: Journal
+        self._config = config
+        self._executor = executor
+        self._ended = ended
+        self._dropped = dropped
+        self._loop = asyncio.get_running_loop()
+        self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
+        self._suspects: list[Job] = []
+        self._draining = False
+        self._job_over = asyncio.Event()
+
+    # -- adopt and let go --------------------------------------------------------------------
+
+    def adopt(self, run: ActiveRun) -> None:
+        """Begin, or go on with, a run that is ours as of now."""
+        self.runs[run.id] = run
+        self._arm_deadline(run)
+        self._follow(run, run.plan.begin(), [])
+
+    def drop(self, run: ActiveRun) -> None:
+        """Forget a run that is no longer ours; what its bodies still do is ignored."""
+        self._stop(run)
+        if self.runs.pop(run.id, None) is not None:
+            self._dropped()
+
+    def drain(self) -> None:
+        """Start no further body. Those that run are recorded when they end; those that wait for
+        other runs, which will not end here, are given up.
+        """
+        self._draining = True
+        for run in self.runs.values():
+            for job in list(run.jobs.values()):
+                if job.stage is Stage.QUEUED or not job.holds_slot:
+                    self._give_up(job)
+
+    async def quiet(self) -> None:
+        """Return when no job is under way any more; to be called after ``drain``."""
+        while any(run.jobs for run in self.runs.values()):
+            self._job_over.clear()
+            await self._job_over.wait()
+
+    def running(self) -> list[Job]:
+        """The jobs whose bodies run right now."""
+        return [work for work in self._executor.running() if isinstance(work, Job)]
+
+    def start_marks(self) -> list[AttemptRow]:
+        """The start marks that are due: of bodies that run and have none yet."""
+        due = [job for job in self.running() if not (job.marked or job.abandoned)]
+        for job in due:
+            job.marked = True
+        return [rows.start_mark(job) for job in due]
+
+    def marks_of(self, run_id: str) -> list[AttemptRow]:
+        """The start marks of the bodies of this run that run right now, durable or not."""
+        run = self.runs.get(run_id)
+        jobs = [] if run is None else list(run.jobs.values())
+        return [rows.start_mark(job) for job in jobs if job.stage is Stage.RUNNING]
+
+    # -- decide ------------------------------------------------------------------------------
+
+    def _follow(self, run: ActiveRun, step: Step, attempts: list[AttemptRow]) -> None:
+        """Record a fact's rows with all that follows from it, then act on it."""
+        now = _now()
+        attempts += [rows.skipped(run, task, reason, now) for task, reason in step.skipped]
+        for row in attempts:
+            run.latest[run.graph.index[row.task_id]] = row
+        end = None if step.over is None else self._end(run, step.over)
+        if not attempts and end is None:
+            self._act(run, step.ready, end)
+        else:
+            self._record(run, attempts, end, partial(self._act, run, step.ready, end))
+
+    def _end(self, run: ActiveRun, over: RunOver) -> RunEnd:
+        self._stop(run)
+        faults.hit("run.before_end")
+        context = encode(run.plan.final_context())
+        return RunEnd(run.id, run.epoch, over.status, context, over.error, _now())
+
+    def _record(
+        self,
+        run: ActiveRun,
+        attempts: list[AttemptRow],
+        end: RunEnd | None,
+        recorded: Callable[[], None],
+    ) -> None:
+        self.journal.add(
+            Record(
+                run.id,
+                run.epoch,
+                attempts,
+                end,
+                recorded=recorded,
+                lost=partial(self.drop, run),
+                refused=partial(self._unstorable, run),
+            )
+        )
+
+    def _act(self, run: ActiveRun, ready: list[int], end: RunEnd | None) -> None:
+        if end is not None:
+            faults.hit("run.after_end")
+            self.runs.pop(run.id, None)
+            self._ended(run, end)
+        elif not run.over:
+            for task in ready:
+                self._launch(run, task, run.resume.pop(task, FRESH))
+
+    # -- execute -----------------------------------------------------------------------------
+
+    def _launch(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        delay = 0.0 if resume.retry_at is None else (resume.retry_at - _now()) / 1e6
+        if resume.crashes > self._config.max_recovery_attempts:
+            self._refuse_to_recover(run, task, resume)
+        elif delay > 0:
+            again = partial(self._launch, run, task, resume._replace(retry_at=None))
+            run.retries[task] = self._loop.call_later(delay, again)
+        elif not self._draining:
+            self._start(self._job(run, task, resume))
+
+    def _job(self, run: ActiveRun, task: int, resume: Resume) -> Job:
+        timeout = run.graph.tasks[task].timeout_seconds
+        return Job(
+            run,
+            task,
+            resume.attempt,
+            view(run.plan.given(task)),
+            timeout=self._config.task_timeout_seconds if timeout is None else timeout,
+            max_bytes=self._config.max_context_bytes,
+            crashes=resume.crashes,
+            finished=self._finished,
+        )
+
+    def _start(self, job: Job) -> None:
+        """Send a job off; one of a recovered run only when its start mark is durable."""
+        run = job.owner
+        run.retries.pop(job.index, None)
+        run.jobs[job.index] = job
+        if not run.recovered:
+            self._send(job)
+            return
+        job.marked = True
+        send = self._send_alone if job.crashes else self._send
+        self._record(run, [rows.start_mark(job)], None, partial(send, job))
+
+    def _send(self, job: Job) -> None:
+        if job.abandoned:
+            return
+        job.timer = self._loop.call_later(job.timeout, self._check_time, job)
+        self._executor.submit(job)
+        self.journal.mark_soon()
+
+    def _send_alone(self, job: Job) -> None:
+        """Suspects of having killed a process run one at a time, so that no other is blamed."""
+        self._suspects.append(job)
+        if len(self._suspects) == 1:
+            self._send(job)
+
+    def _check_time(self, job: Job) -> None:
+        """A job may have used up its time: end it, or look again when it may have."""
+        left = job.timeout - job.clock.spent()
+        if left > 0:
+            if job.holds_slot:  # while it waits the clock stands; ``reclaim`` arms it again
+                job.timer = self._loop.call_later(max(left, LEAST_CHECK), self._check_time, job)
+        elif self._executor.abandon(job):
+            self._time_out(job)
+
+    def _time_out(self, job: Job) -> None:
+        error = TimeoutError("Task execution timeout")
+        conclude = partial(self._conclude, job)
+        if callable(job.task.retry.condition):
+            self._executor.submit(_Judgement(job, error, conclude))
+        else:
+            conclude(judged(job.task.id, job.task.retry, job.attempt, error))
+
+    # -- bodies that wait for other runs -----------------------------------------------------
+
+    def lend(self, job: Job) -> None:
+        """A body begins to wait: its slot, and perhaps its run's place, are free meanwhile."""
+        job.clock.pause()
+        job.owner.lent += 1
+        self.lending.add(job.owner)
+        self._executor.lend(job)
+
+    async def reclaim(self, job: Job) -> None:
+        """Return when the body may go on, and let its time run again."""
+        await self._executor.reclaim(job)
+        job.owner.lent -= 1
+        if not job.owner.lent:
+            self.lending.discard(job.owner)
+        if not job.abandoned:
+            job.clock.start()
+            self._check_time(job)
+
+    # -- conclude ----------------------------------------------------------------------------
+
+    def _finished(self, job: Work) -> None:
+        assert isinstance(job, Job)
+        if job.timer is not None:
+            job.timer.cancel()
+        if job.outcome is not None and not job.owner.over:
+            self._conclude(job, job.outcome)
+
+    def _conclude(self, job: Job, outcome: Outcome) -> None:
+        """Let the task's callback run, then record the outcome."""
+        call = self._callback(job, outcome)
+        if call is None:
+            self._settle(job, outcome)
+        else:
+            self._executor.submit(call)
+
+    def _callback(self, job: Job, outcome: Outcome) -> UserCall | None:
+        task = job.task
+
+        def settle(_: Work) -> None:
+            self._settle(job, outcome)
+
+        if isinstance(outcome, Succeeded):
+            if task.on_success is None:
+                return None
+            after = {k: v for k, v in job.given.items() if k not in outcome.change.removed}
+            arguments = (task.id, Context._view(after | dict(outcome.change.set)))
+            return UserCall("on_success of " + task.id, task.on_success, arguments, finished=settle)
+        if task.on_failure is None:
+            return None
+        failed = (task.id, str(outcome), Context._view(job.given))
+        return UserCall("on_failure of " + task.id, task.on_failure, failed, finished=settle)
+
+    def _settle(self, job: Job, outcome: Outcome) -> None:
+        run = job.owner
+        if run.over or run.jobs.get(job.index) is not job:
+            return
+        del run.jobs[job.index]
+        self._job_over.set()
+        self._next_suspect(job)
+        if isinstance(outcome, Succeeded):
+            run.size_bound += len(outcome.text.encode())
+            row = rows.completed(job, outcome, _now())
+            self._follow(run, run.plan.completed(job.index, outcome.change), [row])
+        elif outcome.again:
+            self._retry(job, outcome)
+        else:
+            row = rows.failed(job, outcome, _now(), retry_at=None)
+            self._follow(run, run.plan.failed(job.index, str(outcome)), [row])
+
+    def _retry(self, job: Job, failure: Raised) -> None:
+        run, now = job.owner, _now()
+        delay = job.task.retry.delay_ms(job.attempt, self._uniform)
+        row = rows.failed(job, failure, now, retry_at=now + delay * 1000)
+        run.latest[job.index] = row
+        run.resume[job.index] = Resume(job.attempt + 1, row.retry_at)
+        self._record(run, [row], None, partial(self._act, run, [job.index], None))
+
+    def _next_suspect(self, job: Job) -> None:
+        if job in self._suspects:
+            was_running = self._suspects[0] is job
+            self._suspects.remove(job)
+            if was_running and self._suspects:
+                self._send(self._suspects[0])
+
+    # -- ends that are not the plan's --------------------------------------------------------
+
+    def _refuse_to_recover(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        error = RecoveryLimitError(
+            f"{resume.crashes} processes died while they ran this task; "
+            f"max_recovery_attempts is {self._config.max_recovery_attempts}"
+        )
+        failure = raised(error, again=False)
+        row = rows.failed_at(run, task, resume.attempt, failure, _now())
+        self._follow(run, run.plan.failed(task, str(failure)), [row])
+
+    def _arm_deadline(self, run: ActiveRun) -> None:
+        seconds = self._config.pipeline_timeout_seconds
+        if seconds is not None:
+            started = run.row.started_at or _now()
+            left = max(0.0, seconds - (_now() - started) / 1e6)
+            run.deadline = self._loop.call_later(left, self._expire, run, seconds)
+
+    def _expire(self, run: ActiveRun, seconds: float) -> None:
+        """The run has passed its deadline."""
+        self._break_off(run, f"Pipeline timeout after {seconds:g}s")
+
+    def _unstorable(self, run: ActiveRun, error: StoreDataError) -> None:
+        """The database will not take what the run has to record."""
+        log.error("run %s: a record was refused: %s", run.id, error)
+        if run.over:
+            self.drop(run)
+        else:
+            self._break_off(run, f"a result could not be stored: {error}")
+
+    def _break_off(self, run: ActiveRun, reason: str) -> None:
+        if not run.over:
+            cut = [rows.cancelled(job, reason, _now()) for job in run.jobs.values()]
+            self._follow(run, Step(over=RunOver(RunStatus.FAILED, reason)), cut)
+
+    def _stop(self, run: ActiveRun) -> None:
+        """Nothing more is to come of this run's bodies and timers."""
+        run.over = True
+        if run.deadline is not None:
+            run.deadline.cancel()
+        for timer in run.retries.values():
+            timer.cancel()
+        run.retries.clear()
+        for job in list(run.jobs.values()):
+            self._give_up(job)
+
+    def _give_up(self, job: Job) -> None:
+        if job.timer is not None:
+            job.timer.cancel()
+        job.owner.jobs.pop(job.index, None)
+        self._next_suspect(job)
+        if not job.abandoned:
+            self._executor.abandon(job)
+
+
+class _Judgement(Work):
+    """Asks the user's retry condition about a timeout, on a thread of the bodies."""
+
+    __slots__ = ("_error", "_job", "_outcome")
+
+    def __init__(
+        self, job: Job, error: BaseException, conclude: Callable[[Outcome], None]
+    ) -> None:
+        super().__init__(is_async=False, finished=lambda _: conclude(self._outcome))
+        self._job = job
+        self._error = error
+        self._outcome: Outcome = Raised("", "", "", again=False)
+
+    def run(self) -> None:
+        job = self._job
+        self._outcome = judged(job.task.id, job.task.retry, job.attempt, self._error)
+
+    async def run_async(self) -> None:
+        self.run()
+
+
+def _now() -> int:
+    """Wall time in µs since 1970."""
+    return time.time_ns() // 1000

@@ -1,0 +1,142 @@
+"""Async user code on a loop of its own, so that a body which blocks stops no scheduling."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.mailbox import Mailbox
+from cloaca_core._engine.work import Stage
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.work import Work
+
+
+CANCEL_SECONDS: Final = 1.0
+"""How long cancelled coroutines get to clean up when the loop is closed."""
+
+
+class BodyLoop:
+    """At most ``slots`` coroutines run at once, not counting waiting and abandoned ones.
+
+    The thread starts with the first work. Public methods are called on the engine's loop only.
+    ``running`` holds what runs, with the task that runs it.
+    """
+
+    def __init__(self, slots: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._slots = slots
+        self._reports: Mailbox[Work] = Mailbox(loop, self._report)
+        self._queued: deque[Work] = deque()
+        self._running = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._arrivals: Mailbox[Work] | None = None
+        self.running: dict[Work, asyncio.Task[None]] = {}
+        self._lock = threading.Lock()
+
+    def submit(self, work: Work) -> None:
+        """Queue work; its ``finished`` is called on the engine's loop."""
+        self._queued.append(work)
+        self._start_next()
+
+    def lend(self, work: Work) -> None:
+        """The coroutine of ``work`` waits for another run: its slot is free meanwhile."""
+        work.holds_slot = False
+        self._running -= 1
+        self._start_next()
+
+    async def reclaim(self, work: Work) -> None:
+        """Take the slot again. Waiting coroutines cost no thread, so none is kept from going on."""
+        if not work.abandoned:
+            work.holds_slot = True
+            self._running += 1
+
+    def abandon(self, work: Work) -> bool:
+        """Cancel work and ignore what comes of it; false when its report is on the way."""
+        with self._lock:
+            if work.stage is Stage.RAN:
+                return False
+            work.abandoned = True
+        if work in self._queued:
+            self._queued.remove(work)
+            return True
+        if work.holds_slot:
+            self._running -= 1
+            self._start_next()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._cancel, work)
+        return True
+
+    def close(self) -> None:
+        """Cancel what runs and end the loop; nobody waits for it."""
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+
+    def is_current_thread(self) -> bool:
+        """True on the thread of this loop, where a blocking call would block every body."""
+        return self._loop is not None and _running_loop() is self._loop
+
+    def _start_next(self) -> None:
+        while self._queued and self._running < self._slots:
+            self._running += 1
+            self._inbox().put(self._queued.popleft())
+
+    def _inbox(self) -> Mailbox[Work]:
+        if self._arrivals is None:
+            self._loop = asyncio.new_event_loop()
+            self._arrivals = Mailbox(self._loop, self._start)
+            threading.Thread(
+                target=_serve, args=(self._loop,), name="cloaca-coroutines", daemon=True
+            ).start()
+        return self._arrivals
+
+    # -- on the loop of the bodies -----------------------------------------------------------
+
+    def _start(self, work: Work) -> None:
+        if not work.abandoned:
+            assert self._loop is not None
+            self.running[work] = self._loop.create_task(self._run(work))
+
+    async def _run(self, work: Work) -> None:
+        try:
+            await work.run_async()
+        finally:
+            with self._lock:
+                work.stage = Stage.RAN
+            del self.running[work]
+            self._reports.put(work)
+
+    def _cancel(self, work: Work) -> None:
+        if (task := self.running.get(work)) is not None:
+            task.cancel()
+
+    async def _end(self) -> None:
+        tasks = list(self.running.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
+        asyncio.get_running_loop().stop()
+
+    # -- on the engine's loop again ----------------------------------------------------------
+
+    def _report(self, work: Work) -> None:
+        if not work.abandoned:
+            self._running -= 1
+            self._start_next()
+            work.finished(work)
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,0 +1,264 @@
+"""One runner's engine: wires the parts, starts and stops them, and answers the façades.
+
+Everything here runs on the engine's own loop (see ``loop_thread``); user code never does. The
+flow of a run is in ``admission`` (submit, claim), ``conductor`` (plan, execute) and ``journal``
+(record).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from cloaca_core._engine.active_run import ActiveRun
+from cloaca_core._engine.admission import Admission, Request
+from cloaca_core._engine.attempt import Job
+from cloaca_core._engine.conductor import Conductor
+from cloaca_core._engine.executor import Executor
+from cloaca_core._engine.identity import this_process
+from cloaca_core._engine.ids import RunIds
+from cloaca_core._engine.journal import Journal
+from cloaca_core._engine.lease import Lease
+from cloaca_core._engine.supervised import SupervisedLoop
+from cloaca_core._engine.takeover import Takeover
+from cloaca_core._engine.waiters import Ended, RecentRuns, Waiters
+from cloaca_core.errors import RunnerClosedError, RunNotFoundError, StoreError
+from cloaca_core.store.records import AttemptRow, RunEnd, RunFilter, RunRow
+
+if TYPE_CHECKING:
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.registry import Registry
+    from cloaca_core.store.protocol import Store
+
+log = logging.getLogger("cloaca.engine")
+
+CLOSED = "the runner has been shut down"
+
+
+class Engine:
+    """Made and used on its loop only; ``recent`` may be read from any thread."""
+
+    def __init__(self, store: Store, config: DefaultRunnerConfig, registry: Registry) -> None:
+        loop = asyncio.get_running_loop()
+        ids = RunIds()
+        identity = this_process()
+        runner_id = config.runner_id or ids.next()
+        slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
+        self.recent = RecentRuns()
+        self._store = store
+        self._config = config
+        self._ids = ids
+        self._waiters = Waiters()
+        self._closing = False
+        self._executor = Executor(*slots, loop)
+        self._conductor = Conductor(config, self._executor, self._ended, self._place_free)
+        self._journal = Journal(store, runner_id, self._conductor.start_marks)
+        self._lease = Lease(store, runner_id, identity, config.lease_seconds)
+        self._admission = Admission(
+            store, self._conductor, self._journal, self._lease, registry, config, ids
+        )
+        self._takeover = Takeover(store, self._lease, identity, self._admission.look)
+        self._conductor.journal = self._journal
+        self._lease.owns_something = self._admission.owns_something
+        self._loops = self._make_loops()
+        self._unsubscribe = registry.on_change(
+            lambda: loop.call_soon_threadsafe(self._admission.look)
+        )
+
+    def _make_loops(self) -> list[SupervisedLoop]:
+        loops = [
+            SupervisedLoop("journal", self._journal.turn),
+            SupervisedLoop("lease", self._lease.turn),
+            SupervisedLoop("lost-lease", self._reenlist),
+            SupervisedLoop("claim", self._admission.turn),
+            SupervisedLoop("changes", self._notice_changes),
+        ]
+        if self._config.enable_recovery:
+            loops.append(SupervisedLoop("takeover", self._takeover.turn))
+        return loops
+
+    # -- start and stop ----------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Register, take over from the dead, and begin to work."""
+        await self._lease.register()
+        if self._config.enable_recovery:
+            await self._takeover.sweep()
+        for each in self._loops:
+            each.start()
+
+    async def shutdown(self) -> None:
+        """Stop claiming, let bodies end, release the rest, and close the store. Idempotent."""
+        if self._closing:
+            return
+        self._closing = True
+        self._unsubscribe()
+        self._admission.paused = True
+        self._conductor.drain()
+        await self._bodies_end(self._config.shutdown_grace_seconds)
+        await self._leave()
+        self._waiters.fail_all(RunnerClosedError(CLOSED))
+        self._executor.close()
+        self._takeover.close()
+        await self._store.close()
+
+    async def _bodies_end(self, grace: float) -> None:
+        """Wait until nothing runs and everything is recorded, at most for the grace period."""
+        try:
+            async with asyncio.timeout(grace):
+                await self._conductor.quiet()
+                await self._journal.drained()
+        except TimeoutError:
+            log.warning("shutdown: %d bodies still run", len(self._conductor.running()))
+
+    async def _leave(self) -> None:
+        for run in list(self._conductor.runs.values()):
+            self._conductor.drop(run)
+        for each in reversed(self._loops):
+            await each.stop()
+        try:
+            await self._store.unregister(self._lease.runner_id)
+        except StoreError as error:
+            log.warning("shutdown: runs are left to be taken over: %s", error)
+
+    async def pause(self) -> None:
+        """Claim no further runs, and leave what is submitted here in the table."""
+        self._admission.paused = True
+
+    async def resume(self) -> None:
+        """Claim again."""
+        self._admission.paused = False
+        self._admission.look()
+        self._admission.place_free()
+
+    # -- submit and wait ---------------------------------------------------------------------
+
+    async def submit(self, request: Request) -> list[str]:
+        """Accept runs; the ids of the runs that stand for them."""
+        self._check_open()
+        return await self._admission.submit(request)
+
+    async def execute(self, request: Request, waiting: Job | None) -> Ended:
+        """Submit one run and wait for its end; ``waiting`` is the body that does so, if any."""
+        self._check_open()
+        if waiting is None:
+            return await self._submit_and_wait(request)
+        self._conductor.lend(waiting)
+        try:
+            return await self._submit_and_wait(request)
+        finally:
+            await self._conductor.reclaim(waiting)
+
+    async def wait(self, run_id: str, waiting: Job | None) -> Ended:
+        """Wait for the end of a run, whoever runs it."""
+        self._check_open()
+        if waiting is None:
+            return await self._wait(run_id)
+        self._conductor.lend(waiting)
+        try:
+            return await self._wait(run_id)
+        finally:
+            await self._conductor.reclaim(waiting)
+
+    async def _submit_and_wait(self, request: Request) -> Ended:
+        (run_id,) = await self._admission.submit(request)
+        return await self._wait(run_id)
+
+    async def _wait(self, run_id: str) -> Ended:
+        if (known := self.recent.get(run_id)) is not None:
+            return known
+        future = self._waiters.add(run_id)
+        try:
+            if run_id not in self._conductor.runs:
+                row = await self.get_run(run_id)
+                if row.ended_at is not None:
+                    return await self._with_attempts(row)
+            return await future
+        finally:
+            self._waiters.discard(run_id, future)
+
+    def _ended(self, run: ActiveRun, end: RunEnd) -> None:
+        row = run.row._replace(
+            status=end.status,
+            final_context=end.final_context,
+            error_message=end.error_message,
+            ended_at=end.ended_at,
+        )
+        ended = Ended(row, tuple(run.latest[task] for task in sorted(run.latest)))
+        self.recent.add(ended)
+        self._waiters.wake(run.id, ended)
+        self._place_free()
+
+    def _place_free(self) -> None:
+        self._admission.place_free()
+
+    # -- observe -----------------------------------------------------------------------------
+
+    async def get_run(self, run_id: str) -> RunRow:
+        """The run's row; ``RunNotFoundError`` when there is none."""
+        self._check_open()
+        row = await self._store.get_run(run_id)
+        if row is None:
+            raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
+        return row
+
+    async def attempts(self, run_id: str) -> tuple[RunRow, list[AttemptRow]]:
+        """The run and all its attempts, the bodies that run right now included."""
+        row = await self.get_run(run_id)
+        rows = await self._store.load_attempts([run_id])
+        recorded = {(each.task_id, each.attempt) for each in rows}
+        running = [mark for mark in self._conductor.marks_of(run_id)]
+        return row, rows + [m for m in running if (m.task_id, m.attempt) not in recorded]
+
+    async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
+        """The runs that match, newest first."""
+        self._check_open()
+        return await self._store.list_runs(wanted)
+
+    async def health(self) -> dict[str, Any]:
+        """What the runner is doing, for people and probes."""
+        return {
+            "runner_id": self._lease.runner_id,
+            "active_runs": len(self._conductor.runs),
+            "running_bodies": len(self._conductor.running()),
+            "abandoned_bodies": self._executor.abandoned,
+            "paused": self._admission.paused,
+            "journal_error": None if self._journal.failure is None else str(self._journal.failure),
+            "loops": {
+                each.name: {
+                    "last_success": each.last_success,
+                    "error": None if each.failure is None else str(each.failure),
+                }
+                for each in self._loops
+            },
+        }
+
+    async def _with_attempts(self, row: RunRow) -> Ended:
+        return Ended(row._replace(input=""), tuple(await self._store.load_attempts([row.id])))
+
+    # -- what others do ----------------------------------------------------------------------
+
+    async def _notice_changes(self) -> None:
+        """Another process has changed the database: look at everything that may have come."""
+        await self._store.wait_changed()
+        self._admission.look()
+        self._takeover.look()
+        awaited = self._waiters.elsewhere(self._conductor.runs)
+        if awaited:
+            for row in await self._store.ended(awaited):
+                self._waiters.wake(row.id, await self._with_attempts(row))
+
+    async def _reenlist(self) -> None:
+        """We were declared dead: let go of everything and start anew under another id."""
+        await self._lease.lost.wait()
+        for run in list(self._conductor.runs.values()):
+            self._conductor.drop(run)
+        self._journal.become(self._ids.next())
+        await self._lease.reenlist(self._journal.runner_id)
+        self._admission.look()
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise RunnerClosedError(CLOSED)

@@ -1,0 +1,97 @@
+"""Sends user code where it belongs: sync to our threads, async to the loop of the bodies."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+
+from cloaca_core._engine.coroutines import BodyLoop
+from cloaca_core._engine.threads import BodyThreads
+from cloaca_core._engine.work import Work
+
+log = logging.getLogger("cloaca.engine")
+
+
+class Executor:
+    """The two places where user code runs, as one. Belongs to the engine's loop."""
+
+    def __init__(
+        self, thread_slots: int, async_slots: int, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._threads = BodyThreads(thread_slots, loop)
+        self._coroutines = BodyLoop(async_slots, loop)
+
+    def submit(self, work: Work) -> None:
+        """Queue work; its ``finished`` is called on the engine's loop unless it is abandoned."""
+        self._place(work).submit(work)
+
+    def lend(self, work: Work) -> None:
+        """The body of ``work`` begins to wait for another run."""
+        self._place(work).lend(work)
+
+    async def reclaim(self, work: Work) -> None:
+        """Return when the body of ``work`` may go on."""
+        await self._place(work).reclaim(work)
+
+    def abandon(self, work: Work) -> bool:
+        """Give work up; false when it has just run and its report is on the way."""
+        return self._place(work).abandon(work)
+
+    def running(self) -> Iterator[Work]:
+        """What runs right now."""
+        yield from list(self._threads.running.values())
+        yield from list(self._coroutines.running)
+
+    @property
+    def abandoned(self) -> int:
+        """How many thread bodies go on running although they were given up."""
+        return self._threads.abandoned
+
+    def close(self) -> None:
+        """Let the threads and the loop end; running bodies are not waited for."""
+        self._threads.close()
+        self._coroutines.close()
+
+    def _place(self, work: Work) -> BodyThreads | BodyLoop:
+        return self._coroutines if work.is_async else self._threads
+
+
+class UserCall(Work):
+    """A call of user code whose result does not matter: what it raises is logged."""
+
+    __slots__ = ("_arguments", "_function", "_what")
+
+    def __init__(
+        self,
+        what: str,
+        function: Callable[..., object],
+        arguments: tuple[object, ...],
+        *,
+        finished: Callable[[Work], None],
+    ) -> None:
+        super().__init__(is_async=inspect.iscoroutinefunction(function), finished=finished)
+        self._what = what
+        self._function = function
+        self._arguments = arguments
+
+    def run(self) -> None:
+        """Call it on this thread."""
+        try:
+            self._function(*self._arguments)
+        except BaseException:  # noqa: BLE001 - a callback changes nothing, SystemExit included
+            log.exception("%s raised", self._what)
+
+    async def run_async(self) -> None:
+        """Await it on this thread's loop."""
+        try:
+            result = self._function(*self._arguments)
+            if inspect.isawaitable(result):
+                await result
+        except BaseException as error:
+            if self.abandoned and isinstance(error, asyncio.CancelledError):
+                raise
+            log.exception("%s raised", self._what)
+
+

@@ -1,0 +1,50 @@
+"""Named points at which the tests may stop or kill the process; nothing otherwise.
+
+A point costs one attribute look-up when no fault is armed. ``CLOACA_FAULT=point[:n]`` kills the
+process with SIGKILL at the n-th time (default 1) that the point is reached.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import Final
+
+POINTS: Final = (
+    "submit.before_commit",
+    "submit.after_commit",
+    "claim.after_commit",
+    "body.before",
+    "body.after",
+    "journal.before_commit",
+    "journal.after_commit",
+    "run.before_end",
+    "run.after_end",
+    "takeover.after_fence",
+)
+"""Every point, in the order of the flow."""
+
+
+class _Fault:
+    def __init__(self, setting: str) -> None:
+        self.point, _, count = setting.partition(":")
+        if self.point not in POINTS:
+            raise ValueError(f"CLOACA_FAULT: {self.point!r} is none of {', '.join(POINTS)}")
+        self._left = int(count or 1)
+        self._lock = threading.Lock()
+
+    def reached(self) -> None:
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+_armed: Final = _Fault(os.environ["CLOACA_FAULT"]) if "CLOACA_FAULT" in os.environ else None
+
+
+def hit(point: str) -> None:
+    """Say that the flow is at ``point``."""
+    if _armed is not None and _armed.point == point:
+        _armed.reached()

@@ -1,0 +1,232 @@
+"""The one writer of what became true: gathers, commits as a group, and only then lets it count.
+
+Everything that arrives while a commit is under way travels in the next one, so a thousand runs in
+flight share a commit and a lone run pays one per step. Nothing that was accepted is dropped: an
+unavailable database is tried again until it answers, and a batch that fails because of one value
+is divided until only that value's owner is told. Knows nothing of tasks and retries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from cloaca_core._engine import faults
+from cloaca_core.errors import StoreDataError
+from cloaca_core.store.records import AttemptRow, Batch, Committed, NewRun, RunEnd
+
+if TYPE_CHECKING:
+    from cloaca_core.store.protocol import Store
+
+log = logging.getLogger("cloaca.journal")
+
+MAX_BATCH_ROWS: Final = 5_000
+MAX_BATCH_BYTES: Final = 16 << 20
+MAX_INBOX_ROWS: Final = 20_000
+MAX_INBOX_BYTES: Final = 64 << 20
+MARK_DELAY: Final = 0.05
+"""Seconds after which start marks that found no commit to ride with get one of their own."""
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 1.0
+
+
+@dataclass(slots=True)
+class Submission:
+    """New runs, accepted or refused together. ``accepted`` gets what became of them."""
+
+    rows: Sequence[NewRun]
+    accepted: Callable[[Committed], None]
+    refused: Callable[[StoreDataError], None]
+
+
+@dataclass(slots=True)
+class Record:
+    """Rows of one run, made under ``epoch``: all of them count, or none.
+
+    ``recorded`` is called when they are durable, ``lost`` when the run is no longer ours,
+    ``refused`` when the database will not take a value.
+    """
+
+    run_id: str
+    epoch: int
+    attempts: Sequence[AttemptRow]
+    end: RunEnd | None
+    recorded: Callable[[], None]
+    lost: Callable[[], None]
+    refused: Callable[[StoreDataError], None]
+
+
+Entry: TypeAlias = Submission | Record
+
+
+class Journal:
+    """Group commit. All methods belong to the engine's loop.
+
+    ``start_marks`` gives the marks of the bodies that run right now and have none yet; they ride
+    with each commit.
+    """
+
+    def __init__(
+        self, store: Store, runner_id: str, start_marks: Callable[[], list[AttemptRow]]
+    ) -> None:
+        self.runner_id = runner_id
+        self.failure: Exception | None = None
+        self._store = store
+        self._inbox: deque[Entry] = deque()
+        self._bytes = 0
+        self._start_marks = start_marks
+        self._work = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._mark_timer: asyncio.TimerHandle | None = None
+
+    # -- producers ---------------------------------------------------------------------------
+
+    def add(self, entry: Entry) -> None:
+        """Take an entry; exactly one of its callbacks is called, unless ``become`` comes first."""
+        self._inbox.append(entry)
+        self._bytes += _weight(entry)
+        if len(self._inbox) >= MAX_INBOX_ROWS or self._bytes >= MAX_INBOX_BYTES:
+            self._room.clear()
+        self._wake()
+
+    def mark_soon(self) -> None:
+        """A body was sent off: see to it that its start mark is not long in coming."""
+        if self._mark_timer is None:
+            loop = asyncio.get_running_loop()
+            self._mark_timer = loop.call_later(MARK_DELAY, self._mark)
+
+    def _mark(self) -> None:
+        self._mark_timer = None
+        self._wake()
+
+    def has_room(self) -> bool:
+        """False while producers should wait."""
+        return self._room.is_set()
+
+    async def room(self) -> None:
+        """Return when the inbox takes more."""
+        await self._room.wait()
+
+    async def drained(self) -> None:
+        """Return when everything that was added has been committed."""
+        await self._idle.wait()
+
+    def become(self, runner_id: str) -> None:
+        """Write as another runner. Records of the old one are dropped: its runs are not ours any
+        more. Submissions stay; they become runs without an owner.
+        """
+        self.runner_id = runner_id
+        kept = [entry for entry in self._inbox if isinstance(entry, Submission)]
+        self._inbox = deque(kept)
+        self._bytes = sum(map(_weight, kept))
+
+    def _wake(self) -> None:
+        self._idle.clear()
+        self._work.set()
+
+    # -- the one consumer --------------------------------------------------------------------
+
+    async def turn(self) -> None:
+        """Wait for something to commit, and commit it."""
+        await self._work.wait()
+        entries, marks = self._take()
+        if entries or marks:
+            await self._write(entries, marks)
+        if not self._inbox:
+            self._work.clear()
+            self._idle.set()
+
+    def _take(self) -> tuple[list[Entry], list[AttemptRow]]:
+        entries: list[Entry] = []
+        weight = 0
+        while self._inbox and len(entries) < MAX_BATCH_ROWS and weight < MAX_BATCH_BYTES:
+            entry = self._inbox.popleft()
+            entries.append(entry)
+            weight += _weight(entry)
+        self._bytes -= weight
+        self._room.set()
+        return entries, self._start_marks()
+
+    async def _write(self, entries: list[Entry], marks: list[AttemptRow]) -> None:
+        """Commit these, whatever it takes, and tell everybody what became of it."""
+        try:
+            committed = await self._commit(_batch(self.runner_id, entries, marks))
+        except StoreDataError as error:
+            await self._divide(entries, marks, error)
+        else:
+            faults.hit("journal.after_commit")
+            for entry in entries:
+                self._tell(entry, committed)
+
+    def _tell(self, entry: Entry, committed: Committed) -> None:
+        try:
+            _settle(entry, committed)
+        except Exception:  # a flaw in one run's handling must not reach the others of its batch
+            log.exception("acting on a committed record failed")
+
+    async def _commit(self, batch: Batch) -> Committed:
+        """Try until the database answers. The same batch again is harmless (design: idempotent)."""
+        pause = FIRST_PAUSE
+        while True:
+            faults.hit("journal.before_commit")
+            try:
+                committed = await self._store.commit(batch)
+            except StoreDataError:
+                raise
+            except Exception as error:
+                log.warning("commit failed, trying again in %.2f s: %s", pause, error)
+                self.failure = error
+            else:
+                self.failure = None
+                return committed
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _divide(
+        self, entries: list[Entry], marks: list[AttemptRow], error: StoreDataError
+    ) -> None:
+        """Find the value that failed the batch by halving; marks are worth no search."""
+        if marks:
+            await self._write(entries, [])
+        elif len(entries) == 1:
+            entries[0].refused(error)
+        else:
+            middle = len(entries) // 2
+            await self._write(entries[:middle], [])
+            await self._write(entries[middle:], [])
+
+
+def _weight(entry: Entry) -> int:
+    if isinstance(entry, Submission):
+        return sum(len(row.input) for row in entry.rows)
+    weight = 0 if entry.end is None else len(entry.end.final_context)
+    return weight + sum(len(row.change or "") for row in entry.attempts)
+
+
+def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Batch:
+    batch = Batch(runner_id, [], list(marks), [], {row.run_id: row.epoch for row in marks})
+    for entry in entries:
+        if isinstance(entry, Submission):
+            batch.new_runs.extend(entry.rows)
+            continue
+        batch.fences[entry.run_id] = entry.epoch
+        batch.attempts.extend(entry.attempts)
+        if entry.end is not None:
+            batch.ends.append(entry.end)
+    return batch
+
+
+def _settle(entry: Entry, committed: Committed) -> None:
+    if isinstance(entry, Submission):
+        entry.accepted(committed)
+    elif entry.run_id in committed.current:
+        entry.recorded()
+    else:
+        entry.lost()

@@ -1,0 +1,35 @@
+"""Hands things from any thread to a loop, waking it once for many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Mailbox(Generic[T]):
+    """``put`` from any thread; ``receive`` is called for each thing, in order, on the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, receive: Callable[[T], None]) -> None:
+        self._loop = loop
+        self._receive = receive
+        self._things: deque[T] = deque()
+        self._signalled = False
+
+    def put(self, thing: T) -> None:
+        """Leave a thing. After the loop has been closed it is dropped."""
+        self._things.append(thing)
+        if not self._signalled:
+            self._signalled = True
+            try:
+                self._loop.call_soon_threadsafe(self._empty)
+            except RuntimeError:  # the loop is closed: nobody is left to receive
+                self._things.clear()
+
+    def _empty(self) -> None:
+        self._signalled = False
+        while self._things:
+            self._receive(self._things.popleft())

@@ -1,0 +1,177 @@
+"""What flows between tasks: each key with the tasks that wrote it last.
+
+The rules are those of the contract's section 5. A key keeps every *last* write that no other of
+its writes has seen, usually one. Seeing is being a descendant: a task is given the contexts of
+all its ancestors, so an ancestor's write is always older. What a reader gets is the combination
+of these writes in the order in which the dependencies declare them. Refuses nothing, and knows
+no clock, no store and no task body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+from cloaca_core.json_values import JsonValue, encode, same_value
+
+INPUT: Final = -1
+"""The writer of a run's input; every task is its descendant."""
+
+
+class _Removed:
+    """The mark of a removal, which is a write too."""
+
+    __slots__ = ()
+
+
+REMOVED: Final = _Removed()
+
+
+class Write(NamedTuple):
+    """One last write of a key. ``writer`` is a task's index, or ``INPUT``."""
+
+    writer: int
+    value: JsonValue | _Removed
+
+
+Flow: TypeAlias = Mapping[str, tuple[Write, ...]]
+"""A context with its writers. Shared between tasks, so never changed in place."""
+
+
+class Change(NamedTuple):
+    """What a task did to the context that it was given."""
+
+    set: Mapping[str, JsonValue]
+    removed: Sequence[str]
+
+    def to_json(self) -> str:
+        """The stored form, ``{"set": {…}, "removed": […]}``."""
+        return encode({"set": dict(self.set), "removed": list(self.removed)})
+
+
+def flow_of_input(data: Mapping[str, JsonValue]) -> Flow:
+    """The flow at the start of a run."""
+    return {key: (Write(INPUT, value),) for key, value in data.items()}
+
+
+def changed(flow: Flow, change: Change, writer: int) -> Flow:
+    """The flow after a task's change."""
+    if not change.set and not change.removed:
+        return flow
+    result = dict(flow)
+    for key, value in change.set.items():
+        result[key] = (Write(writer, value),)
+    for key in change.removed:
+        result[key] = (Write(writer, REMOVED),)
+    return result
+
+
+def merged(flows: Sequence[Flow], ancestors: Sequence[int]) -> Flow:
+    """The merge of what several dependencies hand on, in their declared order.
+
+    ``ancestors[i]`` is the set of the ancestors of task ``i`` as a bit mask.
+    """
+    first = flows[0]
+    if all(flow is first for flow in flows):
+        return first
+    gathered: dict[str, list[tuple[Write, ...]]] = {}
+    for flow in flows:
+        for key, writes in flow.items():
+            gathered.setdefault(key, []).append(writes)
+    return {key: _latest(found, ancestors) for key, found in gathered.items()}
+
+
+def _latest(found: list[tuple[Write, ...]], ancestors: Sequence[int]) -> tuple[Write, ...]:
+    first = found[0]
+    if all(writes is first for writes in found):
+        return first
+    writes = [write for each in found for write in each]
+    seen_by_others = 0
+    for write in writes:
+        if write.writer != INPUT:
+            seen_by_others |= ancestors[write.writer]
+    latest = [w for w in writes if w.writer != INPUT and not seen_by_others >> w.writer & 1]
+    return _first_and_last(latest) if latest else first
+
+
+def _first_and_last(writes: list[Write]) -> tuple[Write, ...]:
+    """Without the repetitions that no rule looks at.
+
+    A union of lists keeps the order of first appearance, any other conflict is decided by the
+    last one; what lies between would only make the flow grow with the width of the graph.
+    """
+    last = {write.writer: position for position, write in enumerate(writes)}
+    kept = []
+    seen: set[int] = set()
+    for position, write in enumerate(writes):
+        if write.writer not in seen or last[write.writer] == position:
+            kept.append(write)
+        seen.add(write.writer)
+    return tuple(kept)
+
+
+def view(flow: Flow) -> dict[str, JsonValue]:
+    """The plain data that a reader of this flow sees. Its values are shared: do not change them."""
+    data: dict[str, JsonValue] = {}
+    for key, writes in flow.items():
+        values = [w.value for w in writes if not isinstance(w.value, _Removed)]
+        if values:
+            data[key] = values[0] if len(values) == 1 else _combined(values)
+    return data
+
+
+def _combined(values: list[JsonValue]) -> JsonValue:
+    """The combination of unrelated writes, earlier declared first."""
+    latest = values[-1]
+    if isinstance(latest, list):
+        return _union(_last_of_kind(values, list))
+    if isinstance(latest, dict):
+        return _merged_objects(_last_of_kind(values, dict))
+    return latest
+
+
+def _last_of_kind(values: list[JsonValue], kind: type) -> list[JsonValue]:
+    """The values after the last one of another kind: that one replaced all before it."""
+    start = len(values)
+    while start and isinstance(values[start - 1], kind):
+        start -= 1
+    return values[start:]
+
+
+def _union(arrays: Iterable[JsonValue]) -> JsonValue:
+    distinct: list[list[JsonValue]] = []
+    for array in arrays:
+        assert isinstance(array, list)
+        if not any(array is known or same_value(array, known) for known in distinct[-1:]):
+            distinct.append(array)
+    result = list(distinct[0])
+    if len(distinct) == 1:
+        return result
+    seen = {_hashable(item) for item in result}
+    for array in distinct[1:]:
+        for item in array:
+            form = _hashable(item)
+            if form not in seen:
+                seen.add(form)
+                result.append(item)
+    return result
+
+
+def _merged_objects(objects: Iterable[JsonValue]) -> JsonValue:
+    gathered: dict[str, list[JsonValue]] = {}
+    for each in objects:
+        assert isinstance(each, dict)
+        for key, value in each.items():
+            gathered.setdefault(key, []).append(value)
+    return {k: found[0] if len(found) == 1 else _combined(found) for k, found in gathered.items()}
+
+
+def _hashable(value: JsonValue) -> object:
+    """A form that is equal for equal JSON: numbers by value, but true is not 1."""
+    if isinstance(value, bool):
+        return (bool, value)
+    if isinstance(value, list):
+        return (list, tuple(_hashable(item) for item in value))
+    if isinstance(value, dict):
+        return (dict, frozenset((key, _hashable(item)) for key, item in value.items()))
+    return value

@@ -1,0 +1,156 @@
+"""Finds runners that are gone and makes their runs claimable again.
+
+Level-triggered: every sweep looks at all runners. A process of this host that has certainly ended
+is taken over at once; any other needs both an ended lease and a beat counter that this runner has
+itself seen unchanged for a whole beat interval, on its own clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine import faults
+from cloaca_core._engine.identity import ProcessIdentity, is_gone, is_neighbour
+from cloaca_core._engine.lease import IDLE, Lease
+from cloaca_core.store.records import RunnerRow
+
+if TYPE_CHECKING:
+    from cloaca_core.store.protocol import Store
+
+log = logging.getLogger("cloaca.takeover")
+
+RUNS_PER_STEP: Final = 500
+LONGEST_SLEEP: Final = 60.0
+"""Seconds; wake-ups come from deaths and changes, this only bounds what a missed one costs."""
+
+
+class Takeover:
+    """Belongs to the engine's loop. ``freed`` is called when runs have become claimable."""
+
+    def __init__(
+        self,
+        store: Store,
+        lease: Lease,
+        identity: ProcessIdentity,
+        freed: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._lease = lease
+        self._identity = identity
+        self._freed = freed
+        self._seen: dict[str, tuple[int, float]] = {}
+        self._deaths = DeathWatch(self.look)
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+
+    def look(self) -> None:
+        """Somebody may have come or gone."""
+        self._wanted.set()
+
+    async def turn(self) -> None:
+        """Sweep now if asked to, else when the next lease may have ended."""
+        try:
+            timeout = await self.sweep()
+        except Exception:
+            self._seen.clear()  # a beat that could not be seen says nothing
+            raise
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
+
+    async def sweep(self) -> float | None:
+        """Take over from everybody who is gone; seconds until it is worth looking again."""
+        self._wanted.clear()
+        others = [row for row in await self._store.runners() if row.id != self._lease.runner_id]
+        for row in others:
+            if self._is_dead(row):
+                await self._take_over(row)
+        live = [row for row in others if not self._is_dead(row)]
+        self._store.set_contended(contended=bool(live))
+        self._deaths.watch([r.pid for r in live if is_neighbour(self._identity, _process(r))])
+        return self._next_look(live)
+
+    def close(self) -> None:
+        """Stop watching processes."""
+        self._deaths.watch([])
+
+    def _is_dead(self, row: RunnerRow) -> bool:
+        return row.fenced or is_gone(self._identity, _process(row)) or self._has_lapsed(row)
+
+    def _has_lapsed(self, row: RunnerRow) -> bool:
+        now = time.monotonic()
+        beat, since = self._seen.get(row.id, (-1, now))
+        if beat != row.beat:
+            self._seen[row.id] = (row.beat, now)
+            return False
+        ended = row.lease_until != IDLE and row.lease_until < self._store.lease_clock()
+        return ended and now - since >= self._lease.interval
+
+    async def _take_over(self, row: RunnerRow) -> None:
+        if not row.fenced and not await self._store.fence(row.id, row.beat):
+            return
+        faults.hit("takeover.after_fence")
+        count = 0
+        while freed := await self._store.take_over(row.id, RUNS_PER_STEP):
+            count += freed
+            self._freed()
+        self._seen.pop(row.id, None)
+        level = logging.WARNING if count else logging.INFO
+        log.log(level, "took over %d run(s) of runner %s, which is gone", count, row.id)
+
+    def _next_look(self, live: list[RunnerRow]) -> float | None:
+        """None when nobody holds a lease: whoever takes one changes the database, which wakes us."""
+        ends = [row.lease_until for row in live if row.lease_until != IDLE]
+        if not ends:
+            return None
+        until = (min(ends) - self._store.lease_clock()) / 1e6
+        return min(max(until, 0.0) + self._lease.interval, LONGEST_SLEEP)
+
+
+def _process(row: RunnerRow) -> ProcessIdentity:
+    return ProcessIdentity(row.boot_id, row.pid_namespace, row.pid, row.process_start)
+
+
+class DeathWatch:
+    """Calls ``died`` when one of the watched processes ends, by pidfd; elsewhere it never does."""
+
+    def __init__(self, died: Callable[[], None]) -> None:
+        self._died = died
+        self._fds: dict[int, int] = {}
+
+    def watch(self, pids: list[int]) -> None:
+        """Watch exactly these processes, this one apart."""
+        wanted = set(pids) - {os.getpid()}
+        for pid in self._fds.keys() - wanted:
+            self._forget(pid)
+        for pid in wanted - self._fds.keys():
+            self._observe(pid)
+
+    def _observe(self, pid: int) -> None:
+        if not hasattr(os, "pidfd_open"):
+            return
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._died()
+            return
+        except OSError:
+            return  # not to be watched here: its lease decides
+        self._fds[pid] = fd
+        asyncio.get_running_loop().add_reader(fd, self._report, pid)
+
+    def _report(self, pid: int) -> None:
+        self._forget(pid)
+        self._died()
+
+    def _forget(self, pid: int) -> None:
+        fd = self._fds.pop(pid)
+        asyncio.get_running_loop().remove_reader(fd)
+        os.close(fd)

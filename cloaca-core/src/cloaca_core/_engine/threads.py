@@ -1,0 +1,168 @@
+"""Sync user code on daemon threads of our own.
+
+The standard library's pools join their threads at exit; a body that never returns would keep the
+interpreter alive. Threads pull from one queue, so a thousand queued bodies cost no hop of the
+loop between them. All counting happens on the engine's loop; a thread only runs, reports, and
+leaves when it is asked to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.mailbox import Mailbox
+from cloaca_core._engine.work import Stage
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.work import Work
+
+ABANDONED_PER_SLOT: Final = 4
+"""How many timed-out bodies are replaced by new threads before their slots stay taken."""
+
+
+class BodyThreads:
+    """At most ``slots`` pieces of work run at once, not counting waiting and abandoned ones.
+
+    Public methods are called on the engine's loop only. ``running`` holds what runs, by thread.
+    """
+
+    def __init__(self, slots: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._slots = slots
+        self._loop = loop
+        self.running: dict[int, Work] = {}
+        self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._reports: Mailbox[Work | None] = Mailbox(loop, self._report)
+        self._threads = 0
+        self._outstanding = 0
+        self._abandoned = 0
+        self._dismissals = 0
+        self._resuming: deque[asyncio.Future[None]] = deque()
+        self._closed = False
+
+    @property
+    def abandoned(self) -> int:
+        """How many given-up bodies are still running."""
+        return self._abandoned
+
+    def submit(self, work: Work) -> None:
+        """Queue work; its ``finished`` is called on the loop."""
+        self._outstanding += 1
+        self._queue.put(work)
+        self._grow()
+
+    def lend(self, work: Work) -> None:
+        """The body of ``work`` waits for something: its slot is somebody else's meanwhile."""
+        work.holds_slot = False
+        self._threads -= 1
+        self._outstanding -= 1
+        self._grow()
+
+    async def reclaim(self, work: Work) -> None:
+        """Return when the body of ``work`` may go on; at once when it has been abandoned."""
+        if work.abandoned:
+            return
+        self._outstanding += 1
+        if self._threads < self._slots:
+            self._threads += 1
+        else:
+            await self._next_free()
+        work.holds_slot = True
+
+    def abandon(self, work: Work) -> bool:
+        """Give work up; false when it has just run and its report is on the way.
+
+        The thread of a running body is replaced while there are not too many of them; else the
+        slot stays taken until the body ends.
+        """
+        replaced = self._abandoned < self._slots * ABANDONED_PER_SLOT or not work.holds_slot
+        with self._lock:
+            if work.stage is Stage.RAN:
+                return False
+            work.abandoned = True
+            work.leaves = replaced
+            is_running = work.stage is Stage.RUNNING
+        self._abandoned += is_running
+        if work.holds_slot:
+            self._outstanding -= 1
+            self._threads -= is_running and replaced
+            self._grow()
+        return True
+
+    def close(self) -> None:
+        """Let idle threads end. Running bodies are left alone; nobody waits for them."""
+        self._closed = True
+        with self._lock:
+            self._dismissals += self._threads
+        for _ in range(self._threads):
+            self._queue.put(None)
+
+    def _grow(self) -> None:
+        wanted = min(self._slots, self._outstanding)
+        while self._threads < wanted and not self._closed:
+            self._threads += 1
+            threading.Thread(target=self._serve, name="cloaca-body", daemon=True).start()
+
+    async def _next_free(self) -> None:
+        """Take the slot of whichever thread is free next, idle ones included."""
+        resumed: asyncio.Future[None] = self._loop.create_future()
+        self._resuming.append(resumed)
+        with self._lock:
+            self._dismissals += 1
+        self._queue.put(None)
+        await resumed
+
+    # -- on the threads ----------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        thread = threading.get_ident()
+        while not self._is_dismissed():
+            work = self._queue.get()
+            if work is None or not self._begins(work):
+                continue
+            self.running[thread] = work
+            work.run()
+            del self.running[thread]
+            with self._lock:
+                work.stage = Stage.RAN
+            self._reports.put(work)
+            if work.leaves:
+                return
+        self._reports.put(None)
+
+    def _begins(self, work: Work) -> bool:
+        with self._lock:
+            if not work.abandoned:
+                work.stage = Stage.RUNNING
+            return not work.abandoned
+
+    def _is_dismissed(self) -> bool:
+        if not self._dismissals:
+            return False
+        with self._lock:
+            if not self._dismissals:
+                return False
+            self._dismissals -= 1
+            return True
+
+    # -- on the loop again -------------------------------------------------------------------
+
+    def _report(self, work: Work | None) -> None:
+        if work is None:
+            self._pass_slot_on()
+        elif work.abandoned:
+            self._abandoned -= 1
+        else:
+            self._outstanding -= 1
+            work.finished(work)
+
+    def _pass_slot_on(self) -> None:
+        """A thread has left: its slot goes to the body that asked for one."""
+        if self._resuming:
+            self._resuming.popleft().set_result(None)
+        else:
+            self._threads -= 1

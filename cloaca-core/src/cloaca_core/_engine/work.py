@@ -1,0 +1,71 @@
+"""User code as something that a thread or a loop can run, and how long it takes."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from enum import Enum
+
+
+class BodyClock:
+    """Seconds spent in a body, without those in which it waited for another run.
+
+    Driven by the thread that runs the body, read by the engine's loop.
+    """
+
+    __slots__ = ("_resumed", "_spent")
+
+    def __init__(self) -> None:
+        self._spent = 0.0
+        self._resumed: float | None = None
+
+    def start(self) -> None:
+        """The body begins or goes on."""
+        self._resumed = time.monotonic()
+
+    def pause(self) -> None:
+        """The body has ended, or waits for another run."""
+        if (resumed := self._resumed) is not None:
+            self._resumed = None
+            self._spent += time.monotonic() - resumed
+
+    def spent(self) -> float:
+        """Seconds up to now."""
+        resumed = self._resumed
+        return self._spent + (0.0 if resumed is None else time.monotonic() - resumed)
+
+
+class Stage(Enum):
+    """How far a piece of work has come."""
+
+    QUEUED = 0
+    RUNNING = 1
+    RAN = 2
+
+
+class Work(ABC):
+    """A piece of user code. ``finished`` is called with it on the engine's loop when it
+    has run.
+
+    ``abandoned`` work has been given up: whatever comes of it is ignored. ``holds_slot`` is false
+    while it waits for another run. ``stage`` is moved on by the thread that runs it.
+    """
+
+    __slots__ = ("abandoned", "finished", "holds_slot", "is_async", "leaves", "stage")
+
+    def __init__(self, *, is_async: bool, finished: Callable[[Work], None]) -> None:
+        self.is_async = is_async
+        self.abandoned = False
+        self.holds_slot = True
+        self.leaves = False
+        self.stage = Stage.QUEUED
+        self.finished = finished
+
+    @abstractmethod
+    def run(self) -> None:
+        """Run it on this thread. Must not raise."""
+
+    @abstractmethod
+    async def run_async(self) -> None:
+        """Run it on this thread's loop. Must not raise, cancellation of abandoned work apart."""
