@@ -30,7 +30,7 @@ class TestCheckName:
             (
                 "must not begin or end with ':'",
                 ":a",
-            ),  # "x" + "::" + ":a" could be "x:" + "::" + "a"
+            ),  # "w:::a" could be "w:" and "a" too
             ("must not begin or end with ':'", "a:"),
             ("control characters", "a\nb"),
             ("control characters", "a\0"),
