@@ -1,0 +1,316 @@
+"""What a context may hold: JSON values, checked when they come in, copied, compared, encoded.
+
+The rest of the engine handles only *normal* values: exact built-in types, no NaN, no text that a
+database refuses. ``normalise`` is the one door to that state. This module converts nothing by
+guessing: a type without a JSON form is refused with the form to store instead.
+"""
+
+from __future__ import annotations
+
+import json
+import reprlib
+from typing import Any, Final, NoReturn, TypeAlias
+
+from cloaca_core.errors import ContextError, ContextTypeError, ContextValueError
+
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+
+MAX_DEPTH: Final = 200
+"""How many lists and dicts may stand inside each other in one value."""
+
+LEAST_INT: Final = -(2**63)
+GREATEST_INT: Final = 2**64 - 1
+
+MAX_RANGE: Final = 2**23
+"""Items of a range that is stored: more cannot be encoded in 16 MiB, and would not fit memory."""
+
+_COMPACT: Final = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+)
+_CANONICAL: Final = json.JSONEncoder(
+    ensure_ascii=False,
+    check_circular=False,
+    allow_nan=False,
+    sort_keys=True,
+    separators=(",", ":"),
+)
+
+
+def encode(value: JsonValue) -> str:
+    """Compact JSON of a normal value: no spaces, non-ASCII unescaped, keys in insertion order."""
+    return _COMPACT.encode(value)
+
+
+def decode(text: str) -> JsonValue:
+    """The value of a JSON text; ``ContextValueError`` for text that is not JSON.
+
+    The result is normal when the text came from ``encode``; pass others on to ``normalise``.
+    """
+    try:
+        value: JsonValue = _DECODER.decode(text)
+    except RecursionError:
+        raise ContextValueError(f"JSON text is nested deeper than {MAX_DEPTH} levels") from None
+    except ContextError:
+        raise
+    except ValueError as error:
+        raise ContextValueError(str(error)) from error
+    return value
+
+
+def normalise(value: object, path: str = "") -> JsonValue:
+    """A deep copy of ``value`` in plain JSON types.
+
+    Accepted: None, bool, int in [-2**63, 2**64 - 1], finite float, str, list, tuple and range
+    (as list), dict with str keys, nested up to ``MAX_DEPTH``; subclasses count as their base.
+    Raises ``ContextValueError`` or ``ContextTypeError`` naming the place, as in
+    ``orders[3].price``; ``path`` is the name of ``value`` itself in that.
+    """
+    try:
+        return _normal(value, 0)
+    except _RefusedError as refused:
+        raise refused.located(path) from None
+
+
+def normalise_key(key: object) -> str:
+    """``key`` as an exact str that can name a value, else a ``ContextError``."""
+    try:
+        return _key(key)
+    except _RefusedError as refused:
+        raise refused.located("") from None
+
+
+def path_of(key: str) -> str:
+    """How a top-level key is written at the head of a path: ``price``, or ``["a b"]``."""
+    return key if key.isidentifier() else f"[{json.dumps(key)}]"
+
+
+def copy_value(value: JsonValue) -> JsonValue:
+    """A deep copy of a normal value."""
+    if type(value) is list:
+        return [copy_value(item) if type(item) in _CONTAINERS else item for item in value]
+    if type(value) is dict:
+        return {
+            key: copy_value(item) if type(item) in _CONTAINERS else item
+            for key, item in value.items()
+        }
+    return value
+
+
+def same_value(a: JsonValue, b: JsonValue) -> bool:
+    """True when two normal values have the same JSON text, apart from the order of keys.
+
+    So ``True``, ``1`` and ``1.0`` are three different values, as are ``0.0`` and ``-0.0``.
+    """
+    if a is b:
+        return True
+    if type(a) is not type(b) or a != b:
+        return False
+    # Equal for Python, which also says 1 == True and 0.0 == -0.0; what is inside must be read.
+    return type(a) in _EXACT_EQUALITY or _CANONICAL.encode(a) == _CANONICAL.encode(b)
+
+
+_CONTAINERS: Final = frozenset((list, dict))
+_EXACT_EQUALITY: Final = frozenset((str, int, bool, type(None)))
+
+
+# -- normalise -----------------------------------------------------------------------------------
+
+
+class _RefusedError(Exception):
+    """A value was refused; ``steps`` grows from the inside out while the stack unwinds."""
+
+    def __init__(self, kind: type[ContextError], reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+        self.steps: list[str] = []
+
+    def located(self, root: str) -> ContextError:
+        path = root + "".join(reversed(self.steps))
+        path = path.removeprefix(".")
+        return self.kind(f"{path}: {self.reason}" if path else self.reason, path=path)
+
+
+def _normal(value: object, depth: int) -> JsonValue:
+    if value is None or value is True or value is False:
+        return value
+    match value:
+        case str():
+            return _text(value)
+        case int():
+            return _integer(value)
+        case float():
+            return _number(value)
+        case dict():
+            return _object(value, depth + 1)
+        case list() | tuple() | range():
+            return _array(value, depth + 1)
+        case _:
+            raise _wrong_type(value)
+
+
+def _text(value: str) -> str:
+    _refuse_numpy(value)
+    if "\0" in value:
+        raise _RefusedError(ContextValueError, "text with a NUL character cannot be stored")
+    if not value.isascii():
+        _refuse_surrogates(value)
+    return str.__str__(value)
+
+
+def _refuse_surrogates(value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        character = ascii(value[error.start])
+        raise _RefusedError(
+            ContextValueError,
+            f"text with the lone surrogate {character} at {error.start} cannot be stored",
+        ) from None
+
+
+def _integer(value: int) -> int:
+    number = int.__int__(value)
+    if not LEAST_INT <= number <= GREATEST_INT:
+        raise _RefusedError(
+            ContextValueError,
+            "an int must be between -2**63 and 2**64 - 1; store a larger one as str(value)",
+        )
+    return number
+
+
+def _number(value: float) -> float:
+    _refuse_numpy(value)
+    number = float.__float__(value)
+    if number - number != 0.0:
+        raise _RefusedError(
+            ContextValueError, f"{number!r} has no JSON form; store None or a str instead"
+        )
+    return number
+
+
+def _array(value: list[Any] | tuple[Any, ...] | range, depth: int) -> list[JsonValue]:
+    _refuse_depth(depth)
+    if isinstance(value, range):
+        _refuse_long_range(value)
+    items: list[JsonValue] = []
+    try:
+        for item in value:
+            items.append(_normal(item, depth))  # noqa: PERF401 - its length is the place of a refusal
+    except _RefusedError as refused:
+        refused.steps.append(f"[{len(items)}]")
+        raise
+    return items
+
+
+def _object(value: dict[Any, Any], depth: int) -> dict[str, JsonValue]:
+    _refuse_depth(depth)
+    members: dict[str, JsonValue] = {}
+    for key, item in value.items():
+        name = _key(key)
+        try:
+            members[name] = _normal(item, depth)
+        except _RefusedError as refused:
+            refused.steps.append(f".{name}" if name.isidentifier() else path_of(name))
+            raise
+    return members
+
+
+def _key(key: object) -> str:
+    if not isinstance(key, str):
+        raise _RefusedError(
+            ContextTypeError,
+            f"key must be a str, got {reprlib.repr(key)} ({type(key).__name__}); use str(key)",
+        )
+    try:
+        return _text(key)
+    except _RefusedError as refused:
+        refused.reason = f"key {key!a}: {refused.reason}"
+        raise
+
+
+def _refuse_depth(depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise _RefusedError(
+            ContextValueError, f"lists and dicts may be nested at most {MAX_DEPTH} levels deep"
+        )
+
+
+def _refuse_long_range(value: range) -> None:
+    # Not len(): it overflows on the very ranges that are meant.
+    if value and (value[-1] - value[0]) // value.step >= MAX_RANGE:
+        raise _RefusedError(ContextValueError, f"a range of over {MAX_RANGE} items is too large")
+
+
+# -- what to store instead -----------------------------------------------------------------------
+
+_STORE_INSTEAD: Final = {
+    "builtins.set": "sorted(value) or list(value)",
+    "builtins.frozenset": "sorted(value) or list(value)",
+    "builtins.bytes": "base64.b64encode(value).decode()",
+    "builtins.bytearray": "base64.b64encode(value).decode()",
+    "builtins.memoryview": "base64.b64encode(value).decode()",
+    "builtins.complex": "[value.real, value.imag]",
+    "datetime.datetime": "value.isoformat()",
+    "datetime.date": "value.isoformat()",
+    "datetime.time": "value.isoformat()",
+    "datetime.timedelta": "value.total_seconds()",
+    "decimal.Decimal": "str(value)",
+    "fractions.Fraction": "str(value)",
+    "uuid.UUID": "str(value)",
+    "enum.Enum": "value.value",
+    "builtins.coroutine": "what awaiting it gives",
+    "cloaca_core.context.Context": "value.to_dict()",
+}
+"""Keyed by name, so that none of these modules is imported for the sake of a message."""
+
+_ACCEPTED: Final = "None, bool, int, float, str, list, tuple, range or dict"
+
+
+def _wrong_type(value: object) -> _RefusedError:
+    kind = type(value)
+    return _RefusedError(
+        ContextTypeError,
+        f"{kind.__name__} has no JSON form; store {_instead_of(kind)} instead",
+    )
+
+
+def _instead_of(kind: type) -> str:
+    for base in kind.__mro__:
+        known = _STORE_INSTEAD.get(f"{base.__module__}.{base.__name__}")
+        if known is not None:
+            return known
+    if _is_numpy(kind):
+        return "value.tolist()"
+    for method, form in _METHODS.items():
+        if hasattr(kind, method):
+            return form
+    return _ACCEPTED
+
+
+_METHODS: Final = {
+    "model_dump": 'value.model_dump(mode="json")',
+    "__fspath__": "str(value)",
+    "__dataclass_fields__": "dataclasses.asdict(value)",
+    "keys": "dict(value)",
+    "__iter__": "list(value)",
+}
+"""Forms that are told by what the type can do, the most telling first."""
+
+
+def _refuse_numpy(value: object) -> None:
+    """numpy's float64 and str_ are a float and a str; its other types are neither."""
+    kind = type(value)
+    if kind is not str and kind is not float and _is_numpy(kind):
+        raise _wrong_type(value)
+
+
+def _is_numpy(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "numpy"
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ContextValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
