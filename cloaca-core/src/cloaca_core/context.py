@@ -40,6 +40,7 @@ class Context(Mapping[str, Any]):
     Other values are refused when they are put in, with the place in the error's ``path``
     (``orders[3].price``): ``ContextTypeError`` (a TypeError) for a type without a JSON form,
     ``ContextValueError`` (a ValueError) for NaN, infinities, NUL, lone surrogates and excess.
+    A key that is no str is a ``ContextTypeError`` in every call but ``in``.
     """
 
     __slots__ = ("_data", "_touched")
@@ -70,7 +71,7 @@ class Context(Mapping[str, Any]):
     def insert(self, key: str, value: Any) -> None:
         """Store a value under a new key; ValueError "Key already exists: …" otherwise."""
         if normalise_key(key) in self._data:
-            raise ContextValueError(f"Key already exists: {key}", path=key)
+            raise ContextValueError(f"Key already exists: {key}", path=path_of(key))
         self.set(key, value)
 
     # One key and a value, as in 0.x, where MutableMapping would take many: a Context is a Mapping.
@@ -222,7 +223,7 @@ def _object_of(text: str) -> dict[str, JsonValue]:
 
 
 def _missing(key: str) -> ContextKeyError:
-    return ContextKeyError(f"Key not found: {key}", path=key)
+    return ContextKeyError(f"Key not found: {key}", path=path_of(key))
 
 
 def _refuse_secret(**names: str) -> NoReturn:

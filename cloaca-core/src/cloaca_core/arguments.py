@@ -1,0 +1,53 @@
+"""Checks of the arguments that definitions share.
+
+Each takes the parameter's name first, because a refusal must name it; an unsupported type is a
+``DefinitionTypeError``, an unacceptable value a ``DefinitionError``. Nothing is converted but
+int to float.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TypeVar
+
+from cloaca_core.errors import DefinitionError, DefinitionTypeError
+
+_T = TypeVar("_T")
+
+
+def one_of(name: str, value: str, choices: dict[str, _T]) -> _T:
+    """The choice of this name; DefinitionError that lists them when there is none."""
+    if value not in choices:
+        accepted = ", ".join(choices)
+        raise DefinitionError(f'unknown {name} "{value}": expected one of {accepted}')
+    return choices[value]
+
+
+def whole(name: str, value: object) -> int:
+    """``value`` if it is an int of at least 0 (and no bool)."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise wrong_type(name, "an int", value)
+    if value < 0:
+        raise DefinitionError(f"{name} must be at least 0, got {value}")
+    return int(value)
+
+
+def number(name: str, value: object) -> float:
+    """``value`` as a float if it is a finite number of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise wrong_type(name, "a number", value)
+    if not 0 <= value <= sys.float_info.max:
+        raise DefinitionError(f"{name} must be a finite number of at least 0, got {value}")
+    return float(value)
+
+
+def flag(name: str, value: object) -> bool:
+    """``value`` if it is a bool."""
+    if not isinstance(value, bool):
+        raise wrong_type(name, "a bool", value)
+    return value
+
+
+def wrong_type(name: str, accepted: str, value: object) -> DefinitionTypeError:
+    """The error for an argument of an unsupported type, to be raised by the caller."""
+    return DefinitionTypeError(f"{name} must be {accepted}, got {type(value).__name__}")
