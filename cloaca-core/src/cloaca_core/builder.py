@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from cloaca_core.arguments import wrong_type
 from cloaca_core.block import Block
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, WorkflowValidationError
 from cloaca_core.namespace import SEPARATOR, check_name
@@ -157,5 +158,5 @@ def _part(parameter: str, given: str | None, *, default: str) -> str:
 
 def _text(parameter: str, value: object) -> str:
     if not isinstance(value, str):
-        raise DefinitionTypeError(f"{parameter} must be a string, got {type(value).__name__}")
+        raise wrong_type(parameter, "a str", value)
     return value

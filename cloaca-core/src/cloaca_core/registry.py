@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from cloaca_core.arguments import wrong_type
 from cloaca_core.errors import (
     AmbiguousWorkflowError,
     DefinitionError,
@@ -38,7 +39,7 @@ class Registry:
     def register(self, workflow: Workflow) -> None:
         """Add a workflow; one that has the same namespace gives way to it."""
         if not isinstance(workflow, Workflow):
-            raise DefinitionTypeError(f"workflow must be a Workflow, got {_kind(workflow)}")
+            raise wrong_type("workflow", "a Workflow", workflow)
         with self._lock:
             self._put(workflow)
         self._announce()
@@ -98,7 +99,7 @@ class Registry:
         candidates when there are several.
         """
         if not isinstance(name, str):
-            raise DefinitionTypeError(f"workflow_name must be a string, got {_kind(name)}")
+            raise wrong_type("workflow_name", "a str", name)
         with self._lock:
             match self._candidates(name):
                 case [namespace]:
@@ -169,7 +170,7 @@ def _ambiguous(name: str, candidates: tuple[str, ...]) -> AmbiguousWorkflowError
 
 def _construct(constructor: Callable[[], Workflow]) -> Workflow:
     if not callable(constructor):
-        raise DefinitionTypeError(f"constructor must be callable, got {_kind(constructor)}")
+        raise wrong_type("constructor", "callable", constructor)
     try:
         workflow = constructor()
     except Exception as error:
@@ -178,14 +179,10 @@ def _construct(constructor: Callable[[], Workflow]) -> Workflow:
         ) from error
     if not isinstance(workflow, Workflow):
         raise DefinitionTypeError(
-            f"Failed to call workflow constructor: it returned {_kind(workflow)}, "
+            f"Failed to call workflow constructor: it returned {type(workflow).__name__}, "
             "expected the Workflow that build() returns"
         )
     return workflow
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__
 
 
 # -- the default registry ------------------------------------------------------------------------

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, overload
 
+from cloaca_core.arguments import number, wrong_type
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.namespace import check_name
 from cloaca_core.retry import policy_from_arguments
@@ -244,11 +244,8 @@ def is_reference(value: object) -> bool:
 def _checked_timeout(seconds: float | None) -> float | None:
     if seconds is None:
         return None
-    expected = "timeout_seconds must be a number of seconds greater than 0"
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise DefinitionTypeError(f"{expected}, got {type(seconds).__name__}")
-    if not (seconds > 0 and math.isfinite(seconds)):
-        raise DefinitionError(f"{expected}, got {seconds}")
+    if number("timeout_seconds", seconds) == 0:
+        raise DefinitionError("timeout_seconds must be greater than 0, got 0")
     return float(seconds)
 
 
@@ -257,7 +254,7 @@ CallbackT = TypeVar("CallbackT", bound="OnSuccess | OnFailure")
 
 def _checked_callback(parameter: str, callback: CallbackT | None) -> CallbackT | None:
     if callback is not None and not callable(callback):
-        raise DefinitionTypeError(f"{parameter} must be callable, got {type(callback).__name__}")
+        raise wrong_type(parameter, "callable", callback)
     return callback
 
 
