@@ -8,12 +8,14 @@
     │   ├── SecretsNotConfiguredError   (RuntimeError)
     │   └── SecretDeniedError           (PermissionError)
     ├── DefinitionError                 (ValueError) a task, rule or workflow is defined wrongly
+    │   ├── DefinitionTypeError         (TypeError) … or an argument has an unsupported type
     │   └── WorkflowValidationError     the graph of a workflow does not hold together
-    ├── DefinitionTypeError             (TypeError) an argument of an unsupported type
     ├── ConfigError                     (ValueError) a setting has an unacceptable value
     │   └── ConfigTypeError             (TypeError) … or an unsupported type
     ├── WorkflowExecutionError          (ValueError) a run could not be started
-    │   └── WorkflowNotFoundError       (KeyError)
+    │   ├── WorkflowNotFoundError       (KeyError)
+    │   └── AmbiguousWorkflowError      a short name that several workflows have
+    ├── TaskNotFoundError               (KeyError)
     ├── RunNotFoundError                (KeyError)
     ├── RunFailedError                  (RuntimeError) from raise_for_status()
     ├── PipelineTimeoutError            (ValueError, TimeoutError) a run or a wait took too long
@@ -85,12 +87,19 @@ class DefinitionError(CloacaError, ValueError):
     """A task, a rule or a workflow is defined wrongly."""
 
 
-class DefinitionTypeError(CloacaError, TypeError):
-    """An argument of a definition has an unsupported type."""
+class DefinitionTypeError(DefinitionError, TypeError):
+    """An argument of a definition has an unsupported type. 0.x raised ValueError for some."""
 
 
 class WorkflowValidationError(DefinitionError):
-    """The graph of a workflow does not hold together."""
+    """The graph of a workflow does not hold together.
+
+    ``missing`` is the task that a dependency asks for in vain, if that is the reason.
+    """
+
+    def __init__(self, message: str, *, missing: str | None = None) -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 class ConfigError(CloacaError, ValueError):
@@ -115,6 +124,23 @@ class WorkflowNotFoundError(WorkflowExecutionError, _PlainKeyError):
     def __init__(self, message: str, *, name: str) -> None:
         super().__init__(message)
         self.name = name
+
+
+class AmbiguousWorkflowError(WorkflowExecutionError):
+    """Several workflows have this short name. ``candidates`` are their full namespaces."""
+
+    def __init__(self, message: str, *, name: str, candidates: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.name = name
+        self.candidates = candidates
+
+
+class TaskNotFoundError(_PlainKeyError):
+    """The workflow has no task of this id."""
+
+    def __init__(self, message: str, *, task_id: str) -> None:
+        super().__init__(message)
+        self.task_id = task_id
 
 
 class RunNotFoundError(_PlainKeyError):

@@ -1,0 +1,270 @@
+"""The fingerprint: what changes it, what does not, and that no process differs from another."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cloaca_core.fingerprint import _code_digest, fingerprint
+
+SOURCE = Path(__file__).parents[2] / "cloaca-core" / "src"
+
+BODY = '''
+def body(context, limit=3, *, names=("a", "b")):
+    """A docstring."""
+    def inner(item):
+        return item in {"x", "y", "z", 1, 2.5}
+    class Row:
+        """Another docstring."""
+        width = 4
+        def area(self): self.height = 2; self.depth = 1; return self.width
+    try:
+        return [inner(n) for n in names if n != limit]
+    except ValueError:
+        return Row().area()
+'''
+
+
+def function(source: str, filename: str = "<test>") -> Callable[..., object]:
+    """The function ``body`` of a source text."""
+    namespace: dict[str, Any] = {}
+    exec(compile(textwrap.dedent(source), filename, "exec"), namespace)  # noqa: S102 - own text
+    body: Callable[..., object] = namespace["body"]
+    return body
+
+
+def changed(old: str, new: str) -> str:
+    assert old in BODY
+    return BODY.replace(old, new)
+
+
+class TestWhatChangesIt:
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            pytest.param("!= limit", "== limit", id="an operator"),
+            pytest.param("inner(n)", "print(n)", id="a name that is used"),
+            pytest.param("limit=3", "limit=4", id="a default"),
+            pytest.param("limit=3", "limit=3.0", id="the type of a default"),
+            pytest.param('("a", "b")', '("b", "a")', id="a keyword default"),
+            pytest.param("names=", "n=", id="the name of an argument"),
+            pytest.param("*, names", "names", id="the kind of an argument"),
+            pytest.param("item in", "item not in", id="code inside"),
+            pytest.param("2.5}", "2.5, 7}", id="a constant inside"),
+            pytest.param("width = 4", "width = 5", id="a constant in a class inside"),
+            pytest.param("ValueError", "KeyError", id="what is caught"),
+            pytest.param("def body", "async def body", id="that it is async"),
+        ],
+    )
+    def test_a_change_of_the_body_does(self, old: str, new: str) -> None:
+        assert fingerprint(function(changed(old, new))) != fingerprint(function(BODY))
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            (1, True),
+            (1, 1.0),
+            (0.0, -0.0),
+            ("1", 1),
+            (b"a", "a"),
+            (None, "None"),
+            ([1, 2], [2, 1]),
+            ([[1], 2], [1, [2]]),
+            ({"a": 1}, {"a": 2}),
+            ({1}, [1]),
+            (ValueError, KeyError),
+            (len, max),
+            (Decimal("1.0"), Decimal("1.00")),
+            (date(2024, 1, 1), date(2024, 1, 2)),
+        ],
+    )
+    def test_values_that_differ_do(self, one: object, other: object) -> None:
+        assert fingerprint(one) != fingerprint(other)
+
+    def test_the_body_that_a_decorator_wraps_does(self) -> None:
+        def decorated(inner: Callable[..., object]) -> Callable[..., object]:
+            @functools.wraps(inner)
+            def wrapper(*args: object) -> object:
+                return inner(*args)
+
+            return wrapper
+
+        one, other = function(BODY), function(changed("width = 4", "width = 5"))
+        assert fingerprint(decorated(one)) != fingerprint(decorated(other))
+        assert fingerprint(decorated(one)) == fingerprint(decorated(function(BODY)))
+
+    def test_the_arguments_of_a_partial_do(self) -> None:
+        body = function(BODY)
+        assert fingerprint(functools.partial(body, limit=1)) != fingerprint(
+            functools.partial(body, limit=2)
+        )
+
+    def test_the_call_of_a_callable_object_does(self) -> None:
+        class One:
+            def __call__(self) -> int:
+                return 1
+
+        one = fingerprint(One())
+        One.__call__ = lambda _: 2  # type: ignore[method-assign] # another body
+        assert fingerprint(One()) != one
+
+    def test_the_function_of_a_method_does(self) -> None:
+        class Steps:
+            def one(self) -> int:
+                return 1
+
+            def two(self) -> int:
+                return 2
+
+        assert fingerprint(Steps().one) != fingerprint(Steps().two)
+        assert fingerprint(Steps().one) == fingerprint(Steps().one)
+
+
+class TestWhatDoesNot:
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            pytest.param('"""A docstring."""', '"""Another text."""', id="the docstring's text"),
+            pytest.param('    """A docstring."""\n', "", id="that there is a docstring"),
+            pytest.param('        """Another docstring."""\n', "", id="that of a class inside"),
+            pytest.param("\ndef body", "\n\n\n# a comment\ndef body", id="the line"),
+            pytest.param("    def inner", "\n    # a comment\n    def inner", id="lines inside"),
+            pytest.param("    class Row", "\n" * 300 + "    class Row", id="many lines inside"),
+            pytest.param('"x", "y", "z"', '"z", "x", "y"', id="the order of a set"),
+        ],
+    )
+    def test_a_change_of_form_does_not(self, old: str, new: str) -> None:
+        assert fingerprint(function(changed(old, new))) == fingerprint(function(BODY))
+
+    def test_the_file_does_not(self) -> None:
+        assert fingerprint(function(BODY, "a.py")) == fingerprint(function(BODY, "/b/c.py"))
+
+    def test_where_the_source_stands_does_not(self) -> None:
+        nested = f"def outer():\n{textwrap.indent(BODY, '    ')}\n    return body\nbody = outer()"
+        assert fingerprint(function(nested)) == fingerprint(function(BODY))
+
+    def test_what_it_closes_over_does_not(self) -> None:
+        def make(value: object) -> Callable[[], object]:
+            return lambda: value
+
+        assert fingerprint(make(1)) == fingerprint(make(object()))
+
+    def test_running_it_until_python_specialises_its_code_does_not(self) -> None:
+        body = function(BODY)
+        before = fingerprint(body)
+        for _ in range(5_000):
+            body(None)
+        _code_digest.cache_clear()
+        assert fingerprint(body) == before
+
+    def test_the_order_of_a_dict_or_a_set_does_not(self) -> None:
+        assert fingerprint({"a": 1, "b": {2, 1}}) == fingerprint({"b": {1, 2}, "a": 1})
+
+    def test_an_object_without_readable_value_counts_by_its_type(self) -> None:
+        class Opaque:
+            pass
+
+        assert fingerprint([Opaque()]) == fingerprint([Opaque()]) != fingerprint([object()])
+
+
+class TestValues:
+    def test_it_has_16_hex_digits(self) -> None:
+        assert re.fullmatch("[0-9a-f]{16}", fingerprint(function(BODY)))
+
+    def test_a_member_of_an_enum_counts_by_name(self) -> None:
+        class Colour(Enum):
+            RED = 1
+            BLUE = 2
+
+        class Word(StrEnum):
+            RED = "red"
+
+        assert fingerprint(Colour.RED) == fingerprint(Colour.RED) != fingerprint(Colour.BLUE)
+        assert fingerprint(Word.RED) != fingerprint("red")
+
+    def test_a_dataclass_counts_by_its_fields(self) -> None:
+        @dataclass
+        class Point:
+            x: int
+            seen: set[str]
+
+        assert fingerprint(Point(1, {"a", "b"})) == fingerprint(Point(1, {"b", "a"}))
+        assert fingerprint(Point(1, set())) != fingerprint(Point(2, set()))
+
+    def test_text_that_is_no_valid_unicode_has_a_fingerprint(self) -> None:
+        assert fingerprint("\ud800") != fingerprint("\ud801")
+
+
+PROGRAM = """
+import dataclasses, decimal, enum
+from cloaca_core.builder import WorkflowBuilder
+from cloaca_core.registry import Registry
+from cloaca_core.task import task
+
+class Mode(enum.Enum):
+    FAST = "fast"
+
+class Client:
+    pass
+
+@dataclasses.dataclass
+class Limits:
+    names: frozenset = frozenset({"a", "b", "c", "d"})
+
+with WorkflowBuilder("w", registry=Registry()).tag("team", "x").tag("area", "y") as builder:
+    @task(retry_condition=[ValueError, KeyError])
+    def first(context, mode=Mode.FAST, client=Client(), limits=Limits(),
+              known={"p", "q", "r"}, price=decimal.Decimal("1.50")):
+        '''A docstring.'''
+        if context["kind"] in {"alpha", "beta", "gamma", "delta", 1, None, (2, 3)}:
+            return {name: len(name) for name in known}
+    @task(dependencies=[first], on_failure=lambda task_id, error, context: print({"a", "b"}))
+    async def second(context, handle):
+        class Report:
+            kinds = frozenset({"u", "v", "w"})
+            def __init__(self): self.one = self.two = self.three = 1
+        return Report.kinds
+print(builder.workflow.version)
+"""
+
+
+class TestProcesses:
+    def test_every_process_has_the_same_whatever_its_hash_seed_and_folder(
+        self, tmp_path: Path
+    ) -> None:
+        versions = set()
+        for seed in ("0", "1", "2", "31337"):
+            folder = tmp_path / seed
+            folder.mkdir()
+            (folder / f"program{seed}.py").write_text("\n" * int(seed[0]) + PROGRAM)
+            versions.add(_run(folder, f"program{seed}.py", seed))
+        assert len(versions) == 1
+        assert re.fullmatch("[0-9a-f]{16}", versions.pop())
+
+
+def _run(folder: Path, program: str, seed: str) -> str:
+    environment = {**os.environ, "PYTHONHASHSEED": seed}
+    if (SOURCE / "cloaca_core").is_dir():
+        environment["PYTHONPATH"] = str(SOURCE)
+    done = subprocess.run(
+        [sys.executable, program],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout.strip()
