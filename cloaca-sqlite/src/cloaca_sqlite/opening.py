@@ -94,9 +94,19 @@ def _configure(connection: sqlite3.Connection, target: Target, path: str) -> Non
     connection.execute(f"PRAGMA synchronous = {wanted}")
     if connection.execute("PRAGMA synchronous").fetchone() != (wanted,):
         raise StoreOpenError(f"{path}: synchronous={target.synchronous} has no effect")
-    # SQLite opens a file that it may not write read-only, without a word.
+    _try_to_write(connection)
+
+
+def _try_to_write(connection: sqlite3.Connection) -> None:
+    """Fail now rather than at the first run: SQLite opens what it may not write read-only.
+
+    ``BEGIN IMMEDIATE`` alone succeeds on such a file; a change of the header does not.
+    """
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute("ROLLBACK")
+    try:
+        connection.execute("PRAGMA user_version = 0")
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def _place(target: Target) -> str:

@@ -25,7 +25,8 @@ WHERE id IN (SELECT value FROM json_each(:ids)) AND owner = :runner_id
 
 -- name: claim
 -- Make the oldest claimable runs of these workflows the runner's own. The inner statement reads
--- at most :limit entries of the index for each workflow, however many runs wait.
+-- at most :limit entries of the index for each workflow, however many runs wait. The + keeps
+-- SQLite from answering the repeated guard from an index, by looking at every run that waits.
 UPDATE cloaca_run
 SET owner = :runner_id, epoch = epoch + 1, status = 'Running',
     started_at = coalesce(started_at, :now)
@@ -40,7 +41,7 @@ WHERE id IN (
         )
         ORDER BY run.id LIMIT :limit
     )
-    AND owner IS NULL AND ended_at IS NULL
+    AND +owner IS NULL AND ended_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
 RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at;
@@ -55,9 +56,9 @@ ORDER BY run_id, task_id, attempt;
 
 
 -- name: release
--- Give back runs in good order; no crash is counted.
+-- Give back runs in good order; no crash is counted. (+ as in claim: they are found by id.)
 UPDATE cloaca_run SET owner = NULL, epoch = epoch + 1
-WHERE id IN (SELECT value FROM json_each(:ids)) AND owner = :runner_id AND ended_at IS NULL;
+WHERE id IN (SELECT value FROM json_each(:ids)) AND +owner = :runner_id AND ended_at IS NULL;
 
 
 -- name: ended_runs

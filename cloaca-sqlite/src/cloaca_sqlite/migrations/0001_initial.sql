@@ -52,6 +52,8 @@ CREATE INDEX cloaca_run_of_workflow ON cloaca_run (workflow, id);
 
 CREATE INDEX cloaca_run_of_status ON cloaca_run (status, id);
 
+-- With a rowid: changes and tracebacks may be large, and a table without one would keep them in
+-- the tree that is searched (measured: equal for small changes, a fifth faster for 3 kB).
 CREATE TABLE cloaca_attempt (
     run_id TEXT NOT NULL,
     task_id TEXT NOT NULL,
@@ -68,7 +70,7 @@ CREATE TABLE cloaca_attempt (
     change TEXT,
     error_traceback TEXT,
     PRIMARY KEY (run_id, task_id, attempt)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE TABLE cloaca_run_tag (
     run_id TEXT NOT NULL,
