@@ -1,0 +1,63 @@
+"""All that databases differ in, as one object: what a backend writes to get a ``SqlStore``.
+
+A transaction is a fixed list of steps with no decision between them, so that a dialect can run it
+in one hop to its thread or in one pipeline to its server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, Protocol
+
+from cloaca_core.store.queries import Row, Statement
+
+
+class Step(NamedTuple):
+    """One statement of a transaction: once with ``params``, or once for each of ``rows``.
+
+    A step with ``rows`` answers nothing: drivers tell a total at best, never a result per row.
+    """
+
+    statement: Statement
+    params: Row = ()
+    rows: Sequence[Row] | None = None
+
+
+class Dialect(Protocol):
+    """An open, migrated database as ``SqlStore`` uses it.
+
+    Errors come out as ``StoreError`` of the kind that fits, translated once, with ``from``.
+    """
+
+    @property
+    def placeholder(self) -> str:
+        """What stands for a parameter in SQL: ``?`` or ``%s``."""
+
+    @property
+    def overrides(self) -> str:
+        """The text of the statements that this database words in its own way."""
+
+    def array(self, values: Collection[str]) -> object:
+        """A list of texts as one parameter, in the form that the overrides unpack."""
+
+    async def write(self, steps: Sequence[Step]) -> list[list[Row]]:
+        """Run the steps in one transaction that excludes other writers of the same rows.
+
+        Answers the rows of each step. After a raise nothing was written, except that a lost
+        connection may leave the outcome unknown; then the same steps may be run again.
+        """
+
+    async def read(self, steps: Sequence[Step]) -> list[list[Row]]:
+        """Run steps that only read, on one snapshot; sees every write that has returned."""
+
+    def lease_clock(self) -> int:
+        """See ``Store.lease_clock``."""
+
+    async def wait_changed(self) -> None:
+        """See ``Store.wait_changed``."""
+
+    def set_contended(self, *, contended: bool) -> None:
+        """See ``Store.set_contended``."""
+
+    async def close(self) -> None:
+        """See ``Store.close``."""

@@ -1,0 +1,99 @@
+"""Bring a database to the schema that this version knows.
+
+Migrations are numbered ``.sql`` files in a backend's wheel. What was applied is compared with
+them by checksum: a file that was changed after it was released, and a database that a newer
+version has migrated, are refused before anything is written. Each migration is one transaction
+under the dialect's lock, so that any number of processes may open a new database at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from hashlib import sha256
+from importlib.resources import files
+from typing import NamedTuple, Protocol
+
+from cloaca_core.errors import NewerSchemaError, StoreOpenError
+
+_FILE_NAME = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
+
+
+class Migration(NamedTuple):
+    """One numbered step of the schema."""
+
+    number: int
+    name: str
+    checksum: str
+    sql: str
+
+
+class Applied(NamedTuple):
+    """A migration that the database says it has."""
+
+    number: int
+    name: str
+    checksum: str
+
+
+class Migrator(Protocol):
+    """What a dialect does for migrations."""
+
+    async def applied(self) -> list[Applied]:
+        """What the database has, by number; nothing for a new database."""
+
+    async def apply(self, migration: Migration) -> None:
+        """Run it and note it, in one transaction under the migration lock.
+
+        Does nothing when the number is noted by then: another process was faster.
+        """
+
+
+def load_migrations(package: str) -> list[Migration]:
+    """The migrations in the folder ``migrations`` of a package, 1, 2, 3, …"""
+    folder = files(package).joinpath("migrations")
+    found = sorted((f.name, f.read_text("utf-8")) for f in folder.iterdir() if _is_sql(f.name))
+    migrations = [parse_migration(name, text) for name, text in found]
+    numbers = [migration.number for migration in migrations]
+    if not numbers or numbers != list(range(1, len(numbers) + 1)):
+        raise ValueError(f"migrations of {package} are not numbered 1, 2, 3, …: {numbers}")
+    return migrations
+
+
+def parse_migration(file_name: str, text: str) -> Migration:
+    """A migration from its file. The checksum does not depend on how lines end."""
+    match = _FILE_NAME.fullmatch(file_name)
+    if match is None:
+        raise ValueError(f"not the name of a migration: {file_name!r} (0001_name.sql)")
+    sql = text.replace("\r\n", "\n")
+    return Migration(int(match["number"]), match["name"], sha256(sql.encode()).hexdigest(), sql)
+
+
+async def migrate(migrator: Migrator, known: Sequence[Migration]) -> None:
+    """Apply what is missing; refuse a database that is not a prefix of what is known."""
+    for migration in pending(await migrator.applied(), known):
+        await migrator.apply(migration)
+    # Another process, of another version, may have been faster.
+    pending(await migrator.applied(), known)
+
+
+def pending(applied: Sequence[Applied], known: Sequence[Migration]) -> list[Migration]:
+    """What is to be applied, or why this version cannot use the database."""
+    if len(applied) > len(known):
+        raise NewerSchemaError(
+            f"the database has schema {applied[-1].number} of a newer cloaca;"
+            f" this one knows schema {len(known)}: upgrade cloaca",
+            found=applied[-1].number,
+            known=len(known),
+        )
+    for has, ours in zip(applied, known, strict=False):
+        if has != ours[:3]:
+            raise StoreOpenError(
+                f"migration {has.number} ({has.name}) of the database is not the one that this"
+                f" version knows under that number ({ours.name}): its checksum differs"
+            )
+    return list(known[len(applied) :])
+
+
+def _is_sql(file_name: str) -> bool:
+    return file_name.endswith(".sql")

@@ -1,0 +1,128 @@
+"""Named SQL statements: from the text of a ``.sql`` file to what a driver executes.
+
+A file holds statements under ``-- name: insert_run`` lines, with ``:name`` parameters. Compiling
+puts the dialect's placeholder in their place and remembers their order, so that rows are bound as
+plain tuples, which ``executemany`` takes without a lookup per value. Nothing here knows what a
+statement means or which database it is for; a file that is wrong is refused when it is loaded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+Row: TypeAlias = tuple[Any, ...]
+"""Values for the parameters of a statement, or a row that it answered."""
+
+_NAME_LINE = re.compile(r"^-- name: *(?P<name>.*?) *$", re.MULTILINE)
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_TOKEN = re.compile(
+    r"""
+      (?P<quoted> '(?:[^']|'')*' | "(?:[^"]|"")*" )
+    | (?P<comment> --[^\n]* | /\*.*?\*/ )
+    | (?P<cast> :: )
+    | :(?P<parameter> [A-Za-z_][A-Za-z0-9_]* )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A compiled statement; ``parameters`` has a name per placeholder, in their order."""
+
+    name: str
+    sql: str
+    parameters: tuple[str, ...]
+
+    def bind(self, **values: object) -> Row:
+        """The values as this statement's placeholders want them."""
+        if values.keys() != set(self.parameters):
+            given, wanted = sorted(values), sorted(set(self.parameters))
+            raise TypeError(f"statement {self.name} takes {wanted}, got {given}")
+        return tuple([values[name] for name in self.parameters])
+
+    def binder(self, fields: Sequence[str]) -> Callable[[Row], Row]:
+        """A fast function from rows with these fields to rows for this statement."""
+        indexes = [fields.index(name) for name in self.parameters]
+        if indexes == list(range(len(fields))):
+            return _as_it_is
+        if len(indexes) == 1:
+            return lambda row: (row[indexes[0]],)
+        return itemgetter(*indexes)
+
+
+def _as_it_is(row: Row) -> Row:
+    return row
+
+
+def parse(text: str) -> dict[str, str]:
+    """The statements of a ``.sql`` file by name, as written."""
+    before, *parts = _NAME_LINE.split(text)
+    if _without_comments(before):
+        raise ValueError("SQL before the first '-- name:' line")
+    statements: dict[str, str] = {}
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"not a statement name: {name!r}")
+        if name in statements:
+            raise ValueError(f"statement {name} is defined twice")
+        if not _without_comments(body):
+            raise ValueError(f"statement {name} is empty")
+        statements[name] = body
+    return statements
+
+
+def compile_statement(name: str, text: str, placeholder: str) -> Statement:
+    """Replace the ``:name`` parameters by the placeholder and drop the comments."""
+    parameters: list[str] = []
+    sql: list[str] = []
+    for kind, token in _tokens(name, text):
+        if kind == "parameter":
+            parameters.append(token)
+            sql.append(placeholder)
+        elif kind != "comment":
+            # A driver whose placeholder is %s reads every other % as the start of one.
+            sql.append(token.replace("%", "%%") if "%" in placeholder else token)
+    return Statement(name, "".join(sql).strip().rstrip(";").rstrip(), tuple(parameters))
+
+
+def load_statements(
+    shared: str, overrides: str, required: Sequence[str], placeholder: str
+) -> Mapping[str, Statement]:
+    """Compile the required statements; the dialect's overrides come before the shared ones.
+
+    A name that is missing in both and a name that nothing asks for are errors: both are typing
+    mistakes that would otherwise show when the statement is needed, or never.
+    """
+    texts = parse(shared) | parse(overrides)
+    if missing := sorted(set(required) - texts.keys()):
+        raise LookupError(f"statements without SQL: {', '.join(missing)}")
+    if unknown := sorted(texts.keys() - set(required)):
+        raise LookupError(f"SQL of unknown statements: {', '.join(unknown)}")
+    return {name: compile_statement(name, texts[name], placeholder) for name in required}
+
+
+def _tokens(name: str, text: str) -> Iterator[tuple[str, str]]:
+    """Cut a statement into (kind, text); kind is a group of ``_TOKEN`` or ``plain``."""
+    end = 0
+    for match in _TOKEN.finditer(text):
+        yield "plain", _closed(name, text[end : match.start()])
+        kind = str(match.lastgroup)
+        yield kind, match[kind]
+        end = match.end()
+    yield "plain", _closed(name, text[end:])
+
+
+def _closed(name: str, plain: str) -> str:
+    """Refuse a quote or a comment that never ends: parameters behind it would be guesses."""
+    if "'" in plain or '"' in plain or "/*" in plain:
+        raise ValueError(f"statement {name} has a quote or a comment that is not closed")
+    return plain
+
+
+def _without_comments(text: str) -> str:
+    return "".join(token for kind, token in _tokens("?", text) if kind != "comment").strip(" \n;")

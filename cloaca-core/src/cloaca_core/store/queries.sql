@@ -1,0 +1,182 @@
+-- The statements of SqlStore in SQL that SQLite and PostgreSQL both take. What they must word
+-- differently (mostly lists as parameters) is in the overrides.sql of each backend.
+-- CAST stands where a NULL parameter would leave a database without a type.
+
+
+-- name: insert_run
+-- Add a run. It belongs to :owner from the start if that is a live runner, else to nobody.
+-- Sent again, or with a taken idempotency key, it changes nothing.
+INSERT INTO cloaca_run (
+    id, workflow, version, input, tags, idempotency_key, parent_id, created_at,
+    owner, epoch, status, started_at
+)
+SELECT
+    :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
+    CAST(:parent_id AS TEXT), :created_at,
+    runner.id,
+    CASE WHEN runner.id IS NULL THEN 0 ELSE 1 END,
+    CASE WHEN runner.id IS NULL THEN 'Pending' ELSE 'Running' END,
+    CASE WHEN runner.id IS NULL THEN NULL ELSE :created_at END
+FROM (SELECT 1) AS one
+LEFT JOIN cloaca_runner AS runner ON runner.id = :owner AND runner.fenced = 0
+WHERE 1 = 1
+ON CONFLICT DO NOTHING;
+
+
+-- name: insert_tag
+-- Index one tag of a run that was inserted (a run whose key was taken was not).
+INSERT INTO cloaca_run_tag (run_id, tag, content)
+SELECT :run_id, :tag, :content
+WHERE EXISTS (SELECT 1 FROM cloaca_run WHERE id = :run_id)
+ON CONFLICT DO NOTHING;
+
+
+-- name: record_attempt
+-- Write what became of an attempt, if the runner still owns the run. A final row stays.
+INSERT INTO cloaca_attempt (
+    run_id, task_id, attempt, epoch, status, change, error_type, error_message,
+    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes
+)
+SELECT
+    :run_id, :task_id, :attempt, :epoch, :status, CAST(:change AS TEXT),
+    CAST(:error_type AS TEXT), CAST(:error_message AS TEXT), CAST(:error_traceback AS TEXT),
+    CAST(:skip_reason AS TEXT), CAST(:started_at AS BIGINT), CAST(:ended_at AS BIGINT),
+    CAST(:retry_at AS BIGINT), :crashes
+WHERE EXISTS (
+    SELECT 1 FROM cloaca_run AS run
+    JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
+    WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
+)
+ON CONFLICT (run_id, task_id, attempt) DO UPDATE SET
+    epoch = excluded.epoch, status = excluded.status, change = excluded.change,
+    error_type = excluded.error_type, error_message = excluded.error_message,
+    error_traceback = excluded.error_traceback, skip_reason = excluded.skip_reason,
+    started_at = excluded.started_at, ended_at = excluded.ended_at,
+    retry_at = excluded.retry_at, crashes = excluded.crashes
+WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled');
+
+
+-- name: end_run
+-- The last write of a run, if the runner still owns it. It keeps its owner, so that the same
+-- batch sent again is answered as the first time.
+UPDATE cloaca_run
+SET status = :status, final_context = :final_context, error_message = :error_message,
+    ended_at = :ended_at
+WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
+
+
+-- name: unregister_release
+-- Everything that a runner still owns becomes claimable; no crash is counted.
+UPDATE cloaca_run
+SET owner = NULL, epoch = epoch + 1
+WHERE owner = :runner_id AND ended_at IS NULL;
+
+
+-- name: unregister
+-- Remove a runner.
+DELETE FROM cloaca_runner WHERE id = :id;
+
+
+-- name: register
+-- Add a runner. Sent again it changes nothing.
+INSERT INTO cloaca_runner (
+    id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
+)
+VALUES (
+    :id, :boot_id, :pid_namespace, :pid, :process_start, 0, :lease_until, 0, :started_at
+)
+ON CONFLICT DO NOTHING;
+
+
+-- name: get_runner
+-- One runner, to see whether an id belongs to the process that registered it.
+SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
+FROM cloaca_runner WHERE id = :id;
+
+
+-- name: list_runners
+-- Every runner, oldest first.
+SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
+FROM cloaca_runner ORDER BY started_at, id;
+
+
+-- name: beat
+-- Renew a lease, unless somebody has declared this runner dead.
+UPDATE cloaca_runner SET beat = beat + 1, lease_until = :lease_until
+WHERE id = :id AND fenced = 0
+RETURNING id;
+
+
+-- name: fence
+-- Declare a runner dead if it has not beaten since :seen_beat. A row is the answer "it is".
+UPDATE cloaca_runner SET fenced = 1
+WHERE id = :id AND (beat = :seen_beat OR fenced = 1)
+RETURNING id;
+
+
+-- name: count_crashes
+-- First half of a takeover: blame the attempts that were running in the dead process. The
+-- runs are those that take_over_runs will free in the same transaction.
+UPDATE cloaca_attempt SET crashes = crashes + 1
+WHERE status = 'Running'
+    AND run_id IN (
+        SELECT id FROM cloaca_run WHERE owner = :runner_id AND ended_at IS NULL
+        ORDER BY id LIMIT :limit
+    )
+    AND epoch = (SELECT run.epoch FROM cloaca_run AS run WHERE run.id = cloaca_attempt.run_id)
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1);
+
+
+-- name: take_over_runs
+-- Second half: free the oldest runs of a fenced runner.
+UPDATE cloaca_run SET owner = NULL, epoch = epoch + 1, recoveries = recoveries + 1
+WHERE id IN (
+        SELECT id FROM cloaca_run WHERE owner = :runner_id AND ended_at IS NULL
+        ORDER BY id LIMIT :limit
+    )
+    AND owner = :runner_id AND ended_at IS NULL
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1)
+RETURNING id;
+
+
+-- name: remove_emptied_runner
+-- Forget a fenced runner that owns nothing any more.
+DELETE FROM cloaca_runner
+WHERE id = :runner_id AND fenced = 1
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_run WHERE owner = :runner_id AND ended_at IS NULL
+    );
+
+
+-- name: get_run
+-- One run with its payloads.
+SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
+    final_context, error_message, created_at, started_at, ended_at
+FROM cloaca_run WHERE id = :id;
+
+
+-- name: list_runs
+-- The newest runs, without payloads. A "before" past every id means from the newest on.
+SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
+    '' AS final_context, error_message, created_at, started_at, ended_at
+FROM cloaca_run WHERE id < :before
+ORDER BY id DESC LIMIT :limit;
+
+
+-- name: list_runs_of_status
+-- The newest runs in one state.
+SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
+    '' AS final_context, error_message, created_at, started_at, ended_at
+FROM cloaca_run WHERE status = :status AND id < :before
+ORDER BY id DESC LIMIT :limit;
+
+
+-- name: list_runs_of_workflow
+-- The newest runs of one workflow, in one state or (status NULL) any.
+SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
+    '' AS final_context, error_message, created_at, started_at, ended_at
+FROM cloaca_run
+WHERE workflow = :workflow AND id < :before
+    AND (CAST(:status AS TEXT) IS NULL OR status = :status)
+ORDER BY id DESC LIMIT :limit;

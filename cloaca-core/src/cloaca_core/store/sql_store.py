@@ -1,0 +1,285 @@
+"""``Store`` over any SQL database: builds the steps of each operation and shapes the answers.
+
+All rules about who may write what are guards in the SQL itself; there is no decision in Python
+between the statements of a transaction, and no question which database it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from importlib.resources import files
+from typing import NamedTuple
+
+from cloaca_core.errors import StoreError
+from cloaca_core.store.dialect import Dialect, Step
+from cloaca_core.store.queries import Row, Statement, load_statements
+from cloaca_core.store.records import (
+    AttemptRow,
+    Batch,
+    Committed,
+    NewRun,
+    RunEnd,
+    RunFilter,
+    RunnerRow,
+    RunRow,
+)
+
+_AFTER_EVERY_ID = "\U0010ffff"
+_NO_TAGS = "{}"
+
+
+class _Queries(NamedTuple):
+    """The statements that must exist, in ``queries.sql`` or in the dialect's overrides."""
+
+    insert_run: Statement
+    insert_tag: Statement
+    owned_runs: Statement
+    find_keys: Statement
+    fence_runs: Statement
+    record_attempt: Statement
+    end_run: Statement
+    claim: Statement
+    load_attempts: Statement
+    release: Statement
+    register: Statement
+    get_runner: Statement
+    beat: Statement
+    unregister: Statement
+    unregister_release: Statement
+    list_runners: Statement
+    fence: Statement
+    count_crashes: Statement
+    take_over_runs: Statement
+    remove_emptied_runner: Statement
+    get_run: Statement
+    list_runs: Statement
+    list_runs_of_status: Statement
+    list_runs_of_workflow: Statement
+    list_runs_of_tag: Statement
+    ended_runs: Statement
+
+
+class SqlStore:
+    """The store of every backend that has a ``Dialect``. Contracts: see ``Store``."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._queries = q = _load(dialect)
+        guard = ("runner_id", "fence")
+        self._run_row = q.insert_run.binder(NewRun._fields)
+        self._attempt_row = q.record_attempt.binder(AttemptRow._fields + guard)
+        self._end_row = q.end_run.binder(RunEnd._fields + guard)
+        self._tag_row = q.insert_tag.binder(("run_id", "tag", "content"))
+
+    async def close(self) -> None:
+        await self._dialect.close()
+
+    # -- record ------------------------------------------------------------------------------
+
+    async def commit(self, batch: Batch) -> Committed:
+        steps = self._commit_steps(batch)
+        if not steps:
+            return Committed(frozenset(), {}, frozenset())
+        answers = dict(zip(steps, await self._dialect.write(list(steps.values())), strict=True))
+        return Committed(
+            owned=frozenset([run_id for (run_id,) in answers.get("owned", ())]),
+            existing=_other_holders(batch.new_runs, answers.get("keys", ())),
+            current=frozenset(
+                [i for i, epoch in answers.get("fence", ()) if batch.fences[i] == epoch]
+            ),
+        )
+
+    def _commit_steps(self, batch: Batch) -> dict[str, Step]:
+        """The statements of a batch in their order; those without rows are left out."""
+        return self._new_run_steps(batch) | self._record_steps(batch)
+
+    def _new_run_steps(self, batch: Batch) -> dict[str, Step]:
+        q, steps, runs = self._queries, dict[str, Step](), batch.new_runs
+        if runs:
+            steps["runs"] = Step(q.insert_run, rows=list(map(self._run_row, runs)))
+        if tags := _tag_rows(runs):
+            steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
+        if ids := [run.id for run in runs if run.owner is not None]:
+            params = q.owned_runs.bind(ids=self._dialect.array(ids), runner_id=batch.runner_id)
+            steps["owned"] = Step(q.owned_runs, params)
+        if keys := [
+            _pair(r.workflow, r.idempotency_key) for r in runs if r.idempotency_key is not None
+        ]:
+            steps["keys"] = Step(q.find_keys, q.find_keys.bind(keys=self._dialect.array(keys)))
+        return steps
+
+    def _record_steps(self, batch: Batch) -> dict[str, Step]:
+        q, steps = self._queries, dict[str, Step]()
+        runner, fences = batch.runner_id, batch.fences
+        if fences:
+            params = q.fence_runs.bind(ids=self._dialect.array(fences), runner_id=runner)
+            steps["fence"] = Step(q.fence_runs, params)
+        if batch.attempts:
+            row = self._attempt_row
+            rows = [row((*item, runner, fences[item.run_id])) for item in batch.attempts]
+            steps["attempts"] = Step(q.record_attempt, rows=rows)
+        if batch.ends:
+            row = self._end_row
+            rows = [row((*item, runner, fences[item.id])) for item in batch.ends]
+            steps["ends"] = Step(q.end_run, rows=rows)
+        return steps
+
+    # -- claim -------------------------------------------------------------------------------
+
+    async def claim(
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+    ) -> list[RunRow]:
+        rows = await self._write(
+            self._queries.claim,
+            runner_id=runner_id,
+            workflows=self._dialect.array(workflows),
+            limit=limit,
+            now=now,
+        )
+        # RETURNING answers in no order that a database would promise.
+        return sorted(map(RunRow._make, rows))
+
+    async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
+        rows = await self._read(self._queries.load_attempts, ids=self._dialect.array(run_ids))
+        return list(map(AttemptRow._make, rows))
+
+    async def release(self, runner_id: str, run_ids: Collection[str]) -> None:
+        ids = self._dialect.array(run_ids)
+        await self._write(self._queries.release, ids=ids, runner_id=runner_id)
+
+    # -- lease -------------------------------------------------------------------------------
+
+    def lease_clock(self) -> int:
+        return self._dialect.lease_clock()
+
+    async def register(self, runner: RunnerRow) -> None:
+        register, get = self._queries.register, self._queries.get_runner
+        values = runner._asdict()
+        insert = Step(register, tuple([values[name] for name in register.parameters]))
+        found = await self._dialect.write([insert, Step(get, (runner.id,))])
+        if not _same_process(_runner(found[1][0]), runner):
+            raise StoreError(f"another process has registered a runner of the id {runner.id!r}")
+
+    async def beat(self, runner_id: str, lease_until: int) -> bool:
+        return bool(await self._write(self._queries.beat, id=runner_id, lease_until=lease_until))
+
+    async def unregister(self, runner_id: str) -> None:
+        q = self._queries
+        release = Step(q.unregister_release, q.unregister_release.bind(runner_id=runner_id))
+        await self._dialect.write([release, Step(q.unregister, q.unregister.bind(id=runner_id))])
+
+    async def runners(self) -> list[RunnerRow]:
+        return list(map(_runner, await self._read(self._queries.list_runners)))
+
+    async def fence(self, runner_id: str, seen_beat: int) -> bool:
+        return bool(await self._write(self._queries.fence, id=runner_id, seen_beat=seen_beat))
+
+    async def take_over(self, runner_id: str, limit: int) -> int:
+        q = self._queries
+        batch = {"runner_id": runner_id, "limit": limit}
+        _, freed, _ = await self._dialect.write(
+            [
+                Step(q.count_crashes, q.count_crashes.bind(**batch)),
+                Step(q.take_over_runs, q.take_over_runs.bind(**batch)),
+                Step(q.remove_emptied_runner, q.remove_emptied_runner.bind(runner_id=runner_id)),
+            ]
+        )
+        return len(freed)
+
+    # -- observe -----------------------------------------------------------------------------
+
+    async def get_run(self, run_id: str) -> RunRow | None:
+        rows = await self._read(self._queries.get_run, id=run_id)
+        return RunRow._make(rows[0]) if rows else None
+
+    async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
+        statement, values = self._listing(wanted)
+        before = _AFTER_EVERY_ID if wanted.before is None else wanted.before
+        rows = await self._read(statement, before=before, limit=wanted.limit, **values)
+        return list(map(RunRow._make, rows))
+
+    def _listing(self, wanted: RunFilter) -> tuple[Statement, dict[str, object]]:
+        """The statement whose index fits the filter best, and its values."""
+        q, status, workflow = self._queries, wanted.status, wanted.workflow
+        if wanted.tags:
+            (tag, content), *others = wanted.tags
+            rest = self._dialect.array([_pair(*other) for other in others])
+            return q.list_runs_of_tag, {
+                "tag": tag,
+                "content": content,
+                "others": rest,
+                "status": status,
+                "workflow": workflow,
+            }
+        if workflow is not None:
+            return q.list_runs_of_workflow, {"workflow": workflow, "status": status}
+        if status is not None:
+            return q.list_runs_of_status, {"status": status}
+        return q.list_runs, {}
+
+    async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
+        rows = await self._read(self._queries.ended_runs, ids=self._dialect.array(run_ids))
+        return list(map(RunRow._make, rows))
+
+    # -- wake-ups ----------------------------------------------------------------------------
+
+    async def wait_changed(self) -> None:
+        await self._dialect.wait_changed()
+
+    def set_contended(self, *, contended: bool) -> None:
+        self._dialect.set_contended(contended=contended)
+
+    # -- one statement -----------------------------------------------------------------------
+
+    async def _write(self, statement: Statement, **values: object) -> list[Row]:
+        (rows,) = await self._dialect.write([Step(statement, statement.bind(**values))])
+        return rows
+
+    async def _read(self, statement: Statement, **values: object) -> list[Row]:
+        (rows,) = await self._dialect.read([Step(statement, statement.bind(**values))])
+        return rows
+
+
+def _load(dialect: Dialect) -> _Queries:
+    shared = files(__package__).joinpath("queries.sql").read_text("utf-8")
+    names = _Queries._fields
+    return _Queries(**load_statements(shared, dialect.overrides, names, dialect.placeholder))
+
+
+def _pair(first: str, second: str | None) -> str:
+    """Two texts as one item of an array parameter."""
+    return json.dumps([first, second])
+
+
+def _tag_rows(runs: Sequence[NewRun]) -> list[tuple[str, str, str]]:
+    return [
+        (run.id, tag, content)
+        for run in runs
+        if run.tags != _NO_TAGS
+        for tag, content in json.loads(run.tags).items()
+    ]
+
+
+def _other_holders(runs: Sequence[NewRun], holders: Sequence[Row]) -> dict[str, str]:
+    """Which of the new runs found their idempotency key taken, and by which run."""
+    if not holders:
+        return {}
+    by_key: Mapping[tuple[str, str], str] = {(flow, key): run for flow, key, run in holders}
+    return {
+        run.id: holder
+        for run in runs
+        if run.idempotency_key is not None
+        and (holder := by_key[run.workflow, run.idempotency_key]) != run.id
+    }
+
+
+def _runner(row: Row) -> RunnerRow:
+    runner = RunnerRow._make(row)
+    return runner._replace(fenced=bool(runner.fenced))
+
+
+def _same_process(found: RunnerRow, given: RunnerRow) -> bool:
+    """Whether a row is this registration, whatever has happened to it since."""
+    as_given = found._replace(beat=given.beat, lease_until=given.lease_until, fenced=given.fenced)
+    return as_given == given

@@ -1,0 +1,32 @@
+"""What authors of a backend import in their tests: the store contract as pytest classes.
+
+Importing this package needs pytest and pytest-asyncio; nothing else of cloaca imports it.
+
+    from cloaca_core.testing import SharedBackendConformance
+    from cloaca_sqlite import BACKEND
+
+    class TestSqlite(SharedBackendConformance):
+        backend = BACKEND
+
+        @pytest.fixture
+        def url(self, tmp_path):
+            return f"sqlite://{tmp_path}/conformance.db"
+
+``StoreConformance`` is the contract of one open store, ``BackendConformance`` opens it from a
+URL, ``SharedBackendConformance`` adds what several stores and processes on one database see.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite(
+    "cloaca_core.testing.store_conformance", "cloaca_core.testing.backend_conformance"
+)
+
+# Imported after the line above, so that their asserts explain themselves.
+from cloaca_core.testing.backend_conformance import (  # noqa: E402 - see above
+    BackendConformance,
+    SharedBackendConformance,
+)
+from cloaca_core.testing.store_conformance import StoreConformance  # noqa: E402 - see above
+
+__all__ = ["BackendConformance", "SharedBackendConformance", "StoreConformance"]

@@ -1,0 +1,40 @@
+"""What the core finds when a URL asks for SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.sql_store import SqlStore
+
+from cloaca_sqlite._version import __version__
+from cloaca_sqlite.opening import open_dialect
+from cloaca_sqlite.url import parse
+
+_OLDEST_SQLITE = (3, 38, 0)
+"""STRICT tables, RETURNING and the ``->>`` operator."""
+
+
+class SqliteBackend:
+    """Contracts: see ``Backend``."""
+
+    name = "sqlite"
+    schemes = ("sqlite", "file")
+    version = __version__
+
+    @property
+    def unusable_reason(self) -> str | None:
+        """The SQLite library comes with Python and may be too old."""
+        if sqlite3.sqlite_version_info >= _OLDEST_SQLITE:
+            return None
+        needed = ".".join(map(str, _OLDEST_SQLITE))
+        return f"this Python has SQLite {sqlite3.sqlite_version}; {needed} or newer is needed"
+
+    def check_url(self, url: str) -> None:
+        parse(url)
+
+    async def open(self, url: str, options: StoreOptions) -> Store:  # noqa: ARG002 - no network
+        return SqlStore(await open_dialect(parse(url)))
+
+
+BACKEND = SqliteBackend()

@@ -1,0 +1,57 @@
+"""Noticing that another connection has changed the file, without touching a table.
+
+``PRAGMA data_version`` on the connection that writes here changes only with what others commit.
+It is asked 100 ms after the last change and then ever less often, down to once a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import suppress
+
+from cloaca_sqlite.driver import Connection
+
+FIRST_DELAY_S = 0.1
+LAST_DELAY_S = 1.0
+_GROWTH = 1.5
+
+
+class ChangeWatch:
+    """Waits for changes that others made; only the one coroutine that waits polls."""
+
+    def __init__(self, connection: Connection | None) -> None:
+        self._connection = connection
+        self._stopped = asyncio.Event()
+        self._seen: int | None = None
+        self._delay = FIRST_DELAY_S
+
+    def stop(self) -> None:
+        """Let who waits return."""
+        self._stopped.set()
+
+    async def wait(self) -> None:
+        """Return when the file was changed since the last return, or after ``stop``."""
+        if self._connection is None:
+            await self._stopped.wait()
+            return
+        while not self._stopped.is_set():
+            if await self._changed(self._connection):
+                self._delay = FIRST_DELAY_S
+                return
+            await self._pause()
+
+    async def _changed(self, connection: Connection) -> bool:
+        version = await connection.call(lambda raw: _data_version(raw))
+        before, self._seen = self._seen, version
+        return before != version
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._delay):
+                await self._stopped.wait()
+        self._delay = min(self._delay * _GROWTH, LAST_DELAY_S)
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])

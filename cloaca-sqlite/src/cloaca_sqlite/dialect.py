@@ -1,0 +1,90 @@
+"""SQLite as ``SqlStore`` sees it: one connection that writes and, for a file, one that reads.
+
+Lists and histories never queue behind a flush that way. A database in memory is its one
+connection, which then does both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import Collection, Sequence
+from importlib.resources import files
+
+from cloaca_core.store.dialect import Step
+from cloaca_core.store.queries import Row
+
+from cloaca_sqlite.changes import ChangeWatch
+from cloaca_sqlite.driver import Connection, run_steps
+
+_CLOSE_TIMEOUT_S = 2.0
+"""How long ``close`` waits for a disk that does not answer; the threads are daemons."""
+
+
+class SqliteDialect:
+    """An open, migrated SQLite database. Contracts: see ``Dialect``."""
+
+    placeholder = "?"
+
+    def __init__(self, writer: Connection, reader: Connection | None) -> None:
+        self.overrides = files(__package__).joinpath("overrides.sql").read_text("utf-8")
+        self._writer = writer
+        self._reader = reader
+        # Nobody else can reach a database in memory: nothing to watch.
+        self._watch = ChangeWatch(writer if reader is not None else None)
+
+    def array(self, values: Collection[str]) -> object:
+        """A JSON array, which the overrides unpack with ``json_each``."""
+        return json.dumps(list(values))
+
+    async def write(self, steps: Sequence[Step]) -> list[list[Row]]:
+        return await self._writer.transact(lambda raw: run_steps(raw, steps))
+
+    async def read(self, steps: Sequence[Step]) -> list[list[Row]]:
+        connection = self._reader or self._writer
+        return await connection.call(lambda raw: _read(raw, steps))
+
+    def lease_clock(self) -> int:
+        """The time since boot: it goes on while the host sleeps and no one can set it."""
+        return _boot_time_ns() // 1000
+
+    async def wait_changed(self) -> None:
+        await self._watch.wait()
+
+    def set_contended(self, *, contended: bool) -> None:
+        self._writer.set_contended(contended=contended)
+
+    async def close(self) -> None:
+        self._watch.stop()
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                # The writer last: who closes a file last folds its WAL into it.
+                if self._reader is not None:
+                    await self._reader.close()
+                await self._writer.close()
+        except TimeoutError:
+            return
+
+
+def _read(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[list[Row]]:
+    """Several steps share a snapshot; one is its own."""
+    if len(steps) == 1:
+        return run_steps(connection, steps)
+    connection.execute("BEGIN")
+    try:
+        return run_steps(connection, steps)
+    finally:
+        connection.execute("COMMIT")
+
+
+if sys.platform == "linux":
+
+    def _boot_time_ns() -> int:
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+else:
+    # Stands still while the host sleeps: leases last longer then, which steals from nobody.
+    _boot_time_ns = time.monotonic_ns

@@ -1,0 +1,161 @@
+"""One connection: a whole transaction in one hop to aiosqlite's thread.
+
+This is the only module that touches what aiosqlite keeps to itself, and the only one that waits
+for SQLite's locks. It knows nothing of tables.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import aiosqlite
+from cloaca_core.errors import StoreError
+from cloaca_core.store.dialect import Step
+from cloaca_core.store.queries import Row
+
+from cloaca_sqlite.errors import DRIVER_ERRORS, is_busy, translated
+
+T = TypeVar("T")
+
+_RETRY_S = (0.0002, 0.001)
+"""Between two tries for a lock: shorter than a courtesy pause, so that a waiter finds it."""
+_COURTESY_S = 0.001
+_COMMITS_IN_A_ROW = 4
+"""A busy writer that others wait for pauses for ``_COURTESY_S`` after so many commits."""
+_CACHED_STATEMENTS = 128
+
+
+class Connection(aiosqlite.Connection):
+    """An aiosqlite connection that runs functions and step lists, each in one hop.
+
+    Its thread is a daemon: a connection that nobody closed must not keep the process alive.
+    """
+
+    def __init__(self, uri: str, *, path: str, busy_timeout: float) -> None:
+        super().__init__(lambda: _connect(uri), iter_chunk_size=64)
+        self._thread.daemon = True
+        self._path = path
+        self._busy_timeout = busy_timeout
+        self._closing = threading.Event()
+        self._courtesy = _Courtesy()
+
+    async def open(self) -> None:
+        """Start the thread and open the file."""
+        try:
+            await self
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
+
+    async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a function on the connection's thread, again and again while SQLite is busy."""
+        # A closure: aiosqlite logs what it runs, and a partial's repr would show its arguments.
+        return await self._hop(lambda raw: self._wait_for_lock(lambda: function(raw)))
+
+    async def transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a function in one immediate transaction."""
+
+        def transaction(raw: sqlite3.Connection) -> T:
+            self._courtesy.before_begin()
+            self._wait_for_lock(lambda: raw.execute("BEGIN IMMEDIATE"))
+            result = _finish(raw, work)
+            self._courtesy.after_commit()
+            return result
+
+        return await self._hop(transaction)
+
+    async def _hop(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        if self._closing.is_set():
+            raise StoreError(f"{self._path}: the store is closed")
+        raw = self._conn
+        try:
+            result: T = await self._execute(  # type: ignore[no-untyped-call] # aiosqlite's own
+                lambda: function(raw)
+            )
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
+        return result
+
+    def set_contended(self, *, contended: bool) -> None:
+        """Whether somebody else may be waiting for the lock."""
+        self._courtesy.contended = contended
+
+    async def close(self) -> None:
+        """Close; a wait for a lock that is under way ends at once."""
+        self._closing.set()
+        await super().close()
+
+    def _wait_for_lock(self, attempt: Callable[[], T]) -> T:
+        deadline = time.monotonic() + self._busy_timeout
+        while True:
+            try:
+                return attempt()
+            except sqlite3.OperationalError as error:
+                if not is_busy(error) or time.monotonic() >= deadline:
+                    raise
+            if self._closing.wait(random.uniform(*_RETRY_S)):  # noqa: S311 - no secret: jitter
+                return attempt()
+
+
+class _Courtesy:
+    """Makes room for other writers: without it one waits up to 1.4 s for a busy neighbour."""
+
+    def __init__(self) -> None:
+        self.contended = False
+        self._in_a_row = 0
+        self._last_commit = 0.0
+
+    def before_begin(self) -> None:
+        """Pause when too many commits came without a gap."""
+        if not self.contended:
+            return
+        if time.monotonic() - self._last_commit > _COURTESY_S:
+            self._in_a_row = 0
+        elif self._in_a_row >= _COMMITS_IN_A_ROW:
+            self._in_a_row = 0
+            time.sleep(_COURTESY_S)
+
+    def after_commit(self) -> None:
+        """Count."""
+        if self.contended:
+            self._in_a_row += 1
+            self._last_commit = time.monotonic()
+
+
+def run_steps(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[list[Row]]:
+    """The rows of each step; for use on the connection's thread."""
+    answers: list[list[Row]] = []
+    for statement, params, rows in steps:
+        if rows is None:
+            answers.append(connection.execute(statement.sql, params).fetchall())
+        else:
+            connection.executemany(statement.sql, rows)
+            answers.append([])
+    return answers
+
+
+def _finish(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Work in the transaction that is open and commit it, or roll it back and raise."""
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite has already rolled back after some errors (a full disk, for one).
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        uri,
+        uri=True,
+        isolation_level=None,
+        timeout=0,
+        cached_statements=_CACHED_STATEMENTS,
+    )

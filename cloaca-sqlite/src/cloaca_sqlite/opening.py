@@ -1,0 +1,159 @@
+"""From a target to an open, migrated database, or to an error that says what is wrong with it.
+
+A file that is not ours is refused before anything in it is changed. Files are looked at through
+SQLite and ``stat`` only: opening and closing one beside SQLite would drop the POSIX locks that
+other connections of this process hold on it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Collection
+from pathlib import Path
+from urllib.parse import quote_from_bytes
+
+from cloaca_core.errors import (
+    ForeignDatabaseError,
+    StoreError,
+    StoreOpenError,
+    StoreReadOnlyError,
+)
+from cloaca_core.store.migrate import load_migrations, migrate
+
+from cloaca_sqlite.dialect import SqliteDialect
+from cloaca_sqlite.driver import Connection
+from cloaca_sqlite.errors import code_of
+from cloaca_sqlite.migrator import SqliteMigrator
+from cloaca_sqlite.url import MEMORY, Target
+
+APPLICATION_ID = 0x636C6F61
+"""``cloa``; the first migration writes it into the file's header."""
+
+_TABLES_OF_0X = {"__diesel_schema_migrations", "contexts", "task_executions"}
+"""What the SQLite databases of cloaca 0.2 and 0.12 have in common."""
+_SYNCHRONOUS = {"NORMAL": 1, "FULL": 2, "EXTRA": 3}
+
+
+async def open_dialect(target: Target) -> SqliteDialect:
+    """Open and migrate the database of a target."""
+    path = _place(target)
+    writer = _connection(target, path, target.mode)
+    reader = None if target.in_memory else _connection(target, path, "ro")
+    try:
+        await _open_writer(writer, target, path)
+        if reader is not None:
+            await reader.open()
+    except StoreError as error:
+        await writer.close()
+        raise _explained(error, target, path) from error
+    except BaseException:
+        await writer.close()
+        raise
+    return SqliteDialect(writer, reader)
+
+
+async def _open_writer(writer: Connection, target: Target, path: str) -> None:
+    await writer.open()
+    await writer.call(lambda raw: refuse_foreign(path, *_identity(raw)))
+    if target.mode != "ro":
+        await writer.call(lambda raw: _configure(raw, target, path))
+    await migrate(SqliteMigrator(writer), load_migrations(__package__))
+
+
+def refuse_foreign(path: str, application_id: int, tables: Collection[str]) -> None:
+    """Raise unless the database is empty or ours."""
+    if application_id == APPLICATION_ID or (application_id == 0 and not tables):
+        return
+    if _TABLES_OF_0X.issubset(tables):
+        raise ForeignDatabaseError(
+            f"{path} was made by cloaca 0.x, whose runs this version cannot continue:"
+            " name another file"
+        )
+    hint = ""
+    if "cloaca_migration" in tables:
+        hint = f" (if it is a restored dump: PRAGMA application_id = {APPLICATION_ID})"
+    raise ForeignDatabaseError(f"{path} is another program's database: name another file{hint}")
+
+
+def _identity(connection: sqlite3.Connection) -> tuple[int, list[str]]:
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return int(application_id), [name for (name,) in rows]
+
+
+def _configure(connection: sqlite3.Connection, target: Target, path: str) -> None:
+    """Set what durability rests on, and see that it is so."""
+    (journal,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if journal != ("memory" if target.in_memory else "wal"):
+        raise StoreOpenError(
+            f"{path} cannot be used with a write-ahead log (journal mode stays {journal}):"
+            " is it on a network file system?"
+        )
+    wanted = _SYNCHRONOUS[target.synchronous]
+    connection.execute(f"PRAGMA synchronous = {wanted}")
+    if connection.execute("PRAGMA synchronous").fetchone() != (wanted,):
+        raise StoreOpenError(f"{path}: synchronous={target.synchronous} has no effect")
+    _try_to_write(connection)
+
+
+def _try_to_write(connection: sqlite3.Connection) -> None:
+    """Fail now rather than at the first run: SQLite opens what it may not write read-only.
+
+    ``BEGIN IMMEDIATE`` alone succeeds on such a file; a change of the header does not.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("PRAGMA user_version = 0")
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _place(target: Target) -> str:
+    """The absolute path: the program may change its directory later."""
+    return MEMORY if target.in_memory else str(Path(target.path).absolute())
+
+
+def _connection(target: Target, path: str, mode: str) -> Connection:
+    place = ":memory:" if target.in_memory else quote_from_bytes(os.fsencode(path))
+    uri = f"file:{place}?mode={'memory' if target.in_memory else mode}"
+    return Connection(uri, path=path, busy_timeout=target.busy_timeout_ms / 1000)
+
+
+def _explained(error: StoreError, target: Target, path: str) -> StoreError:
+    """The error with what the file system can tell about it."""
+    code = code_of(error.__cause__) if error.__cause__ else None
+    if code == sqlite3.SQLITE_CANTOPEN:
+        reason = _obstacle(Path(path), target.mode) or "SQLite gives no reason"
+        return StoreOpenError(f"{path} cannot be opened: {reason}{_other_reading(target)}")
+    if code == sqlite3.SQLITE_READONLY:
+        reason = _obstacle(Path(path), target.mode) or "it is read-only"
+        return StoreReadOnlyError(f"{path} cannot be written: {reason}")
+    return error
+
+
+def _obstacle(path: Path, mode: str) -> str | None:
+    """What stands in the way of opening this file, if it can be seen."""
+    parent = path.parent
+    if not parent.is_dir():
+        return f"the directory {parent} does not exist"
+    if path.is_dir():
+        return "it is a directory"
+    if not path.exists() and mode != "rwc":
+        return f"it does not exist (mode={mode})"
+    if path.exists() and not os.access(path, os.R_OK if mode == "ro" else os.R_OK | os.W_OK):
+        return "permission denied"
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return f"the directory {parent} is not writable (SQLite keeps its log beside the file)"
+    return None
+
+
+def _other_reading(target: Target) -> str:
+    """The hint for somebody who wrote ``sqlite:///work.db`` and meant ``./work.db``."""
+    relative = target.relative_reading
+    if not relative or _obstacle(Path(relative), target.mode) is not None:
+        return ""
+    return (
+        f". Three slashes make a path absolute; sqlite://{relative} would be the file"
+        f" {Path(relative).absolute()}"
+    )

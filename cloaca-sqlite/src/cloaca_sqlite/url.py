@@ -1,0 +1,162 @@
+"""Database URLs: text to a target, without any I/O.
+
+Every form that is accepted is in the table of ``parse``; anything else is refused with what would
+be accepted. Messages name parameters and values but never repeat a URL, which might hold a
+password that was meant for another database.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import NoReturn
+from urllib.parse import parse_qsl, unquote
+
+from cloaca_core.errors import StoreOpenError
+
+MEMORY = ":memory:"
+DEFAULT_BUSY_TIMEOUT_MS = 5000
+
+_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?P<rest>.*)", re.DOTALL)
+_CREDENTIALS = re.compile(r"[^/]*:[^/]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to open and how.
+
+    ``path`` is as it was given, ``:memory:`` for a private database in memory.
+    ``relative_reading`` is the path that somebody who wrote ``sqlite:///rel.db`` may have meant.
+    """
+
+    path: str
+    mode: str = "rwc"
+    synchronous: str = "FULL"
+    busy_timeout_ms: int = DEFAULT_BUSY_TIMEOUT_MS
+    relative_reading: str | None = None
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the database lives and dies with its one connection."""
+        return self.path == MEMORY
+
+
+def parse(url: str) -> Target:
+    """The target of a URL, or ``StoreOpenError``.
+
+    ======================================================  ==========================
+    ``:memory:``, ``sqlite://:memory:``, ``sqlite:///:memory:``  in memory
+    ``work.db``, ``/abs/work.db``                           a path, as it is
+    ``file:work.db``, ``file:/abs.db``, ``file:///abs.db``  as SQLite reads them
+    ``sqlite://work.db``                                    relative
+    ``sqlite:///abs.db``, ``sqlite:////abs.db``             absolute
+    ======================================================  ==========================
+
+    Each may be followed by ``?mode=…&_journal_mode=…&_synchronous=…&_busy_timeout=…``.
+    """
+    before, _, query = url.partition("?")
+    path, relative_reading = _path(before)
+    if "\0" in path:
+        raise StoreOpenError("a path cannot contain NUL")
+    if not path:
+        raise StoreOpenError("the database URL names no file; for example sqlite://work.db")
+    return _target(path, relative_reading, _options(query))
+
+
+def _path(text: str) -> tuple[str, str | None]:
+    """The path in a URL without its query, and the relative one it may have meant."""
+    match = _SCHEME.fullmatch(text)
+    if text == MEMORY or match is None:
+        return text, None
+    scheme = match["scheme"].lower()
+    if scheme == "sqlite":
+        return _sqlite_path(match["rest"])
+    if scheme == "file":
+        return _file_path(match["rest"]), None
+    raise StoreOpenError(f"not a SQLite URL: scheme {scheme!r} (sqlite://, file: or a plain path)")
+
+
+def _sqlite_path(rest: str) -> tuple[str, str | None]:
+    if not rest.startswith("//"):
+        raise StoreOpenError("a SQLite URL has two slashes: sqlite://work.db")
+    path = rest[2:]
+    if _CREDENTIALS.match(path):
+        raise StoreOpenError("a SQLite URL has no user, password or host: sqlite://work.db")
+    path = unquote(path)
+    if path in (MEMORY, f"/{MEMORY}"):
+        return MEMORY, None
+    if path.startswith("//"):
+        return "/" + path.lstrip("/"), None
+    if path.startswith("/"):
+        return path, path[1:]
+    return path, None
+
+
+def _file_path(rest: str) -> str:
+    path = unquote(rest)
+    if not path.startswith("//"):
+        return path
+    host, slash, absolute = path[2:].partition("/")
+    if host not in ("", "localhost"):
+        raise StoreOpenError("a file: URL has no host: file:work.db or file:///abs/work.db")
+    return slash + absolute
+
+
+def _target(path: str, relative_reading: str | None, options: dict[str, str]) -> Target:
+    mode = options.get("mode", "rwc")
+    in_memory = path == MEMORY or mode == "memory"
+    if in_memory and mode == "ro":
+        raise StoreOpenError("mode=ro makes no sense for a database in memory")
+    return Target(
+        path=MEMORY if in_memory else path,
+        mode=mode,
+        synchronous=options.get("_synchronous", "FULL"),
+        busy_timeout_ms=int(options.get("_busy_timeout", DEFAULT_BUSY_TIMEOUT_MS)),
+        relative_reading=None if in_memory else relative_reading,
+    )
+
+
+def _options(query: str) -> dict[str, str]:
+    """The parameters behind the ``?``, checked."""
+    options: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in _PARAMETERS:
+            _refuse_unknown(name)
+        if name in options:
+            raise StoreOpenError(f"parameter {name!r} is given twice")
+        options[name] = _PARAMETERS[name](name, value)
+    return options
+
+
+def _refuse_unknown(name: str) -> NoReturn:
+    nearest = get_close_matches(name, _PARAMETERS, n=1, cutoff=0.0)[0]
+    raise StoreOpenError(
+        f"unknown parameter {name!r}: did you mean {nearest!r}? Known: {', '.join(_PARAMETERS)}"
+    )
+
+
+def _one_of(*accepted: str) -> Callable[[str, str], str]:
+    by_lower = {value.lower(): value for value in accepted}
+
+    def check(name: str, value: str) -> str:
+        if value.lower() not in by_lower:
+            raise StoreOpenError(f"{name}={value}: expected one of {', '.join(accepted)}")
+        return by_lower[value.lower()]
+
+    return check
+
+
+def _milliseconds(name: str, value: str) -> str:
+    if not (value.isascii() and value.isdigit() and len(value) <= 9):
+        raise StoreOpenError(f"{name}={value}: expected whole milliseconds, 0 or more")
+    return value
+
+
+_PARAMETERS: dict[str, Callable[[str, str], str]] = {
+    "mode": _one_of("rwc", "rw", "ro", "memory"),
+    "_journal_mode": _one_of("WAL"),
+    "_synchronous": _one_of("FULL", "NORMAL", "EXTRA"),
+    "_busy_timeout": _milliseconds,
+}

@@ -1,0 +1,238 @@
+"""The store contract as plain Python over dicts: what the databases are compared with.
+
+No third backend: nothing is durable and nobody shares it. It is written to be read beside the
+docstrings of ``Store``, so every operation is the obvious loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Collection
+
+from cloaca_core.errors import StoreDataError, StoreError
+from cloaca_core.store.records import (
+    AttemptRow,
+    Batch,
+    Committed,
+    NewRun,
+    RunFilter,
+    RunnerRow,
+    RunRow,
+)
+from cloaca_core.store.states import RunStatus, TaskStatus
+
+
+class MemoryStore:
+    """A store for property tests."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, RunRow] = {}
+        self.keys: dict[tuple[str, str], str] = {}
+        self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
+        self.registered: dict[str, RunnerRow] = {}
+
+    async def close(self) -> None:
+        pass
+
+    # -- record ------------------------------------------------------------------------------
+
+    async def commit(self, batch: Batch) -> Committed:
+        _refuse_unstorable(batch)
+        existing = {}
+        for run in batch.new_runs:
+            holder = self._insert(run)
+            if holder != run.id:
+                existing[run.id] = holder
+        current = {i for i, epoch in batch.fences.items() if self._owns(batch.runner_id, i, epoch)}
+        for attempt in batch.attempts:
+            if attempt.run_id in current:
+                self._record(attempt)
+        for end in batch.ends:
+            run_row = self.runs.get(end.id)
+            if run_row is not None and end.id in current and run_row.ended_at is None:
+                self.runs[end.id] = run_row._replace(
+                    status=end.status,
+                    final_context=end.final_context,
+                    error_message=end.error_message,
+                    ended_at=end.ended_at,
+                )
+        owned = {
+            run.id
+            for run in batch.new_runs
+            if run.id in self.runs
+            and (self.runs[run.id].owner, self.runs[run.id].epoch) == (batch.runner_id, 1)
+        }
+        return Committed(frozenset(owned), existing, frozenset(current))
+
+    def _insert(self, run: NewRun) -> str:
+        """Insert a run unless it is there or its key is taken; the id of who has the key."""
+        if run.idempotency_key is not None:
+            holder = self.keys.setdefault((run.workflow, run.idempotency_key), run.id)
+            if holder != run.id:
+                return holder
+        if run.id not in self.runs:
+            owned = run.owner is not None and self._is_live(run.owner)
+            self.runs[run.id] = RunRow(
+                id=run.id,
+                workflow=run.workflow,
+                version=run.version,
+                status=RunStatus.RUNNING if owned else RunStatus.PENDING,
+                owner=run.owner if owned else None,
+                epoch=1 if owned else 0,
+                recoveries=0,
+                input=run.input,
+                tags=run.tags,
+                parent_id=run.parent_id,
+                final_context=None,
+                error_message=None,
+                created_at=run.created_at,
+                started_at=run.created_at if owned else None,
+                ended_at=None,
+            )
+        return run.id
+
+    def _record(self, row: AttemptRow) -> None:
+        key = (row.run_id, row.task_id, row.attempt)
+        earlier = self.attempts.get(key)
+        if earlier is None or not TaskStatus(earlier.status).is_final:
+            self.attempts[key] = row
+
+    def _owns(self, runner_id: str, run_id: str, epoch: int) -> bool:
+        run = self.runs.get(run_id)
+        return (run is not None and (run.owner, run.epoch) == (runner_id, epoch)) and self._is_live(
+            runner_id
+        )
+
+    def _is_live(self, runner_id: str) -> bool:
+        return runner_id in self.registered and not self.registered[runner_id].fenced
+
+    # -- claim -------------------------------------------------------------------------------
+
+    async def claim(
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+    ) -> list[RunRow]:
+        if not self._is_live(runner_id):
+            return []
+        waiting = [
+            run
+            for _, run in sorted(self.runs.items())
+            if run.owner is None and run.ended_at is None and run.workflow in workflows
+        ]
+        claimed = [
+            run._replace(
+                owner=runner_id,
+                epoch=run.epoch + 1,
+                status=RunStatus.RUNNING,
+                started_at=now if run.started_at is None else run.started_at,
+            )
+            for run in waiting[:limit]
+        ]
+        self.runs |= {run.id: run for run in claimed}
+        return claimed
+
+    async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
+        return [row for key, row in sorted(self.attempts.items()) if key[0] in run_ids]
+
+    async def release(self, runner_id: str, run_ids: Collection[str]) -> None:
+        for run in self._active(runner_id):
+            if run.id in run_ids:
+                self.runs[run.id] = run._replace(owner=None, epoch=run.epoch + 1)
+
+    def _active(self, runner_id: str) -> list[RunRow]:
+        runs = [run for _, run in sorted(self.runs.items())]
+        return [run for run in runs if run.owner == runner_id and run.ended_at is None]
+
+    # -- lease -------------------------------------------------------------------------------
+
+    def lease_clock(self) -> int:
+        return 0
+
+    async def register(self, runner: RunnerRow) -> None:
+        fresh = runner._replace(beat=0, fenced=False)
+        found = self.registered.setdefault(runner.id, fresh)
+        if found._replace(beat=0, fenced=False, lease_until=runner.lease_until) != fresh:
+            raise StoreError(f"another process has registered a runner of the id {runner.id!r}")
+
+    async def beat(self, runner_id: str, lease_until: int) -> bool:
+        if not self._is_live(runner_id):
+            return False
+        runner = self.registered[runner_id]
+        self.registered[runner_id] = runner._replace(beat=runner.beat + 1, lease_until=lease_until)
+        return True
+
+    async def unregister(self, runner_id: str) -> None:
+        await self.release(runner_id, self.runs)
+        self.registered.pop(runner_id, None)
+
+    async def runners(self) -> list[RunnerRow]:
+        return sorted(self.registered.values(), key=lambda row: (row.started_at, row.id))
+
+    async def fence(self, runner_id: str, seen_beat: int) -> bool:
+        runner = self.registered.get(runner_id)
+        if runner is None or not (runner.fenced or runner.beat == seen_beat):
+            return False
+        self.registered[runner_id] = runner._replace(fenced=True)
+        return True
+
+    async def take_over(self, runner_id: str, limit: int) -> int:
+        if runner_id not in self.registered or self._is_live(runner_id):
+            return 0
+        freed = self._active(runner_id)[:limit]
+        for run in freed:
+            self._count_crashes(run)
+            self.runs[run.id] = run._replace(
+                owner=None, epoch=run.epoch + 1, recoveries=run.recoveries + 1
+            )
+        if not self._active(runner_id):
+            del self.registered[runner_id]
+        return len(freed)
+
+    def _count_crashes(self, run: RunRow) -> None:
+        for key, row in self.attempts.items():
+            running = row.status == TaskStatus.RUNNING
+            if row.run_id == run.id and row.epoch == run.epoch and running:
+                self.attempts[key] = row._replace(crashes=row.crashes + 1)
+
+    # -- observe -----------------------------------------------------------------------------
+
+    async def get_run(self, run_id: str) -> RunRow | None:
+        return self.runs.get(run_id)
+
+    async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
+        found = [
+            run._replace(input="", final_context="")
+            for _, run in sorted(self.runs.items(), reverse=True)
+            if _matches(run, wanted)
+        ]
+        return found[: wanted.limit]
+
+    async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
+        runs = [run for _, run in sorted(self.runs.items())]
+        return [run for run in runs if run.id in run_ids and run.ended_at is not None]
+
+    # -- wake-ups ----------------------------------------------------------------------------
+
+    async def wait_changed(self) -> None:
+        await asyncio.Event().wait()
+
+    def set_contended(self, *, contended: bool) -> None:
+        pass
+
+
+def _matches(run: RunRow, wanted: RunFilter) -> bool:
+    tags = json.loads(run.tags)
+    return (
+        wanted.status in (None, run.status)
+        and wanted.workflow in (None, run.workflow)
+        and (wanted.before is None or run.id < wanted.before)
+        and all(tags.get(tag) == content for tag, content in wanted.tags)
+    )
+
+
+def _refuse_unstorable(batch: Batch) -> None:
+    try:
+        for row in (*batch.new_runs, *batch.attempts, *batch.ends):
+            "".join(text for text in row if isinstance(text, str)).encode()
+    except UnicodeEncodeError as error:
+        raise StoreDataError("a value cannot be stored") from error
