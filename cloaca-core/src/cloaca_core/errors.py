@@ -24,7 +24,8 @@
     │   ├── BackendNotFoundError
     │   ├── AmbiguousBackendError
     │   ├── BackendVersionError
-    │   └── BackendUnusableError        installed, but it cannot work
+    │   ├── BackendUnusableError        installed, but it cannot work
+    │   └── BackendForcedError          (ValueError) CLOACA_BACKEND forces another than the URL's
     └── StoreError                      (RuntimeError) the database said no
         ├── StoreOpenError              (ValueError) it cannot be opened as given
         │   ├── NotADatabaseError
@@ -168,6 +169,10 @@ class BackendVersionError(BackendError):
 
 class BackendUnusableError(BackendError):
     """The backend is installed but cannot work; the message is its own reason."""
+
+
+class BackendForcedError(BackendError, ValueError):
+    """``CLOACA_BACKEND`` forces one backend and the URL is another's."""
 
 
 class StoreError(CloacaError, RuntimeError):
