@@ -13,10 +13,27 @@ from pathlib import Path
 
 from dev.project import version
 
+_METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+_WHEEL = "Wheel-Version: 1.0\nGenerator: cloaca\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+_BACKEND = """
+{before}
+from {package}._version import __version__
+
+
+class Backend:
+    name = {name!r}
+    schemes = {schemes!r}
+    version = __version__
+    unusable_reason = None
+
+
+BACKEND = Backend()
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class ForeignWheel:
-    """A distribution to be written: its sources by path, and what it says about itself."""
+    """A distribution to be written: its sources by path, and its entry points."""
 
     name: str
     sources: Mapping[str, str]
@@ -28,40 +45,40 @@ class ForeignWheel:
         stem = f"{self.name.replace('-', '_')}-{self.version}"
         info = f"{stem}.dist-info"
         files = dict(self.sources) | {
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {self.name}\n"
-            f"Version: {self.version}\n",
-            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: cloaca\nRoot-Is-Purelib: true\n"
-            "Tag: py3-none-any\n",
+            f"{info}/METADATA": _METADATA.format(name=self.name, version=self.version),
+            f"{info}/WHEEL": _WHEEL,
+            f"{info}/entry_points.txt": self.entry_points,
         }
-        if self.entry_points:
-            files[f"{info}/entry_points.txt"] = self.entry_points
         files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
         return _zip(folder / f"{stem}-py3-none-any.whl", files)
 
 
 def backend_wheel(
-    backend: str, *, wheel_version: str | None = None, before: str = "", entry: bool = False
+    backend: str,
+    *,
+    schemes: tuple[str, ...] = (),
+    wheel_version: str | None = None,
+    before: str = "",
+    entry: bool = False,
 ) -> ForeignWheel:
-    """A backend that claims to work and opens nothing; ``before`` runs when it is imported.
+    """A backend that says it can work; the code ``before`` runs when it is imported.
 
-    With ``entry`` it is a third party's, found through its entry point and not by its module.
+    With ``entry`` it is a third party's: found through an entry point per scheme.
     """
     number = wheel_version or version()
     package = f"cloaca_{backend}"
-    module = (
-        f"{before}\nfrom {package}._version import __version__\n"
-        f"class Backend:\n    name = {backend!r}\n    schemes = ({backend!r},)\n"
-        "    version = __version__\n    unusable_reason = None\n"
-        "    def check_url(self, url): pass\nBACKEND = Backend()\n"
-    )
+    opens = schemes or (backend,)
+    points = "".join(f"{scheme} = {package}:BACKEND\n" for scheme in opens)
     return ForeignWheel(
         name=f"cloaca-{backend}",
         version=number,
         sources={
-            f"{package}/__init__.py": module,
+            f"{package}/__init__.py": _BACKEND.format(
+                before=before, package=package, name=backend, schemes=opens
+            ),
             f"{package}/_version.py": f'__version__ = "{number}"\n',
         },
-        entry_points=f"[cloaca.backends]\n{backend} = {package}:BACKEND\n" if entry else "",
+        entry_points=f"[cloaca.backends]\n{points}" if entry else "",
     )
 
 
