@@ -18,6 +18,9 @@ from uv import find_uv_bin
 from dev.console import TaskFailed, environment, run
 from dev.project import DIST, DOOR, Distribution, distributions_for, version
 
+# Looked up once, at import: in Python 3.11 two threads may not ask sysconfig at the same time.
+_UV = find_uv_bin()
+
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
@@ -78,7 +81,7 @@ def require_built(distributions: Sequence[Distribution]) -> None:
 
 
 def _uv(command: str) -> list[str]:
-    return [find_uv_bin(), command, "--quiet", "--no-python-downloads"]
+    return [_UV, command, "--quiet", "--no-python-downloads"]
 
 
 if __name__ == "__main__":

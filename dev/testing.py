@@ -84,10 +84,10 @@ class Outcome:
 
 def test(wanted: Wanted) -> Counts:
     """Build, install, run, report; fails when a test did, or when there was none."""
+    jobs = plan(wanted, interpreters.installed())
     package()
     with tempfile.TemporaryDirectory(prefix="cloaca-test-") as name:
         folder = Path(name)
-        jobs = plan(wanted, interpreters.installed())
         pythons = _environments(folder, list(dict.fromkeys(job.target for job in jobs)))
         outcomes = _run_all(jobs, pythons, folder, wanted.expression)
         junit.merge(

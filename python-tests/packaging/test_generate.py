@@ -116,10 +116,10 @@ def test_a_file_whose_template_is_gone_is_removed(checkout: Checkout) -> None:
 
 
 def test_an_undefined_name_in_a_template_is_an_error_that_names_it(checkout: Checkout) -> None:
-    checkout.file("templates/core/README.md.j2").write_text("{{ nmae }}")
+    checkout.file("templates/core/README.md.j2").write_text("{{ no_such_name }}")
     done = checkout.generate()
     assert done.returncode == 1
-    assert "templates/core/README.md.j2 for cloaca-core: 'nmae' is undefined" in done.stderr
+    assert "templates/core/README.md.j2 for cloaca-core: 'no_such_name' is undefined" in done.stderr
     assert "Traceback" not in done.stderr
 
 
