@@ -26,7 +26,8 @@
     │   ├── BackendNotFoundError
     │   ├── AmbiguousBackendError
     │   ├── BackendVersionError
-    │   └── BackendUnusableError        installed, but it cannot work
+    │   ├── BackendUnusableError        installed, but it cannot work
+    │   └── BackendForcedError          (ValueError) CLOACA_BACKEND forces another than the URL's
     └── StoreError                      (RuntimeError) the database said no
         ├── StoreOpenError              (ValueError) it cannot be opened as given
         │   ├── NotADatabaseError
@@ -194,6 +195,10 @@ class BackendVersionError(BackendError):
 
 class BackendUnusableError(BackendError):
     """The backend is installed but cannot work; the message is its own reason."""
+
+
+class BackendForcedError(BackendError, ValueError):
+    """``CLOACA_BACKEND`` forces one backend and the URL is another's."""
 
 
 class StoreError(CloacaError, RuntimeError):

@@ -1,3 +1,4 @@
-"""The version of this distribution, which must equal the core's."""
+# Generated from templates/backend/src/{{ package }}/_version.py.j2; edit that instead.
+"""The version of this distribution, as a constant that is read without importing the rest."""
 
 __version__ = "1.0.0a1"

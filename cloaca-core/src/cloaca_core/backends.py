@@ -1,0 +1,283 @@
+"""Which backends are installed, which of them can work, and which one a database URL means.
+
+A backend's version constant is read before any of its other code runs, so that a distribution of
+another version is named as such and not by the import that it trips over. Nothing is imported
+before it is asked for, and no answer is remembered: the modules themselves are the cache.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec, module_from_spec
+
+from cloaca_core._version import __version__
+from cloaca_core.errors import (
+    AmbiguousBackendError,
+    BackendError,
+    BackendForcedError,
+    BackendNotFoundError,
+    BackendUnusableError,
+    BackendVersionError,
+    ConfigTypeError,
+)
+from cloaca_core.store.protocol import Backend
+
+ENTRY_POINT_GROUP = "cloaca.backends"
+FORCE_VARIABLE = "CLOACA_BACKEND"
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+# A URL without a scheme is a file's name, and ``file:`` is SQLite's own form of one.
+_SCHEMES_OF = {"sqlite": ("sqlite", "file"), "postgres": ("postgresql", "postgres")}
+_MODULES = {"sqlite": "cloaca_sqlite", "postgres": "cloaca_postgres"}
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """An installed backend. ``reason`` says why an unusable one cannot be used."""
+
+    name: str
+    version: str | None
+    usable: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a backend comes from: a module of ours, or a third party's entry point."""
+
+    name: str
+    schemes: tuple[str, ...]
+    module: str
+    entry_point: EntryPoint | None = None
+
+
+# -- questions -----------------------------------------------------------------------------------
+
+
+def backend_for(url: str) -> Backend:
+    """The backend that opens this URL, able to work; a ``BackendError`` says why there is none."""
+    _refuse_other_types(url)
+    source = _source_for_scheme(_scheme_of(url))
+    _refuse_if_another_is_forced(source)
+    return _load(source)
+
+
+def get_backend() -> str:
+    """The name of the one backend that can work here, or of the one that is forced."""
+    if forced := _forced():
+        return _load(_source_named(forced)).name
+    usable = [each.name for each in available_backends() if each.usable]
+    if len(usable) > 1:
+        raise AmbiguousBackendError(
+            f"Multiple backends installed: {', '.join(usable)}. Open a runner with a database "
+            f"URL, whose scheme decides, or set {FORCE_VARIABLE} to one of them."
+        )
+    if not usable:
+        raise _none_usable()
+    return usable[0]
+
+
+def chosen_backend() -> str | None:
+    """As ``get_backend``, with None where that raises: the value of ``cloaca.__backend__``."""
+    try:
+        return get_backend()
+    except BackendError:
+        return None
+
+
+def available_backends() -> list[BackendInfo]:
+    """Every installed backend by name, with whether it can work here. Imports their drivers."""
+    return [_info(source) for source in sorted(_installed(), key=lambda each: each.name)]
+
+
+# -- from a URL to a backend ---------------------------------------------------------------------
+
+
+def _refuse_other_types(url: object) -> None:
+    if not isinstance(url, str):
+        given = type(url).__name__
+        raise ConfigTypeError(f"database_url must be a str, not {given}", field="database_url")
+
+
+def _scheme_of(url: str) -> str:
+    """``sqlite`` for anything that has no scheme, a Windows drive letter included."""
+    match = _SCHEME.match(url)
+    if match is None:
+        return "sqlite"
+    scheme = match[1].lower()
+    is_one = url.startswith("//", match.end()) or scheme in _known_schemes()
+    return scheme if is_one else "sqlite"
+
+
+def _known_schemes() -> list[str]:
+    return [scheme for source in _sources() for scheme in source.schemes]
+
+
+def _source_for_scheme(scheme: str) -> _Source:
+    for source in _sources():
+        if scheme in source.schemes:
+            return source
+    raise BackendNotFoundError(
+        f"No backend opens database URLs of the scheme {scheme!r}; "
+        f"known are: {', '.join(_known_schemes())}"
+    )
+
+
+def _source_named(name: str) -> _Source:
+    for source in _sources():
+        if source.name == name:
+            return source
+    known = ", ".join(sorted(source.name for source in _sources()))
+    raise BackendNotFoundError(f"{FORCE_VARIABLE}={name!r} names no backend; known are: {known}")
+
+
+def _refuse_if_another_is_forced(source: _Source) -> None:
+    forced = _forced()
+    if forced and _source_named(forced) != source:
+        raise BackendForcedError(
+            f"{FORCE_VARIABLE} forces the backend {forced!r}, but the database URL is for "
+            f"{source.name!r}. Change the URL or unset {FORCE_VARIABLE}."
+        )
+
+
+def _forced() -> str:
+    return os.environ.get(FORCE_VARIABLE, "").strip().lower()
+
+
+# -- where backends come from --------------------------------------------------------------------
+
+
+def _sources() -> Iterator[_Source]:
+    """Our own backends, whether installed or not, then third parties'."""
+    for name, module in _MODULES.items():
+        yield _Source(name, _SCHEMES_OF[name], module)
+    ours = {scheme for schemes in _SCHEMES_OF.values() for scheme in schemes}
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        # An entry point is named after its scheme, which is known without running its code.
+        if entry_point.name not in ours:
+            name = entry_point.name
+            yield _Source(name, (name,), entry_point.module, entry_point)
+
+
+def _installed() -> Iterator[_Source]:
+    return (each for each in _sources() if each.entry_point or find_spec(each.module))
+
+
+# -- loading one ---------------------------------------------------------------------------------
+
+
+def _load(source: _Source) -> Backend:
+    """The backend object, ready to open; everything that can be wrong is told apart here."""
+    if source.entry_point is None:
+        _refuse_other_version(source.name, _version_constant(source))
+    backend = _import(source)
+    _refuse_other_version(source.name, backend.version)
+    if backend.unusable_reason is not None:
+        raise BackendUnusableError(backend.unusable_reason)
+    return backend
+
+
+def _version_constant(source: _Source) -> str:
+    """``__version__`` from the backend's ``_version.py`` alone; its driver is not started."""
+    package = find_spec(source.module)
+    if package is None:
+        raise _not_installed(source)
+    name = f"{source.module}._version"
+    spec = PathFinder.find_spec(name, package.submodule_search_locations)
+    if spec is None or spec.loader is None:
+        raise BackendUnusableError(f"The {source.name} backend is damaged: it has no {name}")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return str(module.__version__)
+
+
+def _refuse_other_version(name: str, version: str) -> None:
+    if version != __version__:
+        raise BackendVersionError(
+            f"Version mismatch detected! cloaca-core is {__version__}, the {name} backend is "
+            f"{version}. Reinstall them together: {_install_command(name)}"
+        )
+
+
+def _import(source: _Source) -> Backend:
+    try:
+        if source.entry_point is not None:
+            backend: Backend = source.entry_point.load()
+        else:
+            backend = import_module(source.module).BACKEND
+    except ModuleNotFoundError as error:
+        if error.name == source.module:
+            raise _not_installed(source) from error
+        raise _broken(source, error) from error
+    except Exception as error:  # a driver may fail in any way while it is imported
+        raise _broken(source, error) from error
+    return backend
+
+
+def _broken(source: _Source, error: Exception) -> BackendUnusableError:
+    return BackendUnusableError(
+        f"The {source.name} backend is installed, but its driver cannot be imported: "
+        f"{type(error).__name__}: {error}"
+    )
+
+
+def _info(source: _Source) -> BackendInfo:
+    try:
+        backend = _load(source)
+    except BackendError as error:
+        return BackendInfo(source.name, _version_or_none(source), usable=False, reason=str(error))
+    return BackendInfo(backend.name, backend.version, usable=True)
+
+
+def _version_or_none(source: _Source) -> str | None:
+    try:
+        if source.entry_point is None:
+            return _version_constant(source)
+        return _import(source).version
+    except BackendError:
+        return None
+
+
+# -- nothing to be had ---------------------------------------------------------------------------
+
+
+def _not_installed(source: _Source) -> BackendNotFoundError:
+    if not any(each.usable for each in available_backends()):
+        return _nothing_available()
+    return BackendNotFoundError(
+        f"The {source.name} backend is not installed. Install it:\n"
+        f"    {_install_command(source.name)}"
+    )
+
+
+def _none_usable() -> BackendError:
+    """A wrong version is worth its own error; otherwise say what is missing or broken."""
+    for source in _installed():
+        try:
+            _load(source)
+        except BackendVersionError as error:
+            return error
+        except BackendError:
+            continue
+    return _nothing_available()
+
+
+def _nothing_available() -> BackendNotFoundError:
+    commands = "\n".join(f"    {_install_command(name)}" for name in _MODULES)
+    found = "".join(
+        f"\nInstalled, but not usable: {each.name}: {each.reason}" for each in available_backends()
+    )
+    return BackendNotFoundError(f"No Cloaca backend available. Install one:\n{commands}{found}")
+
+
+def _install_command(name: str) -> str:
+    """Pinned: without a version the public index would give another project's code."""
+    if name in _MODULES:
+        return f'pip install "cloaca[{name}]=={__version__}"'
+    return f"install a release of the {name} backend made for cloaca {__version__}"

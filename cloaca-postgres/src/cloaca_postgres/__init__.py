@@ -1,0 +1,7 @@
+# Generated from templates/backend/src/{{ package }}/__init__.py.j2; edit that instead.
+"""The PostgreSQL backend of cloaca; it is found by the scheme of a database URL."""
+
+from cloaca_postgres._version import __version__ as __version__
+from cloaca_postgres.backend import BACKEND as BACKEND
+
+__all__ = ["BACKEND", "__version__"]

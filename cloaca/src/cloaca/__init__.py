@@ -1,0 +1,116 @@
+"""Durable workflows inside a Python program: the door to everything that cloaca offers.
+
+Names come from here and nowhere else. Importing it starts no thread and no database driver; the
+backend is found when a runner is opened, by the scheme of the database URL.
+"""
+
+from __future__ import annotations
+
+from cloaca._version import __version__ as __version__
+from cloaca.greeting import HelloClass as HelloClass, hello_world as hello_world
+from cloaca_core.backends import (
+    BackendInfo as BackendInfo,
+    available_backends as available_backends,
+    chosen_backend as _chosen_backend,
+    get_backend as get_backend,
+)
+from cloaca_core.errors import (
+    AmbiguousBackendError as AmbiguousBackendError,
+    BackendError as BackendError,
+    BackendForcedError as BackendForcedError,
+    BackendNotFoundError as BackendNotFoundError,
+    BackendUnusableError as BackendUnusableError,
+    BackendVersionError as BackendVersionError,
+    CloacaError as CloacaError,
+    ConfigError as ConfigError,
+    ConfigTypeError as ConfigTypeError,
+    ContextError as ContextError,
+    ContextKeyError as ContextKeyError,
+    ContextTypeError as ContextTypeError,
+    ContextValueError as ContextValueError,
+    DefinitionError as DefinitionError,
+    DefinitionTypeError as DefinitionTypeError,
+    ForeignDatabaseError as ForeignDatabaseError,
+    NewerSchemaError as NewerSchemaError,
+    NotADatabaseError as NotADatabaseError,
+    PipelineTimeoutError as PipelineTimeoutError,
+    RecoveryLimitError as RecoveryLimitError,
+    RunFailedError as RunFailedError,
+    RunnerClosedError as RunnerClosedError,
+    RunnerUsageError as RunnerUsageError,
+    RunNotFoundError as RunNotFoundError,
+    SecretDeniedError as SecretDeniedError,
+    SecretsNotConfiguredError as SecretsNotConfiguredError,
+    StoreDataError as StoreDataError,
+    StoreError as StoreError,
+    StoreFullError as StoreFullError,
+    StoreOpenError as StoreOpenError,
+    StoreReadOnlyError as StoreReadOnlyError,
+    StoreUnavailableError as StoreUnavailableError,
+    WorkflowExecutionError as WorkflowExecutionError,
+    WorkflowNotFoundError as WorkflowNotFoundError,
+    WorkflowValidationError as WorkflowValidationError,
+)
+
+__backend__: str | None
+
+__all__ = [
+    # what is installed
+    "BackendInfo",
+    "__backend__",
+    "__version__",
+    "available_backends",
+    "get_backend",
+    "get_version",
+    # does it work
+    "HelloClass",
+    "hello_world",
+    # errors, as their tree is drawn in cloaca_core.errors
+    "CloacaError",
+    "ContextError",
+    "ContextValueError",
+    "ContextTypeError",
+    "ContextKeyError",
+    "SecretsNotConfiguredError",
+    "SecretDeniedError",
+    "DefinitionError",
+    "DefinitionTypeError",
+    "WorkflowValidationError",
+    "ConfigError",
+    "ConfigTypeError",
+    "WorkflowExecutionError",
+    "WorkflowNotFoundError",
+    "RunNotFoundError",
+    "RunFailedError",
+    "PipelineTimeoutError",
+    "RecoveryLimitError",
+    "RunnerClosedError",
+    "RunnerUsageError",
+    "BackendError",
+    "BackendNotFoundError",
+    "AmbiguousBackendError",
+    "BackendVersionError",
+    "BackendUnusableError",
+    "BackendForcedError",
+    "StoreError",
+    "StoreOpenError",
+    "NotADatabaseError",
+    "ForeignDatabaseError",
+    "NewerSchemaError",
+    "StoreUnavailableError",
+    "StoreFullError",
+    "StoreReadOnlyError",
+    "StoreDataError",
+]
+
+
+def get_version() -> str:
+    """The version of cloaca, as ``__version__``."""
+    return __version__
+
+
+def __getattr__(name: str) -> str | None:
+    """Find ``__backend__`` when it is first asked for: looking for it imports the drivers."""
+    if name == "__backend__":
+        return _chosen_backend()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

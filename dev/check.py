@@ -1,0 +1,88 @@
+"""Everything that reads the code without running it. All of it runs; then what failed is said."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dev import generate
+from dev.console import TaskFailed, run, say, step
+from dev.package import package
+from dev.project import DISTRIBUTIONS, ROOT
+from dev.sandbox import Sandbox
+
+TYPED_FOLDERS = ("dev", "python-tests", "benchmarks", "examples")
+
+
+def check() -> None:
+    """Run every check; fails with the list of those that did."""
+    failures = [problem for name, one in CHECKS.items() if (problem := _run_one(name, one))]
+    if failures:
+        raise TaskFailed("\n".join(failures))
+    say(f"{len(CHECKS)} checks passed")
+
+
+def _run_one(name: str, one: Callable[[], None]) -> str:
+    step(name)
+    started = time.monotonic()
+    try:
+        one()
+    except TaskFailed as failure:
+        say(str(failure))
+        return f"{name} failed"
+    say(f"  ok in {time.monotonic() - started:.1f} s")
+    return ""
+
+
+def _ruff_check() -> None:
+    _tool("ruff", "check", ".")
+
+
+def _ruff_format() -> None:
+    _tool("ruff", "format", "--check", ".")
+
+
+def _mypy() -> None:
+    sources = [each.folder / "src" for each in DISTRIBUTIONS]
+    others = [ROOT / name for name in TYPED_FOLDERS if (ROOT / name).is_dir()]
+    _tool("mypy", "tasks.py", *map(str, [*sources, *others]))
+
+
+def _import_linter() -> None:
+    """Import directions are read from the sources, which are not installed in ``.venv``."""
+    paths = os.pathsep.join(str(each.folder / "src") for each in DISTRIBUTIONS)
+    lint = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    command = [sys.executable, "-c", lint, "--no-cache"]
+    run(command, cwd=ROOT, env={"PYTHONPATH": paths}, quiet=True)
+
+
+def _codespell() -> None:
+    _tool("codespell_lib")
+
+
+def _verify_types() -> None:
+    """Every public name must have a type, seen as a user's checker sees it: in the wheels."""
+    package()
+    with tempfile.TemporaryDirectory(prefix="cloaca-types-") as name:
+        box = Sandbox(Path(name) / "environment").create()
+        box.install_for("sqlite")
+        _tool("pyright", "--pythonpath", str(box.python), "--verifytypes", "cloaca")
+
+
+def _tool(module: str, *arguments: str) -> None:
+    run([sys.executable, "-m", module, *arguments], cwd=ROOT, quiet=True)
+
+
+CHECKS: dict[str, Callable[[], None]] = {
+    "generate --check": generate.check,
+    "ruff check": _ruff_check,
+    "ruff format --check": _ruff_format,
+    "mypy --strict": _mypy,
+    "import-linter": _import_linter,
+    "codespell": _codespell,
+    "pyright --verifytypes cloaca": _verify_types,
+}

@@ -1,0 +1,94 @@
+"""The tasks as invoke sees them: names, options and help; the work is done by their modules."""
+
+from __future__ import annotations
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+
+from dev import (
+    check as checks,
+    debug_env as debugging,
+    generate as generating,
+    package as packaging,
+    scrub as scrubbing,
+    smoke as smoking,
+    testing,
+)
+from dev.console import readable_failures
+
+_BACKEND = "only this backend and what it needs: sqlite or postgres"
+
+
+@task(help={"backend": _BACKEND, "check": "write nothing, fail with the list of what drifted"})
+def generate(_: Context, backend: str | None = None, check: bool = False) -> None:
+    """Render the packaging files from VERSION and templates/."""
+    with readable_failures():
+        if check:
+            generating.check(backend)
+        else:
+            generating.generate(backend)
+
+
+@task(help={"backend": _BACKEND})
+def package(_: Context, backend: str | None = None) -> None:
+    """Build and check an sdist and a wheel of each distribution in dist/."""
+    with readable_failures():
+        packaging.package(backend)
+
+
+@task(
+    name="test",
+    help={
+        "backend": "the backend to test on: sqlite",
+        "file": "one file or folder of python-tests",
+        "expression": "as pytest's -k",
+        "all-pythons": "everything on every Python that is installed",
+    },
+)
+def run_tests(
+    _: Context,
+    backend: str | None = None,
+    file: str | None = None,
+    expression: str | None = None,
+    all_pythons: bool = False,
+) -> None:
+    """Run the tests against the built wheels in fresh environments."""
+    with readable_failures():
+        testing.test(testing.Wanted(backend, file, expression, all_pythons))
+
+
+@task(help={"backend": "only what is about this backend"})
+def smoke(_: Context, backend: str | None = None) -> None:
+    """Install the built wheels in empty environments and try them."""
+    with readable_failures():
+        smoking.smoke(backend)
+
+
+@task(
+    help={
+        "deep": "caches of tests and checks and service volumes too",
+        "placeholders": "replace generated files by a comment that names their template",
+    }
+)
+def scrub(_: Context, deep: bool = False, placeholders: bool = False) -> None:
+    """Remove environments, artefacts and caches."""
+    with readable_failures():
+        scrubbing.scrub(deep=deep, placeholders=placeholders)
+
+
+@task(name="debug-env", help={"backend": "sqlite (the default) or postgres"})
+def debug_env(_: Context, backend: str = "sqlite") -> None:
+    """Make debug-env-<backend>/ with the wheels installed, to look around in."""
+    with readable_failures():
+        debugging.debug_env(backend)
+
+
+@task
+def check(_: Context) -> None:
+    """Run ruff, mypy, pyright, import-linter, codespell and the drift check."""
+    with readable_failures():
+        checks.check()
+
+
+namespace = Collection(generate, package, run_tests, smoke, scrub, debug_env, check)

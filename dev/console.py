@@ -1,0 +1,80 @@
+"""How tasks speak and how they run programs: one voice, one way to fail.
+
+A task that cannot go on raises ``TaskFailed`` with a sentence for the person at the keyboard; the
+traceback of our own tooling is never the message.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class TaskFailed(Exception):  # noqa: N818  reads as what happened: "raise TaskFailed"
+    """A task ended without doing what it is for; the message says why."""
+
+
+def say(text: str) -> None:
+    """One line to the person who started the task, at once even when piped."""
+    print(text, flush=True)
+
+
+def step(text: str) -> None:
+    """Announce the next step of a task."""
+    say(f"==> {text}")
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    quiet: bool = False,
+) -> None:
+    """Run a program to its end; a failure names the command and, if quiet, shows its output."""
+    words = [str(word) for word in command]
+    done = subprocess.run(
+        words,
+        cwd=cwd,
+        env=environment(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if quiet else None,
+        stderr=subprocess.STDOUT if quiet else None,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        shown = f"{done.stdout.rstrip()}\n" if quiet else ""
+        raise TaskFailed(f"{shown}exit code {done.returncode} from: {shlex.join(words)}")
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment without what would let a source tree shadow the wheels."""
+    inherited = {key: value for key, value in os.environ.items() if key not in _LEAKS}
+    return inherited | dict(extra or {})
+
+
+# Settings of the person's own shell that would change what is tested.
+_LEAKS = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CLOACA_BACKEND", "CLOACA_LOG"})
+
+
+@contextmanager
+def readable_failures() -> Iterator[None]:
+    """Turn the two expected ends of a task into a line and an exit code."""
+    try:
+        yield
+    except TaskFailed as failure:
+        _end(f"failed: {failure}", 1)
+    except KeyboardInterrupt:
+        _end("interrupted", 130)
+
+
+def _end(text: str, code: int) -> None:
+    sys.stdout.flush()
+    print(text, file=sys.stderr, flush=True)
+    raise SystemExit(code)

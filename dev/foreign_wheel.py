@@ -1,0 +1,90 @@
+"""Wheels that nobody built: a backend of another version, with a broken driver, by a stranger.
+
+Smoke and the dispatcher's tests install them beside the real ones to see what is said about
+them. They are written directly, since the format is a zip file with three files of metadata.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dev.project import version
+
+_METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+_WHEEL = "Wheel-Version: 1.0\nGenerator: cloaca\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+_BACKEND = """
+{before}
+from {package}._version import __version__
+
+
+class Backend:
+    name = {name!r}
+    schemes = {schemes!r}
+    version = __version__
+    unusable_reason = None
+
+
+BACKEND = Backend()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignWheel:
+    """A distribution to be written: its sources by path, and its entry points."""
+
+    name: str
+    sources: Mapping[str, str]
+    version: str = field(default_factory=version)
+    entry_points: str = ""
+
+    def write(self, folder: Path) -> Path:
+        """Write the wheel; an installer takes it for any other."""
+        stem = f"{self.name.replace('-', '_')}-{self.version}"
+        info = f"{stem}.dist-info"
+        files = dict(self.sources) | {
+            f"{info}/METADATA": _METADATA.format(name=self.name, version=self.version),
+            f"{info}/WHEEL": _WHEEL,
+            f"{info}/entry_points.txt": self.entry_points,
+        }
+        files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
+        return _zip(folder / f"{stem}-py3-none-any.whl", files)
+
+
+def backend_wheel(
+    backend: str,
+    *,
+    schemes: tuple[str, ...] = (),
+    wheel_version: str | None = None,
+    before: str = "",
+    entry: bool = False,
+) -> ForeignWheel:
+    """A backend that says it can work; the code ``before`` runs when it is imported.
+
+    With ``entry`` it is a third party's: found through an entry point per scheme.
+    """
+    number = wheel_version or version()
+    package = f"cloaca_{backend}"
+    opens = schemes or (backend,)
+    points = "".join(f"{scheme} = {package}:BACKEND\n" for scheme in opens)
+    return ForeignWheel(
+        name=f"cloaca-{backend}",
+        version=number,
+        sources={
+            f"{package}/__init__.py": _BACKEND.format(
+                before=before, package=package, name=backend, schemes=opens
+            ),
+            f"{package}/_version.py": f'__version__ = "{number}"\n',
+        },
+        entry_points=f"[cloaca.backends]\n{points}" if entry else "",
+    )
+
+
+def _zip(path: Path, files: Mapping[str, str]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path

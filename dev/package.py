@@ -1,0 +1,133 @@
+"""The built artefacts of each distribution: an sdist, and the wheel made from that sdist.
+
+Building is reproducible and isolated; what was built is then looked at as a stranger would look
+at it. A distribution whose sources did not change since its last good build is not built again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from dev import generate
+from dev.console import TaskFailed, run, say, step
+from dev.files import digest, tree_digest, write_atomically
+from dev.project import DIST, ROOT, Distribution, distributions_for
+
+# The same sources give the same bytes on every machine and day, unless the caller says otherwise.
+DEFAULT_EPOCH = "1735689600"
+# Pure wheels stay small; the UI's assets will be the one exception.
+LARGEST_WHEEL = 300_000
+
+
+def package(backend: str | None = None) -> list[Path]:
+    """Render, build and check the distributions; the wheels, whether built now or before."""
+    generate.generate(backend)
+    wanted = distributions_for(backend)
+    stale = [each for each in wanted if not _is_current(each)]
+    step(f"building {len(stale)} of {len(wanted)} distributions into dist/")
+    if stale:
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            list(pool.map(_build_checked, stale))
+        _check_metadata(stale)
+        for each in stale:
+            write_atomically(_stamp(each), _sources(each).encode())
+    return [each.wheel() for each in wanted]
+
+
+def _build_checked(distribution: Distribution) -> None:
+    with tempfile.TemporaryDirectory(prefix="cloaca-build-") as name:
+        folder = Path(name)
+        _build(distribution, folder / "new")
+        _build(distribution, folder / "tree", "--wheel")
+        check_wheel(distribution.wheel(folder / "new"))
+        check_same(distribution.wheel(folder / "new"), distribution.wheel(folder / "tree"))
+        for old in DIST.glob(f"{distribution.package}-[0-9]*"):
+            old.unlink()
+        for artefact in sorted((folder / "new").iterdir()):
+            write_atomically(DIST / artefact.name, artefact.read_bytes())
+            say(f"  {artefact.name}  {artefact.stat().st_size / 1000:.0f} kB")
+
+
+def _build(distribution: Distribution, folder: Path, *what: str) -> None:
+    """Build in an environment of its own; without ``what``, an sdist and from it the wheel."""
+    build = [sys.executable, "-m", "build", "--installer", "uv", *what]
+    command = [*build, "--outdir", str(folder), str(distribution.folder)]
+    run(command, env={"SOURCE_DATE_EPOCH": _epoch()}, quiet=True)
+
+
+# -- unchanged sources ---------------------------------------------------------------------------
+
+
+def _is_current(distribution: Distribution) -> bool:
+    artefacts = (distribution.wheel(), distribution.sdist(), _stamp(distribution))
+    if not all(path.exists() for path in artefacts):
+        return False
+    return _stamp(distribution).read_text(encoding="utf-8") == _sources(distribution)
+
+
+def _stamp(distribution: Distribution) -> Path:
+    return DIST / f".{distribution.package}.sources"
+
+
+def _sources(distribution: Distribution) -> str:
+    """The digest of everything that a build reads, this module included."""
+    how = digest(Path(__file__).read_bytes())
+    return f"{tree_digest(ROOT, sources(distribution))} {how} {_epoch()}\n"
+
+
+def _epoch() -> str:
+    return os.environ.get("SOURCE_DATE_EPOCH", DEFAULT_EPOCH)
+
+
+def sources(distribution: Distribution) -> Iterator[Path]:
+    """The files that a distribution is built from."""
+    for path in distribution.folder.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path
+
+
+# -- looking at what was built -------------------------------------------------------------------
+
+
+def _check_metadata(distributions: list[Distribution]) -> None:
+    step("checking what was built: twine, check-wheel-contents")
+    wheels = [each.wheel() for each in distributions]
+    artefacts = [*wheels, *(each.sdist() for each in distributions)]
+    run([sys.executable, "-m", "twine", "check", "--strict", *artefacts], quiet=True)
+    run([sys.executable, "-m", "check_wheel_contents", "--no-config", *wheels], quiet=True)
+
+
+def check_wheel(wheel: Path) -> None:
+    """Refuse a wheel that is too large, not pure, or lies about where its files go."""
+    if wheel.stat().st_size > LARGEST_WHEEL:
+        raise TaskFailed(f"{wheel.name} has {wheel.stat().st_size} bytes, over {LARGEST_WHEEL}")
+    names = set(contents(wheel))
+    package_name = wheel.name.split("-", 1)[0]
+    strays = [name for name in names if ".." in name or not name.startswith(package_name)]
+    if strays:
+        raise TaskFailed(f"{wheel.name} holds {', '.join(sorted(strays))}")
+    if f"{package_name}/py.typed" not in names:
+        raise TaskFailed(f"{wheel.name} has no py.typed")
+
+
+def check_same(from_sdist: Path, from_tree: Path) -> None:
+    """Refuse an sdist that lost or changed a file on the way."""
+    first, second = contents(from_sdist), contents(from_tree)
+    if first != second:
+        changed = {name for name in first.keys() | second if first.get(name) != second.get(name)}
+        raise TaskFailed(
+            f"{from_sdist.name}: the wheel made from the sdist differs from the one made from "
+            f"the tree in {', '.join(sorted(changed))}"
+        )
+
+
+def contents(wheel: Path) -> dict[str, str]:
+    """The names of a wheel's files, with their digests."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: digest(archive.read(name)) for name in archive.namelist()}

@@ -1,0 +1,134 @@
+"""What this repository consists of: its folders, its version and its four distributions.
+
+Everything that rendering, building, testing and installing need to know about a distribution is
+said once, here; the templates hold its wording.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from packaging.version import InvalidVersion, Version
+
+from dev.console import TaskFailed
+
+ROOT = Path(__file__).resolve().parent.parent
+DIST = ROOT / "dist"
+REPORTS = ROOT / ".reports"
+TESTS = ROOT / "python-tests"
+PYTHON_LEAST = "3.11"
+# What the classifiers claim: only interpreters that the tests really ran on.
+PYTHON_TESTED = ("3.11", "3.12", "3.13")
+
+Kind = Literal["dispatcher", "core", "backend"]
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """One wheel. ``third_party`` are its requirements that come from the public index."""
+
+    name: str
+    kind: Kind
+    summary: str
+    third_party: tuple[str, ...] = ()
+    backend: str = ""
+    schemes: tuple[str, ...] = ()
+    # Said in the README of a backend that installs but cannot work yet.
+    shell_reason: str = ""
+
+    @property
+    def package(self) -> str:
+        """The name that it is imported under, which wheel file names begin with too."""
+        return self.name.replace("-", "_")
+
+    @property
+    def folder(self) -> Path:
+        """Where its sources and rendered files lie."""
+        return ROOT / self.name
+
+    def wheel(self, folder: Path = DIST) -> Path:
+        """Where its built wheel lies."""
+        return folder / f"{self.package}-{version()}-py3-none-any.whl"
+
+    def sdist(self, folder: Path = DIST) -> Path:
+        """Where its built sdist lies."""
+        return folder / f"{self.package}-{version()}.tar.gz"
+
+
+CORE = Distribution(
+    name="cloaca-core",
+    kind="core",
+    summary="The engine of cloaca: every rule and all shared SQL of durable workflows",
+)
+SQLITE = Distribution(
+    name="cloaca-sqlite",
+    kind="backend",
+    summary="The SQLite backend of cloaca",
+    # The writer reaches into aiosqlite's connection, so only the tested minor version is taken.
+    third_party=("aiosqlite>=0.22.1,<0.23",),
+    backend="sqlite",
+    schemes=("sqlite",),
+)
+POSTGRES = Distribution(
+    name="cloaca-postgres",
+    kind="backend",
+    summary="The PostgreSQL backend of cloaca",
+    backend="postgres",
+    schemes=("postgresql", "postgres"),
+    shell_reason="In this version it is a shell: it installs and imports, and says that it cannot\n"
+    "work with PostgreSQL yet when it is asked to open a database.",
+)
+DOOR = Distribution(
+    name="cloaca",
+    kind="dispatcher",
+    summary="Durable workflows inside a Python program",
+)
+
+DISTRIBUTIONS = (DOOR, CORE, SQLITE, POSTGRES)
+BACKENDS = tuple(each for each in DISTRIBUTIONS if each.kind == "backend")
+
+
+def version() -> str:
+    """The version in PEP 440's form, from the one file that states it."""
+    return normal_version((ROOT / "VERSION").read_text(encoding="utf-8"))
+
+
+def normal_version(text: str) -> str:
+    """``1.0.0-alpha.1`` as ``1.0.0a1``; a local part is refused, wheels of it cannot be pinned."""
+    try:
+        found = Version(text.strip())
+    except InvalidVersion as error:
+        raise TaskFailed(f"VERSION holds {text.strip()!r}, which is no PEP 440 version") from error
+    if found.local:
+        raise TaskFailed(f"VERSION holds {text.strip()!r}: a local part (+…) cannot be released")
+    return str(found)
+
+
+def backend_named(name: str) -> Distribution:
+    """The backend's distribution, or a readable failure."""
+    for each in BACKENDS:
+        if each.backend == name:
+            return each
+    known = ", ".join(each.backend for each in BACKENDS)
+    raise TaskFailed(f"--backend {name!r} is none of: {known}")
+
+
+def distributions_for(backend: str | None) -> tuple[Distribution, ...]:
+    """All distributions, or those that a program on this backend installs."""
+    if backend is None:
+        return DISTRIBUTIONS
+    return (DOOR, CORE, backend_named(backend))
+
+
+def requirements_of(distribution: Distribution) -> list[str]:
+    """What its wheel requires: our own parts of exactly this version, then third parties."""
+    ours = [] if distribution is CORE else [f"{CORE.name}=={version()}"]
+    return ours + list(distribution.third_party)
+
+
+def extras() -> dict[str, list[str]]:
+    """The door's extras: one per backend, and all of them together."""
+    by_backend = {each.backend: [f"{each.name}=={version()}"] for each in BACKENDS}
+    return by_backend | {"all": [pin for pins in by_backend.values() for pin in pins]}

@@ -1,0 +1,73 @@
+"""What tasks leave behind, and its removal.
+
+Never touches ``.backups``: what lies there was typed by a person.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from dev import generate
+from dev.bootstrap import VENV
+from dev.console import say, step
+from dev.project import DIST, REPORTS, ROOT
+
+_CACHES = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "*.egg-info")
+
+
+def scrub(*, deep: bool = False, placeholders: bool = False) -> None:
+    """Remove environments, artefacts and caches; put generated files back, or stubs in place."""
+    step("removing environments, artefacts and caches")
+    for path in [*_leftovers(), *(_deep_leftovers() if deep else ())]:
+        _remove(path)
+    if deep:
+        _remove_service_volumes()
+    if placeholders:
+        generate.placeholders()
+    else:
+        generate.generate()
+
+
+def _leftovers() -> Iterator[Path]:
+    yield from (DIST, REPORTS, ROOT / ".tox", *ROOT.glob("debug-env-*"))
+    if not _is_running_in(VENV):
+        yield VENV
+    for pattern in _CACHES:
+        yield from (path for path in ROOT.rglob(pattern) if VENV not in path.parents)
+
+
+def _deep_leftovers() -> Iterator[Path]:
+    yield from (ROOT / ".hypothesis", ROOT / ".import_linter_cache", ROOT / ".services")
+
+
+def _is_running_in(folder: Path) -> bool:
+    """A task cannot remove the ground it stands on; ``.venv`` is then left to its owner."""
+    if Path(sys.prefix).resolve() != folder.resolve():
+        return False
+    say(f"  kept {folder.name}, which this task runs in: remove it yourself if you want to")
+    return True
+
+
+def _remove(path: Path) -> None:
+    if not path.exists():
+        return
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    say(f"  removed {path.relative_to(ROOT)}")
+
+
+def _remove_service_volumes() -> None:
+    """Remove the volumes of ``docker-compose.yaml``, where an engine is there at all."""
+    docker = shutil.which("docker")
+    if docker is None:
+        say("  no docker here, so no service volumes")
+        return
+    down = [docker, "compose", "down", "--volumes"]
+    done = subprocess.run(down, cwd=ROOT, capture_output=True, text=True, check=False)
+    say("  removed service volumes" if done.returncode == 0 else "  docker does not answer")

@@ -1,0 +1,144 @@
+"""The built wheels in empty environments: does a stranger's first minute work?
+
+One environment per situation that an installation can be in. What each says in detail is tested
+in ``python-tests/dispatcher``; here it is enough that it works, or says the right thing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.console import TaskFailed, say, step
+from dev.foreign_wheel import backend_wheel
+from dev.package import package
+from dev.project import CORE, DOOR, POSTGRES, SQLITE, version
+from dev.sandbox import Sandbox
+
+FIRST_WORKFLOW = """
+import cloaca
+
+with cloaca.WorkflowBuilder("greeting") as builder:
+    builder.description("Says hello in two steps")
+
+    @cloaca.task(id="name")
+    def name(context):
+        context.set("name", context.get("who", "world"))
+        return context
+
+    @cloaca.task(id="greet", dependencies=["name"])
+    def greet(context):
+        context.set("greeting", f"Hello, {context.get('name')}!")
+        return context
+
+with cloaca.DefaultRunner("sqlite://smoke.db") as runner:
+    result = runner.execute("greeting", cloaca.Context({"who": "smoke"}))
+print(result.status, result.final_context.get("greeting"))
+"""
+SHOW = "import cloaca; print(cloaca.__version__, cloaca.__backend__, cloaca.hello_world())"
+ASK = """
+import cloaca
+try:
+    print(cloaca.get_backend())
+except cloaca.BackendError as error:
+    print(type(error).__name__, error)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is installed, what is then run, and what it must print. ``backends`` it is about."""
+
+    name: str
+    install: Callable[[Sandbox], None]
+    code: str
+    expected: str
+    backends: tuple[str, ...]
+
+
+def smoke(backend: str | None = None) -> None:
+    """Try every situation, or those that are about one backend; fails if one went wrong."""
+    package()
+    chosen = [each for each in situations() if backend is None or backend in each.backends]
+    if not chosen:
+        raise TaskFailed(f"no situation is about the backend {backend!r}")
+    step(f"trying {len(chosen)} installations in empty environments")
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        problems = [problem for problem in pool.map(_try, chosen) if problem]
+    if problems:
+        raise TaskFailed("\n".join(problems))
+    say(f"{len(chosen)} installations work as they should")
+
+
+def situations() -> Sequence[Situation]:
+    """Every state in which a user's installation can be."""
+    here = version()
+    return (
+        Situation(
+            "sqlite alone runs a workflow",
+            lambda box: box.install_for("sqlite"),
+            FIRST_WORKFLOW,
+            "Completed Hello, smoke!",
+            ("sqlite",),
+        ),
+        Situation(
+            "no backend: import works, the error says what to install",
+            lambda box: box.install(f"{DOOR.name}=={here}", third_party=CORE.third_party),
+            ASK,
+            f'pip install "cloaca[sqlite]=={here}"',
+            ("sqlite", "postgres"),
+        ),
+        Situation(
+            "both backends: the one that can work is used",
+            _install_both,
+            SHOW,
+            f"{here} sqlite Hello from Cloaca backend!",
+            ("sqlite", "postgres"),
+        ),
+        Situation(
+            "the postgres shell alone is not usable and says so",
+            lambda box: box.install_for("postgres"),
+            ASK,
+            "cannot work with PostgreSQL yet",
+            ("postgres",),
+        ),
+        Situation(
+            "a backend of another version is named as such",
+            _install_mismatch,
+            ASK,
+            "BackendVersionError Version mismatch detected!",
+            ("sqlite",),
+        ),
+    )
+
+
+def _install_both(box: Sandbox) -> None:
+    box.install(f"{DOOR.name}[all]=={version()}", third_party=_third_party())
+
+
+def _install_mismatch(box: Sandbox) -> None:
+    box.install(f"{DOOR.name}=={version()}", third_party=CORE.third_party)
+    other = backend_wheel("sqlite", wheel_version="0.0.1").write(box.folder / "other")
+    box.install(f"{SQLITE.name}==0.0.1", folder=other.parent)
+
+
+def _third_party() -> list[str]:
+    return [*CORE.third_party, *SQLITE.third_party, *POSTGRES.third_party]
+
+
+def _try(situation: Situation) -> str:
+    """Empty when the situation is as it should be, else what was printed instead."""
+    with tempfile.TemporaryDirectory(prefix="cloaca-smoke-") as name:
+        box = Sandbox(Path(name) / "environment").create()
+        situation.install(box)
+        done = box.run(situation.code)
+    if done.returncode == 0 and situation.expected in done.stdout:
+        say(f"  ok: {situation.name}")
+        return ""
+    return (
+        f"{situation.name}: expected {situation.expected!r}, got exit code {done.returncode} and\n"
+        f"{done.stdout}{done.stderr}"
+    )

@@ -1,0 +1,335 @@
+"""The tests, run against the built wheels in environments made for this run alone.
+
+The suites (unit, conformance, …) run once, on the project's least Python. Each numbered scenario
+is a process of its own with a clean folder, there and on the newest Python that is installed.
+Environments, databases and logs lie in one temporary folder, which is gone afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev import interpreters, junit
+from dev.console import TaskFailed, environment, run, say, step
+from dev.interpreters import Interpreter
+from dev.junit import Counts
+from dev.package import package
+from dev.project import PYTHON_LEAST, REPORTS, ROOT, TESTS, backend_named
+from dev.sandbox import Sandbox
+
+SUITES = ("process", "conformance", "unit", "dispatcher", "packaging")
+WORKERS = 2
+# A process that is still running then has hung; single tests have a shorter limit of their own.
+JOB_SECONDS = 480
+_NO_TESTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the person asked for."""
+
+    backend: str | None = None
+    file: str | None = None
+    expression: str | None = None
+    all_pythons: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One environment: an interpreter with one backend's wheels."""
+
+    interpreter: Interpreter
+    backend: str
+
+    @property
+    def name(self) -> str:
+        """As tox calls it: ``py311-sqlite``."""
+        return f"{self.interpreter.tox_factor}-{self.backend}"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of pytest, in a process and a folder of its own."""
+
+    target: Target
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What the table calls it."""
+        return self.path.relative_to(TESTS).as_posix()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended. ``problem`` is empty when all is well."""
+
+    job: Job
+    counts: Counts
+    seconds: float
+    report: Path
+    output: str
+    problem: str
+
+
+def test(wanted: Wanted) -> Counts:
+    """Build, install, run, report; fails when a test did, or when there was none."""
+    jobs = plan(wanted, interpreters.installed())
+    package()
+    with tempfile.TemporaryDirectory(prefix="cloaca-test-") as name:
+        folder = Path(name)
+        pythons = _environments(folder, list(dict.fromkeys(job.target for job in jobs)))
+        outcomes = _run_all(jobs, pythons, folder, wanted.expression)
+        junit.merge(
+            [(f"{each.job.target.name} {each.job.name}", each.report) for each in outcomes],
+            REPORTS / "junit.xml",
+        )
+    return _conclude(outcomes)
+
+
+# -- what to run ---------------------------------------------------------------------------------
+
+
+def plan(wanted: Wanted, found: Sequence[Interpreter]) -> list[Job]:
+    """The jobs, longest first. Pure but for listing the test files."""
+    targets = _targets(wanted.backend, found)
+    if wanted.file is not None:
+        chosen = targets if wanted.all_pythons else targets[:1]
+        return [Job(target, _test_file(wanted.file)) for target in chosen]
+    everywhere = targets if wanted.all_pythons else targets[:1]
+    suites = [Job(target, TESTS / suite) for suite in _suites() for target in everywhere]
+    ends = targets if wanted.all_pythons else list(dict.fromkeys([targets[0], targets[-1]]))
+    return suites + [Job(target, path) for path in scenarios() for target in ends]
+
+
+def _targets(backend: str | None, found: Sequence[Interpreter]) -> list[Target]:
+    name = backend or "sqlite"
+    if reason := backend_named(name).shell_reason:
+        raise TaskFailed(f"nothing to test on {name}. {' '.join(reason.split())}")
+    if not found:
+        raise TaskFailed(f"no working Python from {PYTHON_LEAST} on was found")
+    return [Target(interpreter, name) for interpreter in found]
+
+
+def _test_file(name: str) -> Path:
+    """A test file or folder as a person writes it: from here, from the root, from the tests."""
+    for base in (Path.cwd(), ROOT, TESTS):
+        path = (base / name).resolve()
+        if path.exists() and path.is_relative_to(TESTS):
+            return path
+    raise TaskFailed(f"--file {name!r} is no file or folder in python-tests")
+
+
+def _suites() -> Iterator[str]:
+    """Those suites that hold a test."""
+    return (suite for suite in SUITES if any((TESTS / suite).rglob("test_*.py")))
+
+
+def scenarios() -> list[Path]:
+    """The numbered files, in the order of their numbers."""
+    return sorted(TESTS.glob("test_[0-9][0-9]_*.py"))
+
+
+# -- where to run it -----------------------------------------------------------------------------
+
+
+def _environments(folder: Path, targets: Sequence[Target]) -> dict[Target, Path]:
+    """An environment per target, by tox; each target's Python with the wheels installed."""
+    step(f"making environments: {', '.join(target.name for target in targets)}")
+    work = folder / "tox"
+    discover = [word for each in targets for word in ("--discover", str(each.interpreter.path))]
+    tox = [sys.executable, "-m", "tox", "run", "--notest", "--quiet", "--workdir", str(work)]
+    names = ",".join(target.name for target in targets)
+    command = [*tox, *discover, "--skip-missing-interpreters", "false", "-e", names]
+    run(command, cwd=ROOT, env={"UV_PYTHON_DOWNLOADS": "never"}, quiet=True)
+    return {target: _filled(work / target.name, target) for target in targets}
+
+
+def _filled(folder: Path, target: Target) -> Path:
+    sandbox = Sandbox(folder)
+    sandbox.install_for(target.backend)
+    return sandbox.python
+
+
+# -- running -------------------------------------------------------------------------------------
+
+
+def _run_all(
+    jobs: Sequence[Job], pythons: dict[Target, Path], folder: Path, expression: str | None
+) -> list[Outcome]:
+    step(f"running {len(jobs)} test processes, {WORKERS} at a time")
+    running: set[subprocess.Popen[bytes]] = set()
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool, _terminable():
+        futures = [
+            pool.submit(
+                _run_job, job, pythons[job.target], folder / f"job-{number}", expression, running
+            )
+            for number, job in enumerate(jobs)
+        ]
+        try:
+            return [_shown(future.result()) for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(running):
+                _kill(process)
+            raise
+
+
+def _run_job(
+    job: Job,
+    python: Path,
+    folder: Path,
+    expression: str | None,
+    running: set[subprocess.Popen[bytes]],
+) -> Outcome:
+    folder.mkdir()
+    report, log = folder / "junit.xml", folder / "output.txt"
+    started = time.monotonic()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            _pytest(job, python, folder, expression),
+            cwd=folder,
+            env=environment({"CLOACA_TEST_BACKEND": job.target.backend}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # A group of its own, so that what a test left running can be ended with it.
+            start_new_session=True,
+        )
+        running.add(process)
+        code = _wait(process)
+        running.discard(process)
+    counts = junit.read(report)
+    return Outcome(
+        job,
+        counts or Counts(),
+        time.monotonic() - started,
+        report,
+        log.read_text(encoding="utf-8", errors="replace"),
+        _problem(code, counts, filtered=expression is not None),
+    )
+
+
+def _pytest(job: Job, python: Path, folder: Path, expression: str | None) -> list[str]:
+    return [
+        *(str(python), "-m", "pytest", str(job.path)),
+        *("--rootdir", str(ROOT), "--config-file", str(ROOT / "pytest.ini")),
+        *("--basetemp", str(folder / "tmp"), "--junitxml", str(folder / "junit.xml")),
+        *("--quiet", "-p", "no:cacheprovider"),
+        *(("-k", expression) if expression is not None else ()),
+    ]
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int | None:
+    """The exit code; None for a process that had to be killed because it hung."""
+    try:
+        return process.wait(timeout=JOB_SECONDS)
+    except subprocess.TimeoutExpired:
+        _kill(process)
+        process.wait()
+        return None
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process and everything in its group."""
+    if os.name == "nt":
+        process.kill()
+        return
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _problem(code: int | None, counts: Counts | None, *, filtered: bool) -> str:
+    if code is None:
+        return f"hung for {JOB_SECONDS} s and was killed"
+    if code == 0 or (code == _NO_TESTS and filtered):
+        return ""
+    if code == _NO_TESTS:
+        return "holds no test"
+    if counts is None:
+        return f"pytest died with exit code {code}"
+    return "" if counts.failed else f"pytest ended with exit code {code}"
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM clean up as Ctrl-C does, for the time that there is something to clean up."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+# -- telling -------------------------------------------------------------------------------------
+
+
+def _shown(outcome: Outcome) -> Outcome:
+    """Say, while others still run, that this one ended."""
+    say(f"  {outcome.job.target.name} {outcome.job.name}: {_ended(outcome)}")
+    return outcome
+
+
+def _ended(outcome: Outcome) -> str:
+    return outcome.problem or str(outcome.counts)
+
+
+def _conclude(outcomes: Sequence[Outcome]) -> Counts:
+    """Failures in full, the table, the closing line; raises when not all is well."""
+    bad = [each for each in outcomes if each.problem or each.counts.failed]
+    for outcome in bad:
+        step(f"output of {outcome.job.target.name} {outcome.job.name}")
+        say(outcome.output.rstrip())
+    step("results")
+    say(table(outcomes))
+    # A process that died without a report is one failure, or it would be counted nowhere.
+    counts = sum((each.counts for each in outcomes), Counts())
+    counts += Counts(failed=sum(1 for each in bad if not each.counts.failed))
+    say(f"report: {(REPORTS / 'junit.xml').relative_to(ROOT)}")
+    say(str(counts))
+    if bad:
+        raise TaskFailed(", ".join(f"{each.job.target.name} {each.job.name}" for each in bad))
+    if not counts.total:
+        raise TaskFailed("no test matched")
+    return counts
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """One row per process, in columns."""
+    head = ("environment", "tests", "passed", "failed", "skipped", "seconds", "")
+    rows = [head, *(_row(each) for each in outcomes)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return "\n".join(_line(row, widths) for row in rows)
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    counts = outcome.counts
+    numbers = (counts.passed, counts.failed, counts.skipped)
+    return (
+        outcome.job.target.name,
+        outcome.job.name,
+        *(str(number) for number in numbers),
+        f"{outcome.seconds:.1f}",
+        outcome.problem,
+    )
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    """Words to the left, numbers to the right."""
+    cells = [
+        cell.ljust(width) if column in (0, 1, 6) else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()

@@ -1,0 +1,321 @@
+"""Which backend a program gets, in every state that its installation can be in.
+
+Each test has a virtual environment with the built wheels; backends that must misbehave, or be
+there beside SQLite, are wheels written for the purpose.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from dev.foreign_wheel import ForeignWheel, backend_wheel
+from dev.project import DOOR, POSTGRES, SQLITE, Distribution, version
+from dev.sandbox import Sandbox
+
+HERE = version()
+INSTALL_SQLITE = f'pip install "cloaca[sqlite]=={HERE}"'
+INSTALL_POSTGRES = f'pip install "cloaca[postgres]=={HERE}"'
+
+
+class Installation:
+    """One environment and the questions that a program in it could ask."""
+
+    def __init__(self, box: Sandbox) -> None:
+        self.box = box
+
+    def ask(self, expression: str, **variables: str) -> object:
+        """The value of an expression; a ``BackendError`` is given as [class, message]."""
+        done = self.box.run(_QUESTION.format(expression=expression), **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        answer: object = json.loads(done.stdout)
+        return answer
+
+    def error(self, expression: str, **variables: str) -> tuple[str, str]:
+        """The class and the message of the error that an expression raises."""
+        answer = self.ask(expression, **variables)
+        assert isinstance(answer, list), f"no error, but {answer!r}"
+        kind, message = answer
+        return kind, message
+
+    def installed(self) -> dict[str, tuple[str, bool, str]]:
+        """What ``available_backends()`` says: name to version, usable, reason."""
+        answer = self.ask(
+            "{b.name: (b.version, b.usable, b.reason or '') for b in cloaca.available_backends()}"
+        )
+        assert isinstance(answer, dict)
+        return {name: tuple(facts) for name, facts in answer.items()}
+
+
+_QUESTION = """
+import json
+import cloaca
+from cloaca_core.backends import backend_for
+
+try:
+    answer = {expression}
+except cloaca.BackendError as error:
+    answer = [type(error).__name__, str(error)]
+print(json.dumps(answer))
+"""
+
+
+Install = Callable[..., Installation]
+
+
+@pytest.fixture(scope="module")
+def install(tmp_path_factory: pytest.TempPathFactory) -> Install:
+    """Makes an installation of our distributions, the door included, and of foreign wheels."""
+
+    def make(*ours: Distribution, foreign: tuple[ForeignWheel, ...] = ()) -> Installation:
+        folder = tmp_path_factory.mktemp("installation")
+        box = Sandbox(folder / "environment").create()
+        third_party = [requirement for each in ours for requirement in each.third_party]
+        pins = [f"{each.name}=={version()}" for each in (DOOR, *ours)]
+        box.install(*pins, third_party=third_party)
+        for wheel in foreign:
+            path = wheel.write(folder / "foreign")
+            box.install(f"{wheel.name}=={wheel.version}", folder=path.parent)
+        return Installation(box)
+
+    return make
+
+
+# -- one usable backend --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sqlite_only(install: Install) -> Installation:
+    return install(SQLITE)
+
+
+def test_the_one_usable_backend_is_named(sqlite_only: Installation) -> None:
+    assert sqlite_only.ask("[cloaca.__backend__, cloaca.get_backend()]") == ["sqlite", "sqlite"]
+
+
+def test_it_is_listed_with_its_version(sqlite_only: Installation) -> None:
+    assert sqlite_only.installed() == {"sqlite": (HERE, True, "")}
+
+
+def test_a_backend_that_is_not_installed_is_named_with_its_pinned_command(
+    sqlite_only: Installation,
+) -> None:
+    kind, message = sqlite_only.error("backend_for('postgresql://localhost/work').name")
+    assert kind == "BackendNotFoundError"
+    assert "postgres backend is not installed" in message
+    assert INSTALL_POSTGRES in message
+
+
+def test_a_scheme_that_nobody_opens_is_refused_without_echoing_the_url(
+    sqlite_only: Installation,
+) -> None:
+    kind, message = sqlite_only.error("backend_for('mysql://u:secret@localhost/work').name")
+    assert kind == "BackendNotFoundError"
+    assert "'mysql'" in message
+    assert "secret" not in message
+
+
+def test_importing_cloaca_does_not_import_the_backend(sqlite_only: Installation) -> None:
+    assert sqlite_only.ask("'cloaca_sqlite' in __import__('sys').modules") is False
+
+
+# -- none ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def no_backend(install: Install) -> Installation:
+    return install()
+
+
+def test_without_a_backend_import_works_and_nothing_is_chosen(no_backend: Installation) -> None:
+    assert no_backend.ask("[cloaca.__backend__, cloaca.hello_world()]") == [
+        None,
+        "Hello from Cloaca backend!",
+    ]
+    assert no_backend.installed() == {}
+
+
+@pytest.mark.parametrize(
+    "question", ["cloaca.get_backend()", "backend_for('sqlite://work.db').name"]
+)
+def test_without_a_backend_the_two_exact_commands_are_said(
+    no_backend: Installation, question: str
+) -> None:
+    kind, message = no_backend.error(question)
+    assert kind == "BackendNotFoundError"
+    assert message.startswith("No Cloaca backend available. Install one:")
+    assert INSTALL_SQLITE in message
+    assert INSTALL_POSTGRES in message
+
+
+def test_forcing_a_backend_that_is_not_installed_says_so(no_backend: Installation) -> None:
+    kind, message = no_backend.error("cloaca.get_backend()", CLOACA_BACKEND="sqlite")
+    assert kind == "BackendNotFoundError"
+    assert INSTALL_SQLITE in message
+
+
+# -- several -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def two_usable(install: Install) -> Installation:
+    return install(SQLITE, foreign=(backend_wheel("postgres", schemes=("postgresql",)),))
+
+
+def test_two_usable_backends_leave_the_choice_open(two_usable: Installation) -> None:
+    assert two_usable.ask("cloaca.__backend__") is None
+    kind, message = two_usable.error("cloaca.get_backend()")
+    assert kind == "AmbiguousBackendError"
+    assert message.startswith("Multiple backends installed: postgres, sqlite")
+    assert "CLOACA_BACKEND" in message
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("sqlite://work.db", "sqlite"),
+        (":memory:", "sqlite"),
+        ("postgresql://localhost/work", "postgres"),
+    ],
+)
+def test_the_scheme_of_the_url_decides(two_usable: Installation, url: str, expected: str) -> None:
+    assert two_usable.ask(f"backend_for({url!r}).name") == expected
+
+
+@pytest.mark.parametrize("forced", ["postgres", "sqlite", " SQLite "])
+def test_a_forced_backend_is_the_one(two_usable: Installation, forced: str) -> None:
+    expected = forced.strip().lower()
+    answer = two_usable.ask("[cloaca.__backend__, cloaca.get_backend()]", CLOACA_BACKEND=forced)
+    assert answer == [expected, expected]
+
+
+def test_a_url_of_another_scheme_than_the_forced_one_is_refused(two_usable: Installation) -> None:
+    kind, message = two_usable.error(
+        "backend_for('sqlite://work.db').name", CLOACA_BACKEND="postgres"
+    )
+    assert kind == "BackendForcedError"
+    assert "forces the backend 'postgres'" in message
+    assert "'sqlite'" in message
+
+
+def test_a_forced_name_that_is_no_backend_is_refused(two_usable: Installation) -> None:
+    kind, message = two_usable.error("cloaca.get_backend()", CLOACA_BACKEND="oracle")
+    assert kind == "BackendNotFoundError"
+    assert "'oracle'" in message
+    assert "postgres, sqlite" in message
+
+
+# -- another version -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mismatched(install: Install) -> Installation:
+    """Its import would fail against this core; the version must be what is complained about."""
+    other = backend_wheel("sqlite", wheel_version="0.9.0", before="import not_in_this_core")
+    return install(foreign=(other,))
+
+
+@pytest.mark.parametrize(
+    "question", ["cloaca.get_backend()", "backend_for('sqlite://work.db').name"]
+)
+def test_a_backend_of_another_version_is_named_with_both_versions(
+    mismatched: Installation, question: str
+) -> None:
+    kind, message = mismatched.error(question)
+    assert kind == "BackendVersionError"
+    assert message.startswith("Version mismatch detected!")
+    assert HERE in message
+    assert "0.9.0" in message
+    assert INSTALL_SQLITE in message
+
+
+def test_a_backend_of_another_version_is_listed_as_unusable(mismatched: Installation) -> None:
+    version_found, usable, reason = mismatched.installed()["sqlite"]
+    assert (version_found, usable) == ("0.9.0", False)
+    assert "Version mismatch" in reason
+    assert mismatched.ask("cloaca.__backend__") is None
+
+
+# -- a broken driver -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failing", "told"),
+    [
+        # The driver's package is missing: a module that is not the backend's own.
+        ("import no_such_driver", "ModuleNotFoundError: No module named 'no_such_driver'"),
+        # A module of the backend itself is missing.
+        ("import cloaca_sqlite.gone", "No module named 'cloaca_sqlite.gone'"),
+        # A shared library cannot be loaded.
+        ("raise ImportError('libfoo.so.5: cannot open')", "libfoo.so.5: cannot open"),
+        # Anything else that a driver does while it is imported.
+        ("raise OSError('no such device')", "OSError: no such device"),
+    ],
+)
+def test_a_broken_driver_tells_its_own_reason_and_not_that_it_is_not_installed(
+    install: Install, failing: str, told: str
+) -> None:
+    broken = install(foreign=(backend_wheel("sqlite", before=failing),))
+    kind, message = broken.error("backend_for('sqlite://work.db').name")
+    assert kind == "BackendUnusableError"
+    assert told in message
+    assert "not installed" not in message
+    assert broken.installed()["sqlite"][:2] == (HERE, False)
+
+
+# -- the postgres shell --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shell_only(install: Install) -> Installation:
+    return install(POSTGRES)
+
+
+def test_a_shell_is_installed_but_not_usable(shell_only: Installation) -> None:
+    version_found, usable, reason = shell_only.installed()["postgres"]
+    assert (version_found, usable) == (HERE, False)
+    assert "cannot work with PostgreSQL yet" in reason
+    assert shell_only.ask("cloaca.__backend__") is None
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_naming_a_shell_raises_its_own_reason(shell_only: Installation, scheme: str) -> None:
+    kind, message = shell_only.error(f"backend_for('{scheme}://localhost/work').name")
+    assert kind == "BackendUnusableError"
+    assert "cannot work with PostgreSQL yet" in message
+
+
+def test_with_a_shell_alone_the_error_says_what_to_install_and_what_is_there(
+    shell_only: Installation,
+) -> None:
+    kind, message = shell_only.error("cloaca.get_backend()")
+    assert kind == "BackendNotFoundError"
+    assert INSTALL_SQLITE in message
+    assert "Installed, but not usable: postgres" in message
+
+
+def test_a_forced_shell_raises_its_own_reason(shell_only: Installation) -> None:
+    kind, _ = shell_only.error("cloaca.get_backend()", CLOACA_BACKEND="postgres")
+    assert kind == "BackendUnusableError"
+
+
+def test_a_shell_beside_sqlite_does_not_make_the_choice_ambiguous(install: Install) -> None:
+    both = install(SQLITE, POSTGRES)
+    assert both.ask("[cloaca.__backend__, cloaca.get_backend()]") == ["sqlite", "sqlite"]
+
+
+# -- third parties -------------------------------------------------------------------------------
+
+
+def test_a_third_party_backend_is_found_by_its_entry_point(install: Install) -> None:
+    duck = install(foreign=(backend_wheel("duck", entry=True),))
+    assert duck.ask("[cloaca.get_backend(), backend_for('duck://pond').name]") == ["duck", "duck"]
+
+
+def test_a_third_party_cannot_take_over_a_known_scheme(install: Install) -> None:
+    """The entry point says sqlite; the module that is known by that scheme is not installed."""
+    cuckoo = backend_wheel("cuckoo", schemes=("sqlite",), entry=True)
+    kind, _ = install(foreign=(cuckoo,)).error("backend_for('sqlite://work.db').name")
+    assert kind == "BackendNotFoundError"

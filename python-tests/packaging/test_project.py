@@ -1,0 +1,50 @@
+"""The version in the form that installers compare, and what pins it."""
+
+from __future__ import annotations
+
+import pytest
+
+from dev import project
+from dev.console import TaskFailed
+
+
+@pytest.mark.parametrize(
+    ("expected", "written"),
+    [
+        ("1.0.0a1", "1.0.0-alpha.1"),
+        ("1.0.0a1", "1.0.0-alpha.1\n"),
+        ("1.0.0b2", "1.0.0-beta.2"),
+        ("1.0.0rc1", "1.0.0-rc.1"),
+        ("1.0.0.dev3", "1.0.0-dev3"),
+        ("1.2.3", "v1.2.3"),
+        ("1.2.3", "1.2.3"),
+    ],
+)
+def test_the_version_is_rendered_in_pep_440_form(expected: str, written: str) -> None:
+    assert expected == project.normal_version(written)
+
+
+# A local part is a valid version, but no index and no pin would take it.
+@pytest.mark.parametrize("written", ["", "one", "1.0.0-alpha.1-2-g1234", "1.0.0+local"])
+def test_what_cannot_be_released_is_refused_by_name(written: str) -> None:
+    with pytest.raises(TaskFailed, match="VERSION holds"):
+        project.normal_version(written)
+
+
+def test_every_internal_requirement_is_an_exact_pin() -> None:
+    pin = f"cloaca-core=={project.version()}"
+    for distribution in (project.DOOR, project.SQLITE, project.POSTGRES):
+        assert pin in project.requirements_of(distribution)
+    assert project.extras()["all"] == [
+        f"cloaca-sqlite=={project.version()}",
+        f"cloaca-postgres=={project.version()}",
+    ]
+
+
+def test_a_backend_brings_the_door_and_the_core() -> None:
+    assert project.distributions_for("sqlite") == (project.DOOR, project.CORE, project.SQLITE)
+
+
+def test_an_unknown_backend_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(TaskFailed, match="'oracle' is none of: sqlite, postgres"):
+        project.backend_named("oracle")

@@ -1,0 +1,110 @@
+"""The built wheels, looked at as an installer and a stranger would."""
+
+from __future__ import annotations
+
+import zipfile
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+from dev.console import TaskFailed
+from dev.package import check_same, check_wheel, contents
+from dev.project import DISTRIBUTIONS, DOOR, ROOT, SQLITE, Distribution, requirements_of, version
+
+every_distribution = pytest.mark.parametrize(
+    "distribution", DISTRIBUTIONS, ids=lambda each: each.name
+)
+
+
+def metadata(distribution: Distribution) -> Message:
+    name = f"{distribution.package}-{version()}.dist-info/METADATA"
+    with zipfile.ZipFile(distribution.wheel()) as archive:
+        return Parser().parsestr(archive.read(name).decode())
+
+
+@every_distribution
+def test_a_wheel_is_pure_small_typed_and_stays_in_its_package(distribution: Distribution) -> None:
+    check_wheel(distribution.wheel())
+
+
+@every_distribution
+def test_a_wheel_carries_its_licence(distribution: Distribution) -> None:
+    info = f"{distribution.package}-{version()}.dist-info"
+    assert f"{info}/licenses/LICENSE" in contents(distribution.wheel())
+    assert metadata(distribution)["License-Expression"] == "Apache-2.0"
+
+
+@every_distribution
+def test_a_wheel_holds_every_source_and_data_file(distribution: Distribution) -> None:
+    source = distribution.folder / "src"
+    expected = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*")
+        if path.suffix in {".py", ".sql", ".toml", ".typed"} and path.is_file()
+    }
+    packaged = {name for name in contents(distribution.wheel()) if ".dist-info/" not in name}
+    assert expected == packaged
+
+
+@every_distribution
+def test_a_wheel_states_what_it_requires(distribution: Distribution) -> None:
+    found = metadata(distribution)
+    plain = [each for each in found.get_all("Requires-Dist", []) if "extra ==" not in each]
+    assert {_spaceless(each) for each in requirements_of(distribution)} == {
+        _spaceless(each) for each in plain
+    }
+    assert found["Version"] == version()
+    assert found["Requires-Python"] == ">=3.11"
+
+
+def test_the_door_has_an_extra_per_backend_and_one_for_all() -> None:
+    assert metadata(DOOR).get_all("Provides-Extra") == ["all", "postgres", "sqlite"]
+
+
+@every_distribution
+def test_no_packaging_file_reaches_out_of_its_distribution(distribution: Distribution) -> None:
+    assert "../" not in (distribution.folder / "pyproject.toml").read_text()
+
+
+def test_building_leaves_the_tree_clean() -> None:
+    for distribution in DISTRIBUTIONS:
+        assert not (ROOT / distribution.name / "dist").exists()
+        assert not (ROOT / distribution.name / "build").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "extra"),
+    [
+        ("holds", {"other_package/x.py": "x"}),
+        ("holds", {"cloaca_sqlite/../x.py": "x"}),
+        ("bytes, over", {"cloaca_sqlite/large.bin": "x" * 300_001}),
+    ],
+)
+def test_a_wheel_with_something_wrong_in_it_is_refused(
+    tmp_path: Path, told: str, extra: dict[str, str]
+) -> None:
+    wheel = _copy_with(SQLITE.wheel(), tmp_path, extra)
+    with pytest.raises(TaskFailed, match=told):
+        check_wheel(wheel)
+
+
+def test_an_sdist_that_lost_a_file_is_noticed(tmp_path: Path) -> None:
+    fuller = _copy_with(SQLITE.wheel(), tmp_path, {"cloaca_sqlite/lost.sql": "SELECT 1;"})
+    with pytest.raises(TaskFailed, match=r"differs .* in cloaca_sqlite/lost\.sql"):
+        check_same(SQLITE.wheel(), fuller)
+
+
+def _copy_with(wheel: Path, folder: Path, extra: dict[str, str]) -> Path:
+    copy = folder / wheel.name
+    copy.write_bytes(wheel.read_bytes())
+    with zipfile.ZipFile(copy, "a") as archive:
+        for name, text in extra.items():
+            archive.writestr(name, text)
+    return copy
+
+
+def _spaceless(text: str) -> str:
+    """Builders order and space version specifiers as they like."""
+    return "".join(sorted(text.replace(" ", "")))
