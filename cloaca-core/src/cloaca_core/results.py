@@ -185,14 +185,21 @@ def run_info(row: RunRow) -> RunInfo:
     )
 
 
-def task_results(attempts: Sequence[AttemptRow]) -> dict[str, TaskResult]:
-    """Where each task stands, by its latest attempt; tasks in the order of their first row."""
+def task_results(
+    attempts: Sequence[AttemptRow], task_ids: Sequence[str] = ()
+) -> dict[str, TaskResult]:
+    """Where each task stands, by its latest attempt.
+
+    The tasks of ``task_ids`` come first and in that order; those without an attempt are
+    NotStarted.
+    """
     latest: dict[str, AttemptRow] = {}
     for row in attempts:
         known = latest.get(row.task_id)
         if known is None or known.attempt < row.attempt:
             latest[row.task_id] = row
-    return {task_id: _task_result(row) for task_id, row in latest.items()}
+    results = {task_id: TaskResult(task_id, TaskStatus.NOT_STARTED.value) for task_id in task_ids}
+    return results | {task_id: _task_result(row) for task_id, row in latest.items()}
 
 
 def _task_result(row: AttemptRow) -> TaskResult:

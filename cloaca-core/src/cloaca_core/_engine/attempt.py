@@ -20,8 +20,8 @@ from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged
 from cloaca_core._engine.work import BodyClock, Work
 from cloaca_core.context import Context
 from cloaca_core.errors import ContextError, ContextTypeError, ContextValueError
-from cloaca_core.handle import TaskHandle
 from cloaca_core.json_values import encode, same_value
+from cloaca_core.task_handle import TaskHandle
 
 if TYPE_CHECKING:
     from cloaca_core._engine.active_run import ActiveRun

@@ -372,9 +372,7 @@ class _Judgement(Work):
 
     __slots__ = ("_error", "_job", "_outcome")
 
-    def __init__(
-        self, job: Job, error: BaseException, conclude: Callable[[Outcome], None]
-    ) -> None:
+    def __init__(self, job: Job, error: BaseException, conclude: Callable[[Outcome], None]) -> None:
         super().__init__(is_async=False, finished=lambda _: conclude(self._outcome))
         self._job = job
         self._error = error

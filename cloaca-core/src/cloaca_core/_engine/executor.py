@@ -80,7 +80,7 @@ class UserCall(Work):
         """Call it on this thread."""
         try:
             self._function(*self._arguments)
-        except BaseException:  # noqa: BLE001 - a callback changes nothing, SystemExit included
+        except BaseException:
             log.exception("%s raised", self._what)
 
     async def run_async(self) -> None:
@@ -93,5 +93,3 @@ class UserCall(Work):
             if self.abandoned and isinstance(error, asyncio.CancelledError):
                 raise
             log.exception("%s raised", self._what)
-
-

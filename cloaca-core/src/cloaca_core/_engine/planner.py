@@ -16,7 +16,7 @@ from cloaca_core.json_values import JsonValue
 from cloaca_core.rules import evaluate
 from cloaca_core.store.states import RunStatus, TaskStatus
 
-DefaultRule: TypeAlias = Literal["success", "always"]
+DefaultRule: TypeAlias = Literal["none_failed", "always"]
 """What a task without trigger rules wants of its dependencies."""
 
 
@@ -84,7 +84,7 @@ class RunPlan:
         graph: PlanGraph,
         run_input: Mapping[str, JsonValue],
         *,
-        default_rule: DefaultRule = "success",
+        default_rule: DefaultRule = "none_failed",
         known: Mapping[int, Known] | None = None,
     ) -> None:
         count = len(graph.tasks)
@@ -235,4 +235,3 @@ class RunPlan:
             f"{counts[TaskStatus.SKIPPED]} skipped; "
             f"first error: {self._graph.tasks[first].id}: {self._errors[first]}",
         )
-

@@ -29,9 +29,7 @@ def failed(job: Job, failure: Raised, now: int, *, retry_at: int | None) -> Atte
     return _with_error(row, failure)._replace(retry_at=retry_at)
 
 
-def failed_at(
-    run: ActiveRun, task: int, attempt: int, failure: Raised, now: int
-) -> AttemptRow:
+def failed_at(run: ActiveRun, task: int, attempt: int, failure: Raised, now: int) -> AttemptRow:
     """An attempt that fails without its body being started."""
     return _with_error(_bare_row(run, task, attempt, TaskStatus.FAILED, now), failure)
 

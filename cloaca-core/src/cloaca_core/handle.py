@@ -1,0 +1,113 @@
+"""What a submitter holds of a run: to wait for it and to look at it, sync and async."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.host import awaited, current_job, refuse_blocking_call, wait_for
+from cloaca_core.results import PipelineResult, RunEvent, TaskResult, run_events, task_results
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.host import EngineHost
+    from cloaca_core._engine.waiters import Ended
+    from cloaca_core.store.records import AttemptRow, RunRow
+
+
+class _Run:
+    """What both kinds of run handle are: equal when the run is the same."""
+
+    __slots__ = ("_host", "_id")
+
+    def __init__(self, host: EngineHost, run_id: str) -> None:
+        self._host = host
+        self._id = run_id
+
+    @property
+    def id(self) -> str:
+        """The id of the run."""
+        return self._id
+
+    def _end(self) -> concurrent.futures.Future[Ended]:
+        """The end of the run; without a hop to the loop while it is still at hand."""
+        engine = self._host.engine
+        if (known := engine.recent.get(self._id)) is None:
+            return self._host.send(Engine.wait, self._id, current_job())
+        done: concurrent.futures.Future[Ended] = concurrent.futures.Future()
+        done.set_result(known)
+        return done
+
+    def _tasks(self, row: RunRow, attempts: Sequence[AttemptRow]) -> dict[str, TaskResult]:
+        workflow = self._host.registry.get(row.workflow)
+        return task_results(attempts, [] if workflow is None else [t.id for t in workflow.tasks])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Run) and other._id == self._id
+
+    def __hash__(self) -> int:
+        return hash(self._id)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(id={self._id!r})"
+
+
+class RunHandle(_Run):
+    """A run that was submitted, for waiting and looking."""
+
+    __slots__ = ()
+
+    def status(self) -> str:
+        """Pending, Running, Completed, Failed or Cancelled."""
+        refuse_blocking_call()
+        return wait_for(self._host.send(Engine.get_run, self._id)).status
+
+    def result(self, timeout: float | None = None) -> PipelineResult:
+        """Wait for the end and return the result, also of a run that failed.
+
+        ``timeout`` in seconds ends only the wait, with ``PipelineTimeoutError``.
+        """
+        refuse_blocking_call()
+        return PipelineResult(*wait_for(self._end(), timeout))
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
+        refuse_blocking_call()
+        wait_for(self._end(), timeout)
+
+    def tasks(self) -> dict[str, TaskResult]:
+        """Where each task stands, by id, in definition order where the workflow is known."""
+        refuse_blocking_call()
+        return self._tasks(*wait_for(self._host.send(Engine.attempts, self._id)))
+
+    def events(self) -> list[RunEvent]:
+        """What has happened so far, in the order of time."""
+        refuse_blocking_call()
+        return run_events(*wait_for(self._host.send(Engine.attempts, self._id)))
+
+
+class AsyncRunHandle(_Run):
+    """The same for an ``AsyncRunner``: every call is awaited."""
+
+    __slots__ = ()
+
+    async def status(self) -> str:
+        """Pending, Running, Completed, Failed or Cancelled."""
+        return (await awaited(self._host.send(Engine.get_run, self._id))).status
+
+    async def result(self, timeout: float | None = None) -> PipelineResult:
+        """Wait for the end and return the result; see ``RunHandle.result``."""
+        return PipelineResult(*await awaited(self._end(), timeout))
+
+    async def wait(self, timeout: float | None = None) -> None:
+        """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
+        await awaited(self._end(), timeout)
+
+    async def tasks(self) -> dict[str, TaskResult]:
+        """Where each task stands, by id, in definition order where the workflow is known."""
+        return self._tasks(*await awaited(self._host.send(Engine.attempts, self._id)))
+
+    async def events(self) -> list[RunEvent]:
+        """What has happened so far, in the order of time."""
+        return run_events(*await awaited(self._host.send(Engine.attempts, self._id)))
