@@ -61,6 +61,13 @@ class Shouting(str):
         return self.upper()
 
 
+class Disguised(str):
+    __slots__ = ()
+
+    def __contains__(self, part: object) -> bool:
+        return False
+
+
 class Ratio(float):
     pass
 
@@ -137,6 +144,7 @@ class TestRefusedValues:
             ("inf", math.inf),
             ("-inf", -math.inf),
             ("NUL", "a\0b"),
+            ("NUL", Disguised("a\0b")),  # whatever a subclass says
             ("lone surrogate '\\ud800' at 1", "a\ud800"),
             ("-2**63", -(2**63) - 1),
             ("2**64 - 1", 2**64),

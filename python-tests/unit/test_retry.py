@@ -52,8 +52,9 @@ class TestDelay:
         assert delays(policy, 5) == [1000, 2000, 4000, 5000, 5000]
 
     def test_decimal_fractions_are_exact(self) -> None:
-        # In binary floats, 1000 * 0.29 * 3 is 869.99….
+        # In binary floats, 1000 * 0.29 * 3 is 869.99… and 1000 * 1.0005 is 1000.49….
         assert steady(BackoffStrategy.linear(0.29)).delay_ms(3, no_draw) == 870
+        assert steady(BackoffStrategy.linear(1.0005)).delay_ms(1, no_draw) == 1001
 
     def test_a_growth_beyond_all_numbers_is_the_cap(self) -> None:
         policy = steady(BackoffStrategy.exponential(10.0))

@@ -134,6 +134,7 @@ class TestReading:
             ("unknown type [1]", {"type": [1]}),
             ("unknown field 'conditions' of Always", {"type": "Always", "conditions": []}),
             ("missing field 'conditions' of All", {"type": "All"}),
+            ("unknown field 'x' of All", {"type": "All", "conditions": [], "x": 1}),
             ("conditions of Any must be a list, got dict", {"type": "Any", "conditions": {}}),
             ("unknown type 'All': expected one of TaskSuccess", all_of(all_of())),  # no nesting
             ("unknown type 'Always'", any_of(always())),

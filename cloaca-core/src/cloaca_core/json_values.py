@@ -151,11 +151,12 @@ def _normal(value: object, depth: int) -> JsonValue:
 
 def _text(value: str) -> str:
     _refuse_numpy(value)
-    if "\0" in value:
+    text = str.__str__(value)  # a subclass may answer the checks below as it likes
+    if "\0" in text:
         raise _RefusedError(ContextValueError, "text with a NUL character cannot be stored")
-    if not value.isascii():
-        _refuse_surrogates(value)
-    return str.__str__(value)
+    if not text.isascii():
+        _refuse_surrogates(text)
+    return text
 
 
 def _refuse_surrogates(value: str) -> None:
