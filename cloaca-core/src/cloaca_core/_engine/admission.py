@@ -18,6 +18,7 @@ from cloaca_core._engine.ids import RunIds
 from cloaca_core._engine.journal import Journal, Submission
 from cloaca_core._engine.plan_graph import PlanGraph, plan_graph
 from cloaca_core._engine.recall import Recalled, recall
+from cloaca_core.errors import StoreDataError
 from cloaca_core.json_values import JsonValue, decode
 from cloaca_core.store.records import AttemptRow, Committed, NewRun, RunRow
 from cloaca_core.store.states import RunStatus
@@ -97,15 +98,9 @@ class Admission:
         if not self._journal.has_room():
             await self._journal.room()
         rows = self._new_rows(request)
-        ours = sum(row.owner is not None for row in rows)
-        self._arriving += ours
-        try:
-            committed = await self._commit(rows)
-        finally:
-            self._arriving -= ours
-        faults.hit("submit.after_commit")
-        self._begin(request, rows, committed)
-        return [committed.existing.get(row.id, row.id) for row in rows]
+        accepted: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        self._hand_in(request, rows, accepted)
+        return await accepted
 
     def _new_rows(self, request: Request) -> list[NewRun]:
         places = self._places(request)
@@ -127,11 +122,27 @@ class Admission:
             for position, given in enumerate(request.inputs)
         ]
 
-    async def _commit(self, rows: list[NewRun]) -> Committed:
-        done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
+    def _hand_in(
+        self, request: Request, rows: list[NewRun], answer: asyncio.Future[list[str]]
+    ) -> None:
+        """Have the rows committed, and begin what is ours even if nobody waits any more."""
+        ours = sum(row.owner is not None for row in rows)
+        self._arriving += ours
+
+        def accepted(committed: Committed) -> None:
+            faults.hit("submit.after_commit")
+            self._arriving -= ours
+            self._begin(request, rows, committed)
+            if not answer.done():
+                answer.set_result([committed.existing.get(row.id, row.id) for row in rows])
+
+        def refused(error: StoreDataError) -> None:
+            self._arriving -= ours
+            if not answer.done():
+                answer.set_exception(error)
+
         faults.hit("submit.before_commit")
-        self._journal.add(Submission(rows, accepted=done.set_result, refused=done.set_exception))
-        return await done
+        self._journal.add(Submission(rows, accepted, refused))
 
     def _begin(self, request: Request, rows: list[NewRun], committed: Committed) -> None:
         graph = self._graph(request.workflow)

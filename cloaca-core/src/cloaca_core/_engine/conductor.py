@@ -119,7 +119,7 @@ class Conductor:
         now = _now()
         attempts += [rows.skipped(run, task, reason, now) for task, reason in step.skipped]
         for row in attempts:
-            run.latest[run.graph.index[row.task_id]] = row
+            run.latest[run.graph.position[row.task_id]] = row
         end = None if step.over is None else self._end(run, step.over)
         if not attempts and end is None:
             self._act(run, step.ready, end)

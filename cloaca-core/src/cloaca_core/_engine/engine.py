@@ -208,7 +208,7 @@ class Engine:
         row = await self.get_run(run_id)
         rows = await self._store.load_attempts([run_id])
         recorded = {(each.task_id, each.attempt) for each in rows}
-        running = [mark for mark in self._conductor.marks_of(run_id)]
+        running = self._conductor.marks_of(run_id)
         return row, rows + [m for m in running if (m.task_id, m.attempt) not in recorded]
 
     async def list_runs(self, wanted: RunFilter) -> list[RunRow]:

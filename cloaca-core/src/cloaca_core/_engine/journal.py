@@ -180,7 +180,7 @@ class Journal:
                 committed = await self._store.commit(batch)
             except StoreDataError:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - what was accepted is never dropped
                 log.warning("commit failed, trying again in %.2f s: %s", pause, error)
                 self.failure = error
             else:

@@ -16,7 +16,7 @@ class PlanGraph(NamedTuple):
     """
 
     tasks: tuple[Task, ...]
-    index: dict[str, int]
+    position: dict[str, int]
     dependencies: tuple[tuple[int, ...], ...]
     dependents: tuple[tuple[int, ...], ...]
     ancestors: tuple[int, ...]
@@ -26,15 +26,15 @@ class PlanGraph(NamedTuple):
 def plan_graph(workflow: Workflow) -> PlanGraph:
     """The graph of a validated workflow (it has no cycle and no missing dependency)."""
     tasks = workflow.tasks
-    index = {task.id: position for position, task in enumerate(tasks)}
-    dependencies = tuple(tuple(index[name] for name in task.dependencies) for task in tasks)
+    position_of = {task.id: position for position, task in enumerate(tasks)}
+    dependencies = tuple(tuple(position_of[name] for name in task.dependencies) for task in tasks)
     dependents: list[list[int]] = [[] for _ in tasks]
     for position, needed in enumerate(dependencies):
         for dependency in needed:
             dependents[dependency].append(position)
     return PlanGraph(
         tasks=tasks,
-        index=index,
+        position=position_of,
         dependencies=dependencies,
         dependents=tuple(tuple(each) for each in dependents),
         ancestors=_ancestor_masks(dependencies, dependents),

@@ -183,7 +183,7 @@ class RunPlan:
         return None
 
     def _status_of(self, name: str) -> TaskStatus:
-        return self.statuses[self._graph.index[name]]
+        return self.statuses[self._graph.position[name]]
 
     def _unblocked_by(self, task: int) -> list[int]:
         unblocked = []

@@ -43,7 +43,7 @@ def recall(graph: PlanGraph, rows: Iterable[AttemptRow]) -> Recalled:
     """Sort out the attempts of a run; tasks that the workflow no longer has are passed over."""
     latest: dict[int, AttemptRow] = {}
     for row in rows:
-        index = graph.index.get(row.task_id)
+        index = graph.position.get(row.task_id)
         if index is not None and (index not in latest or latest[index].attempt < row.attempt):
             latest[index] = row
     recalled = Recalled({}, {}, latest)

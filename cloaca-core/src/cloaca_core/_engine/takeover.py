@@ -106,7 +106,7 @@ class Takeover:
         log.log(level, "took over %d run(s) of runner %s, which is gone", count, row.id)
 
     def _next_look(self, live: list[RunnerRow]) -> float | None:
-        """None when nobody holds a lease: whoever takes one changes the database, which wakes us."""
+        """None when nobody holds a lease: taking one changes the database, and that wakes us."""
         ends = [row.lease_until for row in live if row.lease_until != IDLE]
         if not ends:
             return None
