@@ -1,0 +1,215 @@
+"""``DefaultRunnerConfig``: what can be set about a runner, as one table.
+
+Values come from the argument, else ``CLOACA_<FIELD>``, else ``./cloaca.toml``, else the table
+``[tool.cloaca]`` of ``./pyproject.toml``, else the default. They are read when a config is made,
+never later. What a setting does is the engine's business.
+"""
+
+# ruff: noqa: RUF009 - a Setting is a descriptor: that one object serves all instances is its nature
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import tomllib
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
+
+from cloaca_core.errors import ConfigError, ConfigTypeError
+from cloaca_core.settings import Setting, flag, number, one_of, optional, text, unlimited, whole
+
+ENVIRONMENT_PREFIX: Final = "CLOACA_"
+
+TriggerRuleName: TypeAlias = Literal["none_failed", "always"]
+
+
+def _default_pool_size() -> int:
+    """SQLite uses one connection whatever this says; 10 is for a server."""
+    # Here, not above: looking for backends imports their drivers, which most configs never need.
+    from cloaca_core.backends import available_backends
+
+    forced = os.environ.get("CLOACA_BACKEND")
+    names = {forced} if forced else {found.name for found in available_backends() if found.usable}
+    return 1 if names == {"sqlite"} else 10
+
+
+class _WorkflowTimeout:
+    """Another name of ``pipeline_timeout_seconds``, for the constructor as well."""
+
+    name = "workflow_timeout_seconds"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> None: ...
+
+    @overload
+    def __get__(self, instance: DefaultRunnerConfig, owner: type) -> int | None: ...
+
+    def __get__(self, instance: DefaultRunnerConfig | None, owner: type) -> int | None:
+        return None if instance is None else instance.pipeline_timeout_seconds
+
+    def __set__(self, instance: DefaultRunnerConfig, value: int | None) -> None:
+        if self.name in instance.__dict__:
+            instance.pipeline_timeout_seconds = value
+        else:  # the constructor: __post_init__ compares the two
+            instance.__dict__[self.name] = value
+
+
+@dataclass(repr=False)
+class DefaultRunnerConfig:
+    """The settings of a runner: readable and writable, checked when given and when assigned.
+
+    To the constructor None means the default. ``pipeline_timeout_seconds``, also known as
+    ``workflow_timeout_seconds``, is without limit when it is *assigned* None; the constructor's
+    and ``to_dict``'s word for that is ``math.inf``.
+    """
+
+    max_concurrent_tasks: Setting[int] = Setting(whole(1), 4)
+    executor_poll_interval_ms: Setting[int] = Setting(whole(1), 100)
+    scheduler_poll_interval_ms: Setting[int] = Setting(whole(1), 100)
+    task_timeout_seconds: Setting[int] = Setting(whole(1), 300)
+    pipeline_timeout_seconds: Setting[int | None] = Setting(unlimited(whole(1)), 3600)
+    db_pool_size: Setting[int] = Setting(whole(1), default_factory=_default_pool_size)
+    enable_recovery: Setting[bool] = Setting(flag(), default=True)
+    enable_cron_scheduling: Setting[bool] = Setting(flag(), default=True)
+    cron_poll_interval_seconds: Setting[int] = Setting(whole(1), 30)
+    cron_max_catchup_executions: Setting[int] = Setting(whole(0), 100)
+    cron_enable_recovery: Setting[bool] = Setting(flag(), default=True)
+    cron_recovery_interval_seconds: Setting[int] = Setting(whole(1), 300)
+    cron_lost_threshold_minutes: Setting[int] = Setting(whole(1), 10)
+    cron_max_recovery_age_seconds: Setting[int] = Setting(whole(0), 86400)
+    cron_max_recovery_attempts: Setting[int] = Setting(whole(0), 3)
+    _: KW_ONLY
+    max_concurrent_async_tasks: Setting[int] = Setting(whole(1), 100)
+    max_active_runs: Setting[int] = Setting(whole(1), 1000)
+    lease_seconds: Setting[float] = Setting(number(0.5), 15)
+    shutdown_grace_seconds: Setting[float] = Setting(number(0), 30)
+    max_recovery_attempts: Setting[int] = Setting(whole(0), 3)
+    default_trigger_rule: Setting[TriggerRuleName] = Setting(
+        one_of(("none_failed", "always")), "none_failed"
+    )
+    max_context_bytes: Setting[int] = Setting(whole(2), 16 * 1024 * 1024)
+    connect_timeout_seconds: Setting[float] = Setting(number(0.1), 5)
+    runner_id: Setting[str | None] = Setting(optional(text(255)))
+    workflow_timeout_seconds: _WorkflowTimeout = _WorkflowTimeout()
+
+    def __post_init__(self) -> None:
+        given = _given(_arguments(self))
+        for name, setting in _SETTINGS.items():
+            found = given.get(name)
+            value = setting.default() if found is None else setting.checked(*found)
+            setting.settle(self, value)
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in self.to_dict().items())
+        return f"{type(self).__name__}({values})"
+
+    @classmethod
+    def default(cls) -> Self:
+        """The same as a config without arguments."""
+        return cls()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every setting by its name; ``DefaultRunnerConfig(**config.to_dict()) == config``."""
+        values = {name: getattr(self, name) for name in _SETTINGS}
+        if self.pipeline_timeout_seconds is None:
+            values["pipeline_timeout_seconds"] = math.inf
+        return values
+
+
+_SETTINGS: Final[dict[str, Setting[Any]]] = {
+    name: value for name, value in vars(DefaultRunnerConfig).items() if isinstance(value, Setting)
+}
+_TIMEOUT: Final = "pipeline_timeout_seconds"
+_NAMES: Final = (*_SETTINGS, _WorkflowTimeout.name)
+
+
+# -- where values come from ----------------------------------------------------------------------
+
+
+class _Given(NamedTuple):
+    """A value, and what an error message about it begins with."""
+
+    value: object
+    origin: str
+
+
+_Source: TypeAlias = dict[str, _Given]
+
+
+def _given(arguments: _Source) -> _Source:
+    """What is given for each setting, by the first source that has it."""
+    sources = (
+        _file("pyproject.toml", "tool", "cloaca"),
+        _file("cloaca.toml"),
+        _environment(),
+        arguments,
+    )
+    merged: _Source = {}
+    for source in sources:
+        merged |= _with_one_timeout(source)
+    return merged
+
+
+def _arguments(config: DefaultRunnerConfig) -> _Source:
+    return {name: _Given(value, "") for name, value in vars(config).items() if value is not None}
+
+
+def _environment() -> _Source:
+    source: _Source = {}
+    for name in _NAMES:
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        text = os.environ.get(variable)
+        if text:  # an empty variable is the shell's way to unset one
+            value = _SETTINGS.get(name, _SETTINGS[_TIMEOUT]).parsed(text)
+            source[name] = _Given(value, f"{variable}: ")
+    return source
+
+
+def _file(name: str, *tables: str) -> _Source:
+    origin = f"./{name}: "
+    values = _table(_toml(name, origin), tables, origin)
+    for key in values:
+        if key not in _NAMES:
+            raise ConfigError(f"{origin}unknown setting '{key}'{_nearest(key)}", field=key)
+    return {key: _Given(value, origin) for key, value in values.items()}
+
+
+def _toml(name: str, origin: str) -> dict[str, object]:
+    try:
+        with Path(name).open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:  # ValueError: no TOML, or no UTF-8
+        raise ConfigError(f"{origin}cannot be read: {error}") from error
+
+
+def _table(values: dict[str, object], path: tuple[str, ...], origin: str) -> dict[str, object]:
+    for key in path:
+        inner = values.get(key, {})
+        if not isinstance(inner, dict):
+            raise ConfigTypeError(f"{origin}{'.'.join(path)} must be a table, got {inner!r}")
+        values = inner
+    return values
+
+
+def _nearest(key: str) -> str:
+    near = difflib.get_close_matches(key, _NAMES, n=1)
+    return f", did you mean '{near[0]}'?" if near else f"; there are {', '.join(_SETTINGS)}"
+
+
+def _with_one_timeout(source: _Source) -> _Source:
+    """The source with the timeout under its one name; two values for it are refused."""
+    alias = source.get(_WorkflowTimeout.name)
+    if alias is None:
+        return source
+    timeout = source.get(_TIMEOUT, alias)
+    if timeout.value != alias.value:
+        raise ConfigError(
+            f"{alias.origin}{_TIMEOUT} and {_WorkflowTimeout.name} are one setting, "
+            f"got {timeout.value!r} and {alias.value!r}",
+            field=_TIMEOUT,
+        )
+    return {**source, _TIMEOUT: alias}

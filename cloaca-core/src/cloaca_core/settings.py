@@ -1,0 +1,154 @@
+"""A setting: a typed attribute that takes only what its kind accepts.
+
+A class of settings is a dataclass whose fields are typed ``Setting[T]``. Type checkers then know
+both sides of each (``T | None`` may be given to the constructor, ``T`` is read), and a line per
+setting is the whole table. Where values come from is for that class to say.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Final, Generic, TypeVar, cast, overload
+
+from cloaca_core.errors import ConfigError, ConfigTypeError
+
+T = TypeVar("T")
+StrT = TypeVar("StrT", bound=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """What a setting accepts. ``parse`` makes a value of the text of an environment variable."""
+
+    expected: str
+    types: tuple[type, ...]
+    fits: Callable[[Any], bool]
+    parse: Callable[[str], object]
+    means_none: Callable[[object], bool] = lambda _: False
+
+
+def whole(least: int) -> Kind[int]:
+    """An int of at least ``least``."""
+    return Kind(f"an int of at least {least}", (int,), lambda value: value >= least, int)
+
+
+def number(least: float) -> Kind[float]:
+    """A finite number of at least ``least``."""
+    return Kind(
+        f"a finite number of at least {least}",
+        (int, float),
+        lambda value: least <= value < math.inf,
+        float,
+    )
+
+
+_FLAGS: Final = {
+    "true": True, "1": True, "yes": True, "on": True,
+    "false": False, "0": False, "no": False, "off": False,
+}  # fmt: skip
+
+
+def flag() -> Kind[bool]:
+    """True or False; as text also yes, no, on, off, 1, 0."""
+    return Kind("True or False", (bool,), lambda _: True, lambda text: _FLAGS[text.lower()])
+
+
+def one_of(choices: tuple[StrT, ...]) -> Kind[StrT]:
+    """One of these strings."""
+    listed = " or ".join(map(repr, choices))
+    return Kind(listed, (str,), choices.__contains__, str)
+
+
+def text(longest: int) -> Kind[str]:
+    """Printable text."""
+    return Kind(
+        f"1 to {longest} printable characters",
+        (str,),
+        lambda value: 1 <= len(value) <= longest and value.isprintable(),
+        str,
+    )
+
+
+def optional(kind: Kind[T]) -> Kind[T | None]:
+    """``kind``, or None."""
+    # A Kind has no attribute of type T, so a wider one may share its checks.
+    wider = cast("Kind[T | None]", kind)
+    return replace(
+        wider, expected=f"{kind.expected} or None", means_none=lambda value: value is None
+    )
+
+
+def unlimited(kind: Kind[T]) -> Kind[T | None]:
+    """``kind``, or None for "no limit", which can also be said as ``math.inf``."""
+    return replace(
+        optional(kind),
+        means_none=lambda value: value is None or value == math.inf,
+        parse=lambda text: math.inf if text.lower() == "inf" else kind.parse(text),
+    )
+
+
+class Setting(Generic[T]):
+    """One field. The constructor stores what it is given; ``settle`` then decides its value."""
+
+    name: str
+
+    def __init__(
+        self,
+        kind: Kind[T],
+        default: T | None = None,
+        *,
+        default_factory: Callable[[], T] | None = None,
+    ) -> None:
+        self._kind = kind
+        self._default = default
+        self._default_factory = default_factory
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> None: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+
+    def __get__(self, instance: object | None, owner: type) -> T | None:
+        # On the class, None: what a dataclass takes as the default of the parameter.
+        return None if instance is None else cast("T", instance.__dict__[self.name])
+
+    def __set__(self, instance: object, value: T | None) -> None:
+        is_assignment = self.name in instance.__dict__
+        instance.__dict__[self.name] = self.checked(value) if is_assignment else value
+
+    def settle(self, instance: object, value: T) -> None:
+        """End the construction of this field with a value that was checked."""
+        instance.__dict__[self.name] = value
+
+    def default(self) -> T:
+        """The value when nobody gives one."""
+        if self._default_factory is not None:
+            return self._default_factory()
+        return cast("T", self._default)
+
+    def parsed(self, text: str) -> object:
+        """What a text means for this setting; the text itself when nothing, to be refused."""
+        with suppress(ValueError, KeyError):
+            return self._kind.parse(text)
+        return text
+
+    def checked(self, value: object, origin: str = "") -> T:
+        """``value`` when it is acceptable, else a ``ConfigError`` that names the setting."""
+        if self._kind.means_none(value):
+            return cast("T", None)
+        refusal = f"{origin}{self.name} must be {self._kind.expected}, got {value!r}"
+        # bool is a subclass of int, but True is no number of tasks.
+        if not isinstance(value, self._kind.types) or (
+            isinstance(value, bool) and bool not in self._kind.types
+        ):
+            raise ConfigTypeError(refusal, field=self.name)
+        if not self._kind.fits(value):
+            raise ConfigError(refusal, field=self.name)
+        return cast("T", value)
