@@ -96,7 +96,7 @@ class TestFields:
 
     def test_the_others_are_keywords(self) -> None:
         with pytest.raises(TypeError, match="positional"):
-            DefaultRunnerConfig(*POSITIONAL.values(), 100)
+            DefaultRunnerConfig(*POSITIONAL.values(), 100)  # type: ignore[call-arg] # one too many
 
     def test_none_means_the_default(self) -> None:
         assert DefaultRunnerConfig(**dict.fromkeys(DEFAULTS)) == DefaultRunnerConfig()
