@@ -143,14 +143,22 @@ def _install() -> None:
         uv = [str(program("uv")), "pip", "install", "--quiet", "--python", str(program("python"))]
         _run([*uv, *files])
     except SetupFailed as failure:
-        _say(f"    uv did not do it ({failure}); pip will, more slowly")
+        _say(f"{failure}\n    uv did not do it; pip will, more slowly")
         _run([*pip, *files])
 
 
 def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     if done.returncode:
-        raise SetupFailed(f"exit code {done.returncode} from: {' '.join(command)}")
+        said = done.stdout.rstrip()
+        raise SetupFailed(f"{said}\nexit code {done.returncode} from: {' '.join(command)}")
 
 
 # -- handing over --------------------------------------------------------------------------------

@@ -70,7 +70,11 @@ def _verify_types() -> None:
     with tempfile.TemporaryDirectory(prefix="cloaca-types-") as name:
         box = Sandbox(Path(name) / "environment").create()
         box.install_for("sqlite")
-        _tool("pyright", "--pythonpath", str(box.python), "--verifytypes", "cloaca")
+        # Pyright takes the first Python on PATH here, whatever --pythonpath says; and it runs
+        # away from the checkout, whose folder cloaca/ would be taken for the package.
+        path = os.pathsep.join([str(box.python.parent), os.environ["PATH"]])
+        command = [sys.executable, "-m", "pyright", "--verifytypes", "cloaca"]
+        run(command, cwd=box.folder, env={"PATH": path}, quiet=True)
 
 
 def _tool(module: str, *arguments: str) -> None:

@@ -42,7 +42,7 @@ def package(_: Context, backend: str | None = None) -> None:
     help={
         "backend": "the backend to test on: sqlite",
         "file": "one file or folder of python-tests",
-        "expression": "as pytest's -k",
+        "k": "only tests that match, as pytest's -k",
         "all-pythons": "everything on every Python that is installed",
     },
 )
@@ -50,12 +50,12 @@ def run_tests(
     _: Context,
     backend: str | None = None,
     file: str | None = None,
-    expression: str | None = None,
+    k: str | None = None,
     all_pythons: bool = False,
 ) -> None:
     """Run the tests against the built wheels in fresh environments."""
     with readable_failures():
-        testing.test(testing.Wanted(backend, file, expression, all_pythons))
+        testing.test(testing.Wanted(backend, file, k, all_pythons))
 
 
 @task(help={"backend": "only what is about this backend"})

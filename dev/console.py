@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,7 +66,8 @@ _LEAKS = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CLOACA_BACKEND",
 
 @contextmanager
 def readable_failures() -> Iterator[None]:
-    """Turn the two expected ends of a task into a line and an exit code."""
+    """Turn the expected ends of a task into a line and an exit code; SIGTERM is as Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except TaskFailed as failure:

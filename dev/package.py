@@ -96,7 +96,9 @@ def sources(distribution: Distribution) -> Iterator[Path]:
 
 
 def _check_metadata(distributions: list[Distribution]) -> None:
-    step("checking what was built: twine, check-wheel-contents")
+    step("checking what was built: validate-pyproject, twine, check-wheel-contents")
+    projects = [each.folder / "pyproject.toml" for each in distributions]
+    run([sys.executable, "-m", "validate_pyproject", *projects], quiet=True)
     wheels = [each.wheel() for each in distributions]
     artefacts = [*wheels, *(each.sdist() for each in distributions)]
     run([sys.executable, "-m", "twine", "check", "--strict", *artefacts], quiet=True)

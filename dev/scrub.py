@@ -5,6 +5,7 @@ Never touches ``.backups``: what lies there was typed by a person.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -30,12 +31,11 @@ def scrub(*, deep: bool = False, placeholders: bool = False) -> None:
         generate.placeholders()
     else:
         generate.generate()
+    _remove_tools_environment()
 
 
 def _leftovers() -> Iterator[Path]:
     yield from (DIST, REPORTS, ROOT / ".tox", *ROOT.glob("debug-env-*"))
-    if not _is_running_in(VENV):
-        yield VENV
     for pattern in _CACHES:
         yield from (path for path in ROOT.rglob(pattern) if VENV not in path.parents)
 
@@ -44,12 +44,12 @@ def _deep_leftovers() -> Iterator[Path]:
     yield from (ROOT / ".hypothesis", ROOT / ".import_linter_cache", ROOT / ".services")
 
 
-def _is_running_in(folder: Path) -> bool:
-    """A task cannot remove the ground it stands on; ``.venv`` is then left to its owner."""
-    if Path(sys.prefix).resolve() != folder.resolve():
-        return False
-    say(f"  kept {folder.name}, which this task runs in: remove it yourself if you want to")
-    return True
+def _remove_tools_environment() -> None:
+    """Last of all, since this task may run in it; Windows does not let go of a running program."""
+    if os.name == "nt" and Path(sys.prefix).resolve() == VENV.resolve():
+        say(f"  kept {VENV.name}, which this task runs in: remove it yourself")
+        return
+    _remove(VENV)
 
 
 def _remove(path: Path) -> None:

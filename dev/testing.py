@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,7 +168,7 @@ def _run_all(
 ) -> list[Outcome]:
     step(f"running {len(jobs)} test processes, {WORKERS} at a time")
     running: set[subprocess.Popen[bytes]] = set()
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool, _terminable():
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         futures = [
             pool.submit(
                 _run_job, job, pythons[job.target], folder / f"job-{number}", expression, running
@@ -261,16 +260,6 @@ def _problem(code: int | None, counts: Counts | None, *, filtered: bool) -> str:
     if counts is None:
         return f"pytest died with exit code {code}"
     return "" if counts.failed else f"pytest ended with exit code {code}"
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM clean up as Ctrl-C does, for the time that there is something to clean up."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 # -- telling -------------------------------------------------------------------------------------

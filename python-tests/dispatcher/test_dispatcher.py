@@ -314,6 +314,13 @@ def test_a_third_party_backend_is_found_by_its_entry_point(install: Install) -> 
     assert duck.ask("[cloaca.get_backend(), backend_for('duck://pond').name]") == ["duck", "duck"]
 
 
+def test_a_third_party_backend_with_two_schemes_is_one_backend(install: Install) -> None:
+    birds = install(foreign=(backend_wheel("birds", schemes=("duck", "goose"), entry=True),))
+    assert birds.ask("[b.name for b in cloaca.available_backends()]") == ["duck"]
+    asked = "[backend_for(s + '://pond').name for s in ('duck', 'goose')]"
+    assert birds.ask(asked, CLOACA_BACKEND="duck") == ["birds", "birds"]
+
+
 def test_a_third_party_cannot_take_over_a_known_scheme(install: Install) -> None:
     """The entry point says sqlite; the module that is known by that scheme is not installed."""
     cuckoo = backend_wheel("cuckoo", schemes=("sqlite",), entry=True)

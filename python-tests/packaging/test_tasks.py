@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from dev import bootstrap, junit, testing
-from dev.console import TaskFailed
+from dev.console import TaskFailed, readable_failures, run
 from dev.interpreters import MINORS, Interpreter, installed
 from dev.junit import Counts
 from dev.testing import Wanted, plan
@@ -79,6 +80,31 @@ def test_a_python_without_ensurepip_gets_the_line_to_type(monkeypatch: pytest.Mo
 def test_a_python_that_is_too_old_is_told_so() -> None:
     with pytest.raises(bootstrap.SetupFailed, match=r"this is Python 3\.10"):
         bootstrap.check_python((3, 10))
+
+
+# -- how tasks end --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "ended_by"),
+    [
+        (1, "failed: no network", TaskFailed("no network")),
+        (130, "interrupted", KeyboardInterrupt()),
+    ],
+)
+def test_a_task_that_fails_ends_with_a_line_and_an_exit_code(
+    capsys: pytest.CaptureFixture[str], code: int, told: str, ended_by: BaseException
+) -> None:
+    with pytest.raises(SystemExit) as caught, readable_failures():
+        raise ended_by
+    assert caught.value.code == code
+    assert capsys.readouterr().err == f"{told}\n"
+
+
+def test_a_failed_program_is_named_with_its_output() -> None:
+    code = "import sys; print('what it said'); sys.exit(3)"
+    with pytest.raises(TaskFailed, match=r"(?s)what it said.*exit code 3 from: "):
+        run([sys.executable, "-c", code], quiet=True)
 
 
 # -- what a test run consists of -----------------------------------------------------------------

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.machinery import PathFinder
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec, module_from_spec
+from typing import TYPE_CHECKING
 
 from cloaca_core._version import __version__
 from cloaca_core.errors import (
@@ -27,6 +27,9 @@ from cloaca_core.errors import (
     ConfigTypeError,
 )
 from cloaca_core.store.protocol import Backend
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINT_GROUP = "cloaca.backends"
 FORCE_VARIABLE = "CLOACA_BACKEND"
@@ -71,7 +74,8 @@ def backend_for(url: str) -> Backend:
 def get_backend() -> str:
     """The name of the one backend that can work here, or of the one that is forced."""
     if forced := _forced():
-        return _load(_source_named(forced)).name
+        _load(_source_named(forced))
+        return forced
     usable = [each.name for each in available_backends() if each.usable]
     if len(usable) > 1:
         raise AmbiguousBackendError(
@@ -157,12 +161,25 @@ def _sources() -> Iterator[_Source]:
     """Our own backends, whether installed or not, then third parties'."""
     for name, module in _MODULES.items():
         yield _Source(name, _SCHEMES_OF[name], module)
+    yield from _third_parties()
+
+
+def _third_parties() -> Iterator[_Source]:
+    """Entry points are named after their scheme, which is thus known without running their code.
+
+    Several that lead to one object are one backend, which is named after the first of them.
+    """
+    # Imported when it is needed: it would double the time that ``import cloaca`` takes.
+    from importlib.metadata import entry_points
+
     ours = {scheme for schemes in _SCHEMES_OF.values() for scheme in schemes}
-    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-        # An entry point is named after its scheme, which is known without running its code.
-        if entry_point.name not in ours:
-            name = entry_point.name
-            yield _Source(name, (name,), entry_point.module, entry_point)
+    by_target: dict[str, list[EntryPoint]] = {}
+    for found in entry_points(group=ENTRY_POINT_GROUP):
+        if found.name not in ours:
+            by_target.setdefault(found.value, []).append(found)
+    for several in by_target.values():
+        schemes = tuple(each.name for each in several)
+        yield _Source(schemes[0], schemes, several[0].module, several[0])
 
 
 def _installed() -> Iterator[_Source]:
@@ -232,7 +249,7 @@ def _info(source: _Source) -> BackendInfo:
         backend = _load(source)
     except BackendError as error:
         return BackendInfo(source.name, _version_or_none(source), usable=False, reason=str(error))
-    return BackendInfo(backend.name, backend.version, usable=True)
+    return BackendInfo(source.name, backend.version, usable=True)
 
 
 def _version_or_none(source: _Source) -> str | None:
