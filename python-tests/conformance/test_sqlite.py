@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from cloaca_core.testing import BackendConformance, SharedBackendConformance
 from cloaca_sqlite import BACKEND
 

@@ -1,8 +1,9 @@
 """The model keeps the contract that it is used to check."""
 
 import pytest
-from cloaca_core.testing import StoreConformance
 from memory_store import MemoryStore
+
+from cloaca_core.testing import StoreConformance
 
 
 class TestMemoryStore(StoreConformance):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import pytest
+
 from cloaca_core.arguments import flag, number, one_of, whole
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 

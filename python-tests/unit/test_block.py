@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 
 import pytest
+
 from cloaca_core.block import Block
 from cloaca_core.errors import DefinitionError, WorkflowValidationError
 from cloaca_core.retry import RetryPolicy

@@ -8,6 +8,7 @@ import asyncio
 import threading
 
 import pytest
+
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.errors import CloacaError, DefinitionError
 from cloaca_core.registry import Registry, default_registry

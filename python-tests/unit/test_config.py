@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import ConfigError, ConfigTypeError
 

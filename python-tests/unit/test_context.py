@@ -9,6 +9,8 @@ import pickle
 from collections.abc import Callable, Mapping
 
 import pytest
+from hypothesis import given, strategies as st
+
 from cloaca_core.context import Context
 from cloaca_core.errors import (
     CloacaError,
@@ -18,8 +20,6 @@ from cloaca_core.errors import (
     SecretsNotConfiguredError,
 )
 from cloaca_core.json_values import JsonValue
-from hypothesis import given
-from hypothesis import strategies as st
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | TEXT

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cloaca_core.fingerprint import _code_digest, fingerprint
 
 SOURCE = Path(__file__).parents[2] / "cloaca-core" / "src"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies as st
+
 from cloaca_core import graph
-from hypothesis import given
-from hypothesis import strategies as st
 
 DIAMOND = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
 DEEP = {str(n): (str(n - 1),) if n else () for n in range(10_000)}

@@ -15,6 +15,8 @@ import uuid
 from typing import NamedTuple
 
 import pytest
+from hypothesis import given, strategies as st
+
 from cloaca_core.errors import CloacaError, ContextError, ContextTypeError, ContextValueError
 from cloaca_core.json_values import (
     JsonValue,
@@ -26,8 +28,6 @@ from cloaca_core.json_values import (
     path_of,
     same_value,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 SCALARS = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pickle
 
 import pytest
+from hypothesis import given, strategies as st
+
 from cloaca_core.errors import CloacaError, DefinitionError, DefinitionTypeError
 from cloaca_core.namespace import TaskNamespace, WorkflowContext, check_name
-from hypothesis import given
-from hypothesis import strategies as st
 
 # Single colons are allowed, but not where they could run into a separator.
 NAMES = st.text(

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.errors import (
     AmbiguousWorkflowError,

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
+from hypothesis import given, strategies as st
+
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.retry import (
     BackoffStrategy,
@@ -18,8 +20,6 @@ from cloaca_core.retry import (
     RetryPolicyBuilder,
     policy_from_arguments,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def no_draw(low: float, high: float) -> float:

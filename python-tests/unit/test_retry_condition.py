@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from cloaca_core.errors import DefinitionTypeError, StoreFullError, StoreUnavailableError
 from cloaca_core.retry_condition import ErrorText, RetryCondition, checked_condition, is_one_of
 

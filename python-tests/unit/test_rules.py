@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given, strategies as st
+
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.json_values import JsonValue
 from cloaca_core.rules import (
@@ -31,8 +33,6 @@ from cloaca_core.rules import (
     to_dict,
 )
 from cloaca_core.store.states import TaskStatus
-from hypothesis import given
-from hypothesis import strategies as st
 
 PREFIX = "@cloaca.task(trigger_rules=...): invalid trigger rule: "
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
 from cloaca_core.errors import CloacaError, ConfigError, ConfigTypeError
 from cloaca_core.settings import (
     Kind,

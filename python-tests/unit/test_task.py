@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from cloaca_core.errors import CloacaError, DefinitionError, DefinitionTypeError
 from cloaca_core.retry import RetryPolicy
 from cloaca_core.rules import always, task_success

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+
 from cloaca_core.errors import CloacaError, TaskNotFoundError, WorkflowValidationError
 from cloaca_core.retry import RetryPolicy
 from cloaca_core.rules import all_of, parse_rule, task_failed, task_success

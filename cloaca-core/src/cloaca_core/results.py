@@ -164,6 +164,10 @@ class PipelineResult:
         )
 
 
+WorkflowResult = PipelineResult
+"""The name that later releases of cloaca 0.x gave it."""
+
+
 def short_name(namespace: str) -> str:
     """``name`` of ``tenant::package::name``."""
     return namespace.rpartition("::")[2]

@@ -16,7 +16,6 @@ from importlib.resources import files
 
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
-
 from cloaca_sqlite.changes import ChangeWatch
 from cloaca_sqlite.driver import Connection, run_steps
 

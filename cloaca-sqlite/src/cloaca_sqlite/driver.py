@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import aiosqlite
+
 from cloaca_core.errors import StoreError
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
-
 from cloaca_sqlite.errors import DRIVER_ERRORS, is_busy, translated
 
 T = TypeVar("T")

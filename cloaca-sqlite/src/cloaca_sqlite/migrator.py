@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 
 from cloaca_core.store.migrate import Applied, Migration
-
 from cloaca_sqlite.driver import Connection
 
 

@@ -20,7 +20,6 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
 )
 from cloaca_core.store.migrate import load_migrations, migrate
-
 from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.errors import code_of

@@ -14,6 +14,15 @@ from cloaca_core.backends import (
     chosen_backend as _chosen_backend,
     get_backend as get_backend,
 )
+from cloaca_core.builder import (
+    WorkflowBuilder as WorkflowBuilder,
+)
+from cloaca_core.config import (
+    DefaultRunnerConfig as DefaultRunnerConfig,
+)
+from cloaca_core.context import (
+    Context as Context,
+)
 from cloaca_core.errors import (
     AmbiguousBackendError as AmbiguousBackendError,
     BackendError as BackendError,
@@ -51,10 +60,97 @@ from cloaca_core.errors import (
     WorkflowNotFoundError as WorkflowNotFoundError,
     WorkflowValidationError as WorkflowValidationError,
 )
+from cloaca_core.handle import (
+    AsyncRunHandle as AsyncRunHandle,
+    RunHandle as RunHandle,
+)
+from cloaca_core.namespace import (
+    TaskNamespace as TaskNamespace,
+    WorkflowContext as WorkflowContext,
+)
+from cloaca_core.registry import (
+    Registry as Registry,
+    get_workflow as get_workflow,
+    list_workflows as list_workflows,
+    register_workflow_constructor as register_workflow_constructor,
+)
+from cloaca_core.results import (
+    PipelineResult as PipelineResult,
+    RunEvent as RunEvent,
+    RunInfo as RunInfo,
+    TaskResult as TaskResult,
+    WorkflowResult as WorkflowResult,
+)
+from cloaca_core.retry import (
+    BackoffStrategy as BackoffStrategy,
+    RetryCondition as RetryCondition,
+    RetryPolicy as RetryPolicy,
+    RetryPolicyBuilder as RetryPolicyBuilder,
+)
+from cloaca_core.rules import (
+    all_of as all_of,
+    always as always,
+    any_of as any_of,
+    context_value as context_value,
+    none_of as none_of,
+    task_failed as task_failed,
+    task_skipped as task_skipped,
+    task_success as task_success,
+)
+from cloaca_core.runner import (
+    AsyncRunner as AsyncRunner,
+    DefaultRunner as DefaultRunner,
+)
+from cloaca_core.task import (
+    task as task,
+)
+from cloaca_core.task_handle import (
+    TaskHandle as TaskHandle,
+)
+from cloaca_core.workflow import (
+    Workflow as Workflow,
+)
 
 __backend__: str | None
 
 __all__ = [
+    # define
+    "Context",
+    "task",
+    "WorkflowBuilder",
+    "Workflow",
+    "Registry",
+    "register_workflow_constructor",
+    "get_workflow",
+    "list_workflows",
+    "TaskNamespace",
+    "WorkflowContext",
+    # when a task runs, and how often
+    "always",
+    "all_of",
+    "any_of",
+    "none_of",
+    "task_success",
+    "task_failed",
+    "task_skipped",
+    "context_value",
+    "RetryPolicy",
+    "RetryPolicyBuilder",
+    "BackoffStrategy",
+    "RetryCondition",
+    # run
+    "DefaultRunner",
+    "AsyncRunner",
+    "DefaultRunnerConfig",
+    "TaskHandle",
+    # observe
+    "RunHandle",
+    "AsyncRunHandle",
+    "PipelineResult",
+    "WorkflowResult",
+    "TaskResult",
+    "RunInfo",
+    "RunEvent",
     # what is installed
     "BackendInfo",
     "__backend__",
