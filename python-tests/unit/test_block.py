@@ -71,6 +71,13 @@ class TestAdding:
         assert block.find(other) is None
         assert [task.function for task in block.tasks()] == [noop]
 
+    def test_wrappers_in_a_circle_are_refused_and_leave_no_trace(self) -> None:
+        block, circle = block_of(declared("a")), decorated(noop)
+        circle.__wrapped__ = circle  # type: ignore[attr-defined] # what no decorator does
+        with pytest.raises(ValueError, match="wrapper loop"):
+            block.add(declared("b", circle))
+        assert block.find("b") is None
+
     def test_tasks_come_in_definition_order(self) -> None:
         assert [task.id for task in block_of(declared("b"), declared("a")).tasks()] == ["b", "a"]
 

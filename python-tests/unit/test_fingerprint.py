@@ -106,6 +106,10 @@ class TestWhatChangesIt:
         assert fingerprint(decorated(one)) != fingerprint(decorated(other))
         assert fingerprint(decorated(one)) == fingerprint(decorated(function(BODY)))
 
+    def test_the_body_behind_a_cache_does(self) -> None:
+        cached = functools.lru_cache(lambda: 1), functools.lru_cache(lambda: 2)
+        assert fingerprint(cached[0]) != fingerprint(cached[1])
+
     def test_the_arguments_of_a_partial_do(self) -> None:
         body = function(BODY)
         assert fingerprint(functools.partial(body, limit=1)) != fingerprint(
@@ -181,6 +185,13 @@ class TestWhatDoesNot:
             pass
 
         assert fingerprint([Opaque()]) == fingerprint([Opaque()]) != fingerprint([object()])
+
+    def test_an_object_is_not_asked_for_names_that_it_makes_up(self) -> None:
+        class Proxy:
+            def __getattr__(self, name: str) -> object:
+                return self
+
+        assert fingerprint(Proxy()) == fingerprint(Proxy())
 
 
 class TestValues:

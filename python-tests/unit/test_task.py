@@ -263,6 +263,7 @@ class TestFunctions:
             (functools.partial(functools.partial(noop)), False),
             (AsyncCallable(), True),
             (AsyncCallable().__call__, True),
+            (functools.partial(AsyncCallable()), True),
             (SyncCallable(), False),
         ],
     )

@@ -16,6 +16,9 @@ from cloaca_core.namespace import SEPARATOR
 from cloaca_core.rules import rename_tasks
 from cloaca_core.task import DeclaredTask, Reference, Task, TaskFunction
 
+_Index: TypeAlias = defaultdict[object, dict[str, None]]
+"""From what a function is known by to the ids of its tasks, in definition order."""
+
 
 class Block:
     """The declared tasks of the workflow ``namespace``, in definition order."""
@@ -34,10 +37,11 @@ class Block:
             raise DefinitionError(
                 f"Duplicate task: '{self._prefix}{declared.id}' is already defined in this block"
             )
-        self._declared[declared.id] = declared
         function = declared.function
+        original = inspect.unwrap(function)  # refuses wrappers in a circle, so it comes first
+        self._declared[declared.id] = declared
         self._by_identity[id(function)][declared.id] = None
-        self._by_original[id(inspect.unwrap(function))][declared.id] = None
+        self._by_original[id(original)][declared.id] = None
         for name in (declared.id, getattr(function, "__name__", None)):
             self._by_name[name][declared.id] = None
 
@@ -75,10 +79,6 @@ class Block:
             or self._by_name.get(name)
         )
         return name if found is None else _only(tuple(found), name)
-
-
-_Index: TypeAlias = defaultdict[object, dict[str, None]]
-"""From what a function is known by to the ids of its tasks, in definition order."""
 
 
 def _only(found: tuple[str, ...], name: str) -> str:

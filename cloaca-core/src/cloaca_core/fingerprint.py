@@ -117,7 +117,8 @@ def _plain_callable(value: object) -> Plain:
 
 def _wrapped(value: object) -> Plain:
     """A decorator's own code is the same for all that it decorates: the decorated one counts."""
-    return plain(getattr(value, "__wrapped__", None))
+    # Statically: a proxy in a default would answer any name, with itself perhaps.
+    return plain(inspect.getattr_static(value, "__wrapped__", None))
 
 
 def _plain_object(value: object) -> Plain:
