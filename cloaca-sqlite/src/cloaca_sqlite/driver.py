@@ -6,6 +6,7 @@ for SQLite's locks. It knows nothing of tables.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sqlite3
 import threading
@@ -42,14 +43,26 @@ class Connection(aiosqlite.Connection):
         self._path = path
         self._busy_timeout = busy_timeout
         self._closing = threading.Event()
-        self._courtesy = _Courtesy()
+        self._courtesy = Courtesy()
+        self._stopped: asyncio.Future[object] | None = None
 
     async def open(self) -> None:
         """Start the thread and open the file."""
         try:
             await self
-        except DRIVER_ERRORS as error:
-            raise translated(error, self._path) from error
+        except BaseException as error:
+            # aiosqlite stops its thread but does not wait for it; the thread would answer to a
+            # loop that may be closed by then, with a traceback on stderr.
+            if self._stopped is not None:
+                await self._stopped
+            if isinstance(error, DRIVER_ERRORS):
+                raise translated(error, self._path) from error
+            raise
+
+    def stop(self) -> asyncio.Future[object] | None:
+        """Tell the thread to close and end; the future is done when it has."""
+        self._stopped = super().stop()
+        return self._stopped
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function on the connection's thread, again and again while SQLite is busy."""
@@ -101,11 +114,17 @@ class Connection(aiosqlite.Connection):
                 return attempt()
 
 
-class _Courtesy:
+class Courtesy:
     """Makes room for other writers: without it one waits up to 1.4 s for a busy neighbour."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.contended = False
+        self._clock = clock
+        self._sleep = sleep
         self._in_a_row = 0
         self._last_commit = 0.0
 
@@ -113,17 +132,17 @@ class _Courtesy:
         """Pause when too many commits came without a gap."""
         if not self.contended:
             return
-        if time.monotonic() - self._last_commit > _COURTESY_S:
+        if self._clock() - self._last_commit > _COURTESY_S:
             self._in_a_row = 0
         elif self._in_a_row >= _COMMITS_IN_A_ROW:
             self._in_a_row = 0
-            time.sleep(_COURTESY_S)
+            self._sleep(_COURTESY_S)
 
     def after_commit(self) -> None:
-        """Count."""
+        """Count a commit."""
         if self.contended:
             self._in_a_row += 1
-            self._last_commit = time.monotonic()
+            self._last_commit = self._clock()
 
 
 def run_steps(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[list[Row]]:

@@ -18,11 +18,11 @@ URL, ``SharedBackendConformance`` adds what several stores and processes on one 
 
 import pytest
 
-pytest.register_assert_rewrite(
-    "cloaca_core.testing.store_conformance", "cloaca_core.testing.backend_conformance"
-)
+for _part in ("backend", "claim", "lease", "observe", "record"):
+    pytest.register_assert_rewrite(f"cloaca_core.testing.{_part}_conformance")
+pytest.register_assert_rewrite("cloaca_core.testing.rows")
 
-# Imported after the line above, so that their asserts explain themselves.
+# Imported after the lines above, so that their asserts explain themselves.
 from cloaca_core.testing.backend_conformance import (  # noqa: E402 - see above
     BackendConformance,
     SharedBackendConformance,

@@ -13,11 +13,13 @@ from cloaca_core.store.records import (
     RunEnd,
     RunFilter,
     RunnerRow,
+    RunRow,
 )
 from cloaca_core.store.states import RunStatus, TaskStatus
 
 WORKFLOW = "public::embedded::orders"
 NOW = 1_700_000_000_000_000
+LATER = NOW + 100
 
 
 def runner(runner_id: str = "r1", *, started_at: int = NOW) -> RunnerRow:
@@ -133,3 +135,10 @@ async def record(
     attempts, ends = list(attempts), list(ends)
     fences = {row.run_id: row.epoch for row in attempts} | {end.id: end.epoch for end in ends}
     return await store.commit(Batch(runner_id, [], attempts, ends, fences))
+
+
+async def stored(store: Store, run_id: str) -> RunRow:
+    """A run that must be there."""
+    run = await store.get_run(run_id)
+    assert run is not None
+    return run

@@ -1,0 +1,163 @@
+"""Any sequence of operations gives the same answers from SQLite as from the model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.records import Batch
+from cloaca_core.store.states import RunStatus, TaskStatus
+from cloaca_core.testing.rows import any_run, attempt, new_run, run_end, runner
+from cloaca_sqlite import BACKEND
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from memory_store import MemoryStore
+
+T = TypeVar("T")
+
+# Small alphabets, so that operations meet: on the same run, key, runner and epoch.
+RUNNERS = st.sampled_from(["r1", "r2", "r3"])
+RUNS = st.sampled_from(["a", "b", "c", "d", "e"])
+WORKFLOWS = st.sampled_from(["public::embedded::x", "public::embedded::y"])
+EPOCHS = st.integers(0, 4)
+BEATS = st.integers(0, 3)
+LIMITS = st.integers(0, 3)
+TAGS = st.sampled_from([("team", "x"), ("team", "y"), ("tier", "1")])
+RUN_STATES = st.sampled_from(list(RunStatus))
+NEW_RUNS = st.lists(
+    st.builds(
+        new_run,
+        RUNS,
+        owner=st.none() | RUNNERS,
+        workflow=WORKFLOWS,
+        key=st.none() | st.sampled_from(["k1", "k2"]),
+        tags=st.sampled_from(["{}", '{"team":"x"}', '{"team":"y","tier":"1"}']),
+    ),
+    max_size=4,
+)
+TASKS = st.sampled_from(["load", "save"])
+TASK_STATES = st.sampled_from(
+    [TaskStatus.RUNNING, TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED]
+)
+FINAL = st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED])
+
+
+@st.composite
+def _records(draw: st.DrawFn) -> Batch:
+    """Attempts and ends of some runs, under epochs that may be stale."""
+    fences = draw(st.dictionaries(RUNS, EPOCHS, min_size=1, max_size=3))
+    some = st.lists(st.sampled_from(sorted(fences)), max_size=4)
+    attempts = [
+        attempt(run, draw(TASKS), draw(st.integers(0, 2)), epoch=fences[run], status=state)
+        for run in draw(some)
+        for state in [draw(TASK_STATES)]
+    ]
+    ends = [run_end(run, epoch=fences[run], status=draw(FINAL)) for run in draw(some)]
+    return Batch(draw(RUNNERS), [], attempts, ends, fences)
+
+
+class StoreAgainstModel(RuleBasedStateMachine):
+    """Every rule asks both and compares; the invariant compares what they then hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.Runner()
+        self.model: Store = MemoryStore()
+        self.store: Store = self.loop.run(BACKEND.open(":memory:", StoreOptions()))
+
+    def teardown(self) -> None:
+        self.loop.run(self.store.close())
+        self.loop.close()
+
+    def same(self, expected: Coroutine[Any, Any, T], given: Coroutine[Any, Any, T]) -> None:
+        assert self.loop.run(expected) == self.loop.run(given)
+
+    @rule(batch=st.builds(Batch, RUNNERS, NEW_RUNS, st.just([]), st.just([]), st.just({})))
+    def submit(self, batch: Batch) -> None:
+        # A run id names one run for ever; the same id with another key would be another run.
+        known = {run.id for run in batch.new_runs} & set(self._run_ids())
+        batch = batch._replace(
+            new_runs=list({r.id: r for r in batch.new_runs if r.id not in known}.values())
+        )
+        self.same(self.model.commit(batch), self.store.commit(batch))
+        self.same(self.model.commit(batch), self.store.commit(batch))
+
+    @rule(batch=_records(), again=st.booleans())
+    def record(self, batch: Batch, again: bool) -> None:
+        self.same(self.model.commit(batch), self.store.commit(batch))
+        if again:
+            self.same(self.model.commit(batch), self.store.commit(batch))
+
+    @rule(runner_id=RUNNERS, workflows=st.sets(WORKFLOWS), limit=LIMITS)
+    def claim(self, runner_id: str, workflows: set[str], limit: int) -> None:
+        arguments = (runner_id, workflows, limit, 7)
+        self.same(self.model.claim(*arguments), self.store.claim(*arguments))
+
+    @rule(runner_id=RUNNERS, run_ids=st.sets(RUNS))
+    def release(self, runner_id: str, run_ids: set[str]) -> None:
+        self.same(self.model.release(runner_id, run_ids), self.store.release(runner_id, run_ids))
+
+    @rule(runner_id=RUNNERS)
+    def register(self, runner_id: str) -> None:
+        row = runner(runner_id)
+        self.same(self.model.register(row), self.store.register(row))
+
+    @rule(runner_id=RUNNERS)
+    def unregister(self, runner_id: str) -> None:
+        self.same(self.model.unregister(runner_id), self.store.unregister(runner_id))
+
+    @rule(runner_id=RUNNERS, lease_until=st.integers(0, 2**62))
+    def beat(self, runner_id: str, lease_until: int) -> None:
+        self.same(self.model.beat(runner_id, lease_until), self.store.beat(runner_id, lease_until))
+
+    @rule(runner_id=RUNNERS, seen_beat=BEATS)
+    def fence(self, runner_id: str, seen_beat: int) -> None:
+        self.same(self.model.fence(runner_id, seen_beat), self.store.fence(runner_id, seen_beat))
+
+    @rule(runner_id=RUNNERS, limit=LIMITS)
+    def take_over(self, runner_id: str, limit: int) -> None:
+        self.same(self.model.take_over(runner_id, limit), self.store.take_over(runner_id, limit))
+
+    @rule(
+        status=st.none() | RUN_STATES,
+        workflow=st.none() | WORKFLOWS,
+        tags=st.lists(TAGS, max_size=2).map(tuple),
+        before=st.none() | RUNS,
+        limit=LIMITS,
+    )
+    def list_runs(
+        self,
+        status: str | None,
+        workflow: str | None,
+        tags: tuple[tuple[str, str], ...],
+        before: str | None,
+        limit: int,
+    ) -> None:
+        wanted = any_run(status=status, workflow=workflow, tags=tags, before=before, limit=limit)
+        self.same(self.model.list_runs(wanted), self.store.list_runs(wanted))
+
+    @invariant()
+    def they_hold_the_same(self) -> None:
+        runs = self._run_ids()
+        for run_id in runs:
+            self.same(self.model.get_run(run_id), self.store.get_run(run_id))
+        self.same(self.model.list_runs(any_run()), self.store.list_runs(any_run()))
+        self.same(self.model.load_attempts(runs), self.store.load_attempts(runs))
+        self.same(self.model.ended(runs), self.store.ended(runs))
+        self.same(self.model.runners(), self.store.runners())
+
+    def _run_ids(self) -> list[str]:
+        return [run.id for run in self.loop.run(self.model.list_runs(any_run()))]
+
+
+TestStoreAgainstModel = StoreAgainstModel.TestCase
+TestStoreAgainstModel.settings = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)

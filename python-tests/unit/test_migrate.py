@@ -1,0 +1,113 @@
+"""What is applied, what is refused, and that nothing is half done."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from cloaca_core.errors import NewerSchemaError, StoreOpenError
+from cloaca_core.store.migrate import (
+    Applied,
+    Migration,
+    load_migrations,
+    migrate,
+    parse_migration,
+    pending,
+)
+
+ONE = parse_migration("0001_initial.sql", "CREATE TABLE a (x);")
+TWO = parse_migration("0002_more.sql", "CREATE TABLE b (x);")
+
+
+def applied(*migrations: Migration) -> list[Applied]:
+    return [Applied(*migration[:3]) for migration in migrations]
+
+
+class Database:
+    """A migrator that only remembers; ``meanwhile`` is applied by somebody else first."""
+
+    def __init__(self, *has: Migration, meanwhile: tuple[Migration, ...] = ()) -> None:
+        self.has = list(has)
+        self.meanwhile = list(meanwhile)
+
+    async def applied(self) -> list[Applied]:
+        return applied(*self.has)
+
+    async def apply(self, migration: Migration) -> None:
+        self.has += self.meanwhile
+        self.meanwhile = []
+        if migration.number not in [has.number for has in self.has]:
+            self.has.append(migration)
+
+
+def test_a_file_name_gives_number_and_name() -> None:
+    assert (TWO.number, TWO.name, TWO.sql) == (2, "more", "CREATE TABLE b (x);")
+
+
+@pytest.mark.parametrize("name", ["1_initial.sql", "0001-initial.sql", "0001_Initial.sql", "x"])
+def test_another_file_name_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="not the name of a migration"):
+        parse_migration(name, "")
+
+
+def test_the_checksum_does_not_depend_on_how_lines_end() -> None:
+    unix, windows = (parse_migration("0001_a.sql", text) for text in ("a\nb\n", "a\r\nb\r\n"))
+
+    assert unix == windows
+    assert unix.checksum != parse_migration("0001_a.sql", "a\nb\nc\n").checksum
+
+
+@pytest.mark.parametrize(
+    ("has", "expected"),
+    [
+        ([], [ONE, TWO]),
+        ([ONE], [TWO]),
+        ([ONE, TWO], []),
+    ],
+)
+def test_what_is_missing_is_pending(has: list[Migration], expected: list[Migration]) -> None:
+    assert pending(applied(*has), [ONE, TWO]) == expected
+
+
+def test_a_newer_schema_is_refused() -> None:
+    with pytest.raises(NewerSchemaError, match=r"schema 2 of a newer .* one knows schema 1") as e:
+        pending(applied(ONE, TWO), [ONE])
+
+    assert (e.value.found, e.value.known) == (2, 1)
+
+
+def test_a_migration_that_was_changed_after_its_release_is_refused() -> None:
+    changed = ONE._replace(checksum="0" * 64)
+
+    with pytest.raises(StoreOpenError, match=r"migration 1 \(initial\).*checksum differs"):
+        pending(applied(changed), [ONE, TWO])
+
+
+def test_a_new_database_gets_everything_in_order() -> None:
+    database = Database()
+
+    asyncio.run(migrate(database, [ONE, TWO]))
+
+    assert database.has == [ONE, TWO]
+
+
+def test_what_another_process_applied_first_is_left() -> None:
+    database = Database(meanwhile=(ONE, TWO))
+
+    asyncio.run(migrate(database, [ONE, TWO]))
+
+    assert database.has == [ONE, TWO]
+
+
+def test_a_newer_process_that_was_faster_is_noticed() -> None:
+    database = Database(meanwhile=(ONE, TWO))
+
+    with pytest.raises(NewerSchemaError):
+        asyncio.run(migrate(database, [ONE]))
+
+
+def test_the_migrations_of_sqlite_are_in_its_package() -> None:
+    first = load_migrations("cloaca_sqlite")[0]
+
+    assert (first.number, first.name) == (1, "initial")
+    assert "CREATE TABLE cloaca_run" in first.sql

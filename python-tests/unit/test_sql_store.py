@@ -1,0 +1,93 @@
+"""The steps that a store makes of an operation. What they do is in the conformance tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from importlib.resources import files
+
+import pytest
+from cloaca_core.store.dialect import Step
+from cloaca_core.store.queries import Row
+from cloaca_core.store.records import Batch
+from cloaca_core.store.sql_store import SqlStore
+from cloaca_core.testing.rows import attempt, new_run, run_end
+
+
+class RecordingDialect:
+    """Notes each transaction and answers nothing."""
+
+    placeholder = "?"
+    overrides = files("cloaca_sqlite").joinpath("overrides.sql").read_text("utf-8")
+
+    def __init__(self) -> None:
+        self.transactions: list[list[str]] = []
+
+    def array(self, values: Collection[str]) -> object:
+        return tuple(values)
+
+    async def write(self, steps: Sequence[Step]) -> list[list[Row]]:
+        self.transactions.append([step.statement.name for step in steps])
+        return [[] for _ in steps]
+
+    async def read(self, steps: Sequence[Step]) -> list[list[Row]]:
+        return await self.write(steps)
+
+    def lease_clock(self) -> int:
+        return 7
+
+    async def wait_changed(self) -> None:
+        pass
+
+    def set_contended(self, *, contended: bool) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("batch", "steps"),
+    [
+        (Batch("r", [], [], [], {}), []),  # no transaction at all
+        (Batch("r", [new_run("a", owner=None)], [], [], {}), ["insert_run"]),
+        (Batch("r", [new_run("a")], [], [], {}), ["insert_run", "owned_runs"]),
+        (
+            Batch("r", [new_run("a", owner=None, key="k", tags='{"t":"x"}')], [], [], {}),
+            ["insert_run", "insert_tag", "find_keys"],
+        ),
+        (Batch("r", [], [attempt("a")], [], {"a": 1}), ["fence_runs", "record_attempt"]),
+        (Batch("r", [], [], [run_end("a")], {"a": 1}), ["fence_runs", "end_run"]),
+        (
+            Batch("r", [new_run("b")], [attempt("a")], [run_end("a")], {"a": 1}),
+            ["insert_run", "owned_runs", "fence_runs", "record_attempt", "end_run"],
+        ),
+    ],
+)
+def test_a_batch_is_one_transaction_of_the_steps_that_have_rows(
+    batch: Batch, steps: list[str]
+) -> None:
+    dialect = RecordingDialect()
+    # The dialect answers nothing, so a key that was sent cannot be found again.
+    store = SqlStore(dialect)
+
+    asyncio.run(store.commit(batch))
+
+    assert dialect.transactions == ([steps] if steps else [])
+
+
+def test_an_attempt_of_a_run_without_a_fence_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(KeyError):
+        asyncio.run(SqlStore(RecordingDialect()).commit(Batch("r", [], [attempt("a")], [], {})))
+
+
+def test_a_dialect_without_a_statement_is_refused_when_the_store_is_made() -> None:
+    class Incomplete(RecordingDialect):
+        overrides = ""
+
+    with pytest.raises(LookupError, match="statements without SQL: claim, ended_runs"):
+        SqlStore(Incomplete())
+
+
+def test_the_lease_clock_is_the_dialect_s() -> None:
+    assert SqlStore(RecordingDialect()).lease_clock() == 7

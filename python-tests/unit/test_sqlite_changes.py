@@ -1,0 +1,129 @@
+"""Waiting for changes: own commits do not count, others' do, and waiting gets cheaper."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from cloaca_sqlite import changes
+from cloaca_sqlite.changes import ChangeWatch
+from cloaca_sqlite.driver import Connection
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest_asyncio.fixture
+async def two(tmp_path: Path) -> AsyncIterator[tuple[Connection, Connection]]:
+    path = str(tmp_path / "changes.db")
+    pair = [Connection(f"file:{path}?mode=rwc", path=path, busy_timeout=5) for _ in range(2)]
+    for connection in pair:
+        await connection.open()
+    await pair[0].call(lambda raw: raw.execute("PRAGMA journal_mode = WAL").fetchall())
+    await _write(pair[0], "CREATE TABLE t (x)")
+    yield pair[0], pair[1]
+    for connection in pair:
+        await connection.close()
+
+
+async def _write(connection: Connection, sql: str = "INSERT INTO t VALUES (1)") -> None:
+    await connection.transact(lambda raw: raw.execute(sql).fetchall())
+
+
+async def _polls(watch: ChangeWatch, monkeypatch: pytest.MonkeyPatch, count: int) -> list[float]:
+    """The delays of a watch that is stopped after so many polls without a change."""
+    delays: list[float] = []
+
+    async def pause(self: ChangeWatch) -> None:
+        delays.append(self._delay)
+        self._delay = min(self._delay * changes._GROWTH, changes.LAST_DELAY_S)
+        if len(delays) == count:
+            self.stop()
+
+    monkeypatch.setattr(ChangeWatch, "_pause", pause)
+    await watch.wait()
+    return delays
+
+
+async def test_a_commit_of_another_connection_ends_the_wait(
+    two: tuple[Connection, Connection],
+) -> None:
+    watch = ChangeWatch(two[0])
+    await watch.wait()
+
+    await _write(two[1])
+
+    await asyncio.wait_for(watch.wait(), 60)
+
+
+async def test_own_commits_do_not(
+    two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = ChangeWatch(two[0])
+    await watch.wait()
+
+    await _write(two[0])
+
+    assert len(await _polls(watch, monkeypatch, 5)) == 5
+
+
+async def test_a_change_between_two_waits_is_not_missed(
+    two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = ChangeWatch(two[0])
+    await watch.wait()
+    await _write(two[1])
+    await _write(two[0])
+
+    assert await _polls(watch, monkeypatch, 5) == []
+
+
+async def test_waiting_backs_off_from_100_ms_to_1_s(
+    two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = ChangeWatch(two[0])
+    await watch.wait()
+
+    delays = await _polls(watch, monkeypatch, 12)
+
+    assert delays[0] == 0.1
+    assert delays == sorted(delays)
+    assert delays[-1] == 1.0
+
+
+async def test_a_change_makes_it_eager_again(
+    two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = ChangeWatch(two[0])
+    await watch.wait()
+    watch._delay = 1.0
+    await _write(two[1])
+    await watch.wait()
+
+    assert await _polls(watch, monkeypatch, 1) == [0.1]
+
+
+async def test_stopping_ends_a_wait_that_has_nothing_to_watch() -> None:
+    watch = ChangeWatch(None)
+    waiting = asyncio.create_task(watch.wait())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+
+    watch.stop()
+
+    await asyncio.wait_for(waiting, 60)
+
+
+async def test_stopping_ends_a_pause(two: tuple[Connection, Connection]) -> None:
+    watch = ChangeWatch(two[0])
+    await watch.wait()
+    watch._delay = 3600.0
+    waiting = asyncio.create_task(watch.wait())
+    await asyncio.wait({waiting}, timeout=0.05)
+    assert not waiting.done()
+
+    watch.stop()
+
+    await asyncio.wait_for(waiting, 60)

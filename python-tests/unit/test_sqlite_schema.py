@@ -1,0 +1,111 @@
+"""The schema: searched by index, readable by people, its names its own."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.resources import files
+
+import pytest
+from cloaca_core.store.queries import Statement, compile_statement, parse
+from cloaca_sqlite.migrator import split_statements
+
+
+def _statements() -> list[Statement]:
+    shared = files("cloaca_core.store").joinpath("queries.sql").read_text("utf-8")
+    overrides = files("cloaca_sqlite").joinpath("overrides.sql").read_text("utf-8")
+    texts = parse(shared) | parse(overrides)
+    return [compile_statement(name, text, "?") for name, text in texts.items()]
+
+
+@pytest.fixture
+def raw() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
+        script = files("cloaca_sqlite").joinpath("migrations/0001_initial.sql")
+        for statement in split_statements(script.read_text("utf-8")):
+            raw.execute(statement)
+        yield raw
+
+
+def _plan(raw: sqlite3.Connection, statement: Statement) -> list[str]:
+    nothing = [None] * len(statement.parameters)
+    rows = raw.execute(f"EXPLAIN QUERY PLAN {statement.sql}", nothing)
+    return [str(row[3]) for row in rows]
+
+
+@pytest.mark.parametrize("statement", _statements(), ids=lambda statement: statement.name)
+def test_no_statement_reads_a_whole_table(raw: sqlite3.Connection, statement: Statement) -> None:
+    # What may be read whole: lists in parameters, single rows, and the few runners.
+    small = {"json_each", "wanted", "other", "CONSTANT", "one", "cloaca_runner"}
+    scans = [line for line in _plan(raw, statement) if line.startswith("SCAN")]
+
+    assert [line for line in scans if line.split()[1] not in small] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["list_runs", "list_runs_of_status", "list_runs_of_workflow", "list_runs_of_tag"]
+)
+def test_a_listing_is_cut_by_its_index_without_sorting(raw: sqlite3.Connection, name: str) -> None:
+    (statement,) = [statement for statement in _statements() if statement.name == name]
+
+    assert "ORDER BY" not in " ".join(_plan(raw, statement))
+
+
+def test_a_claim_finds_the_runs_that_it_updates_by_id(raw: sqlite3.Connection) -> None:
+    (claim,) = [statement for statement in _statements() if statement.name == "claim"]
+
+    assert _plan(raw, claim)[0].endswith("(id=?)")
+
+
+def test_all_names_begin_with_ours(raw: sqlite3.Connection) -> None:
+    names = [row[0] for row in raw.execute("SELECT tbl_name FROM sqlite_master")]
+
+    assert [name for name in names if not name.startswith("cloaca_")] == []
+
+
+def test_the_views_show_instants_to_people(raw: sqlite3.Connection) -> None:
+    raw.execute(
+        "INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, started_at,"
+        " ended_at, tags, input) VALUES ('a', 'w', 'v', 'Completed', 1, 1700000000000001,"
+        " 1700000000500000, 1700000002000000, '{}', ?)",
+        (json.dumps({"a": 1}),),
+    )
+    raw.execute(
+        "INSERT INTO cloaca_attempt (run_id, task_id, attempt, epoch, status, started_at, crashes)"
+        " VALUES ('a', 't', 1, 1, 'Running', 1700000000000000, 0)"
+    )
+
+    assert raw.execute(
+        "SELECT created_at, started_at, ended_at, seconds, input FROM cloaca_run_readable"
+    ).fetchall() == [
+        (
+            "2023-11-14T22:13:20.000001Z",
+            "2023-11-14T22:13:20.500000Z",
+            "2023-11-14T22:13:22.000000Z",
+            1.5,
+            '{"a": 1}',
+        )
+    ]
+    assert raw.execute(
+        "SELECT started_at, ended_at, seconds FROM cloaca_attempt_readable"
+    ).fetchall() == [("2023-11-14T22:13:20.000000Z", None, None)]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("", []),
+        ("A;\nB;\n", ["A;\n", "B;\n"]),
+        ("A\n;\n-- it; said\nB;", ["A\n;\n", "-- it; said\nB;"]),
+        ("A ';\n';\nB;", ["A ';\n';\n", "B;"]),
+        ("A", ["A"]),  # executing it will say what is missing
+        (
+            "CREATE TRIGGER t AFTER INSERT ON a BEGIN\nDELETE FROM b;\nEND;\nB;",
+            ["CREATE TRIGGER t AFTER INSERT ON a BEGIN\nDELETE FROM b;\nEND;\n", "B;"],
+        ),
+    ],
+)
+def test_a_script_is_split_at_its_statements(script: str, expected: list[str]) -> None:
+    assert list(split_statements(script)) == expected

@@ -1,0 +1,109 @@
+"""Every form of a SQLite URL, and every refusal, without touching a file."""
+
+from __future__ import annotations
+
+import pytest
+from cloaca_core.errors import StoreOpenError
+from cloaca_sqlite.url import MEMORY, Target, parse
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        (":memory:", MEMORY),
+        ("sqlite://:memory:", MEMORY),
+        ("sqlite:///:memory:", MEMORY),
+        ("file::memory:", MEMORY),
+        ("work.db", "work.db"),
+        ("dir/work.db", "dir/work.db"),
+        ("/abs/work.db", "/abs/work.db"),
+        ("C:\\data\\work.db", "C:\\data\\work.db"),  # a letter is a drive, not a scheme
+        ("100%25.db", "100%25.db"),  # a plain path is not decoded
+        ("file:work.db", "work.db"),
+        ("file:work.db?mode=rwc", "work.db"),
+        ("file:/abs/work.db", "/abs/work.db"),
+        ("file:///abs/work.db", "/abs/work.db"),
+        ("file://localhost/abs/work.db", "/abs/work.db"),
+        ("file:a%20b%3F.db", "a b?.db"),
+        ("sqlite://work.db", "work.db"),
+        ("sqlite://dir/work.db", "dir/work.db"),
+        ("sqlite://a%20b%3F.db", "a b?.db"),
+        ("sqlite:///abs.db", "/abs.db"),
+        ("sqlite:////abs.db", "/abs.db"),
+        ("SQLite://work.db", "work.db"),
+        ("sqlite://work.db?_synchronous=NORMAL", "work.db"),
+        ("work.db?_busy_timeout=1", "work.db"),
+        ("anything?mode=memory", MEMORY),
+    ],
+)
+def test_every_form_gives_its_path(url: str, path: str) -> None:
+    assert parse(url).path == path
+
+
+def test_defaults_are_durable() -> None:
+    assert parse("work.db") == Target("work.db", "rwc", "FULL", 5000, None)
+
+
+def test_parameters_take_effect_in_any_case() -> None:
+    url = "work.db?mode=RW&_journal_mode=wal&_synchronous=normal&_busy_timeout=250"
+
+    assert parse(url) == Target("work.db", "rw", "NORMAL", 250, None)
+
+
+@pytest.mark.parametrize(
+    ("url", "reading"),
+    [
+        ("sqlite:///dir/work.db", "dir/work.db"),  # written with three slashes by habit
+        ("sqlite:////dir/work.db", None),  # four can only mean absolute
+        ("/dir/work.db", None),
+        ("sqlite://work.db", None),
+        ("sqlite:///x?mode=memory", None),
+    ],
+)
+def test_only_three_slashes_may_have_meant_a_relative_path(url: str, reading: str | None) -> None:
+    assert parse(url).relative_reading == reading
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("", "names no file"),
+        ("sqlite://", "names no file"),
+        ("?mode=rwc", "names no file"),
+        ("sqlite:work.db", "two slashes"),
+        ("postgresql://host/db", "scheme 'postgresql'"),
+        ("file://host/abs.db", "no host"),
+        ("sqlite://user:secret@host/db", "no user, password or host"),
+        ("a\0b.db", "NUL"),
+        ("sqlite://a%00b.db", "NUL"),
+        ("work.db?mod=rw", "unknown parameter 'mod': did you mean 'mode'?"),
+        ("work.db?synchronous=FULL", "did you mean '_synchronous'?"),
+        ("work.db?cache=shared", "unknown parameter 'cache'"),
+        ("work.db?mode=rw&mode=ro", "'mode' is given twice"),
+        ("work.db?mode=", "mode=: expected one of rwc, rw, ro, memory"),
+        ("work.db?_journal_mode=DELETE", "expected one of WAL"),
+        ("work.db?_synchronous=OFF", "expected one of FULL, NORMAL, EXTRA"),
+        ("work.db?_busy_timeout=-1", "whole milliseconds"),
+        ("work.db?_busy_timeout=1.5", "whole milliseconds"),
+        ("work.db?_busy_timeout=\u0661", "whole milliseconds"),  # a digit, but not ours
+        (":memory:?mode=ro", "mode=ro makes no sense"),
+    ],
+)
+def test_what_is_wrong_is_refused_by_name(url: str, message: str) -> None:
+    with pytest.raises(StoreOpenError) as refusal:
+        parse(url)
+
+    assert message in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_target_or_a_refusal(text: str) -> None:
+    try:
+        target = parse(text)
+    except StoreOpenError:
+        return
+    assert target.path
+    assert "\0" not in target.path
