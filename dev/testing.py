@@ -234,9 +234,11 @@ def _wait(process: subprocess.Popen[bytes]) -> int | None:
     try:
         return process.wait(timeout=JOB_SECONDS)
     except subprocess.TimeoutExpired:
+        return None
+    finally:
+        # Its group may outlive it: what a test started and forgot ends here.
         _kill(process)
         process.wait()
-        return None
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

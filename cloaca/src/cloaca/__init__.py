@@ -52,12 +52,12 @@ from cloaca_core.errors import (
     WorkflowValidationError as WorkflowValidationError,
 )
 
+# Not in __all__: a star import would look for it, and so start the drivers.
 __backend__: str | None
 
 __all__ = [
     # what is installed
     "BackendInfo",
-    "__backend__",
     "__version__",
     "available_backends",
     "get_backend",
