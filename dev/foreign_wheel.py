@@ -26,6 +26,12 @@ class Backend:
     version = __version__
     unusable_reason = None
 
+    def check_url(self, url):
+        pass
+
+    async def open(self, url, options):
+        raise NotImplementedError
+
 
 BACKEND = Backend()
 """

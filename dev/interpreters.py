@@ -15,7 +15,7 @@ from pathlib import Path
 
 MINORS = ("3.11", "3.12", "3.13", "3.14")
 # The project needs these, and a Python built without them shows it only when they are imported.
-_QUESTION = "import sqlite3, ssl, venv, sys; print(*sys.version_info[:3])"
+_QUESTION = "import sqlite3, ssl, venv, sys; print(*sys.version_info[:3], sys.executable)"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -69,5 +69,6 @@ def _ask(path: Path) -> Interpreter | None:
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
-    major, minor, micro = map(int, answer.split())
-    return Interpreter((major, minor, micro), path)
+    # It names itself: what was asked may be a shim that is of no use away from here.
+    major, minor, micro, executable = answer.strip().split(" ", 3)
+    return Interpreter((int(major), int(minor), int(micro)), Path(executable))

@@ -146,11 +146,13 @@ def _environments(folder: Path, targets: Sequence[Target]) -> dict[Target, Path]
     """An environment per target, by tox; each target's Python with the wheels installed."""
     step(f"making environments: {', '.join(target.name for target in targets)}")
     work = folder / "tox"
-    discover = [word for each in targets for word in ("--discover", str(each.interpreter.path))]
-    tox = [sys.executable, "-m", "tox", "run", "--notest", "--quiet", "--workdir", str(work)]
     names = ",".join(target.name for target in targets)
-    command = [*tox, *discover, "--skip-missing-interpreters", "false", "-e", names]
-    run(command, cwd=ROOT, env={"UV_PYTHON_DOWNLOADS": "never"}, quiet=True)
+    tox = [sys.executable, "-m", "tox", "run", "--notest", "--quiet", "--workdir", str(work)]
+    command = [*tox, "--skip-missing-interpreters", "false", "-e", names]
+    # tox looks on PATH, where a broken shim would stop it: those that were tried come first.
+    found = [str(target.interpreter.path.parent) for target in targets]
+    path = os.pathsep.join([*found, os.environ["PATH"]])
+    run(command, cwd=ROOT, env={"PATH": path, "UV_PYTHON_DOWNLOADS": "never"}, quiet=True)
     return {target: _filled(work / target.name, target) for target in targets}
 
 
@@ -234,9 +236,11 @@ def _wait(process: subprocess.Popen[bytes]) -> int | None:
     try:
         return process.wait(timeout=JOB_SECONDS)
     except subprocess.TimeoutExpired:
+        return None
+    finally:
+        # Its group may outlive it: what a test started and forgot ends here.
         _kill(process)
         process.wait()
-        return None
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

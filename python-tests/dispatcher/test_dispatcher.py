@@ -252,6 +252,8 @@ def test_a_backend_of_another_version_is_listed_as_unusable(mismatched: Installa
         ("raise ImportError('libfoo.so.5: cannot open')", "libfoo.so.5: cannot open"),
         # Anything else that a driver does while it is imported.
         ("raise OSError('no such device')", "OSError: no such device"),
+        # A name that the wheel of another maker does not export.
+        ("raise AttributeError('BACKEND')", "AttributeError: BACKEND"),
     ],
 )
 def test_a_broken_driver_tells_its_own_reason_and_not_that_it_is_not_installed(
@@ -319,6 +321,19 @@ def test_a_third_party_backend_with_two_schemes_is_one_backend(install: Install)
     assert birds.ask("[b.name for b in cloaca.available_backends()]") == ["duck"]
     asked = "[backend_for(s + '://pond').name for s in ('duck', 'goose')]"
     assert birds.ask(asked, CLOACA_BACKEND="duck") == ["birds", "birds"]
+
+
+def test_a_third_party_that_exports_something_else_does_not_spoil_the_list(
+    install: Install,
+) -> None:
+    stone = ForeignWheel(
+        name="stone",
+        sources={"stone.py": "BACKEND = object()\n"},
+        entry_points="[cloaca.backends]\nstone = stone:BACKEND\n",
+    )
+    usable, reason = install(SQLITE, foreign=(stone,)).installed()["stone"][1:]
+    assert not usable
+    assert "has no name, schemes, version" in reason
 
 
 def test_a_third_party_cannot_take_over_a_known_scheme(install: Install) -> None:

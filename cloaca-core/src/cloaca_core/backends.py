@@ -37,6 +37,7 @@ FORCE_VARIABLE = "CLOACA_BACKEND"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 # A URL without a scheme is a file's name, and ``file:`` is SQLite's own form of one.
 _SCHEMES_OF = {"sqlite": ("sqlite", "file"), "postgres": ("postgresql", "postgres")}
+_MEMBERS = ("name", "schemes", "version", "unusable_reason", "check_url", "open")
 _MODULES = {"sqlite": "cloaca_sqlite", "postgres": "cloaca_postgres"}
 
 
@@ -211,7 +212,7 @@ def _version_constant(source: _Source) -> str:
         raise BackendUnusableError(f"The {source.name} backend is damaged: it has no {name}")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    return str(module.__version__)
+    return str(getattr(module, "__version__", "unknown"))
 
 
 def _refuse_other_version(name: str, version: str) -> None:
@@ -223,23 +224,31 @@ def _refuse_other_version(name: str, version: str) -> None:
 
 
 def _import(source: _Source) -> Backend:
+    """The object that the backend exports; whatever goes wrong on the way is its own reason."""
     try:
-        if source.entry_point is not None:
-            backend: Backend = source.entry_point.load()
-        else:
-            backend = import_module(source.module).BACKEND
+        return _exported(source)
     except ModuleNotFoundError as error:
         if error.name == source.module:
             raise _not_installed(source) from error
         raise _broken(source, error) from error
     except Exception as error:  # a driver may fail in any way while it is imported
         raise _broken(source, error) from error
+
+
+def _exported(source: _Source) -> Backend:
+    if source.entry_point is None:
+        backend: Backend = import_module(source.module).BACKEND
+    else:
+        backend = source.entry_point.load()
+    lacking = [name for name in _MEMBERS if not hasattr(backend, name)]
+    if lacking:
+        raise AttributeError(f"what it exports as a backend has no {', '.join(lacking)}")
     return backend
 
 
 def _broken(source: _Source, error: Exception) -> BackendUnusableError:
     return BackendUnusableError(
-        f"The {source.name} backend is installed, but its driver cannot be imported: "
+        f"The {source.name} backend is installed, but its driver cannot be loaded: "
         f"{type(error).__name__}: {error}"
     )
 

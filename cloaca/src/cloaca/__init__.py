@@ -111,6 +111,7 @@ from cloaca_core.workflow import (
     Workflow as Workflow,
 )
 
+# Not in __all__: a star import would look for it, and so start the drivers.
 __backend__: str | None
 
 __all__ = [
@@ -153,7 +154,6 @@ __all__ = [
     "RunEvent",
     # what is installed
     "BackendInfo",
-    "__backend__",
     "__version__",
     "available_backends",
     "get_backend",
