@@ -184,9 +184,9 @@ class EngineHost:
             context = Context(context)
         data: dict[str, JsonValue] = dict(context._data)
         text = encode(data)
-        if len(text.encode()) > self.config.max_context_bytes:
+        if (size := len(text.encode())) > self.config.max_context_bytes:
             raise ContextValueError(
-                f"context is {len(text.encode())} bytes long; "
+                f"context is {size} bytes long; "
                 f"max_context_bytes is {self.config.max_context_bytes}"
             )
         return NewInput(data, text)
