@@ -67,6 +67,11 @@ class EngineHost:
         self._engine: Engine | None = None
         self._thread: LoopThread | None = None
 
+    def __str__(self) -> str:
+        """For the façades' reprs: no URL, which may hold a password."""
+        is_open = self._engine is not None and self._closing is None
+        return f"{self._backend.name}, {'open' if is_open else 'closed'}"
+
     # -- open and close ----------------------------------------------------------------------
 
     def open(self) -> concurrent.futures.Future[None]:
