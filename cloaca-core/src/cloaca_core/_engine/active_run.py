@@ -24,7 +24,6 @@ class ActiveRun:
     """
 
     __slots__ = (
-        "deadline",
         "epoch",
         "graph",
         "id",
@@ -38,6 +37,7 @@ class ActiveRun:
         "retries",
         "row",
         "size_bound",
+        "time_limit",
     )
 
     def __init__(
@@ -59,7 +59,7 @@ class ActiveRun:
         self.recovered = row.recoveries > 0
         self.jobs: dict[int, Job] = {}
         self.retries: dict[int, asyncio.TimerHandle] = {}
-        self.deadline: asyncio.TimerHandle | None = None
+        self.time_limit: float | None = None
         self.size_bound = len(row.input.encode())
         self.over = False
         self.lent = 0

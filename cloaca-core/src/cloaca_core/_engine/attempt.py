@@ -50,7 +50,6 @@ class Job(Work):
         "started_at",
         "task",
         "timeout",
-        "timer",
     )
 
     def __init__(
@@ -80,7 +79,6 @@ class Job(Work):
         self.started_at: int | None = None
         self.outcome: Outcome | None = None
         self.marked = False
-        self.timer: asyncio.TimerHandle | None = None
 
     def run(self) -> None:
         """Call the body, with context variables of its own."""

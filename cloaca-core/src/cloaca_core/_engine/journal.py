@@ -42,6 +42,11 @@ class Submission:
     accepted: Callable[[Committed], None]
     refused: Callable[[StoreDataError], None]
 
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds."""
+        return sum([len(row.input) for row in self.rows])
+
 
 @dataclass(slots=True)
 class Record:
@@ -58,6 +63,12 @@ class Record:
     recorded: Callable[[], None]
     lost: Callable[[], None]
     refused: Callable[[StoreDataError], None]
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds."""
+        weight = 0 if self.end is None else len(self.end.final_context)
+        return weight + sum([len(row.change or "") for row in self.attempts])
 
 
 Entry: TypeAlias = Submission | Record
@@ -91,7 +102,7 @@ class Journal:
     def add(self, entry: Entry) -> None:
         """Take an entry; exactly one of its callbacks is called, unless ``become`` comes first."""
         self._inbox.append(entry)
-        self._bytes += _weight(entry)
+        self._bytes += entry.weight
         if len(self._inbox) >= MAX_INBOX_ROWS or self._bytes >= MAX_INBOX_BYTES:
             self._room.clear()
         self._wake()
@@ -125,7 +136,7 @@ class Journal:
         self.runner_id = runner_id
         kept = [entry for entry in self._inbox if isinstance(entry, Submission)]
         self._inbox = deque(kept)
-        self._bytes = sum(map(_weight, kept))
+        self._bytes = sum([entry.weight for entry in kept])
 
     def _wake(self) -> None:
         self._idle.clear()
@@ -149,7 +160,7 @@ class Journal:
         while self._inbox and len(entries) < MAX_BATCH_ROWS and weight < MAX_BATCH_BYTES:
             entry = self._inbox.popleft()
             entries.append(entry)
-            weight += _weight(entry)
+            weight += entry.weight
         self._bytes -= weight
         self._room.set()
         return entries, self._start_marks()
@@ -201,13 +212,6 @@ class Journal:
             middle = len(entries) // 2
             await self._write(entries[:middle], [])
             await self._write(entries[middle:], [])
-
-
-def _weight(entry: Entry) -> int:
-    if isinstance(entry, Submission):
-        return sum(len(row.input) for row in entry.rows)
-    weight = 0 if entry.end is None else len(entry.end.final_context)
-    return weight + sum(len(row.change or "") for row in entry.attempts)
 
 
 def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Batch:

@@ -45,9 +45,10 @@ class RecentRuns:
 
 
 def _weight(ended: Ended) -> int:
-    return len(ended.row.final_context or "") + sum(
-        len(row.change or "") + len(row.error_traceback or "") for row in ended.attempts
-    )
+    weight = len(ended.row.final_context or "")
+    for row in ended.attempts:
+        weight += len(row.change or "") + len(row.error_traceback or "")
+    return weight
 
 
 class Waiters:
