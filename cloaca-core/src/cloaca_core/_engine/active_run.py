@@ -51,7 +51,7 @@ class ActiveRun:
     ) -> None:
         self.id = row.id
         self.epoch = row.epoch
-        self.row = row._replace(input="")  # it is in the plan; kept twice it would cost memory
+        self.row = row
         self.graph = graph
         self.plan = RunPlan(graph, run_input, default_rule=default_rule, known=recalled.known)
         self.resume = recalled.resume

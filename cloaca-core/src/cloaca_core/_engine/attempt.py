@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Set as AbstractSet
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -155,7 +155,7 @@ def change_of(
     if value is None or value is context:
         return _changed_keys(given, context._data, context._touched)
     if isinstance(value, Context):
-        return _changed_keys(given, value._data, [*given, *value._data])
+        return _changed_keys(given, value._data, {*given, *value._data})
     if isinstance(value, Mapping):
         context.update_from_dict(value)
         return _changed_keys(given, context._data, context._touched)
@@ -166,17 +166,17 @@ def change_of(
 
 
 def _changed_keys(
-    given: Mapping[str, JsonValue], data: Mapping[str, JsonValue], keys: Iterable[str]
+    given: Mapping[str, JsonValue], data: Mapping[str, JsonValue], keys: AbstractSet[str]
 ) -> Change:
-    new: dict[str, JsonValue] = {}
-    removed: list[str] = []
-    for key in dict.fromkeys(keys):
-        if key not in data:
-            if key in given:
-                removed.append(key)
-        elif key not in given or not same_value(given[key], data[key]):
-            new[key] = data[key]
-    return Change(new, removed)
+    """The change to ``keys``, in the order of the contexts: a set's differs in each process."""
+    if not keys:
+        return Change({}, [])
+    new = {
+        key: value
+        for key, value in data.items()
+        if key in keys and not (key in given and same_value(given[key], value))
+    }
+    return Change(new, [key for key in given if key in keys and key not in data])
 
 
 def _check_size(job: Job, change: Change, text: str) -> None:

@@ -139,19 +139,10 @@ class Conductor:
         run: ActiveRun,
         attempts: list[AttemptRow],
         end: RunEnd | None,
-        recorded: Callable[[], None],
+        then: Callable[[], None],
     ) -> None:
-        self.journal.add(
-            Record(
-                run.id,
-                run.epoch,
-                attempts,
-                end,
-                recorded=recorded,
-                lost=partial(self.drop, run),
-                refused=partial(self._unstorable, run),
-            )
-        )
+        """Have rows of a run written, and go on when they are durable."""
+        self.journal.add(_RunRecord(self, run, attempts, end, then))
 
     def _act(self, run: ActiveRun, ready: list[int], end: RunEnd | None) -> None:
         if end is not None:
@@ -338,7 +329,7 @@ class Conductor:
         """The run has passed its deadline."""
         self._break_off(run, f"Pipeline timeout after {run.time_limit:g}s")
 
-    def _unstorable(self, run: ActiveRun, error: StoreDataError) -> None:
+    def unstorable(self, run: ActiveRun, error: StoreDataError) -> None:
         """The database will not take what the run has to record."""
         log.error("run %s: a record was refused: %s", run.id, error)
         if run.over:
@@ -367,6 +358,37 @@ class Conductor:
         self._next_suspect(job)
         if not job.abandoned:
             self._executor.abandon(job)
+
+
+class _RunRecord(Record):
+    """What the journal's answer means for a run."""
+
+    __slots__ = ("_conductor", "_run", "_then")
+
+    def __init__(
+        self,
+        conductor: Conductor,
+        run: ActiveRun,
+        attempts: list[AttemptRow],
+        end: RunEnd | None,
+        then: Callable[[], None],
+    ) -> None:
+        super().__init__(run.id, run.epoch, attempts, end)
+        self._conductor = conductor
+        self._run = run
+        self._then = then
+
+    def recorded(self) -> None:
+        """Act on it."""
+        self._then()
+
+    def lost(self) -> None:
+        """The run belongs to somebody else."""
+        self._conductor.drop(self._run)
+
+    def refused(self, error: StoreDataError) -> None:
+        """The run cannot go on as planned."""
+        self._conductor.unstorable(self._run, error)
 
 
 class _Judgement(Work):

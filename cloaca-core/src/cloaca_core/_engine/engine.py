@@ -183,6 +183,7 @@ class Engine:
 
     def _ended(self, run: ActiveRun, end: RunEnd) -> None:
         row = run.row._replace(
+            input="",
             status=end.status,
             final_context=end.final_context,
             error_message=end.error_message,

@@ -67,6 +67,11 @@ class EngineHost:
         self._engine: Engine | None = None
         self._thread: LoopThread | None = None
 
+    def __str__(self) -> str:
+        """For the façades' reprs: no URL, which may hold a password."""
+        is_open = self._engine is not None and self._closing is None
+        return f"{self._backend.name}, {'open' if is_open else 'closed'}"
+
     # -- open and close ----------------------------------------------------------------------
 
     def open(self) -> concurrent.futures.Future[None]:
@@ -184,9 +189,9 @@ class EngineHost:
             context = Context(context)
         data: dict[str, JsonValue] = dict(context._data)
         text = encode(data)
-        if len(text.encode()) > self.config.max_context_bytes:
+        if (size := len(text.encode())) > self.config.max_context_bytes:
             raise ContextValueError(
-                f"context is {len(text.encode())} bytes long; "
+                f"context is {size} bytes long; "
                 f"max_context_bytes is {self.config.max_context_bytes}"
             )
         return NewInput(data, text)
