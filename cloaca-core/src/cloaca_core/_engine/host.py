@@ -103,6 +103,11 @@ class EngineHost:
             self._closing = self._thread.submit(self._shut_down())
         return self._closing
 
+    def hurry(self) -> None:
+        """End the grace period of a shutdown that is under way."""
+        if self._engine is not None and self._thread is not None:
+            self._thread.loop.call_soon_threadsafe(self._engine.hurry)
+
     async def _shut_down(self) -> None:
         if self._engine is not None:
             await self._engine.shutdown()
