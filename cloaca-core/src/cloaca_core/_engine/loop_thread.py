@@ -16,6 +16,8 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self._lock = threading.Lock()
+        self._stopping = False
         self._thread = threading.Thread(target=self._serve, name="cloaca-engine", daemon=True)
         self._thread.start()
 
@@ -28,8 +30,11 @@ class LoopThread:
         return threading.current_thread() is self._thread
 
     def stop(self) -> None:
-        """Cancel what is left on the loop, end the thread and wait for it."""
-        self.loop.call_soon_threadsafe(self._cancel_rest)
+        """Cancel what is left on the loop, end the thread and wait for it. Idempotent."""
+        with self._lock:
+            if not self._stopping:
+                self.loop.call_soon_threadsafe(self._cancel_rest)
+            self._stopping = True
         if not self.is_current():
             self._thread.join()
 
