@@ -19,10 +19,14 @@ def test_a_runner_may_be_shut_down_again_and_tells_its_state(times: int) -> None
     assert repr(runner) == "DefaultRunner(sqlite, closed)"
 
 
+def noop(context: object) -> None:
+    """A task's function."""
+
+
 def test_a_status_is_a_plain_str_wherever_it_is_read() -> None:
     registry = Registry()
     with WorkflowBuilder("w", registry=registry):
-        task(id="a")(lambda context: None)
+        task(id="a")(noop)
     with DefaultRunner(":memory:", registry=registry) as runner:
         run = runner.submit("w")
         result = run.result(20)
