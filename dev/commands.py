@@ -9,6 +9,7 @@ from invoke.tasks import task
 from dev import (
     check as checks,
     debug_env as debugging,
+    demo as demonstrating,
     generate as generating,
     package as packaging,
     scrub as scrubbing,
@@ -84,6 +85,13 @@ def debug_env(_: Context, backend: str = "sqlite") -> None:
         debugging.debug_env(backend)
 
 
+@task(help={"crash": "kill the process in the middle, then go on where it stopped"})
+def demo(_: Context, crash: bool = False) -> None:
+    """Watch a workflow run on real data."""
+    with readable_failures():
+        demonstrating.demo(crash=crash)
+
+
 @task
 def check(_: Context) -> None:
     """Run ruff, mypy, pyright, import-linter, codespell and the drift check."""
@@ -91,4 +99,4 @@ def check(_: Context) -> None:
         checks.check()
 
 
-namespace = Collection(generate, package, run_tests, smoke, scrub, debug_env, check)
+namespace = Collection(generate, package, run_tests, smoke, scrub, debug_env, demo, check)
