@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import cloaca
@@ -14,18 +15,23 @@ from .steps import NAME, STEPS
 KEY = "the one run of the demo"
 
 
-def main() -> None:
-    """Read the command line and do it."""
+def main() -> int:
+    """Read the command line and do it; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m cars", description=__doc__)
     parser.add_argument("command", choices=["run", "look"])
     parser.add_argument("folder", type=Path, help="where the database and the report lie")
     parser.add_argument("--pause", type=float, default=0.0, help="seconds that a step takes longer")
     given = parser.parse_args()
     folder: Path = given.folder.resolve()
-    if given.command == "run":
-        run(folder, given.pause)
-    else:
-        look(folder)
+    try:
+        if given.command == "run":
+            run(folder, given.pause)
+        else:
+            look(folder)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+    return 0
 
 
 def run(folder: Path, pause: float) -> None:
@@ -71,4 +77,4 @@ def database(folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
