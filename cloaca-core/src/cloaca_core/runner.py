@@ -15,6 +15,7 @@ from cloaca_core._engine.host import (
     ContextLike,
     EngineHost,
     awaited,
+    checked_timeout,
     current_job,
     refuse_blocking_call,
     wait_for,
@@ -88,9 +89,10 @@ class DefaultRunner:
         ``PipelineTimeoutError`` here. An unknown name is ``WorkflowNotFoundError``, a ValueError.
         """
         refuse_blocking_call()
+        seconds = checked_timeout(timeout)
         request = self._host.request(workflow_name, [context], numbered=True)
         future = self._host.send(Engine.execute, request, current_job())
-        return _result(wait_for(future, timeout))
+        return _result(wait_for(future, seconds))
 
     def submit(
         self,
@@ -222,9 +224,10 @@ class AsyncRunner:
         self, workflow_name: str, context: ContextLike = None, *, timeout: float | None = None
     ) -> PipelineResult:
         """Run a workflow and wait for its end; see ``DefaultRunner.execute``."""
+        seconds = checked_timeout(timeout)
         request = self._host.request(workflow_name, [context], numbered=True)
         future = self._host.send(Engine.execute, request, current_job())
-        return _result(await awaited(future, timeout))
+        return _result(await awaited(future, seconds))
 
     async def submit(
         self,

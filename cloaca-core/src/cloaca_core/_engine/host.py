@@ -10,6 +10,7 @@ import asyncio
 import concurrent.futures
 import os
 import re
+import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -17,6 +18,7 @@ from cloaca_core._engine.admission import NewInput, Request
 from cloaca_core._engine.attempt import CURRENT_JOB, Job
 from cloaca_core._engine.engine import CLOSED, Engine
 from cloaca_core._engine.loop_thread import LoopThread
+from cloaca_core.arguments import number
 from cloaca_core.backends import backend_for
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.context import Context
@@ -232,6 +234,11 @@ class EngineHost:
 
 
 # -- waiting for the engine --------------------------------------------------------------------
+
+
+def checked_timeout(timeout: float | None) -> float | None:
+    """How long to wait. Asked before anything is submitted, so that a refusal leaves nothing."""
+    return None if timeout is None else min(number("timeout", timeout), threading.TIMEOUT_MAX)
 
 
 def wait_for(future: concurrent.futures.Future[T], timeout: float | None = None) -> T:
