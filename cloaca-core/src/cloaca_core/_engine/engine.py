@@ -45,7 +45,7 @@ class Engine:
         identity = this_process()
         runner_id = config.runner_id or ids.next()
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
-        self.recent = RecentRuns()
+        self.recent: RecentRuns = RecentRuns()
         self._store = store
         self._config = config
         self._ids = ids

@@ -56,8 +56,8 @@ class EngineHost:
         schema: str | None,
         registry: Registry | None,
     ) -> None:
-        self.registry = default_registry() if registry is None else registry
-        self.config = DefaultRunnerConfig() if config is None else config
+        self.registry: Registry = default_registry() if registry is None else registry
+        self.config: DefaultRunnerConfig = DefaultRunnerConfig() if config is None else config
         self._url = url
         self._backend = backend_for(url)
         self._backend.check_url(url)
