@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from hypothesis import HealthCheck, settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from memory_store import MemoryStore
+
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.records import Batch
 from cloaca_core.store.states import RunStatus, TaskStatus
 from cloaca_core.testing.rows import any_run, attempt, new_run, run_end, runner
 from cloaca_sqlite import BACKEND
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from memory_store import MemoryStore
 
 T = TypeVar("T")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from cloaca_core.errors import NewerSchemaError, StoreOpenError
 from cloaca_core.store.migrate import (
     Applied,

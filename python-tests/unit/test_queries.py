@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+from hypothesis import given, strategies as st
+
 from cloaca_core.store.queries import compile_statement, load_statements, parse
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def compiled(sql: str, placeholder: str = "?") -> tuple[str, tuple[str, ...]]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from importlib.resources import files
 
 import pytest
+
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
 from cloaca_core.store.records import Batch

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+
 from cloaca_sqlite import changes
 from cloaca_sqlite.changes import ChangeWatch
 from cloaca_sqlite.driver import Connection

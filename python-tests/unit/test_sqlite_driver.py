@@ -12,6 +12,7 @@ from pathlib import Path
 import aiosqlite
 import pytest
 import pytest_asyncio
+
 from cloaca_core.errors import (
     NotADatabaseError,
     StoreDataError,

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+
 from cloaca_core.errors import (
     ForeignDatabaseError,
     NewerSchemaError,

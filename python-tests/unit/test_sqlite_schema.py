@@ -9,6 +9,7 @@ from contextlib import closing
 from importlib.resources import files
 
 import pytest
+
 from cloaca_core.store.queries import Statement, compile_statement, parse
 from cloaca_sqlite.migrator import split_statements
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies as st
+
 from cloaca_core.errors import StoreOpenError
 from cloaca_sqlite.url import MEMORY, Target, parse
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(

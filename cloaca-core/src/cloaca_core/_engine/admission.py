@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 from cloaca_core._engine import faults
@@ -38,8 +38,7 @@ MOST_CLAIMED: Final = 500
 """Runs per claim, so that submissions meanwhile find places too."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewInput:
+class NewInput(NamedTuple):
     """The input of a run to be submitted, as data and as it is stored."""
 
     data: dict[str, JsonValue]

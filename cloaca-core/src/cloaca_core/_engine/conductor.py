@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core._engine import faults, rows
 from cloaca_core._engine.active_run import ActiveRun
 from cloaca_core._engine.attempt import Job
+from cloaca_core._engine.deadlines import Deadlines
 from cloaca_core._engine.executor import Executor, UserCall
 from cloaca_core._engine.journal import Journal, Record
-from cloaca_core._engine.merge import view
 from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged, raised
 from cloaca_core._engine.planner import RunOver, Step
 from cloaca_core._engine.recall import FRESH, Resume
@@ -62,6 +62,8 @@ class Conductor:
         self._loop = asyncio.get_running_loop()
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         self._suspects: list[Job] = []
+        self._body_times = Deadlines(self._check_time)
+        self._run_times = Deadlines(self._expire)
         self._draining = False
         self._job_over = asyncio.Event()
 
@@ -120,36 +122,27 @@ class Conductor:
         attempts += [rows.skipped(run, task, reason, now) for task, reason in step.skipped]
         for row in attempts:
             run.latest[run.graph.position[row.task_id]] = row
-        end = None if step.over is None else self._end(run, step.over)
+        end = None if step.over is None else self._end(run, step.over, now)
         if not attempts and end is None:
             self._act(run, step.ready, end)
         else:
             self._record(run, attempts, end, partial(self._act, run, step.ready, end))
 
-    def _end(self, run: ActiveRun, over: RunOver) -> RunEnd:
+    def _end(self, run: ActiveRun, over: RunOver, now: int) -> RunEnd:
         self._stop(run)
         faults.hit("run.before_end")
         context = encode(run.plan.final_context())
-        return RunEnd(run.id, run.epoch, over.status, context, over.error, _now())
+        return RunEnd(run.id, run.epoch, over.status.value, context, over.error, now)
 
     def _record(
         self,
         run: ActiveRun,
         attempts: list[AttemptRow],
         end: RunEnd | None,
-        recorded: Callable[[], None],
+        then: Callable[[], None],
     ) -> None:
-        self.journal.add(
-            Record(
-                run.id,
-                run.epoch,
-                attempts,
-                end,
-                recorded=recorded,
-                lost=partial(self.drop, run),
-                refused=partial(self._unstorable, run),
-            )
-        )
+        """Have rows of a run written, and go on when they are durable."""
+        self.journal.add(_RunRecord(self, run, attempts, end, then))
 
     def _act(self, run: ActiveRun, ready: list[int], end: RunEnd | None) -> None:
         if end is not None:
@@ -178,7 +171,7 @@ class Conductor:
             run,
             task,
             resume.attempt,
-            view(run.plan.given(task)),
+            run.plan.given(task),
             timeout=self._config.task_timeout_seconds if timeout is None else timeout,
             max_bytes=self._config.max_context_bytes,
             crashes=resume.crashes,
@@ -200,7 +193,7 @@ class Conductor:
     def _send(self, job: Job) -> None:
         if job.abandoned:
             return
-        job.timer = self._loop.call_later(job.timeout, self._check_time, job)
+        self._body_times.add(job, job.timeout)
         self._executor.submit(job)
         self.journal.mark_soon()
 
@@ -215,7 +208,7 @@ class Conductor:
         left = job.timeout - job.clock.spent()
         if left > 0:
             if job.holds_slot:  # while it waits the clock stands; ``reclaim`` arms it again
-                job.timer = self._loop.call_later(max(left, LEAST_CHECK), self._check_time, job)
+                self._body_times.add(job, max(left, LEAST_CHECK))
         elif self._executor.abandon(job):
             self._time_out(job)
 
@@ -250,8 +243,7 @@ class Conductor:
 
     def _finished(self, job: Work) -> None:
         assert isinstance(job, Job)
-        if job.timer is not None:
-            job.timer.cancel()
+        self._body_times.discard(job)
         if job.outcome is not None and not job.owner.over:
             self._conclude(job, job.outcome)
 
@@ -320,21 +312,24 @@ class Conductor:
             f"max_recovery_attempts is {self._config.max_recovery_attempts}"
         )
         failure = raised(error, again=False)
-        row = rows.failed_at(run, task, resume.attempt, failure, _now())
+        row = rows.failed_unstarted(run, task, resume, failure, _now())
         self._follow(run, run.plan.failed(task, str(failure)), [row])
 
     def _arm_deadline(self, run: ActiveRun) -> None:
         seconds = self._config.pipeline_timeout_seconds
-        if seconds is not None:
-            started = run.row.started_at or _now()
-            left = max(0.0, seconds - (_now() - started) / 1e6)
-            run.deadline = self._loop.call_later(left, self._expire, run, seconds)
+        if seconds is None:
+            return
+        run.time_limit = seconds
+        spent = 0.0
+        if run.epoch > 1 and run.row.started_at is not None:
+            spent = (_now() - run.row.started_at) / 1e6
+        self._run_times.add(run, max(0.0, seconds - spent))
 
-    def _expire(self, run: ActiveRun, seconds: float) -> None:
+    def _expire(self, run: ActiveRun) -> None:
         """The run has passed its deadline."""
-        self._break_off(run, f"Pipeline timeout after {seconds:g}s")
+        self._break_off(run, f"Pipeline timeout after {run.time_limit:g}s")
 
-    def _unstorable(self, run: ActiveRun, error: StoreDataError) -> None:
+    def unstorable(self, run: ActiveRun, error: StoreDataError) -> None:
         """The database will not take what the run has to record."""
         log.error("run %s: a record was refused: %s", run.id, error)
         if run.over:
@@ -350,8 +345,7 @@ class Conductor:
     def _stop(self, run: ActiveRun) -> None:
         """Nothing more is to come of this run's bodies and timers."""
         run.over = True
-        if run.deadline is not None:
-            run.deadline.cancel()
+        self._run_times.discard(run)
         for timer in run.retries.values():
             timer.cancel()
         run.retries.clear()
@@ -359,12 +353,42 @@ class Conductor:
             self._give_up(job)
 
     def _give_up(self, job: Job) -> None:
-        if job.timer is not None:
-            job.timer.cancel()
+        self._body_times.discard(job)
         job.owner.jobs.pop(job.index, None)
         self._next_suspect(job)
         if not job.abandoned:
             self._executor.abandon(job)
+
+
+class _RunRecord(Record):
+    """What the journal's answer means for a run."""
+
+    __slots__ = ("_conductor", "_run", "_then")
+
+    def __init__(
+        self,
+        conductor: Conductor,
+        run: ActiveRun,
+        attempts: list[AttemptRow],
+        end: RunEnd | None,
+        then: Callable[[], None],
+    ) -> None:
+        super().__init__(run.id, run.epoch, attempts, end)
+        self._conductor = conductor
+        self._run = run
+        self._then = then
+
+    def recorded(self) -> None:
+        """Act on it."""
+        self._then()
+
+    def lost(self) -> None:
+        """The run belongs to somebody else."""
+        self._conductor.drop(self._run)
+
+    def refused(self, error: StoreDataError) -> None:
+        """The run cannot go on as planned."""
+        self._conductor.unstorable(self._run, error)
 
 
 class _Judgement(Work):

@@ -45,7 +45,7 @@ class Engine:
         identity = this_process()
         runner_id = config.runner_id or ids.next()
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
-        self.recent = RecentRuns()
+        self.recent: RecentRuns = RecentRuns()
         self._store = store
         self._config = config
         self._ids = ids
@@ -180,6 +180,7 @@ class Engine:
 
     def _ended(self, run: ActiveRun, end: RunEnd) -> None:
         row = run.row._replace(
+            input="",
             status=end.status,
             final_context=end.final_context,
             error_message=end.error_message,

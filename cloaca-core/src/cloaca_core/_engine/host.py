@@ -58,8 +58,8 @@ class EngineHost:
         schema: str | None,
         registry: Registry | None,
     ) -> None:
-        self.registry = default_registry() if registry is None else registry
-        self.config = DefaultRunnerConfig() if config is None else config
+        self.registry: Registry = default_registry() if registry is None else registry
+        self.config: DefaultRunnerConfig = DefaultRunnerConfig() if config is None else config
         self._url = url
         self._backend = backend_for(url)
         self._backend.check_url(url)
@@ -191,9 +191,9 @@ class EngineHost:
             context = Context(context)
         data: dict[str, JsonValue] = dict(context._data)
         text = encode(data)
-        if len(text.encode()) > self.config.max_context_bytes:
+        if (size := len(text.encode())) > self.config.max_context_bytes:
             raise ContextValueError(
-                f"context is {len(text.encode())} bytes long; "
+                f"context is {size} bytes long; "
                 f"max_context_bytes is {self.config.max_context_bytes}"
             )
         return NewInput(data, text)

@@ -6,7 +6,7 @@ random field of RFC 9562's section 6.2 (method 2) is used as a counter within a 
 
 from __future__ import annotations
 
-import os
+import random
 import threading
 import time
 from typing import Final
@@ -16,23 +16,28 @@ _MASK_B: Final = (1 << 62) - 1
 
 
 class RunIds:
-    """A source of ids. Thread-safe; a forked child never repeats what its parent made."""
+    """A source of ids. Thread-safe; not for use in a forked child."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._random = random.SystemRandom()
+        self._steps = random.Random()  # noqa: S311 - only spreads ids of one millisecond
+        self._millisecond = 0
         self._last = 0
 
     def next(self) -> str:
         """The next id, greater than every one before it even when the clock steps back."""
+        now = time.time_ns() // 1_000_000
         with self._lock:
-            self._last = max(self._fresh(), self._last + 1 + int.from_bytes(os.urandom(4)))
+            self._last += 1 + self._steps.getrandbits(32)
+            if now > self._millisecond:
+                self._millisecond = now
+                self._last = max(self._last, now << _RANDOM_BITS | self._start())
             return _uuid_text(self._last)
 
-    @staticmethod
-    def _fresh() -> int:
-        """Milliseconds above random bits; the topmost stays 0 so that the counter has room."""
-        random = int.from_bytes(os.urandom(10)) >> (80 - _RANDOM_BITS + 1)
-        return (time.time_ns() // 1_000_000) << _RANDOM_BITS | random
+    def _start(self) -> int:
+        """Where a millisecond begins; the topmost bit stays 0 so that the counter has room."""
+        return self._random.getrandbits(_RANDOM_BITS - 1)
 
 
 def _uuid_text(value: int) -> str:

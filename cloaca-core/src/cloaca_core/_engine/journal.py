@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,22 +43,44 @@ class Submission:
     accepted: Callable[[Committed], None]
     refused: Callable[[StoreDataError], None]
 
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds."""
+        return sum([len(row.input) for row in self.rows])
 
-@dataclass(slots=True)
-class Record:
-    """Rows of one run, made under ``epoch``: all of them count, or none.
 
-    ``recorded`` is called when they are durable, ``lost`` when the run is no longer ours,
-    ``refused`` when the database will not take a value.
+class Record(ABC):
+    """Rows of one run, made under ``epoch``: all of them count, or none. One of its methods is
+    called when that is settled.
     """
 
-    run_id: str
-    epoch: int
-    attempts: Sequence[AttemptRow]
-    end: RunEnd | None
-    recorded: Callable[[], None]
-    lost: Callable[[], None]
-    refused: Callable[[StoreDataError], None]
+    __slots__ = ("attempts", "end", "epoch", "run_id")
+
+    def __init__(
+        self, run_id: str, epoch: int, attempts: Sequence[AttemptRow], end: RunEnd | None
+    ) -> None:
+        self.run_id = run_id
+        self.epoch = epoch
+        self.attempts = attempts
+        self.end = end
+
+    @abstractmethod
+    def recorded(self) -> None:
+        """The rows are durable."""
+
+    @abstractmethod
+    def lost(self) -> None:
+        """The run is no longer ours; nothing was written."""
+
+    @abstractmethod
+    def refused(self, error: StoreDataError) -> None:
+        """The database will not take a value; nothing was written."""
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds."""
+        weight = 0 if self.end is None else len(self.end.final_context)
+        return weight + sum([len(row.change or "") for row in self.attempts])
 
 
 Entry: TypeAlias = Submission | Record
@@ -91,7 +114,7 @@ class Journal:
     def add(self, entry: Entry) -> None:
         """Take an entry; exactly one of its callbacks is called, unless ``become`` comes first."""
         self._inbox.append(entry)
-        self._bytes += _weight(entry)
+        self._bytes += entry.weight
         if len(self._inbox) >= MAX_INBOX_ROWS or self._bytes >= MAX_INBOX_BYTES:
             self._room.clear()
         self._wake()
@@ -125,7 +148,7 @@ class Journal:
         self.runner_id = runner_id
         kept = [entry for entry in self._inbox if isinstance(entry, Submission)]
         self._inbox = deque(kept)
-        self._bytes = sum(map(_weight, kept))
+        self._bytes = sum([entry.weight for entry in kept])
 
     def _wake(self) -> None:
         self._idle.clear()
@@ -149,7 +172,7 @@ class Journal:
         while self._inbox and len(entries) < MAX_BATCH_ROWS and weight < MAX_BATCH_BYTES:
             entry = self._inbox.popleft()
             entries.append(entry)
-            weight += _weight(entry)
+            weight += entry.weight
         self._bytes -= weight
         self._room.set()
         return entries, self._start_marks()
@@ -201,13 +224,6 @@ class Journal:
             middle = len(entries) // 2
             await self._write(entries[:middle], [])
             await self._write(entries[middle:], [])
-
-
-def _weight(entry: Entry) -> int:
-    if isinstance(entry, Submission):
-        return sum(len(row.input) for row in entry.rows)
-    weight = 0 if entry.end is None else len(entry.end.final_context)
-    return weight + sum(len(row.change or "") for row in entry.attempts)
 
 
 def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Batch:

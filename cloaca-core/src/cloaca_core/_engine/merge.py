@@ -14,9 +14,6 @@ from typing import Final, NamedTuple, TypeAlias
 
 from cloaca_core.json_values import JsonValue, encode, same_value
 
-INPUT: Final = -1
-"""The writer of a run's input; every task is its descendant."""
-
 
 class _Removed:
     """The mark of a removal, which is a write too."""
@@ -28,14 +25,19 @@ REMOVED: Final = _Removed()
 
 
 class Write(NamedTuple):
-    """One last write of a key. ``writer`` is a task's index, or ``INPUT``."""
+    """One last write of a key. ``writer`` is a task's index."""
 
     writer: int
     value: JsonValue | _Removed
 
 
 Flow: TypeAlias = Mapping[str, tuple[Write, ...]]
-"""A context with its writers. Shared between tasks, so never changed in place."""
+"""What tasks wrote on the way to a place in the graph; a key that none wrote has the value of the
+run's input, which counts as written before all. Shared between tasks, so never changed in place.
+"""
+
+UNTOUCHED: Final[Flow] = {}
+"""The flow at the start of a run."""
 
 
 class Change(NamedTuple):
@@ -47,11 +49,6 @@ class Change(NamedTuple):
     def to_json(self) -> str:
         """The stored form, ``{"set": {…}, "removed": […]}``."""
         return encode({"set": dict(self.set), "removed": list(self.removed)})
-
-
-def flow_of_input(data: Mapping[str, JsonValue]) -> Flow:
-    """The flow at the start of a run."""
-    return {key: (Write(INPUT, value),) for key, value in data.items()}
 
 
 def changed(flow: Flow, change: Change, writer: int) -> Flow:
@@ -88,10 +85,8 @@ def _latest(found: list[tuple[Write, ...]], ancestors: Sequence[int]) -> tuple[W
     writes = [write for each in found for write in each]
     seen_by_others = 0
     for write in writes:
-        if write.writer != INPUT:
-            seen_by_others |= ancestors[write.writer]
-    latest = [w for w in writes if w.writer != INPUT and not seen_by_others >> w.writer & 1]
-    return _first_and_last(latest) if latest else first
+        seen_by_others |= ancestors[write.writer]
+    return _first_and_last([w for w in writes if not seen_by_others >> w.writer & 1])
 
 
 def _first_and_last(writes: list[Write]) -> tuple[Write, ...]:
@@ -110,13 +105,15 @@ def _first_and_last(writes: list[Write]) -> tuple[Write, ...]:
     return tuple(kept)
 
 
-def view(flow: Flow) -> dict[str, JsonValue]:
+def view(run_input: Mapping[str, JsonValue], flow: Flow) -> dict[str, JsonValue]:
     """The plain data that a reader of this flow sees. Its values are shared: do not change them."""
-    data: dict[str, JsonValue] = {}
+    data = dict(run_input)
     for key, writes in flow.items():
         values = [w.value for w in writes if not isinstance(w.value, _Removed)]
         if values:
             data[key] = values[0] if len(values) == 1 else _combined(values)
+        else:
+            data.pop(key, None)
     return data
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, assert_never
 
-from cloaca_core._engine.merge import Change, Flow, changed, flow_of_input, merged, view
+from cloaca_core._engine.merge import UNTOUCHED, Change, Flow, changed, merged, view
 from cloaca_core._engine.plan_graph import PlanGraph
 from cloaca_core.json_values import JsonValue
 from cloaca_core.rules import evaluate
@@ -71,11 +71,11 @@ class RunPlan:
         "_errors",
         "_given",
         "_graph",
+        "_input",
         "_known",
         "_left",
         "_missing",
         "_out",
-        "_start",
         "statuses",
     )
 
@@ -88,11 +88,11 @@ class RunPlan:
         known: Mapping[int, Known] | None = None,
     ) -> None:
         count = len(graph.tasks)
-        self.statuses = [TaskStatus.NOT_STARTED] * count
+        self.statuses: list[TaskStatus] = [TaskStatus.NOT_STARTED] * count
         self._graph = graph
         self._default_rule = default_rule
         self._known = dict(known or {})
-        self._start = flow_of_input(run_input)
+        self._input = run_input
         self._missing = [len(needed) for needed in graph.dependencies]
         self._given: dict[int, Flow] = {}
         self._out: dict[int, Flow] = {}
@@ -118,16 +118,16 @@ class RunPlan:
 
     # -- questions ---------------------------------------------------------------------------
 
-    def given(self, task: int) -> Flow:
-        """The flow that a ready task sees."""
-        return self._given[task]
+    def given(self, task: int) -> dict[str, JsonValue]:
+        """The data that a ready task sees; its values are shared."""
+        return view(self._input, self._given[task])
 
     def final_context(self) -> dict[str, JsonValue]:
         """The merge of what the leaves hand on; the input when no task completed."""
         ends = [self._out[leaf] for leaf in self._graph.leaves if leaf in self._out]
         if TaskStatus.COMPLETED not in self.statuses or not ends:
-            return view(self._start)
-        return view(merged(ends, self._graph.ancestors))
+            return dict(self._input)
+        return view(self._input, merged(ends, self._graph.ancestors))
 
     # -- consequences ------------------------------------------------------------------------
 
@@ -162,14 +162,14 @@ class RunPlan:
     def _flow_into(self, task: int) -> Flow:
         needed = self._graph.dependencies[task]
         if not needed:
-            return self._start
+            return UNTOUCHED
         return merged([self._out[dependency] for dependency in needed], self._graph.ancestors)
 
     def _reason_to_skip(self, task: int, flow: Flow) -> str | None:
         rule = self._graph.tasks[task].rule
         if rule is None:
             return self._failed_upstream(task)
-        if evaluate(rule, self._status_of, view(flow)):
+        if evaluate(rule, self._status_of, view(self._input, flow)):
             return None
         return "Trigger rules not satisfied"
 

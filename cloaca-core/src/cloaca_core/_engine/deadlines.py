@@ -1,0 +1,67 @@
+"""Timers by the ten thousand that hardly ever run out.
+
+Every body and every run has a time limit, and few of these limits differ. Things with the same
+limit run out in the order in which they were added, so a queue per limit and one timer of the loop
+are enough; a heap of timers would cost more than all planning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Deadlines(Generic[T]):
+    """Calls ``expired`` on the loop with each thing whose time is up. A thing has one deadline."""
+
+    def __init__(self, expired: Callable[[T], None]) -> None:
+        self._expired = expired
+        self._loop = asyncio.get_running_loop()
+        self._due: dict[float, dict[T, float]] = {}
+        self._limit_of: dict[T, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, thing: T, seconds: float) -> None:
+        """Let the thing expire after so many seconds, unless it is discarded before."""
+        self.discard(thing)
+        due = self._loop.time() + seconds
+        self._limit_of[thing] = seconds
+        self._due.setdefault(seconds, {})[thing] = due
+        if self._timer is None or due < self._timer.when():
+            self._wake_at(due)
+
+    def discard(self, thing: T) -> None:
+        """The thing does not expire any more; harmless when it has no deadline."""
+        seconds = self._limit_of.pop(thing, None)
+        if seconds is not None:
+            queue = self._due[seconds]
+            del queue[thing]
+            if not queue:
+                del self._due[seconds]
+
+    def _wake_at(self, due: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        for thing in [t for queue in self._due.values() for t in _run_out(queue, now)]:
+            if thing in self._limit_of:  # not discarded by what another one's end entailed
+                self.discard(thing)
+                self._expired(thing)
+        if self._due and self._timer is None:
+            self._wake_at(min(next(iter(queue.values())) for queue in self._due.values()))
+
+
+def _run_out(queue: dict[T, float], now: float) -> list[T]:
+    found = []
+    for thing, due in queue.items():
+        if due > now:
+            break
+        found.append(thing)
+    return found

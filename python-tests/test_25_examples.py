@@ -1,0 +1,87 @@
+"""The programs in ``examples/`` run as they are, and print what the contract says they must."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+PRINTS = {
+    "01_first_workflow.py": """\
+status: Completed
+flour: 1500 g
+bread: 3 loaves
+on disk: True
+""",
+    # 10 x 1.20 and 2 x 4.50 are 21.00, and 19 % more is 24.99.
+    "02_context.py": """\
+visits: 2
+missing: None or unknown
+has a city: True of 3 keys
+removed: ['lake', 'trains']
+insert refuses a key that is there; city stays Zürich
+update refuses a key that is missing
+through JSON and back: True
+before set: [1, 2]
+after set: [1, 2, 3]
+invoice: 24.99 EUR done: True
+the input is as it was: True
+""",
+    # From 50 degrees: 60 is 10 away, 42 is 8, -12 is 62.
+    "03_complex_graphs.py": """\
+level 0: ask
+level 1: measure_lima, measure_oslo, measure_rome
+level 2: choose
+level 3: book
+starts with: ask
+ends with: book
+choose comes after every branch: True
+status: Completed
+oslo: 10 degrees away
+rome: 8 degrees away
+lima: 62 degrees away
+ticket to: ROME
+refused: True
+""",
+    # A task whose dependency failed is skipped, and its run is Failed.
+    "04_error_handling.py": """\
+download: Completed after 3 attempts
+leftover of failed attempts: 0
+parse 21: Completed 42
+parse many: Failed after 1 attempt
+double ran: 0 times
+there is a message: True
+careful 7: Completed 7 (fine)
+careful many: Completed 0 (not a number, taken as 0)
+raised: True
+""",
+}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_an_example_prints_what_the_contract_promises_and_nothing_else(
+    name: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", "-W", "error", str(EXAMPLES / name)],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=50,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == PRINTS[name]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_example_is_named_in_their_readme() -> None:
+    text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+
+    assert [name for name in sorted(PRINTS) if f"[{name}]({name})" not in text] == []
