@@ -81,10 +81,13 @@ class Engine:
     # -- start and stop ----------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Register, take over from the dead, and begin to work."""
-        await self._lease.register()
+        """Take over from the dead, register, and begin to work.
+
+        In this order: one of the dead may have had the runner id that was configured here.
+        """
         if self._config.enable_recovery:
             await self._takeover.sweep()
+        await self._lease.register()
         for each in self._loops:
             each.start()
 
