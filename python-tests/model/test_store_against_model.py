@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.records import Batch, NewRun
 from cloaca_core.store.states import RunStatus, TaskStatus
-from cloaca_core.testing.rows import any_run, attempt, new_run, run_end, runner
+from cloaca_core.testing.rows import WORKFLOW, any_run, attempt, new_run, run_end, runner
 from cloaca_sqlite import BACKEND
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -21,7 +21,7 @@ T = TypeVar("T")
 # Small alphabets, so that operations meet: on the same run, key, runner and epoch.
 RUNNERS = st.sampled_from(["r1", "r2", "r3"])
 RUNS = st.sampled_from(["a", "b", "c", "d", "e"])
-WORKFLOWS = st.sampled_from(["public::embedded::x", "public::embedded::y"])
+WORKFLOWS = st.sampled_from([WORKFLOW, "public::embedded::other"])
 OFFSETS = st.sampled_from([0, 0, 0, 0, 0, 0, -1, 1])
 ENDS = st.sampled_from([(), (), ("a",), ("b",), ("c", "a")])
 LIMITS = st.integers(0, 3)
@@ -36,6 +36,7 @@ NEW_RUNS = st.lists(
         key=st.sampled_from([None, None, "k1", "k2"]),
         tags=st.sampled_from(["{}", '{"team":"x"}', '{"team":"y","tier":"1"}']),
     ),
+    min_size=1,
     max_size=4,
 )
 TASKS = st.sampled_from(["load", "load", "save"])
@@ -56,6 +57,9 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.sent: dict[str, NewRun] = {}
         for name in ("r1", "r2"):
             self.register(runner_id=name)
+        # Without a beginning most stories end before there is a run to tell of.
+        runs = [new_run("a"), new_run("b", tags='{"team":"x"}'), new_run("c", owner=None)]
+        self.submit(batch=Batch("r1", runs, [], [], {}))
 
     def teardown(self) -> None:
         self.loop.run(self.store.close())
