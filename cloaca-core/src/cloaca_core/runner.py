@@ -6,7 +6,8 @@ would have to repeat is in the host.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,7 +23,7 @@ from cloaca_core._engine.host import (
 )
 from cloaca_core._engine.waiters import Ended
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.errors import PipelineTimeoutError
+from cloaca_core.errors import ContextTypeError, PipelineTimeoutError
 from cloaca_core.handle import AsyncRunHandle, RunHandle
 from cloaca_core.registry import Registry
 from cloaca_core.results import PipelineResult, RunInfo, run_info
@@ -39,9 +40,14 @@ def _result(ended: Ended) -> PipelineResult:
     return PipelineResult(*ended)
 
 
-def _chunks(contexts: Sequence[ContextLike]) -> list[Sequence[ContextLike]]:
-    starts = range(0, len(contexts), RUNS_PER_COMMIT)
-    return [contexts[start : start + RUNS_PER_COMMIT] for start in starts]
+def _chunks(contexts: Iterable[ContextLike]) -> Iterator[list[ContextLike]]:
+    if isinstance(contexts, (str, Mapping)) or not isinstance(contexts, Iterable):
+        raise ContextTypeError(
+            f"contexts must be an iterable of contexts, not {type(contexts).__name__}"
+        )
+    remaining = iter(contexts)
+    while chunk := list(islice(remaining, RUNS_PER_COMMIT)):
+        yield chunk
 
 
 class DefaultRunner:
@@ -116,11 +122,14 @@ class DefaultRunner:
     def submit_many(
         self,
         workflow_name: str,
-        contexts: Sequence[ContextLike],
+        contexts: Iterable[ContextLike],
         *,
         tags: Mapping[str, str] | None = None,
     ) -> list[RunHandle]:
-        """Accept many runs of one workflow, up to 10,000 in one commit."""
+        """Accept many runs of one workflow, up to 10,000 in one commit.
+
+        ``contexts`` may be a generator: no more than that are held at a time.
+        """
         refuse_blocking_call()
         handles: list[RunHandle] = []
         for chunk in _chunks(contexts):
@@ -247,7 +256,7 @@ class AsyncRunner:
     async def submit_many(
         self,
         workflow_name: str,
-        contexts: Sequence[ContextLike],
+        contexts: Iterable[ContextLike],
         *,
         tags: Mapping[str, str] | None = None,
     ) -> list[AsyncRunHandle]:
