@@ -16,6 +16,8 @@ from cloaca_core._engine.host import (
     ContextLike,
     EngineHost,
     awaited,
+    checked_contexts,
+    checked_run_id,
     checked_timeout,
     current_job,
     refuse_blocking_call,
@@ -132,7 +134,7 @@ class DefaultRunner:
         """
         refuse_blocking_call()
         handles: list[RunHandle] = []
-        for chunk in _chunks(contexts):
+        for chunk in _chunks(checked_contexts(contexts)):
             request = self._host.request(workflow_name, chunk, tags=tags)
             run_ids = wait_for(self._host.send(Engine.submit, request))
             handles += [RunHandle(self._host, run_id) for run_id in run_ids]
@@ -143,7 +145,9 @@ class DefaultRunner:
     def get_run(self, run_id: str) -> RunHandle:
         """The handle of a run in this database; ``RunNotFoundError`` (a KeyError) for no run."""
         refuse_blocking_call()
-        return RunHandle(self._host, wait_for(self._host.send(Engine.get_run, run_id)).id)
+        return RunHandle(
+            self._host, wait_for(self._host.send(Engine.get_run, checked_run_id(run_id))).id
+        )
 
     def list_runs(
         self,
@@ -262,7 +266,7 @@ class AsyncRunner:
     ) -> list[AsyncRunHandle]:
         """Accept many runs of one workflow, up to 10,000 in one commit."""
         handles: list[AsyncRunHandle] = []
-        for chunk in _chunks(contexts):
+        for chunk in _chunks(checked_contexts(contexts)):
             request = self._host.request(workflow_name, chunk, tags=tags)
             run_ids = await awaited(self._host.send(Engine.submit, request))
             handles += [AsyncRunHandle(self._host, run_id) for run_id in run_ids]
@@ -273,7 +277,7 @@ class AsyncRunner:
     async def get_run(self, run_id: str) -> AsyncRunHandle:
         """The handle of a run in this database; ``RunNotFoundError`` (a KeyError) for no run."""
         return AsyncRunHandle(
-            self._host, (await awaited(self._host.send(Engine.get_run, run_id))).id
+            self._host, (await awaited(self._host.send(Engine.get_run, checked_run_id(run_id)))).id
         )
 
     async def list_runs(

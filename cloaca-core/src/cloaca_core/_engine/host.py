@@ -10,6 +10,7 @@ import asyncio
 import concurrent.futures
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
@@ -30,6 +31,7 @@ from cloaca_core.errors import (
     PipelineTimeoutError,
     RunnerClosedError,
     RunnerUsageError,
+    RunNotFoundError,
     WorkflowNotFoundError,
 )
 from cloaca_core.json_values import JsonValue, encode
@@ -78,6 +80,10 @@ class EngineHost:
 
     def open(self) -> concurrent.futures.Future[None]:
         """Start the thread and open the database on it; the future raises what went wrong."""
+        if self._closing is not None:
+            raise RunnerClosedError(CLOSED)
+        if self._thread is not None:
+            raise RunnerUsageError("this runner is open already")
         self._thread = LoopThread()
         return self._thread.submit(self._open())
 
@@ -101,9 +107,15 @@ class EngineHost:
                 "return from the task and shut the runner down outside"
             )
         if self._closing is None:
-            assert self._thread is not None
-            self._closing = self._thread.submit(self._shut_down())
+            self._closing = self._begin_to_close()
         return self._closing
+
+    def _begin_to_close(self) -> concurrent.futures.Future[None]:
+        if self._thread is not None:
+            return self._thread.submit(self._shut_down())
+        never_opened: concurrent.futures.Future[None] = concurrent.futures.Future()
+        never_opened.set_result(None)
+        return never_opened
 
     async def _shut_down(self) -> None:
         if self._engine is not None:
@@ -134,8 +146,10 @@ class EngineHost:
 
     def _open_engine(self) -> Engine:
         self._refuse_foreign_process()
-        if self._closing is not None or self._engine is None:
+        if self._closing is not None:
             raise RunnerClosedError(CLOSED)
+        if self._engine is None:
+            raise RunnerUsageError("this runner is not open yet: use it in an `async with` block")
         return self._engine
 
     def _refuse_foreign_process(self) -> None:
@@ -215,13 +229,13 @@ class EngineHost:
             raise ConfigTypeError(
                 f"limit must be an int, not {type(limit).__name__}", field="limit"
             )
-        if limit < 1:
-            raise ConfigError(f"limit must be at least 1, got {limit}", field="limit")
+        if not 1 <= limit <= sys.maxsize:
+            raise ConfigError(f"limit must be 1 to {sys.maxsize}, got {limit}", field="limit")
         return RunFilter(
             status=status,
             workflow=None if workflow_name is None else self._namespace(workflow_name),
             tags=tuple(_checked_tags(tags).items()),
-            before=before,
+            before=None if before is None else _checked_text("before", before),
             limit=limit,
         )
 
@@ -311,6 +325,24 @@ def _checked_text(name: str, value: object) -> str:
             field=name,
         )
     return value
+
+
+def checked_run_id(run_id: str) -> str:
+    """An id that a run can have."""
+    if not isinstance(run_id, str):
+        raise ConfigTypeError(f"run_id must be a str, not {type(run_id).__name__}", field="run_id")
+    if storable_text(run_id) != run_id:
+        raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
+    return run_id
+
+
+def checked_contexts(contexts: object) -> Sequence[ContextLike]:
+    """Many contexts: one context, which has a length as well, is easily given in their place."""
+    if isinstance(contexts, str | bytes) or not isinstance(contexts, Sequence):
+        raise ConfigTypeError(
+            f"contexts must be a list of contexts, not {type(contexts).__name__}", field="contexts"
+        )
+    return cast("Sequence[ContextLike]", contexts)
 
 
 def _tags_json(tags: Mapping[str, str] | None) -> str:
