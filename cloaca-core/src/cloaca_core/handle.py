@@ -67,7 +67,7 @@ class RunHandle(_Run):
     def status(self) -> str:
         """Pending, Running, Completed, Failed or Cancelled."""
         refuse_blocking_call()
-        return wait_for(self._host.send(Engine.get_run, self._id)).status
+        return str(wait_for(self._host.send(Engine.get_run, self._id)).status)
 
     def result(self, timeout: float | None = None) -> PipelineResult:
         """Wait for the end and return the result, also of a run that failed.
@@ -102,7 +102,7 @@ class AsyncRunHandle(_Run):
 
     async def status(self) -> str:
         """Pending, Running, Completed, Failed or Cancelled."""
-        return (await awaited(self._host.send(Engine.get_run, self._id))).status
+        return str((await awaited(self._host.send(Engine.get_run, self._id))).status)
 
     async def result(self, timeout: float | None = None) -> PipelineResult:
         """Wait for the end and return the result; see ``RunHandle.result``."""

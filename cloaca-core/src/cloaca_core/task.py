@@ -94,6 +94,20 @@ class DeclaredTask:
             wants_handle=self.wants_handle,
         )
 
+    @classmethod
+    def again(cls, task: Task) -> DeclaredTask:
+        """What a task was declared as, for taking it into another build of its workflow."""
+        options = Options(
+            id=task.id,
+            dependencies=task.dependencies,
+            retry=task.retry,
+            timeout_seconds=task.timeout_seconds,
+            rule=task.rule,
+            on_success=task.on_success,
+            on_failure=task.on_failure,
+        )
+        return cls(task.id, task.function, task.wants_handle, options)
+
 
 class Collector(Protocol):
     """Where a decorated function goes: the builder whose block is open."""

@@ -126,6 +126,11 @@ class EngineHost:
         if self._thread is not None:
             self._thread.stop()
 
+    def __str__(self) -> str:
+        """The backend and the state; not the URL, which may hold a password."""
+        is_open = self._engine is not None and self._closing is None
+        return f"{self._backend.name}, {'open' if is_open else 'closed'}"
+
     # -- call --------------------------------------------------------------------------------
 
     def send(
