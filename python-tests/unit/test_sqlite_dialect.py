@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Statement
 from cloaca_core.store.sql_store import SqlStore

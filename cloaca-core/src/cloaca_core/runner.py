@@ -25,7 +25,7 @@ from cloaca_core._engine.host import (
 )
 from cloaca_core._engine.waiters import Ended
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.errors import ContextTypeError, PipelineTimeoutError
+from cloaca_core.errors import PipelineTimeoutError
 from cloaca_core.handle import AsyncRunHandle, RunHandle
 from cloaca_core.registry import Registry
 from cloaca_core.results import PipelineResult, RunInfo, run_info
@@ -43,11 +43,7 @@ def _result(ended: Ended) -> PipelineResult:
 
 
 def _chunks(contexts: Iterable[ContextLike]) -> Iterator[list[ContextLike]]:
-    if isinstance(contexts, (str, Mapping)) or not isinstance(contexts, Iterable):
-        raise ContextTypeError(
-            f"contexts must be an iterable of contexts, not {type(contexts).__name__}"
-        )
-    remaining = iter(contexts)
+    remaining = iter(checked_contexts(contexts))
     while chunk := list(islice(remaining, RUNS_PER_COMMIT)):
         yield chunk
 
@@ -134,7 +130,7 @@ class DefaultRunner:
         """
         refuse_blocking_call()
         handles: list[RunHandle] = []
-        for chunk in _chunks(checked_contexts(contexts)):
+        for chunk in _chunks(contexts):
             request = self._host.request(workflow_name, chunk, tags=tags)
             run_ids = wait_for(self._host.send(Engine.submit, request))
             handles += [RunHandle(self._host, run_id) for run_id in run_ids]
@@ -266,7 +262,7 @@ class AsyncRunner:
     ) -> list[AsyncRunHandle]:
         """Accept many runs of one workflow, up to 10,000 in one commit."""
         handles: list[AsyncRunHandle] = []
-        for chunk in _chunks(checked_contexts(contexts)):
+        for chunk in _chunks(contexts):
             request = self._host.request(workflow_name, chunk, tags=tags)
             run_ids = await awaited(self._host.send(Engine.submit, request))
             handles += [AsyncRunHandle(self._host, run_id) for run_id in run_ids]

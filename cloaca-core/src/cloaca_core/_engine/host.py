@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from cloaca_core._engine.admission import NewInput, Request
@@ -70,11 +70,6 @@ class EngineHost:
         self._closing: concurrent.futures.Future[None] | None = None
         self._engine: Engine | None = None
         self._thread: LoopThread | None = None
-
-    def __str__(self) -> str:
-        """For the façades' reprs: no URL, which may hold a password."""
-        is_open = self._engine is not None and self._closing is None
-        return f"{self._backend.name}, {'open' if is_open else 'closed'}"
 
     # -- open and close ----------------------------------------------------------------------
 
@@ -341,13 +336,14 @@ def checked_run_id(run_id: str) -> str:
     return run_id
 
 
-def checked_contexts(contexts: object) -> Sequence[ContextLike]:
-    """Many contexts: one context, which has a length as well, is easily given in their place."""
-    if isinstance(contexts, str | bytes) or not isinstance(contexts, Sequence):
+def checked_contexts(contexts: object) -> Iterable[ContextLike]:
+    """Many contexts: a single one, which can be iterated as well, is easily given instead."""
+    if isinstance(contexts, str | bytes | Mapping) or not isinstance(contexts, Iterable):
         raise ConfigTypeError(
-            f"contexts must be a list of contexts, not {type(contexts).__name__}", field="contexts"
+            f"contexts must be an iterable of contexts, not {type(contexts).__name__}",
+            field="contexts",
         )
-    return cast("Sequence[ContextLike]", contexts)
+    return contexts
 
 
 def _tags_json(tags: Mapping[str, str] | None) -> str:
