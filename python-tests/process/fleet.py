@@ -105,6 +105,15 @@ class Worker:
         _, status, *context = self.hear("result")
         return status, json.loads(" ".join(context))
 
+    def result_or_death(self, run_id: str) -> tuple[str, dict[str, Any]] | None:
+        """The result of a run; None when the process dies instead."""
+        try:
+            return self.result(run_id)
+        except (AssertionError, BrokenPipeError):
+            if self.exit_code() == 0:
+                raise
+            return None
+
     def kill(self, number: int = signal.SIGKILL) -> int:
         """Send a signal that ends it; the exit code."""
         self._process.send_signal(number)

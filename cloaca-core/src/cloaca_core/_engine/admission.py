@@ -132,11 +132,13 @@ class Admission:
             faults.hit("submit.after_commit")
             self._arriving -= ours
             self._begin(request, rows, committed)
+            self.place_free()  # those whose key was taken were on the way to no place
             if not answer.done():
                 answer.set_result([committed.existing.get(row.id, row.id) for row in rows])
 
         def refused(error: StoreDataError) -> None:
             self._arriving -= ours
+            self.place_free()
             if not answer.done():
                 answer.set_exception(error)
 

@@ -33,7 +33,8 @@ class Job(Work):
     """One attempt of one task.
 
     ``calls`` numbers the runs that its body starts; ``started_at`` is wall time in µs at the
-    body's first instant; ``marked`` says that its start mark is on the way.
+    body's first instant; ``marked`` says that its start mark is on the way; ``waits`` counts the
+    runs that its body waits for.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class Job(Work):
         "started_at",
         "task",
         "timeout",
+        "waits",
     )
 
     def __init__(
@@ -80,6 +82,7 @@ class Job(Work):
         self.started_at: int | None = None
         self.outcome: Outcome | None = None
         self.marked: bool = False
+        self.waits: int = 0
 
     def run(self) -> None:
         """Call the body, with context variables of its own."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core._engine.active_run import ActiveRun
@@ -146,24 +148,29 @@ class Engine:
     async def execute(self, request: Request, waiting: Job | None) -> Ended:
         """Submit one run and wait for its end; ``waiting`` is the body that does so, if any."""
         self._check_open()
-        if waiting is None:
+        async with self._away(waiting):
             return await self._submit_and_wait(request)
-        self._conductor.lend(waiting)
-        try:
-            return await self._submit_and_wait(request)
-        finally:
-            await self._conductor.reclaim(waiting)
 
     async def wait(self, run_id: str, waiting: Job | None) -> Ended:
         """Wait for the end of a run, whoever runs it."""
         self._check_open()
-        if waiting is None:
+        async with self._away(waiting):
             return await self._wait(run_id)
-        self._conductor.lend(waiting)
+
+    @asynccontextmanager
+    async def _away(self, job: Job | None) -> AsyncIterator[None]:
+        """A body waits within. One that was given up has given its slot back already.
+
+        Taking the slot again is not cut short with the wait: the accounts would not balance.
+        """
+        if job is None or job.abandoned:
+            yield
+            return
+        self._conductor.lend(job)
         try:
-            return await self._wait(run_id)
+            yield
         finally:
-            await self._conductor.reclaim(waiting)
+            await asyncio.shield(asyncio.create_task(self._conductor.reclaim(job)))
 
     async def _submit_and_wait(self, request: Request) -> Ended:
         (run_id,) = await self._admission.submit(request)

@@ -37,8 +37,9 @@ class BodyClock:
 
 
 class Stage(Enum):
-    """How far a piece of work has come."""
+    """How far a piece of work has come. ``HELD`` work has not been handed to an executor yet."""
 
+    HELD = -1
     QUEUED = 0
     RUNNING = 1
     RAN = 2
@@ -59,7 +60,7 @@ class Work(ABC):
         self.abandoned: bool = False
         self.holds_slot: bool = True
         self.leaves: bool = False
-        self.stage: Stage = Stage.QUEUED
+        self.stage: Stage = Stage.HELD
         self.finished: Callable[[Work], None] = finished
 
     @abstractmethod
