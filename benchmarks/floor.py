@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TypeAlias
 
 INPUT = '{"a":1,"b":"two","c":[1,2,3],"d":{"x":1.5},"e":true}'
 CHANGE = '{"set":{},"removed":[]}'
@@ -24,66 +25,62 @@ _INSERT_ATTEMPT = """
 _END_RUN = """
     UPDATE cloaca_run SET status = 'Completed', final_context = ?, ended_at = 3 WHERE id = ?"""
 
+Write: TypeAlias = tuple[str, Sequence[tuple[str, ...]]]
+
 
 class Floor:
-    """A connection on a thread of its own."""
+    """A database of its own behind one thread."""
 
     def __init__(self, path: Path) -> None:
-        self._jobs: SimpleQueue[tuple[Callable[[sqlite3.Connection], None], threading.Event]]
-        self._jobs = SimpleQueue()
+        self._commits: SimpleQueue[tuple[Sequence[Write], threading.Event]] = SimpleQueue()
         self._path = path
-        self._next = 0
+        self._runs = 0
         threading.Thread(target=self._serve, daemon=True).start()
 
+    def run(self, *widths: int) -> None:
+        """One run: a commit that inserts it, then one for each step of so many tasks."""
+        (run,) = self._ids(1)
+        self._commit((_INSERT_RUN, [(run, INPUT)]))
+        for position, width in enumerate(widths):
+            attempts = (_INSERT_ATTEMPT, [(run, f"{position}-{i}", CHANGE) for i in range(width)])
+            if position == len(widths) - 1:
+                self._commit(attempts, (_END_RUN, [(INPUT, run)]))
+            else:
+                self._commit(attempts)
+
+    def many(self, count: int) -> None:
+        """So many one-task runs, inserted in one commit and ended in another."""
+        runs = self._ids(count)
+        self._commit((_INSERT_RUN, [(run, INPUT) for run in runs]))
+        self._commit(
+            (_INSERT_ATTEMPT, [(run, "0", CHANGE) for run in runs]),
+            (_END_RUN, [(INPUT, run) for run in runs]),
+        )
+
+    def _ids(self, count: int) -> list[str]:
+        start, self._runs = self._runs, self._runs + count
+        return [f"00000000-0000-7000-8000-{number:012d}" for number in range(start, self._runs)]
+
+    def _commit(self, *writes: Write) -> None:
+        done = threading.Event()
+        self._commits.put((writes, done))
+        done.wait()
+
     def _serve(self) -> None:
-        raw = sqlite3.connect(self._path, isolation_level=None)
-        raw.execute("PRAGMA journal_mode=WAL")
-        raw.execute("PRAGMA synchronous=FULL")
-        if not raw.execute("SELECT 1 FROM sqlite_master").fetchone():
-            raw.executescript(
-                files("cloaca_sqlite").joinpath("migrations/0001_initial.sql").read_text("utf-8")
-            )
+        raw = _open(self._path)
         while True:
-            job, done = self._jobs.get()
+            writes, done = self._commits.get()
             raw.execute("BEGIN IMMEDIATE")
-            job(raw)
+            for sql, rows in writes:
+                raw.executemany(sql, rows)
             raw.execute("COMMIT")
             done.set()
 
-    def _commit(self, job: Callable[[sqlite3.Connection], None]) -> None:
-        done = threading.Event()
-        self._jobs.put((job, done))
-        done.wait()
 
-    def ids(self, count: int) -> list[str]:
-        """Fresh ids, in order."""
-        start, self._next = self._next, self._next + count
-        return [f"00000000-0000-7000-8000-{number:012d}" for number in range(start, self._next)]
-
-    def run(self, *steps: int) -> None:
-        """One run: a commit that inserts it, then one per step of so many tasks."""
-        (run,) = self.ids(1)
-        self._commit(lambda raw: raw.execute(_INSERT_RUN, (run, INPUT)) and None)
-        task = 0
-        for position, width in enumerate(steps):
-            rows = [(run, f"t{task + each}", CHANGE) for each in range(width)]
-            task += width
-            last = position == len(steps) - 1
-            self._commit(lambda raw, rows=rows, last=last: _step(raw, rows, run if last else None))
-
-    def many(self, count: int) -> None:
-        """``count`` one-task runs, all inserted in one commit and ended in another."""
-        runs = self.ids(count)
-        self._commit(lambda raw: raw.executemany(_INSERT_RUN, [(r, INPUT) for r in runs]) and None)
-        self._commit(lambda raw: _end_all(raw, runs))
-
-
-def _step(raw: sqlite3.Connection, rows: list[tuple[str, str, str]], ended: str | None) -> None:
-    raw.executemany(_INSERT_ATTEMPT, rows)
-    if ended is not None:
-        raw.execute(_END_RUN, (INPUT, ended))
-
-
-def _end_all(raw: sqlite3.Connection, runs: list[str]) -> None:
-    raw.executemany(_INSERT_ATTEMPT, [(run, "t0", CHANGE) for run in runs])
-    raw.executemany(_END_RUN, [(INPUT, run) for run in runs])
+def _open(path: Path) -> sqlite3.Connection:
+    raw = sqlite3.connect(path, isolation_level=None)
+    raw.execute("PRAGMA journal_mode=WAL")
+    raw.execute("PRAGMA synchronous=FULL")
+    schema = files("cloaca_sqlite").joinpath("migrations/0001_initial.sql")
+    raw.executescript(schema.read_text("utf-8"))
+    return raw

@@ -7,6 +7,7 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from dev import (
+    bench as benchmarking,
     check as checks,
     debug_env as debugging,
     demo as demonstrating,
@@ -85,6 +86,13 @@ def debug_env(_: Context, backend: str = "sqlite") -> None:
         debugging.debug_env(backend)
 
 
+@task(help={"backend": "the backend to measure on: sqlite (the default)"})
+def bench(_: Context, backend: str = "sqlite") -> None:
+    """Measure against the bare driver's floor, in the same minute on the same disk."""
+    with readable_failures():
+        benchmarking.bench(backend)
+
+
 @task(help={"crash": "kill the process in the middle, then go on where it stopped"})
 def demo(_: Context, crash: bool = False) -> None:
     """Watch a workflow run on real data."""
@@ -99,4 +107,4 @@ def check(_: Context) -> None:
         checks.check()
 
 
-namespace = Collection(generate, package, run_tests, smoke, scrub, debug_env, demo, check)
+namespace = Collection(generate, package, run_tests, smoke, scrub, debug_env, demo, bench, check)

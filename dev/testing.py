@@ -26,7 +26,7 @@ from dev.package import package
 from dev.project import PYTHON_LEAST, REPORTS, ROOT, TESTS, backend_named
 from dev.sandbox import Sandbox
 
-SUITES = ("process", "conformance", "unit", "dispatcher", "packaging")
+SUITES = ("process", "conformance", "model", "unit", "dispatcher", "packaging")
 WORKERS = 2
 # A process that is still running then has hung; single tests have a shorter limit of their own.
 JOB_SECONDS = 480

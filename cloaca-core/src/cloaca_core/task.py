@@ -29,10 +29,8 @@ TaskFunction: TypeAlias = Callable[..., object]
 Reference: TypeAlias = "str | TaskFunction"
 OnSuccess: TypeAlias = "Callable[[str, Context], object]"
 OnFailure: TypeAlias = "Callable[[str, str, Context], object]"
-RetryOn: TypeAlias = (
-    "str | RetryCondition | type[BaseException] | Sequence[type[BaseException]]"
-    " | Callable[[BaseException], bool]"
-)
+ErrorClasses: TypeAlias = type[BaseException] | Sequence[type[BaseException]]
+RetryOn: TypeAlias = "str | RetryCondition | ErrorClasses | Callable[[BaseException], bool]"
 
 FunctionT = TypeVar("FunctionT", bound=TaskFunction)
 

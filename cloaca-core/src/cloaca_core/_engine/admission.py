@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 from cloaca_core._engine import faults
@@ -38,8 +38,7 @@ MOST_CLAIMED: Final = 500
 """Runs per claim, so that submissions meanwhile find places too."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewInput:
+class NewInput(NamedTuple):
     """The input of a run to be submitted, as data and as it is stored."""
 
     data: dict[str, JsonValue]
@@ -133,11 +132,13 @@ class Admission:
             faults.hit("submit.after_commit")
             self._arriving -= ours
             self._begin(request, rows, committed)
+            self.place_free()  # those whose key was taken were on the way to no place
             if not answer.done():
                 answer.set_result([committed.existing.get(row.id, row.id) for row in rows])
 
         def refused(error: StoreDataError) -> None:
             self._arriving -= ours
+            self.place_free()
             if not answer.done():
                 answer.set_exception(error)
 

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -26,13 +26,15 @@ from cloaca_core.task_handle import TaskHandle
 if TYPE_CHECKING:
     from cloaca_core._engine.active_run import ActiveRun
     from cloaca_core.json_values import JsonValue
+    from cloaca_core.task import Task
 
 
 class Job(Work):
     """One attempt of one task.
 
     ``calls`` numbers the runs that its body starts; ``started_at`` is wall time in µs at the
-    body's first instant; ``marked`` says that its start mark is on the way.
+    body's first instant; ``marked`` says that its start mark is on the way; ``waits`` counts the
+    runs that its body waits for.
     """
 
     __slots__ = (
@@ -50,6 +52,7 @@ class Job(Work):
         "started_at",
         "task",
         "timeout",
+        "waits",
     )
 
     def __init__(
@@ -64,21 +67,22 @@ class Job(Work):
         crashes: int = 0,
         finished: Callable[[Work], None],
     ) -> None:
-        self.task = owner.graph.tasks[index]
+        self.task: Task = owner.graph.tasks[index]
         super().__init__(is_async=self.task.is_async, finished=finished)
-        self.owner = owner
-        self.index = index
-        self.attempt = attempt
-        self.given = given
-        self.context = Context._view(given)
-        self.timeout = timeout
-        self.max_bytes = max_bytes
-        self.crashes = crashes
-        self.clock = BodyClock()
-        self.calls = itertools.count(1)
+        self.owner: ActiveRun = owner
+        self.index: int = index
+        self.attempt: int = attempt
+        self.given: dict[str, JsonValue] = given
+        self.context: Context = Context._view(given)
+        self.timeout: float = timeout
+        self.max_bytes: int = max_bytes
+        self.crashes: int = crashes
+        self.clock: BodyClock = BodyClock()
+        self.calls: Iterator[int] = itertools.count(1)
         self.started_at: int | None = None
         self.outcome: Outcome | None = None
-        self.marked = False
+        self.marked: bool = False
+        self.waits: int = 0
 
     def run(self) -> None:
         """Call the body, with context variables of its own."""
@@ -155,7 +159,7 @@ def change_of(
     if value is None or value is context:
         return _changed_keys(given, context._data, context._touched)
     if isinstance(value, Context):
-        return _changed_keys(given, value._data, [*given, *value._data])
+        return _changed_keys(given, value._data, {*given, *value._data})
     if isinstance(value, Mapping):
         context.update_from_dict(value)
         return _changed_keys(given, context._data, context._touched)
@@ -166,17 +170,17 @@ def change_of(
 
 
 def _changed_keys(
-    given: Mapping[str, JsonValue], data: Mapping[str, JsonValue], keys: Iterable[str]
+    given: Mapping[str, JsonValue], data: Mapping[str, JsonValue], keys: AbstractSet[str]
 ) -> Change:
-    new: dict[str, JsonValue] = {}
-    removed: list[str] = []
-    for key in dict.fromkeys(keys):
-        if key not in data:
-            if key in given:
-                removed.append(key)
-        elif key not in given or not same_value(given[key], data[key]):
-            new[key] = data[key]
-    return Change(new, removed)
+    """The change to ``keys``, in the order of the contexts: a set's differs in each process."""
+    if not keys:
+        return Change({}, [])
+    new = {
+        key: value
+        for key, value in data.items()
+        if key in keys and not (key in given and same_value(given[key], value))
+    }
+    return Change(new, [key for key in given if key in keys and key not in data])
 
 
 def _check_size(job: Job, change: Change, text: str) -> None:

@@ -41,8 +41,8 @@ LEAST_CHECK: Final = 0.001
 
 class Conductor:
     """Belongs to the engine's loop. ``ended`` is called with each run whose end is durable,
-    ``dropped`` after each that turned out to be somebody else's. ``lending`` are the runs with
-    bodies that wait for other runs.
+    ``place_free`` when a run takes no place any more, or none for a while. ``lending`` are the
+    runs with bodies that wait for other runs.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Conductor:
         config: DefaultRunnerConfig,
         executor: Executor,
         ended: Callable[[ActiveRun, RunEnd], None],
-        dropped: Callable[[], None],
+        place_free: Callable[[], None],
     ) -> None:
         self.runs: dict[str, ActiveRun] = {}
         self.lending: set[ActiveRun] = set()
@@ -58,10 +58,11 @@ class Conductor:
         self._config = config
         self._executor = executor
         self._ended = ended
-        self._dropped = dropped
+        self._place_free = place_free
         self._loop = asyncio.get_running_loop()
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         self._suspects: list[Job] = []
+        self._marking: dict[Job, asyncio.Future[None]] = {}
         self._body_times = Deadlines(self._check_time)
         self._run_times = Deadlines(self._expire)
         self._draining = False
@@ -78,8 +79,9 @@ class Conductor:
     def drop(self, run: ActiveRun) -> None:
         """Forget a run that is no longer ours; what its bodies still do is ignored."""
         self._stop(run)
-        if self.runs.pop(run.id, None) is not None:
-            self._dropped()
+        if self.runs.get(run.id) is run:  # it may have been claimed again meanwhile
+            del self.runs[run.id]
+            self._place_free()
 
     def drain(self) -> None:
         """Start no further body. Those that run are recorded when they end; those that wait for
@@ -88,7 +90,7 @@ class Conductor:
         self._draining = True
         for run in self.runs.values():
             for job in list(run.jobs.values()):
-                if job.stage is Stage.QUEUED or not job.holds_slot:
+                if job.stage in (Stage.HELD, Stage.QUEUED) or not job.holds_slot:
                     self._give_up(job)
 
     async def quiet(self) -> None:
@@ -103,7 +105,7 @@ class Conductor:
 
     def start_marks(self) -> list[AttemptRow]:
         """The start marks that are due: of bodies that run and have none yet."""
-        due = [job for job in self.running() if not (job.marked or job.abandoned)]
+        due = [j for j in self.running() if j.holds_slot and not (j.marked or j.abandoned)]
         for job in due:
             job.marked = True
         return [rows.start_mark(job) for job in due]
@@ -139,19 +141,10 @@ class Conductor:
         run: ActiveRun,
         attempts: list[AttemptRow],
         end: RunEnd | None,
-        recorded: Callable[[], None],
+        then: Callable[[], None],
     ) -> None:
-        self.journal.add(
-            Record(
-                run.id,
-                run.epoch,
-                attempts,
-                end,
-                recorded=recorded,
-                lost=partial(self.drop, run),
-                refused=partial(self._unstorable, run),
-            )
-        )
+        """Have rows of a run written, and go on when they are durable."""
+        self.journal.add(_RunRecord(self, run, attempts, end, then))
 
     def _act(self, run: ActiveRun, ready: list[int], end: RunEnd | None) -> None:
         if end is not None:
@@ -208,6 +201,8 @@ class Conductor:
 
     def _send_alone(self, job: Job) -> None:
         """Suspects of having killed a process run one at a time, so that no other is blamed."""
+        if job.abandoned:
+            return
         self._suspects.append(job)
         if len(self._suspects) == 1:
             self._send(job)
@@ -232,21 +227,60 @@ class Conductor:
     # -- bodies that wait for other runs -----------------------------------------------------
 
     def lend(self, job: Job) -> None:
-        """A body begins to wait: its slot, and perhaps its run's place, are free meanwhile."""
+        """A body begins to wait: its slot, and perhaps its run's place, are free meanwhile.
+
+        Its start mark is taken back: a body that waits kills no process and is not to be blamed
+        for what others do. An async body may wait for several runs at once; it is away from the
+        first to the last of them.
+        """
+        job.waits += 1
+        if job.waits > 1:
+            return
         job.clock.pause()
         job.owner.lent += 1
         self.lending.add(job.owner)
         self._executor.lend(job)
+        job.marked = False
+        self._record(job.owner, [rows.waiting_mark(job)], None, partial(self._give_way, job))
+        self._place_free()
+
+    def _give_way(self, job: Job) -> None:
+        """Let other suspects go on: one of them may be what this one waits for."""
+        if job.waits:
+            self._next_suspect(job)
 
     async def reclaim(self, job: Job) -> None:
         """Return when the body may go on, and let its time run again."""
+        job.waits -= 1
+        if job.waits:
+            return
         await self._executor.reclaim(job)
         job.owner.lent -= 1
         if not job.owner.lent:
             self.lending.discard(job.owner)
+        await self._mark_again(job)
         if not job.abandoned:
             job.clock.start()
             self._check_time(job)
+
+    async def _mark_again(self, job: Job) -> None:
+        """A body of a recovered run goes on, as it started, when its mark is durable."""
+        if job.abandoned:
+            return
+        if not job.owner.recovered:
+            self.journal.mark_soon()
+            return
+        job.marked = True
+        self._marking[job] = durable = self._loop.create_future()
+        marked = partial(self._end_marking, job)
+        self._record(job.owner, [rows.start_mark(job)], None, marked)
+        await durable
+
+    def _end_marking(self, job: Job) -> None:
+        """The mark is durable, or nobody is interested any more."""
+        durable = self._marking.pop(job, None)
+        if durable is not None and not durable.done():
+            durable.set_result(None)
 
     # -- conclude ----------------------------------------------------------------------------
 
@@ -338,7 +372,7 @@ class Conductor:
         """The run has passed its deadline."""
         self._break_off(run, f"Pipeline timeout after {run.time_limit:g}s")
 
-    def _unstorable(self, run: ActiveRun, error: StoreDataError) -> None:
+    def unstorable(self, run: ActiveRun, error: StoreDataError) -> None:
         """The database will not take what the run has to record."""
         log.error("run %s: a record was refused: %s", run.id, error)
         if run.over:
@@ -364,9 +398,42 @@ class Conductor:
     def _give_up(self, job: Job) -> None:
         self._body_times.discard(job)
         job.owner.jobs.pop(job.index, None)
+        self._job_over.set()
         self._next_suspect(job)
         if not job.abandoned:
             self._executor.abandon(job)
+        self._end_marking(job)
+
+
+class _RunRecord(Record):
+    """What the journal's answer means for a run."""
+
+    __slots__ = ("_conductor", "_run", "_then")
+
+    def __init__(
+        self,
+        conductor: Conductor,
+        run: ActiveRun,
+        attempts: list[AttemptRow],
+        end: RunEnd | None,
+        then: Callable[[], None],
+    ) -> None:
+        super().__init__(run.id, run.epoch, attempts, end)
+        self._conductor = conductor
+        self._run = run
+        self._then = then
+
+    def recorded(self) -> None:
+        """Act on it."""
+        self._then()
+
+    def lost(self) -> None:
+        """The run belongs to somebody else."""
+        self._conductor.drop(self._run)
+
+    def refused(self, error: StoreDataError) -> None:
+        """The run cannot go on as planned."""
+        self._conductor.unstorable(self._run, error)
 
 
 class _Judgement(Work):

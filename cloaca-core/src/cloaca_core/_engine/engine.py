@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core._engine.active_run import ActiveRun
@@ -45,9 +47,10 @@ class Engine:
         identity = this_process()
         runner_id = config.runner_id or ids.next()
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
-        self.recent = RecentRuns()
+        self.recent: RecentRuns = RecentRuns()
         self._store = store
         self._config = config
+        self._registry = registry
         self._ids = ids
         self._waiters = Waiters()
         self._closing = False
@@ -81,10 +84,13 @@ class Engine:
     # -- start and stop ----------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Register, take over from the dead, and begin to work."""
-        await self._lease.register()
+        """Take over from the dead, register, and begin to work.
+
+        In this order: one of the dead may have had the runner id that was configured here.
+        """
         if self._config.enable_recovery:
             await self._takeover.sweep()
+        await self._lease.register()
         for each in self._loops:
             each.start()
 
@@ -142,24 +148,29 @@ class Engine:
     async def execute(self, request: Request, waiting: Job | None) -> Ended:
         """Submit one run and wait for its end; ``waiting`` is the body that does so, if any."""
         self._check_open()
-        if waiting is None:
+        async with self._away(waiting):
             return await self._submit_and_wait(request)
-        self._conductor.lend(waiting)
-        try:
-            return await self._submit_and_wait(request)
-        finally:
-            await self._conductor.reclaim(waiting)
 
     async def wait(self, run_id: str, waiting: Job | None) -> Ended:
         """Wait for the end of a run, whoever runs it."""
         self._check_open()
-        if waiting is None:
+        async with self._away(waiting):
             return await self._wait(run_id)
-        self._conductor.lend(waiting)
+
+    @asynccontextmanager
+    async def _away(self, job: Job | None) -> AsyncIterator[None]:
+        """A body waits within. One that was given up has given its slot back already.
+
+        Taking the slot again is not cut short with the wait: the accounts would not balance.
+        """
+        if job is None or job.abandoned:
+            yield
+            return
+        self._conductor.lend(job)
         try:
-            return await self._wait(run_id)
+            yield
         finally:
-            await self._conductor.reclaim(waiting)
+            await asyncio.shield(asyncio.create_task(self._conductor.reclaim(job)))
 
     async def _submit_and_wait(self, request: Request) -> Ended:
         (run_id,) = await self._admission.submit(request)
@@ -180,6 +191,7 @@ class Engine:
 
     def _ended(self, run: ActiveRun, end: RunEnd) -> None:
         row = run.row._replace(
+            input="",
             status=end.status,
             final_context=end.final_context,
             error_message=end.error_message,
@@ -235,7 +247,12 @@ class Engine:
         }
 
     async def _with_attempts(self, row: RunRow) -> Ended:
-        return Ended(row._replace(input=""), tuple(await self._store.load_attempts([row.id])))
+        """The end of a run that others ran, its tasks in definition order as those of ours."""
+        attempts = await self._store.load_attempts([row.id])
+        if (workflow := self._registry.get(row.workflow)) is not None:
+            position = {task.id: index for index, task in enumerate(workflow.tasks)}
+            attempts.sort(key=lambda attempt: position.get(attempt.task_id, len(position)))
+        return Ended(row._replace(input=""), tuple(attempts))
 
     # -- what others do ----------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from cloaca_core._engine.coroutines import BodyLoop
 from cloaca_core._engine.threads import BodyThreads
-from cloaca_core._engine.work import Work
+from cloaca_core._engine.work import Stage, Work
 
 log = logging.getLogger("cloaca.engine")
 
@@ -25,6 +25,7 @@ class Executor:
 
     def submit(self, work: Work) -> None:
         """Queue work; its ``finished`` is called on the engine's loop unless it is abandoned."""
+        work.stage = Stage.QUEUED
         self._place(work).submit(work)
 
     def lend(self, work: Work) -> None:
@@ -37,6 +38,9 @@ class Executor:
 
     def abandon(self, work: Work) -> bool:
         """Give work up; false when it has just run and its report is on the way."""
+        if work.stage is Stage.HELD:  # no place has counted it
+            work.abandoned = True
+            return True
         return self._place(work).abandon(work)
 
     def running(self) -> Iterator[Work]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,21 +49,32 @@ class Submission:
         return sum([len(row.input) for row in self.rows])
 
 
-@dataclass(slots=True)
-class Record:
-    """Rows of one run, made under ``epoch``: all of them count, or none.
-
-    ``recorded`` is called when they are durable, ``lost`` when the run is no longer ours,
-    ``refused`` when the database will not take a value.
+class Record(ABC):
+    """Rows of one run, made under ``epoch``: all of them count, or none. One of its methods is
+    called when that is settled.
     """
 
-    run_id: str
-    epoch: int
-    attempts: Sequence[AttemptRow]
-    end: RunEnd | None
-    recorded: Callable[[], None]
-    lost: Callable[[], None]
-    refused: Callable[[StoreDataError], None]
+    __slots__ = ("attempts", "end", "epoch", "run_id")
+
+    def __init__(
+        self, run_id: str, epoch: int, attempts: Sequence[AttemptRow], end: RunEnd | None
+    ) -> None:
+        self.run_id = run_id
+        self.epoch = epoch
+        self.attempts = attempts
+        self.end = end
+
+    @abstractmethod
+    def recorded(self) -> None:
+        """The rows are durable."""
+
+    @abstractmethod
+    def lost(self) -> None:
+        """The run is no longer ours; nothing was written."""
+
+    @abstractmethod
+    def refused(self, error: StoreDataError) -> None:
+        """The database will not take a value; nothing was written."""
 
     @property
     def weight(self) -> int:

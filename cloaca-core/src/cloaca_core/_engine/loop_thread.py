@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -16,8 +17,6 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self._lock = threading.Lock()
-        self._stopping = False
         self._thread = threading.Thread(target=self._serve, name="cloaca-engine", daemon=True)
         self._thread.start()
 
@@ -30,11 +29,9 @@ class LoopThread:
         return threading.current_thread() is self._thread
 
     def stop(self) -> None:
-        """Cancel what is left on the loop, end the thread and wait for it. Idempotent."""
-        with self._lock:
-            if not self._stopping:
-                self.loop.call_soon_threadsafe(self._cancel_rest)
-            self._stopping = True
+        """Cancel what is left on the loop, end the thread and wait for it. Safe to call twice."""
+        with suppress(RuntimeError):  # the loop is closed: somebody was here before
+            self.loop.call_soon_threadsafe(self._cancel_rest)
         if not self.is_current():
             self._thread.join()
 

@@ -19,6 +19,11 @@ def start_mark(job: Job) -> AttemptRow:
     return _of_job(job, TaskStatus.RUNNING, None)
 
 
+def waiting_mark(job: Job) -> AttemptRow:
+    """The body waits for another run."""
+    return _of_job(job, TaskStatus.WAITING, None)
+
+
 def completed(job: Job, outcome: Succeeded, now: int) -> AttemptRow:
     """The attempt succeeded at ``now``."""
     return _of_job(job, TaskStatus.COMPLETED, now, change=outcome.text)

@@ -68,7 +68,7 @@ class Takeover:
     async def sweep(self) -> float | None:
         """Take over from everybody who is gone; seconds until it is worth looking again."""
         self._wanted.clear()
-        others = [row for row in await self._store.runners() if row.id != self._lease.runner_id]
+        others = [row for row in await self._store.runners() if not self._is_mine(row)]
         for row in others:
             if self._is_dead(row):
                 await self._take_over(row)
@@ -80,6 +80,9 @@ class Takeover:
     def close(self) -> None:
         """Stop watching processes."""
         self._deaths.watch([])
+
+    def _is_mine(self, row: RunnerRow) -> bool:
+        return row.id == self._lease.runner_id and _process(row) == self._identity
 
     def _is_dead(self, row: RunnerRow) -> bool:
         return row.fenced or is_gone(self._identity, _process(row)) or self._has_lapsed(row)

@@ -71,7 +71,16 @@ class BodyThreads:
             self._threads += 1
         else:
             await self._next_free()
-        work.holds_slot = True
+        self._seat(work)
+
+    def _seat(self, work: Work) -> None:
+        """Give work a free slot, unless it was abandoned meanwhile: its thread will leave."""
+        if work.abandoned:
+            self._outstanding -= 1
+            self._threads -= 1
+            self._grow()
+        else:
+            work.holds_slot = True
 
     def abandon(self, work: Work) -> bool:
         """Give work up; false when it has just run and its report is on the way.
@@ -87,9 +96,9 @@ class BodyThreads:
             work.leaves = replaced
             is_running = work.stage is Stage.RUNNING
         self._abandoned += is_running
-        if work.holds_slot:
+        if work.holds_slot and not (is_running and not replaced):
             self._outstanding -= 1
-            self._threads -= is_running and replaced
+            self._threads -= is_running
             self._grow()
         return True
 
@@ -156,13 +165,16 @@ class BodyThreads:
             self._pass_slot_on()
         elif work.abandoned:
             self._abandoned -= 1
+            self._outstanding -= not work.leaves
         else:
             self._outstanding -= 1
             work.finished(work)
 
     def _pass_slot_on(self) -> None:
         """A thread has left: its slot goes to the body that asked for one."""
-        if self._resuming:
-            self._resuming.popleft().set_result(None)
-        else:
-            self._threads -= 1
+        while self._resuming:
+            resumed = self._resuming.popleft()
+            if not resumed.done():
+                resumed.set_result(None)
+                return
+        self._threads -= 1

@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from cloaca_core.store.records import AttemptRow, RunRow
 
 RECENT_RUNS: Final = 12_000
 RECENT_BYTES: Final = 32 << 20
+
+
+_Plain: TypeAlias = tuple[object, ...]
 
 
 class Ended(NamedTuple):
@@ -25,23 +28,32 @@ class Ended(NamedTuple):
 
 
 class RecentRuns:
-    """The last runs that ended here. Read by any thread, written by the engine's loop."""
+    """The last runs that ended here. Read by any thread, written by the engine's loop.
+
+    Kept as plain tuples: the garbage collector stops looking at those, and it would spend more
+    time on thousands of rows than they save.
+    """
 
     def __init__(self) -> None:
-        self._runs: OrderedDict[str, Ended] = OrderedDict()
+        self._runs: OrderedDict[str, tuple[int, _Plain, tuple[_Plain, ...]]] = OrderedDict()
         self._bytes = 0
 
     def add(self, ended: Ended) -> None:
         """Keep it, and forget the oldest beyond the bounds."""
-        self._runs[ended.row.id] = ended
-        self._bytes += _weight(ended)
+        weight = _weight(ended)
+        rows = tuple([tuple(row) for row in ended.attempts])
+        self._runs[ended.row.id] = (weight, tuple(ended.row), rows)
+        self._bytes += weight
         while len(self._runs) > RECENT_RUNS or self._bytes > RECENT_BYTES:
-            _, oldest = self._runs.popitem(last=False)
-            self._bytes -= _weight(oldest)
+            _, (oldest, _, _) = self._runs.popitem(last=False)
+            self._bytes -= oldest
 
     def get(self, run_id: str) -> Ended | None:
         """The run, if it is still at hand."""
-        return self._runs.get(run_id)
+        if (found := self._runs.get(run_id)) is None:
+            return None
+        _, row, attempts = found
+        return Ended(RunRow._make(row), tuple(map(AttemptRow._make, attempts)))
 
 
 def _weight(ended: Ended) -> int:

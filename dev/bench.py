@@ -1,0 +1,35 @@
+"""The benchmark on the built wheels, in an environment made for it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from dev.console import TaskFailed, environment, run, step
+from dev.package import package
+from dev.project import ROOT, backend_named
+from dev.sandbox import Sandbox
+
+
+def bench(backend: str = "sqlite") -> None:
+    """Measure cloaca beside its floor; fails when a target is missed."""
+    if reason := backend_named(backend).shell_reason:
+        raise TaskFailed(f"nothing to measure on {backend}. {' '.join(reason.split())}")
+    package(backend)
+    with tempfile.TemporaryDirectory(prefix="cloaca-bench-") as name:
+        sandbox = Sandbox(Path(name) / "env").create()
+        sandbox.install_for(backend)
+        step("measuring; this takes about a minute and wants the machine to itself")
+        run(
+            [sandbox.python, "-c", _START, ROOT, f"benchmarks.{backend}"],
+            cwd=Path(name),
+            env=environment(),
+        )
+
+
+# The repository goes to the end of the path, where it cannot shadow the wheels.
+_START = """
+import runpy, sys
+sys.path.append(sys.argv[1])
+runpy.run_module(sys.argv[2], run_name="__main__")
+"""

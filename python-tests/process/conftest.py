@@ -1,0 +1,17 @@
+"""What the process tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fleet import Fleet
+
+
+@pytest.fixture
+def fleet(database_url: str, tmp_path: Path) -> Iterator[Fleet]:
+    """Workers on one empty database; none of them outlives the test."""
+    fleet = Fleet(database_url, tmp_path)
+    yield fleet
+    fleet.close()

@@ -1,0 +1,213 @@
+"""Starts workers, listens to what they say, and reads what they left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+WORKER = Path(__file__).with_name("worker.py")
+PATIENCE = 40.0
+"""Seconds until a test gives up; nothing waits so long unless it is broken."""
+
+
+class Entry(NamedTuple):
+    """One execution of a body, as its ledger line says."""
+
+    run_id: str
+    task_id: str
+    attempt: int
+    epoch: int
+    pid: int
+
+
+class Worker:
+    """A process that runs ``worker.py``."""
+
+    def __init__(self, url: str, environment: dict[str, str], settings: dict[str, Any]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "error", str(WORKER), url, json.dumps(settings)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
+        )
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._heard: list[str] = []
+        self._errors: list[str] = []
+        self._ears = [
+            threading.Thread(target=self._listen, daemon=True),
+            threading.Thread(target=self._listen_to_errors, daemon=True),
+        ]
+        for ear in self._ears:
+            ear.start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+
+    def _listen_to_errors(self) -> None:
+        assert self._process.stderr is not None
+        self._errors.extend(self._process.stderr)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def tell(self, *words: object) -> None:
+        """Send a command."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(" ".join(map(str, words)) + "\n")
+        self._process.stdin.flush()
+
+    def hear(self, word: str) -> list[str]:
+        """The words after ``word`` on the next line that begins with it."""
+        for line in self._heard:
+            if line.split(" ", 1)[0] == word:
+                self._heard.remove(line)
+                return line.split(" ")[1:]
+        while (line_or_end := self._next()) is not None:
+            if line_or_end.split(" ", 1)[0] == word:
+                return line_or_end.split(" ")[1:]
+            if line_or_end.startswith("error "):
+                raise AssertionError(f"waiting for {word!r}: {line_or_end}")
+            self._heard.append(line_or_end)
+        raise AssertionError(f"ended without saying {word!r}: {''.join(self._errors)}")
+
+    def _next(self) -> str | None:
+        try:
+            return self._lines.get(timeout=PATIENCE)
+        except queue.Empty:
+            raise AssertionError(f"said nothing more; before: {self._heard}") from None
+
+    def submit(self, name: str, *arguments: object) -> str:
+        """The id of a new run."""
+        self.tell("submit", name, *arguments)
+        return self.hear("submitted")[0]
+
+    def result(self, run_id: str) -> tuple[str, dict[str, Any]]:
+        """Status and final context of a run, when it has ended."""
+        self.tell("result", run_id)
+        _, status, *context = self.hear("result")
+        return status, json.loads(" ".join(context))
+
+    def result_or_death(self, run_id: str) -> tuple[str, dict[str, Any]] | None:
+        """The result of a run; None when the process dies instead."""
+        try:
+            return self.result(run_id)
+        except (AssertionError, BrokenPipeError):
+            if self.exit_code() == 0:
+                raise
+            return None
+
+    def kill(self, number: int = signal.SIGKILL) -> int:
+        """Send a signal that ends it; the exit code."""
+        self._process.send_signal(number)
+        return self.exit_code()
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def exit_code(self) -> int:
+        """Wait for the end; the exit code."""
+        return self._process.wait(PATIENCE)
+
+    def end(self) -> tuple[int, str]:
+        """Close its stdin and wait: exit code and stderr."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        code = self.exit_code()
+        self._ears[1].join(PATIENCE)
+        return code, "".join(self._errors)
+
+    def dispose(self) -> None:
+        """End it whatever it does."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        for ear in self._ears:
+            ear.join(PATIENCE)
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert stream is not None
+            try:
+                stream.close()
+            except BrokenPipeError:
+                continue
+
+
+class Fleet:
+    """Workers that share one database and one ledger."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
+        self.database = Path(url.removeprefix("sqlite://"))
+        self.ledger_path = folder / "ledger"
+        self.workers: list[Worker] = []
+
+    def launch(
+        self, *, hold: Sequence[str] = (), fault: str | None = None, **settings: Any
+    ) -> Worker:
+        """Start a worker without waiting for it."""
+        environment = {
+            "CLOACA_TEST_LEDGER": str(self.ledger_path),
+            "CLOACA_TEST_HOLD": ",".join(hold),
+        }
+        if fault is not None:
+            environment["CLOACA_FAULT"] = fault
+        worker = Worker(self.url, environment, settings)
+        self.workers.append(worker)
+        return worker
+
+    def start(
+        self, *, hold: Sequence[str] = (), fault: str | None = None, **settings: Any
+    ) -> Worker:
+        """Start a worker; its runner is open when this returns."""
+        worker = self.launch(hold=hold, fault=fault, **settings)
+        worker.hear("ready")
+        return worker
+
+    def ledger(self) -> list[Entry]:
+        """Every execution so far."""
+        if not self.ledger_path.exists():
+            return []
+        rows = [line.split() for line in self.ledger_path.read_text().splitlines()]
+        return [Entry(run, task, int(n), int(epoch), int(pid)) for run, task, n, epoch, pid in rows]
+
+    def executions(self, run_id: str) -> Counter[str]:
+        """How often each task of a run was executed."""
+        return Counter(entry.task_id for entry in self.ledger() if entry.run_id == run_id)
+
+    def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Ask the database, as another process may."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def await_row(self, sql: str, *parameters: object) -> None:
+        """Return when the query has an answer."""
+        until(lambda: bool(self.query(sql, *parameters)))
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.dispose()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Look until it is true; for what nobody announces."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)

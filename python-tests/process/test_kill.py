@@ -1,0 +1,104 @@
+"""A process is killed in the middle of a run, and another one finishes that run."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+
+import pytest
+from fleet import Fleet, Worker
+
+FAN = ["a", *(f"w{number:02}" for number in range(50)), "z"]
+TRAILS = {
+    "chain": ["a", "b", "c", "d"],
+    "diamond": ["a", "b", "c", "d"],
+    "fan": FAN,
+    "async": ["async"],
+}
+
+
+def kill_at(fleet: Fleet, name: str, held: list[str]) -> tuple[str, Worker]:
+    """A run of which exactly these bodies were under way when its process was killed."""
+    victim = fleet.start(hold=held, max_concurrent_tasks=4)
+    run_id = victim.submit(name)
+    for _ in held:
+        victim.hear("holding")
+    assert victim.kill() == -signal.SIGKILL
+    return run_id, victim
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("chain", ["c"]),
+        ("diamond", ["b", "c"]),
+        ("diamond", ["c"]),
+        ("fan", ["w17", "w31"]),
+        ("async", ["async"]),
+    ],
+)
+def test_the_next_process_finishes_the_run_and_repeats_only_what_was_cut_off(
+    fleet: Fleet, name: str, held: list[str]
+) -> None:
+    run_id, _victim = kill_at(fleet, name, held)
+    recorded = fleet.query(
+        "SELECT task_id FROM cloaca_attempt WHERE run_id = ? AND status = 'Completed'", run_id
+    )
+
+    rescuer = fleet.start()
+
+    assert rescuer.result(run_id) == ("Completed", {"trail": TRAILS[name]})
+    executions = fleet.executions(run_id)
+    assert executions.keys() == set(TRAILS[name])
+    assert all(executions[task] == 1 for (task,) in recorded)
+    assert all(executions[task] == 2 for task in held)
+    assert max(executions.values()) == 2
+
+
+def test_what_was_recorded_before_the_kill_is_not_executed_again(fleet: Fleet) -> None:
+    run_id, victim = kill_at(fleet, "chain", ["c"])
+
+    fleet.start().result(run_id)
+
+    mine = [entry.task_id for entry in fleet.ledger() if entry.pid == victim.pid]
+    assert mine == ["a", "b", "c"]
+    assert fleet.executions(run_id) == Counter({"a": 1, "b": 1, "c": 2, "d": 1})
+
+
+def test_a_process_that_watches_goes_on_at_once_not_when_the_lease_ends(fleet: Fleet) -> None:
+    victim = fleet.start(hold=["b"], lease_seconds=3600)
+    watcher = fleet.start(lease_seconds=3600)
+    run_id = victim.submit("chain")
+    victim.hear("holding")
+
+    victim.kill()
+
+    assert watcher.result(run_id) == ("Completed", {"trail": TRAILS["chain"]})
+    assert fleet.executions(run_id)["b"] == 2
+
+
+def test_all_runs_of_a_killed_process_are_finished(fleet: Fleet) -> None:
+    victim = fleet.start(hold=["c"], max_concurrent_tasks=4)
+    victim.tell("submit", "chain", 60)
+    run_ids = victim.hear("submitted")
+    for _ in range(4):
+        victim.hear("holding")
+    victim.kill()
+
+    rescuer = fleet.start()
+    rescuer.tell("results", *run_ids)
+
+    assert rescuer.hear("results") == ["Completed"]
+    statuses = fleet.query("SELECT status, count(*) FROM cloaca_run GROUP BY status")
+    assert statuses == [("Completed", 60)]
+
+
+def test_a_runner_id_of_its_own_can_be_used_again_after_a_kill(fleet: Fleet) -> None:
+    victim = fleet.start(hold=["b"], runner_id="the-one")
+    run_id = victim.submit("chain")
+    victim.hear("holding")
+    victim.kill()
+
+    successor = fleet.start(runner_id="the-one")
+
+    assert successor.result(run_id) == ("Completed", {"trail": TRAILS["chain"]})

@@ -1,0 +1,55 @@
+"""A parent that waits for its child is killed with it, and neither is lost or started twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from fleet import Fleet, Worker
+
+MARKED = "SELECT 1 FROM cloaca_attempt WHERE run_id = ? AND status IN ('Running', 'Waiting')"
+
+
+def kill_both_while_they_run(fleet: Fleet, victim: Worker, parent: str, child: str) -> None:
+    """Kill a process when the starts of parent and child are on disk."""
+    fleet.await_row(MARKED, parent)
+    fleet.await_row(MARKED, child)
+    victim.kill()
+
+
+def test_the_child_is_found_again_by_its_key(fleet: Fleet) -> None:
+    victim = fleet.start(hold=["a"])
+    parent = victim.submit("parent")
+    _, child = victim.hear("holding")
+    victim.kill()
+
+    rescuer = fleet.start()
+
+    expected = {"child_status": "Completed", "trail": ["a", "p"]}
+    assert rescuer.result(parent) == ("Completed", expected)
+    assert fleet.query("SELECT count(*) FROM cloaca_run") == [(2,)]
+    assert fleet.executions(parent) == Counter({"p": 2})
+    assert fleet.executions(child) == Counter({"a": 2})
+
+
+@pytest.mark.parametrize("places", [1, 1000])
+def test_parent_and_child_go_on_although_both_were_cut_off(fleet: Fleet, places: int) -> None:
+    """Neither waits for the other: not as suspects, not for a place, not for a slot."""
+    victim = fleet.start(hold=["a"])
+    parent = victim.submit("parent")
+    _, child = victim.hear("holding")
+    kill_both_while_they_run(fleet, victim, parent, child)
+
+    rescuer = fleet.start(max_concurrent_tasks=1, max_active_runs=places)
+
+    assert rescuer.result(parent)[0] == "Completed"
+
+
+def test_a_parent_is_not_blamed_for_what_its_child_does(fleet: Fleet) -> None:
+    worker = fleet.start(max_recovery_attempts=1)
+    parent = worker.submit("parent", 1, "poison")
+    while (answer := worker.result_or_death(parent)) is None:
+        worker = fleet.start(max_recovery_attempts=1)
+
+    assert answer == ("Completed", {"child": "poison", "child_status": "Failed", "trail": ["p"]})
+    assert 2 <= len(fleet.workers) - 1 <= 3

@@ -1,0 +1,206 @@
+"""The program that the process tests start, stop and kill: a runner that obeys lines on stdin.
+
+Every body notes itself in a ledger, one appended line per execution. ``CLOACA_TEST_HOLD`` names
+tasks whose bodies say "holding" and wait for the line ``release``; so a test knows where a process
+stands when it kills it, without any clock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import cloaca
+
+LEDGER = os.environ["CLOACA_TEST_LEDGER"]
+HELD = frozenset(filter(None, os.environ.get("CLOACA_TEST_HOLD", "").split(",")))
+FAN_WIDTH = 50
+
+_released = threading.Event()
+_speaking = threading.Lock()
+
+
+def say(*words: object) -> None:
+    """One line to the test, whole even when several threads speak."""
+    with _speaking:
+        sys.stdout.write(" ".join(map(str, words)) + "\n")
+        sys.stdout.flush()
+
+
+def note(handle: cloaca.TaskHandle) -> None:
+    """Write this execution down, and stop here if the test wants that."""
+    line = f"{handle.run_id} {handle.task_id} {handle.attempt} {handle.epoch} {os.getpid()}\n"
+    ledger = os.open(LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(ledger, line.encode())
+    os.close(ledger)
+    if handle.task_id in HELD:
+        say("holding", handle.task_id, handle.run_id)
+        _released.wait()
+
+
+# -- workflows -----------------------------------------------------------------------------------
+
+
+def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry) -> None:
+    """All workflows of the tests."""
+    _traced("one", {"a": []}, registry)
+    _traced("chain", {"a": [], "b": ["a"], "c": ["b"], "d": ["c"]}, registry)
+    _traced("diamond", {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}, registry)
+    middle = [f"w{number:02}" for number in range(FAN_WIDTH)]
+    fan = {"a": [], **{name: ["a"] for name in middle}, "z": middle}
+    _traced("fan", fan, registry)
+    _poison(registry)
+    _awaited(registry)
+    _busy(registry)
+    _parent(runner, registry)
+
+
+def _traced(name: str, graph: dict[str, list[str]], registry: cloaca.Registry) -> None:
+    """Tasks that add their names to a list."""
+    with cloaca.WorkflowBuilder(name, registry=registry):
+        for task_id, dependencies in graph.items():
+            _traced_task(task_id, dependencies)
+
+
+def _traced_task(task_id: str, dependencies: Sequence[str]) -> None:
+    @cloaca.task(id=task_id, dependencies=list(dependencies))
+    def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+        note(handle)
+        context["trail"] = [*context.get("trail", []), task_id]
+
+
+def _poison(registry: cloaca.Registry) -> None:
+    with cloaca.WorkflowBuilder("poison", registry=registry):
+
+        @cloaca.task(id="poison")
+        def poison(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            note(handle)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _awaited(registry: cloaca.Registry) -> None:
+    with cloaca.WorkflowBuilder("async", registry=registry):
+
+        @cloaca.task(id="async")
+        async def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            note(handle)
+            context["trail"] = ["async"]
+
+
+def _busy(registry: cloaca.Registry) -> None:
+    with cloaca.WorkflowBuilder("busy", registry=registry):
+
+        @cloaca.task(id="busy")
+        def busy(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            note(handle)
+            time.sleep(0.005)  # work that gives the other process its turn
+
+
+def _parent(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry) -> None:
+    with cloaca.WorkflowBuilder("parent", registry=registry):
+
+        @cloaca.task(id="p")
+        def parent(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            note(handle)
+            result = runner().execute(context.get("child", "one"))
+            context["child_status"] = result.status
+            context["trail"] = [*result.final_context.get("trail", []), "p"]
+
+
+# -- commands ------------------------------------------------------------------------------------
+
+
+def serve(runner: cloaca.DefaultRunner) -> None:
+    """Obey until stdin ends."""
+    for line in sys.stdin:
+        command, *arguments = line.split()
+        try:
+            COMMANDS[command](runner, *arguments)
+        except Exception as error:
+            say("error", type(error).__name__, error)
+
+
+def _submit(runner: cloaca.DefaultRunner, name: str, count: str = "1", child: str = "") -> None:
+    contexts = [{"child": child} if child else {} for _ in range(int(count))]
+    say("submitted", *(handle.id for handle in runner.submit_many(name, contexts)))
+
+
+def _one_by_one(runner: cloaca.DefaultRunner, name: str, count: str) -> None:
+    say("submitted", *(runner.submit(name, {}).id for _ in range(int(count))))
+
+
+def _result(runner: cloaca.DefaultRunner, run_id: str) -> None:
+    result = runner.get_run(run_id).result()
+    say("result", run_id, result.status, json.dumps(result.final_context.to_dict()))
+
+
+def _results(runner: cloaca.DefaultRunner, *run_ids: str) -> None:
+    statuses = {runner.get_run(run_id).result().status for run_id in run_ids}
+    say("results", *sorted(statuses))
+
+
+def _limit(runner: cloaca.DefaultRunner, size: str) -> None:
+    """No file of this process may grow beyond ``size``: what a full disk does to SQLite."""
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    soft = resource.RLIM_INFINITY if size == "none" else int(size)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    say("limited", size)
+
+
+def _shutdown(runner: cloaca.DefaultRunner) -> None:
+    runner.shutdown()
+    say("closed")
+
+
+def _release(runner: cloaca.DefaultRunner) -> None:
+    _released.set()
+
+
+def _stop(runner: cloaca.DefaultRunner) -> None:
+    runner.stop()
+    say("stopped")
+
+
+def _start(runner: cloaca.DefaultRunner) -> None:
+    runner.start()
+
+
+def _health(runner: cloaca.DefaultRunner) -> None:
+    say("health", json.dumps(runner.health(), default=str))
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "submit": _submit,
+    "one_by_one": _one_by_one,
+    "result": _result,
+    "results": _results,
+    "limit": _limit,
+    "shutdown": _shutdown,
+    "release": _release,
+    "stop": _stop,
+    "start": _start,
+    "health": _health,
+}
+
+
+def main() -> None:
+    """Open a runner on the URL given, with the settings given, and obey."""
+    url, settings = sys.argv[1], json.loads(sys.argv[2])
+    registry = cloaca.Registry()
+    opened: list[cloaca.DefaultRunner] = []
+    define(lambda: opened[0], registry)
+    config = cloaca.DefaultRunnerConfig(**settings)
+    with cloaca.DefaultRunner(url, config=config, registry=registry) as runner:
+        opened.append(runner)
+        say("ready")
+        serve(runner)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""08: callbacks are told of each attempt, in order, with copies, and can change nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import cloaca
+
+QUICK: dict[str, Any] = {"retry_backoff": "fixed", "retry_delay_ms": 1, "retry_jitter": False}
+
+
+def test_on_success_gets_the_short_id_and_the_output(runner: cloaca.DefaultRunner) -> None:
+    told: list[tuple[str, dict[str, Any]]] = []
+    with cloaca.WorkflowBuilder("told"):
+        cloaca.task(
+            id="only", on_success=lambda task_id, context: told.append((task_id, context.to_dict()))
+        )(lambda context: {"out": 1})
+    runner.execute("told", {"in": 0})
+    assert told == [("only", {"in": 0, "out": 1})]
+
+
+def test_on_failure_gets_the_error_and_the_input_after_each_attempt(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    told: list[tuple[str, str, dict[str, Any]]] = []
+
+    def body(context: cloaca.Context) -> None:
+        context["half"] = "done"
+        raise ValueError(f"attempt {len(told) + 1}")
+
+    with cloaca.WorkflowBuilder("told"):
+        cloaca.task(
+            id="only",
+            retry_attempts=3,
+            on_failure=lambda task_id, error, context: told.append(
+                (task_id, error, context.to_dict())
+            ),
+            on_success=lambda task_id, context: told.append(("no", "", {})),
+            **QUICK,
+        )(body)
+    runner.execute("told", {"in": 0})
+    assert [(task_id, context) for task_id, _, context in told] == [("only", {"in": 0})] * 3
+    for number, (_, error, _) in enumerate(told, start=1):
+        assert isinstance(error, str)
+        assert f"attempt {number}" in error
+
+
+def test_a_callback_ends_before_dependents_start_and_the_run_is_over(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    order: list[str] = []
+
+    def note(what: str) -> Callable[..., None]:
+        return lambda *_: order.append(what)
+
+    def flaky(context: cloaca.Context) -> None:
+        order.append("body")
+        if order.count("body") == 1:
+            raise RuntimeError("not yet")
+
+    with cloaca.WorkflowBuilder("ordered"):
+        cloaca.task(id="first", on_success=note("success"), on_failure=note("failure"), **QUICK)(
+            flaky
+        )
+        cloaca.task(id="second", dependencies=["first"], on_success=note("second success"))(
+            note("second")
+        )
+    runner.execute("ordered")
+    order.append("over")
+    assert order == ["body", "failure", "body", "success", "second", "second success", "over"]
+
+
+def test_callbacks_may_be_async(runner: cloaca.DefaultRunner) -> None:
+    told: list[str] = []
+
+    async def succeeded(task_id: str, context: cloaca.Context) -> None:
+        await asyncio.sleep(0)
+        told.append(f"{task_id} succeeded")
+
+    async def failed(task_id: str, error: str, context: cloaca.Context) -> None:
+        await asyncio.sleep(0)
+        told.append(f"{task_id} failed")
+
+    def bad(context: cloaca.Context) -> None:
+        raise RuntimeError
+
+    async def good(context: cloaca.Context) -> None:
+        await asyncio.sleep(0)
+
+    with cloaca.WorkflowBuilder("async_callbacks"):
+        cloaca.task(id="good", on_success=succeeded)(good)
+        cloaca.task(id="bad", dependencies=["good"], on_failure=failed, retry_attempts=1)(bad)
+    runner.execute("async_callbacks")
+    assert told == ["good succeeded", "bad failed"]
+
+
+@pytest.mark.parametrize("error", [ValueError("in the callback"), SystemExit(1)])
+def test_what_a_callback_raises_changes_nothing(
+    runner: cloaca.DefaultRunner, error: BaseException
+) -> None:
+    def raises(*_: object) -> None:
+        raise error
+
+    async def raises_async(*_: object) -> None:
+        raise error
+
+    def bad(context: cloaca.Context) -> None:
+        raise RuntimeError("the body's own")
+
+    with cloaca.WorkflowBuilder("callbacks_raise"):
+        cloaca.task(id="good", on_success=raises)(lambda context: {"good": 1})
+        cloaca.task(id="bad", dependencies=["good"], on_failure=raises, retry_attempts=1)(bad)
+        cloaca.task(id="fine", dependencies=["good"], on_success=raises_async)(
+            lambda context: {"fine": 2}
+        )
+    result = runner.execute("callbacks_raise")
+    assert result.error_message == (
+        "1 task(s) failed, 2 completed, 0 skipped; first error: bad: RuntimeError: the body's own"
+    )
+    assert result.final_context.to_dict() == {"good": 1, "fine": 2}
+
+
+def test_what_a_callback_does_to_its_context_changes_nothing(runner: cloaca.DefaultRunner) -> None:
+    def meddle(task_id: str, context: cloaca.Context) -> None:
+        context["meddled"] = True
+        context["list"].append(2)
+
+    def meddle_again(task_id: str, error: str, context: cloaca.Context) -> None:
+        context["list"] = "gone"
+
+    calls: list[int] = []
+
+    def flaky(context: cloaca.Context) -> None:
+        calls.append(1)
+        assert context["list"] == [1]
+        if len(calls) == 1:
+            raise RuntimeError("not yet")
+
+    with cloaca.WorkflowBuilder("meddling"):
+        cloaca.task(id="only", on_success=meddle, on_failure=meddle_again, **QUICK)(flaky)
+        cloaca.task(id="after", dependencies=["only"])(lambda context: None)
+    assert runner.execute("meddling", {"list": [1]}).final_context.to_dict() == {"list": [1]}
+    assert len(calls) == 2
+
+
+def test_a_skipped_task_calls_back_nobody(runner: cloaca.DefaultRunner) -> None:
+    told: list[str] = []
+    with cloaca.WorkflowBuilder("skipped"):
+        cloaca.task(
+            id="skipped",
+            trigger_rules=cloaca.any_of(),
+            on_success=lambda *_: told.append("success"),
+            on_failure=lambda *_: told.append("failure"),
+        )(lambda context: None)
+    assert runner.execute("skipped").status == "Completed"
+    assert told == []
+
+
+def test_a_callback_may_run_a_workflow_itself(runner: cloaca.DefaultRunner) -> None:
+    told: list[Any] = []
+    with cloaca.WorkflowBuilder("notify"):
+        cloaca.task(id="only")(lambda context: {"notified": context["who"]})
+    with cloaca.WorkflowBuilder("notifying"):
+        cloaca.task(
+            id="only",
+            on_success=lambda task_id, _: told.append(
+                runner.execute("notify", {"who": task_id}).final_context["notified"]
+            ),
+        )(lambda context: None)
+    assert runner.execute("notifying").status == "Completed"
+    assert told == ["only"]
