@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from cloaca_core._engine.deadlines import Deadlines
 
 LONG = 3600.0
