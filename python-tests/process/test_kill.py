@@ -40,7 +40,7 @@ def kill_at(fleet: Fleet, name: str, held: list[str]) -> tuple[str, Worker]:
 def test_the_next_process_finishes_the_run_and_repeats_only_what_was_cut_off(
     fleet: Fleet, name: str, held: list[str]
 ) -> None:
-    run_id, _victim = kill_at(fleet, name, held)
+    run_id, _ = kill_at(fleet, name, held)
     recorded = fleet.query(
         "SELECT task_id FROM cloaca_attempt WHERE run_id = ? AND status = 'Completed'", run_id
     )

@@ -171,8 +171,21 @@ def _start(runner: cloaca.DefaultRunner) -> None:
     runner.start()
 
 
-def _health(runner: cloaca.DefaultRunner) -> None:
-    say("health", json.dumps(runner.health(), default=str))
+def _closing(runner: cloaca.DefaultRunner) -> None:
+    say("closing")
+    runner.shutdown()
+
+
+def _await_trouble(runner: cloaca.DefaultRunner) -> None:
+    """Say what keeps the journal from writing, once something does."""
+    while (trouble := runner.health()["journal_error"]) is None:
+        time.sleep(0.01)
+    say("trouble", trouble)
+
+
+def _idle(runner: cloaca.DefaultRunner) -> None:
+    time.sleep(1.0)
+    say("idled")
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -185,7 +198,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "release": _release,
     "stop": _stop,
     "start": _start,
-    "health": _health,
+    "closing": _closing,
+    "await_trouble": _await_trouble,
+    "idle": _idle,
 }
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core._engine import faults, rows
 from cloaca_core._engine.active_run import ActiveRun
 from cloaca_core._engine.attempt import Job
+from cloaca_core._engine.caution import Caution
 from cloaca_core._engine.deadlines import Deadlines
 from cloaca_core._engine.executor import Executor, UserCall
 from cloaca_core._engine.journal import Journal, Record
@@ -61,7 +62,8 @@ class Conductor:
         self._place_free = place_free
         self._loop = asyncio.get_running_loop()
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
-        self._suspects: list[Job] = []
+        slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
+        self._caution = Caution(slots, self._mark_and_send)
         self._marking: dict[Job, asyncio.Future[None]] = {}
         self._body_times = Deadlines(self._check_time)
         self._run_times = Deadlines(self._expire)
@@ -185,12 +187,15 @@ class Conductor:
         run = job.owner
         run.retries.pop(job.index, None)
         run.jobs[job.index] = job
-        if not run.recovered:
+        if run.recovered:
+            self._caution.add(job)
+        else:
             self._send(job)
-            return
-        job.marked = True
-        send = self._send_alone if job.crashes else self._send
-        self._record(run, [rows.start_mark(job)], None, partial(send, job))
+
+    def _mark_and_send(self, job: Job) -> None:
+        if not self._draining:
+            job.marked = True
+            self._record(job.owner, [rows.start_mark(job)], None, partial(self._send, job))
 
     def _send(self, job: Job) -> None:
         if job.abandoned:
@@ -198,14 +203,6 @@ class Conductor:
         self._body_times.add(job, job.timeout)
         self._executor.submit(job)
         self.journal.mark_soon()
-
-    def _send_alone(self, job: Job) -> None:
-        """Suspects of having killed a process run one at a time, so that no other is blamed."""
-        if job.abandoned:
-            return
-        self._suspects.append(job)
-        if len(self._suspects) == 1:
-            self._send(job)
 
     def _check_time(self, job: Job) -> None:
         """A job may have used up its time: end it, or look again when it may have."""
@@ -245,9 +242,9 @@ class Conductor:
         self._place_free()
 
     def _give_way(self, job: Job) -> None:
-        """Let other suspects go on: one of them may be what this one waits for."""
+        """Let others start: one of them may be what this one waits for."""
         if job.waits:
-            self._next_suspect(job)
+            self._caution.over(job)
 
     async def reclaim(self, job: Job) -> None:
         """Return when the body may go on, and let its time run again."""
@@ -321,7 +318,7 @@ class Conductor:
             return
         del run.jobs[job.index]
         self._job_over.set()
-        self._next_suspect(job)
+        self._caution.over(job)
         if isinstance(outcome, Succeeded):
             run.size_bound += len(outcome.text.encode())
             row = rows.completed(job, outcome, _now())
@@ -339,13 +336,6 @@ class Conductor:
         run.latest[job.index] = row
         run.resume[job.index] = Resume(job.attempt + 1, row.retry_at)
         self._record(run, [row], None, partial(self._act, run, [job.index], None))
-
-    def _next_suspect(self, job: Job) -> None:
-        if job in self._suspects:
-            was_running = self._suspects[0] is job
-            self._suspects.remove(job)
-            if was_running and self._suspects:
-                self._send(self._suspects[0])
 
     # -- ends that are not the plan's --------------------------------------------------------
 
@@ -399,7 +389,7 @@ class Conductor:
         self._body_times.discard(job)
         job.owner.jobs.pop(job.index, None)
         self._job_over.set()
-        self._next_suspect(job)
+        self._caution.over(job)
         if not job.abandoned:
             self._executor.abandon(job)
         self._end_marking(job)

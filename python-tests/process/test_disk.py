@@ -1,0 +1,58 @@
+"""The disk is full, or the power goes: what was acknowledged is there, what was not says so."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from fleet import Fleet
+
+CHAIN = ("Completed", {"trail": ["a", "b", "c", "d"]})
+
+
+def test_a_full_disk_is_reported_and_work_goes_on_when_there_is_space_again(fleet: Fleet) -> None:
+    worker = fleet.start(hold=["b"])
+    run_id = worker.submit("chain")
+    worker.hear("holding")
+    full = sum(path.stat().st_size for path in fleet.database.parent.glob("test.db*"))
+    worker.tell("limit", min(4096, full))
+    worker.hear("limited")
+
+    worker.tell("release")
+    worker.tell("await_trouble")
+    assert "the disk failed" in " ".join(worker.hear("trouble"))
+    worker.tell("limit", "none")
+    worker.hear("limited")
+
+    assert worker.result(run_id) == CHAIN
+    assert fleet.query("PRAGMA integrity_check") == [("ok",)]
+    assert fleet.executions(run_id) == {"a": 1, "b": 1, "c": 1, "d": 1}
+
+
+def test_every_acknowledged_run_survives_a_power_cut(fleet: Fleet, tmp_path: Path) -> None:
+    """File and log as they are after each acknowledgement, opened as after a crash."""
+    worker = fleet.start()
+    acknowledged: list[str] = []
+    for number in range(10):
+        run_id = worker.submit("chain")
+        assert copy_of(fleet.database, tmp_path / f"submitted-{number}") >= {run_id}
+        worker.result(run_id)
+        acknowledged.append(run_id)
+
+        ended = copy_of(fleet.database, tmp_path / f"ended-{number}", "WHERE ended_at IS NOT NULL")
+
+        assert ended == set(acknowledged)
+
+
+def copy_of(database: Path, folder: Path, where: str = "") -> set[str]:
+    """The runs that a copy of the file and its log holds."""
+    folder.mkdir()
+    for suffix in ("", "-wal"):
+        source = Path(f"{database}{suffix}")
+        if source.exists():
+            shutil.copy(source, folder / source.name)
+    with closing(sqlite3.connect(folder / database.name)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return {run_id for (run_id,) in connection.execute(f"SELECT id FROM cloaca_run {where}")}

@@ -1,0 +1,63 @@
+"""Several living processes on one file: each run is executed once, and nobody sees a lock."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from fleet import Fleet
+
+RUNS = 500
+WRITERS = 8
+RUNS_EACH = 40
+
+
+def test_two_processes_share_a_file_and_no_run_is_executed_twice(fleet: Fleet) -> None:
+    workers = [fleet.start(max_active_runs=40) for _ in range(2)]
+    for worker in workers:
+        worker.tell("stop")
+        worker.hear("stopped")
+    workers[0].tell("submit", "busy", RUNS)
+    run_ids = workers[0].hear("submitted")
+
+    for worker in workers:
+        worker.tell("start")
+    workers[0].tell("results", *run_ids)
+
+    assert workers[0].hear("results") == ["Completed"]
+    entries = fleet.ledger()
+    assert Counter(entry.run_id for entry in entries) == dict.fromkeys(run_ids, 1)
+    assert {entry.pid for entry in entries} == {worker.pid for worker in workers}
+    assert {entry.epoch for entry in entries} == {1}
+
+
+def test_eight_processes_write_at_once_and_no_lock_reaches_their_callers(fleet: Fleet) -> None:
+    workers = [fleet.launch() for _ in range(WRITERS)]
+    for worker in workers:
+        worker.hear("ready")
+
+    for worker in workers:
+        worker.tell("one_by_one", "one", RUNS_EACH)
+    mine = [worker.hear("submitted") for worker in workers]
+    for worker, run_ids in zip(workers, mine, strict=True):
+        worker.tell("results", *run_ids)
+
+    assert [worker.hear("results") for worker in workers] == [["Completed"]] * WRITERS
+    executed = Counter(entry.run_id for entry in fleet.ledger())
+    assert executed == {run_id: 1 for run_ids in mine for run_id in run_ids}
+    assert [worker.end() for worker in workers] == [(0, "")] * WRITERS
+
+
+def test_idle_processes_leave_each_other_alone(fleet: Fleet) -> None:
+    """Nothing that one does while idle wakes another one to write something in its turn."""
+    workers = [fleet.start(lease_seconds=0.6) for _ in range(3)]
+    for worker in workers:
+        assert worker.result(worker.submit("one"))[0] == "Completed"
+    beats = "SELECT sum(beat) FROM cloaca_runner"
+    fleet.await_row("SELECT 1 WHERE (SELECT max(lease_until) FROM cloaca_runner) = 0")
+
+    before = fleet.query(beats)
+    for worker in workers:  # a second or so for each: the watch looks less and less often
+        worker.tell("idle")
+        worker.hear("idled")
+
+    assert fleet.query(beats) == before
