@@ -10,6 +10,7 @@ from dev import (
     bench as benchmarking,
     check as checks,
     debug_env as debugging,
+    demo as demonstrating,
     generate as generating,
     package as packaging,
     scrub as scrubbing,
@@ -92,6 +93,13 @@ def bench(_: Context, backend: str = "sqlite") -> None:
         benchmarking.bench(backend)
 
 
+@task(help={"crash": "kill the process in the middle, then go on where it stopped"})
+def demo(_: Context, crash: bool = False) -> None:
+    """Watch a workflow run on real data."""
+    with readable_failures():
+        demonstrating.demo(crash=crash)
+
+
 @task
 def check(_: Context) -> None:
     """Run ruff, mypy, pyright, import-linter, codespell and the drift check."""
@@ -99,4 +107,4 @@ def check(_: Context) -> None:
         checks.check()
 
 
-namespace = Collection(generate, package, run_tests, smoke, scrub, debug_env, check, bench)
+namespace = Collection(generate, package, run_tests, smoke, scrub, debug_env, demo, bench, check)

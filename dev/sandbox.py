@@ -44,10 +44,14 @@ class Sandbox:
     def install(self, *wheels: str, folder: Path = DIST, third_party: Sequence[str] = ()) -> None:
         """Install our wheels, as pinned requirements, after the third parties that they need."""
         if third_party:
-            run([*self._pip(), *third_party], quiet=True)
+            self.install_third_party(*third_party)
         # Without a cache: a wheel that was built again has the same name and other contents.
         offline: list[str | Path] = ["--no-cache", "--no-index", "--find-links", folder]
         run([*self._pip(), *offline, *wheels], quiet=True)
+
+    def install_third_party(self, *requirements: str, alone: bool = False) -> None:
+        """Install packages from the index; ``alone`` without what they require in turn."""
+        run([*self._pip(), *(["--no-deps"] if alone else []), *requirements], quiet=True)
 
     def install_for(self, backend: str) -> None:
         """Install everything that a program on this backend installs."""

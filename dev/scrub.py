@@ -35,7 +35,7 @@ def scrub(*, deep: bool = False, placeholders: bool = False) -> None:
 
 
 def _leftovers() -> Iterator[Path]:
-    yield from (DIST, REPORTS, ROOT / ".tox", *ROOT.glob("debug-env-*"))
+    yield from (DIST, REPORTS, ROOT / ".demo", ROOT / ".tox", *ROOT.glob("debug-env-*"))
     for pattern in _CACHES:
         yield from (path for path in ROOT.rglob(pattern) if VENV not in path.parents)
 

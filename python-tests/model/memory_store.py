@@ -60,7 +60,8 @@ class MemoryStore:
         owned = {
             run.id
             for run in batch.new_runs
-            if run.id in self.runs
+            if run.owner == batch.runner_id
+            and run.id in self.runs
             and (self.runs[run.id].owner, self.runs[run.id].epoch) == (batch.runner_id, 1)
         }
         return Committed(frozenset(owned), existing, frozenset(current))

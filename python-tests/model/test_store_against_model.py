@@ -11,9 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from memory_store import MemoryStore
 
 from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_core.store.records import Batch
+from cloaca_core.store.records import Batch, NewRun
 from cloaca_core.store.states import RunStatus, TaskStatus
-from cloaca_core.testing.rows import any_run, attempt, new_run, run_end, runner
+from cloaca_core.testing.rows import WORKFLOW, any_run, attempt, new_run, run_end, runner
 from cloaca_sqlite import BACKEND
 
 T = TypeVar("T")
@@ -21,9 +21,9 @@ T = TypeVar("T")
 # Small alphabets, so that operations meet: on the same run, key, runner and epoch.
 RUNNERS = st.sampled_from(["r1", "r2", "r3"])
 RUNS = st.sampled_from(["a", "b", "c", "d", "e"])
-WORKFLOWS = st.sampled_from(["public::embedded::x", "public::embedded::y"])
-EPOCHS = st.integers(0, 4)
-BEATS = st.integers(0, 3)
+WORKFLOWS = st.sampled_from([WORKFLOW, "public::embedded::other"])
+OFFSETS = st.sampled_from([0, 0, 0, 0, 0, 0, -1, 1])
+ENDS = st.sampled_from([(), (), ("a",), ("b",), ("c", "a")])
 LIMITS = st.integers(0, 3)
 TAGS = st.sampled_from([("team", "x"), ("team", "y"), ("tier", "1")])
 RUN_STATES = st.sampled_from(list(RunStatus))
@@ -31,32 +31,19 @@ NEW_RUNS = st.lists(
     st.builds(
         new_run,
         RUNS,
-        owner=st.none() | RUNNERS,
+        owner=st.sampled_from(["r1", "r1", "r2", "r3", None]),
         workflow=WORKFLOWS,
-        key=st.none() | st.sampled_from(["k1", "k2"]),
+        key=st.sampled_from([None, None, "k1", "k2"]),
         tags=st.sampled_from(["{}", '{"team":"x"}', '{"team":"y","tier":"1"}']),
     ),
+    min_size=1,
     max_size=4,
 )
-TASKS = st.sampled_from(["load", "save"])
+TASKS = st.sampled_from(["load", "load", "save"])
 TASK_STATES = st.sampled_from(
     [TaskStatus.RUNNING, TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED]
 )
 FINAL = st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED])
-
-
-@st.composite
-def _records(draw: st.DrawFn) -> Batch:
-    """Attempts and ends of some runs, under epochs that may be stale."""
-    fences = draw(st.dictionaries(RUNS, EPOCHS, min_size=1, max_size=3))
-    some = st.lists(st.sampled_from(sorted(fences)), max_size=4)
-    attempts = [
-        attempt(run, draw(TASKS), draw(st.integers(0, 2)), epoch=fences[run], status=state)
-        for run in draw(some)
-        for state in [draw(TASK_STATES)]
-    ]
-    ends = [run_end(run, epoch=fences[run], status=draw(FINAL)) for run in draw(some)]
-    return Batch(draw(RUNNERS), [], attempts, ends, fences)
 
 
 class StoreAgainstModel(RuleBasedStateMachine):
@@ -67,6 +54,12 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.loop = asyncio.Runner()
         self.model: Store = MemoryStore()
         self.store: Store = self.loop.run(BACKEND.open(":memory:", StoreOptions()))
+        self.sent: dict[str, NewRun] = {}
+        for name in ("r1", "r2"):
+            self.register(runner_id=name)
+        # Without a beginning most stories end before there is a run to tell of.
+        runs = [new_run("a"), new_run("b", tags='{"team":"x"}'), new_run("c", owner=None)]
+        self.submit(batch=Batch("r1", runs, [], [], {}))
 
     def teardown(self) -> None:
         self.loop.run(self.store.close())
@@ -77,19 +70,18 @@ class StoreAgainstModel(RuleBasedStateMachine):
 
     @rule(batch=st.builds(Batch, RUNNERS, NEW_RUNS, st.just([]), st.just([]), st.just({})))
     def submit(self, batch: Batch) -> None:
-        # A run id names one run for ever; the same id with another key would be another run.
-        known = {run.id for run in batch.new_runs} & set(self._run_ids())
-        batch = batch._replace(
-            new_runs=list({r.id: r for r in batch.new_runs if r.id not in known}.values())
-        )
-        self.same(self.model.commit(batch), self.store.commit(batch))
+        # A run id names one run for ever: what was sent first is what is sent again.
+        runs = [self.sent.setdefault(run.id, run) for run in batch.new_runs]
+        batch = batch._replace(new_runs=list(dict.fromkeys(runs)))
         self.same(self.model.commit(batch), self.store.commit(batch))
 
-    @rule(batch=_records(), again=st.booleans())
-    def record(self, batch: Batch, again: bool) -> None:
-        self.same(self.model.commit(batch), self.store.commit(batch))
-        if again:
+    @rule(data=st.data(), count=st.integers(1, 4), again=st.booleans())
+    def record(self, data: st.DataObject, count: int, again: bool) -> None:
+        for _ in range(count):
+            batch = self._records(data)
             self.same(self.model.commit(batch), self.store.commit(batch))
+            if again:
+                self.same(self.model.commit(batch), self.store.commit(batch))
 
     @rule(runner_id=RUNNERS, workflows=st.sets(WORKFLOWS), limit=LIMITS)
     def claim(self, runner_id: str, workflows: set[str], limit: int) -> None:
@@ -105,16 +97,22 @@ class StoreAgainstModel(RuleBasedStateMachine):
         row = runner(runner_id)
         self.same(self.model.register(row), self.store.register(row))
 
-    @rule(runner_id=RUNNERS)
-    def unregister(self, runner_id: str) -> None:
+    @rule(runner_id=RUNNERS, really=st.sampled_from([False, False, True]))
+    def unregister(self, runner_id: str, really: bool) -> None:
+        # Runners that live long make longer stories; the fenced ones may always come back.
+        fenced = {row.id for row in self.loop.run(self.model.runners()) if row.fenced}
+        if runner_id not in fenced and not really:
+            return
         self.same(self.model.unregister(runner_id), self.store.unregister(runner_id))
 
     @rule(runner_id=RUNNERS, lease_until=st.integers(0, 2**62))
     def beat(self, runner_id: str, lease_until: int) -> None:
         self.same(self.model.beat(runner_id, lease_until), self.store.beat(runner_id, lease_until))
 
-    @rule(runner_id=RUNNERS, seen_beat=BEATS)
-    def fence(self, runner_id: str, seen_beat: int) -> None:
+    @rule(runner_id=RUNNERS, offset=st.sampled_from([-1, 1, 0]))
+    def fence(self, runner_id: str, offset: int) -> None:
+        beats = {row.id: row.beat for row in self.loop.run(self.model.runners())}
+        seen_beat = beats.get(runner_id, 0) + offset
         self.same(self.model.fence(runner_id, seen_beat), self.store.fence(runner_id, seen_beat))
 
     @rule(runner_id=RUNNERS, limit=LIMITS)
@@ -149,13 +147,31 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.same(self.model.ended(runs), self.store.ended(runs))
         self.same(self.model.runners(), self.store.runners())
 
+    def _records(self, data: st.DataObject) -> Batch:
+        """Attempts and ends, mostly by the owner under its epoch, sometimes stale or foreign."""
+        runs = self.loop.run(self.model.list_runs(any_run()))
+        owners = [run.owner for run in runs if run.owner is not None] or ["r1"]
+        runner_id = data.draw(st.sampled_from(owners) | st.sampled_from(owners) | RUNNERS)
+        epochs = {run.id: max(0, run.epoch + data.draw(OFFSETS)) for run in runs} or {"a": 1}
+        some = st.lists(st.sampled_from(sorted(epochs)), min_size=1, max_size=4)
+        attempts = [
+            attempt(run, data.draw(TASKS), 1, epoch=epochs[run], status=data.draw(TASK_STATES))
+            for run in data.draw(some)
+        ]
+        ends = [
+            run_end(run, epoch=epochs[run], status=data.draw(FINAL))
+            for run in data.draw(ENDS)
+            if run in epochs
+        ]
+        return Batch(runner_id, [], attempts, ends, epochs)
+
     def _run_ids(self) -> list[str]:
         return [run.id for run in self.loop.run(self.model.list_runs(any_run()))]
 
 
 TestStoreAgainstModel = StoreAgainstModel.TestCase
 TestStoreAgainstModel.settings = settings(
-    max_examples=60,
+    max_examples=100,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

@@ -252,6 +252,34 @@ class TestAddTask:
         ):
             WorkflowBuilder("w", registry=registry).add_task(given)  # type: ignore[arg-type] # both
 
+    def test_a_builder_without_a_block_takes_tasks_of_the_registered_workflow_of_its_name(
+        self, registry: Registry
+    ) -> None:
+        with WorkflowBuilder("w", registry=registry) as first:
+            task(id="a", retry_attempts=7)(noop)
+            task(id="b", dependencies=["a"])(print)
+            task(id="left out")(len)
+        second = WorkflowBuilder("w", registry=registry).add_task(noop).add_task("b")
+        built = second.build()
+        assert built.tasks == first.workflow.tasks[:2]
+        assert registry.get("public::embedded::w") is first.workflow
+
+    def test_a_block_takes_an_earlier_task_only_when_it_is_named(self, registry: Registry) -> None:
+        define(registry, "a", "b")
+        with WorkflowBuilder("w", registry=registry) as builder:
+            builder.add_task("a")
+            task(id="c", dependencies=["a"])(noop)
+        assert [one.id for one in builder.workflow.tasks] == ["a", "c"]
+
+    @pytest.mark.parametrize("again", ["a", noop])
+    def test_an_earlier_task_that_is_named_twice_is_a_duplicate(
+        self, registry: Registry, again: object
+    ) -> None:
+        define(registry, "a")
+        builder = WorkflowBuilder("w", registry=registry).add_task("a")
+        with pytest.raises(ValueError, match=r"^Failed to add task: Duplicate task: public::"):
+            builder.add_task(again)  # type: ignore[arg-type] # ids and functions
+
     @pytest.mark.parametrize("given", [3, None, ["a"]])
     def test_another_type_is_refused(self, registry: Registry, given: object) -> None:
         message = (

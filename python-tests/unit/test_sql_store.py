@@ -50,17 +50,17 @@ class RecordingDialect:
 @pytest.mark.parametrize(
     ("batch", "steps"),
     [
-        (Batch("r", [], [], [], {}), []),  # no transaction at all
-        (Batch("r", [new_run("a", owner=None)], [], [], {}), ["insert_run"]),
-        (Batch("r", [new_run("a")], [], [], {}), ["insert_run", "owned_runs"]),
+        (Batch("r1", [], [], [], {}), []),  # no transaction at all
+        (Batch("r1", [new_run("a", owner=None)], [], [], {}), ["insert_run"]),
+        (Batch("r1", [new_run("a")], [], [], {}), ["insert_run", "owned_runs"]),
         (
-            Batch("r", [new_run("a", owner=None, key="k", tags='{"t":"x"}')], [], [], {}),
+            Batch("r1", [new_run("a", owner=None, key="k", tags='{"t":"x"}')], [], [], {}),
             ["insert_run", "insert_tag", "find_keys"],
         ),
-        (Batch("r", [], [attempt("a")], [], {"a": 1}), ["fence_runs", "record_attempt"]),
-        (Batch("r", [], [], [run_end("a")], {"a": 1}), ["fence_runs", "end_run"]),
+        (Batch("r1", [], [attempt("a")], [], {"a": 1}), ["fence_runs", "record_attempt"]),
+        (Batch("r1", [], [], [run_end("a")], {"a": 1}), ["fence_runs", "end_run"]),
         (
-            Batch("r", [new_run("b")], [attempt("a")], [run_end("a")], {"a": 1}),
+            Batch("r1", [new_run("b")], [attempt("a")], [run_end("a")], {"a": 1}),
             ["insert_run", "owned_runs", "fence_runs", "record_attempt", "end_run"],
         ),
     ],
@@ -79,7 +79,7 @@ def test_a_batch_is_one_transaction_of_the_steps_that_have_rows(
 
 def test_an_attempt_of_a_run_without_a_fence_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(KeyError):
-        asyncio.run(SqlStore(RecordingDialect()).commit(Batch("r", [], [attempt("a")], [], {})))
+        asyncio.run(SqlStore(RecordingDialect()).commit(Batch("r1", [], [attempt("a")], [], {})))
 
 
 def test_a_dialect_without_a_statement_is_refused_when_the_store_is_made() -> None:

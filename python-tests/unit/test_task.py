@@ -1,6 +1,6 @@
 """``@task``: what it accepts, what it refuses and when, and what it leaves alone."""
 
-# ruff: noqa: ARG002, ARG005 - signatures of task functions are the subject here, not their bodies
+# ruff: noqa: ARG002 - signatures of task functions are the subject here, not their bodies
 
 from __future__ import annotations
 

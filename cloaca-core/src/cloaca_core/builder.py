@@ -69,13 +69,15 @@ class WorkflowBuilder:
         return self
 
     def add_task(self, task: Reference) -> Self:
-        """Name a task that was defined in this block; needed nowhere, and wrong a second time."""
+        """Name a task of this block, where it changes nothing, or of the registered workflow of
+        this name, which takes it in here as well. Wrong a second time.
+        """
         if not is_reference(task):
             raise DefinitionTypeError(
                 "Task must be either a string task ID or a function object with __name__ "
                 f"attribute, got {type(task).__name__}"
             )
-        task_id = self._block.find(task)
+        task_id = self._block.find(task) or self._take_in(task)
         if task_id is None:
             wanted = task if isinstance(task, str) else task.__name__
             raise DefinitionError(
@@ -87,6 +89,19 @@ class WorkflowBuilder:
             )
         self._named.add(task_id)
         return self
+
+    def _take_in(self, task: Reference) -> str | None:
+        registered = self._registry.get(self._namespace)
+        if registered is None:
+            return None
+        earlier = {each.id: DeclaredTask.again(each) for each in registered.tasks}
+        known = Block(self._namespace)
+        for declared in earlier.values():
+            known.add(declared)
+        task_id = known.find(task)
+        if task_id is not None:
+            self._block.add(earlier[task_id])
+        return task_id
 
     def declare(self, declared: DeclaredTask) -> None:
         """Take a decorated function; ``@task`` calls this."""

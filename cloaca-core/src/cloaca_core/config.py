@@ -12,7 +12,6 @@ from __future__ import annotations
 import difflib
 import math
 import os
-import tomllib
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
@@ -177,11 +176,13 @@ def _file(name: str, *tables: str) -> _Source:
 
 
 def _toml(name: str, origin: str) -> dict[str, object]:
+    if not Path(name).exists():
+        return {}
+    import tomllib  # here: most programs have no such file, and each would pay for the import
+
     try:
         with Path(name).open("rb") as file:
             return tomllib.load(file)
-    except FileNotFoundError:
-        return {}
     except (OSError, ValueError) as error:  # ValueError: no TOML, or no UTF-8
         raise ConfigError(f"{origin}cannot be read: {error}") from error
 

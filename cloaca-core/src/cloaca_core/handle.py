@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.engine import Engine
-from cloaca_core._engine.host import awaited, current_job, refuse_blocking_call, wait_for
+from cloaca_core._engine.host import (
+    awaited,
+    checked_timeout,
+    current_job,
+    refuse_blocking_call,
+    wait_for,
+)
 from cloaca_core.results import PipelineResult, RunEvent, TaskResult, run_events, task_results
 
 if TYPE_CHECKING:
@@ -61,7 +67,7 @@ class RunHandle(_Run):
     def status(self) -> str:
         """Pending, Running, Completed, Failed or Cancelled."""
         refuse_blocking_call()
-        return wait_for(self._host.send(Engine.get_run, self._id)).status
+        return str(wait_for(self._host.send(Engine.get_run, self._id)).status)
 
     def result(self, timeout: float | None = None) -> PipelineResult:
         """Wait for the end and return the result, also of a run that failed.
@@ -69,12 +75,14 @@ class RunHandle(_Run):
         ``timeout`` in seconds ends only the wait, with ``PipelineTimeoutError``.
         """
         refuse_blocking_call()
-        return PipelineResult(*wait_for(self._end(), timeout))
+        seconds = checked_timeout(timeout)
+        return PipelineResult(*wait_for(self._end(), seconds))
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
         refuse_blocking_call()
-        wait_for(self._end(), timeout)
+        seconds = checked_timeout(timeout)
+        wait_for(self._end(), seconds)
 
     def tasks(self) -> dict[str, TaskResult]:
         """Where each task stands, by id, in definition order where the workflow is known."""
@@ -94,15 +102,17 @@ class AsyncRunHandle(_Run):
 
     async def status(self) -> str:
         """Pending, Running, Completed, Failed or Cancelled."""
-        return (await awaited(self._host.send(Engine.get_run, self._id))).status
+        return str((await awaited(self._host.send(Engine.get_run, self._id))).status)
 
     async def result(self, timeout: float | None = None) -> PipelineResult:
         """Wait for the end and return the result; see ``RunHandle.result``."""
-        return PipelineResult(*await awaited(self._end(), timeout))
+        seconds = checked_timeout(timeout)
+        return PipelineResult(*await awaited(self._end(), seconds))
 
     async def wait(self, timeout: float | None = None) -> None:
         """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
-        await awaited(self._end(), timeout)
+        seconds = checked_timeout(timeout)
+        await awaited(self._end(), seconds)
 
     async def tasks(self) -> dict[str, TaskResult]:
         """Where each task stands, by id, in definition order where the workflow is known."""

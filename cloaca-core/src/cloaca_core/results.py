@@ -105,7 +105,7 @@ class PipelineResult:
     @property
     def status(self) -> str:
         """Completed, Failed or Cancelled."""
-        return self._row.status
+        return str(self._row.status)
 
     @property
     def start_time(self) -> str:
@@ -180,7 +180,7 @@ def run_info(row: RunRow) -> RunInfo:
         id=row.id,
         workflow_name=short_name(row.workflow),
         version=row.version,
-        status=row.status,
+        status=str(row.status),
         created_at=rfc3339(row.created_at),
         started_at=_rfc3339_or_none(row.started_at),
         ended_at=_rfc3339_or_none(row.ended_at),

@@ -7,7 +7,8 @@ would have to repeat is in the host.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,9 @@ from cloaca_core._engine.host import (
     ContextLike,
     EngineHost,
     awaited,
+    checked_contexts,
+    checked_run_id,
+    checked_timeout,
     current_job,
     refuse_blocking_call,
     wait_for,
@@ -39,9 +43,10 @@ def _result(ended: Ended) -> PipelineResult:
     return PipelineResult(*ended)
 
 
-def _chunks(contexts: Sequence[ContextLike]) -> list[Sequence[ContextLike]]:
-    starts = range(0, len(contexts), RUNS_PER_COMMIT)
-    return [contexts[start : start + RUNS_PER_COMMIT] for start in starts]
+def _chunks(contexts: Iterable[ContextLike]) -> Iterator[list[ContextLike]]:
+    remaining = iter(checked_contexts(contexts))
+    while chunk := list(islice(remaining, RUNS_PER_COMMIT)):
+        yield chunk
 
 
 class DefaultRunner:
@@ -89,9 +94,10 @@ class DefaultRunner:
         ``PipelineTimeoutError`` here. An unknown name is ``WorkflowNotFoundError``, a ValueError.
         """
         refuse_blocking_call()
+        seconds = checked_timeout(timeout)
         request = self._host.request(workflow_name, [context], numbered=True)
         future = self._host.send(Engine.execute, request, current_job())
-        return _result(wait_for(future, timeout))
+        return _result(wait_for(future, seconds))
 
     def submit(
         self,
@@ -115,11 +121,14 @@ class DefaultRunner:
     def submit_many(
         self,
         workflow_name: str,
-        contexts: Sequence[ContextLike],
+        contexts: Iterable[ContextLike],
         *,
         tags: Mapping[str, str] | None = None,
     ) -> list[RunHandle]:
-        """Accept many runs of one workflow, up to 10,000 in one commit."""
+        """Accept many runs of one workflow, up to 10,000 in one commit.
+
+        ``contexts`` may be a generator: no more than that are held at a time.
+        """
         refuse_blocking_call()
         handles: list[RunHandle] = []
         for chunk in _chunks(contexts):
@@ -133,7 +142,9 @@ class DefaultRunner:
     def get_run(self, run_id: str) -> RunHandle:
         """The handle of a run in this database; ``RunNotFoundError`` (a KeyError) for no run."""
         refuse_blocking_call()
-        return RunHandle(self._host, wait_for(self._host.send(Engine.get_run, run_id)).id)
+        return RunHandle(
+            self._host, wait_for(self._host.send(Engine.get_run, checked_run_id(run_id))).id
+        )
 
     def list_runs(
         self,
@@ -231,9 +242,10 @@ class AsyncRunner:
         self, workflow_name: str, context: ContextLike = None, *, timeout: float | None = None
     ) -> PipelineResult:
         """Run a workflow and wait for its end; see ``DefaultRunner.execute``."""
+        seconds = checked_timeout(timeout)
         request = self._host.request(workflow_name, [context], numbered=True)
         future = self._host.send(Engine.execute, request, current_job())
-        return _result(await awaited(future, timeout))
+        return _result(await awaited(future, seconds))
 
     async def submit(
         self,
@@ -253,7 +265,7 @@ class AsyncRunner:
     async def submit_many(
         self,
         workflow_name: str,
-        contexts: Sequence[ContextLike],
+        contexts: Iterable[ContextLike],
         *,
         tags: Mapping[str, str] | None = None,
     ) -> list[AsyncRunHandle]:
@@ -270,7 +282,7 @@ class AsyncRunner:
     async def get_run(self, run_id: str) -> AsyncRunHandle:
         """The handle of a run in this database; ``RunNotFoundError`` (a KeyError) for no run."""
         return AsyncRunHandle(
-            self._host, (await awaited(self._host.send(Engine.get_run, run_id))).id
+            self._host, (await awaited(self._host.send(Engine.get_run, checked_run_id(run_id)))).id
         )
 
     async def list_runs(

@@ -29,10 +29,8 @@ TaskFunction: TypeAlias = Callable[..., object]
 Reference: TypeAlias = "str | TaskFunction"
 OnSuccess: TypeAlias = "Callable[[str, Context], object]"
 OnFailure: TypeAlias = "Callable[[str, str, Context], object]"
-RetryOn: TypeAlias = (
-    "str | RetryCondition | type[BaseException] | Sequence[type[BaseException]]"
-    " | Callable[[BaseException], bool]"
-)
+ErrorClasses: TypeAlias = type[BaseException] | Sequence[type[BaseException]]
+RetryOn: TypeAlias = "str | RetryCondition | ErrorClasses | Callable[[BaseException], bool]"
 
 FunctionT = TypeVar("FunctionT", bound=TaskFunction)
 
@@ -95,6 +93,20 @@ class DeclaredTask:
             is_async=is_async_callable(self.function),
             wants_handle=self.wants_handle,
         )
+
+    @classmethod
+    def again(cls, task: Task) -> DeclaredTask:
+        """What a task was declared as, for taking it into another build of its workflow."""
+        options = Options(
+            id=task.id,
+            dependencies=task.dependencies,
+            retry=task.retry,
+            timeout_seconds=task.timeout_seconds,
+            rule=task.rule,
+            on_success=task.on_success,
+            on_failure=task.on_failure,
+        )
+        return cls(task.id, task.function, task.wants_handle, options)
 
 
 class Collector(Protocol):

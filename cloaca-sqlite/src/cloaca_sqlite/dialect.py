@@ -6,7 +6,6 @@ connection, which then does both.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 import sys
@@ -18,9 +17,6 @@ from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
 from cloaca_sqlite.changes import ChangeWatch
 from cloaca_sqlite.driver import Connection, run_steps
-
-_CLOSE_TIMEOUT_S = 2.0
-"""How long ``close`` waits for a disk that does not answer; the threads are daemons."""
 
 
 class SqliteDialect:
@@ -58,14 +54,10 @@ class SqliteDialect:
 
     async def close(self) -> None:
         self._watch.stop()
-        try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                # The writer last: who closes a file last folds its WAL into it.
-                if self._reader is not None:
-                    await self._reader.close()
-                await self._writer.close()
-        except TimeoutError:
-            return
+        # The writer last: who closes a file last folds its log into it.
+        if self._reader is not None:
+            await self._reader.close()
+        await self._writer.close()
 
 
 def _read(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[list[Row]]:

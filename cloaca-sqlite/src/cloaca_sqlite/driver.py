@@ -28,6 +28,8 @@ _RETRY_S = (0.0002, 0.001)
 _COURTESY_S = 0.001
 _COMMITS_IN_A_ROW = 4
 """A busy writer that others wait for pauses for ``_COURTESY_S`` after so many commits."""
+_CLOSE_TIMEOUT_S = 2.0
+"""How long ``close`` waits for a disk that does not answer; the thread is a daemon."""
 _CACHED_STATEMENTS = 128
 
 
@@ -98,9 +100,15 @@ class Connection(aiosqlite.Connection):
         self._courtesy.contended = contended
 
     async def close(self) -> None:
-        """Close; a wait for a lock that is under way ends at once."""
+        """Close; a wait for a lock that is under way ends at once.
+
+        aiosqlite's own ``close`` cannot be given up: it waits for its thread even when cancelled.
+        """
         self._closing.set()
-        await super().close()
+        if self._stopped is None and self._connection is not None:
+            self.stop()
+        if self._stopped is not None:
+            await asyncio.wait([self._stopped], timeout=_CLOSE_TIMEOUT_S)
 
     def _wait_for_lock(self, attempt: Callable[[], T]) -> T:
         deadline = time.monotonic() + self._busy_timeout

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.planner import DefaultRule, RunPlan
-from cloaca_core._engine.recall import Recalled
+from cloaca_core._engine.recall import Recalled, Resume
 
 if TYPE_CHECKING:
     from cloaca_core._engine.attempt import Job
@@ -49,20 +49,22 @@ class ActiveRun:
         *,
         default_rule: DefaultRule,
     ) -> None:
-        self.id = row.id
-        self.epoch = row.epoch
-        self.row = row
-        self.graph = graph
-        self.plan = RunPlan(graph, run_input, default_rule=default_rule, known=recalled.known)
-        self.resume = recalled.resume
+        self.id: str = row.id
+        self.epoch: int = row.epoch
+        self.row: RunRow = row
+        self.graph: PlanGraph = graph
+        self.plan: RunPlan = RunPlan(
+            graph, run_input, default_rule=default_rule, known=recalled.known
+        )
+        self.resume: dict[int, Resume] = recalled.resume
         self.latest: dict[int, AttemptRow] = recalled.latest
-        self.recovered = row.recoveries > 0
+        self.recovered: bool = row.recoveries > 0
         self.jobs: dict[int, Job] = {}
         self.retries: dict[int, asyncio.TimerHandle] = {}
         self.time_limit: float | None = None
-        self.size_bound = len(row.input.encode())
-        self.over = False
-        self.lent = 0
+        self.size_bound: int = len(row.input.encode())
+        self.over: bool = False
+        self.lent: int = 0
 
     def waits(self) -> bool:
         """True when all that is under way for it are bodies that wait for other runs."""

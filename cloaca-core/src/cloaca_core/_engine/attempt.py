@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import itertools
 import time
-from collections.abc import Callable, Mapping, Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,7 @@ from cloaca_core.task_handle import TaskHandle
 if TYPE_CHECKING:
     from cloaca_core._engine.active_run import ActiveRun
     from cloaca_core.json_values import JsonValue
+    from cloaca_core.task import Task
 
 
 class Job(Work):
@@ -66,22 +67,22 @@ class Job(Work):
         crashes: int = 0,
         finished: Callable[[Work], None],
     ) -> None:
-        self.task = owner.graph.tasks[index]
+        self.task: Task = owner.graph.tasks[index]
         super().__init__(is_async=self.task.is_async, finished=finished)
-        self.owner = owner
-        self.index = index
-        self.attempt = attempt
-        self.given = given
-        self.context = Context._view(given)
-        self.timeout = timeout
-        self.max_bytes = max_bytes
-        self.crashes = crashes
-        self.clock = BodyClock()
-        self.calls = itertools.count(1)
+        self.owner: ActiveRun = owner
+        self.index: int = index
+        self.attempt: int = attempt
+        self.given: dict[str, JsonValue] = given
+        self.context: Context = Context._view(given)
+        self.timeout: float = timeout
+        self.max_bytes: int = max_bytes
+        self.crashes: int = crashes
+        self.clock: BodyClock = BodyClock()
+        self.calls: Iterator[int] = itertools.count(1)
         self.started_at: int | None = None
         self.outcome: Outcome | None = None
-        self.marked = False
-        self.waits = 0
+        self.marked: bool = False
+        self.waits: int = 0
 
     def run(self) -> None:
         """Call the body, with context variables of its own."""

@@ -47,9 +47,10 @@ class Engine:
         identity = this_process()
         runner_id = config.runner_id or ids.next()
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
-        self.recent = RecentRuns()
+        self.recent: RecentRuns = RecentRuns()
         self._store = store
         self._config = config
+        self._registry = registry
         self._ids = ids
         self._waiters = Waiters()
         self._closing = False
@@ -259,7 +260,12 @@ class Engine:
         }
 
     async def _with_attempts(self, row: RunRow) -> Ended:
-        return Ended(row._replace(input=""), tuple(await self._store.load_attempts([row.id])))
+        """The end of a run that others ran, its tasks in definition order as those of ours."""
+        attempts = await self._store.load_attempts([row.id])
+        if (workflow := self._registry.get(row.workflow)) is not None:
+            position = {task.id: index for index, task in enumerate(workflow.tasks)}
+            attempts.sort(key=lambda attempt: position.get(attempt.task_id, len(position)))
+        return Ended(row._replace(input=""), tuple(attempts))
 
     # -- what others do ----------------------------------------------------------------------
 

@@ -10,13 +10,16 @@ import asyncio
 import concurrent.futures
 import os
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from cloaca_core._engine.admission import NewInput, Request
 from cloaca_core._engine.attempt import CURRENT_JOB, Job
 from cloaca_core._engine.engine import CLOSED, Engine
 from cloaca_core._engine.loop_thread import LoopThread
+from cloaca_core.arguments import number
 from cloaca_core.backends import backend_for
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.context import Context
@@ -28,6 +31,7 @@ from cloaca_core.errors import (
     PipelineTimeoutError,
     RunnerClosedError,
     RunnerUsageError,
+    RunNotFoundError,
     WorkflowNotFoundError,
 )
 from cloaca_core.json_values import JsonValue, encode
@@ -56,8 +60,8 @@ class EngineHost:
         schema: str | None,
         registry: Registry | None,
     ) -> None:
-        self.registry = default_registry() if registry is None else registry
-        self.config = DefaultRunnerConfig() if config is None else config
+        self.registry: Registry = default_registry() if registry is None else registry
+        self.config: DefaultRunnerConfig = DefaultRunnerConfig() if config is None else config
         self._url = url
         self._backend = backend_for(url)
         self._backend.check_url(url)
@@ -67,15 +71,14 @@ class EngineHost:
         self._engine: Engine | None = None
         self._thread: LoopThread | None = None
 
-    def __str__(self) -> str:
-        """For the façades' reprs: no URL, which may hold a password."""
-        is_open = self._engine is not None and self._closing is None
-        return f"{self._backend.name}, {'open' if is_open else 'closed'}"
-
     # -- open and close ----------------------------------------------------------------------
 
     def open(self) -> concurrent.futures.Future[None]:
         """Start the thread and open the database on it; the future raises what went wrong."""
+        if self._closing is not None:
+            raise RunnerClosedError(CLOSED)
+        if self._thread is not None:
+            raise RunnerUsageError("this runner is open already")
         self._thread = LoopThread()
         return self._thread.submit(self._open())
 
@@ -99,14 +102,20 @@ class EngineHost:
                 "return from the task and shut the runner down outside"
             )
         if self._closing is None:
-            assert self._thread is not None
-            self._closing = self._thread.submit(self._shut_down())
+            self._closing = self._begin_to_close()
         return self._closing
 
     def hurry(self) -> None:
         """End the grace period of a shutdown that is under way."""
         if self._engine is not None and self._thread is not None:
             self._thread.loop.call_soon_threadsafe(self._engine.hurry)
+
+    def _begin_to_close(self) -> concurrent.futures.Future[None]:
+        if self._thread is not None:
+            return self._thread.submit(self._shut_down())
+        never_opened: concurrent.futures.Future[None] = concurrent.futures.Future()
+        never_opened.set_result(None)
+        return never_opened
 
     async def _shut_down(self) -> None:
         if self._engine is not None:
@@ -116,6 +125,11 @@ class EngineHost:
         """End the loop thread, after the engine has shut down or failed to open."""
         if self._thread is not None:
             self._thread.stop()
+
+    def __str__(self) -> str:
+        """The backend and the state; not the URL, which may hold a password."""
+        is_open = self._engine is not None and self._closing is None
+        return f"{self._backend.name}, {'open' if is_open else 'closed'}"
 
     # -- call --------------------------------------------------------------------------------
 
@@ -137,8 +151,10 @@ class EngineHost:
 
     def _open_engine(self) -> Engine:
         self._refuse_foreign_process()
-        if self._closing is not None or self._engine is None:
+        if self._closing is not None:
             raise RunnerClosedError(CLOSED)
+        if self._engine is None:
+            raise RunnerUsageError("this runner is not open yet: use it in an `async with` block")
         return self._engine
 
     def _refuse_foreign_process(self) -> None:
@@ -218,13 +234,13 @@ class EngineHost:
             raise ConfigTypeError(
                 f"limit must be an int, not {type(limit).__name__}", field="limit"
             )
-        if limit < 1:
-            raise ConfigError(f"limit must be at least 1, got {limit}", field="limit")
+        if not 1 <= limit <= sys.maxsize:
+            raise ConfigError(f"limit must be 1 to {sys.maxsize}, got {limit}", field="limit")
         return RunFilter(
             status=status,
             workflow=None if workflow_name is None else self._namespace(workflow_name),
             tags=tuple(_checked_tags(tags).items()),
-            before=before,
+            before=None if before is None else _checked_text("before", before),
             limit=limit,
         )
 
@@ -237,6 +253,11 @@ class EngineHost:
 
 
 # -- waiting for the engine --------------------------------------------------------------------
+
+
+def checked_timeout(timeout: float | None) -> float | None:
+    """How long to wait. Asked before anything is submitted, so that a refusal leaves nothing."""
+    return None if timeout is None else min(number("timeout", timeout), threading.TIMEOUT_MAX)
 
 
 def wait_for(future: concurrent.futures.Future[T], timeout: float | None = None) -> T:
@@ -309,6 +330,25 @@ def _checked_text(name: str, value: object) -> str:
             field=name,
         )
     return value
+
+
+def checked_run_id(run_id: str) -> str:
+    """An id that a run can have."""
+    if not isinstance(run_id, str):
+        raise ConfigTypeError(f"run_id must be a str, not {type(run_id).__name__}", field="run_id")
+    if storable_text(run_id) != run_id:
+        raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
+    return run_id
+
+
+def checked_contexts(contexts: object) -> Iterable[ContextLike]:
+    """Many contexts: a single one, which can be iterated as well, is easily given instead."""
+    if isinstance(contexts, str | bytes | Mapping) or not isinstance(contexts, Iterable):
+        raise ConfigTypeError(
+            f"contexts must be an iterable of contexts, not {type(contexts).__name__}",
+            field="contexts",
+        )
+    return contexts
 
 
 def _tags_json(tags: Mapping[str, str] | None) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -28,8 +29,9 @@ class LoopThread:
         return threading.current_thread() is self._thread
 
     def stop(self) -> None:
-        """Cancel what is left on the loop, end the thread and wait for it."""
-        self.loop.call_soon_threadsafe(self._cancel_rest)
+        """Cancel what is left on the loop, end the thread and wait for it. Safe to call twice."""
+        with suppress(RuntimeError):  # the loop is closed: somebody was here before
+            self.loop.call_soon_threadsafe(self._cancel_rest)
         if not self.is_current():
             self._thread.join()
 

@@ -88,7 +88,7 @@ class RunPlan:
         known: Mapping[int, Known] | None = None,
     ) -> None:
         count = len(graph.tasks)
-        self.statuses = [TaskStatus.NOT_STARTED] * count
+        self.statuses: list[TaskStatus] = [TaskStatus.NOT_STARTED] * count
         self._graph = graph
         self._default_rule = default_rule
         self._known = dict(known or {})

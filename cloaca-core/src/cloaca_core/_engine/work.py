@@ -56,12 +56,12 @@ class Work(ABC):
     __slots__ = ("abandoned", "finished", "holds_slot", "is_async", "leaves", "stage")
 
     def __init__(self, *, is_async: bool, finished: Callable[[Work], None]) -> None:
-        self.is_async = is_async
-        self.abandoned = False
-        self.holds_slot = True
-        self.leaves = False
-        self.stage = Stage.HELD
-        self.finished = finished
+        self.is_async: bool = is_async
+        self.abandoned: bool = False
+        self.holds_slot: bool = True
+        self.leaves: bool = False
+        self.stage: Stage = Stage.HELD
+        self.finished: Callable[[Work], None] = finished
 
     @abstractmethod
     def run(self) -> None:

@@ -110,7 +110,8 @@ class Batch(NamedTuple):
 class Committed(NamedTuple):
     """What became of a batch.
 
-    ``owned``: ids of ``new_runs`` that are now this runner's own (epoch 1).
+    ``owned``: ids of those ``new_runs`` that were sent as this runner's own and are (epoch 1). One
+    that was sent without an owner and claimed before it was sent again came through the claim.
     ``existing``: for a new run whose (workflow, idempotency_key) was taken, the id of the run
     that has it. ``current``: the runs of ``fences`` that this runner still owns under that epoch;
     nothing was recorded for the others.

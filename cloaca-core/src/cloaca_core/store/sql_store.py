@@ -101,7 +101,7 @@ class SqlStore:
             steps["runs"] = Step(q.insert_run, rows=list(map(self._run_row, runs)))
         if tags := _tag_rows(runs):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
-        if ids := [run.id for run in runs if run.owner is not None]:
+        if ids := [run.id for run in runs if run.owner == batch.runner_id]:
             params = q.owned_runs.bind(ids=self._dialect.array(ids), runner_id=batch.runner_id)
             steps["owned"] = Step(q.owned_runs, params)
         if keys := [

@@ -97,6 +97,25 @@ class CommitConformance:
         assert (await submit(store, new_run("a"))).owned == frozenset()
         assert (await stored(store, "a")).owner == "r2"
 
+    async def test_a_run_that_came_back_under_a_later_epoch_is_not_owned_when_sent_again(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await store.release("r1", ["a"])
+        await store.claim("r1", [WORKFLOW], 1, LATER)
+
+        assert (await submit(store, new_run("a"))).owned == frozenset()
+
+    async def test_a_run_sent_without_owner_and_claimed_is_not_owned_when_sent_again(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a", owner=None))
+        await store.claim("r1", [WORKFLOW], 1, LATER)
+
+        assert (await submit(store, new_run("a", owner=None))).owned == frozenset()
+
     async def test_a_taken_idempotency_key_inserts_nothing_and_names_its_run(
         self, store: Store
     ) -> None:

@@ -1,0 +1,56 @@
+"""What the demo's steps wrote down about themselves: which began and ended in which process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """Lines of process id, ``begins`` or ``ends``, and step, in the order of time."""
+
+    lines: tuple[tuple[str, str, str], ...]
+
+    @property
+    def processes(self) -> list[str]:
+        """The process ids, first seen first."""
+        return list(dict.fromkeys(process for process, _, _ in self.lines))
+
+    def branches_ended(self) -> int:
+        """How many branches have come to their end."""
+        return sum(what == "ends" and step.startswith("year_") for _, what, step in self.lines)
+
+    def begun_in(self, number: int) -> set[str]:
+        """The steps whose bodies began in the process with this number, counted from 0."""
+        wanted = self.processes[number : number + 1]
+        return {
+            step for process, what, step in self.lines if [process] == wanted if what == "begins"
+        }
+
+    def table(self, on_disk: Mapping[str, str]) -> str:
+        """A row for each step, a column for each of the two processes."""
+        first, second = (
+            f"process {number} ({pid})" for number, pid in enumerate(self.processes, 1)
+        )
+        width = len(first)
+        rows = [f"    {'':<10}  {first}  {second}"]
+        for step, status in on_disk.items():
+            cells = (self._in_first(step, status), "ran" if step in self.begun_in(1) else "")
+            rows.append(f"    {step:<10}  {cells[0]:<{width}}  {cells[1]}".rstrip())
+        return "\n".join(rows)
+
+    def _in_first(self, step: str, status: str) -> str:
+        if step not in self.begun_in(0):
+            return ""
+        return "ran" if status == "Completed" else "cut off"
+
+
+def read_notes(path: Path) -> Notes:
+    """The notes so far; none before the first step."""
+    if not path.exists():
+        return Notes(())
+    found = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    # The newest line may not be whole yet.
+    return Notes(tuple((words[0], words[1], words[2]) for words in found if len(words) == 3))

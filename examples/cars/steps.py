@@ -1,0 +1,76 @@
+"""The workflow: extract, validate, a branch for each model year, compare, report.
+
+    extract ─► validate ─┬─► year_1970 ─┬─► compare ─► report
+                         ├─► …         ─┤
+                         └─► year_1982 ─┘
+
+What a step does stands in a module of its own; here is only who waits for whom.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cloaca
+
+from .data import read_cars
+from .figures import compare, count_reasons, figures_of_year
+from .report import write_report
+from .rules import YEARS, check_cars
+from .witness import witnessed
+
+NAME = "cars"
+
+with cloaca.WorkflowBuilder(NAME) as builder:
+    builder.description("How much further did a gallon go?")
+
+    @cloaca.task
+    def extract(context: cloaca.Context) -> None:
+        """Read the file; later steps see its records as they are."""
+        with witnessed(context, "extract"):
+            context.set("records", read_cars())
+
+    @cloaca.task(dependencies=[extract])
+    def validate(context: cloaca.Context) -> None:
+        """Replace the records by those that can be used, and say why the others cannot."""
+        with witnessed(context, "validate"):
+            checked = check_cars(context.remove("records"))
+            context.set("cars", checked.accepted)
+            context.set("rejected", checked.rejected)
+
+    def branch(year: int) -> None:
+        """One branch of the fan-out. Branches run side by side, each in a thread."""
+
+        @cloaca.task(id=f"year_{year}", dependencies=[validate])
+        def of_year(context: cloaca.Context) -> None:
+            with witnessed(context, f"year_{year}"):
+                context.set(f"year_{year}", figures_of_year(context.get("cars"), year))
+
+    for model_year in YEARS:
+        branch(model_year)
+
+    @cloaca.task(id="compare", dependencies=[f"year_{year}" for year in YEARS])
+    def join(context: cloaca.Context) -> None:
+        """Start when every branch has ended, with what all of them wrote."""
+        with witnessed(context, "compare"):
+            by_year = {year: context.get(f"year_{year}") for year in YEARS}
+            context.set("comparison", compare(by_year))
+
+    @cloaca.task(dependencies=[join])
+    def report(context: cloaca.Context) -> None:
+        """Write the file. A step may run again after a crash, so it replaces, never appends."""
+        with witnessed(context, "report"):
+            text = write_report(
+                {year: context.get(f"year_{year}") for year in YEARS},
+                context.get("comparison"),
+                count_reasons(context.get("rejected")),
+                len(context.get("cars")),
+            )
+            path = Path(context.get("report"))
+            unfinished = path.with_suffix(".part")
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(path)
+
+
+WORKFLOW = builder.workflow
+STEPS = [task.id for task in WORKFLOW.tasks]

@@ -1,0 +1,133 @@
+"""The demo: its figures agree with another computation, and a killed run goes on where it was.
+
+The other computation is SQL over the same file: it shares no code with the program.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev import demo, demo_notes
+from dev.sandbox import Sandbox
+
+USED = """
+    SELECT *, CAST(substr("Year", 1, 4) AS INTEGER) AS built FROM cars
+    WHERE "Miles_per_Gallon" IS NOT NULL AND "Horsepower" IS NOT NULL
+    GROUP BY "Name", "Year" HAVING rowid = min(rowid)
+"""
+BY_YEAR = f"""
+    SELECT built, count(*), avg("Miles_per_Gallon"),
+        avg(CASE "Origin" WHEN 'USA' THEN "Miles_per_Gallon" END),
+        avg(CASE "Origin" WHEN 'Europe' THEN "Miles_per_Gallon" END),
+        avg(CASE "Origin" WHEN 'Japan' THEN "Miles_per_Gallon" END),
+        avg("Weight_in_lbs")
+    FROM ({USED}) GROUP BY built ORDER BY built
+"""  # noqa: S608  put together from constants
+COUNT_USED = f"SELECT count(*) FROM ({USED})"  # noqa: S608  put together from constants
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with the wheels and the data."""
+    return demo.install(Sandbox(tmp_path_factory.mktemp("demo") / "environment"))
+
+
+@pytest.fixture
+def cars(python: Path) -> Iterator[sqlite3.Connection]:
+    """The data set as one table."""
+    (path,) = python.parent.parent.rglob("vega_datasets/_data/cars.json")
+    records = json.loads(path.read_text(encoding="utf-8"))
+    database = sqlite3.connect(":memory:")
+    columns = ", ".join(f'"{name}"' for name in records[0])
+    database.execute(f"CREATE TABLE cars ({columns})")
+    marks = ", ".join("?" * len(records[0]))
+    database.executemany(
+        f"INSERT INTO cars VALUES ({marks})",  # noqa: S608  marks only
+        [tuple(record.values()) for record in records],
+    )
+    yield database
+    database.close()
+
+
+def folder_in(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return folder
+
+
+def rows(report: str) -> list[list[str]]:
+    """The cells of every table line whose first cell is a number."""
+    lines = [line for line in report.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in cells if row[0].isdigit()]
+
+
+def test_the_reports_figures_are_those_of_another_computation(
+    python: Path, cars: sqlite3.Connection, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = folder_in(tmp_path)
+    demo.undisturbed(python, folder)
+
+    report = (folder / "report.md").read_text(encoding="utf-8")
+    years = [row for row in rows(report) if int(row[0]) >= 1970]
+    found = [[float(cell) for cell in row[:7]] for row in years]
+    expected = cars.execute(BY_YEAR).fetchall()
+    assert [row[:2] for row in found] == [list(row[:2]) for row in expected]
+    for row, wanted in zip(found, expected, strict=True):
+        # Shown to one decimal: at most half of one off, and a hair for how halves are rounded.
+        assert row[2:] == pytest.approx(wanted[2:], abs=0.0501)
+    (used,) = cars.execute(COUNT_USED).fetchone()
+    assert f"406 records, {used} of them used." in report
+    assert sum(int(row[0]) for row in rows(report) if int(row[0]) < 1970) == 406 - used
+    assert report.rstrip() in capfd.readouterr().out
+
+
+def test_each_reason_is_counted_as_often_as_it_is_in_the_file(
+    python: Path, cars: sqlite3.Connection, tmp_path: Path
+) -> None:
+    folder = folder_in(tmp_path)
+    demo.undisturbed(python, folder)
+
+    reasons = {row[1]: int(row[0]) for row in rows((folder / "report.md").read_text("utf-8"))}
+    for field in ("Miles_per_Gallon", "Horsepower"):
+        query = f'SELECT count(*) FROM cars WHERE "{field}" IS NULL'  # noqa: S608  a constant
+        assert reasons[f"no value for {field}"] == cars.execute(query).fetchone()[0]
+
+
+def test_a_killed_run_goes_on_where_it_was(
+    python: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = folder_in(tmp_path)
+    demo.killed_and_resumed(python, folder)
+
+    notes = demo_notes.read_notes(folder / "notes.txt")
+    printed = capfd.readouterr().out
+    first, second = notes.processes
+    ended = [(process, step) for process, what, step in notes.lines if what == "ends"]
+    assert {step for process, step in ended if process == first} >= {"extract", "validate"}
+    assert len({step for _, step in ended}) == 17
+    assert not {"extract", "validate"} & notes.begun_in(1)
+    assert notes.begun_in(1) >= {"compare", "report"}
+    assert "steps that were on disk ran again" in printed
+    assert "byte for byte" in printed
+    assert f"process 2 ({second})" in printed
+
+
+def test_steps_are_told_apart_by_the_process_that_they_began_in(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("7 begins a\n7 ends a\n7 begins year_1\n9 begins year_1\n9 ends year_1\n9 be")
+
+    notes = demo_notes.read_notes(path)
+
+    assert (notes.begun_in(0), notes.begun_in(1)) == ({"a", "year_1"}, {"year_1"})
+    assert notes.branches_ended() == 1
+    assert notes.table({"a": "Completed", "year_1": "Running"}).splitlines() == [
+        "                process 1 (7)  process 2 (9)",
+        "    a           ran",
+        "    year_1      cut off        ran",
+    ]

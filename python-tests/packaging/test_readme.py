@@ -1,0 +1,51 @@
+"""The README tells the truth: its commands exist, its pins are ours, its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from dev.project import ROOT, SQLITE, version
+
+PAGES = ("README.md", "CONTRIBUTING.md", "examples/README.md", "examples/cars/README.md")
+
+
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def test_the_first_screen_names_the_demo_and_the_tests() -> None:
+    screen = text_of("README.md").splitlines()[:24]
+
+    for command in ("python tasks.py demo", "python tasks.py test"):
+        assert any(line.strip().startswith(command) for line in screen)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_task_that_a_page_names_exists(page: str) -> None:
+    named = set(re.findall(r"(?:python tasks\.py|`invoke) ([a-z][a-z-]*)", text_of(page)))
+    defined = (ROOT / "dev" / "commands.py").read_text(encoding="utf-8")
+
+    assert [name for name in named if not is_task(name, defined)] == []
+
+
+def is_task(name: str, defined: str) -> bool:
+    """Read from the text: what runs tasks is not installed where the tests run."""
+    return f'name="{name}"' in defined or f"\ndef {name.replace('-', '_')}(" in defined
+
+
+def test_the_lines_to_install_pin_this_version_and_its_requirements() -> None:
+    text = text_of("README.md")
+
+    assert f'"cloaca[sqlite]=={version()}"' in text
+    for requirement in SQLITE.third_party:
+        assert f'pip install "{requirement}"' in text
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_into_the_repository_leads_to_a_file(page: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", text_of(page))
+
+    folder = (ROOT / page).parent
+    assert [link for link in links if not (folder / link).exists()] == []

@@ -1,0 +1,210 @@
+"""10: what takes too long is ended or waited for no longer, and only its own time counts."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import cloaca
+
+WAIT = 30
+OpenRunner = Callable[..., cloaca.DefaultRunner]
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    """Lets bodies go that wait for it, at the latest when the test ends."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_a_body_that_exceeds_its_time_fails(
+    runner: cloaca.DefaultRunner, release: threading.Event
+) -> None:
+    with cloaca.WorkflowBuilder("slow"):
+        cloaca.task(id="only", timeout_seconds=0.05, retry_attempts=1)(
+            lambda context: {"late": release.wait(WAIT)}
+        )
+    result = runner.execute("slow")
+    assert result.error_message == (
+        "1 task(s) failed, 0 completed, 0 skipped; "
+        "first error: only: TimeoutError: Task execution timeout"
+    )
+    assert result.task_results["only"].error_type == "TimeoutError"
+
+
+def test_a_result_that_comes_too_late_is_refused(
+    runner: cloaca.DefaultRunner, release: threading.Event
+) -> None:
+    returned = threading.Event()
+
+    def body(context: cloaca.Context) -> dict[str, bool]:
+        release.wait(WAIT)
+        returned.set()
+        return {"late": True}
+
+    with cloaca.WorkflowBuilder("late"):
+        cloaca.task(id="slow", timeout_seconds=0.05, retry_attempts=1)(body)
+    handle = runner.submit("late")
+    assert handle.result().status == "Failed"
+    release.set()
+    assert returned.wait(WAIT)
+    assert handle.result().final_context.to_dict() == {}
+    assert handle.tasks()["slow"].status == "Failed"
+
+
+def test_a_timeout_can_be_retried(runner: cloaca.DefaultRunner, release: threading.Event) -> None:
+    attempts: list[int] = []
+
+    def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+        attempts.append(handle.attempt)
+        if handle.attempt == 1:
+            release.wait(WAIT)
+
+    with cloaca.WorkflowBuilder("again"):
+        cloaca.task(
+            id="only",
+            timeout_seconds=0.2,
+            retry_attempts=9,
+            retry_condition="transient",
+            retry_delay_ms=1,
+        )(body)
+    assert runner.execute("again").status == "Completed"
+    assert attempts[:2] == [1, 2]
+
+
+def test_an_async_body_is_cancelled(runner: cloaca.DefaultRunner) -> None:
+    cancelled = threading.Event()
+
+    async def body(context: cloaca.Context) -> None:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    with cloaca.WorkflowBuilder("slow_coroutine"):
+        cloaca.task(id="only", timeout_seconds=0.05, retry_attempts=1)(body)
+    result = runner.execute("slow_coroutine")
+    assert result.task_results["only"].error == "TimeoutError: Task execution timeout"
+    assert cancelled.wait(WAIT)
+
+
+def test_bodies_that_hang_do_not_take_the_slots_of_others(
+    open_runner: OpenRunner, release: threading.Event
+) -> None:
+    runner = open_runner(max_concurrent_tasks=1)
+    with cloaca.WorkflowBuilder("hangs"):
+        cloaca.task(id="only", timeout_seconds=0.05, retry_attempts=1)(
+            lambda context: {"x": release.wait(WAIT)}
+        )
+    with cloaca.WorkflowBuilder("quick"):
+        cloaca.task(id="only")(lambda context: {"quick": True})
+    for _ in range(3):
+        assert runner.execute("hangs").status == "Failed"
+    assert runner.execute("quick").status == "Completed"
+    assert runner.health()["abandoned_bodies"] == 3
+
+
+def test_waiting_for_another_run_does_not_count(
+    runner: cloaca.DefaultRunner, release: threading.Event
+) -> None:
+    with cloaca.WorkflowBuilder("child"):
+        # it takes longer than the parent may
+        cloaca.task(id="only")(lambda context: {"waited": release.wait(0.9)})
+    with cloaca.WorkflowBuilder("parent"):
+        cloaca.task(id="execute", timeout_seconds=0.6, retry_attempts=1)(
+            lambda context: runner.execute("child").final_context
+        )
+        cloaca.task(id="result", timeout_seconds=0.6, retry_attempts=1)(
+            lambda context: runner.submit("child").result().final_context
+        )
+    result = runner.execute("parent")
+    assert result.error_message is None
+    assert result.final_context.to_dict() == {"waited": False}
+
+
+def test_waiting_for_a_slot_does_not_count(
+    open_runner: OpenRunner, release: threading.Event
+) -> None:
+    runner = open_runner(max_concurrent_tasks=1)
+    with cloaca.WorkflowBuilder("queue"):
+        cloaca.task(id="first")(lambda context: {"released": release.wait(0.5)})
+        cloaca.task(id="second", timeout_seconds=0.4, retry_attempts=1)(lambda context: None)
+    assert runner.execute("queue").error_message is None
+
+
+def test_the_runners_default_bounds_a_task_and_the_deadline_a_run(
+    open_runner: OpenRunner, release: threading.Event
+) -> None:
+    of_tasks = open_runner(task_timeout_seconds=1)
+    of_runs = open_runner(pipeline_timeout_seconds=1)
+    with cloaca.WorkflowBuilder("endless"):
+        cloaca.task(id="only", retry_attempts=1)(lambda context: {"x": release.wait(WAIT)})
+        cloaca.task(id="after", dependencies=["only"])(lambda context: None)
+    task_bound = of_tasks.submit("endless")
+    handle = of_runs.submit("endless")
+
+    with pytest.raises(cloaca.PipelineTimeoutError, match=r"^Pipeline timeout after 1s$") as caught:
+        of_runs.execute("endless")
+    assert isinstance(caught.value, ValueError)
+    assert isinstance(caught.value, TimeoutError)
+
+    result = handle.result()
+    assert (result.status, result.error_message) == ("Failed", "Pipeline timeout after 1s")
+    assert handle.status() == "Failed"
+    assert {run.status for run in of_runs.list_runs(workflow_name="endless")} == {"Failed"}
+
+    bounded = task_bound.result().task_results["only"]
+    assert (bounded.status, bounded.error) == ("Failed", "TimeoutError: Task execution timeout")
+
+
+def test_the_timeout_of_a_wait_ends_only_the_wait(
+    runner: cloaca.DefaultRunner, release: threading.Event
+) -> None:
+    with cloaca.WorkflowBuilder("patient"):
+        cloaca.task(id="only")(lambda context: {"released": release.wait(WAIT)})
+    with pytest.raises(TimeoutError):
+        runner.execute("patient", timeout=0.05)
+    (run,) = runner.list_runs(workflow_name="patient")
+    handle = runner.get_run(run.id)
+    for wait in (handle.wait, handle.result):
+        with pytest.raises(cloaca.PipelineTimeoutError):
+            wait(timeout=0.01)
+        with pytest.raises(TimeoutError):
+            wait(0)
+    assert handle.status() == "Running"
+    release.set()
+    assert handle.result(timeout=WAIT).final_context.to_dict() == {"released": True}
+    handle.wait(0)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_a_timeout_that_makes_no_sense_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="timeout_seconds"):
+        cloaca.task(timeout_seconds=seconds)
+
+
+@pytest.mark.parametrize("seconds", ["5", True, [1]])
+def test_a_timeout_of_another_type_is_refused(seconds: object) -> None:
+    with pytest.raises(TypeError, match="timeout_seconds"):
+        cloaca.task(timeout_seconds=seconds)  # type: ignore[call-overload]  # refused at run time
+
+
+@pytest.mark.parametrize("seconds", ["5", True, float("nan"), -1])
+def test_so_is_the_timeout_of_a_wait(runner: cloaca.DefaultRunner, seconds: float) -> None:
+    with cloaca.WorkflowBuilder("quick"):
+        cloaca.task(id="only")(lambda context: None)
+    handle = runner.submit("quick")
+    for wait in (handle.wait, handle.result):
+        with pytest.raises((ValueError, TypeError), match="timeout") as caught:
+            wait(seconds)
+        assert not isinstance(caught.value, TimeoutError)
+    with pytest.raises((ValueError, TypeError), match="timeout") as caught:
+        runner.execute("quick", timeout=seconds)
+    assert not isinstance(caught.value, TimeoutError)
+    assert [run.id for run in runner.list_runs()] == [handle.id]

@@ -1,0 +1,197 @@
+"""11: a body may run other workflows and wait for them, to any depth, and nothing locks up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import cloaca
+
+QUICK: dict[str, Any] = {"retry_backoff": "fixed", "retry_delay_ms": 1, "retry_jitter": False}
+OpenRunner = Callable[..., cloaca.DefaultRunner]
+
+
+def define_factorial(runner: cloaca.DefaultRunner) -> None:
+    with cloaca.WorkflowBuilder("factorial"):
+
+        @cloaca.task(retry_attempts=1)
+        def multiply(context: cloaca.Context) -> dict[str, int]:
+            n = context["n"]
+            if n == 0:
+                return {"result": 1}
+            return {"result": n * runner.execute("factorial", {"n": n - 1}).final_context["result"]}
+
+
+def test_a_body_uses_the_result_of_another_run(runner: cloaca.DefaultRunner) -> None:
+    define_factorial(runner)
+    assert runner.execute("factorial", {"n": 3}).final_context.to_dict() == {"n": 3, "result": 6}
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"max_concurrent_tasks": 1},
+        {"max_active_runs": 1},
+        {"max_concurrent_tasks": 1, "max_active_runs": 1},
+    ],
+)
+def test_deeper_than_there_are_slots_and_places(
+    open_runner: OpenRunner, limits: dict[str, int]
+) -> None:
+    runner = open_runner(**limits)
+    define_factorial(runner)
+    result = runner.execute("factorial", {"n": 12})
+    assert result.error_message is None
+    assert result.final_context["result"] == 479001600
+
+
+def test_many_parents_at_once_on_one_slot(open_runner: OpenRunner) -> None:
+    runner = open_runner(max_concurrent_tasks=1, max_active_runs=2)
+    define_factorial(runner)
+    handles = runner.submit_many("factorial", [{"n": 3}] * 20)
+    assert [handle.result().final_context["result"] for handle in handles] == [6] * 20
+
+
+def test_many_children_of_one_body(open_runner: OpenRunner) -> None:
+    runner = open_runner(max_concurrent_tasks=2, max_active_runs=3)
+    with cloaca.WorkflowBuilder("square"):
+        cloaca.task(id="only")(lambda context: {"square": context["n"] ** 2})
+    with cloaca.WorkflowBuilder("sum_of_squares"):
+
+        @cloaca.task(retry_attempts=1)
+        def gather(context: cloaca.Context) -> dict[str, int]:
+            children = runner.submit_many("square", [{"n": n} for n in range(30)])
+            one = runner.submit("square", {"n": 30})
+            return {"sum": sum(c.result().final_context["square"] for c in [*children, one])}
+
+    result = runner.execute("sum_of_squares")
+    assert result.error_message is None
+    assert result.final_context["sum"] == sum(n * n for n in range(31))
+
+
+def test_a_body_that_is_tried_again_finds_the_children_it_started(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    bodies: list[str] = []
+    with cloaca.WorkflowBuilder("child"):
+        cloaca.task(id="only")(lambda context: bodies.append(context["name"]))
+    with cloaca.WorkflowBuilder("parent"):
+
+        @cloaca.task(retry_attempts=3, **QUICK)
+        def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, Any]:
+            first = runner.execute("child", {"name": "first"})
+            second = runner.submit("child", {"name": "second"})
+            second.wait()
+            if handle.attempt < 3:
+                raise RuntimeError("after the children")
+            return {"ids": [first.execution_id, second.id]}
+
+    result = runner.execute("parent")
+    assert bodies == ["first", "second"]
+    runs = runner.list_runs(workflow_name="child")
+    assert sorted(run.id for run in runs) == sorted(result.final_context["ids"])
+
+
+def test_another_task_or_run_has_children_of_its_own(runner: cloaca.DefaultRunner) -> None:
+    with cloaca.WorkflowBuilder("child"):
+        cloaca.task(id="only")(lambda context: None)
+
+    def body(context: cloaca.Context) -> None:
+        runner.execute("child")
+        runner.execute("child")
+
+    with cloaca.WorkflowBuilder("parents"):
+        cloaca.task(id="a")(body)
+        cloaca.task(id="b")(body)
+    runner.execute("parents")
+    runner.execute("parents")
+    assert len(runner.list_runs(workflow_name="child")) == 8
+
+
+def test_a_failed_child_is_the_parents_to_judge(runner: cloaca.DefaultRunner) -> None:
+    def fail(context: cloaca.Context) -> None:
+        raise KeyError("inner")
+
+    with cloaca.WorkflowBuilder("child"):
+        cloaca.task(id="broken", retry_attempts=1)(fail)
+    with cloaca.WorkflowBuilder("parent"):
+        cloaca.task(id="looks")(lambda context: {"child": runner.execute("child").status})
+        cloaca.task(id="insists", retry_attempts=1)(
+            lambda context: runner.execute("child").raise_for_status()
+        )
+    result = runner.execute("parent")
+    assert result.final_context.to_dict() == {"child": "Failed"}
+    assert result.task_results["insists"].error_type == "RunFailedError"
+    assert "broken: KeyError: 'inner'" in str(result.task_results["insists"].error)
+
+
+def test_while_a_body_waits_its_slot_is_free(open_runner: OpenRunner) -> None:
+    runner = open_runner(max_concurrent_tasks=1)
+    other_ran = threading.Event()
+    with cloaca.WorkflowBuilder("child"):
+        cloaca.task(id="only")(lambda context: {"other ran": other_ran.wait(30)})
+    with cloaca.WorkflowBuilder("other"):
+        cloaca.task(id="only")(lambda context: other_ran.set())
+    with cloaca.WorkflowBuilder("parent"):
+        # One slot: the child takes it, then gives it to a run of its own.
+        cloaca.task(id="only")(lambda context: runner.execute("middle").final_context)
+    with cloaca.WorkflowBuilder("middle"):
+
+        @cloaca.task
+        def both(context: cloaca.Context) -> cloaca.Context:
+            other = runner.submit("other")
+            other.wait()
+            return runner.execute("child").final_context
+
+    assert runner.execute("parent").final_context.to_dict() == {"other ran": True}
+
+
+def test_threads_of_a_body_may_run_workflows(runner: cloaca.DefaultRunner) -> None:
+    with cloaca.WorkflowBuilder("child"):
+        cloaca.task(id="only")(lambda context: {"square": context["n"] ** 2})
+    with cloaca.WorkflowBuilder("parent"):
+
+        @cloaca.task(retry_attempts=1)
+        def body(context: cloaca.Context) -> dict[str, Any]:
+            squares: dict[int, int] = {}
+
+            def run(n: int) -> None:
+                squares[n] = runner.execute("child", {"n": n}).final_context["square"]
+
+            threads = [threading.Thread(target=run, args=(n,)) for n in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            return {"squares": [squares[n] for n in range(4)]}
+
+    assert runner.execute("parent").final_context["squares"] == [0, 1, 4, 9]
+
+
+def test_shutdown_inside_a_body_is_refused_with_the_form_to_use(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    with cloaca.WorkflowBuilder("suicide"):
+        cloaca.task(id="only", retry_attempts=1)(lambda context: runner.shutdown())
+    result = runner.execute("suicide")
+    assert "RunnerUsageError" in str(result.error_message)
+    assert "outside" in str(result.error_message)
+    assert runner.list_runs() != []
+
+
+def test_a_blocking_call_in_an_async_body_is_refused_with_the_form_to_use(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    define_factorial(runner)
+    with cloaca.WorkflowBuilder("blocking"):
+
+        @cloaca.task(retry_attempts=1)
+        async def only(context: cloaca.Context) -> None:
+            runner.execute("factorial", {"n": 1})
+
+    result = runner.execute("blocking")
+    assert "RunnerUsageError" in str(result.error_message)
+    assert "AsyncRunner" in str(result.error_message)

@@ -1,0 +1,114 @@
+"""Time limits by the ten thousand: who runs out, in which order, and who does not."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from cloaca_core._engine.deadlines import Deadlines
+
+LONG = 3600.0
+
+
+class Expired:
+    """Collects what ran out and says when there is enough of it."""
+
+    def __init__(self) -> None:
+        self.things: list[str] = []
+        self._came = asyncio.Event()
+
+    def __call__(self, thing: str) -> None:
+        self.things.append(thing)
+        self._came.set()
+
+    async def count(self, wanted: int) -> list[str]:
+        while len(self.things) < wanted:
+            self._came.clear()
+            await self._came.wait()
+        return self.things
+
+
+async def test_a_thing_expires_when_its_time_is_up() -> None:
+    expired = Expired()
+    Deadlines(expired).add("a", 0.0)
+
+    assert await expired.count(1) == ["a"]
+
+
+async def test_things_of_one_limit_expire_in_the_order_in_which_they_came() -> None:
+    expired = Expired()
+    deadlines = Deadlines(expired)
+    for thing in "abc":
+        deadlines.add(thing, 0.001)
+
+    assert await expired.count(3) == ["a", "b", "c"]
+
+
+async def test_a_shorter_limit_added_later_expires_first() -> None:
+    expired = Expired()
+    deadlines = Deadlines(expired)
+    deadlines.add("long", LONG)
+    deadlines.add("short", 0.0)
+
+    assert await expired.count(1) == ["short"]
+
+
+async def test_what_is_discarded_does_not_expire() -> None:
+    expired = Expired()
+    deadlines = Deadlines(expired)
+    deadlines.add("gone", 0.0)
+    deadlines.discard("gone")
+    deadlines.add("stays", 0.001)
+
+    assert await expired.count(1) == ["stays"]
+
+
+async def test_discarding_what_has_no_deadline_is_harmless() -> None:
+    Deadlines(Expired()).discard("stranger")
+
+
+async def test_adding_a_thing_again_replaces_its_deadline() -> None:
+    expired = Expired()
+    deadlines = Deadlines(expired)
+    deadlines.add("a", 0.0)
+    deadlines.add("a", LONG)
+    deadlines.add("b", 0.001)
+
+    assert await expired.count(1) == ["b"]
+
+
+async def test_a_thing_discarded_by_the_end_of_another_does_not_expire() -> None:
+    """A run that passes its deadline takes the deadlines of its other bodies with it."""
+    ended: list[str] = []
+    done = asyncio.Event()
+
+    def end(thing: str) -> None:
+        ended.append(thing)
+        deadlines.discard("second")
+        if thing == "third":
+            done.set()
+
+    deadlines: Deadlines[str] = Deadlines(end)
+    for thing in ("first", "second", "third"):
+        deadlines.add(thing, 0.001)
+    await done.wait()
+
+    assert ended == ["first", "third"]
+
+
+async def test_one_timer_serves_ten_thousand_things(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    set_timers: list[float] = []
+    call_at = loop.call_at
+
+    def counted(when: float, *args: object) -> asyncio.TimerHandle:
+        set_timers.append(when)
+        return call_at(when, *args)  # type: ignore[arg-type]  # handed on as it came
+
+    monkeypatch.setattr(loop, "call_at", counted)
+    deadlines: Deadlines[int] = Deadlines(lambda _: None)
+    for thing in range(10_000):
+        deadlines.add(thing, LONG)
+
+    assert len(set_timers) == 1

@@ -1,0 +1,35 @@
+"""The loop thread: it can be stopped more than once, from anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from cloaca_core._engine.loop_thread import LoopThread
+
+
+async def _which_thread() -> str:
+    return threading.current_thread().name
+
+
+def test_a_coroutine_runs_on_the_thread_of_the_loop() -> None:
+    thread = LoopThread()
+    assert thread.submit(_which_thread()).result(10) == "cloaca-engine"
+    assert not thread.is_current()
+    thread.stop()
+
+
+def test_stop_may_be_called_again_and_by_several_threads() -> None:
+    thread = LoopThread()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: thread.stop(), range(8))) == [None] * 8
+    thread.stop()
+    assert thread.loop.is_closed()
+
+
+def test_stop_cancels_what_is_left_on_the_loop() -> None:
+    thread = LoopThread()
+    future = thread.submit(asyncio.sleep(3600))
+    thread.stop()
+    assert future.cancelled()
