@@ -8,7 +8,6 @@ import uuid
 
 import pytest
 
-from cloaca_core._engine import ids
 from cloaca_core._engine.ids import RunIds
 
 
@@ -42,7 +41,7 @@ class TestOrder:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now = [2_000_000_000_000_000_000]
-        monkeypatch.setattr(ids.time, "time_ns", lambda: now[0])
+        monkeypatch.setattr(time, "time_ns", lambda: now[0])
         source = RunIds()
         before = source.next()
         now[0] -= 3_600_000_000_000

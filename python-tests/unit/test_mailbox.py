@@ -30,10 +30,12 @@ async def test_no_thing_of_many_threads_is_lost() -> None:
             done.set()
 
     box = Mailbox(asyncio.get_running_loop(), receive)
-    threads = [
-        threading.Thread(target=lambda: [box.put(number) for number in range(2_000)])
-        for _ in range(4)
-    ]
+
+    def send() -> None:
+        for number in range(2_000):
+            box.put(number)
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
     for thread in threads:
         thread.start()
     await done.wait()

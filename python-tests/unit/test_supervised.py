@@ -7,7 +7,6 @@ import logging
 
 import pytest
 
-from cloaca_core._engine import supervised
 from cloaca_core._engine.supervised import SupervisedLoop
 
 
@@ -36,7 +35,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         taken.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr(supervised.asyncio, "sleep", note)
+    monkeypatch.setattr(asyncio, "sleep", note)
     return taken
 
 
@@ -70,9 +69,7 @@ async def test_the_pause_doubles_up_to_its_limit_and_starts_anew_after_a_success
     assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 0.1]
 
 
-async def test_the_limit_can_be_set(
-    pauses: list[float], caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_limit_can_be_set(pauses: list[float], caplog: pytest.LogCaptureFixture) -> None:
     turns = Turns(*[OSError()] * 3)
     loop = SupervisedLoop("lease", turns, longest_pause=0.05)
 
@@ -94,7 +91,7 @@ async def test_the_error_can_be_seen_until_the_next_success(
         paused.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(supervised.asyncio, "sleep", pause)
+    monkeypatch.setattr(asyncio, "sleep", pause)
     loop.start()
     await paused.wait()
 

@@ -1,11 +1,10 @@
-"""Whose runs may be taken: of the certainly gone at once, of the silent after lease, beat, chance."""
+"""Whose runs may be taken: the gone at once, the silent after lease, beat and last chance."""
 
 from __future__ import annotations
 
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -56,7 +55,9 @@ class Scene:
     takeover: Takeover
     freed: list[None] = field(default_factory=list)
 
-    async def other(self, identity: ProcessIdentity = ELSEWHERE, *, lease: int | None = None) -> None:
+    async def other(
+        self, identity: ProcessIdentity = ELSEWHERE, *, lease: int | None = None
+    ) -> None:
         """Another runner, which owns one run."""
         until = self.store.lease_clock() + int(LEASE * 1e6) if lease is None else lease
         row = RunnerRow("other", *identity, beat=0, lease_until=until, fenced=False, started_at=0)
@@ -86,11 +87,11 @@ async def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
 
 
 @pytest.fixture
-def ended() -> Iterator[ProcessIdentity]:
+def ended() -> ProcessIdentity:
     """The identity of a process of this host that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    yield this_process()._replace(pid=process.pid, process_start=1)
+    return this_process()._replace(pid=process.pid, process_start=1)
 
 
 class TestTheCertainlyGone:
@@ -236,11 +237,13 @@ class TestDeathWatch:
     async def test_the_end_of_a_process_is_reported(self) -> None:
         died = asyncio.Event()
         watch = DeathWatch(died.set)
-        process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "input()", stdin=subprocess.PIPE
+        )
         watch.watch([process.pid])
         assert not died.is_set()
 
-        process.communicate(b"\n")
+        await process.communicate(b"\n")
         await died.wait()
 
         watch.watch([])

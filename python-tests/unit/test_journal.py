@@ -1,0 +1,325 @@
+"""What was added is committed in groups, whatever the store does, and everybody hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import pytest
+from memory_store import MemoryStore
+
+from cloaca_core._engine import journal as module
+from cloaca_core._engine.journal import MARK_DELAY, Journal, Record, Submission
+from cloaca_core.errors import (
+    StoreDataError,
+    StoreError,
+    StoreFullError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
+from cloaca_core.store.records import AttemptRow, Batch, Committed, RunEnd
+from cloaca_core.store.states import TaskStatus
+from cloaca_core.testing.rows import attempt, new_run, run_end, runner, submit
+
+
+class Store(MemoryStore):
+    """The model, which can be held up and made to fail; remembers what it was asked to commit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[Batch] = []
+        self.failures: list[Exception] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.bad: str | None = None
+
+    async def commit(self, batch: Batch) -> Committed:
+        self.batches.append(batch)
+        await self.open.wait()
+        if self.failures:
+            raise self.failures.pop(0)
+        texts = [*(row.input for row in batch.new_runs), *(row.change for row in batch.attempts)]
+        if self.bad is not None and self.bad in texts:
+            raise StoreDataError("a value cannot be stored")
+        return await super().commit(batch)
+
+
+class Row(Record):
+    """A record that notes what became of it."""
+
+    def __init__(
+        self,
+        attempts: Sequence[AttemptRow] = (),
+        end: RunEnd | None = None,
+        *,
+        run_id: str = "run",
+        epoch: int = 1,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(run_id, epoch, attempts, end)
+        self.fate: str | None = None
+        self.then = then
+        self.settled = asyncio.Event()
+
+    def recorded(self) -> None:
+        self._settle("recorded")
+        if self.then is not None:
+            self.then()
+
+    def lost(self) -> None:
+        self._settle("lost")
+
+    def refused(self, error: StoreDataError) -> None:
+        assert str(error) == "a value cannot be stored"
+        self._settle("refused")
+
+    def _settle(self, fate: str) -> None:
+        assert self.fate is None, "told twice"
+        self.fate = fate
+        self.settled.set()
+
+
+class NewRuns:
+    """A submission that notes what became of it."""
+
+    def __init__(self, *run_ids: str, owner: str | None = "r1", text: str = "{}") -> None:
+        rows = [new_run(run_id, owner=owner)._replace(input=text) for run_id in run_ids]
+        self.accepted: Committed | None = None
+        self.error: StoreError | None = None
+        self.settled = asyncio.Event()
+        self.entry = Submission(rows, self._accept, self._refuse)
+
+    def _accept(self, committed: Committed) -> None:
+        self.accepted = committed
+        self.settled.set()
+
+    def _refuse(self, error: StoreError) -> None:
+        self.error = error
+        self.settled.set()
+
+
+class Desk:
+    """A journal at work, with a run of its own in the store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.marks: list[AttemptRow] = []
+        self.journal = Journal(store, "r1", self._due)
+
+    def _due(self) -> list[AttemptRow]:
+        due, self.marks = self.marks, []
+        return due
+
+    async def work(self) -> None:
+        while True:
+            await self.journal.turn()
+
+
+@pytest.fixture
+async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    monkeypatch.setattr(module, "FIRST_PAUSE", 0.001)
+    store = Store()
+    await store.register(runner("r1"))
+    await submit(store, new_run("run"), new_run("other"))
+    store.batches.clear()
+    desk = Desk(store)
+    work = asyncio.create_task(desk.work())
+    yield desk
+    work.cancel()
+    await asyncio.wait([work])
+
+
+class TestGroupCommit:
+    async def test_what_comes_during_a_commit_travels_in_the_next_one(self, desk: Desk) -> None:
+        desk.store.open.clear()
+        rows = [Row([attempt("run", f"t{number}")]) for number in range(100)]
+        desk.journal.add(rows[0])
+        await asyncio.sleep(0)
+        for row in rows[1:]:
+            desk.journal.add(row)
+        desk.store.open.set()
+        await desk.journal.drained()
+
+        assert [len(batch.attempts) for batch in desk.store.batches] == [1, 99]
+        assert {row.fate for row in rows} == {"recorded"}
+
+    async def test_nothing_counts_before_it_is_durable(self, desk: Desk) -> None:
+        desk.store.open.clear()
+        row = Row([attempt("run")])
+        desk.journal.add(row)
+        await asyncio.sleep(0.01)
+
+        assert row.fate is None
+
+    async def test_what_follows_from_a_record_is_drained_too(self, desk: Desk) -> None:
+        second = Row([attempt("run", "b")])
+        desk.journal.add(Row([attempt("run", "a")], then=lambda: desk.journal.add(second)))
+        await desk.journal.drained()
+
+        assert second.fate == "recorded"
+
+    async def test_rows_and_end_and_fence_go_together(self, desk: Desk) -> None:
+        desk.journal.add(Row([attempt("run")], run_end("run")))
+        await desk.journal.drained()
+
+        (batch,) = desk.store.batches
+        assert (len(batch.attempts), len(batch.ends), batch.fences) == (1, 1, {"run": 1})
+
+    async def test_a_flaw_in_acting_on_one_record_does_not_reach_the_others(
+        self, desk: Desk, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail() -> None:
+            raise ZeroDivisionError
+
+        other = Row([attempt("other")], run_id="other")
+        desk.journal.add(Row([attempt("run")], then=fail))
+        desk.journal.add(other)
+        await desk.journal.drained()
+
+        assert other.fate == "recorded"
+        assert "ZeroDivisionError" in caplog.text
+
+
+class TestStartMarks:
+    async def test_they_ride_with_the_next_commit(self, desk: Desk) -> None:
+        mark = attempt("other", status=TaskStatus.RUNNING)
+        desk.marks = [mark]
+        desk.journal.add(Row([attempt("run")]))
+        await desk.journal.drained()
+
+        (batch,) = desk.store.batches
+        assert batch.attempts[0] == mark
+        assert batch.fences == {"run": 1, "other": 1}
+
+    async def test_they_get_a_commit_of_their_own_when_none_comes(self, desk: Desk) -> None:
+        desk.marks = [attempt("run", status=TaskStatus.RUNNING)]
+        desk.journal.mark_soon()
+        await asyncio.sleep(MARK_DELAY * 2)
+        await desk.journal.drained()
+
+        assert ("run", "load", 1) in desk.store.attempts
+
+    async def test_a_mark_that_fails_a_batch_is_left_out(self, desk: Desk) -> None:
+        desk.store.bad = "bad"
+        desk.marks = [attempt("other", status=TaskStatus.RUNNING)._replace(change="bad")]
+        row = Row([attempt("run")])
+        desk.journal.add(row)
+        await desk.journal.drained()
+
+        assert row.fate == "recorded"
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        "error", [StoreUnavailableError("locked"), StoreError("odd"), OSError()]
+    )
+    async def test_the_batch_is_sent_again_until_the_database_answers(
+        self, desk: Desk, error: Exception
+    ) -> None:
+        desk.store.failures = [error] * 3
+        row = Row([attempt("run")])
+        desk.journal.add(row)
+        await desk.journal.drained()
+
+        assert row.fate == "recorded"
+        assert desk.store.batches == [desk.store.batches[0]] * 4
+        assert desk.journal.failure is None
+
+    async def test_the_error_can_be_seen_meanwhile(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "FIRST_PAUSE", 60)
+        error = StoreUnavailableError("locked")
+        desk.store.failures = [error]
+        desk.journal.add(Row([attempt("run")]))
+        await asyncio.sleep(0.01)
+
+        assert desk.journal.failure is error
+
+    @pytest.mark.parametrize("kind", [StoreFullError, StoreReadOnlyError])
+    async def test_no_space_refuses_new_runs_and_keeps_what_was_done(
+        self, desk: Desk, kind: type[StoreError]
+    ) -> None:
+        desk.store.failures = [kind("no space"), kind("no space")]
+        runs, row = NewRuns("new"), Row([attempt("run")])
+        desk.journal.add(runs.entry)
+        desk.journal.add(row)
+        await desk.journal.drained()
+
+        assert isinstance(runs.error, kind)
+        assert row.fate == "recorded"
+        assert "new" not in desk.store.runs
+
+    async def test_one_bad_value_among_a_thousand_is_found(self, desk: Desk) -> None:
+        desk.store.bad = "bad"
+        rows = [Row([attempt("run", f"t{number:04}")]) for number in range(1000)]
+        rows[617].attempts = [attempt("run", "t0617")._replace(change="bad")]
+        for row in rows:
+            desk.journal.add(row)
+        await desk.journal.drained()
+
+        assert [n for n, row in enumerate(rows) if row.fate != "recorded"] == [617]
+        assert rows[617].fate == "refused"
+        assert len(desk.store.batches) <= 2 * 10 + 1
+        assert len(desk.store.attempts) == 999
+
+    async def test_a_bad_submission_is_its_submitters_alone(self, desk: Desk) -> None:
+        desk.store.bad = "bad"
+        good, bad = NewRuns("good"), NewRuns("bad-1", "bad-2", text="bad")
+        desk.journal.add(bad.entry)
+        desk.journal.add(good.entry)
+        await desk.journal.drained()
+
+        assert isinstance(bad.error, StoreDataError)
+        assert good.accepted is not None
+        assert good.accepted.owned == {"good"}
+
+
+class TestOwnership:
+    async def test_a_record_of_a_run_that_is_no_longer_ours_is_lost(self, desk: Desk) -> None:
+        await desk.store.release("r1", ["run"])
+        lost, kept = Row([attempt("run")]), Row([attempt("other")], run_id="other")
+        desk.journal.add(lost)
+        desk.journal.add(kept)
+        await desk.journal.drained()
+
+        assert (lost.fate, kept.fate) == ("lost", "recorded")
+
+    async def test_under_a_new_id_old_records_are_dropped_and_submissions_kept(
+        self, desk: Desk
+    ) -> None:
+        await desk.store.register(runner("r2"))
+        await desk.store.fence("r1", 0)
+        row, runs = Row([attempt("run")]), NewRuns("new", owner="r1")
+        desk.journal.add(row)
+        desk.journal.add(runs.entry)
+        desk.journal.become("r2")
+        await desk.journal.drained()
+
+        assert row.fate is None
+        assert runs.accepted is not None
+        assert desk.store.runs["new"].owner is None
+
+
+class TestBounds:
+    async def test_producers_wait_while_the_inbox_is_full(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_INBOX_ROWS", 10)
+        desk.store.open.clear()
+        for number in range(11):
+            desk.journal.add(Row([attempt("run", f"t{number}")]))
+        assert not desk.journal.has_room()
+
+        desk.store.open.set()
+        await desk.journal.room()
+
+        assert desk.journal.has_room()
+
+    async def test_a_batch_has_a_most(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "MAX_BATCH_ROWS", 40)
+        for number in range(100):
+            desk.journal.add(Row([attempt("run", f"t{number}")]))
+        await desk.journal.drained()
+
+        assert [len(batch.attempts) for batch in desk.store.batches] == [40, 40, 20]
