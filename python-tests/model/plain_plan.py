@@ -1,0 +1,134 @@
+"""Sections 5 and 6 of the contract as a plain program: slow, without shortcuts, to compare with.
+
+Written from the contract's text and not from the planner: contexts are computed from scratch, by
+recursion over the graph, from what is known of each task at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+INPUT = ""
+"""The writer of the run's input."""
+GONE = object()
+"""What a removal leaves."""
+
+
+@dataclass
+class PlainTask:
+    """A task, what happens when it runs, and the rule it has."""
+
+    id: str
+    dependencies: list[str]
+    set: dict[str, Any] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+    fails: bool = False
+    runs_when: str = "default"  # or "always", "any failed", "none failed by rule"
+
+
+class PlainRun:
+    """The end of a run, worked out."""
+
+    def __init__(self, tasks: list[PlainTask], run_input: Mapping[str, Any]) -> None:
+        self.tasks = {task.id: task for task in tasks}
+        self.input = dict(run_input)
+        self.order = [task.id for task in tasks]
+        self.status: dict[str, str] = {}
+        self.because_of_failure: set[str] = set()
+        for name in self.order:
+            self._decide(name)
+
+    def _decide(self, name: str) -> None:
+        task = self.tasks[name]
+        for needed in task.dependencies:
+            if needed not in self.status:
+                self._decide(needed)
+        if name in self.status:
+            return
+        if task.runs_when == "default":
+            bad = [n for n in task.dependencies if self._counts_as_failed(n)]
+            if bad:
+                self.because_of_failure.add(name)
+        else:
+            failed = any(self.status[n] == "Failed" for n in task.dependencies)
+            bad = [] if task.runs_when == "always" or failed else [name]
+        self.status[name] = "Skipped" if bad else "Failed" if task.fails else "Completed"
+
+    def _counts_as_failed(self, name: str) -> bool:
+        return self.status[name] == "Failed" or name in self.because_of_failure
+
+    def ancestors(self, name: str) -> set[str]:
+        found: set[str] = set()
+        for needed in self.tasks[name].dependencies:
+            found |= {needed} | self.ancestors(needed)
+        return found
+
+    # -- contexts ----------------------------------------------------------------------------
+
+    def given(self, name: str) -> dict[str, Any]:
+        """What the task sees."""
+        needed = self.tasks[name].dependencies
+        return self._merge(needed) if needed else dict(self.input)
+
+    def final(self) -> dict[str, Any]:
+        """The run's final context."""
+        if "Completed" not in self.status.values():
+            return dict(self.input)
+        inner = {needed for task in self.tasks.values() for needed in task.dependencies}
+        return self._merge([name for name in self.order if name not in inner])
+
+    def _merge(self, names: list[str]) -> dict[str, Any]:
+        keys = set(self.input)
+        for task in self.tasks.values():
+            keys |= set(task.set) | set(task.removed)
+        merged = {key: self._value(key, names) for key in keys}
+        return {key: value for key, value in merged.items() if value is not GONE}
+
+    def _value(self, key: str, names: list[str]) -> Any:
+        last = self._last_writers(key, names)
+        values = [self._written(key, writer) for writer in last]
+        present = [value for value in values if value is not GONE]
+        return combined(present) if present else GONE
+
+    def _written(self, key: str, writer: str) -> Any:
+        if writer == INPUT:
+            return self.input.get(key, GONE)
+        return self.tasks[writer].set.get(key, GONE)
+
+    def _last_writers(self, key: str, names: list[str]) -> list[str]:
+        """Who wrote last, seen from these dependencies, earlier declared first."""
+        writers: list[str] = []
+        for name in names:
+            writers += self._writers_at(key, name)
+        return [
+            writer
+            for writer in writers
+            if not any(self._is_older(writer, other) for other in writers)
+        ]
+
+    def _writers_at(self, key: str, name: str) -> list[str]:
+        task = self.tasks[name]
+        if self.status[name] == "Completed" and (key in task.set or key in task.removed):
+            return [name]
+        return self._last_writers(key, task.dependencies) if task.dependencies else [INPUT]
+
+    def _is_older(self, writer: str, other: str) -> bool:
+        if writer == INPUT:
+            return other != INPUT
+        return other != INPUT and writer in self.ancestors(other)
+
+
+def combined(values: list[Any]) -> Any:
+    """Unrelated writes, earlier declared first."""
+    result = values[0]
+    for value in values[1:]:
+        if isinstance(result, list) and isinstance(value, list):
+            result = result + [item for item in value if item not in result]
+        elif isinstance(result, dict) and isinstance(value, dict):
+            both = {k: combined([result[k], value[k]]) for k in result if k in value}
+            result = {**result, **value, **both}
+        else:
+            result = value
+    return result
