@@ -108,6 +108,11 @@ class EngineHost:
             self._closing = self._begin_to_close()
         return self._closing
 
+    def hurry(self) -> None:
+        """End the grace period of a shutdown that is under way."""
+        if self._engine is not None and self._thread is not None:
+            self._thread.loop.call_soon_threadsafe(self._engine.hurry)
+
     def _begin_to_close(self) -> concurrent.futures.Future[None]:
         if self._thread is not None:
             return self._thread.submit(self._shut_down())
