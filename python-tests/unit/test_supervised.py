@@ -70,9 +70,7 @@ async def test_the_pause_doubles_up_to_its_limit_and_starts_anew_after_a_success
     assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 0.1]
 
 
-async def test_the_limit_can_be_set(
-    pauses: list[float], caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_limit_can_be_set(pauses: list[float], caplog: pytest.LogCaptureFixture) -> None:
     turns = Turns(*[OSError()] * 3)
     loop = SupervisedLoop("lease", turns, longest_pause=0.05)
 

@@ -56,7 +56,9 @@ class Scene:
     takeover: Takeover
     freed: list[None] = field(default_factory=list)
 
-    async def other(self, identity: ProcessIdentity = ELSEWHERE, *, lease: int | None = None) -> None:
+    async def other(
+        self, identity: ProcessIdentity = ELSEWHERE, *, lease: int | None = None
+    ) -> None:
         """Another runner, which owns one run."""
         until = self.store.lease_clock() + int(LEASE * 1e6) if lease is None else lease
         row = RunnerRow("other", *identity, beat=0, lease_until=until, fenced=False, started_at=0)
