@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from memory_store import MemoryStore
+from model.memory_store import MemoryStore
 
 from cloaca_core._engine import takeover
 from cloaca_core._engine.identity import ProcessIdentity, this_process
