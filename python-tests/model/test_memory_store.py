@@ -1,7 +1,7 @@
 """The model keeps the contract that it is used to check."""
 
 import pytest
-from memory_store import MemoryStore
+from model.memory_store import MemoryStore
 
 from cloaca_core.testing import StoreConformance
 

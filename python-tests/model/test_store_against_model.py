@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from memory_store import MemoryStore
+from model.memory_store import MemoryStore
 
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.records import Batch, NewRun

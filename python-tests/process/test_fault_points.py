@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from fleet import Fleet, Worker
+from process.fleet import Fleet, Worker
 
 from cloaca_core._engine.faults import POINTS
 

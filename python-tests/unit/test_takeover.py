@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, field
 
 import pytest
-from memory_store import MemoryStore
+from model.memory_store import MemoryStore
 
 from cloaca_core._engine import takeover
 from cloaca_core._engine.identity import ProcessIdentity, this_process

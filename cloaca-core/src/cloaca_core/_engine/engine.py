@@ -55,7 +55,7 @@ class Engine:
         self._waiters = Waiters()
         self._closing = False
         self._news = False
-        self._ending: asyncio.Task[None] | None = None
+        self._hurried = asyncio.Event()
         self._executor = Executor(*slots, loop)
         self._conductor = Conductor(config, self._executor, self._ended, self._place_free)
         self._journal = Journal(store, runner_id, self._conductor.start_marks)
@@ -116,10 +116,12 @@ class Engine:
 
     async def _bodies_end(self, grace: float) -> None:
         """Wait until nothing runs and everything is recorded, at most for the grace period."""
-        self._ending = asyncio.create_task(self._all_recorded())
-        await asyncio.wait([self._ending], timeout=grace)
-        if not self._ending.done():
-            self._ending.cancel()
+        ending = asyncio.create_task(self._all_recorded())
+        hurried = asyncio.create_task(self._hurried.wait())
+        await asyncio.wait([ending, hurried], timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if not ending.done():
+            ending.cancel()
             log.warning("shutdown: %d bodies still run", len(self._conductor.running()))
 
     async def _all_recorded(self) -> None:
@@ -127,9 +129,8 @@ class Engine:
         await self._journal.drained()
 
     def hurry(self) -> None:
-        """End the grace period of a shutdown now."""
-        if self._ending is not None:
-            self._ending.cancel()
+        """End the grace period of a shutdown, or leave it out of one that is to come."""
+        self._hurried.set()
 
     async def _leave(self) -> None:
         for run in list(self._conductor.runs.values()):
@@ -172,11 +173,12 @@ class Engine:
 
     @asynccontextmanager
     async def _away(self, job: Job | None) -> AsyncIterator[None]:
-        """A body waits within. One that was given up has given its slot back already.
+        """A body waits within. One that was given up has given its slot back already; the body
+        of another runner keeps its slot, which is not ours to lend.
 
         Taking the slot again is not cut short with the wait: the accounts would not balance.
         """
-        if job is None or job.abandoned:
+        if job is None or job.abandoned or not self._conductor.owns(job):
             yield
             return
         self._conductor.lend(job)

@@ -60,6 +60,9 @@ class EngineHost:
         schema: str | None,
         registry: Registry | None,
     ) -> None:
+        _refuse_type("config", config, DefaultRunnerConfig)
+        _refuse_type("registry", registry, Registry)
+        _refuse_type("schema", schema, str)
         self.registry: Registry = default_registry() if registry is None else registry
         self.config: DefaultRunnerConfig = DefaultRunnerConfig() if config is None else config
         self._url = url
@@ -364,6 +367,13 @@ def _checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
         _checked_text("a key of tags", key): _checked_text(f"tags[{key!r}]", value)
         for key, value in tags.items()
     }
+
+
+def _refuse_type(name: str, value: object, kind: type) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise ConfigTypeError(
+            f"{name} must be a {kind.__name__} or None, not {type(value).__name__}", field=name
+        )
 
 
 def _refuse_schema(schema: str | None, backend: str) -> None:
