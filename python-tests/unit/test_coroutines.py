@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from bodies import Body
+from model.bodies import Body
 
 from cloaca_core._engine.coroutines import BodyLoop
 from cloaca_core._engine.executor import Executor

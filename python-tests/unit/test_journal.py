@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
-from memory_store import MemoryStore
+from model.memory_store import MemoryStore
 
 from cloaca_core._engine import journal as module
 from cloaca_core._engine.journal import MARK_DELAY, Journal, Record, Submission

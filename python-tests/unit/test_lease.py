@@ -1,11 +1,11 @@
-"""A runner that owns something beats; one that owns nothing says so once; one that is dead hears it."""
+"""Who owns something beats, who owns nothing says so once, who was declared dead hears of it."""
 
 from __future__ import annotations
 
 import asyncio
 
 import pytest
-from memory_store import MemoryStore
+from model.memory_store import MemoryStore
 
 from cloaca_core._engine import lease as module
 from cloaca_core._engine.identity import this_process

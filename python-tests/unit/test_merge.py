@@ -1,4 +1,4 @@
-"""Which write of a key a reader sees, and what becomes of writes that know nothing of each other."""
+"""Which write of a key a reader sees, and what becomes of writes that are unrelated."""
 
 from __future__ import annotations
 
@@ -119,7 +119,8 @@ class TestUnrelatedWriters:
 
     def test_a_long_union_is_near_linear(self) -> None:
         """It would take minutes otherwise."""
-        first, second = list(range(40_000)), list(range(20_000, 60_000))
+        first: list[JsonValue] = list(range(40_000))
+        second: list[JsonValue] = list(range(20_000, 60_000))
 
         assert seen(wrote(B, first), wrote(C, second)) == {"k": list(range(60_000))}
 

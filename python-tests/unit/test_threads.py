@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from bodies import Body
+from model.bodies import Body
 
 from cloaca_core._engine.executor import Executor
 from cloaca_core._engine.threads import ABANDONED_PER_SLOT

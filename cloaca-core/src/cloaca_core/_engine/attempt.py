@@ -19,7 +19,7 @@ from cloaca_core._engine.merge import Change
 from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged
 from cloaca_core._engine.work import BodyClock, Work
 from cloaca_core.context import Context
-from cloaca_core.errors import ContextError, ContextTypeError, ContextValueError
+from cloaca_core.errors import ContextTypeError, ContextValueError
 from cloaca_core.json_values import encode, same_value
 from cloaca_core.task_handle import TaskHandle
 
@@ -166,7 +166,7 @@ def _returned(job: Job, value: object) -> Outcome:
         change = change_of(job.task.id, job.given, job.context, value)
         text = change.to_json()
         _check_size(job, change, text)
-    except ContextError as error:
+    except Exception as error:  # noqa: BLE001 - a mapping of the user's may raise anything
         return _raised(job, error)
     return Succeeded(change, text)
 

@@ -58,14 +58,14 @@ def raised(error: BaseException, *, again: bool, skip_frames: int = 0) -> Raised
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as broken:  # noqa: BLE001 - a user's __str__ may raise anything
+    except BaseException as broken:  # noqa: BLE001 - a user's __str__ may raise anything
         return f"<its __str__ raised {type(broken).__name__}>"
 
 
 def _formatted(error: BaseException, trace: TracebackType | None) -> str:
     try:
         return "".join(traceback.format_exception(type(error), error, trace))
-    except Exception as broken:  # noqa: BLE001 - formatting calls the user's __str__ and __repr__
+    except BaseException as broken:  # noqa: BLE001 - formatting calls the user's __str__ and __repr__
         return f"<the traceback cannot be formatted: {type(broken).__name__}>"
 
 
@@ -80,7 +80,7 @@ def judged(
     """
     try:
         again = policy.retries(attempt, error)
-    except Exception:
+    except BaseException:  # SystemExit as well: it would end a thread of the bodies
         log.exception("the retry condition of task %r raised; no further attempt", task_id)
         again = False
     return raised(error, again=again, skip_frames=skip_frames)

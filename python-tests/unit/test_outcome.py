@@ -1,0 +1,89 @@
+"""What an exception becomes, whatever it does when it is looked at."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloaca_core._engine.outcome import Raised, judged, raised
+from cloaca_core.retry import RetryCondition, RetryPolicy
+from cloaca_core.store.records import MAX_TEXT
+
+POLICY = RetryPolicy.builder().max_attempts(3).build()
+
+
+def caught(error: BaseException) -> BaseException:
+    """The exception as it comes out of a body."""
+    try:
+        raise error
+    except BaseException as found:
+        return found
+
+
+class HostileError(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+def with_condition(condition: object) -> RetryPolicy:
+    builder = RetryPolicy.builder().max_attempts(3)
+    return builder.retry_condition(condition).build()  # type: ignore[arg-type]  # what tests give
+
+
+class TestRaised:
+    def test_it_has_type_message_and_traceback(self) -> None:
+        outcome = raised(caught(ValueError("bad")), again=False)
+
+        assert (outcome.type, outcome.message) == ("ValueError", "bad")
+        assert outcome.traceback.startswith("Traceback (most recent call last):\n")
+        assert outcome.traceback.endswith("ValueError: bad\n")
+        assert str(outcome) == "ValueError: bad"
+
+    def test_frames_of_ours_are_left_out(self) -> None:
+        outcome = raised(caught(ValueError("bad")), again=False, skip_frames=1)
+
+        assert "in caught" not in outcome.traceback
+
+    def test_what_no_database_takes_is_replaced(self) -> None:
+        outcome = raised(caught(ValueError("nul \0 and \ud800")), again=False)
+
+        assert outcome.message == "nul \N{SYMBOL FOR NULL} and ?"
+        outcome.traceback.encode()
+
+    def test_a_long_message_is_cut_in_the_middle(self) -> None:
+        outcome = raised(caught(ValueError("x" * MAX_TEXT * 2)), again=False)
+
+        assert len(outcome.message) < MAX_TEXT + 100
+        assert "characters left out" in outcome.message
+
+    def test_an_exception_that_cannot_be_shown_is_still_one(self) -> None:
+        outcome = raised(caught(HostileError()), again=False)
+
+        assert outcome.type == "HostileError"
+        assert outcome.message == "<its __str__ raised SystemExit>"
+
+
+class TestJudged:
+    @pytest.mark.parametrize(("attempt", "again"), [(1, True), (2, True), (3, False)])
+    def test_the_policy_decides_about_another_attempt(self, attempt: int, again: bool) -> None:
+        assert judged("t", POLICY, attempt, ValueError()).again is again
+
+    def test_a_condition_of_the_user_is_asked(self) -> None:
+        policy = with_condition(lambda error: isinstance(error, KeyError))
+
+        assert judged("t", policy, 1, KeyError()).again
+        assert not judged("t", policy, 1, ValueError()).again
+
+    @pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt])
+    def test_a_condition_that_raises_counts_as_no_and_is_logged(
+        self, error: type[BaseException], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def condition(_: BaseException) -> bool:
+            raise error
+
+        outcome = judged("load", with_condition(condition), 1, KeyError("x"))
+
+        assert outcome == Raised("KeyError", "'x'", "KeyError: 'x'\n", again=False)
+        assert "the retry condition of task 'load' raised" in caplog.text
+
+    def test_never_is_never(self) -> None:
+        assert not judged("t", with_condition(RetryCondition.never()), 1, OSError()).again
