@@ -105,6 +105,11 @@ class Worker:
         _, status, *context = self.hear("result")
         return status, json.loads(" ".join(context))
 
+    def refusal(self) -> str:
+        """Submit runs until one is refused; the reason."""
+        self.tell("fill")
+        return " ".join(self.hear("refused"))
+
     def result_or_death(self, run_id: str) -> tuple[str, dict[str, Any]] | None:
         """The result of a run; None when the process dies instead."""
         try:

@@ -57,3 +57,22 @@ def copy_of(database: Path, folder: Path, where: str = "") -> set[str]:
     with closing(sqlite3.connect(folder / database.name)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return {run_id for (run_id,) in connection.execute(RUNS + where)}
+
+
+def test_a_database_that_may_not_grow_refuses_new_runs_and_keeps_what_was_done(
+    fleet: Fleet,
+) -> None:
+    worker = fleet.start(hold=["b"])
+    run_id = worker.submit("chain")
+    worker.hear("holding")
+    worker.tell("most_pages", "now")
+    worker.hear("pages")
+
+    assert "no space is left for the database" in worker.refusal()
+    worker.tell("release")
+    worker.tell("most_pages", 1_000_000)
+    worker.hear("pages")
+
+    assert worker.result(run_id) == CHAIN
+    assert worker.result(worker.submit("chain")) == CHAIN
+    assert fleet.query("PRAGMA integrity_check") == [("ok",)]

@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -154,6 +155,30 @@ def _limit(runner: cloaca.DefaultRunner, size: str) -> None:
     say("limited", size)
 
 
+def _most_pages(runner: cloaca.DefaultRunner, most: str) -> None:
+    """Let SQLite's own limit stand for the size of the disk; "now" is what the file has."""
+    host = runner._host
+    writer = host.engine._store._dialect._writer  # type: ignore[attr-defined]  # the only way in
+    assert host._thread is not None
+    pages = "(SELECT page_count FROM pragma_page_count)" if most == "now" else most
+
+    def limit(raw: sqlite3.Connection) -> int:
+        (count,) = raw.execute(f"SELECT {pages}").fetchone()
+        (limited,) = raw.execute(f"PRAGMA max_page_count = {count}").fetchone()
+        return int(limited)
+
+    say("pages", host._thread.submit(writer.call(limit)).result())
+
+
+def _fill(runner: cloaca.DefaultRunner) -> None:
+    """Submit until that is refused."""
+    try:
+        while True:
+            runner.submit("one", {"text": "x" * 10_000})
+    except cloaca.CloacaError as error:
+        say("refused", error)
+
+
 def _shutdown(runner: cloaca.DefaultRunner) -> None:
     runner.shutdown()
     say("closed")
@@ -203,6 +228,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "result": _result,
     "results": _results,
     "limit": _limit,
+    "most_pages": _most_pages,
+    "fill": _fill,
     "shutdown": _shutdown,
     "release": _release,
     "stop": _stop,

@@ -1,0 +1,285 @@
+"""One engine on a store that fails, forgets and lies: every accepted run ends all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Collection
+from typing import Any
+
+import pytest
+from model.memory_store import MemoryStore
+
+from cloaca_core._engine.admission import NewInput, Request
+from cloaca_core._engine.attempt import CURRENT_JOB
+from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.waiters import Ended
+from cloaca_core.builder import WorkflowBuilder
+from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.context import Context
+from cloaca_core.errors import StoreDataError, StoreUnavailableError
+from cloaca_core.registry import Registry
+from cloaca_core.store.records import AttemptRow, Batch, Committed, RunRow
+from cloaca_core.task import task
+from cloaca_core.testing.rows import attempt, new_run, run_end, runner, submit
+
+FLOW = "public::embedded::flow"
+
+
+class Store(MemoryStore):
+    """The model, whose operations can be made to fail by name, one failure at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failures: dict[str, list[Exception]] = {}
+        self.refused: str | None = None
+        self.changed = asyncio.Event()
+
+    def _perhaps_fail(self, name: str) -> None:
+        if failures := self.failures.get(name):
+            raise failures.pop(0)
+
+    async def commit(self, batch: Batch) -> Committed:
+        self._perhaps_fail("commit")
+        contexts = [end.final_context for end in batch.ends]
+        if self.refused is not None and any(self.refused in text for text in contexts):
+            raise StoreDataError("the database will not have it")
+        return await super().commit(batch)
+
+    async def claim(
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+    ) -> list[RunRow]:
+        self._perhaps_fail("claim")
+        return await super().claim(runner_id, workflows, limit, now)
+
+    async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
+        self._perhaps_fail("load_attempts")
+        return await super().load_attempts(run_ids)
+
+    async def release(self, runner_id: str, run_ids: Collection[str]) -> None:
+        self._perhaps_fail("release")
+        await super().release(runner_id, run_ids)
+
+    async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
+        self._perhaps_fail("ended")
+        return await super().ended(run_ids)
+
+    async def wait_changed(self) -> None:
+        await self.changed.wait()
+        self.changed.clear()
+
+
+class Scene:
+    """An engine, and one workflow whose only body is given."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+        self.registry = Registry()
+        self.engines: list[Engine] = []
+
+    def define(self, body: Callable[..., Any], name: str = "flow", **options: Any) -> None:
+        with WorkflowBuilder(name, registry=self.registry):
+            task(id="t", **options)(body)
+
+    async def open(self, **settings: Any) -> Engine:
+        settings = {"shutdown_grace_seconds": 0, **settings}
+        engine = Engine(self.store, DefaultRunnerConfig(**settings), self.registry)
+        await engine.start()
+        self.engines.append(engine)
+        return engine
+
+    def request(self, name: str = "flow") -> Request:
+        workflow = self.registry.find(name)
+        return Request(workflow, [NewInput({}, "{}")], "{}", parent=CURRENT_JOB.get())
+
+    async def execute(self, engine: Engine, name: str = "flow") -> Ended:
+        return await engine.execute(self.request(name), None)
+
+    async def orphan(self, run_id: str = "orphan", **fields: Any) -> None:
+        """A run without an owner, that somebody had begun."""
+        await self.store.register(runner("old"))
+        await submit(self.store, new_run(run_id, owner="old", workflow=FLOW), runner_id="old")
+        self.store.runs[run_id] = self.store.runs[run_id]._replace(**fields)
+        await self.store.unregister("old")
+
+
+@pytest.fixture
+async def scene(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+    monkeypatch.setattr("cloaca_core._engine.supervised.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("cloaca_core._engine.journal.FIRST_PAUSE", 0.001)
+    scene = Scene()
+    yield scene
+    for engine in scene.engines:
+        await engine.shutdown()
+    await asyncio.sleep(0.01)
+
+
+def nothing(context: Context) -> None:
+    """A body that does nothing."""
+
+
+class TestClaims:
+    async def test_a_claim_that_fails_is_made_again(self, scene: Scene) -> None:
+        scene.define(nothing)
+        await scene.orphan()
+        scene.store.failures["claim"] = [StoreUnavailableError("busy")] * 3
+
+        engine = await scene.open()
+
+        assert (await engine.wait("orphan", None)).row.status == "Completed"
+
+    async def test_what_was_claimed_is_begun_although_its_past_could_not_be_read(
+        self, scene: Scene
+    ) -> None:
+        scene.define(nothing)
+        await scene.orphan()
+        scene.store.failures["load_attempts"] = [StoreUnavailableError("busy")] * 3
+
+        engine = await scene.open()
+
+        assert (await engine.wait("orphan", None)).row.status == "Completed"
+        assert scene.store.runs["orphan"].epoch == 3  # claimed once
+
+    @pytest.mark.parametrize("text", ["no JSON", "[1]", '"text"'])
+    async def test_a_run_whose_input_is_damaged_fails_and_the_others_do_not(
+        self, scene: Scene, text: str
+    ) -> None:
+        scene.define(nothing)
+        await scene.orphan("damaged", input=text)
+        await scene.orphan("sound")
+
+        engine = await scene.open()
+        damaged, sound = await engine.wait("damaged", None), await engine.wait("sound", None)
+
+        assert (damaged.row.status, sound.row.status) == ("Failed", "Completed")
+        assert "the rows of this run cannot be read" in (damaged.row.error_message or "")
+
+    async def test_a_run_whose_attempts_are_damaged_fails(self, scene: Scene) -> None:
+        scene.define(nothing)
+        await scene.orphan()
+        row = attempt("orphan", "t")._replace(change='{"set":7}')
+        scene.store.attempts["orphan", "t", 1] = row
+
+        engine = await scene.open()
+
+        assert (await engine.wait("orphan", None)).row.status == "Failed"
+
+
+class TestWakeUps:
+    async def test_the_end_of_a_run_elsewhere_is_heard_although_reading_it_failed(
+        self, scene: Scene
+    ) -> None:
+        await scene.store.register(runner("other"))
+        await submit(scene.store, new_run("run", owner="other"), runner_id="other")
+        engine = await scene.open()
+        waiting = asyncio.create_task(engine.wait("run", None))
+        await asyncio.sleep(0.01)
+        fences = {"run": 1}
+        await scene.store.commit(Batch("other", [], [], [run_end("run")], fences))
+        scene.store.failures["ended"] = [StoreUnavailableError("busy")] * 3
+
+        scene.store.changed.set()
+
+        assert (await waiting).row.status == "Completed"
+
+    async def test_who_waits_for_a_lost_run_hears_how_it_ended(self, scene: Scene) -> None:
+        """It ended between the loss and our hearing of it; nothing changes afterwards."""
+        go = threading.Event()
+        scene.define(lambda context: go.wait() and None)
+        engine = await scene.open(lease_seconds=0.5)
+        (run_id,) = await engine.submit(scene.request())
+        waiting = asyncio.create_task(engine.wait(run_id, None))
+        await asyncio.sleep(0.01)
+        (mine,) = scene.store.registered.values()
+        await scene.store.register(runner("other"))
+        await scene.store.fence(mine.id, mine.beat)
+        await scene.store.take_over(mine.id, 10)
+        await scene.store.claim("other", [FLOW], 1, 0)
+        end = run_end(run_id, epoch=3)
+        await scene.store.commit(Batch("other", [], [], [end], {run_id: 3}))
+
+        ended = await waiting
+        go.set()
+
+        assert ended.row.final_context == end.final_context
+
+    async def test_a_failed_opening_leaves_no_listener_behind(self, scene: Scene) -> None:
+        await scene.store.register(runner("taken"))
+        with pytest.raises(Exception, match="another process has registered"):
+            await scene.open(runner_id="taken")
+
+        assert not scene.registry._callbacks
+
+
+class TestRecords:
+    async def test_an_end_that_the_database_refuses_still_ends_the_run(self, scene: Scene) -> None:
+        scene.define(lambda context: {"text": "unwanted"})
+        scene.store.refused = "unwanted"
+        engine = await scene.open()
+
+        ended = await scene.execute(engine)
+
+        assert ended.row.status == "Failed"
+        assert ended.row.final_context == "{}"
+        assert "the database will not have it" in (ended.row.error_message or "")
+        assert scene.store.runs[ended.row.id].ended_at is not None
+
+    async def test_commits_that_fail_lose_nothing(self, scene: Scene) -> None:
+        scene.define(nothing)
+        engine = await scene.open()
+        scene.store.failures["commit"] = [StoreUnavailableError("busy")] * 5
+
+        assert (await scene.execute(engine)).row.status == "Completed"
+
+
+class TestWaitingBodies:
+    async def test_an_async_body_may_wait_for_many_runs_at_once(self, scene: Scene) -> None:
+        """And afterwards there are as many slots as before."""
+        engine_of: list[Engine] = []
+        home = asyncio.get_running_loop()
+        together: list[int] = []
+        running = 0
+
+        async def child(context: Context) -> None:
+            nonlocal running
+            running += 1
+            together.append(running)
+            await asyncio.sleep(0.01)
+            running -= 1
+
+        async def parent(context: Context) -> None:
+            def start() -> asyncio.Future[Ended]:
+                request = scene.request("child")
+                call = engine_of[0].execute(request, CURRENT_JOB.get())
+                return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, home))
+
+            await asyncio.gather(*(start() for _ in range(6)))
+
+        scene.define(child, "child")
+        scene.define(parent)
+        engine_of.append(engine := await scene.open(max_concurrent_async_tasks=2))
+
+        for _ in range(3):
+            assert (await scene.execute(engine)).row.status == "Completed"
+
+        assert max(together) == 2
+
+    async def test_shutdown_hears_of_bodies_that_were_given_up(self, scene: Scene) -> None:
+        """It does not sit out the grace period for a run that has passed its deadline."""
+        go, begun = threading.Event(), asyncio.Event()
+        home = asyncio.get_running_loop()
+
+        def body(context: Context) -> None:
+            home.call_soon_threadsafe(begun.set)
+            go.wait()
+
+        scene.define(body)
+        engine = await scene.open(shutdown_grace_seconds=3600, pipeline_timeout_seconds=1)
+        await engine.submit(scene.request())
+        await begun.wait()
+
+        await engine.shutdown()
+        go.set()
+
+        (run,) = scene.store.runs.values()
+        assert run.error_message == "Pipeline timeout after 1s"
