@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fleet import Fleet
+
+from process.fleet import Fleet
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from fleet import Fleet
+from process.fleet import Fleet
 
 CHAIN = ("Completed", {"trail": ["a", "b", "c", "d"]})
 

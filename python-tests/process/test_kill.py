@@ -6,7 +6,8 @@ import signal
 from collections import Counter
 
 import pytest
-from fleet import Fleet, Worker
+
+from process.fleet import Fleet, Worker
 
 FAN = ["a", *(f"w{number:02}" for number in range(50)), "z"]
 TRAILS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from fleet import Fleet, until
+from process.fleet import Fleet, until
 
 SHORT = 0.6
 CHAIN = ["a", "b", "c", "d"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet import Fleet
+from process.fleet import Fleet
 
 
 def test_a_poisonous_task_fails_at_last_and_innocent_runs_are_finished(fleet: Fleet) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from fleet import Fleet
+from process.fleet import Fleet
 
 RUNS = 500
 WRITERS = 8

@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 
 import pytest
-from fleet import Fleet
+
+from process.fleet import Fleet
 
 CHAIN = ("Completed", {"trail": ["a", "b", "c", "d"]})
 
