@@ -105,7 +105,7 @@ class Admission:
         places = self._places(request)
         now = time.time_ns() // 1000
         owner = self._journal.runner_id
-        parent = None if request.parent is None else request.parent.owner.id
+        parent = request.parent
         return [
             NewRun(
                 id=self._ids.next(),
@@ -114,7 +114,7 @@ class Admission:
                 input=given.text,
                 tags=request.tags,
                 idempotency_key=request.idempotency_key,
-                parent_id=parent,
+                parent_id=parent.owner.id if parent and self._conductor.owns(parent) else None,
                 owner=owner if position < places else None,
                 created_at=now,
             )
@@ -243,7 +243,7 @@ class Admission:
         """
         if self.paused:
             return 0
-        if request.parent is not None and request.parent.owner.id in self._conductor.runs:
+        if request.parent is not None and self._conductor.owns(request.parent):
             return len(request.inputs)
         return self._free()
 

@@ -85,6 +85,10 @@ class Conductor:
             del self.runs[run.id]
             self._place_free()
 
+    def owns(self, job: Job) -> bool:
+        """True for a job of a run that is ours."""
+        return self.runs.get(job.owner.id) is job.owner
+
     def drain(self) -> None:
         """Start no further body. Those that run are recorded when they end; those that wait for
         other runs, which will not end here, are given up.

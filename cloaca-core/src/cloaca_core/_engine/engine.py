@@ -159,11 +159,12 @@ class Engine:
 
     @asynccontextmanager
     async def _away(self, job: Job | None) -> AsyncIterator[None]:
-        """A body waits within. One that was given up has given its slot back already.
+        """A body waits within. One that was given up has given its slot back already; the body
+        of another runner keeps its slot, which is not ours to lend.
 
         Taking the slot again is not cut short with the wait: the accounts would not balance.
         """
-        if job is None or job.abandoned:
+        if job is None or job.abandoned or not self._conductor.owns(job):
             yield
             return
         self._conductor.lend(job)
