@@ -25,6 +25,7 @@ from cloaca_core.context import (
 )
 from cloaca_core.errors import (
     AmbiguousBackendError as AmbiguousBackendError,
+    AmbiguousWorkflowError as AmbiguousWorkflowError,
     BackendError as BackendError,
     BackendForcedError as BackendForcedError,
     BackendNotFoundError as BackendNotFoundError,
@@ -56,6 +57,7 @@ from cloaca_core.errors import (
     StoreOpenError as StoreOpenError,
     StoreReadOnlyError as StoreReadOnlyError,
     StoreUnavailableError as StoreUnavailableError,
+    TaskNotFoundError as TaskNotFoundError,
     WorkflowExecutionError as WorkflowExecutionError,
     WorkflowNotFoundError as WorkflowNotFoundError,
     WorkflowValidationError as WorkflowValidationError,
@@ -176,6 +178,8 @@ __all__ = [
     "ConfigTypeError",
     "WorkflowExecutionError",
     "WorkflowNotFoundError",
+    "AmbiguousWorkflowError",
+    "TaskNotFoundError",
     "RunNotFoundError",
     "RunFailedError",
     "PipelineTimeoutError",

@@ -60,6 +60,9 @@ class EngineHost:
         schema: str | None,
         registry: Registry | None,
     ) -> None:
+        _refuse_type("config", config, DefaultRunnerConfig)
+        _refuse_type("registry", registry, Registry)
+        _refuse_type("schema", schema, str)
         self.registry: Registry = default_registry() if registry is None else registry
         self.config: DefaultRunnerConfig = DefaultRunnerConfig() if config is None else config
         self._url = url
@@ -104,6 +107,11 @@ class EngineHost:
         if self._closing is None:
             self._closing = self._begin_to_close()
         return self._closing
+
+    def hurry(self) -> None:
+        """End the grace period of a shutdown that is under way."""
+        if self._engine is not None and self._thread is not None:
+            self._thread.loop.call_soon_threadsafe(self._engine.hurry)
 
     def _begin_to_close(self) -> concurrent.futures.Future[None]:
         if self._thread is not None:
@@ -359,6 +367,13 @@ def _checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
         _checked_text("a key of tags", key): _checked_text(f"tags[{key!r}]", value)
         for key, value in tags.items()
     }
+
+
+def _refuse_type(name: str, value: object, kind: type) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise ConfigTypeError(
+            f"{name} must be a {kind.__name__} or None, not {type(value).__name__}", field=name
+        )
 
 
 def _refuse_schema(schema: str | None, backend: str) -> None:
