@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 
 import cloaca
 
@@ -172,7 +173,15 @@ def _start(runner: cloaca.DefaultRunner) -> None:
 
 
 def _closing(runner: cloaca.DefaultRunner) -> None:
-    say("closing")
+    """Shut down, and say so when the shutdown is under way and not before."""
+    close = runner._host.close
+
+    def announced() -> Future[None]:
+        future = close()
+        say("closing")
+        return future
+
+    runner._host.close = announced  # type: ignore[method-assign]  # there is no other moment to hear
     runner.shutdown()
 
 

@@ -180,10 +180,9 @@ class DefaultRunner:
 
         Ctrl-C ends the grace period.
         """
-        closing = self._host.close()
         try:
-            closing.result()
-        except BaseException:
+            self._host.close().result()
+        except KeyboardInterrupt:
             self._host.hurry()
             raise
         self._host.end_thread()

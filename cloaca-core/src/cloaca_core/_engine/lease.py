@@ -87,6 +87,11 @@ class Lease:
             if not self.is_fresh():
                 await self._beat(self._lease_end())
 
+    async def prove(self) -> None:
+        """Beat now: proof that the database takes writes, from anybody."""
+        async with self._lock:
+            await self._beat(self._lease_end() if self.owns_something() else IDLE)
+
     async def turn(self) -> None:
         """Beat when the time has come; sleep while nothing is owned."""
         await self._needed.wait()
