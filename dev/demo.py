@@ -88,7 +88,8 @@ def _kill_in_the_fan_out(python: Path, folder: Path) -> None:
             time.sleep(0.01)
         time.sleep(PAUSE / 2)  # so that the next branches are at work, not just begun
         process.kill()
-        process.wait()
+        if process.wait() == 0:
+            raise TaskFailed("process 1 was done before it could be killed; start the demo again")
     if sys.stdout.isatty():
         # The live table hid the cursor, and a killed process puts nothing back.
         print("\x1b[?25h", flush=True)
