@@ -9,9 +9,9 @@ from __future__ import annotations
 import signal
 
 import pytest
-from process.fleet import Fleet, Worker
 
 from cloaca_core._engine.faults import POINTS
+from process.fleet import Fleet, Worker
 
 GRAPH = ["a", "b", "c", "d"]
 AT_LEAST_ONCE = {

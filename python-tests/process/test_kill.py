@@ -6,6 +6,7 @@ import signal
 from collections import Counter
 
 import pytest
+
 from process.fleet import Fleet, Worker
 
 FAN = ["a", *(f"w{number:02}" for number in range(50)), "z"]

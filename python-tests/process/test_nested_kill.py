@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+
 from process.fleet import Fleet, Worker
 
 MARKED = "SELECT 1 FROM cloaca_attempt WHERE run_id = ? AND status IN ('Running', 'Waiting')"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
+
 from process.fleet import Fleet
 
 CHAIN = ("Completed", {"trail": ["a", "b", "c", "d"]})

@@ -323,3 +323,14 @@ class TestBounds:
         await desk.journal.drained()
 
         assert [len(batch.attempts) for batch in desk.store.batches] == [40, 40, 20]
+
+    async def test_runs_without_input_have_weight_too(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 250 * 200)
+        for part in range(3):
+            runs = NewRuns(*(f"{part}-{number}" for number in range(200)), text="")
+            desk.journal.add(runs.entry)
+        await desk.journal.drained()
+
+        assert [len(batch.new_runs) for batch in desk.store.batches] == [400, 200]

@@ -32,6 +32,8 @@ log = logging.getLogger("cloaca.journal")
 
 MAX_BATCH_ROWS: Final = 5_000
 MAX_BATCH_BYTES: Final = 16 << 20
+ROW_BYTES: Final = 200
+"""About what a new run takes besides its input: an inbox of empty ones is bounded too."""
 MAX_INBOX_ROWS: Final = 20_000
 MAX_INBOX_BYTES: Final = 64 << 20
 MARK_DELAY: Final = 0.05
@@ -53,7 +55,7 @@ class Submission:
     @property
     def weight(self) -> int:
         """About how many bytes it holds."""
-        return sum([len(row.input) for row in self.rows])
+        return sum([ROW_BYTES + len(row.input) for row in self.rows])
 
 
 class Record(ABC):
