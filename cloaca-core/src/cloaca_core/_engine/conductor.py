@@ -364,7 +364,7 @@ class Conductor:
 
     def unstorable(self, run: ActiveRun, error: StoreDataError) -> None:
         """The database will not take what the run has to record."""
-        log.error("run %s: a record was refused: %s", run.id, error)
+        log.error("run %s: a record was refused: %s", run.id, error, extra={"run_id": run.id})
         if run.over:
             self.drop(run)
         else:

@@ -93,6 +93,7 @@ class Engine:
         await self._lease.register()
         for each in self._loops:
             each.start()
+        log.info("runner %s is open", self._lease.runner_id, extra=self._ids_of_runner())
 
     async def shutdown(self) -> None:
         """Stop claiming, let bodies end, release the rest, and close the store. Idempotent."""
@@ -108,6 +109,11 @@ class Engine:
         self._executor.close()
         self._takeover.close()
         await self._store.close()
+        log.info("runner %s is closed", self._lease.runner_id, extra=self._ids_of_runner())
+
+    def _ids_of_runner(self) -> dict[str, str]:
+        """What a log record tells besides its text."""
+        return {"runner_id": self._lease.runner_id}
 
     async def _bodies_end(self, grace: float) -> None:
         """Wait until nothing runs and everything is recorded, at most for the grace period."""
@@ -116,7 +122,11 @@ class Engine:
                 await self._conductor.quiet()
                 await self._journal.drained()
         except TimeoutError:
-            log.warning("shutdown: %d bodies still run", len(self._conductor.running()))
+            log.warning(
+                "shutdown: %d bodies still run",
+                len(self._conductor.running()),
+                extra=self._ids_of_runner(),
+            )
 
     async def _leave(self) -> None:
         for run in list(self._conductor.runs.values()):
@@ -126,7 +136,11 @@ class Engine:
         try:
             await self._store.unregister(self._lease.runner_id)
         except StoreError as error:
-            log.warning("shutdown: runs are left to be taken over: %s", error)
+            log.warning(
+                "shutdown: runs are left to be taken over: %s",
+                error,
+                extra=self._ids_of_runner(),
+            )
 
     async def pause(self) -> None:
         """Claim no further runs, and leave what is submitted here in the table."""
@@ -201,6 +215,9 @@ class Engine:
         self.recent.add(ended)
         self._waiters.wake(run.id, ended)
         self._place_free()
+        if log.isEnabledFor(logging.INFO):
+            ids = {"run_id": run.id, "workflow": row.workflow}
+            log.info("run %s of %s: %s", run.id, row.workflow, row.status, extra=ids)
 
     def _place_free(self) -> None:
         self._admission.place_free()

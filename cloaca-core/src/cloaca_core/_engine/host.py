@@ -35,6 +35,7 @@ from cloaca_core.errors import (
     WorkflowNotFoundError,
 )
 from cloaca_core.json_values import JsonValue, encode
+from cloaca_core.logs import show_if_asked
 from cloaca_core.registry import Registry, default_registry
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.records import RunFilter, storable_text
@@ -60,6 +61,7 @@ class EngineHost:
         schema: str | None,
         registry: Registry | None,
     ) -> None:
+        show_if_asked()
         _refuse_type("config", config, DefaultRunnerConfig)
         _refuse_type("registry", registry, Registry)
         _refuse_type("schema", schema, str)
