@@ -132,6 +132,12 @@ class MemoryStore:
         self.runs |= {run.id: run for run in claimed}
         return claimed
 
+    async def has_claimable(self, workflows: Collection[str]) -> bool:
+        return any(
+            run.owner is None and run.ended_at is None and run.workflow in workflows
+            for run in self.runs.values()
+        )
+
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         return [row for key, row in sorted(self.attempts.items()) if key[0] in run_ids]
 

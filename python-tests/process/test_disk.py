@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fleet import Fleet
 
+RUNS = "SELECT id FROM cloaca_run "
 CHAIN = ("Completed", {"trail": ["a", "b", "c", "d"]})
 
 
@@ -55,4 +56,4 @@ def copy_of(database: Path, folder: Path, where: str = "") -> set[str]:
             shutil.copy(source, folder / source.name)
     with closing(sqlite3.connect(folder / database.name)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        return {run_id for (run_id,) in connection.execute(f"SELECT id FROM cloaca_run {where}")}
+        return {run_id for (run_id,) in connection.execute(RUNS + where)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fleet import Fleet
 
 
@@ -32,7 +34,7 @@ def test_a_poisonous_task_fails_at_last_and_innocent_runs_are_finished(fleet: Fl
 
 def test_of_many_queued_runs_only_those_that_ran_are_suspected(fleet: Fleet) -> None:
     """However often their process dies while they wait for a slot."""
-    settings = {"max_recovery_attempts": 1, "max_concurrent_tasks": 4}
+    settings: dict[str, Any] = {"max_recovery_attempts": 1, "max_concurrent_tasks": 4}
     worker = fleet.start(hold=["a"], **settings)
     worker.tell("submit", "chain", 300)
     worker.hear("submitted")

@@ -1,5 +1,5 @@
 """The engine, every rule and all shared SQL of cloaca; import ``cloaca`` instead of this."""
 
-from cloaca_core import logs as _logs
+from cloaca_core.logs import arrange as _arrange_logs
 
-_logs.keep_quiet()
+_arrange_logs()

@@ -6,6 +6,7 @@ would have to repeat is in the host.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from types import TracebackType
@@ -175,8 +176,16 @@ class DefaultRunner:
         wait_for(self._host.send(Engine.pause))
 
     def shutdown(self) -> None:
-        """Let running bodies end, release the other runs for recovery, close. Idempotent."""
-        wait_for(self._host.close())
+        """Let running bodies end, release the other runs for recovery, close. Idempotent.
+
+        Ctrl-C ends the grace period.
+        """
+        closing = self._host.close()
+        try:
+            closing.result()
+        except BaseException:
+            self._host.hurry()
+            raise
         self._host.end_thread()
 
     def __enter__(self) -> Self:
@@ -304,8 +313,16 @@ class AsyncRunner:
         await awaited(self._host.send(Engine.pause))
 
     async def shutdown(self) -> None:
-        """Let running bodies end, release the other runs for recovery, close. Idempotent."""
-        await awaited(self._host.close())
+        """Let running bodies end, release the other runs for recovery, close. Idempotent.
+
+        Cancelling the call ends the grace period.
+        """
+        closing = asyncio.wrap_future(self._host.close())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            self._host.hurry()
+            raise
         self._host.end_thread()
 
     def __repr__(self) -> str:

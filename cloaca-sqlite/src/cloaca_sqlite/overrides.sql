@@ -47,6 +47,15 @@ RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, 
     final_context, error_message, created_at, started_at, ended_at;
 
 
+-- name: has_claimable
+-- Whether a claim would find anything: one look into the index for each workflow.
+SELECT EXISTS (
+    SELECT 1 FROM json_each(:workflows) AS wanted
+    JOIN cloaca_run AS run
+        ON run.owner IS NULL AND run.ended_at IS NULL AND run.workflow = wanted.value
+);
+
+
 -- name: load_attempts
 -- Everything known of the tasks of these runs.
 SELECT run_id, task_id, attempt, epoch, status, change, error_type, error_message,

@@ -6,6 +6,7 @@ A runner holds at most ``max_active_runs``; what is beyond waits in the table, n
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from cloaca_core._engine.ids import RunIds
 from cloaca_core._engine.journal import Journal, Submission
 from cloaca_core._engine.plan_graph import PlanGraph, plan_graph
 from cloaca_core._engine.recall import Recalled, recall
-from cloaca_core.errors import StoreDataError
+from cloaca_core.errors import StoreError
 from cloaca_core.json_values import JsonValue, decode
 from cloaca_core.store.records import AttemptRow, Committed, NewRun, RunRow
 from cloaca_core.store.states import RunStatus
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from cloaca_core.registry import Registry
     from cloaca_core.store.protocol import Store
     from cloaca_core.workflow import Workflow
+
+log = logging.getLogger("cloaca.engine")
 
 CLAIM_SHARE: Final = 4
 """A claim waits until 1/4 of the places is free: one statement for many runs."""
@@ -79,6 +82,7 @@ class Admission:
         self._ids = ids
         self._graphs: WeakKeyDictionary[Workflow, PlanGraph] = WeakKeyDictionary()
         self._arriving = 0
+        self._claimed: list[RunRow] = []
         self._more = asyncio.Event()
         self._more.set()
         self._room = asyncio.Event()
@@ -86,16 +90,16 @@ class Admission:
 
     def owns_something(self) -> bool:
         """True while runs are ours, or about to be."""
-        return bool(self._conductor.runs) or self._arriving > 0
+        return bool(self._conductor.runs or self._claimed) or self._arriving > 0
 
     # -- submit ------------------------------------------------------------------------------
 
     async def submit(self, request: Request) -> list[str]:
         """Accept runs: durable when this returns. The ids of the runs that stand for them."""
-        if not self._lease.is_fresh():
-            await self._lease.refresh()
         if not self._journal.has_room():
             await self._journal.room()
+        if not self._lease.is_fresh():  # last: it has to be fresh when the rows go on their way
+            await self._lease.refresh()
         rows = self._new_rows(request)
         accepted: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         self._hand_in(request, rows, accepted)
@@ -105,7 +109,7 @@ class Admission:
         places = self._places(request)
         now = time.time_ns() // 1000
         owner = self._journal.runner_id
-        parent = None if request.parent is None else request.parent.owner.id
+        parent = request.parent
         return [
             NewRun(
                 id=self._ids.next(),
@@ -114,7 +118,7 @@ class Admission:
                 input=given.text,
                 tags=request.tags,
                 idempotency_key=request.idempotency_key,
-                parent_id=parent,
+                parent_id=parent.owner.id if parent and self._conductor.owns(parent) else None,
                 owner=owner if position < places else None,
                 created_at=now,
             )
@@ -136,7 +140,7 @@ class Admission:
             if not answer.done():
                 answer.set_result([committed.existing.get(row.id, row.id) for row in rows])
 
-        def refused(error: StoreDataError) -> None:
+        def refused(error: StoreError) -> None:
             self._arriving -= ours
             self.place_free()
             if not answer.done():
@@ -167,15 +171,31 @@ class Admission:
 
     async def turn(self) -> None:
         """Claim once there is something to claim and room for a good number of runs."""
+        await self._begin_claimed()  # an earlier turn may have failed in between
         await self._more.wait()
         while self.paused or not self._has_room():
             self._room.clear()
             await self._room.wait()
+        self._more.clear()
+        try:
+            await self._claim_some()
+        except Exception:
+            self.look()  # whatever there was to claim is still there
+            raise
+
+    async def _claim_some(self) -> None:
         workflows = self._registry.namespaces()
         limit = min(self._free(), MOST_CLAIMED)
-        self._more.clear()
-        if workflows and await self._claim(workflows, limit) == limit:
-            self._more.set()
+        if not workflows or not await self._is_worth_it(workflows):
+            return
+        if await self._claim(workflows, limit) == limit:
+            self.look()
+
+    async def _is_worth_it(self, workflows: Sequence[str]) -> bool:
+        """An idle runner looks before it takes a lease: that writes, and what is written wakes
+        the other runners of the database, which would do the same in their turn, for ever.
+        """
+        return not self._lease.is_idle() or await self._store.has_claimable(workflows)
 
     async def _claim(self, workflows: Sequence[str], limit: int) -> int:
         if not self._lease.is_fresh():
@@ -184,14 +204,28 @@ class Admission:
         self._arriving += limit
         try:
             rows = await self._store.claim(self._journal.runner_id, workflows, limit, now)
-            faults.hit("claim.after_commit")
-            past = await self._past(rows)
         finally:
             self._arriving -= limit
-        unknown = [row.id for row in rows if not self._resume(row, past.get(row.id, []))]
-        if unknown:
-            await self._store.release(self._journal.runner_id, unknown)
+        faults.hit("claim.after_commit")
+        self._claimed += rows
+        await self._begin_claimed()
         return len(rows)
+
+    async def _begin_claimed(self) -> None:
+        """Go on with what was claimed, and give back what belongs to no workflow any more.
+
+        The rows are ours from the claim on: they are kept until this has worked. What was claimed
+        under an id that has since been declared dead is somebody else's.
+        """
+        if not self._claimed:
+            return
+        past = await self._past(self._claimed)
+        mine = [row for row in self._claimed if row.owner == self._journal.runner_id]
+        self._claimed = [row for row in mine if not self._resume(row, past.get(row.id, []))]
+        if self._claimed:
+            unknown = [row.id for row in self._claimed]
+            await self._store.release(self._journal.runner_id, unknown)
+            self._claimed = []
 
     async def _past(self, rows: Sequence[RunRow]) -> dict[str, list[AttemptRow]]:
         """What was recorded about those of these runs that had an owner before."""
@@ -208,8 +242,13 @@ class Admission:
         if workflow is None:
             return False
         graph = self._graph(workflow)
-        data = cast(dict[str, JsonValue], decode(row.input))
-        self._conductor.adopt(self._active(row, graph, data, recall(graph, attempts)))
+        try:
+            data = cast(dict[str, JsonValue], decode(row.input))
+            self._conductor.adopt(self._active(row, graph, data, recall(graph, attempts)))
+        except Exception as error:  # damaged rows must not keep the others from their work
+            log.exception("run %s cannot be read", row.id, extra={"run_id": row.id})
+            bare = self._active(row, graph, {}, Recalled({}, {}, {}))
+            self._conductor.refuse(bare, f"the rows of this run cannot be read: {error!r}")
         return True
 
     # -- both --------------------------------------------------------------------------------
@@ -229,7 +268,7 @@ class Admission:
     def _free(self) -> int:
         """Places for further runs; those of which all bodies wait for others take none."""
         waiting = sum(run.waits() for run in self._conductor.lending)
-        taken = len(self._conductor.runs) - waiting + self._arriving
+        taken = len(self._conductor.runs) - waiting + self._arriving + len(self._claimed)
         return max(0, self._config.max_active_runs - taken)
 
     def _has_room(self) -> bool:
@@ -243,7 +282,7 @@ class Admission:
         """
         if self.paused:
             return 0
-        if request.parent is not None and request.parent.owner.id in self._conductor.runs:
+        if request.parent is not None and self._conductor.owns(request.parent):
             return len(request.inputs)
         return self._free()
 

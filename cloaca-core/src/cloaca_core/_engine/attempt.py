@@ -114,6 +114,25 @@ class Job(Work):
         faults.hit("body.after")
 
 
+class Judgement(Work):
+    """Asks the user's retry condition about a timeout, on a thread of the bodies."""
+
+    __slots__ = ("_error", "_job", "_outcome")
+
+    def __init__(self, job: Job, error: BaseException, conclude: Callable[[Outcome], None]) -> None:
+        super().__init__(is_async=False, finished=lambda _: conclude(self._outcome))
+        self._job = job
+        self._error = error
+        self._outcome: Outcome = Raised("", "", "", again=False)
+
+    def run(self) -> None:
+        job = self._job
+        self._outcome = judged(job.task.id, job.task.retry, job.attempt, self._error)
+
+    async def run_async(self) -> None:
+        self.run()
+
+
 CURRENT_JOB: Final[ContextVar[Job | None]] = ContextVar("cloaca_current_job", default=None)
 """The attempt whose body runs in this thread or coroutine."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine import faults, rows
 from cloaca_core._engine.active_run import ActiveRun
-from cloaca_core._engine.attempt import Job
+from cloaca_core._engine.attempt import Job, Judgement
 from cloaca_core._engine.caution import Caution
 from cloaca_core._engine.deadlines import Deadlines
 from cloaca_core._engine.executor import Executor, UserCall
@@ -28,7 +28,7 @@ from cloaca_core._engine.work import Stage, Work
 from cloaca_core.context import Context
 from cloaca_core.errors import RecoveryLimitError, StoreDataError
 from cloaca_core.json_values import encode
-from cloaca_core.store.records import AttemptRow, RunEnd
+from cloaca_core.store.records import AttemptRow, RunEnd, storable_text
 from cloaca_core.store.states import RunStatus
 
 if TYPE_CHECKING:
@@ -74,9 +74,15 @@ class Conductor:
 
     def adopt(self, run: ActiveRun) -> None:
         """Begin, or go on with, a run that is ours as of now."""
+        first = run.plan.begin()
         self.runs[run.id] = run
         self._arm_deadline(run)
-        self._follow(run, run.plan.begin(), [])
+        self._follow(run, first, [])
+
+    def refuse(self, run: ActiveRun, reason: str) -> None:
+        """End a run of ours that cannot be gone on with."""
+        self.runs[run.id] = run
+        self._break_off(run, reason)
 
     def drop(self, run: ActiveRun) -> None:
         """Forget a run that is no longer ours; what its bodies still do is ignored."""
@@ -84,6 +90,10 @@ class Conductor:
         if self.runs.get(run.id) is run:  # it may have been claimed again meanwhile
             del self.runs[run.id]
             self._place_free()
+
+    def owns(self, job: Job) -> bool:
+        """True for a job of a run that is ours."""
+        return self.runs.get(job.owner.id) is job.owner
 
     def drain(self) -> None:
         """Start no further body. Those that run are recorded when they end; those that wait for
@@ -151,7 +161,8 @@ class Conductor:
     def _act(self, run: ActiveRun, ready: list[int], end: RunEnd | None) -> None:
         if end is not None:
             faults.hit("run.after_end")
-            self.runs.pop(run.id, None)
+            if self.runs.get(run.id) is run:
+                del self.runs[run.id]
             self._ended(run, end)
         elif not run.over:
             for task in ready:
@@ -217,7 +228,7 @@ class Conductor:
         error = TimeoutError("Task execution timeout")
         conclude = partial(self._conclude, job)
         if callable(job.task.retry.condition):
-            self._executor.submit(_Judgement(job, error, conclude))
+            self._executor.submit(Judgement(job, error, conclude))
         else:
             conclude(judged(job.task.id, job.task.retry, job.attempt, error))
 
@@ -362,13 +373,22 @@ class Conductor:
         """The run has passed its deadline."""
         self._break_off(run, f"Pipeline timeout after {run.time_limit:g}s")
 
-    def unstorable(self, run: ActiveRun, error: StoreDataError) -> None:
-        """The database will not take what the run has to record."""
+    def unstorable(self, run: ActiveRun, end: RunEnd | None, error: StoreDataError) -> None:
+        """The database will not take what the run has to record, ``end`` perhaps among it."""
         log.error("run %s: a record was refused: %s", run.id, error, extra={"run_id": run.id})
-        if run.over:
-            self.drop(run)
-        else:
-            self._break_off(run, f"a result could not be stored: {error}")
+        reason = storable_text(f"a result could not be stored: {error}")
+        if not run.over:
+            self._break_off(run, reason)
+        elif end is not None:
+            self._end_bare(run, end, reason)
+
+    def _end_bare(self, run: ActiveRun, end: RunEnd, reason: str) -> None:
+        """The run must end all the same, so without what was refused."""
+        if end.final_context == "{}":
+            self.drop(run)  # not even that: it is for whoever can repair the database
+            return
+        bare = RunEnd(run.id, run.epoch, RunStatus.FAILED.value, "{}", reason, _now())
+        self._record(run, [], bare, partial(self._act, run, [], bare))
 
     def _break_off(self, run: ActiveRun, reason: str) -> None:
         if not run.over:
@@ -423,26 +443,7 @@ class _RunRecord(Record):
 
     def refused(self, error: StoreDataError) -> None:
         """The run cannot go on as planned."""
-        self._conductor.unstorable(self._run, error)
-
-
-class _Judgement(Work):
-    """Asks the user's retry condition about a timeout, on a thread of the bodies."""
-
-    __slots__ = ("_error", "_job", "_outcome")
-
-    def __init__(self, job: Job, error: BaseException, conclude: Callable[[Outcome], None]) -> None:
-        super().__init__(is_async=False, finished=lambda _: conclude(self._outcome))
-        self._job = job
-        self._error = error
-        self._outcome: Outcome = Raised("", "", "", again=False)
-
-    def run(self) -> None:
-        job = self._job
-        self._outcome = judged(job.task.id, job.task.retry, job.attempt, self._error)
-
-    async def run_async(self) -> None:
-        self.run()
+        self._conductor.unstorable(self._run, self.end, error)
 
 
 def _now() -> int:

@@ -99,6 +99,9 @@ class BodyLoop:
             self.running[work] = self._loop.create_task(self._run(work))
 
     async def _run(self, work: Work) -> None:
+        if not self._begins(work):
+            del self.running[work]
+            return
         try:
             await work.run_async()
         finally:
@@ -107,8 +110,15 @@ class BodyLoop:
             del self.running[work]
             self._reports.put(work)
 
+    def _begins(self, work: Work) -> bool:
+        with self._lock:
+            if not work.abandoned:
+                work.stage = Stage.RUNNING
+            return not work.abandoned
+
     def _cancel(self, work: Work) -> None:
-        if (task := self.running.get(work)) is not None:
+        """Cancel what has begun; what has not will see for itself that it was abandoned."""
+        if work.stage is Stage.RUNNING and (task := self.running.get(work)) is not None:
             task.cancel()
 
     async def _end(self) -> None:

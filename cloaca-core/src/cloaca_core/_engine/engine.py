@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,8 @@ class Engine:
         self._ids = ids
         self._waiters = Waiters()
         self._closing = False
+        self._news = False
+        self._ending: asyncio.Task[None] | None = None
         self._executor = Executor(*slots, loop)
         self._conductor = Conductor(config, self._executor, self._ended, self._place_free)
         self._journal = Journal(store, runner_id, self._conductor.start_marks)
@@ -65,14 +67,13 @@ class Engine:
         self._conductor.journal = self._journal
         self._lease.owns_something = self._admission.owns_something
         self._loops = self._make_loops()
-        self._unsubscribe = registry.on_change(
-            lambda: loop.call_soon_threadsafe(self._admission.look)
-        )
+        self._registry = registry
+        self._unsubscribe: Callable[[], None] = _nothing
 
     def _make_loops(self) -> list[SupervisedLoop]:
         loops = [
             SupervisedLoop("journal", self._journal.turn),
-            SupervisedLoop("lease", self._lease.turn),
+            SupervisedLoop("lease", self._lease.turn, longest_pause=self._lease.interval / 4),
             SupervisedLoop("lost-lease", self._reenlist),
             SupervisedLoop("claim", self._admission.turn),
             SupervisedLoop("changes", self._notice_changes),
@@ -91,9 +92,13 @@ class Engine:
         if self._config.enable_recovery:
             await self._takeover.sweep()
         await self._lease.register()
+        loop = asyncio.get_running_loop()
+        self._unsubscribe = self._registry.on_change(
+            lambda: loop.call_soon_threadsafe(self._admission.look)
+        )
         for each in self._loops:
             each.start()
-        log.info("runner %s is open", self._lease.runner_id, extra=self._ids_of_runner())
+        log.info("runner %s is open", self._lease.runner_id, extra=self._own_ids())
 
     async def shutdown(self) -> None:
         """Stop claiming, let bodies end, release the rest, and close the store. Idempotent."""
@@ -109,24 +114,29 @@ class Engine:
         self._executor.close()
         self._takeover.close()
         await self._store.close()
-        log.info("runner %s is closed", self._lease.runner_id, extra=self._ids_of_runner())
+        log.info("runner %s is closed", self._lease.runner_id, extra=self._own_ids())
 
-    def _ids_of_runner(self) -> dict[str, str]:
+    def _own_ids(self) -> dict[str, str]:
         """What a log record tells besides its text."""
         return {"runner_id": self._lease.runner_id}
 
     async def _bodies_end(self, grace: float) -> None:
         """Wait until nothing runs and everything is recorded, at most for the grace period."""
-        try:
-            async with asyncio.timeout(grace):
-                await self._conductor.quiet()
-                await self._journal.drained()
-        except TimeoutError:
-            log.warning(
-                "shutdown: %d bodies still run",
-                len(self._conductor.running()),
-                extra=self._ids_of_runner(),
-            )
+        self._ending = asyncio.create_task(self._all_recorded())
+        await asyncio.wait([self._ending], timeout=grace)
+        if not self._ending.done():
+            self._ending.cancel()
+            running = len(self._conductor.running())
+            log.warning("shutdown: %d bodies still run", running, extra=self._own_ids())
+
+    async def _all_recorded(self) -> None:
+        await self._conductor.quiet()
+        await self._journal.drained()
+
+    def hurry(self) -> None:
+        """End the grace period of a shutdown now."""
+        if self._ending is not None:
+            self._ending.cancel()
 
     async def _leave(self) -> None:
         for run in list(self._conductor.runs.values()):
@@ -136,11 +146,8 @@ class Engine:
         try:
             await self._store.unregister(self._lease.runner_id)
         except StoreError as error:
-            log.warning(
-                "shutdown: runs are left to be taken over: %s",
-                error,
-                extra=self._ids_of_runner(),
-            )
+            reason = "shutdown: runs are left to be taken over: %s"
+            log.warning(reason, error, extra=self._own_ids())
 
     async def pause(self) -> None:
         """Claim no further runs, and leave what is submitted here in the table."""
@@ -173,11 +180,12 @@ class Engine:
 
     @asynccontextmanager
     async def _away(self, job: Job | None) -> AsyncIterator[None]:
-        """A body waits within. One that was given up has given its slot back already.
+        """A body waits within. One that was given up has given its slot back already; the body
+        of another runner keeps its slot, which is not ours to lend.
 
         Taking the slot again is not cut short with the wait: the accounts would not balance.
         """
-        if job is None or job.abandoned:
+        if job is None or job.abandoned or not self._conductor.owns(job):
             yield
             return
         self._conductor.lend(job)
@@ -275,9 +283,16 @@ class Engine:
 
     async def _notice_changes(self) -> None:
         """Another process has changed the database: look at everything that may have come."""
-        await self._store.wait_changed()
+        if not self._news:
+            await self._store.wait_changed()
+        self._news = True  # until all have heard of it: the next change may be long in coming
         self._admission.look()
         self._takeover.look()
+        await self._hear_of_ends()
+        self._news = False
+
+    async def _hear_of_ends(self) -> None:
+        """Wake those who wait for runs that have ended elsewhere."""
         awaited = self._waiters.elsewhere(self._conductor.runs)
         if awaited:
             for row in await self._store.ended(awaited):
@@ -291,7 +306,12 @@ class Engine:
         self._journal.become(self._ids.next())
         await self._lease.reenlist(self._journal.runner_id)
         self._admission.look()
+        await self._hear_of_ends()  # of what others did with runs that we took for ours
 
     def _check_open(self) -> None:
         if self._closing:
             raise RunnerClosedError(CLOSED)
+
+
+def _nothing() -> None:
+    """How to unsubscribe before there is a subscription."""

@@ -35,7 +35,6 @@ from cloaca_core.errors import (
     WorkflowNotFoundError,
 )
 from cloaca_core.json_values import JsonValue, encode
-from cloaca_core.logs import show_if_asked
 from cloaca_core.registry import Registry, default_registry
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.records import RunFilter, storable_text
@@ -61,7 +60,6 @@ class EngineHost:
         schema: str | None,
         registry: Registry | None,
     ) -> None:
-        show_if_asked()
         _refuse_type("config", config, DefaultRunnerConfig)
         _refuse_type("registry", registry, Registry)
         _refuse_type("schema", schema, str)
@@ -109,6 +107,11 @@ class EngineHost:
         if self._closing is None:
             self._closing = self._begin_to_close()
         return self._closing
+
+    def hurry(self) -> None:
+        """End the grace period of a shutdown that is under way."""
+        if self._engine is not None and self._thread is not None:
+            self._thread.loop.call_soon_threadsafe(self._engine.hurry)
 
     def _begin_to_close(self) -> concurrent.futures.Future[None]:
         if self._thread is not None:

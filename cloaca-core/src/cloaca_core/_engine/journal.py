@@ -17,7 +17,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cloaca_core._engine import faults
-from cloaca_core.errors import StoreDataError
+from cloaca_core.errors import (
+    StoreDataError,
+    StoreError,
+    StoreFullError,
+    StoreReadOnlyError,
+)
 from cloaca_core.store.records import AttemptRow, Batch, Committed, NewRun, RunEnd
 
 if TYPE_CHECKING:
@@ -33,6 +38,8 @@ MARK_DELAY: Final = 0.05
 """Seconds after which start marks that found no commit to ride with get one of their own."""
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0
+_NO_MORE_WORK: Final = (StoreFullError, StoreReadOnlyError)
+"""Errors that will last, so that there is no point in taking on more."""
 
 
 @dataclass(slots=True)
@@ -41,7 +48,7 @@ class Submission:
 
     rows: Sequence[NewRun]
     accepted: Callable[[Committed], None]
-    refused: Callable[[StoreDataError], None]
+    refused: Callable[[StoreError], None]
 
     @property
     def weight(self) -> int:
@@ -183,6 +190,8 @@ class Journal:
             committed = await self._commit(_batch(self.runner_id, entries, marks))
         except StoreDataError as error:
             await self._divide(entries, marks, error)
+        except _NO_MORE_WORK as error:
+            await self._refuse_submissions(entries, marks, error)
         else:
             faults.hit("journal.after_commit")
             for entry in entries:
@@ -203,14 +212,27 @@ class Journal:
                 committed = await self._store.commit(batch)
             except StoreDataError:
                 raise
-            except Exception as error:  # noqa: BLE001 - what was accepted is never dropped
+            except Exception as error:
                 log.warning("commit failed, trying again in %.2f s: %s", pause, error)
                 self.failure = error
+                if batch.new_runs and isinstance(error, _NO_MORE_WORK):
+                    raise
             else:
                 self.failure = None
                 return committed
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _refuse_submissions(
+        self, entries: list[Entry], marks: list[AttemptRow], error: StoreError
+    ) -> None:
+        """No space is left: whoever wants to add work hears of it, what was done is kept."""
+        for entry in entries:
+            if isinstance(entry, Submission):
+                entry.refused(error)
+        rest: list[Entry] = [entry for entry in entries if not isinstance(entry, Submission)]
+        if rest or marks:
+            await self._write(rest, marks)
 
     async def _divide(
         self, entries: list[Entry], marks: list[AttemptRow], error: StoreDataError

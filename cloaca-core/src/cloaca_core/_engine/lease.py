@@ -67,9 +67,14 @@ class Lease:
 
     async def reenlist(self, runner_id: str) -> None:
         """Register under another id after the old one was declared dead."""
-        self.runner_id = runner_id
-        self.lost.clear()
-        await self.register()
+        async with self._lock:  # a beat under the old id that comes later would be lost again
+            self.runner_id = runner_id
+            self.lost.clear()
+            await self.register()
+
+    def is_idle(self) -> bool:
+        """True when everybody was told that nothing is owned here."""
+        return self._last_beat == NEVER
 
     def is_fresh(self) -> bool:
         """True while the lease is certain to last until the next beat."""
@@ -81,6 +86,11 @@ class Lease:
         async with self._lock:
             if not self.is_fresh():
                 await self._beat(self._lease_end())
+
+    async def prove(self) -> None:
+        """Beat now: proof that the database takes writes, from anybody."""
+        async with self._lock:
+            await self._beat(self._lease_end() if self.owns_something() else IDLE)
 
     async def turn(self) -> None:
         """Beat when the time has come; sleep while nothing is owned."""

@@ -31,5 +31,9 @@ class Mailbox(Generic[T]):
 
     def _empty(self) -> None:
         self._signalled = False
-        while self._things:
-            self._receive(self._things.popleft())
+        try:
+            while self._things:
+                self._receive(self._things.popleft())
+        finally:
+            if self._things:  # one that could not be received does not keep the rest
+                self._loop.call_soon(self._empty)

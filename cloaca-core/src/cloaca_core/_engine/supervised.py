@@ -17,15 +17,22 @@ LONGEST_PAUSE: Final = 5.0
 class SupervisedLoop:
     """Runs ``turn`` again and again until it is stopped.
 
-    An exception is logged and followed by a pause that doubles up to ``LONGEST_PAUSE``; the next
-    turn that succeeds resets it. ``turn`` itself waits for its event.
+    An exception is logged and followed by a pause that doubles up to ``longest_pause`` seconds;
+    the next turn that succeeds resets it. ``turn`` itself waits for its event.
     """
 
-    def __init__(self, name: str, turn: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        turn: Callable[[], Awaitable[None]],
+        *,
+        longest_pause: float = LONGEST_PAUSE,
+    ) -> None:
         self.name = name
         self.last_success: float | None = None
         self.failure: Exception | None = None
         self._turn = turn
+        self._longest_pause = longest_pause
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -39,7 +46,7 @@ class SupervisedLoop:
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
-        pause = FIRST_PAUSE
+        pause = first_pause = min(FIRST_PAUSE, self._longest_pause)
         while True:
             try:
                 await self._turn()
@@ -47,8 +54,8 @@ class SupervisedLoop:
                 log.exception("the %s loop failed; again in %.1f s", self.name, pause)
                 self.failure = error
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+                pause = min(pause * 2, self._longest_pause)
             else:
                 self.last_success = time.time()
                 self.failure = None
-                pause = FIRST_PAUSE
+                pause = first_pause

@@ -2,7 +2,9 @@
 
 Level-triggered: every sweep looks at all runners. A process of this host that has certainly ended
 is taken over at once; any other needs both an ended lease and a beat counter that this runner has
-itself seen unchanged for a whole beat interval, on its own clock.
+itself seen unchanged for a whole beat interval, on its own clock. Then it gets a last chance: who
+stood still together with us (a host asleep, a process stopped, a database that took no writes)
+beats as soon as it can, and this runner may only have been the first to wake.
 """
 
 from __future__ import annotations
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("cloaca.takeover")
 
 RUNS_PER_STEP: Final = 500
+LAST_CHANCE: Final = 0.5
+"""Seconds, at most a beat: how long the database takes writes before silence means death."""
+LATE: Final = 1.0
+"""Seconds over the last chance that tell that this process itself stood still meanwhile."""
+A_LITTLE: Final = 0.001
+"""Seconds by which a timer may come too early."""
 LONGEST_SLEEP: Final = 60.0
 """Seconds; wake-ups come from deaths and changes, this only bounds what a missed one costs."""
 
@@ -44,6 +52,7 @@ class Takeover:
         self._identity = identity
         self._freed = freed
         self._seen: dict[str, tuple[int, float]] = {}
+        self._warned: dict[str, tuple[int, float]] = {}
         self._deaths = DeathWatch(self.look)
         self._wanted = asyncio.Event()
         self._wanted.set()
@@ -58,6 +67,7 @@ class Takeover:
             timeout = await self.sweep()
         except Exception:
             self._seen.clear()  # a beat that could not be seen says nothing
+            self._warned.clear()
             raise
         try:
             async with asyncio.timeout(timeout):
@@ -69,13 +79,30 @@ class Takeover:
         """Take over from everybody who is gone; seconds until it is worth looking again."""
         self._wanted.clear()
         others = [row for row in await self._store.runners() if not self._is_mine(row)]
-        for row in others:
-            if self._is_dead(row):
-                await self._take_over(row)
-        live = [row for row in others if not self._is_dead(row)]
+        self._forget_all_but({row.id for row in others})
+        live = [row for row in others if not await self._is_dealt_with(row)]
         self._store.set_contended(contended=bool(live))
         self._deaths.watch([r.pid for r in live if is_neighbour(self._identity, _process(r))])
         return self._next_look(live)
+
+    async def _is_dealt_with(self, row: RunnerRow) -> bool:
+        """Take over from this runner if it is dead."""
+        if row.fenced or is_gone(self._identity, _process(row)):
+            return await self._take_over(row)
+        if not self._has_lapsed(row):
+            self._warned.pop(row.id, None)
+            return False
+        if self._has_missed_its_chance(row):
+            return await self._take_over(row)
+        if row.id not in self._warned:
+            await self._lease.prove()
+            self._warned[row.id] = (row.beat, time.monotonic())
+        return False
+
+    def _forget_all_but(self, known: set[str]) -> None:
+        for memory in (self._seen, self._warned):
+            for runner_id in memory.keys() - known:
+                del memory[runner_id]
 
     def close(self) -> None:
         """Stop watching processes."""
@@ -83,9 +110,6 @@ class Takeover:
 
     def _is_mine(self, row: RunnerRow) -> bool:
         return row.id == self._lease.runner_id and _process(row) == self._identity
-
-    def _is_dead(self, row: RunnerRow) -> bool:
-        return row.fenced or is_gone(self._identity, _process(row)) or self._has_lapsed(row)
 
     def _has_lapsed(self, row: RunnerRow) -> bool:
         now = time.monotonic()
@@ -96,20 +120,38 @@ class Takeover:
         ended = row.lease_until != IDLE and row.lease_until < self._store.lease_clock()
         return ended and now - since >= self._lease.interval
 
-    async def _take_over(self, row: RunnerRow) -> None:
+    def _has_missed_its_chance(self, row: RunnerRow) -> bool:
+        """True when it has kept silent although it could beat, and we were awake to see it."""
+        beat, since = self._warned.get(row.id, (-1, 0.0))
+        waited = time.monotonic() - since
+        if beat != row.beat or waited > self._last_chance() + LATE:
+            self._warned.pop(row.id, None)
+            return False
+        return waited >= self._last_chance()
+
+    def _last_chance(self) -> float:
+        return min(LAST_CHANCE, self._lease.interval)
+
+    async def _take_over(self, row: RunnerRow) -> bool:
+        """Fence it and free its runs; false when it has just given a sign of life."""
         if not row.fenced and not await self._store.fence(row.id, row.beat):
-            return
+            return False
         faults.hit("takeover.after_fence")
         count = 0
         while freed := await self._store.take_over(row.id, RUNS_PER_STEP):
             count += freed
             self._freed()
         self._seen.pop(row.id, None)
+        self._warned.pop(row.id, None)
         level = logging.WARNING if count else logging.INFO
         log.log(level, "took over %d run(s) of runner %s, which is gone", count, row.id)
+        return True
 
     def _next_look(self, live: list[RunnerRow]) -> float | None:
         """None when nobody holds a lease: taking one changes the database, and that wakes us."""
+        if self._warned:
+            first = min(since for _, since in self._warned.values())
+            return max(0.0, first + self._last_chance() - time.monotonic()) + A_LITTLE
         ends = [row.lease_until for row in live if row.lease_until != IDLE]
         if not ends:
             return None

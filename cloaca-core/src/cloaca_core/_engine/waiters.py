@@ -15,6 +15,8 @@ from cloaca_core.store.records import AttemptRow, RunRow
 
 RECENT_RUNS: Final = 12_000
 RECENT_BYTES: Final = 32 << 20
+ROW_BYTES: Final = 250
+"""About what an attempt's row takes besides its texts; a graph may have ten thousand of them."""
 
 
 _Plain: TypeAlias = tuple[object, ...]
@@ -59,7 +61,9 @@ class RecentRuns:
 def _weight(ended: Ended) -> int:
     weight = len(ended.row.final_context or "")
     for row in ended.attempts:
-        weight += len(row.change or "") + len(row.error_traceback or "")
+        weight += ROW_BYTES + len(row.change or "")
+        if row.error_message is not None:
+            weight += len(row.error_message) + len(row.error_traceback or "")
     return weight
 
 

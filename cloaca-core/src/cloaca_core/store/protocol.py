@@ -61,6 +61,9 @@ class Store(Protocol):
         claimed for a runner that is fenced or not registered.
         """
 
+    async def has_claimable(self, workflows: Collection[str]) -> bool:
+        """Whether ``claim`` would find anything just now. Only reads."""
+
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         """All attempts of these runs, ordered by run, task and attempt."""
 

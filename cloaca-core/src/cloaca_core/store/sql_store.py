@@ -40,6 +40,7 @@ class _Queries(NamedTuple):
     record_attempt: Statement
     end_run: Statement
     claim: Statement
+    has_claimable: Statement
     load_attempts: Statement
     release: Statement
     register: Statement
@@ -139,6 +140,11 @@ class SqlStore:
         )
         # RETURNING answers in no order that a database would promise.
         return sorted(map(RunRow._make, rows))
+
+    async def has_claimable(self, workflows: Collection[str]) -> bool:
+        wanted = self._dialect.array(workflows)
+        ((found,),) = await self._read(self._queries.has_claimable, workflows=wanted)
+        return bool(found)
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         rows = await self._read(self._queries.load_attempts, ids=self._dialect.array(run_ids))

@@ -54,6 +54,18 @@ class ClaimConformance:
 
         assert await store.claim("r2", [WORKFLOW], 10, LATER) == []
 
+    async def test_whether_a_claim_would_find_anything(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("owned"), new_run("over"))
+        await record(store, ends=[run_end("over")])
+
+        assert not await store.has_claimable([WORKFLOW])
+        await store.release("r1", ["owned", "over"])
+
+        assert await store.has_claimable(["public::embedded::other", WORKFLOW])
+        assert not await store.has_claimable(["public::embedded::other"])
+        assert not await store.has_claimable([])
+
     async def test_a_claim_keeps_the_first_start(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))

@@ -1,0 +1,264 @@
+"""Whose runs may be taken: of the certainly gone at once, of the silent after lease, beat, chance."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from memory_store import MemoryStore
+
+from cloaca_core._engine import takeover
+from cloaca_core._engine.identity import ProcessIdentity, this_process
+from cloaca_core._engine.lease import IDLE, Lease
+from cloaca_core._engine.takeover import DeathWatch, Takeover
+from cloaca_core.store.records import RunnerRow
+from cloaca_core.testing.rows import new_run, submit
+
+ELSEWHERE = ProcessIdentity("another boot", "pid:[1]", 7, 70)
+LEASE = 15.0
+BEAT = 5.0
+CHANCE = 0.5
+
+
+class Clock:
+    """What ``time.monotonic`` says."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Store(MemoryStore):
+    """The model, with a lease clock that can be set and beats that can fail."""
+
+    clock: Clock
+    broken = False
+
+    def lease_clock(self) -> int:
+        return int(self.clock.now * 1e6)
+
+    async def beat(self, runner_id: str, lease_until: int) -> bool:
+        if self.broken:
+            raise OSError("no writes now")
+        return await super().beat(runner_id, lease_until)
+
+
+@dataclass
+class Scene:
+    store: Store
+    clock: Clock
+    takeover: Takeover
+    freed: list[None] = field(default_factory=list)
+
+    async def other(self, identity: ProcessIdentity = ELSEWHERE, *, lease: int | None = None) -> None:
+        """Another runner, which owns one run."""
+        until = self.store.lease_clock() + int(LEASE * 1e6) if lease is None else lease
+        row = RunnerRow("other", *identity, beat=0, lease_until=until, fenced=False, started_at=0)
+        await self.store.register(row)
+        await submit(self.store, new_run("run", owner="other"))
+
+    async def after(self, seconds: float) -> float | None:
+        """Sweep once more after so many seconds."""
+        self.clock.now += seconds
+        return await self.takeover.sweep()
+
+    def is_taken(self) -> bool:
+        return self.store.runs["run"].owner is None
+
+
+@pytest.fixture
+async def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
+    clock = Clock()
+    monkeypatch.setattr(takeover, "time", clock)
+    store = Store()
+    store.clock = clock
+    mine = this_process()
+    lease = Lease(store, "mine", mine, LEASE)
+    freed: list[None] = []
+    await lease.register()
+    return Scene(store, clock, Takeover(store, lease, mine, lambda: freed.append(None)), freed)
+
+
+@pytest.fixture
+def ended() -> Iterator[ProcessIdentity]:
+    """The identity of a process of this host that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    yield this_process()._replace(pid=process.pid, process_start=1)
+
+
+class TestTheCertainlyGone:
+    async def test_it_is_taken_over_at_the_first_look(
+        self, scene: Scene, ended: ProcessIdentity
+    ) -> None:
+        await scene.other(ended)
+
+        assert await scene.after(0) is None
+        assert scene.is_taken()
+        assert scene.freed == [None]
+        assert "other" not in scene.store.registered
+
+    async def test_a_fenced_runner_is_finished_off(self, scene: Scene) -> None:
+        """Whoever fenced it may have died since."""
+        await scene.other()
+        await scene.store.fence("other", 0)
+
+        await scene.after(0)
+
+        assert scene.is_taken()
+
+    async def test_a_living_process_is_left_alone(self, scene: Scene) -> None:
+        await scene.other(this_process())
+
+        await scene.after(0)
+
+        assert not scene.is_taken()
+        scene.takeover.close()
+
+
+class TestTheSilent:
+    async def test_it_loses_its_runs_after_lease_beat_and_last_chance(self, scene: Scene) -> None:
+        await scene.other()
+        assert await scene.after(0) == pytest.approx(LEASE + BEAT)
+
+        assert await scene.after(LEASE + BEAT) == pytest.approx(CHANCE, abs=0.01)
+        assert not scene.is_taken()
+        await scene.after(CHANCE)
+
+        assert scene.is_taken()
+
+    async def test_not_while_its_lease_lasts(self, scene: Scene) -> None:
+        await scene.other()
+        await scene.after(0)
+
+        for _ in range(4):
+            await scene.after(LEASE / 5)
+
+        assert not scene.is_taken()
+
+    async def test_not_before_it_was_seen_silent_for_a_beat(self, scene: Scene) -> None:
+        """Its lease has ended already when we first see it."""
+        await scene.other(lease=1)
+        await scene.after(0)
+        await scene.after(BEAT - 0.1)
+        await scene.after(CHANCE - 0.2)
+        assert not scene.is_taken()
+
+        await scene.after(CHANCE)
+
+        assert scene.is_taken()
+
+    async def test_a_beat_is_a_sign_of_life(self, scene: Scene) -> None:
+        await scene.other(lease=1)
+        await scene.after(0)
+        await scene.after(BEAT)
+        await scene.store.beat("other", 1)
+
+        await scene.after(CHANCE)
+
+        assert not scene.is_taken()
+
+    async def test_an_idle_runner_has_nothing_to_lose(self, scene: Scene) -> None:
+        await scene.other(lease=IDLE)
+
+        for _ in range(4):
+            assert await scene.after(LEASE) is None
+
+        assert not scene.is_taken()
+
+
+class TestDoubt:
+    async def test_nobody_is_robbed_by_who_wakes_first(self, scene: Scene) -> None:
+        """Both stood still for an hour; the other one beats as soon as it can."""
+        await scene.other()
+        await scene.after(0)
+        await scene.after(3600)
+        assert not scene.is_taken()
+        await scene.store.beat("other", scene.store.lease_clock() + int(LEASE * 1e6))
+
+        await scene.after(CHANCE)
+
+        assert not scene.is_taken()
+
+    async def test_a_last_chance_that_we_slept_through_does_not_count(self, scene: Scene) -> None:
+        await scene.other()
+        await scene.after(0)
+        await scene.after(LEASE + BEAT)
+
+        await scene.after(3600)
+        assert not scene.is_taken()
+        await scene.after(CHANCE)
+
+        assert scene.is_taken()
+
+    async def test_silence_means_nothing_while_nobody_can_write(self, scene: Scene) -> None:
+        await scene.other()
+        scene.takeover.look()
+        await scene.after(0)
+        scene.clock.now += LEASE + BEAT
+        scene.store.broken = True
+        with pytest.raises(OSError, match="no writes"):
+            await scene.takeover.turn()
+
+        scene.store.broken = False
+        await scene.after(CHANCE)
+
+        assert not scene.is_taken()  # a whole beat has to be seen again
+
+    async def test_a_clock_step_of_the_database_alone_takes_nothing(self, scene: Scene) -> None:
+        await scene.other()
+        await scene.after(0)
+        row = scene.store.registered["other"]
+        scene.store.registered["other"] = row._replace(lease_until=1)
+
+        await scene.after(BEAT / 2)
+
+        assert not scene.is_taken()
+
+    async def test_who_is_gone_from_the_table_is_forgotten(self, scene: Scene) -> None:
+        await scene.other()
+        await scene.after(0)
+        await scene.after(LEASE + BEAT)
+        await scene.store.unregister("other")
+
+        assert await scene.after(1) is None
+        assert not scene.takeover._seen
+        assert not scene.takeover._warned
+
+
+class TestDeathWatch:
+    async def test_the_end_of_a_process_is_reported(self) -> None:
+        died = asyncio.Event()
+        watch = DeathWatch(died.set)
+        process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        watch.watch([process.pid])
+        assert not died.is_set()
+
+        process.communicate(b"\n")
+        await died.wait()
+
+        watch.watch([])
+
+    async def test_a_process_that_has_ended_before_is_reported_too(
+        self, ended: ProcessIdentity
+    ) -> None:
+        died = asyncio.Event()
+        watch = DeathWatch(died.set)
+
+        watch.watch([ended.pid])
+        await died.wait()
+
+        assert not watch._fds
+
+    async def test_its_own_process_is_not_watched(self) -> None:
+        watch = DeathWatch(lambda: None)
+
+        watch.watch([this_process().pid])
+
+        assert not watch._fds
