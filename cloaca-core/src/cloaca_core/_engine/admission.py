@@ -246,7 +246,7 @@ class Admission:
             data = cast(dict[str, JsonValue], decode(row.input))
             self._conductor.adopt(self._active(row, graph, data, recall(graph, attempts)))
         except Exception as error:  # damaged rows must not keep the others from their work
-            log.exception("run %s cannot be read", row.id)
+            log.exception("run %s cannot be read", row.id, extra={"run_id": row.id})
             bare = self._active(row, graph, {}, Recalled({}, {}, {}))
             self._conductor.refuse(bare, f"the rows of this run cannot be read: {error!r}")
         return True

@@ -375,7 +375,7 @@ class Conductor:
 
     def unstorable(self, run: ActiveRun, end: RunEnd | None, error: StoreDataError) -> None:
         """The database will not take what the run has to record, ``end`` perhaps among it."""
-        log.error("run %s: a record was refused: %s", run.id, error)
+        log.error("run %s: a record was refused: %s", run.id, error, extra={"run_id": run.id})
         reason = storable_text(f"a result could not be stored: {error}")
         if not run.over:
             self._break_off(run, reason)

@@ -98,6 +98,7 @@ class Engine:
         )
         for each in self._loops:
             each.start()
+        log.info("runner %s is open", self._lease.runner_id, extra=self._own_ids())
 
     async def shutdown(self) -> None:
         """Stop claiming, let bodies end, release the rest, and close the store. Idempotent."""
@@ -113,6 +114,11 @@ class Engine:
         self._executor.close()
         self._takeover.close()
         await self._store.close()
+        log.info("runner %s is closed", self._lease.runner_id, extra=self._own_ids())
+
+    def _own_ids(self) -> dict[str, str]:
+        """What a log record tells besides its text."""
+        return {"runner_id": self._lease.runner_id}
 
     async def _bodies_end(self, grace: float) -> None:
         """Wait until nothing runs and everything is recorded, at most for the grace period."""
@@ -122,7 +128,8 @@ class Engine:
         hurried.cancel()
         if not ending.done():
             ending.cancel()
-            log.warning("shutdown: %d bodies still run", len(self._conductor.running()))
+            running = len(self._conductor.running())
+            log.warning("shutdown: %d bodies still run", running, extra=self._own_ids())
 
     async def _all_recorded(self) -> None:
         await self._conductor.quiet()
@@ -140,7 +147,8 @@ class Engine:
         try:
             await self._store.unregister(self._lease.runner_id)
         except StoreError as error:
-            log.warning("shutdown: runs are left to be taken over: %s", error)
+            reason = "shutdown: runs are left to be taken over: %s"
+            log.warning(reason, error, extra=self._own_ids())
 
     async def pause(self) -> None:
         """Claim no further runs, and leave what is submitted here in the table."""
@@ -216,6 +224,9 @@ class Engine:
         self.recent.add(ended)
         self._waiters.wake(run.id, ended)
         self._place_free()
+        if log.isEnabledFor(logging.INFO):
+            ids = {"run_id": run.id, "workflow": row.workflow}
+            log.info("run %s of %s: %s", run.id, row.workflow, row.status, extra=ids)
 
     def _place_free(self) -> None:
         self._admission.place_free()

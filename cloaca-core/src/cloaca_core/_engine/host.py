@@ -70,6 +70,7 @@ class EngineHost:
         self._backend.check_url(url)
         _refuse_schema(schema, self._backend.name)
         self._pid = os.getpid()
+        self._close_once = threading.Lock()
         self._closing: concurrent.futures.Future[None] | None = None
         self._engine: Engine | None = None
         self._thread: LoopThread | None = None
@@ -104,8 +105,9 @@ class EngineHost:
                 "shutdown() inside a task body would wait for that body; "
                 "return from the task and shut the runner down outside"
             )
-        if self._closing is None:
-            self._closing = self._begin_to_close()
+        with self._close_once:
+            if self._closing is None:
+                self._closing = self._begin_to_close()
         return self._closing
 
     def hurry(self) -> None:

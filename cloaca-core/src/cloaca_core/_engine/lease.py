@@ -109,7 +109,11 @@ class Lease:
         if await self._store.beat(self.runner_id, lease_until):
             self._last_beat = sent
         else:
-            log.error("runner %s was declared dead by another runner", self.runner_id)
+            log.error(
+                "runner %s was declared dead by another runner",
+                self.runner_id,
+                extra={"runner_id": self.runner_id},
+            )
             self.lost.set()
 
     def _lease_end(self) -> int:

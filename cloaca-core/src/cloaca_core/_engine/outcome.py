@@ -81,6 +81,10 @@ def judged(
     try:
         again = policy.retries(attempt, error)
     except BaseException:  # SystemExit as well: it would end a thread of the bodies
-        log.exception("the retry condition of task %r raised; no further attempt", task_id)
+        log.exception(
+            "the retry condition of task %r raised; no further attempt",
+            task_id,
+            extra={"task_id": task_id},
+        )
         again = False
     return raised(error, again=again, skip_frames=skip_frames)

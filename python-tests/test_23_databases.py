@@ -1,0 +1,164 @@
+"""23: a database that cannot be used is refused by name when it is opened, and left as it is."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import cloaca
+
+
+def make(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def refused(url: str, message: str) -> cloaca.CloacaError:
+    with pytest.raises(cloaca.StoreError, match=message) as caught:
+        cloaca.DefaultRunner(url)
+    return caught.value
+
+
+def define() -> None:
+    with cloaca.WorkflowBuilder("quick"):
+        cloaca.task(id="only")(lambda context: {"ran": True})
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    file = tmp_path / "notes.db"
+    file.write_text("these are notes, and no database\n" * 100)
+    before = file.read_bytes()
+    error = refused(f"sqlite:///{file}", "notes.db")
+    assert isinstance(error, cloaca.NotADatabaseError)
+    assert isinstance(error, ValueError)
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.db"]
+
+
+def test_a_file_of_cloaca_0x(tmp_path: Path) -> None:
+    file = tmp_path / "old.db"
+    make(
+        file,
+        "CREATE TABLE __diesel_schema_migrations (version TEXT)",
+        "CREATE TABLE contexts (id TEXT)",
+        "CREATE TABLE task_executions (id TEXT)",
+        "INSERT INTO contexts VALUES ('kept')",
+    )
+    error = refused(f"sqlite:///{file}", r"old\.db was made by cloaca 0\.x")
+    assert isinstance(error, cloaca.ForeignDatabaseError)
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT id FROM contexts").fetchall() == [("kept",)]
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (3,)
+
+
+def test_a_database_of_another_program(tmp_path: Path) -> None:
+    file = tmp_path / "browser.db"
+    make(file, "CREATE TABLE history (url TEXT)")
+    error = refused(f"sqlite:///{file}", r"browser\.db is another program's database")
+    assert isinstance(error, cloaca.ForeignDatabaseError)
+
+
+def test_a_newer_schema(tmp_path: Path) -> None:
+    file = tmp_path / "newer.db"
+    cloaca.DefaultRunner(f"sqlite:///{file}").shutdown()
+    with closing(sqlite3.connect(file)) as connection, connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(cloaca_migration)")]
+        number = columns[0]
+        (known,) = connection.execute(f"SELECT max({number}) FROM cloaca_migration").fetchone()
+        others = ", ".join(columns[1:])
+        connection.execute(
+            f"INSERT INTO cloaca_migration SELECT {number} + 1000, {others} "
+            f"FROM cloaca_migration WHERE {number} = ?",
+            (known,),
+        )
+    error = refused(f"sqlite:///{file}", "newer")
+    assert isinstance(error, cloaca.NewerSchemaError)
+    assert (error.found, error.known) == (known + 1000, known)
+
+
+def test_a_directory_in_place_of_a_file(tmp_path: Path) -> None:
+    error = refused(f"sqlite:///{tmp_path}", "it is a directory")
+    assert isinstance(error, cloaca.StoreOpenError)
+
+
+def test_a_file_in_place_of_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    refused(f"sqlite:///{tmp_path}/file/work.db", "the directory .*file does not exist")
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    refused(f"sqlite:///{tmp_path}/nowhere/work.db", "the directory .*nowhere does not exist")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["rw", "ro"])
+def test_a_missing_file_that_may_not_be_made(tmp_path: Path, mode: str) -> None:
+    refused(f"sqlite:///{tmp_path}/work.db?mode={mode}", "does not exist")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_read_only_is_not_enough_for_a_runner(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/work.db"
+    cloaca.DefaultRunner(url).shutdown()
+    error = refused(f"{url}?mode=ro", "read-only|read only|written")
+    assert isinstance(error, cloaca.StoreReadOnlyError)
+
+
+def test_an_empty_file_is_a_new_database(tmp_path: Path) -> None:
+    file = tmp_path / "empty.db"
+    file.touch()
+    define()
+    with cloaca.DefaultRunner(f"sqlite:///{file}") as runner:
+        assert runner.execute("quick").status == "Completed"
+
+
+def test_three_slashes_are_absolute_and_the_error_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nosuchroot").mkdir()
+    refused("sqlite:///nosuchroot/work.db", "sqlite://nosuchroot/work.db would be the file")
+
+
+def test_urls_of_one_file_in_all_their_forms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    define()
+    urls = [
+        "work.db", "sqlite://work.db", f"{tmp_path}/work.db", f"sqlite:///{tmp_path}/work.db",
+        f"sqlite:///{str(tmp_path)[1:]}/work.db", f"file:{tmp_path}/work.db",
+        "file:work.db?mode=rwc",
+        "sqlite://work.db?_synchronous=NORMAL&_busy_timeout=1000&_journal_mode=WAL",
+    ]  # fmt: skip
+    for url in urls:
+        with cloaca.DefaultRunner(url) as runner:
+            assert runner.execute("quick").status == "Completed"
+    with cloaca.DefaultRunner("work.db") as runner:
+        assert len(runner.list_runs()) == len(urls)
+    assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"work.db"}
+
+
+def test_a_runner_keeps_its_file_when_the_program_changes_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    define()
+    monkeypatch.chdir(tmp_path)
+    with cloaca.DefaultRunner("work.db") as runner:
+        (tmp_path / "elsewhere").mkdir()
+        os.chdir(tmp_path / "elsewhere")  # monkeypatch puts it back
+        assert runner.execute("quick").status == "Completed"
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_refused_file_keeps_no_lock(tmp_path: Path) -> None:
+    file = tmp_path / "other.db"
+    make(file, "CREATE TABLE history (url TEXT)")
+    refused(f"sqlite:///{file}", "another program")
+    with closing(sqlite3.connect(file, timeout=0)) as connection, connection:
+        connection.execute("BEGIN EXCLUSIVE")

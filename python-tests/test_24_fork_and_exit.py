@@ -1,0 +1,181 @@
+"""24: programs that fork, forget and fall over: no hang, no noise, no harm to what is stored."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cloaca
+
+WAIT = 30
+PRELUDE = """
+import asyncio, os, sys, threading, warnings
+import cloaca
+inside = threading.Event()
+with cloaca.WorkflowBuilder("quick"):
+    cloaca.task(id="only")(lambda context: {"ran": True})
+with cloaca.WorkflowBuilder("endless"):
+    @cloaca.task
+    def only(context):
+        inside.set()
+        threading.Event().wait()
+with cloaca.WorkflowBuilder("endless_async"):
+    @cloaca.task
+    async def only(context):
+        inside.set()
+        await asyncio.Event().wait()
+"""
+
+
+def ends_well(program: str, database_url: str, *, code: int = 0, output: str = "") -> None:
+    """The program ends by itself with this exit code, and says nothing that it was not told to."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PRELUDE + program, database_url],
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        stdin=subprocess.DEVNULL,
+    )
+    assert (done.stderr, done.stdout, done.returncode) == ("", output, code)
+
+
+def stored(database_url: str) -> list[str]:
+    """The states of the runs, once somebody else has opened the database."""
+    with cloaca.DefaultRunner(database_url, registry=cloaca.Registry()) as runner:
+        return [run.status for run in runner.list_runs()]
+
+
+OPEN = """
+cloaca.DefaultRunner(sys.argv[1]).execute("quick")  # held by nobody
+runners = [cloaca.DefaultRunner(sys.argv[1]) for _ in range(3)]
+[runner.execute("quick") for runner in runners]
+"""
+BUSY = """
+runner = cloaca.DefaultRunner(sys.argv[1])
+for name in ("endless", "endless_async"):
+    inside.clear()
+    runner.submit(name)
+    inside.wait(30)
+inside.clear()
+threading.Thread(target=runner.execute, args=("endless",), daemon=True).start()
+inside.wait(30)
+"""
+ASYNC = """
+runner = cloaca.AsyncRunner(sys.argv[1])
+async def main():
+    await runner.__aenter__()
+    await runner.execute("quick")
+asyncio.run(main())
+"""
+AT_EXIT = """
+import atexit
+runner = cloaca.DefaultRunner(sys.argv[1])
+atexit.register(runner.shutdown)
+runner.execute("quick")
+"""
+
+
+@pytest.mark.parametrize("program", [OPEN, BUSY, ASYNC, AT_EXIT])
+def test_a_forgotten_runner_never_holds_the_interpreter(program: str, database_url: str) -> None:
+    ends_well(program, database_url)
+    assert stored(database_url)[0] in {"Completed", "Running", "Pending"}
+
+
+def test_sys_exit_keeps_its_code(database_url: str) -> None:
+    program = (
+        "runner = cloaca.DefaultRunner(sys.argv[1])\n"
+        "runner.submit('endless')\ninside.wait(30)\nsys.exit(7)\n"
+    )
+    ends_well(program, database_url, code=7)
+
+
+def test_what_a_forgotten_runner_had_is_finished_by_the_next_program(database_url: str) -> None:
+    ends_well(
+        "runner = cloaca.DefaultRunner(sys.argv[1])\n"
+        "runner.submit('endless', idempotency_key='k')\ninside.wait(30)\n",
+        database_url,
+    )
+    with cloaca.WorkflowBuilder("endless"):
+        cloaca.task(id="only")(lambda context: {"finished": True})
+    with cloaca.DefaultRunner(database_url) as runner:
+        (run,) = runner.list_runs()
+        result = runner.get_run(run.id).result(WAIT)
+        assert result.final_context.to_dict() == {"finished": True}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_runner_in_a_forked_child_raises_and_the_parents_goes_on(database_url: str) -> None:
+    program = """
+warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of any fork with threads
+runner = cloaca.DefaultRunner(sys.argv[1])
+handle = runner.submit("quick")
+handle.wait()
+pid = os.fork()
+if pid == 0:
+    calls = [
+        lambda: runner.execute("quick"), lambda: runner.submit("quick"),
+        lambda: runner.submit_many("quick", [None]), runner.list_runs, runner.health,
+        lambda: runner.get_run(handle.id), runner.start, runner.stop, runner.shutdown,
+        handle.status, handle.result, handle.wait, handle.tasks, handle.events,
+    ]
+    for number, call in enumerate(calls):
+        try:
+            call()
+        except cloaca.RunnerUsageError as error:
+            assert "open a runner of its own" in str(error)
+        else:
+            os._exit(100 + number)
+    os._exit(0)
+_, status = os.waitpid(pid, 0)
+print("child", os.waitstatus_to_exitcode(status))
+print("parent", runner.execute("quick").status)
+runner.shutdown()
+"""
+    ends_well(program, database_url, output="child 0\nparent Completed\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_forked_child_can_open_its_own(database_url: str, tmp_path: Path) -> None:
+    program = f"""
+warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of any fork with threads
+runner = cloaca.DefaultRunner(sys.argv[1])
+pid = os.fork()
+if pid == 0:
+    # Of another file: POSIX locks of the parent's would be lost when the child closes its.
+    with cloaca.DefaultRunner({f"sqlite:///{tmp_path / 'child.db'}"!r}) as own:
+        status = own.execute("quick").status
+    os._exit(0 if status == "Completed" else 1)
+_, status = os.waitpid(pid, 0)
+print("child", os.waitstatus_to_exitcode(status))
+print("parent", runner.execute("quick").status)
+runner.shutdown()
+"""
+    ends_well(program, database_url, output="child 0\nparent Completed\n")
+
+
+def test_ctrl_c_ends_the_wait_and_not_the_run(database_url: str) -> None:
+    program = """
+import signal
+runner = cloaca.DefaultRunner(sys.argv[1])
+go_on = threading.Event()
+with cloaca.WorkflowBuilder("held"):
+    @cloaca.task
+    def only(context):
+        os.kill(os.getpid(), signal.SIGINT)
+        return {"went on": go_on.wait(30)}
+try:
+    runner.execute("held")
+except KeyboardInterrupt:
+    print("interrupted")
+(run,) = runner.list_runs()
+print(run.status)
+go_on.set()
+print(runner.get_run(run.id).result(30).final_context.to_dict())
+runner.shutdown()
+"""
+    output = "interrupted\nRunning\n{'went on': True}\n"
+    ends_well(program, database_url, output=output)

@@ -1,0 +1,176 @@
+"""29: odd, hostile and huge values are kept exactly or refused with their place."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import cloaca
+
+MIB = 1024 * 1024
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+class Colour(enum.IntEnum):
+    RED = 1
+
+
+class Name(str):
+    """A subclass of a type that can be stored."""
+
+    __slots__ = ()
+
+
+def through(runner: cloaca.DefaultRunner, value: Any) -> Any:
+    """The value after its way through a task, the database and back."""
+    seen: list[Any] = []
+
+    def look(context: cloaca.Context) -> dict[str, Any]:
+        seen.append(context["value"])
+        return {"copy": context["value"]}
+
+    with cloaca.WorkflowBuilder("through"):
+        cloaca.task(id="write", retry_attempts=1)(lambda context: {"value": value})
+        cloaca.task(id="look", dependencies=["write"], retry_attempts=1)(look)
+    result = runner.execute("through")
+    assert result.error_message is None
+    assert seen == [result.final_context["value"]]
+    assert result.final_context["copy"] == result.final_context["value"]
+    return result.final_context["value"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, True, False, 0, -1, -(2**63), 2**64 - 1, 0.1, -0.0, 1e308, 5e-324, 1.0,
+        "", "a\tb\nc", "日本語 🙂 \u202e", "\x01\x7f", "'; DROP TABLE x; --", "$.a",
+        "\\u0000", "x" * MIB,
+        [], {}, [[], {}], {"": ""}, {"a.b": {"c d": [1, [2, {"e": None}]]}}, {"__class__": 1},
+        list(range(10_000)), nested(200), {"$set": 1, "removed": ["value"]},
+    ],
+)  # fmt: skip
+def test_it_comes_back_exactly(shared_runner: cloaca.DefaultRunner, value: Any) -> None:
+    back = through(shared_runner, value)
+    assert back == value
+    assert type(back) is type(value)
+    assert str(back) == str(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        ((1, (2, 3)), [1, [2, 3]]),
+        (range(3), [0, 1, 2]),
+        (Colour.RED, 1),
+        (Name("x"), "x"),
+        ({Name("key"): (1,)}, {"key": [1]}),
+    ],
+)
+def test_it_is_stored_as_what_json_has(
+    shared_runner: cloaca.DefaultRunner, value: Any, stored: Any
+) -> None:
+    back = through(shared_runner, value)
+    assert back == stored
+    assert type(back) is type(stored)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        float("nan"), float("inf"), -float("inf"), 2**64, -(2**63) - 1, 10**400,
+        "\ud800", "a\udfff", "nul \0", nested(201),
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_be_kept_is_refused_with_its_place(
+    shared_runner: cloaca.DefaultRunner, value: Any
+) -> None:
+    refuse_everywhere(shared_runner, value, ValueError)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {1, 2}, b"bytes", bytearray(b"x"), datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        datetime.date(2026, 1, 1), decimal.Decimal("1.5"), uuid.UUID(int=7), {1: "a"}, {None: 1},
+        1j, object(), int, (i for i in range(3)),
+    ],
+)  # fmt: skip
+def test_a_type_that_json_lacks_is_refused_with_its_place(
+    shared_runner: cloaca.DefaultRunner, value: Any
+) -> None:
+    refuse_everywhere(shared_runner, value, TypeError)
+
+
+def refuse_everywhere(
+    runner: cloaca.DefaultRunner, value: Any, kind: type[ValueError | TypeError]
+) -> None:
+    data = {"orders": [0, {"price": value}]}
+    attempts: list[Callable[[], object]] = [
+        lambda: cloaca.Context(data),
+        lambda: cloaca.Context().set("orders", data["orders"]),
+        lambda: runner.execute("refusing", data),
+        lambda: runner.submit("refusing", data),
+        lambda: runner.submit_many("refusing", [{}, data]),
+    ]
+    with cloaca.WorkflowBuilder("refusing"):
+        cloaca.task(id="only", retry_attempts=1)(lambda context: data)
+    for attempt in attempts:
+        with pytest.raises(kind, match=r"orders\[1\]\.price") as caught:
+            attempt()
+        assert isinstance(caught.value, cloaca.ContextError)
+        assert caught.value.path.startswith("orders[1].price")
+    result = runner.execute("refusing")
+    assert result.status == "Failed"
+    assert "orders[1].price" in str(result.error_message)
+    assert result.final_context.to_dict() == {}
+
+
+@pytest.mark.parametrize("key", ["\0", "\ud800"])
+def test_a_key_that_cannot_be_kept_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match=r"NUL|surrogate"):
+        cloaca.Context({key: 1})
+
+
+def test_sixteen_mib_are_the_limit(shared_runner: cloaca.DefaultRunner) -> None:
+    with cloaca.WorkflowBuilder("large"):
+        cloaca.task(id="write", retry_attempts=1)(lambda context: {"text": "x" * context["size"]})
+        cloaca.task(id="read", dependencies=["write"])(lambda c: {"length": len(c["text"])})
+    below = shared_runner.execute("large", {"size": 16 * MIB - 100})
+    assert below.final_context["length"] == 16 * MIB - 100
+    above = shared_runner.execute("large", {"size": 16 * MIB})
+    assert above.status == "Failed"
+    assert "max_context_bytes is 16777216" in str(above.error_message)
+    with pytest.raises(ValueError, match="max_context_bytes is 16777216"):
+        shared_runner.execute("large", {"size": 1, "text": "x" * 16 * MIB})
+    assert shared_runner.execute("large", {"size": 1}).status == "Completed"
+
+
+def test_one_bad_value_among_many_fails_its_own_run_alone(runner: cloaca.DefaultRunner) -> None:
+    odd: dict[int, Any] = {3: float("nan"), 57: "\udc80", 111: {1}, 140: "x" * 17 * MIB}
+    with cloaca.WorkflowBuilder("among_many"):
+        cloaca.task(id="only", retry_attempts=1)(lambda context: {"v": odd.get(context["n"], "ok")})
+    handles = runner.submit_many("among_many", [{"n": n} for n in range(150)])
+    failed = [n for n, handle in enumerate(handles) if handle.result(30).status == "Failed"]
+    assert failed == sorted(odd)
+
+
+def test_a_thousand_keys_and_long_ones(runner: cloaca.DefaultRunner) -> None:
+    data = {f"key {n} " + "ü" * (n % 50): n for n in range(1000)} | {"k" * 10_000: "long"}
+    with cloaca.WorkflowBuilder("keys"):
+        cloaca.task(id="only")(lambda context: {"count": len(context)})
+    final = runner.execute("keys", data).final_context
+    assert final.remove("count") == 1001
+    assert final.to_dict() == data
+    assert list(final) == list(data)

@@ -1,0 +1,94 @@
+"""30: nothing on stdout or stderr unless asked; CLOACA_LOG is the one switch that asks."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+
+import cloaca
+
+PROGRAM = """
+import sys, threading
+import cloaca
+
+def bad(context):
+    raise RuntimeError("in the body")
+
+def callback(*_):
+    raise RuntimeError("in the callback")
+
+release = threading.Event()
+with cloaca.WorkflowBuilder("noisy"):
+    cloaca.task(id="good", on_success=callback)(lambda context: None)
+    cloaca.task(id="bad", retry_attempts=2, retry_delay_ms=1, on_failure=callback)(bad)
+    cloaca.task(id="condition", retry_condition=lambda error: 1 / 0)(bad)
+    cloaca.task(id="slow", timeout_seconds=0.05, retry_attempts=1)(lambda context: release.wait(9))
+config = cloaca.DefaultRunnerConfig(shutdown_grace_seconds=0)
+with cloaca.DefaultRunner(sys.argv[1], config=config) as runner:
+    assert runner.execute("noisy").status == "Failed"
+    runner.submit("noisy")
+release.set()
+"""
+
+
+def run(database_url: str, program: str = PROGRAM, **variables: str) -> tuple[int, str, str]:
+    environment = {k: v for k, v in os.environ.items() if k != "CLOACA_LOG"} | variables
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, database_url],
+        capture_output=True, text=True, env=environment, timeout=30,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_failures_callbacks_and_timeouts_print_nothing(database_url: str) -> None:
+    assert run(database_url) == (0, "", "")
+
+
+def test_the_switch_shows_what_happens_on_stderr(database_url: str) -> None:
+    code, output, shown = run(database_url, CLOACA_LOG="info")
+    assert (code, output) == (0, "")
+    assert "INFO cloaca.engine: runner " in shown
+    assert "noisy: Failed" in shown
+    assert "ERROR cloaca.engine: on_success of good raised" in shown
+    assert "RuntimeError: in the callback" in shown
+    assert "DEBUG" not in shown
+
+
+def test_a_higher_level_shows_less(database_url: str) -> None:
+    _, _, shown = run(database_url, CLOACA_LOG="error")
+    assert "in the callback" in shown
+    assert "INFO" not in shown
+
+
+def test_a_program_with_logging_of_its_own_gets_the_records(database_url: str) -> None:
+    own = "import logging; logging.basicConfig(format='own %(message)s', level='INFO')\n" + PROGRAM
+    _, output, shown = run(database_url, own)
+    assert output == ""
+    assert "own on_success of good raised" in shown
+    assert shown.count(" is open") == 1
+
+
+def test_importing_and_defining_print_nothing(database_url: str) -> None:
+    program = (
+        "import cloaca\n"
+        "with cloaca.WorkflowBuilder('w'):\n"
+        "    cloaca.task(id='t')(lambda c: None)\n"
+    )
+    assert run(database_url, program, CLOACA_LOG="debug") == (0, "", "")
+
+
+def test_records_carry_ids(runner: cloaca.DefaultRunner, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="cloaca")
+    with cloaca.WorkflowBuilder("logged"):
+        cloaca.task(id="only")(lambda context: None)
+    handle = runner.submit("logged")
+    handle.wait(30)
+    runner.shutdown()
+    run_ids = [getattr(record, "run_id", None) for record in caplog.records]
+    assert handle.id in run_ids
+    assert all(record.name.startswith("cloaca.") for record in caplog.records)
+    assert getattr(caplog.records[-1], "runner_id", None)
