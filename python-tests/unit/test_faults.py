@@ -45,7 +45,7 @@ def test_the_process_dies_at_the_nth_time(setting: str | None, code: int, last: 
 
 
 def test_a_point_that_does_not_exist_is_refused() -> None:
-    assert "'body.befor' is none of submit.before_commit" in run("body.befor").stderr
+    assert "'body.during' is none of submit.before_commit" in run("body.during").stderr
 
 
 def test_points_are_named_once() -> None:

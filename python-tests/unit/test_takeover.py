@@ -259,6 +259,20 @@ class TestDeathWatch:
 
         assert not watch._fds
 
+    async def test_an_end_is_reported_once_while_somebody_takes_it_for_alive(
+        self, ended: ProcessIdentity
+    ) -> None:
+        reports: list[None] = []
+        watch = DeathWatch(lambda: reports.append(None))
+        for _ in range(3):
+            watch.watch([ended.pid])
+        assert len(reports) == 1
+
+        watch.watch([])
+        watch.watch([ended.pid])  # the pid of another runner by now
+
+        assert len(reports) == 2
+
     async def test_its_own_process_is_not_watched(self) -> None:
         watch = DeathWatch(lambda: None)
 

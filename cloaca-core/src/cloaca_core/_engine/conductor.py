@@ -237,9 +237,8 @@ class Conductor:
     def lend(self, job: Job) -> None:
         """A body begins to wait: its slot, and perhaps its run's place, are free meanwhile.
 
-        Its start mark is taken back: a body that waits kills no process and is not to be blamed
-        for what others do. An async body may wait for several runs at once; it is away from the
-        first to the last of them.
+        Its start mark is taken back, for a body that waits kills no process. An async body may
+        wait for several runs at once; it is away from the first to the last of them.
         """
         job.waits += 1
         if job.waits > 1:

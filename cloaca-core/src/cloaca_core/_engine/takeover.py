@@ -169,10 +169,12 @@ class DeathWatch:
     def __init__(self, died: Callable[[], None]) -> None:
         self._died = died
         self._fds: dict[int, int] = {}
+        self._reported: set[int] = set()
 
     def watch(self, pids: list[int]) -> None:
         """Watch exactly these processes, this one apart."""
-        wanted = set(pids) - {os.getpid()}
+        self._reported &= set(pids)
+        wanted = set(pids) - {os.getpid()} - self._reported
         for pid in self._fds.keys() - wanted:
             self._forget(pid)
         for pid in wanted - self._fds.keys():
@@ -184,7 +186,7 @@ class DeathWatch:
         try:
             fd = os.pidfd_open(pid)
         except ProcessLookupError:
-            self._died()
+            self._announce(pid)
             return
         except OSError:
             return  # not to be watched here: its lease decides
@@ -193,6 +195,11 @@ class DeathWatch:
 
     def _report(self, pid: int) -> None:
         self._forget(pid)
+        self._announce(pid)
+
+    def _announce(self, pid: int) -> None:
+        """Once: somebody who still takes it for alive would ask to have it watched for ever."""
+        self._reported.add(pid)
         self._died()
 
     def _forget(self, pid: int) -> None:
