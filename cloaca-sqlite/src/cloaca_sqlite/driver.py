@@ -20,6 +20,7 @@ from cloaca_core.errors import StoreError
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
 from cloaca_sqlite.errors import DRIVER_ERRORS, is_busy, translated
+from cloaca_sqlite.fork_gate import GATE
 
 T = TypeVar("T")
 
@@ -89,7 +90,7 @@ class Connection(aiosqlite.Connection):
         raw = self._conn
         try:
             result: T = await self._execute(  # type: ignore[no-untyped-call] # aiosqlite's own
-                lambda: function(raw)
+                lambda: _unforked(lambda: function(raw))
             )
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
@@ -120,6 +121,11 @@ class Connection(aiosqlite.Connection):
                     raise
             if self._closing.wait(random.uniform(*_RETRY_S)):  # noqa: S311 - no secret: jitter
                 return attempt()
+
+
+def _unforked(function: Callable[[], T]) -> T:
+    with GATE.working():
+        return function()
 
 
 class Courtesy:
