@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.admission import NewInput, Request
+from cloaca_core._engine.admission import Request
 from cloaca_core._engine.attempt import CURRENT_JOB
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.waiters import Ended
@@ -90,7 +90,7 @@ class Scene:
 
     def request(self, name: str = "flow") -> Request:
         workflow = self.registry.find(name)
-        return Request(workflow, [NewInput({}, "{}")], "{}", parent=CURRENT_JOB.get())
+        return Request(workflow, ["{}"], [{}], "{}", parent=CURRENT_JOB.get())
 
     async def execute(self, engine: Engine, name: str = "flow") -> Ended:
         return await engine.execute(self.request(name), None)

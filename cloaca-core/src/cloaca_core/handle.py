@@ -6,14 +6,14 @@ import concurrent.futures
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cloaca_core._engine.engine import Engine
-from cloaca_core._engine.host import (
+from cloaca_core._engine.calls import (
     awaited,
     checked_timeout,
     current_job,
     refuse_blocking_call,
     wait_for,
 )
+from cloaca_core._engine.engine import Engine
 from cloaca_core.results import PipelineResult, RunEvent, TaskResult, run_events, task_results
 
 if TYPE_CHECKING:

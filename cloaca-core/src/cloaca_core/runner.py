@@ -1,38 +1,32 @@
 """``DefaultRunner`` and ``AsyncRunner``: two façades of one engine.
 
 A method here turns its arguments into a call of the engine and waits in its own way; what the two
-would have to repeat is in the host.
+would have to repeat is in the engine's own modules.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from cloaca_core._engine.engine import Engine
-from cloaca_core._engine.host import (
-    ContextLike,
-    EngineHost,
+from cloaca_core._engine.calls import (
     awaited,
-    checked_contexts,
-    checked_run_id,
     checked_timeout,
     current_job,
     refuse_blocking_call,
     wait_for,
 )
+from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.host import EngineHost
+from cloaca_core._engine.requests import ContextLike, checked_run_id
 from cloaca_core._engine.waiters import Ended
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import PipelineTimeoutError
 from cloaca_core.handle import AsyncRunHandle, RunHandle
 from cloaca_core.registry import Registry
 from cloaca_core.results import PipelineResult, RunInfo, run_info
-
-RUNS_PER_COMMIT = 10_000
-"""``submit_many`` writes so many runs at a time; heartbeats go in between."""
 
 
 def _result(ended: Ended) -> PipelineResult:
@@ -41,12 +35,6 @@ def _result(ended: Ended) -> PipelineResult:
     if message is not None and message.startswith("Pipeline timeout after"):
         raise PipelineTimeoutError(message)
     return PipelineResult(*ended)
-
-
-def _chunks(contexts: Iterable[ContextLike]) -> Iterator[list[ContextLike]]:
-    remaining = iter(checked_contexts(contexts))
-    while chunk := list(islice(remaining, RUNS_PER_COMMIT)):
-        yield chunk
 
 
 class DefaultRunner:
@@ -95,7 +83,7 @@ class DefaultRunner:
         """
         refuse_blocking_call()
         seconds = checked_timeout(timeout)
-        request = self._host.request(workflow_name, [context], numbered=True)
+        request = self._host.requests.request(workflow_name, [context], numbered=True)
         future = self._host.send(Engine.execute, request, current_job())
         return _result(wait_for(future, seconds))
 
@@ -112,7 +100,7 @@ class DefaultRunner:
         The same ``idempotency_key`` for the same workflow gives the run that has it already.
         """
         refuse_blocking_call()
-        request = self._host.request(
+        request = self._host.requests.request(
             workflow_name, [context], tags=tags, idempotency_key=idempotency_key, numbered=True
         )
         (run_id,) = wait_for(self._host.send(Engine.submit, request))
@@ -127,12 +115,13 @@ class DefaultRunner:
     ) -> list[RunHandle]:
         """Accept many runs of one workflow, up to 10,000 in one commit.
 
-        ``contexts`` may be a generator: no more than that are held at a time.
+        A list is checked as a whole before anything is submitted. A generator is read as it goes,
+        so that no more than that are held at a time; what it gave before a context that is
+        refused stays accepted.
         """
         refuse_blocking_call()
         handles: list[RunHandle] = []
-        for chunk in _chunks(contexts):
-            request = self._host.request(workflow_name, chunk, tags=tags)
+        for request in self._host.requests.many(workflow_name, contexts, tags):
             run_ids = wait_for(self._host.send(Engine.submit, request))
             handles += [RunHandle(self._host, run_id) for run_id in run_ids]
         return handles
@@ -157,7 +146,7 @@ class DefaultRunner:
     ) -> list[RunInfo]:
         """Runs, newest first. All ``tags`` must match; ``before`` is a run id to page from."""
         refuse_blocking_call()
-        wanted = self._host.run_filter(status, workflow_name, tags, limit, before)
+        wanted = self._host.requests.run_filter(status, workflow_name, tags, limit, before)
         return [run_info(row) for row in wait_for(self._host.send(Engine.list_runs, wanted))]
 
     def health(self) -> dict[str, Any]:
@@ -242,7 +231,7 @@ class AsyncRunner:
     ) -> PipelineResult:
         """Run a workflow and wait for its end; see ``DefaultRunner.execute``."""
         seconds = checked_timeout(timeout)
-        request = self._host.request(workflow_name, [context], numbered=True)
+        request = self._host.requests.request(workflow_name, [context], numbered=True)
         future = self._host.send(Engine.execute, request, current_job())
         return _result(await awaited(future, seconds))
 
@@ -255,7 +244,7 @@ class AsyncRunner:
         tags: Mapping[str, str] | None = None,
     ) -> AsyncRunHandle:
         """Accept a run and go on; see ``DefaultRunner.submit``."""
-        request = self._host.request(
+        request = self._host.requests.request(
             workflow_name, [context], tags=tags, idempotency_key=idempotency_key, numbered=True
         )
         (run_id,) = await awaited(self._host.send(Engine.submit, request))
@@ -270,8 +259,7 @@ class AsyncRunner:
     ) -> list[AsyncRunHandle]:
         """Accept many runs of one workflow, up to 10,000 in one commit."""
         handles: list[AsyncRunHandle] = []
-        for chunk in _chunks(contexts):
-            request = self._host.request(workflow_name, chunk, tags=tags)
+        for request in self._host.requests.many(workflow_name, contexts, tags):
             run_ids = await awaited(self._host.send(Engine.submit, request))
             handles += [AsyncRunHandle(self._host, run_id) for run_id in run_ids]
         return handles
@@ -294,7 +282,7 @@ class AsyncRunner:
         before: str | None = None,
     ) -> list[RunInfo]:
         """Runs, newest first; see ``DefaultRunner.list_runs``."""
-        wanted = self._host.run_filter(status, workflow_name, tags, limit, before)
+        wanted = self._host.requests.run_filter(status, workflow_name, tags, limit, before)
         return [run_info(row) for row in await awaited(self._host.send(Engine.list_runs, wanted))]
 
     async def health(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, cast
 from weakref import WeakKeyDictionary
 
 from cloaca_core._engine import faults
@@ -41,19 +41,17 @@ MOST_CLAIMED: Final = 500
 """Runs per claim, so that submissions meanwhile find places too."""
 
 
-class NewInput(NamedTuple):
-    """The input of a run to be submitted, as data and as it is stored."""
-
-    data: dict[str, JsonValue]
-    text: str
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Runs of one workflow to be submitted together. ``tags`` is JSON."""
+    """Runs of one workflow to be submitted together.
+
+    ``texts`` are their inputs as they are stored; ``data`` the first of them decoded: as many as
+    could begin at once. ``tags`` is JSON.
+    """
 
     workflow: Workflow
-    inputs: Sequence[NewInput]
+    texts: Sequence[str]
+    data: Sequence[dict[str, JsonValue]]
     tags: str
     idempotency_key: str | None = None
     parent: Job | None = None
@@ -106,7 +104,7 @@ class Admission:
         return await accepted
 
     def _new_rows(self, request: Request) -> list[NewRun]:
-        places = self._places(request)
+        places = min(self._places(request), len(request.data))
         now = time.time_ns() // 1000
         owner = self._journal.runner_id
         parent = request.parent
@@ -115,14 +113,14 @@ class Admission:
                 id=self._ids.next(),
                 workflow=request.workflow.namespace,
                 version=request.workflow.version,
-                input=given.text,
+                input=text,
                 tags=request.tags,
                 idempotency_key=request.idempotency_key,
                 parent_id=parent.owner.id if parent and self._conductor.owns(parent) else None,
                 owner=owner if position < places else None,
                 created_at=now,
             )
-            for position, given in enumerate(request.inputs)
+            for position, text in enumerate(request.texts)
         ]
 
     def _hand_in(
@@ -151,9 +149,10 @@ class Admission:
 
     def _begin(self, request: Request, rows: list[NewRun], committed: Committed) -> None:
         graph = self._graph(request.workflow)
-        for row, given in zip(rows, request.inputs, strict=True):
+        for position, row in enumerate(rows):
             if row.id in committed.owned:
-                run = self._active(_owned_row(row), graph, given.data, Recalled({}, {}, {}))
+                data = request.data[position]
+                run = self._active(_owned_row(row), graph, data, Recalled({}, {}, {}))
                 self._conductor.adopt(run)
             elif row.id not in committed.existing:
                 self.look()
@@ -267,7 +266,7 @@ class Admission:
 
     def _free(self) -> int:
         """Places for further runs; those of which all bodies wait for others take none."""
-        waiting = sum(run.waits() for run in self._conductor.lending)
+        waiting = sum(run.waits() for run in self._conductor.lending.runs)
         taken = len(self._conductor.runs) - waiting + self._arriving + len(self._claimed)
         return max(0, self._config.max_active_runs - taken)
 
@@ -283,7 +282,7 @@ class Admission:
         if self.paused:
             return 0
         if request.parent is not None and self._conductor.owns(request.parent):
-            return len(request.inputs)
+            return len(request.texts)
         return self._free()
 
 

@@ -21,6 +21,7 @@ from cloaca_core._engine.caution import Caution
 from cloaca_core._engine.deadlines import Deadlines
 from cloaca_core._engine.executor import Executor, UserCall
 from cloaca_core._engine.journal import Journal, Record
+from cloaca_core._engine.lending import Lending
 from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged, raised
 from cloaca_core._engine.planner import RunOver, Step
 from cloaca_core._engine.recall import FRESH, Resume
@@ -42,8 +43,7 @@ LEAST_CHECK: Final = 0.001
 
 class Conductor:
     """Belongs to the engine's loop. ``ended`` is called with each run whose end is durable,
-    ``place_free`` when a run takes no place any more, or none for a while. ``lending`` are the
-    runs with bodies that wait for other runs.
+    ``place_free`` when a run takes no place any more, or none for a while.
     """
 
     def __init__(
@@ -54,7 +54,6 @@ class Conductor:
         place_free: Callable[[], None],
     ) -> None:
         self.runs: dict[str, ActiveRun] = {}
-        self.lending: set[ActiveRun] = set()
         self.journal: Journal
         self._config = config
         self._executor = executor
@@ -64,7 +63,9 @@ class Conductor:
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
         self._caution = Caution(slots, self._mark_and_send)
-        self._marking: dict[Job, asyncio.Future[None]] = {}
+        self.lending: Lending = Lending(
+            executor, self._caution, self._mark, self._resumed, place_free
+        )
         self._body_times = Deadlines(self._check_time)
         self._run_times = Deadlines(self._expire)
         self._draining = False
@@ -206,7 +207,11 @@ class Conductor:
     def _mark_and_send(self, job: Job) -> None:
         if not self._draining:
             job.marked = True
-            self._record(job.owner, [rows.start_mark(job)], None, partial(self._send, job))
+            self._mark(job, rows.start_mark(job), partial(self._send, job))
+
+    def _mark(self, job: Job, row: AttemptRow, then: Callable[[], None]) -> None:
+        """Write where a body stands, and go on when that is durable."""
+        self._record(job.owner, [row], None, then)
 
     def _send(self, job: Job) -> None:
         if job.abandoned:
@@ -219,10 +224,15 @@ class Conductor:
         """A job may have used up its time: end it, or look again when it may have."""
         left = job.timeout - job.clock.spent()
         if left > 0:
-            if job.holds_slot:  # while it waits the clock stands; ``reclaim`` arms it again
+            if job.holds_slot:  # while it waits the clock stands; ``_resumed`` arms it again
                 self._body_times.add(job, max(left, LEAST_CHECK))
         elif self._executor.abandon(job):
             self._time_out(job)
+
+    def _resumed(self, job: Job) -> None:
+        """A body that waited for another run goes on, and so does its time."""
+        self._check_time(job)
+        self.journal.mark_soon()
 
     def _time_out(self, job: Job) -> None:
         error = TimeoutError("Task execution timeout")
@@ -231,63 +241,6 @@ class Conductor:
             self._executor.submit(Judgement(job, error, conclude))
         else:
             conclude(judged(job.task.id, job.task.retry, job.attempt, error))
-
-    # -- bodies that wait for other runs -----------------------------------------------------
-
-    def lend(self, job: Job) -> None:
-        """A body begins to wait: its slot, and perhaps its run's place, are free meanwhile.
-
-        Its start mark is taken back, for a body that waits kills no process. An async body may
-        wait for several runs at once; it is away from the first to the last of them.
-        """
-        job.waits += 1
-        if job.waits > 1:
-            return
-        job.clock.pause()
-        job.owner.lent += 1
-        self.lending.add(job.owner)
-        self._executor.lend(job)
-        job.marked = False
-        self._record(job.owner, [rows.waiting_mark(job)], None, partial(self._give_way, job))
-        self._place_free()
-
-    def _give_way(self, job: Job) -> None:
-        """Let others start: one of them may be what this one waits for."""
-        if job.waits:
-            self._caution.over(job)
-
-    async def reclaim(self, job: Job) -> None:
-        """Return when the body may go on, and let its time run again."""
-        job.waits -= 1
-        if job.waits:
-            return
-        await self._executor.reclaim(job)
-        job.owner.lent -= 1
-        if not job.owner.lent:
-            self.lending.discard(job.owner)
-        await self._mark_again(job)
-        if not job.abandoned:
-            job.clock.start()
-            self._check_time(job)
-
-    async def _mark_again(self, job: Job) -> None:
-        """A body of a recovered run goes on, as it started, when its mark is durable."""
-        if job.abandoned:
-            return
-        if not job.owner.recovered:
-            self.journal.mark_soon()
-            return
-        job.marked = True
-        self._marking[job] = durable = self._loop.create_future()
-        marked = partial(self._end_marking, job)
-        self._record(job.owner, [rows.start_mark(job)], None, marked)
-        await durable
-
-    def _end_marking(self, job: Job) -> None:
-        """The mark is durable, or nobody is interested any more."""
-        durable = self._marking.pop(job, None)
-        if durable is not None and not durable.done():
-            durable.set_result(None)
 
     # -- conclude ----------------------------------------------------------------------------
 
@@ -411,7 +364,7 @@ class Conductor:
         self._caution.over(job)
         if not job.abandoned:
             self._executor.abandon(job)
-        self._end_marking(job)
+        self.lending.give_up(job)
 
 
 class _RunRecord(Record):

@@ -189,11 +189,11 @@ class Engine:
         if job is None or job.abandoned or not self._conductor.owns(job):
             yield
             return
-        self._conductor.lend(job)
+        self._conductor.lending.lend(job)
         try:
             yield
         finally:
-            await asyncio.shield(asyncio.create_task(self._conductor.reclaim(job)))
+            await asyncio.shield(asyncio.create_task(self._conductor.lending.reclaim(job)))
 
     async def _submit_and_wait(self, request: Request) -> Ended:
         (run_id,) = await self._admission.submit(request)

@@ -1,0 +1,95 @@
+"""Bodies that wait for other runs, and what they give away meanwhile.
+
+A waiting body gives back its slot, its blame (a body that waits kills no process) and, when all
+bodies of its run wait, the run's place, so that what it waits for can run. It takes the slot again
+before it goes on. Belongs to the engine's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from cloaca_core._engine import rows
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.active_run import ActiveRun
+    from cloaca_core._engine.attempt import Job
+    from cloaca_core._engine.caution import Caution
+    from cloaca_core._engine.executor import Executor
+    from cloaca_core.store.records import AttemptRow
+
+Mark: TypeAlias = "Callable[[Job, AttemptRow, Callable[[], None]], None]"
+"""Writes where a body stands, and calls the function when that is durable."""
+
+
+class Lending:
+    """``runs`` are those with a waiting body. ``resumed`` is called with each body that goes on,
+    ``place_free`` when a run may need no place for a while.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        caution: Caution,
+        mark: Mark,
+        resumed: Callable[[Job], None],
+        place_free: Callable[[], None],
+    ) -> None:
+        self.runs: set[ActiveRun] = set()
+        self._executor = executor
+        self._caution = caution
+        self._mark = mark
+        self._resumed = resumed
+        self._place_free = place_free
+        self._marking: dict[Job, asyncio.Future[None]] = {}
+
+    def lend(self, job: Job) -> None:
+        """A body begins to wait. An async one may wait for several runs at once; it is away from
+        the first to the last of them.
+        """
+        job.waits += 1
+        if job.waits > 1:
+            return
+        job.clock.pause()
+        job.owner.lent += 1
+        self.runs.add(job.owner)
+        self._executor.lend(job)
+        job.marked = False
+        self._mark(job, rows.waiting_mark(job), partial(self._give_way, job))
+        self._place_free()
+
+    async def reclaim(self, job: Job) -> None:
+        """Return when the body may go on."""
+        job.waits -= 1
+        if job.waits:
+            return
+        await self._executor.reclaim(job)
+        job.owner.lent -= 1
+        if not job.owner.lent:
+            self.runs.discard(job.owner)
+        if job.owner.recovered and not job.abandoned:
+            await self._marked_again(job)
+        if not job.abandoned:
+            job.clock.start()
+            self._resumed(job)
+
+    def give_up(self, job: Job) -> None:
+        """Nobody waits for this body any more."""
+        durable = self._marking.pop(job, None)
+        if durable is not None and not durable.done():
+            durable.set_result(None)
+
+    def _give_way(self, job: Job) -> None:
+        """Let others start: one of them may be what this one waits for."""
+        if job.waits:
+            self._caution.over(job)
+
+    async def _marked_again(self, job: Job) -> None:
+        """A body of a recovered run goes on, as it started, when its mark is durable."""
+        job.marked = True
+        self._marking[job] = durable = asyncio.get_running_loop().create_future()
+        self._mark(job, rows.start_mark(job), partial(self.give_up, job))
+        await durable

@@ -1,0 +1,217 @@
+"""What a user's arguments mean to the engine: checked requests and filters.
+
+Refuses bad input by the name of the parameter, before anything is submitted. Asks the registry
+and the config; knows neither the engine nor a store.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+from cloaca_core._engine.admission import Request
+from cloaca_core._engine.attempt import CURRENT_JOB
+from cloaca_core.context import Context
+from cloaca_core.errors import (
+    ConfigError,
+    ConfigTypeError,
+    ContextTypeError,
+    ContextValueError,
+    RunNotFoundError,
+    WorkflowNotFoundError,
+)
+from cloaca_core.json_values import JsonValue, encode
+from cloaca_core.store.records import RunFilter, storable_text
+from cloaca_core.store.states import RunStatus
+
+if TYPE_CHECKING:
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.registry import Registry
+    from cloaca_core.workflow import Workflow
+
+RUNS_PER_COMMIT: Final = 10_000
+"""``submit_many`` writes so many runs at a time; heartbeats go in between."""
+
+ContextLike: TypeAlias = Context | Mapping[str, Any] | None
+
+
+class Requests:
+    """Makes requests for one runner. Any thread may call."""
+
+    def __init__(self, registry: Registry, config: DefaultRunnerConfig) -> None:
+        self._registry = registry
+        self._config = config
+
+    def request(
+        self,
+        workflow_name: str,
+        contexts: Iterable[ContextLike],
+        *,
+        tags: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        numbered: bool = False,
+    ) -> Request:
+        """A checked request. A body's own run gets an idempotency key by default (``numbered``):
+        when the body is run again, it finds the run that its first life started.
+        """
+        workflow = self._workflow(workflow_name)
+        texts, data = self._inputs(contexts)
+        parent = CURRENT_JOB.get()
+        if idempotency_key is not None:
+            idempotency_key = _checked_text("idempotency_key", idempotency_key)
+        elif numbered and parent is not None:
+            idempotency_key = f"{parent.owner.id}:{parent.task.id}:{next(parent.calls)}"
+        return Request(
+            workflow=workflow,
+            texts=texts,
+            data=data,
+            tags=_tags_json(tags),
+            idempotency_key=idempotency_key,
+            parent=parent,
+        )
+
+    def many(
+        self,
+        workflow_name: str,
+        contexts: Iterable[ContextLike],
+        tags: Mapping[str, str] | None,
+    ) -> Iterator[Request]:
+        """Requests of up to ``RUNS_PER_COMMIT`` runs each.
+
+        A sequence that takes several is checked to its end before the first one is given.
+        """
+        _refuse_single(contexts)
+        if isinstance(contexts, Sequence) and len(contexts) > RUNS_PER_COMMIT:
+            self._check(contexts)
+        remaining = iter(contexts)
+        while chunk := list(islice(remaining, RUNS_PER_COMMIT)):
+            yield self.request(workflow_name, chunk, tags=tags)
+
+    def _workflow(self, name: str) -> Workflow:
+        try:
+            return self._registry.find(name)
+        except WorkflowNotFoundError as error:
+            message = f"Workflow execution failed: {error}"
+            raise WorkflowNotFoundError(message, name=name) from None
+
+    def _inputs(
+        self, contexts: Iterable[ContextLike]
+    ) -> tuple[list[str], list[dict[str, JsonValue]]]:
+        """The inputs as they are stored, and the first of them as data as well.
+
+        No more than ``max_active_runs`` can begin at once; the others will be read from the table.
+        """
+        texts: list[str] = []
+        data: list[dict[str, JsonValue]] = []
+        for context in contexts:
+            items = _items_of(context)
+            texts.append(self._text_of(items))
+            if len(data) < self._config.max_active_runs:
+                data.append(items)
+        return texts, data
+
+    def _check(self, contexts: Iterable[ContextLike]) -> None:
+        """Refuse what ``request`` would refuse of these contexts, and keep nothing."""
+        for context in contexts:
+            self._text_of(_items_of(context))
+
+    def _text_of(self, items: dict[str, JsonValue]) -> str:
+        text = encode(items)
+        if (size := len(text.encode())) > self._config.max_context_bytes:
+            raise ContextValueError(
+                f"context is {size} bytes long; "
+                f"max_context_bytes is {self._config.max_context_bytes}"
+            )
+        return text
+
+    def run_filter(
+        self,
+        status: str | None,
+        workflow_name: str | None,
+        tags: Mapping[str, str] | None,
+        limit: int,
+        before: str | None,
+    ) -> RunFilter:
+        """A checked filter for a listing."""
+        if status is not None and status not in list(RunStatus):
+            raise ConfigError(
+                f"status must be one of {', '.join(RunStatus)}, got {status!r}", field="status"
+            )
+        if isinstance(limit, bool) or not isinstance(limit, int):
+            raise ConfigTypeError(
+                f"limit must be an int, not {type(limit).__name__}", field="limit"
+            )
+        if not 1 <= limit <= sys.maxsize:
+            raise ConfigError(f"limit must be 1 to {sys.maxsize}, got {limit}", field="limit")
+        return RunFilter(
+            status=status,
+            workflow=None if workflow_name is None else self._namespace(workflow_name),
+            tags=tuple(_checked_tags(tags).items()),
+            before=None if before is None else _checked_text("before", before),
+            limit=limit,
+        )
+
+    def _namespace(self, workflow_name: str) -> str:
+        """The full name that a listing asks for; the workflow need not be registered here."""
+        try:
+            return self._registry.find(workflow_name).namespace
+        except WorkflowNotFoundError:
+            return workflow_name if "::" in workflow_name else f"public::embedded::{workflow_name}"
+
+
+def _items_of(context: ContextLike) -> dict[str, JsonValue]:
+    if context is None:
+        return {}
+    if isinstance(context, Context):
+        return dict(context._data)
+    if not isinstance(context, Mapping):
+        raise ContextTypeError(
+            f"context must be a Context, a mapping or None, not {type(context).__name__}"
+        )
+    return Context(context)._data
+
+
+def _checked_text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigTypeError(f"{name} must be a str, not {type(value).__name__}", field=name)
+    if not value or len(value) > 255 or storable_text(value) != value:
+        raise ConfigError(
+            f"{name} must have 1 to 255 characters, no NUL and no lone surrogate, got {value!r}",
+            field=name,
+        )
+    return value
+
+
+def checked_run_id(run_id: str) -> str:
+    """An id that a run can have."""
+    if not isinstance(run_id, str):
+        raise ConfigTypeError(f"run_id must be a str, not {type(run_id).__name__}", field="run_id")
+    if storable_text(run_id) != run_id:
+        raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
+    return run_id
+
+
+def _refuse_single(contexts: Iterable[ContextLike]) -> None:
+    """A single context can be iterated as well, and is easily given in the place of many."""
+    if isinstance(contexts, str | bytes | Mapping) or not isinstance(contexts, Iterable):
+        raise ConfigTypeError(
+            f"contexts must be an iterable of contexts, not {type(contexts).__name__}",
+            field="contexts",
+        )
+
+
+def _tags_json(tags: Mapping[str, str] | None) -> str:
+    return encode(cast("dict[str, JsonValue]", _checked_tags(tags)))
+
+
+def _checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
+    if tags is None:
+        return {}
+    if not isinstance(tags, Mapping):
+        raise ConfigTypeError(f"tags must be a mapping, not {type(tags).__name__}", field="tags")
+    return {
+        _checked_text("a key of tags", key): _checked_text(f"tags[{key!r}]", value)
+        for key, value in tags.items()
+    }
