@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -173,3 +174,56 @@ def test_a_callback_may_run_a_workflow_itself(runner: cloaca.DefaultRunner) -> N
         )(lambda context: None)
     assert runner.execute("notifying").status == "Completed"
     assert told == ["only"]
+
+
+def test_a_callback_that_never_returns_has_the_time_of_its_attempt_and_no_more(
+    open_runner: Callable[..., cloaca.DefaultRunner],
+) -> None:
+    runner = open_runner(max_concurrent_tasks=1)
+    never = threading.Event()
+    with cloaca.WorkflowBuilder("stuck"):
+        cloaca.task(id="only", timeout_seconds=0.05, on_success=lambda *_: never.wait())(
+            lambda context: {"out": 1}
+        )
+    with cloaca.WorkflowBuilder("next"):
+        cloaca.task(id="only")(lambda context: None)
+
+    assert runner.execute("stuck", timeout=30).status == "Completed"
+    assert runner.execute("next", timeout=30).status == "Completed"
+    assert runner.health()["abandoned_bodies"] == 1
+    never.set()
+
+
+class _AsyncCallable:
+    """Not ``async def`` itself, but called with await."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def __call__(self, task_id: str, *_: object) -> None:
+        await asyncio.sleep(0)
+        self.told.append(task_id)
+
+
+def test_an_object_with_an_async_call_is_awaited(runner: cloaca.DefaultRunner) -> None:
+    callback = _AsyncCallable()
+    with cloaca.WorkflowBuilder("told"):
+        cloaca.task(id="only", on_success=callback)(lambda context: None)
+    runner.execute("told").raise_for_status()
+    assert callback.told == ["only"]
+
+
+def test_a_callback_that_makes_a_coroutine_without_saying_so_is_logged(
+    runner: cloaca.DefaultRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def never_awaited() -> None:
+        """Would warn on stderr if it were left alone."""
+
+    with cloaca.WorkflowBuilder("told"):
+        cloaca.task(id="only", on_success=lambda *_: never_awaited())(lambda context: None)
+    run = runner.execute("told")
+
+    assert run.status == "Completed"
+    (record,) = [each for each in caplog.records if "on_success" in each.getMessage()]
+    assert "async" in record.getMessage()
+    assert (vars(record)["run_id"], vars(record)["attempt"]) == (run.execution_id, 1)

@@ -195,3 +195,47 @@ def test_a_blocking_call_in_an_async_body_is_refused_with_the_form_to_use(
     result = runner.execute("blocking")
     assert "RunnerUsageError" in str(result.error_message)
     assert "AsyncRunner" in str(result.error_message)
+
+
+def test_a_parent_that_is_tried_again_starts_a_failed_child_again(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    calls: list[str] = []
+
+    def child(context: cloaca.Context) -> None:
+        calls.append("child")
+        if len(calls) == 1:
+            raise ValueError("passing trouble")
+
+    def parent(context: cloaca.Context) -> None:
+        runner.execute("child").raise_for_status()
+
+    with cloaca.WorkflowBuilder("child"):
+        cloaca.task(id="only", retry_attempts=1)(child)
+    with cloaca.WorkflowBuilder("parent"):
+        cloaca.task(id="only", retry_attempts=3, retry_delay_ms=1)(parent)
+
+    assert runner.execute("parent").status == "Completed"
+    assert calls == ["child", "child"]
+
+
+def test_a_parent_that_is_tried_again_finds_a_completed_child(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    calls: list[str] = []
+
+    def parent(context: cloaca.Context) -> None:
+        runner.execute("child").raise_for_status()
+        if not context.get("patient") and runner.list_runs(workflow_name="flag") == []:
+            runner.execute("flag")
+            raise ValueError("after the child was done")
+
+    with cloaca.WorkflowBuilder("flag"):
+        cloaca.task(id="only")(lambda context: None)
+    with cloaca.WorkflowBuilder("child"):
+        cloaca.task(id="only")(lambda context: calls.append("child"))
+    with cloaca.WorkflowBuilder("parent"):
+        cloaca.task(id="only", retry_attempts=3, retry_delay_ms=1)(parent)
+
+    assert runner.execute("parent").status == "Completed"
+    assert calls == ["child"]

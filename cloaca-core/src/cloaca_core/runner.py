@@ -18,6 +18,7 @@ from cloaca_core._engine.calls import (
     refuse_blocking_call,
     wait_for,
 )
+from cloaca_core._engine.conductor import PIPELINE_TIMEOUT
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.host import EngineHost
 from cloaca_core._engine.requests import ContextLike, checked_run_id
@@ -32,7 +33,7 @@ from cloaca_core.results import PipelineResult, RunInfo, run_info
 def _result(ended: Ended) -> PipelineResult:
     """The result for ``execute``, which raises when the run has passed its deadline."""
     message = ended.row.error_message
-    if message is not None and message.startswith("Pipeline timeout after"):
+    if message is not None and message.startswith(PIPELINE_TIMEOUT):
         raise PipelineTimeoutError(message)
     return PipelineResult(*ended)
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 from weakref import WeakKeyDictionary
 
@@ -46,7 +46,8 @@ class Request:
     """Runs of one workflow to be submitted together.
 
     ``texts`` are their inputs as they are stored; ``data`` the first of them decoded: as many as
-    could begin at once. ``tags`` is JSON.
+    could begin at once. ``tags`` is JSON. ``second_key`` is for a body that is tried again: it
+    takes the place of ``idempotency_key`` when the run that an earlier attempt started has failed.
     """
 
     workflow: Workflow
@@ -54,6 +55,7 @@ class Request:
     data: Sequence[dict[str, JsonValue]]
     tags: str
     idempotency_key: str | None = None
+    second_key: str | None = None
     parent: Job | None = None
 
 
@@ -94,6 +96,20 @@ class Admission:
 
     async def submit(self, request: Request) -> list[str]:
         """Accept runs: durable when this returns. The ids of the runs that stand for them."""
+        run_ids = await self._accepted(request)
+        if request.second_key is None or not await self._failed_before(request, run_ids[0]):
+            return run_ids
+        return await self._accepted(replace(request, idempotency_key=request.second_key))
+
+    async def _failed_before(self, request: Request, run_id: str) -> bool:
+        """True for a run that an earlier attempt of the parent started in vain."""
+        row = await self._store.get_run(run_id)
+        began = None if request.parent is None else request.parent.started_at
+        if row is None or row.ended_at is None or began is None:
+            return False
+        return row.created_at < began and row.status != RunStatus.COMPLETED
+
+    async def _accepted(self, request: Request) -> list[str]:
         if not self._journal.has_room():
             await self._journal.room()
         if not self._lease.is_fresh():  # last: it has to be fresh when the rows go on their way
@@ -165,7 +181,7 @@ class Admission:
 
     def place_free(self) -> None:
         """A place may have become free."""
-        if self._more.is_set() and self._has_room():
+        if not self._room.is_set() and self._has_room():
             self._room.set()
 
     async def turn(self) -> None:

@@ -98,6 +98,10 @@ class Job(Work):
         finally:
             self._end()
 
+    def log_ids(self) -> dict[str, object]:
+        """What a log record about this attempt carries."""
+        return {"run_id": self.owner.id, "task_id": self.task.id, "attempt": self.attempt}
+
     def arguments(self) -> tuple[object, ...]:
         """What the body is called with."""
         if self.task.wants_handle:
@@ -117,17 +121,18 @@ class Job(Work):
 class Judgement(Work):
     """Asks the user's retry condition about a timeout, on a thread of the bodies."""
 
-    __slots__ = ("_error", "_job", "_outcome")
+    __slots__ = ("_error", "_job")
 
-    def __init__(self, job: Job, error: BaseException, conclude: Callable[[Outcome], None]) -> None:
-        super().__init__(is_async=False, finished=lambda _: conclude(self._outcome))
+    def __init__(self, job: Job, error: BaseException) -> None:
+        super().__init__(is_async=False)
         self._job = job
         self._error = error
-        self._outcome: Outcome = Raised("", "", "", again=False)
 
     def run(self) -> None:
-        job = self._job
-        self._outcome = judged(job.task.id, job.task.retry, job.attempt, self._error)
+        """Put the verdict in the place of the outcome that the job has until then."""
+        outcome = _raised(self._job, self._error)
+        if not self.abandoned:
+            self._job.outcome = outcome
 
     async def run_async(self) -> None:
         self.run()
@@ -158,7 +163,7 @@ async def _await(job: Job) -> Outcome:
 
 
 def _raised(job: Job, error: BaseException) -> Raised:
-    return judged(job.task.id, job.task.retry, job.attempt, error, skip_frames=1)
+    return judged(job.task.id, job.task.retry, job.attempt, error, skip_frames=1, ids=job.log_ids())
 
 
 def _returned(job: Job, value: object) -> Outcome:

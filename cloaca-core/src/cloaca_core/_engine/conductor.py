@@ -20,6 +20,7 @@ from cloaca_core._engine.attempt import Job, Judgement
 from cloaca_core._engine.caution import Caution
 from cloaca_core._engine.deadlines import Deadlines
 from cloaca_core._engine.executor import Executor, UserCall
+from cloaca_core._engine.follow_ups import FollowUps
 from cloaca_core._engine.journal import Journal, Record
 from cloaca_core._engine.lending import Lending
 from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged, raised
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("cloaca.engine")
 
+PIPELINE_TIMEOUT: Final = "Pipeline timeout after"
+"""How the error of a run that passed its deadline begins."""
 LEAST_CHECK: Final = 0.001
 """Seconds; a timer that comes a little early looks again after this long, not at once."""
 
@@ -66,6 +69,7 @@ class Conductor:
         self.lending: Lending = Lending(
             executor, self._caution, self._mark, self._resumed, place_free
         )
+        self._follow_ups = FollowUps(executor)
         self._body_times = Deadlines(self._check_time)
         self._run_times = Deadlines(self._expire)
         self._draining = False
@@ -236,11 +240,12 @@ class Conductor:
 
     def _time_out(self, job: Job) -> None:
         error = TimeoutError("Task execution timeout")
-        conclude = partial(self._conclude, job)
         if callable(job.task.retry.condition):
-            self._executor.submit(Judgement(job, error, conclude))
+            job.outcome = raised(error, again=False)
+            self._follow_ups.run(job, Judgement(job, error), partial(self._conclude, job))
         else:
-            conclude(judged(job.task.id, job.task.retry, job.attempt, error))
+            job.outcome = judged(job.task.id, job.task.retry, job.attempt, error)
+            self._conclude(job)
 
     # -- conclude ----------------------------------------------------------------------------
 
@@ -248,32 +253,16 @@ class Conductor:
         assert isinstance(job, Job)
         self._body_times.discard(job)
         if job.outcome is not None and not job.owner.over:
-            self._conclude(job, job.outcome)
+            self._conclude(job)
 
-    def _conclude(self, job: Job, outcome: Outcome) -> None:
+    def _conclude(self, job: Job) -> None:
         """Let the task's callback run, then record the outcome."""
-        call = self._callback(job, outcome)
-        if call is None:
-            self._settle(job, outcome)
+        assert job.outcome is not None
+        settle = partial(self._settle, job, job.outcome)
+        if (call := _callback(job, job.outcome)) is None:
+            settle()
         else:
-            self._executor.submit(call)
-
-    def _callback(self, job: Job, outcome: Outcome) -> UserCall | None:
-        task = job.task
-
-        def settle(_: Work) -> None:
-            self._settle(job, outcome)
-
-        if isinstance(outcome, Succeeded):
-            if task.on_success is None:
-                return None
-            after = {k: v for k, v in job.given.items() if k not in outcome.change.removed}
-            arguments = (task.id, Context._view(after | dict(outcome.change.set)))
-            return UserCall("on_success of " + task.id, task.on_success, arguments, finished=settle)
-        if task.on_failure is None:
-            return None
-        failed = (task.id, str(outcome), Context._view(job.given))
-        return UserCall("on_failure of " + task.id, task.on_failure, failed, finished=settle)
+            self._follow_ups.run(job, call, settle)
 
     def _settle(self, job: Job, outcome: Outcome) -> None:
         run = job.owner
@@ -323,7 +312,7 @@ class Conductor:
 
     def _expire(self, run: ActiveRun) -> None:
         """The run has passed its deadline."""
-        self._break_off(run, f"Pipeline timeout after {run.time_limit:g}s")
+        self._break_off(run, f"{PIPELINE_TIMEOUT} {run.time_limit}s")
 
     def unstorable(self, run: ActiveRun, end: RunEnd | None, error: StoreDataError) -> None:
         """The database will not take what the run has to record, ``end`` perhaps among it."""
@@ -364,6 +353,7 @@ class Conductor:
         self._caution.over(job)
         if not job.abandoned:
             self._executor.abandon(job)
+        self._follow_ups.give_up(job)
         self.lending.give_up(job)
 
 
@@ -396,6 +386,21 @@ class _RunRecord(Record):
     def refused(self, error: StoreDataError) -> None:
         """The run cannot go on as planned."""
         self._conductor.unstorable(self._run, self.end, error)
+
+
+def _callback(job: Job, outcome: Outcome) -> UserCall | None:
+    """The call of the task's callback for this outcome, if it has one."""
+    task = job.task
+    if isinstance(outcome, Succeeded):
+        if task.on_success is None:
+            return None
+        after = {k: v for k, v in job.given.items() if k not in outcome.change.removed}
+        arguments = (task.id, Context._view(after | dict(outcome.change.set)))
+        return UserCall(f"on_success of {task.id}", task.on_success, arguments, job.log_ids())
+    if task.on_failure is None:
+        return None
+    failed = (task.id, str(outcome), Context._view(job.given))
+    return UserCall(f"on_failure of {task.id}", task.on_failure, failed, job.log_ids())
 
 
 def _now() -> int:

@@ -73,10 +73,6 @@ class BodyLoop:
         if self._loop is not None:
             asyncio.run_coroutine_threadsafe(self._end(), self._loop)
 
-    def is_current_thread(self) -> bool:
-        """True on the thread of this loop, where a blocking call would block every body."""
-        return self._loop is not None and _running_loop() is self._loop
-
     def _start_next(self) -> None:
         while self._queued and self._running < self._slots:
             self._running += 1
@@ -143,10 +139,3 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_forever()
     finally:
         loop.close()
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

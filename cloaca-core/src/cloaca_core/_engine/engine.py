@@ -67,7 +67,6 @@ class Engine:
         self._conductor.journal = self._journal
         self._lease.owns_something = self._admission.owns_something
         self._loops = self._make_loops()
-        self._registry = registry
         self._unsubscribe: Callable[[], None] = _nothing
 
     def _make_loops(self) -> list[SupervisedLoop]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from cloaca_core._engine.coroutines import BodyLoop
 from cloaca_core._engine.threads import BodyThreads
 from cloaca_core._engine.work import Stage, Work
+from cloaca_core.task import is_async_callable
 
 log = logging.getLogger("cloaca.engine")
 
@@ -63,29 +64,33 @@ class Executor:
 
 
 class UserCall(Work):
-    """A call of user code whose result does not matter: what it raises is logged."""
+    """A call of user code whose result does not matter: what it raises is logged with ``ids``."""
 
-    __slots__ = ("_arguments", "_function", "_what")
+    __slots__ = ("_arguments", "_function", "_ids", "_what")
 
     def __init__(
         self,
         what: str,
         function: Callable[..., object],
         arguments: tuple[object, ...],
-        *,
-        finished: Callable[[Work], None],
+        ids: Mapping[str, object],
     ) -> None:
-        super().__init__(is_async=inspect.iscoroutinefunction(function), finished=finished)
+        super().__init__(is_async=is_async_callable(function))
         self._what = what
+        self._ids = ids
         self._function = function
         self._arguments = arguments
 
     def run(self) -> None:
         """Call it on this thread."""
         try:
-            self._function(*self._arguments)
+            result = self._function(*self._arguments)
         except BaseException:
-            log.exception("%s raised", self._what)
+            log.exception("%s raised", self._what, extra=self._ids)
+        else:
+            if inspect.iscoroutine(result):
+                result.close()
+                log.error("%s made a coroutine; define it with async", self._what, extra=self._ids)
 
     async def run_async(self) -> None:
         """Await it on this thread's loop."""
@@ -96,4 +101,4 @@ class UserCall(Work):
         except BaseException as error:
             if self.abandoned and isinstance(error, asyncio.CancelledError):
                 raise
-            log.exception("%s raised", self._what)
+            log.exception("%s raised", self._what, extra=self._ids)

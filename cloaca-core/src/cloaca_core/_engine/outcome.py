@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeAlias
@@ -70,13 +71,19 @@ def _formatted(error: BaseException, trace: TracebackType | None) -> str:
 
 
 def judged(
-    task_id: str, policy: RetryPolicy, attempt: int, error: BaseException, *, skip_frames: int = 0
+    task_id: str,
+    policy: RetryPolicy,
+    attempt: int,
+    error: BaseException,
+    *,
+    skip_frames: int = 0,
+    ids: Mapping[str, object] | None = None,
 ) -> Raised:
     """The outcome of attempt ``attempt`` (from 1) for an exception.
 
     Calls the user's retry condition if there is one, so it belongs on a thread of the bodies;
-    a condition that raises is logged and counts as no. ``skip_frames`` frames of ours are left
-    out of the traceback.
+    a condition that raises is logged with ``ids`` and counts as no. ``skip_frames`` frames of
+    ours are left out of the traceback.
     """
     try:
         again = policy.retries(attempt, error)
@@ -84,7 +91,7 @@ def judged(
         log.exception(
             "the retry condition of task %r raised; no further attempt",
             task_id,
-            extra={"task_id": task_id},
+            extra=ids,
         )
         again = False
     return raised(error, again=again, skip_frames=skip_frames)

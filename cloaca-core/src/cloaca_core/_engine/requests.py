@@ -54,21 +54,25 @@ class Requests:
         numbered: bool = False,
     ) -> Request:
         """A checked request. A body's own run gets an idempotency key by default (``numbered``):
-        when the body is run again, it finds the run that its first life started.
+        when the body is run again, it finds the run that its first life started. A further
+        attempt finds it too, unless it failed: then it starts another one.
         """
         workflow = self._workflow(workflow_name)
         texts, data = self._inputs(contexts)
         parent = CURRENT_JOB.get()
+        second_key = None
         if idempotency_key is not None:
             idempotency_key = _checked_text("idempotency_key", idempotency_key)
         elif numbered and parent is not None:
             idempotency_key = f"{parent.owner.id}:{parent.task.id}:{next(parent.calls)}"
+            second_key = f"{idempotency_key}:{parent.attempt}" if parent.attempt > 1 else None
         return Request(
             workflow=workflow,
             texts=texts,
             data=data,
             tags=_tags_json(tags),
             idempotency_key=idempotency_key,
+            second_key=second_key,
             parent=parent,
         )
 

@@ -55,7 +55,9 @@ class Work(ABC):
 
     __slots__ = ("abandoned", "finished", "holds_slot", "is_async", "leaves", "stage")
 
-    def __init__(self, *, is_async: bool, finished: Callable[[Work], None]) -> None:
+    def __init__(
+        self, *, is_async: bool, finished: Callable[[Work], None] = lambda _: None
+    ) -> None:
         self.is_async: bool = is_async
         self.abandoned: bool = False
         self.holds_slot: bool = True
