@@ -155,6 +155,11 @@ class MemoryStore:
     def lease_clock(self) -> int:
         return 0
 
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        """False: its clock is the process's own, and so are all its runners."""
+        return False
+
     async def register(self, runner: RunnerRow) -> None:
         fresh = runner._replace(beat=0, fenced=False)
         found = self.registered.setdefault(runner.id, fresh)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine import journal as module
+from cloaca_core._engine import journal as module, rows
 from cloaca_core._engine.journal import MARK_DELAY, Journal, Record, Submission
 from cloaca_core.errors import (
     StoreDataError,
@@ -327,7 +327,7 @@ class TestBounds:
     async def test_runs_without_input_have_weight_too(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 250 * 200)
+        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 250 * rows.ROW_BYTES)
         for part in range(3):
             runs = NewRuns(*(f"{part}-{number}" for number in range(200)), text="")
             desk.journal.add(runs.entry)

@@ -37,6 +37,10 @@ class RecordingDialect:
     def lease_clock(self) -> int:
         return 7
 
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        return True
+
     async def wait_changed(self) -> None:
         pass
 

@@ -38,6 +38,11 @@ class Store(MemoryStore):
 
     clock: Clock
     broken = False
+    ends_with_boot = False
+
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        return self.ends_with_boot
 
     def lease_clock(self) -> int:
         return int(self.clock.now * 1e6)
@@ -130,6 +135,19 @@ class TestTheSilent:
 
         assert await scene.after(LEASE + BEAT) == pytest.approx(CHANCE, abs=0.01)
         assert not scene.is_taken()
+        await scene.after(CHANCE)
+
+        assert scene.is_taken()
+
+    async def test_a_lease_of_an_earlier_boot_is_over_where_it_counts_from_boot(
+        self, scene: Scene
+    ) -> None:
+        """After a power cut the clock begins again, and the old end would lie days ahead."""
+        scene.store.ends_with_boot = True
+        await scene.other(lease=30 * 86_400 * 1_000_000)
+
+        await scene.after(0)
+        await scene.after(BEAT)
         await scene.after(CHANCE)
 
         assert scene.is_taken()

@@ -46,6 +46,11 @@ class SqliteDialect:
         """The time since boot: it goes on while the host sleeps and no one can set it."""
         return _boot_time_ns() // 1000
 
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        """True: the clock is the time since boot."""
+        return True
+
     async def wait_changed(self) -> None:
         await self._watch.wait()
 

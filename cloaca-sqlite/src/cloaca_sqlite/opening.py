@@ -76,8 +76,9 @@ def refuse_foreign(path: str, application_id: int, tables: Collection[str]) -> N
 
 
 def _identity(connection: sqlite3.Connection) -> tuple[int, list[str]]:
+    # The tables first: who makes them sets the id with them, and may do so between these two.
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     return int(application_id), [name for (name,) in rows]
 
 

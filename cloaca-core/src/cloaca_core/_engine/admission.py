@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 from weakref import WeakKeyDictionary
@@ -37,6 +38,8 @@ log = logging.getLogger("cloaca.engine")
 
 CLAIM_SHARE: Final = 4
 """A claim waits until 1/4 of the places is free: one statement for many runs."""
+CLAIM_PATIENCE: Final = 0.05
+"""Seconds that a claim waits for so many places, once there is one."""
 MOST_CLAIMED: Final = 500
 """Runs per claim, so that submissions meanwhile find places too."""
 
@@ -48,6 +51,8 @@ class Request:
     ``texts`` are their inputs as they are stored; ``data`` the first of them decoded: as many as
     could begin at once. ``tags`` is JSON. ``second_key`` is for a body that is tried again: it
     takes the place of ``idempotency_key`` when the run that an earlier attempt started has failed.
+    ``by_right`` says that a body of ours waits for it: it may not wait for the place of its own
+    parent.
     """
 
     workflow: Workflow
@@ -56,6 +61,7 @@ class Request:
     tags: str
     idempotency_key: str | None = None
     second_key: str | None = None
+    by_right: bool = False
     parent: Job | None = None
 
 
@@ -85,6 +91,7 @@ class Admission:
         self._claimed: list[RunRow] = []
         self._more = asyncio.Event()
         self._more.set()
+        self._wanted = 1
         self._room = asyncio.Event()
         self._room.set()
 
@@ -181,16 +188,17 @@ class Admission:
 
     def place_free(self) -> None:
         """A place may have become free."""
-        if not self._room.is_set() and self._has_room():
+        if not self._room.is_set() and self._free() >= self._wanted:
             self._room.set()
 
     async def turn(self) -> None:
         """Claim once there is something to claim and room for a good number of runs."""
         await self._begin_claimed()  # an earlier turn may have failed in between
         await self._more.wait()
-        while self.paused or not self._has_room():
-            self._room.clear()
-            await self._room.wait()
+        await self._places_free(1)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLAIM_PATIENCE):
+                await self._places_free(self._config.max_active_runs // CLAIM_SHARE)
         self._more.clear()
         try:
             await self._claim_some()
@@ -198,9 +206,18 @@ class Admission:
             self.look()  # whatever there was to claim is still there
             raise
 
+    async def _places_free(self, wanted: int) -> None:
+        while self.paused or self._free() < wanted:
+            self._wanted = wanted
+            self._room.clear()
+            await self._room.wait()
+
     async def _claim_some(self) -> None:
         workflows = self._registry.namespaces()
         limit = min(self._free(), MOST_CLAIMED)
+        if not limit:
+            self.look()  # others were faster; what there was to claim is still there
+            return
         if not workflows or not await self._is_worth_it(workflows):
             return
         if await self._claim(workflows, limit) == limit:
@@ -286,20 +303,11 @@ class Admission:
         taken = len(self._conductor.runs) - waiting + self._arriving + len(self._claimed)
         return max(0, self._config.max_active_runs - taken)
 
-    def _has_room(self) -> bool:
-        return self._free() * CLAIM_SHARE >= self._config.max_active_runs
-
     def _places(self, request: Request) -> int:
-        """How many of these runs may be ours at once.
-
-        A child of a body that waits here is admitted by right: it may not wait for a place that
-        its own parent takes.
-        """
-        if self.paused:
-            return 0
-        if request.parent is not None and self._conductor.owns(request.parent):
+        """How many of these runs may be ours at once."""
+        if request.by_right:
             return len(request.texts)
-        return self._free()
+        return 0 if self.paused else self._free()
 
 
 def _owned_row(row: NewRun) -> RunRow:

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 class Job(Work):
     """One attempt of one task.
 
-    ``calls`` numbers the runs that its body starts; ``started_at`` is wall time in µs at the
-    body's first instant; ``marked`` says that its start mark is on the way; ``waits`` counts the
-    runs that its body waits for.
+    ``started_at`` is wall time in µs at the body's first instant, and ``context`` is made then:
+    many jobs may share what is ``given``. ``marked`` says that its start mark is on the way.
+    ``calls`` numbers the runs that its body starts, ``waits`` counts those that it waits for.
     """
 
     __slots__ = (
@@ -73,13 +73,13 @@ class Job(Work):
         self.index: int = index
         self.attempt: int = attempt
         self.given: dict[str, JsonValue] = given
-        self.context: Context = Context._view(given)
         self.timeout: float = timeout
         self.max_bytes: int = max_bytes
         self.crashes: int = crashes
         self.clock: BodyClock = BodyClock()
         self.calls: Iterator[int] = itertools.count(1)
         self.started_at: int | None = None
+        self.context: Context
         self.outcome: Outcome | None = None
         self.marked: bool = False
         self.waits: int = 0
@@ -110,6 +110,7 @@ class Job(Work):
 
     def _begin(self) -> None:
         faults.hit("body.before")
+        self.context = Context._view(self.given)
         self.started_at = time.time_ns() // 1000
         self.clock.start()
 

@@ -40,6 +40,8 @@ log = logging.getLogger("cloaca.engine")
 
 PIPELINE_TIMEOUT: Final = "Pipeline timeout after"
 """How the error of a run that passed its deadline begins."""
+LAUNCHES_PER_PASS: Final = 500
+"""Tasks that start in one go; heartbeats go in between."""
 LEAST_CHECK: Final = 0.001
 """Seconds; a timer that comes a little early looks again after this long, not at once."""
 
@@ -170,8 +172,10 @@ class Conductor:
                 del self.runs[run.id]
             self._ended(run, end)
         elif not run.over:
-            for task in ready:
+            for task in ready[:LAUNCHES_PER_PASS]:
                 self._launch(run, task, run.resume.pop(task, FRESH))
+            if rest := ready[LAUNCHES_PER_PASS:]:
+                self._loop.call_soon(self._act, run, rest, None)
 
     # -- execute -----------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core._engine.active_run import ActiveRun
@@ -169,6 +170,8 @@ class Engine:
     async def execute(self, request: Request, waiting: Job | None) -> Ended:
         """Submit one run and wait for its end; ``waiting`` is the body that does so, if any."""
         self._check_open()
+        if waiting is not None and self._conductor.owns(waiting):
+            request = replace(request, by_right=True)
         async with self._away(waiting):
             return await self._submit_and_wait(request)
 

@@ -96,8 +96,10 @@ class EngineHost:
             self._thread.loop.call_soon_threadsafe(self._engine.hurry)
 
     def _begin_to_close(self) -> concurrent.futures.Future[None]:
-        if self._thread is not None:
-            return self._thread.submit(self._shut_down())
+        if (thread := self._thread) is not None:
+            closing = thread.submit(self._shut_down())
+            closing.add_done_callback(lambda _: thread.stop())  # whoever still waits for it
+            return closing
         never_opened: concurrent.futures.Future[None] = concurrent.futures.Future()
         never_opened.set_result(None)
         return never_opened

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cloaca_core._engine import faults
+from cloaca_core._engine.rows import ROW_BYTES, weight_of
 from cloaca_core.errors import (
     StoreDataError,
     StoreError,
@@ -32,8 +33,6 @@ log = logging.getLogger("cloaca.journal")
 
 MAX_BATCH_ROWS: Final = 5_000
 MAX_BATCH_BYTES: Final = 16 << 20
-ROW_BYTES: Final = 200
-"""About what a new run takes besides its input: an inbox of empty ones is bounded too."""
 MAX_INBOX_ROWS: Final = 20_000
 MAX_INBOX_BYTES: Final = 64 << 20
 MARK_DELAY: Final = 0.05
@@ -89,7 +88,7 @@ class Record(ABC):
     def weight(self) -> int:
         """About how many bytes it holds."""
         weight = 0 if self.end is None else len(self.end.final_context)
-        return weight + sum([len(row.change or "") for row in self.attempts])
+        return weight + sum([weight_of(row) for row in self.attempts])
 
 
 Entry: TypeAlias = Submission | Record

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
+
+THINGS_PER_PASS: Final = 500
+"""Received in one go; other callbacks of the loop, heartbeats among them, go in between."""
 
 
 class Mailbox(Generic[T]):
@@ -32,8 +35,8 @@ class Mailbox(Generic[T]):
     def _empty(self) -> None:
         self._signalled = False
         try:
-            while self._things:
+            for _ in range(min(len(self._things), THINGS_PER_PASS)):
                 self._receive(self._things.popleft())
         finally:
-            if self._things:  # one that could not be received does not keep the rest
+            if self._things:  # too many for one pass, or one that could not be received
                 self._loop.call_soon(self._empty)

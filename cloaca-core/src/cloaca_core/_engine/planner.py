@@ -76,6 +76,7 @@ class RunPlan:
         "_left",
         "_missing",
         "_out",
+        "_viewed",
         "statuses",
     )
 
@@ -99,6 +100,7 @@ class RunPlan:
         self._errors: dict[int, str] = {}
         self._blamed: set[int] = set()
         self._left = count
+        self._viewed: tuple[Flow, dict[str, JsonValue]] | None = None
 
     # -- facts -------------------------------------------------------------------------------
 
@@ -119,8 +121,14 @@ class RunPlan:
     # -- questions ---------------------------------------------------------------------------
 
     def given(self, task: int) -> dict[str, JsonValue]:
-        """The data that a ready task sees; its values are shared."""
-        return view(self._input, self._given[task])
+        """The data that a ready task sees. Tasks that see the same share it: not to be changed."""
+        return self._view(self._given[task])
+
+    def _view(self, flow: Flow) -> dict[str, JsonValue]:
+        """The last view is kept: all that depend on one task alone see the same."""
+        if self._viewed is None or self._viewed[0] is not flow:
+            self._viewed = (flow, view(self._input, flow))
+        return self._viewed[1]
 
     def final_context(self) -> dict[str, JsonValue]:
         """The merge of what the leaves hand on; the input when no task completed."""
@@ -169,7 +177,7 @@ class RunPlan:
         rule = self._graph.tasks[task].rule
         if rule is None:
             return self._failed_upstream(task)
-        if evaluate(rule, self._status_of, view(self._input, flow)):
+        if evaluate(rule, self._status_of, self._view(flow)):
             return None
         return "Trigger rules not satisfied"
 

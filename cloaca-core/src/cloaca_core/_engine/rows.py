@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.outcome import Raised, Succeeded
 from cloaca_core.store.records import AttemptRow, storable_text
@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from cloaca_core._engine.active_run import ActiveRun
     from cloaca_core._engine.attempt import Job
     from cloaca_core._engine.recall import Resume
+
+
+ROW_BYTES: Final = 250
+"""About what a row takes besides its texts."""
+
+
+def weight_of(row: AttemptRow) -> int:
+    """About how many bytes a row takes, here and on its way to the database."""
+    weight = ROW_BYTES + len(row.change or "")
+    if row.error_message is not None:
+        weight += len(row.error_message) + len(row.error_traceback or "")
+    return weight
 
 
 def start_mark(job: Job) -> AttemptRow:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import time
 from collections.abc import Callable
@@ -117,8 +118,14 @@ class Takeover:
         if beat != row.beat:
             self._seen[row.id] = (row.beat, now)
             return False
-        ended = row.lease_until != IDLE and row.lease_until < self._store.lease_clock()
+        ended = row.lease_until != IDLE and self._lease_left(row) < 0
         return ended and now - since >= self._lease.interval
+
+    def _lease_left(self, row: RunnerRow) -> float:
+        """Seconds until a lease ends. One of an earlier boot is over, where it counts from boot."""
+        if self._store.lease_ends_with_boot and row.boot_id != self._identity.boot_id:
+            return -math.inf
+        return (row.lease_until - self._store.lease_clock()) / 1e6
 
     def _has_missed_its_chance(self, row: RunnerRow) -> bool:
         """True when it has kept silent although it could beat, and we were awake to see it."""
@@ -152,11 +159,10 @@ class Takeover:
         if self._warned:
             first = min(since for _, since in self._warned.values())
             return max(0.0, first + self._last_chance() - time.monotonic()) + A_LITTLE
-        ends = [row.lease_until for row in live if row.lease_until != IDLE]
-        if not ends:
+        left = [self._lease_left(row) for row in live if row.lease_until != IDLE]
+        if not left:
             return None
-        until = (min(ends) - self._store.lease_clock()) / 1e6
-        return min(max(until, 0.0) + self._lease.interval, LONGEST_SLEEP)
+        return min(max(min(left), 0.0) + self._lease.interval, LONGEST_SLEEP)
 
 
 def _process(row: RunnerRow) -> ProcessIdentity:

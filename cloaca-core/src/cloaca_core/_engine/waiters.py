@@ -11,12 +11,11 @@ from collections import OrderedDict
 from collections.abc import Collection
 from typing import Final, NamedTuple, TypeAlias
 
+from cloaca_core._engine.rows import weight_of
 from cloaca_core.store.records import AttemptRow, RunRow
 
 RECENT_RUNS: Final = 12_000
 RECENT_BYTES: Final = 32 << 20
-ROW_BYTES: Final = 250
-"""About what an attempt's row takes besides its texts; a graph may have ten thousand of them."""
 
 
 _Plain: TypeAlias = tuple[object, ...]
@@ -60,11 +59,7 @@ class RecentRuns:
 
 def _weight(ended: Ended) -> int:
     weight = len(ended.row.final_context or "")
-    for row in ended.attempts:
-        weight += ROW_BYTES + len(row.change or "")
-        if row.error_message is not None:
-            weight += len(row.error_message) + len(row.error_traceback or "")
-    return weight
+    return weight + sum([weight_of(row) for row in ended.attempts])
 
 
 class Waiters:

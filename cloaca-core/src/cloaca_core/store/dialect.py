@@ -53,6 +53,10 @@ class Dialect(Protocol):
     def lease_clock(self) -> int:
         """See ``Store.lease_clock``."""
 
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        """See ``Store.lease_ends_with_boot``."""
+
     async def wait_changed(self) -> None:
         """See ``Store.wait_changed``."""
 

@@ -81,6 +81,12 @@ class Store(Protocol):
         A SQLite store uses the time since boot (all its users share a machine).
         """
 
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        """True when the lease clock begins again with each boot of the machine, so that a lease
+        that was taken before the last one is over whatever its end says.
+        """
+
     async def register(self, runner: RunnerRow) -> None:
         """Add this runner, with beat 0 and ``fenced`` false."""
 

@@ -159,6 +159,10 @@ class SqlStore:
     def lease_clock(self) -> int:
         return self._dialect.lease_clock()
 
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        return self._dialect.lease_ends_with_boot
+
     async def register(self, runner: RunnerRow) -> None:
         register, get = self._queries.register, self._queries.get_runner
         values = runner._asdict()

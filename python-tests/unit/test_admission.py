@@ -1,0 +1,124 @@
+"""How many runs are taken on, and when: on an engine over the model store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+
+from model.memory_store import MemoryStore
+
+import cloaca_core.task
+from cloaca_core._engine.admission import Request
+from cloaca_core._engine.engine import Engine
+from cloaca_core.builder import WorkflowBuilder
+from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.registry import Registry
+from cloaca_core.store.records import RunRow
+from cloaca_core.testing.rows import new_run, runner, submit
+
+
+class Store(MemoryStore):
+    """The model, which says when a claim found something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.claimed = asyncio.Event()
+
+    async def claim(
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+    ) -> list[RunRow]:
+        rows = await super().claim(runner_id, workflows, limit, now)
+        if rows:
+            self.claimed.set()
+        return rows
+
+
+class Gate:
+    """A workflow whose runs stay until they are let go."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.open = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+        async def wait(context: object) -> None:
+            future = asyncio.run_coroutine_threadsafe(self.open.wait(), self._loop)
+            await asyncio.wrap_future(future)
+
+        with WorkflowBuilder("gate", registry=registry):
+            cloaca_core.task.task(id="only")(wait)
+
+
+@asynccontextmanager
+async def engine_with(**settings: Any) -> AsyncIterator[tuple[Engine, Store, Registry, Gate]]:
+    """An engine that has a gate to hold its places with."""
+    store, registry = Store(), Registry()
+    gate = Gate(registry)
+    config = DefaultRunnerConfig(**{"shutdown_grace_seconds": 0, **settings})
+    engine = Engine(store, config, registry)
+    await engine.start()
+    yield engine, store, registry, gate
+    gate.open.set()
+    await engine.shutdown()
+
+
+def request(registry: Registry, count: int = 1, **fields: Any) -> Request:
+    workflow = registry.find("gate")
+    return Request(workflow, ["{}"] * count, [{}] * count, "{}", **fields)
+
+
+async def test_what_is_over_the_limit_waits_in_the_table() -> None:
+    async with engine_with(max_active_runs=3) as (engine, store, registry, _):
+        await engine.submit(request(registry, count=10))
+
+        assert sum(run.owner is not None for run in store.runs.values()) == 3
+
+
+async def test_one_free_place_is_enough_to_claim() -> None:
+    """A claim prefers to fetch many, but does not wait for the runs here to end."""
+    async with engine_with(max_active_runs=8) as (engine, store, registry, _):
+        await engine.submit(request(registry, count=7))
+        await store.register(runner("other"))
+        await submit(store, new_run("waiting", owner=None, workflow="public::embedded::gate"))
+        await engine.resume()
+
+        async with asyncio.timeout(10):
+            await store.claimed.wait()
+        assert store.runs["waiting"].owner is not None
+
+
+async def test_a_run_that_a_body_of_ours_waits_for_is_taken_on_by_right() -> None:
+    async with engine_with(max_active_runs=1) as (engine, store, registry, _):
+        await engine.submit(request(registry))
+        (child,) = await engine.submit(request(registry, by_right=True))
+
+        assert store.runs[child].owner is not None
+
+
+async def test_what_a_body_only_submits_has_no_right() -> None:
+    async with engine_with(max_active_runs=1) as (engine, store, registry, _):
+        await engine.submit(request(registry, count=3))
+
+        assert sum(run.owner is not None for run in store.runs.values()) == 1
+
+
+async def test_nothing_is_taken_on_while_paused_but_what_is_waited_for() -> None:
+    async with engine_with() as (engine, store, registry, _):
+        await engine.pause()
+        (waits,) = await engine.submit(request(registry))
+        (child,) = await engine.submit(request(registry, by_right=True))
+
+        assert store.runs[waits].owner is None
+        assert store.runs[child].owner is not None
+
+
+async def test_a_place_that_becomes_free_is_filled_from_the_table() -> None:
+    async with engine_with(max_active_runs=1) as (engine, store, registry, gate):
+        first, second = await engine.submit(request(registry, count=2))
+        assert store.runs[second].owner is None
+        gate.open.set()
+
+        async with asyncio.timeout(10):
+            assert (await engine.wait(second, None)).row.status == "Completed"
+        assert store.runs[first].status == "Completed"
