@@ -227,3 +227,25 @@ def test_a_callback_that_makes_a_coroutine_without_saying_so_is_logged(
     (record,) = [each for each in caplog.records if "on_success" in each.getMessage()]
     assert "async" in record.getMessage()
     assert (vars(record)["run_id"], vars(record)["attempt"]) == (run.execution_id, 1)
+
+
+def test_the_time_of_a_callback_does_not_run_while_it_queues(
+    open_runner: Callable[..., cloaca.DefaultRunner],
+) -> None:
+    """Its only slot is taken for longer than its limit before it begins."""
+    runner = open_runner(max_concurrent_tasks=1)
+    told: list[str] = []
+    taken = threading.Event()
+
+    def occupy(context: cloaca.Context) -> None:
+        taken.wait(0.3)  # longer than the limit below; nobody sets it
+
+    with cloaca.WorkflowBuilder("occupied"):
+        cloaca.task(id="first", timeout_seconds=0.1, on_success=lambda *_: told.append("told"))(
+            lambda context: None
+        )
+        cloaca.task(id="second")(occupy)
+
+    runner.execute("occupied", timeout=30).raise_for_status()
+    assert told == ["told"]
+    assert runner.health()["abandoned_bodies"] == 0

@@ -14,17 +14,25 @@ from cloaca_core._engine.admission import Request
 from cloaca_core._engine.engine import Engine
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.registry import Registry
 from cloaca_core.store.records import RunRow
 from cloaca_core.testing.rows import new_run, runner, submit
 
 
 class Store(MemoryStore):
-    """The model, which says when a claim found something."""
+    """The model, which says when a claim found something, and can be busy."""
 
     def __init__(self) -> None:
         super().__init__()
         self.claimed = asyncio.Event()
+        self.busy_beats = 0
+
+    async def beat(self, runner_id: str, lease_until: int) -> bool:
+        if self.busy_beats:
+            self.busy_beats -= 1
+            raise StoreUnavailableError("database is locked")
+        return await super().beat(runner_id, lease_until)
 
     async def claim(
         self, runner_id: str, workflows: Collection[str], limit: int, now: int
@@ -122,3 +130,15 @@ async def test_a_place_that_becomes_free_is_filled_from_the_table() -> None:
         async with asyncio.timeout(10):
             assert (await engine.wait(second, None)).row.status == "Completed"
         assert store.runs[first].status == "Completed"
+
+
+async def test_a_busy_database_keeps_a_submitter_of_an_idle_runner_waiting_only() -> None:
+    """As it does one of a busy runner, whose rows the journal tries again to write."""
+    async with engine_with() as (engine, store, registry, _):
+        store.busy_beats = 2
+        engine._lease._last_beat = float("-inf")  # as after a while without runs
+
+        (run,) = await engine.submit(request(registry))
+
+        assert store.runs[run].owner is not None
+        assert store.busy_beats == 0

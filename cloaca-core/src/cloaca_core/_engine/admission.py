@@ -17,10 +17,10 @@ from weakref import WeakKeyDictionary
 from cloaca_core._engine import faults
 from cloaca_core._engine.active_run import ActiveRun
 from cloaca_core._engine.ids import RunIds
-from cloaca_core._engine.journal import Journal, Submission
+from cloaca_core._engine.journal import FIRST_PAUSE, LONGEST_PAUSE, Journal, Submission
 from cloaca_core._engine.plan_graph import PlanGraph, plan_graph
 from cloaca_core._engine.recall import Recalled, recall
-from cloaca_core.errors import StoreError
+from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
 from cloaca_core.json_values import JsonValue, decode
 from cloaca_core.store.records import AttemptRow, Committed, NewRun, RunRow
 from cloaca_core.store.states import RunStatus
@@ -119,12 +119,23 @@ class Admission:
     async def _accepted(self, request: Request) -> list[str]:
         if not self._journal.has_room():
             await self._journal.room()
-        if not self._lease.is_fresh():  # last: it has to be fresh when the rows go on their way
-            await self._lease.refresh()
+        await self._lease_taken()  # last: it has to be fresh when the rows go on their way
         rows = self._new_rows(request)
         accepted: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         self._hand_in(request, rows, accepted)
         return await accepted
+
+    async def _lease_taken(self) -> None:
+        """Hold a fresh lease. A busy database is tried again, as the journal does."""
+        pause = FIRST_PAUSE
+        while not self._lease.is_fresh():
+            try:
+                await self._lease.refresh()
+            except StoreFullError:
+                raise
+            except StoreUnavailableError:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
 
     def _new_rows(self, request: Request) -> list[NewRun]:
         places = min(self._places(request), len(request.data))

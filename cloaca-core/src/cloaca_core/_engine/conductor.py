@@ -26,7 +26,7 @@ from cloaca_core._engine.lending import Lending
 from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged, raised
 from cloaca_core._engine.planner import RunOver, Step
 from cloaca_core._engine.recall import FRESH, Resume
-from cloaca_core._engine.work import Stage, Work
+from cloaca_core._engine.work import LEAST_CHECK, Stage, Work
 from cloaca_core.context import Context
 from cloaca_core.errors import RecoveryLimitError, StoreDataError
 from cloaca_core.json_values import encode
@@ -42,8 +42,6 @@ PIPELINE_TIMEOUT: Final = "Pipeline timeout after"
 """How the error of a run that passed its deadline begins."""
 LAUNCHES_PER_PASS: Final = 500
 """Tasks that start in one go; heartbeats go in between."""
-LEAST_CHECK: Final = 0.001
-"""Seconds; a timer that comes a little early looks again after this long, not at once."""
 
 
 class Conductor:
@@ -311,7 +309,7 @@ class Conductor:
         run.time_limit = seconds
         spent = 0.0
         if run.epoch > 1 and run.row.started_at is not None:
-            spent = (_now() - run.row.started_at) / 1e6
+            spent = max(0.0, (_now() - run.row.started_at) / 1e6)  # a clock may step back
         self._run_times.add(run, max(0.0, seconds - spent))
 
     def _expire(self, run: ActiveRun) -> None:

@@ -109,7 +109,7 @@ class BodyLoop:
     def _begins(self, work: Work) -> bool:
         with self._lock:
             if not work.abandoned:
-                work.stage = Stage.RUNNING
+                work.begin()
             return not work.abandoned
 
     def _cancel(self, work: Work) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.deadlines import Deadlines
-from cloaca_core._engine.work import Stage, Work
+from cloaca_core._engine.work import LEAST_CHECK, Work
 
 if TYPE_CHECKING:
     from cloaca_core._engine.attempt import Job
@@ -49,8 +49,9 @@ class FollowUps:
 
     def _take_too_long(self, job: Job) -> None:
         work, _ = self._under_way[job]
-        if work.stage is Stage.QUEUED:  # the limit is for running, not for queueing
-            self._times.add(job, job.timeout)
+        left = job.timeout - work.seconds_running()  # the limit is for running, not for queueing
+        if left > 0:
+            self._times.add(job, max(left, LEAST_CHECK))
         elif self._executor.abandon(work):
             log.error("what follows task %r took too long", job.task.id, extra=job.log_ids())
             self._over(job)

@@ -146,7 +146,7 @@ class BodyThreads:
     def _begins(self, work: Work) -> bool:
         with self._lock:
             if not work.abandoned:
-                work.stage = Stage.RUNNING
+                work.begin()
             return not work.abandoned
 
     def _is_dismissed(self) -> bool:

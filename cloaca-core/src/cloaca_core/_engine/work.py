@@ -6,6 +6,10 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum
+from typing import Final
+
+LEAST_CHECK: Final = 0.001
+"""Seconds; a timer that comes a little early looks again after this long, not at once."""
 
 
 class BodyClock:
@@ -53,17 +57,27 @@ class Work(ABC):
     while it waits for another run. ``stage`` is moved on by the thread that runs it.
     """
 
-    __slots__ = ("abandoned", "finished", "holds_slot", "is_async", "leaves", "stage")
+    __slots__ = ("abandoned", "began", "finished", "holds_slot", "is_async", "leaves", "stage")
 
     def __init__(
         self, *, is_async: bool, finished: Callable[[Work], None] = lambda _: None
     ) -> None:
         self.is_async: bool = is_async
         self.abandoned: bool = False
+        self.began: float | None = None
         self.holds_slot: bool = True
         self.leaves: bool = False
         self.stage: Stage = Stage.HELD
         self.finished: Callable[[Work], None] = finished
+
+    def begin(self) -> None:
+        """Its thread or loop is about to run it."""
+        self.began = time.monotonic()
+        self.stage = Stage.RUNNING
+
+    def seconds_running(self) -> float:
+        """How long it has been running; 0 while it is queued."""
+        return 0.0 if self.began is None else time.monotonic() - self.began
 
     @abstractmethod
     def run(self) -> None:
