@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, overload
 
 from cloaca_core.arguments import number, wrong_type
+from cloaca_core.callables import is_async_callable
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.namespace import check_name
 from cloaca_core.retry import policy_from_arguments
@@ -317,12 +318,3 @@ def _check_arguments(function: TaskFunction, signature: inspect.Signature, count
             "A task function is called with its context, and with a second argument only if that "
             f"is named handle or task_handle; {function!r} cannot be called so: {error}"
         ) from error
-
-
-def is_async_callable(function: TaskFunction) -> bool:
-    """True when calling the function gives a coroutine."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - not whether it can be called, but what
-    )
