@@ -118,7 +118,8 @@ class Collector(Protocol):
 
 
 current_collector: ContextVar[Collector | None] = ContextVar("current_collector", default=None)
-"""The innermost open block of this thread and asyncio task."""
+"""The innermost block. Threads and asyncio tasks inherit a copy; their block it is not, and the
+collector refuses them."""
 
 
 @overload
@@ -205,14 +206,19 @@ def task(
 def _declare(options: Options, function: FunctionT) -> FunctionT:
     collector = current_collector.get()
     if collector is None:
-        raise DefinitionError(
-            "No workflow context available. Tasks must be defined within a WorkflowBuilder "
-            "context manager."
-        )
+        raise no_open_block()
     takes_handle = _takes_handle(function)
     task_id = options.id or _name_of(function)
     collector.declare(DeclaredTask(task_id, function, takes_handle, options))
     return function
+
+
+def no_open_block() -> DefinitionError:
+    """The error for a task that no block collects, to be raised by the caller."""
+    return DefinitionError(
+        "No workflow context available. Tasks must be defined within a WorkflowBuilder "
+        "context manager."
+    )
 
 
 # -- the options ---------------------------------------------------------------------------------
