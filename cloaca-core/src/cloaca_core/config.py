@@ -27,9 +27,11 @@ TriggerRuleName: TypeAlias = Literal["none_failed", "always"]
 def _default_pool_size() -> int:
     """SQLite uses one connection whatever this says; 10 is for a server."""
     # Here, not above: looking for backends imports their drivers, which most configs never need.
-    from cloaca_core.backends import chosen_backend, forced_backend
+    from cloaca_core.backends import available_backends, forced_backend
 
-    return 1 if (forced_backend() or chosen_backend()) == "sqlite" else 10
+    forced = forced_backend()
+    names = {forced} if forced else {found.name for found in available_backends() if found.usable}
+    return 1 if names == {"sqlite"} else 10
 
 
 class _WorkflowTimeout:
