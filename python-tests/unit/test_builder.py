@@ -205,6 +205,41 @@ class TestCurrentBuilder:
             found = [one.id for one in registry.find(name).tasks]
             assert found == [f"{name}{number}" for number in range(20)]
 
+    def test_a_thread_that_inherits_an_open_block_is_not_inside_it(
+        self, registry: Registry
+    ) -> None:
+        async def main() -> None:
+            with WorkflowBuilder("w", registry=registry) as builder:
+                task(id="mine")(noop)
+                with pytest.raises(DefinitionError, match="No workflow context available"):
+                    await asyncio.to_thread(task(id="its"), noop)
+            assert [each.id for each in builder.workflow.tasks] == ["mine"]
+
+        asyncio.run(main())
+
+    def test_an_asyncio_task_that_inherits_a_block_is_not_inside_it(
+        self, registry: Registry
+    ) -> None:
+        async def declare(gate: asyncio.Event) -> None:
+            await gate.wait()
+            task(id="its")(noop)
+
+        async def main() -> None:
+            gate = asyncio.Event()
+            with WorkflowBuilder("w", registry=registry) as builder:
+                task(id="mine")(noop)
+                late = asyncio.create_task(declare(gate))
+                already_open = asyncio.Event()
+                already_open.set()
+                with pytest.raises(DefinitionError, match="No workflow context available"):
+                    await asyncio.create_task(declare(already_open))
+            gate.set()
+            with pytest.raises(DefinitionError, match="No workflow context available"):
+                await late
+            assert [each.id for each in builder.workflow.tasks] == ["mine"]
+
+        asyncio.run(main())
+
     def test_asyncio_tasks_do_not_collect_for_each_other(self, registry: Registry) -> None:
         async def make(name: str) -> None:
             with WorkflowBuilder(name, registry=registry):

@@ -360,3 +360,19 @@ class TestAsAValue:
         assert config.max_concurrent_tasks == 7
         with pytest.raises(ConfigError):
             other.max_concurrent_tasks = 0
+
+
+@pytest.mark.parametrize(
+    ("forced", "size"),
+    [
+        ("sqlite", 1),
+        (" SQLite ", 1),  # as the backend's own reader takes it
+        ("postgres", 10),
+    ],
+)
+def test_the_pool_is_that_of_the_forced_backend(
+    monkeypatch: pytest.MonkeyPatch, forced: str, size: int
+) -> None:
+    monkeypatch.setenv("CLOACA_BACKEND", forced)
+
+    assert DefaultRunnerConfig().db_pool_size == size

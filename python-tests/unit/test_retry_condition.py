@@ -17,6 +17,13 @@ class SlowError(TimeoutError):
     pass
 
 
+class AsyncJudge:
+    """Async, but no ``async def``: what it returns would always be true."""
+
+    async def __call__(self, error: BaseException) -> bool:
+        return bool(error.args)
+
+
 class TestErrorText:
     def test_it_keeps_the_name_of_the_class_and_the_message(self) -> None:
         assert ErrorText.of(ValueError("bad")) == ErrorText("ValueError", "bad")
@@ -136,6 +143,6 @@ class TestExceptionClasses:
         async def judge(error: BaseException) -> bool:
             return True
 
-        for value in (5, "all", judge, int, [KeyError, 5], [KeyError()]):
+        for value in (5, "all", judge, AsyncJudge(), int, [KeyError, 5], [KeyError()]):
             with pytest.raises(DefinitionTypeError, match=r"^c must "):
                 checked_condition("c", value)

@@ -16,7 +16,7 @@ import pytest
 from cloaca_core.errors import CloacaError, DefinitionError, DefinitionTypeError
 from cloaca_core.retry import RetryPolicy
 from cloaca_core.rules import always, task_success
-from cloaca_core.task import DeclaredTask, Task, current_collector, is_async_callable, task
+from cloaca_core.task import DeclaredTask, Task, current_collector, task
 
 
 class Collected(list[DeclaredTask]):
@@ -270,7 +270,6 @@ class TestFunctions:
     def test_sync_and_async_are_told_apart(
         self, block: Collected, function: Callable[..., object], expected: bool
     ) -> None:
-        assert is_async_callable(function) is expected
         task(id="a")(function)
         assert block.only().is_async is expected
 

@@ -74,7 +74,7 @@ def backend_for(url: str) -> Backend:
 
 def get_backend() -> str:
     """The name of the one backend that can work here, or of the one that is forced."""
-    if forced := _forced():
+    if forced := forced_backend():
         _load(_source_named(forced))
         return forced
     usable = [each.name for each in available_backends() if each.usable]
@@ -143,7 +143,7 @@ def _source_named(name: str) -> _Source:
 
 
 def _refuse_if_another_is_forced(source: _Source) -> None:
-    forced = _forced()
+    forced = forced_backend()
     if forced and _source_named(forced) != source:
         raise BackendForcedError(
             f"{FORCE_VARIABLE} forces the backend {forced!r}, but the database URL is for "
@@ -151,7 +151,8 @@ def _refuse_if_another_is_forced(source: _Source) -> None:
         )
 
 
-def _forced() -> str:
+def forced_backend() -> str:
+    """The name that ``CLOACA_BACKEND`` forces, "" when it is not set. The one reader of it."""
     return os.environ.get(FORCE_VARIABLE, "").strip().lower()
 
 

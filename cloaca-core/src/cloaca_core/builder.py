@@ -6,16 +6,28 @@ nothing is registered when its body raised or the graph does not hold together.
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from cloaca_core.arguments import wrong_type
 from cloaca_core.block import Block
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, WorkflowValidationError
 from cloaca_core.namespace import SEPARATOR, check_name
 from cloaca_core.registry import Registry, default_registry
-from cloaca_core.task import Collector, DeclaredTask, Reference, current_collector, is_reference
+from cloaca_core.task import (
+    Collector,
+    DeclaredTask,
+    Reference,
+    current_collector,
+    is_reference,
+    no_open_block,
+)
 from cloaca_core.workflow import Workflow
+
+_Place: TypeAlias = "tuple[int, asyncio.Task[object] | None]"
+"""Where code runs: its thread, and its asyncio task if it has one."""
 
 
 class WorkflowBuilder:
@@ -48,7 +60,7 @@ class WorkflowBuilder:
         self._tags: dict[str, str] = {}
         self._result: Workflow | None = None
         self._outer: Collector | None = None
-        self._is_open = False
+        self._opened_in: _Place | None = None
         self._start()
 
     def _start(self) -> None:
@@ -104,7 +116,13 @@ class WorkflowBuilder:
         return task_id
 
     def declare(self, declared: DeclaredTask) -> None:
-        """Take a decorated function; ``@task`` calls this."""
+        """Take a decorated function; ``@task`` calls this.
+
+        Refused where the block is only inherited: a thread or an asyncio task that it started
+        would race with its end, after which nobody reads what is declared.
+        """
+        if self._opened_in != _here():
+            raise no_open_block()
         self._block.add(declared)
 
     def build(self) -> Workflow:
@@ -144,10 +162,10 @@ class WorkflowBuilder:
     # -- the block -------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        if self._is_open:
+        if self._opened_in is not None:
             raise DefinitionError(f"The block of {self!r} is already open")
         self._start()
-        self._is_open = True
+        self._opened_in = _here()
         self._result = None
         self._outer = current_collector.get()
         current_collector.set(self)
@@ -161,10 +179,17 @@ class WorkflowBuilder:
     ) -> None:
         current_collector.set(self._outer)
         self._outer = None
-        self._is_open = False
+        self._opened_in = None
         if exc_type is None:
             self._result = self._workflow("Workflow validation failed: ")
             self._registry.register(self._result)
+
+
+def _here() -> _Place:
+    try:
+        return threading.get_ident(), asyncio.current_task()
+    except RuntimeError:  # no loop runs in this thread
+        return threading.get_ident(), None
 
 
 def _part(parameter: str, given: str | None, *, default: str) -> str:

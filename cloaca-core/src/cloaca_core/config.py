@@ -27,9 +27,9 @@ TriggerRuleName: TypeAlias = Literal["none_failed", "always"]
 def _default_pool_size() -> int:
     """SQLite uses one connection whatever this says; 10 is for a server."""
     # Here, not above: looking for backends imports their drivers, which most configs never need.
-    from cloaca_core.backends import available_backends
+    from cloaca_core.backends import available_backends, forced_backend
 
-    forced = os.environ.get("CLOACA_BACKEND")
+    forced = forced_backend()
     names = {forced} if forced else {found.name for found in available_backends() if found.usable}
     return 1 if names == {"sqlite"} else 10
 

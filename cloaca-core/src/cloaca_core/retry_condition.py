@@ -6,12 +6,12 @@ Judges a live exception, or the text that is left of one; knows nothing of attem
 from __future__ import annotations
 
 import builtins
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, assert_never
 
 from cloaca_core.arguments import wrong_type
+from cloaca_core.callables import is_async_callable
 from cloaca_core.errors import DefinitionTypeError, StoreUnavailableError
 
 
@@ -146,7 +146,7 @@ def checked_condition(name: str, value: object) -> Condition:
         return _exception_classes(name, value)
     if isinstance(value, type):
         return _exception_classes(name, (value,))
-    if callable(value) and not inspect.iscoroutinefunction(value):
+    if callable(value) and not is_async_callable(value):
         return value
     raise wrong_type(
         name, "a RetryCondition, exception classes or a function that is not async", value

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, overload
 
 from cloaca_core.arguments import number, wrong_type
+from cloaca_core.callables import is_async_callable
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.namespace import check_name
 from cloaca_core.retry import policy_from_arguments
@@ -117,7 +118,8 @@ class Collector(Protocol):
 
 
 current_collector: ContextVar[Collector | None] = ContextVar("current_collector", default=None)
-"""The innermost open block of this thread and asyncio task."""
+"""The innermost block. Threads and asyncio tasks inherit a copy; their block it is not, and the
+collector refuses them."""
 
 
 @overload
@@ -204,14 +206,19 @@ def task(
 def _declare(options: Options, function: FunctionT) -> FunctionT:
     collector = current_collector.get()
     if collector is None:
-        raise DefinitionError(
-            "No workflow context available. Tasks must be defined within a WorkflowBuilder "
-            "context manager."
-        )
+        raise no_open_block()
     takes_handle = _takes_handle(function)
     task_id = options.id or _name_of(function)
     collector.declare(DeclaredTask(task_id, function, takes_handle, options))
     return function
+
+
+def no_open_block() -> DefinitionError:
+    """The error for a task that no block collects, to be raised by the caller."""
+    return DefinitionError(
+        "No workflow context available. Tasks must be defined within a WorkflowBuilder "
+        "context manager."
+    )
 
 
 # -- the options ---------------------------------------------------------------------------------
@@ -317,12 +324,3 @@ def _check_arguments(function: TaskFunction, signature: inspect.Signature, count
             "A task function is called with its context, and with a second argument only if that "
             f"is named handle or task_handle; {function!r} cannot be called so: {error}"
         ) from error
-
-
-def is_async_callable(function: TaskFunction) -> bool:
-    """True when calling the function gives a coroutine."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - not whether it can be called, but what
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from cloaca_core.errors import StoreOpenError
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.sql_store import SqlStore
 from cloaca_sqlite._version import __version__
@@ -30,7 +31,11 @@ class SqliteBackend:
         return f"this Python has SQLite {sqlite3.sqlite_version}; {needed} or newer is needed"
 
     def check_url(self, url: str) -> None:
-        parse(url)
+        if parse(url).mode == "ro":
+            raise StoreOpenError(
+                "mode=ro: a runner writes to its database, if only that it is there; "
+                "accepted are mode=rwc, rw and memory"
+            )
 
     async def open(self, url: str, options: StoreOptions) -> Store:  # noqa: ARG002 - no network
         return SqlStore(await open_dialect(parse(url)))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from cloaca_core._engine.coroutines import BodyLoop
 from cloaca_core._engine.threads import BodyThreads
 from cloaca_core._engine.work import Stage, Work
-from cloaca_core.task import is_async_callable
+from cloaca_core.callables import is_async_callable
 
 log = logging.getLogger("cloaca.engine")
 
