@@ -251,6 +251,15 @@ class Engine:
         running = self._conductor.marks_of(run_id)
         return row, rows + [m for m in running if (m.task_id, m.attempt) not in recorded]
 
+    async def task_ids(self, row: RunRow) -> list[str]:
+        """The tasks of the definition that the run has; none where that is not known."""
+        if (run := self._conductor.runs.get(row.id)) is not None:
+            return [task.id for task in run.graph.tasks]
+        workflow = self._registry.get(row.workflow)
+        if workflow is None or workflow.version != row.version:
+            return []
+        return [task.id for task in workflow.tasks]
+
     async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
         """The runs that match, newest first."""
         self._check_open()
