@@ -76,13 +76,13 @@ class RunHandle(_Run):
         """
         refuse_blocking_call()
         seconds = checked_timeout(timeout)
-        return PipelineResult(*wait_for(self._end(), seconds))
+        return PipelineResult(*wait_for(self._end(), seconds, (self._id,)))
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
         refuse_blocking_call()
         seconds = checked_timeout(timeout)
-        wait_for(self._end(), seconds)
+        wait_for(self._end(), seconds, (self._id,))
 
     def tasks(self) -> dict[str, TaskResult]:
         """Where each task stands, by id, in definition order where the workflow is known."""
@@ -107,12 +107,12 @@ class AsyncRunHandle(_Run):
     async def result(self, timeout: float | None = None) -> PipelineResult:
         """Wait for the end and return the result; see ``RunHandle.result``."""
         seconds = checked_timeout(timeout)
-        return PipelineResult(*await awaited(self._end(), seconds))
+        return PipelineResult(*await awaited(self._end(), seconds, (self._id,)))
 
     async def wait(self, timeout: float | None = None) -> None:
         """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
         seconds = checked_timeout(timeout)
-        await awaited(self._end(), seconds)
+        await awaited(self._end(), seconds, (self._id,))
 
     async def tasks(self) -> dict[str, TaskResult]:
         """Where each task stands, by id, in definition order where the workflow is known."""
