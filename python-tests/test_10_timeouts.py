@@ -208,3 +208,27 @@ def test_so_is_the_timeout_of_a_wait(runner: cloaca.DefaultRunner, seconds: floa
         runner.execute("quick", timeout=seconds)
     assert not isinstance(caught.value, TimeoutError)
     assert [run.id for run in runner.list_runs()] == [handle.id]
+
+
+def test_the_run_of_a_wait_that_ended_can_be_found_again(
+    runner: cloaca.DefaultRunner, release: threading.Event
+) -> None:
+    with cloaca.WorkflowBuilder("patient"):
+        cloaca.task(id="only")(lambda context: {"released": release.wait(WAIT)})
+    with pytest.raises(cloaca.PipelineTimeoutError, match="goes on") as caught:
+        runner.execute("patient", timeout=1)
+    release.set()
+    assert caught.value.timeout == 1
+    assert caught.value.run_id is not None
+    found = runner.get_run(caught.value.run_id)
+    assert found.result(WAIT).final_context.to_dict() == {"released": True}
+
+
+def test_a_deadline_names_the_run(open_runner: OpenRunner, release: threading.Event) -> None:
+    runner = open_runner(pipeline_timeout_seconds=1)
+    with cloaca.WorkflowBuilder("doomed"):
+        cloaca.task(id="only")(lambda context: {"released": release.wait(WAIT)})
+    with pytest.raises(cloaca.PipelineTimeoutError) as caught:
+        runner.execute("doomed")
+    (run,) = runner.list_runs()
+    assert (caught.value.run_id, caught.value.timeout) == (run.id, 1)

@@ -65,6 +65,17 @@ def test_tasks_tell_where_each_one_stands(runner: cloaca.DefaultRunner, gate: Ga
     assert [task.status for task in handle.tasks().values()] == ["Completed"] * 3
 
 
+def test_a_later_definition_adds_no_tasks(runner: cloaca.DefaultRunner, gate: Gate) -> None:
+    handle = runner.submit("gated")
+    assert gate.inside.wait(WAIT)
+    with cloaca.WorkflowBuilder("gated"):
+        cloaca.task(id="other")(lambda context: None)
+    assert list(handle.tasks()) == ["before", "gate", "after"]
+    gate.open.set()
+    handle.wait(WAIT)
+    assert set(handle.tasks()) == {"before", "gate", "after"}
+
+
 def test_events_tell_what_happened_in_order(runner: cloaca.DefaultRunner) -> None:
     def flaky(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
         if handle.attempt == 1:

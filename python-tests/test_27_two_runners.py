@@ -89,3 +89,15 @@ def test_the_other_runner_still_runs_one_body_at_a_time_after_that(
         run.result().raise_for_status()
 
     assert most == [ONE_BODY]
+
+
+def test_a_runner_id_is_used_once(database_url: str) -> None:
+    config = cloaca.DefaultRunnerConfig(runner_id="me")
+    with (
+        cloaca.DefaultRunner(database_url, config=config),
+        pytest.raises(ValueError, match="runner_id 'me' is in use") as caught,
+    ):
+        cloaca.DefaultRunner(database_url, config=config)
+    assert isinstance(caught.value, cloaca.StoreOpenError)
+    with cloaca.DefaultRunner(database_url, config=config) as runner:
+        assert runner.health()["runner_id"] == "me"

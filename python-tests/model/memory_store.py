@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Collection
 
-from cloaca_core.errors import StoreDataError, StoreError
+from cloaca_core.errors import StoreDataError, StoreOpenError
 from cloaca_core.store.records import (
     AttemptRow,
     Batch,
@@ -164,7 +164,7 @@ class MemoryStore:
         fresh = runner._replace(beat=0, fenced=False)
         found = self.registered.setdefault(runner.id, fresh)
         if found._replace(beat=0, fenced=False, lease_until=runner.lease_until) != fresh:
-            raise StoreError(f"another process has registered a runner of the id {runner.id!r}")
+            raise StoreOpenError(f"runner_id {runner.id!r} is in use by another runner")
 
     async def beat(self, runner_id: str, lease_until: int) -> bool:
         if not self._is_live(runner_id):

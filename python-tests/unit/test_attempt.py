@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -87,6 +88,20 @@ class TestChanges:
         message = f"task 't' returned {type(value).__name__}; accepted: a Context, a mapping"
         with pytest.raises(ContextTypeError, match=message):
             change_by(lambda _: value)
+
+    def test_a_coroutine_is_closed_and_refused_with_what_to_write(self) -> None:
+        async def nobody_awaits(context: Context) -> None:
+            context["x"] = 1
+
+        made: list[Coroutine[Any, Any, None]] = []
+
+        def body(context: Context) -> object:
+            made.append(nobody_awaits(context))
+            return made[0]
+
+        with pytest.raises(ContextTypeError, match=r"returned coroutine; .* with async def and"):
+            change_by(body)
+        assert inspect.getcoroutinestate(made[0]) == inspect.CORO_CLOSED
 
 
 def job_of(body: Callable[..., Any], *, max_bytes: int = 1 << 20) -> Job:

@@ -205,7 +205,7 @@ class TestWakeUps:
 
     async def test_a_failed_opening_leaves_no_listener_behind(self, scene: Scene) -> None:
         await scene.store.register(runner("taken"))
-        with pytest.raises(Exception, match="another process has registered"):
+        with pytest.raises(Exception, match="in use by another runner"):
             await scene.open(runner_id="taken")
 
         assert not scene.registry._callbacks

@@ -162,7 +162,17 @@ class RunFailedError(CloacaError, RuntimeError):
 
 
 class PipelineTimeoutError(CloacaError, ValueError, TimeoutError):
-    """A run passed its deadline, or a wait for it ended first."""
+    """A run passed its deadline, or a wait for it ended first.
+
+    ``run_id`` is None when the wait ended before the run was accepted; ``timeout`` is in seconds.
+    """
+
+    def __init__(
+        self, message: str, *, run_id: str | None = None, timeout: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.timeout = timeout
 
 
 class RecoveryLimitError(CloacaError, RuntimeError):

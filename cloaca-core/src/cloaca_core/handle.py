@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.calls import (
@@ -19,7 +18,6 @@ from cloaca_core.results import PipelineResult, RunEvent, TaskResult, run_events
 if TYPE_CHECKING:
     from cloaca_core._engine.host import EngineHost
     from cloaca_core._engine.waiters import Ended
-    from cloaca_core.store.records import AttemptRow, RunRow
 
 
 class _Run:
@@ -45,10 +43,6 @@ class _Run:
         done.set_result(known)
         return done
 
-    def _tasks(self, row: RunRow, attempts: Sequence[AttemptRow]) -> dict[str, TaskResult]:
-        workflow = self._host.registry.get(row.workflow)
-        return task_results(attempts, [] if workflow is None else [t.id for t in workflow.tasks])
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Run) and other._id == self._id
 
@@ -57,6 +51,12 @@ class _Run:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(id={self._id!r})"
+
+
+async def _tasks(engine: Engine, run_id: str) -> dict[str, TaskResult]:
+    """Where each task of a run stands; runs on the engine's loop."""
+    row, attempts = await engine.attempts(run_id)
+    return task_results(attempts, await engine.task_ids(row))
 
 
 class RunHandle(_Run):
@@ -76,18 +76,18 @@ class RunHandle(_Run):
         """
         refuse_blocking_call()
         seconds = checked_timeout(timeout)
-        return PipelineResult(*wait_for(self._end(), seconds))
+        return PipelineResult(*wait_for(self._end(), seconds, (self._id,)))
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
         refuse_blocking_call()
         seconds = checked_timeout(timeout)
-        wait_for(self._end(), seconds)
+        wait_for(self._end(), seconds, (self._id,))
 
     def tasks(self) -> dict[str, TaskResult]:
         """Where each task stands, by id, in definition order where the workflow is known."""
         refuse_blocking_call()
-        return self._tasks(*wait_for(self._host.send(Engine.attempts, self._id)))
+        return wait_for(self._host.send(_tasks, self._id))
 
     def events(self) -> list[RunEvent]:
         """What has happened so far, in the order of time."""
@@ -107,16 +107,16 @@ class AsyncRunHandle(_Run):
     async def result(self, timeout: float | None = None) -> PipelineResult:
         """Wait for the end and return the result; see ``RunHandle.result``."""
         seconds = checked_timeout(timeout)
-        return PipelineResult(*await awaited(self._end(), seconds))
+        return PipelineResult(*await awaited(self._end(), seconds, (self._id,)))
 
     async def wait(self, timeout: float | None = None) -> None:
         """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
         seconds = checked_timeout(timeout)
-        await awaited(self._end(), seconds)
+        await awaited(self._end(), seconds, (self._id,))
 
     async def tasks(self) -> dict[str, TaskResult]:
         """Where each task stands, by id, in definition order where the workflow is known."""
-        return self._tasks(*await awaited(self._host.send(Engine.attempts, self._id)))
+        return await awaited(self._host.send(_tasks, self._id))
 
     async def events(self) -> list[RunEvent]:
         """What has happened so far, in the order of time."""

@@ -34,7 +34,8 @@ def _result(ended: Ended) -> PipelineResult:
     """The result for ``execute``, which raises when the run has passed its deadline."""
     message = ended.row.error_message
     if message is not None and message.startswith(PIPELINE_TIMEOUT):
-        raise PipelineTimeoutError(message)
+        limit = float(message.removeprefix(PIPELINE_TIMEOUT).removesuffix("s"))
+        raise PipelineTimeoutError(message, run_id=ended.row.id, timeout=limit)
     return PipelineResult(*ended)
 
 
@@ -85,8 +86,9 @@ class DefaultRunner:
         refuse_blocking_call()
         seconds = checked_timeout(timeout)
         request = self._host.requests.request(workflow_name, [context], numbered=True)
-        future = self._host.send(Engine.execute, request, current_job())
-        return _result(wait_for(future, seconds))
+        run: list[str] = []
+        future = self._host.send(Engine.execute, request, current_job(), run.append)
+        return _result(wait_for(future, seconds, run))
 
     def submit(
         self,
@@ -233,8 +235,9 @@ class AsyncRunner:
         """Run a workflow and wait for its end; see ``DefaultRunner.execute``."""
         seconds = checked_timeout(timeout)
         request = self._host.requests.request(workflow_name, [context], numbered=True)
-        future = self._host.send(Engine.execute, request, current_job())
-        return _result(await awaited(future, seconds))
+        run: list[str] = []
+        future = self._host.send(Engine.execute, request, current_job(), run.append)
+        return _result(await awaited(future, seconds, run))
 
     async def submit(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
@@ -190,8 +191,16 @@ def change_of(
         return _changed_keys(given, context._data, context._touched)
     raise ContextTypeError(
         f"task {task_id!r} returned {type(value).__name__}; "
-        "accepted: a Context, a mapping of changes, or None"
+        f"accepted: a Context, a mapping of changes, or None{_hint(value)}"
     )
+
+
+def _hint(value: object) -> str:
+    """What to write instead. A coroutine is closed: Python would complain about it on stderr."""
+    if not inspect.iscoroutine(value):
+        return ""
+    value.close()
+    return ". Nobody awaits it: define the task with async def and await it there"
 
 
 def _changed_keys(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+from collections.abc import Sequence
 from typing import TypeVar
 
 from cloaca_core._engine.attempt import CURRENT_JOB, Job
@@ -24,8 +25,13 @@ def checked_timeout(timeout: float | None) -> float | None:
     return None if timeout is None else min(number("timeout", timeout), threading.TIMEOUT_MAX)
 
 
-def wait_for(future: concurrent.futures.Future[T], timeout: float | None = None) -> T:
-    """The future's result, on a thread that may block. Ctrl-C ends the wait at once."""
+def wait_for(
+    future: concurrent.futures.Future[T], timeout: float | None = None, run: Sequence[str] = ()
+) -> T:
+    """The future's result, on a thread that may block. Ctrl-C ends the wait at once.
+
+    ``run`` holds the id of the run that is waited for, as soon as that is known.
+    """
     try:
         return future.result(timeout)
     except concurrent.futures.CancelledError:
@@ -33,28 +39,36 @@ def wait_for(future: concurrent.futures.Future[T], timeout: float | None = None)
     except TimeoutError:
         if future.done():
             raise  # the engine's own
-        raise PipelineTimeoutError(
-            f"no end after {timeout:g} s of waiting; the run goes on"
-        ) from None
+        raise _no_end(timeout, run) from None
     finally:
         future.cancel()
 
 
-async def awaited(future: concurrent.futures.Future[T], timeout: float | None = None) -> T:
-    """The future's result, on any loop."""
+async def awaited(
+    future: concurrent.futures.Future[T], timeout: float | None = None, run: Sequence[str] = ()
+) -> T:
+    """The future's result, on any loop; ``run`` as in ``wait_for``."""
     try:
         async with asyncio.timeout(timeout) as limit:
             return await asyncio.wrap_future(future)
     except TimeoutError:
         if not limit.expired():
             raise
-        raise PipelineTimeoutError(
-            f"no end after {timeout:g} s of waiting; the run goes on"
-        ) from None
+        raise _no_end(timeout, run) from None
     except asyncio.CancelledError:
         if not future.cancelled() or _is_cancelled_itself():
             raise
         raise RunnerClosedError(CLOSED) from None
+
+
+def _no_end(timeout: float | None, run: Sequence[str]) -> PipelineTimeoutError:
+    """The error for a wait that ended first."""
+    waited = f"after {timeout} s of waiting"
+    if not run:
+        message = f"no answer {waited}: it is not known whether the run was accepted"
+        return PipelineTimeoutError(message, timeout=timeout)
+    message = f"no end {waited}; run {run[0]} goes on"
+    return PipelineTimeoutError(message, run_id=run[0], timeout=timeout)
 
 
 def _is_cancelled_itself() -> bool:

@@ -167,13 +167,20 @@ class Engine:
         self._check_open()
         return await self._admission.submit(request)
 
-    async def execute(self, request: Request, waiting: Job | None) -> Ended:
-        """Submit one run and wait for its end; ``waiting`` is the body that does so, if any."""
+    async def execute(
+        self,
+        request: Request,
+        waiting: Job | None,
+        accepted: Callable[[str], None] = lambda _: None,
+    ) -> Ended:
+        """Submit one run and wait for its end; ``waiting`` is the body that does so, if any.
+        ``accepted`` is called with the run's id as soon as that is durable.
+        """
         self._check_open()
         if waiting is not None and self._conductor.owns(waiting):
             request = replace(request, by_right=True)
         async with self._away(waiting):
-            return await self._submit_and_wait(request)
+            return await self._submit_and_wait(request, accepted)
 
     async def wait(self, run_id: str, waiting: Job | None) -> Ended:
         """Wait for the end of a run, whoever runs it."""
@@ -197,8 +204,9 @@ class Engine:
         finally:
             await asyncio.shield(asyncio.create_task(self._conductor.lending.reclaim(job)))
 
-    async def _submit_and_wait(self, request: Request) -> Ended:
+    async def _submit_and_wait(self, request: Request, accepted: Callable[[str], None]) -> Ended:
         (run_id,) = await self._admission.submit(request)
+        accepted(run_id)
         return await self._wait(run_id)
 
     async def _wait(self, run_id: str) -> Ended:
@@ -250,6 +258,15 @@ class Engine:
         recorded = {(each.task_id, each.attempt) for each in rows}
         running = self._conductor.marks_of(run_id)
         return row, rows + [m for m in running if (m.task_id, m.attempt) not in recorded]
+
+    async def task_ids(self, row: RunRow) -> list[str]:
+        """The tasks of the definition that the run has; none where that is not known."""
+        if (run := self._conductor.runs.get(row.id)) is not None:
+            return [task.id for task in run.graph.tasks]
+        workflow = self._registry.get(row.workflow)
+        if workflow is None or workflow.version != row.version:
+            return []
+        return [task.id for task in workflow.tasks]
 
     async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
         """The runs that match, newest first."""

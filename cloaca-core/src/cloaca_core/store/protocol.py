@@ -88,7 +88,9 @@ class Store(Protocol):
         """
 
     async def register(self, runner: RunnerRow) -> None:
-        """Add this runner, with beat 0 and ``fenced`` false."""
+        """Add this runner, with beat 0 and ``fenced`` false. Sent again it changes nothing;
+        ``StoreOpenError`` when another runner, of this process or not, has the id.
+        """
 
     async def beat(self, runner_id: str, lease_until: int) -> bool:
         """Renew the lease and count the beat; false when the runner was fenced or removed."""

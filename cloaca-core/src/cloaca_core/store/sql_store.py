@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
-from cloaca_core.errors import StoreError
+from cloaca_core.errors import StoreOpenError
 from cloaca_core.store.dialect import Dialect, Step
 from cloaca_core.store.queries import Row, Statement, load_statements
 from cloaca_core.store.records import (
@@ -169,7 +169,7 @@ class SqlStore:
         insert = Step(register, tuple([values[name] for name in register.parameters]))
         found = await self._dialect.write([insert, Step(get, (runner.id,))])
         if not _same_process(_runner(found[1][0]), runner):
-            raise StoreError(f"another process has registered a runner of the id {runner.id!r}")
+            raise StoreOpenError(f"runner_id {runner.id!r} is in use by another runner")
 
     async def beat(self, runner_id: str, lease_until: int) -> bool:
         return bool(await self._write(self._queries.beat, id=runner_id, lease_until=lease_until))

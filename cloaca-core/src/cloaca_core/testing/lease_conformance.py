@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from cloaca_core.errors import StoreError
+from cloaca_core.errors import StoreOpenError
 from cloaca_core.store.protocol import Store
+from cloaca_core.store.records import RunnerRow
 from cloaca_core.store.states import TaskStatus
 from cloaca_core.testing.rows import (
     LATER,
@@ -53,11 +54,20 @@ class LeaseConformance:
 
         assert await store.runners() == [runner("r1")._replace(beat=1, lease_until=2000)]
 
-    async def test_another_process_cannot_register_the_same_id(self, store: Store) -> None:
+    @pytest.mark.parametrize(
+        "other",
+        [
+            runner("r1")._replace(pid=18),  # of another process
+            runner("r1")._replace(started_at=NOW + 1),  # a second one of the same process
+        ],
+    )
+    async def test_another_runner_cannot_register_the_same_id(
+        self, store: Store, other: RunnerRow
+    ) -> None:
         await store.register(runner("r1"))
 
-        with pytest.raises(StoreError, match="r1"):
-            await store.register(runner("r1")._replace(pid=18))
+        with pytest.raises(StoreOpenError, match=r"^runner_id 'r1' is in use by another runner$"):
+            await store.register(other)
 
     async def test_a_beat_renews_the_lease_and_is_counted(self, store: Store) -> None:
         await store.register(runner("r1"))

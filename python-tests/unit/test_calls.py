@@ -1,0 +1,50 @@
+"""A wait that ends first says which run goes on, or that it is not known whether one does."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Sequence
+
+import pytest
+
+from cloaca_core._engine.calls import awaited, wait_for
+from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError
+
+
+@pytest.mark.parametrize(
+    ("run", "run_id", "message"),
+    [
+        (["r1"], "r1", r"^no end after 0\.01 s of waiting; run r1 goes on$"),
+        ([], None, r"^no answer after 0\.01 s of waiting: it is not known whether"),
+    ],
+)
+async def test_a_timeout_carries_its_facts(
+    run: Sequence[str], run_id: str | None, message: str
+) -> None:
+    with pytest.raises(PipelineTimeoutError, match=message) as blocking:
+        wait_for(concurrent.futures.Future[None](), 0.01, run)
+    with pytest.raises(PipelineTimeoutError, match=message) as awaiting:
+        await awaited(concurrent.futures.Future[None](), 0.01, run)
+
+    for caught in (blocking, awaiting):
+        assert (caught.value.run_id, caught.value.timeout) == (run_id, 0.01)
+
+
+async def test_a_wait_that_the_engine_cuts_short_says_that_it_is_closed() -> None:
+    future = concurrent.futures.Future[None]()
+    future.cancel()
+
+    with pytest.raises(RunnerClosedError):
+        wait_for(future)
+    with pytest.raises(RunnerClosedError):
+        await awaited(future)
+
+
+def test_a_timeout_of_the_engine_itself_passes_through() -> None:
+    future = concurrent.futures.Future[None]()
+    future.set_exception(TimeoutError("its own"))
+
+    with pytest.raises(TimeoutError, match="its own") as caught:
+        wait_for(future, 1)
+
+    assert not isinstance(caught.value, PipelineTimeoutError)
