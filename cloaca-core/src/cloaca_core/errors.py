@@ -44,9 +44,17 @@ Each class also derives from the built-in that cloaca 0.x raised in its place, s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class CloacaError(Exception):
-    """The root of every exception that cloaca raises on purpose."""
+    """The root of every exception that cloaca raises on purpose.
+
+    ``accepted`` holds the handles of the runs that ``submit_many`` had accepted before.
+    """
+
+    accepted: Sequence[Any] = ()
 
 
 class _PlainKeyError(CloacaError, KeyError):
