@@ -68,9 +68,9 @@ def test_no_inputs_are_no_runs(runner: cloaca.DefaultRunner) -> None:
 def test_one_bad_input_and_none_is_accepted(runner: cloaca.DefaultRunner) -> None:
     define_double()
     good = {"n": 1}
-    with pytest.raises(ValueError, match=r"^n: "):
+    with pytest.raises(ValueError, match=r"^contexts\[1\]\.n: "):
         runner.submit_many("double", [good, {"n": float("nan")}, good])
-    with pytest.raises(TypeError, match="context"):
+    with pytest.raises(TypeError, match=r"^contexts\[1\]: context must be"):
         runner.submit_many("double", [good, 7])  # type: ignore[list-item]  # refused at run time
     assert runner.list_runs() == []
 
@@ -109,3 +109,32 @@ def test_single_runs_get_in_between(open_runner: OpenRunner) -> None:
     assert runner.execute("double", {"n": -1}, timeout=WAIT).final_context["doubled"] == -2
     assert runner.get_run(handles[-1].id).status() in {"Pending", "Running", "Completed"}
     handles[-1].wait(WAIT)
+
+
+def test_what_a_generator_gave_before_a_bad_context_is_not_lost(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    define_double()
+    inputs = ({"n": n if n < 10_003 else {n}} for n in range(10_005))
+    with pytest.raises(TypeError, match=r"^contexts\[10003\]\.n: ") as caught:
+        runner.submit_many("double", inputs)
+    assert isinstance(caught.value, cloaca.ContextTypeError)
+    assert caught.value.path == "contexts[10003].n"
+    assert len(caught.value.accepted) == 10_000
+    assert caught.value.accepted[-1].result(WAIT).final_context["doubled"] == 2 * 9_999
+
+
+def test_an_unknown_workflow_is_refused_without_inputs_too(runner: cloaca.DefaultRunner) -> None:
+    with pytest.raises(cloaca.WorkflowNotFoundError):
+        runner.submit_many("nope", [])
+
+
+def test_a_closed_runner_says_so_before_it_looks_at_arguments(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    runner.shutdown()
+    for call in (runner.execute, runner.submit):
+        with pytest.raises(cloaca.RunnerClosedError):
+            call("nope")
+    with pytest.raises(cloaca.RunnerClosedError):
+        runner.submit_many("nope", [])

@@ -8,7 +8,14 @@ from types import SimpleNamespace
 import pytest
 
 from cloaca_core import backends
-from cloaca_core.errors import BackendForcedError, BackendNotFoundError, ConfigTypeError
+from cloaca_core._version import __version__
+from cloaca_core.errors import (
+    AmbiguousBackendError,
+    BackendForcedError,
+    BackendNotFoundError,
+    BackendVersionError,
+    ConfigTypeError,
+)
 
 Resolve = Callable[[str], str]
 
@@ -63,5 +70,21 @@ def test_a_forced_backend_refuses_another_scheme_as_a_value_error_too(
     assert resolve("postgresql://localhost/work") == "postgres"
     with pytest.raises(BackendForcedError) as caught:
         resolve("work.db")
+    assert (caught.value.forced, caught.value.wanted) == ("postgres", "sqlite")
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, ImportError)
+
+
+def test_another_version_is_refused_with_both_versions() -> None:
+    with pytest.raises(BackendVersionError, match="Version mismatch detected!") as caught:
+        backends._refuse_other_version("sqlite", "0.0.1")
+    assert (caught.value.found, caught.value.expected) == ("0.0.1", __version__)
+
+
+def test_several_backends_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [backends.BackendInfo(name, "1", usable=True) for name in ("postgres", "sqlite")]
+    monkeypatch.delenv("CLOACA_BACKEND", raising=False)
+    monkeypatch.setattr(backends, "available_backends", lambda: both)
+    with pytest.raises(AmbiguousBackendError) as caught:
+        backends.get_backend()
+    assert caught.value.names == ("postgres", "sqlite")

@@ -81,7 +81,8 @@ def get_backend() -> str:
     if len(usable) > 1:
         raise AmbiguousBackendError(
             f"Multiple backends installed: {', '.join(usable)}. Open a runner with a database "
-            f"URL, whose scheme decides, or set {FORCE_VARIABLE} to one of them."
+            f"URL, whose scheme decides, or set {FORCE_VARIABLE} to one of them.",
+            names=usable,
         )
     if not usable:
         raise _none_usable()
@@ -147,7 +148,9 @@ def _refuse_if_another_is_forced(source: _Source) -> None:
     if forced and _source_named(forced) != source:
         raise BackendForcedError(
             f"{FORCE_VARIABLE} forces the backend {forced!r}, but the database URL is for "
-            f"{source.name!r}. Change the URL or unset {FORCE_VARIABLE}."
+            f"{source.name!r}. Change the URL or unset {FORCE_VARIABLE}.",
+            forced=forced,
+            wanted=source.name,
         )
 
 
@@ -220,7 +223,9 @@ def _refuse_other_version(name: str, version: str) -> None:
     if version != __version__:
         raise BackendVersionError(
             f"Version mismatch detected! cloaca-core is {__version__}, the {name} backend is "
-            f"{version}. Reinstall them together: {_install_command(name)}"
+            f"{version}. Reinstall them together: {_install_command(name)}",
+            found=version,
+            expected=__version__,
         )
 
 

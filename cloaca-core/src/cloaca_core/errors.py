@@ -44,9 +44,17 @@ Each class also derives from the built-in that cloaca 0.x raised in its place, s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class CloacaError(Exception):
-    """The root of every exception that cloaca raises on purpose."""
+    """The root of every exception that cloaca raises on purpose.
+
+    ``accepted`` holds the handles of the runs that ``submit_many`` had accepted before.
+    """
+
+    accepted: Sequence[Any] = ()
 
 
 class _PlainKeyError(CloacaError, KeyError):
@@ -196,11 +204,20 @@ class BackendNotFoundError(BackendError):
 
 
 class AmbiguousBackendError(BackendError):
-    """Several backends are installed and nothing chooses between them."""
+    """Several backends are installed and nothing chooses between them: ``names``."""
+
+    def __init__(self, message: str, *, names: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.names = tuple(names)
 
 
 class BackendVersionError(BackendError):
-    """A backend of another version than the core is installed."""
+    """A backend is of version ``found``, the core of version ``expected``."""
+
+    def __init__(self, message: str, *, found: str, expected: str) -> None:
+        super().__init__(message)
+        self.found = found
+        self.expected = expected
 
 
 class BackendUnusableError(BackendError):
@@ -208,7 +225,12 @@ class BackendUnusableError(BackendError):
 
 
 class BackendForcedError(BackendError, ValueError):
-    """``CLOACA_BACKEND`` forces one backend and the URL is another's."""
+    """``CLOACA_BACKEND`` forces the backend ``forced`` and the URL is another's, ``wanted``."""
+
+    def __init__(self, message: str, *, forced: str, wanted: str) -> None:
+        super().__init__(message)
+        self.forced = forced
+        self.wanted = wanted
 
 
 class StoreError(CloacaError, RuntimeError):

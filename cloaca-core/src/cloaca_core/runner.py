@@ -24,7 +24,7 @@ from cloaca_core._engine.host import EngineHost
 from cloaca_core._engine.requests import ContextLike, checked_run_id
 from cloaca_core._engine.waiters import Ended
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.errors import PipelineTimeoutError
+from cloaca_core.errors import CloacaError, PipelineTimeoutError
 from cloaca_core.handle import AsyncRunHandle, RunHandle
 from cloaca_core.registry import Registry
 from cloaca_core.results import PipelineResult, RunInfo, run_info
@@ -85,7 +85,7 @@ class DefaultRunner:
         """
         refuse_blocking_call()
         seconds = checked_timeout(timeout)
-        request = self._host.requests.request(workflow_name, [context], numbered=True)
+        request = self._host.open_requests.request(workflow_name, [context], numbered=True)
         run: list[str] = []
         future = self._host.send(Engine.execute, request, current_job(), run.append)
         return _result(wait_for(future, seconds, run))
@@ -103,7 +103,7 @@ class DefaultRunner:
         The same ``idempotency_key`` for the same workflow gives the run that has it already.
         """
         refuse_blocking_call()
-        request = self._host.requests.request(
+        request = self._host.open_requests.request(
             workflow_name, [context], tags=tags, idempotency_key=idempotency_key, numbered=True
         )
         (run_id,) = wait_for(self._host.send(Engine.submit, request))
@@ -120,13 +120,17 @@ class DefaultRunner:
 
         A list is checked as a whole before anything is submitted. A generator is read as it goes,
         so that no more than that are held at a time; what it gave before a context that is
-        refused stays accepted.
+        refused stays accepted: the error's ``accepted`` holds those handles.
         """
         refuse_blocking_call()
         handles: list[RunHandle] = []
-        for request in self._host.requests.many(workflow_name, contexts, tags):
-            run_ids = wait_for(self._host.send(Engine.submit, request))
-            handles += [RunHandle(self._host, run_id) for run_id in run_ids]
+        try:
+            for request in self._host.open_requests.many(workflow_name, contexts, tags):
+                run_ids = wait_for(self._host.send(Engine.submit, request))
+                handles += [RunHandle(self._host, run_id) for run_id in run_ids]
+        except CloacaError as error:
+            error.accepted = handles
+            raise
         return handles
 
     # -- observe -----------------------------------------------------------------------------
@@ -149,7 +153,7 @@ class DefaultRunner:
     ) -> list[RunInfo]:
         """Runs, newest first. All ``tags`` must match; ``before`` is a run id to page from."""
         refuse_blocking_call()
-        wanted = self._host.requests.run_filter(status, workflow_name, tags, limit, before)
+        wanted = self._host.open_requests.run_filter(status, workflow_name, tags, limit, before)
         return [run_info(row) for row in wait_for(self._host.send(Engine.list_runs, wanted))]
 
     def health(self) -> dict[str, Any]:
@@ -234,7 +238,7 @@ class AsyncRunner:
     ) -> PipelineResult:
         """Run a workflow and wait for its end; see ``DefaultRunner.execute``."""
         seconds = checked_timeout(timeout)
-        request = self._host.requests.request(workflow_name, [context], numbered=True)
+        request = self._host.open_requests.request(workflow_name, [context], numbered=True)
         run: list[str] = []
         future = self._host.send(Engine.execute, request, current_job(), run.append)
         return _result(await awaited(future, seconds, run))
@@ -248,7 +252,7 @@ class AsyncRunner:
         tags: Mapping[str, str] | None = None,
     ) -> AsyncRunHandle:
         """Accept a run and go on; see ``DefaultRunner.submit``."""
-        request = self._host.requests.request(
+        request = self._host.open_requests.request(
             workflow_name, [context], tags=tags, idempotency_key=idempotency_key, numbered=True
         )
         (run_id,) = await awaited(self._host.send(Engine.submit, request))
@@ -263,9 +267,13 @@ class AsyncRunner:
     ) -> list[AsyncRunHandle]:
         """Accept many runs of one workflow, up to 10,000 in one commit."""
         handles: list[AsyncRunHandle] = []
-        for request in self._host.requests.many(workflow_name, contexts, tags):
-            run_ids = await awaited(self._host.send(Engine.submit, request))
-            handles += [AsyncRunHandle(self._host, run_id) for run_id in run_ids]
+        try:
+            for request in self._host.open_requests.many(workflow_name, contexts, tags):
+                run_ids = await awaited(self._host.send(Engine.submit, request))
+                handles += [AsyncRunHandle(self._host, run_id) for run_id in run_ids]
+        except CloacaError as error:
+            error.accepted = handles
+            raise
         return handles
 
     # -- observe -----------------------------------------------------------------------------
@@ -286,7 +294,7 @@ class AsyncRunner:
         before: str | None = None,
     ) -> list[RunInfo]:
         """Runs, newest first; see ``DefaultRunner.list_runs``."""
-        wanted = self._host.requests.run_filter(status, workflow_name, tags, limit, before)
+        wanted = self._host.open_requests.run_filter(status, workflow_name, tags, limit, before)
         return [run_info(row) for row in await awaited(self._host.send(Engine.list_runs, wanted))]
 
     async def health(self) -> dict[str, Any]:

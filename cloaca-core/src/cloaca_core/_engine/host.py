@@ -136,6 +136,12 @@ class EngineHost:
         """The engine, for what may be read from any thread."""
         return self._open_engine()
 
+    @property
+    def open_requests(self) -> Requests:
+        """What arguments mean; asked first, a closed runner says that it is closed."""
+        self._open_engine()
+        return self.requests
+
     def _open_engine(self) -> Engine:
         self._refuse_foreign_process()
         if self._closing is not None:

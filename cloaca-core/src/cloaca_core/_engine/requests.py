@@ -17,6 +17,7 @@ from cloaca_core.context import Context
 from cloaca_core.errors import (
     ConfigError,
     ConfigTypeError,
+    ContextError,
     ContextTypeError,
     ContextValueError,
     RunNotFoundError,
@@ -57,8 +58,24 @@ class Requests:
         when the body is run again, it finds the run that its first life started. A further
         attempt finds it too, unless it failed: then it starts another one.
         """
-        workflow = self._workflow(workflow_name)
-        texts, data = self._inputs(contexts)
+        return self._request(
+            self._workflow(workflow_name),
+            self._inputs((None, context) for context in contexts),
+            tags=tags,
+            idempotency_key=idempotency_key,
+            numbered=numbered,
+        )
+
+    def _request(
+        self,
+        workflow: Workflow,
+        inputs: tuple[list[str], list[dict[str, JsonValue]]],
+        *,
+        tags: Mapping[str, str] | None,
+        idempotency_key: str | None = None,
+        numbered: bool = False,
+    ) -> Request:
+        texts, data = inputs
         parent = CURRENT_JOB.get()
         second_key = None
         if idempotency_key is not None:
@@ -84,14 +101,17 @@ class Requests:
     ) -> Iterator[Request]:
         """Requests of up to ``RUNS_PER_COMMIT`` runs each.
 
-        A sequence that takes several is checked to its end before the first one is given.
+        A sequence that takes several is checked to its end before the first one is given. The
+        path of a context that is refused begins with its place: ``contexts[3].price``.
         """
+        workflow = self._workflow(workflow_name)
         _refuse_single(contexts)
+        _checked_tags(tags)
         if isinstance(contexts, Sequence) and len(contexts) > RUNS_PER_COMMIT:
             self._check(contexts)
-        remaining = iter(contexts)
+        remaining = enumerate(contexts)
         while chunk := list(islice(remaining, RUNS_PER_COMMIT)):
-            yield self.request(workflow_name, chunk, tags=tags)
+            yield self._request(workflow, self._inputs(chunk), tags=tags)
 
     def _workflow(self, name: str) -> Workflow:
         try:
@@ -101,25 +121,28 @@ class Requests:
             raise WorkflowNotFoundError(message, name=name) from None
 
     def _inputs(
-        self, contexts: Iterable[ContextLike]
+        self, contexts: Iterable[tuple[int | None, ContextLike]]
     ) -> tuple[list[str], list[dict[str, JsonValue]]]:
         """The inputs as they are stored, and the first of them as data as well.
 
         No more than ``max_active_runs`` can begin at once; the others will be read from the table.
+        Contexts come with their place among many, if they are.
         """
         texts: list[str] = []
         data: list[dict[str, JsonValue]] = []
-        for context in contexts:
-            items = _items_of(context)
-            texts.append(self._text_of(items))
+        for index, context in contexts:
+            with _located(index):
+                items = _items_of(context)
+                texts.append(self._text_of(items))
             if len(data) < self._config.max_active_runs:
                 data.append(items)
         return texts, data
 
     def _check(self, contexts: Iterable[ContextLike]) -> None:
         """Refuse what ``request`` would refuse of these contexts, and keep nothing."""
-        for context in contexts:
-            self._text_of(_items_of(context))
+        for index, context in enumerate(contexts):
+            with _located(index):
+                self._text_of(_items_of(context))
 
     def _text_of(self, items: dict[str, JsonValue]) -> str:
         text = encode(items)
@@ -163,6 +186,26 @@ class Requests:
             return self._registry.find(workflow_name).namespace
         except WorkflowNotFoundError:
             return workflow_name if "::" in workflow_name else f"public::embedded::{workflow_name}"
+
+
+class _located:  # noqa: N801 - reads as a verb; a class, for a generator costs more per context
+    """Puts the place of a context among many at the head of a refusal's path."""
+
+    __slots__ = ("_index",)
+
+    def __init__(self, index: int | None) -> None:
+        self._index = index
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._index is None or not isinstance(error, ContextError):
+            return
+        place = f"contexts[{self._index}]"
+        joint = "" if not error.path or error.path.startswith("[") else "."
+        path = place + joint + error.path
+        text = str(error).removeprefix(f"{error.path}: ")
+        raise type(error)(f"{path}: {text}", path=path) from None
 
 
 def _items_of(context: ContextLike) -> dict[str, JsonValue]:
