@@ -101,3 +101,21 @@ def test_a_runner_id_is_used_once(database_url: str) -> None:
     assert isinstance(caught.value, cloaca.StoreOpenError)
     with cloaca.DefaultRunner(database_url, config=config) as runner:
         assert runner.health()["runner_id"] == "me"
+
+
+def test_a_body_may_open_and_close_a_runner_of_its_own(
+    runners: tuple[cloaca.DefaultRunner, cloaca.DefaultRunner], tmp_path: Path
+) -> None:
+    """Only the runner that runs the body would wait for itself."""
+    first, _ = runners
+    with cloaca.WorkflowBuilder("inner"):
+        cloaca.task(id="only")(lambda context: {"inside": True})
+
+    with cloaca.WorkflowBuilder("outer"):
+
+        @cloaca.task(retry_attempts=1)
+        def ask(context: cloaca.Context) -> None:
+            with cloaca.DefaultRunner(f"sqlite:///{tmp_path / 'own.db'}") as own:
+                context.set("inside", own.execute("inner").final_context["inside"])
+
+    assert first.execute("outer").final_context.to_dict() == {"inside": True}

@@ -177,7 +177,7 @@ class Engine:
         ``accepted`` is called with the run's id as soon as that is durable.
         """
         self._check_open()
-        if waiting is not None and self._conductor.owns(waiting):
+        if waiting is not None and self.owns(waiting):
             request = replace(request, by_right=True)
         async with self._away(waiting):
             return await self._submit_and_wait(request, accepted)
@@ -188,6 +188,10 @@ class Engine:
         async with self._away(waiting):
             return await self._wait(run_id)
 
+    def owns(self, job: Job) -> bool:
+        """True for a body of a run of ours. May be asked from any thread."""
+        return self._conductor.owns(job)
+
     @asynccontextmanager
     async def _away(self, job: Job | None) -> AsyncIterator[None]:
         """A body waits within. One that was given up has given its slot back already; the body
@@ -195,7 +199,7 @@ class Engine:
 
         Taking the slot again is not cut short with the wait: the accounts would not balance.
         """
-        if job is None or job.abandoned or not self._conductor.owns(job):
+        if job is None or job.abandoned or not self.owns(job):
             yield
             return
         self._conductor.lending.lend(job)

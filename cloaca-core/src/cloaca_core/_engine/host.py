@@ -80,7 +80,8 @@ class EngineHost:
     def close(self) -> concurrent.futures.Future[None]:
         """Begin to shut the engine down; the future is the same for every caller."""
         self._refuse_foreign_process()
-        if CURRENT_JOB.get() is not None:
+        job = CURRENT_JOB.get()
+        if job is not None and self._engine is not None and self._engine.owns(job):
             raise RunnerUsageError(
                 "shutdown() inside a task body would wait for that body; "
                 "return from the task and shut the runner down outside"

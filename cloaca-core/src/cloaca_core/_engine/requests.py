@@ -131,9 +131,11 @@ class Requests:
         texts: list[str] = []
         data: list[dict[str, JsonValue]] = []
         for index, context in contexts:
-            with _located(index):
+            try:
                 items = _items_of(context)
                 texts.append(self._text_of(items))
+            except ContextError as error:
+                raise _placed(error, index) from None
             if len(data) < self._config.max_active_runs:
                 data.append(items)
         return texts, data
@@ -141,8 +143,10 @@ class Requests:
     def _check(self, contexts: Iterable[ContextLike]) -> None:
         """Refuse what ``request`` would refuse of these contexts, and keep nothing."""
         for index, context in enumerate(contexts):
-            with _located(index):
+            try:
                 self._text_of(_items_of(context))
+            except ContextError as error:
+                raise _placed(error, index) from None
 
     def _text_of(self, items: dict[str, JsonValue]) -> str:
         text = encode(items)
@@ -188,24 +192,14 @@ class Requests:
             return workflow_name if "::" in workflow_name else f"public::embedded::{workflow_name}"
 
 
-class _located:  # noqa: N801 - reads as a verb; a class, for a generator costs more per context
-    """Puts the place of a context among many at the head of a refusal's path."""
-
-    __slots__ = ("_index",)
-
-    def __init__(self, index: int | None) -> None:
-        self._index = index
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if self._index is None or not isinstance(error, ContextError):
-            return
-        place = f"contexts[{self._index}]"
-        joint = "" if not error.path or error.path.startswith("[") else "."
-        path = place + joint + error.path
-        text = str(error).removeprefix(f"{error.path}: ")
-        raise type(error)(f"{path}: {text}", path=path) from None
+def _placed(error: ContextError, index: int | None) -> ContextError:
+    """A refusal with the place of its context among many at the head of its path."""
+    if index is None:
+        return error
+    joint = "" if not error.path or error.path.startswith("[") else "."
+    path = f"contexts[{index}]{joint}{error.path}"
+    text = str(error).removeprefix(f"{error.path}: ")
+    return type(error)(f"{path}: {text}", path=path)
 
 
 def _items_of(context: ContextLike) -> dict[str, JsonValue]:
