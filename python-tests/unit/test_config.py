@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from cloaca_core.backends import forced_backend
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import ConfigError, ConfigTypeError
 
@@ -64,6 +65,7 @@ def backends(monkeypatch: pytest.MonkeyPatch) -> Backends:
     def install(*found: Found) -> None:
         module = ModuleType("cloaca_core.backends")
         module.available_backends = lambda: list(found)  # type: ignore[attr-defined] # a stand-in
+        module.forced_backend = forced_backend  # type: ignore[attr-defined] # the real one
         monkeypatch.setitem(sys.modules, module.__name__, module)
 
     return install
