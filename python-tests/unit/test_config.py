@@ -378,3 +378,12 @@ def test_the_pool_is_that_of_the_forced_backend(
     monkeypatch.setenv("CLOACA_BACKEND", forced)
 
     assert DefaultRunnerConfig().db_pool_size == size
+
+
+def test_a_name_that_is_no_setting_is_refused_with_the_nearest_one() -> None:
+    config = DefaultRunnerConfig()
+
+    with pytest.raises(AttributeError, match="did you mean 'max_concurrent_tasks'") as refusal:
+        config.max_concurent_tasks = 5  # type: ignore[attr-defined]  # the mistake itself
+
+    assert isinstance(refusal.value, ConfigError)

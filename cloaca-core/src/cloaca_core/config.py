@@ -14,9 +14,9 @@ import math
 import os
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
 
-from cloaca_core.errors import ConfigError, ConfigTypeError
+from cloaca_core.errors import ConfigError, ConfigTypeError, UnknownSettingError
 from cloaca_core.settings import Setting, flag, number, one_of, optional, text, unlimited, whole
 
 ENVIRONMENT_PREFIX: Final = "CLOACA_"
@@ -99,6 +99,14 @@ class DefaultRunnerConfig:
             found = given.get(name)
             value = setting.default() if found is None else setting.checked(*found)
             setting.settle(self, value)
+
+    if not TYPE_CHECKING:  # with it, checkers would take any name for a setting
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name not in _NAMES:
+                message = f"DefaultRunnerConfig has no setting '{name}'{_nearest(name)}"
+                raise UnknownSettingError(message, field=name)
+            super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in self.to_dict().items())

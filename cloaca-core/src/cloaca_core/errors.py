@@ -11,7 +11,8 @@
     │   ├── DefinitionTypeError         (TypeError) … or an argument has an unsupported type
     │   └── WorkflowValidationError     the graph of a workflow does not hold together
     ├── ConfigError                     (ValueError) a setting has an unacceptable value
-    │   └── ConfigTypeError             (TypeError) … or an unsupported type
+    │   ├── ConfigTypeError             (TypeError) … or an unsupported type
+    │   └── UnknownSettingError         (AttributeError) there is no such setting
     ├── WorkflowExecutionError          (ValueError) a run could not be started
     │   ├── WorkflowNotFoundError       (KeyError)
     │   └── AmbiguousWorkflowError      a short name that several workflows have
@@ -121,6 +122,10 @@ class ConfigError(CloacaError, ValueError):
 
 class ConfigTypeError(ConfigError, TypeError):
     """A setting has an unsupported type."""
+
+
+class UnknownSettingError(ConfigError, AttributeError):
+    """There is no setting of this name. ``field`` is what was assigned."""
 
 
 class WorkflowExecutionError(CloacaError, ValueError):

@@ -5,9 +5,19 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
+from importlib.resources import files
+from typing import Final
 
 from cloaca_core.store.migrate import Applied, Migration
+from cloaca_core.store.queries import load_statements
 from cloaca_sqlite.driver import Connection
+
+_SCHEMA: Final = load_statements(
+    files(__package__).joinpath("schema.sql").read_text("utf-8"),
+    overrides="",
+    required=("list_tables", "list_migrations", "record_migration"),
+    placeholder="?",
+)
 
 
 class SqliteMigrator:
@@ -24,11 +34,9 @@ class SqliteMigrator:
 
 
 def _applied(connection: sqlite3.Connection) -> list[Applied]:
-    found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'cloaca_migration'")
-    if found.fetchone() is None:
+    if "cloaca_migration" not in table_names(connection):
         return []
-    query = "SELECT number, name, checksum FROM cloaca_migration ORDER BY number"
-    return [Applied(*row) for row in connection.execute(query)]
+    return [Applied(*row) for row in connection.execute(_SCHEMA["list_migrations"].sql)]
 
 
 def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
@@ -36,10 +44,19 @@ def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
         return
     for statement in split_statements(migration.sql):
         connection.execute(statement)
-    connection.execute(
-        "INSERT INTO cloaca_migration (number, name, checksum, applied_at) VALUES (?, ?, ?, ?)",
-        (migration.number, migration.name, migration.checksum, time.time_ns() // 1000),
+    record = _SCHEMA["record_migration"]
+    values = record.bind(
+        number=migration.number,
+        name=migration.name,
+        checksum=migration.checksum,
+        applied_at=time.time_ns() // 1000,
     )
+    connection.execute(record.sql, values)
+
+
+def table_names(connection: sqlite3.Connection) -> list[str]:
+    """Every table of the database, whoever made it."""
+    return [name for (name,) in connection.execute(_SCHEMA["list_tables"].sql).fetchall()]
 
 
 def split_statements(script: str) -> Iterator[str]:

@@ -23,7 +23,7 @@ from cloaca_core.store.migrate import load_migrations, migrate
 from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.errors import code_of
-from cloaca_sqlite.migrator import SqliteMigrator
+from cloaca_sqlite.migrator import SqliteMigrator, table_names
 from cloaca_sqlite.url import MEMORY, Target
 
 APPLICATION_ID = 0x636C6F61
@@ -31,7 +31,11 @@ APPLICATION_ID = 0x636C6F61
 
 _TABLES_OF_0X = {"__diesel_schema_migrations", "contexts", "task_executions"}
 """What the SQLite databases of cloaca 0.2 and 0.12 have in common."""
-_SYNCHRONOUS = {"NORMAL": 1, "FULL": 2, "EXTRA": 3}
+_SYNCHRONOUS = {
+    "NORMAL": ("PRAGMA synchronous = NORMAL", 1),
+    "FULL": ("PRAGMA synchronous = FULL", 2),
+    "EXTRA": ("PRAGMA synchronous = EXTRA", 3),
+}
 
 
 async def open_dialect(target: Target) -> SqliteDialect:
@@ -77,9 +81,9 @@ def refuse_foreign(path: str, application_id: int, tables: Collection[str]) -> N
 
 def _identity(connection: sqlite3.Connection) -> tuple[int, list[str]]:
     # The tables first: who makes them sets the id with them, and may do so between these two.
-    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    tables = table_names(connection)
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    return int(application_id), [name for (name,) in rows]
+    return int(application_id), tables
 
 
 def _configure(connection: sqlite3.Connection, target: Target, path: str) -> None:
@@ -90,8 +94,8 @@ def _configure(connection: sqlite3.Connection, target: Target, path: str) -> Non
             f"{path} cannot be used with a write-ahead log (journal mode stays {journal}):"
             " is it on a network file system?"
         )
-    wanted = _SYNCHRONOUS[target.synchronous]
-    connection.execute(f"PRAGMA synchronous = {wanted}")
+    pragma, wanted = _SYNCHRONOUS[target.synchronous]
+    connection.execute(pragma)
     if connection.execute("PRAGMA synchronous").fetchone() != (wanted,):
         raise StoreOpenError(f"{path}: synchronous={target.synchronous} has no effect")
     _try_to_write(connection)
