@@ -213,7 +213,7 @@ class AmbiguousBackendError(BackendError):
 
     def __init__(self, message: str, *, names: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.names = tuple(names)
+        self.names: tuple[str, ...] = tuple(names)
 
 
 class BackendVersionError(BackendError):
