@@ -130,7 +130,7 @@ class TestLaws:
     def test_merging_with_itself_changes_nothing(self, value: JsonValue) -> None:
         flow = wrote(B, value)
 
-        assert seen(flow, dict(flow)) == {"k": value}
+        assert seen(flow, Flow(dict(flow.writes()), {})) == {"k": value}
 
     @given(JSON, JSON)
     def test_merging_changes_neither_side(self, first: JsonValue, second: JsonValue) -> None:
@@ -157,4 +157,36 @@ def test_the_stored_form_names_what_was_set_and_removed() -> None:
 
 
 def test_a_removal_is_a_write() -> None:
-    assert removed(A) == {"k": (Write(A, REMOVED),)}
+    assert removed(A).writes() == {"k": (Write(A, REMOVED),)}
+
+
+WIDE: Flow = changed(UNTOUCHED, Change({f"k{i}": [i] for i in range(9)}, []), A)
+"""As after a join of many keys."""
+CHANGES = st.builds(
+    Change,
+    st.dictionaries(st.sampled_from(["k", "k0", "k1", "new"]), JSON, max_size=2),
+    st.lists(st.sampled_from(["k2", "k3"]), unique=True, max_size=2),
+)
+
+
+class TestFlowsThatBeganAtOnePlace:
+    def test_what_was_there_before_is_held_once(self) -> None:
+        one = changed(WIDE, Change({"k0": 1}, []), B)
+        other = changed(WIDE, Change({"new": 2}, []), C)
+
+        assert one.base is other.base is merged([one, other], ANCESTORS).base
+
+    def test_a_flow_that_is_mostly_new_does_not_drag_the_old_one_along(self) -> None:
+        anew = changed(WIDE, Change({f"k{i}": None for i in range(9)}, []), B)
+
+        assert not anew.since
+
+    @given(CHANGES, CHANGES, CHANGES)
+    def test_sharing_is_not_seen(self, first: Change, second: Change, third: Change) -> None:
+        one, other = changed(WIDE, first, B), changed(WIDE, second, C)
+        after = changed(one, third, D)
+        flows = [one, WIDE, other, after]
+        alone = [Flow(flow.writes(), {}) for flow in flows]
+
+        shared, apart = (view({}, merged(each, ANCESTORS)) for each in (flows, alone))
+        assert shared == apart

@@ -31,12 +31,27 @@ class Write(NamedTuple):
     value: JsonValue | _Removed
 
 
-Flow: TypeAlias = Mapping[str, tuple[Write, ...]]
-"""What tasks wrote on the way to a place in the graph; a key that none wrote has the value of the
-run's input, which counts as written before all. Shared between tasks, so never changed in place.
-"""
+Writes: TypeAlias = Mapping[str, tuple[Write, ...]]
+"""The last writes of each key. Shared between tasks, so never changed in place."""
 
-UNTOUCHED: Final[Flow] = {}
+
+class Flow(NamedTuple):
+    """What tasks wrote on the way to a place in the graph; a key that none wrote has the value of
+    the run's input, which counts as written before all.
+
+    ``since`` was written after ``base``, which all flows that began at one place share: a
+    thousand tasks after a join of a thousand keys hold these keys once.
+    """
+
+    base: Writes
+    since: Writes
+
+    def writes(self) -> Writes:
+        """Both as one."""
+        return {**self.base, **self.since} if self.since else self.base
+
+
+UNTOUCHED: Final = Flow({}, {})
 """The flow at the start of a run."""
 
 
@@ -55,12 +70,18 @@ def changed(flow: Flow, change: Change, writer: int) -> Flow:
     """The flow after a task's change."""
     if not change.set and not change.removed:
         return flow
-    result = dict(flow)
+    since = dict(flow.since)
     for key, value in change.set.items():
-        result[key] = (Write(writer, value),)
+        since[key] = (Write(writer, value),)
     for key in change.removed:
-        result[key] = (Write(writer, REMOVED),)
-    return result
+        since[key] = (Write(writer, REMOVED),)
+    return _flow(flow.base, since)
+
+
+def _flow(base: Writes, since: Writes) -> Flow:
+    """Shares the base only while that is most of it: a copy is made once in many writes."""
+    flow = Flow(base, since)
+    return flow if 2 * len(since) < len(base) else Flow(flow.writes(), {})
 
 
 def merged(flows: Sequence[Flow], ancestors: Sequence[int]) -> Flow:
@@ -71,9 +92,16 @@ def merged(flows: Sequence[Flow], ancestors: Sequence[int]) -> Flow:
     first = flows[0]
     if all(flow is first for flow in flows):
         return first
+    if all(flow.base is first.base for flow in flows):
+        # Whoever wrote since was given the base, so its writes of the same keys are older.
+        return _flow(first.base, _gathered([flow.since for flow in flows], ancestors))
+    return Flow(_gathered([flow.writes() for flow in flows], ancestors), {})
+
+
+def _gathered(several: Sequence[Writes], ancestors: Sequence[int]) -> Writes:
     gathered: dict[str, list[tuple[Write, ...]]] = {}
-    for flow in flows:
-        for key, writes in flow.items():
+    for each in several:
+        for key, writes in each.items():
             gathered.setdefault(key, []).append(writes)
     return {key: _latest(found, ancestors) for key, found in gathered.items()}
 
@@ -108,7 +136,7 @@ def _first_and_last(writes: list[Write]) -> tuple[Write, ...]:
 def view(run_input: Mapping[str, JsonValue], flow: Flow) -> dict[str, JsonValue]:
     """The plain data that a reader of this flow sees. Its values are shared: do not change them."""
     data = dict(run_input)
-    for key, writes in flow.items():
+    for key, writes in flow.writes().items():
         values = [w.value for w in writes if not isinstance(w.value, _Removed)]
         if values:
             data[key] = values[0] if len(values) == 1 else _combined(values)

@@ -74,6 +74,7 @@ class RunPlan:
         "_input",
         "_known",
         "_left",
+        "_merged",
         "_missing",
         "_out",
         "_viewed",
@@ -100,6 +101,7 @@ class RunPlan:
         self._errors: dict[int, str] = {}
         self._blamed: set[int] = set()
         self._left = count
+        self._merged: tuple[tuple[int, ...], Flow] = ((), UNTOUCHED)
         self._viewed: tuple[Flow, dict[str, JsonValue]] | None = None
 
     # -- facts -------------------------------------------------------------------------------
@@ -168,10 +170,14 @@ class RunPlan:
         return True
 
     def _flow_into(self, task: int) -> Flow:
+        """The last merge is kept: tasks of one layer often depend on the same ones."""
         needed = self._graph.dependencies[task]
         if not needed:
             return UNTOUCHED
-        return merged([self._out[dependency] for dependency in needed], self._graph.ancestors)
+        if self._merged[0] != needed:
+            flows = [self._out[dependency] for dependency in needed]
+            self._merged = (needed, merged(flows, self._graph.ancestors))
+        return self._merged[1]
 
     def _reason_to_skip(self, task: int, flow: Flow) -> str | None:
         rule = self._graph.tasks[task].rule
