@@ -276,6 +276,39 @@ class TestSources:
             DefaultRunnerConfig()
 
     @pytest.mark.parametrize(
+        ("mistyped", "meant"),
+        [
+            ("CLOACA_MAX_CONCURENT_TASKS", "CLOACA_MAX_CONCURRENT_TASKS"),
+            ("CLOACA_TASK_TIMEOUT", "CLOACA_TASK_TIMEOUT_SECONDS"),
+            ("CLOACA_WORKFLOW_TIMEOUT_SECOND", "CLOACA_WORKFLOW_TIMEOUT_SECONDS"),
+            ("CLOACA_BACKND", "CLOACA_BACKEND"),  # not a setting, but a variable of ours
+            ("CLOACA_LOGS", "CLOACA_LOG"),
+        ],
+    )
+    def test_a_mistyped_variable_is_refused_with_the_one_that_was_meant(
+        self, monkeypatch: pytest.MonkeyPatch, mistyped: str, meant: str
+    ) -> None:
+        monkeypatch.setenv(mistyped, "8")
+        with pytest.raises(ValueError, match=rf"^{mistyped}: .*did you mean {meant}\?$"):
+            DefaultRunnerConfig()
+
+    @pytest.mark.parametrize(
+        ("variable", "value"),
+        [
+            ("CLOACA_HOME", "/srv"),  # far from every name of ours
+            ("CLOACA_VAR_MAX_ACTIVE_RUN", "8"),  # for the user's own workflows
+            ("CLOACA_TEST_BACKEND", "sqlite"),
+            ("CLOACA_MAX_ACTIVE_RUN", ""),  # the shell's way to unset one
+            ("MAX_ACTIVE_RUN", "8"),
+        ],
+    )
+    def test_other_variables_are_no_concern(
+        self, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+    ) -> None:
+        monkeypatch.setenv(variable, value)
+        assert DefaultRunnerConfig().to_dict() == DEFAULTS
+
+    @pytest.mark.parametrize(
         ("name", "content", "message"),
         [
             ("cloaca.toml", "max_active_runs = 0", "max_active_runs must be an int of at least 1"),

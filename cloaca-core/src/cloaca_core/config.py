@@ -130,6 +130,10 @@ _SETTINGS: Final[dict[str, Setting[Any]]] = {
 }
 _TIMEOUT: Final = "pipeline_timeout_seconds"
 _NAMES: Final = (*_SETTINGS, _WorkflowTimeout.name)
+_WORDS: Final = (*(name.upper() for name in _NAMES), "BACKEND", "LOG")
+"""What may stand behind ``CLOACA_``; the last two are read by ``backends`` and ``logs``."""
+_NAMESPACES: Final = ("VAR_", "TEST_")
+"""Words that begin so belong to the user's workflows, and to tests."""
 
 
 # -- where values come from ----------------------------------------------------------------------
@@ -164,6 +168,7 @@ def _arguments(config: DefaultRunnerConfig) -> _Source:
 
 
 def _environment() -> _Source:
+    _refuse_mistyped_variables()
     source: _Source = {}
     for name in _NAMES:
         variable = ENVIRONMENT_PREFIX + name.upper()
@@ -172,6 +177,20 @@ def _environment() -> _Source:
             value = _SETTINGS.get(name, _SETTINGS[_TIMEOUT]).parsed(text)
             source[name] = _Given(value, f"{variable}: ")
     return source
+
+
+def _refuse_mistyped_variables() -> None:
+    """Refuse a variable that nothing reads and whose name is almost one of ours."""
+    for variable, value in os.environ.items():
+        word = variable.removeprefix(ENVIRONMENT_PREFIX)
+        if not value or word == variable or word in _WORDS or word.startswith(_NAMESPACES):
+            continue
+        # Strictly: a word far from ours is its user's own business.
+        if near := difflib.get_close_matches(word, _WORDS, n=1, cutoff=0.75):
+            raise ConfigError(
+                f"{variable}: unknown setting, did you mean {ENVIRONMENT_PREFIX}{near[0]}?",
+                field=variable,
+            )
 
 
 def _file(name: str, *tables: str) -> _Source:
