@@ -16,6 +16,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
 
+from cloaca_core import logs
 from cloaca_core.errors import ConfigError, ConfigTypeError, UnknownSettingError
 from cloaca_core.settings import Setting, flag, number, one_of, optional, text, unlimited, whole
 
@@ -169,6 +170,7 @@ def _arguments(config: DefaultRunnerConfig) -> _Source:
 
 def _environment() -> _Source:
     _refuse_mistyped_variables()
+    logs.refuse_unknown_level()
     source: _Source = {}
     for name in _NAMES:
         variable = ENVIRONMENT_PREFIX + name.upper()
