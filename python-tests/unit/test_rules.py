@@ -153,7 +153,7 @@ class TestReading:
                 {"type": "ContextValue", "operator": "Exists"},
             ),
             (
-                "unknown operator '=~': expected one of equals, ",
+                "unknown operator '=~': expected one of Equals (==), NotEquals (!=), Greater",
                 {"type": "ContextValue", "key": "k", "operator": "=~", "value": 1},
             ),
             (

@@ -123,9 +123,9 @@ def task_skipped(task_name: str) -> RuleDict:
 def context_value(key: str, operator: str, value: Any) -> RuleDict:
     """The value under ``key`` in the task's input compares so to ``value``.
 
-    ``operator``, case and underscores ignored: ``equals ==  eq``, ``not_equals != ne``,
-    ``greater_than > gt``, ``less_than < lt`` (numbers only), ``contains``, ``not_contains``
-    (substring, list item or object key), ``exists``, ``not_exists`` (``value`` is ignored).
+    ``operator``, case and underscores ignored: ``Equals == eq``, ``NotEquals != ne``,
+    ``GreaterThan > gt``, ``LessThan < lt`` (numbers only), ``Contains``, ``NotContains``
+    (substring, list item or object key), ``Exists``, ``NotExists`` (``value`` is ignored).
     ValueError for an unknown operator or a value that is not JSON.
     """
     written = {"type": "ContextValue", "key": key, "operator": operator, "value": value}
@@ -159,6 +159,10 @@ _OPERATORS: Final = {operator.value.lower(): operator for operator in Operator} 
     "<": Operator.LESS_THAN,
     "lt": Operator.LESS_THAN,
 }
+_WRITTEN: Final = (
+    "Equals (==), NotEquals (!=), GreaterThan (>), LessThan (<), "
+    "Contains, NotContains, Exists, NotExists"
+)
 _PRESENCE: Final = (Operator.EXISTS, Operator.NOT_EXISTS)
 
 
@@ -194,7 +198,7 @@ def _parse_context_value(kind: str, fields: Mapping[str, object]) -> ContextValu
     written = _text(kind, fields, "operator")
     operator = _OPERATORS.get(written.replace("_", "").lower())
     if operator is None:
-        _refuse(f"unknown operator {written!a}: expected one of {', '.join(_OPERATORS)}")
+        _refuse(f"unknown operator {written!a}: expected one of {_WRITTEN}")
     if operator in _PRESENCE:
         return ContextValue(key, operator, None)
     try:
