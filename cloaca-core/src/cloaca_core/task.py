@@ -180,6 +180,7 @@ def task(
     the default rule, by which a task runs when no dependency failed. ``on_success(task_id,
     context)`` and ``on_failure(task_id, error, context)`` are called after each attempt.
     """
+    _refuse_text(function)
     _refuse_computation_graph(invokes, post_invocation)
     checked = Options(
         id=None if id is None else check_name(id, "task(id=...)"),
@@ -222,6 +223,13 @@ def no_open_block() -> DefinitionError:
 
 
 # -- the options ---------------------------------------------------------------------------------
+
+
+def _refuse_text(function: object) -> None:
+    if isinstance(function, str):
+        raise DefinitionTypeError(
+            f"task() takes keyword arguments only: @task(id={function!r:.80})"
+        )
 
 
 def _refuse_computation_graph(invokes: object, post_invocation: object) -> None:
