@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from cloaca_core._engine.admission import Request
 from cloaca_core._engine.attempt import CURRENT_JOB
+from cloaca_core._engine.ids import is_run_id
 from cloaca_core.context import Context
 from cloaca_core.errors import (
     ConfigError,
@@ -180,7 +181,7 @@ class Requests:
             status=status,
             workflow=None if workflow_name is None else self._namespace(workflow_name),
             tags=tuple(_checked_tags(tags).items()),
-            before=None if before is None else _checked_text("before", before),
+            before=None if before is None else _checked_mark(before),
             limit=limit,
         )
 
@@ -232,6 +233,15 @@ def checked_run_id(run_id: str) -> str:
     if storable_text(run_id) != run_id:
         raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
     return run_id
+
+
+def _checked_mark(before: str) -> str:
+    """The run id that a listing goes on from. It need not be there any more, but be one."""
+    if not isinstance(before, str):
+        raise ConfigTypeError(f"before must be a str, not {type(before).__name__}", field="before")
+    if not is_run_id(before):
+        raise ConfigError(f"before must be the id of a run, got {before!r:.100}", field="before")
+    return before
 
 
 def _refuse_single(contexts: Iterable[ContextLike]) -> None:
