@@ -8,7 +8,6 @@ before it is asked for, and no answer is remembered: the modules themselves are 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -27,6 +26,7 @@ from cloaca_core.errors import (
     ConfigTypeError,
 )
 from cloaca_core.store.protocol import Backend
+from cloaca_core.store.urls import scheme_of
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "cloaca.backends"
 FORCE_VARIABLE = "CLOACA_BACKEND"
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 # A URL without a scheme is a file's name, and ``file:`` is SQLite's own form of one.
 _SCHEMES_OF = {"sqlite": ("sqlite", "file"), "postgres": ("postgresql", "postgres")}
 _MEMBERS = ("name", "schemes", "version", "unusable_reason", "check_url", "open")
@@ -67,7 +66,7 @@ class _Source:
 def backend_for(url: str) -> Backend:
     """The backend that opens this URL, able to work; a ``BackendError`` says why there is none."""
     _refuse_other_types(url)
-    source = _source_for_scheme(_scheme_of(url))
+    source = _source_for_scheme(scheme_of(url, _known_schemes()) or "sqlite")
     _refuse_if_another_is_forced(source)
     return _load(source)
 
@@ -109,16 +108,6 @@ def _refuse_other_types(url: object) -> None:
     if not isinstance(url, str):
         given = type(url).__name__
         raise ConfigTypeError(f"database_url must be a str, not {given}", field="database_url")
-
-
-def _scheme_of(url: str) -> str:
-    """``sqlite`` for anything that has no scheme, a Windows drive letter included."""
-    match = _SCHEME.match(url)
-    if match is None:
-        return "sqlite"
-    scheme = match[1].lower()
-    is_one = url.startswith("//", match.end()) or scheme in _known_schemes()
-    return scheme if is_one else "sqlite"
 
 
 def _known_schemes() -> list[str]:
