@@ -147,8 +147,13 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, si
     path = tmp_path / "notes.txt"
     path.write_bytes(b"x" * size)
 
-    with pytest.raises(NotADatabaseError, match=r"notes\.txt: the file is not a database"):
+    with pytest.raises(
+        NotADatabaseError, match=r"notes\.txt: the file is not a database"
+    ) as refusal:
         open_and_close(str(path))
+
+    assert refusal.value.database == str(path)
+    assert isinstance(refusal.value.__cause__, sqlite3.DatabaseError)
 
     assert path.read_bytes() == b"x" * size
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
@@ -197,8 +202,10 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as raw, raw:
         raw.execute("INSERT INTO cloaca_migration VALUES (99, 'future', 'x', 0)")
 
-    with pytest.raises(NewerSchemaError, match="newer cloaca"):
+    with pytest.raises(NewerSchemaError, match="newer cloaca") as refusal:
         open_and_close(str(path))
+
+    assert refusal.value.database == str(path)
 
     assert query(path, "SELECT max(number) FROM cloaca_migration") == [(99,)]
 
@@ -218,8 +225,12 @@ def test_what_cannot_be_opened_is_named_with_the_reason(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
 
-    with pytest.raises(StoreOpenError, match=rf"{tmp_path}.* cannot be opened: {reason}"):
+    with pytest.raises(
+        StoreOpenError, match=rf"{tmp_path}.* cannot be opened: {reason}"
+    ) as refusal:
         open_and_close(url)
+
+    assert refusal.value.database == str(tmp_path / url.partition("?")[0])
 
 
 def test_three_slashes_that_may_have_meant_a_relative_path_are_explained(
