@@ -7,7 +7,7 @@ import math
 import pickle
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -368,6 +368,57 @@ class TestAsAValue:
         values = DefaultRunnerConfig().to_dict()
         monkeypatch.setenv("CLOACA_MAX_ACTIVE_RUNS", "7")
         assert DefaultRunnerConfig(**values).max_active_runs == 1000
+
+    def test_replace_changes_what_it_is_asked_to_and_nothing_else(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = DefaultRunnerConfig(7)
+        config.pipeline_timeout_seconds = None
+        monkeypatch.setenv("CLOACA_RUNNER_ID", "other")
+        assert replace(config) == config
+        assert replace(config, max_active_runs=8).to_dict() == {
+            **config.to_dict(),
+            "max_active_runs": 8,
+        }
+
+    @pytest.mark.parametrize(
+        ("seconds", "changes"),
+        [
+            (5, {"pipeline_timeout_seconds": 5}),
+            (5, {"workflow_timeout_seconds": 5}),
+            (5, {"pipeline_timeout_seconds": 5, "workflow_timeout_seconds": 5}),
+            (None, {"pipeline_timeout_seconds": math.inf}),
+            (3600, {"pipeline_timeout_seconds": None}),  # an argument, so None is the default
+            (3600, {"workflow_timeout_seconds": None}),
+            (7, {}),
+        ],
+    )
+    def test_replace_knows_both_names_of_the_timeout(
+        self, seconds: int | None, changes: dict[str, Any]
+    ) -> None:
+        config = DefaultRunnerConfig(pipeline_timeout_seconds=7)
+        assert replace(config, **changes).pipeline_timeout_seconds == seconds
+
+    def test_replace_checks_what_it_is_given(self) -> None:
+        with pytest.raises(ConfigError, match="max_active_runs must be an int of at least 1"):
+            replace(DefaultRunnerConfig(), max_active_runs=0)
+        with pytest.raises(ConfigError, match="are one setting, got 8 and 9"):
+            replace(DefaultRunnerConfig(), pipeline_timeout_seconds=8, workflow_timeout_seconds=9)
+
+    @pytest.mark.parametrize(
+        "again",
+        [
+            copy.copy,
+            copy.deepcopy,
+            lambda config: pickle.loads(pickle.dumps(config)),  # noqa: S301 - its own pickle
+        ],
+    )
+    def test_copies_keep_no_limit_as_it_is(
+        self, again: Callable[[DefaultRunnerConfig], DefaultRunnerConfig]
+    ) -> None:
+        config = DefaultRunnerConfig()
+        config.pipeline_timeout_seconds = None
+        assert again(config).pipeline_timeout_seconds is None
 
     def test_its_repr_has_every_field(self) -> None:
         shown = repr(DefaultRunnerConfig(runner_id="me"))

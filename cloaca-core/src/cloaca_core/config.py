@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, InitVar, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
 
@@ -56,6 +56,18 @@ class _WorkflowTimeout:
             instance.__dict__[self.name] = value
 
 
+class _Origin:
+    """What ``dataclasses.replace`` hands to the new config: the one that it is made from.
+
+    It hands on every value as an argument, and as an argument None would mean the default.
+    """
+
+    def __get__(
+        self, instance: DefaultRunnerConfig | None, owner: type
+    ) -> DefaultRunnerConfig | None:
+        return instance
+
+
 @dataclass(repr=False)
 class DefaultRunnerConfig:
     """The settings of a runner: readable and writable, checked when given and when assigned.
@@ -93,9 +105,10 @@ class DefaultRunnerConfig:
     connect_timeout_seconds: Setting[float] = Setting(number(0.1), 5)
     runner_id: Setting[str | None] = Setting(optional(text(255)))
     workflow_timeout_seconds: _WorkflowTimeout = _WorkflowTimeout()
+    _origin: InitVar[DefaultRunnerConfig | None] = _Origin()
 
-    def __post_init__(self) -> None:
-        given = _given(_arguments(self))
+    def __post_init__(self, _origin: DefaultRunnerConfig | None) -> None:
+        given = _given(_arguments(self) if _origin is None else _changes(self, _origin))
         for name, setting in _SETTINGS.items():
             found = given.get(name)
             value = setting.default() if found is None else setting.checked(*found)
@@ -166,6 +179,18 @@ def _given(arguments: _Source) -> _Source:
 
 def _arguments(config: DefaultRunnerConfig) -> _Source:
     return {name: _Given(value, "") for name, value in vars(config).items() if value is not None}
+
+
+def _changes(config: DefaultRunnerConfig, origin: DefaultRunnerConfig) -> _Source:
+    """What ``origin`` has, but for the arguments that say something else."""
+    changed = {
+        name: value for name, value in vars(config).items() if value != getattr(origin, name)
+    }
+    kept = {name: value for name, value in origin.to_dict().items() if name not in changed}
+    if _WorkflowTimeout.name in changed:
+        kept.pop(_TIMEOUT, None)
+    given = {name: value for name, value in changed.items() if value is not None}
+    return {name: _Given(value, "") for name, value in (kept | given).items()}
 
 
 def _environment() -> _Source:
