@@ -37,8 +37,8 @@ class SqliteBackend:
                 "accepted are mode=rwc, rw and memory"
             )
 
-    async def open(self, url: str, options: StoreOptions) -> Store:  # noqa: ARG002 - no network
-        return SqlStore(await open_dialect(parse(url)))
+    async def open(self, url: str, options: StoreOptions) -> Store:
+        return SqlStore(await open_dialect(parse(url), options))
 
 
 BACKEND = SqliteBackend()

@@ -20,6 +20,7 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
 )
 from cloaca_core.store.migrate import load_migrations, migrate
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.errors import code_of
@@ -38,7 +39,7 @@ _SYNCHRONOUS = {
 }
 
 
-async def open_dialect(target: Target) -> SqliteDialect:
+async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
     """Open and migrate the database of a target."""
     path = _place(target)
     writer = _connection(target, path, target.mode)
@@ -56,7 +57,7 @@ async def open_dialect(target: Target) -> SqliteDialect:
     except BaseException:
         await writer.close()
         raise
-    return SqliteDialect(writer, reader)
+    return SqliteDialect(writer, reader, options.poll_interval)
 
 
 async def _open_writer(writer: Connection, target: Target, path: str) -> None:

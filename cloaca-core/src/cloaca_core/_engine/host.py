@@ -67,8 +67,7 @@ class EngineHost:
         return self._thread.submit(self._open())
 
     async def _open(self) -> None:
-        options = StoreOptions(connect_timeout=self.config.connect_timeout_seconds)
-        store = await self._backend.open(self._url, options)
+        store = await self._backend.open(self._url, _store_options(self.config))
         try:
             engine = Engine(store, self.config, self.registry)
             await engine.start()
@@ -157,6 +156,13 @@ class EngineHost:
                 "this runner was opened by another process (a fork parent); "
                 "open a runner of its own in each process"
             )
+
+
+def _store_options(config: DefaultRunnerConfig) -> StoreOptions:
+    poll_ms = min(config.executor_poll_interval_ms, config.scheduler_poll_interval_ms)
+    return StoreOptions(
+        connect_timeout=config.connect_timeout_seconds, poll_interval=poll_ms / 1000
+    )
 
 
 def _refuse_type(name: str, value: object, kind: type) -> None:
