@@ -99,12 +99,15 @@ class Setting(Generic[T]):
         self,
         kind: Kind[T],
         default: T | None = None,
+        meaning: str = "",
         *,
         default_factory: Callable[[], T] | None = None,
     ) -> None:
         self._kind = kind
         self._default = default
         self._default_factory = default_factory
+        usual = "" if default_factory else f"; {default!r} by default"
+        self.__doc__ = f"{meaning}: {kind.expected}{usual}"  # what help() shows of a setting
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -126,6 +129,11 @@ class Setting(Generic[T]):
     def settle(self, instance: object, value: T) -> None:
         """End the construction of this field with a value that was checked."""
         instance.__dict__[self.name] = value
+
+    @property
+    def types(self) -> tuple[type, ...]:
+        """The types that it takes."""
+        return self._kind.types
 
     def default(self) -> T:
         """The value when nobody gives one."""
