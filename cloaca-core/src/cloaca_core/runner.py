@@ -201,6 +201,7 @@ class DefaultRunner:
         self._host.end_thread()
 
     def __enter__(self) -> Self:
+        self._host.refuse_closed()
         return self
 
     def __exit__(
@@ -235,8 +236,9 @@ class AsyncRunner:
         self._host = EngineHost(database_url, config, schema, registry)
 
     async def __aenter__(self) -> Self:
+        opening = self._host.open()  # refused when it is open already, which goes on untouched
         try:
-            await awaited(self._host.open())
+            await awaited(opening)
         except BaseException:
             self._host.end_thread()
             raise

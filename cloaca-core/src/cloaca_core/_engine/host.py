@@ -112,6 +112,8 @@ class EngineHost:
         """End the loop thread, after the engine has shut down or failed to open."""
         if self._thread is not None:
             self._thread.stop()
+        if self._engine is None:
+            self._thread = None  # opening may be tried again
 
     def __str__(self) -> str:
         """The backend and the state; not the URL, which may hold a password."""
@@ -130,6 +132,10 @@ class EngineHost:
         engine = self._open_engine()
         assert self._thread is not None
         return self._thread.submit(method(engine, *args, **kwargs))
+
+    def refuse_closed(self) -> None:
+        """Raise what a call would raise that the engine cannot answer."""
+        self._open_engine()
 
     @property
     def engine(self) -> Engine:
