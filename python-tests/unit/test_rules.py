@@ -170,6 +170,23 @@ class TestReading:
         assert str(caught.value).startswith(PREFIX + reason)
         assert isinstance(caught.value, ValueError)
 
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            "always",
+            [task_success("a")],
+            {"type": "All", "conditions": "a"},
+            {"type": "All", "conditions": ["a"]},
+            {"type": "TaskFailed", "task_name": 1},
+            {"type": "ContextValue", "key": 1, "operator": "Exists"},
+        ],
+    )
+    def test_a_wrong_type_is_a_type_error_as_well(self, raw: object) -> None:
+        with pytest.raises(DefinitionTypeError) as caught:
+            parse_rule(raw)
+        assert str(caught.value).startswith(PREFIX)
+        assert isinstance(caught.value, ValueError)
+
 
 CONDITIONS = st.one_of(
     st.builds(task_success, st.text()),
