@@ -155,6 +155,9 @@ def test_conditions_are_combined(runner: cloaca.DefaultRunner) -> None:
         ({"before": "garbage"}, "before", ValueError),
         ({"before": ""}, "before", ValueError),
         ({"workflow_name": 7}, "workflow_name", TypeError),
+        ({"workflow_name": ""}, "workflow_name", ValueError),
+        ({"workflow_name": "embedded::quick"}, "workflow_name", ValueError),  # two of three parts
+        ({"workflow_name": "public::::quick"}, "workflow_name", ValueError),
         ({"tags": ["a"]}, "tags", TypeError),
         ({"tags": {"a": 1}}, "tags", TypeError),
         ({"tags": {1: "a"}}, "tags", TypeError),

@@ -25,6 +25,7 @@ from cloaca_core.errors import (
     WorkflowNotFoundError,
 )
 from cloaca_core.json_values import JsonValue, encode
+from cloaca_core.namespace import SEPARATOR, check_name
 from cloaca_core.store.records import RunFilter, storable_text
 from cloaca_core.store.states import RunStatus
 
@@ -190,7 +191,21 @@ class Requests:
         try:
             return self._registry.find(workflow_name).namespace
         except WorkflowNotFoundError:
-            return workflow_name if "::" in workflow_name else f"public::embedded::{workflow_name}"
+            return _full_name(workflow_name)
+
+
+def _full_name(workflow_name: str) -> str:
+    """The namespace that a name of no workflow here stands for, if it can be one at all."""
+    parts = workflow_name.split(SEPARATOR)
+    if len(parts) not in (1, 3):
+        raise ConfigError(
+            "workflow_name must be a workflow's name or tenant::package::workflow, "
+            f"got {workflow_name!r:.100}",
+            field="workflow_name",
+        )
+    for part in parts:
+        check_name(part, "workflow_name")
+    return SEPARATOR.join(["public", "embedded", *parts][-3:])
 
 
 def _placed(error: ContextError, index: int | None) -> ContextError:
