@@ -134,6 +134,15 @@ class TestFields:
         ):
             DefaultRunnerConfig(max_concurrent_tasks=0)
 
+    @pytest.mark.parametrize(
+        "name", [name for name in DEFAULTS if name.endswith(("_ms", "_seconds", "_minutes"))]
+    )
+    @pytest.mark.parametrize("far", [10**9 + 1, 10**400])
+    def test_a_time_that_no_clock_reaches_is_refused(self, name: str, far: int) -> None:
+        with pytest.raises(ConfigError, match=f"^{name} must be .* and at most 1000000000"):
+            config_of(name, far)
+        assert getattr(config_of(name, 10**9), name) == 10**9
+
     def test_a_wrong_type_is_a_type_error(self) -> None:
         with pytest.raises(TypeError, match="max_concurrent_tasks must be an int"):
             DefaultRunnerConfig("4")  # type: ignore[arg-type] # the point of the test

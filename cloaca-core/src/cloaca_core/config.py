@@ -38,6 +38,8 @@ def _default_pool_size() -> int:
     return 1 if names == {"sqlite"} else 10
 
 
+_LONGEST: Final = 10**9
+"""Of any time, in its unit. A longer one is a mistake, and instants must fit their columns."""
 _CRON: Final = "Kept for cron, which this version does not have"
 
 
@@ -92,19 +94,23 @@ class DefaultRunnerConfig:
 
     max_concurrent_tasks: Setting[int] = Setting(whole(1), 4, "Task bodies in threads at once")
     executor_poll_interval_ms: Setting[int] = Setting(
-        whole(1), 100, "As scheduler_poll_interval_ms; the shorter one counts"
+        whole(1, _LONGEST), 100, "As scheduler_poll_interval_ms; the shorter one counts"
     )
     scheduler_poll_interval_ms: Setting[int] = Setting(
-        whole(1),
+        whole(1, _LONGEST),
         100,
         "Milliseconds before a runner looks again whether other processes changed the database; "
         "while they do not, longer and longer up to a second. Its own work is never polled for",
     )
     task_timeout_seconds: Setting[int] = Setting(
-        whole(1), 300, "Seconds of one attempt in its body, for tasks without timeout_seconds"
+        whole(1, _LONGEST),
+        300,
+        "Seconds of one attempt in its body, for tasks without timeout_seconds",
     )
     pipeline_timeout_seconds: Setting[int | None] = Setting(
-        unlimited(whole(1)), 3600, "Seconds from a run's first start on; assigned None, no limit"
+        unlimited(whole(1, _LONGEST)),
+        3600,
+        "Seconds from a run's first start on; assigned None, no limit",
     )
     db_pool_size: Setting[int] = Setting(
         whole(1),
@@ -116,12 +122,12 @@ class DefaultRunnerConfig:
         flag(), True, "Whether this runner takes up the runs of runners that died"
     )
     enable_cron_scheduling: Setting[bool] = Setting(flag(), True, _CRON)
-    cron_poll_interval_seconds: Setting[int] = Setting(whole(1), 30, _CRON)
+    cron_poll_interval_seconds: Setting[int] = Setting(whole(1, _LONGEST), 30, _CRON)
     cron_max_catchup_executions: Setting[int] = Setting(whole(0), 100, _CRON)
     cron_enable_recovery: Setting[bool] = Setting(flag(), True, _CRON)
-    cron_recovery_interval_seconds: Setting[int] = Setting(whole(1), 300, _CRON)
-    cron_lost_threshold_minutes: Setting[int] = Setting(whole(1), 10, _CRON)
-    cron_max_recovery_age_seconds: Setting[int] = Setting(whole(0), 86400, _CRON)
+    cron_recovery_interval_seconds: Setting[int] = Setting(whole(1, _LONGEST), 300, _CRON)
+    cron_lost_threshold_minutes: Setting[int] = Setting(whole(1, _LONGEST), 10, _CRON)
+    cron_max_recovery_age_seconds: Setting[int] = Setting(whole(0, _LONGEST), 86400, _CRON)
     cron_max_recovery_attempts: Setting[int] = Setting(whole(0), 3, _CRON)
     _: KW_ONLY
     max_concurrent_async_tasks: Setting[int] = Setting(whole(1), 100, "Coroutine bodies at once")
@@ -129,10 +135,12 @@ class DefaultRunnerConfig:
         whole(1), 1000, "Runs in progress at once; further ones wait in the database"
     )
     lease_seconds: Setting[float] = Setting(
-        number(0.5), 15, "Seconds of silence after which other hosts take this runner's runs"
+        number(0.5, _LONGEST),
+        15,
+        "Seconds of silence after which other hosts take this runner's runs",
     )
     shutdown_grace_seconds: Setting[float] = Setting(
-        number(0), 30, "Seconds that shutdown() waits for bodies"
+        number(0, _LONGEST), 30, "Seconds that shutdown() waits for bodies"
     )
     max_recovery_attempts: Setting[int] = Setting(
         whole(0), 3, "How often a task may take its process down before it fails"
@@ -146,7 +154,7 @@ class DefaultRunnerConfig:
         whole(2), 16 * 1024 * 1024, "Bytes of a context as JSON, at most"
     )
     connect_timeout_seconds: Setting[float] = Setting(
-        number(0.1), 5, "Seconds to wait for a silent database host when opening"
+        number(0.1, _LONGEST), 5, "Seconds to wait for a silent database host when opening"
     )
     runner_id: Setting[str | None] = Setting(
         optional(text(255)), None, "This runner's name in the database; None, a new one each time"
