@@ -65,6 +65,11 @@ def test_a_level_is_known_in_any_case(monkeypatch: pytest.MonkeyPatch, level: st
         pytest.param("basicConfig(stream=sys.stdout)", 0, id="or to stdout"),
         pytest.param("basicConfig(filename=os.devnull)", 1, id="a file is no terminal"),
         pytest.param(
+            "basicConfig(); import cloaca_core; sys.stderr = sys.stdout",
+            1,
+            id="also when sys.stderr is another one by then",
+        ),
+        pytest.param(
             "getLogger('cloaca').addHandler(logging.StreamHandler())", 1, id="a nearer one"
         ),
         pytest.param(

@@ -54,7 +54,7 @@ class _Fallback(logging.StreamHandler[TextIO]):
     def _does_as_much(self, other: logging.Handler, record: logging.LogRecord) -> bool:
         return (
             other is not self
-            and getattr(other, "stream", None) in (sys.stdout, sys.stderr)
+            and getattr(other, "stream", None) in (sys.stdout, sys.stderr, self.stream)
             and record.levelno >= other.level
         )
 
