@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -209,10 +210,30 @@ async def test_used_before_it_is_entered_it_says_so(database_url: str) -> None:
         await runner.list_runs()
 
 
-async def test_a_bad_database_raises_on_entering(tmp_path: object) -> None:
-    with pytest.raises(ValueError, match="is a directory"):
-        async with cloaca.AsyncRunner(f"sqlite:///{tmp_path}"):
-            pass
+async def test_entered_twice_it_says_so_and_goes_on(async_runner: cloaca.AsyncRunner) -> None:
+    define_double()
+    with pytest.raises(cloaca.RunnerUsageError, match="open already"):
+        await async_runner.__aenter__()
+    assert (await async_runner.execute("double", {"n": 1})).status == "Completed"
+
+
+async def test_a_closed_runner_is_not_entered_again(database_url: str) -> None:
+    async with cloaca.AsyncRunner(database_url) as runner:
+        pass
+    with pytest.raises(cloaca.RunnerClosedError):
+        await runner.__aenter__()
+
+
+async def test_a_bad_database_raises_on_entering_which_may_be_tried_again(tmp_path: Path) -> None:
+    place = tmp_path / "work.db"
+    place.mkdir()
+    runner = cloaca.AsyncRunner(f"sqlite:///{place}")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="is a directory"):
+            await runner.__aenter__()
+    place.rmdir()
+    async with runner:
+        assert await runner.list_runs() == []
 
 
 async def test_both_kinds_of_runner_share_a_database(

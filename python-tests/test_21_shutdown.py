@@ -52,7 +52,7 @@ def test_after_shutdown_every_call_says_so(open_runner: OpenRunner) -> None:
         lambda: runner.execute("quick"), lambda: runner.submit("quick"),
         lambda: runner.submit_many("quick", [None]), lambda: runner.get_run(handle.id),
         runner.list_runs, runner.health, runner.start, runner.stop, handle.status,
-        handle.result, handle.wait, handle.tasks, handle.events,
+        handle.result, handle.wait, handle.tasks, handle.events, runner.__enter__,
     ]  # fmt: skip
     for call in calls:
         with pytest.raises(cloaca.RunnerClosedError) as caught:

@@ -108,6 +108,14 @@ def test_read_only_is_not_enough_for_a_runner(tmp_path: Path) -> None:
     assert isinstance(error, cloaca.StoreOpenError)
 
 
+def test_a_word_before_a_colon_is_part_of_a_files_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with cloaca.DefaultRunner("data:2026.db"):
+        assert (tmp_path / "data:2026.db").exists()
+
+
 def test_an_empty_file_is_a_new_database(tmp_path: Path) -> None:
     file = tmp_path / "empty.db"
     file.touch()

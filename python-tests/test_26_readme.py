@@ -1,4 +1,4 @@
-"""The program in the README runs as it stands."""
+"""The programs in the README run as they stand and print what they say."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 README = Path(__file__).resolve().parent.parent / "README.md"
+PROGRAMS = re.findall(r"(?ms)^```python\n(.*?)^```$", README.read_text("utf-8"))
 
 
-def test_the_readmes_program_prints_what_it_came_to(tmp_path: Path) -> None:
-    (program,) = re.findall(r"(?ms)^```python\n(.*?)^```$", README.read_text("utf-8"))
+def promised(program: str) -> list[str]:
+    """The lines behind the lines that print: ``print(…)  # one line`` or ``# one / another``."""
+    comments = re.findall(r"(?m)^ *print\(.*\)  # (.*)$", program)
+    return [line for comment in comments for line in comment.split(" / ")]
 
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_of_the_readme_prints_what_it_says(tmp_path: Path, program: str) -> None:
     for _ in range(2):  # the second time its database is there already
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", program],
@@ -23,5 +31,10 @@ def test_the_readmes_program_prints_what_it_came_to(tmp_path: Path) -> None:
             timeout=50,
             check=False,
         )
-        assert (done.stdout, done.stderr) == ("Completed True\n", "")
-    assert (tmp_path / "orders.db").exists()
+        assert (done.stdout.splitlines(), done.stderr) == (promised(program), "")
+
+
+def test_the_first_program_leaves_its_database_where_it_says(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", PROGRAMS[0]], cwd=tmp_path, check=True, timeout=50)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["orders.db"]

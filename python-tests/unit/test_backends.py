@@ -13,6 +13,7 @@ from cloaca_core.errors import (
     AmbiguousBackendError,
     BackendForcedError,
     BackendNotFoundError,
+    BackendUnusableError,
     BackendVersionError,
     ConfigTypeError,
 )
@@ -53,8 +54,32 @@ def test_the_scheme_chooses_the_backend(resolve: Resolve, expected: str, url: st
 
 
 def test_an_unknown_scheme_is_refused_with_the_known_ones(resolve: Resolve) -> None:
-    with pytest.raises(BackendNotFoundError, match="'mysql'; known are: sqlite, file, postgresql"):
+    with pytest.raises(
+        BackendNotFoundError, match="'mysql'; known are: sqlite, file, postgresql"
+    ) as caught:
         resolve("mysql://user:secret@localhost/work")
+    assert (caught.value.scheme, caught.value.backend) == ("mysql", None)
+
+
+def test_a_forced_name_that_is_no_backend_is_a_fact_of_the_refusal(
+    resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOACA_BACKEND", "mongo")
+    with pytest.raises(BackendNotFoundError, match="CLOACA_BACKEND='mongo' names no") as caught:
+        resolve("work.db")
+    assert (caught.value.scheme, caught.value.backend) == (None, "mongo")
+
+
+def test_a_backend_that_cannot_work_is_named(
+    resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(source: backends._Source) -> None:
+        raise backends._broken(source, OSError("no driver"))
+
+    monkeypatch.setattr(backends, "_load", damaged)
+    with pytest.raises(BackendUnusableError, match="OSError: no driver") as caught:
+        resolve("work.db")
+    assert caught.value.backend == "sqlite"
 
 
 def test_a_url_that_is_no_text_is_refused_by_its_type() -> None:
@@ -79,6 +104,7 @@ def test_another_version_is_refused_with_both_versions() -> None:
     with pytest.raises(BackendVersionError, match="Version mismatch detected!") as caught:
         backends._refuse_other_version("sqlite", "0.0.1")
     assert (caught.value.found, caught.value.expected) == ("0.0.1", __version__)
+    assert caught.value.backend == "sqlite"
 
 
 def test_several_backends_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

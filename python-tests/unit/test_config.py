@@ -7,7 +7,7 @@ import math
 import pickle
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -133,6 +133,15 @@ class TestFields:
             ValueError, match=r"^max_concurrent_tasks must be an int of at least 1, got 0$"
         ):
             DefaultRunnerConfig(max_concurrent_tasks=0)
+
+    @pytest.mark.parametrize(
+        "name", [name for name in DEFAULTS if name.endswith(("_ms", "_seconds", "_minutes"))]
+    )
+    @pytest.mark.parametrize("far", [10**9 + 1, 10**400])
+    def test_a_time_that_no_clock_reaches_is_refused(self, name: str, far: int) -> None:
+        with pytest.raises(ConfigError, match=f"^{name} must be .* and at most 1000000000"):
+            config_of(name, far)
+        assert getattr(config_of(name, 10**9), name) == 10**9
 
     def test_a_wrong_type_is_a_type_error(self) -> None:
         with pytest.raises(TypeError, match="max_concurrent_tasks must be an int"):
@@ -276,6 +285,39 @@ class TestSources:
             DefaultRunnerConfig()
 
     @pytest.mark.parametrize(
+        ("mistyped", "meant"),
+        [
+            ("CLOACA_MAX_CONCURENT_TASKS", "CLOACA_MAX_CONCURRENT_TASKS"),
+            ("CLOACA_TASK_TIMEOUT", "CLOACA_TASK_TIMEOUT_SECONDS"),
+            ("CLOACA_WORKFLOW_TIMEOUT_SECOND", "CLOACA_WORKFLOW_TIMEOUT_SECONDS"),
+            ("CLOACA_BACKND", "CLOACA_BACKEND"),  # not a setting, but a variable of ours
+            ("CLOACA_LOGS", "CLOACA_LOG"),
+        ],
+    )
+    def test_a_mistyped_variable_is_refused_with_the_one_that_was_meant(
+        self, monkeypatch: pytest.MonkeyPatch, mistyped: str, meant: str
+    ) -> None:
+        monkeypatch.setenv(mistyped, "8")
+        with pytest.raises(ValueError, match=rf"^{mistyped}: .*did you mean {meant}\?$"):
+            DefaultRunnerConfig()
+
+    @pytest.mark.parametrize(
+        ("variable", "value"),
+        [
+            ("CLOACA_HOME", "/srv"),  # far from every name of ours
+            ("CLOACA_VAR_MAX_ACTIVE_RUN", "8"),  # for the user's own workflows
+            ("CLOACA_TEST_BACKEND", "sqlite"),
+            ("CLOACA_MAX_ACTIVE_RUN", ""),  # the shell's way to unset one
+            ("MAX_ACTIVE_RUN", "8"),
+        ],
+    )
+    def test_other_variables_are_no_concern(
+        self, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+    ) -> None:
+        monkeypatch.setenv(variable, value)
+        assert DefaultRunnerConfig().to_dict() == DEFAULTS
+
+    @pytest.mark.parametrize(
         ("name", "content", "message"),
         [
             ("cloaca.toml", "max_active_runs = 0", "max_active_runs must be an int of at least 1"),
@@ -335,6 +377,57 @@ class TestAsAValue:
         values = DefaultRunnerConfig().to_dict()
         monkeypatch.setenv("CLOACA_MAX_ACTIVE_RUNS", "7")
         assert DefaultRunnerConfig(**values).max_active_runs == 1000
+
+    def test_replace_changes_what_it_is_asked_to_and_nothing_else(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = DefaultRunnerConfig(7)
+        config.pipeline_timeout_seconds = None
+        monkeypatch.setenv("CLOACA_RUNNER_ID", "other")
+        assert replace(config) == config
+        assert replace(config, max_active_runs=8).to_dict() == {
+            **config.to_dict(),
+            "max_active_runs": 8,
+        }
+
+    @pytest.mark.parametrize(
+        ("seconds", "changes"),
+        [
+            (5, {"pipeline_timeout_seconds": 5}),
+            (5, {"workflow_timeout_seconds": 5}),
+            (5, {"pipeline_timeout_seconds": 5, "workflow_timeout_seconds": 5}),
+            (None, {"pipeline_timeout_seconds": math.inf}),
+            (3600, {"pipeline_timeout_seconds": None}),  # an argument, so None is the default
+            (3600, {"workflow_timeout_seconds": None}),
+            (7, {}),
+        ],
+    )
+    def test_replace_knows_both_names_of_the_timeout(
+        self, seconds: int | None, changes: dict[str, Any]
+    ) -> None:
+        config = DefaultRunnerConfig(pipeline_timeout_seconds=7)
+        assert replace(config, **changes).pipeline_timeout_seconds == seconds
+
+    def test_replace_checks_what_it_is_given(self) -> None:
+        with pytest.raises(ConfigError, match="max_active_runs must be an int of at least 1"):
+            replace(DefaultRunnerConfig(), max_active_runs=0)
+        with pytest.raises(ConfigError, match="are one setting, got 8 and 9"):
+            replace(DefaultRunnerConfig(), pipeline_timeout_seconds=8, workflow_timeout_seconds=9)
+
+    @pytest.mark.parametrize(
+        "again",
+        [
+            copy.copy,
+            copy.deepcopy,
+            lambda config: pickle.loads(pickle.dumps(config)),  # noqa: S301 - its own pickle
+        ],
+    )
+    def test_copies_keep_no_limit_as_it_is(
+        self, again: Callable[[DefaultRunnerConfig], DefaultRunnerConfig]
+    ) -> None:
+        config = DefaultRunnerConfig()
+        config.pipeline_timeout_seconds = None
+        assert again(config).pipeline_timeout_seconds is None
 
     def test_its_repr_has_every_field(self) -> None:
         shown = repr(DefaultRunnerConfig(runner_id="me"))

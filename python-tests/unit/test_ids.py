@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from cloaca_core._engine.ids import RunIds
+from cloaca_core._engine.ids import RunIds, is_run_id
 
 
 def milliseconds(run_id: str) -> int:
@@ -28,6 +28,22 @@ class TestFormat:
         made = RunIds().next()
 
         assert before <= milliseconds(made) <= time.time_ns() // 1_000_000
+
+    def test_it_is_known_for_one(self) -> None:
+        assert is_run_id(RunIds().next())
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "garbage",
+            "0198b1c2-0000-7000-8000-00000000000a\n",
+            "0198B1C2-0000-7000-8000-00000000000A",  # listings compare text
+            "0198b1c2000070008000000000000000",
+        ],
+    )
+    def test_another_text_is_none(self, text: str) -> None:
+        assert not is_run_id(text)
 
 
 class TestOrder:

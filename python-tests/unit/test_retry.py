@@ -283,6 +283,20 @@ class TestBackoffStrategy:
     def test_the_repr_is_how_it_was_made(self, text: str) -> None:
         assert repr(eval(text)) == text  # noqa: S307 - the literals above
 
+    def test_another_kind_is_refused_with_the_known_ones(self) -> None:
+        with pytest.raises(
+            DefinitionError, match='"expo": expected one of fixed, linear, exponential'
+        ):
+            BackoffStrategy("expo")  # type: ignore[arg-type] # the point of the test
+        with pytest.raises(DefinitionTypeError, match="kind must be a str, got int"):
+            BackoffStrategy(2)  # type: ignore[arg-type] # the point of the test
+
+    def test_what_is_made_by_hand_is_checked_too(self) -> None:
+        with pytest.raises(DefinitionError, match="multiplier must be a finite number"):
+            BackoffStrategy("linear", -1)
+        with pytest.raises(DefinitionError, match="base must be greater than 0"):
+            BackoffStrategy("exponential", base=0)
+
     def test_numbers_that_make_no_delay_are_refused(self) -> None:
         with pytest.raises(DefinitionError, match="multiplier must be a finite number"):
             BackoffStrategy.linear(-1.0)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from cloaca_core.errors import DefinitionTypeError, StoreFullError, StoreUnavailableError
+from cloaca_core.errors import (
+    DefinitionError,
+    DefinitionTypeError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 from cloaca_core.retry_condition import ErrorText, RetryCondition, checked_condition, is_one_of
 
 
@@ -78,7 +85,6 @@ class TestRetryCondition:
             (True, ["nothing", "DEADLOCK"]),  # one is enough, in any case
             (True, ["valueerror: "]),  # class name and message are one text
             (False, ["nothing"]),
-            (False, []),
         ],
     )
     def test_a_pattern_is_a_substring_in_any_case(
@@ -91,6 +97,28 @@ class TestRetryCondition:
     def test_patterns_are_a_list_of_str(self, patterns: list[str]) -> None:
         with pytest.raises(DefinitionTypeError, match="patterns"):
             RetryCondition.error_pattern(patterns)
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: RetryCondition.error_pattern([]),  # would accept no error at all
+            lambda: RetryCondition.error_pattern(["a", ""]),  # would accept every error
+            lambda: RetryCondition("pattern"),
+            lambda: RetryCondition("never", ("a",)),
+            lambda: checked_condition("retry_condition", []),
+            lambda: checked_condition("retry_condition", ()),
+        ],
+    )
+    def test_a_condition_that_says_nothing_is_a_value_error(
+        self, make: Callable[[], object]
+    ) -> None:
+        with pytest.raises(DefinitionError) as refusal:
+            make()
+        assert not isinstance(refusal.value, TypeError)
+
+    def test_another_kind_is_refused_with_the_known_ones(self) -> None:
+        with pytest.raises(DefinitionError, match='"al": expected one of never, transient, all'):
+            RetryCondition("al")  # type: ignore[arg-type] # the point of the test
 
     def test_conditions_are_values(self) -> None:
         assert RetryCondition.never() == RetryCondition.never()

@@ -153,7 +153,7 @@ class TestReading:
                 {"type": "ContextValue", "operator": "Exists"},
             ),
             (
-                "unknown operator '=~': expected one of equals, ",
+                "unknown operator '=~': expected one of Equals (==), NotEquals (!=), Greater",
                 {"type": "ContextValue", "key": "k", "operator": "=~", "value": 1},
             ),
             (
@@ -168,6 +168,23 @@ class TestReading:
         with pytest.raises(DefinitionError) as caught:
             parse_rule(raw)
         assert str(caught.value).startswith(PREFIX + reason)
+        assert isinstance(caught.value, ValueError)
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            "always",
+            [task_success("a")],
+            {"type": "All", "conditions": "a"},
+            {"type": "All", "conditions": ["a"]},
+            {"type": "TaskFailed", "task_name": 1},
+            {"type": "ContextValue", "key": 1, "operator": "Exists"},
+        ],
+    )
+    def test_a_wrong_type_is_a_type_error_as_well(self, raw: object) -> None:
+        with pytest.raises(DefinitionTypeError) as caught:
+            parse_rule(raw)
+        assert str(caught.value).startswith(PREFIX)
         assert isinstance(caught.value, ValueError)
 
 

@@ -34,6 +34,9 @@ class TestKinds:
         [
             (whole(1), 1),
             (whole(1), 2**64),
+            (whole(1), 10**400),
+            (whole(1, 5), 5),
+            (number(0.5, 5), 5.0),
             (number(0.5), 0.5),
             (number(0.5), 1),
             (flag(), True),
@@ -56,6 +59,8 @@ class TestKinds:
         [
             (whole(1), 0, "an int of at least 1, got 0"),
             (whole(0), -1, "an int of at least 0, got -1"),
+            (whole(1, 5), 6, "an int of at least 1 and at most 5, got 6"),
+            (number(0.5, 5), 5.1, "a finite number of at least 0.5 and at most 5, got 5.1"),
             (number(0.5), 0.4, "a finite number of at least 0.5, got 0.4"),
             (number(0), math.inf, "a finite number of at least 0, got inf"),
             (number(0), math.nan, "a finite number of at least 0, got nan"),

@@ -39,7 +39,7 @@ async def _polls(watch: ChangeWatch, monkeypatch: pytest.MonkeyPatch, count: int
 
     async def pause(self: ChangeWatch) -> None:
         delays.append(self._delay)
-        self._delay = min(self._delay * changes._GROWTH, changes.LAST_DELAY_S)
+        self._delay = min(self._delay * changes._GROWTH, self._last_delay)
         if len(delays) == count:
             self.stop()
 
@@ -51,7 +51,7 @@ async def _polls(watch: ChangeWatch, monkeypatch: pytest.MonkeyPatch, count: int
 async def test_a_commit_of_another_connection_ends_the_wait(
     two: tuple[Connection, Connection],
 ) -> None:
-    watch = ChangeWatch(two[0])
+    watch = ChangeWatch(two[0], 0.1)
     await watch.wait()
 
     await _write(two[1])
@@ -62,7 +62,7 @@ async def test_a_commit_of_another_connection_ends_the_wait(
 async def test_own_commits_do_not(
     two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch = ChangeWatch(two[0])
+    watch = ChangeWatch(two[0], 0.1)
     await watch.wait()
 
     await _write(two[0])
@@ -73,7 +73,7 @@ async def test_own_commits_do_not(
 async def test_a_change_between_two_waits_is_not_missed(
     two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch = ChangeWatch(two[0])
+    watch = ChangeWatch(two[0], 0.1)
     await watch.wait()
     await _write(two[1])
     await _write(two[0])
@@ -84,7 +84,7 @@ async def test_a_change_between_two_waits_is_not_missed(
 async def test_waiting_backs_off_from_100_ms_to_1_s(
     two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch = ChangeWatch(two[0])
+    watch = ChangeWatch(two[0], 0.1)
     await watch.wait()
 
     delays = await _polls(watch, monkeypatch, 12)
@@ -94,10 +94,22 @@ async def test_waiting_backs_off_from_100_ms_to_1_s(
     assert delays[-1] == 1.0
 
 
+@pytest.mark.parametrize("seconds", [0.02, 5.0])
+async def test_waiting_begins_with_the_interval_and_one_that_is_longer_than_1_s_stays(
+    two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    watch = ChangeWatch(two[0], seconds)
+    await watch.wait()
+
+    delays = await _polls(watch, monkeypatch, 12)
+
+    assert (delays[0], delays[-1]) == (seconds, max(seconds, 1.0))
+
+
 async def test_a_change_makes_it_eager_again(
     two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch = ChangeWatch(two[0])
+    watch = ChangeWatch(two[0], 0.1)
     await watch.wait()
     watch._delay = 1.0
     await _write(two[1])
@@ -107,7 +119,7 @@ async def test_a_change_makes_it_eager_again(
 
 
 async def test_stopping_ends_a_wait_that_has_nothing_to_watch() -> None:
-    watch = ChangeWatch(None)
+    watch = ChangeWatch(None, 0.1)
     waiting = asyncio.create_task(watch.wait())
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -118,7 +130,7 @@ async def test_stopping_ends_a_wait_that_has_nothing_to_watch() -> None:
 
 
 async def test_stopping_ends_a_pause(two: tuple[Connection, Connection]) -> None:
-    watch = ChangeWatch(two[0])
+    watch = ChangeWatch(two[0], 0.1)
     await watch.wait()
     watch._delay = 3600.0
     waiting = asyncio.create_task(watch.wait())

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from cloaca_core.store.dialect import Step
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.queries import Statement
 from cloaca_core.store.sql_store import SqlStore
 from cloaca_core.testing.rows import new_run, submit
@@ -26,7 +27,7 @@ COUNT = Statement("count", "SELECT count(*) FROM cloaca_run", ())
 
 @pytest_asyncio.fixture
 async def dialect(tmp_path: Path) -> AsyncIterator[SqliteDialect]:
-    dialect = await open_dialect(parse(f"{tmp_path}/dialect.db"))
+    dialect = await open_dialect(parse(f"{tmp_path}/dialect.db"), StoreOptions())
     yield dialect
     await dialect.close()
 

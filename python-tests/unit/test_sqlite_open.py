@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import (
     ForeignDatabaseError,
     NewerSchemaError,
@@ -22,9 +23,11 @@ from cloaca_core.errors import (
     StoreOpenError,
     StoreReadOnlyError,
 )
+from cloaca_core.runner import DefaultRunner
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.testing.rows import new_run, submit
-from cloaca_sqlite import BACKEND
+from cloaca_sqlite import BACKEND, changes, dialect as dialect_module
+from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.opening import APPLICATION_ID, open_dialect, refuse_foreign
 from cloaca_sqlite.url import parse
 
@@ -70,7 +73,7 @@ def test_an_orderly_close_leaves_one_file(tmp_path: Path) -> None:
 )
 def test_the_writer_is_as_durable_as_asked(tmp_path: Path, query_part: str, expected: int) -> None:
     async def synchronous() -> object:
-        dialect = await open_dialect(parse(f"{tmp_path}/a.db{query_part}"))
+        dialect = await open_dialect(parse(f"{tmp_path}/a.db{query_part}"), StoreOptions())
         try:
             return await dialect._writer.call(
                 lambda raw: raw.execute("PRAGMA synchronous").fetchone()
@@ -83,7 +86,7 @@ def test_the_writer_is_as_durable_as_asked(tmp_path: Path, query_part: str, expe
 
 def test_the_reader_cannot_write(tmp_path: Path) -> None:
     async def write() -> None:
-        dialect = await open_dialect(parse(f"{tmp_path}/a.db"))
+        dialect = await open_dialect(parse(f"{tmp_path}/a.db"), StoreOptions())
         reader = dialect._reader
         assert reader is not None
         try:
@@ -101,7 +104,7 @@ def test_a_database_in_memory_has_one_connection_and_leaves_no_file(
     monkeypatch.chdir(tmp_path)
 
     async def readers() -> object:
-        dialect = await open_dialect(parse(":memory:"))
+        dialect = await open_dialect(parse(":memory:"), StoreOptions())
         await dialect.close()
         return dialect._reader
 
@@ -116,7 +119,7 @@ def test_a_relative_path_stays_where_it_was_when_the_program_changes_its_directo
     target = parse("sqlite://a%3Fb%25.db?_busy_timeout=100")
 
     async def open_it() -> None:
-        await (await open_dialect(target)).close()
+        await (await open_dialect(target, StoreOptions())).close()
 
     asyncio.run(open_it())
 
@@ -139,6 +142,33 @@ def test_read_only_reads_what_is_there_and_refuses_writes_by_name(tmp_path: Path
     asyncio.run(read_and_write())
 
 
+@pytest.mark.parametrize(
+    ("executor_ms", "scheduler_ms", "seconds"),
+    [(None, None, 0.1), (5000, 7000, 5.0), (20, None, 0.02)],
+)
+def test_a_runner_watches_the_file_as_its_shorter_interval_says(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    executor_ms: int | None,
+    scheduler_ms: int | None,
+    seconds: float,
+) -> None:
+    delays: list[float] = []
+
+    class Watch(changes.ChangeWatch):
+        def __init__(self, connection: Connection | None, first_delay: float) -> None:
+            delays.append(first_delay)
+            super().__init__(connection, first_delay)
+
+    monkeypatch.setattr(dialect_module, "ChangeWatch", Watch)
+    config = DefaultRunnerConfig(
+        executor_poll_interval_ms=executor_ms, scheduler_poll_interval_ms=scheduler_ms
+    )
+    DefaultRunner(str(tmp_path / "a.db"), config=config).shutdown()
+
+    assert delays == [seconds]
+
+
 # -- refused -------------------------------------------------------------------------------------
 
 
@@ -147,8 +177,13 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, si
     path = tmp_path / "notes.txt"
     path.write_bytes(b"x" * size)
 
-    with pytest.raises(NotADatabaseError, match=r"notes\.txt: the file is not a database"):
+    with pytest.raises(
+        NotADatabaseError, match=r"notes\.txt: the file is not a database"
+    ) as refusal:
         open_and_close(str(path))
+
+    assert refusal.value.database == str(path)
+    assert isinstance(refusal.value.__cause__, sqlite3.DatabaseError)
 
     assert path.read_bytes() == b"x" * size
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
@@ -197,8 +232,10 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as raw, raw:
         raw.execute("INSERT INTO cloaca_migration VALUES (99, 'future', 'x', 0)")
 
-    with pytest.raises(NewerSchemaError, match="newer cloaca"):
+    with pytest.raises(NewerSchemaError, match="newer cloaca") as refusal:
         open_and_close(str(path))
+
+    assert refusal.value.database == str(path)
 
     assert query(path, "SELECT max(number) FROM cloaca_migration") == [(99,)]
 
@@ -218,8 +255,12 @@ def test_what_cannot_be_opened_is_named_with_the_reason(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
 
-    with pytest.raises(StoreOpenError, match=rf"{tmp_path}.* cannot be opened: {reason}"):
+    with pytest.raises(
+        StoreOpenError, match=rf"{tmp_path}.* cannot be opened: {reason}"
+    ) as refusal:
         open_and_close(url)
+
+    assert refusal.value.database == str(tmp_path / url.partition("?")[0])
 
 
 def test_three_slashes_that_may_have_meant_a_relative_path_are_explained(

@@ -20,6 +20,7 @@ from cloaca_sqlite.url import MEMORY, Target, parse
         ("dir/work.db", "dir/work.db"),
         ("/abs/work.db", "/abs/work.db"),
         ("C:\\data\\work.db", "C:\\data\\work.db"),  # a letter is a drive, not a scheme
+        ("data:2026.db", "data:2026.db"),  # nor is a word that no slashes follow
         ("100%25.db", "100%25.db"),  # a plain path is not decoded
         ("file:work.db", "work.db"),
         ("file:work.db?mode=rwc", "work.db"),

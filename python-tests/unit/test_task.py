@@ -334,5 +334,10 @@ class TestFunctions:
             task(rows)
 
     def test_what_is_no_function_is_refused(self, block: Collected) -> None:
-        with pytest.raises(DefinitionTypeError, match=r"got str; its options are keywords"):
+        with pytest.raises(DefinitionTypeError, match=r"got list; its options are keywords"):
+            task(["extract"])  # type: ignore[call-overload] # the point of the test
+
+    def test_a_text_in_the_functions_place_is_answered_with_the_form_to_use(self) -> None:
+        message = r"^task\(\) takes keyword arguments only: @task\(id='extract'\)$"
+        with pytest.raises(DefinitionTypeError, match=message):
             task("extract")  # type: ignore[call-overload] # the point of the test

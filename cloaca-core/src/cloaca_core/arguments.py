@@ -8,6 +8,7 @@ int to float.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TypeVar
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
@@ -15,8 +16,10 @@ from cloaca_core.errors import DefinitionError, DefinitionTypeError
 _T = TypeVar("_T")
 
 
-def one_of(name: str, value: str, choices: dict[str, _T]) -> _T:
+def one_of(name: str, value: object, choices: Mapping[str, _T]) -> _T:
     """The choice of this name; DefinitionError that lists them when there is none."""
+    if not isinstance(value, str):
+        raise wrong_type(name, "a str", value)
     if value not in choices:
         accepted = ", ".join(choices)
         raise DefinitionError(f'unknown {name} "{value}": expected one of {accepted}')

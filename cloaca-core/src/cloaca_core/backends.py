@@ -8,7 +8,6 @@ before it is asked for, and no answer is remembered: the modules themselves are 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -27,6 +26,7 @@ from cloaca_core.errors import (
     ConfigTypeError,
 )
 from cloaca_core.store.protocol import Backend
+from cloaca_core.store.urls import scheme_of
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "cloaca.backends"
 FORCE_VARIABLE = "CLOACA_BACKEND"
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 # A URL without a scheme is a file's name, and ``file:`` is SQLite's own form of one.
 _SCHEMES_OF = {"sqlite": ("sqlite", "file"), "postgres": ("postgresql", "postgres")}
 _MEMBERS = ("name", "schemes", "version", "unusable_reason", "check_url", "open")
@@ -67,7 +66,7 @@ class _Source:
 def backend_for(url: str) -> Backend:
     """The backend that opens this URL, able to work; a ``BackendError`` says why there is none."""
     _refuse_other_types(url)
-    source = _source_for_scheme(_scheme_of(url))
+    source = _source_for_scheme(scheme_of(url, _known_schemes()) or "sqlite")
     _refuse_if_another_is_forced(source)
     return _load(source)
 
@@ -111,16 +110,6 @@ def _refuse_other_types(url: object) -> None:
         raise ConfigTypeError(f"database_url must be a str, not {given}", field="database_url")
 
 
-def _scheme_of(url: str) -> str:
-    """``sqlite`` for anything that has no scheme, a Windows drive letter included."""
-    match = _SCHEME.match(url)
-    if match is None:
-        return "sqlite"
-    scheme = match[1].lower()
-    is_one = url.startswith("//", match.end()) or scheme in _known_schemes()
-    return scheme if is_one else "sqlite"
-
-
 def _known_schemes() -> list[str]:
     return [scheme for source in _sources() for scheme in source.schemes]
 
@@ -131,7 +120,8 @@ def _source_for_scheme(scheme: str) -> _Source:
             return source
     raise BackendNotFoundError(
         f"No backend opens database URLs of the scheme {scheme!r}; "
-        f"known are: {', '.join(_known_schemes())}"
+        f"known are: {', '.join(_known_schemes())}",
+        scheme=scheme,
     )
 
 
@@ -140,7 +130,8 @@ def _source_named(name: str) -> _Source:
         if source.name == name:
             return source
     known = ", ".join(sorted(source.name for source in _sources()))
-    raise BackendNotFoundError(f"{FORCE_VARIABLE}={name!r} names no backend; known are: {known}")
+    message = f"{FORCE_VARIABLE}={name!r} names no backend; known are: {known}"
+    raise BackendNotFoundError(message, backend=name)
 
 
 def _refuse_if_another_is_forced(source: _Source) -> None:
@@ -201,7 +192,7 @@ def _load(source: _Source) -> Backend:
     backend = _import(source)
     _refuse_other_version(source.name, backend.version)
     if backend.unusable_reason is not None:
-        raise BackendUnusableError(backend.unusable_reason)
+        raise BackendUnusableError(backend.unusable_reason, backend=source.name)
     return backend
 
 
@@ -213,7 +204,8 @@ def _version_constant(source: _Source) -> str:
     name = f"{source.module}._version"
     spec = PathFinder.find_spec(name, package.submodule_search_locations)
     if spec is None or spec.loader is None:
-        raise BackendUnusableError(f"The {source.name} backend is damaged: it has no {name}")
+        message = f"The {source.name} backend is damaged: it has no {name}"
+        raise BackendUnusableError(message, backend=source.name)
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return str(getattr(module, "__version__", "unknown"))
@@ -224,6 +216,7 @@ def _refuse_other_version(name: str, version: str) -> None:
         raise BackendVersionError(
             f"Version mismatch detected! cloaca-core is {__version__}, the {name} backend is "
             f"{version}. Reinstall them together: {_install_command(name)}",
+            backend=name,
             found=version,
             expected=__version__,
         )
@@ -255,7 +248,8 @@ def _exported(source: _Source) -> Backend:
 def _broken(source: _Source, error: Exception) -> BackendUnusableError:
     return BackendUnusableError(
         f"The {source.name} backend is installed, but its driver cannot be loaded: "
-        f"{type(error).__name__}: {error}"
+        f"{type(error).__name__}: {error}",
+        backend=source.name,
     )
 
 
@@ -281,10 +275,11 @@ def _version_or_none(source: _Source) -> str | None:
 
 def _not_installed(source: _Source) -> BackendNotFoundError:
     if not any(each.usable for each in available_backends()):
-        return _nothing_available()
+        return _nothing_available(source.name)
     return BackendNotFoundError(
         f"The {source.name} backend is not installed. Install it:\n"
-        f"    {_install_command(source.name)}"
+        f"    {_install_command(source.name)}",
+        backend=source.name,
     )
 
 
@@ -300,12 +295,13 @@ def _none_usable() -> BackendError:
     return _nothing_available()
 
 
-def _nothing_available() -> BackendNotFoundError:
+def _nothing_available(wanted: str | None = None) -> BackendNotFoundError:
     commands = "\n".join(f"    {_install_command(name)}" for name in _MODULES)
     found = "".join(
         f"\nInstalled, but not usable: {each.name}: {each.reason}" for each in available_backends()
     )
-    return BackendNotFoundError(f"No Cloaca backend available. Install one:\n{commands}{found}")
+    message = f"No Cloaca backend available. Install one:\n{commands}{found}"
+    return BackendNotFoundError(message, backend=wanted)
 
 
 def _install_command(name: str) -> str:

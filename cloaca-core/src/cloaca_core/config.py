@@ -10,12 +10,16 @@ never later. What a setting does is the engine's business.
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
 import math
+import operator
 import os
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, InitVar, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
 
+from cloaca_core import logs
 from cloaca_core.errors import ConfigError, ConfigTypeError, UnknownSettingError
 from cloaca_core.settings import Setting, flag, number, one_of, optional, text, unlimited, whole
 
@@ -34,10 +38,18 @@ def _default_pool_size() -> int:
     return 1 if names == {"sqlite"} else 10
 
 
+_LONGEST: Final = 10**9
+"""Of any time, in its unit. A longer one is a mistake, and instants must fit their columns."""
+_CRON: Final = "Kept for cron, which this version does not have"
+
+
 class _WorkflowTimeout:
     """Another name of ``pipeline_timeout_seconds``, for the constructor as well."""
 
     name = "workflow_timeout_seconds"
+
+    def __init__(self) -> None:
+        self.__doc__ = "The same setting as pipeline_timeout_seconds"  # what help() shows
 
     @overload
     def __get__(self, instance: None, owner: type) -> None: ...
@@ -55,46 +67,103 @@ class _WorkflowTimeout:
             instance.__dict__[self.name] = value
 
 
+class _Origin:
+    """What ``dataclasses.replace`` hands to the new config: the one that it is made from.
+
+    It hands on every value as an argument, and as an argument None would mean the default.
+    """
+
+    def __get__(
+        self, instance: DefaultRunnerConfig | None, owner: type
+    ) -> DefaultRunnerConfig | None:
+        return instance
+
+
 @dataclass(repr=False)
 class DefaultRunnerConfig:
     """The settings of a runner: readable and writable, checked when given and when assigned.
 
-    To the constructor None means the default. ``pipeline_timeout_seconds``, also known as
-    ``workflow_timeout_seconds``, is without limit when it is *assigned* None; the constructor's
-    and ``to_dict``'s word for that is ``math.inf``.
+    A setting that is not given, or given as None, comes from ``CLOACA_<SETTING>``, else from
+    ``./cloaca.toml``, else from ``[tool.cloaca]`` of ``./pyproject.toml``, else it has its default.
+    ``pipeline_timeout_seconds``, also known as ``workflow_timeout_seconds``, is without limit when
+    it is *assigned* None; the constructor's and ``to_dict``'s word for that is ``math.inf``.
+
+    Whatever cannot be used is a ``ConfigError`` (ValueError) that names the setting, where it came
+    from and what is accepted; an unsupported type a ``ConfigTypeError`` (TypeError).
     """
 
-    max_concurrent_tasks: Setting[int] = Setting(whole(1), 4)
-    executor_poll_interval_ms: Setting[int] = Setting(whole(1), 100)
-    scheduler_poll_interval_ms: Setting[int] = Setting(whole(1), 100)
-    task_timeout_seconds: Setting[int] = Setting(whole(1), 300)
-    pipeline_timeout_seconds: Setting[int | None] = Setting(unlimited(whole(1)), 3600)
-    db_pool_size: Setting[int] = Setting(whole(1), default_factory=_default_pool_size)
-    enable_recovery: Setting[bool] = Setting(flag(), default=True)
-    enable_cron_scheduling: Setting[bool] = Setting(flag(), default=True)
-    cron_poll_interval_seconds: Setting[int] = Setting(whole(1), 30)
-    cron_max_catchup_executions: Setting[int] = Setting(whole(0), 100)
-    cron_enable_recovery: Setting[bool] = Setting(flag(), default=True)
-    cron_recovery_interval_seconds: Setting[int] = Setting(whole(1), 300)
-    cron_lost_threshold_minutes: Setting[int] = Setting(whole(1), 10)
-    cron_max_recovery_age_seconds: Setting[int] = Setting(whole(0), 86400)
-    cron_max_recovery_attempts: Setting[int] = Setting(whole(0), 3)
-    _: KW_ONLY
-    max_concurrent_async_tasks: Setting[int] = Setting(whole(1), 100)
-    max_active_runs: Setting[int] = Setting(whole(1), 1000)
-    lease_seconds: Setting[float] = Setting(number(0.5), 15)
-    shutdown_grace_seconds: Setting[float] = Setting(number(0), 30)
-    max_recovery_attempts: Setting[int] = Setting(whole(0), 3)
-    default_trigger_rule: Setting[TriggerRuleName] = Setting(
-        one_of(("none_failed", "always")), "none_failed"
+    max_concurrent_tasks: Setting[int] = Setting(whole(1), 4, "Task bodies in threads at once")
+    executor_poll_interval_ms: Setting[int] = Setting(
+        whole(1, _LONGEST), 100, "As scheduler_poll_interval_ms; the shorter one counts"
     )
-    max_context_bytes: Setting[int] = Setting(whole(2), 16 * 1024 * 1024)
-    connect_timeout_seconds: Setting[float] = Setting(number(0.1), 5)
-    runner_id: Setting[str | None] = Setting(optional(text(255)))
+    scheduler_poll_interval_ms: Setting[int] = Setting(
+        whole(1, _LONGEST),
+        100,
+        "Milliseconds before a runner looks again whether other processes changed the database; "
+        "while they do not, longer and longer up to a second. Its own work is never polled for",
+    )
+    task_timeout_seconds: Setting[int] = Setting(
+        whole(1, _LONGEST),
+        300,
+        "Seconds of one attempt in its body, for tasks without timeout_seconds",
+    )
+    pipeline_timeout_seconds: Setting[int | None] = Setting(
+        unlimited(whole(1, _LONGEST)),
+        3600,
+        "Seconds from a run's first start on; assigned None, no limit",
+    )
+    db_pool_size: Setting[int] = Setting(
+        whole(1),
+        None,
+        "Connections to a server, 1 by default with SQLite alone and else 10; SQLite ignores it",
+        default_factory=_default_pool_size,
+    )
+    enable_recovery: Setting[bool] = Setting(
+        flag(), True, "Whether this runner takes up the runs of runners that died"
+    )
+    enable_cron_scheduling: Setting[bool] = Setting(flag(), True, _CRON)
+    cron_poll_interval_seconds: Setting[int] = Setting(whole(1, _LONGEST), 30, _CRON)
+    cron_max_catchup_executions: Setting[int] = Setting(whole(0), 100, _CRON)
+    cron_enable_recovery: Setting[bool] = Setting(flag(), True, _CRON)
+    cron_recovery_interval_seconds: Setting[int] = Setting(whole(1, _LONGEST), 300, _CRON)
+    cron_lost_threshold_minutes: Setting[int] = Setting(whole(1, _LONGEST), 10, _CRON)
+    cron_max_recovery_age_seconds: Setting[int] = Setting(whole(0, _LONGEST), 86400, _CRON)
+    cron_max_recovery_attempts: Setting[int] = Setting(whole(0), 3, _CRON)
+    _: KW_ONLY
+    max_concurrent_async_tasks: Setting[int] = Setting(whole(1), 100, "Coroutine bodies at once")
+    max_active_runs: Setting[int] = Setting(
+        whole(1), 1000, "Runs in progress at once; further ones wait in the database"
+    )
+    lease_seconds: Setting[float] = Setting(
+        number(0.5, _LONGEST),
+        15,
+        "Seconds of silence after which other hosts take this runner's runs",
+    )
+    shutdown_grace_seconds: Setting[float] = Setting(
+        number(0, _LONGEST), 30, "Seconds that shutdown() waits for bodies"
+    )
+    max_recovery_attempts: Setting[int] = Setting(
+        whole(0), 3, "How often a task may take its process down before it fails"
+    )
+    default_trigger_rule: Setting[TriggerRuleName] = Setting(
+        one_of(("none_failed", "always")),
+        "none_failed",
+        "When tasks without trigger_rules run: if no dependency failed, or always",
+    )
+    max_context_bytes: Setting[int] = Setting(
+        whole(2), 16 * 1024 * 1024, "Bytes of a context as JSON, at most"
+    )
+    connect_timeout_seconds: Setting[float] = Setting(
+        number(0.1, _LONGEST), 5, "Seconds to wait for a silent database host when opening"
+    )
+    runner_id: Setting[str | None] = Setting(
+        optional(text(255)), None, "This runner's name in the database; None, a new one each time"
+    )
     workflow_timeout_seconds: _WorkflowTimeout = _WorkflowTimeout()
+    _origin: InitVar[DefaultRunnerConfig | None] = _Origin()
 
-    def __post_init__(self) -> None:
-        given = _given(_arguments(self))
+    def __post_init__(self, _origin: DefaultRunnerConfig | None) -> None:
+        given = _given(_arguments(self) if _origin is None else _changes(self, _origin))
         for name, setting in _SETTINGS.items():
             found = given.get(name)
             value = setting.default() if found is None else setting.checked(*found)
@@ -130,6 +199,28 @@ _SETTINGS: Final[dict[str, Setting[Any]]] = {
 }
 _TIMEOUT: Final = "pipeline_timeout_seconds"
 _NAMES: Final = (*_SETTINGS, _WorkflowTimeout.name)
+_WORDS: Final = (*(name.upper() for name in _NAMES), "BACKEND", "LOG")
+"""What may stand behind ``CLOACA_``; the last two are read by ``backends`` and ``logs``."""
+_NAMESPACES: Final = ("VAR_", "TEST_")
+"""Words that begin so belong to the user's workflows, and to tests."""
+
+
+def _signature() -> inspect.Signature:
+    """The constructor as one calls it: its own annotations are the descriptors'."""
+    written = inspect.signature(DefaultRunnerConfig.__init__)
+    types = {name: setting.types for name, setting in _SETTINGS.items()}
+    types[_WorkflowTimeout.name] = types[_TIMEOUT]
+    parameters = [
+        parameter.replace(annotation=functools.reduce(operator.or_, (*types[name], None)))
+        if name in types
+        else parameter
+        for name, parameter in written.parameters.items()
+        if name != "_origin"
+    ]
+    return written.replace(parameters=parameters)
+
+
+DefaultRunnerConfig.__init__.__signature__ = _signature()  # type: ignore[attr-defined] # for help()
 
 
 # -- where values come from ----------------------------------------------------------------------
@@ -163,7 +254,21 @@ def _arguments(config: DefaultRunnerConfig) -> _Source:
     return {name: _Given(value, "") for name, value in vars(config).items() if value is not None}
 
 
+def _changes(config: DefaultRunnerConfig, origin: DefaultRunnerConfig) -> _Source:
+    """What ``origin`` has, but for the arguments that say something else."""
+    changed = {
+        name: value for name, value in vars(config).items() if value != getattr(origin, name)
+    }
+    kept = {name: value for name, value in origin.to_dict().items() if name not in changed}
+    if _WorkflowTimeout.name in changed:
+        kept.pop(_TIMEOUT, None)
+    given = {name: value for name, value in changed.items() if value is not None}
+    return {name: _Given(value, "") for name, value in (kept | given).items()}
+
+
 def _environment() -> _Source:
+    _refuse_mistyped_variables()
+    logs.refuse_unknown_level()
     source: _Source = {}
     for name in _NAMES:
         variable = ENVIRONMENT_PREFIX + name.upper()
@@ -172,6 +277,20 @@ def _environment() -> _Source:
             value = _SETTINGS.get(name, _SETTINGS[_TIMEOUT]).parsed(text)
             source[name] = _Given(value, f"{variable}: ")
     return source
+
+
+def _refuse_mistyped_variables() -> None:
+    """Refuse a variable that nothing reads and whose name is almost one of ours."""
+    for variable, value in os.environ.items():
+        word = variable.removeprefix(ENVIRONMENT_PREFIX)
+        if not value or word == variable or word in _WORDS or word.startswith(_NAMESPACES):
+            continue
+        # Strictly: a word far from ours is its user's own business.
+        if near := difflib.get_close_matches(word, _WORDS, n=1, cutoff=0.75):
+            raise ConfigError(
+                f"{variable}: unknown setting, did you mean {ENVIRONMENT_PREFIX}{near[0]}?",
+                field=variable,
+            )
 
 
 def _file(name: str, *tables: str) -> _Source:

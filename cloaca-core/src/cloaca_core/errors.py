@@ -19,7 +19,7 @@
     ├── TaskNotFoundError               (KeyError)
     ├── RunNotFoundError                (KeyError)
     ├── RunFailedError                  (RuntimeError) from raise_for_status()
-    ├── PipelineTimeoutError            (ValueError, TimeoutError) a run or a wait took too long
+    ├── PipelineTimeoutError            (TimeoutError, ValueError) a run or a wait took too long
     ├── RecoveryLimitError              (RuntimeError) a task took its process down too often
     ├── RunnerClosedError               (RuntimeError, ValueError) after shutdown()
     ├── RunnerUsageError                (RuntimeError) a call from where it would block for ever
@@ -56,6 +56,19 @@ class CloacaError(Exception):
     """
 
     accepted: Sequence[Any] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Facts are keywords, and what exceptions do by themselves hands only the message on: an
+        # error of a process pool's worker would break the pool.
+        return _rebuilt, (type(self), self.args, vars(self))
+
+
+def _rebuilt(kind: type[CloacaError], args: tuple[Any, ...], facts: dict[str, Any]) -> CloacaError:
+    """The same error again, in a copy or in another process."""
+    error = kind.__new__(kind, *args)
+    super(CloacaError, error).__init__(*args)
+    vars(error).update(facts)
+    return error
 
 
 class _PlainKeyError(CloacaError, KeyError):
@@ -174,7 +187,7 @@ class RunFailedError(CloacaError, RuntimeError):
         self.status = status
 
 
-class PipelineTimeoutError(CloacaError, ValueError, TimeoutError):
+class PipelineTimeoutError(CloacaError, TimeoutError, ValueError):
     """A run passed its deadline, or a wait for it ended first.
 
     ``run_id`` is None when the wait ended before the run was accepted; ``timeout`` is in seconds.
@@ -189,7 +202,19 @@ class PipelineTimeoutError(CloacaError, ValueError, TimeoutError):
 
 
 class RecoveryLimitError(CloacaError, RuntimeError):
-    """A task took its process down more often than ``max_recovery_attempts``."""
+    """A task took its process down more often than ``max_recovery_attempts``.
+
+    ``recoveries`` counts the processes that died, ``limit`` is that setting.
+    """
+
+    def __init__(
+        self, message: str, *, run_id: str, task_id: str, recoveries: int, limit: int
+    ) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.task_id = task_id
+        self.recoveries = recoveries
+        self.limit = limit
 
 
 class RunnerClosedError(CloacaError, RuntimeError, ValueError):
@@ -201,11 +226,21 @@ class RunnerUsageError(CloacaError, RuntimeError):
 
 
 class BackendError(CloacaError, ImportError):
-    """A storage backend cannot be had."""
+    """A storage backend cannot be had. ``backend`` is its name, if one was asked for."""
+
+    def __init__(self, message: str, *, backend: str | None = None) -> None:
+        super().__init__(message)
+        self.backend = backend
 
 
 class BackendNotFoundError(BackendError):
-    """No usable backend is installed, or none for this URL's scheme."""
+    """No usable backend is installed, none of this name, or none for URLs of this ``scheme``."""
+
+    def __init__(
+        self, message: str, *, backend: str | None = None, scheme: str | None = None
+    ) -> None:
+        super().__init__(message, backend=backend)
+        self.scheme = scheme
 
 
 class AmbiguousBackendError(BackendError):
@@ -219,8 +254,8 @@ class AmbiguousBackendError(BackendError):
 class BackendVersionError(BackendError):
     """A backend is of version ``found``, the core of version ``expected``."""
 
-    def __init__(self, message: str, *, found: str, expected: str) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, backend: str, found: str, expected: str) -> None:
+        super().__init__(message, backend=backend)
         self.found = found
         self.expected = expected
 
@@ -233,13 +268,21 @@ class BackendForcedError(BackendError, ValueError):
     """``CLOACA_BACKEND`` forces the backend ``forced`` and the URL is another's, ``wanted``."""
 
     def __init__(self, message: str, *, forced: str, wanted: str) -> None:
-        super().__init__(message)
+        super().__init__(message, backend=wanted)
         self.forced = forced
         self.wanted = wanted
 
 
 class StoreError(CloacaError, RuntimeError):
-    """The database refused or failed an operation."""
+    """The database refused or failed an operation.
+
+    ``database`` says which: the absolute path of a file, never a password. None when it is not
+    known, as for a URL that cannot be read.
+    """
+
+    def __init__(self, message: str, *, database: str | None = None) -> None:
+        super().__init__(message)
+        self.database = database
 
 
 class StoreOpenError(StoreError, ValueError):

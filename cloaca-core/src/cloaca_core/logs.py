@@ -8,17 +8,60 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+from collections.abc import Iterator
+from typing import Final, TextIO
+
+from cloaca_core.errors import ConfigError
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+VARIABLE: Final = "CLOACA_LOG"
 
 
 def arrange() -> None:
     """Set up the logger ``cloaca``; called once, when the package is imported."""
     logger = logging.getLogger("cloaca")
     logger.addHandler(logging.NullHandler())
-    wanted = os.environ.get("CLOACA_LOG", "").upper()
-    if wanted in logging.getLevelNamesMapping():
-        handler = logging.StreamHandler()
+    if (level := _wanted()) in logging.getLevelNamesMapping():
+        handler = _Fallback()
         handler.setFormatter(logging.Formatter(FORMAT))
         logger.addHandler(handler)
-        logger.setLevel(wanted)
+        logger.setLevel(level)
+
+
+def refuse_unknown_level() -> None:
+    """Raise when ``CLOACA_LOG`` names no level: an import is no place to complain."""
+    level = _wanted()
+    if level and level not in logging.getLevelNamesMapping():
+        raise ConfigError(
+            f"{VARIABLE}: unknown level {os.environ[VARIABLE]!r}: "
+            "expected one of debug, info, warning, error, critical",
+            field=VARIABLE,
+        )
+
+
+def _wanted() -> str:
+    return os.environ.get(VARIABLE, "").strip().upper()
+
+
+class _Fallback(logging.StreamHandler[TextIO]):
+    """Writes to stderr what no other handler writes to the terminal: no line is there twice."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not any(self._does_as_much(other, record) for other in _handlers(record.name)):
+            super().emit(record)
+
+    def _does_as_much(self, other: logging.Handler, record: logging.LogRecord) -> bool:
+        return (
+            other is not self
+            and getattr(other, "stream", None) in (sys.stdout, sys.stderr, self.stream)
+            and record.levelno >= other.level
+        )
+
+
+def _handlers(name: str) -> Iterator[logging.Handler]:
+    """Every handler that a record of this logger comes to."""
+    logger: logging.Logger | None = logging.getLogger(name)
+    while logger is not None:
+        yield from logger.handlers
+        logger = logger.parent if logger.propagate else None

@@ -54,6 +54,13 @@ class BackoffStrategy:
     multiplier: float = 1.0
     base: float = 2.0
 
+    def __post_init__(self) -> None:
+        one_of("kind", self.kind, dict.fromkeys(("fixed", "linear", "exponential")))
+        for name in ("multiplier", "base"):
+            object.__setattr__(self, name, number(name, getattr(self, name)))
+        if self.base == 0:
+            raise DefinitionError("base must be greater than 0, got 0")
+
     @staticmethod
     def fixed() -> BackoffStrategy:
         """Always the initial delay."""
@@ -62,15 +69,13 @@ class BackoffStrategy:
     @staticmethod
     def linear(multiplier: float) -> BackoffStrategy:
         """initial delay · attempt · ``multiplier``."""
-        return BackoffStrategy("linear", number("multiplier", multiplier))
+        return BackoffStrategy("linear", multiplier)
 
     @staticmethod
     def exponential(base: float, multiplier: float | None = None) -> BackoffStrategy:
         """initial delay · ``multiplier`` (1.0 when None) · ``base`` ** (attempt - 1)."""
-        factor = 1.0 if multiplier is None else number("multiplier", multiplier)
-        if number("base", base) == 0:
-            raise DefinitionError("base must be greater than 0, got 0")
-        return BackoffStrategy("exponential", factor, float(base))
+        factor = 1.0 if multiplier is None else multiplier
+        return BackoffStrategy("exponential", factor, base)
 
     def __repr__(self) -> str:
         match self.kind:
@@ -288,12 +293,6 @@ def _whole_policy(retry: object, given: dict[str, object]) -> RetryPolicy:
     return retry
 
 
-def _backoff_named(name: str, value: object) -> BackoffStrategy:
-    if not isinstance(value, str):
-        raise wrong_type(name, "a str", value)
-    return one_of(name, value, _BACKOFFS)
-
-
 def _condition_named(name: str, value: object) -> Condition:
     if isinstance(value, str):
         return one_of(name, value, _CONDITIONS)
@@ -303,7 +302,7 @@ def _condition_named(name: str, value: object) -> Condition:
 _Argument: TypeAlias = Callable[[str, object], tuple[str, Any]]
 _ARGUMENTS: Final[dict[str, _Argument]] = {
     "retry_attempts": lambda name, value: ("max_attempts", whole(name, value)),
-    "retry_backoff": lambda name, value: ("backoff", _backoff_named(name, value)),
+    "retry_backoff": lambda name, value: ("backoff", one_of(name, value, _BACKOFFS)),
     "retry_delay_ms": lambda name, value: ("initial_delay", _milliseconds(name, value)),
     "retry_max_delay_ms": lambda name, value: ("max_delay", _milliseconds(name, value)),
     "retry_condition": lambda name, value: ("condition", _condition_named(name, value)),

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, assert_never
 
-from cloaca_core.arguments import wrong_type
+from cloaca_core.arguments import one_of, wrong_type
 from cloaca_core.callables import is_async_callable
-from cloaca_core.errors import DefinitionTypeError, StoreUnavailableError
+from cloaca_core.errors import DefinitionError, DefinitionTypeError, StoreUnavailableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,13 @@ class RetryCondition:
     kind: Literal["never", "transient", "all", "pattern"]
     patterns: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        one_of("kind", self.kind, dict.fromkeys(("never", "transient", "all", "pattern")))
+        if self.kind == "pattern":
+            object.__setattr__(self, "patterns", _checked_patterns(self.patterns))
+        elif self.patterns:
+            raise DefinitionError(f"a condition of the kind {self.kind} has no patterns")
+
     @staticmethod
     def never() -> RetryCondition:
         """No error."""
@@ -78,14 +85,10 @@ class RetryCondition:
     def error_pattern(patterns: Sequence[str]) -> RetryCondition:
         """Errors whose class name and message contain one of ``patterns``, in any case.
 
-        TypeError unless it is a list or tuple of str.
+        TypeError unless it is a list or tuple of str; ValueError when there is none, or an empty
+        one, which every error contains.
         """
-        if not isinstance(patterns, list | tuple):
-            raise wrong_type("patterns", "a list of str", patterns)
-        for position, pattern in enumerate(patterns):
-            if not isinstance(pattern, str):
-                raise wrong_type(f"patterns[{position}]", "a str", pattern)
-        return RetryCondition("pattern", tuple(patterns))
+        return RetryCondition("pattern", _checked_patterns(patterns))
 
     def matches(self, error: BaseException | ErrorText) -> bool:
         """True when ``error`` is worth another attempt."""
@@ -121,6 +124,21 @@ Condition: TypeAlias = (
 """What a policy may ask: a condition, exception classes, or a function of the exception."""
 
 
+def _checked_patterns(patterns: object) -> tuple[str, ...]:
+    if not isinstance(patterns, list | tuple):
+        raise wrong_type("patterns", "a list of str", patterns)
+    if not patterns:
+        raise DefinitionError("patterns must not be empty; never() is the condition for no error")
+    for position, pattern in enumerate(patterns):
+        if not isinstance(pattern, str):
+            raise wrong_type(f"patterns[{position}]", "a str", pattern)
+        if not pattern:
+            raise DefinitionError(
+                f"patterns[{position}] is empty; all_errors() accepts every error"
+            )
+    return tuple(patterns)
+
+
 def _mentions(error: BaseException | ErrorText, words: tuple[str, ...]) -> bool:
     text = error if isinstance(error, ErrorText) else ErrorText.of(error)
     folded = str(text).casefold()
@@ -154,6 +172,8 @@ def checked_condition(name: str, value: object) -> Condition:
 
 
 def _exception_classes(name: str, classes: Sequence[object]) -> tuple[type[BaseException], ...]:
+    if not classes:
+        raise DefinitionError(f"{name} must not be empty; RetryCondition.never() is for no error")
     found = tuple(c for c in classes if isinstance(c, type) and issubclass(c, BaseException))
     if len(found) != len(classes):
         raise DefinitionTypeError(f"{name} must have exception classes only, got {classes!r:.200}")

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeAlias, TypeGuard, assert_never
 
 from cloaca_core.arguments import wrong_type
-from cloaca_core.errors import ContextError, DefinitionError
+from cloaca_core.errors import ContextError, DefinitionError, DefinitionTypeError
 from cloaca_core.json_values import JsonValue, copy_value, normalise
 from cloaca_core.store.states import TaskStatus
 
@@ -123,9 +123,9 @@ def task_skipped(task_name: str) -> RuleDict:
 def context_value(key: str, operator: str, value: Any) -> RuleDict:
     """The value under ``key`` in the task's input compares so to ``value``.
 
-    ``operator``, case and underscores ignored: ``equals ==  eq``, ``not_equals != ne``,
-    ``greater_than > gt``, ``less_than < lt`` (numbers only), ``contains``, ``not_contains``
-    (substring, list item or object key), ``exists``, ``not_exists`` (``value`` is ignored).
+    ``operator``, case and underscores ignored: ``Equals == eq``, ``NotEquals != ne``,
+    ``GreaterThan > gt``, ``LessThan < lt`` (numbers only), ``Contains``, ``NotContains``
+    (substring, list item or object key), ``Exists``, ``NotExists`` (``value`` is ignored).
     ValueError for an unknown operator or a value that is not JSON.
     """
     written = {"type": "ContextValue", "key": key, "operator": operator, "value": value}
@@ -159,6 +159,10 @@ _OPERATORS: Final = {operator.value.lower(): operator for operator in Operator} 
     "<": Operator.LESS_THAN,
     "lt": Operator.LESS_THAN,
 }
+_WRITTEN: Final = (
+    "Equals (==), NotEquals (!=), GreaterThan (>), LessThan (<), "
+    "Contains, NotContains, Exists, NotExists"
+)
 _PRESENCE: Final = (Operator.EXISTS, Operator.NOT_EXISTS)
 
 
@@ -176,7 +180,7 @@ def parse_rule(raw: object) -> Rule:
     _refuse_other_fields(kind, fields, ("conditions",))
     listed = _required(kind, fields, "conditions")
     if not isinstance(listed, list | tuple):
-        _refuse(f"conditions of {kind} must be a list, got {type(listed).__name__}")
+        raise _wrong_type(f"conditions of {kind} must be a list", listed)
     return _GROUPS[kind](tuple(_parse_condition(condition) for condition in listed))
 
 
@@ -194,7 +198,7 @@ def _parse_context_value(kind: str, fields: Mapping[str, object]) -> ContextValu
     written = _text(kind, fields, "operator")
     operator = _OPERATORS.get(written.replace("_", "").lower())
     if operator is None:
-        _refuse(f"unknown operator {written!a}: expected one of {', '.join(_OPERATORS)}")
+        _refuse(f"unknown operator {written!a}: expected one of {_WRITTEN}")
     if operator in _PRESENCE:
         return ContextValue(key, operator, None)
     try:
@@ -205,7 +209,7 @@ def _parse_context_value(kind: str, fields: Mapping[str, object]) -> ContextValu
 
 def _type_and_fields(raw: object, known: tuple[str, ...]) -> tuple[str, Mapping[str, object]]:
     if not isinstance(raw, Mapping):
-        _refuse(f"expected a dict such as all_of(task_success('a')), got {type(raw).__name__}")
+        raise _wrong_type("expected a dict such as all_of(task_success('a'))", raw)
     kind = raw.get("type")
     if not isinstance(kind, str) or kind not in known:
         _refuse(f"unknown type {kind!a:.80}: expected one of {', '.join(known)}")
@@ -228,14 +232,20 @@ def _required(kind: str, fields: Mapping[str, object], name: str) -> object:
 def _text(kind: str, fields: Mapping[str, object], name: str) -> str:
     value = _required(kind, fields, name)
     if not isinstance(value, str):
-        _refuse(f"{name} of {kind} must be a str, got {type(value).__name__}")
+        raise _wrong_type(f"{name} of {kind} must be a str", value)
     return str.__str__(value)
 
 
+_INVALID: Final = "@cloaca.task(trigger_rules=...): invalid trigger rule: "
+
+
 def _refuse(reason: str, cause: Exception | None = None) -> NoReturn:
-    raise DefinitionError(
-        f"@cloaca.task(trigger_rules=...): invalid trigger rule: {reason}"
-    ) from cause
+    raise DefinitionError(_INVALID + reason) from cause
+
+
+def _wrong_type(expected: str, value: object) -> DefinitionTypeError:
+    """A ValueError as every wrong rule, and a TypeError as every wrong type."""
+    return DefinitionTypeError(f"{_INVALID}{expected}, got {type(value).__name__}")
 
 
 # -- as a workflow handles them ------------------------------------------------------------------

@@ -42,9 +42,18 @@ def _result(ended: Ended) -> PipelineResult:
 class DefaultRunner:
     """Runs workflows in this process and keeps every finished step in a database.
 
-    Opens at construction; a database that cannot be opened raises at once. All methods may be
-    called from any thread, task bodies included (async ones use an ``AsyncRunner``). Use it as a
-    context manager, or call ``shutdown()``.
+    Opens at construction. All methods may be called from any thread, task bodies included (async
+    ones use an ``AsyncRunner``). Use it as a context manager, or call ``shutdown()``.
+
+    * ``database_url``: ``sqlite://work.db``, ``sqlite:////abs/work.db``, a plain path or
+      ``:memory:``; ``?mode=``, ``_synchronous=`` and ``_busy_timeout=`` (milliseconds) may follow
+    * ``config``: the settings; ``DefaultRunnerConfig()``
+    * ``schema``: letters, digits and underscores, for PostgreSQL only; none
+    * ``registry``: the ``Registry`` whose workflows it runs; the program's own
+
+    A URL or file that cannot be used is a ``StoreOpenError`` (ValueError), a backend that is not
+    there a ``BackendError`` (ImportError), a wrong setting a ``ConfigError`` (ValueError), all
+    raised at once. After ``shutdown()`` every call raises ``RunnerClosedError``.
     """
 
     def __init__(
@@ -79,9 +88,12 @@ class DefaultRunner:
     ) -> PipelineResult:
         """Run a workflow and wait for its end; the result also of a run that failed.
 
-        ``timeout`` in seconds ends only the wait (``PipelineTimeoutError``), the run goes on. A
-        run that passes ``pipeline_timeout_seconds`` becomes Failed and raises
-        ``PipelineTimeoutError`` here. An unknown name is ``WorkflowNotFoundError``, a ValueError.
+        ``workflow_name`` is its name or ``tenant::package::workflow``, ``context`` a ``Context``,
+        a mapping or None for an empty one. ``timeout`` in seconds ends only the wait
+        (``PipelineTimeoutError``), the run goes on; None waits for ever. A run that passes
+        ``pipeline_timeout_seconds`` becomes Failed and raises ``PipelineTimeoutError`` here. An
+        unknown name is ``WorkflowNotFoundError``, one that several have
+        ``AmbiguousWorkflowError``, both a ValueError; a value that is no JSON a ``ContextError``.
         """
         refuse_blocking_call()
         seconds = checked_timeout(timeout)
@@ -100,7 +112,8 @@ class DefaultRunner:
     ) -> RunHandle:
         """Accept a run and go on; it is durable when this returns.
 
-        The same ``idempotency_key`` for the same workflow gives the run that has it already.
+        The same ``idempotency_key`` (1 to 255 characters) for the same workflow gives the run that
+        has it already. ``tags`` are for finding it again in ``list_runs``. Errors as ``execute``.
         """
         refuse_blocking_call()
         request = self._host.open_requests.request(
@@ -151,7 +164,11 @@ class DefaultRunner:
         limit: int = 100,
         before: str | None = None,
     ) -> list[RunInfo]:
-        """Runs, newest first. All ``tags`` must match; ``before`` is a run id to page from."""
+        """Runs, newest first, at most ``limit`` of them.
+
+        ``status`` is one run state, ``workflow_name`` a name as in ``execute``; all ``tags`` must
+        match; ``before`` is the id of a run, whose elders are listed: the last one of a page.
+        """
         refuse_blocking_call()
         wanted = self._host.open_requests.run_filter(status, workflow_name, tags, limit, before)
         return [run_info(row) for row in wait_for(self._host.send(Engine.list_runs, wanted))]
@@ -184,6 +201,7 @@ class DefaultRunner:
         self._host.end_thread()
 
     def __enter__(self) -> Self:
+        self._host.refuse_closed()
         return self
 
     def __exit__(
@@ -201,6 +219,8 @@ class DefaultRunner:
 class AsyncRunner:
     """The same runner for programs with a loop: ``async with``, and every call is awaited.
 
+    Arguments and errors are those of ``DefaultRunner``; ``async with`` opens the database.
+
     The engine runs on a loop thread of its own here too, so a program that blocks its loop stops
     no heartbeat.
     """
@@ -216,8 +236,9 @@ class AsyncRunner:
         self._host = EngineHost(database_url, config, schema, registry)
 
     async def __aenter__(self) -> Self:
+        opening = self._host.open()  # refused when it is open already, which goes on untouched
         try:
-            await awaited(self._host.open())
+            await awaited(opening)
         except BaseException:
             self._host.end_thread()
             raise

@@ -30,19 +30,24 @@ class Kind(Generic[T]):
     means_none: Callable[[object], bool] = lambda _: False
 
 
-def whole(least: int) -> Kind[int]:
-    """An int of at least ``least``."""
-    return Kind(f"an int of at least {least}", (int,), lambda value: value >= least, int)
+def whole(least: int, most: float = math.inf) -> Kind[int]:
+    """An int from ``least`` to ``most``."""
+    expected = f"an int of {_range(least, most)}"
+    return Kind(expected, (int,), lambda value: least <= value <= most, int)
 
 
-def number(least: float) -> Kind[float]:
-    """A finite number of at least ``least``."""
+def number(least: float, most: float = math.inf) -> Kind[float]:
+    """A finite number from ``least`` to ``most``."""
     return Kind(
-        f"a finite number of at least {least}",
+        f"a finite number of {_range(least, most)}",
         (int, float),
-        lambda value: least <= value < math.inf,
+        lambda value: least <= value <= most and value != math.inf,
         float,
     )
+
+
+def _range(least: float, most: float) -> str:
+    return f"at least {least}" + ("" if most == math.inf else f" and at most {most}")
 
 
 _FLAGS: Final = {
@@ -99,12 +104,15 @@ class Setting(Generic[T]):
         self,
         kind: Kind[T],
         default: T | None = None,
+        meaning: str = "",
         *,
         default_factory: Callable[[], T] | None = None,
     ) -> None:
         self._kind = kind
         self._default = default
         self._default_factory = default_factory
+        usual = "" if default_factory else f"; {default!r} by default"
+        self.__doc__ = f"{meaning}: {kind.expected}{usual}"  # what help() shows of a setting
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -126,6 +134,11 @@ class Setting(Generic[T]):
     def settle(self, instance: object, value: T) -> None:
         """End the construction of this field with a value that was checked."""
         instance.__dict__[self.name] = value
+
+    @property
+    def types(self) -> tuple[type, ...]:
+        """The types that it takes."""
+        return self._kind.types
 
     def default(self) -> T:
         """The value when nobody gives one."""

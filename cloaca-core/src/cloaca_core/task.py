@@ -171,15 +171,35 @@ def task(
 
     ``@task`` alone takes every default. The function is called with the task's ``Context``, and
     with a ``TaskHandle`` as well if its second positional parameter is named ``handle`` or
-    ``task_handle``. It may be ``async``. It stays the plain function.
+    ``task_handle``. It may be ``async``. It stays the plain function. What it returns is the
+    task's output: a ``Context`` as a whole, a mapping as an update of its context, None what it
+    did to its context.
 
-    ``id`` defaults to the function's name. ``dependencies`` are ids or functions of this block,
-    also of tasks that are defined further down. ``retry`` excludes the ``retry_*`` arguments;
-    without any of them a task is tried three times. ``timeout_seconds`` bounds one attempt's
-    time in the body, the runner's ``task_timeout_seconds`` when None. ``trigger_rules`` replaces
-    the default rule, by which a task runs when no dependency failed. ``on_success(task_id,
-    context)`` and ``on_failure(task_id, error, context)`` are called after each attempt.
+    Options are keywords; None means the default, which stands last in each line.
+
+    * ``id``: 1 to 255 characters without ``::``; the function's name
+    * ``dependencies``: a list of ids or functions, also of tasks further down; none
+    * ``retry``: a ``RetryPolicy``, in place of all ``retry_*``; none
+    * ``retry_attempts``: attempts in all, 0 and 1 mean one; 3
+    * ``retry_backoff``: ``"fixed"``, ``"linear"`` or ``"exponential"``; exponential
+    * ``retry_delay_ms``: milliseconds before the second attempt; 1000
+    * ``retry_max_delay_ms``: milliseconds, the cap of all delays; 60000
+    * ``retry_condition``: ``"never"``, ``"transient"``, ``"all"``, a ``RetryCondition``, exception
+      classes or a function of the exception that returns a bool; all
+    * ``retry_jitter``: whether each delay is spread by ±25 %; True
+    * ``on_success``: called as ``on_success(task_id, context)`` with the output; none
+    * ``on_failure``: called as ``on_failure(task_id, error, context)`` after each failed attempt,
+      with the error as text and the input; none
+    * ``trigger_rules``: a rule made by ``always``, ``all_of``, ``any_of``, ``none_of`` or one of
+      their conditions; the task runs when no dependency failed
+    * ``timeout_seconds``: seconds of one attempt in the body, above 0; the runner's
+      ``task_timeout_seconds``
+    * ``invokes``, ``post_invocation``: computation graphs, which this version refuses
+
+    ``DefinitionError`` (ValueError) or ``DefinitionTypeError`` (TypeError) names the option, what
+    was given and what is accepted.
     """
+    _refuse_text(function)
     _refuse_computation_graph(invokes, post_invocation)
     checked = Options(
         id=None if id is None else check_name(id, "task(id=...)"),
@@ -222,6 +242,13 @@ def no_open_block() -> DefinitionError:
 
 
 # -- the options ---------------------------------------------------------------------------------
+
+
+def _refuse_text(function: object) -> None:
+    if isinstance(function, str):
+        raise DefinitionTypeError(
+            f"task() takes keyword arguments only: @task(id={function!r:.80})"
+        )
 
 
 def _refuse_computation_graph(invokes: object, post_invocation: object) -> None:

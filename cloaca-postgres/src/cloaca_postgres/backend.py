@@ -29,11 +29,11 @@ class PostgresBackend:
 
     def check_url(self, url: str) -> None:  # noqa: ARG002  every URL gets the same answer
         """Refuse, whatever the URL."""
-        raise BackendUnusableError(_REASON)
+        raise BackendUnusableError(_REASON, backend="postgres")
 
     async def open(self, url: str, options: StoreOptions) -> NoReturn:  # noqa: ARG002  as above
         """Refuse, whatever the URL."""
-        raise BackendUnusableError(_REASON)
+        raise BackendUnusableError(_REASON, backend="postgres")
 
 
 BACKEND: Backend = PostgresBackend()

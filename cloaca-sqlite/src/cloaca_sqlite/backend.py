@@ -9,7 +9,7 @@ from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.sql_store import SqlStore
 from cloaca_sqlite._version import __version__
 from cloaca_sqlite.opening import open_dialect
-from cloaca_sqlite.url import parse
+from cloaca_sqlite.url import SCHEMES, parse
 
 _OLDEST_SQLITE = (3, 38, 0)
 """STRICT tables, RETURNING and the ``->>`` operator."""
@@ -19,7 +19,7 @@ class SqliteBackend:
     """Contracts: see ``Backend``."""
 
     name = "sqlite"
-    schemes = ("sqlite", "file")
+    schemes = SCHEMES
     version = __version__
 
     @property
@@ -37,8 +37,8 @@ class SqliteBackend:
                 "accepted are mode=rwc, rw and memory"
             )
 
-    async def open(self, url: str, options: StoreOptions) -> Store:  # noqa: ARG002 - no network
-        return SqlStore(await open_dialect(parse(url)))
+    async def open(self, url: str, options: StoreOptions) -> Store:
+        return SqlStore(await open_dialect(parse(url), options))
 
 
 BACKEND = SqliteBackend()

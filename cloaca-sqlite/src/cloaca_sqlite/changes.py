@@ -1,7 +1,7 @@
 """Noticing that another connection has changed the file, without touching a table.
 
 ``PRAGMA data_version`` on the connection that writes here changes only with what others commit.
-It is asked 100 ms after the last change and then ever less often, down to once a second.
+It is asked soon after the last change and then ever less often, down to once a second.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from contextlib import suppress
 
 from cloaca_sqlite.driver import Connection
 
-FIRST_DELAY_S = 0.1
 LAST_DELAY_S = 1.0
 _GROWTH = 1.5
 
@@ -20,11 +19,13 @@ _GROWTH = 1.5
 class ChangeWatch:
     """Waits for changes that others made; only the one coroutine that waits polls."""
 
-    def __init__(self, connection: Connection | None) -> None:
+    def __init__(self, connection: Connection | None, first_delay: float) -> None:
         self._connection = connection
         self._stopped = asyncio.Event()
         self._seen: int | None = None
-        self._delay = FIRST_DELAY_S
+        self._first_delay = first_delay
+        self._last_delay = max(first_delay, LAST_DELAY_S)
+        self._delay = first_delay
 
     def stop(self) -> None:
         """Let who waits return."""
@@ -37,7 +38,7 @@ class ChangeWatch:
             return
         while not self._stopped.is_set():
             if await self._changed(self._connection):
-                self._delay = FIRST_DELAY_S
+                self._delay = self._first_delay
                 return
             await self._pause()
 
@@ -50,7 +51,7 @@ class ChangeWatch:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._delay):
                 await self._stopped.wait()
-        self._delay = min(self._delay * _GROWTH, LAST_DELAY_S)
+        self._delay = min(self._delay * _GROWTH, self._last_delay)
 
 
 def _data_version(connection: sqlite3.Connection) -> int:

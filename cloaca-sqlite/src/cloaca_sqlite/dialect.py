@@ -24,12 +24,12 @@ class SqliteDialect:
 
     placeholder = "?"
 
-    def __init__(self, writer: Connection, reader: Connection | None) -> None:
+    def __init__(self, writer: Connection, reader: Connection | None, poll_interval: float) -> None:
         self.overrides = files(__package__).joinpath("overrides.sql").read_text("utf-8")
         self._writer = writer
         self._reader = reader
         # Nobody else can reach a database in memory: nothing to watch.
-        self._watch = ChangeWatch(writer if reader is not None else None)
+        self._watch = ChangeWatch(writer if reader is not None else None, poll_interval)
 
     def array(self, values: Collection[str]) -> object:
         """A JSON array, which the overrides unpack with ``json_each``."""

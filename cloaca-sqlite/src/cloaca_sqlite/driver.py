@@ -86,7 +86,7 @@ class Connection(aiosqlite.Connection):
 
     async def _hop(self, function: Callable[[sqlite3.Connection], T]) -> T:
         if self._closing.is_set():
-            raise StoreError(f"{self._path}: the store is closed")
+            raise StoreError(f"{self._path}: the store is closed", database=self._path)
         raw = self._conn
         try:
             result: T = await self._execute(  # type: ignore[no-untyped-call] # aiosqlite's own

@@ -52,8 +52,9 @@ def translated(error: BaseException, path: str) -> StoreError:
     code = code_of(error)
     if code in _BY_CODE:
         kind, what = _BY_CODE[code]
-        return kind(f"{path}: {what} ({error})")
+        return kind(f"{path}: {what} ({error})", database=path)
     if code is None:
         # The driver refused a value before SQLite saw it. Its text may describe that value.
-        return StoreDataError(f"{path}: a value cannot be stored ({type(error).__name__})")
-    return StoreError(f"{path}: {error}")
+        message = f"{path}: a value cannot be stored ({type(error).__name__})"
+        return StoreDataError(message, database=path)
+    return StoreError(f"{path}: {error}", database=path)

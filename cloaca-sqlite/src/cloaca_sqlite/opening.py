@@ -20,6 +20,7 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
 )
 from cloaca_core.store.migrate import load_migrations, migrate
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.errors import code_of
@@ -38,7 +39,7 @@ _SYNCHRONOUS = {
 }
 
 
-async def open_dialect(target: Target) -> SqliteDialect:
+async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
     """Open and migrate the database of a target."""
     path = _place(target)
     writer = _connection(target, path, target.mode)
@@ -49,11 +50,14 @@ async def open_dialect(target: Target) -> SqliteDialect:
             await reader.open()
     except StoreError as error:
         await writer.close()
-        raise _explained(error, target, path) from error
+        error.database = path
+        if (explained := _explained(error, target, path)) is None:
+            raise
+        raise explained from error
     except BaseException:
         await writer.close()
         raise
-    return SqliteDialect(writer, reader)
+    return SqliteDialect(writer, reader, options.poll_interval)
 
 
 async def _open_writer(writer: Connection, target: Target, path: str) -> None:
@@ -124,16 +128,17 @@ def _connection(target: Target, path: str, mode: str) -> Connection:
     return Connection(uri, path=path, busy_timeout=target.busy_timeout_ms / 1000)
 
 
-def _explained(error: StoreError, target: Target, path: str) -> StoreError:
-    """The error with what the file system can tell about it."""
+def _explained(error: StoreError, target: Target, path: str) -> StoreError | None:
+    """A better error, if the file system can tell more."""
     code = code_of(error.__cause__) if error.__cause__ else None
     if code == sqlite3.SQLITE_CANTOPEN:
         reason = _obstacle(Path(path), target.mode) or "SQLite gives no reason"
-        return StoreOpenError(f"{path} cannot be opened: {reason}{_other_reading(target)}")
+        message = f"{path} cannot be opened: {reason}{_other_reading(target)}"
+        return StoreOpenError(message, database=path)
     if code == sqlite3.SQLITE_READONLY:
         reason = _obstacle(Path(path), target.mode) or "it is read-only"
-        return StoreReadOnlyError(f"{path} cannot be written: {reason}")
-    return error
+        return StoreReadOnlyError(f"{path} cannot be written: {reason}", database=path)
+    return None
 
 
 def _obstacle(path: Path, mode: str) -> str | None:

@@ -15,11 +15,12 @@ from typing import NoReturn
 from urllib.parse import parse_qsl, unquote
 
 from cloaca_core.errors import StoreOpenError
+from cloaca_core.store.urls import scheme_of
 
 MEMORY = ":memory:"
 DEFAULT_BUSY_TIMEOUT_MS = 5000
 
-_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?P<rest>.*)", re.DOTALL)
+SCHEMES = ("sqlite", "file")
 _CREDENTIALS = re.compile(r"[^/]*:[^/]*@")
 
 
@@ -48,7 +49,7 @@ def parse(url: str) -> Target:
 
     ======================================================  ==========================
     ``:memory:``, ``sqlite://:memory:``, ``sqlite:///:memory:``  in memory
-    ``work.db``, ``/abs/work.db``                           a path, as it is
+    ``work.db``, ``/abs/work.db``, ``data:2026.db``         a path, as it is
     ``file:work.db``, ``file:/abs.db``, ``file:///abs.db``  as SQLite reads them
     ``sqlite://work.db``                                    relative
     ``sqlite:///abs.db``, ``sqlite:////abs.db``             absolute
@@ -67,14 +68,14 @@ def parse(url: str) -> Target:
 
 def _path(text: str) -> tuple[str, str | None]:
     """The path in a URL without its query, and the relative one it may have meant."""
-    match = _SCHEME.fullmatch(text)
-    if text == MEMORY or match is None:
+    scheme = scheme_of(text, SCHEMES)
+    if scheme is None:
         return text, None
-    scheme = match["scheme"].lower()
+    rest = text[len(scheme) + 1 :]
     if scheme == "sqlite":
-        return _sqlite_path(match["rest"])
+        return _sqlite_path(rest)
     if scheme == "file":
-        return _file_path(match["rest"]), None
+        return _file_path(rest), None
     raise StoreOpenError(f"not a SQLite URL: scheme {scheme!r} (sqlite://, file: or a plain path)")
 
 

@@ -296,7 +296,11 @@ class Conductor:
     def _refuse_to_recover(self, run: ActiveRun, task: int, resume: Resume) -> None:
         error = RecoveryLimitError(
             f"{resume.crashes} processes died while they ran this task; "
-            f"max_recovery_attempts is {self._config.max_recovery_attempts}"
+            f"max_recovery_attempts is {self._config.max_recovery_attempts}",
+            run_id=run.id,
+            task_id=run.graph.tasks[task].id,
+            recoveries=resume.crashes,
+            limit=self._config.max_recovery_attempts,
         )
         failure = raised(error, again=False)
         row = rows.failed_unstarted(run, task, resume, failure, _now())

@@ -67,8 +67,7 @@ class EngineHost:
         return self._thread.submit(self._open())
 
     async def _open(self) -> None:
-        options = StoreOptions(connect_timeout=self.config.connect_timeout_seconds)
-        store = await self._backend.open(self._url, options)
+        store = await self._backend.open(self._url, _store_options(self.config))
         try:
             engine = Engine(store, self.config, self.registry)
             await engine.start()
@@ -113,6 +112,8 @@ class EngineHost:
         """End the loop thread, after the engine has shut down or failed to open."""
         if self._thread is not None:
             self._thread.stop()
+        if self._engine is None:
+            self._thread = None  # opening may be tried again
 
     def __str__(self) -> str:
         """The backend and the state; not the URL, which may hold a password."""
@@ -131,6 +132,10 @@ class EngineHost:
         engine = self._open_engine()
         assert self._thread is not None
         return self._thread.submit(method(engine, *args, **kwargs))
+
+    def refuse_closed(self) -> None:
+        """Raise what a call would raise that the engine cannot answer."""
+        self._open_engine()
 
     @property
     def engine(self) -> Engine:
@@ -157,6 +162,13 @@ class EngineHost:
                 "this runner was opened by another process (a fork parent); "
                 "open a runner of its own in each process"
             )
+
+
+def _store_options(config: DefaultRunnerConfig) -> StoreOptions:
+    poll_ms = min(config.executor_poll_interval_ms, config.scheduler_poll_interval_ms)
+    return StoreOptions(
+        connect_timeout=config.connect_timeout_seconds, poll_interval=poll_ms / 1000
+    )
 
 
 def _refuse_type(name: str, value: object, kind: type) -> None:

@@ -7,12 +7,21 @@ random field of RFC 9562's section 6.2 (method 2) is used as a counter within a 
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from typing import Final
 
 _RANDOM_BITS: Final = 74
 _MASK_B: Final = (1 << 62) - 1
+
+
+_RUN_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a run can have this id."""
+    return _RUN_ID.fullmatch(text) is not None
 
 
 class RunIds:

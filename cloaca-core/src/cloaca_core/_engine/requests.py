@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from cloaca_core._engine.admission import Request
 from cloaca_core._engine.attempt import CURRENT_JOB
+from cloaca_core._engine.ids import is_run_id
 from cloaca_core.context import Context
 from cloaca_core.errors import (
     ConfigError,
@@ -24,6 +25,7 @@ from cloaca_core.errors import (
     WorkflowNotFoundError,
 )
 from cloaca_core.json_values import JsonValue, encode
+from cloaca_core.namespace import SEPARATOR, check_name
 from cloaca_core.store.records import RunFilter, storable_text
 from cloaca_core.store.states import RunStatus
 
@@ -180,7 +182,7 @@ class Requests:
             status=status,
             workflow=None if workflow_name is None else self._namespace(workflow_name),
             tags=tuple(_checked_tags(tags).items()),
-            before=None if before is None else _checked_text("before", before),
+            before=None if before is None else _checked_mark(before),
             limit=limit,
         )
 
@@ -189,7 +191,21 @@ class Requests:
         try:
             return self._registry.find(workflow_name).namespace
         except WorkflowNotFoundError:
-            return workflow_name if "::" in workflow_name else f"public::embedded::{workflow_name}"
+            return _full_name(workflow_name)
+
+
+def _full_name(workflow_name: str) -> str:
+    """The namespace that a name of no workflow here stands for, if it can be one at all."""
+    parts = workflow_name.split(SEPARATOR)
+    if len(parts) not in (1, 3):
+        raise ConfigError(
+            "workflow_name must be a workflow's name or tenant::package::workflow, "
+            f"got {workflow_name!r:.100}",
+            field="workflow_name",
+        )
+    for part in parts:
+        check_name(part, "workflow_name")
+    return SEPARATOR.join(["public", "embedded", *parts][-3:])
 
 
 def _placed(error: ContextError, index: int | None) -> ContextError:
@@ -232,6 +248,15 @@ def checked_run_id(run_id: str) -> str:
     if storable_text(run_id) != run_id:
         raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
     return run_id
+
+
+def _checked_mark(before: str) -> str:
+    """The run id that a listing goes on from. It need not be there any more, but be one."""
+    if not isinstance(before, str):
+        raise ConfigTypeError(f"before must be a str, not {type(before).__name__}", field="before")
+    if not is_run_id(before):
+        raise ConfigError(f"before must be the id of a run, got {before!r:.100}", field="before")
+    return before
 
 
 def _refuse_single(contexts: Iterable[ContextLike]) -> None:

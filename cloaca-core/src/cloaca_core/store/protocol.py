@@ -133,7 +133,8 @@ class Store(Protocol):
         """Return when another runner or process may have changed the database.
 
         May return for no reason, never misses a change for longer than its fall-back interval
-        (1 s), and costs an idle database no statement that touches a table.
+        (1 s, or ``StoreOptions.poll_interval`` if that is longer), and costs an idle database no
+        statement that touches a table.
         """
 
     def set_contended(self, *, contended: bool) -> None:
@@ -142,9 +143,14 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """How to open a store. ``connect_timeout`` in seconds."""
+    """How to open a store, in seconds.
+
+    ``poll_interval`` is the time between two looks of ``wait_changed`` where nothing tells it of
+    changes: at first, it may then look less often, down to once a second.
+    """
 
     connect_timeout: float = 5.0
+    poll_interval: float = 0.1
 
 
 class Backend(Protocol):

@@ -1,0 +1,31 @@
+"""What is a scheme, and what is part of a file's name."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloaca_core.store.urls import scheme_of
+
+
+@pytest.mark.parametrize(
+    ("scheme", "url"),
+    [
+        ("sqlite", "sqlite://work.db"),
+        ("sqlite", "SQLITE:///work.db"),
+        ("file", "file:work.db"),  # known, so no slashes are needed
+        ("mysql", "mysql://host/work"),  # slashes, so it need not be known
+        ("a+b.c-d", "a+b.c-d://"),
+        (None, "work.db"),
+        (None, ":memory:"),
+        (None, "data:2026.db"),
+        (None, "data:/2026.db"),
+        (None, "C:\\work.db"),  # a letter is a drive
+        (None, "C://work.db"),
+        (None, "dir/file:work.db"),
+        (None, ""),
+    ],
+)
+def test_a_word_is_a_scheme_if_slashes_follow_or_if_it_is_known(
+    scheme: str | None, url: str
+) -> None:
+    assert scheme_of(url, ("sqlite", "file")) == scheme
