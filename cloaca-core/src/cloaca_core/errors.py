@@ -19,7 +19,7 @@
     ├── TaskNotFoundError               (KeyError)
     ├── RunNotFoundError                (KeyError)
     ├── RunFailedError                  (RuntimeError) from raise_for_status()
-    ├── PipelineTimeoutError            (ValueError, TimeoutError) a run or a wait took too long
+    ├── PipelineTimeoutError            (TimeoutError, ValueError) a run or a wait took too long
     ├── RecoveryLimitError              (RuntimeError) a task took its process down too often
     ├── RunnerClosedError               (RuntimeError, ValueError) after shutdown()
     ├── RunnerUsageError                (RuntimeError) a call from where it would block for ever
@@ -56,6 +56,18 @@ class CloacaError(Exception):
     """
 
     accepted: Sequence[Any] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it pass between processes, where ``accepted`` would be without its runner."""
+        facts = {name: fact for name, fact in vars(self).items() if name != "accepted"}
+        return _rebuilt, (type(self), self.args), facts
+
+
+def _rebuilt(kind: type[CloacaError], args: tuple[Any, ...]) -> CloacaError:
+    """The error without its facts, which ``__init__`` would ask for by keyword."""
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class _PlainKeyError(CloacaError, KeyError):
@@ -174,7 +186,7 @@ class RunFailedError(CloacaError, RuntimeError):
         self.status = status
 
 
-class PipelineTimeoutError(CloacaError, ValueError, TimeoutError):
+class PipelineTimeoutError(CloacaError, TimeoutError, ValueError):  # OSError's __new__ must win
     """A run passed its deadline, or a wait for it ended first.
 
     ``run_id`` is None when the wait ended before the run was accepted; ``timeout`` is in seconds.
