@@ -35,7 +35,7 @@
         │   ├── ForeignDatabaseError    made by another program, or by cloaca 0.x
         │   └── NewerSchemaError
         ├── StoreUnavailableError       transient: busy, unreachable, out of connections
-        ├── StoreFullError              no space left
+        │   └── StoreFullError          no space left
         ├── StoreReadOnlyError
         └── StoreDataError              the database refuses a value of this batch
 
