@@ -18,9 +18,9 @@ from cloaca_core._engine.calls import (
     refuse_blocking_call,
     wait_for,
 )
-from cloaca_core._engine.conductor import PIPELINE_TIMEOUT
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.host import EngineHost
+from cloaca_core._engine.overdue import overdue_message, passed_limit
 from cloaca_core._engine.requests import ContextLike, checked_run_id
 from cloaca_core._engine.waiters import Ended
 from cloaca_core.config import DefaultRunnerConfig
@@ -32,10 +32,8 @@ from cloaca_core.results import PipelineResult, RunInfo, run_info
 
 def _result(ended: Ended) -> PipelineResult:
     """The result for ``execute``, which raises when the run has passed its deadline."""
-    message = ended.row.error_message
-    if message is not None and message.startswith(PIPELINE_TIMEOUT):
-        limit = float(message.removeprefix(PIPELINE_TIMEOUT).removesuffix("s"))
-        raise PipelineTimeoutError(message, run_id=ended.row.id, timeout=limit)
+    if (limit := passed_limit(ended.row.error_message)) is not None:
+        raise PipelineTimeoutError(overdue_message(limit), run_id=ended.row.id, timeout=limit)
     return PipelineResult(*ended)
 
 
