@@ -54,10 +54,11 @@ class DefaultRunner:
         registry: Registry | None = None,
     ) -> None:
         self._host = EngineHost(database_url, config, schema, registry)
+        opening = self._host.open()
         try:
-            wait_for(self._host.open())
+            wait_for(opening)
         except BaseException:
-            self._host.end_thread()
+            self.shutdown()
             raise
 
     @classmethod
@@ -214,10 +215,11 @@ class AsyncRunner:
         self._host = EngineHost(database_url, config, schema, registry)
 
     async def __aenter__(self) -> Self:
+        opening = self._host.open()
         try:
-            await awaited(self._host.open())
+            await awaited(opening)
         except BaseException:
-            self._host.end_thread()
+            await self.shutdown()
             raise
         return self
 
