@@ -164,10 +164,12 @@ class DefaultRunner:
 
     def start(self) -> None:
         """Claim runs again after ``stop()``."""
+        refuse_blocking_call()
         wait_for(self._host.send(Engine.resume))
 
     def stop(self) -> None:
         """Claim no further runs; those of this runner go on, new ones wait in the table."""
+        refuse_blocking_call()
         wait_for(self._host.send(Engine.pause))
 
     def shutdown(self) -> None:
