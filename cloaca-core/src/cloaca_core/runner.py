@@ -24,7 +24,7 @@ from cloaca_core._engine.overdue import overdue_message, passed_limit
 from cloaca_core._engine.requests import ContextLike, checked_run_id
 from cloaca_core._engine.waiters import Ended
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.errors import CloacaError, PipelineTimeoutError
+from cloaca_core.errors import CloacaError, ConfigTypeError, PipelineTimeoutError
 from cloaca_core.handle import AsyncRunHandle, RunHandle
 from cloaca_core.registry import Registry
 from cloaca_core.results import PipelineResult, RunInfo, run_info
@@ -35,6 +35,12 @@ def _result(ended: Ended) -> PipelineResult:
     if (limit := passed_limit(ended.row.error_message)) is not None:
         raise PipelineTimeoutError(overdue_message(limit), run_id=ended.row.id, timeout=limit)
     return PipelineResult(*ended)
+
+
+def _refuse_no_schema(schema: object) -> None:
+    """A tenant whose name is missing must not open what belongs to no tenant."""
+    if schema is None:
+        raise ConfigTypeError("schema must be a str, not NoneType", field="schema")
 
 
 class DefaultRunner:
@@ -69,6 +75,7 @@ class DefaultRunner:
     @classmethod
     def with_schema(cls, database_url: str, schema: str) -> Self:
         """A runner in a schema of its own, which only PostgreSQL has; ValueError elsewhere."""
+        _refuse_no_schema(schema)
         return cls(database_url, schema=schema)
 
     # -- run ---------------------------------------------------------------------------------
