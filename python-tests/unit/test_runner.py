@@ -238,6 +238,15 @@ def test_a_call_that_would_block_all_async_bodies_is_refused() -> None:
 # -- shutdown ------------------------------------------------------------------------------------
 
 
+async def test_an_end_leaves_no_thread_behind() -> None:
+    before = engine_threads()
+    DefaultRunner(":memory:").shutdown()
+    async with AsyncRunner(":memory:"):
+        pass
+
+    assert engine_threads() == before
+
+
 async def test_cancelling_a_shutdown_ends_its_grace_period() -> None:
     inside, release = threading.Event(), threading.Event()
 

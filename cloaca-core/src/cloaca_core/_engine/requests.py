@@ -24,6 +24,7 @@ from cloaca_core.errors import (
     WorkflowNotFoundError,
 )
 from cloaca_core.json_values import JsonValue, encode
+from cloaca_core.namespace import LONGEST_NAME, SEPARATOR
 from cloaca_core.store.records import RunFilter, storable_text
 from cloaca_core.store.states import RunStatus
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 RUNS_PER_COMMIT: Final = 10_000
 """``submit_many`` writes so many runs at a time; heartbeats go in between."""
+LONGEST_NAMESPACE: Final = 3 * LONGEST_NAME + 2 * len(SEPARATOR)
 
 ContextLike: TypeAlias = Context | Mapping[str, Any] | None
 
@@ -166,10 +168,6 @@ class Requests:
         before: str | None,
     ) -> RunFilter:
         """A checked filter for a listing."""
-        if status is not None and status not in list(RunStatus):
-            raise ConfigError(
-                f"status must be one of {', '.join(RunStatus)}, got {status!r}", field="status"
-            )
         if isinstance(limit, bool) or not isinstance(limit, int):
             raise ConfigTypeError(
                 f"limit must be an int, not {type(limit).__name__}", field="limit"
@@ -177,7 +175,7 @@ class Requests:
         if not 1 <= limit <= sys.maxsize:
             raise ConfigError(f"limit must be 1 to {sys.maxsize}, got {limit}", field="limit")
         return RunFilter(
-            status=status,
+            status=None if status is None else _checked_status(status),
             workflow=None if workflow_name is None else self._namespace(workflow_name),
             tags=tuple(_checked_tags(tags).items()),
             before=None if before is None else _checked_text("before", before),
@@ -189,7 +187,8 @@ class Requests:
         try:
             return self._registry.find(workflow_name).namespace
         except WorkflowNotFoundError:
-            return workflow_name if "::" in workflow_name else f"public::embedded::{workflow_name}"
+            name = _checked_text("workflow_name", workflow_name, longest=LONGEST_NAMESPACE)
+            return name if "::" in name else f"public::embedded::{name}"
 
 
 def _placed(error: ContextError, index: int | None) -> ContextError:
@@ -214,15 +213,26 @@ def _items_of(context: ContextLike) -> dict[str, JsonValue]:
     return Context(context)._data
 
 
-def _checked_text(name: str, value: object) -> str:
+def _checked_text(name: str, value: object, *, longest: int = 255) -> str:
     if not isinstance(value, str):
         raise ConfigTypeError(f"{name} must be a str, not {type(value).__name__}", field=name)
-    if not value or len(value) > 255 or storable_text(value) != value:
+    if not value or len(value) > longest or storable_text(value) != value:
         raise ConfigError(
-            f"{name} must have 1 to 255 characters, no NUL and no lone surrogate, got {value!r}",
+            f"{name} must have 1 to {longest} characters, no NUL and no lone surrogate, "
+            f"got {value!r:.80}",
             field=name,
         )
-    return value
+    return str.__str__(value)  # a driver may store an enum by its name
+
+
+def _checked_status(status: object) -> str:
+    if not isinstance(status, str):
+        raise ConfigTypeError(f"status must be a str, not {type(status).__name__}", field="status")
+    if status not in list(RunStatus):
+        raise ConfigError(
+            f"status must be one of {', '.join(RunStatus)}, got {status!r:.80}", field="status"
+        )
+    return RunStatus(status).value
 
 
 def checked_run_id(run_id: str) -> str:
