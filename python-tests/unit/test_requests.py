@@ -245,6 +245,14 @@ def test_a_body_numbers_its_calls(requests: Requests) -> None:
     assert [request.parent for request in made] == [parent.job] * 2
 
 
+def test_many_runs_of_a_body_are_not_numbered(requests: Requests) -> None:
+    """A generator may give others the next time."""
+    parent = Parent()
+    (request,) = parent.calls(lambda: list(requests.many("flow", [None, None], None)))
+
+    assert (request.idempotency_key, request.parent) == (None, parent.job)
+
+
 def test_a_further_attempt_has_a_second_key(requests: Requests) -> None:
     parent = Parent(attempt=3)
     request = parent.calls(lambda: requests.request("flow", [None], numbered=True))
@@ -347,18 +355,18 @@ def test_a_generator_is_read_as_it_goes(requests: Requests) -> None:
     ("context", "path", "message"),
     [
         ({"a": NAN}, "contexts[1].a", r"^contexts\[1\]\.a: (?!a: )"),
-        ({"a b": [NAN]}, None, r"^contexts\[1\]"),
+        ({"a b": [NAN]}, 'contexts[1]["a b"][0]', r"^contexts\[1\]"),
         (7, "contexts[1]", r"^contexts\[1\]: context must be a Context"),
         ({"a": "x" * 2000}, "contexts[1]", r"^contexts\[1\]: context is 2008 bytes long"),
     ],
 )
 def test_a_refusal_names_the_place_among_many(
-    requests: Requests, context: Any, path: str | None, message: str
+    requests: Requests, context: Any, path: str, message: str
 ) -> None:
     with pytest.raises((ContextValueError, ContextTypeError), match=message) as caught:
         list(requests.many("flow", [None, context], None))
 
-    assert path is None or caught.value.path == path
+    assert caught.value.path == path
     assert str(caught.value).startswith(f"{caught.value.path}: ")
 
 
