@@ -21,7 +21,9 @@ from cloaca_core.errors import (
 )
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Statement
+from cloaca_sqlite import driver
 from cloaca_sqlite.driver import Connection, Courtesy, run_steps
+from cloaca_sqlite.errors import is_busy
 
 pytestmark = pytest.mark.asyncio
 
@@ -124,14 +126,20 @@ async def test_a_full_disk_undoes_everything_and_work_goes_on_after_it(
 
 
 async def test_a_lock_of_another_connection_is_waited_for(
-    connection: Connection, path: str
+    connection: Connection, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held, release = threading.Event(), threading.Event()
+    held, release, refused = threading.Event(), threading.Event(), threading.Event()
+
+    def note(error: BaseException) -> bool:
+        refused.set()
+        return is_busy(error)
+
+    monkeypatch.setattr(driver, "is_busy", note)
     holder = threading.Thread(target=_hold_the_lock, args=(path, held, release))
     holder.start()
     await asyncio.to_thread(held.wait)
     writing = asyncio.create_task(_run(connection, Step(INSERT, (1,))))
-    await asyncio.wait({writing}, timeout=0.05)
+    await asyncio.to_thread(refused.wait)
     assert not writing.done()
 
     release.set()
