@@ -232,20 +232,28 @@ def test_a_callback_that_makes_a_coroutine_without_saying_so_is_logged(
 def test_the_time_of_a_callback_does_not_run_while_it_queues(
     open_runner: Callable[..., cloaca.DefaultRunner],
 ) -> None:
-    """Its only slot is taken for longer than its limit before it begins."""
+    """Its only slot is taken until another limit, twice as long, has run out."""
     runner = open_runner(max_concurrent_tasks=1)
     told: list[str] = []
-    taken = threading.Event()
+    ran_out = threading.Event()
 
     def occupy(context: cloaca.Context) -> None:
-        taken.wait(0.3)  # longer than the limit below; nobody sets it
+        ran_out.wait()
+
+    async def hang(context: cloaca.Context) -> None:
+        await asyncio.Event().wait()
+
+    async def say_so(*_: object) -> None:
+        ran_out.set()
 
     with cloaca.WorkflowBuilder("occupied"):
         cloaca.task(id="first", timeout_seconds=0.1, on_success=lambda *_: told.append("told"))(
             lambda context: None
         )
         cloaca.task(id="second")(occupy)
+        cloaca.task(id="clock", timeout_seconds=0.2, retry_attempts=1, on_failure=say_so)(hang)
 
-    runner.execute("occupied", timeout=30).raise_for_status()
+    tasks = runner.execute("occupied", timeout=30).task_results
+    assert [task.status for task in tasks.values()] == ["Completed", "Completed", "Failed"]
     assert told == ["told"]
     assert runner.health()["abandoned_bodies"] == 0

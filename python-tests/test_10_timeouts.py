@@ -133,6 +133,7 @@ def test_waiting_for_a_slot_does_not_count(
 ) -> None:
     runner = open_runner(max_concurrent_tasks=1)
     with cloaca.WorkflowBuilder("queue"):
+        # it takes longer than the second may
         cloaca.task(id="first")(lambda context: {"released": release.wait(0.5)})
         cloaca.task(id="second", timeout_seconds=0.4, retry_attempts=1)(lambda context: None)
     assert runner.execute("queue").error_message is None

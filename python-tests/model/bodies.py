@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from cloaca_core._engine.work import Work
 
@@ -21,9 +23,12 @@ class Body(Work):
         self.reports = 0
         self.was_cancelled = False
         self._go = threading.Event()
+        self._wake: Callable[[], object] = self._go.set
 
     def go(self) -> None:
         self._go.set()
+        with suppress(RuntimeError):  # the loop of the bodies is closed
+            self._wake()
 
     def run(self) -> None:
         self._signal(self.begun)
@@ -31,10 +36,12 @@ class Body(Work):
         self._signal(self.ended)
 
     async def run_async(self) -> None:
+        woken = asyncio.Event()
+        self._wake = partial(asyncio.get_running_loop().call_soon_threadsafe, woken.set)
         self._signal(self.begun)
         try:
-            while not self._go.is_set():  # noqa: ASYNC110 - it is set by another thread
-                await asyncio.sleep(0.001)
+            if not self._go.is_set():
+                await woken.wait()
         except asyncio.CancelledError:
             self.was_cancelled = True
             raise

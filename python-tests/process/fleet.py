@@ -10,9 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -201,18 +200,13 @@ class Fleet:
         with closing(sqlite3.connect(self.database)) as connection:
             return connection.execute(sql, parameters).fetchall()
 
-    def await_row(self, sql: str, *parameters: object) -> None:
-        """Return when the query has an answer."""
-        until(lambda: bool(self.query(sql, *parameters)))
+    def await_row(self, writer: Worker, sql: str, *parameters: object) -> None:
+        """Return when something that this worker has written gives the query an answer."""
+        writer.tell("announce")
+        writer.hear("announcing")
+        while not self.query(sql, *parameters):
+            writer.hear("wrote")
 
     def close(self) -> None:
         for worker in self.workers:
             worker.dispose()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Look until it is true; for what nobody announces."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)

@@ -21,9 +21,10 @@ def test_a_full_disk_is_reported_and_work_goes_on_when_there_is_space_again(flee
     worker.tell("limit", min(4096, full))
     worker.hear("limited")
 
+    worker.tell("report")
+    worker.hear("reporting")
     worker.tell("release")
-    worker.tell("await_trouble")
-    assert "the disk failed" in " ".join(worker.hear("trouble"))
+    assert "the disk failed" in " ".join(worker.hear("logged"))
     worker.tell("limit", "none")
     worker.hear("limited")
 

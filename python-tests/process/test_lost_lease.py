@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 
-from process.fleet import Fleet, until
+from process.fleet import Fleet
 
 SHORT = 0.6
+LIVE = "SELECT 1 FROM cloaca_runner WHERE pid = ? AND fenced = 0"
 CHAIN = ["a", "b", "c", "d"]
 
 
@@ -26,7 +27,6 @@ def test_the_other_finishes_the_run_and_the_late_result_is_refused(fleet: Fleet)
     rows = fleet.query("SELECT task_id, attempt, epoch, status FROM cloaca_attempt ORDER BY 1")
     assert [row[0] for row in rows] == CHAIN
     assert rows[1] == ("b", 1, 3, "Completed")
-    until(lambda: fleet.executions(run_id)["b"] == 2)
     assert fleet.executions(run_id) == {"a": 1, "b": 2, "c": 1, "d": 1}
 
 
@@ -39,7 +39,7 @@ def test_it_works_on_under_another_id(fleet: Fleet) -> None:
     other.result(run_id)
     sleeper.tell("release")
     sleeper.signal(signal.SIGCONT)
-    until(lambda: len(fleet.query("SELECT id FROM cloaca_runner WHERE fenced = 0")) == 2)
+    fleet.await_row(sleeper, LIVE, sleeper.pid)
     assert other.end() == (0, "")
 
     assert sleeper.result(sleeper.submit("chain")) == ("Completed", {"trail": CHAIN})

@@ -13,8 +13,8 @@ MARKED = "SELECT 1 FROM cloaca_attempt WHERE run_id = ? AND status IN ('Running'
 
 def kill_both_while_they_run(fleet: Fleet, victim: Worker, parent: str, child: str) -> None:
     """Kill a process when the starts of parent and child are on disk."""
-    fleet.await_row(MARKED, parent)
-    fleet.await_row(MARKED, child)
+    fleet.await_row(victim, MARKED, parent)
+    fleet.await_row(victim, MARKED, child)
     victim.kill()
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from process.fleet import Fleet
 
 RUNS = 500
+IDLE = "SELECT 1 FROM cloaca_runner WHERE pid = ? AND lease_until = 0"
 WRITERS = 8
 RUNS_EACH = 40
 
@@ -53,7 +54,8 @@ def test_idle_processes_leave_each_other_alone(fleet: Fleet) -> None:
     for worker in workers:
         assert worker.result(worker.submit("one"))[0] == "Completed"
     beats = "SELECT sum(beat) FROM cloaca_runner"
-    fleet.await_row("SELECT 1 WHERE (SELECT max(lease_until) FROM cloaca_runner) = 0")
+    for worker in workers:
+        fleet.await_row(worker, IDLE, worker.pid)
 
     before = fleet.query(beats)
     for worker in workers:  # a second or so for each: the watch looks less and less often

@@ -8,6 +8,7 @@ stands when it kills it, without any clock.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import resource
 import signal
@@ -15,8 +16,9 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 import cloaca
 
@@ -210,14 +212,36 @@ def _closing(runner: cloaca.DefaultRunner) -> None:
     runner.shutdown()
 
 
-def _await_trouble(runner: cloaca.DefaultRunner) -> None:
-    """Say what keeps the journal from writing, once something does."""
-    while (trouble := runner.health()["journal_error"]) is None:
-        time.sleep(0.01)
-    say("trouble", trouble)
+def _announce(runner: cloaca.DefaultRunner) -> None:
+    """Say so after each write from now on, for a test that looks for what was written."""
+    store: Any = runner._host.engine._store
+    for name in ("commit", "beat", "register"):
+        setattr(store, name, _announced(getattr(store, name)))
+    say("announcing")
+
+
+def _announced(write: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+    async def announced(*arguments: object) -> object:
+        answer = await write(*arguments)
+        say("wrote")
+        return answer
+
+    return announced
+
+
+class _Report(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say("logged", record.getMessage())
+
+
+def _report(runner: cloaca.DefaultRunner) -> None:
+    """Say from now on what is logged as a warning or worse."""
+    logging.getLogger("cloaca").addHandler(_Report(logging.WARNING))
+    say("reporting")
 
 
 def _idle(runner: cloaca.DefaultRunner) -> None:
+    """What nobody does has no event to wait for, so it is given a while in which to happen."""
     time.sleep(1.0)
     say("idled")
 
@@ -235,7 +259,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "stop": _stop,
     "start": _start,
     "closing": _closing,
-    "await_trouble": _await_trouble,
+    "announce": _announce,
+    "report": _report,
     "idle": _idle,
 }
 

@@ -1,4 +1,4 @@
-"""A wait that ends first says which run goes on, or that it is not known whether one does."""
+"""A wait gives what came of the call; one that ends first says which run goes on."""
 
 from __future__ import annotations
 
@@ -38,6 +38,28 @@ async def test_a_wait_that_the_engine_cuts_short_says_that_it_is_closed() -> Non
         wait_for(future)
     with pytest.raises(RunnerClosedError):
         await awaited(future)
+
+
+class _AtTheLastMoment(concurrent.futures.Future[str]):
+    """One that gets its result when a wait for it has just ended."""
+
+    def result(self, timeout: float | None = None) -> str:
+        if not self.done():
+            self.set_result("the end")
+            raise TimeoutError
+        return super().result(timeout)
+
+
+def test_an_end_at_the_last_moment_is_the_result() -> None:
+    assert wait_for(_AtTheLastMoment(), 0.01) == "the end"
+
+
+async def test_what_is_at_hand_is_given_however_short_the_wait() -> None:
+    future = concurrent.futures.Future[str]()
+    future.set_result("the end")
+
+    assert wait_for(future, 0) == "the end"
+    assert await awaited(future, 0) == "the end"
 
 
 def test_a_timeout_of_the_engine_itself_passes_through() -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from model.bodies import Body
+from model.quiet import quiet, threads_end
 
 from cloaca_core._engine.coroutines import BodyLoop
 from cloaca_core._engine.executor import Executor
@@ -31,8 +32,15 @@ class Pool(Executor):
         return body
 
     async def is_held_up(self, body: Body) -> bool:
-        await asyncio.sleep(0.02)
+        """It has not begun when nothing on the loop of the bodies can go on any more."""
+        await self.quiet()
         return not body.begun.is_set()
+
+    async def quiet(self) -> None:
+        assert self._coroutines._loop is not None
+        there = asyncio.run_coroutine_threadsafe(quiet(), self._coroutines._loop)
+        await asyncio.wrap_future(there)
+        await quiet()
 
     async def check_balance(self) -> None:
         bodies = [await self.started() for _ in range(SLOTS)]
@@ -47,7 +55,7 @@ async def pool() -> AsyncIterator[Pool]:
     pool = Pool()
     yield pool
     pool.close()
-    await asyncio.sleep(0.01)
+    await threads_end("cloaca-coroutines")
 
 
 async def test_no_more_run_than_there_are_slots(pool: Pool) -> None:
@@ -102,7 +110,7 @@ async def test_one_that_is_given_up_before_its_first_step_leaves_nothing_behind(
     for _ in range(20):
         pool.abandon(pool.send())
     await pool.started()
-    await asyncio.sleep(0.01)
+    await pool.quiet()
 
     assert len(list(pool.running())) == 1
 

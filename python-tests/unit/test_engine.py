@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from model.memory_store import MemoryStore
+from model.quiet import quiet, threads_end
 
 from cloaca_core._engine.admission import Request
 from cloaca_core._engine.attempt import CURRENT_JOB
@@ -111,7 +112,7 @@ async def scene(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
     yield scene
     for engine in scene.engines:
         await engine.shutdown()
-    await asyncio.sleep(0.01)
+    await threads_end("cloaca-coroutines")
 
 
 def nothing(context: Context) -> None:
@@ -173,7 +174,7 @@ class TestWakeUps:
         await submit(scene.store, new_run("run", owner="other"), runner_id="other")
         engine = await scene.open()
         waiting = asyncio.create_task(engine.wait("run", None))
-        await asyncio.sleep(0.01)
+        await quiet()
         fences = {"run": 1}
         await scene.store.commit(Batch("other", [], [], [run_end("run")], fences))
         scene.store.failures["ended"] = [StoreUnavailableError("busy")] * 3
@@ -189,7 +190,7 @@ class TestWakeUps:
         engine = await scene.open(lease_seconds=0.5)
         (run_id,) = await engine.submit(scene.request())
         waiting = asyncio.create_task(engine.wait(run_id, None))
-        await asyncio.sleep(0.01)
+        await quiet()
         (mine,) = scene.store.registered.values()
         await scene.store.register(runner("other"))
         await scene.store.fence(mine.id, mine.beat)
@@ -244,7 +245,7 @@ class TestWaitingBodies:
             nonlocal running
             running += 1
             together.append(running)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # work during which others begin, if they may
             running -= 1
 
         async def parent(context: Context) -> None:

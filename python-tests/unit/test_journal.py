@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 from model.memory_store import MemoryStore
+from model.quiet import quiet
 
 from cloaca_core._engine import journal as module, rows
-from cloaca_core._engine.journal import MARK_DELAY, Journal, Record, Submission
+from cloaca_core._engine.journal import Journal, Record, Submission
 from cloaca_core.errors import (
     StoreDataError,
     StoreError,
@@ -31,10 +32,12 @@ class Store(MemoryStore):
         self.failures: list[Exception] = []
         self.open = asyncio.Event()
         self.open.set()
+        self.asked = asyncio.Event()
         self.bad: str | None = None
 
     async def commit(self, batch: Batch) -> Committed:
         self.batches.append(batch)
+        self.asked.set()
         await self.open.wait()
         if self.failures:
             raise self.failures.pop(0)
@@ -122,6 +125,7 @@ async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
     await store.register(runner("r1"))
     await submit(store, new_run("run"), new_run("other"))
     store.batches.clear()
+    store.asked.clear()
     desk = Desk(store)
     work = asyncio.create_task(desk.work())
     yield desk
@@ -134,7 +138,7 @@ class TestGroupCommit:
         desk.store.open.clear()
         rows = [Row([attempt("run", f"t{number}")]) for number in range(100)]
         desk.journal.add(rows[0])
-        await asyncio.sleep(0)
+        await desk.store.asked.wait()
         for row in rows[1:]:
             desk.journal.add(row)
         desk.store.open.set()
@@ -147,7 +151,7 @@ class TestGroupCommit:
         desk.store.open.clear()
         row = Row([attempt("run")])
         desk.journal.add(row)
-        await asyncio.sleep(0.01)
+        await quiet()
 
         assert row.fate is None
 
@@ -194,7 +198,7 @@ class TestStartMarks:
     async def test_they_get_a_commit_of_their_own_when_none_comes(self, desk: Desk) -> None:
         desk.marks = [attempt("run", status=TaskStatus.RUNNING)]
         desk.journal.mark_soon()
-        await asyncio.sleep(MARK_DELAY * 2)
+        await desk.store.asked.wait()
         await desk.journal.drained()
 
         assert ("run", "load", 1) in desk.store.attempts
@@ -232,7 +236,7 @@ class TestErrors:
         error = StoreUnavailableError("locked")
         desk.store.failures = [error]
         desk.journal.add(Row([attempt("run")]))
-        await asyncio.sleep(0.01)
+        await quiet()
 
         assert desk.journal.failure is error
 

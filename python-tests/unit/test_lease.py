@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from model.memory_store import MemoryStore
+from model.quiet import quiet
 
 from cloaca_core._engine import lease as module
 from cloaca_core._engine.identity import this_process
@@ -96,7 +97,7 @@ async def test_a_runner_that_owns_nothing_says_so_and_then_beats_no_more(holder:
 
     further = asyncio.create_task(holder.lease.turn())
     holder.clock.now += 3600
-    await asyncio.sleep(0.01)
+    await quiet()
 
     assert not further.done()
     assert holder.store.beats == [IDLE]
@@ -133,7 +134,7 @@ async def test_it_is_not_fresh_while_it_is_told_to_be_idle(holder: Holder) -> No
     holder.owns = False
     holder.store.open.clear()
     telling = asyncio.create_task(holder.turn_after(holder.lease.interval))
-    await asyncio.sleep(0.01)
+    await quiet()
     assert not holder.lease.is_fresh()
 
     beating = asyncio.create_task(holder.lease.refresh())
@@ -169,9 +170,9 @@ async def test_a_beat_that_is_under_way_cannot_lose_the_new_registration(holder:
     await holder.store.fence("me", 0)
     holder.store.open.clear()
     late = asyncio.create_task(holder.turn_after(holder.lease.interval))
-    await asyncio.sleep(0.01)
+    await quiet()
     again = asyncio.create_task(holder.lease.reenlist("me-again"))
-    await asyncio.sleep(0.01)
+    await quiet()
     holder.store.open.set()
     await asyncio.gather(late, again)
 

@@ -33,3 +33,9 @@ def test_stop_cancels_what_is_left_on_the_loop() -> None:
     future = thread.submit(asyncio.sleep(3600))
     thread.stop()
     assert future.cancelled()
+
+
+def test_what_comes_too_late_is_cancelled_like_what_is_left() -> None:
+    thread = LoopThread()
+    thread.stop()
+    assert thread.submit(asyncio.sleep(0)).cancelled()

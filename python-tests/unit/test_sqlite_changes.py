@@ -130,11 +130,18 @@ async def test_stopping_ends_a_wait_that_has_nothing_to_watch() -> None:
 
 
 async def test_stopping_ends_a_pause(two: tuple[Connection, Connection]) -> None:
-    watch = ChangeWatch(two[0], 0.1)
+    pausing = asyncio.Event()
+
+    class Watch(ChangeWatch):
+        async def _pause(self) -> None:
+            pausing.set()
+            await super()._pause()
+
+    watch = Watch(two[0], 0.1)
     await watch.wait()
     watch._delay = 3600.0
     waiting = asyncio.create_task(watch.wait())
-    await asyncio.wait({waiting}, timeout=0.05)
+    await pausing.wait()
     assert not waiting.done()
 
     watch.stop()

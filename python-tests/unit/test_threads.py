@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from model.bodies import Body
+from model.quiet import quiet
 
 from cloaca_core._engine.executor import Executor
 from cloaca_core._engine.threads import ABANDONED_PER_SLOT
@@ -31,7 +32,11 @@ class Pool(Executor):
         return body
 
     async def is_held_up(self, body: Body) -> bool:
-        """It does not begin although every thread had the time to take it."""
+        """It does not begin although every thread had the time to take it.
+
+        What does not happen has no event to wait for. Too short a time lets a fault pass, but
+        never fails a test.
+        """
         await asyncio.sleep(0.02)
         return not body.begun.is_set()
 
@@ -95,7 +100,7 @@ class TestWaiting:
         pool.lend(parent)
         child = await pool.started()
         back = asyncio.create_task(pool.reclaim(parent))
-        await asyncio.sleep(0.01)
+        await quiet()
         assert not back.done()
 
         child.go()
@@ -149,7 +154,7 @@ class TestWaiting:
         child.go()
         await child.reported.wait()
 
-        await asyncio.sleep(0.01)  # an error in the hand-over would be raised by the loop
+        await quiet()  # an error in the hand-over would be raised by the loop
 
 
 class TestGivingUp:

@@ -35,7 +35,7 @@
         │   ├── ForeignDatabaseError    made by another program, or by cloaca 0.x
         │   └── NewerSchemaError
         ├── StoreUnavailableError       transient: busy, unreachable, out of connections
-        ├── StoreFullError              no space left
+        │   └── StoreFullError          no space left
         ├── StoreReadOnlyError
         └── StoreDataError              the database refuses a value of this batch
 
@@ -58,16 +58,15 @@ class CloacaError(Exception):
     accepted: Sequence[Any] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Facts are keywords, and what exceptions do by themselves hands only the message on: an
-        # error of a process pool's worker would break the pool.
-        return _rebuilt, (type(self), self.args, vars(self))
+        """Let it pass between processes, where ``accepted`` would be without its runner."""
+        facts = {name: fact for name, fact in vars(self).items() if name != "accepted"}
+        return _rebuilt, (type(self), self.args), facts
 
 
-def _rebuilt(kind: type[CloacaError], args: tuple[Any, ...], facts: dict[str, Any]) -> CloacaError:
-    """The same error again, in a copy or in another process."""
-    error = kind.__new__(kind, *args)
-    super(CloacaError, error).__init__(*args)
-    vars(error).update(facts)
+def _rebuilt(kind: type[CloacaError], args: tuple[Any, ...]) -> CloacaError:
+    """The error without its facts, which ``__init__`` would ask for by keyword."""
+    error = kind.__new__(kind)
+    error.args = args
     return error
 
 
@@ -187,7 +186,7 @@ class RunFailedError(CloacaError, RuntimeError):
         self.status = status
 
 
-class PipelineTimeoutError(CloacaError, TimeoutError, ValueError):
+class PipelineTimeoutError(CloacaError, TimeoutError, ValueError):  # OSError's __new__ must win
     """A run passed its deadline, or a wait for it ended first.
 
     ``run_id`` is None when the wait ended before the run was accepted; ``timeout`` is in seconds.

@@ -18,13 +18,13 @@ from cloaca_core._engine.calls import (
     refuse_blocking_call,
     wait_for,
 )
-from cloaca_core._engine.conductor import PIPELINE_TIMEOUT
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.host import EngineHost
+from cloaca_core._engine.overdue import overdue_message, passed_limit
 from cloaca_core._engine.requests import ContextLike, checked_run_id
 from cloaca_core._engine.waiters import Ended
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.errors import CloacaError, PipelineTimeoutError
+from cloaca_core.errors import CloacaError, ConfigTypeError, PipelineTimeoutError
 from cloaca_core.handle import AsyncRunHandle, RunHandle
 from cloaca_core.registry import Registry
 from cloaca_core.results import PipelineResult, RunInfo, run_info
@@ -32,11 +32,15 @@ from cloaca_core.results import PipelineResult, RunInfo, run_info
 
 def _result(ended: Ended) -> PipelineResult:
     """The result for ``execute``, which raises when the run has passed its deadline."""
-    message = ended.row.error_message
-    if message is not None and message.startswith(PIPELINE_TIMEOUT):
-        limit = float(message.removeprefix(PIPELINE_TIMEOUT).removesuffix("s"))
-        raise PipelineTimeoutError(message, run_id=ended.row.id, timeout=limit)
+    if (limit := passed_limit(ended.row.error_message)) is not None:
+        raise PipelineTimeoutError(overdue_message(limit), run_id=ended.row.id, timeout=limit)
     return PipelineResult(*ended)
+
+
+def _refuse_no_schema(schema: object) -> None:
+    """A tenant whose name is missing must not open what belongs to no tenant."""
+    if schema is None:
+        raise ConfigTypeError("schema must be a str, not NoneType", field="schema")
 
 
 class DefaultRunner:
@@ -65,10 +69,11 @@ class DefaultRunner:
         registry: Registry | None = None,
     ) -> None:
         self._host = EngineHost(database_url, config, schema, registry)
+        opening = self._host.open()
         try:
-            wait_for(self._host.open())
+            wait_for(opening)
         except BaseException:
-            self._host.end_thread()
+            self.shutdown()
             raise
 
     @classmethod
@@ -79,6 +84,7 @@ class DefaultRunner:
     @classmethod
     def with_schema(cls, database_url: str, schema: str) -> Self:
         """A runner in a schema of its own, which only PostgreSQL has; ValueError elsewhere."""
+        _refuse_no_schema(schema)
         return cls(database_url, schema=schema)
 
     # -- run ---------------------------------------------------------------------------------
@@ -182,10 +188,12 @@ class DefaultRunner:
 
     def start(self) -> None:
         """Claim runs again after ``stop()``."""
+        refuse_blocking_call()
         wait_for(self._host.send(Engine.resume))
 
     def stop(self) -> None:
         """Claim no further runs; those of this runner go on, new ones wait in the table."""
+        refuse_blocking_call()
         wait_for(self._host.send(Engine.pause))
 
     def shutdown(self) -> None:
@@ -240,7 +248,7 @@ class AsyncRunner:
         try:
             await awaited(opening)
         except BaseException:
-            self._host.end_thread()
+            await self.shutdown()
             raise
         return self
 

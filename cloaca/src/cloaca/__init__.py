@@ -6,6 +6,8 @@ backend is found when a runner is opened, by the scheme of the database URL.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cloaca._version import __version__ as __version__
 from cloaca.greeting import HelloClass as HelloClass, hello_world as hello_world
 from cloaca_core.backends import (
@@ -211,8 +213,10 @@ def get_version() -> str:
     return __version__
 
 
-def __getattr__(name: str) -> str | None:
-    """Find ``__backend__`` when it is first asked for: looking for it imports the drivers."""
-    if name == "__backend__":
-        return _chosen_backend()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a checker would take every misspelt name for a public one
+
+    def __getattr__(name: str) -> str | None:
+        """Find ``__backend__`` when it is first asked for: looking for it imports the drivers."""
+        if name == "__backend__":
+            return _chosen_backend()
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,7 +20,7 @@ class ActiveRun:
 
     ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
     ``over`` is set as soon as its end is on the way: whatever comes later is refused.
-    ``lent`` counts bodies that wait for other runs.
+    ``lent`` counts bodies that wait for other runs. ``time_limit`` is in seconds, 0 without one.
     """
 
     __slots__ = (
@@ -61,7 +61,7 @@ class ActiveRun:
         self.recovered: bool = row.recoveries > 0
         self.jobs: dict[int, Job] = {}
         self.retries: dict[int, asyncio.TimerHandle] = {}
-        self.time_limit: float | None = None
+        self.time_limit: int = 0
         self.size_bound: int = len(row.input.encode())
         self.over: bool = False
         self.lent: int = 0

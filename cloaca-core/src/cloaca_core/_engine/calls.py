@@ -37,8 +37,8 @@ def wait_for(
     except concurrent.futures.CancelledError:
         raise RunnerClosedError(CLOSED) from None
     except TimeoutError:
-        if future.done():
-            raise  # the engine's own
+        if future.done():  # the engine's own, or the end came at the last moment
+            return future.result()
         raise _no_end(timeout, run) from None
     finally:
         future.cancel()
@@ -48,6 +48,8 @@ async def awaited(
     future: concurrent.futures.Future[T], timeout: float | None = None, run: Sequence[str] = ()
 ) -> T:
     """The future's result, on any loop; ``run`` as in ``wait_for``."""
+    if future.done():  # also for a timeout of 0, which would end before a loop's next step
+        return wait_for(future)
     try:
         async with asyncio.timeout(timeout) as limit:
             return await asyncio.wrap_future(future)

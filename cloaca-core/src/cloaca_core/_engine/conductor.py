@@ -24,6 +24,7 @@ from cloaca_core._engine.follow_ups import FollowUps
 from cloaca_core._engine.journal import Journal, Record
 from cloaca_core._engine.lending import Lending
 from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged, raised
+from cloaca_core._engine.overdue import overdue_message
 from cloaca_core._engine.planner import RunOver, Step
 from cloaca_core._engine.recall import FRESH, Resume
 from cloaca_core._engine.work import LEAST_CHECK, Stage, Work
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("cloaca.engine")
 
-PIPELINE_TIMEOUT: Final = "Pipeline timeout after"
-"""How the error of a run that passed its deadline begins."""
 LAUNCHES_PER_PASS: Final = 500
 """Tasks that start in one go; heartbeats go in between."""
 
@@ -318,7 +317,7 @@ class Conductor:
 
     def _expire(self, run: ActiveRun) -> None:
         """The run has passed its deadline."""
-        self._break_off(run, f"{PIPELINE_TIMEOUT} {run.time_limit}s")
+        self._break_off(run, overdue_message(run.time_limit))
 
     def unstorable(self, run: ActiveRun, end: RunEnd | None, error: StoreDataError) -> None:
         """The database will not take what the run has to record, ``end`` perhaps among it."""

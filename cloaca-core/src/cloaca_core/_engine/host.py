@@ -6,11 +6,13 @@ Says who may call and in which state; what arguments mean is in ``requests``, ho
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import os
 import re
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from cloaca_core._engine.attempt import CURRENT_JOB
@@ -50,6 +52,7 @@ class EngineHost:
         self._backend.check_url(url)
         _refuse_schema(schema, self._backend.name)
         self._pid = os.getpid()
+        self._opening: asyncio.Task[Any] | None = None
         self._close_once = threading.Lock()
         self._closing: concurrent.futures.Future[None] | None = None
         self._engine: Engine | None = None
@@ -62,11 +65,14 @@ class EngineHost:
         if self._closing is not None:
             raise RunnerClosedError(CLOSED)
         if self._thread is not None:
+            self._refuse_foreign_process()
             raise RunnerUsageError("this runner is open already")
+        self._pid = os.getpid()  # one that was only made before a fork is opened in the child
         self._thread = LoopThread()
         return self._thread.submit(self._open())
 
     async def _open(self) -> None:
+        self._opening = asyncio.current_task()
         store = await self._backend.open(self._url, _store_options(self.config))
         try:
             engine = Engine(store, self.config, self.registry)
@@ -77,7 +83,9 @@ class EngineHost:
         self._engine = engine
 
     def close(self) -> concurrent.futures.Future[None]:
-        """Begin to shut the engine down; the future is the same for every caller."""
+        """Begin to shut the engine down, or to undo what ``open`` began; the future is the same
+        for every caller.
+        """
         self._refuse_foreign_process()
         job = CURRENT_JOB.get()
         if job is not None and self._engine is not None and self._engine.owns(job):
@@ -93,7 +101,8 @@ class EngineHost:
     def hurry(self) -> None:
         """End the grace period of a shutdown that is under way."""
         if self._engine is not None and self._thread is not None:
-            self._thread.loop.call_soon_threadsafe(self._engine.hurry)
+            with suppress(RuntimeError):  # the shutdown is over, and the loop closed
+                self._thread.loop.call_soon_threadsafe(self._engine.hurry)
 
     def _begin_to_close(self) -> concurrent.futures.Future[None]:
         if (thread := self._thread) is not None:
@@ -105,11 +114,15 @@ class EngineHost:
         return never_opened
 
     async def _shut_down(self) -> None:
+        if (opening := self._opening) is not None:
+            if not opening.cancelling():  # a second time would break off the store's closing
+                opening.cancel()
+            await asyncio.wait([opening])
         if self._engine is not None:
             await self._engine.shutdown()
 
     def end_thread(self) -> None:
-        """End the loop thread, after the engine has shut down or failed to open."""
+        """Wait for the end of the loop thread, after the engine has shut down."""
         if self._thread is not None:
             self._thread.stop()
         if self._engine is None:

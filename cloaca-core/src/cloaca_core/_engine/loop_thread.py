@@ -6,7 +6,6 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -17,12 +16,23 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self._stopping = False
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="cloaca-engine", daemon=True)
         self._thread.start()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Run a coroutine on the loop; the future may be waited for on any other thread."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        """Run a coroutine on the loop; the future may be waited for on any other thread.
+
+        It is cancelled when the thread is being stopped: the loop may not get round to it.
+        """
+        with self._lock:
+            if not self._stopping:
+                return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        coroutine.close()
+        too_late: concurrent.futures.Future[T] = concurrent.futures.Future()
+        too_late.cancel()
+        return too_late
 
     def is_current(self) -> bool:
         """True on the loop's own thread."""
@@ -30,8 +40,10 @@ class LoopThread:
 
     def stop(self) -> None:
         """Cancel what is left on the loop, end the thread and wait for it. Safe to call twice."""
-        with suppress(RuntimeError):  # the loop is closed: somebody was here before
-            self.loop.call_soon_threadsafe(self._cancel_rest)
+        with self._lock:
+            if not self._stopping:
+                self._stopping = True
+                self.loop.call_soon_threadsafe(self._cancel_rest)
         if not self.is_current():
             self._thread.join()
 

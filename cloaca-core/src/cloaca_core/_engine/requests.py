@@ -168,10 +168,6 @@ class Requests:
         before: str | None,
     ) -> RunFilter:
         """A checked filter for a listing."""
-        if status is not None and status not in list(RunStatus):
-            raise ConfigError(
-                f"status must be one of {', '.join(RunStatus)}, got {status!r}", field="status"
-            )
         if isinstance(limit, bool) or not isinstance(limit, int):
             raise ConfigTypeError(
                 f"limit must be an int, not {type(limit).__name__}", field="limit"
@@ -179,7 +175,7 @@ class Requests:
         if not 1 <= limit <= sys.maxsize:
             raise ConfigError(f"limit must be 1 to {sys.maxsize}, got {limit}", field="limit")
         return RunFilter(
-            status=status,
+            status=None if status is None else _checked_status(status),
             workflow=None if workflow_name is None else self._namespace(workflow_name),
             tags=tuple(_checked_tags(tags).items()),
             before=None if before is None else _checked_mark(before),
@@ -235,10 +231,21 @@ def _checked_text(name: str, value: object) -> str:
         raise ConfigTypeError(f"{name} must be a str, not {type(value).__name__}", field=name)
     if not value or len(value) > 255 or storable_text(value) != value:
         raise ConfigError(
-            f"{name} must have 1 to 255 characters, no NUL and no lone surrogate, got {value!r}",
+            f"{name} must have 1 to 255 characters, no NUL and no lone surrogate, "
+            f"got {value!r:.80}",
             field=name,
         )
-    return value
+    return str.__str__(value)  # a driver may store an enum by its name
+
+
+def _checked_status(status: object) -> str:
+    if not isinstance(status, str):
+        raise ConfigTypeError(f"status must be a str, not {type(status).__name__}", field="status")
+    if status not in list(RunStatus):
+        raise ConfigError(
+            f"status must be one of {', '.join(RunStatus)}, got {status!r:.80}", field="status"
+        )
+    return RunStatus(status).value
 
 
 def checked_run_id(run_id: str) -> str:

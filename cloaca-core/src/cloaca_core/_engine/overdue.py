@@ -1,0 +1,25 @@
+"""What is said of a run that has passed its deadline, and how that is read again.
+
+The text is the mark itself. A row keeps only its message of why a run ended, other processes and
+later ones read the same row, and no other message is of this form: the planner's begin with a
+number of tasks, the engine's with what could not be read or stored. A column beside it would say
+the same a second time, and could contradict it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_MESSAGE: Final = re.compile(r"Pipeline timeout after (?P<seconds>[0-9]+)s")
+
+
+def overdue_message(seconds: int) -> str:
+    """The error of a run that took longer than this."""
+    return f"Pipeline timeout after {seconds}s"
+
+
+def passed_limit(error_message: str | None) -> int | None:
+    """The limit in seconds that a run has passed, by its error; None for any other error."""
+    match = None if error_message is None else _MESSAGE.fullmatch(error_message)
+    return None if match is None else int(match["seconds"])

@@ -1,0 +1,438 @@
+"""Who may call a runner's engine, and in which state: before, while and after it is open."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from model.memory_store import MemoryStore
+
+from cloaca_core._engine import host as module
+from cloaca_core._engine.attempt import CURRENT_JOB, Job
+from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.host import EngineHost
+from cloaca_core.builder import WorkflowBuilder
+from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.context import Context
+from cloaca_core.errors import (
+    ConfigError,
+    ConfigTypeError,
+    RunnerClosedError,
+    RunnerUsageError,
+    StoreOpenError,
+)
+from cloaca_core.registry import Registry, default_registry
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.records import RunnerRow
+from cloaca_core.task import task
+
+WAIT = 10
+
+
+class ModelStore(MemoryStore):
+    """The model, which says when it has been closed; closing takes several steps of the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_closed = False
+        self.refusal: Exception | None = None
+
+    async def register(self, runner: RunnerRow) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        await super().register(runner)
+
+    async def close(self) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        self.is_closed = True
+
+
+class ModelBackend:
+    """A backend over the model. Contracts: see ``Backend``."""
+
+    name = "model"
+    schemes = ("model",)
+    version = "1"
+    unusable_reason = None
+
+    def __init__(self) -> None:
+        self.store = ModelStore()
+        self.options: list[StoreOptions] = []
+        self.began = threading.Event()
+        self.refusal: Exception | None = None
+        self.hangs = False
+
+    def check_url(self, url: str) -> None:
+        if url == "model://bad":
+            raise StoreOpenError("bad")
+
+    async def open(self, url: str, options: StoreOptions) -> Store:  # noqa: ARG002 - one database
+        self.options.append(options)
+        self.began.set()
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.refusal is not None:
+            raise self.refusal
+        return self.store
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> ModelBackend:
+    backend = ModelBackend()
+    monkeypatch.setattr(module, "backend_for", lambda _: backend)
+    return backend
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry()
+
+
+@pytest.fixture
+def host(backend: ModelBackend, registry: Registry) -> Iterator[EngineHost]:
+    """A host that is not open yet."""
+    config = DefaultRunnerConfig(shutdown_grace_seconds=0, connect_timeout_seconds=7)
+    host = EngineHost("model://here", config, None, registry)
+    yield host
+    host._pid = os.getpid()
+    host.close().result(WAIT)
+    host.end_thread()
+
+
+@pytest.fixture
+def opened(host: EngineHost) -> EngineHost:
+    host.open().result(WAIT)
+    return host
+
+
+async def nothing(engine: Engine) -> str:
+    """A method of an engine."""
+    return "answered"
+
+
+# -- arguments -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"config": {"lease_seconds": 3}}, "config"),
+        ({"config": DefaultRunnerConfig}, "config"),
+        ({"registry": {}}, "registry"),
+        ({"schema": 7}, "schema"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused_by_name(
+    backend: ModelBackend, arguments: dict[str, Any], field: str
+) -> None:
+    given: dict[str, Any] = {"config": None, "schema": None, "registry": None} | arguments
+
+    with pytest.raises(ConfigTypeError, match=f"^{field} must be a .* or None, not ") as caught:
+        EngineHost("model://here", **given)
+
+    assert caught.value.field == field
+
+
+def test_none_stands_for_the_defaults(backend: ModelBackend) -> None:
+    host = EngineHost("model://here", None, None, None)
+
+    assert host.registry is default_registry()
+    assert host.config.to_dict() == DefaultRunnerConfig().to_dict()
+
+
+def test_an_empty_registry_of_ones_own_is_not_replaced_by_the_default(
+    backend: ModelBackend, registry: Registry
+) -> None:
+    assert EngineHost("model://here", None, None, registry).registry is registry
+
+
+def test_a_bad_url_is_refused_before_anything_is_opened(backend: ModelBackend) -> None:
+    with pytest.raises(StoreOpenError, match="bad"):
+        EngineHost("model://bad", None, None, None)
+
+    assert not backend.began.is_set()
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ("", "^Schema name cannot be empty$"),
+        ("a-b", "^Schema name must contain only alphanumeric characters and underscores$"),
+        ("a b", "only alphanumeric"),
+        ('a"b', "only alphanumeric"),
+        ("größe", "only alphanumeric"),
+        ("a\n", "only alphanumeric"),
+    ],
+)
+def test_a_schema_that_cannot_be_is_refused_whatever_the_backend(
+    backend: ModelBackend, schema: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        EngineHost("model://here", None, schema, None)
+
+    assert caught.value.field == "schema"
+
+
+def test_sqlite_has_no_schemas(backend: ModelBackend) -> None:
+    backend.name = "sqlite"
+
+    with pytest.raises(ConfigError, match=r"only supported with PostgreSQL.*separate database"):
+        EngineHost("model://here", None, "tenant_1", None)
+
+
+def test_another_backend_may_have_them(backend: ModelBackend) -> None:
+    EngineHost("model://here", None, "Tenant_1", None)
+
+
+# -- open ----------------------------------------------------------------------------------------
+
+
+def test_the_store_is_opened_with_the_timeout_that_is_configured(
+    opened: EngineHost, backend: ModelBackend
+) -> None:
+    assert backend.options == [StoreOptions(connect_timeout=7)]
+
+
+def test_before_it_is_open_every_call_says_what_to_do(host: EngineHost) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: host.send(nothing), lambda: host.engine, lambda: host.open_requests
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(RunnerUsageError, match="not open yet: use it in an `async with` block"):
+            call()
+
+
+def test_what_is_open_answers(opened: EngineHost) -> None:
+    assert opened.send(nothing).result(WAIT) == "answered"
+    assert opened.engine.recent.get("nobody") is None
+    assert opened.open_requests is opened.requests
+
+
+def test_opening_again_is_refused_and_harms_nothing(opened: EngineHost) -> None:
+    with pytest.raises(RunnerUsageError, match="open already"):
+        opened.open()
+
+    assert opened.send(nothing).result(WAIT) == "answered"
+
+
+def test_opening_after_the_end_is_refused(opened: EngineHost) -> None:
+    opened.close().result(WAIT)
+
+    with pytest.raises(RunnerClosedError):
+        opened.open()
+
+
+def test_a_failed_opening_raises_what_went_wrong(host: EngineHost, backend: ModelBackend) -> None:
+    backend.refusal = StoreOpenError("no such host")
+
+    with pytest.raises(StoreOpenError, match="no such host"):
+        host.open().result(WAIT)
+
+    assert str(host) == "model, closed"
+
+
+def test_a_store_whose_engine_does_not_start_is_closed(
+    host: EngineHost, backend: ModelBackend
+) -> None:
+    backend.store.refusal = StoreOpenError("the runner id is taken")
+
+    with pytest.raises(StoreOpenError, match="is taken"):
+        host.open().result(WAIT)
+
+    assert backend.store.is_closed
+
+
+def test_an_opening_that_is_given_up_leaves_no_store_open(
+    host: EngineHost, backend: ModelBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starting = threading.Event()
+
+    async def start(engine: Engine) -> None:
+        starting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Engine, "start", start)
+    opening = host.open()
+    assert starting.wait(WAIT)
+
+    opening.cancel()
+    host.close().result(WAIT)
+
+    assert backend.store.is_closed
+
+
+def test_closing_ends_an_opening_that_hangs(host: EngineHost, backend: ModelBackend) -> None:
+    backend.hangs = True
+    opening = host.open()
+    assert backend.began.wait(WAIT)
+
+    host.close().result(WAIT)
+
+    with pytest.raises(concurrent.futures.CancelledError):
+        opening.result(WAIT)
+
+
+# -- close ---------------------------------------------------------------------------------------
+
+
+def test_what_was_never_open_can_be_closed(backend: ModelBackend) -> None:
+    host = EngineHost("model://here", None, None, None)
+
+    host.close().result(WAIT)
+
+    with pytest.raises(RunnerClosedError):
+        host.open()
+
+
+def test_every_caller_waits_for_the_same_end(opened: EngineHost, backend: ModelBackend) -> None:
+    ends = [opened.close() for _ in range(3)]
+    ends[0].result(WAIT)
+
+    assert len(set(map(id, ends))) == 1
+    assert backend.store.is_closed
+
+
+def test_after_the_end_every_call_says_so(opened: EngineHost) -> None:
+    opened.close().result(WAIT)
+
+    calls: list[Callable[[], object]] = [
+        lambda: opened.send(nothing), lambda: opened.engine, lambda: opened.open_requests
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(RunnerClosedError):
+            call()
+
+
+def test_a_call_that_is_under_way_is_cut_short(opened: EngineHost) -> None:
+    """Although nobody waits for the thread: the shutdown may have been given up."""
+
+    async def hang(engine: Engine) -> None:
+        await asyncio.Event().wait()
+
+    call = opened.send(hang)
+    opened.close()
+
+    with pytest.raises(concurrent.futures.CancelledError):
+        call.result(WAIT)
+
+
+def test_a_call_that_the_end_overtakes_is_cut_short(opened: EngineHost) -> None:
+    """It was let in while the runner was open, and comes to a loop that is closed."""
+
+    def late(engine: Engine) -> Coroutine[Any, Any, str]:
+        opened.close().result(WAIT)
+        opened.end_thread()
+        return nothing(engine)
+
+    with pytest.raises(concurrent.futures.CancelledError):
+        opened.send(late).result(WAIT)
+
+
+def test_hurrying_an_end_that_is_over_is_nothing(opened: EngineHost) -> None:
+    opened.close().result(WAIT)
+    opened.end_thread()
+
+    opened.hurry()
+
+
+def test_hurrying_ends_the_grace_period(backend: ModelBackend, registry: Registry) -> None:
+    config = DefaultRunnerConfig(shutdown_grace_seconds=3600)
+    host = EngineHost("model://here", config, None, registry)
+    inside, release = threading.Event(), threading.Event()
+
+    def body(context: Context) -> None:
+        inside.set()
+        release.wait()
+
+    hold(registry, body)
+    host.open().result(WAIT)
+    host.send(Engine.submit, host.requests.request("held", [None])).result(WAIT)
+    assert inside.wait(WAIT)
+
+    closing = host.close()
+    host.hurry()
+
+    closing.result(WAIT)
+    release.set()
+
+
+def hold(registry: Registry, body: Any) -> None:
+    with WorkflowBuilder("held", registry=registry):
+        task(id="only")(body)
+
+
+def test_a_body_of_its_own_may_not_close_it(opened: EngineHost, registry: Registry) -> None:
+    """It would wait for itself."""
+    errors: list[BaseException] = []
+
+    def body(context: Context) -> None:
+        try:
+            opened.close()
+        except RunnerUsageError as error:
+            errors.append(error)
+
+    hold(registry, body)
+    request = opened.requests.request("held", [None])
+    opened.send(Engine.execute, request, None).result(WAIT)
+
+    assert "shut the runner down outside" in str(*errors)
+    assert str(opened) == "model, open"
+
+
+def test_a_body_of_another_runner_may_close_it(opened: EngineHost) -> None:
+    job = Job.__new__(Job)
+    job.owner = SimpleNamespace(id="elsewhere")  # type: ignore[assignment]  # all that is asked
+    token = CURRENT_JOB.set(job)
+    try:
+        opened.close().result(WAIT)
+    finally:
+        CURRENT_JOB.reset(token)
+
+    assert str(opened) == "model, closed"
+
+
+# -- what it says of itself ----------------------------------------------------------------------
+
+
+def test_its_text_is_the_backend_and_the_state(host: EngineHost) -> None:
+    assert str(host) == "model, closed"
+    host.open().result(WAIT)
+    assert str(host) == "model, open"
+    host.close()
+    assert str(host) == "model, closed"
+
+
+# -- forks ---------------------------------------------------------------------------------------
+
+
+def test_another_process_is_refused_everything(
+    opened: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: opened.send(nothing), lambda: opened.engine, lambda: opened.open_requests,
+        opened.close, opened.open,
+    ]  # fmt: skip
+    child = os.getpid() + 1
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: child)
+        for call in calls:
+            with pytest.raises(RunnerUsageError, match="opened by another process"):
+                call()
+
+
+def test_what_was_made_before_a_fork_can_be_opened_after_it(
+    host: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = os.getpid() + 1
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: child)
+        host.open().result(WAIT)
+
+        assert host.send(nothing).result(WAIT) == "answered"
