@@ -36,8 +36,9 @@ class BodyClock:
 
     def spent(self) -> float:
         """Seconds up to now."""
+        spent = self._spent  # first: a body that pauses in between may count too little, not twice
         resumed = self._resumed
-        return self._spent + (0.0 if resumed is None else time.monotonic() - resumed)
+        return spent + (0.0 if resumed is None else time.monotonic() - resumed)
 
 
 class Stage(Enum):
