@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -82,9 +83,9 @@ class UserCall(Work):
         self._arguments = arguments
 
     def run(self) -> None:
-        """Call it on this thread."""
+        """Call it on this thread, with context variables of its own."""
         try:
-            result = self._function(*self._arguments)
+            result = contextvars.Context().run(self._function, *self._arguments)
         except BaseException:
             log.exception("%s raised", self._what, extra=self._ids)
         else:
@@ -95,9 +96,7 @@ class UserCall(Work):
     async def run_async(self) -> None:
         """Await it on this thread's loop."""
         try:
-            result = self._function(*self._arguments)
-            if inspect.isawaitable(result):
-                await result
+            await self._function(*self._arguments)  # type: ignore[misc]  # async by is_async
         except BaseException as error:
             if self.abandoned and isinstance(error, asyncio.CancelledError):
                 raise
