@@ -85,6 +85,15 @@ class TestBodyClock:
 
         assert clock.spent() == 5
 
+    def test_starting_twice_loses_nothing(self, hands: Hands) -> None:
+        """Of an async body that waited for several runs, each call lets it go on."""
+        clock = BodyClock()
+        clock.start()
+        hands.now += 5
+        clock.start()
+
+        assert clock.spent() == 5
+
     def test_pausing_what_never_ran_is_nothing(self) -> None:
         clock = BodyClock()
         clock.pause()

@@ -25,8 +25,9 @@ class BodyClock:
         self._resumed: float | None = None
 
     def start(self) -> None:
-        """The body begins or goes on."""
-        self._resumed = time.monotonic()
+        """The body begins or goes on; it may have gone on already."""
+        if self._resumed is None:
+            self._resumed = time.monotonic()
 
     def pause(self) -> None:
         """The body has ended, or waits for another run."""
