@@ -713,6 +713,35 @@ class TestRefusals:
         assert (await scene.the_end()).error_message == "Pipeline timeout after 3600s"
 
 
+class TestPlaces:
+    async def test_a_run_gives_up_its_place_when_the_last_body_that_does_not_wait_ends(
+        self, scene: Scene
+    ) -> None:
+        run = scene.adopt(PAIR)
+        parent, other = scene.begin(), scene.begin()
+        scene.conductor.lending.lend(parent)
+        places = scene.places
+        assert not run.waits()
+
+        scene.executor.finish(other)
+        await scene.journal.commit()
+        await scene.journal.commit()
+
+        assert run.waits()
+        assert scene.places == places + 1
+
+    async def test_it_keeps_it_when_something_follows(self, scene: Scene) -> None:
+        scene.adopt(graph_of(a={}, b={}, c={"dependencies": ["b"]}))
+        parent, other = scene.begin(), scene.begin()
+        scene.conductor.lending.lend(parent)
+        places = scene.places
+        scene.executor.finish(other)
+        await scene.journal.commit()
+        await scene.journal.commit()
+
+        assert scene.places == places
+
+
 class TestDraining:
     async def quiet(self, scene: Scene) -> asyncio.Task[None]:
         quiet = asyncio.create_task(scene.conductor.quiet())

@@ -174,6 +174,8 @@ class Conductor:
                 self._launch(run, task, run.resume.pop(task, FRESH))
             if rest := ready[LAUNCHES_PER_PASS:]:
                 self._loop.call_soon(self._act, run, rest, None)
+            elif run.waits():
+                self._place_free()
 
     # -- execute -----------------------------------------------------------------------------
 
