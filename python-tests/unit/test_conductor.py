@@ -692,6 +692,14 @@ class TestRefusals:
         assert scene.ended == [(run, record.end)]
         assert scene.ended[0][1].error_message == "a result could not be stored: not this"
 
+    async def test_even_if_its_context_was_empty(self, scene: Scene) -> None:
+        """It may be the error of the last task that the database will not have."""
+        scene.adopt(graph_of(a={"body": fail, "retry_attempts": 1}))
+        scene.executor.run()
+        await scene.journal.refuse()
+
+        assert (await scene.the_end()).error_message == "a result could not be stored: not this"
+
     async def test_one_that_cannot_be_written_at_all_is_let_go(self, scene: Scene) -> None:
         scene.adopt(CHAIN, past=[attempt("r", "a")])
         scene.executor.run()

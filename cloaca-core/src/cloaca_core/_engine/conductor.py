@@ -318,20 +318,21 @@ class Conductor:
         """The run has passed its deadline."""
         self._break_off(run, f"{PIPELINE_TIMEOUT} {run.time_limit}s")
 
-    def unstorable(self, run: ActiveRun, end: RunEnd | None, error: StoreDataError) -> None:
-        """The database will not take what the run has to record, ``end`` perhaps among it."""
+    def unstorable(self, run: ActiveRun, record: Record, error: StoreDataError) -> None:
+        """The database will not take this record of the run."""
         log.error("run %s: a record was refused: %s", run.id, error, extra={"run_id": run.id})
         reason = storable_text(f"a result could not be stored: {error}")
         if not run.over:
             self._break_off(run, reason)
-        elif end is not None:
-            self._end_bare(run, end, reason)
-
-    def _end_bare(self, run: ActiveRun, end: RunEnd, reason: str) -> None:
-        """The run must end all the same, so without what was refused."""
-        if end.final_context == "{}":
+        elif record.end is None:
+            return  # the end is on its way
+        elif record.attempts or record.end.final_context != "{}":
+            self._end_bare(run, reason)
+        else:
             self.drop(run)  # not even that: it is for whoever can repair the database
-            return
+
+    def _end_bare(self, run: ActiveRun, reason: str) -> None:
+        """The run must end all the same, so without what was refused."""
         bare = RunEnd(run.id, run.epoch, RunStatus.FAILED.value, "{}", reason, _now())
         self._record(run, [], bare, partial(self._act, run, [], bare))
 
@@ -389,7 +390,7 @@ class _RunRecord(Record):
 
     def refused(self, error: StoreDataError) -> None:
         """The run cannot go on as planned."""
-        self._conductor.unstorable(self._run, self.end, error)
+        self._conductor.unstorable(self._run, self, error)
 
 
 def _callback(job: Job, outcome: Outcome) -> UserCall | None:
