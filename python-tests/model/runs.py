@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -40,8 +41,11 @@ def active_run(
     past: Iterable[AttemptRow] = (),
     **fields: Any,
 ) -> ActiveRun:
-    """A run ``r`` with this input and what is known of its past; ``fields`` are its row's."""
+    """A run ``r`` with this input and what is known of its past; ``fields`` are its row's. It has
+    been begun just now.
+    """
     data = data or {}
+    fields = {"started_at": time.time_ns() // 1000, **fields}
     row = _owned_row(new_run("r")._replace(input=encode(data)))._replace(**fields)
     return ActiveRun(row, graph, data, recall(graph, past), default_rule="none_failed")
 

@@ -570,6 +570,21 @@ class TestDeadlines:
             ("b", 1, "Cancelled"),
         ]
 
+    async def test_no_body_starts_after_it(self, scene: Scene) -> None:
+        await self.overdue(scene, CHAIN, past=[attempt("r", "a")])
+        assert not scene.executor.queued
+
+        end = await scene.the_end()
+
+        assert (end.status, end.error_message) == ("Failed", "Pipeline timeout after 1s")
+
+    async def test_a_run_that_had_done_everything_in_time_has_its_true_end(
+        self, scene: Scene
+    ) -> None:
+        await self.overdue(scene, PAIR, past=[attempt("r", "a"), attempt("r", "b")])
+
+        assert (await scene.the_end()).status == "Completed"
+
     async def test_a_clock_that_was_set_back_gives_no_more_than_the_whole_time(
         self, scene: Scene
     ) -> None:

@@ -81,8 +81,10 @@ class Conductor:
         """Begin, or go on with, a run that is ours as of now."""
         first = run.plan.begin()
         self.runs[run.id] = run
-        self._arm_deadline(run)
-        self._follow(run, first, [])
+        if self._arm_deadline(run) or first.over is not None:
+            self._follow(run, first, [])
+        else:
+            self._expire(run)
 
     def refuse(self, run: ActiveRun, reason: str) -> None:
         """End a run of ours that cannot be gone on with."""
@@ -304,15 +306,17 @@ class Conductor:
         row = rows.failed_unstarted(run, task, resume, failure, _now())
         self._follow(run, run.plan.failed(task, str(failure)), [row])
 
-    def _arm_deadline(self, run: ActiveRun) -> None:
+    def _arm_deadline(self, run: ActiveRun) -> bool:
+        """False when the run has passed its deadline already, before it came to us."""
         seconds = self._config.pipeline_timeout_seconds
         if seconds is None:
-            return
+            return True
         run.time_limit = seconds
         spent = 0.0
         if run.epoch > 1 and run.row.started_at is not None:
             spent = max(0.0, (_now() - run.row.started_at) / 1e6)  # a clock may step back
         self._run_times.add(run, max(0.0, seconds - spent))
+        return spent < seconds
 
     def _expire(self, run: ActiveRun) -> None:
         """The run has passed its deadline."""
