@@ -1,4 +1,4 @@
-"""Work for the tests of the executors: it stands still until it is let go."""
+"""Work that stands still until it is let go, and an executor to send it to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import asyncio
 import threading
 from contextlib import suppress
 
+from cloaca_core._engine.executor import Executor
 from cloaca_core._engine.work import Work
+
+SLOTS = 2
 
 
 class Body(Work):
@@ -49,3 +52,39 @@ class Body(Work):
         assert work is self
         self.reports += 1
         self.reported.set()
+
+
+class Pool(Executor):
+    """An executor with two slots of one kind, whose bodies all end with the test."""
+
+    def __init__(self, *, is_async: bool = False) -> None:
+        super().__init__(SLOTS, SLOTS, asyncio.get_running_loop())
+        self._is_async = is_async
+        self._bodies: list[Body] = []
+
+    def send(self) -> Body:
+        self._bodies.append(body := Body(is_async=self._is_async))
+        self.submit(body)
+        return body
+
+    async def started(self) -> Body:
+        await (body := self.send()).begun.wait()
+        return body
+
+    async def is_held_up(self, body: Body) -> bool:
+        """It does not begin although there was time enough for it."""
+        await asyncio.sleep(0.02)
+        return not body.begun.is_set()
+
+    def let_all_go(self) -> None:
+        for body in self._bodies:
+            body.go()
+
+    async def check_balance(self) -> None:
+        """With everything given back there are as many slots as at first, no more and no less."""
+        self.let_all_go()
+        bodies = [await self.started() for _ in range(SLOTS)]
+        surplus = self.send()
+        assert await self.is_held_up(surplus)
+        bodies[0].go()
+        await surplus.begun.wait()
