@@ -784,6 +784,18 @@ class TestDraining:
         assert await scene.finish() == [("a", 1, "Completed")]
         assert not scene.ended
 
+    async def test_the_last_of_several_bodies_is_waited_for(self, scene: Scene) -> None:
+        scene.adopt(PAIR)
+        first, second = scene.begin(), scene.begin()
+        scene.conductor.drain()
+        quiet = await self.quiet(scene)
+        scene.executor.finish(first)
+        await asyncio.sleep(0)
+        assert not quiet.done()
+
+        scene.executor.finish(second)
+        await quiet
+
     async def test_what_is_queued_held_or_waiting_is_given_up(self, scene: Scene) -> None:
         run = scene.adopt(graph_of(a={}, b={}, c={}))
         waiting = scene.begin()
