@@ -39,8 +39,8 @@ class HandExecutor(Executor):
         await self.slot_free.wait()
         work.holds_slot = not work.abandoned
 
-    def abandon(self, work: Work) -> bool:
-        if work.stage is Stage.RAN:
+    def abandon(self, work: Work, *, even_running: bool = True) -> bool:
+        if work.stage is Stage.RAN or (work.stage is Stage.RUNNING and not even_running):
             return False
         work.abandoned = True
         if work in self.queued:

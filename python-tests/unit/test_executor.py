@@ -97,6 +97,22 @@ class TestPlaces:
 
         assert body.reports == 0
 
+    @pytest.mark.parametrize("is_async", [False, True])
+    async def test_what_has_not_begun_can_be_given_up_without_touching_what_has(
+        self, executor: Executor, is_async: bool
+    ) -> None:
+        body = await sent(executor, is_async=is_async)
+        queued = Body(is_async=is_async)
+        executor.submit(queued)
+
+        given_up = [executor.abandon(work, even_running=False) for work in (body, queued)]
+        body.go()
+        await body.reported.wait()
+
+        assert given_up == [False, True]
+        assert queued.abandoned
+        await end(await sent(executor, is_async=is_async))
+
     async def test_only_threads_go_on_when_they_are_given_up(self, executor: Executor) -> None:
         bodies = [await sent(executor, is_async=kind) for kind in (False, True)]
         for body in bodies:

@@ -109,7 +109,8 @@ class Conductor:
         self._draining = True
         for run in self.runs.values():
             for job in list(run.jobs.values()):
-                if job.stage in (Stage.HELD, Stage.QUEUED) or not job.holds_slot:
+                # Asked and done in one: a queued body may be beginning at this moment.
+                if not job.holds_slot or self._executor.abandon(job, even_running=False):
                     self._give_up(job)
 
     async def quiet(self) -> None:

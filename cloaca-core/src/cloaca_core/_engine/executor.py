@@ -38,12 +38,14 @@ class Executor:
         """Return when the body of ``work`` may go on."""
         await self._place(work).reclaim(work)
 
-    def abandon(self, work: Work) -> bool:
-        """Give work up; false when it has just run and its report is on the way."""
+    def abandon(self, work: Work, *, even_running: bool = True) -> bool:
+        """Give work up; false when it has just run and its report is on the way, or when it runs
+        and that is to be respected.
+        """
         if work.stage is Stage.HELD:  # no place has counted it
             work.abandoned = True
             return True
-        return self._place(work).abandon(work)
+        return self._place(work).abandon(work, even_running=even_running)
 
     def running(self) -> Iterator[Work]:
         """What runs right now."""
