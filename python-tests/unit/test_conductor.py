@@ -307,6 +307,19 @@ class TestTimeouts:
         assert (await scene.the_end()).status == status
         assert [str(error) for error in asked] == ["Task execution timeout"]
 
+    async def test_a_condition_that_takes_too_long_itself_means_no(
+        self, scene: Scene, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        scene.adopt(self.graph(retry_attempts=2, retry_condition=lambda error: True))
+        scene.begin()
+        await scene.executor.sent()
+        scene.executor.begin()
+
+        (row,) = (await scene.journal.commit()).attempts
+
+        assert (row.status, row.retry_at) == ("Failed", None)
+        assert "took too long" in caplog.text
+
     async def test_queueing_does_not_count(self, scene: Scene) -> None:
         """Of two with one limit the later one is over first, for it alone runs."""
         run = scene.adopt(SHORT_PAIR)
@@ -324,13 +337,17 @@ class TestTimeouts:
         assert rows_of(await scene.journal.commit()) == [("a", 1, "Waiting")]
         assert rows_of(await scene.journal.commit()) == [("b", 1, "Failed")]
         assert not parent.abandoned
+        assert not scene.conductor._body_times._limit_of  # nobody looks at it meanwhile
 
         await scene.conductor.lending.reclaim(parent)
 
         assert rows_of(await scene.journal.commit()) == [("a", 1, "Failed")]
 
     async def test_one_that_has_just_run_in_time_is_not_over(self, scene: Scene) -> None:
-        scene.adopt(SHORT_PAIR)
+        """Or hardly in time: what it did counts, for its report is on the way."""
+        options = {"timeout_seconds": SHORT, "retry_attempts": 1}
+        slow = {"body": lambda context: time.sleep(2 * SHORT), **options}
+        scene.adopt(graph_of(a=slow, b=options))
         body, _ = scene.begin(), scene.begin()
         scene.executor.end(body)
         assert rows_of(await scene.journal.record()) == [("b", 1, "Failed")]
@@ -545,7 +562,7 @@ class TestDeadlines:
     async def overdue(self, scene: Scene, *arguments: Any, **fields: Any) -> ActiveRun:
         """A run that somebody began long ago."""
         began = time.time_ns() // 1000 - 3_600_000_000
-        return scene.adopt(*arguments, started_at=began, epoch=3, **fields)
+        return scene.adopt(*arguments, **{"started_at": began, "epoch": 3, **fields})
 
     async def test_what_is_under_way_is_cut_short_in_the_same_record(self, scene: Scene) -> None:
         run = scene.adopt(PAIR)
@@ -593,6 +610,14 @@ class TestDeadlines:
 
         assert scene.conductor._run_times._limit_of == {run: 1}
 
+    async def test_a_new_run_has_the_whole_time_however_long_it_was_in_being_accepted(
+        self, scene: Scene
+    ) -> None:
+        run = await self.overdue(scene, PAIR, epoch=1)
+
+        assert scene.conductor._run_times._limit_of == {run: 1}
+        assert scene.queued() == ["a", "b"]
+
     async def test_without_a_limit_there_is_none(self) -> None:
         config = DefaultRunnerConfig()
         config.pipeline_timeout_seconds = None
@@ -629,14 +654,14 @@ class TestLoss:
         assert not scene.conductor._body_times._limit_of
 
     async def test_what_its_bodies_still_do_is_ignored(self, scene: Scene) -> None:
-        run = scene.adopt(PAIR)
+        run = scene.adopt(graph_of(a={"on_success": lambda task_id, context: None}))
         body = scene.begin()
         scene.executor.end(body)  # its report is on the way
         scene.conductor.drop(run)
 
         scene.executor.report(body)
 
-        assert not scene.journal.waiting
+        assert (scene.executor.queued, scene.journal.waiting) == ([], [])
 
     async def test_one_that_was_claimed_again_meanwhile_stays(self, scene: Scene) -> None:
         old = scene.adopt(PAIR)
@@ -808,12 +833,28 @@ class TestDraining:
         assert (run.jobs, recovered.jobs, scene.executor.queued) == ({}, {}, [])
         assert waiting.abandoned
 
+    async def test_a_body_that_ended_while_a_thread_of_its_waits_is_given_up_too(
+        self, scene: Scene
+    ) -> None:
+        run = scene.adopt(CHAIN)
+        body = scene.begin()
+        scene.conductor.lending.lend(body)
+        await scene.journal.commit()
+        scene.executor.end(body)
+        scene.conductor.drain()
+
+        scene.executor.report(body)
+
+        assert (run.jobs, scene.journal.waiting) == ({}, [])
+
     async def test_a_mark_that_becomes_durable_then_starts_nothing(self, scene: Scene) -> None:
         past = [attempt("r", name, status=TaskStatus.RUNNING, crashes=1) for name in ("a", "b")]
         scene.adopt(PAIR, past=past, recoveries=1)
         scene.conductor.drain()
+        await scene.journal.commit()
 
-        assert await scene.finish() == [("a", 1, "Running")]
+        assert not scene.executor.queued
+        assert not scene.journal.waiting
 
     async def test_no_retry_starts(self, scene: Scene) -> None:
         scene.adopt(graph_of(a={"body": fail, "retry_delay_ms": 0}))

@@ -259,7 +259,7 @@ class Conductor:
     def _finished(self, job: Work) -> None:
         assert isinstance(job, Job)
         self._body_times.discard(job)
-        if job.outcome is not None and not job.owner.over:
+        if job.owner.jobs.get(job.index) is job:  # not given up while the report was on the way
             self._conclude(job)
 
     def _conclude(self, job: Job) -> None:
@@ -273,8 +273,6 @@ class Conductor:
 
     def _settle(self, job: Job, outcome: Outcome) -> None:
         run = job.owner
-        if run.over or run.jobs.get(job.index) is not job:
-            return
         del run.jobs[job.index]
         self._job_over.set()
         self._caution.over(job)
