@@ -40,6 +40,7 @@ class HandExecutor(Executor):
         work.holds_slot = not work.abandoned
 
     def abandon(self, work: Work, *, even_running: bool = True) -> bool:
+        assert not (work.abandoned and even_running), "given up twice: a slot would be lost"
         if work.stage is Stage.RAN or (work.stage is Stage.RUNNING and not even_running):
             return False
         work.abandoned = True

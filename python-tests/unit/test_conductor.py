@@ -653,6 +653,41 @@ class TestLoss:
         assert (body.abandoned, run.jobs, scene.executor.queued) == (True, {}, [])
         assert not scene.conductor._body_times._limit_of
 
+    async def test_the_next_suspect_may_start(self, scene: Scene) -> None:
+        past = [attempt("r", "a", status=TaskStatus.RUNNING, crashes=1)]
+        run = scene.adopt(CHAIN, past=past, recoveries=1)
+        past = [past[0]._replace(run_id="other")]
+        scene.adopt(CHAIN, past=past, recoveries=1, id="other")
+        assert [record.run_id for record in scene.journal.waiting] == ["r"]
+
+        scene.conductor.drop(run)
+
+        assert [record.run_id for record in scene.journal.waiting] == ["r", "other"]
+
+    async def test_a_body_that_waits_for_its_mark_waits_no_longer(self, scene: Scene) -> None:
+        run = scene.adopt(CHAIN, recoveries=1)
+        await scene.journal.commit()
+        body = scene.begin()
+        scene.conductor.lending.lend(body)
+        await scene.journal.commit()
+        back = asyncio.create_task(scene.conductor.lending.reclaim(body))
+        await scene.journal.record()
+
+        scene.conductor.drop(run)
+        await back
+
+        assert body.abandoned
+
+    async def test_one_that_timed_out_is_given_up_once(self, scene: Scene) -> None:
+        condition = {"retry_condition": lambda error: True}
+        run = scene.adopt(graph_of(a={"timeout_seconds": SHORT, **condition}))
+        scene.begin()
+        await scene.executor.sent()
+
+        scene.conductor.drop(run)
+
+        assert not scene.executor.queued
+
     async def test_what_its_bodies_still_do_is_ignored(self, scene: Scene) -> None:
         run = scene.adopt(graph_of(a={"on_success": lambda task_id, context: None}))
         body = scene.begin()
@@ -740,6 +775,15 @@ class TestRefusals:
 
         assert (await scene.the_end()).error_message == "a result could not be stored: not this"
 
+    async def test_so_is_one_that_carried_only_its_context(self, scene: Scene) -> None:
+        run = scene.adopt(CHAIN, {"n": 0}, recoveries=1)
+        scene.conductor.drain()
+        scene.journal.waiting.clear()
+        scene.conductor._expire(run)
+        await scene.journal.refuse()
+
+        assert (await scene.the_end())[2:4] == ("Failed", "{}")
+
     async def test_one_that_cannot_be_written_at_all_is_let_go(self, scene: Scene) -> None:
         scene.adopt(CHAIN, past=[attempt("r", "a")])
         scene.executor.run()
@@ -819,6 +863,16 @@ class TestDraining:
         assert not quiet.done()
 
         scene.executor.finish(second)
+        await quiet
+
+    async def test_a_run_that_is_lost_meanwhile_is_not_waited_for(self, scene: Scene) -> None:
+        run = scene.adopt(PAIR)
+        scene.begin()
+        scene.conductor.drain()
+        quiet = await self.quiet(scene)
+
+        scene.conductor.drop(run)
+
         await quiet
 
     async def test_what_is_queued_held_or_waiting_is_given_up(self, scene: Scene) -> None:
