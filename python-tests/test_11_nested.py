@@ -149,6 +149,24 @@ def test_while_a_body_waits_its_slot_is_free(open_runner: OpenRunner) -> None:
     assert runner.execute("parent").final_context.to_dict() == {"other ran": True}
 
 
+def test_a_submitted_run_that_a_body_waits_for_runs_when_its_siblings_have_ended(
+    open_runner: OpenRunner,
+) -> None:
+    """With one slot the sibling begins when the body waits; with one place the child when that
+    has ended.
+    """
+    runner = open_runner(max_active_runs=1, max_concurrent_tasks=1, pipeline_timeout_seconds=30)
+    with cloaca.WorkflowBuilder("child"):
+        cloaca.task(id="only")(lambda context: {"child ran": True})
+    with cloaca.WorkflowBuilder("parent"):
+        cloaca.task(id="waits")(lambda context: runner.submit("child").result().final_context)
+        cloaca.task(id="sibling")(lambda context: {"sibling ran": True})
+
+    result = runner.execute("parent")
+
+    assert result.final_context.to_dict() == {"child ran": True, "sibling ran": True}
+
+
 def test_threads_of_a_body_may_run_workflows(runner: cloaca.DefaultRunner) -> None:
     with cloaca.WorkflowBuilder("child"):
         cloaca.task(id="only")(lambda context: {"square": context["n"] ** 2})

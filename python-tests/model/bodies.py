@@ -1,4 +1,4 @@
-"""Work for the tests of the executors: it stands still until it is let go."""
+"""Work that stands still until it is let go, and an executor to send it to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
+from model.quiet import quiet
+
+from cloaca_core._engine.executor import Executor
 from cloaca_core._engine.work import Work
+
+SLOTS = 2
 
 
 class Body(Work):
@@ -56,3 +61,54 @@ class Body(Work):
         assert work is self
         self.reports += 1
         self.reported.set()
+
+
+class Pool(Executor):
+    """An executor with two slots of one kind, whose bodies all end with the test."""
+
+    def __init__(self, *, is_async: bool = False) -> None:
+        super().__init__(SLOTS, SLOTS, asyncio.get_running_loop())
+        self._is_async = is_async
+        self._bodies: list[Body] = []
+
+    def send(self) -> Body:
+        self._bodies.append(body := Body(is_async=self._is_async))
+        self.submit(body)
+        return body
+
+    async def started(self) -> Body:
+        await (body := self.send()).begun.wait()
+        return body
+
+    async def is_held_up(self, body: Body) -> bool:
+        """It does not begin although everything that could begin it had the time to.
+
+        On the loop of the bodies that is when nothing there can go on any more. On threads, what
+        does not happen has no event to wait for: too short a time lets a fault pass, but never
+        fails a test.
+        """
+        if self._is_async:
+            await self.quiet()
+        else:
+            await asyncio.sleep(0.02)
+        return not body.begun.is_set()
+
+    async def quiet(self) -> None:
+        """Return when nothing can go on any more on the loop of async bodies and on this one."""
+        assert self._coroutines._loop is not None
+        there = asyncio.run_coroutine_threadsafe(quiet(), self._coroutines._loop)
+        await asyncio.wrap_future(there)
+        await quiet()
+
+    def let_all_go(self) -> None:
+        for body in self._bodies:
+            body.go()
+
+    async def check_balance(self) -> None:
+        """With everything given back there are as many slots as at first, no more and no less."""
+        self.let_all_go()
+        bodies = [await self.started() for _ in range(SLOTS)]
+        surplus = self.send()
+        assert await self.is_held_up(surplus)
+        bodies[0].go()
+        await surplus.begun.wait()

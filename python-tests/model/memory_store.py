@@ -22,6 +22,9 @@ from cloaca_core.store.records import (
 )
 from cloaca_core.store.states import RunStatus, TaskStatus
 
+FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus.CANCELLED}
+"""What never changes again."""
+
 
 class MemoryStore:
     """A store for property tests."""
@@ -96,7 +99,7 @@ class MemoryStore:
     def _record(self, row: AttemptRow) -> None:
         key = (row.run_id, row.task_id, row.attempt)
         earlier = self.attempts.get(key)
-        if earlier is None or not TaskStatus(earlier.status).is_final:
+        if earlier is None or earlier.status not in FINAL:
             self.attempts[key] = row
 
     def _owns(self, runner_id: str, run_id: str, epoch: int) -> bool:

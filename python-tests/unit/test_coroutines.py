@@ -6,53 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from model.bodies import Body
-from model.quiet import quiet, threads_end
+from model.bodies import SLOTS, Body, Pool
+from model.quiet import threads_end
 
 from cloaca_core._engine.coroutines import BodyLoop
-from cloaca_core._engine.executor import Executor
 from cloaca_core._engine.work import Stage
-
-SLOTS = 2
-
-
-class Pool(Executor):
-    """An executor of async bodies."""
-
-    def __init__(self) -> None:
-        super().__init__(1, SLOTS, asyncio.get_running_loop())
-
-    def send(self) -> Body:
-        body = Body(is_async=True)
-        self.submit(body)
-        return body
-
-    async def started(self) -> Body:
-        await (body := self.send()).begun.wait()
-        return body
-
-    async def is_held_up(self, body: Body) -> bool:
-        """It has not begun when nothing on the loop of the bodies can go on any more."""
-        await self.quiet()
-        return not body.begun.is_set()
-
-    async def quiet(self) -> None:
-        assert self._coroutines._loop is not None
-        there = asyncio.run_coroutine_threadsafe(quiet(), self._coroutines._loop)
-        await asyncio.wrap_future(there)
-        await quiet()
-
-    async def check_balance(self) -> None:
-        bodies = [await self.started() for _ in range(SLOTS)]
-        surplus = self.send()
-        assert await self.is_held_up(surplus)
-        bodies[0].go()
-        await surplus.begun.wait()
 
 
 @pytest.fixture
 async def pool() -> AsyncIterator[Pool]:
-    pool = Pool()
+    pool = Pool(is_async=True)
     yield pool
     pool.close()
     await threads_end("cloaca-coroutines")

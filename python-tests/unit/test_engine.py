@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
@@ -100,6 +101,7 @@ class Scene:
         """A run without an owner, that somebody had begun."""
         await self.store.register(runner("old"))
         await submit(self.store, new_run(run_id, owner="old", workflow=FLOW), runner_id="old")
+        fields = {"started_at": time.time_ns() // 1000, **fields}
         self.store.runs[run_id] = self.store.runs[run_id]._replace(**fields)
         await self.store.unregister("old")
 

@@ -192,8 +192,16 @@ class TestStartMarks:
         await desk.journal.drained()
 
         (batch,) = desk.store.batches
-        assert batch.attempts[0] == mark
+        assert batch.attempts == [attempt("run"), mark]
         assert batch.fences == {"run": 1, "other": 1}
+
+    async def test_they_are_newer_than_what_they_ride_with(self, desk: Desk) -> None:
+        """A body may wait for a run that has ended already, and go on before that is written."""
+        desk.marks = [attempt("run", status=TaskStatus.RUNNING)]
+        desk.journal.add(Row([attempt("run", status=TaskStatus.WAITING)]))
+        await desk.journal.drained()
+
+        assert desk.store.attempts["run", "load", 1].status == TaskStatus.RUNNING
 
     async def test_they_get_a_commit_of_their_own_when_none_comes(self, desk: Desk) -> None:
         desk.marks = [attempt("run", status=TaskStatus.RUNNING)]

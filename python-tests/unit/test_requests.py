@@ -472,7 +472,7 @@ def test_a_short_name_that_several_have_is_refused_with_the_candidates(
 def test_a_name_that_no_workflow_can_have_is_refused_before_the_database_is_asked(
     requests: Requests, name: str
 ) -> None:
-    with pytest.raises(ValueError, match="^workflow_name "):
+    with pytest.raises(ValueError, match=r"^workflow_name "):
         requests.run_filter(None, name, None, 1, None)
 
 

@@ -6,57 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from model.bodies import Body
+from model.bodies import SLOTS, Body, Pool
 from model.quiet import quiet
 
-from cloaca_core._engine.executor import Executor
 from cloaca_core._engine.threads import ABANDONED_PER_SLOT
-
-SLOTS = 2
-
-
-class Pool(Executor):
-    """An executor of sync bodies that lets everything end afterwards."""
-
-    def __init__(self, slots: int = SLOTS) -> None:
-        super().__init__(slots, 1, asyncio.get_running_loop())
-        self.bodies: list[Body] = []
-
-    def send(self) -> Body:
-        self.bodies.append(body := Body())
-        self.submit(body)
-        return body
-
-    async def started(self) -> Body:
-        await (body := self.send()).begun.wait()
-        return body
-
-    async def is_held_up(self, body: Body) -> bool:
-        """It does not begin although every thread had the time to take it.
-
-        What does not happen has no event to wait for. Too short a time lets a fault pass, but
-        never fails a test.
-        """
-        await asyncio.sleep(0.02)
-        return not body.begun.is_set()
-
-    async def check_balance(self) -> None:
-        """With everything given back there are as many slots as at first, no more and no less."""
-        for body in self.bodies:
-            body.go()
-        bodies = [await self.started() for _ in range(SLOTS)]
-        surplus = self.send()
-        assert await self.is_held_up(surplus)
-        bodies[0].go()
-        await surplus.begun.wait()
 
 
 @pytest.fixture
 async def pool() -> AsyncIterator[Pool]:
     pool = Pool()
     yield pool
-    for body in pool.bodies:
-        body.go()
+    pool.let_all_go()
     pool.close()
 
 

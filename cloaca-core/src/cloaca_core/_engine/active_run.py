@@ -62,7 +62,8 @@ class ActiveRun:
         self.jobs: dict[int, Job] = {}
         self.retries: dict[int, asyncio.TimerHandle] = {}
         self.time_limit: int = 0
-        self.size_bound: int = len(row.input.encode())
+        changes = [past.change.encode() for past in recalled.latest.values() if past.change]
+        self.size_bound: int = len(row.input.encode()) + sum(map(len, changes))
         self.over: bool = False
         self.lent: int = 0
 

@@ -80,8 +80,10 @@ class Conductor:
         """Begin, or go on with, a run that is ours as of now."""
         first = run.plan.begin()
         self.runs[run.id] = run
-        self._arm_deadline(run)
-        self._follow(run, first, [])
+        if self._arm_deadline(run) or first.over is not None:
+            self._follow(run, first, [])
+        else:
+            self._expire(run)
 
     def refuse(self, run: ActiveRun, reason: str) -> None:
         """End a run of ours that cannot be gone on with."""
@@ -106,7 +108,8 @@ class Conductor:
         self._draining = True
         for run in self.runs.values():
             for job in list(run.jobs.values()):
-                if job.stage in (Stage.HELD, Stage.QUEUED) or not job.holds_slot:
+                # Asked and done in one: a queued body may be beginning at this moment.
+                if not job.holds_slot or self._executor.abandon(job, even_running=False):
                     self._give_up(job)
 
     async def quiet(self) -> None:
@@ -173,6 +176,8 @@ class Conductor:
                 self._launch(run, task, run.resume.pop(task, FRESH))
             if rest := ready[LAUNCHES_PER_PASS:]:
                 self._loop.call_soon(self._act, run, rest, None)
+            elif run.waits():
+                self._place_free()
 
     # -- execute -----------------------------------------------------------------------------
 
@@ -253,7 +258,7 @@ class Conductor:
     def _finished(self, job: Work) -> None:
         assert isinstance(job, Job)
         self._body_times.discard(job)
-        if job.outcome is not None and not job.owner.over:
+        if job.owner.jobs.get(job.index) is job:  # not given up while the report was on the way
             self._conclude(job)
 
     def _conclude(self, job: Job) -> None:
@@ -267,8 +272,6 @@ class Conductor:
 
     def _settle(self, job: Job, outcome: Outcome) -> None:
         run = job.owner
-        if run.over or run.jobs.get(job.index) is not job:
-            return
         del run.jobs[job.index]
         self._job_over.set()
         self._caution.over(job)
@@ -305,34 +308,37 @@ class Conductor:
         row = rows.failed_unstarted(run, task, resume, failure, _now())
         self._follow(run, run.plan.failed(task, str(failure)), [row])
 
-    def _arm_deadline(self, run: ActiveRun) -> None:
+    def _arm_deadline(self, run: ActiveRun) -> bool:
+        """False when the run has passed its deadline already, before it came to us."""
         seconds = self._config.pipeline_timeout_seconds
         if seconds is None:
-            return
+            return True
         run.time_limit = seconds
         spent = 0.0
         if run.epoch > 1 and run.row.started_at is not None:
             spent = max(0.0, (_now() - run.row.started_at) / 1e6)  # a clock may step back
         self._run_times.add(run, max(0.0, seconds - spent))
+        return spent < seconds
 
     def _expire(self, run: ActiveRun) -> None:
         """The run has passed its deadline."""
         self._break_off(run, overdue_message(run.time_limit))
 
-    def unstorable(self, run: ActiveRun, end: RunEnd | None, error: StoreDataError) -> None:
-        """The database will not take what the run has to record, ``end`` perhaps among it."""
+    def unstorable(self, run: ActiveRun, record: Record, error: StoreDataError) -> None:
+        """The database will not take this record of the run."""
         log.error("run %s: a record was refused: %s", run.id, error, extra={"run_id": run.id})
         reason = storable_text(f"a result could not be stored: {error}")
         if not run.over:
             self._break_off(run, reason)
-        elif end is not None:
-            self._end_bare(run, end, reason)
-
-    def _end_bare(self, run: ActiveRun, end: RunEnd, reason: str) -> None:
-        """The run must end all the same, so without what was refused."""
-        if end.final_context == "{}":
+        elif record.end is None:
+            return  # the end is on its way
+        elif record.attempts or record.end.final_context != "{}":
+            self._end_bare(run, reason)
+        else:
             self.drop(run)  # not even that: it is for whoever can repair the database
-            return
+
+    def _end_bare(self, run: ActiveRun, reason: str) -> None:
+        """The run must end all the same, so without what was refused."""
         bare = RunEnd(run.id, run.epoch, RunStatus.FAILED.value, "{}", reason, _now())
         self._record(run, [], bare, partial(self._act, run, [], bare))
 
@@ -390,7 +396,7 @@ class _RunRecord(Record):
 
     def refused(self, error: StoreDataError) -> None:
         """The run cannot go on as planned."""
-        self._conductor.unstorable(self._run, self.end, error)
+        self._conductor.unstorable(self._run, self, error)
 
 
 def _callback(job: Job, outcome: Outcome) -> UserCall | None:

@@ -52,10 +52,13 @@ class BodyLoop:
             work.holds_slot = True
             self._running += 1
 
-    def abandon(self, work: Work) -> bool:
-        """Cancel work and ignore what comes of it; false when its report is on the way."""
+    def abandon(self, work: Work, *, even_running: bool = True) -> bool:
+        """Cancel work and ignore what comes of it; false when its report is on the way, or when
+        it runs and that is to be respected.
+        """
         with self._lock:
-            if work.stage is Stage.RAN:
+            is_running = work.stage is Stage.RUNNING
+            if work.stage is Stage.RAN or (is_running and not even_running):
                 return False
             work.abandoned = True
         if work in self._queued:

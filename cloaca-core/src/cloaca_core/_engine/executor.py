@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -37,12 +38,14 @@ class Executor:
         """Return when the body of ``work`` may go on."""
         await self._place(work).reclaim(work)
 
-    def abandon(self, work: Work) -> bool:
-        """Give work up; false when it has just run and its report is on the way."""
+    def abandon(self, work: Work, *, even_running: bool = True) -> bool:
+        """Give work up; false when it has just run and its report is on the way, or when it runs
+        and that is to be respected.
+        """
         if work.stage is Stage.HELD:  # no place has counted it
             work.abandoned = True
             return True
-        return self._place(work).abandon(work)
+        return self._place(work).abandon(work, even_running=even_running)
 
     def running(self) -> Iterator[Work]:
         """What runs right now."""
@@ -82,9 +85,9 @@ class UserCall(Work):
         self._arguments = arguments
 
     def run(self) -> None:
-        """Call it on this thread."""
+        """Call it on this thread, with context variables of its own."""
         try:
-            result = self._function(*self._arguments)
+            result = contextvars.Context().run(self._function, *self._arguments)
         except BaseException:
             log.exception("%s raised", self._what, extra=self._ids)
         else:
@@ -95,9 +98,7 @@ class UserCall(Work):
     async def run_async(self) -> None:
         """Await it on this thread's loop."""
         try:
-            result = self._function(*self._arguments)
-            if inspect.isawaitable(result):
-                await result
+            await self._function(*self._arguments)  # type: ignore[misc]  # async by is_async
         except BaseException as error:
             if self.abandoned and isinstance(error, asyncio.CancelledError):
                 raise

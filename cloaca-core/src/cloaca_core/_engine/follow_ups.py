@@ -44,8 +44,9 @@ class FollowUps:
 
     def _over(self, job: Job) -> None:
         self._times.discard(job)
-        _, then = self._under_way.pop(job)
-        then()
+        if job in self._under_way:  # not given up while the report was on the way
+            _, then = self._under_way.pop(job)
+            then()
 
     def _take_too_long(self, job: Job) -> None:
         work, _ = self._under_way[job]

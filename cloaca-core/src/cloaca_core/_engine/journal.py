@@ -250,7 +250,7 @@ class Journal:
 
 
 def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Batch:
-    batch = Batch(runner_id, [], list(marks), [], {row.run_id: row.epoch for row in marks})
+    batch = Batch(runner_id, [], [], [], {row.run_id: row.epoch for row in marks})
     for entry in entries:
         if isinstance(entry, Submission):
             batch.new_runs.extend(entry.rows)
@@ -259,6 +259,7 @@ def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Bat
         batch.attempts.extend(entry.attempts)
         if entry.end is not None:
             batch.ends.append(entry.end)
+    batch.attempts.extend(marks)  # last: they say how it stands now
     return batch
 
 

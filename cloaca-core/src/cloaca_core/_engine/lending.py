@@ -44,7 +44,7 @@ class Lending:
         self._mark = mark
         self._resumed = resumed
         self._place_free = place_free
-        self._marking: dict[Job, asyncio.Future[None]] = {}
+        self._marking: dict[Job, set[asyncio.Future[None]]] = {}
 
     def lend(self, job: Job) -> None:
         """A body begins to wait. An async one may wait for several runs at once; it is away from
@@ -72,14 +72,13 @@ class Lending:
             self.runs.discard(job.owner)
         if job.owner.recovered and not job.abandoned:
             await self._marked_again(job)
-        if not job.abandoned:
+        if not (job.abandoned or job.waits):  # it may be away again
             job.clock.start()
             self._resumed(job)
 
     def give_up(self, job: Job) -> None:
         """Nobody waits for this body any more."""
-        durable = self._marking.pop(job, None)
-        if durable is not None and not durable.done():
+        for durable in self._marking.pop(job, ()):
             durable.set_result(None)
 
     def _give_way(self, job: Job) -> None:
@@ -88,8 +87,19 @@ class Lending:
             self._caution.over(job)
 
     async def _marked_again(self, job: Job) -> None:
-        """A body of a recovered run goes on, as it started, when its mark is durable."""
+        """A body of a recovered run goes on, as it started, when its mark is durable. It may have
+        waited again meanwhile, so there may be several marks on the way.
+        """
         job.marked = True
-        self._marking[job] = durable = asyncio.get_running_loop().create_future()
-        self._mark(job, rows.start_mark(job), partial(self.give_up, job))
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._marking.setdefault(job, set()).add(durable)
+        self._mark(job, rows.start_mark(job), partial(self._is_marked, job, durable))
         await durable
+
+    def _is_marked(self, job: Job, durable: asyncio.Future[None]) -> None:
+        if durable.done():  # given up
+            return
+        durable.set_result(None)
+        self._marking[job].remove(durable)
+        if not self._marking[job]:
+            del self._marking[job]

@@ -20,7 +20,7 @@ ROW_BYTES: Final = 250
 
 def weight_of(row: AttemptRow) -> int:
     """About how many bytes a row takes, here and on its way to the database."""
-    weight = ROW_BYTES + len(row.change or "")
+    weight = ROW_BYTES + len(row.change or "") + len(row.skip_reason or "")
     if row.error_message is not None:
         weight += len(row.error_message) + len(row.error_traceback or "")
     return weight

@@ -82,19 +82,20 @@ class BodyThreads:
         else:
             work.holds_slot = True
 
-    def abandon(self, work: Work) -> bool:
-        """Give work up; false when it has just run and its report is on the way.
+    def abandon(self, work: Work, *, even_running: bool = True) -> bool:
+        """Give work up; false when it has just run and its report is on the way, or when it runs
+        and that is to be respected.
 
         The thread of a running body is replaced while there are not too many of them; else the
         slot stays taken until the body ends.
         """
         replaced = self._abandoned < self._slots * ABANDONED_PER_SLOT or not work.holds_slot
         with self._lock:
-            if work.stage is Stage.RAN:
+            is_running = work.stage is Stage.RUNNING
+            if work.stage is Stage.RAN or (is_running and not even_running):
                 return False
             work.abandoned = True
             work.leaves = replaced
-            is_running = work.stage is Stage.RUNNING
         self._abandoned += is_running
         if work.holds_slot and not (is_running and not replaced):
             self._outstanding -= 1

@@ -25,8 +25,9 @@ class BodyClock:
         self._resumed: float | None = None
 
     def start(self) -> None:
-        """The body begins or goes on."""
-        self._resumed = time.monotonic()
+        """The body begins or goes on; it may have gone on already."""
+        if self._resumed is None:
+            self._resumed = time.monotonic()
 
     def pause(self) -> None:
         """The body has ended, or waits for another run."""
@@ -36,8 +37,9 @@ class BodyClock:
 
     def spent(self) -> float:
         """Seconds up to now."""
+        spent = self._spent  # first: a body that pauses in between may count too little, not twice
         resumed = self._resumed
-        return self._spent + (0.0 if resumed is None else time.monotonic() - resumed)
+        return spent + (0.0 if resumed is None else time.monotonic() - resumed)
 
 
 class Stage(Enum):

@@ -1,4 +1,4 @@
-"""The states of runs and tasks, and which of them are final."""
+"""The states of runs and tasks."""
 
 from __future__ import annotations
 
@@ -14,11 +14,6 @@ class RunStatus(StrEnum):
     FAILED = "Failed"
     CANCELLED = "Cancelled"
 
-    @property
-    def is_final(self) -> bool:
-        """True for a state that never changes again."""
-        return self in _FINAL_RUN
-
 
 class TaskStatus(StrEnum):
     """Where a task of a run stands. The values are the names that users see."""
@@ -31,14 +26,3 @@ class TaskStatus(StrEnum):
     FAILED = "Failed"
     SKIPPED = "Skipped"
     CANCELLED = "Cancelled"
-
-    @property
-    def is_final(self) -> bool:
-        """True for a state that never changes again."""
-        return self in _FINAL_TASK
-
-
-_FINAL_RUN = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
-_FINAL_TASK = frozenset(
-    {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus.CANCELLED}
-)

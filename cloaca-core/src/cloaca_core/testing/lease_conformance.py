@@ -80,12 +80,18 @@ class LeaseConformance:
             runner("r2"),
         ]
 
-    async def test_a_runner_that_is_fenced_or_removed_does_not_beat(self, store: Store) -> None:
+    async def test_a_fenced_runner_does_not_beat_and_is_fenced_for_everybody(
+        self, store: Store
+    ) -> None:
         await store.register(runner("r1"))
         await store.fence("r1", 0)
 
         assert await store.beat("r1", 2000) is False
+        assert await store.fence("r1", 0) is True
+
+    async def test_who_is_not_registered_neither_beats_nor_is_fenced(self, store: Store) -> None:
         assert await store.beat("nobody", 2000) is False
+        assert await store.fence("nobody", 0) is False
 
     async def test_unregistering_frees_what_is_owned_and_counts_no_crash(
         self, store: Store
@@ -113,13 +119,6 @@ class LeaseConformance:
         assert await store.beat("r1", 3000) is True
         assert await store.fence("r1", 2) is True
         assert [row.fenced for row in await store.runners()] == [True]
-
-    async def test_a_fenced_runner_is_fenced_for_everybody(self, store: Store) -> None:
-        await store.register(runner("r1"))
-        await store.fence("r1", 0)
-
-        assert await store.fence("r1", 0) is True
-        assert await store.fence("nobody", 0) is False
 
     async def test_a_takeover_frees_runs_in_batches_and_then_removes_the_runner(
         self, store: Store

@@ -1,0 +1,129 @@
+"""An executor and a journal that do what the test says, when it says so, on its own thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from model.memory_store import MemoryStore
+
+from cloaca_core._engine.executor import Executor
+from cloaca_core._engine.journal import Entry, Journal, Record
+from cloaca_core._engine.work import Stage, Work
+from cloaca_core.errors import StoreDataError
+from cloaca_core.store.records import AttemptRow
+
+
+class HandExecutor(Executor):
+    """``queued`` is what was sent and has not begun; ``came`` is set with each. Whoever wants a
+    slot again gets it while ``slot_free`` is set.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1, 1, asyncio.get_running_loop())
+        self.queued: list[Work] = []
+        self.came = asyncio.Event()
+        self.slot_free = asyncio.Event()
+        self.slot_free.set()
+        self._begun: list[Work] = []
+
+    def submit(self, work: Work) -> None:
+        work.stage = Stage.QUEUED
+        self.queued.append(work)
+        self.came.set()
+
+    def lend(self, work: Work) -> None:
+        work.holds_slot = False
+
+    async def reclaim(self, work: Work) -> None:
+        await self.slot_free.wait()
+        work.holds_slot = not work.abandoned
+
+    def abandon(self, work: Work, *, even_running: bool = True) -> bool:
+        assert not (work.abandoned and even_running), "given up twice: a slot would be lost"
+        if work.stage is Stage.RAN or (work.stage is Stage.RUNNING and not even_running):
+            return False
+        work.abandoned = True
+        if work in self.queued:
+            self.queued.remove(work)
+        return True
+
+    def running(self) -> Iterator[Work]:
+        yield from list(self._begun)
+
+    # -- what the test does ------------------------------------------------------------------
+
+    async def sent(self) -> None:
+        """Return as soon as something is queued."""
+        while not self.queued:
+            self.came.clear()
+            await self.came.wait()
+
+    def begin(self, work: Work | None = None) -> Work:
+        """A slot becomes free: this work, or the first of the queue, is under way from now on."""
+        work = work or self.queued[0]
+        self.queued.remove(work)
+        self._begun.append(work)
+        work.begin()
+        return work
+
+    def end(self, work: Work) -> None:
+        """It has run; its report is on the way."""
+        work.run()
+        self._begun.remove(work)
+        work.stage = Stage.RAN
+
+    def report(self, work: Work) -> None:
+        """Its report arrives."""
+        if not work.abandoned:
+            work.finished(work)
+
+    def finish(self, work: Work) -> None:
+        """It has run and is reported."""
+        self.end(work)
+        self.report(work)
+
+    def run(self, work: Work | None = None) -> None:
+        """All of it at once."""
+        self.finish(self.begin(work))
+
+
+class HandJournal(Journal):
+    """``waiting`` are the records that nothing has become of yet; ``came`` is set with each."""
+
+    def __init__(self, start_marks: Callable[[], list[AttemptRow]]) -> None:
+        super().__init__(MemoryStore(), "r1", start_marks)
+        self.waiting: list[Record] = []
+        self.came = asyncio.Event()
+        self.marks_wanted = 0
+
+    def add(self, entry: Entry) -> None:
+        assert isinstance(entry, Record)
+        self.waiting.append(entry)
+        self.came.set()
+
+    def mark_soon(self) -> None:
+        self.marks_wanted += 1
+
+    # -- what the test does ------------------------------------------------------------------
+
+    async def record(self) -> Record:
+        """The oldest record, as soon as there is one; it is durable when ``recorded`` is called."""
+        while not self.waiting:
+            self.came.clear()
+            await self.came.wait()
+        return self.waiting.pop(0)
+
+    async def commit(self) -> Record:
+        """The oldest record becomes durable."""
+        record = await self.record()
+        record.recorded()
+        return record
+
+    async def lose(self) -> None:
+        """The oldest record comes too late."""
+        (await self.record()).lost()
+
+    async def refuse(self) -> None:
+        """The database will not take the oldest record."""
+        (await self.record()).refused(StoreDataError("not this"))

@@ -1,0 +1,58 @@
+"""Graphs, runs and jobs for tests of the engine's parts, without an engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cloaca_core._engine.active_run import ActiveRun
+from cloaca_core._engine.admission import _owned_row
+from cloaca_core._engine.attempt import Job
+from cloaca_core._engine.plan_graph import PlanGraph, plan_graph
+from cloaca_core._engine.recall import recall
+from cloaca_core.builder import WorkflowBuilder
+from cloaca_core.context import Context
+from cloaca_core.json_values import JsonValue, encode
+from cloaca_core.registry import Registry
+from cloaca_core.store.records import AttemptRow
+from cloaca_core.task import task
+from cloaca_core.testing.rows import new_run
+
+
+def nothing(context: Context) -> None:
+    """A body that does nothing."""
+
+
+def graph_of(**tasks: Mapping[str, Any]) -> PlanGraph:
+    """The graph of these tasks, each by the arguments of ``task``; ``body`` is what it does."""
+    builder = WorkflowBuilder("w", registry=Registry())
+    with builder:
+        for name, options in tasks.items():
+            arguments = {key: value for key, value in options.items() if key != "body"}
+            task(id=name, **arguments)(options.get("body", nothing))
+    assert builder.workflow is not None
+    return plan_graph(builder.workflow)
+
+
+def active_run(
+    graph: PlanGraph,
+    data: dict[str, JsonValue] | None = None,
+    past: Iterable[AttemptRow] = (),
+    **fields: Any,
+) -> ActiveRun:
+    """A run ``r`` with this input and what is known of its past; ``fields`` are its row's. It has
+    been begun just now.
+    """
+    data = data or {}
+    fields = {"started_at": time.time_ns() // 1000, **fields}
+    row = _owned_row(new_run("r")._replace(input=encode(data)))._replace(**fields)
+    return ActiveRun(row, graph, data, recall(graph, past), default_rule="none_failed")
+
+
+def job_of(run: ActiveRun, index: int = 0, attempt: int = 1, **fields: Any) -> Job:
+    """An attempt of a task of the run, under way for it."""
+    settings = {"timeout": 3600, "max_bytes": 1 << 20, "finished": lambda _: None, **fields}
+    job = Job(run, index, attempt, settings.pop("given", {}), **settings)
+    run.jobs[index] = job
+    return job

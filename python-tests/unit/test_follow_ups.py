@@ -1,0 +1,207 @@
+"""What follows a body has the body's time limit, and the run goes on with or without it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from model.by_hand import HandExecutor
+from model.runs import active_run, graph_of, job_of
+
+from cloaca_core._engine.attempt import Job
+from cloaca_core._engine.executor import UserCall
+from cloaca_core._engine.follow_ups import FollowUps
+from cloaca_core._engine.work import Work
+
+LONG = 3600.0
+
+
+class Scene:
+    """Follow-ups of jobs whose limit is given."""
+
+    def __init__(self) -> None:
+        self.executor = HandExecutor()
+        self.follow_ups = FollowUps(self.executor)
+        self.gone_on: list[Job] = []
+        self.went_on = asyncio.Event()
+
+    def job(self, timeout: float = LONG) -> Job:
+        return job_of(active_run(graph_of(t={})), timeout=timeout)
+
+    def follow(self, job: Job, call: Callable[[], None] = lambda: None) -> Work:
+        work = UserCall("what follows", call, (), {})
+        self.follow_ups.run(job, work, lambda: self._go_on(job))
+        return work
+
+    def _go_on(self, job: Job) -> None:
+        self.gone_on.append(job)
+        self.went_on.set()
+
+
+@pytest.fixture
+async def scene() -> Scene:
+    return Scene()
+
+
+async def test_the_run_goes_on_when_it_has_run_and_not_before(scene: Scene) -> None:
+    called: list[int] = []
+    job = scene.job()
+    work = scene.follow(job, lambda: called.append(1))
+    assert not scene.gone_on
+
+    scene.executor.run(work)
+
+    assert (called, scene.gone_on) == ([1], [job])
+
+
+async def test_the_run_goes_on_whatever_it_raises(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise SystemExit
+
+    job = scene.job()
+    scene.executor.run(scene.follow(job, fail))
+
+    assert scene.gone_on == [job]
+
+
+async def test_a_follow_up_may_be_followed_by_another(scene: Scene) -> None:
+    """A verdict about a timeout is followed by the callback."""
+    job = scene.job()
+    first = UserCall("first", lambda: None, (), {})
+
+    def go_on() -> None:
+        scene.follow(job)
+
+    scene.follow_ups.run(job, first, go_on)
+    scene.executor.run(first)
+    assert not scene.gone_on
+
+    scene.executor.run()
+
+    assert scene.gone_on == [job]
+
+
+async def test_those_of_many_jobs_end_in_any_order_and_nothing_is_kept_of_them(
+    scene: Scene,
+) -> None:
+    jobs = [scene.job() for _ in range(3)]
+    works = [scene.follow(job) for job in jobs]
+    for place in (2, 0, 1):
+        scene.executor.run(works[place])
+
+    assert scene.gone_on == [jobs[2], jobs[0], jobs[1]]
+    assert not scene.follow_ups._under_way
+
+
+class TestTime:
+    async def test_one_that_takes_too_long_is_given_up_and_the_run_goes_on(
+        self, scene: Scene, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        job = scene.job(timeout=0.005)
+        work = scene.executor.begin(scene.follow(job))
+        await scene.went_on.wait()
+
+        assert work.abandoned
+        (record,) = caplog.records
+        assert record.getMessage() == "what follows task 't' took too long"
+        assert record.__dict__["run_id"] == "r"
+        assert scene.gone_on == [job]
+
+    async def test_its_time_does_not_run_while_it_queues(self, scene: Scene) -> None:
+        """Another one with the same limit, sent later, ends first: timers run in that order."""
+        queued, running = scene.job(timeout=0.005), scene.job(timeout=0.005)
+        work = scene.follow(queued)
+        scene.executor.begin(scene.follow(running))
+        await scene.went_on.wait()
+
+        assert scene.gone_on == [running]
+        assert not work.abandoned
+
+    async def test_one_that_began_late_has_the_rest_of_its_time(self, scene: Scene) -> None:
+        job = scene.job(timeout=0.02)
+        work = scene.follow(job)
+        await asyncio.sleep(0.015)
+        scene.executor.begin(work)
+        await scene.went_on.wait()
+
+        assert work.seconds_running() >= 0.02
+
+    async def test_one_that_has_just_run_is_not_given_up(self, scene: Scene) -> None:
+        """Its report is on the way."""
+        job, other = scene.job(timeout=0.005), scene.job(timeout=0.005)
+        work = scene.executor.begin(scene.follow(job))
+        scene.executor.end(work)
+        scene.executor.begin(scene.follow(other))
+        await scene.went_on.wait()
+        assert scene.gone_on == [other]
+
+        scene.executor.report(work)
+
+        assert scene.gone_on == [other, job]
+
+    async def test_what_has_run_expires_no_more(
+        self, scene: Scene, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        done, other = scene.job(timeout=0.005), scene.job(timeout=0.005)
+        scene.executor.run(scene.follow(done))
+        scene.went_on.clear()
+        scene.executor.begin(scene.follow(other))
+        await scene.went_on.wait()
+
+        assert scene.gone_on == [done, other]
+        assert len(caplog.records) == 1
+
+
+class TestGivingUp:
+    async def test_nobody_goes_on(self, scene: Scene) -> None:
+        job = scene.job()
+        work = scene.executor.begin(scene.follow(job))
+
+        scene.follow_ups.give_up(job)
+        scene.executor.end(work)
+        scene.executor.report(work)
+
+        assert work.abandoned
+        assert not scene.gone_on
+
+    async def test_one_that_is_queued_never_runs(self, scene: Scene) -> None:
+        job = scene.job()
+        scene.follow(job)
+
+        scene.follow_ups.give_up(job)
+
+        assert not scene.executor.queued
+
+    async def test_one_that_has_just_run_changes_nothing_when_it_is_reported(
+        self, scene: Scene
+    ) -> None:
+        """A run may pass its deadline while the report is on the way."""
+        job = scene.job()
+        work = scene.executor.begin(scene.follow(job))
+        scene.executor.end(work)
+
+        scene.follow_ups.give_up(job)
+        scene.executor.report(work)
+
+        assert not scene.gone_on
+
+    async def test_it_expires_no_more(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+        job, other = scene.job(timeout=0.005), scene.job(timeout=0.005)
+        scene.follow(job)
+        scene.follow_ups.give_up(job)
+        scene.executor.begin(scene.follow(other))
+        await scene.went_on.wait()
+
+        assert scene.gone_on == [other]
+        assert len(caplog.records) == 1
+
+    async def test_giving_up_what_has_none_is_harmless(self, scene: Scene) -> None:
+        job = scene.job()
+        scene.follow_ups.give_up(job)
+        scene.executor.run(scene.follow(job))
+        scene.follow_ups.give_up(job)
+
+        assert scene.gone_on == [job]
