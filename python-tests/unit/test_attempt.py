@@ -7,23 +7,16 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 import pytest
+from model.runs import active_run, graph_of, job_of
 
-from cloaca_core._engine.active_run import ActiveRun
-from cloaca_core._engine.admission import _owned_row
 from cloaca_core._engine.attempt import CURRENT_JOB, Job, change_of
 from cloaca_core._engine.merge import Change
 from cloaca_core._engine.outcome import Outcome, Raised, Succeeded
-from cloaca_core._engine.plan_graph import plan_graph
-from cloaca_core._engine.recall import Recalled
 from cloaca_core._engine.work import Stage
-from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.context import Context
 from cloaca_core.errors import ContextTypeError
 from cloaca_core.json_values import JsonValue
-from cloaca_core.registry import Registry
-from cloaca_core.task import task
 from cloaca_core.task_handle import TaskHandle
-from cloaca_core.testing.rows import new_run
 
 GIVEN: dict[str, JsonValue] = {"n": 1, "list": [1, 2], "none": None}
 
@@ -104,20 +97,14 @@ class TestChanges:
         assert inspect.getcoroutinestate(made[0]) == inspect.CORO_CLOSED
 
 
-def job_of(body: Callable[..., Any], *, max_bytes: int = 1 << 20) -> Job:
+def job_with(body: Callable[..., Any], *, max_bytes: int = 1 << 20) -> Job:
     """An attempt of a task with this body, given ``GIVEN``."""
-    builder = WorkflowBuilder("w", registry=Registry())
-    with builder:
-        task(id="t", retry_attempts=1)(body)
-    assert builder.workflow is not None
-    graph = plan_graph(builder.workflow)
-    row = _owned_row(new_run("r")._replace(input="{}"))
-    run = ActiveRun(row, graph, {}, Recalled({}, {}, {}), default_rule="none_failed")
-    return Job(run, 0, 1, GIVEN, timeout=1, max_bytes=max_bytes, finished=lambda _: None)
+    run = active_run(graph_of(t={"body": body, "retry_attempts": 1}))
+    return job_of(run, given=GIVEN, max_bytes=max_bytes)
 
 
 def outcome_of(body: Callable[..., Any], *, max_bytes: int = 1 << 20) -> Outcome:
-    job = job_of(body, max_bytes=max_bytes)
+    job = job_with(body, max_bytes=max_bytes)
     job.run()
     assert job.outcome is not None
     return job.outcome
@@ -191,7 +178,7 @@ class TestOutcomes:
 class TestSurroundings:
     def test_a_body_knows_which_attempt_it_is_and_nobody_else_does(self) -> None:
         found: list[Job | None] = []
-        job = job_of(lambda context: found.append(CURRENT_JOB.get()))
+        job = job_with(lambda context: found.append(CURRENT_JOB.get()))
 
         job.run()
 
@@ -204,7 +191,7 @@ class TestSurroundings:
         def body(context: Context, handle: TaskHandle) -> None:
             found.append(handle)
 
-        job = job_of(body)
+        job = job_with(body)
         job.run()
 
         (handle,) = found
@@ -215,14 +202,14 @@ class TestSurroundings:
         async def body(context: Context) -> None:
             context["x"] = 1
 
-        job = job_of(body)
+        job = job_with(body)
         await job.run_async()
 
         assert job.is_async
         assert isinstance(job.outcome, Succeeded)
 
     def test_its_clock_stands_before_and_after(self) -> None:
-        job = job_of(lambda context: None)
+        job = job_with(lambda context: None)
         assert job.clock.spent() == 0.0
         job.run()
 
@@ -230,4 +217,4 @@ class TestSurroundings:
         assert job.started_at is not None
 
     def test_a_new_job_has_not_been_sent(self) -> None:
-        assert job_of(lambda context: None).stage is Stage.HELD
+        assert job_with(lambda context: None).stage is Stage.HELD

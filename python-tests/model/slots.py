@@ -1,0 +1,95 @@
+"""What both places where bodies run promise about their slots, as tests for their twins."""
+
+from __future__ import annotations
+
+from model.bodies import SLOTS, Pool
+
+from cloaca_core._engine.work import Stage
+
+
+class SlotsContract:
+    """Needs a fixture ``pool``."""
+
+    async def test_no_more_run_than_there_are_slots(self, pool: Pool) -> None:
+        await pool.check_balance()
+
+    async def test_each_is_reported_once(self, pool: Pool) -> None:
+        bodies = [pool.send() for _ in range(50)]
+        for body in bodies:
+            body.go()
+        for body in bodies:
+            await body.reported.wait()
+
+        assert {body.reports for body in bodies} == {1}
+        assert list(pool.running()) == []
+
+    async def test_one_that_runs_is_seen_to_run(self, pool: Pool) -> None:
+        body = await pool.started()
+
+        assert body.stage is Stage.RUNNING
+        assert list(pool.running()) == [body]
+
+    async def test_one_that_waits_gives_its_slot_to_another(self, pool: Pool) -> None:
+        parent, other = await pool.started(), await pool.started()
+        third = pool.send()
+        pool.lend(parent)
+        await third.begun.wait()
+        held = [parent.holds_slot]
+        other.go()
+        await pool.reclaim(parent)
+        held.append(parent.holds_slot)
+
+        assert held == [False, True]
+        await pool.check_balance()
+
+    async def test_waiting_to_any_depth_needs_no_more_slots(self, pool: Pool) -> None:
+        chain = []
+        for _ in range(20):
+            chain.append(await pool.started())
+            pool.lend(chain[-1])
+        for body in reversed(chain):
+            await pool.reclaim(body)
+            body.go()
+            await body.reported.wait()
+
+        await pool.check_balance()
+
+    async def test_a_queued_one_that_is_given_up_never_begins(self, pool: Pool) -> None:
+        first = [await pool.started() for _ in range(SLOTS)]
+        queued = pool.send()
+
+        assert pool.abandon(queued)
+        first[0].go()
+        await first[0].reported.wait()
+
+        assert await pool.is_held_up(queued)
+        await pool.check_balance()
+
+    async def test_one_that_runs_may_be_respected_and_one_that_is_queued_not(
+        self, pool: Pool
+    ) -> None:
+        first = [await pool.started() for _ in range(SLOTS)]
+        queued = pool.send()
+
+        assert not pool.abandon(first[0], even_running=False)
+        assert pool.abandon(queued, even_running=False)
+        first[0].go()
+        await first[0].reported.wait()
+
+        await pool.check_balance()
+
+    async def test_one_whose_report_is_on_the_way_is_not_given_up(self, pool: Pool) -> None:
+        body = await pool.started()
+        body.go()
+        await body.reported.wait()
+
+        assert not pool.abandon(body)
+
+    async def test_giving_up_one_that_waits_costs_no_slot(self, pool: Pool) -> None:
+        parent = await pool.started()
+        pool.lend(parent)
+
+        assert pool.abandon(parent)
+        await pool.reclaim(parent)
+
+        await pool.check_balance()
