@@ -49,7 +49,9 @@ async def open_dialect(target: Target) -> SqliteDialect:
             await reader.open()
     except StoreError as error:
         await writer.close()
-        raise _explained(error, target, path) from error
+        if (explained := _explained(error, target, path)) is None:
+            raise
+        raise explained from error
     except BaseException:
         await writer.close()
         raise
@@ -124,8 +126,8 @@ def _connection(target: Target, path: str, mode: str) -> Connection:
     return Connection(uri, path=path, busy_timeout=target.busy_timeout_ms / 1000)
 
 
-def _explained(error: StoreError, target: Target, path: str) -> StoreError:
-    """The error with what the file system can tell about it."""
+def _explained(error: StoreError, target: Target, path: str) -> StoreError | None:
+    """A better error, by what the file system can tell about it."""
     code = code_of(error.__cause__) if error.__cause__ else None
     if code == sqlite3.SQLITE_CANTOPEN:
         reason = _obstacle(Path(path), target.mode) or "SQLite gives no reason"
@@ -133,7 +135,7 @@ def _explained(error: StoreError, target: Target, path: str) -> StoreError:
     if code == sqlite3.SQLITE_READONLY:
         reason = _obstacle(Path(path), target.mode) or "it is read-only"
         return StoreReadOnlyError(f"{path} cannot be written: {reason}")
-    return error
+    return None
 
 
 def _obstacle(path: Path, mode: str) -> str | None:
