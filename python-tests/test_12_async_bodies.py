@@ -119,7 +119,7 @@ def test_what_it_raises_fails_its_task_alone(runner: cloaca.DefaultRunner) -> No
         raise SystemExit(3)
 
     async def fine(context: cloaca.Context) -> dict[str, bool]:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # work that goes on while the others fail
         return {"fine": True}
 
     with cloaca.WorkflowBuilder("raises"):

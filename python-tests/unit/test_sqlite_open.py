@@ -189,6 +189,29 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, si
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.parametrize(
+    ("name", "refusal"),
+    [
+        # Told by SQLite alone.
+        ("notes.txt", NotADatabaseError),
+        # Explained by what the file system says.
+        ("missing/a.db", StoreOpenError),
+    ],
+)
+def test_a_refusal_leads_to_what_sqlite_said(
+    tmp_path: Path, name: str, refusal: type[StoreError]
+) -> None:
+    (tmp_path / "notes.txt").write_bytes(b"x" * 600)
+    with pytest.raises(refusal) as caught:
+        open_and_close(str(tmp_path / name))
+
+    chain: list[BaseException] = [caught.value]
+    while (cause := chain[-1].__cause__) is not None:
+        assert cause not in chain
+        chain.append(cause)
+    assert isinstance(chain[-1], sqlite3.Error)
+
+
 def test_another_program_s_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     with closing(sqlite3.connect(path)) as raw:

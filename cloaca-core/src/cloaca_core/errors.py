@@ -186,7 +186,8 @@ class RunFailedError(CloacaError, RuntimeError):
         self.status = status
 
 
-class PipelineTimeoutError(CloacaError, TimeoutError, ValueError):  # OSError's __new__ must win
+# TimeoutError first: it is an OSError, whose memory only OSError's own ``__new__`` lays out.
+class PipelineTimeoutError(CloacaError, TimeoutError, ValueError):
     """A run passed its deadline, or a wait for it ended first.
 
     ``run_id`` is None when the wait ended before the run was accepted; ``timeout`` is in seconds.

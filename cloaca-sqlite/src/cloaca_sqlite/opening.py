@@ -129,7 +129,7 @@ def _connection(target: Target, path: str, mode: str) -> Connection:
 
 
 def _explained(error: StoreError, target: Target, path: str) -> StoreError | None:
-    """A better error, if the file system can tell more."""
+    """A better error, by what the file system can tell about it."""
     code = code_of(error.__cause__) if error.__cause__ else None
     if code == sqlite3.SQLITE_CANTOPEN:
         reason = _obstacle(Path(path), target.mode) or "SQLite gives no reason"
