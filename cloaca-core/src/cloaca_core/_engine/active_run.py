@@ -20,7 +20,7 @@ class ActiveRun:
 
     ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
     ``over`` is set as soon as its end is on the way: whatever comes later is refused.
-    ``lent`` counts bodies that wait for other runs.
+    ``lent`` counts those of ``jobs`` whose bodies wait for other runs.
     """
 
     __slots__ = (
