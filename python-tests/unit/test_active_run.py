@@ -68,9 +68,3 @@ class TestWaiting:
         run.lent = lent
 
         assert run.waits() is waits
-
-    def test_a_body_that_was_given_up_while_it_waited_keeps_no_run_waiting(self) -> None:
-        run = active_run(TWO)
-        run.lent = 1
-
-        assert not run.waits()

@@ -822,6 +822,22 @@ class TestPlaces:
         assert run.waits()
         assert scene.places == places + 1
 
+    async def test_an_attempt_whose_time_was_up_when_it_began_to_wait_does_not_count(
+        self, scene: Scene
+    ) -> None:
+        options = {"timeout_seconds": SHORT, "retry_condition": "transient", "retry_delay_ms": 0}
+        run = scene.adopt(graph_of(a=options))
+        body = scene.begin()
+        body.clock._spent = SHORT
+        scene.conductor.lending.lend(body)
+        await scene.journal.commit()
+        await scene.journal.commit()
+        assert (scene.queued(), run.waits()) == (["a"], False)
+
+        scene.conductor.lending.lend(scene.begin())
+
+        assert run.waits()
+
     async def test_it_keeps_it_when_something_follows(self, scene: Scene) -> None:
         scene.adopt(graph_of(a={}, b={}, c={"dependencies": ["b"]}))
         parent, other = scene.begin(), scene.begin()

@@ -166,6 +166,21 @@ class TestGoingOn:
 
         assert runs(job)
 
+    async def test_one_that_waits_again_before_it_has_a_slot_is_away_once(
+        self, scene: Scene
+    ) -> None:
+        job = scene.body()
+        scene.lending.lend(job)
+        scene.executor.slot_free.clear()
+        first = scene.reclaim(job)
+        await settled(first)
+        scene.lending.lend(job)
+
+        assert (job.owner.lent, job.owner.waits()) == (1, True)
+        scene.executor.slot_free.set()
+        await scene.lending.reclaim(job)
+        await first
+
     async def test_only_when_the_last_of_the_runs_that_it_waits_for_has_ended(
         self, scene: Scene
     ) -> None:
@@ -249,6 +264,7 @@ class TestGivingUp:
         scene.lending.lend(job)
         scene.executor.abandon(job)
         scene.lending.give_up(job)
+        assert (job.owner.lent, scene.lending.runs) == (0, set())
         await scene.lending.reclaim(job)
 
         assert (runs(job), scene.resumed) == (False, [])

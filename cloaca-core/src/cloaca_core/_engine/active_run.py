@@ -20,7 +20,8 @@ class ActiveRun:
 
     ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
     ``over`` is set as soon as its end is on the way: whatever comes later is refused.
-    ``lent`` counts bodies that wait for other runs. ``time_limit`` is in seconds, 0 without one.
+    ``lent`` counts those of ``jobs`` that wait for other runs. ``time_limit`` is in seconds, 0
+    without one.
     """
 
     __slots__ = (

@@ -275,6 +275,7 @@ class Conductor:
         del run.jobs[job.index]
         self._job_over.set()
         self._caution.over(job)
+        self.lending.give_up(job)
         if isinstance(outcome, Succeeded):
             run.size_bound += len(outcome.text.encode())
             row = rows.completed(job, outcome, _now())

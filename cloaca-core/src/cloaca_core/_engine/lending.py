@@ -44,6 +44,7 @@ class Lending:
         self._mark = mark
         self._resumed = resumed
         self._place_free = place_free
+        self._away: set[Job] = set()
         self._marking: dict[Job, set[asyncio.Future[None]]] = {}
 
     def lend(self, job: Job) -> None:
@@ -54,8 +55,7 @@ class Lending:
         if job.waits > 1:
             return
         job.clock.pause()
-        job.owner.lent += 1
-        self.runs.add(job.owner)
+        self._goes_away(job)
         self._executor.lend(job)
         job.marked = False
         self._mark(job, rows.waiting_mark(job), partial(self._give_way, job))
@@ -67,9 +67,7 @@ class Lending:
         if job.waits:
             return
         await self._executor.reclaim(job)
-        job.owner.lent -= 1
-        if not job.owner.lent:
-            self.runs.discard(job.owner)
+        self._is_back(job)
         if job.owner.recovered and not job.abandoned:
             await self._marked_again(job)
         if not (job.abandoned or job.waits):  # it may be away again
@@ -77,9 +75,23 @@ class Lending:
             self._resumed(job)
 
     def give_up(self, job: Job) -> None:
-        """Nobody waits for this body any more."""
+        """Nobody waits for this body any more; its run does not wait because of it."""
+        self._is_back(job)
         for durable in self._marking.pop(job, ()):
             durable.set_result(None)
+
+    def _goes_away(self, job: Job) -> None:
+        if job not in self._away:
+            self._away.add(job)
+            job.owner.lent += 1
+            self.runs.add(job.owner)
+
+    def _is_back(self, job: Job) -> None:
+        if job in self._away:
+            self._away.remove(job)
+            job.owner.lent -= 1
+            if not job.owner.lent:
+                self.runs.discard(job.owner)
 
     def _give_way(self, job: Job) -> None:
         """Let others start: one of them may be what this one waits for."""

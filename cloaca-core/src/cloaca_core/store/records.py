@@ -60,7 +60,8 @@ class RunRow(NamedTuple):
 class AttemptRow(NamedTuple):
     """One attempt of one task of a run; its key is (run_id, task_id, attempt).
 
-    ``status`` is Running (a start mark), Completed, Failed or Skipped (attempt 0, no body ran).
+    ``status`` is Running (a start mark), Waiting (for another run), Completed, Failed, Cancelled
+    (cut short with its run) or Skipped (attempt 0, no body ran).
     ``change`` is the JSON object ``{"set": {key: value}, "removed": [key]}`` of a completed one.
     ``retry_at`` is set on a failed attempt that another one follows. ``crashes`` counts how often
     a process died between this attempt's start mark and its end.
