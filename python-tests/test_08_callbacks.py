@@ -176,6 +176,33 @@ def test_a_callback_may_run_a_workflow_itself(runner: cloaca.DefaultRunner) -> N
     assert told == ["only"]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_callback_that_waits_for_a_run_gives_its_slot_and_place_to_it(
+    open_runner: Callable[..., cloaca.DefaultRunner], fails: bool
+) -> None:
+    """With one slot and one place it would wait for itself; its own limit would end that."""
+    runner = open_runner(max_concurrent_tasks=1, max_active_runs=1, task_timeout_seconds=20)
+    told: list[str] = []
+
+    def tell(*_: object) -> None:
+        told.append(runner.execute("report").status)
+
+    def body(context: cloaca.Context) -> None:
+        if fails:
+            raise ValueError
+
+    with cloaca.WorkflowBuilder("report"):
+        cloaca.task(id="write")(lambda context: None)
+    with cloaca.WorkflowBuilder("told"):
+        cloaca.task(id="only", retry_attempts=2, on_success=tell, on_failure=tell, **QUICK)(body)
+
+    runner.execute("told", timeout=15)
+
+    assert told == ["Completed"] * (2 if fails else 1)
+    # Each attempt is followed by a run of its own.
+    assert len(runner.list_runs(workflow_name="report")) == len(told)
+
+
 def test_a_callback_that_never_returns_has_the_time_of_its_attempt_and_no_more(
     open_runner: Callable[..., cloaca.DefaultRunner],
 ) -> None:

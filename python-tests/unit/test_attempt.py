@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from model.runs import active_run, graph_of, job_of
 
-from cloaca_core._engine.attempt import CURRENT_JOB, Job, change_of
+from cloaca_core._engine.attempt import CURRENT_WORK, AttemptWork, Job, change_of
 from cloaca_core._engine.merge import Change
 from cloaca_core._engine.outcome import Outcome, Raised, Succeeded
 from cloaca_core._engine.work import Stage
@@ -177,13 +177,13 @@ class TestOutcomes:
 
 class TestSurroundings:
     def test_a_body_knows_which_attempt_it_is_and_nobody_else_does(self) -> None:
-        found: list[Job | None] = []
-        job = job_with(lambda context: found.append(CURRENT_JOB.get()))
+        found: list[AttemptWork | None] = []
+        job = job_with(lambda context: found.append(CURRENT_WORK.get()))
 
         job.run()
 
         assert found == [job]
-        assert CURRENT_JOB.get() is None
+        assert CURRENT_WORK.get() is None
 
     def test_a_second_parameter_named_handle_gets_one(self) -> None:
         found: list[TaskHandle] = []

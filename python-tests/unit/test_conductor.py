@@ -380,7 +380,7 @@ class TestCallbacks:
 
         scene.adopt(graph_of(a={"body": body, "on_success": on_success}), {"n": 0, "m": 2})
         scene.executor.run()
-        assert scene.queued() == ["UserCall"]
+        assert scene.queued() == ["Callback"]
         assert not scene.journal.waiting
 
         assert (await scene.the_end()).final_context == '{"m":2,"x":1}'

@@ -13,7 +13,7 @@ from model.memory_store import MemoryStore
 from model.quiet import quiet, threads_end
 
 from cloaca_core._engine.admission import Request
-from cloaca_core._engine.attempt import CURRENT_JOB
+from cloaca_core._engine.attempt import CURRENT_WORK
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.waiters import Ended
 from cloaca_core.builder import WorkflowBuilder
@@ -92,7 +92,8 @@ class Scene:
 
     def request(self, name: str = "flow") -> Request:
         workflow = self.registry.find(name)
-        return Request(workflow, ["{}"], [{}], "{}", parent=CURRENT_JOB.get())
+        work = CURRENT_WORK.get()
+        return Request(workflow, ["{}"], [{}], "{}", parent=None if work is None else work.job)
 
     async def execute(self, engine: Engine, name: str = "flow") -> Ended:
         return await engine.execute(self.request(name), None)
@@ -253,7 +254,7 @@ class TestWaitingBodies:
         async def parent(context: Context) -> None:
             def start() -> asyncio.Future[Ended]:
                 request = scene.request("child")
-                call = engine_of[0].execute(request, CURRENT_JOB.get())
+                call = engine_of[0].execute(request, CURRENT_WORK.get())
                 return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, home))
 
             await asyncio.gather(*(start() for _ in range(6)))

@@ -1,21 +1,18 @@
-"""Sync user code goes to threads, async to the loop of the bodies; a call's result is nobody's."""
+"""Sync user code goes to threads, async to the loop of the bodies."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextvars import ContextVar
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 from model.bodies import Body
+from model.runs import active_run, graph_of, job_of
 
-from cloaca_core._engine.executor import Executor, UserCall
-from cloaca_core._engine.work import Stage
-
-IDS = {"run_id": "r", "task_id": "t"}
+from cloaca_core._engine.executor import Executor
+from cloaca_core._engine.follow_ups import Callback
+from cloaca_core._engine.work import Stage, Work
 
 
 @pytest.fixture
@@ -56,7 +53,11 @@ class TestPlaces:
             threads[True] = threading.current_thread().name
 
         for function in (call, await_):
-            await run(executor, function)
+            work = Callback(job_of(active_run(graph_of(t={}))), "on_success", function, ())
+            reported: asyncio.Future[Work] = asyncio.get_running_loop().create_future()
+            work.finished = reported.set_result
+            executor.submit(work)
+            await reported
 
         assert threads == {False: "cloaca-body", True: "cloaca-coroutines"}
 
@@ -144,105 +145,3 @@ class TestPlaces:
         executor.close()
         for thread in threads:
             await asyncio.to_thread(thread.join)
-
-
-async def run(executor: Executor, function: Callable[..., Any], *arguments: object) -> None:
-    """A call, until it is reported."""
-    reported = asyncio.Event()
-    call = UserCall("the call", function, arguments, IDS)
-    call.finished = lambda _: reported.set()
-    executor.submit(call)
-    await reported.wait()
-
-
-def fail(*arguments: object) -> None:
-    raise SystemExit("no")
-
-
-async def fail_later(*arguments: object) -> None:
-    raise SystemExit("no")
-
-
-class TestCalls:
-    async def test_it_is_called_with_its_arguments(self, executor: Executor) -> None:
-        seen: list[object] = []
-
-        async def later(*arguments: object) -> None:
-            seen.append(arguments)
-
-        await run(executor, lambda *arguments: seen.append(arguments), 1, "a")
-        await run(executor, later, 2, "b")
-
-        assert seen == [(1, "a"), (2, "b")]
-
-    @pytest.mark.parametrize("function", [fail, fail_later])
-    async def test_whatever_it_raises_is_logged_with_its_ids_and_ends_no_thread(
-        self, executor: Executor, caplog: pytest.LogCaptureFixture, function: Callable[..., Any]
-    ) -> None:
-        await run(executor, function)
-        await run(executor, lambda: None)
-
-        (record,) = caplog.records
-        assert record.getMessage() == "the call raised"
-        assert (record.levelno, record.name) == (logging.ERROR, "cloaca.engine")
-        assert record.__dict__["run_id"] == "r"
-        assert "SystemExit: no" in caplog.text
-
-    async def test_a_plain_function_that_makes_a_coroutine_is_told_so(
-        self, executor: Executor, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        async def nobody_awaits() -> None:
-            raise AssertionError
-
-        await run(executor, lambda: nobody_awaits())
-
-        (record,) = caplog.records
-        assert record.getMessage() == "the call made a coroutine; define it with async"
-        assert record.__dict__["run_id"] == "r"
-
-    async def test_being_cancelled_when_it_was_given_up_is_no_error(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        begun = asyncio.Event()
-
-        async def wait() -> None:
-            begun.set()
-            await asyncio.Event().wait()
-
-        call = UserCall("the call", wait, (), IDS)
-        under_way = asyncio.create_task(call.run_async())
-        await begun.wait()
-        call.abandoned = True
-        under_way.cancel()
-        await asyncio.wait([under_way])
-
-        assert under_way.cancelled()
-        assert not caplog.records
-
-    async def test_cancelling_itself_is_its_own_error(
-        self, executor: Executor, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        async def cancel() -> None:
-            raise asyncio.CancelledError
-
-        await run(executor, cancel)
-
-        assert "the call raised" in caplog.text
-
-    async def test_context_variables_of_one_call_are_not_seen_by_the_next(
-        self, executor: Executor
-    ) -> None:
-        tenant: ContextVar[str] = ContextVar("tenant", default="none")
-        seen: list[str] = []
-
-        def call() -> None:
-            seen.append(tenant.get())
-            tenant.set("mine")
-
-        async def later() -> None:
-            call()
-
-        for function in (call, call, later, later):
-            await run(executor, function)
-
-        assert seen == ["none"] * 4

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
+from typing import Any
 
 import pytest
 from model.by_hand import HandExecutor
+from model.quiet import threads_end
 from model.runs import active_run, graph_of, job_of
 
 from cloaca_core._engine.attempt import Job
-from cloaca_core._engine.executor import UserCall
-from cloaca_core._engine.follow_ups import FollowUps
-from cloaca_core._engine.work import Work
+from cloaca_core._engine.executor import Executor
+from cloaca_core._engine.follow_ups import Callback, FollowUp, FollowUps
 
 LONG = 3600.0
 
@@ -29,9 +32,9 @@ class Scene:
     def job(self, timeout: float = LONG) -> Job:
         return job_of(active_run(graph_of(t={})), timeout=timeout)
 
-    def follow(self, job: Job, call: Callable[[], None] = lambda: None) -> Work:
-        work = UserCall("what follows", call, (), {})
-        self.follow_ups.run(job, work, lambda: self._go_on(job))
+    def follow(self, job: Job, call: Callable[[], None] = lambda: None) -> FollowUp:
+        work = Callback(job, "on_success", call, ())
+        self.follow_ups.run(work, lambda: self._go_on(job))
         return work
 
     def _go_on(self, job: Job) -> None:
@@ -70,12 +73,12 @@ async def test_the_run_goes_on_whatever_it_raises(
 async def test_a_follow_up_may_be_followed_by_another(scene: Scene) -> None:
     """A verdict about a timeout is followed by the callback."""
     job = scene.job()
-    first = UserCall("first", lambda: None, (), {})
+    first = Callback(job, "on_failure", lambda: None, ())
 
     def go_on() -> None:
         scene.follow(job)
 
-    scene.follow_ups.run(job, first, go_on)
+    scene.follow_ups.run(first, go_on)
     scene.executor.run(first)
     assert not scene.gone_on
 
@@ -127,7 +130,7 @@ class TestTime:
         scene.executor.begin(work)
         await scene.went_on.wait()
 
-        assert work.seconds_running() >= 0.02
+        assert work.clock.spent() >= 0.02
 
     async def test_one_that_has_just_run_is_not_given_up(self, scene: Scene) -> None:
         """Its report is on the way."""
@@ -205,3 +208,120 @@ class TestGivingUp:
         scene.follow_ups.give_up(job)
 
         assert scene.gone_on == [job]
+
+
+# -- callbacks -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def executor() -> AsyncIterator[Executor]:
+    executor = Executor(1, 1, asyncio.get_running_loop())
+    yield executor
+    executor.close()
+    await threads_end("cloaca-coroutines")
+
+
+def callback(function: Callable[..., Any], arguments: tuple[object, ...]) -> Callback:
+    return Callback(job_of(active_run(graph_of(t={}))), "on_success", function, arguments)
+
+
+async def run(executor: Executor, function: Callable[..., Any], *arguments: object) -> None:
+    """A call, until it is reported."""
+    reported = asyncio.Event()
+    call = callback(function, arguments)
+    call.finished = lambda _: reported.set()
+    executor.submit(call)
+    await reported.wait()
+
+
+def fail(*arguments: object) -> None:
+    raise SystemExit("no")
+
+
+async def fail_later(*arguments: object) -> None:
+    raise SystemExit("no")
+
+
+class TestCalls:
+    async def test_it_is_called_with_its_arguments(self, executor: Executor) -> None:
+        seen: list[object] = []
+
+        async def later(*arguments: object) -> None:
+            seen.append(arguments)
+
+        await run(executor, lambda *arguments: seen.append(arguments), 1, "a")
+        await run(executor, later, 2, "b")
+
+        assert seen == [(1, "a"), (2, "b")]
+
+    @pytest.mark.parametrize("function", [fail, fail_later])
+    async def test_whatever_it_raises_is_logged_with_its_ids_and_ends_no_thread(
+        self, executor: Executor, caplog: pytest.LogCaptureFixture, function: Callable[..., Any]
+    ) -> None:
+        await run(executor, function)
+        await run(executor, lambda: None)
+
+        (record,) = caplog.records
+        assert record.getMessage() == "on_success of t raised"
+        assert (record.levelno, record.name) == (logging.ERROR, "cloaca.engine")
+        assert record.__dict__["run_id"] == "r"
+        assert "SystemExit: no" in caplog.text
+
+    async def test_a_plain_function_that_makes_a_coroutine_is_told_so(
+        self, executor: Executor, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def nobody_awaits() -> None:
+            raise AssertionError
+
+        await run(executor, lambda: nobody_awaits())
+
+        (record,) = caplog.records
+        assert record.getMessage() == "on_success of t made a coroutine; define it with async"
+        assert record.__dict__["run_id"] == "r"
+
+    async def test_being_cancelled_when_it_was_given_up_is_no_error(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        begun = asyncio.Event()
+
+        async def wait() -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        call = callback(wait, ())
+        under_way = asyncio.create_task(call.run_async())
+        await begun.wait()
+        call.abandoned = True
+        under_way.cancel()
+        await asyncio.wait([under_way])
+
+        assert under_way.cancelled()
+        assert not caplog.records
+
+    async def test_cancelling_itself_is_its_own_error(
+        self, executor: Executor, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def cancel() -> None:
+            raise asyncio.CancelledError
+
+        await run(executor, cancel)
+
+        assert "on_success of t raised" in caplog.text
+
+    async def test_context_variables_of_one_call_are_not_seen_by_the_next(
+        self, executor: Executor
+    ) -> None:
+        tenant: ContextVar[str] = ContextVar("tenant", default="none")
+        seen: list[str] = []
+
+        def call() -> None:
+            seen.append(tenant.get())
+            tenant.set("mine")
+
+        async def later() -> None:
+            call()
+
+        for function in (call, call, later, later):
+            await run(executor, function)
+
+        assert seen == ["none"] * 4

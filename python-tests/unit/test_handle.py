@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from cloaca_core._engine.attempt import CURRENT_JOB, Job
+from cloaca_core._engine.attempt import CURRENT_WORK, Job
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.host import EngineHost
 from cloaca_core._engine.waiters import Ended, RecentRuns
@@ -195,13 +195,13 @@ async def test_on_the_loop_of_async_bodies_the_blocking_calls_are_refused(host: 
     job.is_async = True
     job.task = SimpleNamespace(id="load")  # type: ignore[assignment]  # all that is asked
     handle = sync(host)
-    token = CURRENT_JOB.set(job)
+    token = CURRENT_WORK.set(job)
     try:
         for call in (handle.status, handle.result, handle.wait, handle.tasks, handle.events):
             with pytest.raises(RunnerUsageError, match="use an AsyncRunner and await the call"):
                 call()
     finally:
-        CURRENT_JOB.reset(token)
+        CURRENT_WORK.reset(token)
     assert host.asked == []
 
 
@@ -210,11 +210,11 @@ async def test_a_body_that_waits_says_so_to_the_engine(host: Host) -> None:
     host.answers[Engine.wait] = END
     job = Job.__new__(Job)
     job.is_async = False
-    token = CURRENT_JOB.set(job)
+    token = CURRENT_WORK.set(job)
     try:
         sync(host).result()
         await awaited(host).wait()
     finally:
-        CURRENT_JOB.reset(token)
+        CURRENT_WORK.reset(token)
 
     assert host.asked == [(Engine.wait, "r", job)] * 2

@@ -14,7 +14,7 @@ import pytest
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine import host as module
-from cloaca_core._engine.attempt import CURRENT_JOB, Job
+from cloaca_core._engine.attempt import CURRENT_WORK, Job
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.host import EngineHost
 from cloaca_core.builder import WorkflowBuilder
@@ -389,11 +389,11 @@ def test_a_body_of_its_own_may_not_close_it(opened: EngineHost, registry: Regist
 def test_a_body_of_another_runner_may_close_it(opened: EngineHost) -> None:
     job = Job.__new__(Job)
     job.owner = SimpleNamespace(id="elsewhere")  # type: ignore[assignment]  # all that is asked
-    token = CURRENT_JOB.set(job)
+    token = CURRENT_WORK.set(job)
     try:
         opened.close().result(WAIT)
     finally:
-        CURRENT_JOB.reset(token)
+        CURRENT_WORK.reset(token)
 
     assert str(opened) == "model, closed"
 

@@ -11,7 +11,7 @@ from model.by_hand import HandExecutor
 from model.runs import active_run, graph_of, job_of
 
 from cloaca_core._engine.active_run import ActiveRun
-from cloaca_core._engine.attempt import Job
+from cloaca_core._engine.attempt import AttemptWork, Job
 from cloaca_core._engine.caution import Caution
 from cloaca_core._engine.lending import Lending
 from cloaca_core.store.records import AttemptRow
@@ -30,7 +30,7 @@ class Scene:
             self.executor, self.caution, self._mark, self._resume, self._place_free
         )
         self.marks: list[str] = []
-        self.resumed: list[Job] = []
+        self.resumed: list[AttemptWork] = []
         self.places = 0
         self._not_durable: list[Callable[[], None]] = []
         self._resumptions = 0
@@ -43,7 +43,6 @@ class Scene:
         job = job_of(run or self.run(), index, **fields)
         self.executor.submit(job)
         self.executor.begin(job)
-        job.clock.start()
         job.marked = True
         return job
 
@@ -60,17 +59,17 @@ class Scene:
         self.marks.append(row.status)
         self._not_durable.append(then)
 
-    def _resume(self, job: Job) -> None:
-        assert runs(job)
-        self.resumed.append(job)
+    def _resume(self, work: AttemptWork) -> None:
+        assert runs(work)
+        self.resumed.append(work)
 
     def _place_free(self) -> None:
         self.places += 1
 
 
-def runs(job: Job) -> bool:
+def runs(work: AttemptWork) -> bool:
     """Its time passes."""
-    return job.clock._resumed is not None
+    return work.clock._resumed is not None
 
 
 @pytest.fixture

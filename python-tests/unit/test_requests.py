@@ -6,14 +6,13 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum, StrEnum
-from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cloaca_core._engine import requests as module
-from cloaca_core._engine.attempt import CURRENT_JOB, Job
+from cloaca_core._engine.attempt import CURRENT_WORK, Job
 from cloaca_core._engine.requests import Requests, checked_run_id
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.config import DefaultRunnerConfig
@@ -66,14 +65,14 @@ class Parent:
         self.job.owner = SimpleNamespace(id="run")  # type: ignore[assignment]  # all that is asked
         self.job.task = SimpleNamespace(id="task")  # type: ignore[assignment]  # all that is asked
         self.job.attempt = attempt
-        self.job.calls = count(1)
+        self.job._calls = None
 
     def calls(self, function: Callable[[], Any]) -> Any:
-        token = CURRENT_JOB.set(self.job)
+        token = CURRENT_WORK.set(self.job)
         try:
             return function()
         finally:
-            CURRENT_JOB.reset(token)
+            CURRENT_WORK.reset(token)
 
 
 # -- one request ---------------------------------------------------------------------------------

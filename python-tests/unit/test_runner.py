@@ -169,7 +169,7 @@ async def test_giving_up_to_enter_leaves_nothing_behind(tmp_path: Path) -> None:
         await entering
 
     assert engine_threads() == before
-    with pytest.raises(RunnerClosedError):
+    with pytest.raises(RunnerUsageError):
         await runner.list_runs()
 
 

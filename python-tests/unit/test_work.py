@@ -126,7 +126,7 @@ class TestWork:
         work = Nothing(is_async=False)
         hands.now += 5
 
-        assert work.seconds_running() == 0
+        assert work.clock.spent() == 0
 
     def test_it_runs_from_its_beginning(self, hands: Hands) -> None:
         work = Nothing(is_async=False)
@@ -134,7 +134,7 @@ class TestWork:
         hands.now += 5
 
         assert work.stage is Stage.RUNNING
-        assert work.seconds_running() == 5
+        assert work.clock.spent() == 5
 
     def test_whoever_does_not_care_need_not_listen(self) -> None:
         work = Nothing(is_async=False)

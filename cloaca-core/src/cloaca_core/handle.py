@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cloaca_core._engine.calls import (
     awaited,
     checked_timeout,
-    current_job,
+    current_work,
     refuse_blocking_call,
     wait_for,
 )
@@ -38,7 +38,7 @@ class _Run:
         """The end of the run; without a hop to the loop while it is still at hand."""
         engine = self._host.engine
         if (known := engine.recent.get(self._id)) is None:
-            return self._host.send(Engine.wait, self._id, current_job())
+            return self._host.send(Engine.wait, self._id, current_work())
         done: concurrent.futures.Future[Ended] = concurrent.futures.Future()
         done.set_result(known)
         return done

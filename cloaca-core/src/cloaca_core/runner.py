@@ -14,7 +14,7 @@ from typing import Any, Self
 from cloaca_core._engine.calls import (
     awaited,
     checked_timeout,
-    current_job,
+    current_work,
     refuse_blocking_call,
     wait_for,
 )
@@ -105,7 +105,7 @@ class DefaultRunner:
         seconds = checked_timeout(timeout)
         request = self._host.open_requests.request(workflow_name, [context], numbered=True)
         run: list[str] = []
-        future = self._host.send(Engine.execute, request, current_job(), run.append)
+        future = self._host.send(Engine.execute, request, current_work(), run.append)
         return _result(wait_for(future, seconds, run))
 
     def submit(
@@ -249,6 +249,7 @@ class AsyncRunner:
             await awaited(opening)
         except BaseException:
             await self.shutdown()
+            self._host.allow_another_try()
             raise
         return self
 
@@ -269,7 +270,7 @@ class AsyncRunner:
         seconds = checked_timeout(timeout)
         request = self._host.open_requests.request(workflow_name, [context], numbered=True)
         run: list[str] = []
-        future = self._host.send(Engine.execute, request, current_job(), run.append)
+        future = self._host.send(Engine.execute, request, current_work(), run.append)
         return _result(await awaited(future, seconds, run))
 
     async def submit(

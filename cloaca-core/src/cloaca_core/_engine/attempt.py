@@ -11,6 +11,7 @@ import contextvars
 import inspect
 import itertools
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core._engine import faults
 from cloaca_core._engine.merge import Change
 from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged
-from cloaca_core._engine.work import BodyClock, Work
+from cloaca_core._engine.work import Work
 from cloaca_core.context import Context
 from cloaca_core.errors import ContextTypeError, ContextValueError
 from cloaca_core.json_values import encode, same_value
@@ -30,18 +31,47 @@ if TYPE_CHECKING:
     from cloaca_core.task import Task
 
 
-class Job(Work):
+class AttemptWork(Work):
+    """User code of one attempt: the body itself, which is the ``Job``, or what follows it.
+
+    ``waits`` counts the runs that it waits for; it is away from the first to the last of them.
+    """
+
+    __slots__ = ("_calls", "waits")
+
+    def __init__(
+        self, *, is_async: bool, finished: Callable[[Work], None] = lambda _: None
+    ) -> None:
+        super().__init__(is_async=is_async, finished=finished)
+        self.waits: int = 0
+        self._calls: Iterator[int] | None = None
+
+    @property
+    @abstractmethod
+    def job(self) -> Job:
+        """The attempt that it belongs to."""
+
+    @abstractmethod
+    def child_keys(self) -> tuple[str, str | None]:
+        """Idempotency keys of the next run that it starts: the same when it is run again. The
+        second one is for a further attempt, which starts a failed run anew.
+        """
+
+    def _next_call(self) -> int:
+        if self._calls is None:  # most start none
+            self._calls = itertools.count(1)
+        return next(self._calls)
+
+
+class Job(AttemptWork):
     """One attempt of one task.
 
     ``started_at`` is wall time in µs at the body's first instant, and ``context`` is made then:
     many jobs may share what is ``given``. ``marked`` says that its start mark is on the way.
-    ``calls`` numbers the runs that its body starts, ``waits`` counts those that it waits for.
     """
 
     __slots__ = (
         "attempt",
-        "calls",
-        "clock",
         "context",
         "crashes",
         "given",
@@ -53,7 +83,6 @@ class Job(Work):
         "started_at",
         "task",
         "timeout",
-        "waits",
     )
 
     def __init__(
@@ -77,13 +106,20 @@ class Job(Work):
         self.timeout: float = timeout
         self.max_bytes: int = max_bytes
         self.crashes: int = crashes
-        self.clock: BodyClock = BodyClock()
-        self.calls: Iterator[int] = itertools.count(1)
         self.started_at: int | None = None
         self.context: Context
         self.outcome: Outcome | None = None
         self.marked: bool = False
-        self.waits: int = 0
+
+    @property
+    def job(self) -> Job:
+        """Itself."""
+        return self
+
+    def child_keys(self) -> tuple[str, str | None]:
+        """By run, task and call; a further attempt has a second one."""
+        key = f"{self.owner.id}:{self.task.id}:{self._next_call()}"
+        return key, f"{key}:{self.attempt}" if self.attempt > 1 else None
 
     def run(self) -> None:
         """Call the body, with context variables of its own."""
@@ -113,58 +149,38 @@ class Job(Work):
         faults.hit("body.before")
         self.context = Context._view(self.given)
         self.started_at = time.time_ns() // 1000
-        self.clock.start()
 
     def _end(self) -> None:
         self.clock.pause()
         faults.hit("body.after")
 
 
-class Judgement(Work):
-    """Asks the user's retry condition about a timeout, on a thread of the bodies."""
-
-    __slots__ = ("_error", "_job")
-
-    def __init__(self, job: Job, error: BaseException) -> None:
-        super().__init__(is_async=False)
-        self._job = job
-        self._error = error
-
-    def run(self) -> None:
-        """Put the verdict in the place of the outcome that the job has until then."""
-        outcome = _raised(self._job, self._error)
-        if not self.abandoned:
-            self._job.outcome = outcome
-
-    async def run_async(self) -> None:
-        self.run()
-
-
-CURRENT_JOB: Final[ContextVar[Job | None]] = ContextVar("cloaca_current_job", default=None)
-"""The attempt whose body runs in this thread or coroutine."""
+CURRENT_WORK: Final[ContextVar[AttemptWork | None]] = ContextVar("cloaca_work", default=None)
+"""The user code of an attempt that runs in this thread or coroutine."""
 
 
 def _call(job: Job) -> Outcome:
-    CURRENT_JOB.set(job)
+    CURRENT_WORK.set(job)
     try:
         value = job.task.function(*job.arguments())
     except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
-        return _raised(job, error)
+        return outcome_of(job, error)
     return _returned(job, value)
 
 
 async def _await(job: Job) -> Outcome:
-    CURRENT_JOB.set(job)
+    CURRENT_WORK.set(job)
     try:
         value = await job.task.function(*job.arguments())  # type: ignore[misc]  # async by is_async
     except BaseException as error:
         if job.abandoned and isinstance(error, asyncio.CancelledError):
             raise
-        return _raised(job, error)
+        return outcome_of(job, error)
     return _returned(job, value)
 
 
-def _raised(job: Job, error: BaseException) -> Raised:
+def outcome_of(job: Job, error: BaseException) -> Raised:
+    """What this error of the attempt means, by its task's retry policy."""
     return judged(job.task.id, job.task.retry, job.attempt, error, skip_frames=1, ids=job.log_ids())
 
 
@@ -174,7 +190,7 @@ def _returned(job: Job, value: object) -> Outcome:
         text = change.to_json()
         _check_size(job, change, text)
     except Exception as error:  # noqa: BLE001 - a mapping of the user's may raise anything
-        return _raised(job, error)
+        return outcome_of(job, error)
     return Succeeded(change, text)
 
 

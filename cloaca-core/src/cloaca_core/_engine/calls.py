@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from typing import TypeVar
 
-from cloaca_core._engine.attempt import CURRENT_JOB, Job
+from cloaca_core._engine.attempt import CURRENT_WORK, AttemptWork
 from cloaca_core._engine.engine import CLOSED
 from cloaca_core.arguments import number
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError, RunnerUsageError
@@ -78,21 +78,21 @@ def _is_cancelled_itself() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def current_job() -> Job | None:
-    """The job whose body calls, if a body does."""
-    return CURRENT_JOB.get()
+def current_work() -> AttemptWork | None:
+    """The user code of an attempt that calls, if such does."""
+    return CURRENT_WORK.get()
 
 
 def refuse_blocking_call() -> None:
     """Refuse a blocking call on a loop that runs task bodies: it would block all of them."""
-    job = CURRENT_JOB.get()
-    if job is None or not job.is_async:
+    work = CURRENT_WORK.get()
+    if work is None or not work.is_async:
         return
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
     raise RunnerUsageError(
-        f"task {job.task.id!r} is async: a blocking call would stop all async tasks; "
+        f"task {work.job.task.id!r} is async: a blocking call would stop all async tasks; "
         "use an AsyncRunner and await the call, or make the task a plain function"
     )

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine import faults, rows
 from cloaca_core._engine.active_run import ActiveRun
-from cloaca_core._engine.attempt import Job, Judgement
+from cloaca_core._engine.attempt import AttemptWork, Job
 from cloaca_core._engine.caution import Caution
 from cloaca_core._engine.deadlines import Deadlines
-from cloaca_core._engine.executor import Executor, UserCall
-from cloaca_core._engine.follow_ups import FollowUps
+from cloaca_core._engine.executor import Executor
+from cloaca_core._engine.follow_ups import Callback, FollowUps, Judgement
 from cloaca_core._engine.journal import Journal, Record
 from cloaca_core._engine.lending import Lending
 from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged, raised
@@ -109,8 +109,12 @@ class Conductor:
         for run in self.runs.values():
             for job in list(run.jobs.values()):
                 # Asked and done in one: a queued body may be beginning at this moment.
-                if not job.holds_slot or self._executor.abandon(job, even_running=False):
+                if self._is_away(job) or self._executor.abandon(job, even_running=False):
                     self._give_up(job)
+
+    def _is_away(self, job: Job) -> bool:
+        """True when its body, or what follows it, waits for another run."""
+        return not job.holds_slot or self._follow_ups.is_away(job)
 
     async def quiet(self) -> None:
         """Return when no job is under way any more; to be called after ``drain``."""
@@ -239,16 +243,19 @@ class Conductor:
         elif self._executor.abandon(job):
             self._time_out(job)
 
-    def _resumed(self, job: Job) -> None:
-        """A body that waited for another run goes on, and so does its time."""
-        self._check_time(job)
-        self.journal.mark_soon()
+    def _resumed(self, work: AttemptWork) -> None:
+        """What waited for another run goes on, and so does its time."""
+        if work is work.job:
+            self._check_time(work.job)
+            self.journal.mark_soon()
+        else:
+            self._follow_ups.check_time(work.job)
 
     def _time_out(self, job: Job) -> None:
         error = TimeoutError("Task execution timeout")
         if callable(job.task.retry.condition):
             job.outcome = raised(error, again=False)
-            self._follow_ups.run(job, Judgement(job, error), partial(self._conclude, job))
+            self._follow_ups.run(Judgement(job, error), partial(self._conclude, job))
         else:
             job.outcome = judged(job.task.id, job.task.retry, job.attempt, error)
             self._conclude(job)
@@ -268,7 +275,7 @@ class Conductor:
         if (call := _callback(job, job.outcome)) is None:
             settle()
         else:
-            self._follow_ups.run(job, call, settle)
+            self._follow_ups.run(call, settle)
 
     def _settle(self, job: Job, outcome: Outcome) -> None:
         run = job.owner
@@ -400,7 +407,7 @@ class _RunRecord(Record):
         self._conductor.unstorable(self._run, self, error)
 
 
-def _callback(job: Job, outcome: Outcome) -> UserCall | None:
+def _callback(job: Job, outcome: Outcome) -> Callback | None:
     """The call of the task's callback for this outcome, if it has one."""
     task = job.task
     if isinstance(outcome, Succeeded):
@@ -408,11 +415,11 @@ def _callback(job: Job, outcome: Outcome) -> UserCall | None:
             return None
         after = {k: v for k, v in job.given.items() if k not in outcome.change.removed}
         arguments = (task.id, Context._view(after | dict(outcome.change.set)))
-        return UserCall(f"on_success of {task.id}", task.on_success, arguments, job.log_ids())
+        return Callback(job, "on_success", task.on_success, arguments)
     if task.on_failure is None:
         return None
     failed = (task.id, str(outcome), Context._view(job.given))
-    return UserCall(f"on_failure of {task.id}", task.on_failure, failed, job.log_ids())
+    return Callback(job, "on_failure", task.on_failure, failed)
 
 
 def _now() -> int:

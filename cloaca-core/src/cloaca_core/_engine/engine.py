@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloaca_core._engine.active_run import ActiveRun
 from cloaca_core._engine.admission import Admission, Request
-from cloaca_core._engine.attempt import Job
+from cloaca_core._engine.attempt import AttemptWork, Job
 from cloaca_core._engine.conductor import Conductor
 from cloaca_core._engine.executor import Executor
 from cloaca_core._engine.identity import this_process
@@ -170,19 +170,19 @@ class Engine:
     async def execute(
         self,
         request: Request,
-        waiting: Job | None,
+        waiting: AttemptWork | None,
         accepted: Callable[[str], None] = lambda _: None,
     ) -> Ended:
         """Submit one run and wait for its end; ``waiting`` is the body that does so, if any.
         ``accepted`` is called with the run's id as soon as that is durable.
         """
         self._check_open()
-        if waiting is not None and self.owns(waiting):
+        if waiting is not None and self.owns(waiting.job):
             request = replace(request, by_right=True)
         async with self._away(waiting):
             return await self._submit_and_wait(request, accepted)
 
-    async def wait(self, run_id: str, waiting: Job | None) -> Ended:
+    async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
         """Wait for the end of a run, whoever runs it."""
         self._check_open()
         async with self._away(waiting):
@@ -193,20 +193,20 @@ class Engine:
         return self._conductor.owns(job)
 
     @asynccontextmanager
-    async def _away(self, job: Job | None) -> AsyncIterator[None]:
-        """A body waits within. One that was given up has given its slot back already; the body
-        of another runner keeps its slot, which is not ours to lend.
+    async def _away(self, work: AttemptWork | None) -> AsyncIterator[None]:
+        """User code waits within. What was given up has given its slot back already; that of
+        another runner keeps its slot, which is not ours to lend.
 
         Taking the slot again is not cut short with the wait: the accounts would not balance.
         """
-        if job is None or job.abandoned or not self.owns(job):
+        if work is None or work.abandoned or not self.owns(work.job):
             yield
             return
-        self._conductor.lending.lend(job)
+        self._conductor.lending.lend(work)
         try:
             yield
         finally:
-            await asyncio.shield(asyncio.create_task(self._conductor.lending.reclaim(job)))
+            await asyncio.shield(asyncio.create_task(self._conductor.lending.reclaim(work)))
 
     async def _submit_and_wait(self, request: Request, accepted: Callable[[str], None]) -> Ended:
         (run_id,) = await self._admission.submit(request)

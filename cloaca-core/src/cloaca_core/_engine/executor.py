@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 
 from cloaca_core._engine.coroutines import BodyLoop
 from cloaca_core._engine.threads import BodyThreads
 from cloaca_core._engine.work import Stage, Work
-from cloaca_core.callables import is_async_callable
 
 log = logging.getLogger("cloaca.engine")
 
@@ -64,42 +61,3 @@ class Executor:
 
     def _place(self, work: Work) -> BodyThreads | BodyLoop:
         return self._coroutines if work.is_async else self._threads
-
-
-class UserCall(Work):
-    """A call of user code whose result does not matter: what it raises is logged with ``ids``."""
-
-    __slots__ = ("_arguments", "_function", "_ids", "_what")
-
-    def __init__(
-        self,
-        what: str,
-        function: Callable[..., object],
-        arguments: tuple[object, ...],
-        ids: Mapping[str, object],
-    ) -> None:
-        super().__init__(is_async=is_async_callable(function))
-        self._what = what
-        self._ids = ids
-        self._function = function
-        self._arguments = arguments
-
-    def run(self) -> None:
-        """Call it on this thread, with context variables of its own."""
-        try:
-            result = contextvars.Context().run(self._function, *self._arguments)
-        except BaseException:
-            log.exception("%s raised", self._what, extra=self._ids)
-        else:
-            if inspect.iscoroutine(result):
-                result.close()
-                log.error("%s made a coroutine; define it with async", self._what, extra=self._ids)
-
-    async def run_async(self) -> None:
-        """Await it on this thread's loop."""
-        try:
-            await self._function(*self._arguments)  # type: ignore[misc]  # async by is_async
-        except BaseException as error:
-            if self.abandoned and isinstance(error, asyncio.CancelledError):
-                raise
-            log.exception("%s raised", self._what, extra=self._ids)

@@ -6,18 +6,111 @@ body, and the run goes on without it. Belongs to the engine's loop.
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
+import inspect
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cloaca_core._engine.attempt import CURRENT_WORK, AttemptWork, outcome_of
 from cloaca_core._engine.deadlines import Deadlines
-from cloaca_core._engine.work import LEAST_CHECK, Work
+from cloaca_core._engine.work import LEAST_CHECK
+from cloaca_core.callables import is_async_callable
 
 if TYPE_CHECKING:
     from cloaca_core._engine.attempt import Job
     from cloaca_core._engine.executor import Executor
+    from cloaca_core._engine.outcome import Raised
 
 log = logging.getLogger("cloaca.engine")
+
+
+class FollowUp(AttemptWork):
+    """Follows the body of ``job``. ``name`` is the option of the task that asks for it."""
+
+    __slots__ = ("_job", "_name")
+
+    def __init__(self, job: Job, name: str, *, is_async: bool = False) -> None:
+        super().__init__(is_async=is_async)
+        self._job = job
+        self._name = name
+
+    @property
+    def job(self) -> Job:
+        """The attempt that it follows."""
+        return self._job
+
+    def __str__(self) -> str:
+        """What log records call it."""
+        return f"{self._name} of {self._job.task.id}"
+
+    def child_keys(self) -> tuple[str, str | None]:
+        """By run, task, attempt and call: each attempt is followed by runs of its own."""
+        job = self._job
+        call = f"{self._name}:{job.attempt}:{self._next_call()}"
+        return f"{job.owner.id}:{job.task.id}:{call}", None
+
+
+class Judgement(FollowUp):
+    """Asks the user's retry condition about a timeout, on a thread of the bodies."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, job: Job, error: BaseException) -> None:
+        super().__init__(job, "retry_condition")
+        self._error = error
+
+    def run(self) -> None:
+        """Put the verdict in the place of the outcome that the job has until then."""
+        outcome = contextvars.Context().run(self._judge)
+        if not self.abandoned:
+            self._job.outcome = outcome
+
+    def _judge(self) -> Raised:
+        CURRENT_WORK.set(self)
+        return outcome_of(self._job, self._error)
+
+    async def run_async(self) -> None:
+        self.run()
+
+
+class Callback(FollowUp):
+    """A call whose result does not matter: what it raises is logged."""
+
+    __slots__ = ("_arguments", "_function")
+
+    def __init__(
+        self, job: Job, name: str, function: Callable[..., object], arguments: tuple[object, ...]
+    ) -> None:
+        super().__init__(job, name, is_async=is_async_callable(function))
+        self._function = function
+        self._arguments = arguments
+
+    def run(self) -> None:
+        """Call it on this thread, with context variables of its own."""
+        try:
+            result = contextvars.Context().run(self._call)
+        except BaseException:
+            log.exception("%s raised", self, extra=self._job.log_ids())
+        else:
+            if inspect.iscoroutine(result):
+                result.close()
+                reason = "%s made a coroutine; define it with async"
+                log.error(reason, self, extra=self._job.log_ids())
+
+    async def run_async(self) -> None:
+        """Await it on this thread's loop, which gave it a context of its own."""
+        try:
+            await self._call()  # type: ignore[misc]  # async by is_async
+        except BaseException as error:
+            if self.abandoned and isinstance(error, asyncio.CancelledError):
+                raise
+            log.exception("%s raised", self, extra=self._job.log_ids())
+
+    def _call(self) -> object:
+        CURRENT_WORK.set(self)
+        return self._function(*self._arguments)
 
 
 class FollowUps:
@@ -25,14 +118,14 @@ class FollowUps:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._under_way: dict[Job, tuple[Work, Callable[[], None]]] = {}
-        self._times = Deadlines(self._take_too_long)
+        self._under_way: dict[Job, tuple[FollowUp, Callable[[], None]]] = {}
+        self._times = Deadlines(self.check_time)
 
-    def run(self, job: Job, work: Work, then: Callable[[], None]) -> None:
+    def run(self, work: FollowUp, then: Callable[[], None]) -> None:
         """Run ``work``, and call ``then`` when it has run or has been given up for its time."""
-        self._under_way[job] = (work, then)
-        work.finished = lambda _: self._over(job)
-        self._times.add(job, job.timeout)
+        self._under_way[work.job] = (work, then)
+        work.finished = lambda _: self._over(work.job)
+        self._times.add(work.job, work.job.timeout)
         self._executor.submit(work)
 
     def give_up(self, job: Job) -> None:
@@ -42,17 +135,25 @@ class FollowUps:
             work, _ = self._under_way.pop(job)
             self._executor.abandon(work)
 
+    def is_away(self, job: Job) -> bool:
+        """True when what follows this job waits for another run."""
+        return job in self._under_way and not self._under_way[job][0].holds_slot
+
+    def check_time(self, job: Job) -> None:
+        """It may have used up its time: give it up, or look again when it may have."""
+        if job not in self._under_way:
+            return
+        work, _ = self._under_way[job]
+        left = job.timeout - work.clock.spent()  # the limit is for running, not for queueing
+        if left > 0:
+            if work.holds_slot:  # else it is asked about when it goes on
+                self._times.add(job, max(left, LEAST_CHECK))
+        elif self._executor.abandon(work):
+            log.error("what follows task %r took too long", job.task.id, extra=job.log_ids())
+            self._over(job)
+
     def _over(self, job: Job) -> None:
         self._times.discard(job)
         if job in self._under_way:  # not given up while the report was on the way
             _, then = self._under_way.pop(job)
             then()
-
-    def _take_too_long(self, job: Job) -> None:
-        work, _ = self._under_way[job]
-        left = job.timeout - work.seconds_running()  # the limit is for running, not for queueing
-        if left > 0:
-            self._times.add(job, max(left, LEAST_CHECK))
-        elif self._executor.abandon(work):
-            log.error("what follows task %r took too long", job.task.id, extra=job.log_ids())
-            self._over(job)

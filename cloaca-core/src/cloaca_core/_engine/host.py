@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from cloaca_core._engine.attempt import CURRENT_JOB
+from cloaca_core._engine.attempt import CURRENT_WORK
 from cloaca_core._engine.engine import CLOSED, Engine
 from cloaca_core._engine.loop_thread import LoopThread
 from cloaca_core._engine.requests import Requests
@@ -87,8 +87,8 @@ class EngineHost:
         for every caller.
         """
         self._refuse_foreign_process()
-        job = CURRENT_JOB.get()
-        if job is not None and self._engine is not None and self._engine.owns(job):
+        work = CURRENT_WORK.get()
+        if work is not None and self._engine is not None and self._engine.owns(work.job):
             raise RunnerUsageError(
                 "shutdown() inside a task body would wait for that body; "
                 "return from the task and shut the runner down outside"
@@ -125,8 +125,10 @@ class EngineHost:
         """Wait for the end of the loop thread, after the engine has shut down."""
         if self._thread is not None:
             self._thread.stop()
-        if self._engine is None:
-            self._thread = None  # opening may be tried again
+
+    def allow_another_try(self) -> None:
+        """An opening that failed has been undone."""
+        self._opening = self._closing = self._thread = None
 
     def __str__(self) -> str:
         """The backend and the state; not the URL, which may hold a password."""

@@ -16,7 +16,7 @@ from cloaca_core._engine import rows
 
 if TYPE_CHECKING:
     from cloaca_core._engine.active_run import ActiveRun
-    from cloaca_core._engine.attempt import Job
+    from cloaca_core._engine.attempt import AttemptWork, Job
     from cloaca_core._engine.caution import Caution
     from cloaca_core._engine.executor import Executor
     from cloaca_core.store.records import AttemptRow
@@ -35,7 +35,7 @@ class Lending:
         executor: Executor,
         caution: Caution,
         mark: Mark,
-        resumed: Callable[[Job], None],
+        resumed: Callable[[AttemptWork], None],
         place_free: Callable[[], None],
     ) -> None:
         self.runs: set[ActiveRun] = set()
@@ -44,35 +44,38 @@ class Lending:
         self._mark = mark
         self._resumed = resumed
         self._place_free = place_free
-        self._away: set[Job] = set()
+        self._away: dict[Job, AttemptWork] = {}
         self._marking: dict[Job, set[asyncio.Future[None]]] = {}
 
-    def lend(self, job: Job) -> None:
-        """A body begins to wait. An async one may wait for several runs at once; it is away from
-        the first to the last of them.
+    def lend(self, work: AttemptWork) -> None:
+        """A body, or what follows it, begins to wait. An async one may wait for several runs at
+        once; it is away from the first to the last of them.
         """
-        job.waits += 1
-        if job.waits > 1:
+        work.waits += 1
+        if work.waits > 1:
             return
-        job.clock.pause()
-        self._goes_away(job)
-        self._executor.lend(job)
+        work.clock.pause()
+        self._goes_away(work)
+        self._executor.lend(work)
+        job = work.job
         job.marked = False
-        self._mark(job, rows.waiting_mark(job), partial(self._give_way, job))
+        self._mark(job, rows.waiting_mark(job), partial(self._give_way, work))
         self._place_free()
 
-    async def reclaim(self, job: Job) -> None:
-        """Return when the body may go on."""
-        job.waits -= 1
-        if job.waits:
+    async def reclaim(self, work: AttemptWork) -> None:
+        """Return when it may go on."""
+        work.waits -= 1
+        if work.waits:
             return
-        await self._executor.reclaim(job)
-        self._is_back(job)
-        if job.owner.recovered and not job.abandoned:
+        job = work.job
+        await self._executor.reclaim(work)
+        if self._away.get(job) is work:
+            self._is_back(job)
+        if job.owner.recovered and not work.abandoned:
             await self._marked_again(job)
-        if not (job.abandoned or job.waits):  # it may be away again
-            job.clock.start()
-            self._resumed(job)
+        if not (work.abandoned or work.waits):  # it may be away again
+            work.clock.start()
+            self._resumed(work)
 
     def give_up(self, job: Job) -> None:
         """Nobody waits for this body any more; its run does not wait because of it."""
@@ -80,23 +83,22 @@ class Lending:
         for durable in self._marking.pop(job, ()):
             durable.set_result(None)
 
-    def _goes_away(self, job: Job) -> None:
-        if job not in self._away:
-            self._away.add(job)
-            job.owner.lent += 1
-            self.runs.add(job.owner)
+    def _goes_away(self, work: AttemptWork) -> None:
+        if work.job not in self._away:
+            work.job.owner.lent += 1
+            self.runs.add(work.job.owner)
+        self._away[work.job] = work
 
     def _is_back(self, job: Job) -> None:
-        if job in self._away:
-            self._away.remove(job)
+        if self._away.pop(job, None) is not None:
             job.owner.lent -= 1
             if not job.owner.lent:
                 self.runs.discard(job.owner)
 
-    def _give_way(self, job: Job) -> None:
+    def _give_way(self, work: AttemptWork) -> None:
         """Let others start: one of them may be what this one waits for."""
-        if job.waits:
-            self._caution.over(job)
+        if work.waits:
+            self._caution.over(work.job)
 
     async def _marked_again(self, job: Job) -> None:
         """A body of a recovered run goes on, as it started, when its mark is durable. It may have

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from cloaca_core._engine.admission import Request
-from cloaca_core._engine.attempt import CURRENT_JOB
+from cloaca_core._engine.attempt import CURRENT_WORK
 from cloaca_core._engine.ids import is_run_id
 from cloaca_core.context import Context
 from cloaca_core.errors import (
@@ -78,13 +78,12 @@ class Requests:
         numbered: bool = False,
     ) -> Request:
         texts, data = inputs
-        parent = CURRENT_JOB.get()
+        parent = CURRENT_WORK.get()
         second_key = None
         if idempotency_key is not None:
             idempotency_key = _checked_text("idempotency_key", idempotency_key)
         elif numbered and parent is not None:
-            idempotency_key = f"{parent.owner.id}:{parent.task.id}:{next(parent.calls)}"
-            second_key = f"{idempotency_key}:{parent.attempt}" if parent.attempt > 1 else None
+            idempotency_key, second_key = parent.child_keys()
         return Request(
             workflow=workflow,
             texts=texts,
@@ -92,7 +91,7 @@ class Requests:
             tags=_tags_json(tags),
             idempotency_key=idempotency_key,
             second_key=second_key,
-            parent=parent,
+            parent=None if parent is None else parent.job,
         )
 
     def many(

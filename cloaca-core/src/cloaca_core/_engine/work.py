@@ -13,9 +13,9 @@ LEAST_CHECK: Final = 0.001
 
 
 class BodyClock:
-    """Seconds spent in a body, without those in which it waited for another run.
+    """Seconds spent in user code, without those in which it waited for another run.
 
-    Driven by the thread that runs the body, read by the engine's loop.
+    Driven by the thread that runs it, read by the engine's loop.
     """
 
     __slots__ = ("_resumed", "_spent")
@@ -59,14 +59,14 @@ class Work(ABC):
     while it waits for another run. ``stage`` is moved on by the thread that runs it.
     """
 
-    __slots__ = ("abandoned", "began", "finished", "holds_slot", "is_async", "leaves", "stage")
+    __slots__ = ("abandoned", "clock", "finished", "holds_slot", "is_async", "leaves", "stage")
 
     def __init__(
         self, *, is_async: bool, finished: Callable[[Work], None] = lambda _: None
     ) -> None:
         self.is_async: bool = is_async
         self.abandoned: bool = False
-        self.began: float | None = None
+        self.clock: BodyClock = BodyClock()
         self.holds_slot: bool = True
         self.leaves: bool = False
         self.stage: Stage = Stage.HELD
@@ -74,12 +74,8 @@ class Work(ABC):
 
     def begin(self) -> None:
         """Its thread or loop is about to run it."""
-        self.began = time.monotonic()
+        self.clock.start()
         self.stage = Stage.RUNNING
-
-    def seconds_running(self) -> float:
-        """How long it has been running; 0 while it is queued."""
-        return 0.0 if self.began is None else time.monotonic() - self.began
 
     @abstractmethod
     def run(self) -> None:
