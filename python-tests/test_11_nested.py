@@ -257,3 +257,21 @@ def test_a_parent_that_is_tried_again_finds_a_completed_child(
 
     assert runner.execute("parent").status == "Completed"
     assert calls == ["child"]
+
+
+def test_a_workflow_that_executes_itself_without_end_is_stopped(
+    runner: cloaca.DefaultRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloaca_core._engine.engine.DEEPEST", 20)  # 1000, each with a thread
+    with cloaca.WorkflowBuilder("endless"):
+
+        @cloaca.task(retry_attempts=1)
+        def again(context: cloaca.Context) -> None:
+            runner.execute("endless").raise_for_status()
+
+    result = runner.execute("endless")
+
+    assert result.status == "Failed"
+    runs = runner.list_runs(workflow_name="endless")
+    assert len(runs) == 21
+    assert "execute itself without end" in str(runs[0].error_message)

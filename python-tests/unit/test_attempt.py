@@ -165,7 +165,8 @@ class TestOutcomes:
 
         assert isinstance(outcome, Raised)
         assert outcome.message == (
-            "task 't' would hand on 239 bytes of context; max_context_bytes is 200"
+            "task 't' would hand on 239 bytes of context, of which it was given 32; "
+            "max_context_bytes is 200"
         )
 
     def test_what_is_replaced_does_not_count(self) -> None:

@@ -38,6 +38,9 @@ PAIR = graph_of(a={}, b={})
 SHORT_PAIR = graph_of(**{n: {"timeout_seconds": SHORT, "retry_attempts": 1} for n in ("a", "b")})
 
 
+LONG: dict[str, Any] = {"retry_max_delay_ms": 7_200_000, "retry_backoff": "fixed"}
+
+
 class Scene:
     """A conductor whose executor and journal are in the test's hands."""
 
@@ -223,13 +226,25 @@ class TestRetries:
 
         assert await scene.finish() == [(("a"), number, "Failed") for number in (1, 2, 3)]
 
+    async def test_an_earlier_owners_clock_that_was_ahead_delays_no_longer_than_the_policy(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "_now", lambda: 1_000)
+        failed = attempt("r", "a", 1, status=TaskStatus.FAILED, error="bad")
+        an_hour_ahead = failed._replace(retry_at=1_000 + 3_600_000_000)
+
+        run = scene.adopt(self.graph(retry_delay_ms=2_000, retry_jitter=True), past=[an_hour_ahead])
+
+        left = run.retries[0].when() - asyncio.get_running_loop().time()
+        assert 2.4 < left <= 2.5  # 2 s and the most that jitter adds
+
     async def test_a_new_owner_keeps_the_number_and_the_back_off(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "_now", lambda: 1_000)
         failed = attempt("r", "a", 4, status=TaskStatus.FAILED, error="bad")
         later = failed._replace(retry_at=1_000 + 3_600_000_000)
-        run = scene.adopt(self.graph(), past=[later])
+        run = scene.adopt(self.graph(retry_delay_ms=7_200_000, **LONG), past=[later])
         assert not scene.executor.queued
         assert run.retries[0].when() - asyncio.get_running_loop().time() > 3_500
 
@@ -956,3 +971,69 @@ class TestDraining:
         scene.conductor.drain()
 
         await scene.conductor.quiet()
+
+
+# -- what must not hang --------------------------------------------------------------------------
+
+
+async def test_a_final_context_that_is_too_large_fails_the_run_with_its_size() -> None:
+    """Each leaf's context is small enough, and so is what each task writes."""
+    scene = Scene(max_context_bytes=60)
+    graph = graph_of(
+        a={"body": lambda context: {"a": "x" * 40}}, b={"body": lambda context: {"b": "x" * 40}}
+    )
+    scene.adopt(graph)
+
+    end = await scene.the_end()
+
+    # {"a":"…","b":"…"}: twice 40 and 6, a comma and two braces.
+    message = "the final context is 95 bytes long; max_context_bytes is 60"
+    assert (end.status, end.final_context, end.error_message) == ("Failed", "{}", message)
+
+
+async def test_the_size_is_told_beside_what_failed_before() -> None:
+    scene = Scene(max_context_bytes=60)
+    graph = graph_of(
+        a={"body": lambda context: {"a": "x" * 40}},
+        b={"body": lambda context: {"b": "x" * 40}},
+        c={"body": lambda context: 1 / 0, "retry_attempts": 1},
+    )
+    scene.adopt(graph)
+
+    message = (await scene.the_end()).error_message
+
+    assert message is not None
+    assert message.startswith("1 task(s) failed, 2 completed")
+    assert message.endswith("; the final context is 95 bytes long; max_context_bytes is 60")
+
+
+async def test_a_run_whose_handling_fails_ends_and_says_so(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def flawed(work: Work) -> None:
+        raise LookupError("a flaw of ours")
+
+    scene.adopt(graph_of(a={}, b={"dependencies": ["a"]}))
+    scene.executor.run()
+    monkeypatch.setattr(scene.executor, "submit", flawed)
+
+    end = await scene.the_end()
+
+    message = "internal error: LookupError('a flaw of ours')"
+    assert (end.status, end.error_message) == ("Failed", message)
+    assert "cannot go on" in caplog.text
+    assert not scene.conductor.runs
+
+
+async def test_a_flaw_after_the_end_leaves_the_end_alone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def flawed(run: ActiveRun, end: RunEnd) -> None:
+        raise LookupError("a flaw of ours")
+
+    monkeypatch.setattr(scene.conductor, "_ended", flawed)
+    scene.adopt(graph_of(a={}))
+
+    assert await scene.finish() == [("a", 1, "Completed")]
+    assert not scene.journal.waiting
+    assert not scene.conductor.runs

@@ -20,11 +20,13 @@ class ActiveRun:
 
     ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
     ``over`` is set as soon as its end is on the way: whatever comes later is refused.
+    ``depth`` is how many runs above it wait for it, each in a body of ours.
     ``lent`` counts those of ``jobs`` that wait for other runs. ``time_limit`` is in seconds, 0
     without one.
     """
 
     __slots__ = (
+        "depth",
         "epoch",
         "graph",
         "id",
@@ -67,6 +69,7 @@ class ActiveRun:
         self.size_bound: int = len(row.input.encode()) + sum(map(len, changes))
         self.over: bool = False
         self.lent: int = 0
+        self.depth: int = 0
 
     def waits(self) -> bool:
         """True when all that is under way for it are bodies that wait for other runs."""

@@ -64,6 +64,11 @@ class Request:
     by_right: bool = False
     parent: Job | None = None
 
+    @property
+    def depth(self) -> int:
+        """How many runs wait for these, one in a body of the other."""
+        return self.parent.owner.depth + 1 if self.by_right and self.parent is not None else 0
+
 
 class Admission:
     """Belongs to the engine's loop."""
@@ -187,6 +192,7 @@ class Admission:
             if row.id in committed.owned:
                 data = request.data[position]
                 run = self._active(_owned_row(row), graph, data, Recalled({}, {}, {}))
+                run.depth = request.depth
                 self._conductor.adopt(run)
             elif row.id not in committed.existing:
                 self.look()

@@ -241,6 +241,6 @@ def _check_size(job: Job, change: Change, text: str) -> None:
     size = len(encode({k: v for k, v in after.items() if k not in change.removed}).encode())
     if size > job.max_bytes:
         raise ContextValueError(
-            f"task {job.task.id!r} would hand on {size} bytes of context; "
-            f"max_context_bytes is {job.max_bytes}"
+            f"task {job.task.id!r} would hand on {size} bytes of context, of which it was given "
+            f"{len(encode(job.given).encode())}; max_context_bytes is {job.max_bytes}"
         )

@@ -36,6 +36,7 @@ from cloaca_core.store.states import RunStatus
 
 if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.retry import RetryPolicy
 
 log = logging.getLogger("cloaca.engine")
 
@@ -157,7 +158,17 @@ class Conductor:
         self._stop(run)
         faults.hit("run.before_end")
         context = encode(run.plan.final_context())
-        return RunEnd(run.id, run.epoch, over.status.value, context, over.error, now)
+        if (reason := self._too_large(run, context)) is None:
+            return RunEnd(run.id, run.epoch, over.status.value, context, over.error, now)
+        reason = reason if over.error is None else f"{over.error}; {reason}"
+        return RunEnd(run.id, run.epoch, RunStatus.FAILED.value, "{}", reason, now)
+
+    def _too_large(self, run: ActiveRun, context: str) -> str | None:
+        """Why the run cannot hand this on: what several tasks hand on may be too much together."""
+        most = self._config.max_context_bytes
+        if run.size_bound <= most or (size := len(context.encode())) <= most:
+            return None
+        return f"the final context is {size} bytes long; max_context_bytes is {most}"
 
     def _record(
         self,
@@ -186,7 +197,7 @@ class Conductor:
     # -- execute -----------------------------------------------------------------------------
 
     def _launch(self, run: ActiveRun, task: int, resume: Resume) -> None:
-        delay = 0.0 if resume.retry_at is None else (resume.retry_at - _now()) / 1e6
+        delay = _delay(run.graph.tasks[task].retry, resume)
         if resume.crashes > self._config.max_recovery_attempts:
             self._refuse_to_recover(run, task, resume)
         elif delay > 0:
@@ -345,6 +356,12 @@ class Conductor:
         else:
             self.drop(run)  # not even that: it is for whoever can repair the database
 
+    def broken(self, run: ActiveRun, error: Exception) -> None:
+        """Acting on what is durable failed, by a flaw of ours: the run ends rather than hang."""
+        if self.runs.get(run.id) is run:
+            self._stop(run)
+            self._end_bare(run, storable_text(f"internal error: {error!r}"))
+
     def _end_bare(self, run: ActiveRun, reason: str) -> None:
         """The run must end all the same, so without what was refused."""
         bare = RunEnd(run.id, run.epoch, RunStatus.FAILED.value, "{}", reason, _now())
@@ -396,7 +413,11 @@ class _RunRecord(Record):
 
     def recorded(self) -> None:
         """Act on it."""
-        self._then()
+        try:
+            self._then()
+        except Exception as error:
+            log.exception("run %s cannot go on", self.run_id, extra={"run_id": self.run_id})
+            self._conductor.broken(self._run, error)
 
     def lost(self) -> None:
         """The run belongs to somebody else."""
@@ -420,6 +441,16 @@ def _callback(job: Job, outcome: Outcome) -> Callback | None:
         return None
     failed = (task.id, str(outcome), Context._view(job.given))
     return Callback(job, "on_failure", task.on_failure, failed)
+
+
+def _delay(policy: RetryPolicy, resume: Resume) -> float:
+    """Seconds until the attempt may start, whatever an earlier owner's clock showed: no longer
+    than the policy can have asked for.
+    """
+    if resume.retry_at is None:
+        return 0.0
+    longest = policy.delay_ms(resume.attempt - 1, max) / 1000
+    return min((resume.retry_at - _now()) / 1e6, longest)
 
 
 def _now() -> int:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core._engine.active_run import ActiveRun
 from cloaca_core._engine.admission import Admission, Request
@@ -26,7 +26,12 @@ from cloaca_core._engine.lease import Lease
 from cloaca_core._engine.supervised import SupervisedLoop
 from cloaca_core._engine.takeover import Takeover
 from cloaca_core._engine.waiters import Ended, RecentRuns, Waiters
-from cloaca_core.errors import RunnerClosedError, RunNotFoundError, StoreError
+from cloaca_core.errors import (
+    RunnerClosedError,
+    RunnerUsageError,
+    RunNotFoundError,
+    StoreError,
+)
 from cloaca_core.store.records import AttemptRow, RunEnd, RunFilter, RunRow
 
 if TYPE_CHECKING:
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("cloaca.engine")
 
 CLOSED = "the runner has been shut down"
+DEEPEST: Final = 1_000
+"""Runs that wait for one another, as many as Python's calls may be deep."""
 
 
 class Engine:
@@ -179,6 +186,7 @@ class Engine:
         self._check_open()
         if waiting is not None and self.owns(waiting.job):
             request = replace(request, by_right=True)
+            _refuse_endless(request)
         async with self._away(waiting):
             return await self._submit_and_wait(request, accepted)
 
@@ -335,6 +343,15 @@ class Engine:
     def _check_open(self) -> None:
         if self._closing:
             raise RunnerClosedError(CLOSED)
+
+
+def _refuse_endless(request: Request) -> None:
+    """Each of these runs holds a thread: one that executes itself would take them all."""
+    if request.depth > DEEPEST:
+        raise RunnerUsageError(
+            f"{DEEPEST} runs wait for one another already: does "
+            f"{request.workflow.namespace} execute itself without end?"
+        )
 
 
 def _nothing() -> None:
