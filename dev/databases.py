@@ -34,6 +34,14 @@ def with_query(url: str, **parameters: str) -> str:
     return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
 
 
+def without_query(url: str, *parameters: str) -> str:
+    """The URL without these query parameters, which only cloaca knows."""
+    parts = urlsplit(url)
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    query = {name: value for name, value in pairs if name not in parameters}
+    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
+
+
 def masked(url: str) -> str:
     """The URL as it may be shown: without its password and its query."""
     parts = urlsplit(url)

@@ -209,6 +209,7 @@ async def test_used_before_it_is_entered_it_says_so(database_url: str) -> None:
         await runner.list_runs()
 
 
+@pytest.mark.backend("sqlite", reason="its database is a file")
 async def test_a_bad_database_raises_on_entering(tmp_path: object) -> None:
     with pytest.raises(ValueError, match="is a directory"):
         async with cloaca.AsyncRunner(f"sqlite:///{tmp_path}"):

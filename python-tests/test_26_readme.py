@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.backend("sqlite", reason="the program keeps what it does in a file")
+
 README = Path(__file__).resolve().parent.parent / "README.md"
 
 
