@@ -88,6 +88,8 @@ DOOR = Distribution(
 
 DISTRIBUTIONS = (DOOR, CORE, SQLITE, POSTGRES)
 BACKENDS = tuple(each for each in DISTRIBUTIONS if each.kind == "backend")
+ALL = "all"
+"""The extra that brings every backend."""
 
 
 def version() -> str:
@@ -116,8 +118,8 @@ def backend_named(name: str) -> Distribution:
 
 
 def distributions_for(backend: str | None) -> tuple[Distribution, ...]:
-    """All distributions, or those that a program on this backend installs."""
-    if backend is None:
+    """All distributions, or those that a program on this backend (or on all) installs."""
+    if backend in (None, ALL):
         return DISTRIBUTIONS
     return (DOOR, CORE, backend_named(backend))
 
@@ -131,4 +133,4 @@ def requirements_of(distribution: Distribution) -> list[str]:
 def extras() -> dict[str, list[str]]:
     """The door's extras: one per backend, and all of them together."""
     by_backend = {each.backend: [f"{each.name}=={version()}"] for each in BACKENDS}
-    return by_backend | {"all": [pin for pins in by_backend.values() for pin in pins]}
+    return by_backend | {ALL: [pin for pins in by_backend.values() for pin in pins]}

@@ -68,7 +68,7 @@ class PostgresSchemas:
         import psycopg  # not there where SQLite alone is tested
         from psycopg import sql
 
-        (schema,) = parse_qs(urlsplit(url).query)["schema"]
+        schema = parse_qs(urlsplit(url).query).get("schema", ["public"])[0]
         text = statement.replace("%", "%%").replace("?", "%s").encode()
         with psycopg.connect(without_query(url, "schema"), autocommit=True) as connection:
             path = sql.SQL("SET search_path TO {}").format(sql.Identifier(schema))
