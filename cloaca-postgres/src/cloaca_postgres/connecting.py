@@ -29,32 +29,43 @@ class Connector:
         self._timeout = timeout
         self._clock = clock
 
-    async def connect(self) -> Session:
-        """A session in the schema, or ``StoreUnavailableError``."""
+    async def connect_writer(self) -> Session:
+        """A session in the schema whose plans are kept, or ``StoreUnavailableError``."""
+        return await self._connect("force_generic_plan")
+
+    async def connect_reader(self) -> Session:
+        """The same for what is asked rarely: planned each time for the values that are given."""
+        return await self._connect("force_custom_plan")
+
+    async def _connect(self, plans: str) -> Session:
         wire = await dial(self._target, self._timeout)
         pooler = self._target.pooler
         session = Session(
             wire,
             place=self._target.place,
             prepares=not pooler,
-            prelude=[self._enter()] if pooler else (),
+            prelude=[self._enter(plans)] if pooler else (),
         )
         try:
-            await self._verify(session)
+            await self._verify(session, plans)
         except BaseException:
             session.close()
             raise
         return session
 
-    def _enter(self) -> Step:
+    def _enter(self, plans: str) -> Step:
         s = STATEMENTS
-        statement = s.enter_transaction if self._target.pooler else s.enter_session
-        return step(statement, schema=self._schema, statement_timeout=_SERVER_TIMEOUT)
+        return step(
+            s.enter_transaction if self._target.pooler else s.enter_session,
+            schema=self._schema,
+            statement_timeout=_SERVER_TIMEOUT,
+            plan_cache_mode=plans,
+        )
 
-    async def _verify(self, session: Session) -> None:
+    async def _verify(self, session: Session, plans: str) -> None:
         sent = self._clock.start()
         if not self._target.pooler:
-            await session.run([self._enter()], self._timeout)
+            await session.run([self._enter(plans)], self._timeout)
         (((schema, now),),) = await session.run([step(STATEMENTS.where_am_i)], self._timeout)
         if schema != self._schema:
             raise StoreUnavailableError(

@@ -26,8 +26,8 @@ _WRITERS: Final = 2
 class PostgresDialect:
     """An open, migrated PostgreSQL schema. Contracts: see ``Dialect``.
 
-    ``pool_size`` bounds the sessions that read and write; the heartbeat and the wake-ups have one
-    each beside them.
+    ``pool_size`` bounds the sessions that read and write, of which there is at least one each;
+    the heartbeat and the wake-ups have one each beside them.
     """
 
     placeholder = PLACEHOLDER
@@ -43,19 +43,17 @@ class PostgresDialect:
     ) -> None:
         self.overrides = files(__package__).joinpath("overrides.sql").read_text("utf-8")
         self._clock = clock
-        connect, place = connector.connect, target.place
+        place = target.place
         writers = min(_WRITERS, max(1, pool_size // 2))
-        self._writes = Pool(connect, writers, place=place)
+        self._writes = Pool(connector.connect_writer, writers, place=place)
         self._writes.add(session)
-        self._reads = self._writes
-        if pool_size > 1:
-            self._reads = Pool(connect, pool_size - writers, place=place)
-        self._heart = Pool(connect, 1, place=place)
+        self._reads = Pool(connector.connect_reader, max(1, pool_size - writers), place=place)
+        self._heart = Pool(connector.connect_writer, 1, place=place)
         self._wakeups: Wakeups
         if target.pooler:
             self._wakeups = Poller(self._reads)
         else:
-            self._wakeups = Listener(connect, schema)
+            self._wakeups = Listener(connector.connect_reader, schema)
 
     def array(self, values: Collection[str]) -> object:
         """A list, which PostgreSQL takes as it is."""

@@ -39,7 +39,7 @@ async def open_dialect(target: Target, options: StoreOptions) -> PostgresDialect
         schema = await _schema_of(target, options.connect_timeout)
         clock = DatabaseClock()
         connector = Connector(target, schema, options.connect_timeout, clock)
-        session = await connector.connect()
+        session = await connector.connect_writer()
         try:
             await _migrate(session, schema, target.place)
         except BaseException:
@@ -105,7 +105,9 @@ async def _create_schema(session: Session, schema: str) -> None:
     try:
         (((there,),),) = await session.run([has], STATEMENT_DEADLINE_S)
         if not there:
-            await session.run([create], STATEMENT_DEADLINE_S)
+            # IF NOT EXISTS alone fails when two do this at once.
+            lock = step(STATEMENTS.lock_migrations, schema=schema)
+            await session.run([lock, create], STATEMENT_DEADLINE_S)
     except StoreError as error:
         raise StoreOpenError(f"Failed to set up schema {schema!r}: {error}") from error
 

@@ -3,6 +3,11 @@
 -- A step with rows is one statement: each parameter is the array of a column, unnest makes rows of
 -- them again. A statement of its own per row costs five times as much on both sides.
 --
+-- Their plans are made once, perhaps while the tables were empty, and must still be good when they
+-- are not. So rows are found by "id = ANY (ARRAY[…])" where "id = …" would say the same: that can
+-- only become a look into the key for each row, never a scan. The + before ended_at keeps the
+-- partial indexes, which are small when nothing is known, from being scanned instead.
+--
 -- Locks, in this order: the runner, then runs by id, then their attempts. What a runner writes
 -- holds its row FOR KEY SHARE, which lets it beat; fence takes that row FOR UPDATE. So what is in
 -- flight when a runner is fenced is either seen by the takeover that follows or finds it fenced.
@@ -42,7 +47,9 @@ INSERT INTO cloaca_run_tag (run_id, tag, content)
 SELECT new.run_id, new.tag, new.content
 FROM unnest(CAST(:run_id AS TEXT[]), CAST(:tag AS TEXT[]), CAST(:content AS TEXT[]))
     AS new (run_id, tag, content)
-WHERE EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = new.run_id)
+WHERE EXISTS (
+    SELECT 1 FROM cloaca_run AS run WHERE run.id = ANY(ARRAY[new.run_id]) AND run.tags <> '{}'
+)
 ON CONFLICT DO NOTHING;
 
 
@@ -57,8 +64,8 @@ WHERE id = ANY(CAST(:ids AS TEXT[])) AND owner = :runner_id AND epoch = 1;
 SELECT run.workflow, run.idempotency_key, run.id
 FROM unnest(CAST(:keys AS TEXT[])) AS wanted
 JOIN cloaca_run AS run
-    ON run.workflow = CAST(wanted AS JSON) ->> 0
-    AND run.idempotency_key = CAST(wanted AS JSON) ->> 1;
+    ON run.workflow = ANY(ARRAY[CAST(wanted AS JSON) ->> 0])
+    AND run.idempotency_key = ANY(ARRAY[CAST(wanted AS JSON) ->> 1]);
 
 
 -- name: fence_runs
@@ -70,8 +77,9 @@ WITH live AS MATERIALIZED (
 )
 SELECT run.id, run.epoch
 FROM live
-JOIN cloaca_run AS run ON run.id = ANY(CAST(:ids AS TEXT[])) AND run.owner = live.id
-ORDER BY run.id
+CROSS JOIN unnest(CAST(:ids AS TEXT[])) AS wanted (id)
+JOIN cloaca_run AS run ON run.id = ANY(ARRAY[wanted.id]) AND run.owner = live.id
+ORDER BY wanted.id COLLATE "C"
 FOR NO KEY UPDATE OF run;
 
 
@@ -98,7 +106,7 @@ FROM unnest(
     skip_reason, started_at, ended_at, retry_at, crashes, runner_id, fence, place
 )
 JOIN cloaca_run AS run
-    ON run.id = new.run_id AND run.owner = new.runner_id AND run.epoch = new.fence
+    ON run.id = ANY(ARRAY[new.run_id]) AND run.owner = new.runner_id AND run.epoch = new.fence
 JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
 ORDER BY
     new.run_id COLLATE "C", new.task_id COLLATE "C", new.attempt,
@@ -126,8 +134,8 @@ FROM unnest(
     CAST(:fence AS BIGINT[])
 ) AS new (status, final_context, error_message, ended_at, id, runner_id, fence)
 JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
-WHERE run.id = new.id AND run.owner = new.runner_id AND run.epoch = new.fence
-    AND run.ended_at IS NULL;
+WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
+    AND +run.ended_at IS NULL;
 
 
 -- name: claim
@@ -152,7 +160,7 @@ UPDATE cloaca_run AS run
 SET owner = live.id, epoch = run.epoch + 1, status = 'Running',
     started_at = coalesce(run.started_at, :now)
 FROM oldest, live
-WHERE run.id = oldest.id AND run.owner IS NULL AND run.ended_at IS NULL
+WHERE run.id = ANY(ARRAY[oldest.id]) AND run.owner IS NULL AND +run.ended_at IS NULL
 RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     run.input, run.tags, run.parent_id, run.final_context, run.error_message, run.created_at,
     run.started_at, run.ended_at;
@@ -161,9 +169,14 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
 -- name: has_claimable
 -- Whether a claim would find anything: one look into the index for each workflow.
 SELECT EXISTS (
-    SELECT 1 FROM unnest(CAST(:workflows AS TEXT[])) AS wanted (workflow)
-    JOIN cloaca_run AS run
-        ON run.owner IS NULL AND run.ended_at IS NULL AND run.workflow = wanted.workflow
+    SELECT 1
+    FROM unnest(CAST(:workflows AS TEXT[])) AS wanted (workflow)
+    CROSS JOIN LATERAL (
+        SELECT 1 FROM cloaca_run AS candidate
+        WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL
+            AND candidate.workflow = wanted.workflow
+        LIMIT 1
+    ) AS run
 );
 
 
@@ -178,14 +191,16 @@ ORDER BY run_id, task_id, attempt;
 -- name: release
 -- Give back runs in good order; no crash is counted.
 WITH mine AS MATERIALIZED (
-    SELECT id FROM cloaca_run
-    WHERE id = ANY(CAST(:ids AS TEXT[])) AND owner = :runner_id AND ended_at IS NULL
-    ORDER BY id
-    FOR NO KEY UPDATE
+    SELECT run.id
+    FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
+    JOIN cloaca_run AS run
+        ON run.id = ANY(ARRAY[wanted.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL
+    ORDER BY wanted.id COLLATE "C"
+    FOR NO KEY UPDATE OF run
 )
 UPDATE cloaca_run AS run SET owner = NULL, epoch = run.epoch + 1
 FROM mine
-WHERE run.id = mine.id AND run.owner = :runner_id AND run.ended_at IS NULL;
+WHERE run.id = ANY(ARRAY[mine.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL;
 
 
 -- name: unregister_release
@@ -197,7 +212,7 @@ WITH mine AS MATERIALIZED (
 )
 UPDATE cloaca_run AS run SET owner = NULL, epoch = run.epoch + 1
 FROM mine
-WHERE run.id = mine.id AND run.owner = :runner_id AND run.ended_at IS NULL;
+WHERE run.id = ANY(ARRAY[mine.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL;
 
 
 -- name: fence
@@ -226,7 +241,8 @@ WITH doomed AS MATERIALIZED (
 )
 UPDATE cloaca_attempt AS attempt SET crashes = attempt.crashes + 1
 FROM doomed
-WHERE attempt.run_id = doomed.id AND attempt.epoch = doomed.epoch AND attempt.status = 'Running';
+WHERE attempt.run_id = ANY(ARRAY[doomed.id]) AND attempt.epoch = doomed.epoch
+    AND attempt.status = 'Running';
 
 
 -- name: take_over_runs
@@ -241,7 +257,7 @@ WITH doomed AS MATERIALIZED (
 UPDATE cloaca_run AS run
 SET owner = NULL, epoch = run.epoch + 1, recoveries = run.recoveries + 1
 FROM doomed
-WHERE run.id = doomed.id AND run.owner = :runner_id AND run.ended_at IS NULL
+WHERE run.id = ANY(ARRAY[doomed.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL
 RETURNING run.id;
 
 

@@ -15,18 +15,18 @@ SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = CAST(:schem
 
 -- name: enter_session
 -- What every statement of a session rests on: nothing outside the schema can be named without
--- saying so; finished means finished; rows are found by their keys, whatever is (not) known about
--- the size of a table when a statement is planned; a server that is not heard gives up by itself.
+-- saying so; finished means finished; a server that is not heard gives up by itself; rows are
+-- found by an index, whatever is (not) known of the tables when a statement is planned: once by
+-- sessions that write (see overrides.sql), each time by those that read.
 SELECT
     set_config('search_path', quote_ident(:schema) || ', pg_temp', false),
     set_config('synchronous_commit', CASE current_setting('synchronous_commit')
         WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
     set_config('statement_timeout', :statement_timeout, false),
     set_config('idle_in_transaction_session_timeout', :statement_timeout, false),
-    set_config('plan_cache_mode', 'force_generic_plan', false),
+    set_config('plan_cache_mode', :plan_cache_mode, false),
     set_config('enable_seqscan', 'off', false),
-    set_config('enable_hashjoin', 'off', false),
-    set_config('enable_mergejoin', 'off', false),
+    set_config('random_page_cost', '1', false),
     set_config('jit', 'off', false);
 
 
@@ -37,9 +37,9 @@ SELECT
     set_config('synchronous_commit', CASE current_setting('synchronous_commit')
         WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true),
     set_config('statement_timeout', :statement_timeout, true),
+    set_config('plan_cache_mode', :plan_cache_mode, true),
     set_config('enable_seqscan', 'off', true),
-    set_config('enable_hashjoin', 'off', true),
-    set_config('enable_mergejoin', 'off', true),
+    set_config('random_page_cost', '1', true),
     set_config('jit', 'off', true);
 
 
