@@ -75,10 +75,9 @@ POSTGRES = Distribution(
     name="cloaca-postgres",
     kind="backend",
     summary="The PostgreSQL backend of cloaca",
+    third_party=("psycopg[binary]>=3.2",),
     backend="postgres",
     schemes=("postgresql", "postgres"),
-    shell_reason="In this version it is a shell: it installs and imports, and says that it cannot\n"
-    "work with PostgreSQL yet when it is asked to open a database.",
 )
 DOOR = Distribution(
     name="cloaca",

@@ -49,6 +49,7 @@ class EngineHost:
         self._backend = backend_for(url)
         self._backend.check_url(url)
         _refuse_schema(schema, self._backend.name)
+        self._schema = schema
         self._pid = os.getpid()
         self._close_once = threading.Lock()
         self._closing: concurrent.futures.Future[None] | None = None
@@ -67,7 +68,11 @@ class EngineHost:
         return self._thread.submit(self._open())
 
     async def _open(self) -> None:
-        options = StoreOptions(connect_timeout=self.config.connect_timeout_seconds)
+        options = StoreOptions(
+            connect_timeout=self.config.connect_timeout_seconds,
+            pool_size=self.config.db_pool_size,
+            schema=self._schema,
+        )
         store = await self._backend.open(self._url, options)
         try:
             engine = Engine(store, self.config, self.registry)

@@ -78,7 +78,8 @@ class Store(Protocol):
     def lease_clock(self) -> int:
         """Now on the clock that ``lease_until`` is kept on, in µs (cheap, no statement).
 
-        A SQLite store uses the time since boot (all its users share a machine).
+        A SQLite store uses the time since boot (all its users share a machine), a PostgreSQL
+        store the database's clock.
         """
 
     @property
@@ -142,9 +143,15 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """How to open a store. ``connect_timeout`` in seconds."""
+    """How to open a store. ``connect_timeout`` in seconds.
+
+    ``pool_size`` bounds the connections of a store that keeps several; ``schema`` is where its
+    tables lie, on a database that has such a thing.
+    """
 
     connect_timeout: float = 5.0
+    pool_size: int = 10
+    schema: str | None = None
 
 
 class Backend(Protocol):
