@@ -73,11 +73,6 @@ def drop(url: str, name: str) -> None:
     _execute(url, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
 
-def create_schema(url: str, name: str) -> None:
-    """Make an empty schema."""
-    _execute(url, "CREATE SCHEMA {}", name)
-
-
 def names(url: str) -> list[str]:
     """Every database but the maintenance one and the templates."""
     rows = query(url, "SELECT datname FROM pg_database WHERE NOT datistemplate")

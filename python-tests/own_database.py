@@ -1,9 +1,10 @@
 """A database of its own for each test, on either backend, and a look into it from outside.
 
 On SQLite it is a file. On PostgreSQL it is a schema in a database that this run of pytest made:
-a schema is there in milliseconds, a database in a fifth of a second, and dropping the database
-at the end drops every schema, whoever is still connected. Wake-ups and advisory locks, which
-belong to a database, are thus shared by the tests of one process, as tenants share them.
+the backend makes a schema in milliseconds, where a database takes a fifth of a second, and
+dropping the database at the end drops every schema, whoever is still connected. Wake-ups and
+advisory locks, which belong to a database, are thus shared by the tests of one process, as
+tenants share them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from dev.databases import create_schema, with_query, without_query
+from dev.databases import with_query, without_query
 
 _numbers = itertools.count(1)
 
@@ -57,9 +58,7 @@ class PostgresSchemas:
         self._url = url
 
     def new(self) -> str:
-        name = f"test_{next(_numbers)}"
-        create_schema(self._url, name)
-        return with_query(self._url, schema=name)
+        return with_query(self._url, schema=f"test_{next(_numbers)}")
 
     def new_for_one_store(self) -> str:
         return self.new()
@@ -73,4 +72,5 @@ class PostgresSchemas:
         with psycopg.connect(without_query(url, "schema"), autocommit=True) as connection:
             path = sql.SQL("SET search_path TO {}").format(sql.Identifier(schema))
             connection.execute(path)
-            return connection.execute(text, parameters).fetchall()
+            answer = connection.execute(text, parameters)
+            return answer.fetchall() if answer.description else []
