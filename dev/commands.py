@@ -80,7 +80,7 @@ def scrub(_: Context, deep: bool = False, placeholders: bool = False) -> None:
         scrubbing.scrub(deep=deep, placeholders=placeholders)
 
 
-@task(name="debug-env", help={"backend": "sqlite (the default) or postgres"})
+@task(name="debug-env", help={"backend": "sqlite (the default), postgres or all"})
 def debug_env(_: Context, backend: str = "sqlite") -> None:
     """Make debug-env-<backend>/ with the wheels installed, to look around in."""
     with readable_failures():

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -175,18 +176,25 @@ class StoreAgainstModel(RuleBasedStateMachine):
         return [run.id for run in self.loop.run(self.model.list_runs(any_run()))]
 
 
-SETTINGS = settings(
-    max_examples=100,
-    stateful_step_count=40,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+# A server answers each of a thousand statements of a story over a socket.
+EXAMPLES = {"sqlite": 100, "postgres": 30}
 
 
-def test_a_backend_answers_as_the_model_does(own_databases: OwnDatabases) -> None:
+@pytest.mark.timeout(300)
+def test_a_backend_answers_as_the_model_does(
+    own_databases: OwnDatabases, backend_name: str
+) -> None:
     class OnThisBackend(StoreAgainstModel):
         def __init__(self) -> None:
             super().__init__(own_databases.new_for_one_store())
 
-    run_state_machine_as_test(OnThisBackend, settings=SETTINGS)
+    run_state_machine_as_test(
+        OnThisBackend,
+        settings=settings(
+            max_examples=EXAMPLES[backend_name],
+            stateful_step_count=40,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
