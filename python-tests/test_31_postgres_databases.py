@@ -56,7 +56,7 @@ def empty_database(postgres_database: str) -> Iterator[str]:
         ("postgresql://me:s3cret@host:99999/work", "port"),
         # A parameter that nobody knows is answered with the nearest one that somebody does.
         ("postgresql://me:s3cret@host/work?sslmod=require", "sslmode"),
-        ("postgresql://me:s3cret@host/work?shema=tenant", "schema"),
+        ("postgresql://me:s3cret@host/work?schemas=tenant", "'schema'"),
         # A password with an @ in it, not encoded, must not end up in a host's name.
         ("postgresql://me:s3cret@s3cret@host/work", "%40"),
         ("postgresql://me:s3cret@host/work?schema=a-b", "alphanumeric"),
