@@ -73,6 +73,8 @@ def backend_name() -> str:
 @pytest.fixture(scope="session")
 def postgres_database() -> Iterator[str]:
     """The URL of a database that this run of pytest has for itself, on whatever server there is."""
+    if chosen_backend() == "sqlite":
+        pytest.skip("this run was narrowed to SQLite, so there need be no PostgreSQL")
     with postgres.server() as server:
         name = f"cloaca_test_{secrets.token_hex(8)}"
         with databases.temporary(server, name) as url:
