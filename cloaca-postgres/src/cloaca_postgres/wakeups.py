@@ -139,7 +139,7 @@ class Listener:
             with suppress(TimeoutError):
                 async with asyncio.timeout(WATCHDOG_S):
                     await self._to_tell.wait()
-            if self._apart != APART_S:
+            if self._apart != APART_S and not session.closed:
                 await asyncio.sleep(self._apart)
             news = self._to_tell.is_set()
             self._to_tell.clear()
