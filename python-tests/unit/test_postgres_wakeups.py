@@ -157,3 +157,16 @@ async def test_behind_a_pooler_changes_are_found_by_asking(postgres_url: str, ot
 
     await asyncio.wait_for(waiting, SOON)
     await store.close()
+
+
+@pytest.mark.asyncio
+async def test_who_is_behind_a_pooler_wakes_those_who_listen(
+    postgres_url: str, listener: Store
+) -> None:
+    store = await BACKEND.open(f"{postgres_url}&pooler=true", StoreOptions())
+    waiting = asyncio.create_task(listener.wait_changed())
+
+    await submit(store, new_run("a", owner=None))
+
+    await asyncio.wait_for(waiting, SOON)
+    await store.close()

@@ -53,7 +53,7 @@ class PostgresDialect:
         self._heart.add(heart)
         self._wakeups: Wakeups
         if target.pooler:
-            self._wakeups = Poller(self._reads)
+            self._wakeups = Poller(self._reads, schema)
         else:
             self._wakeups = Listener(connector.connect_reader, schema)
 
