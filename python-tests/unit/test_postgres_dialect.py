@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import psycopg
 import pytest
 import pytest_asyncio
 
+from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.store.dialect import Step
 from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.queries import Statement
 from cloaca_core.store.records import Batch
 from cloaca_core.store.sql_store import SqlStore
 from cloaca_core.store.states import TaskStatus
@@ -27,10 +31,16 @@ from cloaca_core.testing.rows import (
     submit,
 )
 from cloaca_postgres import BACKEND
+from cloaca_postgres.clock import DatabaseClock
+from cloaca_postgres.connecting import Connector
+from cloaca_postgres.opening import open_dialect
+from cloaca_postgres.url import parse
 
 pytestmark = pytest.mark.asyncio
 
 SOON = 60
+SYNCHRONOUS = Step(Statement("synchronous", "SHOW synchronous_commit", ()))
+SEARCH_PATH = Step(Statement("search_path", "SHOW search_path", ()))
 
 
 @pytest_asyncio.fixture
@@ -280,6 +290,54 @@ async def test_the_plans_of_a_new_database_look_for_keys(
 def _cut(sql: str) -> list[str]:
     before, *rest = sql.split("%s")
     return [before] + [part for each in rest for part in ("%s", each)]
+
+
+# -- sessions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pooler", ["", "&pooler=true"])
+async def test_what_is_written_is_durable_and_in_the_schema_whatever_the_url_s_options_say(
+    postgres_url: str, postgres_schema: str, pooler: str
+) -> None:
+    options = "options=-csynchronous_commit%3Doff%20-csearch_path%3Dpg_catalog"
+    dialect = await open_dialect(parse(f"{postgres_url}&{options}{pooler}"), StoreOptions())
+
+    answers = await dialect.write([SYNCHRONOUS, SEARCH_PATH])
+
+    assert answers == [[("on",)], [(f"{postgres_schema}, pg_temp",)]]
+    await dialect.close()
+
+
+async def test_a_session_that_is_not_in_its_schema_is_not_used(postgres_server: str) -> None:
+    connector = Connector(parse(postgres_server), "no_such_schema", SOON, DatabaseClock())
+
+    with pytest.raises(StoreUnavailableError, match="not in schema 'no_such_schema'"):
+        await connector.connect_writer()
+
+
+async def test_a_store_that_lost_every_session_goes_on(
+    postgres_url: str, postgres_server: str, postgres_schema: str
+) -> None:
+    url = f"{postgres_url}&application_name={postgres_schema}"
+    store = await BACKEND.open(url, StoreOptions())
+    await store.register(runner("r1"))
+    async with await psycopg.AsyncConnection.connect(postgres_server, autocommit=True) as raw:
+        await raw.execute(
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
+            " WHERE application_name = %s",
+            [postgres_schema],
+        )
+
+    for operation in (
+        lambda: submit(store, new_run("a")),
+        lambda: store.beat("r1", 5),
+        lambda: store.get_run("a"),
+    ):
+        # A session whose end has not been noticed yet costs one failure, which callers retry.
+        with suppress(StoreUnavailableError):
+            await operation()
+        assert await operation()
+    await store.close()
 
 
 # -- the clock -----------------------------------------------------------------------------------
