@@ -5,7 +5,7 @@ Every session names no table but those of its schema, and is seen to: who cannot
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.store.dialect import Step
@@ -20,6 +20,13 @@ from cloaca_postgres.url import Target
 _SERVER_TIMEOUT: Final = f"{int(STATEMENT_DEADLINE_S * 800)}ms"
 
 
+class _Kind(NamedTuple):
+    """What a session is for."""
+
+    plans: str
+    durable: bool
+
+
 class Connector:
     """Opens sessions in one schema."""
 
@@ -31,41 +38,45 @@ class Connector:
 
     async def connect_writer(self) -> Session:
         """A session in the schema whose plans are kept, or ``StoreUnavailableError``."""
-        return await self._connect("force_generic_plan")
+        return await self._connect(_Kind("force_generic_plan", durable=True))
 
     async def connect_reader(self) -> Session:
-        """The same for what is asked rarely: planned each time for the values that are given."""
-        return await self._connect("force_custom_plan")
+        """The same for what is asked rarely: planned each time for the values that are given.
 
-    async def _connect(self, plans: str) -> Session:
+        Nothing that it commits, a message at most, is worth a wait for the disk.
+        """
+        return await self._connect(_Kind("force_custom_plan", durable=False))
+
+    async def _connect(self, kind: _Kind) -> Session:
         wire = await dial(self._target, self._timeout)
         pooler = self._target.pooler
         session = Session(
             wire,
             place=self._target.place,
             prepares=not pooler,
-            prelude=[self._enter(plans)] if pooler else (),
+            prelude=[self._enter(kind)] if pooler else (),
         )
         try:
-            await self._verify(session, plans)
+            await self._verify(session, kind)
         except BaseException:
             session.close()
             raise
         return session
 
-    def _enter(self, plans: str) -> Step:
+    def _enter(self, kind: _Kind) -> Step:
         s = STATEMENTS
         return step(
             s.enter_transaction if self._target.pooler else s.enter_session,
             schema=self._schema,
             statement_timeout=_SERVER_TIMEOUT,
-            plan_cache_mode=plans,
+            plan_cache_mode=kind.plans,
+            durable=int(kind.durable),
         )
 
-    async def _verify(self, session: Session, plans: str) -> None:
+    async def _verify(self, session: Session, kind: _Kind) -> None:
         sent = self._clock.start()
         if not self._target.pooler:
-            await session.run([self._enter(plans)], self._timeout)
+            await session.run([self._enter(kind)], self._timeout)
         (((schema, now),),) = await session.run([step(STATEMENTS.where_am_i)], self._timeout)
         if schema != self._schema:
             raise StoreUnavailableError(

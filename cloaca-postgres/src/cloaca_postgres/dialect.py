@@ -35,7 +35,8 @@ class PostgresDialect:
     def __init__(
         self,
         connector: Connector,
-        session: Session,
+        writer: Session,
+        heart: Session,
         clock: DatabaseClock,
         target: Target,
         schema: str,
@@ -46,12 +47,13 @@ class PostgresDialect:
         place = target.place
         writers = min(_WRITERS, max(1, pool_size // 2))
         self._writes = Pool(connector.connect_writer, writers, place=place)
-        self._writes.add(session)
+        self._writes.add(writer)
         self._reads = Pool(connector.connect_reader, max(1, pool_size - writers), place=place)
         self._heart = Pool(connector.connect_writer, 1, place=place)
+        self._heart.add(heart)
         self._wakeups: Wakeups
         if target.pooler:
-            self._wakeups = Poller(self._reads)
+            self._wakeups = Poller(self._reads, schema)
         else:
             self._wakeups = Listener(connector.connect_reader, schema)
 

@@ -21,7 +21,8 @@ _BY_CODE: Final[dict[str, tuple[type[StoreError], str]]] = {
     "25006": (StoreReadOnlyError, "the database cannot be written"),
     "53100": (StoreFullError, "no space is left for the database"),
     "54000": (StoreDataError, "a value is too large"),
-    "0A000": (StoreUnavailableError, "the schema was changed under this connection"),
+    "26000": (StoreError, "behind a pooler in transaction mode the URL must say pooler=true"),
+    "42P05": (StoreError, "behind a pooler in transaction mode the URL must say pooler=true"),
 }
 _BY_CLASS: Final[dict[str, tuple[type[StoreError], str]]] = {
     "08": (StoreUnavailableError, "the connection failed"),

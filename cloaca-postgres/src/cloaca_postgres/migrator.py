@@ -13,6 +13,7 @@ from cloaca_postgres.driver import Session
 from cloaca_postgres.statements import STATEMENTS, step
 
 _PATIENCE_S: Final = 600.0
+_ALLOW_TIME: Final = step(STATEMENTS.allow_time, statement_timeout=f"{int(_PATIENCE_S * 1000)}ms")
 
 
 class PostgresMigrator:
@@ -28,18 +29,15 @@ class PostgresMigrator:
         return [Applied(*row) for row in await self._run(step(STATEMENTS.list_migrations))]
 
     async def apply(self, migration: Migration) -> None:
-        await self._run(step(STATEMENTS.begin))
+        await self._session.run([step(STATEMENTS.begin)], _PATIENCE_S)
         try:
-            await self._run(
-                step(STATEMENTS.allow_time, statement_timeout=f"{int(_PATIENCE_S * 1000)}ms")
-            )
             await self._run(step(STATEMENTS.lock_migrations, schema=self._schema))
             if migration.number not in [applied.number for applied in await self.applied()]:
                 await self._apply(migration)
         except BaseException:
-            await self._run(step(STATEMENTS.rollback))
+            await self._session.run([step(STATEMENTS.rollback)], _PATIENCE_S)
             raise
-        await self._run(step(STATEMENTS.commit))
+        await self._session.run([step(STATEMENTS.commit)], _PATIENCE_S)
 
     async def _apply(self, migration: Migration) -> None:
         steps = [
@@ -53,7 +51,7 @@ class PostgresMigrator:
             checksum=migration.checksum,
             applied_at=time.time_ns() // 1000,
         )
-        await self._session.run(steps, _PATIENCE_S)
+        await self._session.run([_ALLOW_TIME, *steps], _PATIENCE_S)
         await self._run(noted)  # by itself: its table may be new
 
     async def table_names(self) -> list[str]:
@@ -62,7 +60,7 @@ class PostgresMigrator:
         return [name for (name,) in rows]
 
     async def _run(self, one: Step) -> list[Row]:
-        (rows,) = await self._session.run([one], _PATIENCE_S)
+        _, rows = await self._session.run([_ALLOW_TIME, one], _PATIENCE_S)
         return rows
 
 

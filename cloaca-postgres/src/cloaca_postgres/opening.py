@@ -36,20 +36,25 @@ async def open_dialect(target: Target, options: StoreOptions) -> PostgresDialect
     """Open and migrate the database of a target."""
     target = _in_schema(target, options.schema)
     try:
-        schema = await _schema_of(target, options.connect_timeout)
-        clock = DatabaseClock()
-        connector = Connector(target, schema, options.connect_timeout, clock)
-        session = await connector.connect_writer()
-        try:
-            await _migrate(session, schema, target.place)
-        except BaseException:
-            session.close()
-            raise
+        return await _opened(target, options)
     except _AS_THEY_ARE:
         raise
     except StoreError as error:
         raise StoreOpenError(str(error)) from error
-    return PostgresDialect(connector, session, clock, target, schema, options.pool_size)
+
+
+async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
+    schema = await _schema_of(target, options.connect_timeout)
+    clock = DatabaseClock()
+    connector = Connector(target, schema, options.connect_timeout, clock)
+    writer = await connector.connect_writer()
+    try:
+        await _migrate(writer, schema, target.place)
+        heart = await connector.connect_writer()
+    except BaseException:
+        writer.close()
+        raise
+    return PostgresDialect(connector, writer, heart, clock, target, schema, options.pool_size)
 
 
 def _in_schema(target: Target, schema: str | None) -> Target:

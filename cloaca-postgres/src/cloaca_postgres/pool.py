@@ -42,7 +42,7 @@ class Pool:
         self._idle: list[Session] = []
         self._all: set[Session] = set()
         self._opening = 0
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: deque[asyncio.Future[Session | None]] = deque()
         self._pause = 0.0
         self._closed = False
 
@@ -66,16 +66,20 @@ class Pool:
     def add(self, session: Session) -> None:
         """Take in a session that is open already."""
         self._adopt(session)
-        self._give_back(session)
+        self._put(session)
 
     async def close(self) -> None:
         """Close all sessions; whoever waits for one hears of it."""
         self._closed = True
         for session in list(self._all):
             session.close()
-        self._wake(len(self._queue))
+        while self._pass_on(None):
+            pass
+
+    # -- take and give back ------------------------------------------------------------------
 
     async def _another(self) -> Session:
+        """One that has become free, or a new one."""
         while True:
             if self._closed:
                 raise StoreError(f"{self._place}: the store is closed")
@@ -83,9 +87,37 @@ class Pool:
                 return self._idle.pop()
             if len(self._all) + self._opening < self._size:
                 return await self._open()
-            turn = asyncio.get_running_loop().create_future()
-            self._queue.append(turn)
-            await turn
+            if (session := await self._turn()) is not None:
+                return session
+
+    async def _turn(self) -> Session | None:
+        """Wait in line; None means to look again."""
+        turn: asyncio.Future[Session | None] = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._put(turn.result())
+            raise
+
+    def _give_back(self, session: Session) -> None:
+        self._put(None if session.closed else session)
+
+    def _put(self, session: Session | None) -> None:
+        """The next in line gets it, so that nobody who comes later is faster."""
+        if not self._pass_on(session) and session is not None:
+            self._idle.append(session)
+
+    def _pass_on(self, session: Session | None) -> bool:
+        while self._queue:
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_result(session)
+                return True
+        return False
+
+    # -- open and forget ---------------------------------------------------------------------
 
     async def _open(self) -> Session:
         """Open one; after a failure not at once again, so that an outage costs little."""
@@ -94,12 +126,13 @@ class Pool:
             if self._pause:
                 await asyncio.sleep(self._pause)
             session = await self._connect()
-        except StoreUnavailableError:
-            self._pause = min(max(self._pause * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+        except BaseException as error:
+            if isinstance(error, StoreUnavailableError):
+                self._pause = min(max(self._pause * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+            self._pass_on(None)
             raise
         finally:
             self._opening -= 1
-            self._wake(1)
         self._pause = 0.0
         self._adopt(session)
         if self._closed:
@@ -110,20 +143,8 @@ class Pool:
         self._all.add(session)
         session.lost = lambda: self._forget(session)
 
-    def _give_back(self, session: Session) -> None:
-        if not session.closed:
-            self._idle.append(session)
-        self._wake(1)
-
     def _forget(self, session: Session) -> None:
         self._all.discard(session)
         if session in self._idle:
             self._idle.remove(session)
-        self._wake(1)
-
-    def _wake(self, count: int) -> None:
-        while count and self._queue:
-            turn = self._queue.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                count -= 1
+        self._pass_on(None)

@@ -20,8 +20,11 @@ SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = CAST(:schem
 -- sessions that write (see overrides.sql), each time by those that read.
 SELECT
     set_config('search_path', quote_ident(:schema) || ', pg_temp', false),
-    set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
+    set_config('synchronous_commit', CASE
+        WHEN CAST(:durable AS INTEGER) = 0 THEN 'off'
+        WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
+        ELSE current_setting('synchronous_commit')
+    END, false),
     set_config('statement_timeout', :statement_timeout, false),
     set_config('idle_in_transaction_session_timeout', :statement_timeout, false),
     set_config('plan_cache_mode', :plan_cache_mode, false),
@@ -34,8 +37,11 @@ SELECT
 -- The same for one transaction, where a pooler may give the next one another session.
 SELECT
     set_config('search_path', quote_ident(:schema) || ', pg_temp', true),
-    set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true),
+    set_config('synchronous_commit', CASE
+        WHEN CAST(:durable AS INTEGER) = 0 THEN 'off'
+        WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
+        ELSE current_setting('synchronous_commit')
+    END, true),
     set_config('statement_timeout', :statement_timeout, true),
     set_config('plan_cache_mode', :plan_cache_mode, true),
     set_config('enable_seqscan', 'off', true),

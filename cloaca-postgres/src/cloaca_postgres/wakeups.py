@@ -26,6 +26,7 @@ APART_ALONE_S: Final = 0.5
 """The same while no other runner is there: who only looks on does not mind."""
 WATCHDOG_S: Final = 15.0
 _DEADLINE_S: Final = 5.0
+_STILL_THERE: Final = step(STATEMENTS.clock)
 _ALWAYS_NEWS: Final = frozenset(
     ("end_run", "release", "unregister", "register", "take_over_runs", "fence")
 )
@@ -78,9 +79,9 @@ class Listener:
 
     def __init__(self, connect: Callable[[], Awaitable[Session]], schema: str) -> None:
         self._connect = connect
-        # A hash: the name of a channel may not be longer than that of a schema.
-        self._channel = f"cloaca_{blake2b(schema.encode(), digest_size=8).hexdigest()}"
         self._me = secrets.token_hex(8)
+        self._listen_step = naming("listen", "LISTEN {}", _channel(schema))
+        self._message = _message(schema, self._me)
         self._news = News()
         self._apart = APART_S
         self._changed = asyncio.Event()
@@ -105,9 +106,7 @@ class Listener:
     async def close(self) -> None:
         self._closed = True
         self._changed.set()
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await _ended(self._task)
 
     async def _keep_listening(self) -> None:
         pause = FIRST_PAUSE_S
@@ -126,7 +125,7 @@ class Listener:
     async def _listen(self, session: Session) -> None:
         session.notified = self._hear
         session.lost = self._to_tell.set  # wakes ``_tell``, which finds it closed
-        await session.run([naming("listen", "LISTEN {}", self._channel)], _DEADLINE_S)
+        await session.run([self._listen_step], _DEADLINE_S)
         self._changed.set()
 
     def _hear(self, sender: str) -> None:
@@ -139,35 +138,37 @@ class Listener:
             with suppress(TimeoutError):
                 async with asyncio.timeout(WATCHDOG_S):
                     await self._to_tell.wait()
-            if self._apart != APART_S:
+            if self._apart != APART_S and not session.closed:
                 await asyncio.sleep(self._apart)
             news = self._to_tell.is_set()
             self._to_tell.clear()
             try:
-                await session.run([self._message(news)], _DEADLINE_S)
+                await session.run([self._message if news else _STILL_THERE], _DEADLINE_S)
             except StoreError:
                 self._to_tell.set()
                 raise
             await asyncio.sleep(APART_S)
 
-    def _message(self, news: bool) -> Step:
-        if not news:
-            return step(STATEMENTS.clock)
-        return step(STATEMENTS.notify, channel=self._channel, sender=self._me)
-
 
 class Poller:
-    """Asks how far the server's transactions have come, where a pooler forbids to listen."""
+    """Asks how far the server's transactions have come, where a pooler forbids to listen.
+
+    Others may be able to listen all the same, so it tells them.
+    """
 
     FIRST_DELAY_S = 0.1
     LAST_DELAY_S = 1.0
     GROWTH = 1.5
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, schema: str) -> None:
         self._pool = pool
+        self._news = News()
+        self._message = _message(schema, secrets.token_hex(8))
+        self._to_tell = asyncio.Event()
         self._closed = asyncio.Event()
         self._seen: int | None = None
         self._delay = self.FIRST_DELAY_S
+        self._task = asyncio.create_task(self._tell(), name="cloaca-teller")
 
     async def wait(self) -> None:
         while not self._closed.is_set():
@@ -185,10 +186,36 @@ class Poller:
         return bool(before != newest)
 
     def wrote(self, steps: Sequence[Step]) -> None:
-        """Who polls finds it."""
+        if self._news.is_in(steps):
+            self._to_tell.set()
 
     def set_contended(self, *, contended: bool) -> None:
         """Changes nothing."""
 
     async def close(self) -> None:
         self._closed.set()
+        await _ended(self._task)
+
+    async def _tell(self) -> None:
+        while True:
+            await self._to_tell.wait()
+            self._to_tell.clear()
+            try:
+                await self._pool.run([self._message])
+            except StoreError:
+                self._to_tell.set()
+            await asyncio.sleep(self.FIRST_DELAY_S)
+
+
+def _channel(schema: str) -> str:
+    """A hash: the name of a channel may not be longer than that of a schema."""
+    return f"cloaca_{blake2b(schema.encode(), digest_size=8).hexdigest()}"
+
+
+def _message(schema: str, sender: str) -> Step:
+    return step(STATEMENTS.notify, channel=_channel(schema), sender=sender)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])

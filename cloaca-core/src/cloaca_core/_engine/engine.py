@@ -12,7 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core._engine.active_run import ActiveRun
 from cloaca_core._engine.admission import Admission, Request
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("cloaca.engine")
 
 CLOSED = "the runner has been shut down"
+LEAVING: Final = 1.0
+"""Seconds over the grace period that a shutdown gives a database to take back what is owned."""
 
 
 class Engine:
@@ -145,9 +147,10 @@ class Engine:
         for each in reversed(self._loops):
             await each.stop()
         try:
-            await self._store.unregister(self._lease.runner_id)
-        except StoreError as error:
-            reason = "shutdown: runs are left to be taken over: %s"
+            async with asyncio.timeout(LEAVING):
+                await self._store.unregister(self._lease.runner_id)
+        except (StoreError, TimeoutError) as error:
+            reason = "shutdown: runs are left to be taken over: %r"
             log.warning(reason, error, extra=self._own_ids())
 
     async def pause(self) -> None:
