@@ -14,6 +14,7 @@ from dev import (
     generate as generating,
     package as packaging,
     scrub as scrubbing,
+    services,
     smoke as smoking,
     testing,
 )
@@ -42,7 +43,7 @@ def package(_: Context, backend: str | None = None) -> None:
 @task(
     name="test",
     help={
-        "backend": "the backend to test on: sqlite",
+        "backend": "test on this backend only: sqlite or postgres",
         "file": "one file or folder of python-tests",
         "k": "only tests that match, as pytest's -k",
         "all-pythons": "everything on every Python that is installed",
@@ -79,7 +80,7 @@ def scrub(_: Context, deep: bool = False, placeholders: bool = False) -> None:
         scrubbing.scrub(deep=deep, placeholders=placeholders)
 
 
-@task(name="debug-env", help={"backend": "sqlite (the default) or postgres"})
+@task(name="debug-env", help={"backend": "sqlite (the default), postgres or all"})
 def debug_env(_: Context, backend: str = "sqlite") -> None:
     """Make debug-env-<backend>/ with the wheels installed, to look around in."""
     with readable_failures():
@@ -107,4 +108,33 @@ def check(_: Context) -> None:
         checks.check()
 
 
+@task
+def up(_: Context) -> None:
+    """Start a PostgreSQL that stays up, by docker compose or else from this machine's programs."""
+    with readable_failures():
+        services.up()
+
+
+@task
+def down(_: Context) -> None:
+    """Stop it and remove what it holds."""
+    with readable_failures():
+        services.down()
+
+
+@task
+def reset(_: Context) -> None:
+    """Drop its databases and make the usual one anew."""
+    with readable_failures():
+        services.reset()
+
+
+@task
+def status(_: Context) -> None:
+    """Say what is up."""
+    with readable_failures():
+        services.status()
+
+
 namespace = Collection(generate, package, run_tests, smoke, scrub, debug_env, demo, bench, check)
+namespace.add_collection(Collection("services", up, down, reset, status))

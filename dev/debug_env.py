@@ -6,13 +6,14 @@ import shutil
 
 from dev.console import say, step
 from dev.package import package
-from dev.project import ROOT, backend_named
+from dev.project import ALL, ROOT, backend_named
 from dev.sandbox import Sandbox
 
 
 def debug_env(backend: str = "sqlite") -> None:
     """Make ``debug-env-<backend>/`` anew and say how to start its Python."""
-    folder = ROOT / f"debug-env-{backend_named(backend).backend}"
+    known = backend if backend == ALL else backend_named(backend).backend
+    folder = ROOT / f"debug-env-{known}"
     package(backend)
     step(f"making {folder.name}")
     shutil.rmtree(folder, ignore_errors=True)

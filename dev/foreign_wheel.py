@@ -1,4 +1,4 @@
-"""Wheels that nobody built: a backend of another version, with a broken driver, by a stranger.
+"""Wheels that nobody built: a backend of another version, broken, a shell, by a stranger.
 
 Smoke and the dispatcher's tests install them beside the real ones to see what is said about
 them. They are written directly, since the format is a zip file with three files of metadata.
@@ -24,7 +24,7 @@ class Backend:
     name = {name!r}
     schemes = {schemes!r}
     version = __version__
-    unusable_reason = None
+    unusable_reason = {unusable_reason!r}
 
     def check_url(self, url):
         pass
@@ -65,9 +65,10 @@ def backend_wheel(
     schemes: tuple[str, ...] = (),
     wheel_version: str | None = None,
     before: str = "",
+    unusable_reason: str | None = None,
     entry: bool = False,
 ) -> ForeignWheel:
-    """A backend that says it can work; the code ``before`` runs when it is imported.
+    """A backend that says it can work, or why not; ``before`` is run when it is imported.
 
     With ``entry`` it is a third party's: found through an entry point per scheme.
     """
@@ -80,7 +81,11 @@ def backend_wheel(
         version=number,
         sources={
             f"{package}/__init__.py": _BACKEND.format(
-                before=before, package=package, name=backend, schemes=opens
+                before=before,
+                package=package,
+                name=backend,
+                schemes=opens,
+                unusable_reason=unusable_reason,
             ),
             f"{package}/_version.py": f'__version__ = "{number}"\n',
         },

@@ -75,10 +75,9 @@ POSTGRES = Distribution(
     name="cloaca-postgres",
     kind="backend",
     summary="The PostgreSQL backend of cloaca",
+    third_party=("psycopg[binary]>=3.2",),
     backend="postgres",
     schemes=("postgresql", "postgres"),
-    shell_reason="In this version it is a shell: it installs and imports, and says that it cannot\n"
-    "work with PostgreSQL yet when it is asked to open a database.",
 )
 DOOR = Distribution(
     name="cloaca",
@@ -88,6 +87,8 @@ DOOR = Distribution(
 
 DISTRIBUTIONS = (DOOR, CORE, SQLITE, POSTGRES)
 BACKENDS = tuple(each for each in DISTRIBUTIONS if each.kind == "backend")
+ALL = "all"
+"""The extra that brings every backend."""
 
 
 def version() -> str:
@@ -116,8 +117,8 @@ def backend_named(name: str) -> Distribution:
 
 
 def distributions_for(backend: str | None) -> tuple[Distribution, ...]:
-    """All distributions, or those that a program on this backend installs."""
-    if backend is None:
+    """All distributions, or those that a program on this backend (or on all) installs."""
+    if backend in (None, ALL):
         return DISTRIBUTIONS
     return (DOOR, CORE, backend_named(backend))
 
@@ -131,4 +132,4 @@ def requirements_of(distribution: Distribution) -> list[str]:
 def extras() -> dict[str, list[str]]:
     """The door's extras: one per backend, and all of them together."""
     by_backend = {each.backend: [f"{each.name}=={version()}"] for each in BACKENDS}
-    return by_backend | {"all": [pin for pins in by_backend.values() for pin in pins]}
+    return by_backend | {ALL: [pin for pins in by_backend.values() for pin in pins]}

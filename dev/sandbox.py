@@ -53,6 +53,10 @@ class Sandbox:
         """Install packages from the index; ``alone`` without what they require in turn."""
         run([*self._pip(), *(["--no-deps"] if alone else []), *requirements], quiet=True)
 
+    def remove(self, package: str) -> None:
+        """Take a package out, whoever requires it."""
+        run([*_uv("pip"), "uninstall", "--python", self.python, package], quiet=True)
+
     def install_for(self, backend: str) -> None:
         """Install everything that a program on this backend installs."""
         wanted = distributions_for(backend)

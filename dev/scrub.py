@@ -1,4 +1,4 @@
-"""What tasks leave behind, and its removal.
+"""What tasks leave behind, and its removal: files, and database servers that nobody keeps.
 
 Never touches ``.backups``: what lies there was typed by a person.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from dev import generate
+from dev import cluster, generate, services
 from dev.bootstrap import VENV
 from dev.console import say, step
 from dev.project import DIST, REPORTS, ROOT
@@ -23,10 +23,12 @@ _CACHES = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "*.egg-
 def scrub(*, deep: bool = False, placeholders: bool = False) -> None:
     """Remove environments, artefacts and caches; put generated files back, or stubs in place."""
     step("removing environments, artefacts and caches")
+    for path in cluster.sweep(Path(tempfile.gettempdir())):
+        say(f"  ended a server that nobody kept: {path.name}")
+    if deep:
+        services.down()
     for path in [*_leftovers(), *(_deep_leftovers() if deep else ())]:
         _remove(path)
-    if deep:
-        _remove_service_volumes()
     if placeholders:
         generate.placeholders()
     else:
@@ -60,14 +62,3 @@ def _remove(path: Path) -> None:
     else:
         path.unlink()
     say(f"  removed {path.relative_to(ROOT)}")
-
-
-def _remove_service_volumes() -> None:
-    """Remove the volumes of ``docker-compose.yaml``, where an engine is there at all."""
-    docker = shutil.which("docker")
-    if docker is None:
-        say("  no docker here, so no service volumes")
-        return
-    down = [docker, "compose", "down", "--volumes"]
-    done = subprocess.run(down, cwd=ROOT, capture_output=True, text=True, check=False)
-    say("  removed service volumes" if done.returncode == 0 else "  docker does not answer")

@@ -6,19 +6,23 @@ in ``python-tests/dispatcher``; here it is enough that it works, or says the rig
 
 from __future__ import annotations
 
+import secrets
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev import databases, postgres
 from dev.console import TaskFailed, say, step
 from dev.foreign_wheel import backend_wheel
 from dev.package import package
-from dev.project import CORE, DOOR, POSTGRES, SQLITE, version
+from dev.project import ALL, CORE, DOOR, SQLITE, version
 from dev.sandbox import Sandbox
 
 FIRST_WORKFLOW = """
+import os
 import cloaca
 
 with cloaca.WorkflowBuilder("greeting") as builder:
@@ -34,11 +38,11 @@ with cloaca.WorkflowBuilder("greeting") as builder:
         context.set("greeting", f"Hello, {context.get('name')}!")
         return context
 
-with cloaca.DefaultRunner("sqlite://smoke.db") as runner:
+with cloaca.DefaultRunner(os.environ["SMOKE_URL"]) as runner:
     result = runner.execute("greeting", cloaca.Context({"who": "smoke"}))
 print(result.status, result.final_context.get("greeting"))
 """
-SHOW = "import cloaca; print(cloaca.__version__, cloaca.__backend__, cloaca.hello_world())"
+SQLITE_URL = "sqlite://smoke.db"
 ASK = """
 import cloaca
 try:
@@ -50,13 +54,17 @@ except cloaca.BackendError as error:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What is installed, what is then run, and what it must print. ``backends`` it is about."""
+    """What is installed, what is then run, and what it must print. ``backends`` it is about.
+
+    With ``server`` the program gets a database on PostgreSQL, else a file.
+    """
 
     name: str
     install: Callable[[Sandbox], None]
     code: str
     expected: str
     backends: tuple[str, ...]
+    server: bool = False
 
 
 def smoke(backend: str | None = None) -> None:
@@ -66,11 +74,25 @@ def smoke(backend: str | None = None) -> None:
     if not chosen:
         raise TaskFailed(f"no situation is about the backend {backend!r}")
     step(f"trying {len(chosen)} installations in empty environments")
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        problems = [problem for problem in pool.map(_try, chosen) if problem]
+    with _database_for(chosen) as url, ThreadPoolExecutor(max_workers=2) as pool:
+        tried = pool.map(_try, chosen, [url if each.server else SQLITE_URL for each in chosen])
+        problems = [problem for problem in tried if problem]
     if problems:
         raise TaskFailed("\n".join(problems))
     say(f"{len(chosen)} installations work as they should")
+
+
+@contextmanager
+def _database_for(chosen: Sequence[Situation]) -> Iterator[str]:
+    """An empty database on PostgreSQL, if one of these needs it."""
+    if not any(each.server for each in chosen):
+        yield ""
+        return
+    with (
+        postgres.server() as server,
+        databases.temporary(server, f"cloaca_smoke_{secrets.token_hex(8)}") as url,
+    ):
+        yield url
 
 
 def situations() -> Sequence[Situation]:
@@ -85,6 +107,14 @@ def situations() -> Sequence[Situation]:
             ("sqlite",),
         ),
         Situation(
+            "postgres alone runs a workflow",
+            lambda box: box.install_for("postgres"),
+            FIRST_WORKFLOW,
+            "Completed Hello, smoke!",
+            ("postgres",),
+            server=True,
+        ),
+        Situation(
             "no backend: import works, the error says what to install",
             lambda box: box.install(f"{DOOR.name}=={here}", third_party=CORE.third_party),
             ASK,
@@ -92,18 +122,26 @@ def situations() -> Sequence[Situation]:
             ("sqlite", "postgres"),
         ),
         Situation(
-            "both backends: the one that can work is used",
-            _install_both,
-            SHOW,
-            f"{here} sqlite Hello from Cloaca backend!",
+            "both backends: none is preferred",
+            lambda box: box.install_for(ALL),
+            ASK,
+            "AmbiguousBackendError Multiple backends installed: postgres, sqlite",
             ("sqlite", "postgres"),
         ),
         Situation(
-            "the postgres shell alone is not usable and says so",
-            lambda box: box.install_for("postgres"),
-            ASK,
-            "cannot work with PostgreSQL yet",
+            "both backends: the URL of a file means SQLite",
+            lambda box: box.install_for(ALL),
+            FIRST_WORKFLOW,
+            "Completed Hello, smoke!",
+            ("sqlite",),
+        ),
+        Situation(
+            "both backends: the URL of a server means PostgreSQL",
+            lambda box: box.install_for(ALL),
+            FIRST_WORKFLOW,
+            "Completed Hello, smoke!",
             ("postgres",),
+            server=True,
         ),
         Situation(
             "a backend of another version is named as such",
@@ -115,26 +153,18 @@ def situations() -> Sequence[Situation]:
     )
 
 
-def _install_both(box: Sandbox) -> None:
-    box.install(f"{DOOR.name}[all]=={version()}", third_party=_third_party())
-
-
 def _install_mismatch(box: Sandbox) -> None:
     box.install(f"{DOOR.name}=={version()}", third_party=CORE.third_party)
     other = backend_wheel("sqlite", wheel_version="0.0.1").write(box.folder / "other")
     box.install(f"{SQLITE.name}==0.0.1", folder=other.parent)
 
 
-def _third_party() -> list[str]:
-    return [*CORE.third_party, *SQLITE.third_party, *POSTGRES.third_party]
-
-
-def _try(situation: Situation) -> str:
+def _try(situation: Situation, url: str) -> str:
     """Empty when the situation is as it should be, else what was printed instead."""
     with tempfile.TemporaryDirectory(prefix="cloaca-smoke-") as name:
         box = Sandbox(Path(name) / "environment").create()
         situation.install(box)
-        done = box.run(situation.code)
+        done = box.run(situation.code, SMOKE_URL=url)
     if done.returncode == 0 and situation.expected in done.stdout:
         say(f"  ok: {situation.name}")
         return ""

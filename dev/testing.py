@@ -1,36 +1,44 @@
 """The tests, run against the built wheels in environments made for this run alone.
 
-The suites (unit, conformance, …) run once, on the project's least Python. Each numbered scenario
-is a process of its own with a clean folder, there and on the newest Python that is installed.
-Environments, databases and logs lie in one temporary folder, which is gone afterwards.
+Each numbered scenario is a process of its own, with a clean folder, on every backend, on the
+project's least and on the newest installed Python. The suites run on the least one: those of
+EACH on every backend, those of ONCE where all backends are installed together. Environments,
+databases, the private PostgreSQL and logs are gone afterwards.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev import interpreters, junit
+from dev import interpreters, junit, postgres
 from dev.console import TaskFailed, environment, run, say, step
+from dev.databases import masked
 from dev.interpreters import Interpreter
 from dev.junit import Counts
 from dev.package import package
-from dev.project import PYTHON_LEAST, REPORTS, ROOT, TESTS, backend_named
+from dev.postgres_programs import VARIABLE
+from dev.project import ALL, BACKENDS, POSTGRES, PYTHON_LEAST, REPORTS, ROOT, TESTS, backend_named
 from dev.sandbox import Sandbox
 
-SUITES = ("process", "conformance", "model", "unit", "dispatcher", "packaging")
+# In the order in which they take longest.
+EACH = ("process", "model")
+ONCE = ("dispatcher", "conformance", "packaging", "unit")
 WORKERS = 2
 # A process that is still running then has hung; single tests have a shorter limit of their own.
 JOB_SECONDS = 480
 _NO_TESTS = 5
+_MARK = re.compile(r'^pytestmark = pytest\.mark\.backend\("(\w+)"', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One environment: an interpreter with one backend's wheels."""
+    """One environment: an interpreter with one backend's wheels, or with ``all``."""
 
     interpreter: Interpreter
     backend: str
@@ -58,10 +66,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of pytest, in a process and a folder of its own."""
+    """One run of pytest, in a process and a folder of its own; on no backend, if not on one."""
 
     target: Target
     path: Path
+    backend: str | None
 
     @property
     def name(self) -> str:
@@ -85,10 +94,10 @@ def test(wanted: Wanted) -> Counts:
     """Build, install, run, report; fails when a test did, or when there was none."""
     jobs = plan(wanted, interpreters.installed())
     package()
-    with tempfile.TemporaryDirectory(prefix="cloaca-test-") as name:
+    with tempfile.TemporaryDirectory(prefix="cloaca-test-") as name, _server_for(jobs) as settings:
         folder = Path(name)
         pythons = _environments(folder, list(dict.fromkeys(job.target for job in jobs)))
-        outcomes = _run_all(jobs, pythons, folder, wanted.expression)
+        outcomes = _run_all(jobs, pythons, folder, settings, wanted.expression)
         junit.merge(
             [(f"{each.job.target.name} {each.job.name}", each.report) for each in outcomes],
             REPORTS / "junit.xml",
@@ -96,28 +105,77 @@ def test(wanted: Wanted) -> Counts:
     return _conclude(outcomes)
 
 
+@contextmanager
+def _server_for(jobs: Sequence[Job]) -> Iterator[Mapping[str, str]]:
+    """What tells the tests of a PostgreSQL that is there for this run, if any of them needs it."""
+    if all(job.target.backend not in (POSTGRES.backend, ALL) for job in jobs):
+        yield {}
+        return
+    step("finding a PostgreSQL")
+    with postgres.server() as url:
+        say(f"  {masked(url)}")
+        yield {VARIABLE: url}
+
+
 # -- what to run ---------------------------------------------------------------------------------
 
 
 def plan(wanted: Wanted, found: Sequence[Interpreter]) -> list[Job]:
-    """The jobs, longest first. Pure but for listing the test files."""
-    targets = _targets(wanted.backend, found)
-    if wanted.file is not None:
-        chosen = targets if wanted.all_pythons else targets[:1]
-        return [Job(target, _test_file(wanted.file)) for target in chosen]
-    everywhere = targets if wanted.all_pythons else targets[:1]
-    suites = [Job(target, TESTS / suite) for suite in _suites() for target in everywhere]
-    ends = targets if wanted.all_pythons else list(dict.fromkeys([targets[0], targets[-1]]))
-    return suites + [Job(target, path) for path in scenarios() for target in ends]
-
-
-def _targets(backend: str | None, found: Sequence[Interpreter]) -> list[Target]:
-    name = backend or "sqlite"
-    if reason := backend_named(name).shell_reason:
-        raise TaskFailed(f"nothing to test on {name}. {' '.join(reason.split())}")
+    """The jobs, longest first. Pure but for looking at the test files."""
     if not found:
         raise TaskFailed(f"no working Python from {PYTHON_LEAST} on was found")
-    return [Target(interpreter, name) for interpreter in found]
+    names = _backends(wanted.backend)
+    pythons = list(found) if wanted.all_pythons else [found[0]]
+    if wanted.file is not None:
+        jobs = list(_jobs_of(_test_file(wanted.file), names, pythons))
+        if not jobs:
+            raise TaskFailed(f"--file {wanted.file!r} holds no test for {', '.join(names)}")
+        return jobs
+    ends = pythons if wanted.all_pythons else list(dict.fromkeys([found[0], found[-1]]))
+    jobs = [job for suite in _suites() for job in _jobs_of(TESTS / suite, names, pythons)]
+    return jobs + [job for path in scenarios() for job in _jobs_of(path, names, ends)]
+
+
+def _backends(wanted: str | None) -> list[str]:
+    """The one that was asked for, or all that can work in this version."""
+    if wanted is None:
+        return [each.backend for each in BACKENDS if not each.shell_reason]
+    if reason := backend_named(wanted).shell_reason:
+        raise TaskFailed(f"nothing to test on {wanted}. {' '.join(reason.split())}")
+    return [wanted]
+
+
+def _jobs_of(path: Path, backends: Sequence[str], pythons: Sequence[Interpreter]) -> Iterator[Job]:
+    suite = path.relative_to(TESTS).parts[:1]
+    jobs = _jobs_once if suite and suite[0] in ONCE else _jobs_on_each
+    return jobs(path, backends, pythons)
+
+
+def _jobs_on_each(
+    path: Path, backends: Sequence[str], pythons: Sequence[Interpreter]
+) -> Iterator[Job]:
+    """A job per backend, with that one alone installed; but for a file that belongs to another."""
+    only = _belongs_to(path)
+    for backend in backends:
+        if only in (None, backend):
+            yield from (Job(Target(each, backend), path, backend) for each in pythons)
+
+
+def _jobs_once(
+    path: Path, backends: Sequence[str], pythons: Sequence[Interpreter]
+) -> Iterator[Job]:
+    """A job for all backends. SQLite alone does where no other is tested; they all need it."""
+    narrowed = backends[0] if len(backends) == 1 else None
+    installed = "sqlite" if narrowed == "sqlite" else ALL
+    yield from (Job(Target(each, installed), path, narrowed) for each in pythons)
+
+
+def _belongs_to(path: Path) -> str | None:
+    """The backend that all of a file is marked for: on another one it would hold no test."""
+    if path.is_dir():
+        return None
+    found = _MARK.search(path.read_text(encoding="utf-8"))
+    return found[1] if found else None
 
 
 def _test_file(name: str) -> Path:
@@ -131,7 +189,7 @@ def _test_file(name: str) -> Path:
 
 def _suites() -> Iterator[str]:
     """Those suites that hold a test."""
-    return (suite for suite in SUITES if any((TESTS / suite).rglob("test_*.py")))
+    return (suite for suite in EACH + ONCE if any((TESTS / suite).rglob("test_*.py")))
 
 
 def scenarios() -> list[Path]:
@@ -166,14 +224,23 @@ def _filled(folder: Path, target: Target) -> Path:
 
 
 def _run_all(
-    jobs: Sequence[Job], pythons: dict[Target, Path], folder: Path, expression: str | None
+    jobs: Sequence[Job],
+    pythons: dict[Target, Path],
+    folder: Path,
+    settings: Mapping[str, str],
+    expression: str | None,
 ) -> list[Outcome]:
     step(f"running {len(jobs)} test processes, {WORKERS} at a time")
     running: set[subprocess.Popen[bytes]] = set()
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         futures = [
             pool.submit(
-                _run_job, job, pythons[job.target], folder / f"job-{number}", expression, running
+                _run_job,
+                job,
+                _pytest(job, pythons[job.target], folder / f"job-{number}", expression),
+                folder / f"job-{number}",
+                _settings(job, settings),
+                running,
             )
             for number, job in enumerate(jobs)
         ]
@@ -186,11 +253,18 @@ def _run_all(
             raise
 
 
+def _settings(job: Job, common: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a job; what the person's own shell says of a backend is not asked."""
+    chosen = {} if job.backend is None else {"CLOACA_TEST_BACKEND": job.backend}
+    kept = {key: text for key, text in environment().items() if key != "CLOACA_TEST_BACKEND"}
+    return kept | dict(common) | chosen
+
+
 def _run_job(
     job: Job,
-    python: Path,
+    command: Sequence[str],
     folder: Path,
-    expression: str | None,
+    settings: Mapping[str, str],
     running: set[subprocess.Popen[bytes]],
 ) -> Outcome:
     folder.mkdir()
@@ -198,9 +272,9 @@ def _run_job(
     started = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            _pytest(job, python, folder, expression),
+            command,
             cwd=folder,
-            env=environment({"CLOACA_TEST_BACKEND": job.target.backend}),
+            env=settings,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -217,7 +291,7 @@ def _run_job(
         time.monotonic() - started,
         report,
         log.read_text(encoding="utf-8", errors="replace"),
-        _problem(code, counts, filtered=expression is not None),
+        _problem(code, counts, filtered="-k" in command),
     )
 
 

@@ -1,33 +1,122 @@
-"""What every test can ask for: the backend that this run is on, and a database of its own."""
+"""What every test can ask for: the backend that this run is on, and a database of its own.
+
+A test that is about one backend's own matters, a file or a server, says so with
+``@pytest.mark.backend(name, reason=…)`` and is deselected on the other. In the folders of tests
+that need a backend's package, a file named after a backend is collected only on that one.
+"""
 
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
+from own_database import OwnDatabases, PostgresSchemas, SqliteFiles
 
 import cloaca
+from dev import databases, postgres
+
+BACKENDS = ("sqlite", "postgres")
+NAMED_AFTER_BACKENDS = ("conformance", "unit")
+NewUrl: TypeAlias = Callable[[], str]
+
+
+# -- which tests ---------------------------------------------------------------------------------
+
+
+def chosen_backend() -> str | None:
+    """The one that this run is on; None means no narrowing, with SQLite as the default."""
+    return os.environ.get("CLOACA_TEST_BACKEND")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out files of a backend that this run is not on, and that need not be installed."""
+    chosen = chosen_backend()
+    if chosen is None or collection_path.parent.name not in NAMED_AFTER_BACKENDS:
+        return None
+    others = tuple(f"test_{name}" for name in BACKENDS if name != chosen)
+    return collection_path.name.startswith(others) or None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what belongs to another backend; pytest counts and reports it as such."""
+    chosen = chosen_backend() or "sqlite"
+    elsewhere = [item for item in items if not _belongs_to(item, chosen)]
+    if elsewhere:
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in elsewhere]
+
+
+def _belongs_to(item: pytest.Item, chosen: str) -> bool:
+    return all(_named(*mark.args, **mark.kwargs) == chosen for mark in item.iter_markers("backend"))
+
+
+def _named(name: str, *, reason: str) -> str:
+    """What the marker says; without a reason it is an error."""
+    if name not in BACKENDS:
+        raise pytest.UsageError(f"backend({name!r}, reason={reason!r}): none of {BACKENDS}")
+    return name
+
+
+# -- a database ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
 def backend_name() -> str:
     """The backend under test, as ``invoke test --backend`` names it."""
-    return os.environ.get("CLOACA_TEST_BACKEND", "sqlite")
+    return chosen_backend() or "sqlite"
 
 
-def url_in(folder: Path, backend: str) -> str:
-    """A URL of a database that does not exist yet."""
-    assert backend == "sqlite"
-    return f"sqlite:///{folder / 'test.db'}"
+@pytest.fixture(scope="session")
+def postgres_database() -> Iterator[str]:
+    """The URL of a database that this run of pytest has for itself, on whatever server there is."""
+    if chosen_backend() == "sqlite":
+        pytest.skip("this run was narrowed to SQLite, so there need be no PostgreSQL")
+    with postgres.server() as server:
+        name = f"cloaca_test_{secrets.token_hex(8)}"
+        with databases.temporary(server, name) as url:
+            yield url
 
 
 @pytest.fixture
-def database_url(backend_name: str, tmp_path: Path) -> str:
+def postgres_url(postgres_database: str) -> str:
+    """A URL of an empty database on PostgreSQL, whatever backend the run is on."""
+    return PostgresSchemas(postgres_database).new()
+
+
+@pytest.fixture(scope="session")
+def databases_in(
+    backend_name: str, request: pytest.FixtureRequest
+) -> Callable[[Path], OwnDatabases]:
+    """Where databases come from, those that are files in a given folder."""
+    if backend_name == "sqlite":
+        return SqliteFiles
+    schemas = PostgresSchemas(request.getfixturevalue("postgres_database"))
+    return lambda folder: schemas
+
+
+@pytest.fixture
+def own_databases(databases_in: Callable[[Path], OwnDatabases], tmp_path: Path) -> OwnDatabases:
+    """Where this test gets its databases."""
+    return databases_in(tmp_path)
+
+
+@pytest.fixture
+def new_database_url(own_databases: OwnDatabases) -> NewUrl:
+    """Gives a URL of an empty database at each call, for a test that needs several."""
+    return own_databases.new
+
+
+@pytest.fixture
+def database_url(new_database_url: NewUrl) -> str:
     """A URL of an empty database that no other test uses; it is removed with the run."""
-    return url_in(tmp_path, backend_name)
+    return new_database_url()
+
+
+# -- runners -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -54,9 +143,9 @@ def runner(open_runner: Callable[..., cloaca.DefaultRunner]) -> cloaca.DefaultRu
 
 @pytest.fixture(scope="module")
 def shared_runner(
-    backend_name: str, tmp_path_factory: pytest.TempPathFactory
+    databases_in: Callable[[Path], OwnDatabases], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[cloaca.DefaultRunner]:
     """One runner for a whole file, where a database for each row would only cost time."""
-    url = url_in(tmp_path_factory.mktemp("shared"), backend_name)
+    url = databases_in(tmp_path_factory.mktemp("shared")).new()
     with cloaca.DefaultRunner(url) as runner:
         yield runner

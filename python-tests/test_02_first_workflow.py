@@ -109,6 +109,7 @@ def test_a_workflow_that_is_registered_later_can_be_run(runner: cloaca.DefaultRu
     assert runner.execute("late").final_context.to_dict() == {"late": True}
 
 
+@pytest.mark.backend("sqlite", reason="only SQLite has databases in memory")
 @pytest.mark.parametrize("url", [":memory:", "sqlite://:memory:", "sqlite:///:memory:"])
 def test_a_database_in_memory_needs_no_file(url: str) -> None:
     greeting()

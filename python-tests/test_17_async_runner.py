@@ -224,6 +224,7 @@ async def test_a_closed_runner_is_not_entered_again(database_url: str) -> None:
         await runner.__aenter__()
 
 
+@pytest.mark.backend("sqlite", reason="its database is a file")
 async def test_a_bad_database_raises_on_entering_which_may_be_tried_again(tmp_path: Path) -> None:
     place = tmp_path / "work.db"
     place.mkdir()

@@ -51,6 +51,7 @@ def test_the_defaults() -> None:
     assert repr(config).startswith("DefaultRunnerConfig(max_concurrent_tasks=4, ")
 
 
+@pytest.mark.backend("sqlite", reason="PostgreSQL's pool is wider")
 def test_with_sqlite_alone_the_pool_has_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOACA_BACKEND", "sqlite")
     assert cloaca.DefaultRunnerConfig().db_pool_size == 1

@@ -61,7 +61,9 @@ def test_after_shutdown_every_call_says_so(open_runner: OpenRunner) -> None:
         assert isinstance(caught.value, ValueError)
 
 
-def test_shutdown_can_be_called_again_and_from_many_threads(open_runner: OpenRunner) -> None:
+def test_shutdown_can_be_called_again_and_from_many_threads(
+    open_runner: OpenRunner, backend_name: str
+) -> None:
     runner = open_runner()
     failed: list[BaseException] = []
 
@@ -78,7 +80,7 @@ def test_shutdown_can_be_called_again_and_from_many_threads(open_runner: OpenRun
         thread.join(WAIT)
     runner.shutdown()
     assert failed == []
-    assert repr(runner) == "DefaultRunner(sqlite, closed)"
+    assert repr(runner) == f"DefaultRunner({backend_name}, closed)"
 
 
 def test_leaving_the_block_shuts_down_also_on_an_error(database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""23: a database that cannot be used is refused by name when it is opened, and left as it is."""
+"""23: a file that cannot be used is refused by name when it is opened, and left as it is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import cloaca
+
+pytestmark = pytest.mark.backend("sqlite", reason="all of it is about files")
 
 
 def make(path: Path, *statements: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -139,14 +139,15 @@ runner.shutdown()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
-def test_a_forked_child_can_open_its_own(database_url: str, tmp_path: Path) -> None:
+def test_a_forked_child_can_open_its_own(new_database_url: Callable[[], str]) -> None:
     program = f"""
 warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of any fork with threads
 runner = cloaca.DefaultRunner(sys.argv[1])
 pid = os.fork()
 if pid == 0:
-    # Of another file: POSIX locks of the parent's would be lost when the child closes its.
-    with cloaca.DefaultRunner({f"sqlite:///{tmp_path / 'child.db'}"!r}) as own:
+    # Another database: were it the parent's file, its POSIX locks would be lost when the child
+    # closes that.
+    with cloaca.DefaultRunner({new_database_url()!r}) as own:
         status = own.execute("quick").status
     os._exit(0 if status == "Completed" else 1)
 _, status = os.waitpid(pid, 0)
@@ -154,7 +155,7 @@ print("child", os.waitstatus_to_exitcode(status))
 print("parent", runner.execute("quick").status)
 runner.shutdown()
 """
-    ends_well(program, database_url, output="child 0\nparent Completed\n")
+    ends_well(program, new_database_url(), output="child 0\nparent Completed\n")
 
 
 def test_ctrl_c_ends_the_wait_and_not_the_run(database_url: str) -> None:

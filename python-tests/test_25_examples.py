@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.backend("sqlite", reason="the programs keep what they do in a file")
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 PRINTS = {

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.backend("sqlite", reason="the program keeps what it does in a file")
+
 README = Path(__file__).resolve().parent.parent / "README.md"
 PROGRAMS = re.findall(r"(?ms)^```python\n(.*?)^```$", README.read_text("utf-8"))
 

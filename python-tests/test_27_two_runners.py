@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import pytest
 
 import cloaca
 
 ONE_BODY = 1
+NewUrl: TypeAlias = Callable[[], str]
 
 
 @pytest.fixture
-def runners(tmp_path: Path) -> Iterator[tuple[cloaca.DefaultRunner, cloaca.DefaultRunner]]:
-    """Two runners on two files, with one thread for bodies each."""
+def runners(
+    new_database_url: NewUrl,
+) -> Iterator[tuple[cloaca.DefaultRunner, cloaca.DefaultRunner]]:
+    """Two runners on two databases, with one thread for bodies each."""
     config = cloaca.DefaultRunnerConfig(max_concurrent_tasks=ONE_BODY)
     with (
-        cloaca.DefaultRunner(f"sqlite:///{tmp_path / 'a.db'}", config=config) as first,
-        cloaca.DefaultRunner(f"sqlite:///{tmp_path / 'b.db'}", config=config) as second,
+        cloaca.DefaultRunner(new_database_url(), config=config) as first,
+        cloaca.DefaultRunner(new_database_url(), config=config) as second,
     ):
         yield first, second
 
@@ -104,7 +107,7 @@ def test_a_runner_id_is_used_once(database_url: str) -> None:
 
 
 def test_a_body_may_open_and_close_a_runner_of_its_own(
-    runners: tuple[cloaca.DefaultRunner, cloaca.DefaultRunner], tmp_path: Path
+    runners: tuple[cloaca.DefaultRunner, cloaca.DefaultRunner], new_database_url: NewUrl
 ) -> None:
     """Only the runner that runs the body would wait for itself."""
     first, _ = runners
@@ -115,7 +118,7 @@ def test_a_body_may_open_and_close_a_runner_of_its_own(
 
         @cloaca.task(retry_attempts=1)
         def ask(context: cloaca.Context) -> None:
-            with cloaca.DefaultRunner(f"sqlite:///{tmp_path / 'own.db'}") as own:
+            with cloaca.DefaultRunner(new_database_url()) as own:
                 context.set("inside", own.execute("inner").final_context["inside"])
 
     assert first.execute("outer").final_context.to_dict() == {"inside": True}

@@ -1,13 +1,14 @@
 """Which backend a program gets, in every state that its installation can be in.
 
-Each test has a virtual environment with the built wheels; backends that must misbehave, or be
-there beside SQLite, are wheels written for the purpose.
+Each test has a virtual environment with the built wheels; backends that must misbehave are
+wheels written for the purpose.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
@@ -85,18 +86,44 @@ def install(tmp_path_factory: pytest.TempPathFactory) -> Install:
 
 # -- one usable backend --------------------------------------------------------------------------
 
+each_backend = pytest.mark.parametrize(
+    ("ours", "module"),
+    [(SQLITE, "cloaca_sqlite"), (POSTGRES, "cloaca_postgres")],
+    ids=("sqlite", "postgres"),
+)
+
 
 @pytest.fixture(scope="module")
-def sqlite_only(install: Install) -> Installation:
-    return install(SQLITE)
+def alone(install: Install) -> Callable[[Distribution], Installation]:
+    """An installation of one backend, the same for every test of it."""
+    return cache(install)
 
 
-def test_the_one_usable_backend_is_named(sqlite_only: Installation) -> None:
-    assert sqlite_only.ask("[cloaca.__backend__, cloaca.get_backend()]") == ["sqlite", "sqlite"]
+@pytest.fixture(scope="module")
+def sqlite_only(alone: Callable[[Distribution], Installation]) -> Installation:
+    return alone(SQLITE)
 
 
-def test_it_is_listed_with_its_version(sqlite_only: Installation) -> None:
-    assert sqlite_only.installed() == {"sqlite": (HERE, True, "")}
+@each_backend
+def test_the_one_usable_backend_is_named(
+    alone: Callable[[Distribution], Installation], ours: Distribution, module: str
+) -> None:
+    asked = alone(ours).ask("[cloaca.__backend__, cloaca.get_backend()]")
+    assert asked == [ours.backend, ours.backend]
+
+
+@each_backend
+def test_it_is_listed_with_its_version(
+    alone: Callable[[Distribution], Installation], ours: Distribution, module: str
+) -> None:
+    assert alone(ours).installed() == {ours.backend: (HERE, True, "")}
+
+
+@each_backend
+def test_importing_cloaca_does_not_import_the_backend(
+    alone: Callable[[Distribution], Installation], ours: Distribution, module: str
+) -> None:
+    assert alone(ours).ask(f"{module!r} in __import__('sys').modules") is False
 
 
 def test_a_backend_that_is_not_installed_is_named_with_its_pinned_command(
@@ -115,10 +142,6 @@ def test_a_scheme_that_nobody_opens_is_refused_without_echoing_the_url(
     assert kind == "BackendNotFoundError"
     assert "'mysql'" in message
     assert "secret" not in message
-
-
-def test_importing_cloaca_does_not_import_the_backend(sqlite_only: Installation) -> None:
-    assert sqlite_only.ask("'cloaca_sqlite' in __import__('sys').modules") is False
 
 
 # -- none ----------------------------------------------------------------------------------------
@@ -161,7 +184,7 @@ def test_forcing_a_backend_that_is_not_installed_says_so(no_backend: Installatio
 
 @pytest.fixture(scope="module")
 def two_usable(install: Install) -> Installation:
-    return install(SQLITE, foreign=(backend_wheel("postgres", schemes=("postgresql",)),))
+    return install(SQLITE, POSTGRES)
 
 
 def test_two_usable_backends_leave_the_choice_open(two_usable: Installation) -> None:
@@ -178,6 +201,7 @@ def test_two_usable_backends_leave_the_choice_open(two_usable: Installation) -> 
         ("sqlite://work.db", "sqlite"),
         (":memory:", "sqlite"),
         ("postgresql://localhost/work", "postgres"),
+        ("postgres://localhost/work", "postgres"),
     ],
 )
 def test_the_scheme_of_the_url_decides(two_usable: Installation, url: str, expected: str) -> None:
@@ -207,35 +231,86 @@ def test_a_forced_name_that_is_no_backend_is_refused(two_usable: Installation) -
     assert "postgres, sqlite" in message
 
 
+TWO_AT_ONCE = """
+import json, os, threading
+import cloaca
+
+# Neither body goes on before the other one is there too.
+meet = threading.Barrier(2, timeout=30)
+with cloaca.WorkflowBuilder("meeting"):
+    @cloaca.task
+    def arrive(context):
+        meet.wait()
+        context["arrived"] = True
+
+with (
+    cloaca.DefaultRunner("sqlite://work.db") as here,
+    cloaca.DefaultRunner(os.environ["POSTGRES"]) as there,
+):
+    handles = [runner.submit("meeting") for runner in (here, there)]
+    contexts = [handle.result(30).final_context.to_dict() for handle in handles]
+    listed = [[run.id for run in runner.list_runs()] for runner in (here, there)]
+    own = [[handle.id] for handle in handles]
+    print(json.dumps([contexts, listed == own, [repr(here), repr(there)]]))
+"""
+
+
+def test_runners_on_two_backends_work_at_once_in_one_process(
+    two_usable: Installation, postgres_url: str
+) -> None:
+    done = two_usable.box.run(TWO_AT_ONCE, POSTGRES=postgres_url)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    contexts, only_their_own, shown = json.loads(done.stdout)
+    assert contexts == [{"arrived": True}] * 2
+    assert only_their_own
+    assert [text.partition(",")[0] for text in shown] == [
+        "DefaultRunner(sqlite",
+        "DefaultRunner(postgres",
+    ]
+
+
 # -- another version -----------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def mismatched(install: Install) -> Installation:
+URLS = {"sqlite": "sqlite://work.db", "postgres": "postgresql://localhost/work"}
+INSTALLS = {"sqlite": INSTALL_SQLITE, "postgres": INSTALL_POSTGRES}
+
+
+@pytest.fixture(scope="module", params=list(URLS))
+def mismatched(request: pytest.FixtureRequest, install: Install) -> tuple[str, Installation]:
     """Its import would fail against this core; the version must be what is complained about."""
-    other = backend_wheel("sqlite", wheel_version="0.9.0", before="import not_in_this_core")
-    return install(foreign=(other,))
+    name: str = request.param
+    other = backend_wheel(name, wheel_version="0.9.0", before="import not_in_this_core")
+    return name, install(foreign=(other,))
 
 
-@pytest.mark.parametrize(
-    "question", ["cloaca.get_backend()", "backend_for('sqlite://work.db').name"]
-)
 def test_a_backend_of_another_version_is_named_with_both_versions(
-    mismatched: Installation, question: str
+    mismatched: tuple[str, Installation],
 ) -> None:
-    kind, message = mismatched.error(question)
-    assert kind == "BackendVersionError"
-    assert message.startswith("Version mismatch detected!")
-    assert HERE in message
-    assert "0.9.0" in message
-    assert INSTALL_SQLITE in message
+    name, installation = mismatched
+    for question in ("cloaca.get_backend()", f"backend_for({URLS[name]!r}).name"):
+        kind, message = installation.error(question)
+        assert kind == "BackendVersionError"
+        assert message.startswith("Version mismatch detected!")
+        assert HERE in message
+        assert "0.9.0" in message
+        assert INSTALLS[name] in message
 
 
-def test_a_backend_of_another_version_is_listed_as_unusable(mismatched: Installation) -> None:
-    version_found, usable, reason = mismatched.installed()["sqlite"]
+def test_a_backend_of_another_version_is_listed_as_unusable(
+    mismatched: tuple[str, Installation],
+) -> None:
+    name, installation = mismatched
+    version_found, usable, reason = installation.installed()[name]
     assert (version_found, usable) == ("0.9.0", False)
     assert "Version mismatch" in reason
-    assert mismatched.ask("cloaca.__backend__") is None
+    assert installation.ask("cloaca.__backend__") is None
+
+
+def test_a_backend_of_another_version_leaves_the_choice_to_the_other(install: Install) -> None:
+    both = install(SQLITE, foreign=(backend_wheel("postgres", wheel_version="0.9.0"),))
+    assert both.ask("[cloaca.__backend__, cloaca.get_backend()]") == ["sqlite", "sqlite"]
 
 
 # -- a broken driver -----------------------------------------------------------------------------
@@ -267,26 +342,58 @@ def test_a_broken_driver_tells_its_own_reason_and_not_that_it_is_not_installed(
     assert broken.installed()["sqlite"][:2] == (HERE, False)
 
 
-# -- the postgres shell --------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("ours", "driver"),
+    [(SQLITE, "aiosqlite"), (POSTGRES, "psycopg")],
+    ids=("sqlite", "postgres"),
+)
+def test_a_real_backend_without_its_driver_names_it(
+    install: Install, ours: Distribution, driver: str
+) -> None:
+    broken = install(ours)
+    broken.box.remove(driver)
+    kind, message = broken.error(f"backend_for({URLS[ours.backend]!r}).name")
+    assert kind == "BackendUnusableError"
+    assert f"No module named '{driver}'" in message
+    assert "not installed" not in message
+    assert broken.installed()[ours.backend][:2] == (HERE, False)
+    assert broken.ask("cloaca.__backend__") is None
+
+
+def test_a_driver_without_its_library_leaves_the_choice_to_the_other_backend(
+    install: Install,
+) -> None:
+    """As psycopg is where neither its binary part nor libpq is there."""
+    reason = "no pq wrapper available"
+    source = f"raise ImportError({reason!r})\n"
+    psycopg = ForeignWheel("psycopg", {"psycopg/__init__.py": source}, version="99")
+    both = install(SQLITE, POSTGRES, foreign=(psycopg,))
+    assert both.ask("[cloaca.__backend__, cloaca.get_backend()]") == ["sqlite", "sqlite"]
+    kind, message = both.error("backend_for('postgresql://localhost/work').name")
+    assert kind == "BackendUnusableError"
+    assert reason in message
+
+
+# -- a shell -------------------------------------------------------------------------------------
+
+CANNOT_YET = "cloaca-postgres 1 is a shell: it cannot work with PostgreSQL yet"
+SHELL = backend_wheel("postgres", schemes=("postgresql", "postgres"), unusable_reason=CANNOT_YET)
 
 
 @pytest.fixture(scope="module")
 def shell_only(install: Install) -> Installation:
-    return install(POSTGRES)
+    return install(foreign=(SHELL,))
 
 
 def test_a_shell_is_installed_but_not_usable(shell_only: Installation) -> None:
-    version_found, usable, reason = shell_only.installed()["postgres"]
-    assert (version_found, usable) == (HERE, False)
-    assert "cannot work with PostgreSQL yet" in reason
+    assert shell_only.installed() == {"postgres": (HERE, False, CANNOT_YET)}
     assert shell_only.ask("cloaca.__backend__") is None
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
 def test_naming_a_shell_raises_its_own_reason(shell_only: Installation, scheme: str) -> None:
-    kind, message = shell_only.error(f"backend_for('{scheme}://localhost/work').name")
-    assert kind == "BackendUnusableError"
-    assert "cannot work with PostgreSQL yet" in message
+    error = shell_only.error(f"backend_for('{scheme}://localhost/work').name")
+    assert error == ("BackendUnusableError", CANNOT_YET)
 
 
 def test_with_a_shell_alone_the_error_says_what_to_install_and_what_is_there(
@@ -299,13 +406,21 @@ def test_with_a_shell_alone_the_error_says_what_to_install_and_what_is_there(
 
 
 def test_a_forced_shell_raises_its_own_reason(shell_only: Installation) -> None:
-    kind, _ = shell_only.error("cloaca.get_backend()", CLOACA_BACKEND="postgres")
-    assert kind == "BackendUnusableError"
+    error = shell_only.error("cloaca.get_backend()", CLOACA_BACKEND="postgres")
+    assert error == ("BackendUnusableError", CANNOT_YET)
 
 
 def test_a_shell_beside_sqlite_does_not_make_the_choice_ambiguous(install: Install) -> None:
-    both = install(SQLITE, POSTGRES)
+    both = install(SQLITE, foreign=(SHELL,))
     assert both.ask("[cloaca.__backend__, cloaca.get_backend()]") == ["sqlite", "sqlite"]
+
+
+def test_a_third_partys_shell_is_told_by_its_own_reason_too(install: Install) -> None:
+    duck = backend_wheel("duck", unusable_reason="the pond is frozen", entry=True)
+    both = install(SQLITE, foreign=(duck,))
+    assert both.ask("cloaca.get_backend()") == "sqlite"
+    error = both.error("backend_for('duck://pond').name")
+    assert error == ("BackendUnusableError", "the pond is frozen")
 
 
 # -- third parties -------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Any sequence of operations gives the same answers from SQLite as from the model."""
+"""Any sequence of operations gives the same answers from a backend as from the model."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings, strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from model.memory_store import MemoryStore
+from own_database import OwnDatabases
 
+from cloaca_core.backends import backend_for
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.records import Batch, NewRun
 from cloaca_core.store.states import RunStatus, TaskStatus
 from cloaca_core.testing.rows import WORKFLOW, any_run, attempt, new_run, run_end, runner
-from cloaca_sqlite import BACKEND
 
 T = TypeVar("T")
 
@@ -49,11 +56,11 @@ FINAL = st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCEL
 class StoreAgainstModel(RuleBasedStateMachine):
     """Every rule asks both and compares; the invariant compares what they then hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
         super().__init__()
         self.loop = asyncio.Runner()
         self.model: Store = MemoryStore()
-        self.store: Store = self.loop.run(BACKEND.open(":memory:", StoreOptions()))
+        self.store: Store = self.loop.run(backend_for(url).open(url, StoreOptions()))
         self.sent: dict[str, NewRun] = {}
         for name in ("r1", "r2"):
             self.register(runner_id=name)
@@ -169,11 +176,25 @@ class StoreAgainstModel(RuleBasedStateMachine):
         return [run.id for run in self.loop.run(self.model.list_runs(any_run()))]
 
 
-TestStoreAgainstModel = StoreAgainstModel.TestCase
-TestStoreAgainstModel.settings = settings(
-    max_examples=100,
-    stateful_step_count=40,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+# A server answers each of a thousand statements of a story over a socket.
+EXAMPLES = {"sqlite": 100, "postgres": 30}
+
+
+@pytest.mark.timeout(300)
+def test_a_backend_answers_as_the_model_does(
+    own_databases: OwnDatabases, backend_name: str
+) -> None:
+    class OnThisBackend(StoreAgainstModel):
+        def __init__(self) -> None:
+            super().__init__(own_databases.new_for_one_store())
+
+    run_state_machine_as_test(
+        OnThisBackend,
+        settings=settings(
+            max_examples=EXAMPLES[backend_name],
+            stateful_step_count=40,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,14 @@ from dev import bootstrap, junit, testing
 from dev.console import TaskFailed, readable_failures, run
 from dev.interpreters import MINORS, Interpreter, installed
 from dev.junit import Counts
+from dev.project import POSTGRES, SQLITE
 from dev.testing import Wanted, plan
 
 OLD = Interpreter((3, 11, 7), Path("python3.11"))
 NEW = Interpreter((3, 13, 5), Path("python3.13"))
 MIDDLE = Interpreter((3, 12, 1), Path("python3.12"))
+SQLITE_ENDS = ["py311-sqlite", "py313-sqlite"]
+POSTGRES_ENDS = ["py311-postgres", "py313-postgres"]
 
 
 # -- the tools' environment ----------------------------------------------------------------------
@@ -110,29 +115,99 @@ def test_a_failed_program_is_named_with_its_output() -> None:
 # -- what a test run consists of -----------------------------------------------------------------
 
 
-def pairs(wanted: Wanted, *found: Interpreter) -> set[tuple[str, str]]:
-    return {(job.target.interpreter.minor, job.name) for job in plan(wanted, found)}
+@pytest.fixture
+def both_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No backend is a shell."""
+    _set_backends(monkeypatch, "")
 
 
-def test_suites_run_on_the_least_python_and_scenarios_on_the_newest_too() -> None:
-    jobs = pairs(Wanted(), OLD, MIDDLE, NEW)
-    assert {minor for minor, name in jobs if name == "unit"} == {"3.11"}
-    assert {minor for minor, name in jobs if name == "test_01_installed.py"} == {"3.11", "3.13"}
+@pytest.fixture
+def postgres_is_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite alone can work."""
+    _set_backends(monkeypatch, "It cannot work yet.")
 
 
+def _set_backends(monkeypatch: pytest.MonkeyPatch, postgres_reason: str) -> None:
+    found = (SQLITE, replace(POSTGRES, shell_reason=postgres_reason))
+    monkeypatch.setattr("dev.project.BACKENDS", found)
+    monkeypatch.setattr(testing, "BACKENDS", found)
+
+
+def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
+    """The environments of each job, by its name."""
+    jobs: dict[str, list[str]] = {}
+    for job in plan(wanted, found):
+        jobs.setdefault(job.name, []).append(job.target.name)
+    return jobs
+
+
+@pytest.mark.usefixtures("both_work")
+@pytest.mark.parametrize(
+    ("expected", "name"),
+    [
+        # What a user sees: on both backends, on the ends of the range of Pythons.
+        (
+            ["py311-sqlite", "py313-sqlite", "py311-postgres", "py313-postgres"],
+            "test_03_context.py",
+        ),
+        (["py311-sqlite", "py311-postgres"], "process"),
+        (["py311-sqlite", "py311-postgres"], "model"),
+        # These need all backends, or none, and say nothing new when they run twice.
+        (["py311-all"], "conformance"),
+        (["py311-all"], "unit"),
+        (["py311-all"], "dispatcher"),
+        (["py311-all"], "packaging"),
+        # A file that is about one backend alone.
+        (SQLITE_ENDS, "test_23_databases.py"),
+        (POSTGRES_ENDS, "test_31_postgres_databases.py"),
+    ],
+)
+def test_what_runs_where(expected: list[str], name: str) -> None:
+    assert jobs_of(Wanted(), OLD, MIDDLE, NEW)[name] == expected
+
+
+@pytest.mark.usefixtures("both_work")
+def test_what_runs_with_all_backends_is_on_none_of_them() -> None:
+    jobs = plan(Wanted(file="unit"), [OLD])
+    assert [job.backend for job in jobs] == [None]
+
+
+@pytest.mark.usefixtures("both_work")
+def test_a_backend_narrows_to_what_is_about_it() -> None:
+    jobs = plan(Wanted(backend="postgres"), [OLD])
+    assert {job.backend for job in jobs} == {"postgres"}
+    assert {job.target.backend for job in jobs} == {"postgres", "all"}
+
+
+@pytest.mark.parametrize("wanted", [Wanted(backend="sqlite"), Wanted()])
+@pytest.mark.usefixtures("postgres_is_a_shell")
+def test_sqlite_alone_needs_nothing_of_the_others(wanted: Wanted) -> None:
+    jobs = plan(wanted, [OLD])
+    assert {(job.target.backend, job.backend) for job in jobs} == {("sqlite", "sqlite")}
+
+
+@pytest.mark.usefixtures("both_work")
 def test_with_one_python_nothing_runs_twice() -> None:
     jobs = plan(Wanted(), [OLD])
-    assert len(jobs) == len({job.path for job in jobs})
+    assert len(jobs) == len({(job.path, job.backend) for job in jobs})
 
 
+@pytest.mark.usefixtures("both_work")
 def test_all_pythons_means_everything_on_each() -> None:
-    jobs = pairs(Wanted(all_pythons=True), OLD, MIDDLE, NEW)
-    assert {minor for minor, name in jobs if name == "unit"} == {"3.11", "3.12", "3.13"}
+    jobs = jobs_of(Wanted(all_pythons=True), OLD, MIDDLE, NEW)
+    assert jobs["unit"] == ["py311-all", "py312-all", "py313-all"]
 
 
 @pytest.mark.parametrize("written", ["test_01_installed.py", "python-tests/test_01_installed.py"])
 def test_a_file_is_found_from_the_root_and_from_the_tests(written: str) -> None:
-    assert pairs(Wanted(file=written), OLD, NEW) == {("3.11", "test_01_installed.py")}
+    jobs = jobs_of(Wanted(backend="sqlite", file=written), OLD, NEW)
+    assert jobs == {"test_01_installed.py": ["py311-sqlite"]}
+
+
+@pytest.mark.usefixtures("both_work")
+def test_a_file_of_another_backend_is_told_so() -> None:
+    with pytest.raises(TaskFailed, match=r"'test_23_databases\.py' holds no test for postgres"):
+        plan(Wanted(backend="postgres", file="test_23_databases.py"), [OLD])
 
 
 def test_a_file_that_is_not_there_is_told_so() -> None:
@@ -140,6 +215,7 @@ def test_a_file_that_is_not_there_is_told_so() -> None:
         plan(Wanted(file="test_99.py"), [OLD])
 
 
+@pytest.mark.usefixtures("postgres_is_a_shell")
 def test_a_backend_that_cannot_work_yet_is_no_silent_success() -> None:
     with pytest.raises(TaskFailed, match="nothing to test on postgres"):
         plan(Wanted(backend="postgres"), [OLD])
@@ -155,6 +231,19 @@ def test_the_interpreters_found_work_and_come_in_order() -> None:
     assert [each.minor for each in found] == sorted(
         {each.minor for each in found}, key=MINORS.index
     )
+
+
+def test_a_server_is_looked_for_only_when_a_test_needs_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dev.postgres.server", lambda: nullcontext("postgresql://u:p@h/d"))
+    (sqlite,) = plan(Wanted(backend="sqlite", file="model"), [OLD])
+    postgres = replace(sqlite, target=replace(sqlite.target, backend="postgres"))
+
+    with testing._server_for([sqlite]) as settings:
+        assert settings == {}
+    with testing._server_for([sqlite, postgres]) as settings:
+        assert settings == {"CLOACA_TEST_POSTGRES_URL": "postgresql://u:p@h/d"}
 
 
 # -- what is counted -----------------------------------------------------------------------------
@@ -185,7 +274,7 @@ def test_merged_reports_keep_the_names_of_their_runs(tmp_path: Path) -> None:
 
 
 def test_the_table_has_a_row_per_process() -> None:
-    job = plan(Wanted(file="test_01_installed.py"), [OLD])[0]
+    job = plan(Wanted(backend="sqlite", file="test_01_installed.py"), [OLD])[0]
     outcome = testing.Outcome(job, Counts(3), 1.25, Path("report"), "", "")
     head, row = testing.table([outcome]).splitlines()
     assert head.split() == ["environment", "tests", "passed", "failed", "skipped", "seconds"]

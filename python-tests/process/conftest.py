@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from own_database import OwnDatabases
 
 from process.fleet import Fleet
 
 
 @pytest.fixture
-def fleet(database_url: str, tmp_path: Path) -> Iterator[Fleet]:
+def fleet(own_databases: OwnDatabases, database_url: str, tmp_path: Path) -> Iterator[Fleet]:
     """Workers on one empty database; none of them outlives the test."""
-    fleet = Fleet(database_url, tmp_path)
+    fleet = Fleet(own_databases, database_url, tmp_path)
     yield fleet
     fleet.close()

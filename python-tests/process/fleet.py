@@ -6,15 +6,15 @@ import json
 import os
 import queue
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from own_database import OwnDatabases
 
 WORKER = Path(__file__).with_name("worker.py")
 PATIENCE = 40.0
@@ -156,9 +156,9 @@ class Worker:
 class Fleet:
     """Workers that share one database and one ledger."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, databases: OwnDatabases, url: str, folder: Path) -> None:
         self.url = url
-        self.database = Path(url.removeprefix("sqlite://"))
+        self._databases = databases
         self.ledger_path = folder / "ledger"
         self.workers: list[Worker] = []
 
@@ -196,9 +196,8 @@ class Fleet:
         return Counter(entry.task_id for entry in self.ledger() if entry.run_id == run_id)
 
     def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Ask the database, as another process may."""
-        with closing(sqlite3.connect(self.database)) as connection:
-            return connection.execute(sql, parameters).fetchall()
+        """Ask the database, as another process may; ``?`` stands for a parameter."""
+        return self._databases.query(self.url, sql, *parameters)
 
     def await_row(self, writer: Worker, sql: str, *parameters: object) -> None:
         """Return when something that this worker has written gives the query an answer."""

@@ -7,7 +7,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from process.fleet import Fleet
+
+pytestmark = pytest.mark.backend("sqlite", reason="the disk is the server's, not this process's")
 
 RUNS = "SELECT id FROM cloaca_run "
 CHAIN = ("Completed", {"trail": ["a", "b", "c", "d"]})
@@ -17,7 +21,8 @@ def test_a_full_disk_is_reported_and_work_goes_on_when_there_is_space_again(flee
     worker = fleet.start(hold=["b"])
     run_id = worker.submit("chain")
     worker.hear("holding")
-    full = sum(path.stat().st_size for path in fleet.database.parent.glob("test.db*"))
+    database = file_of(fleet)
+    full = sum(path.stat().st_size for path in database.parent.glob(f"{database.name}*"))
     worker.tell("limit", min(4096, full))
     worker.hear("limited")
 
@@ -39,13 +44,18 @@ def test_every_acknowledged_run_survives_a_power_cut(fleet: Fleet, tmp_path: Pat
     acknowledged: list[str] = []
     for number in range(10):
         run_id = worker.submit("chain")
-        assert copy_of(fleet.database, tmp_path / f"submitted-{number}") >= {run_id}
+        assert copy_of(file_of(fleet), tmp_path / f"submitted-{number}") >= {run_id}
         worker.result(run_id)
         acknowledged.append(run_id)
 
-        ended = copy_of(fleet.database, tmp_path / f"ended-{number}", "WHERE ended_at IS NOT NULL")
+        ended = copy_of(file_of(fleet), tmp_path / f"ended-{number}", "WHERE ended_at IS NOT NULL")
 
         assert ended == set(acknowledged)
+
+
+def file_of(fleet: Fleet) -> Path:
+    """The file that the workers share."""
+    return Path(fleet.url.removeprefix("sqlite://"))
 
 
 def copy_of(database: Path, folder: Path, where: str = "") -> set[str]:

@@ -1,4 +1,4 @@
-"""Several living processes on one file: each run is executed once, and nobody sees a lock."""
+"""Several living processes on one database: each run is executed once, nobody sees a lock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WRITERS = 8
 RUNS_EACH = 40
 
 
-def test_two_processes_share_a_file_and_no_run_is_executed_twice(fleet: Fleet) -> None:
+def test_two_processes_share_a_database_and_no_run_is_executed_twice(fleet: Fleet) -> None:
     workers = [fleet.start(max_active_runs=40) for _ in range(2)]
     for worker in workers:
         worker.tell("stop")

@@ -36,6 +36,8 @@ class Store(MemoryStore):
         self.failures: dict[str, list[Exception]] = {}
         self.refused: str | None = None
         self.changed = asyncio.Event()
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     def _perhaps_fail(self, name: str) -> None:
         if failures := self.failures.get(name):
@@ -65,6 +67,10 @@ class Store(MemoryStore):
     async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
         self._perhaps_fail("ended")
         return await super().ended(run_ids)
+
+    async def unregister(self, runner_id: str) -> None:
+        await self.answers.wait()
+        await super().unregister(runner_id)
 
     async def wait_changed(self) -> None:
         await self.changed.wait()
@@ -287,3 +293,17 @@ class TestWaitingBodies:
 
         (run,) = scene.store.runs.values()
         assert run.error_message == "Pipeline timeout after 1s"
+
+
+class TestShutdown:
+    async def test_a_database_that_does_not_answer_does_not_hold_it_up(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr("cloaca_core._engine.engine.LEAVING", 0.01)
+        engine = await scene.open()
+        scene.store.answers.clear()
+
+        await asyncio.wait_for(engine.shutdown(), 30)
+
+        assert "runs are left to be taken over" in caplog.text
+        assert len(await scene.store.runners()) == 1

@@ -27,7 +27,8 @@ class RecordingDialect:
     def array(self, values: Collection[str]) -> object:
         return tuple(values)
 
-    async def write(self, steps: Sequence[Step]) -> list[list[Row]]:
+    async def write(self, steps: Sequence[Step], *, urgent: bool = False) -> list[list[Row]]:
+        assert urgent == (steps[0].statement.name == "beat")
         self.transactions.append([step.statement.name for step in steps])
         return [[] for _ in steps]
 

@@ -24,7 +24,13 @@ from cloaca_core._engine.overdue import overdue_message, passed_limit
 from cloaca_core._engine.requests import ContextLike, checked_run_id
 from cloaca_core._engine.waiters import Ended
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.errors import CloacaError, ConfigTypeError, PipelineTimeoutError
+from cloaca_core.errors import (
+    CloacaError,
+    ConfigTypeError,
+    PipelineTimeoutError,
+    StoreError,
+    StoreOpenError,
+)
 from cloaca_core.handle import AsyncRunHandle, RunHandle
 from cloaca_core.registry import Registry
 from cloaca_core.results import PipelineResult, RunInfo, run_info
@@ -85,7 +91,10 @@ class DefaultRunner:
     def with_schema(cls, database_url: str, schema: str) -> Self:
         """A runner in a schema of its own, which only PostgreSQL has; ValueError elsewhere."""
         _refuse_no_schema(schema)
-        return cls(database_url, schema=schema)
+        try:
+            return cls(database_url, schema=schema)
+        except StoreError as error:
+            raise StoreOpenError(f"Failed to create DefaultRunner with schema: {error}") from error
 
     # -- run ---------------------------------------------------------------------------------
 

@@ -1,39 +1,28 @@
-"""The PostgreSQL backend before it can do anything: it says so, and opens nothing.
-
-It is installable so that the dispatcher, the extras and the packaging are whole from the first
-version on. It never counts as usable and needs no driver.
-"""
+"""What the core finds when a URL asks for PostgreSQL."""
 
 from __future__ import annotations
 
-from typing import NoReturn
-
-from cloaca_core.errors import BackendUnusableError
-from cloaca_core.store.protocol import Backend, StoreOptions
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.sql_store import SqlStore
 from cloaca_postgres._version import __version__
-
-_REASON = (
-    f"cloaca-postgres {__version__} is a shell: this version of cloaca cannot work with "
-    'PostgreSQL yet. Use a SQLite URL with: pip install "cloaca[sqlite]=='
-    f'{__version__}"'
-)
+from cloaca_postgres.opening import open_dialect
+from cloaca_postgres.url import parse
 
 
 class PostgresBackend:
-    """The shell. See ``Backend`` for what each member is for."""
+    """Contracts: see ``Backend``."""
 
     name = "postgres"
     schemes = ("postgresql", "postgres")
     version = __version__
-    unusable_reason: str | None = _REASON
+    unusable_reason: str | None = None
+    """None: without its driver this module cannot be imported, which is told as such."""
 
-    def check_url(self, url: str) -> None:  # noqa: ARG002  every URL gets the same answer
-        """Refuse, whatever the URL."""
-        raise BackendUnusableError(_REASON, backend="postgres")
+    def check_url(self, url: str) -> None:
+        parse(url)
 
-    async def open(self, url: str, options: StoreOptions) -> NoReturn:  # noqa: ARG002  as above
-        """Refuse, whatever the URL."""
-        raise BackendUnusableError(_REASON, backend="postgres")
+    async def open(self, url: str, options: StoreOptions) -> Store:
+        return SqlStore(await open_dialect(parse(url), options))
 
 
-BACKEND: Backend = PostgresBackend()
+BACKEND = PostgresBackend()

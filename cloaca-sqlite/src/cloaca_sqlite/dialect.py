@@ -35,7 +35,12 @@ class SqliteDialect:
         """A JSON array, which the overrides unpack with ``json_each``."""
         return json.dumps(list(values))
 
-    async def write(self, steps: Sequence[Step]) -> list[list[Row]]:
+    async def write(
+        self,
+        steps: Sequence[Step],
+        *,
+        urgent: bool = False,  # noqa: ARG002 - the file has one writer, whose queue is short
+    ) -> list[list[Row]]:
         return await self._writer.transact(lambda raw: run_steps(raw, steps))
 
     async def read(self, steps: Sequence[Step]) -> list[list[Row]]:

@@ -44,6 +44,8 @@ log = logging.getLogger("cloaca.engine")
 CLOSED = "the runner has been shut down"
 DEEPEST: Final = 1_000
 """Runs that wait for one another, as many as Python's calls may be deep."""
+LEAVING: Final = 1.0
+"""Seconds over the grace period that a shutdown gives a database to take back what is owned."""
 
 
 class Engine:
@@ -152,9 +154,10 @@ class Engine:
         for each in reversed(self._loops):
             await each.stop()
         try:
-            await self._store.unregister(self._lease.runner_id)
-        except StoreError as error:
-            reason = "shutdown: runs are left to be taken over: %s"
+            async with asyncio.timeout(LEAVING):
+                await self._store.unregister(self._lease.runner_id)
+        except (StoreError, TimeoutError) as error:
+            reason = "shutdown: runs are left to be taken over: %r"
             log.warning(reason, error, extra=self._own_ids())
 
     async def pause(self) -> None:

@@ -51,6 +51,7 @@ class EngineHost:
         self._backend = backend_for(url)
         self._backend.check_url(url)
         _refuse_schema(schema, self._backend.name)
+        self._schema = schema
         self._pid = os.getpid()
         self._opening: asyncio.Task[Any] | None = None
         self._close_once = threading.Lock()
@@ -73,7 +74,8 @@ class EngineHost:
 
     async def _open(self) -> None:
         self._opening = asyncio.current_task()
-        store = await self._backend.open(self._url, _store_options(self.config))
+        options = _store_options(self.config, self._schema)
+        store = await self._backend.open(self._url, options)
         try:
             engine = Engine(store, self.config, self.registry)
             await engine.start()
@@ -179,10 +181,13 @@ class EngineHost:
             )
 
 
-def _store_options(config: DefaultRunnerConfig) -> StoreOptions:
+def _store_options(config: DefaultRunnerConfig, schema: str | None) -> StoreOptions:
     poll_ms = min(config.executor_poll_interval_ms, config.scheduler_poll_interval_ms)
     return StoreOptions(
-        connect_timeout=config.connect_timeout_seconds, poll_interval=poll_ms / 1000
+        connect_timeout=config.connect_timeout_seconds,
+        poll_interval=poll_ms / 1000,
+        pool_size=config.db_pool_size,
+        schema=schema,
     )
 
 

@@ -15,7 +15,8 @@ from cloaca_core.store.queries import Row, Statement
 class Step(NamedTuple):
     """One statement of a transaction: once with ``params``, or once for each of ``rows``.
 
-    A step with ``rows`` answers nothing: drivers tell a total at best, never a result per row.
+    A step with ``rows`` answers nothing: drivers tell a total at best, never a result per row. A
+    dialect may run it as one statement, whose parameters are then the columns of the rows.
     """
 
     statement: Statement
@@ -40,11 +41,12 @@ class Dialect(Protocol):
     def array(self, values: Collection[str]) -> object:
         """A list of texts as one parameter, in the form that the overrides unpack."""
 
-    async def write(self, steps: Sequence[Step]) -> list[list[Row]]:
+    async def write(self, steps: Sequence[Step], *, urgent: bool = False) -> list[list[Row]]:
         """Run the steps in one transaction that excludes other writers of the same rows.
 
         Answers the rows of each step. After a raise nothing was written, except that a lost
-        connection may leave the outcome unknown; then the same steps may be run again.
+        connection may leave the outcome unknown; then the same steps may be run again. An
+        ``urgent`` transaction, of few rows, waits for as few others as the database allows.
         """
 
     async def read(self, steps: Sequence[Step]) -> list[list[Row]]:

@@ -78,7 +78,8 @@ class Store(Protocol):
     def lease_clock(self) -> int:
         """Now on the clock that ``lease_until`` is kept on, in µs (cheap, no statement).
 
-        A SQLite store uses the time since boot (all its users share a machine).
+        A SQLite store uses the time since boot (all its users share a machine), a PostgreSQL
+        store the database's clock.
         """
 
     @property
@@ -143,14 +144,18 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """How to open a store, in seconds.
+    """How to open a store, times in seconds.
 
     ``poll_interval`` is the time between two looks of ``wait_changed`` where nothing tells it of
-    changes: at first, it may then look less often, down to once a second.
+    changes: at first, it may then look less often, down to once a second. ``pool_size`` bounds
+    the connections of a store that keeps several; ``schema`` is where its tables lie, on a
+    database that has such a thing.
     """
 
     connect_timeout: float = 5.0
     poll_interval: float = 0.1
+    pool_size: int = 10
+    schema: str | None = None
 
 
 class Backend(Protocol):

@@ -172,12 +172,17 @@ class SqlStore:
             raise StoreOpenError(f"runner_id {runner.id!r} is in use by another runner")
 
     async def beat(self, runner_id: str, lease_until: int) -> bool:
-        return bool(await self._write(self._queries.beat, id=runner_id, lease_until=lease_until))
+        beat = self._queries.beat
+        values = beat.bind(id=runner_id, lease_until=lease_until)
+        (rows,) = await self._dialect.write([Step(beat, values)], urgent=True)
+        return bool(rows)
 
     async def unregister(self, runner_id: str) -> None:
         q = self._queries
+        # The runner first: a claim of its own that is still under way is seen by the release.
+        remove = Step(q.unregister, q.unregister.bind(id=runner_id))
         release = Step(q.unregister_release, q.unregister_release.bind(runner_id=runner_id))
-        await self._dialect.write([release, Step(q.unregister, q.unregister.bind(id=runner_id))])
+        await self._dialect.write([remove, release])
 
     async def runners(self) -> list[RunnerRow]:
         return list(map(_runner, await self._read(self._queries.list_runners)))

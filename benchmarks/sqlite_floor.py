@@ -13,8 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeAlias
 
-INPUT = '{"a":1,"b":"two","c":[1,2,3],"d":{"x":1.5},"e":true}'
-CHANGE = '{"set":{},"removed":[]}'
+from benchmarks.rows import CHANGE, INPUT, run_ids
 
 _INSERT_RUN = """
     INSERT INTO cloaca_run (id, workflow, version, input, tags, created_at, owner, epoch, status,
@@ -28,7 +27,7 @@ _END_RUN = """
 Write: TypeAlias = tuple[str, Sequence[tuple[str, ...]]]
 
 
-class Floor:
+class SqliteFloor:
     """A database of its own behind one thread."""
 
     def __init__(self, path: Path) -> None:
@@ -59,7 +58,7 @@ class Floor:
 
     def _ids(self, count: int) -> list[str]:
         start, self._runs = self._runs, self._runs + count
-        return [f"00000000-0000-7000-8000-{number:012d}" for number in range(start, self._runs)]
+        return run_ids(start, count)
 
     def _commit(self, *writes: Write) -> None:
         done = threading.Event()

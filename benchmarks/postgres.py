@@ -1,0 +1,59 @@
+"""The figures on PostgreSQL, whose URL is in ``CLOACA_TEST_POSTGRES_URL``.
+
+Run by ``invoke bench --backend postgres`` in an environment with the built wheels; it works in
+schemas of its own and drops them. Exits with 1 when a target is missed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+import cloaca
+from benchmarks import measuring, workflows
+from benchmarks.postgres_floor import PostgresFloor
+
+TARGETS = measuring.Targets(one=1.8, ratio=2.5, chain=9, fan_out=30, rate=7_000)
+
+
+def main() -> int:
+    """Measure everything and print a line per figure."""
+    workflows.define()
+    url = os.environ["CLOACA_TEST_POSTGRES_URL"]
+    lines: list[measuring.Line] = []
+    with _schema(url) as name, _schema(url) as floors, _runner(url, floors) as migrated:
+        migrated.shutdown()
+        floor = PostgresFloor(url, floors)
+        with _runner(url, name) as runner:
+            lines += measuring.latencies(runner, floor, TARGETS)
+            lines += measuring.throughputs(runner, floor, TARGETS)
+    with _schema(url) as name:
+        lines += measuring.idle(_within(url, name))
+        lines += measuring.memory(_within(url, name))
+    return measuring.report(lines + measuring.import_time())
+
+
+def _runner(url: str, schema: str) -> cloaca.DefaultRunner:
+    return cloaca.DefaultRunner(_within(url, schema))
+
+
+def _within(url: str, schema: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}schema={schema}"
+
+
+@contextmanager
+def _schema(url: str) -> Iterator[str]:
+    """The name of a schema that is dropped in the end."""
+    name = f"cloaca_bench_{uuid4().hex}"
+    yield name
+    with psycopg.connect(url, autocommit=True) as raw:
+        raw.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,85 @@
+"""From a target to a session that is where it should be.
+
+Every session names no table but those of its schema, and is seen to: who cannot be sure raises.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.store.dialect import Step
+from cloaca_postgres.clock import DatabaseClock
+from cloaca_postgres.dialing import dial
+from cloaca_postgres.driver import Session
+from cloaca_postgres.pool import STATEMENT_DEADLINE_S
+from cloaca_postgres.statements import STATEMENTS, step
+from cloaca_postgres.url import Target
+
+# The server gives up before the client does: nothing it still works on then holds a lock.
+_SERVER_TIMEOUT: Final = f"{int(STATEMENT_DEADLINE_S * 800)}ms"
+
+
+class _Kind(NamedTuple):
+    """What a session is for."""
+
+    plans: str
+    durable: bool
+
+
+class Connector:
+    """Opens sessions in one schema."""
+
+    def __init__(self, target: Target, schema: str, timeout: float, clock: DatabaseClock) -> None:
+        self._target = target
+        self._schema = schema
+        self._timeout = timeout
+        self._clock = clock
+
+    async def connect_writer(self) -> Session:
+        """A session in the schema whose plans are kept, or ``StoreUnavailableError``."""
+        return await self._connect(_Kind("force_generic_plan", durable=True))
+
+    async def connect_reader(self) -> Session:
+        """The same for what is asked rarely: planned each time for the values that are given.
+
+        Nothing that it commits, a message at most, is worth a wait for the disk.
+        """
+        return await self._connect(_Kind("force_custom_plan", durable=False))
+
+    async def _connect(self, kind: _Kind) -> Session:
+        wire = await dial(self._target, self._timeout)
+        pooler = self._target.pooler
+        session = Session(
+            wire,
+            place=self._target.place,
+            prepares=not pooler,
+            prelude=[self._enter(kind)] if pooler else (),
+        )
+        try:
+            await self._verify(session, kind)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def _enter(self, kind: _Kind) -> Step:
+        s = STATEMENTS
+        return step(
+            s.enter_transaction if self._target.pooler else s.enter_session,
+            schema=self._schema,
+            statement_timeout=_SERVER_TIMEOUT,
+            plan_cache_mode=kind.plans,
+            durable=int(kind.durable),
+        )
+
+    async def _verify(self, session: Session, kind: _Kind) -> None:
+        sent = self._clock.start()
+        if not self._target.pooler:
+            await session.run([self._enter(kind)], self._timeout)
+        (((schema, now),),) = await session.run([step(STATEMENTS.where_am_i)], self._timeout)
+        if schema != self._schema:
+            raise StoreUnavailableError(
+                f"{self._target.place}: the session is not in schema {self._schema!r}"
+            )
+        self._clock.read(sent, now)

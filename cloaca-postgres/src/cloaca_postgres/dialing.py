@@ -1,0 +1,100 @@
+"""Opening a connection without the loop's executor, whose threads would keep the process alive.
+
+libpq looks host names up while it connects, which blocks; so it connects on a daemon thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import Final, TypeAlias
+
+import psycopg
+
+from cloaca_core.errors import StoreUnavailableError
+from cloaca_postgres.errors import one_line
+from cloaca_postgres.url import Target
+
+Wire: TypeAlias = psycopg.Connection[tuple[object, ...]]
+
+_KEEPALIVES: Final = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+
+
+async def dial(target: Target, timeout: float) -> Wire:
+    """Connect, or raise ``StoreUnavailableError`` with what libpq says about it."""
+    call = _Call(
+        target.conninfo(
+            **_KEEPALIVES,
+            connect_timeout=max(1, round(timeout)),
+            fallback_application_name="cloaca",
+        )
+    )
+    hosts = 1 + target.parameters.get("host", "").count(",")
+    try:
+        async with asyncio.timeout(timeout * hosts):
+            await call.answered()
+        return call.take()
+    except TimeoutError as error:
+        raise StoreUnavailableError(
+            f"{target.place}: no connection within {timeout * hosts:g} seconds"
+        ) from error
+    except psycopg.Error as error:
+        raise StoreUnavailableError(f"{target.place}: {one_line(error)}") from error
+    finally:
+        call.abandon()
+
+
+class _Call:
+    """One attempt to connect. What it brings belongs to who takes it, else it is closed."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._loop = asyncio.get_running_loop()
+        self._done = asyncio.Event()
+        self._lock = threading.Lock()
+        self._abandoned = False
+        self._found: Wire | None = None
+        self._error: psycopg.Error | None = None
+
+    async def answered(self) -> None:
+        """Connect, and return when that has ended in one way or the other."""
+        threading.Thread(target=self._connect, name="cloaca-dial", daemon=True).start()
+        await self._done.wait()
+
+    def take(self) -> Wire:
+        """What was found, or raise the driver's reason."""
+        found, self._found = self._found, None
+        if found is None:
+            raise self._error or psycopg.OperationalError("nothing was found")
+        return found
+
+    def abandon(self) -> None:
+        """Nobody waits any more."""
+        with self._lock:
+            self._abandoned = True
+            if self._found is not None:
+                self._found.close()
+
+    def _connect(self) -> None:
+        """Runs on a thread of its own."""
+        try:
+            found = psycopg.connect(self._conninfo, autocommit=True, client_encoding="UTF8")
+        except psycopg.Error as error:
+            self._error = error
+        else:
+            self._keep(found)
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(self._done.set)
+
+    def _keep(self, found: Wire) -> None:
+        with self._lock:
+            if self._abandoned:
+                found.close()
+            else:
+                self._found = found

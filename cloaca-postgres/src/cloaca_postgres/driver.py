@@ -1,0 +1,255 @@
+"""One session: a whole transaction in one pipeline, one round trip.
+
+Speaks libpq's pipeline mode directly: statements between two synchronisation points are one
+transaction, which the server commits at the second one or undoes at the first error. A session
+listens to its socket all the time, so that its loss is known when it happens and not at the next
+use. It knows nothing of tables, and is not used again after an error of the connection itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple, Protocol
+
+import psycopg
+from psycopg import pq
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+
+from cloaca_core.errors import StoreError, StoreUnavailableError
+from cloaca_core.store.dialect import Step
+from cloaca_core.store.queries import Row, Statement
+from cloaca_postgres.errors import translated
+from cloaca_postgres.values import array_of, text_of
+
+_PLACEHOLDER: Final = re.compile(r"%([s%])")
+_Params = list[bytes | None]
+
+
+class Wire(Protocol):
+    """The part of an open ``psycopg.Connection`` that is used here."""
+
+    @property
+    def pgconn(self) -> pq.abc.PGconn:
+        """libpq's connection."""
+
+    def close(self) -> None:
+        """Give it up."""
+
+
+class Session:
+    """A connection that runs transactions, in the order in which they are given.
+
+    Belongs to the loop that made it. ``lost`` is called once, when it can be used no more.
+    ``prepares`` false and a ``prelude``, which is run first in each transaction, are for a pooler
+    that gives each transaction another of the server's sessions.
+    """
+
+    def __init__(
+        self, wire: Wire, *, place: str, prepares: bool = True, prelude: Sequence[Step] = ()
+    ) -> None:
+        self.lost: Callable[[], None] = _nothing
+        self.notified: Callable[[str], None] = _ignore
+        self._wire = wire
+        self._pg = wire.pgconn
+        self._place = place
+        self._prepares = prepares
+        self._prelude = [(step.statement, _bound(step)) for step in prelude]
+        self._prepared: set[Statement] = set()
+        self._exchanges: deque[_Exchange] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._transformer = Transformer(wire)  # type: ignore[arg-type] # a psycopg.Connection
+        self._writing = False
+        self.closed = False
+        self._pg.nonblocking = 1
+        self._pg.enter_pipeline_mode()
+        self._socket = self._pg.socket
+        self._loop.add_reader(self._socket, self._on_readable)
+
+    async def run(self, steps: Sequence[Step], deadline: float) -> list[list[Row]]:
+        """The rows of each step of one transaction.
+
+        When the answer takes longer than ``deadline`` seconds, or nobody waits for it any more,
+        the session is given up: what the server does with the transaction is not known.
+        """
+        bound = [(step.statement, _bound(step)) for step in steps]
+        if self.closed:
+            raise StoreUnavailableError(f"{self._place}: the connection was lost")
+        exchange = self._send(self._prelude + bound)
+        timer = self._loop.call_later(deadline, self._expire, deadline)
+        try:
+            return (await exchange.answer)[len(self._prelude) :]
+        except asyncio.CancelledError:
+            self.close()
+            raise
+        finally:
+            timer.cancel()
+
+    def close(self) -> None:
+        """Give the connection up; whoever waits for an answer hears of it."""
+        self._give_up(StoreUnavailableError(f"{self._place}: the connection was closed"))
+
+    # -- send --------------------------------------------------------------------------------
+
+    def _send(self, bound: Sequence[tuple[Statement, _Params]]) -> _Exchange:
+        exchange = _Exchange(self._loop.create_future(), [], [])
+        self._exchanges.append(exchange)
+        try:
+            for statement, params in bound:
+                self._send_one(exchange, statement, params)
+            self._pg.pipeline_sync()
+            self._flush()
+        except psycopg.Error as error:
+            self._give_up(translated(error, self._place), error)
+        return exchange
+
+    def _send_one(self, exchange: _Exchange, statement: Statement, params: _Params) -> None:
+        sql, indexes = _numbered(statement)
+        params = [params[index] for index in indexes]
+        if not self._prepares:
+            self._pg.send_query_params(sql, params)
+            exchange.sent.append(None)
+            return
+        name = statement.name.encode()
+        if statement not in self._prepared:
+            self._pg.send_prepare(name, sql)
+            exchange.sent.append(statement)
+            self._prepared.add(statement)
+        self._pg.send_query_prepared(name, params)
+        exchange.sent.append(None)
+
+    def _flush(self) -> None:
+        unsent = bool(self._pg.flush())
+        if unsent and not self._writing:
+            self._loop.add_writer(self._socket, self._on_writable)
+        elif self._writing and not unsent:
+            self._loop.remove_writer(self._socket)
+        self._writing = unsent
+
+    def _on_writable(self) -> None:
+        try:
+            self._flush()
+        except psycopg.Error as error:
+            self._give_up(translated(error, self._place), error)
+
+    # -- receive -----------------------------------------------------------------------------
+
+    def _on_readable(self) -> None:
+        try:
+            self._pg.consume_input()
+            while self._exchanges and not self._pg.is_busy():
+                self._accept(self._pg.get_result())
+            while (notice := self._pg.notifies()) is not None:
+                self.notified(notice.extra.decode())
+            if self._writing:
+                self._flush()
+        except psycopg.Error as error:
+            self._give_up(translated(error, self._place), error)
+
+    def _accept(self, result: pq.abc.PGresult | None) -> None:
+        if result is None:
+            if self._pg.status == pq.ConnStatus.BAD:
+                raise psycopg.OperationalError("the server closed the connection")
+            return  # between two statements
+        if result.status == pq.ExecStatus.PIPELINE_SYNC:
+            self._finish(self._exchanges.popleft())
+        else:
+            self._exchanges[0].results.append(result)
+
+    def _finish(self, exchange: _Exchange) -> None:
+        """Answer a transaction that has ended."""
+        if (failed := exchange.failed()) is not None:
+            self._prepared.difference_update(exchange.not_prepared())
+            error = error_from_result(failed)
+            exchange.refuse(translated(error, self._place), error)
+        elif not exchange.answer.done():
+            exchange.answer.set_result([self._rows(result) for result in exchange.answers()])
+
+    def _rows(self, result: pq.abc.PGresult) -> list[Row]:
+        if not result.ntuples:
+            return []
+        self._transformer.set_pgresult(result)
+        return self._transformer.load_rows(0, result.ntuples, tuple)
+
+    # -- end ---------------------------------------------------------------------------------
+
+    def _expire(self, deadline: float) -> None:
+        self._give_up(
+            StoreUnavailableError(f"{self._place}: no answer within {deadline:g} seconds")
+        )
+
+    def _give_up(self, error: StoreError, cause: BaseException | None = None) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._wire.close()
+        while self._exchanges:
+            self._exchanges.popleft().refuse(error, cause)
+        self.lost()
+
+
+class _Exchange(NamedTuple):
+    """A transaction under way. ``sent`` has the statement of each Prepare, None for others."""
+
+    answer: asyncio.Future[list[list[Row]]]
+    sent: list[Statement | None]
+    results: list[pq.abc.PGresult]
+
+    def answers(self) -> Iterator[pq.abc.PGresult]:
+        """The results that are rows."""
+        pairs = zip(self.sent, self.results, strict=True)
+        return (result for statement, result in pairs if statement is None)
+
+    def failed(self) -> pq.abc.PGresult | None:
+        """The result that ended it before its time."""
+        for result in self.results:
+            if result.status == pq.ExecStatus.FATAL_ERROR:
+                return result
+        return None
+
+    def not_prepared(self) -> set[Statement]:
+        """Statements that the server does not know after all."""
+        good = [result.status == pq.ExecStatus.COMMAND_OK for result in self.results]
+        good += [False] * (len(self.sent) - len(good))
+        pairs = zip(self.sent, good, strict=False)
+        return {statement for statement, done in pairs if statement is not None and not done}
+
+    def refuse(self, error: StoreError, cause: BaseException | None) -> None:
+        """Raise this to whoever waits."""
+        if not self.answer.done():
+            error.__cause__ = cause
+            self.answer.set_exception(error)
+
+
+def _bound(step: Step) -> _Params:
+    """A parameter for each placeholder; of a step with rows, the arrays of their columns."""
+    if step.rows is None:
+        return [text_of(value) for value in step.params]
+    return [array_of(column) for column in zip(*step.rows, strict=True)]
+
+
+@lru_cache(maxsize=1024)
+def _numbered(statement: Statement) -> tuple[bytes, list[int]]:
+    """The SQL with $1, $2, … and where their values stand; a name that comes again is sent once."""
+    names = list(dict.fromkeys(statement.parameters))
+    numbers = iter([names.index(name) + 1 for name in statement.parameters])
+
+    def placed(match: re.Match[str]) -> str:
+        return "%" if match[1] == "%" else f"${next(numbers)}"
+
+    sql = _PLACEHOLDER.sub(placed, statement.sql)
+    return sql.encode(), [statement.parameters.index(name) for name in names]
+
+
+def _nothing() -> None:
+    pass
+
+
+def _ignore(_: str) -> None:
+    pass

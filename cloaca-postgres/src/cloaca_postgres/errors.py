@@ -1,0 +1,64 @@
+"""What PostgreSQL and its driver raise, translated once into cloaca's errors, by SQLSTATE.
+
+Where the database refuses a value its own text may repeat it, so that text is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import psycopg
+
+from cloaca_core.errors import (
+    StoreDataError,
+    StoreError,
+    StoreFullError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
+
+_BY_CODE: Final[dict[str, tuple[type[StoreError], str]]] = {
+    "25006": (StoreReadOnlyError, "the database cannot be written"),
+    "53100": (StoreFullError, "no space is left for the database"),
+    "54000": (StoreDataError, "a value is too large"),
+    "26000": (StoreError, "behind a pooler in transaction mode the URL must say pooler=true"),
+    "42P05": (StoreError, "behind a pooler in transaction mode the URL must say pooler=true"),
+}
+_BY_CLASS: Final[dict[str, tuple[type[StoreError], str]]] = {
+    "08": (StoreUnavailableError, "the connection failed"),
+    "22": (StoreDataError, "a value is not acceptable"),
+    "23": (StoreDataError, "a value is not acceptable"),
+    "40": (StoreUnavailableError, "the transaction gave way to another"),
+    "53": (StoreUnavailableError, "the server is out of resources"),
+    "54": (StoreDataError, "a value is too large"),
+    "55": (StoreUnavailableError, "an object is in use"),
+    "57": (StoreUnavailableError, "the server ended the statement"),
+    "58": (StoreUnavailableError, "the server's disk failed"),
+}
+_CONFLICTS: Final = ("40001", "40P01")
+
+
+def code_of(error: BaseException | None) -> str | None:
+    """The SQLSTATE, if it was the server that failed."""
+    return error.sqlstate if isinstance(error, psycopg.Error) else None
+
+
+def is_conflict(error: StoreError) -> bool:
+    """Whether two transactions were in each other's way, so that one may simply run again."""
+    return code_of(error.__cause__) in _CONFLICTS
+
+
+def translated(error: psycopg.Error, place: str) -> StoreError:
+    """The error to raise ``from`` this one."""
+    code = error.sqlstate
+    if code is None:
+        return StoreUnavailableError(f"{place}: the connection failed ({one_line(error)})")
+    kind, what = _BY_CODE.get(code) or _BY_CLASS.get(code[:2]) or (StoreError, "refused")
+    if kind is StoreDataError:
+        return StoreDataError(f"{place}: {what} (SQLSTATE {code})")
+    return kind(f"{place}: {what} ({error.diag.message_primary}, SQLSTATE {code})")
+
+
+def one_line(error: BaseException) -> str:
+    """The text of an error, which libpq spreads over lines."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,76 @@
+"""Migrations on PostgreSQL: schema changes are transactional, an advisory lock keeps order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from cloaca_core.store.dialect import Step
+from cloaca_core.store.migrate import Applied, Migration
+from cloaca_core.store.queries import Row, Statement
+from cloaca_postgres.driver import Session
+from cloaca_postgres.statements import STATEMENTS, step
+
+_PATIENCE_S: Final = 600.0
+_ALLOW_TIME: Final = step(STATEMENTS.allow_time, statement_timeout=f"{int(_PATIENCE_S * 1000)}ms")
+
+
+class PostgresMigrator:
+    """Contracts: see ``Migrator``."""
+
+    def __init__(self, session: Session, schema: str) -> None:
+        self._session = session
+        self._schema = schema
+
+    async def applied(self) -> list[Applied]:
+        if "cloaca_migration" not in await self.table_names():
+            return []
+        return [Applied(*row) for row in await self._run(step(STATEMENTS.list_migrations))]
+
+    async def apply(self, migration: Migration) -> None:
+        await self._session.run([step(STATEMENTS.begin)], _PATIENCE_S)
+        try:
+            await self._run(step(STATEMENTS.lock_migrations, schema=self._schema))
+            if migration.number not in [applied.number for applied in await self.applied()]:
+                await self._apply(migration)
+        except BaseException:
+            await self._session.run([step(STATEMENTS.rollback)], _PATIENCE_S)
+            raise
+        await self._session.run([step(STATEMENTS.commit)], _PATIENCE_S)
+
+    async def _apply(self, migration: Migration) -> None:
+        steps = [
+            Step(Statement(f"migration_{migration.number}_{place}", text, ()))
+            for place, text in enumerate(split_statements(migration.sql))
+        ]
+        noted = step(
+            STATEMENTS.record_migration,
+            number=migration.number,
+            name=migration.name,
+            checksum=migration.checksum,
+            applied_at=time.time_ns() // 1000,
+        )
+        await self._session.run([_ALLOW_TIME, *steps], _PATIENCE_S)
+        await self._run(noted)  # by itself: its table may be new
+
+    async def table_names(self) -> list[str]:
+        """Which tables of ours the schema has."""
+        rows = await self._run(step(STATEMENTS.list_tables, schema=self._schema))
+        return [name for (name,) in rows]
+
+    async def _run(self, one: Step) -> list[Row]:
+        _, rows = await self._session.run([_ALLOW_TIME, one], _PATIENCE_S)
+        return rows
+
+
+def split_statements(script: str) -> Iterator[str]:
+    """The statements of a script, each of which must end at the end of a line."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if line.split("--")[0].rstrip().endswith(";"):
+            yield statement.replace("%", "%%")
+            statement = ""
+    if any(line.strip() and not line.lstrip().startswith("--") for line in statement.splitlines()):
+        yield statement.replace("%", "%%")

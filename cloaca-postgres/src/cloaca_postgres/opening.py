@@ -1,0 +1,128 @@
+"""From a target to an open, migrated database, or to an error that says what is wrong with it.
+
+Nothing is tried twice here: who opens a database wants to hear at once that it cannot be had. A
+schema that holds somebody else's tables under our names is refused before anything is changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from cloaca_core.errors import (
+    ForeignDatabaseError,
+    StoreError,
+    StoreFullError,
+    StoreOpenError,
+    StoreReadOnlyError,
+)
+from cloaca_core.store.migrate import load_migrations, migrate
+from cloaca_core.store.protocol import StoreOptions
+from cloaca_postgres.clock import DatabaseClock
+from cloaca_postgres.connecting import Connector
+from cloaca_postgres.dialect import PostgresDialect
+from cloaca_postgres.dialing import dial
+from cloaca_postgres.driver import Session
+from cloaca_postgres.migrator import PostgresMigrator
+from cloaca_postgres.pool import STATEMENT_DEADLINE_S
+from cloaca_postgres.statements import STATEMENTS, naming, step
+from cloaca_postgres.url import Target, check_schema
+
+_OLDEST_SERVER: Final = 130000
+_AS_THEY_ARE: Final = (StoreOpenError, StoreFullError, StoreReadOnlyError)
+
+
+async def open_dialect(target: Target, options: StoreOptions) -> PostgresDialect:
+    """Open and migrate the database of a target."""
+    target = _in_schema(target, options.schema)
+    try:
+        return await _opened(target, options)
+    except _AS_THEY_ARE:
+        raise
+    except StoreError as error:
+        raise StoreOpenError(str(error)) from error
+
+
+async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
+    schema = await _schema_of(target, options.connect_timeout)
+    clock = DatabaseClock()
+    connector = Connector(target, schema, options.connect_timeout, clock)
+    writer = await connector.connect_writer()
+    try:
+        await _migrate(writer, schema, target.place)
+        heart = await connector.connect_writer()
+    except BaseException:
+        writer.close()
+        raise
+    return PostgresDialect(connector, writer, heart, clock, target, schema, options.pool_size)
+
+
+def _in_schema(target: Target, schema: str | None) -> Target:
+    if schema is None:
+        return target
+    check_schema(schema)
+    if target.schema not in (None, schema):
+        raise StoreOpenError(
+            f"the database URL names the schema {target.schema!r}, the runner {schema!r}"
+        )
+    return replace(target, schema=schema)
+
+
+async def _schema_of(target: Target, timeout: float) -> str:
+    """Look at the server, and make sure that the schema is there."""
+    wire = await dial(target, timeout)
+    session = Session(wire, place=target.place, prepares=False)
+    try:
+        (((*facts, current),),) = await session.run([step(STATEMENTS.server)], timeout)
+        _refuse_unfit(target.place, *facts)
+        if target.schema is not None:
+            await _create_schema(session, target.schema)
+            return target.schema
+    finally:
+        session.close()
+    if current is None:
+        raise StoreOpenError(
+            f"{target.place}: no schema of the search path exists; name one with ?schema=…"
+        )
+    return str(current)
+
+
+def _refuse_unfit(
+    place: str, version: int, encoding: str, isolation: str, in_recovery: bool
+) -> None:
+    """Raise unless the server can do what is asked of it."""
+    if version < _OLDEST_SERVER:
+        raise StoreOpenError(f"{place}: PostgreSQL 13 or newer is needed, not {version // 10000}")
+    if encoding != "UTF8":
+        raise StoreOpenError(f"{place}: the database's encoding must be UTF8, not {encoding}")
+    if isolation != "read committed":
+        raise StoreOpenError(
+            f"{place}: default_transaction_isolation must be 'read committed', not {isolation!r}"
+        )
+    if in_recovery:
+        raise StoreReadOnlyError(f"{place}: this server is a standby, which cannot be written")
+
+
+async def _create_schema(session: Session, schema: str) -> None:
+    """Only if it is missing: who may use a schema often may not create one."""
+    has = step(STATEMENTS.has_schema, schema=schema)
+    create = naming("create_schema", "CREATE SCHEMA IF NOT EXISTS {}", schema)
+    try:
+        (((there,),),) = await session.run([has], STATEMENT_DEADLINE_S)
+        if not there:
+            # IF NOT EXISTS alone fails when two do this at once.
+            lock = step(STATEMENTS.lock_migrations, schema=schema)
+            await session.run([lock, create], STATEMENT_DEADLINE_S)
+    except StoreError as error:
+        raise StoreOpenError(f"Failed to set up schema {schema!r}: {error}") from error
+
+
+async def _migrate(session: Session, schema: str, place: str) -> None:
+    migrator = PostgresMigrator(session, schema)
+    tables = await migrator.table_names()
+    if tables and "cloaca_migration" not in tables:
+        raise ForeignDatabaseError(
+            f"{place}: schema {schema!r} has a table {tables[0]} that this program did not make:"
+            " name another schema"
+        )
+    await migrate(migrator, load_migrations(__package__))

@@ -1,0 +1,113 @@
+-- What is asked and noted about the schema and the session, beside the operations of the store.
+
+
+-- name: server
+-- What a session must be to be of use, asked once when the database is opened.
+SELECT
+    current_setting('server_version_num')::int, current_setting('server_encoding'),
+    current_setting('default_transaction_isolation'), pg_is_in_recovery(), current_schema();
+
+
+-- name: has_schema
+-- Whether a schema is there.
+SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = CAST(:schema AS TEXT));
+
+
+-- name: enter_session
+-- What every statement of a session rests on: nothing outside the schema can be named without
+-- saying so; finished means finished; a server that is not heard gives up by itself; rows are
+-- found by an index, whatever is (not) known of the tables when a statement is planned: once by
+-- sessions that write (see overrides.sql), each time by those that read.
+SELECT
+    set_config('search_path', quote_ident(:schema) || ', pg_temp', false),
+    set_config('synchronous_commit', CASE
+        WHEN CAST(:durable AS INTEGER) = 0 THEN 'off'
+        WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
+        ELSE current_setting('synchronous_commit')
+    END, false),
+    set_config('statement_timeout', :statement_timeout, false),
+    set_config('idle_in_transaction_session_timeout', :statement_timeout, false),
+    set_config('plan_cache_mode', :plan_cache_mode, false),
+    set_config('enable_seqscan', 'off', false),
+    set_config('random_page_cost', '1', false),
+    set_config('jit', 'off', false);
+
+
+-- name: enter_transaction
+-- The same for one transaction, where a pooler may give the next one another session.
+SELECT
+    set_config('search_path', quote_ident(:schema) || ', pg_temp', true),
+    set_config('synchronous_commit', CASE
+        WHEN CAST(:durable AS INTEGER) = 0 THEN 'off'
+        WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
+        ELSE current_setting('synchronous_commit')
+    END, true),
+    set_config('statement_timeout', :statement_timeout, true),
+    set_config('plan_cache_mode', :plan_cache_mode, true),
+    set_config('enable_seqscan', 'off', true),
+    set_config('random_page_cost', '1', true),
+    set_config('jit', 'off', true);
+
+
+-- name: where_am_i
+-- The schema that names are looked up in, and the database's clock.
+SELECT current_schema(), CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);
+
+
+-- name: clock
+-- The database's clock, in µs.
+SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);
+
+
+-- name: list_tables
+-- Which of our tables the schema has.
+SELECT relname FROM pg_catalog.pg_class
+WHERE relnamespace = CAST(quote_ident(:schema) AS REGNAMESPACE)
+    AND relkind IN ('r', 'p', 'v') AND starts_with(relname, 'cloaca_')
+ORDER BY relname;
+
+
+-- name: list_migrations
+-- The migrations that were applied, in their order.
+SELECT number, name, checksum FROM cloaca_migration ORDER BY number;
+
+
+-- name: record_migration
+-- Note a migration that was applied in this transaction.
+INSERT INTO cloaca_migration (number, name, checksum, applied_at)
+VALUES (:number, :name, :checksum, :applied_at);
+
+
+-- name: lock_migrations
+-- Keep every other migration of this schema out until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended('cloaca migration of ' || :schema, 0));
+
+
+-- name: allow_time
+-- A migration, and the wait for another one's, may take longer than other statements.
+SELECT set_config('statement_timeout', :statement_timeout, true);
+
+
+-- name: begin
+-- Begin a transaction with decisions between its statements.
+BEGIN ISOLATION LEVEL READ COMMITTED;
+
+
+-- name: commit
+-- End it.
+COMMIT;
+
+
+-- name: rollback
+-- Undo it.
+ROLLBACK;
+
+
+-- name: notify
+-- Tell who listens that something has changed, and who says so.
+SELECT pg_notify(:channel, :sender);
+
+
+-- name: newest_transaction
+-- A number that grows with every transaction that writes; asking touches no table.
+SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS TEXT) AS BIGINT);

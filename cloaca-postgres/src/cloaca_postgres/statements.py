@@ -1,0 +1,55 @@
+"""The statements of ``schema.sql``, ready to be bound."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Final, LiteralString, NamedTuple
+
+from psycopg import sql
+
+from cloaca_core.store.dialect import Step
+from cloaca_core.store.queries import Statement, load_statements
+
+PLACEHOLDER: Final = "%s"
+
+
+class _Statements(NamedTuple):
+    """What ``schema.sql`` must hold."""
+
+    server: Statement
+    has_schema: Statement
+    enter_session: Statement
+    enter_transaction: Statement
+    where_am_i: Statement
+    clock: Statement
+    list_tables: Statement
+    list_migrations: Statement
+    record_migration: Statement
+    lock_migrations: Statement
+    allow_time: Statement
+    begin: Statement
+    commit: Statement
+    rollback: Statement
+    notify: Statement
+    newest_transaction: Statement
+
+
+STATEMENTS: Final = _Statements(
+    **load_statements(
+        files(__package__).joinpath("schema.sql").read_text("utf-8"),
+        overrides="",
+        required=_Statements._fields,
+        placeholder=PLACEHOLDER,
+    )
+)
+
+
+def step(statement: Statement, **values: object) -> Step:
+    """The statement with its values."""
+    return Step(statement, statement.bind(**values))
+
+
+def naming(name: str, text: LiteralString, identifier: str) -> Step:
+    """A statement about something whose name cannot be a parameter; it stands for ``{}``."""
+    composed = sql.SQL(text).format(sql.Identifier(identifier)).as_string()
+    return Step(Statement(name, composed.replace("%", "%%"), ()))

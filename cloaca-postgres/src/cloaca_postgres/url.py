@@ -1,0 +1,182 @@
+"""Database URLs: text to a target, without any I/O.
+
+libpq reads the URL; what is ours (``schema``, ``pooler``) is taken out before. Messages name
+parameters but never repeat a part of a URL that could be a piece of a password.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Final, NoReturn
+from urllib.parse import parse_qsl, quote
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from cloaca_core.errors import StoreOpenError
+
+_SCHEMES: Final = ("postgresql://", "postgres://")
+_EXAMPLE: Final = "postgresql://user:password@host:5432/database"
+_ENCODE: Final = "in a user or password write @ / ? # : and % percent-encoded (@ is %40)"
+_PARAMETER_NAME: Final = re.compile(r"[A-Za-z_]{1,40}")
+_SCHEMA_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to connect to and how.
+
+    ``parameters`` are libpq's. ``schema`` None means the first one of the session's own search
+    path. ``pooler`` says that a pooler may give each transaction another session.
+    """
+
+    parameters: Mapping[str, str] = field(repr=False)
+    schema: str | None = None
+    pooler: bool = False
+
+    @property
+    def place(self) -> str:
+        """What messages call the database."""
+        found = self.parameters
+        if "service" in found:
+            return f"PostgreSQL service {found['service']}"
+        host = found.get("host") or found.get("hostaddr") or "the default host"
+        return f"PostgreSQL database {found.get('dbname', '(default)')} on {host}"
+
+    def conninfo(self, **defaults: str | int) -> str:
+        """The connection string for libpq; what the URL says comes before the defaults."""
+        return make_conninfo("", **{**defaults, **self.parameters})
+
+
+def parse(url: str) -> Target:
+    """The target of a URL, or ``StoreOpenError``.
+
+    ``postgresql://user:password@host:port/database?…`` (or ``postgres://``), with several hosts,
+    a socket's folder as host or a service, as libpq reads them. The query holds libpq's
+    parameters and our own: ``schema=name`` and ``pooler=true``.
+    """
+    before, _, query = url.partition("?")
+    _refuse_what_could_leak(before)
+    options = _options(query)
+    ours = {name: options.pop(name) for name in ("schema", "pooler") if name in options}
+    rest = "&".join([f"{name}={quote(value, safe='')}" for name, value in options.items()])
+    try:
+        parameters = conninfo_to_dict(f"{before}?{rest}" if rest else before)
+    except psycopg.Error:
+        # libpq's own text repeats what it could not read.
+        raise StoreOpenError(
+            f"the database URL cannot be read; it has the form {_EXAMPLE}; {_ENCODE}"
+        ) from None
+    _check_ports(str(parameters.get("port") or ""))
+    return Target(
+        {name: str(value) for name, value in parameters.items()},
+        schema=ours.get("schema"),
+        pooler=ours.get("pooler") == "true",
+    )
+
+
+def check_schema(name: str) -> str:
+    """The name, if it may be that of a tenant's schema."""
+    if not name:
+        raise StoreOpenError("Schema name cannot be empty")
+    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+        raise StoreOpenError(
+            "Schema name must contain only alphanumeric characters and underscores"
+        )
+    if not _SCHEMA_NAME.fullmatch(name):
+        raise StoreOpenError("Schema name must not start with a digit nor exceed 63 characters")
+    if name.lower().startswith("pg_") or name.lower() == "information_schema":
+        raise StoreOpenError(f"Schema name {name!r} is one of PostgreSQL's own")
+    return name
+
+
+def _refuse_what_could_leak(before: str) -> None:
+    """Refuse URLs in which a piece of a password would be taken for something else."""
+    if not before.lower().startswith(_SCHEMES):
+        raise StoreOpenError(f"not a PostgreSQL URL: it has the form {_EXAMPLE}")
+    if "\0" in before:
+        raise StoreOpenError("a database URL cannot contain NUL")
+    authority, _, path = before.partition("://")[2].partition("/")
+    if authority.count("@") > 1 or "@" in path or "#" in before:
+        raise StoreOpenError(f"the database URL cannot be read: {_ENCODE}")
+
+
+def _check_ports(ports: str) -> None:
+    for port in filter(None, ports.split(",")):
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise StoreOpenError("the port in the database URL is not one between 1 and 65535")
+
+
+def _options(query: str) -> dict[str, str]:
+    """The parameters behind the ``?``, checked."""
+    options: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in _known():
+            _refuse_unknown(name)
+        if name in options:
+            raise StoreOpenError(f"parameter {name!r} is given twice")
+        check = _CHECKS.get(name)
+        options[name] = value if check is None else check(name, value)
+    return options
+
+
+def _known() -> list[str]:
+    libpq = [option.keyword.decode() for option in pq.Conninfo.get_defaults()]
+    return ["schema", "pooler", *libpq]
+
+
+def _refuse_unknown(name: str) -> NoReturn:
+    if not _PARAMETER_NAME.fullmatch(name):
+        raise StoreOpenError(f"unknown parameter in the database URL; {_ENCODE}")
+    nearest = get_close_matches(name, _known(), n=1, cutoff=0.0)[0]
+    raise StoreOpenError(
+        f"unknown parameter {name!r}: did you mean {nearest!r}? Of our own there are schema and"
+        " pooler, all others are libpq's"
+    )
+
+
+def _one_of(*accepted: str) -> Callable[[str, str], str]:
+    def check(name: str, value: str) -> str:
+        if value.lower() not in accepted:
+            raise StoreOpenError(f"{name}={value}: expected one of {', '.join(accepted)}")
+        return value.lower()
+
+    return check
+
+
+def _whole(name: str, value: str) -> str:
+    if not (value.isascii() and value.isdigit() and len(value) <= 9):
+        raise StoreOpenError(f"{name}={value}: expected a whole number, 0 or more")
+    return value
+
+
+def _schema(_: str, value: str) -> str:
+    return check_schema(value)
+
+
+def _utf8(name: str, value: str) -> str:
+    if value.lower().replace("-", "") not in ("utf8", "auto"):
+        raise StoreOpenError(f"{name}={value}: cloaca speaks UTF8 with the database")
+    return "UTF8"
+
+
+_CHECKS: Final[dict[str, Callable[[str, str], str]]] = {
+    "schema": _schema,
+    "pooler": _one_of("true", "false"),
+    "client_encoding": _utf8,
+    "connect_timeout": _whole,
+    "keepalives": _one_of("0", "1"),
+    "keepalives_idle": _whole,
+    "keepalives_interval": _whole,
+    "keepalives_count": _whole,
+    "tcp_user_timeout": _whole,
+    "sslmode": _one_of("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "gssencmode": _one_of("disable", "prefer", "require"),
+    "channel_binding": _one_of("disable", "prefer", "require"),
+    "target_session_attrs": _one_of("any", "read-write", "primary"),
+    "load_balance_hosts": _one_of("disable", "random"),
+}

@@ -1,0 +1,63 @@
+"""Parameters as the texts that PostgreSQL reads. Columns of a batch become one array each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cloaca_core.errors import StoreDataError
+
+_NUL = "\0"
+
+
+def text_of(value: object) -> bytes | None:
+    """One parameter: a text, a whole number, a list, or None."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if _NUL in value:
+            raise _refused("NUL")
+        return _encoded(value)
+    if isinstance(value, list):
+        return array_of(value)
+    if isinstance(value, int):
+        return b"%d" % value
+    raise TypeError(f"no form for a parameter of type {type(value).__name__}")
+
+
+def array_of(values: Sequence[object]) -> bytes:
+    """A list as an array literal. Its items are of one type, or None."""
+    if not values:
+        return b"{}"
+    if isinstance(values[0], str) and None not in values:
+        return _texts(values)  # type: ignore[arg-type] # of one type
+    return _encoded("{" + ",".join([_item(value) for value in values]) + "}")
+
+
+def _texts(values: Sequence[str]) -> bytes:
+    """All items are escaped at once: they are joined by what none of them may contain."""
+    joined = _NUL.join(values)
+    if joined.count(_NUL) != len(values) - 1:
+        raise _refused("NUL")
+    escaped = joined.replace("\\", "\\\\").replace('"', '\\"').replace(_NUL, '","')
+    return _encoded('{"' + escaped + '"}')
+
+
+def _item(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        if _NUL in value:
+            raise _refused("NUL")
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise _refused("a lone surrogate") from error
+
+
+def _refused(what: str) -> StoreDataError:
+    return StoreDataError(f"a value cannot be stored: PostgreSQL's texts cannot contain {what}")

@@ -1,0 +1,76 @@
+"""A database of its own for each test, on either backend, and a look into it from outside.
+
+On SQLite it is a file. On PostgreSQL it is a schema in a database that this run of pytest made:
+the backend makes a schema in milliseconds, where a database takes a fifth of a second, and
+dropping the database at the end drops every schema, whoever is still connected. Wake-ups and
+advisory locks, which belong to a database, are thus shared by the tests of one process, as
+tenants share them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+from dev.databases import with_query, without_query
+
+_numbers = itertools.count(1)
+
+
+class OwnDatabases(Protocol):
+    """Where a test on one backend gets its databases."""
+
+    def new(self) -> str:
+        """A URL of an empty database, which any process may open."""
+
+    def new_for_one_store(self) -> str:
+        """The same, as cheap as it can be had, for one store in one process."""
+
+    def query(self, url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """What a statement, with ``?`` for its parameters, answers from outside of cloaca."""
+
+
+class SqliteFiles:
+    """Files in this folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def new(self) -> str:
+        return f"sqlite:///{self._folder / f'test-{next(_numbers)}.db'}"
+
+    def new_for_one_store(self) -> str:
+        return ":memory:"
+
+    def query(self, url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(url.removeprefix("sqlite://"))) as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+
+class PostgresSchemas:
+    """Schemas in the database of this URL."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def new(self) -> str:
+        return with_query(self._url, schema=f"test_{next(_numbers)}")
+
+    def new_for_one_store(self) -> str:
+        return self.new()
+
+    def query(self, url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        import psycopg  # not there where SQLite alone is tested
+        from psycopg import sql
+
+        schema = parse_qs(urlsplit(url).query).get("schema", ["public"])[0]
+        text = statement.replace("%", "%%").replace("?", "%s").encode()
+        with psycopg.connect(without_query(url, "schema"), autocommit=True) as connection:
+            path = sql.SQL("SET search_path TO {}").format(sql.Identifier(schema))
+            connection.execute(path)
+            answer = connection.execute(text, parameters)
+            return answer.fetchall() if answer.description else []

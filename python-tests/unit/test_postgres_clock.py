@@ -1,0 +1,44 @@
+"""The database's clock between two readings."""
+
+from __future__ import annotations
+
+from cloaca_postgres.clock import DatabaseClock
+
+
+class Monotonic:
+    """A clock in seconds that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_reading_counts_for_the_middle_of_question_and_answer() -> None:
+    monotonic = Monotonic()
+    clock = DatabaseClock(monotonic)
+    sent = clock.start()
+    monotonic.now += 0.5
+
+    clock.read(sent, 7_000_000)
+
+    assert clock.now() == 7_250_000
+
+
+def test_in_between_this_machine_counts_on() -> None:
+    monotonic = Monotonic()
+    clock = DatabaseClock(monotonic)
+    clock.read(clock.start(), 7_000_000)
+    monotonic.now += 60
+
+    assert clock.now() == 67_000_000
+
+
+def test_a_clock_that_was_set_is_followed_at_the_next_reading() -> None:
+    clock = DatabaseClock(Monotonic())
+    clock.read(clock.start(), 3_607_000_000)
+
+    clock.read(clock.start(), 7_000_000)
+
+    assert clock.now() == 7_000_000

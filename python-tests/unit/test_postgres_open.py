@@ -1,0 +1,257 @@
+"""Opening a database: new, ours, somebody else's, out of reach."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeAlias
+
+import psycopg
+import pytest
+
+import cloaca
+from cloaca_core.errors import (
+    ForeignDatabaseError,
+    NewerSchemaError,
+    StoreOpenError,
+    StoreReadOnlyError,
+)
+from cloaca_core.store.migrate import load_migrations
+from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.testing.rows import new_run, runner, stored, submit
+from cloaca_postgres import BACKEND
+from cloaca_postgres.migrator import split_statements
+from cloaca_postgres.opening import _refuse_unfit
+
+Query: TypeAlias = Callable[..., list[tuple[object, ...]]]
+
+FIT = {"version": 150000, "encoding": "UTF8", "isolation": "read committed", "in_recovery": False}
+
+
+def open_and_close(url: str, schema: str | None = None) -> None:
+    async def both() -> None:
+        await (await BACKEND.open(url, StoreOptions(schema=schema))).close()
+
+    asyncio.run(both())
+
+
+@pytest.fixture
+def query(postgres_server: str, postgres_schema: str) -> Query:
+    """Runs a statement in the test's schema."""
+
+    def run(statement: str, *values: object) -> list[tuple[object, ...]]:
+        with psycopg.connect(postgres_server, autocommit=True) as raw:
+            raw.execute("SELECT set_config('search_path', %s, false)", [postgres_schema])
+            cursor = raw.execute(statement.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    return run
+
+
+@pytest.fixture
+def opened(postgres_url: str) -> str:
+    """The URL of a schema that was opened before."""
+    open_and_close(postgres_url)
+    return postgres_url
+
+
+# -- new and ours --------------------------------------------------------------------------------
+
+
+def test_a_missing_schema_is_made_and_migrated(opened: str, query: Query) -> None:
+    assert query("SELECT number, name FROM cloaca_migration") == [(1, "initial")]
+
+
+def test_opening_again_changes_nothing(opened: str, query: Query) -> None:
+    before = query("SELECT * FROM cloaca_migration")
+
+    open_and_close(opened)
+
+    assert query("SELECT * FROM cloaca_migration") == before
+
+
+def test_the_schema_can_be_given_beside_the_url(
+    postgres_server: str, postgres_schema: str, query: Query
+) -> None:
+    open_and_close(postgres_server, postgres_schema)
+
+    assert query("SELECT number FROM cloaca_migration") == [(1,)]
+
+
+def test_two_different_schemas_are_refused(postgres_url: str) -> None:
+    with pytest.raises(StoreOpenError, match="the runner 'another'"):
+        open_and_close(postgres_url, "another")
+
+
+def test_a_schema_named_in_capitals_is_that_schema(
+    postgres_server: str, postgres_schema: str
+) -> None:
+    name = postgres_schema.upper()
+    try:
+        open_and_close(postgres_server, name)
+    finally:
+        with psycopg.connect(postgres_server, autocommit=True) as raw:
+            found = raw.execute(
+                "SELECT count(*) FROM pg_namespace WHERE nspname = %s", [name]
+            ).fetchone()
+            raw.execute(
+                psycopg.sql.SQL("DROP SCHEMA {} CASCADE").format(psycopg.sql.Identifier(name))
+            )
+
+    assert found == (1,)
+
+
+def test_tables_of_0x_in_the_same_schema_are_left_alone(
+    postgres_url: str, postgres_schema: str, query: Query
+) -> None:
+    query(f"CREATE SCHEMA {postgres_schema}")
+    for table in (
+        "contexts",
+        "pipeline_executions",
+        "task_executions",
+        "__diesel_schema_migrations",
+    ):
+        query(f"CREATE TABLE {table} (id INTEGER)")
+        query(f"INSERT INTO {table} VALUES (1)")
+
+    open_and_close(postgres_url)
+
+    assert query("SELECT count(*) FROM contexts") == [(1,)]
+    assert query("SELECT count(*) FROM cloaca_run") == [(0,)]
+
+
+def test_the_views_for_people_show_instants(opened: str, query: Query) -> None:
+    async def fill() -> None:
+        store = await BACKEND.open(opened, StoreOptions())
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await store.close()
+
+    asyncio.run(fill())
+
+    (row,) = query("SELECT created_at AT TIME ZONE 'UTC', ended_at FROM cloaca_run_readable")
+    assert (str(row[0]), row[1]) == ("2023-11-14 22:13:20", None)
+
+
+def test_with_a_pooler_everything_works_too(postgres_url: str) -> None:
+    async def use() -> None:
+        store = await BACKEND.open(f"{postgres_url}&pooler=true", StoreOptions())
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        assert (await stored(store, "a")).owner == "r1"
+        assert await store.beat("r1", 1)
+        await store.wait_changed()  # the first may end for no reason
+        await store.close()
+
+    asyncio.run(use())
+
+
+# -- not ours ------------------------------------------------------------------------------------
+
+
+def test_another_program_s_table_of_our_name_is_refused_and_left(
+    postgres_url: str, postgres_schema: str, query: Query
+) -> None:
+    query(f"CREATE SCHEMA {postgres_schema}")
+    query("CREATE TABLE cloaca_run (mine INTEGER)")
+
+    with pytest.raises(ForeignDatabaseError, match=r"has a table cloaca_run that this program"):
+        open_and_close(postgres_url)
+
+    assert query("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()") == [
+        ("cloaca_run",)
+    ]
+
+
+def test_a_newer_schema_is_refused(opened: str, query: Query) -> None:
+    query("INSERT INTO cloaca_migration VALUES (2, 'later', 'x', 0)")
+
+    with pytest.raises(NewerSchemaError) as caught:
+        open_and_close(opened)
+
+    assert (caught.value.found, caught.value.known) == (2, 1)
+
+
+def test_a_migration_that_was_changed_is_refused(opened: str, query: Query) -> None:
+    query("UPDATE cloaca_migration SET checksum = 'x'")
+
+    with pytest.raises(StoreOpenError, match="its checksum differs"):
+        open_and_close(opened)
+
+
+def test_a_migration_that_fails_leaves_nothing(
+    postgres_url: str, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = load_migrations("cloaca_postgres")
+    broken = first._replace(sql=f"{first.sql}\nSELECT 1 / 0;\n")
+    monkeypatch.setattr("cloaca_postgres.opening.load_migrations", lambda _: [broken])
+
+    with pytest.raises(StoreOpenError):
+        open_and_close(postgres_url)
+
+    assert query("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()") == []
+
+
+# -- out of reach --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hunter2@127.0.0.1:1/work",  # refused
+        "postgresql://me:hunter2@nowhere.invalid/work",  # unresolvable
+    ],
+)
+def test_a_server_out_of_reach_is_told_at_once(url: str) -> None:
+    with pytest.raises(StoreOpenError) as caught:
+        open_and_close(url)
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_unknown_database_is_told_by_name(postgres_server: str) -> None:
+    before, _, query = postgres_server.partition("?")
+    url = f"{before.rsplit('/', 1)[0]}/no_such_database?{query}"
+
+    with pytest.raises(StoreOpenError, match='database "no_such_database" does not exist'):
+        open_and_close(url)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "told"),
+    [
+        ({"version": 120015}, StoreOpenError, "PostgreSQL 13 or newer is needed, not 12"),
+        ({"encoding": "SQL_ASCII"}, StoreOpenError, "must be UTF8, not SQL_ASCII"),
+        ({"isolation": "serializable"}, StoreOpenError, "not 'serializable'"),
+        ({"in_recovery": True}, StoreReadOnlyError, "is a standby"),
+    ],
+)
+def test_a_server_that_cannot_do_what_is_asked_of_it_is_refused(
+    change: dict[str, object], kind: type[Exception], told: str
+) -> None:
+    _refuse_unfit("here", **FIT)  # type: ignore[arg-type] # one dict for all types
+    with pytest.raises(kind, match=told):
+        _refuse_unfit("here", **(FIT | change))  # type: ignore[arg-type] # as above
+
+
+def test_a_runner_with_a_schema_works_in_it_and_says_what_it_could_not_set_up(
+    postgres_server: str, postgres_schema: str, query: Query
+) -> None:
+    with cloaca.DefaultRunner.with_schema(postgres_server, postgres_schema) as opened:
+        assert opened.list_runs() == []
+    assert query("SELECT count(*) FROM cloaca_run") == [(0,)]
+
+    with pytest.raises(ValueError, match="Failed to create DefaultRunner with schema: "):
+        cloaca.DefaultRunner.with_schema(postgres_server, "pg_mine")
+
+
+# -- migrations as text --------------------------------------------------------------------------
+
+
+def test_a_script_is_cut_where_a_line_ends_a_statement() -> None:
+    script = "-- a; b\nCREATE a (\n  x\n);\n\nSELECT '10%';  -- why;\n-- the end;\n"
+
+    assert [" ".join(text.split()) for text in split_statements(script)] == [
+        "-- a; b CREATE a ( x );",
+        "SELECT '10%%'; -- why;",
+    ]

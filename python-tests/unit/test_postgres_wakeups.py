@@ -1,0 +1,172 @@
+"""What others are told of, and how it reaches them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from cloaca_core.store.dialect import Step
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.queries import Statement
+from cloaca_core.testing.rows import new_run, record, run_end, runner, submit
+from cloaca_postgres import BACKEND
+from cloaca_postgres.wakeups import News
+
+SOON = 60.0
+
+
+@pytest_asyncio.fixture
+async def listener(postgres_url: str) -> AsyncIterator[Store]:
+    """A store that has noticed that it listens."""
+    store = await BACKEND.open(postgres_url, StoreOptions())
+    await asyncio.wait_for(store.wait_changed(), SOON)
+    yield store
+    await store.close()
+
+
+@pytest_asyncio.fixture
+async def other(postgres_url: str) -> AsyncIterator[Store]:
+    store = await BACKEND.open(postgres_url, StoreOptions())
+    yield store
+    await store.close()
+
+
+# -- what is news --------------------------------------------------------------------------------
+
+
+def insert(*owners: str | None) -> Step:
+    return Step(Statement("insert_run", "", ("id", "owner")), rows=[("x", each) for each in owners])
+
+
+def beat(lease_until: int) -> Step:
+    return Step(Statement("beat", "", ("lease_until", "id")), (lease_until, "r1"))
+
+
+def named(name: str) -> Step:
+    return Step(Statement(name, "", ()))
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([insert("r1", "r1")], False),  # runs that nobody else may claim
+        ([insert("r1", None)], True),
+        ([named("fence_runs"), named("record_attempt")], False),
+        ([named("fence_runs"), named("record_attempt"), named("end_run")], True),
+        ([named("release")], True),
+        ([named("unregister"), named("unregister_release")], True),
+        ([named("take_over_runs")], True),
+        ([named("register"), named("get_runner")], True),
+        ([named("claim")], False),
+    ],
+)
+def test_news_is_what_others_can_act_on(steps: list[Step], expected: bool) -> None:
+    assert News().is_in(steps) is expected
+
+
+def test_a_lease_is_news_when_it_begins_and_when_it_ends() -> None:
+    news = News()
+
+    told = [news.is_in([beat(until)]) for until in (5, 6, 7, 0, 0, 8)]
+
+    assert told == [True, False, False, True, False, True]
+
+
+# -- how it travels ------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_run_that_waits_to_be_claimed_wakes_others(listener: Store, other: Store) -> None:
+    waiting = asyncio.create_task(listener.wait_changed())
+
+    await submit(other, new_run("a", owner=None))
+
+    await asyncio.wait_for(waiting, SOON)
+
+
+@pytest.mark.asyncio
+async def test_the_end_of_a_run_wakes_others(listener: Store, other: Store) -> None:
+    await other.register(runner("r1"))
+    await submit(other, new_run("a"))
+    await asyncio.wait_for(listener.wait_changed(), SOON)  # of the runner
+    other.set_contended(contended=False)
+    waiting = asyncio.create_task(listener.wait_changed())
+
+    await record(other, ends=[run_end("a")])
+
+    await asyncio.wait_for(waiting, SOON)
+
+
+@pytest.mark.asyncio
+async def test_nobody_is_woken_by_what_it_wrote_itself(listener: Store, other: Store) -> None:
+    await asyncio.wait_for(other.wait_changed(), SOON)  # now it listens
+    own = asyncio.create_task(listener.wait_changed())
+    await submit(listener, new_run("a", owner=None))
+    await asyncio.wait_for(other.wait_changed(), SOON)  # the message has come through
+
+    assert not own.done()
+    await submit(other, new_run("b", owner=None))
+    await asyncio.wait_for(own, SOON)
+
+
+@pytest.mark.asyncio
+async def test_who_finds_others_beside_it_tells_what_they_may_have_missed(
+    listener: Store, other: Store
+) -> None:
+    other.set_contended(contended=False)
+    waiting = asyncio.create_task(listener.wait_changed())
+
+    other.set_contended(contended=True)
+
+    await asyncio.wait_for(waiting, SOON)
+
+
+@pytest.mark.asyncio
+async def test_a_listener_that_lost_its_connection_reports_a_change_and_listens_again(
+    postgres_url: str, other: Store, postgres_server: str, postgres_schema: str
+) -> None:
+    url = f"{postgres_url}&application_name={postgres_schema}"
+    store = await BACKEND.open(url, StoreOptions())
+    await asyncio.wait_for(store.wait_changed(), SOON)
+    waiting = asyncio.create_task(store.wait_changed())
+
+    async with await psycopg.AsyncConnection.connect(postgres_server, autocommit=True) as raw:
+        await raw.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            [postgres_schema],
+        )
+
+    await asyncio.wait_for(waiting, SOON)
+    waiting = asyncio.create_task(store.wait_changed())
+    await submit(other, new_run("a", owner=None))
+    await asyncio.wait_for(waiting, SOON)
+    await store.close()
+
+
+@pytest.mark.asyncio
+async def test_behind_a_pooler_changes_are_found_by_asking(postgres_url: str, other: Store) -> None:
+    store = await BACKEND.open(f"{postgres_url}&pooler=true", StoreOptions())
+    await asyncio.wait_for(store.wait_changed(), SOON)  # the first one knows no earlier state
+    waiting = asyncio.create_task(store.wait_changed())
+
+    await submit(other, new_run("a", owner=None))
+
+    await asyncio.wait_for(waiting, SOON)
+    await store.close()
+
+
+@pytest.mark.asyncio
+async def test_who_is_behind_a_pooler_wakes_those_who_listen(
+    postgres_url: str, listener: Store
+) -> None:
+    store = await BACKEND.open(f"{postgres_url}&pooler=true", StoreOptions())
+    waiting = asyncio.create_task(listener.wait_changed())
+
+    await submit(store, new_run("a", owner=None))
+
+    await asyncio.wait_for(waiting, SOON)
+    await store.close()
