@@ -67,7 +67,9 @@ async def by_hand(
 async def blocked_sessions(by_hand: psycopg.AsyncConnection[Any], count: int) -> None:
     """Return when so many sessions wait for a lock that ``by_hand`` holds."""
     own = by_hand.info.backend_pid
-    async with await psycopg.AsyncConnection.connect(by_hand.info.dsn, autocommit=True) as watch:
+    async with await psycopg.AsyncConnection.connect(
+        by_hand.info.dsn, password=by_hand.info.password, autocommit=True
+    ) as watch:
         while True:
             cursor = await watch.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))", [own]
