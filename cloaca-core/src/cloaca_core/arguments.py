@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from types import UnionType
 from typing import TypeVar
 
-from cloaca_core.errors import DefinitionError, DefinitionTypeError
+from cloaca_core.errors import ConfigTypeError, DefinitionError, DefinitionTypeError
 
 _T = TypeVar("_T")
 
@@ -54,3 +55,10 @@ def flag(name: str, value: object) -> bool:
 def wrong_type(name: str, accepted: str, value: object) -> DefinitionTypeError:
     """The error for an argument of an unsupported type, to be raised by the caller."""
     return DefinitionTypeError(f"{name} must be {accepted}, got {type(value).__name__}")
+
+
+def refuse_other_types(name: str, value: object, kind: type | UnionType, accepted: str) -> None:
+    """Refuse what a runner, or what belongs to one, is given and cannot work with."""
+    if not isinstance(value, kind):
+        given = type(value).__name__
+        raise ConfigTypeError(f"{name} must be {accepted}, not {given}", field=name)

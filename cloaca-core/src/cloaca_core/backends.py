@@ -71,6 +71,11 @@ def backend_for(url: str) -> Backend:
     return _load(source)
 
 
+def knows_scheme_of(url: str) -> bool:
+    """Whether there is a backend for such URLs, installed or not."""
+    return _scheme_of(url) in _known_schemes()
+
+
 def get_backend() -> str:
     """The name of the one backend that can work here, or of the one that is forced."""
     if forced := forced_backend():

@@ -29,6 +29,8 @@
     │   ├── BackendVersionError
     │   ├── BackendUnusableError        installed, but it cannot work
     │   └── BackendForcedError          (ValueError) CLOACA_BACKEND forces another than the URL's
+    ├── TenantError                     (RuntimeError) a tenant could not be made or removed
+    │   └── TenantNameError             (ValueError) its name cannot be one
     └── StoreError                      (RuntimeError) the database said no
         ├── StoreOpenError              (ValueError) it cannot be opened as given
         │   ├── NotADatabaseError
@@ -271,6 +273,18 @@ class BackendForcedError(BackendError, ValueError):
         super().__init__(message, backend=wanted)
         self.forced = forced
         self.wanted = wanted
+
+
+class TenantError(CloacaError, RuntimeError):
+    """A tenant could not be made or removed. ``tenant`` is its name, "" when there is none yet."""
+
+    def __init__(self, message: str, *, tenant: str = "") -> None:
+        super().__init__(message)
+        self.tenant = tenant
+
+
+class TenantNameError(TenantError, ValueError):
+    """A tenant cannot have this name."""
 
 
 class StoreError(CloacaError, RuntimeError):

@@ -25,6 +25,9 @@ from cloaca_core.config import (
 from cloaca_core.context import (
     Context as Context,
 )
+from cloaca_core.database_admin import (
+    DatabaseAdmin as DatabaseAdmin,
+)
 from cloaca_core.errors import (
     AmbiguousBackendError as AmbiguousBackendError,
     AmbiguousWorkflowError as AmbiguousWorkflowError,
@@ -60,6 +63,8 @@ from cloaca_core.errors import (
     StoreReadOnlyError as StoreReadOnlyError,
     StoreUnavailableError as StoreUnavailableError,
     TaskNotFoundError as TaskNotFoundError,
+    TenantError as TenantError,
+    TenantNameError as TenantNameError,
     UnknownSettingError as UnknownSettingError,
     WorkflowExecutionError as WorkflowExecutionError,
     WorkflowNotFoundError as WorkflowNotFoundError,
@@ -106,11 +111,18 @@ from cloaca_core.runner import (
     AsyncRunner as AsyncRunner,
     DefaultRunner as DefaultRunner,
 )
+from cloaca_core.sqlite_tenants import (
+    SqliteTenants as SqliteTenants,
+)
 from cloaca_core.task import (
     task as task,
 )
 from cloaca_core.task_handle import (
     TaskHandle as TaskHandle,
+)
+from cloaca_core.tenants import (
+    TenantConfig as TenantConfig,
+    TenantCredentials as TenantCredentials,
 )
 from cloaca_core.workflow import (
     Workflow as Workflow,
@@ -157,6 +169,11 @@ __all__ = [
     "TaskResult",
     "RunInfo",
     "RunEvent",
+    # tenants
+    "DatabaseAdmin",
+    "TenantConfig",
+    "TenantCredentials",
+    "SqliteTenants",
     # what is installed
     "BackendInfo",
     "__version__",
@@ -196,6 +213,8 @@ __all__ = [
     "BackendVersionError",
     "BackendUnusableError",
     "BackendForcedError",
+    "TenantError",
+    "TenantNameError",
     "StoreError",
     "StoreOpenError",
     "NotADatabaseError",

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from cloaca_core.store.records import RunnerRow
 
 _PROC: Final = Path("/proc")
 _ENDED: Final = frozenset("ZXx")
@@ -34,6 +37,11 @@ def this_process() -> ProcessIdentity:
         pid=os.getpid(),
         process_start=0 if stat is None else stat[1],
     )
+
+
+def process_of(row: RunnerRow) -> ProcessIdentity:
+    """The identity of the process that a runner lives in."""
+    return ProcessIdentity(row.boot_id, row.pid_namespace, row.pid, row.process_start)
 
 
 def is_neighbour(mine: ProcessIdentity, other: ProcessIdentity) -> bool:

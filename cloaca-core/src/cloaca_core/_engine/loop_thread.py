@@ -58,3 +58,12 @@ class LoopThread:
             self.loop.run_forever()
         finally:
             self.loop.close()
+
+
+def run_on_own_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The outcome of work on a loop of its own, which ends with it."""
+    thread = LoopThread()
+    try:
+        return thread.submit(coroutine).result()
+    finally:
+        thread.stop()

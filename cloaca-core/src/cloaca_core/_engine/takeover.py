@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine import faults
-from cloaca_core._engine.identity import ProcessIdentity, is_gone, is_neighbour
+from cloaca_core._engine.identity import ProcessIdentity, is_gone, is_neighbour, process_of
 from cloaca_core._engine.lease import IDLE, Lease
 from cloaca_core.store.records import RunnerRow
 
@@ -83,12 +83,12 @@ class Takeover:
         self._forget_all_but({row.id for row in others})
         live = [row for row in others if not await self._is_dealt_with(row)]
         self._store.set_contended(contended=bool(live))
-        self._deaths.watch([r.pid for r in live if is_neighbour(self._identity, _process(r))])
+        self._deaths.watch([r.pid for r in live if is_neighbour(self._identity, process_of(r))])
         return self._next_look(live)
 
     async def _is_dealt_with(self, row: RunnerRow) -> bool:
         """Take over from this runner if it is dead."""
-        if row.fenced or is_gone(self._identity, _process(row)):
+        if row.fenced or is_gone(self._identity, process_of(row)):
             return await self._take_over(row)
         if not self._has_lapsed(row):
             self._warned.pop(row.id, None)
@@ -110,7 +110,7 @@ class Takeover:
         self._deaths.watch([])
 
     def _is_mine(self, row: RunnerRow) -> bool:
-        return row.id == self._lease.runner_id and _process(row) == self._identity
+        return row.id == self._lease.runner_id and process_of(row) == self._identity
 
     def _has_lapsed(self, row: RunnerRow) -> bool:
         now = time.monotonic()
@@ -163,10 +163,6 @@ class Takeover:
         if not left:
             return None
         return min(max(min(left), 0.0) + self._lease.interval, LONGEST_SLEEP)
-
-
-def _process(row: RunnerRow) -> ProcessIdentity:
-    return ProcessIdentity(row.boot_id, row.pid_namespace, row.pid, row.process_start)
 
 
 class DeathWatch:

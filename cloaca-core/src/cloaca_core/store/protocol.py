@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cloaca_core.store.records import (
     AttemptRow,
@@ -23,6 +23,7 @@ from cloaca_core.store.records import (
     RunnerRow,
     RunRow,
 )
+from cloaca_core.tenants import TenantConfig, TenantCredentials
 
 
 class Store(Protocol):
@@ -182,3 +183,18 @@ class Backend(Protocol):
 
     async def open(self, url: str, options: StoreOptions) -> Store:
         """Open and migrate the database. ``StoreOpenError`` or ``StoreError`` when it cannot."""
+
+
+@runtime_checkable
+class TenantBackend(Backend, Protocol):
+    """A backend that keeps tenants apart in one database, each in a schema of its own.
+
+    Both raise ``StoreError``, or ``TenantError`` for what is there under a tenant's name and not
+    a tenant's; after a raise nothing has changed.
+    """
+
+    async def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
+        """Make the schema, or bring it up to date, and a role that reaches it and nothing else."""
+
+    async def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
+        """Remove both, whichever of them is there."""

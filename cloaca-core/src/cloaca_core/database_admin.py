@@ -1,0 +1,85 @@
+"""``DatabaseAdmin``: makes and removes tenants, each a schema with a role of its own.
+
+The façade: finds the backend, runs its work on a loop of its own, and says what failed. How a
+database keeps tenants apart is the backend's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+from cloaca_core._engine.loop_thread import run_on_own_loop
+from cloaca_core.arguments import refuse_other_types
+from cloaca_core.backends import backend_for, knows_scheme_of
+from cloaca_core.errors import StoreError, TenantError
+from cloaca_core.store.protocol import TenantBackend
+from cloaca_core.tenants import (
+    TenantConfig,
+    TenantCredentials,
+    checked_role_name,
+    checked_tenant_name,
+)
+
+T = TypeVar("T")
+
+_NO_SCHEMAS: Final = (
+    "tenants as schemas need PostgreSQL (postgresql://…); "
+    "with SQLite each tenant has a file of its own, see SqliteTenants"
+)
+
+
+class DatabaseAdmin:
+    """The tenants of one PostgreSQL database, seen by a role that may make schemas and roles.
+
+    ``database_url`` is the administrator's. Nothing is connected before a tenant is made or
+    removed. Raises ``TenantError`` (a RuntimeError) "Invalid database URL" for what is none of a
+    database with schemas, ``BackendNotFoundError`` when the backend is not installed.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        refuse_other_types("database_url", database_url, str, "a str")
+        self._url = database_url
+        self._backend = _tenant_backend(database_url)
+
+    def create_tenant(self, config: TenantConfig) -> TenantCredentials:
+        """Make a schema and a role that can reach it and nothing else, and migrate the schema.
+
+        Again with the same names it renews the password, the grants and the schema's version. A
+        schema or a role of that name that is not this tenant's is refused. All or nothing:
+        ``TenantError`` "Failed to create tenant: …".
+        """
+        refuse_other_types("config", config, TenantConfig, "a TenantConfig")
+        work = self._backend.create_tenant(self._url, config)
+        return _done(work, "Failed to create tenant", config.schema_name)
+
+    def remove_tenant(self, schema_name: str, username: str) -> None:
+        """Remove a tenant's schema, with all of its work, and its role.
+
+        A tenant that is not there is no error; a schema or role that is none of a tenant's is
+        refused, ``TenantError`` "Failed to remove tenant: …".
+        """
+        schema, role = checked_tenant_name(schema_name), checked_role_name(username)
+        work = self._backend.remove_tenant(self._url, schema, role)
+        _done(work, "Failed to remove tenant", schema)
+
+    def __repr__(self) -> str:
+        return f"DatabaseAdmin({self._backend.name})"
+
+
+def _tenant_backend(url: str) -> TenantBackend:
+    backend = backend_for(url) if knows_scheme_of(url) else None
+    if not isinstance(backend, TenantBackend):
+        raise TenantError(f"Invalid database URL: {_NO_SCHEMAS}")
+    try:
+        backend.check_url(url)
+    except StoreError as error:
+        raise TenantError(f"Invalid database URL: {error}") from error
+    return backend
+
+
+def _done(work: Coroutine[Any, Any, T], what: str, tenant: str) -> T:
+    try:
+        return run_on_own_loop(work)
+    except (StoreError, TenantError) as error:
+        raise TenantError(f"{what}: {error}", tenant=tenant) from error
