@@ -41,11 +41,11 @@ class FakeBackend:
     async def open(self, url: str, options: StoreOptions) -> NoReturn:
         raise AssertionError(url, options)
 
-    async def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
+    def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
         self._ask(url, config)
         return TenantCredentials(config.username, "pw", config.schema_name, "url")
 
-    async def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
+    def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
         self._ask(url, schema_name, username)
 
     def _ask(self, *what: object) -> None:

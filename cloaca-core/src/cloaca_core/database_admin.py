@@ -1,15 +1,15 @@
 """``DatabaseAdmin``: makes and removes tenants, each a schema with a role of its own.
 
-The façade: finds the backend, runs its work on a loop of its own, and says what failed. How a
-database keeps tenants apart is the backend's.
+The façade: finds the backend, checks names, and says what failed. How a database keeps tenants
+apart is the backend's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, Final, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
-from cloaca_core._engine.loop_thread import run_on_own_loop
 from cloaca_core.arguments import refuse_other_types
 from cloaca_core.backends import backend_for, knows_scheme_of
 from cloaca_core.errors import StoreError, TenantError
@@ -20,8 +20,6 @@ from cloaca_core.tenants import (
     checked_role_name,
     checked_tenant_name,
 )
-
-T = TypeVar("T")
 
 _NO_SCHEMAS: Final = (
     "tenants as schemas need PostgreSQL (postgresql://…); "
@@ -50,8 +48,8 @@ class DatabaseAdmin:
         ``TenantError`` "Failed to create tenant: …".
         """
         refuse_other_types("config", config, TenantConfig, "a TenantConfig")
-        work = self._backend.create_tenant(self._url, config)
-        return _done(work, "Failed to create tenant", config.schema_name)
+        with _explained("Failed to create tenant", config.schema_name):
+            return self._backend.create_tenant(self._url, config)
 
     def remove_tenant(self, schema_name: str, username: str) -> None:
         """Remove a tenant's schema, with all of its work, and its role.
@@ -60,8 +58,8 @@ class DatabaseAdmin:
         refused, ``TenantError`` "Failed to remove tenant: …".
         """
         schema, role = checked_tenant_name(schema_name), checked_role_name(username)
-        work = self._backend.remove_tenant(self._url, schema, role)
-        _done(work, "Failed to remove tenant", schema)
+        with _explained("Failed to remove tenant", schema):
+            self._backend.remove_tenant(self._url, schema, role)
 
     def __repr__(self) -> str:
         return f"DatabaseAdmin({self._backend.name})"
@@ -78,8 +76,9 @@ def _tenant_backend(url: str) -> TenantBackend:
     return backend
 
 
-def _done(work: Coroutine[Any, Any, T], what: str, tenant: str) -> T:
+@contextmanager
+def _explained(what: str, tenant: str) -> Iterator[None]:
     try:
-        return run_on_own_loop(work)
+        yield
     except (StoreError, TenantError) as error:
         raise TenantError(f"{what}: {error}", tenant=tenant) from error

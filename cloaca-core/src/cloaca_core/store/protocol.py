@@ -189,12 +189,12 @@ class Backend(Protocol):
 class TenantBackend(Backend, Protocol):
     """A backend that keeps tenants apart in one database, each in a schema of its own.
 
-    Both raise ``StoreError``, or ``TenantError`` for what is there under a tenant's name and not
-    a tenant's; after a raise nothing has changed.
+    Both methods block, and raise ``StoreError``, or ``TenantError`` for what is there under a
+    tenant's name and not a tenant's; after a raise nothing has changed.
     """
 
-    async def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
+    def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
         """Make the schema, or bring it up to date, and a role that reaches it and nothing else."""
 
-    async def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
+    def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
         """Remove both, whichever of them is there."""
