@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from dev.console import TaskFailed, environment
 from dev.project import ROOT
@@ -58,12 +59,14 @@ class Cluster:
             secret.unlink()
         return password
 
-    def start(self, *, durable: bool) -> int:
-        """Start it and wait until it answers; the port that it listens on.
+    def start(self, *, durable: bool, port: int | None = None) -> int:
+        """Start it and wait until it answers; the port that it listens on, any unless given.
 
         A server for tests alone leaves out fsync: what it loses in a power cut is thrown away
         anyhow. Commits are ordered and acknowledged as in production either way.
         """
+        if port is not None:
+            return self._start_on(port, durable=durable)
         for _ in range(_STARTS - 1):
             try:
                 return self._start_on(_free_port(), durable=durable)
@@ -89,10 +92,10 @@ class Cluster:
         """Whether its server process is alive; a pid file that a dead one left does not count."""
         return self._call("pg_ctl", "status").returncode == 0
 
-    def stop(self) -> None:
-        """End it at once, with every connection that it has."""
+    def stop(self, *, mode: Literal["fast", "immediate"] = "fast") -> None:
+        """End it at once, with every connection that it has; ``immediate`` is as a crash."""
         if self.is_running():
-            self._run("pg_ctl", "--wait", "--mode=fast", "stop")
+            self._run("pg_ctl", "--wait", f"--mode={mode}", "stop")
 
     def remove(self) -> None:
         """Stop it, whatever state it is in, and remove its folder."""

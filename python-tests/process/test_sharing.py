@@ -63,3 +63,39 @@ def test_idle_processes_leave_each_other_alone(fleet: Fleet) -> None:
         worker.hear("idled")
 
     assert fleet.query(beats) == before
+
+
+def test_a_rolling_restart_under_load_loses_nothing_and_repeats_nothing(fleet: Fleet) -> None:
+    workers = [fleet.start() for _ in range(4)]
+    for worker in workers:
+        worker.tell("submit", "chain", 50)
+    run_ids = [run_id for worker in workers for run_id in worker.hear("submitted")]
+
+    for old in workers:
+        new = fleet.start()
+        old.tell("shutdown")
+        old.hear("closed")
+    new.tell("results", *run_ids)
+
+    assert new.hear("results") == ["Completed"]
+    executed = Counter((entry.run_id, entry.task_id) for entry in fleet.ledger())
+    assert executed == dict.fromkeys(((run_id, t) for run_id in run_ids for t in "abcd"), 1)
+
+
+def test_who_shuts_down_claims_nothing_more(fleet: Fleet) -> None:
+    leaving = fleet.start(hold=["b"], shutdown_grace_seconds=5)
+    leaving.submit("chain")
+    leaving.hear("holding")
+    leaving.tell("closing")
+    leaving.hear("closing")
+    staying, absent = fleet.start(), fleet.start()
+    absent.tell("stop")
+    absent.hear("stopped")
+
+    absent.tell("submit", "one", 20)
+    run_ids = absent.hear("submitted")
+    staying.tell("results", *run_ids)
+
+    assert staying.hear("results") == ["Completed"]
+    mine = {entry.pid for entry in fleet.ledger() if entry.run_id in run_ids}
+    assert mine == {staying.pid}

@@ -1,0 +1,39 @@
+"""A PostgreSQL server of one test file's own, which may be taken away and come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dev import postgres_programs as programs
+from dev.cluster import Cluster, url_of
+
+
+class Server:
+    """Listens on the same port whenever it is up."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        password = cluster.create()
+        self._port = cluster.start(durable=False)
+        self.url = url_of(password, self._port)
+
+    def go_down(self) -> None:
+        """End it as a crash would: every connection breaks, nothing is flushed."""
+        self._cluster.stop(mode="immediate")
+
+    def come_back(self) -> None:
+        """Start it again; it recovers from its log."""
+        self._cluster.start(durable=False, port=self._port)
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[Server]:
+    """A server in this folder, gone afterwards."""
+    binaries = programs.installed() or programs.embedded(folder / "embedded")
+    cluster = Cluster(folder / "postgres", binaries)
+    try:
+        yield Server(cluster)
+    finally:
+        cluster.remove()
