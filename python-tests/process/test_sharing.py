@@ -83,19 +83,19 @@ def test_a_rolling_restart_under_load_loses_nothing_and_repeats_nothing(fleet: F
 
 
 def test_who_shuts_down_claims_nothing_more(fleet: Fleet) -> None:
-    leaving = fleet.start(hold=["b"], shutdown_grace_seconds=5)
+    leaving, absent = fleet.start(hold=["b"], shutdown_grace_seconds=5), fleet.start()
+    absent.tell("stop")
+    absent.hear("stopped")
     leaving.submit("chain")
     leaving.hear("holding")
     leaving.tell("closing")
     leaving.hear("closing")
-    staying, absent = fleet.start(), fleet.start()
-    absent.tell("stop")
-    absent.hear("stopped")
 
     absent.tell("submit", "one", 20)
     run_ids = absent.hear("submitted")
+    staying = fleet.start()  # meanwhile the leaving one had all the time to claim them
     staying.tell("results", *run_ids)
 
     assert staying.hear("results") == ["Completed"]
-    mine = {entry.pid for entry in fleet.ledger() if entry.run_id in run_ids}
-    assert mine == {staying.pid}
+    mine = [entry for entry in fleet.ledger() if entry.run_id in run_ids]
+    assert {(entry.pid, entry.epoch) for entry in mine} == {(staying.pid, 1)}
