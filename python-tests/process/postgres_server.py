@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from dev import postgres_programs as programs
-from dev.cluster import Cluster, url_of
+from dev.cluster import PREFIX, Cluster, note_keeper, url_of
 
 
 class Server:
@@ -29,11 +30,14 @@ class Server:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[Server]:
-    """A server in this folder, gone afterwards."""
-    binaries = programs.installed() or programs.embedded(folder / "embedded")
-    cluster = Cluster(folder / "postgres", binaries)
-    try:
-        yield Server(cluster)
-    finally:
-        cluster.remove()
+def server() -> Iterator[Server]:
+    """A server in a folder of its own, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
+        binaries = programs.installed() or programs.embedded(Path(name) / "embedded")
+        cluster = Cluster(Path(name), binaries)
+        try:
+            found = Server(cluster)
+            note_keeper(cluster)
+            yield found
+        finally:
+            cluster.remove()

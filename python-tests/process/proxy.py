@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,7 +24,12 @@ class Proxy:
         port = self._door.getsockname()[1]
         who = parts.netloc.rpartition("@")[0]
         self.url = urlunsplit(parts._replace(netloc=f"{who}@127.0.0.1:{port}"))
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
+
+    def _start(self, work: Callable[..., None], *sockets: socket.socket) -> None:
+        self._threads.append(threading.Thread(target=work, args=sockets, daemon=True))
+        self._threads[-1].start()
 
     def freeze(self) -> None:
         """Swallow: connections stay open, and nothing comes through any more."""
@@ -37,21 +42,23 @@ class Proxy:
     def close(self) -> None:
         """End it with all its connections."""
         self._flowing.set()
-        for each in (self._door, *self._sockets):
-            # A thread may be waiting in it; closing alone would not wake that.
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        _end(self._door)
+        self._threads[0].join()  # from here on no connection is added
+        for each in self._sockets:
+            _end(each)
+        for thread in self._threads:
+            thread.join()
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 client, _ = self._door.accept()
+                self._sockets.append(client)
                 self._flowing.wait()
                 server = socket.create_connection(self._server)
-                self._sockets += [client, server]
-                for ends in ((client, server), (server, client)):
-                    threading.Thread(target=self._pump, args=ends, daemon=True).start()
+                self._sockets.append(server)
+                self._start(self._pump, client, server)
+                self._start(self._pump, server, client)
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
@@ -59,6 +66,13 @@ class Proxy:
                 self._flowing.wait()
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
+
+
+def _end(each: socket.socket) -> None:
+    """Close it, and wake the thread that waits in it, which closing alone would not."""
+    with suppress(OSError):
+        each.shutdown(socket.SHUT_RDWR)
+    each.close()
 
 
 @contextmanager

@@ -23,8 +23,8 @@ RUNS = 200
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with server(tmp_path_factory.mktemp("server")) as found:
+def own_server() -> Iterator[Server]:
+    with server() as found:
         yield found
 
 
