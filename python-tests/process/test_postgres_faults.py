@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from own_database import PostgresSchemas
@@ -49,7 +50,7 @@ def between(fleet: Fleet) -> Iterator[Proxy]:
             worker.dispose()
 
 
-def held(fleet: Fleet, **settings: float) -> tuple[Worker, str]:
+def held(fleet: Fleet, **settings: Any) -> tuple[Worker, str]:
     """A worker in the middle of a chain, and the chain's run."""
     worker = fleet.start(hold=["b"], **settings)
     run_id = worker.submit("chain")

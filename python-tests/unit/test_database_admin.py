@@ -109,4 +109,4 @@ def test_names_are_checked_before_anything_is_asked(backend: FakeBackend) -> Non
 
 
 def test_the_url_is_not_shown(backend: FakeBackend) -> None:
-    assert repr(DatabaseAdmin("postgresql://u:secret@h/d")) == "DatabaseAdmin(fake)"
+    assert repr(DatabaseAdmin("postgresql://u:secret@h/d")) == "DatabaseAdmin()"

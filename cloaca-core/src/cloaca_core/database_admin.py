@@ -62,7 +62,7 @@ class DatabaseAdmin:
             self._backend.remove_tenant(self._url, schema, role)
 
     def __repr__(self) -> str:
-        return f"DatabaseAdmin({self._backend.name})"
+        return "DatabaseAdmin()"
 
 
 def _tenant_backend(url: str) -> TenantBackend:

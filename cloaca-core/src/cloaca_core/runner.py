@@ -89,7 +89,11 @@ class DefaultRunner:
 
     @classmethod
     def with_schema(cls, database_url: str, schema: str) -> Self:
-        """A runner in a schema of its own, which only PostgreSQL has; ValueError elsewhere."""
+        """A runner in a schema of its own, which only PostgreSQL has; ValueError elsewhere.
+
+        The schema is made when it is missing. ``StoreOpenError`` (a ValueError) "Failed to create
+        DefaultRunner with schema: …" when it cannot be opened.
+        """
         _refuse_no_schema(schema)
         try:
             return cls(database_url, schema=schema)

@@ -95,6 +95,6 @@ class TenantCredentials:
 
     def __repr__(self) -> str:
         return (
-            f"TenantCredentials(username={self.username!r}, password={MASK!r}, "
-            f"schema_name={self.schema_name!r}, connection_string={MASK!r})"
+            f"TenantCredentials(username={self.username!r}, schema_name={self.schema_name!r}, "
+            f"password={MASK!r}, connection_string={MASK!r})"
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.sql_store import SqlStore
+from cloaca_core.tenants import TenantConfig, TenantCredentials
+from cloaca_postgres import tenants
 from cloaca_postgres._version import __version__
 from cloaca_postgres.opening import open_dialect
 from cloaca_postgres.url import parse
@@ -23,6 +25,12 @@ class PostgresBackend:
 
     async def open(self, url: str, options: StoreOptions) -> Store:
         return SqlStore(await open_dialect(parse(url), options))
+
+    def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
+        return tenants.create_tenant(parse(url), config)
+
+    def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
+        tenants.remove_tenant(parse(url), schema_name, username)
 
 
 BACKEND = PostgresBackend()

@@ -18,12 +18,13 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cloaca_core.errors import StoreOpenError
+from cloaca_core.tenants import refusal_of_schema
 
 _SCHEMES: Final = ("postgresql://", "postgres://")
 _EXAMPLE: Final = "postgresql://user:password@host:5432/database"
 _ENCODE: Final = "in a user or password write @ / ? # : and % percent-encoded (@ is %40)"
+_PLAIN_HOST: Final = re.compile(r"[A-Za-z0-9.-]+")
 _PARAMETER_NAME: Final = re.compile(r"[A-Za-z_]{1,40}")
-_SCHEMA_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +80,27 @@ def parse(url: str) -> Target:
     )
 
 
+def url_of(target: Target) -> str:
+    """The URL that ``parse`` reads as this target."""
+    rest = dict(target.parameters)
+    user, password = rest.pop("user", ""), rest.pop("password", "")
+    database = quote(rest.pop("dbname", ""), safe="")
+    who = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    where = ""
+    if _PLAIN_HOST.fullmatch(rest.get("host", "")) and "," not in rest.get("port", ""):
+        where = rest.pop("host") + (f":{rest.pop('port')}" if "port" in rest else "")
+    if target.schema is not None:
+        rest["schema"] = target.schema
+    if target.pooler:
+        rest["pooler"] = "true"
+    query = "&".join([f"{name}={quote(value, safe='')}" for name, value in rest.items()])
+    return f"postgresql://{who}{'@' if who else ''}{where}/{database}{'?' if query else ''}{query}"
+
+
 def check_schema(name: str) -> str:
     """The name, if it may be that of a tenant's schema."""
-    if not name:
-        raise StoreOpenError("Schema name cannot be empty")
-    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
-        raise StoreOpenError(
-            "Schema name must contain only alphanumeric characters and underscores"
-        )
-    if not _SCHEMA_NAME.fullmatch(name):
-        raise StoreOpenError("Schema name must not start with a digit nor exceed 63 characters")
-    if name.lower().startswith("pg_") or name.lower() == "information_schema":
-        raise StoreOpenError(f"Schema name {name!r} is one of PostgreSQL's own")
+    if (reason := refusal_of_schema(name)) is not None:
+        raise StoreOpenError(reason)
     return name
 
 

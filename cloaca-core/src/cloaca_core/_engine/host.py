@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import os
-import re
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -24,6 +23,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import ConfigError, ConfigTypeError, RunnerClosedError, RunnerUsageError
 from cloaca_core.registry import Registry, default_registry
 from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.tenants import refusal_of_schema
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -202,12 +202,8 @@ def _refuse_schema(schema: str | None, backend: str) -> None:
     """Check a schema's name, and refuse it where there is no such thing."""
     if schema is None:
         return
-    if not schema:
-        raise ConfigError("Schema name cannot be empty", field="schema")
-    if not re.fullmatch(r"[A-Za-z0-9_]+", schema):
-        raise ConfigError(
-            "Schema name must contain only alphanumeric characters and underscores", field="schema"
-        )
+    if (reason := refusal_of_schema(schema)) is not None:
+        raise ConfigError(reason, field="schema")
     if backend == "sqlite":
         raise ConfigError(
             "Schema isolation is only supported with PostgreSQL. "

@@ -1,0 +1,245 @@
+"""32: tenants on PostgreSQL: a schema and a role each, which can reach nothing of another's."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any, LiteralString
+
+import psycopg
+import pytest
+from psycopg import sql
+
+import cloaca
+from dev import databases
+
+pytestmark = pytest.mark.backend("postgres", reason="tenants on SQLite are files: scenario 33")
+
+Make = Callable[..., cloaca.TenantCredentials]
+
+
+@pytest.fixture
+def admin_url(postgres_database: str) -> Iterator[str]:
+    """A database of this test's own: what everybody may do there is part of the question."""
+    with databases.temporary(postgres_database, f"cloaca_own_{secrets.token_hex(8)}") as url:
+        yield url
+
+
+@pytest.fixture
+def make(admin_url: str) -> Iterator[Make]:
+    """Makes tenants whose roles, which belong to the whole server, end with the test."""
+    admin = cloaca.DatabaseAdmin(admin_url)
+    made: set[tuple[str, str]] = set()
+
+    def make(schema: str, role: str | None = None, password: str = "") -> cloaca.TenantCredentials:
+        name = role if role is not None else f"{schema}_{secrets.token_hex(6)}"
+        credentials = admin.create_tenant(cloaca.TenantConfig(schema, name, password))
+        made.add((schema, name))
+        return credentials
+
+    yield make
+    for schema, role in made:
+        admin.remove_tenant(schema, role)
+
+
+@pytest.fixture
+def registry() -> cloaca.Registry:
+    """The workflow that every tenant calls the same."""
+    registry = cloaca.Registry()
+    with cloaca.WorkflowBuilder("nightly", registry=registry):
+
+        @cloaca.task()
+        def only(context: cloaca.Context) -> None:
+            context["seen"] = context["owner"]
+
+    return registry
+
+
+def ask(url: str, statement: LiteralString, *names: str) -> list[tuple[Any, ...]]:
+    """Ask as whoever the URL logs in; ``{}`` stands for a name."""
+    text = sql.SQL(statement).format(*map(sql.Identifier, names))
+    with psycopg.connect(databases.without_query(url, "schema"), autocommit=True) as connection:
+        cursor = connection.execute(text)
+        return cursor.fetchall() if cursor.description else []
+
+
+def test_two_tenants_with_the_same_names_never_meet(make: Make, registry: cloaca.Registry) -> None:
+    tenants = [make("tenant_a"), make("tenant_b")]
+    runners = [cloaca.DefaultRunner(each.connection_string, registry=registry) for each in tenants]
+    for owner, runner in zip("ab", runners, strict=True):
+        result = runner.execute("nightly", {"owner": owner})
+        assert result.final_context["seen"] == owner
+        runner.submit("nightly", {"owner": owner}, idempotency_key="same").wait()
+
+    lists = [{info.id for info in runner.list_runs()} for runner in runners]
+    assert [len(each) for each in lists] == [2, 2]
+    assert not lists[0] & lists[1]
+    for runner, others in zip(runners, reversed(lists), strict=True):
+        for run_id in others:
+            with pytest.raises(cloaca.RunNotFoundError):
+                runner.get_run(run_id).status()
+        runner.shutdown()
+
+
+REACHES: list[tuple[LiteralString, tuple[str, ...]]] = [
+    ("SELECT * FROM {}.{}", ("theirs", "cloaca_run")),
+    ("INSERT INTO {}.{} SELECT 1, 'x', 'x', 1", ("theirs", "cloaca_migration")),
+    ("UPDATE {}.{} SET fenced = 1", ("theirs", "cloaca_runner")),
+    ("DELETE FROM {}.{}", ("theirs", "cloaca_run")),
+    ("CREATE TABLE {}.{} (a INT)", ("theirs", "x")),
+    ("DROP TABLE {}.{}", ("theirs", "cloaca_run")),
+    ("DROP SCHEMA {} CASCADE", ("theirs",)),
+    ("SELECT * FROM {}.{}", ("theirs", "cloaca_run_readable")),
+    ("SELECT * FROM {}.{}", ("public", "cloaca_run")),
+    ("DROP TABLE {}.{}", ("mine", "cloaca_run")),
+    ("ALTER SCHEMA {} OWNER TO CURRENT_USER", ("mine",)),
+    ("CREATE SCHEMA {}", ("another",)),
+    ("CREATE ROLE {}", ("another",)),
+    ("CREATE DATABASE {}", ("another",)),
+    ("GRANT USAGE ON SCHEMA {} TO PUBLIC", ("theirs",)),
+    ("SELECT pg_read_file('/etc/hostname')", ()),
+]
+
+
+@pytest.mark.parametrize(("statement", "names"), REACHES)
+def test_a_role_reaches_its_own_schema_and_nothing_else(
+    make: Make, admin_url: str, statement: LiteralString, names: tuple[str, ...]
+) -> None:
+    mine, _ = make("mine"), make("theirs")
+    with cloaca.DefaultRunner(admin_url):  # the administrator's own tables, in public
+        pass
+
+    assert ask(mine.connection_string, "SELECT count(*) FROM {}.{}", "mine", "cloaca_run") == [(0,)]
+    with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable)):
+        ask(mine.connection_string, statement, *names)
+
+
+def test_a_tenant_cannot_become_another(make: Make) -> None:
+    mine, theirs = make("mine"), make("theirs")
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        ask(mine.connection_string, "SET ROLE {}", theirs.username)
+    with pytest.raises(ValueError, match="Failed to create DefaultRunner with schema: "):
+        cloaca.DefaultRunner.with_schema(
+            databases.without_query(mine.connection_string, "schema"), "theirs"
+        )
+
+
+def test_a_schema_that_may_not_be_made_is_named(make: Make) -> None:
+    url = databases.without_query(make("mine").connection_string, "schema")
+
+    with pytest.raises(
+        ValueError,
+        match=r"Failed to create DefaultRunner with schema: .*Failed to set up schema 'other'",
+    ):
+        cloaca.DefaultRunner.with_schema(url, "other")
+
+
+def test_the_same_tenant_again_gets_a_new_password_and_keeps_its_work(
+    make: Make, registry: cloaca.Registry
+) -> None:
+    first = make("again", "again_role_x7", "old")
+    with cloaca.DefaultRunner(first.connection_string, registry=registry) as runner:
+        runner.execute("nightly", {"owner": "a"})
+
+    second = make("again", "again_role_x7", "new")
+
+    assert (first.password, second.password) == ("old", "new")
+    with pytest.raises(cloaca.StoreOpenError):
+        cloaca.DefaultRunner(first.connection_string)
+    with cloaca.DefaultRunner(second.connection_string, registry=registry) as runner:
+        assert len(runner.list_runs()) == 1
+
+
+def test_both_ways_to_a_schema_lead_to_the_same_runs(
+    make: Make, admin_url: str, registry: cloaca.Registry
+) -> None:
+    tenant = make("tenant")
+    with cloaca.DefaultRunner(tenant.connection_string, registry=registry) as runner:
+        run_id = runner.submit("nightly", {"owner": "a"}).id
+
+    for url in (tenant.connection_string, admin_url):
+        with cloaca.DefaultRunner.with_schema(url, "tenant") as runner:
+            assert [info.id for info in runner.list_runs()] == [run_id]
+
+
+def test_an_empty_password_is_made_up(make: Make) -> None:
+    one, other = make("one"), make("other")
+
+    assert len(one.password) == len(other.password) == 32
+    assert one.password != other.password
+
+
+def test_odd_names_and_passwords_are_quoted(make: Make) -> None:
+    role = f"o'bri\"en ; {{x}} %s é {secrets.token_hex(4)}"
+
+    tenant = make("odd", role, "p@ss/w:?rd'\"%#&= é\\")
+
+    with cloaca.DefaultRunner(tenant.connection_string) as runner:
+        assert runner.list_runs() == []
+    assert ask(tenant.connection_string, "SELECT current_user") == [(role,)]
+
+
+def test_what_belongs_to_somebody_else_is_refused_and_left_alone(
+    make: Make, admin_url: str
+) -> None:
+    role = f"somebody_{secrets.token_hex(6)}"
+    ask(admin_url, "CREATE SCHEMA {}", "foreign_schema")
+    ask(admin_url, "CREATE ROLE {}", role)
+    admin = cloaca.DatabaseAdmin(admin_url)
+    try:
+        with pytest.raises(cloaca.TenantError, match=r"create tenant: .*'foreign_schema' exists"):
+            make("foreign_schema")
+        with pytest.raises(cloaca.TenantError, match=rf"create tenant: .*'{role}' exists"):
+            make("fresh", role)
+        with pytest.raises(cloaca.TenantError, match=r"remove tenant: .*'foreign_schema' exists"):
+            admin.remove_tenant("foreign_schema", "nobody_at_all")
+        tenant = make("taken")
+        with pytest.raises(cloaca.TenantError, match=r"create tenant: .*'taken' exists"):
+            make("taken", f"{tenant.username}_2")
+
+        schemas = {name for (name,) in ask(admin_url, "SELECT nspname FROM pg_namespace")}
+        assert "foreign_schema" in schemas
+        assert "fresh" not in schemas  # all or nothing
+    finally:
+        ask(admin_url, "DROP ROLE {}", role)
+
+
+def test_a_removed_tenant_is_gone_and_removing_it_again_is_no_error(
+    make: Make, admin_url: str
+) -> None:
+    admin, tenant = cloaca.DatabaseAdmin(admin_url), make("gone")
+    ask(tenant.connection_string, "CREATE TABLE {}.{} (a INT)", "gone", "of_the_tenant")
+
+    for _ in range(2):
+        admin.remove_tenant("gone", tenant.username)
+
+    assert ask(admin_url, "SELECT nspname FROM pg_namespace WHERE nspname = 'gone'") == []
+    with pytest.raises(cloaca.StoreOpenError):
+        cloaca.DefaultRunner(tenant.connection_string)
+
+
+def test_an_administrator_without_rights_hears_what_is_missing(make: Make) -> None:
+    tenant = make("no_admin")
+
+    admin = cloaca.DatabaseAdmin(tenant.connection_string)
+    with pytest.raises(RuntimeError, match=r"Failed to create tenant: .*permission denied"):
+        admin.create_tenant(cloaca.TenantConfig("x", "x_role"))
+
+
+def test_a_server_that_is_not_there_is_an_error_without_the_password() -> None:
+    admin = cloaca.DatabaseAdmin("postgresql://me:s3cret@127.0.0.1:1/db")
+
+    with pytest.raises(cloaca.TenantError, match="Failed to create tenant: ") as caught:
+        admin.create_tenant(cloaca.TenantConfig("x", "x_role", "s3cret"))
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "schema", ["", "a-b", 'x"; DROP SCHEMA public; --', "1a", "pg_x", "a" * 64]
+)
+def test_a_name_that_no_schema_can_have_is_refused_before_anything_is_connected(
+    schema: str,
+) -> None:
+    with pytest.raises(ValueError, match="Schema name"):
+        cloaca.DefaultRunner.with_schema("postgresql://me@127.0.0.1:1/db", schema)
