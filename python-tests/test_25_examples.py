@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.backend("sqlite", reason="the programs keep what they do in a file")
+from dev import databases
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -64,13 +68,54 @@ raised: True
 }
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
+TENANTS = "06_multi_tenancy.py"
+PRINTS_OF_TENANTS = """\
+made: tenant_bakery for tenant_bakery_user
+made: tenant_florist for tenant_florist_user
+passwords differ: True
+shown: TenantCredentials(username='tenant_bakery_user', schema_name='tenant_bakery', \
+password='***', connection_string='***')
+tenant_bakery: Completed - 2: bread, rolls
+tenant_florist: Completed - 1: tulips
+refused: True
+refused: True
+removed: 2
+"""
+
+
+@pytest.mark.backend("sqlite", reason="these programs keep what they do in a file")
+@pytest.mark.parametrize("name", sorted(PRINTS))
 def test_an_example_prints_what_the_contract_promises_and_nothing_else(
     name: str, tmp_path: Path
 ) -> None:
+    assert run(name, tmp_path) == PRINTS[name]
+
+
+@pytest.mark.backend("postgres", reason="tenants are schemas there")
+def test_the_tenants_example_makes_them_and_leaves_none(
+    tmp_path: Path, postgres_database: str
+) -> None:
+    name = f"cloaca_own_{secrets.token_hex(8)}"
+    with one_at_a_time(postgres_database), databases.temporary(postgres_database, name) as url:
+        assert run(TENANTS, tmp_path, ADMIN_DATABASE_URL=url) == PRINTS_OF_TENANTS
+
+
+@contextmanager
+def one_at_a_time(url: str) -> Iterator[None]:
+    """The program names its roles, and roles belong to a whole server."""
+    import psycopg  # not there where SQLite alone is tested
+
+    with psycopg.connect(databases.with_database(url, databases.MAINTENANCE)) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(25)")
+        yield
+
+
+def run(name: str, tmp_path: Path, **variables: str) -> str:
+    """What the program prints; it must say nothing on stderr and leave no file behind."""
     done = subprocess.run(
         [sys.executable, "-X", "utf8", "-W", "error", str(EXAMPLES / name)],
         cwd=tmp_path,
+        env=os.environ | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
@@ -79,11 +124,13 @@ def test_an_example_prints_what_the_contract_promises_and_nothing_else(
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == PRINTS[name]
     assert list(tmp_path.iterdir()) == []
+    return done.stdout
 
 
 def test_every_example_is_named_in_their_readme() -> None:
     text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
 
-    assert [name for name in sorted(PRINTS) if f"[{name}]({name})" not in text] == []
+    names = [path.name for path in EXAMPLES.glob("*.py")]
+    assert sorted(names) == sorted([*PRINTS, TENANTS])
+    assert [name for name in names if f"[{name}]({name})" not in text] == []
