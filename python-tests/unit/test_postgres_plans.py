@@ -96,7 +96,9 @@ def filled(postgres_database: str) -> Iterator[psycopg.Connection]:
     asyncio.run(migrated())
     with psycopg.connect(without_query(postgres_database, "schema")) as connection:
         enter = STATEMENTS.enter_session
-        values = enter.bind(schema="plans", statement_timeout="60s", plan_cache_mode="auto")
+        values = enter.bind(
+            schema="plans", statement_timeout="60s", plan_cache_mode="auto", durable=1
+        )
         connection.execute(enter.sql.encode(), values)
         for statement in _FILL:
             connection.execute(statement.encode(), {"finished": FINISHED, "waiting": WAITING})

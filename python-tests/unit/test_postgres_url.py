@@ -121,11 +121,11 @@ def test_a_schema_s_name_is_letters_digits_and_underscores(name: str) -> None:
         ('a"; DROP TABLE x', "only alphanumeric characters and underscores"),
         ("größe", "only alphanumeric characters and underscores"),
         ("a\n", "only alphanumeric characters and underscores"),
-        ("1a", "must not start with a digit"),
-        ("a" * 64, "nor exceed 63 characters"),
-        ("pg_temp", "is one of PostgreSQL's own"),
-        ("PG_x", "is one of PostgreSQL's own"),
-        ("Information_Schema", "is one of PostgreSQL's own"),
+        ("1a", "must not begin with a digit"),
+        ("a" * 64, "at most 63 characters"),
+        ("pg_temp", "one of PostgreSQL's own"),
+        ("PG_x", "one of PostgreSQL's own"),
+        ("Information_Schema", "one of PostgreSQL's own"),
     ],
 )
 def test_other_names_of_schemas_are_refused(name: str, told: str) -> None:

@@ -73,7 +73,7 @@ def backend_for(url: str) -> Backend:
 
 def knows_scheme_of(url: str) -> bool:
     """Whether there is a backend for such URLs, installed or not."""
-    return _scheme_of(url) in _known_schemes()
+    return (scheme_of(url, _known_schemes()) or "sqlite") in _known_schemes()
 
 
 def get_backend() -> str:
