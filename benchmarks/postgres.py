@@ -18,13 +18,16 @@ import cloaca
 from benchmarks import measuring, workflows
 from benchmarks.postgres_floor import PostgresFloor
 
+VARIABLE = "CLOACA_TEST_POSTGRES_URL"
 TARGETS = measuring.Targets(one=1.8, ratio=2.5, chain=9, fan_out=30, rate=7_000)
 
 
 def main() -> int:
     """Measure everything and print a line per figure."""
     workflows.define()
-    url = os.environ["CLOACA_TEST_POSTGRES_URL"]
+    url = os.environ.get(VARIABLE)
+    if not url:
+        raise SystemExit(f"set {VARIABLE} to the URL of a PostgreSQL database to measure on")
     lines: list[measuring.Line] = []
     with _schema(url) as name, _schema(url) as floors, _runner(url, floors) as migrated:
         migrated.shutdown()

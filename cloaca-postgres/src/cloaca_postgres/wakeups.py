@@ -8,6 +8,7 @@ change, as it cannot know what it has missed.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -19,6 +20,8 @@ from cloaca_core.store.dialect import Step
 from cloaca_postgres.driver import Session
 from cloaca_postgres.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, Pool
 from cloaca_postgres.statements import STATEMENTS, naming, step
+
+log = logging.getLogger("cloaca.wakeups")
 
 APART_S: Final = 0.01
 """Between two announcements, while others are known to listen."""
@@ -84,6 +87,7 @@ class Listener:
         self._message = _message(schema, self._me)
         self._news = News()
         self._apart = APART_S
+        self._pause = FIRST_PAUSE_S
         self._changed = asyncio.Event()
         self._to_tell = asyncio.Event()
         self._closed = False
@@ -109,18 +113,24 @@ class Listener:
         await _ended(self._task)
 
     async def _keep_listening(self) -> None:
-        pause = FIRST_PAUSE_S
         while True:
-            with suppress(StoreError):
-                session = await self._connect()
-                try:
-                    await self._listen(session)
-                    pause = FIRST_PAUSE_S
-                    await self._tell(session)
-                finally:
-                    session.close()
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_S)
+            try:
+                await self._serve()
+            except StoreError as error:
+                log.info("no wake-ups until there is a connection again: %s", error)
+            except Exception:
+                log.exception("the listener failed; again in %.2f s", self._pause)
+            await asyncio.sleep(self._pause)
+            self._pause = min(self._pause * 2, LONGEST_PAUSE_S)
+
+    async def _serve(self) -> None:
+        session = await self._connect()
+        try:
+            await self._listen(session)
+            self._pause = FIRST_PAUSE_S
+            await self._tell(session)
+        finally:
+            session.close()
 
     async def _listen(self, session: Session) -> None:
         session.notified = self._hear
