@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 import pytest_asyncio
+from psycopg import sql
 
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.queries import Statement
 from cloaca_core.testing.rows import new_run, record, run_end, runner, submit
-from cloaca_postgres import BACKEND
+from cloaca_postgres import BACKEND, wakeups
 from cloaca_postgres.wakeups import News
 
 SOON = 60.0
@@ -57,23 +58,48 @@ def named(name: str) -> Step:
         ([insert("r1", None)], True),
         ([named("fence_runs"), named("record_attempt")], False),
         ([named("fence_runs"), named("record_attempt"), named("end_run")], True),
-        ([named("release")], True),
-        ([named("unregister"), named("unregister_release")], True),
-        ([named("take_over_runs")], True),
-        ([named("register"), named("get_runner")], True),
         ([named("claim")], False),
     ],
 )
-def test_news_is_what_others_can_act_on(steps: list[Step], expected: bool) -> None:
-    assert News().is_in(steps) is expected
+def test_what_runs_do_is_told_after_it_is_committed(steps: list[Step], expected: bool) -> None:
+    news = News("s")
+
+    assert news.within(steps) == ()
+    assert news.wrote(steps) is expected
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [named("release")],
+        [named("unregister"), named("unregister_release")],
+        [named("take_over_runs")],
+        [named("register"), named("get_runner")],
+        [named("fence")],
+    ],
+)
+def test_what_runners_do_is_told_in_its_own_transaction(steps: list[Step]) -> None:
+    news = News("s")
+
+    assert news.within(steps) == [news.message]
+    assert not news.wrote(steps)
 
 
 def test_a_lease_is_news_when_it_begins_and_when_it_ends() -> None:
-    news = News()
-
-    told = [news.is_in([beat(until)]) for until in (5, 6, 7, 0, 0, 8)]
+    news = News("s")
+    told: list[bool] = []
+    for until in (5, 6, 7, 0, 0, 8):
+        told.append(bool(news.within([beat(until)])))
+        news.wrote([beat(until)])
 
     assert told == [True, False, False, True, False, True]
+
+
+def test_a_lease_whose_beat_failed_is_news_still() -> None:
+    news = News("s")
+    news.within([beat(5)])
+
+    assert news.within([beat(5)]) == [news.message]
 
 
 # -- how it travels ------------------------------------------------------------------------------
@@ -167,6 +193,25 @@ async def test_who_is_behind_a_pooler_wakes_those_who_listen(
     waiting = asyncio.create_task(listener.wait_changed())
 
     await submit(store, new_run("a", owner=None))
+
+    await asyncio.wait_for(waiting, SOON)
+    await store.close()
+
+
+@pytest.mark.asyncio
+async def test_what_nobody_has_told_is_noticed_all_the_same(
+    postgres_url: str, postgres_server: str, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who wrote it may have died before telling."""
+    monkeypatch.setattr(wakeups, "WATCHDOG_S", 0.05)
+    store = await BACKEND.open(postgres_url, StoreOptions())
+    for _ in range(2):  # that it listens, and that it looked for the first time
+        await asyncio.wait_for(store.wait_changed(), SOON)
+    waiting = asyncio.create_task(store.wait_changed())
+
+    table = sql.Identifier(postgres_schema, "cloaca_run_tag")
+    with psycopg.connect(postgres_server) as connection:
+        connection.execute(sql.SQL("INSERT INTO {} VALUES ('a', 'b', 'c')").format(table))
 
     await asyncio.wait_for(waiting, SOON)
     await store.close()

@@ -62,9 +62,10 @@ class PostgresDialect:
         return list(values)
 
     async def write(self, steps: Sequence[Step], *, urgent: bool = False) -> list[list[Row]]:
-        answers = await (self._beat(steps) if urgent else self._writes.run(steps))
+        all_steps = [*steps, *self._wakeups.within(steps)]
+        answers = await (self._beat(all_steps) if urgent else self._writes.run(all_steps))
         self._wakeups.wrote(steps)
-        return answers
+        return answers[: len(steps)]
 
     async def _beat(self, steps: Sequence[Step]) -> list[list[Row]]:
         """Urgent writes are rare and regular: they bring the database's clock along."""

@@ -1,8 +1,11 @@
 """Telling other processes that something has changed, and hearing it from them.
 
-Neither is on the way of a commit: what is to be told is told after it, on a connection of its
-own, once for everything that has gathered. Who listens and loses its connection takes that for a
-change, as it cannot know what it has missed.
+What runs do is told after their commit, on a connection of its own, once for everything that has
+gathered: to notify makes a commit slower, and all of a database's wait for one another. What
+runners do is rare, and some of it must not be missed (nobody else looks after a lease that nobody
+knows of), so that is told within its transaction. Who listens and loses its connection takes that
+for a change, as it cannot know what it has missed; a look at how far the server has come, now and
+then, stands in for what was never told.
 """
 
 from __future__ import annotations
@@ -29,10 +32,8 @@ APART_ALONE_S: Final = 0.5
 """The same while no other runner is there: who only looks on does not mind."""
 WATCHDOG_S: Final = 15.0
 _DEADLINE_S: Final = 5.0
-_STILL_THERE: Final = step(STATEMENTS.clock)
-_ALWAYS_NEWS: Final = frozenset(
-    ("end_run", "release", "unregister", "register", "take_over_runs", "fence")
-)
+_NEWEST: Final = step(STATEMENTS.newest_transaction)
+_OF_RUNNERS: Final = frozenset(("release", "unregister", "register", "take_over_runs", "fence"))
 
 
 class Wakeups(Protocol):
@@ -40,6 +41,9 @@ class Wakeups(Protocol):
 
     async def wait(self) -> None:
         """Return when others may have changed something, or after ``close``."""
+
+    def within(self, steps: Sequence[Step]) -> Sequence[Step]:
+        """What to run in the transaction of these steps, after them."""
 
     def wrote(self, steps: Sequence[Step]) -> None:
         """These were committed."""
@@ -52,29 +56,40 @@ class Wakeups(Protocol):
 
 
 class News:
-    """Which transactions others want to hear of."""
+    """Which transactions others want to hear of, and the message that tells them."""
 
-    def __init__(self) -> None:
+    def __init__(self, schema: str) -> None:
+        self.sender: str = secrets.token_hex(8)
+        self.message: Step = step(STATEMENTS.notify, channel=_channel(schema), sender=self.sender)
         self._held: bool | None = None
 
-    def is_in(self, steps: Sequence[Step]) -> bool:
-        """Whether runs ended or became claimable, or a runner came, went or took up work."""
-        return any(self._is_news(each) for each in steps)
+    def within(self, steps: Sequence[Step]) -> Sequence[Step]:
+        """The message, if a runner came, went, took up work or let go of it."""
+        return [self.message] if any(map(self._is_of_runners, steps)) else ()
 
-    def _is_news(self, one: Step) -> bool:
-        name = one.statement.name
-        if name == "insert_run":
-            owner = one.statement.parameters.index("owner")
-            return any(row[owner] is None for row in one.rows or ())
-        if name == "beat":
-            return self._has_turned(one)
-        return name in _ALWAYS_NEWS
+    def wrote(self, steps: Sequence[Step]) -> bool:
+        """Whether runs have ended or become claimable by this."""
+        for each in steps:
+            if each.statement.name == "beat":
+                self._held = _holds(each)
+        return any(map(_is_of_runs, steps))
 
-    def _has_turned(self, beat: Step) -> bool:
-        """True when a lease begins or ends: others watch it, or need not any more."""
-        held = bool(beat.params[beat.statement.parameters.index("lease_until")])
-        before, self._held = self._held, held
-        return held is not before
+    def _is_of_runners(self, one: Step) -> bool:
+        if one.statement.name == "beat":  # a lease begins or ends: others watch it from now on
+            return _holds(one) is not self._held
+        return one.statement.name in _OF_RUNNERS
+
+
+def _holds(beat: Step) -> bool:
+    """Whether it is for a lease, or says that nothing is owned."""
+    return bool(beat.params[beat.statement.parameters.index("lease_until")])
+
+
+def _is_of_runs(one: Step) -> bool:
+    if one.statement.name == "insert_run":
+        owner = one.statement.parameters.index("owner")
+        return any(row[owner] is None for row in one.rows or ())
+    return one.statement.name == "end_run"
 
 
 class Listener:
@@ -82,10 +97,9 @@ class Listener:
 
     def __init__(self, connect: Callable[[], Awaitable[Session]], schema: str) -> None:
         self._connect = connect
-        self._me = secrets.token_hex(8)
         self._listen_step = naming("listen", "LISTEN {}", _channel(schema))
-        self._message = _message(schema, self._me)
-        self._news = News()
+        self._news = News(schema)
+        self._newest: int | None = None
         self._apart = APART_S
         self._pause = FIRST_PAUSE_S
         self._changed = asyncio.Event()
@@ -98,8 +112,11 @@ class Listener:
         if not self._closed:
             self._changed.clear()
 
+    def within(self, steps: Sequence[Step]) -> Sequence[Step]:
+        return self._news.within(steps)
+
     def wrote(self, steps: Sequence[Step]) -> None:
-        if self._news.is_in(steps):
+        if self._news.wrote(steps):
             self._to_tell.set()
 
     def set_contended(self, *, contended: bool) -> None:
@@ -139,11 +156,13 @@ class Listener:
         self._changed.set()
 
     def _hear(self, sender: str) -> None:
-        if sender != self._me:
+        if sender != self._news.sender:
             self._changed.set()
 
     async def _tell(self, session: Session) -> None:
-        """Announce what has gathered; now and then make sure that the session still lives."""
+        """Announce what has gathered; now and then look whether the session still lives, and
+        whether anybody has written what we were not told of.
+        """
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(WATCHDOG_S):
@@ -153,11 +172,20 @@ class Listener:
             news = self._to_tell.is_set()
             self._to_tell.clear()
             try:
-                await session.run([self._message if news else _STILL_THERE], _DEADLINE_S)
+                await (self._announce(session) if news else self._catch_up(session))
             except StoreError:
                 self._to_tell.set()
                 raise
             await asyncio.sleep(APART_S)
+
+    async def _announce(self, session: Session) -> None:
+        await session.run([self._news.message], _DEADLINE_S)
+
+    async def _catch_up(self, session: Session) -> None:
+        (((newest,),),) = await session.run([_NEWEST], _DEADLINE_S)
+        if newest != self._newest:
+            self._newest = newest
+            self._changed.set()
 
 
 class Poller:
@@ -172,8 +200,7 @@ class Poller:
 
     def __init__(self, pool: Pool, schema: str) -> None:
         self._pool = pool
-        self._news = News()
-        self._message = _message(schema, secrets.token_hex(8))
+        self._news = News(schema)
         self._to_tell = asyncio.Event()
         self._closed = asyncio.Event()
         self._seen: int | None = None
@@ -191,12 +218,15 @@ class Poller:
             self._delay = min(self._delay * self.GROWTH, self.LAST_DELAY_S)
 
     async def _has_changed(self) -> bool:
-        (((newest,),),) = await self._pool.run([step(STATEMENTS.newest_transaction)])
+        (((newest,),),) = await self._pool.run([_NEWEST])
         before, self._seen = self._seen, newest
         return bool(before != newest)
 
+    def within(self, steps: Sequence[Step]) -> Sequence[Step]:
+        return self._news.within(steps)
+
     def wrote(self, steps: Sequence[Step]) -> None:
-        if self._news.is_in(steps):
+        if self._news.wrote(steps):
             self._to_tell.set()
 
     def set_contended(self, *, contended: bool) -> None:
@@ -211,7 +241,7 @@ class Poller:
             await self._to_tell.wait()
             self._to_tell.clear()
             try:
-                await self._pool.run([self._message])
+                await self._pool.run([self._news.message])
             except StoreError:
                 self._to_tell.set()
             await asyncio.sleep(self.FIRST_DELAY_S)
@@ -220,10 +250,6 @@ class Poller:
 def _channel(schema: str) -> str:
     """A hash: the name of a channel may not be longer than that of a schema."""
     return f"cloaca_{blake2b(schema.encode(), digest_size=8).hexdigest()}"
-
-
-def _message(schema: str, sender: str) -> Step:
-    return step(STATEMENTS.notify, channel=_channel(schema), sender=sender)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -134,9 +134,11 @@ class Store(Protocol):
     async def wait_changed(self) -> None:
         """Return when another runner or process may have changed the database.
 
-        May return for no reason, never misses a change for longer than its fall-back interval
-        (1 s, or ``StoreOptions.poll_interval`` if that is longer), and costs an idle database no
-        statement that touches a table.
+        May return for no reason, and costs an idle database no statement that touches a table.
+        Where it can only look it misses no change for longer than a second, or than
+        ``StoreOptions.poll_interval`` if that is longer. Where it is told of changes, it misses
+        none that runners make to themselves (a lease taken, runs given back); of others for some
+        seconds, if who made them died before telling.
         """
 
     def set_contended(self, *, contended: bool) -> None:
