@@ -58,14 +58,21 @@ def held(fleet: Fleet, **settings: Any) -> tuple[Worker, str]:
     return worker, run_id
 
 
+def reports(worker: Worker) -> None:
+    """Have it say what it logs."""
+    worker.tell("report")
+    worker.hear("reporting")
+
+
 def in_trouble(worker: Worker) -> None:
     """Return when it has noticed that it cannot write."""
-    worker.tell("await_trouble")
-    worker.hear("trouble")
+    while not " ".join(worker.hear("logged")).startswith("commit failed"):
+        continue
 
 
 def test_a_run_goes_on_when_the_server_is_back(own_server: Server, fleet: Fleet) -> None:
     worker, run_id = held(fleet)
+    reports(worker)
 
     own_server.go_down()
     worker.tell("release")
@@ -150,6 +157,7 @@ def test_a_silent_server_keeps_no_runner_from_closing(fleet: Fleet, between: Pro
 
 def test_work_goes_on_after_a_silence(fleet: Fleet, between: Proxy) -> None:
     worker, run_id = held(fleet)
+    reports(worker)
 
     between.freeze()
     worker.tell("release")

@@ -21,6 +21,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import cloaca
+from cloaca_core._engine.engine import Engine
 
 LEDGER = os.environ["CLOACA_TEST_LEDGER"]
 HELD = frozenset(filter(None, os.environ.get("CLOACA_TEST_HOLD", "").split(",")))
@@ -214,10 +215,18 @@ def _closing(runner: cloaca.DefaultRunner) -> None:
 
 def _announce(runner: cloaca.DefaultRunner) -> None:
     """Say so after each write from now on, for a test that looks for what was written."""
-    store: Any = runner._host.engine._store
+    engine = runner._host.engine
+    store: Any = engine._store
     for name in ("commit", "beat", "register"):
         setattr(store, name, _announced(getattr(store, name)))
+    runner._host.send(_none_under_way).result()
     say("announcing")
+
+
+async def _none_under_way(engine: Engine) -> None:
+    """Return when writes that began before would have been seen by whoever looks now."""
+    async with engine._lease._lock:
+        await engine._journal.drained()
 
 
 def _announced(write: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:

@@ -121,7 +121,7 @@ def test_a_schema_s_name_is_letters_digits_and_underscores(name: str) -> None:
         ('a"; DROP TABLE x', "only alphanumeric characters and underscores"),
         ("größe", "only alphanumeric characters and underscores"),
         ("a\n", "only alphanumeric characters and underscores"),
-        ("1a", "must not begin with a digit"),
+        ("1a", "must not start with a digit"),
         ("a" * 64, "at most 63 characters"),
         ("pg_temp", "one of PostgreSQL's own"),
         ("PG_x", "one of PostgreSQL's own"),

@@ -27,7 +27,7 @@ def refusal_of_schema(name: str) -> str | None:
     if not re.fullmatch(r"[A-Za-z0-9_]+", name):
         return "Schema name must contain only alphanumeric characters and underscores"
     if name[0].isdigit():
-        return f"Schema name must not begin with a digit, got {name!r}"
+        return f"Schema name must not start with a digit, got {name!r}"
     if len(name) > LONGEST_NAME:
         return f"Schema name must have at most {LONGEST_NAME} characters, got {len(name)}"
     if name.lower().startswith(_SYSTEM_PREFIX) or name.lower() == "information_schema":
