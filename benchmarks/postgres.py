@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 import cloaca
-from benchmarks import measuring, workflows
+from benchmarks import measuring, sharing, workflows
 from benchmarks.postgres_floor import PostgresFloor
 
 VARIABLE = "CLOACA_TEST_POSTGRES_URL"
@@ -35,6 +35,9 @@ def main() -> int:
         with _runner(url, name) as runner:
             lines += measuring.latencies(runner, floor, TARGETS)
             lines += measuring.throughputs(runner, floor, TARGETS)
+    with _schema(url) as name, _connected(url, name) as raw:
+        lines += sharing.two_runners(_within(url, name), raw)
+        lines += sharing.idle_statements(_within(url, name))
     with _schema(url) as name:
         lines += measuring.idle(_within(url, name))
         lines += measuring.memory(_within(url, name))
@@ -47,6 +50,14 @@ def _runner(url: str, schema: str) -> cloaca.DefaultRunner:
 
 def _within(url: str, schema: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}schema={schema}"
+
+
+@contextmanager
+def _connected(url: str, schema: str) -> Iterator[psycopg.Connection]:
+    """A session in this schema."""
+    with psycopg.connect(url, autocommit=True) as raw:
+        raw.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema)))
+        yield raw
 
 
 @contextmanager

@@ -4,8 +4,9 @@ Everything lies in that folder (data, log, and binaries if they came from the in
 server listens on a free port of this machine with a password made for it. PostgreSQL refuses to
 run as root; there its programs are started as an unprivileged user who then owns the folder.
 
-``python -m dev.cluster FOLDER BINARIES`` is a server for as long as its stdin is open: when who
-started it ends, in whatever way, the pipe closes, the server stops and the folder is removed.
+``python -m dev.cluster FOLDER BINARIES [--durable]`` is a server for as long as its stdin is
+open: when who started it ends, in whatever way, the pipe closes, the server stops and the folder
+is removed.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ CONNECTIONS = 200
 # Root cannot run PostgreSQL; the first of these users that the system has does.
 UNPRIVILEGED = ("postgres", "nobody")
 _KEEPER = "keeper.json"
+_KEEP = (sys.executable, "-m", "dev.cluster")
+_DURABLE = "--durable"
 _STARTS = 3
 _WITHOUT_DISK = {"fsync": "off", "full_page_writes": "off"}
 
@@ -191,13 +194,13 @@ def _free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, binaries: Path) -> Iterator[str]:
+def running(folder: Path, binaries: Path, *, durable: bool = False) -> Iterator[str]:
     """The URL of a server in ``folder``, which is gone afterwards; so is the server.
 
     A process of its own keeps it, so that killing this one leaves neither behind.
     """
     keeper = subprocess.Popen(
-        [sys.executable, "-m", "dev.cluster", str(folder), str(binaries)],
+        [*_KEEP, str(folder), str(binaries), *([_DURABLE] if durable else [])],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -212,14 +215,14 @@ def running(folder: Path, binaries: Path) -> Iterator[str]:
         yield rest
 
 
-def keep(folder: Path, binaries: Path) -> None:
+def keep(folder: Path, binaries: Path, *, durable: bool) -> None:
     """Run a server, say its URL, and end it when stdin does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     cluster = Cluster(folder, binaries)
     try:
         password = cluster.create()
         note_keeper(cluster)
-        port = cluster.start(durable=False)
+        port = cluster.start(durable=durable)
         print(f"url {url_of(password, port)}", flush=True)
         sys.stdin.read()
     except TaskFailed as failure:
@@ -263,8 +266,8 @@ def url_of(password: str, port: int) -> str:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    folder, binaries = map(Path, arguments)
-    keep(folder, binaries)
+    folder, binaries, *options = arguments
+    keep(Path(folder), Path(binaries), durable=_DURABLE in options)
 
 
 if __name__ == "__main__":

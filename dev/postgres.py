@@ -44,20 +44,23 @@ Source: TypeAlias = Running | Installed | FromIndex
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """The URL of a server whose user may make databases; a private one is gone afterwards."""
+def server(*, durable: bool = False) -> Iterator[str]:
+    """The URL of a server whose user may make databases; a private one is gone afterwards.
+
+    Of a private one ``durable`` says whether a commit waits for the disk, as in production.
+    """
     found = source(os.environ, services.url_of_started(), programs.installed())
     match found:
         case Running(url, origin):
             _require_answer(url, origin)
             yield url
         case Installed(binaries):
-            with _folder() as folder, cluster.running(folder, binaries) as url:
+            with _folder() as folder, cluster.running(folder, binaries, durable=durable) as url:
                 yield url
         case FromIndex():
             with _folder() as folder:
                 binaries = programs.embedded(folder / "embedded")
-                with cluster.running(folder, binaries) as url:
+                with cluster.running(folder, binaries, durable=durable) as url:
                     yield url
         case _:
             assert_never(found)

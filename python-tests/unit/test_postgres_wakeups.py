@@ -209,9 +209,11 @@ async def test_what_nobody_has_told_is_noticed_all_the_same(
         await asyncio.wait_for(store.wait_changed(), SOON)
     waiting = asyncio.create_task(store.wait_changed())
 
-    table = sql.Identifier(postgres_schema, "cloaca_run_tag")
+    insert = "INSERT INTO {} (id, workflow, version, status, epoch, created_at, tags, input)"
+    values = "VALUES ('a', 'w', 'v', 'Pending', 0, 1, '{{}}', '{{}}')"
+    table = sql.Identifier(postgres_schema, "cloaca_run")
     with psycopg.connect(postgres_server) as connection:
-        connection.execute(sql.SQL("INSERT INTO {} VALUES ('a', 'b', 'c')").format(table))
+        connection.execute(sql.SQL(f"{insert} {values}").format(table))
 
     await asyncio.wait_for(waiting, SOON)
     await store.close()

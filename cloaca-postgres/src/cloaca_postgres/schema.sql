@@ -108,6 +108,12 @@ ROLLBACK;
 SELECT pg_notify(:channel, :sender);
 
 
+-- name: runs_written
+-- How often rows of runs were written, as far as the server has counted; asking touches no table.
+SELECT CAST(n_tup_ins + n_tup_upd + n_tup_del AS BIGINT) FROM pg_catalog.pg_stat_all_tables
+WHERE relid = CAST('cloaca_run' AS REGCLASS);
+
+
 -- name: newest_transaction
 -- A number that grows with every transaction that writes; asking touches no table.
 SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS TEXT) AS BIGINT);

@@ -31,6 +31,7 @@ class _Statements(NamedTuple):
     commit: Statement
     rollback: Statement
     notify: Statement
+    runs_written: Statement
     newest_transaction: Statement
 
 

@@ -4,8 +4,8 @@ What runs do is told after their commit, on a connection of its own, once for ev
 gathered: to notify makes a commit slower, and all of a database's wait for one another. What
 runners do is rare, and some of it must not be missed (nobody else looks after a lease that nobody
 knows of), so that is told within its transaction. Who listens and loses its connection takes that
-for a change, as it cannot know what it has missed; a look at how far the server has come, now and
-then, stands in for what was never told.
+for a change, as it cannot know what it has missed; a look at how much was written, now and then,
+stands in for what was never told.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ APART_ALONE_S: Final = 0.5
 """The same while no other runner is there: who only looks on does not mind."""
 WATCHDOG_S: Final = 15.0
 _DEADLINE_S: Final = 5.0
+_WRITTEN: Final = step(STATEMENTS.runs_written)
 _NEWEST: Final = step(STATEMENTS.newest_transaction)
 _OF_RUNNERS: Final = frozenset(("release", "unregister", "register", "take_over_runs", "fence"))
 
@@ -99,7 +100,7 @@ class Listener:
         self._connect = connect
         self._listen_step = naming("listen", "LISTEN {}", _channel(schema))
         self._news = News(schema)
-        self._newest: int | None = None
+        self._written: int | None = None
         self._apart = APART_S
         self._pause = FIRST_PAUSE_S
         self._changed = asyncio.Event()
@@ -182,9 +183,9 @@ class Listener:
         await session.run([self._news.message], _DEADLINE_S)
 
     async def _catch_up(self, session: Session) -> None:
-        (((newest,),),) = await session.run([_NEWEST], _DEADLINE_S)
-        if newest != self._newest:
-            self._newest = newest
+        (((written,),),) = await session.run([_WRITTEN], _DEADLINE_S)
+        if written != self._written:
+            self._written = written
             self._changed.set()
 
 
