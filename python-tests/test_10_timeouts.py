@@ -234,3 +234,23 @@ def test_a_deadline_names_the_run(open_runner: OpenRunner, release: threading.Ev
         runner.execute("doomed")
     (run,) = runner.list_runs()
     assert (caught.value.run_id, caught.value.timeout) == (run.id, 1)
+
+
+def test_nothing_runs_or_waits_in_a_run_that_its_deadline_has_ended(
+    open_runner: OpenRunner, release: threading.Event
+) -> None:
+    def fail(context: cloaca.Context) -> None:
+        raise ValueError("again, later")
+
+    runner = open_runner(pipeline_timeout_seconds=1)
+    with cloaca.WorkflowBuilder("doomed"):
+        cloaca.task(id="held")(lambda context: {"released": release.wait(WAIT)})
+        cloaca.task(id="tried", retry_delay_ms=60_000)(fail)
+        cloaca.task(id="after", dependencies=["held"])(lambda context: None)
+    handle = runner.submit("doomed")
+    assert handle.result(WAIT).error_message == "Pipeline timeout after 1s"
+    assert {task: result.status for task, result in handle.tasks().items()} == {
+        "held": "Cancelled",
+        "tried": "Failed",
+        "after": "NotStarted",
+    }

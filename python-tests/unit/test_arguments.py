@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from cloaca_core.arguments import flag, number, one_of, whole
+from cloaca_core.arguments import above_zero, flag, number, one_of, whole
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 
 
 def test_what_is_acceptable_is_given_back() -> None:
     assert whole("n", 0) == 0
-    assert number("n", 1.5) == 1.5
+    assert number("n", 1.5) == above_zero("n", 1.5) == 1.5
     assert flag("n", value=False) is False
     assert one_of("n", "b", {"a": 1, "b": 2}) == 2
 
@@ -39,6 +39,12 @@ def test_an_unacceptable_value_is_a_value_error(
         check("retries", value)
 
 
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
+def test_one_that_has_to_be_above_zero_is_refused_with_what_is_accepted(value: float) -> None:
+    with pytest.raises(DefinitionError, match=r"^seconds must be greater than 0 and finite, got "):
+        above_zero("seconds", value)
+
+
 @pytest.mark.parametrize(
     ("check", "accepted", "value"),
     [
@@ -46,6 +52,7 @@ def test_an_unacceptable_value_is_a_value_error(
         (whole, "an int", True),  # a flag in the place of a number is a mistake
         (number, "a number", "1"),
         (number, "a number", False),
+        (above_zero, "a number", "1"),
         (flag, "a bool", 1),
     ],
 )

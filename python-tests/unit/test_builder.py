@@ -56,6 +56,10 @@ class TestNames:
         with pytest.raises(TypeError, match=r"WorkflowBuilder\(name=\.\.\.\)"):
             WorkflowBuilder(3)  # type: ignore[arg-type] # the point of the test
 
+    def test_a_registry_of_another_type_is_a_type_error_before_the_block(self) -> None:
+        with pytest.raises(TypeError, match="registry must be a Registry or None, got int"):
+            WorkflowBuilder("w", registry=3)  # type: ignore[arg-type] # the point of the test
+
     def test_only_the_name_is_positional(self) -> None:
         with pytest.raises(TypeError, match="positional"):
             WorkflowBuilder("w", "t")  # type: ignore[call-arg] # the point of the test

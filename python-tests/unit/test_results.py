@@ -122,6 +122,24 @@ class TestTaskResults:
         assert result.retry_at == "2023-11-14T22:13:20.000000+00:00"
         assert result.ended_at is None
 
+    @pytest.mark.parametrize("status", [TaskStatus.RUNNING, TaskStatus.WAITING])
+    def test_what_the_end_of_its_run_left_open_was_cut_short(self, status: TaskStatus) -> None:
+        row = attempt("r", "t", status=status)._replace(ended_at=None)
+
+        assert task_results([row])["t"].status == status
+        for results in (
+            task_results([row], run_ended_at=START),
+            PipelineResult(run("Failed", ended_at=START), [row]).task_results,
+        ):
+            assert (results["t"].status, results["t"].ended_at) == ("Cancelled", rfc3339(START))
+
+    def test_no_attempt_follows_a_failed_one_when_its_run_has_ended(self) -> None:
+        row = attempt("r", "t", status=TaskStatus.FAILED, error="ValueError")
+        row = row._replace(ended_at=START, retry_at=START + 60 * SECOND)
+        result = task_results([row], run_ended_at=START + SECOND)["t"]
+
+        assert (result.status, result.retry_at, result.ended_at) == ("Failed", None, rfc3339(START))
+
     def test_a_failed_one_has_its_error(self) -> None:
         row = attempt("r", "t", status=TaskStatus.FAILED, error="ValueError")
         result = task_results([row._replace(error_message="bad", error_traceback="Trace")])["t"]
@@ -157,6 +175,15 @@ class TestEvents:
         (event,) = [e for e in run_events(run("Failed"), [row]) if e.task_id]
 
         assert (event.kind, event.detail, event.attempt) == ("task_failed", "ValueError: bad", 1)
+
+    def test_an_attempt_that_was_left_open_ends_before_its_run(self) -> None:
+        row = attempt("r", "t")._replace(status=TaskStatus.RUNNING, ended_at=None)
+        events = run_events(run("Failed"), [row])
+
+        assert [(e.kind, e.task_id) for e in events][-2:] == [
+            ("task_cancelled", "t"),
+            ("ended", None),
+        ]
 
     def test_the_end_tells_how(self) -> None:
         assert run_events(run("Failed"), [])[-1].detail == "it broke"

@@ -38,11 +38,24 @@ def whole(name: str, value: object) -> int:
 
 def number(name: str, value: object) -> float:
     """``value`` as a float if it is a finite number of at least 0."""
+    found = _real(name, value)
+    if not 0 <= found <= sys.float_info.max:
+        raise DefinitionError(f"{name} must be a finite number of at least 0, got {value}")
+    return float(found)
+
+
+def above_zero(name: str, value: object) -> float:
+    """``value`` as a float if it is a finite number greater than 0."""
+    found = _real(name, value)
+    if not 0 < found <= sys.float_info.max:
+        raise DefinitionError(f"{name} must be greater than 0 and finite, got {value}")
+    return float(found)
+
+
+def _real(name: str, value: object) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong_type(name, "a number", value)
-    if not 0 <= value <= sys.float_info.max:
-        raise DefinitionError(f"{name} must be a finite number of at least 0, got {value}")
-    return float(value)
+    return value
 
 
 def flag(name: str, value: object) -> bool:

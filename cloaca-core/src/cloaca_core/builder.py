@@ -55,7 +55,7 @@ class WorkflowBuilder:
                 _part("workflow", workflow, default=self._name),
             )
         )
-        self._registry = default_registry() if registry is None else registry
+        self._registry = default_registry() if registry is None else _registry(registry)
         self._description = ""
         self._tags: dict[str, str] = {}
         self._result: Workflow | None = None
@@ -194,6 +194,12 @@ def _here() -> _Place:
 
 def _part(parameter: str, given: str | None, *, default: str) -> str:
     return default if given is None else check_name(given, f"WorkflowBuilder({parameter}=...)")
+
+
+def _registry(value: object) -> Registry:
+    if not isinstance(value, Registry):
+        raise wrong_type("registry", "a Registry or None", value)
+    return value
 
 
 def _text(parameter: str, value: object) -> str:

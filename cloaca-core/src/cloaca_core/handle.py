@@ -56,7 +56,7 @@ class _Run:
 async def _tasks(engine: Engine, run_id: str) -> dict[str, TaskResult]:
     """Where each task of a run stands; runs on the engine's loop."""
     row, attempts = await engine.attempts(run_id)
-    return task_results(attempts, await engine.task_ids(row))
+    return task_results(attempts, await engine.task_ids(row), run_ended_at=row.ended_at)
 
 
 class RunHandle(_Run):

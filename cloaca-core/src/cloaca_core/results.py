@@ -142,7 +142,7 @@ class PipelineResult:
     @property
     def task_results(self) -> dict[str, TaskResult]:
         """Each task that was started or skipped, by id."""
-        return task_results(self._attempts)
+        return task_results(self._attempts, run_ended_at=self._row.ended_at)
 
     def raise_for_status(self) -> None:
         """Raise ``RunFailedError`` with the error message unless the run completed."""
@@ -190,12 +190,15 @@ def run_info(row: RunRow) -> RunInfo:
 
 
 def task_results(
-    attempts: Sequence[AttemptRow], task_ids: Sequence[str] = ()
+    attempts: Sequence[AttemptRow],
+    task_ids: Sequence[str] = (),
+    *,
+    run_ended_at: int | None = None,
 ) -> dict[str, TaskResult]:
     """Where each task stands, by its latest attempt.
 
     The tasks of ``task_ids`` come first and in that order; those without an attempt are
-    NotStarted.
+    NotStarted. Once the run has ended nothing runs or waits any more.
     """
     latest: dict[str, AttemptRow] = {}
     for row in attempts:
@@ -203,7 +206,19 @@ def task_results(
         if known is None or known.attempt < row.attempt:
             latest[row.task_id] = row
     results = {task_id: TaskResult(task_id, TaskStatus.NOT_STARTED.value) for task_id in task_ids}
-    return results | {task_id: _task_result(row) for task_id, row in latest.items()}
+    final = {task_id: _settled(row, run_ended_at) for task_id, row in latest.items()}
+    return results | {task_id: _task_result(row) for task_id, row in final.items()}
+
+
+def _settled(row: AttemptRow, run_ended_at: int | None) -> AttemptRow:
+    """What the end of its run made of an attempt. The row itself may be left as a dead process
+    wrote it: a run that is past its deadline when it is taken over ends at once.
+    """
+    if run_ended_at is None:
+        return row
+    if row.ended_at is None:
+        return row._replace(status=TaskStatus.CANCELLED, ended_at=run_ended_at)
+    return row._replace(retry_at=None)
 
 
 def _task_result(row: AttemptRow) -> TaskResult:
@@ -228,7 +243,7 @@ def run_events(row: RunRow, attempts: Sequence[AttemptRow]) -> list[RunEvent]:
     if row.started_at is not None:
         moments.append((row.started_at, RunEvent(rfc3339(row.started_at), "started")))
     for attempt in attempts:
-        moments += _attempt_events(attempt)
+        moments += _attempt_events(_settled(attempt, row.ended_at))
     if row.ended_at is not None:
         ended = RunEvent(rfc3339(row.ended_at), "ended", detail=row.error_message or row.status)
         moments.append((row.ended_at, ended))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias, assert_never
 
-from cloaca_core.arguments import flag, number, one_of, whole, wrong_type
+from cloaca_core.arguments import above_zero, flag, number, one_of, whole, wrong_type
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.retry_condition import (
     Condition,
@@ -56,10 +56,8 @@ class BackoffStrategy:
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, dict.fromkeys(("fixed", "linear", "exponential")))
-        for name in ("multiplier", "base"):
-            object.__setattr__(self, name, number(name, getattr(self, name)))
-        if self.base == 0:
-            raise DefinitionError("base must be greater than 0, got 0")
+        object.__setattr__(self, "multiplier", number("multiplier", self.multiplier))
+        object.__setattr__(self, "base", above_zero("base", self.base))
 
     @staticmethod
     def fixed() -> BackoffStrategy:

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, overload
 
-from cloaca_core.arguments import number, wrong_type
+from cloaca_core.arguments import above_zero, wrong_type
 from cloaca_core.callables import is_async_callable
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.namespace import check_name
@@ -288,11 +288,7 @@ def is_reference(value: object) -> bool:
 
 
 def _checked_timeout(seconds: float | None) -> float | None:
-    if seconds is None:
-        return None
-    if number("timeout_seconds", seconds) == 0:
-        raise DefinitionError("timeout_seconds must be greater than 0, got 0")
-    return float(seconds)
+    return None if seconds is None else above_zero("timeout_seconds", seconds)
 
 
 CallbackT = TypeVar("CallbackT", bound="OnSuccess | OnFailure")
