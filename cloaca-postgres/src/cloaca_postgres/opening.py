@@ -19,7 +19,7 @@ from cloaca_core.errors import (
 from cloaca_core.store.migrate import load_migrations, migrate
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres.clock import DatabaseClock
-from cloaca_postgres.connecting import Connector
+from cloaca_postgres.connecting import Connector, refuse_pooler
 from cloaca_postgres.dialect import PostgresDialect
 from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session
@@ -73,7 +73,10 @@ async def _schema_of(target: Target, timeout: float) -> str:
     wire = await dial(target, timeout)
     session = Session(wire, place=target.place, prepares=False)
     try:
-        (((*facts, current),),) = await session.run([step(STATEMENTS.server)], timeout)
+        if not target.pooler:
+            await refuse_pooler(session, target.place, timeout)
+        asked = [step(STATEMENTS.forget_search_path), step(STATEMENTS.server)]
+        _, ((*facts, current),) = await session.run(asked, timeout)
         _refuse_unfit(target.place, *facts)
         if target.schema is not None:
             await _create_schema(session, target.schema)
