@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from dev.databases import with_query, without_query
+from dev.databases import for_libpq, with_query
 
 _numbers = itertools.count(1)
 
@@ -69,8 +69,9 @@ class PostgresSchemas:
 
         schema = parse_qs(urlsplit(url).query).get("schema", ["public"])[0]
         text = statement.replace("%", "%%").replace("?", "%s").encode()
-        with psycopg.connect(without_query(url, "schema"), autocommit=True) as connection:
-            path = sql.SQL("SET search_path TO {}").format(sql.Identifier(schema))
+        with psycopg.connect(for_libpq(url)) as connection:
+            # For this transaction only: behind a pooler another may have the session next.
+            path = sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(schema))
             connection.execute(path)
             answer = connection.execute(text, parameters)
             return answer.fetchall() if answer.description else []
