@@ -97,8 +97,9 @@ def test_a_pool_of_one_is_enough_for_runs_that_wait_for_runs_and_look_at_lists(
     assert all(3 <= result.final_context["listed"] <= 12 for result in results)
 
 
-def test_opening_says_at_once_that_there_is_no_connection_left(role: Role) -> None:
-    role.may_have(0)
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_opening_says_at_once_that_there_are_too_few_connections(role: Role, left: int) -> None:
+    role.may_have(left)
 
     with pytest.raises(cloaca.StoreOpenError, match=FULL):
         cloaca.DefaultRunner(role.url)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from importlib.resources import files
-from typing import Final
+from typing import Final, NamedTuple
 
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
@@ -23,6 +23,14 @@ _WRITERS: Final = 2
 """Sessions that write: the journal's, and one for what must not wait for it, such as claims."""
 
 
+class FirstSessions(NamedTuple):
+    """One for each purpose: what cannot be had is told when the database is opened."""
+
+    writer: Session
+    heart: Session
+    reader: Session
+
+
 class PostgresDialect:
     """An open, migrated PostgreSQL schema. Contracts: see ``Dialect``.
 
@@ -35,8 +43,7 @@ class PostgresDialect:
     def __init__(
         self,
         connector: Connector,
-        writer: Session,
-        heart: Session,
+        first: FirstSessions,
         clock: DatabaseClock,
         target: Target,
         schema: str,
@@ -47,10 +54,11 @@ class PostgresDialect:
         place = target.place
         writers = min(_WRITERS, max(1, pool_size // 2))
         self._writes = Pool(connector.connect_writer, writers, place=place)
-        self._writes.add(writer)
+        self._writes.add(first.writer)
         self._reads = Pool(connector.connect_reader, max(1, pool_size - writers), place=place)
+        self._reads.add(first.reader)
         self._heart = Pool(connector.connect_writer, 1, place=place)
-        self._heart.add(heart)
+        self._heart.add(first.heart)
         self._wakeups: Wakeups
         if target.pooler:
             self._wakeups = Poller(self._reads, schema)

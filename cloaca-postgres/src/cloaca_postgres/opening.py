@@ -20,7 +20,7 @@ from cloaca_core.store.migrate import load_migrations, migrate
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import Connector, refuse_pooler
-from cloaca_postgres.dialect import PostgresDialect
+from cloaca_postgres.dialect import FirstSessions, PostgresDialect
 from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session
 from cloaca_postgres.migrator import PostgresMigrator
@@ -47,14 +47,17 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
     schema = await _schema_of(target, options.connect_timeout)
     clock = DatabaseClock()
     connector = Connector(target, schema, options.connect_timeout, clock)
-    writer = await connector.connect_writer()
+    opened = [await connector.connect_writer()]
     try:
-        await _migrate(writer, schema, target.place)
-        heart = await connector.connect_writer()
+        await _migrate(opened[0], schema, target.place)
+        opened.append(await connector.connect_writer())
+        opened.append(await connector.connect_reader())
     except BaseException:
-        writer.close()
+        for session in opened:
+            session.close()
         raise
-    return PostgresDialect(connector, writer, heart, clock, target, schema, options.pool_size)
+    first = FirstSessions(*opened)
+    return PostgresDialect(connector, first, clock, target, schema, options.pool_size)
 
 
 def _in_schema(target: Target, schema: str | None) -> Target:
