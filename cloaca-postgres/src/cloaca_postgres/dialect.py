@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 
 from cloaca_core.store.dialect import Step
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.queries import Row
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import Connector
@@ -34,8 +35,8 @@ class FirstSessions(NamedTuple):
 class PostgresDialect:
     """An open, migrated PostgreSQL schema. Contracts: see ``Dialect``.
 
-    ``pool_size`` bounds the sessions that read and write, of which there is at least one each;
-    the heartbeat and the wake-ups have one each beside them.
+    ``options.pool_size`` bounds the sessions that read and write, of which there is at least one
+    each; the heartbeat and the wake-ups have one each beside them.
     """
 
     placeholder = PLACEHOLDER
@@ -47,11 +48,12 @@ class PostgresDialect:
         clock: DatabaseClock,
         target: Target,
         schema: str,
-        pool_size: int,
+        options: StoreOptions,
     ) -> None:
         self.overrides = files(__package__).joinpath("overrides.sql").read_text("utf-8")
         self._clock = clock
         place = target.place
+        pool_size = options.pool_size
         writers = min(_WRITERS, max(1, pool_size // 2))
         self._writes = Pool(connector.connect_writer, writers, place=place)
         self._writes.add(first.writer)
@@ -61,7 +63,7 @@ class PostgresDialect:
         self._heart.add(first.heart)
         self._wakeups: Wakeups
         if target.pooler:
-            self._wakeups = Poller(self._reads, schema)
+            self._wakeups = Poller(self._reads, schema, options.poll_interval)
         else:
             self._wakeups = Listener(connector.connect_reader, schema)
 

@@ -57,7 +57,7 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
             session.close()
         raise
     first = FirstSessions(*opened)
-    return PostgresDialect(connector, first, clock, target, schema, options.pool_size)
+    return PostgresDialect(connector, first, clock, target, schema, options)
 
 
 def _in_schema(target: Target, schema: str | None) -> Target:
