@@ -81,18 +81,25 @@ class PostgresSchemas:
             return answer.fetchall() if answer.description else []
 
     def load(self, url: str, script: str) -> None:
+        from psycopg import sql
+
         with self._inside(url) as connection:
+            name = sql.Identifier(_schema_of(url))
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
             connection.execute(script.encode())
 
     @contextmanager
     def _inside(self, url: str) -> Iterator[psycopg.Connection]:
-        """A transaction in the schema, which is made if it is missing."""
+        """A transaction in the schema."""
         import psycopg  # not there where SQLite alone is tested
         from psycopg import sql
 
-        schema = sql.Identifier(parse_qs(urlsplit(url).query).get("schema", ["public"])[0])
         with psycopg.connect(for_libpq(url)) as connection:
-            connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
             # For this transaction only: behind a pooler another may have the session next.
-            connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(schema))
+            path = sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(_schema_of(url)))
+            connection.execute(path)
             yield connection
+
+
+def _schema_of(url: str) -> str:
+    return parse_qs(urlsplit(url).query).get("schema", ["public"])[0]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -72,6 +73,8 @@ class Version:
         """From now on one more, of these statements."""
         known = one_more(self._backend, statements)
         self._patch.setattr(f"cloaca_{self._backend}.opening.load_migrations", lambda _: known)
+        if self._backend == "postgres":
+            self._patch.setattr("cloaca_postgres.tenants.load_migrations", lambda _: known)
         return known
 
     def is_today_s(self) -> list[Migration]:
@@ -208,3 +211,37 @@ def test_one_that_was_changed_after_it_was_applied_is_refused(
         database.work()
 
     assert database.looks() == before
+
+
+# -- tenants -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tenant(postgres_database: str) -> Iterator[Callable[[], cloaca.TenantCredentials]]:
+    """Makes the same tenant at each call, which is removed with its role."""
+    admin, name = cloaca.DatabaseAdmin(postgres_database), f"older_{secrets.token_hex(6)}"
+    config = cloaca.TenantConfig(name, name, "always the same")
+    yield lambda: admin.create_tenant(config)
+    admin.remove_tenant(name, name)
+
+
+@pytest.mark.backend("postgres", reason="a tenant on SQLite owns its file and migrates it itself")
+def test_a_tenant_is_brought_up_to_date_by_making_it_again_and_not_by_itself(
+    own_databases: OwnDatabases,
+    tenant: Callable[[], cloaca.TenantCredentials],
+    version: Version,
+) -> None:
+    database = Database(own_databases, tenant().connection_string, "postgres")
+    before = database.looks()
+
+    version.knows(broken_at(len(STATEMENTS), BROKEN))
+    with pytest.raises(cloaca.TenantError, match="nowhere"):
+        tenant()
+    version.knows(STATEMENTS)
+    with pytest.raises(cloaca.StoreOpenError, match=r"must be owner.*create_tenant, once more"):
+        database.work()
+    assert database.looks() == before
+
+    tenant()
+    database.work()
+    assert database.query("SELECT count(*) FROM cloaca_colour") == [(1,)]

@@ -23,6 +23,7 @@ from cloaca_postgres.connecting import Connector, refuse_pooler
 from cloaca_postgres.dialect import FirstSessions, PostgresDialect
 from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session
+from cloaca_postgres.errors import is_forbidden
 from cloaca_postgres.migrator import PostgresMigrator
 from cloaca_postgres.pool import STATEMENT_DEADLINE_S
 from cloaca_postgres.statements import STATEMENTS, naming, step
@@ -131,4 +132,12 @@ async def _migrate(session: Session, schema: str, place: str) -> None:
             f"{place}: schema {schema!r} has a table {tables[0]} that this program did not make:"
             " name another schema"
         )
-    await migrate(migrator, load_migrations(__package__))
+    try:
+        await migrate(migrator, load_migrations(__package__))
+    except StoreError as error:
+        if not is_forbidden(error):
+            raise
+        raise StoreOpenError(
+            f"{error}: the owner of schema {schema!r} must bring it to this version"
+            " (for a tenant: DatabaseAdmin.create_tenant, once more)"
+        ) from error
