@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAINTENANCE = "postgres"
 """The database that every server has, and that is left alone."""
+_OURS = ("schema", "pooler")
 _ANSWER_SECONDS = 5
 
 
@@ -34,8 +35,13 @@ def with_query(url: str, **parameters: str) -> str:
     return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
 
 
+def for_libpq(url: str) -> str:
+    """The URL without the query parameters that only cloaca knows."""
+    return without_query(url, *_OURS)
+
+
 def without_query(url: str, *parameters: str) -> str:
-    """The URL without these query parameters, which only cloaca knows."""
+    """The URL without these query parameters."""
     parts = urlsplit(url)
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     query = {name: value for name, value in pairs if name not in parameters}
@@ -110,4 +116,4 @@ def _quoted(template: LiteralString, name: str) -> sql.Composed:
 def _connect(url: str) -> Connection[tuple[Any, ...]]:
     import psycopg
 
-    return psycopg.connect(url, autocommit=True, connect_timeout=_ANSWER_SECONDS)
+    return psycopg.connect(for_libpq(url), autocommit=True, connect_timeout=_ANSWER_SECONDS)

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from dev.databases import with_query, without_query
+from dev.databases import for_libpq, with_query
+
+if TYPE_CHECKING:
+    import psycopg
 
 _numbers = itertools.count(1)
 
@@ -32,6 +36,9 @@ class OwnDatabases(Protocol):
 
     def query(self, url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """What a statement, with ``?`` for its parameters, answers from outside of cloaca."""
+
+    def load(self, url: str, script: str) -> None:
+        """Run a dump in an empty database."""
 
 
 class SqliteFiles:
@@ -50,6 +57,10 @@ class SqliteFiles:
         with closing(sqlite3.connect(url.removeprefix("sqlite://"))) as connection:
             return connection.execute(statement, parameters).fetchall()
 
+    def load(self, url: str, script: str) -> None:
+        with closing(sqlite3.connect(url.removeprefix("sqlite://"))) as connection:
+            connection.executescript(script)
+
 
 class PostgresSchemas:
     """Schemas in the database of this URL."""
@@ -64,13 +75,31 @@ class PostgresSchemas:
         return self.new()
 
     def query(self, url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        text = statement.replace("%", "%%").replace("?", "%s").encode()
+        with self._inside(url) as connection:
+            answer = connection.execute(text, parameters)
+            return answer.fetchall() if answer.description else []
+
+    def load(self, url: str, script: str) -> None:
+        from psycopg import sql
+
+        with self._inside(url) as connection:
+            name = sql.Identifier(_schema_of(url))
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
+            connection.execute(script.encode())
+
+    @contextmanager
+    def _inside(self, url: str) -> Iterator[psycopg.Connection]:
+        """A transaction in the schema."""
         import psycopg  # not there where SQLite alone is tested
         from psycopg import sql
 
-        schema = parse_qs(urlsplit(url).query).get("schema", ["public"])[0]
-        text = statement.replace("%", "%%").replace("?", "%s").encode()
-        with psycopg.connect(without_query(url, "schema"), autocommit=True) as connection:
-            path = sql.SQL("SET search_path TO {}").format(sql.Identifier(schema))
+        with psycopg.connect(for_libpq(url)) as connection:
+            # For this transaction only: behind a pooler another may have the session next.
+            path = sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(_schema_of(url)))
             connection.execute(path)
-            answer = connection.execute(text, parameters)
-            return answer.fetchall() if answer.description else []
+            yield connection
+
+
+def _schema_of(url: str) -> str:
+    return parse_qs(urlsplit(url).query).get("schema", ["public"])[0]

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.backend("sqlite", reason="the program keeps what it does in a file")
-
 README = Path(__file__).resolve().parent.parent / "README.md"
 PROGRAMS = re.findall(r"(?ms)^```python\n(.*?)^```$", README.read_text("utf-8"))
+
+SERVER = "postgresql://app:secret@db.example/work"
+"""What stands for the reader's own server."""
 
 
 def promised(program: str) -> list[str]:
@@ -21,12 +22,25 @@ def promised(program: str) -> list[str]:
     return [line for comment in comments for line in comment.split(" / ")]
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", [each for each in PROGRAMS if SERVER not in each])
+@pytest.mark.backend("sqlite", reason="these programs keep what they do in a file")
 def test_a_program_of_the_readme_prints_what_it_says(tmp_path: Path, program: str) -> None:
+    run_twice(program, tmp_path)
+
+
+@pytest.mark.parametrize("program", [each for each in PROGRAMS if SERVER in each])
+@pytest.mark.backend("postgres", reason="these programs need a server")
+def test_a_program_of_the_readme_that_needs_a_server_does_too(
+    tmp_path: Path, program: str, database_url: str
+) -> None:
+    run_twice(program.replace(SERVER, database_url), tmp_path)
+
+
+def run_twice(program: str, folder: Path) -> None:
     for _ in range(2):  # the second time its database is there already
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", program],
-            cwd=tmp_path,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -36,6 +50,7 @@ def test_a_program_of_the_readme_prints_what_it_says(tmp_path: Path, program: st
         assert (done.stdout.splitlines(), done.stderr) == (promised(program), "")
 
 
+@pytest.mark.backend("sqlite", reason="a file is looked for")
 def test_the_first_program_leaves_its_database_where_it_says(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", PROGRAMS[0]], cwd=tmp_path, check=True, timeout=50)
 

@@ -58,7 +58,7 @@ def registry() -> cloaca.Registry:
 def ask(url: str, statement: LiteralString, *names: str) -> list[tuple[Any, ...]]:
     """Ask as whoever the URL logs in; ``{}`` stands for a name."""
     text = sql.SQL(statement).format(*map(sql.Identifier, names))
-    with psycopg.connect(databases.without_query(url, "schema"), autocommit=True) as connection:
+    with psycopg.connect(databases.for_libpq(url), autocommit=True) as connection:
         cursor = connection.execute(text)
         return cursor.fetchall() if cursor.description else []
 

@@ -179,6 +179,31 @@ def test_forcing_a_backend_that_is_not_installed_says_so(no_backend: Installatio
     assert INSTALL_SQLITE in message
 
 
+# -- tenants without PostgreSQL ------------------------------------------------------------------
+
+TENANTS = ("DatabaseAdmin", "SqliteTenants", "TenantConfig", "TenantCredentials")
+ADMIN = "repr(cloaca.DatabaseAdmin('postgresql://me:s3cret@localhost/work'))"
+WITH_SCHEMA = "cloaca.DefaultRunner.with_schema('postgresql://me:s3cret@localhost/work', 'a')"
+
+
+@pytest.mark.parametrize("question", [ADMIN, WITH_SCHEMA])
+@pytest.mark.parametrize("there", ["no_backend", "sqlite_only"])
+def test_tenants_are_exported_always_and_say_what_to_install(
+    request: pytest.FixtureRequest, there: str, question: str
+) -> None:
+    installation: Installation = request.getfixturevalue(there)
+    assert installation.ask(f"all(hasattr(cloaca, name) for name in {TENANTS})") is True
+    kind, message = installation.error(question)
+    assert kind == "BackendNotFoundError"
+    assert INSTALL_POSTGRES in message
+    assert "s3cret" not in message
+
+
+def test_a_tenant_is_named_and_kept_in_a_file_without_any_server(sqlite_only: Installation) -> None:
+    made = "cloaca.TenantConfig('acme', 'acme_role').schema_name"
+    assert sqlite_only.ask(f"[{made}, cloaca.SqliteTenants('.').list()]") == ["acme", []]
+
+
 # -- several -------------------------------------------------------------------------------------
 
 

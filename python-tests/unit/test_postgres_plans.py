@@ -17,7 +17,7 @@ from cloaca_postgres.driver import _numbered
 from cloaca_postgres.opening import open_dialect
 from cloaca_postgres.statements import PLACEHOLDER, STATEMENTS
 from cloaca_postgres.url import parse as parse_url
-from dev.databases import without_query
+from dev.databases import for_libpq
 
 FINISHED = 20_000
 WAITING = 500
@@ -94,7 +94,7 @@ def filled(postgres_database: str) -> Iterator[psycopg.Connection]:
         await (await open_dialect(parse_url(postgres_database), _IN_SCHEMA)).close()
 
     asyncio.run(migrated())
-    with psycopg.connect(without_query(postgres_database, "schema")) as connection:
+    with psycopg.connect(for_libpq(postgres_database)) as connection:
         enter = STATEMENTS.enter_session
         values = enter.bind(
             schema="plans", statement_timeout="60s", plan_cache_mode="auto", durable=1

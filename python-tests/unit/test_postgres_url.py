@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies as st
 
 from cloaca_core.errors import StoreOpenError
-from cloaca_postgres.url import check_schema, parse
+from cloaca_core.tenants import refusal_of_schema
+from cloaca_postgres.url import Target, check_schema, parse, url_of
 
 CANARY = "hunter2"
 
@@ -29,6 +31,15 @@ CANARY = "hunter2"
         ("postgresql://a:1,b:2/work", {"host": "a,b", "port": "1,2", "dbname": "work"}),
         ("postgresql:///work?host=/run/pg", {"host": "/run/pg", "dbname": "work"}),
         ("postgresql:///?service=main", {"service": "main"}),
+        ("postgresql://?service=main", {"service": "main"}),
+        ("postgresql://[::1]:5433/work", {"host": "::1", "port": "5433"}),
+        ("postgresql://[fe80::1],b/work", {"host": "fe80::1,b"}),
+        ("postgresql://%2Frun%2Fpg/work", {"host": "/run/pg"}),
+        ("postgresql://me@?host=/run/pg&dbname=work", {"host": "/run/pg", "dbname": "work"}),
+        ("postgresql://db/my%20d%C3%A9%2Fb%3F%25", {"dbname": "my dé/b?%"}),
+        ("postgresql://db?options=-c%20search_path%3Dx", {"options": "-c search_path=x"}),
+        ("postgresql://me@db?password=a+b", {"password": "a+b"}),
+        ("postgresql://me@db?passfile=/p&password=a%26b", {"passfile": "/p", "password": "a&b"}),
         ("postgresql://db/work?sslmode=require", {"sslmode": "require"}),
     ],
 )
@@ -67,6 +78,8 @@ def test_what_the_url_says_comes_before_a_default() -> None:
         ("schema=a-b", "Schema name must contain only alphanumeric characters and underscores"),
         ("sslmode=on", "sslmode=on: expected one of disable, allow"),
         ("connect_timeout=soon", "connect_timeout=soon: expected a whole number"),
+        ("options=%zz", "cannot be read"),
+        ("options=%ff", "cannot be read"),
         ("client_encoding=latin1", "client_encoding=latin1: cloaca speaks UTF8"),
     ],
 )
@@ -133,3 +146,42 @@ def test_other_names_of_schemas_are_refused(name: str, told: str) -> None:
         check_schema(name)
 
     assert told in str(caught.value)
+
+
+# -- there and back ------------------------------------------------------------------------------
+
+ANY = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+TEXTS = st.text(st.sampled_from("@/?#:&=%+,;[]' \"\\a7é") | ANY, min_size=1)
+NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,62}", fullmatch=True).filter(
+    lambda name: refusal_of_schema(name) is None
+)
+HOSTS = st.one_of(
+    st.from_regex(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", fullmatch=True),
+    st.ip_addresses().map(str),
+    st.lists(st.sampled_from(["a.example", "::1", "127.0.0.1", "/run/pg"]), min_size=2).map(
+        ",".join
+    ),
+    TEXTS.map("/{}".format),  # a socket's folder
+)
+PORTS = st.lists(st.integers(1, 65535), min_size=1, max_size=3).map(
+    lambda ports: ",".join(map(str, ports))
+)
+PARAMETERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "user": TEXTS,
+        "password": TEXTS,
+        "host": HOSTS,
+        "port": PORTS,
+        "dbname": TEXTS,
+        "service": TEXTS,
+        "options": TEXTS,
+        "passfile": TEXTS,
+        "sslmode": st.sampled_from(["disable", "require", "verify-full"]),
+    },
+)
+
+
+@given(st.builds(Target, PARAMETERS, st.none() | NAMES, st.booleans()))
+def test_a_target_s_url_means_that_target(target: Target) -> None:
+    assert parse(url_of(target)) == target

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import cast
 
 import psycopg
 import pytest
@@ -12,10 +13,11 @@ from psycopg import sql
 
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_core.store.queries import Statement
+from cloaca_core.store.queries import Row, Statement
 from cloaca_core.testing.rows import new_run, record, run_end, runner, submit
 from cloaca_postgres import BACKEND, wakeups
-from cloaca_postgres.wakeups import News
+from cloaca_postgres.pool import Pool
+from cloaca_postgres.wakeups import News, Poller
 
 SOON = 60.0
 
@@ -217,3 +219,74 @@ async def test_what_nobody_has_told_is_noticed_all_the_same(
 
     await asyncio.wait_for(waiting, SOON)
     await store.close()
+
+
+# -- behind a pooler -----------------------------------------------------------------------------
+
+
+class BusyServer:
+    """A pool on a server where somebody has always written something since the last look."""
+
+    def __init__(self) -> None:
+        self.asked: list[Sequence[Step]] = []
+
+    async def run(self, steps: Sequence[Step]) -> list[list[Row]]:
+        self.asked.append(steps)
+        return [[(len(self.asked),)]]
+
+
+@pytest.fixture
+def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long each rest between two looks would have been at most."""
+    found: list[float] = []
+
+    async def within(seconds: float, event: asyncio.Event) -> bool:
+        found.append(round(seconds, 3))
+        return event.is_set()
+
+    monkeypatch.setattr(wakeups, "_within", within)
+    return found
+
+
+async def test_who_has_nothing_to_do_looks_once_a_second_whatever_others_write(
+    rests: list[float],
+) -> None:
+    poller = Poller(cast("Pool", BusyServer()), "s", 0.4)
+    for _ in range(5):
+        await poller.wait()
+
+    assert rests == [0.4, 0.6, 0.9, 1.0, 1.0]
+    await poller.close()
+
+
+async def test_who_hands_out_or_ends_runs_looks_soon_but_rests_first(rests: list[float]) -> None:
+    poller = Poller(cast("Pool", BusyServer()), "s", 0.4)
+    await poller.wait()
+    await poller.wait()
+
+    poller.wrote([named("end_run")])
+    await poller.wait()
+    poller.wrote([beat(0)])
+    await poller.wait()
+
+    assert rests == [0.4, 0.6, 0.9, 0.4, 0.4]
+    await poller.close()
+
+
+async def test_an_interval_above_a_second_is_kept(rests: list[float]) -> None:
+    poller = Poller(cast("Pool", BusyServer()), "s", 7.0)
+    await poller.wait()
+    await poller.wait()
+
+    assert rests == [7.0, 7.0]
+    await poller.close()
+
+
+async def test_who_waits_returns_when_it_is_closed() -> None:
+    poller = Poller(cast("Pool", BusyServer()), "s", SOON)
+    waiting = asyncio.create_task(poller.wait())
+    await asyncio.sleep(0)
+
+    await poller.close()
+
+    await asyncio.wait_for(waiting, SOON / 2)

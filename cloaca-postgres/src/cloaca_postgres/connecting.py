@@ -74,12 +74,27 @@ class Connector:
         )
 
     async def _verify(self, session: Session, kind: _Kind) -> None:
-        sent = self._clock.start()
         if not self._target.pooler:
+            await refuse_pooler(session, self._target.place, self._timeout)
             await session.run([self._enter(kind)], self._timeout)
+        sent = self._clock.start()
         (((schema, now),),) = await session.run([step(STATEMENTS.where_am_i)], self._timeout)
         if schema != self._schema:
             raise StoreUnavailableError(
                 f"{self._target.place}: the session is not in schema {self._schema!r}"
             )
         self._clock.read(sent, now)
+
+
+async def refuse_pooler(session: Session, place: str, timeout: float) -> None:
+    """Raise if another process answers than the one that was connected to.
+
+    Between them stands a pooler, which may run the next transaction in another session: without
+    our ``search_path``, or with another tenant's. So nothing is set before this is known.
+    """
+    (((pid,),),) = await session.run([step(STATEMENTS.who_answers)], timeout)
+    if pid != session.backend_pid:
+        raise StoreUnavailableError(
+            f"{place}: a pooler such as PgBouncer stands before the database, which may give each"
+            " transaction another session: add pooler=true to the URL"
+        )

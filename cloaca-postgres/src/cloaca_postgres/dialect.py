@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from importlib.resources import files
-from typing import Final
+from typing import Final, NamedTuple
 
 from cloaca_core.store.dialect import Step
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.queries import Row
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import Connector
@@ -23,11 +24,19 @@ _WRITERS: Final = 2
 """Sessions that write: the journal's, and one for what must not wait for it, such as claims."""
 
 
+class FirstSessions(NamedTuple):
+    """One for each purpose: what cannot be had is told when the database is opened."""
+
+    writer: Session
+    heart: Session
+    reader: Session
+
+
 class PostgresDialect:
     """An open, migrated PostgreSQL schema. Contracts: see ``Dialect``.
 
-    ``pool_size`` bounds the sessions that read and write, of which there is at least one each;
-    the heartbeat and the wake-ups have one each beside them.
+    ``options.pool_size`` bounds the sessions that read and write, of which there is at least one
+    each; the heartbeat and the wake-ups have one each beside them.
     """
 
     placeholder = PLACEHOLDER
@@ -35,25 +44,26 @@ class PostgresDialect:
     def __init__(
         self,
         connector: Connector,
-        writer: Session,
-        heart: Session,
+        first: FirstSessions,
         clock: DatabaseClock,
         target: Target,
         schema: str,
-        pool_size: int,
+        options: StoreOptions,
     ) -> None:
         self.overrides = files(__package__).joinpath("overrides.sql").read_text("utf-8")
         self._clock = clock
         place = target.place
+        pool_size = options.pool_size
         writers = min(_WRITERS, max(1, pool_size // 2))
         self._writes = Pool(connector.connect_writer, writers, place=place)
-        self._writes.add(writer)
+        self._writes.add(first.writer)
         self._reads = Pool(connector.connect_reader, max(1, pool_size - writers), place=place)
+        self._reads.add(first.reader)
         self._heart = Pool(connector.connect_writer, 1, place=place)
-        self._heart.add(heart)
+        self._heart.add(first.heart)
         self._wakeups: Wakeups
         if target.pooler:
-            self._wakeups = Poller(self._reads, schema)
+            self._wakeups = Poller(self._reads, schema, options.poll_interval)
         else:
             self._wakeups = Listener(connector.connect_reader, schema)
 

@@ -65,6 +65,8 @@ class Session:
         self._transformer = Transformer(wire)  # type: ignore[arg-type] # a psycopg.Connection
         self._writing = False
         self.closed = False
+        self.backend_pid: int = self._pg.backend_pid
+        """The server's process, as it was said when the connection was made."""
         self._pg.nonblocking = 1
         self._pg.enter_pipeline_mode()
         self._socket = self._pg.socket

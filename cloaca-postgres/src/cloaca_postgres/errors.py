@@ -36,6 +36,7 @@ _BY_CLASS: Final[dict[str, tuple[type[StoreError], str]]] = {
     "58": (StoreUnavailableError, "the server's disk failed"),
 }
 _CONFLICTS: Final = ("40001", "40P01")
+_NO_RIGHT: Final = "42501"
 
 
 def code_of(error: BaseException | None) -> str | None:
@@ -46,6 +47,11 @@ def code_of(error: BaseException | None) -> str | None:
 def is_conflict(error: StoreError) -> bool:
     """Whether two transactions were in each other's way, so that one may simply run again."""
     return code_of(error.__cause__) in _CONFLICTS
+
+
+def is_forbidden(error: StoreError) -> bool:
+    """Whether the role that was logged in with may not do this."""
+    return code_of(error.__cause__) == _NO_RIGHT
 
 
 def translated(error: psycopg.Error, place: str) -> StoreError:

@@ -19,10 +19,11 @@ from cloaca_core.errors import (
 from cloaca_core.store.migrate import load_migrations, migrate
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres.clock import DatabaseClock
-from cloaca_postgres.connecting import Connector
-from cloaca_postgres.dialect import PostgresDialect
+from cloaca_postgres.connecting import Connector, refuse_pooler
+from cloaca_postgres.dialect import FirstSessions, PostgresDialect
 from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session
+from cloaca_postgres.errors import is_forbidden
 from cloaca_postgres.migrator import PostgresMigrator
 from cloaca_postgres.pool import STATEMENT_DEADLINE_S
 from cloaca_postgres.statements import STATEMENTS, naming, step
@@ -47,14 +48,17 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
     schema = await _schema_of(target, options.connect_timeout)
     clock = DatabaseClock()
     connector = Connector(target, schema, options.connect_timeout, clock)
-    writer = await connector.connect_writer()
+    opened = [await connector.connect_writer()]
     try:
-        await _migrate(writer, schema, target.place)
-        heart = await connector.connect_writer()
+        await _migrate(opened[0], schema, target.place)
+        opened.append(await connector.connect_writer())
+        opened.append(await connector.connect_reader())
     except BaseException:
-        writer.close()
+        for session in opened:
+            session.close()
         raise
-    return PostgresDialect(connector, writer, heart, clock, target, schema, options.pool_size)
+    first = FirstSessions(*opened)
+    return PostgresDialect(connector, first, clock, target, schema, options)
 
 
 def _in_schema(target: Target, schema: str | None) -> Target:
@@ -73,7 +77,10 @@ async def _schema_of(target: Target, timeout: float) -> str:
     wire = await dial(target, timeout)
     session = Session(wire, place=target.place, prepares=False)
     try:
-        (((*facts, current),),) = await session.run([step(STATEMENTS.server)], timeout)
+        if not target.pooler:
+            await refuse_pooler(session, target.place, timeout)
+        asked = [step(STATEMENTS.forget_search_path), step(STATEMENTS.server)]
+        _, ((*facts, current),) = await session.run(asked, timeout)
         _refuse_unfit(target.place, *facts)
         if target.schema is not None:
             await _create_schema(session, target.schema)
@@ -125,4 +132,12 @@ async def _migrate(session: Session, schema: str, place: str) -> None:
             f"{place}: schema {schema!r} has a table {tables[0]} that this program did not make:"
             " name another schema"
         )
-    await migrate(migrator, load_migrations(__package__))
+    try:
+        await migrate(migrator, load_migrations(__package__))
+    except StoreError as error:
+        if not is_forbidden(error):
+            raise
+        raise StoreOpenError(
+            f"{error}: the owner of schema {schema!r} must bring it to this version"
+            " (for a tenant: DatabaseAdmin.create_tenant, once more)"
+        ) from error

@@ -1,11 +1,23 @@
 -- What is asked and noted about the schema and the session, beside the operations of the store.
 
 
+-- name: forget_search_path
+-- What a pooler's session was left with by somebody else does not say where we are to work; what
+-- the server is configured with does.
+SELECT set_config('search_path', reset_val, true)
+FROM pg_catalog.pg_settings WHERE name = 'search_path';
+
+
 -- name: server
 -- What a session must be to be of use, asked once when the database is opened.
 SELECT
     current_setting('server_version_num')::int, current_setting('server_encoding'),
     current_setting('default_transaction_isolation'), pg_is_in_recovery(), current_schema();
+
+
+-- name: who_answers
+-- The process of the server that this transaction runs in.
+SELECT pg_backend_pid();
 
 
 -- name: has_schema

@@ -16,7 +16,9 @@ PLACEHOLDER: Final = "%s"
 class _Statements(NamedTuple):
     """What ``schema.sql`` must hold."""
 
+    forget_search_path: Statement
     server: Statement
+    who_answers: Statement
     has_schema: Statement
     enter_session: Statement
     enter_transaction: Statement

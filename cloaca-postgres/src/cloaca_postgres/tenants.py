@@ -75,7 +75,7 @@ def _transaction(target: Target, schema: str, role: str) -> Iterator[_Admin]:
         connect_timeout=CONNECT_TIMEOUT_S, fallback_application_name="cloaca admin"
     )
     try:
-        connection = psycopg.connect(text, client_encoding="UTF8")
+        connection = psycopg.connect(text, client_encoding="UTF8", prepare_threshold=None)
     except psycopg.Error as error:
         raise StoreUnavailableError(f"{target.place}: {one_line(error)}") from error
     try:

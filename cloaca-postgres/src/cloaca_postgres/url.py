@@ -7,11 +7,11 @@ parameters but never repeat a part of a URL that could be a piece of a password.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final, NoReturn
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote, unquote
 
 import psycopg
 from psycopg import pq
@@ -25,6 +25,7 @@ _EXAMPLE: Final = "postgresql://user:password@host:5432/database"
 _ENCODE: Final = "in a user or password write @ / ? # : and % percent-encoded (@ is %40)"
 _PLAIN_HOST: Final = re.compile(r"[A-Za-z0-9.-]+")
 _PARAMETER_NAME: Final = re.compile(r"[A-Za-z_]{1,40}")
+_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,7 @@ def parse(url: str) -> Target:
     try:
         parameters = conninfo_to_dict(f"{before}?{rest}" if rest else before)
     except psycopg.Error:
-        # libpq's own text repeats what it could not read.
-        raise StoreOpenError(
-            f"the database URL cannot be read; it has the form {_EXAMPLE}; {_ENCODE}"
-        ) from None
+        _refuse_unreadable()
     _check_ports(str(parameters.get("port") or ""))
     return Target(
         {name: str(value) for name, value in parameters.items()},
@@ -115,6 +113,13 @@ def _refuse_what_could_leak(before: str) -> None:
         raise StoreOpenError(f"the database URL cannot be read: {_ENCODE}")
 
 
+def _refuse_unreadable() -> NoReturn:
+    # The reason would repeat what could not be read.
+    raise StoreOpenError(
+        f"the database URL cannot be read; it has the form {_EXAMPLE}; {_ENCODE}"
+    ) from None
+
+
 def _check_ports(ports: str) -> None:
     for port in filter(None, ports.split(",")):
         if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
@@ -124,7 +129,7 @@ def _check_ports(ports: str) -> None:
 def _options(query: str) -> dict[str, str]:
     """The parameters behind the ``?``, checked."""
     options: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    for name, value in _pairs(query):
         if name not in _known():
             _refuse_unknown(name)
         if name in options:
@@ -132,6 +137,18 @@ def _options(query: str) -> dict[str, str]:
         check = _CHECKS.get(name)
         options[name] = value if check is None else check(name, value)
     return options
+
+
+def _pairs(query: str) -> Iterator[tuple[str, str]]:
+    """As libpq reads them: a + is a +, unlike in a form."""
+    if _BAD_ESCAPE.search(query):
+        _refuse_unreadable()
+    try:
+        for pair in filter(None, query.split("&")):
+            name, _, value = pair.partition("=")
+            yield unquote(name, errors="strict"), unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        _refuse_unreadable()
 
 
 def _known() -> list[str]:

@@ -30,7 +30,11 @@ APART_S: Final = 0.01
 """Between two announcements, while others are known to listen."""
 APART_ALONE_S: Final = 0.5
 """The same while no other runner is there: who only looks on does not mind."""
-WATCHDOG_S: Final = 15.0
+WATCHDOG_S: Final = 30.0
+"""With what a change on a server that others use leads to, a tenth of a statement per second."""
+APART_POLLING_S: Final = 0.1
+LAST_DELAY_S: Final = 1.0
+_GROWTH: Final = 1.5
 _DEADLINE_S: Final = 5.0
 _WRITTEN: Final = step(STATEMENTS.runs_written)
 _NEWEST: Final = step(STATEMENTS.newest_transaction)
@@ -193,30 +197,36 @@ class Poller:
     """Asks how far the server's transactions have come, where a pooler forbids to listen.
 
     Others may be able to listen all the same, so it tells them.
+
+    Others on the server write as well, so a change alone is no reason to look again soon: who has
+    nothing to do looks once a second, who hands out or ends runs more often.
     """
 
-    FIRST_DELAY_S = 0.1
-    LAST_DELAY_S = 1.0
-    GROWTH = 1.5
-
-    def __init__(self, pool: Pool, schema: str) -> None:
+    def __init__(self, pool: Pool, schema: str, first_delay: float) -> None:
         self._pool = pool
         self._news = News(schema)
         self._to_tell = asyncio.Event()
+        self._stirred = asyncio.Event()
         self._closed = asyncio.Event()
         self._seen: int | None = None
-        self._delay = self.FIRST_DELAY_S
+        self._first_delay = first_delay
+        self._last_delay = max(first_delay, LAST_DELAY_S)
+        self._delay = first_delay
         self._task = asyncio.create_task(self._tell(), name="cloaca-teller")
 
     async def wait(self) -> None:
         while not self._closed.is_set():
-            if await self._has_changed():
-                self._delay = self.FIRST_DELAY_S
+            await self._rest()
+            if self._closed.is_set() or await self._has_changed():
                 return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._delay):
-                    await self._closed.wait()
-            self._delay = min(self._delay * self.GROWTH, self.LAST_DELAY_S)
+
+    async def _rest(self) -> None:
+        if await _within(self._delay, self._stirred):
+            self._stirred.clear()
+            self._delay = self._first_delay
+            await _within(self._first_delay, self._closed)
+        else:
+            self._delay = min(self._delay * _GROWTH, self._last_delay)
 
     async def _has_changed(self) -> bool:
         (((newest,),),) = await self._pool.run([_NEWEST])
@@ -229,12 +239,14 @@ class Poller:
     def wrote(self, steps: Sequence[Step]) -> None:
         if self._news.wrote(steps):
             self._to_tell.set()
+            self._stirred.set()
 
     def set_contended(self, *, contended: bool) -> None:
         """Changes nothing."""
 
     async def close(self) -> None:
         self._closed.set()
+        self._stirred.set()
         await _ended(self._task)
 
     async def _tell(self) -> None:
@@ -245,12 +257,20 @@ class Poller:
                 await self._pool.run([self._news.message])
             except StoreError:
                 self._to_tell.set()
-            await asyncio.sleep(self.FIRST_DELAY_S)
+            await asyncio.sleep(APART_POLLING_S)
 
 
 def _channel(schema: str) -> str:
     """A hash: the name of a channel may not be longer than that of a schema."""
     return f"cloaca_{blake2b(schema.encode(), digest_size=8).hexdigest()}"
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Whether the event comes in this time, which is waited for at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -137,8 +137,8 @@ class Store(Protocol):
         May return for no reason, and costs an idle database no statement that touches a table.
         Where it can only look it misses no change for longer than a second, or than
         ``StoreOptions.poll_interval`` if that is longer. Where it is told of changes, it misses
-        none that runners make to themselves (a lease taken, runs given back); of others for some
-        seconds, if who made them died before telling.
+        none that runners make to themselves (a lease taken, runs given back); of others for half a
+        minute, if who made them died before telling.
         """
 
     def set_contended(self, *, contended: bool) -> None:

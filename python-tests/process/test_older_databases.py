@@ -1,0 +1,107 @@
+"""A database of every released schema is brought up to date with live runs in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from own_database import OwnDatabases
+
+import cloaca
+from cloaca_core.store.migrate import Migration, load_migrations
+from process.migrating import one_more
+from process.older import TAGS, define
+
+DUMPS = Path(__file__).parent.parent / "data"
+WAIT = 30
+ENDED = (
+    "SELECT r.id, r.workflow, r.version, r.status, r.owner, r.epoch, r.recoveries, r.created_at,"
+    " r.started_at, r.ended_at, r.idempotency_key, r.tags, r.error_message, r.input,"
+    " r.final_context, a.task_id, a.attempt, a.epoch, a.status, a.started_at, a.ended_at,"
+    " a.retry_at, a.crashes, a.error_type, a.error_message, a.skip_reason, a.change,"
+    " a.error_traceback"
+    " FROM cloaca_run AS r JOIN cloaca_attempt AS a ON a.run_id = r.id"
+    " WHERE r.ended_at < 1705000000000000 ORDER BY r.id, a.task_id"
+)
+
+
+@pytest.fixture(params=[False, True], ids=["today", "some day"])
+def migrations(
+    request: pytest.FixtureRequest, backend_name: str, monkeypatch: pytest.MonkeyPatch
+) -> list[Migration]:
+    """Those that today's code knows, and those with one more, which touches what is there."""
+    known = load_migrations(f"cloaca_{backend_name}")
+    if request.param:
+        known = one_more(backend_name)
+        opening = f"cloaca_{backend_name}.opening.load_migrations"
+        monkeypatch.setattr(opening, lambda _: known)
+    return known
+
+
+@pytest.fixture
+def older(
+    own_databases: OwnDatabases, database_url: str, backend_name: str, migrations: list[Migration]
+) -> str:
+    """A database of schema 1 whose only process died in the middle of its work."""
+    rows = (DUMPS / f"schema_1_{backend_name}.sql").read_text("utf-8")
+    own_databases.load(database_url, migrations[0].sql + rows)
+    return database_url
+
+
+@pytest.fixture
+def runner(older: str) -> Iterator[cloaca.DefaultRunner]:
+    registry = cloaca.Registry()
+    define(registry)
+    config = cloaca.DefaultRunnerConfig(lease_seconds=0.6)
+    config.pipeline_timeout_seconds = None  # these runs began long ago
+    with cloaca.DefaultRunner(older, config=config, registry=registry) as opened:
+        yield opened
+
+
+def test_every_live_run_is_completed_from_where_it_was(runner: cloaca.DefaultRunner) -> None:
+    by_workflow = {info.workflow_name: info.id for info in runner.list_runs()}
+    newest = runner.list_runs(limit=1)[0]
+    assert newest.tags == TAGS
+
+    half = runner.get_run(by_workflow["chain"]).result(WAIT)
+    again = runner.get_run(by_workflow["again"]).result(WAIT)
+    begun_now = runner.get_run(newest.id).result(WAIT)
+
+    # The first task is not run again: its mark is that of the process that died.
+    expected = {"trail": [0, 4242], "second": "ü", "third": "üü"}
+    assert (half.status, half.final_context.to_dict()) == ("Completed", expected)
+    assert (again.status, again.final_context["attempt"]) == ("Completed", 2)
+    assert again.final_context["n"] == 2**53 + 1
+    assert (begun_now.status, begun_now.final_context.to_dict()) == (
+        "Completed",
+        {"n": 4, "twice": 8},
+    )
+
+
+def test_every_ended_run_is_what_it_was(
+    own_databases: OwnDatabases, older: str, migrations: list[Migration]
+) -> None:
+    before = own_databases.query(older, ENDED)
+    with cloaca.DefaultRunner(older, registry=cloaca.Registry()) as runner:
+        (done,) = runner.list_runs(status="Completed", tags=TAGS)
+        (broken,) = runner.list_runs(status="Failed")
+        result = runner.get_run(broken.id).result()
+
+        assert runner.get_run(done.id).result().final_context.to_dict() == {"n": 21, "twice": 42}
+        assert result.error_message == (
+            "1 task(s) failed, 0 completed, 1 skipped; first error: breaks: ValueError: no money"
+        )
+        assert result.task_results["sends"].status == "Skipped"
+
+    assert len(before) == 3
+    assert own_databases.query(older, ENDED) == before
+    noted = own_databases.query(older, "SELECT number FROM cloaca_migration ORDER BY number")
+    assert noted == [(migration.number,) for migration in migrations]
+
+
+def test_keys_that_were_given_then_are_known(runner: cloaca.DefaultRunner) -> None:
+    before = {info.id for info in runner.list_runs()}
+
+    for workflow, key in (("done", "once"), ("done", "later"), ("chain", "half")):
+        assert runner.submit(workflow, {}, idempotency_key=key).id in before
