@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from cloaca_core._engine.supervised import SupervisedLoop
+from cloaca_core.errors import StoreUnavailableError
 
 
 class Turns:
@@ -54,6 +55,22 @@ async def test_it_goes_on_after_an_error_and_says_so(
     assert loop.last_success is not None
     assert "the claim loop failed" in caplog.text
     assert "bad luck" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+async def test_what_a_database_says_is_told_in_a_line(
+    pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    turns = Turns(StoreUnavailableError("nobody answers"), None)
+    loop = SupervisedLoop("claim", turns)
+
+    loop.start()
+    await turns.done.wait()
+    await loop.stop()
+
+    (record,) = caplog.records
+    assert (record.levelno, record.exc_info) == (logging.WARNING, None)
+    assert record.getMessage() == "the claim loop failed, again in 0.1 s: nobody answers"
 
 
 async def test_the_pause_doubles_up_to_its_limit_and_starts_anew_after_a_success(

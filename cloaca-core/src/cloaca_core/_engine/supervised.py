@@ -8,6 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from cloaca_core.errors import StoreError
+
 log = logging.getLogger("cloaca.engine")
 
 FIRST_PAUSE: Final = 0.1
@@ -50,12 +52,17 @@ class SupervisedLoop:
         while True:
             try:
                 await self._turn()
-            except Exception as error:
-                log.exception("the %s loop failed; again in %.1f s", self.name, pause)
+            except StoreError as error:
+                # In a line: an outage lasts, and where it was met says nothing.
+                log.warning("the %s loop failed, again in %.1f s: %s", self.name, pause, error)
                 self.failure = error
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, self._longest_pause)
+            except Exception as error:
+                log.exception("the %s loop failed, again in %.1f s", self.name, pause)
+                self.failure = error
             else:
                 self.last_success = time.time()
                 self.failure = None
                 pause = first_pause
+                continue
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, self._longest_pause)
