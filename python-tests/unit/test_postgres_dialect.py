@@ -224,6 +224,25 @@ async def test_a_claim_that_is_in_flight_when_its_runner_leaves_is_released_too(
     assert (await stored(store, "a")).owner is None
 
 
+async def test_a_claim_that_is_in_flight_when_its_runner_gives_back_the_unheld_is_seen(
+    store: Store, by_hand: psycopg.AsyncConnection[Any]
+) -> None:
+    """Its own client has given it up meanwhile."""
+    await store.register(runner("r1"))
+    await submit(store, new_run("a", owner=None), new_run("held"))
+    sql, names = statement(store, "claim")
+    values = {"runner_id": "r1", "workflows": [WORKFLOW], "limit": 5, "now": LATER}
+    await by_hand.execute(sql.encode(), [values[each] for each in names])
+
+    giving_back = asyncio.create_task(store.release("r1", ["held"]))
+    await blocked_sessions(by_hand, 1)
+    await by_hand.commit()
+
+    assert await giving_back == 1
+    assert (await stored(store, "a")).owner is None
+    assert (await stored(store, "held")).owner == "r1"
+
+
 # -- claims --------------------------------------------------------------------------------------
 
 
@@ -277,7 +296,6 @@ WRITES = (
     "end_run",
     "claim",
     "release",
-    "unregister_release",
     "count_crashes",
     "take_over_runs",
 )

@@ -72,7 +72,7 @@ def test_what_runs_do_is_told_after_it_is_committed(steps: list[Step], expected:
     "steps",
     [
         [named("release")],
-        [named("unregister"), named("unregister_release")],
+        [named("unregister"), named("release")],
         [named("take_over_runs")],
         [named("register"), named("get_runner")],
         [named("fence")],

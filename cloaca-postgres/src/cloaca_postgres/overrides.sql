@@ -188,31 +188,25 @@ FROM cloaca_attempt WHERE run_id = ANY(CAST(:ids AS TEXT[]))
 ORDER BY run_id, task_id, attempt;
 
 
+-- name: shut_out
+-- Wait for whatever this runner is writing at the moment, and let it write nothing more until the
+-- transaction ends: all of that holds its row.
+SELECT id FROM cloaca_runner WHERE id = :runner_id FOR UPDATE;
+
+
 -- name: release
--- Give back runs in good order; no crash is counted.
+-- Give back what a runner owns beside these runs; no crash is counted.
 WITH mine AS MATERIALIZED (
-    SELECT run.id
-    FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
-    JOIN cloaca_run AS run
-        ON run.id = ANY(ARRAY[wanted.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL
-    ORDER BY wanted.id COLLATE "C"
+    SELECT run.id FROM cloaca_run AS run
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL
+        AND run.id NOT IN (SELECT held FROM unnest(CAST(:held AS TEXT[])) AS held)
+    ORDER BY run.id
     FOR NO KEY UPDATE OF run
 )
 UPDATE cloaca_run AS run SET owner = NULL, epoch = run.epoch + 1
 FROM mine
-WHERE run.id = ANY(ARRAY[mine.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL;
-
-
--- name: unregister_release
--- Everything that a runner still owns becomes claimable; no crash is counted.
-WITH mine AS MATERIALIZED (
-    SELECT id FROM cloaca_run WHERE owner = :runner_id AND ended_at IS NULL
-    ORDER BY id
-    FOR NO KEY UPDATE
-)
-UPDATE cloaca_run AS run SET owner = NULL, epoch = run.epoch + 1
-FROM mine
-WHERE run.id = ANY(ARRAY[mine.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL;
+WHERE run.id = ANY(ARRAY[mine.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL
+RETURNING run.id;
 
 
 -- name: fence

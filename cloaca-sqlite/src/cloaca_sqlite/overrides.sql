@@ -65,9 +65,10 @@ ORDER BY run_id, task_id, attempt;
 
 
 -- name: release
--- Give back runs in good order; no crash is counted. (+ as in claim: they are found by id.)
+-- Give back what a runner owns beside these runs; no crash is counted.
 UPDATE cloaca_run SET owner = NULL, epoch = epoch + 1
-WHERE id IN (SELECT value FROM json_each(:ids)) AND +owner = :runner_id AND ended_at IS NULL;
+WHERE owner = :runner_id AND ended_at IS NULL AND id NOT IN (SELECT value FROM json_each(:held))
+RETURNING id;
 
 
 -- name: ended_runs
