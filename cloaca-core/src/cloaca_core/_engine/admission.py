@@ -41,6 +41,10 @@ CLAIM_SHARE: Final = 4
 """A claim waits until 1/4 of the places is free: one statement for many runs."""
 CLAIM_PATIENCE: Final = 0.05
 """Seconds that a claim waits for so many places, once there is one."""
+CHOOSING: Final = 0.1
+"""Seconds until a claim is made again that left something: another runner's was looking at it, and
+nobody tells of what that one does not take.
+"""
 MOST_CLAIMED: Final = 500
 """Runs per claim, so that submissions meanwhile find places too."""
 
@@ -242,6 +246,8 @@ class Admission:
             return
         if await self._claim(workflows, limit) == limit:
             self.look()
+        elif await self._store.has_claimable(workflows):
+            asyncio.get_running_loop().call_later(CHOOSING, self.look)
 
     async def _is_worth_it(self, workflows: Sequence[str]) -> bool:
         """An idle runner looks before it takes a lease: that writes, and what is written wakes
