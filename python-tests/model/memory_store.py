@@ -63,9 +63,7 @@ class MemoryStore:
         owned = {
             run.id
             for run in batch.new_runs
-            if run.owner == batch.runner_id
-            and run.id in self.runs
-            and (self.runs[run.id].owner, self.runs[run.id].epoch) == (batch.runner_id, 1)
+            if run.owner == batch.runner_id and self._owns(batch.runner_id, run.id, 1)
         }
         return Committed(frozenset(owned), existing, frozenset(current))
 

@@ -2,9 +2,11 @@
 
 
 -- name: owned_runs
--- Which of these new runs belong to the runner that sent them, under their first epoch.
+-- Which of these new runs belong to the runner that sent them, under their first epoch. Those of a
+-- runner that was fenced since they were sent first are about to be taken over.
 SELECT id FROM cloaca_run
-WHERE id IN (SELECT value FROM json_each(:ids)) AND owner = :runner_id AND epoch = 1;
+WHERE id IN (SELECT value FROM json_each(:ids)) AND owner = :runner_id AND epoch = 1
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 
 -- name: find_keys

@@ -85,6 +85,15 @@ class CommitConformance:
         assert await store.commit(batch) == first
         assert [await store.get_run("a"), await store.get_run("b")] == before
 
+    async def test_a_run_whose_owner_is_fenced_meanwhile_is_not_owned_when_sent_again(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await store.fence("r1", 0)
+
+        assert (await submit(store, new_run("a"))).owned == frozenset()
+
     async def test_a_run_that_somebody_has_claimed_meanwhile_is_not_owned_when_sent_again(
         self, store: Store
     ) -> None:
