@@ -35,6 +35,7 @@ from cloaca_core.testing.rows import (
 from cloaca_postgres import BACKEND
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import Connector
+from cloaca_postgres.dialect import PostgresDialect
 from cloaca_postgres.opening import open_dialect
 from cloaca_postgres.url import parse
 
@@ -402,3 +403,20 @@ async def test_leases_are_kept_on_the_database_s_clock(
     # The reading that it counts from was taken within one round trip of this very test.
     assert before - 60_000_000 < shown < after + 60_000_000
     assert store.lease_ends_with_boot is False
+
+
+async def test_who_looks_at_the_leases_of_others_learns_of_a_clock_that_was_set(
+    store: Store,
+) -> None:
+    """A runner that owns nothing does not beat, which would tell it."""
+    assert isinstance(store, SqlStore)
+    assert isinstance(store._dialect, PostgresDialect)
+    await asyncio.wait_for(store.wait_changed(), SOON)
+    await store.runners()  # all its sessions are open now, each of which looks at the clock once
+    before = store.lease_clock()
+    clock = store._dialect._clock
+    clock.read(clock.start(), before - 3_600_000_000)  # as it was before it was set
+
+    await store.runners()
+
+    assert store.lease_clock() > before - 60_000_000
