@@ -359,6 +359,19 @@ async def test_a_session_that_is_not_in_its_schema_is_not_used(postgres_server: 
         await connector.connect_writer()
 
 
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("pooler", ["", "&pooler=true"])
+async def test_a_session_whose_transactions_see_too_little_is_not_used(
+    postgres_url: str, postgres_schema: str, pooler: str
+) -> None:
+    """Whoever administers the database may have changed that since the store was opened."""
+    options = "options=-cdefault_transaction_isolation%3Dserializable"
+    target = parse(f"{postgres_url}&{options}{pooler}")
+
+    with pytest.raises(StoreUnavailableError, match="isolation is 'serializable'"):
+        await Connector(target, postgres_schema, SOON, DatabaseClock()).connect_writer()
+
+
 async def test_a_store_that_lost_every_session_goes_on(
     postgres_url: str, postgres_server: str, postgres_schema: str
 ) -> None:
