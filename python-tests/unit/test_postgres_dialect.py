@@ -275,6 +275,26 @@ async def test_of_several_rows_for_one_attempt_the_final_one_stays(store: Store)
     assert [row.crashes for row in await store.load_attempts(["b"])] == [2]  # the last
 
 
+async def test_keys_are_taken_in_their_order(
+    store: Store, by_hand: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for one holds none that comes after it, so that no two wait for each other."""
+    monkeypatch.setattr("cloaca_postgres.pool._TRIES", 1)
+    insert = (
+        "INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,"
+        " idempotency_key) VALUES (%s, %s, '', 'Pending', 0, 0, '{}', '{}', %s)"
+    )
+    await by_hand.execute(insert, ["first", WORKFLOW, "a"])
+    runs = [new_run("x", owner=None, key="z"), new_run("y", owner=None, key="a")]
+    waiting = asyncio.create_task(store.commit(Batch("r1", runs, [], [], {})))
+    await blocked_sessions(by_hand, 1)
+
+    await by_hand.execute(insert, ["second", WORKFLOW, "z"])
+    await by_hand.commit()
+
+    assert (await waiting).existing == {"x": "second", "y": "first"}
+
+
 async def test_two_batches_that_share_keys_in_opposite_orders_both_succeed(store: Store) -> None:
     names = [f"{number:03}" for number in range(200)]
 

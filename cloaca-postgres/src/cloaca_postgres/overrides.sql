@@ -15,7 +15,8 @@
 
 -- name: insert_run
 -- Add runs. Each belongs to its owner from the start if that is a live runner, else to nobody.
--- Sent again, or with a taken idempotency key, one changes nothing.
+-- Sent again, or with a taken idempotency key, one changes nothing. Keys are taken in their order:
+-- two batches with the same ones would else wait for each other until the server finds that out.
 WITH live AS MATERIALIZED (
     SELECT runner.id FROM cloaca_runner AS runner
     WHERE runner.id = ANY(CAST(:owner AS TEXT[])) AND runner.fenced = 0
@@ -38,6 +39,7 @@ FROM unnest(
     CAST(:parent_id AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:owner AS TEXT[])
 ) AS new (id, workflow, version, input, tags, idempotency_key, parent_id, created_at, owner)
 LEFT JOIN live ON live.id = new.owner
+ORDER BY new.idempotency_key COLLATE "C", new.workflow COLLATE "C"
 ON CONFLICT DO NOTHING;
 
 
