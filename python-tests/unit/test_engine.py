@@ -54,7 +54,9 @@ class Store(MemoryStore):
         contexts = [end.final_context for end in batch.ends]
         if self.refused is not None and any(self.refused in text for text in contexts):
             raise StoreDataError("the database will not have it")
-        return await super().commit(batch)
+        committed = await super().commit(batch)
+        await self._before_the_answer("commit")
+        return committed
 
     async def claim(
         self, runner_id: str, workflows: Collection[str], limit: int, now: int
@@ -251,6 +253,30 @@ class TestClaims:
         engine = await scene.open()
 
         assert (await engine.wait("orphan", None)).row.status == "Failed"
+
+
+class TestSubmissions:
+    async def test_what_was_accepted_for_a_runner_that_is_dead_by_now_is_not_begun_for_it(
+        self, scene: Scene
+    ) -> None:
+        bodies: list[str] = []
+
+        async def die() -> None:
+            """Others take over from us, and we hear of that before the answer comes."""
+            (mine,) = await scene.store.runners()
+            await scene.store.fence(mine.id, mine.beat)
+            while await scene.store.take_over(mine.id, 10):
+                pass
+            await engine._lease.prove()
+            await quiet()
+
+        scene.define(lambda context: bodies.append("begun"))
+        engine = await scene.open()
+        scene.store.afterwards["commit"] = [die]
+        ended = await scene.execute(engine)
+
+        assert (ended.row.status, ended.row.epoch) == ("Completed", 3)
+        assert bodies == ["begun"]
 
 
 class TestWakeUps:

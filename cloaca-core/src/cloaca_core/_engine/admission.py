@@ -193,9 +193,12 @@ class Admission:
         self._journal.add(Submission(rows, accepted, refused))
 
     def _begin(self, request: Request, rows: list[NewRun], committed: Committed) -> None:
+        """Begin what is ours; what is not may be claimed. What was accepted under an id that has
+        since been declared dead is somebody else's.
+        """
         graph = self._graph(request.workflow)
         for position, row in enumerate(rows):
-            if row.id in committed.owned:
+            if row.id in committed.owned and row.owner == self._journal.runner_id:
                 data = request.data[position]
                 run = self._active(_owned_row(row), graph, data, Recalled({}, {}, {}))
                 run.depth = request.depth
