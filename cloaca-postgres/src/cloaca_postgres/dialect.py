@@ -63,8 +63,10 @@ class PostgresDialect:
 
     async def write(self, steps: Sequence[Step], *, urgent: bool = False) -> list[list[Row]]:
         all_steps = [*steps, *self._wakeups.within(steps)]
-        pool = self._heart if urgent else self._writes
-        answers = await (self._timed(pool, all_steps) if urgent else pool.run(all_steps))
+        if urgent:
+            answers = await self._timed(self._heart, all_steps)
+        else:
+            answers = await self._writes.run(all_steps)
         self._wakeups.wrote(steps)
         return answers[: len(steps)]
 
