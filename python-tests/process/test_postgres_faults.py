@@ -53,6 +53,8 @@ def between(fleet: Fleet) -> Iterator[Proxy]:
 def held(fleet: Fleet, **settings: Any) -> tuple[Worker, str]:
     """A worker in the middle of a chain, and the chain's run."""
     worker = fleet.start(hold=["b"], **settings)
+    worker.tell("report")
+    worker.hear("reporting")
     run_id = worker.submit("chain")
     worker.hear("holding")
     return worker, run_id
@@ -60,8 +62,8 @@ def held(fleet: Fleet, **settings: Any) -> tuple[Worker, str]:
 
 def in_trouble(worker: Worker) -> None:
     """Return when it has noticed that it cannot write."""
-    worker.tell("await_trouble")
-    worker.hear("trouble")
+    while "commit failed" not in " ".join(worker.hear("logged")):
+        pass
 
 
 def test_a_run_goes_on_when_the_server_is_back(own_server: Server, fleet: Fleet) -> None:
