@@ -63,9 +63,7 @@ class MemoryStore:
         owned = {
             run.id
             for run in batch.new_runs
-            if run.owner == batch.runner_id
-            and run.id in self.runs
-            and (self.runs[run.id].owner, self.runs[run.id].epoch) == (batch.runner_id, 1)
+            if run.owner == batch.runner_id and self._owns(batch.runner_id, run.id, 1)
         }
         return Committed(frozenset(owned), existing, frozenset(current))
 
@@ -144,10 +142,11 @@ class MemoryStore:
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         return [row for key, row in sorted(self.attempts.items()) if key[0] in run_ids]
 
-    async def release(self, runner_id: str, run_ids: Collection[str]) -> None:
-        for run in self._active(runner_id):
-            if run.id in run_ids:
-                self.runs[run.id] = run._replace(owner=None, epoch=run.epoch + 1)
+    async def release(self, runner_id: str, held: Collection[str]) -> int:
+        strays = [run for run in self._active(runner_id) if run.id not in held]
+        for run in strays:
+            self.runs[run.id] = run._replace(owner=None, epoch=run.epoch + 1)
+        return len(strays)
 
     def _active(self, runner_id: str) -> list[RunRow]:
         runs = [run for _, run in sorted(self.runs.items())]
@@ -177,7 +176,7 @@ class MemoryStore:
         return True
 
     async def unregister(self, runner_id: str) -> None:
-        await self.release(runner_id, self.runs)
+        await self.release(runner_id, ())
         self.registered.pop(runner_id, None)
 
     async def runners(self) -> list[RunnerRow]:

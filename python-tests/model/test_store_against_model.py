@@ -95,9 +95,9 @@ class StoreAgainstModel(RuleBasedStateMachine):
         arguments = (runner_id, workflows, limit, 7)
         self.same(self.model.claim(*arguments), self.store.claim(*arguments))
 
-    @rule(runner_id=RUNNERS, run_ids=st.sets(RUNS))
-    def release(self, runner_id: str, run_ids: set[str]) -> None:
-        self.same(self.model.release(runner_id, run_ids), self.store.release(runner_id, run_ids))
+    @rule(runner_id=RUNNERS, held=st.sets(RUNS))
+    def release(self, runner_id: str, held: set[str]) -> None:
+        self.same(self.model.release(runner_id, held), self.store.release(runner_id, held))
 
     @rule(runner_id=RUNNERS)
     def register(self, runner_id: str) -> None:

@@ -53,15 +53,11 @@ def between(fleet: Fleet) -> Iterator[Proxy]:
 def held(fleet: Fleet, **settings: Any) -> tuple[Worker, str]:
     """A worker in the middle of a chain, and the chain's run."""
     worker = fleet.start(hold=["b"], **settings)
+    worker.tell("report")
+    worker.hear("reporting")
     run_id = worker.submit("chain")
     worker.hear("holding")
     return worker, run_id
-
-
-def reports(worker: Worker) -> None:
-    """Have it say what it logs."""
-    worker.tell("report")
-    worker.hear("reporting")
 
 
 def in_trouble(worker: Worker) -> None:
@@ -72,7 +68,6 @@ def in_trouble(worker: Worker) -> None:
 
 def test_a_run_goes_on_when_the_server_is_back(own_server: Server, fleet: Fleet) -> None:
     worker, run_id = held(fleet)
-    reports(worker)
 
     own_server.go_down()
     worker.tell("release")
@@ -157,7 +152,6 @@ def test_a_silent_server_keeps_no_runner_from_closing(fleet: Fleet, between: Pro
 
 def test_work_goes_on_after_a_silence(fleet: Fleet, between: Proxy) -> None:
     worker, run_id = held(fleet)
-    reports(worker)
 
     between.freeze()
     worker.tell("release")

@@ -21,12 +21,15 @@ from cloaca_core.testing.rows import new_run, runner, submit
 
 
 class Store(MemoryStore):
-    """The model, which says when a claim found something, and can be busy."""
+    """The model, which says when a claim found something, can be busy, and lets claims pass over
+    what another runner is looking at.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.claimed = asyncio.Event()
         self.busy_beats = 0
+        self.passed_over = 0
 
     async def beat(self, runner_id: str, lease_until: int) -> bool:
         if self.busy_beats:
@@ -37,6 +40,9 @@ class Store(MemoryStore):
     async def claim(
         self, runner_id: str, workflows: Collection[str], limit: int, now: int
     ) -> list[RunRow]:
+        if self.passed_over:
+            self.passed_over -= 1
+            return []
         rows = await super().claim(runner_id, workflows, limit, now)
         if rows:
             self.claimed.set()
@@ -89,6 +95,18 @@ async def test_one_free_place_is_enough_to_claim() -> None:
         await engine.submit(request(registry, count=7))
         await store.register(runner("other"))
         await submit(store, new_run("waiting", owner=None, workflow="public::embedded::gate"))
+        await engine.resume()
+
+        async with asyncio.timeout(10):
+            await store.claimed.wait()
+        assert store.runs["waiting"].owner is not None
+
+
+async def test_what_another_runner_only_looked_at_is_claimed_when_it_is_let_go() -> None:
+    async with engine_with() as (engine, store, _, _):
+        await store.register(runner("other"))
+        await submit(store, new_run("waiting", owner=None, workflow="public::embedded::gate"))
+        store.passed_over = 2
         await engine.resume()
 
         async with asyncio.timeout(10):

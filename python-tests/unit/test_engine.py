@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any
 
 import pytest
@@ -35,6 +35,7 @@ class Store(MemoryStore):
         super().__init__()
         self.failures: dict[str, list[Exception]] = {}
         self.refused: str | None = None
+        self.afterwards: dict[str, list[Callable[[], Awaitable[object]]]] = {}
         self.changed = asyncio.Event()
         self.answers = asyncio.Event()
         self.answers.set()
@@ -43,26 +44,38 @@ class Store(MemoryStore):
         if failures := self.failures.get(name):
             raise failures.pop(0)
 
+    async def _before_the_answer(self, name: str) -> None:
+        """What the test has happen once an operation is done and before its caller knows."""
+        if steps := self.afterwards.get(name):
+            await steps.pop(0)()
+
     async def commit(self, batch: Batch) -> Committed:
         self._perhaps_fail("commit")
         contexts = [end.final_context for end in batch.ends]
         if self.refused is not None and any(self.refused in text for text in contexts):
             raise StoreDataError("the database will not have it")
-        return await super().commit(batch)
+        committed = await super().commit(batch)
+        await self._before_the_answer("commit")
+        return committed
 
     async def claim(
         self, runner_id: str, workflows: Collection[str], limit: int, now: int
     ) -> list[RunRow]:
         self._perhaps_fail("claim")
-        return await super().claim(runner_id, workflows, limit, now)
+        rows = await super().claim(runner_id, workflows, limit, now)
+        if rows:
+            await self._before_the_answer("claim")
+        return rows
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         self._perhaps_fail("load_attempts")
         return await super().load_attempts(run_ids)
 
-    async def release(self, runner_id: str, run_ids: Collection[str]) -> None:
+    async def release(self, runner_id: str, held: Collection[str]) -> int:
         self._perhaps_fail("release")
-        await super().release(runner_id, run_ids)
+        count = await super().release(runner_id, held)
+        await self._before_the_answer("release")
+        return count
 
     async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
         self._perhaps_fail("ended")
@@ -128,6 +141,11 @@ def nothing(context: Context) -> None:
     """A body that does nothing."""
 
 
+async def unanswered() -> None:
+    """It is done, but nobody hears of it."""
+    raise StoreUnavailableError("the connection was lost")
+
+
 class TestClaims:
     async def test_a_claim_that_fails_is_made_again(self, scene: Scene) -> None:
         scene.define(nothing)
@@ -137,6 +155,68 @@ class TestClaims:
         engine = await scene.open()
 
         assert (await engine.wait("orphan", None)).row.status == "Completed"
+
+    async def test_what_a_claim_was_granted_without_hearing_of_it_is_not_left_lying(
+        self, scene: Scene
+    ) -> None:
+        scene.define(nothing)
+        await scene.orphan()
+        scene.store.afterwards["claim"] = [unanswered] * 2
+        scene.store.failures["release"] = [StoreUnavailableError("busy")] * 2
+
+        engine = await scene.open()
+
+        assert (await engine.wait("orphan", None)).row.status == "Completed"
+        assert scene.store.runs["orphan"].recoveries == 0
+
+    async def test_a_lost_answer_takes_no_run_away_that_is_being_worked_on(
+        self, scene: Scene
+    ) -> None:
+        go_on, begun = threading.Event(), threading.Event()
+
+        def body(context: Context) -> None:
+            begun.set()
+            go_on.wait()
+
+        scene.define(body)
+        scene.define(nothing, "other")
+        engine = await scene.open()
+        (run_id,) = await engine.submit(scene.request())
+        await asyncio.to_thread(begun.wait)
+        await scene.orphan(workflow="public::embedded::other")
+        scene.store.afterwards["claim"] = [unanswered]
+        scene.store.changed.set()
+        await engine.wait("orphan", None)
+        go_on.set()
+
+        assert (await engine.wait(run_id, None)).row.epoch == 1
+
+    async def test_what_is_being_given_back_is_not_begun_any_more(self, scene: Scene) -> None:
+        """It has been given back, and the answer was lost: by now it is somebody else's."""
+        bodies: list[str] = []
+        asked_again = asyncio.Event()
+
+        async def forget() -> None:
+            scene.registry.clear()
+
+        async def others_are_faster() -> None:
+            scene.define(lambda context: bodies.append("begun"))
+            await scene.store.register(runner("other"))
+            await MemoryStore.claim(scene.store, "other", [FLOW], 1, 0)
+            await unanswered()
+
+        async def note() -> None:
+            asked_again.set()
+
+        scene.define(nothing)
+        await scene.orphan()
+        scene.store.afterwards = {"claim": [forget], "release": [others_are_faster, note]}
+        await scene.open()
+        await asked_again.wait()
+        await quiet()
+
+        assert bodies == []
+        assert scene.store.runs["orphan"].owner == "other"
 
     async def test_what_was_claimed_is_begun_although_its_past_could_not_be_read(
         self, scene: Scene
@@ -173,6 +253,30 @@ class TestClaims:
         engine = await scene.open()
 
         assert (await engine.wait("orphan", None)).row.status == "Failed"
+
+
+class TestSubmissions:
+    async def test_what_was_accepted_for_a_runner_that_is_dead_by_now_is_not_begun_for_it(
+        self, scene: Scene
+    ) -> None:
+        bodies: list[str] = []
+
+        async def die() -> None:
+            """Others take over from us, and we hear of that before the answer comes."""
+            (mine,) = await scene.store.runners()
+            await scene.store.fence(mine.id, mine.beat)
+            while await scene.store.take_over(mine.id, 10):
+                pass
+            await engine._lease.prove()
+            await quiet()
+
+        scene.define(lambda context: bodies.append("begun"))
+        engine = await scene.open()
+        scene.store.afterwards["commit"] = [die]
+        ended = await scene.execute(engine)
+
+        assert (ended.row.status, ended.row.epoch) == ("Completed", 3)
+        assert bodies == ["begun"]
 
 
 class TestWakeUps:

@@ -289,7 +289,7 @@ class TestErrors:
 
 class TestOwnership:
     async def test_a_record_of_a_run_that_is_no_longer_ours_is_lost(self, desk: Desk) -> None:
-        await desk.store.release("r1", ["run"])
+        await desk.store.release("r1", ["other"])
         lost, kept = Row([attempt("run")]), Row([attempt("other")], run_id="other")
         desk.journal.add(lost)
         desk.journal.add(kept)

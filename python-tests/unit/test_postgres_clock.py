@@ -42,3 +42,27 @@ def test_a_clock_that_was_set_is_followed_at_the_next_reading() -> None:
     clock.read(clock.start(), 7_000_000)
 
     assert clock.now() == 7_000_000
+
+
+def test_an_answer_that_took_long_changes_nothing_that_it_does_not_contradict() -> None:
+    monotonic = Monotonic()
+    clock = DatabaseClock(monotonic)
+    clock.read(clock.start(), 7_000_000)
+    sent = clock.start()
+    monotonic.now += 10
+
+    clock.read(sent, 7_500_000)
+
+    assert clock.now() == 17_000_000
+
+
+def test_an_answer_that_took_long_is_believed_about_a_clock_that_was_set() -> None:
+    monotonic = Monotonic()
+    clock = DatabaseClock(monotonic)
+    clock.read(clock.start(), 7_000_000)
+    sent = clock.start()
+    monotonic.now += 10
+
+    clock.read(sent, 3_607_000_000)
+
+    assert clock.now() == 3_612_000_000

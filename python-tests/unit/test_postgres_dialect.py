@@ -35,6 +35,7 @@ from cloaca_core.testing.rows import (
 from cloaca_postgres import BACKEND
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import Connector
+from cloaca_postgres.dialect import PostgresDialect
 from cloaca_postgres.opening import open_dialect
 from cloaca_postgres.url import parse
 
@@ -224,6 +225,25 @@ async def test_a_claim_that_is_in_flight_when_its_runner_leaves_is_released_too(
     assert (await stored(store, "a")).owner is None
 
 
+async def test_a_claim_that_is_in_flight_when_its_runner_gives_back_the_unheld_is_seen(
+    store: Store, by_hand: psycopg.AsyncConnection[Any]
+) -> None:
+    """Its own client has given it up meanwhile."""
+    await store.register(runner("r1"))
+    await submit(store, new_run("a", owner=None), new_run("held"))
+    sql, names = statement(store, "claim")
+    values = {"runner_id": "r1", "workflows": [WORKFLOW], "limit": 5, "now": LATER}
+    await by_hand.execute(sql.encode(), [values[each] for each in names])
+
+    giving_back = asyncio.create_task(store.release("r1", ["held"]))
+    await blocked_sessions(by_hand, 1)
+    await by_hand.commit()
+
+    assert await giving_back == 1
+    assert (await stored(store, "a")).owner is None
+    assert (await stored(store, "held")).owner == "r1"
+
+
 # -- claims --------------------------------------------------------------------------------------
 
 
@@ -255,6 +275,26 @@ async def test_of_several_rows_for_one_attempt_the_final_one_stays(store: Store)
     assert [row.crashes for row in await store.load_attempts(["b"])] == [2]  # the last
 
 
+async def test_keys_are_taken_in_their_order(
+    store: Store, by_hand: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for one holds none that comes after it, so that no two wait for each other."""
+    monkeypatch.setattr("cloaca_postgres.pool._TRIES", 1)
+    insert = (
+        "INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,"
+        " idempotency_key) VALUES (%s, %s, '', 'Pending', 0, 0, '{}', '{}', %s)"
+    )
+    await by_hand.execute(insert, ["first", WORKFLOW, "a"])
+    runs = [new_run("x", owner=None, key="z"), new_run("y", owner=None, key="a")]
+    waiting = asyncio.create_task(store.commit(Batch("r1", runs, [], [], {})))
+    await blocked_sessions(by_hand, 1)
+
+    await by_hand.execute(insert, ["second", WORKFLOW, "z"])
+    await by_hand.commit()
+
+    assert (await waiting).existing == {"x": "second", "y": "first"}
+
+
 async def test_two_batches_that_share_keys_in_opposite_orders_both_succeed(store: Store) -> None:
     names = [f"{number:03}" for number in range(200)]
 
@@ -277,7 +317,6 @@ WRITES = (
     "end_run",
     "claim",
     "release",
-    "unregister_release",
     "count_crashes",
     "take_over_runs",
 )
@@ -340,6 +379,19 @@ async def test_a_session_that_is_not_in_its_schema_is_not_used(postgres_server: 
         await connector.connect_writer()
 
 
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("pooler", ["", "&pooler=true"])
+async def test_a_session_whose_transactions_see_too_little_is_not_used(
+    postgres_url: str, postgres_schema: str, pooler: str
+) -> None:
+    """Whoever administers the database may have changed that since the store was opened."""
+    options = "options=-cdefault_transaction_isolation%3Dserializable"
+    target = parse(f"{postgres_url}&{options}{pooler}")
+
+    with pytest.raises(StoreUnavailableError, match="isolation is 'serializable'"):
+        await Connector(target, postgres_schema, SOON, DatabaseClock()).connect_writer()
+
+
 async def test_a_store_that_lost_every_session_goes_on(
     postgres_url: str, postgres_server: str, postgres_schema: str
 ) -> None:
@@ -384,3 +436,20 @@ async def test_leases_are_kept_on_the_database_s_clock(
     # The reading that it counts from was taken within one round trip of this very test.
     assert before - 60_000_000 < shown < after + 60_000_000
     assert store.lease_ends_with_boot is False
+
+
+async def test_who_looks_at_the_leases_of_others_learns_of_a_clock_that_was_set(
+    store: Store,
+) -> None:
+    """A runner that owns nothing does not beat, which would tell it."""
+    assert isinstance(store, SqlStore)
+    assert isinstance(store._dialect, PostgresDialect)
+    await asyncio.wait_for(store.wait_changed(), SOON)
+    await store.runners()  # all its sessions are open now, each of which looks at the clock once
+    before = store.lease_clock()
+    clock = store._dialect._clock
+    clock.read(clock.start(), before - 3_600_000_000)  # as it was before it was set
+
+    await store.runners()
+
+    assert store.lease_clock() > before - 60_000_000

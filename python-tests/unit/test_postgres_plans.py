@@ -58,7 +58,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "fence_runs": {"ids": _MINE, "runner_id": "mine"},
     "owned_runs": {"ids": _MINE, "runner_id": "mine"},
     "find_keys": {"keys": ['["rare", "k1"]', '["w0", "k6"]']},
-    "release": {"ids": _MINE, "runner_id": "mine"},
+    "release": {"held": _MINE, "runner_id": "none"},
     "count_crashes": {"runner_id": "dead", "limit": LIMIT},
     "take_over_runs": {"runner_id": "dead", "limit": LIMIT},
     "remove_emptied_runner": {"runner_id": "dead"},

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from cloaca_core.errors import StoreError, StoreUnavailableError
+from cloaca_core.errors import StoreError, StoreReadOnlyError, StoreUnavailableError
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row, Statement
 from cloaca_postgres.driver import Session
@@ -135,6 +135,19 @@ async def test_a_session_lost_in_use_makes_room_for_who_waits() -> None:
     with pytest.raises(StoreUnavailableError):
         await first
     assert await second == 1
+
+
+async def test_a_session_that_may_not_write_is_replaced() -> None:
+    """It stays as it is after the server, or another one in its place, takes writes again."""
+    scene = Scene(1)
+    await scene.run()
+    scene.sessions[0].failures = [errors.ReadOnlySqlTransaction("read-only")]
+
+    with pytest.raises(StoreReadOnlyError):
+        await scene.run()
+
+    assert scene.sessions[0].closed
+    assert await scene.run() == 1
 
 
 async def test_a_refused_connection_is_told_and_the_next_caller_tries_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from itertools import count
 from typing import cast
 
 import psycopg
@@ -74,7 +75,7 @@ def test_what_runs_do_is_told_after_it_is_committed(steps: list[Step], expected:
     "steps",
     [
         [named("release")],
-        [named("unregister"), named("unregister_release")],
+        [named("unregister"), named("release")],
         [named("take_over_runs")],
         [named("register"), named("get_runner")],
         [named("fence")],
@@ -218,6 +219,25 @@ async def test_what_nobody_has_told_is_noticed_all_the_same(
         connection.execute(sql.SQL(f"{insert} {values}").format(table))
 
     await asyncio.wait_for(waiting, SOON)
+    await store.close()
+
+
+@pytest.mark.asyncio
+async def test_who_has_much_to_tell_still_notices_what_nobody_has_told(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeups, "WATCHDOG_S", 0.5)
+    store = await BACKEND.open(postgres_url, StoreOptions())
+    await asyncio.wait_for(store.wait_changed(), SOON)  # that it listens
+
+    async def write() -> None:
+        for number in count():
+            await submit(store, new_run(f"{number}", owner=None))
+
+    writing = asyncio.create_task(write())
+    await asyncio.wait_for(store.wait_changed(), SOON)
+    writing.cancel()
+    await asyncio.wait([writing])
     await store.close()
 
 

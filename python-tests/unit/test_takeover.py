@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine import takeover
+from cloaca_core._engine import lease_clock, takeover
 from cloaca_core._engine.identity import ProcessIdentity, this_process
 from cloaca_core._engine.lease import IDLE, Lease
 from cloaca_core._engine.takeover import DeathWatch, Takeover
@@ -21,6 +21,9 @@ ELSEWHERE = ProcessIdentity("another boot", "pid:[1]", 7, 70)
 LEASE = 15.0
 BEAT = 5.0
 CHANCE = 0.5
+
+
+HOUR = 3600.0
 
 
 class Clock:
@@ -38,6 +41,7 @@ class Store(MemoryStore):
 
     clock: Clock
     broken = False
+    set_by = 0.0
     ends_with_boot = False
 
     @property
@@ -45,7 +49,7 @@ class Store(MemoryStore):
         return self.ends_with_boot
 
     def lease_clock(self) -> int:
-        return int(self.clock.now * 1e6)
+        return int((self.clock.now + self.set_by) * 1e6)
 
     async def beat(self, runner_id: str, lease_until: int) -> bool:
         if self.broken:
@@ -82,6 +86,7 @@ class Scene:
 async def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     clock = Clock()
     monkeypatch.setattr(takeover, "time", clock)
+    monkeypatch.setattr(lease_clock, "time", clock)
     store = Store()
     store.clock = clock
     mine = this_process()
@@ -230,15 +235,51 @@ class TestDoubt:
 
         assert not scene.is_taken()  # a whole beat has to be seen again
 
-    async def test_a_clock_step_of_the_database_alone_takes_nothing(self, scene: Scene) -> None:
+    @pytest.mark.parametrize(
+        "step",
+        [
+            HOUR,
+            -HOUR,
+            LEASE,  # from here on the two clocks cannot be told apart
+            -LEASE,
+            BEAT,  # too little to be minded
+            -BEAT,
+        ],
+    )
+    async def test_a_clock_that_is_set_takes_nothing_from_who_lives(
+        self, scene: Scene, step: float
+    ) -> None:
+        """It beats late, and at first without having noticed."""
         await scene.other()
         await scene.after(0)
-        row = scene.store.registered["other"]
-        scene.store.registered["other"] = row._replace(lease_until=1)
+        scene.store.set_by = step
+        for ahead in (0.0, step, step):
+            await scene.after(BEAT)
+            await scene.after(CHANCE)
+            await scene.after(CHANCE)
+            assert not scene.is_taken()
+            now = int((scene.clock.now + ahead) * 1e6)
+            await scene.store.beat("other", now + int(LEASE * 1e6))
 
-        await scene.after(BEAT / 2)
+    @pytest.mark.parametrize("noticed", [True, False])
+    @pytest.mark.parametrize("step", [HOUR, -HOUR])
+    async def test_a_clock_that_is_set_keeps_the_runs_of_the_dead_no_longer(
+        self, scene: Scene, step: float, noticed: bool
+    ) -> None:
+        await scene.other()
+        await scene.after(0)
+        scene.store.set_by = step
+        if noticed:
+            await scene.after(0)
+            await scene.store.beat("other", scene.store.lease_clock() + int(LEASE * 1e6))
 
-        assert not scene.is_taken()
+        waited, wait = 0.0, 0.0
+        while not scene.is_taken():
+            waited += wait
+            next_look = await scene.after(wait)
+            wait = next_look or 0.0
+
+        assert waited <= LEASE + BEAT + 1
 
     async def test_who_is_gone_from_the_table_is_forgotten(self, scene: Scene) -> None:
         await scene.other()

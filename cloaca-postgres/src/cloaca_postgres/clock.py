@@ -16,16 +16,25 @@ class DatabaseClock:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._ahead = 0
+        self._ahead: int | None = None
 
     def start(self) -> float:
         """The moment at which a question is sent."""
         return self._monotonic()
 
     def read(self, sent: float, answer: int) -> None:
-        """Learn what the database answered; it did so half way between sending and now."""
-        self._ahead = answer - int((sent + self._monotonic()) / 2 * 1e6)
+        """Learn what the database answered, at some moment between sending and now.
+
+        An answer that took long says little: it changes nothing that it does not contradict.
+        """
+        least, most = answer - _micros(self._monotonic()), answer - _micros(sent)
+        if self._ahead is None or not least <= self._ahead <= most:
+            self._ahead = (least + most) // 2
 
     def now(self) -> int:
         """About what the database's clock shows."""
-        return int(self._monotonic() * 1e6) + self._ahead
+        return _micros(self._monotonic()) + (self._ahead or 0)
+
+
+def _micros(seconds: float) -> int:
+    return int(seconds * 1e6)

@@ -16,6 +16,9 @@ from cloaca_postgres.pool import STATEMENT_DEADLINE_S
 from cloaca_postgres.statements import STATEMENTS, step
 from cloaca_postgres.url import Target
 
+ISOLATION: Final = "read committed"
+"""What all locking rests on: who has waited for a lock sees what its holder wrote."""
+
 # The server gives up before the client does: nothing it still works on then holds a lock.
 _SERVER_TIMEOUT: Final = f"{int(STATEMENT_DEADLINE_S * 800)}ms"
 
@@ -78,10 +81,16 @@ class Connector:
             await refuse_pooler(session, self._target.place, self._timeout)
             await session.run([self._enter(kind)], self._timeout)
         sent = self._clock.start()
-        (((schema, now),),) = await session.run([step(STATEMENTS.where_am_i)], self._timeout)
+        (((schema, isolation, now),),) = await session.run(
+            [step(STATEMENTS.where_am_i)], self._timeout
+        )
         if schema != self._schema:
             raise StoreUnavailableError(
                 f"{self._target.place}: the session is not in schema {self._schema!r}"
+            )
+        if isolation != ISOLATION:
+            raise StoreUnavailableError(
+                f"{self._target.place}: the session's isolation is {isolation!r}, not {ISOLATION!r}"
             )
         self._clock.read(sent, now)
 

@@ -73,19 +73,22 @@ class PostgresDialect:
 
     async def write(self, steps: Sequence[Step], *, urgent: bool = False) -> list[list[Row]]:
         all_steps = [*steps, *self._wakeups.within(steps)]
-        answers = await (self._beat(all_steps) if urgent else self._writes.run(all_steps))
+        if urgent:
+            answers = await self._timed(self._heart, all_steps)
+        else:
+            answers = await self._writes.run(all_steps)
         self._wakeups.wrote(steps)
         return answers[: len(steps)]
 
-    async def _beat(self, steps: Sequence[Step]) -> list[list[Row]]:
-        """Urgent writes are rare and regular: they bring the database's clock along."""
+    async def read(self, steps: Sequence[Step]) -> list[list[Row]]:
+        return await self._timed(self._reads, steps)
+
+    async def _timed(self, pool: Pool, steps: Sequence[Step]) -> list[list[Row]]:
+        """Whoever beats or looks at the leases of others learns what the database's clock shows."""
         sent = self._clock.start()
-        *answers, ((now,),) = await self._heart.run([*steps, step(STATEMENTS.clock)])
+        *answers, ((now,),) = await pool.run([*steps, step(STATEMENTS.clock)])
         self._clock.read(sent, now)
         return answers
-
-    async def read(self, steps: Sequence[Step]) -> list[list[Row]]:
-        return await self._reads.run(steps)
 
     def lease_clock(self) -> int:
         """The database's clock: all who share it can be anywhere."""

@@ -19,7 +19,7 @@ from cloaca_core.errors import (
 from cloaca_core.store.migrate import load_migrations, migrate
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres.clock import DatabaseClock
-from cloaca_postgres.connecting import Connector, refuse_pooler
+from cloaca_postgres.connecting import ISOLATION, Connector, refuse_pooler
 from cloaca_postgres.dialect import FirstSessions, PostgresDialect
 from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session
@@ -102,9 +102,9 @@ def _refuse_unfit(
         raise StoreOpenError(f"{place}: PostgreSQL 13 or newer is needed, not {version // 10000}")
     if encoding != "UTF8":
         raise StoreOpenError(f"{place}: the database's encoding must be UTF8, not {encoding}")
-    if isolation != "read committed":
+    if isolation != ISOLATION:
         raise StoreOpenError(
-            f"{place}: default_transaction_isolation must be 'read committed', not {isolation!r}"
+            f"{place}: default_transaction_isolation must be {ISOLATION!r}, not {isolation!r}"
         )
     if in_recovery:
         raise StoreReadOnlyError(f"{place}: this server is a standby, which cannot be written")

@@ -15,7 +15,8 @@
 
 -- name: insert_run
 -- Add runs. Each belongs to its owner from the start if that is a live runner, else to nobody.
--- Sent again, or with a taken idempotency key, one changes nothing.
+-- Sent again, or with a taken idempotency key, one changes nothing. Keys are taken in their order:
+-- two batches with the same ones would else wait for each other until the server finds that out.
 WITH live AS MATERIALIZED (
     SELECT runner.id FROM cloaca_runner AS runner
     WHERE runner.id = ANY(CAST(:owner AS TEXT[])) AND runner.fenced = 0
@@ -38,6 +39,7 @@ FROM unnest(
     CAST(:parent_id AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:owner AS TEXT[])
 ) AS new (id, workflow, version, input, tags, idempotency_key, parent_id, created_at, owner)
 LEFT JOIN live ON live.id = new.owner
+ORDER BY new.idempotency_key COLLATE "C", new.workflow COLLATE "C"
 ON CONFLICT DO NOTHING;
 
 
@@ -54,9 +56,11 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: owned_runs
--- Which of these new runs belong to the runner that sent them, under their first epoch.
+-- Which of these new runs belong to the runner that sent them, under their first epoch. Those of a
+-- runner that was fenced since they were sent first are about to be taken over.
 SELECT id FROM cloaca_run
-WHERE id = ANY(CAST(:ids AS TEXT[])) AND owner = :runner_id AND epoch = 1;
+WHERE id = ANY(CAST(:ids AS TEXT[])) AND owner = :runner_id AND epoch = 1
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 
 -- name: find_keys
@@ -188,31 +192,25 @@ FROM cloaca_attempt WHERE run_id = ANY(CAST(:ids AS TEXT[]))
 ORDER BY run_id, task_id, attempt;
 
 
+-- name: shut_out
+-- Wait for whatever this runner is writing at the moment, and let it write nothing more until the
+-- transaction ends: all of that holds its row.
+SELECT id FROM cloaca_runner WHERE id = :runner_id FOR UPDATE;
+
+
 -- name: release
--- Give back runs in good order; no crash is counted.
+-- Give back what a runner owns beside these runs; no crash is counted.
 WITH mine AS MATERIALIZED (
-    SELECT run.id
-    FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
-    JOIN cloaca_run AS run
-        ON run.id = ANY(ARRAY[wanted.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL
-    ORDER BY wanted.id COLLATE "C"
+    SELECT run.id FROM cloaca_run AS run
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL
+        AND run.id NOT IN (SELECT held FROM unnest(CAST(:held AS TEXT[])) AS held)
+    ORDER BY run.id
     FOR NO KEY UPDATE OF run
 )
 UPDATE cloaca_run AS run SET owner = NULL, epoch = run.epoch + 1
 FROM mine
-WHERE run.id = ANY(ARRAY[mine.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL;
-
-
--- name: unregister_release
--- Everything that a runner still owns becomes claimable; no crash is counted.
-WITH mine AS MATERIALIZED (
-    SELECT id FROM cloaca_run WHERE owner = :runner_id AND ended_at IS NULL
-    ORDER BY id
-    FOR NO KEY UPDATE
-)
-UPDATE cloaca_run AS run SET owner = NULL, epoch = run.epoch + 1
-FROM mine
-WHERE run.id = ANY(ARRAY[mine.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL;
+WHERE run.id = ANY(ARRAY[mine.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL
+RETURNING run.id;
 
 
 -- name: fence

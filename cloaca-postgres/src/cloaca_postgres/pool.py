@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from cloaca_core.errors import StoreError, StoreUnavailableError
+from cloaca_core.errors import StoreError, StoreReadOnlyError, StoreUnavailableError
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
 from cloaca_postgres.driver import Session
@@ -60,6 +60,9 @@ class Pool:
         session = self._idle.pop() if self._idle else await self._another()
         try:
             return await session.run(steps, self._deadline)
+        except StoreReadOnlyError:
+            session.close()  # a new one may be let write, of this server or of its successor
+            raise
         finally:
             self._give_back(session)
 

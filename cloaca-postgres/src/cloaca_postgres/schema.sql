@@ -62,8 +62,9 @@ SELECT
 
 
 -- name: where_am_i
--- The schema that names are looked up in, and the database's clock.
-SELECT current_schema(), CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);
+-- The schema that names are looked up in, how transactions see one another, and the database's
+-- clock.
+SELECT current_schema(), current_setting('transaction_isolation'), CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);
 
 
 -- name: clock

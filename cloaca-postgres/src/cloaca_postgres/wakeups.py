@@ -165,19 +165,25 @@ class Listener:
             self._changed.set()
 
     async def _tell(self, session: Session) -> None:
-        """Announce what has gathered; now and then look whether the session still lives, and
-        whether anybody has written what we were not told of.
+        """Announce what has gathered; now and then, however much that is, look whether the session
+        still lives, and whether anybody has written what we were not told of.
         """
+        now = asyncio.get_running_loop().time
+        look_at = now() + WATCHDOG_S
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(WATCHDOG_S):
+                async with asyncio.timeout_at(look_at):
                     await self._to_tell.wait()
             if self._apart != APART_S and not session.closed:
                 await asyncio.sleep(self._apart)
             news = self._to_tell.is_set()
             self._to_tell.clear()
             try:
-                await (self._announce(session) if news else self._catch_up(session))
+                if news:
+                    await self._announce(session)
+                if now() >= look_at:
+                    await self._catch_up(session)
+                    look_at = now() + WATCHDOG_S
             except StoreError:
                 self._to_tell.set()
                 raise

@@ -2,9 +2,11 @@
 
 
 -- name: owned_runs
--- Which of these new runs belong to the runner that sent them, under their first epoch.
+-- Which of these new runs belong to the runner that sent them, under their first epoch. Those of a
+-- runner that was fenced since they were sent first are about to be taken over.
 SELECT id FROM cloaca_run
-WHERE id IN (SELECT value FROM json_each(:ids)) AND owner = :runner_id AND epoch = 1;
+WHERE id IN (SELECT value FROM json_each(:ids)) AND owner = :runner_id AND epoch = 1
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 
 -- name: find_keys
@@ -65,9 +67,10 @@ ORDER BY run_id, task_id, attempt;
 
 
 -- name: release
--- Give back runs in good order; no crash is counted. (+ as in claim: they are found by id.)
+-- Give back what a runner owns beside these runs; no crash is counted.
 UPDATE cloaca_run SET owner = NULL, epoch = epoch + 1
-WHERE id IN (SELECT value FROM json_each(:ids)) AND +owner = :runner_id AND ended_at IS NULL;
+WHERE owner = :runner_id AND ended_at IS NULL AND id NOT IN (SELECT value FROM json_each(:held))
+RETURNING id;
 
 
 -- name: ended_runs

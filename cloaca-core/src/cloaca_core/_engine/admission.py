@@ -20,6 +20,7 @@ from cloaca_core._engine.ids import RunIds
 from cloaca_core._engine.journal import FIRST_PAUSE, LONGEST_PAUSE, Journal, Submission
 from cloaca_core._engine.plan_graph import PlanGraph, plan_graph
 from cloaca_core._engine.recall import Recalled, recall
+from cloaca_core._engine.strays import Strays
 from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
 from cloaca_core.json_values import JsonValue, decode
 from cloaca_core.store.records import AttemptRow, Committed, NewRun, RunRow
@@ -40,6 +41,10 @@ CLAIM_SHARE: Final = 4
 """A claim waits until 1/4 of the places is free: one statement for many runs."""
 CLAIM_PATIENCE: Final = 0.05
 """Seconds that a claim waits for so many places, once there is one."""
+CHOOSING: Final = 0.1
+"""Seconds until a claim is made again that left something: another runner's was looking at it, and
+nobody tells of what that one does not take.
+"""
 MOST_CLAIMED: Final = 500
 """Runs per claim, so that submissions meanwhile find places too."""
 
@@ -99,6 +104,7 @@ class Admission:
         self._wanted = 1
         self._room = asyncio.Event()
         self._room.set()
+        self._strays = Strays(store, journal, self._held, self.look)
 
     def owns_something(self) -> bool:
         """True while runs are ours, or about to be."""
@@ -187,9 +193,12 @@ class Admission:
         self._journal.add(Submission(rows, accepted, refused))
 
     def _begin(self, request: Request, rows: list[NewRun], committed: Committed) -> None:
+        """Begin what is ours; what is not may be claimed. What was accepted under an id that has
+        since been declared dead is somebody else's.
+        """
         graph = self._graph(request.workflow)
         for position, row in enumerate(rows):
-            if row.id in committed.owned:
+            if row.id in committed.owned and row.owner == self._journal.runner_id:
                 data = request.data[position]
                 run = self._active(_owned_row(row), graph, data, Recalled({}, {}, {}))
                 run.depth = request.depth
@@ -212,6 +221,7 @@ class Admission:
         """Claim once there is something to claim and room for a good number of runs."""
         await self._begin_claimed()  # an earlier turn may have failed in between
         await self._more.wait()
+        await self._strays.give_back()
         await self._places_free(1)
         with suppress(TimeoutError):
             async with asyncio.timeout(CLAIM_PATIENCE):
@@ -239,6 +249,8 @@ class Admission:
             return
         if await self._claim(workflows, limit) == limit:
             self.look()
+        elif await self._store.has_claimable(workflows):
+            asyncio.get_running_loop().call_later(CHOOSING, self.look)
 
     async def _is_worth_it(self, workflows: Sequence[str]) -> bool:
         """An idle runner looks before it takes a lease: that writes, and what is written wakes
@@ -253,6 +265,9 @@ class Admission:
         self._arriving += limit
         try:
             rows = await self._store.claim(self._journal.runner_id, workflows, limit, now)
+        except Exception:
+            self._strays.suspect_for_long()
+            raise
         finally:
             self._arriving -= limit
         faults.hit("claim.after_commit")
@@ -270,11 +285,13 @@ class Admission:
             return
         past = await self._past(self._claimed)
         mine = [row for row in self._claimed if row.owner == self._journal.runner_id]
-        self._claimed = [row for row in mine if not self._resume(row, past.get(row.id, []))]
-        if self._claimed:
-            unknown = [row.id for row in self._claimed]
-            await self._store.release(self._journal.runner_id, unknown)
-            self._claimed = []
+        resumed = [self._resume(row, past.get(row.id, [])) for row in mine]
+        self._claimed = []
+        if not all(resumed):
+            self._strays.suspect()
+
+    def _held(self) -> set[str]:
+        return self._conductor.runs.keys() | {row.id for row in self._claimed}
 
     async def _past(self, rows: Sequence[RunRow]) -> dict[str, list[AttemptRow]]:
         """What was recorded about those of these runs that had an owner before."""

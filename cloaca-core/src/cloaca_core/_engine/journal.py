@@ -98,7 +98,8 @@ class Journal:
     """Group commit. All methods belong to the engine's loop.
 
     ``start_marks`` gives the marks of the bodies that run right now and have none yet; they ride
-    with each commit.
+    with each commit. ``writing`` is held from the making of a batch until everybody who has a part
+    in it knows what became of it.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Journal:
     ) -> None:
         self.runner_id = runner_id
         self.failure: Exception | None = None
+        self.writing = asyncio.Lock()
         self._store = store
         self._inbox: deque[Entry] = deque()
         self._bytes = 0
@@ -167,9 +169,10 @@ class Journal:
     async def turn(self) -> None:
         """Wait for something to commit, and commit it."""
         await self._work.wait()
-        entries, marks = self._take()
-        if entries or marks:
-            await self._write(entries, marks)
+        async with self.writing:
+            entries, marks = self._take()
+            if entries or marks:
+                await self._write(entries, marks)
         if not self._inbox:
             self._work.clear()
             self._idle.set()

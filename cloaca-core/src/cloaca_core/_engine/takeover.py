@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine import faults
 from cloaca_core._engine.identity import ProcessIdentity, is_gone, is_neighbour, process_of
-from cloaca_core._engine.lease import IDLE, Lease
+from cloaca_core._engine.lease import BEATS_PER_LEASE, IDLE, Lease
+from cloaca_core._engine.lease_clock import LeaseClock
 from cloaca_core.store.records import RunnerRow
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Takeover:
         self._freed = freed
         self._seen: dict[str, tuple[int, float]] = {}
         self._warned: dict[str, tuple[int, float]] = {}
+        self._clock = LeaseClock(store.lease_clock, lease.interval * BEATS_PER_LEASE)
         self._deaths = DeathWatch(self.look)
         self._wanted = asyncio.Event()
         self._wanted.set()
@@ -80,6 +82,7 @@ class Takeover:
         """Take over from everybody who is gone; seconds until it is worth looking again."""
         self._wanted.clear()
         others = [row for row in await self._store.runners() if not self._is_mine(row)]
+        self._clock.notice()
         self._forget_all_but({row.id for row in others})
         live = [row for row in others if not await self._is_dealt_with(row)]
         self._store.set_contended(contended=bool(live))
@@ -125,7 +128,7 @@ class Takeover:
         """Seconds until a lease ends. One of an earlier boot is over, where it counts from boot."""
         if self._store.lease_ends_with_boot and row.boot_id != self._identity.boot_id:
             return -math.inf
-        return (row.lease_until - self._store.lease_clock()) / 1e6
+        return self._clock.left(row.lease_until)
 
     def _has_missed_its_chance(self, row: RunnerRow) -> bool:
         """True when it has kept silent although it could beat, and we were awake to see it."""

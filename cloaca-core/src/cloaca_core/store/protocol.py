@@ -68,10 +68,12 @@ class Store(Protocol):
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         """All attempts of these runs, ordered by run, task and attempt."""
 
-    async def release(self, runner_id: str, run_ids: Collection[str]) -> None:
-        """Give back runs that this runner owns: no owner, epoch + 1, claimable by anybody.
+    async def release(self, runner_id: str, held: Collection[str]) -> int:
+        """Give back what this runner owns beside these runs: no owner, epoch + 1, claimable by
+        anybody. How many it were.
 
-        An orderly end of ownership: no crash is counted.
+        An orderly end of ownership: no crash is counted. The caller need not know what it owns:
+        whatever a transaction of this runner that is still under way makes its own is seen.
         """
 
     # -- lease -------------------------------------------------------------------------------

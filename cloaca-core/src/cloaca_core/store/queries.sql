@@ -66,11 +66,10 @@ WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 
--- name: unregister_release
--- Everything that a runner still owns becomes claimable; no crash is counted.
-UPDATE cloaca_run
-SET owner = NULL, epoch = epoch + 1
-WHERE owner = :runner_id AND ended_at IS NULL;
+-- name: shut_out
+-- Wait for whatever this runner is writing at the moment, and let it write nothing more until the
+-- transaction ends. (Where one transaction writes at a time, that is so already.)
+SELECT id FROM cloaca_runner WHERE id = :runner_id;
 
 
 -- name: unregister

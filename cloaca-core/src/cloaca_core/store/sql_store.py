@@ -42,12 +42,12 @@ class _Queries(NamedTuple):
     claim: Statement
     has_claimable: Statement
     load_attempts: Statement
+    shut_out: Statement
     release: Statement
     register: Statement
     get_runner: Statement
     beat: Statement
     unregister: Statement
-    unregister_release: Statement
     list_runners: Statement
     fence: Statement
     count_crashes: Statement
@@ -150,9 +150,15 @@ class SqlStore:
         rows = await self._read(self._queries.load_attempts, ids=self._dialect.array(run_ids))
         return list(map(AttemptRow._make, rows))
 
-    async def release(self, runner_id: str, run_ids: Collection[str]) -> None:
-        ids = self._dialect.array(run_ids)
-        await self._write(self._queries.release, ids=ids, runner_id=runner_id)
+    async def release(self, runner_id: str, held: Collection[str]) -> int:
+        shut_out = self._queries.shut_out
+        wait = Step(shut_out, shut_out.bind(runner_id=runner_id))
+        _, freed = await self._dialect.write([wait, self._release_step(runner_id, held)])
+        return len(freed)
+
+    def _release_step(self, runner_id: str, held: Collection[str]) -> Step:
+        release = self._queries.release
+        return Step(release, release.bind(runner_id=runner_id, held=self._dialect.array(held)))
 
     # -- lease -------------------------------------------------------------------------------
 
@@ -181,8 +187,7 @@ class SqlStore:
         q = self._queries
         # The runner first: a claim of its own that is still under way is seen by the release.
         remove = Step(q.unregister, q.unregister.bind(id=runner_id))
-        release = Step(q.unregister_release, q.unregister_release.bind(runner_id=runner_id))
-        await self._dialect.write([remove, release])
+        await self._dialect.write([remove, self._release_step(runner_id, ())])
 
     async def runners(self) -> list[RunnerRow]:
         return list(map(_runner, await self._read(self._queries.list_runners)))

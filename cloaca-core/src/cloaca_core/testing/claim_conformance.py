@@ -50,7 +50,7 @@ class ClaimConformance:
         await store.register(runner("r2"))
         await submit(store, new_run("owned"), new_run("over"))
         await record(store, ends=[run_end("over")])
-        await store.release("r1", ["over"])
+        await store.release("r1", ["owned"])
 
         assert await store.claim("r2", [WORKFLOW], 10, LATER) == []
 
@@ -60,7 +60,7 @@ class ClaimConformance:
         await record(store, ends=[run_end("over")])
 
         assert not await store.has_claimable([WORKFLOW])
-        await store.release("r1", ["owned", "over"])
+        await store.release("r1", [])
 
         assert await store.has_claimable(["public::embedded::other", WORKFLOW])
         assert not await store.has_claimable(["public::embedded::other"])
@@ -69,7 +69,7 @@ class ClaimConformance:
     async def test_a_claim_keeps_the_first_start(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
-        await store.release("r1", ["a"])
+        await store.release("r1", [])
 
         (run,) = await store.claim("r1", [WORKFLOW], 1, LATER)
 
@@ -125,19 +125,39 @@ class ClaimConformance:
         mark = attempt("a", status=TaskStatus.RUNNING)
         await record(store, [mark])
 
-        await store.release("r1", ["a", "unknown"])
+        await store.release("r1", ["kept", "unknown"])
 
         run = await stored(store, "a")
         assert (run.owner, run.epoch, run.recoveries) == (None, 2, 0)
         assert await store.load_attempts(["a"]) == [mark]
         assert (await stored(store, "kept")).owner == "r1"
 
+    async def test_whatever_is_owned_and_not_held_is_released(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await store.register(runner("r2"))
+        await submit(store, new_run("held"), new_run("over"), new_run("own"))
+        await submit(store, new_run("others", owner="r2"), runner_id="r2")
+        await submit(store, new_run("waiting", owner=None))
+        await store.claim("r1", [WORKFLOW], 1, LATER)
+        await record(store, ends=[run_end("over")])
+
+        assert await store.release("r1", ["held", "unknown"]) == 2
+
+        found = [await stored(store, name) for name in ("held", "over", "own", "others", "waiting")]
+        assert [(run.owner, run.epoch, run.recoveries) for run in found] == [
+            ("r1", 1, 0),
+            ("r1", 1, 0),
+            (None, 2, 0),
+            ("r2", 1, 0),
+            (None, 2, 0),
+        ]
+
     async def test_only_the_owner_releases(self, store: Store) -> None:
         await store.register(runner("r1"))
         await store.register(runner("r2"))
         await submit(store, new_run("a"))
 
-        await store.release("r2", ["a"])
+        await store.release("r2", [])
 
         assert (await stored(store, "a")).owner == "r1"
 
@@ -147,6 +167,6 @@ class ClaimConformance:
         await record(store, ends=[run_end("a")])
         ended = await store.get_run("a")
 
-        await store.release("r1", ["a"])
+        await store.release("r1", [])
 
         assert await store.get_run("a") == ended

@@ -142,7 +142,7 @@ class LeaseConformance:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
         await record(store, [attempt("a", "older", status=TaskStatus.RUNNING)])
-        await store.release("r1", ["a"])
+        await store.release("r1", [])
         await store.claim("r1", [WORKFLOW], 1, LATER)
         done = attempt("a", "done", epoch=3)
         marked = attempt("a", "marked", epoch=3, status=TaskStatus.RUNNING)

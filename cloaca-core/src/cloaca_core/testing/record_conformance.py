@@ -85,13 +85,22 @@ class CommitConformance:
         assert await store.commit(batch) == first
         assert [await store.get_run("a"), await store.get_run("b")] == before
 
+    async def test_a_run_whose_owner_is_fenced_meanwhile_is_not_owned_when_sent_again(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await store.fence("r1", 0)
+
+        assert (await submit(store, new_run("a"))).owned == frozenset()
+
     async def test_a_run_that_somebody_has_claimed_meanwhile_is_not_owned_when_sent_again(
         self, store: Store
     ) -> None:
         await store.register(runner("r1"))
         await store.register(runner("r2"))
         await submit(store, new_run("a"))
-        await store.release("r1", ["a"])
+        await store.release("r1", [])
         await store.claim("r2", [WORKFLOW], 1, LATER)
 
         assert (await submit(store, new_run("a"))).owned == frozenset()
@@ -102,7 +111,7 @@ class CommitConformance:
     ) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
-        await store.release("r1", ["a"])
+        await store.release("r1", [])
         await store.claim("r1", [WORKFLOW], 1, LATER)
 
         assert (await submit(store, new_run("a"))).owned == frozenset()
@@ -178,7 +187,7 @@ class CommitConformance:
         await store.register(runner("r1"))
         await store.register(runner("r2"))
         await submit(store, new_run("a"), new_run("b"))
-        await store.release("r1", ["a"])
+        await store.release("r1", ["b"])
         (taken,) = await store.claim("r2", [WORKFLOW], 1, LATER)
 
         committed = await record(
@@ -192,7 +201,7 @@ class CommitConformance:
     async def test_the_same_owner_under_an_older_epoch_records_nothing(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
-        await store.release("r1", ["a"])
+        await store.release("r1", [])
         await store.claim("r1", [WORKFLOW], 1, LATER)
 
         assert (await record(store, [attempt("a", epoch=1)], [run_end("a")])).current == set()
