@@ -99,3 +99,21 @@ def test_who_shuts_down_claims_nothing_more(fleet: Fleet) -> None:
     assert staying.hear("results") == ["Completed"]
     mine = [entry for entry in fleet.ledger() if entry.run_id in run_ids]
     assert {(entry.pid, entry.epoch) for entry in mine} == {(staying.pid, 1)}
+
+
+def test_a_backlog_of_long_bodies_is_shared(fleet: Fleet) -> None:
+    """Whoever comes first leaves the others what would only wait for its own slots."""
+    workers = [fleet.start(hold=["a"]) for _ in range(2)]
+    for worker in workers:
+        worker.tell("stop")
+        worker.hear("stopped")
+        worker.tell("neighbour")
+        worker.hear("neighbour")
+    workers[0].tell("submit", "one", 40)
+    workers[0].hear("submitted")
+
+    for worker in workers:
+        worker.tell("start")
+
+    for worker in workers:
+        worker.hear("holding")

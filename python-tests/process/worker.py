@@ -238,6 +238,24 @@ def _announced(write: Callable[..., Awaitable[object]]) -> Callable[..., Awaitab
     return announced
 
 
+def _neighbour(runner: cloaca.DefaultRunner) -> None:
+    """Say so as soon as this runner knows that it is not alone."""
+    runner._host.send(_tell_of_neighbour).result()
+
+
+async def _tell_of_neighbour(engine: Engine) -> None:
+    store: Any = engine._store
+    set_contended = store.set_contended
+
+    def told(*, contended: bool) -> None:
+        set_contended(contended=contended)
+        if contended:
+            say("neighbour")
+
+    store.set_contended = told
+    engine._takeover.look()
+
+
 class _Report(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         say("logged", record.getMessage())
@@ -269,6 +287,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "start": _start,
     "closing": _closing,
     "announce": _announce,
+    "neighbour": _neighbour,
     "report": _report,
     "idle": _idle,
 }

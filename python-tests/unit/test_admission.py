@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from model.memory_store import MemoryStore
+from model.quiet import quiet
 
 import cloaca_core.task
 from cloaca_core._engine.admission import Request
@@ -160,3 +161,46 @@ async def test_a_busy_database_keeps_a_submitter_of_an_idle_runner_waiting_only(
 
         assert store.runs[run].owner is not None
         assert store.busy_beats == 0
+
+
+async def backlog_of(count: int, engine: Engine, store: Store) -> None:
+    """Runs that another runner has left in the table; what this one makes of them is settled."""
+    await store.register(runner("other"))
+    runs = [new_run(f"r{n}", owner=None, workflow="public::embedded::gate") for n in range(count)]
+    await submit(store, *runs)
+    engine._admission.look()
+    await store.claimed.wait()
+    await quiet()
+
+
+def held(store: Store) -> int:
+    return sum(run.owner not in (None, "other") for run in store.runs.values())
+
+
+async def test_alone_it_takes_what_there_is() -> None:
+    async with engine_with(max_concurrent_async_tasks=1) as (engine, store, _, _):
+        await backlog_of(40, engine, store)
+
+        assert held(store) == 40
+
+
+async def test_beside_others_it_leaves_them_what_would_only_wait_here() -> None:
+    async with engine_with(max_concurrent_async_tasks=1) as (engine, store, _, gate):
+        engine._admission.is_crowded = lambda: True
+        await backlog_of(40, engine, store)
+
+        # One runs, and two wait for each of the four slots of a runner.
+        assert held(store) == 9
+
+        gate.open.set()
+        for n in range(40):
+            await engine.wait(f"r{n}", None)
+
+
+async def test_beside_others_a_slot_without_work_asks_for_more() -> None:
+    """Its runs have not ended, but no body of them waits for a slot any more."""
+    async with engine_with(max_concurrent_async_tasks=8) as (engine, store, _, _):
+        engine._admission.is_crowded = lambda: True
+        await backlog_of(40, engine, store)
+
+        assert held(store) == 16

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
@@ -47,6 +47,10 @@ nobody tells of what that one does not take.
 """
 MOST_CLAIMED: Final = 500
 """Runs per claim, so that submissions meanwhile find places too."""
+AHEAD: Final = 2
+"""Beside other runners: bodies that may wait for each slot, and runs that may come for each that
+has ended since the last claim. So quick runs come in growing numbers, long ones as slots want them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Admission:
         ids: RunIds,
     ) -> None:
         self.paused = False
+        self.is_crowded: Callable[[], bool] = lambda: False
         self._journal = journal
         self._lease = lease
         self._store = store
@@ -102,6 +107,7 @@ class Admission:
         self._more = asyncio.Event()
         self._more.set()
         self._wanted = 1
+        self._ended = 0
         self._room = asyncio.Event()
         self._room.set()
         self._strays = Strays(store, journal, self._held, self.look)
@@ -212,8 +218,13 @@ class Admission:
         """There may be runs to claim."""
         self._more.set()
 
+    def run_ended(self) -> None:
+        """A run of ours has ended."""
+        self._ended += 1
+        self.place_free()
+
     def place_free(self) -> None:
-        """A place may have become free."""
+        """A place may have become free, or a slot without work."""
         if not self._room.is_set() and self._free() >= self._wanted:
             self._room.set()
 
@@ -226,6 +237,7 @@ class Admission:
         with suppress(TimeoutError):
             async with asyncio.timeout(CLAIM_PATIENCE):
                 await self._places_free(self._config.max_active_runs // CLAIM_SHARE)
+        await self._hunger()
         self._more.clear()
         try:
             await self._claim_some()
@@ -239,10 +251,25 @@ class Admission:
             self._room.clear()
             await self._room.wait()
 
+    async def _hunger(self) -> None:
+        """Beside others, leave them what would only wait here."""
+        while self._appetite() < 1:
+            self._wanted = 1
+            self._room.clear()
+            await self._room.wait()
+
+    def _appetite(self) -> int:
+        """How many runs keep this runner busy for a while."""
+        if not self.is_crowded():
+            return MOST_CLAIMED
+        slots = self._config.max_concurrent_tasks
+        return AHEAD * (slots + self._ended) - self._conductor.backlog
+
     async def _claim_some(self) -> None:
         workflows = self._registry.namespaces()
-        limit = min(self._free(), MOST_CLAIMED)
-        if not limit:
+        limit = min(self._free(), MOST_CLAIMED, self._appetite())
+        self._ended = 0
+        if limit < 1:
             self.look()  # others were faster; what there was to claim is still there
             return
         if not workflows or not await self._is_worth_it(workflows):

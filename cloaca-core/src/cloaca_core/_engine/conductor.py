@@ -46,7 +46,8 @@ LAUNCHES_PER_PASS: Final = 500
 
 class Conductor:
     """Belongs to the engine's loop. ``ended`` is called with each run whose end is durable,
-    ``place_free`` when a run takes no place any more, or none for a while.
+    ``place_free`` when a run takes no place any more, or none for a while, ``slot_free`` when a
+    body has ended.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Conductor:
     ) -> None:
         self.runs: dict[str, ActiveRun] = {}
         self.journal: Journal
+        self.slot_free: Callable[[], None] = lambda: None
         self._config = config
         self._executor = executor
         self._ended = ended
@@ -122,6 +124,11 @@ class Conductor:
         while any(run.jobs for run in self.runs.values()):
             self._job_over.clear()
             await self._job_over.wait()
+
+    @property
+    def backlog(self) -> int:
+        """How many bodies wait for a slot."""
+        return self._executor.backlog
 
     def running(self) -> list[Job]:
         """The jobs whose bodies run right now."""
@@ -294,6 +301,7 @@ class Conductor:
         self._job_over.set()
         self._caution.over(job)
         self.lending.give_up(job)
+        self.slot_free()
         if isinstance(outcome, Succeeded):
             run.size_bound += len(outcome.text.encode())
             row = rows.completed(job, outcome, _now())

@@ -35,6 +35,11 @@ class BodyLoop:
         self.running: dict[Work, asyncio.Task[None]] = {}
         self._lock = threading.Lock()
 
+    @property
+    def backlog(self) -> int:
+        """How much waits for a slot."""
+        return len(self._queued)
+
     def submit(self, work: Work) -> None:
         """Queue work; its ``finished`` is called on the engine's loop."""
         self._queued.append(work)

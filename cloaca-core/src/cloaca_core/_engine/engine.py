@@ -75,7 +75,9 @@ class Engine:
         )
         self._takeover = Takeover(store, self._lease, identity, self._admission.look)
         self._conductor.journal = self._journal
+        self._conductor.slot_free = self._admission.place_free
         self._lease.owns_something = self._admission.owns_something
+        self._admission.is_crowded = lambda: self._takeover.is_crowded
         self._loops = self._make_loops()
         self._unsubscribe: Callable[[], None] = _nothing
 
@@ -248,7 +250,7 @@ class Engine:
         ended = Ended(row, tuple(run.latest[task] for task in sorted(run.latest)))
         self.recent.add(ended)
         self._waiters.wake(run.id, ended)
-        self._place_free()
+        self._admission.run_ended()
         if log.isEnabledFor(logging.INFO):
             ids = {"run_id": run.id, "workflow": row.workflow}
             log.info("run %s of %s: %s", run.id, row.workflow, row.status, extra=ids)

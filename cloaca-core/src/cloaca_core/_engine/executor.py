@@ -50,6 +50,11 @@ class Executor:
         yield from list(self._coroutines.running)
 
     @property
+    def backlog(self) -> int:
+        """How much waits for a slot."""
+        return self._threads.backlog + self._coroutines.backlog
+
+    @property
     def abandoned(self) -> int:
         """How many thread bodies go on running although they were given up."""
         return self._threads.abandoned

@@ -40,7 +40,10 @@ LONGEST_SLEEP: Final = 60.0
 
 
 class Takeover:
-    """Belongs to the engine's loop. ``freed`` is called when runs have become claimable."""
+    """Belongs to the engine's loop. ``freed`` is called when runs have become claimable.
+
+    ``is_crowded`` says whether other live runners were there at the last sweep.
+    """
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class Takeover:
         self._deaths = DeathWatch(self.look)
         self._wanted = asyncio.Event()
         self._wanted.set()
+        self.is_crowded = False
 
     def look(self) -> None:
         """Somebody may have come or gone."""
@@ -85,7 +89,8 @@ class Takeover:
         self._clock.notice()
         self._forget_all_but({row.id for row in others})
         live = [row for row in others if not await self._is_dealt_with(row)]
-        self._store.set_contended(contended=bool(live))
+        self.is_crowded = bool(live)
+        self._store.set_contended(contended=self.is_crowded)
         self._deaths.watch([r.pid for r in live if is_neighbour(self._identity, process_of(r))])
         return self._next_look(live)
 

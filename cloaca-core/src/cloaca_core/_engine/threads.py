@@ -49,6 +49,11 @@ class BodyThreads:
         """How many given-up bodies are still running."""
         return self._abandoned
 
+    @property
+    def backlog(self) -> int:
+        """About how much waits for a slot."""
+        return self._queue.qsize()
+
     def submit(self, work: Work) -> None:
         """Queue work; its ``finished`` is called on the loop."""
         self._outstanding += 1
