@@ -24,6 +24,7 @@ from cloaca_postgres.dialect import PostgresDialect
 from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session
 from cloaca_postgres.migrator import PostgresMigrator
+from cloaca_postgres.outbox import PostgresOutbox
 from cloaca_postgres.pool import STATEMENT_DEADLINE_S
 from cloaca_postgres.statements import STATEMENTS, naming, step
 from cloaca_postgres.url import Target, check_schema
@@ -50,11 +51,15 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
     writer = await connector.connect_writer()
     try:
         await _migrate(writer, schema, target.place)
+        outbox = PostgresOutbox(target.place, schema)
+        await outbox.identify(writer, options.connect_timeout)
         heart = await connector.connect_writer()
     except BaseException:
         writer.close()
         raise
-    return PostgresDialect(connector, writer, heart, clock, target, schema, options.pool_size)
+    return PostgresDialect(
+        connector, writer, heart, clock, target, schema, options.pool_size, outbox
+    )
 
 
 def _in_schema(target: Target, schema: str | None) -> Target:
