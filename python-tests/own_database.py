@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from dev.databases import with_query, without_query
+from dev.databases import MAINTENANCE, with_query, without_query
 
 _numbers = itertools.count(1)
 
@@ -33,6 +33,15 @@ class OwnDatabases(Protocol):
     def query(self, url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """What a statement, with ``?`` for its parameters, answers from outside of cloaca."""
 
+    def connect(self, url: str, *, autocommit: bool = False) -> Any:
+        """A connection of the driver that a program of this backend's users has."""
+
+    def connect_elsewhere(self, url: str) -> Any:
+        """The same to a database that this is not."""
+
+    async def connect_awaited(self, url: str) -> Any:
+        """The same as ``connect`` for a program with a loop."""
+
 
 class SqliteFiles:
     """Files in this folder."""
@@ -47,8 +56,21 @@ class SqliteFiles:
         return ":memory:"
 
     def query(self, url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(url.removeprefix("sqlite://"))) as connection:
-            return connection.execute(statement, parameters).fetchall()
+        with closing(self.connect(url)) as connection:
+            rows: list[tuple[Any, ...]] = connection.execute(statement, parameters).fetchall()
+            return rows
+
+    def connect(self, url: str, *, autocommit: bool = False) -> Any:
+        level: Any = None if autocommit else "DEFERRED"
+        return sqlite3.connect(url.removeprefix("sqlite://"), isolation_level=level)
+
+    def connect_elsewhere(self, url: str) -> Any:  # noqa: ARG002 - any other file will do
+        return self.connect(self.new())
+
+    async def connect_awaited(self, url: str) -> Any:
+        import aiosqlite  # not there where PostgreSQL alone is tested
+
+        return await aiosqlite.connect(url.removeprefix("sqlite://"))
 
 
 class PostgresSchemas:
@@ -64,13 +86,27 @@ class PostgresSchemas:
         return self.new()
 
     def query(self, url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        import psycopg  # not there where SQLite alone is tested
-        from psycopg import sql
+        from psycopg import sql  # not there where SQLite alone is tested
 
         schema = parse_qs(urlsplit(url).query).get("schema", ["public"])[0]
         text = statement.replace("%", "%%").replace("?", "%s").encode()
-        with psycopg.connect(without_query(url, "schema"), autocommit=True) as connection:
+        with self.connect(url, autocommit=True) as connection:
             path = sql.SQL("SET search_path TO {}").format(sql.Identifier(schema))
             connection.execute(path)
             answer = connection.execute(text, parameters)
             return answer.fetchall() if answer.description else []
+
+    def connect(self, url: str, *, autocommit: bool = False) -> Any:
+        import psycopg
+
+        return psycopg.connect(without_query(url, "schema"), autocommit=autocommit)
+
+    def connect_elsewhere(self, url: str) -> Any:
+        import psycopg
+
+        return psycopg.connect(without_query(url, "schema"), dbname=MAINTENANCE)
+
+    async def connect_awaited(self, url: str) -> Any:
+        import psycopg
+
+        return await psycopg.AsyncConnection.connect(without_query(url, "schema"))
