@@ -20,7 +20,7 @@ import cloaca
 from dev import databases, postgres
 
 BACKENDS = ("sqlite", "postgres")
-NAMED_AFTER_BACKENDS = ("conformance", "unit")
+NAMED_AFTER_BACKENDS = ("conformance", "process", "unit")
 NewUrl: TypeAlias = Callable[[], str]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from dev.databases import for_libpq, with_query
+from dev.databases import MAINTENANCE, for_libpq, with_query
 
 if TYPE_CHECKING:
     import psycopg
@@ -40,6 +40,15 @@ class OwnDatabases(Protocol):
     def load(self, url: str, script: str) -> None:
         """Run a dump in an empty database."""
 
+    def connect(self, url: str, *, autocommit: bool = False) -> Any:
+        """A connection of the driver that a program of this backend's users has."""
+
+    def connect_elsewhere(self, url: str) -> Any:
+        """The same to a database that this is not."""
+
+    async def connect_awaited(self, url: str) -> Any:
+        """The same as ``connect`` for a program with a loop."""
+
 
 class SqliteFiles:
     """Files in this folder."""
@@ -54,8 +63,21 @@ class SqliteFiles:
         return ":memory:"
 
     def query(self, url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(url.removeprefix("sqlite://"))) as connection:
-            return connection.execute(statement, parameters).fetchall()
+        with closing(self.connect(url)) as connection:
+            rows: list[tuple[Any, ...]] = connection.execute(statement, parameters).fetchall()
+            return rows
+
+    def connect(self, url: str, *, autocommit: bool = False) -> Any:
+        level: Any = None if autocommit else "DEFERRED"
+        return sqlite3.connect(url.removeprefix("sqlite://"), isolation_level=level)
+
+    def connect_elsewhere(self, url: str) -> Any:  # noqa: ARG002 - any other file will do
+        return self.connect(self.new())
+
+    async def connect_awaited(self, url: str) -> Any:
+        import aiosqlite  # not there where PostgreSQL alone is tested
+
+        return await aiosqlite.connect(url.removeprefix("sqlite://"))
 
     def load(self, url: str, script: str) -> None:
         with closing(sqlite3.connect(url.removeprefix("sqlite://"))) as connection:
@@ -79,6 +101,21 @@ class PostgresSchemas:
         with self._inside(url) as connection:
             answer = connection.execute(text, parameters)
             return answer.fetchall() if answer.description else []
+
+    def connect(self, url: str, *, autocommit: bool = False) -> Any:
+        import psycopg
+
+        return psycopg.connect(for_libpq(url), autocommit=autocommit)
+
+    def connect_elsewhere(self, url: str) -> Any:
+        import psycopg
+
+        return psycopg.connect(for_libpq(url), dbname=MAINTENANCE)
+
+    async def connect_awaited(self, url: str) -> Any:
+        import psycopg
+
+        return await psycopg.AsyncConnection.connect(for_libpq(url))
 
     def load(self, url: str, script: str) -> None:
         from psycopg import sql

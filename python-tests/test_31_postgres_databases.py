@@ -133,7 +133,7 @@ def test_a_newer_schema(own_databases: OwnDatabases, database_url: str) -> None:
         ("", "Schema name cannot be empty"),
         ("a-b", "Schema name must contain only alphanumeric characters and underscores"),
         ('a"; DROP SCHEMA public', "Schema name must contain only alphanumeric characters"),
-        ("1st", "Schema name must not begin with a digit"),
+        ("1st", "Schema name must not start with a digit"),
         ("x" * 64, "63"),
         ("pg_catalog", "pg_catalog"),
         ("information_schema", "information_schema"),

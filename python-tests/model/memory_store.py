@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection
 
 from cloaca_core.errors import StoreDataError, StoreOpenError
+from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.records import (
     AttemptRow,
     Batch,
@@ -28,6 +29,8 @@ FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus
 
 class MemoryStore:
     """A store for property tests."""
+
+    outbox: Outbox | None = None
 
     def __init__(self) -> None:
         self.runs: dict[str, RunRow] = {}

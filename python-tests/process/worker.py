@@ -19,6 +19,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import cloaca
 from cloaca_core._engine.engine import Engine
@@ -29,6 +30,7 @@ FAN_WIDTH = 50
 
 _released = threading.Event()
 _speaking = threading.Lock()
+_own: list[Any] = []
 
 
 def say(*words: object) -> None:
@@ -134,6 +136,29 @@ def serve(runner: cloaca.DefaultRunner) -> None:
 def _submit(runner: cloaca.DefaultRunner, name: str, count: str = "1", child: str = "") -> None:
     contexts = [{"child": child} if child else {} for _ in range(int(count))]
     say("submitted", *(handle.id for handle in runner.submit_many(name, contexts)))
+
+
+def _connect() -> Any:
+    """A connection of this program's own to the database of its runner."""
+    url = sys.argv[1]
+    if url.startswith("sqlite:"):
+        return sqlite3.connect(url.removeprefix("sqlite://"))
+    import psycopg  # not there where SQLite alone is tested
+
+    parts = urlsplit(url)
+    query = urlencode([each for each in parse_qsl(parts.query) if each[0] != "schema"])
+    return psycopg.connect(parts._replace(query=query).geturl())
+
+
+def _write(runner: cloaca.DefaultRunner, name: str) -> None:
+    """Submit in a transaction that is not committed before ``commit``."""
+    _own.append(_connect())
+    say("written", runner.submit(name, {}, connection=_own[-1]).id)
+
+
+def _commit(runner: cloaca.DefaultRunner) -> None:
+    _own[-1].commit()
+    say("committed")
 
 
 def _one_by_one(runner: cloaca.DefaultRunner, name: str, count: str) -> None:
@@ -275,6 +300,8 @@ def _idle(runner: cloaca.DefaultRunner) -> None:
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "submit": _submit,
+    "write": _write,
+    "commit": _commit,
     "one_by_one": _one_by_one,
     "result": _result,
     "results": _results,

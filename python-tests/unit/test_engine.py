@@ -19,7 +19,7 @@ from cloaca_core._engine.waiters import Ended
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.context import Context
-from cloaca_core.errors import StoreDataError, StoreUnavailableError
+from cloaca_core.errors import ConfigError, StoreDataError, StoreUnavailableError
 from cloaca_core.registry import Registry
 from cloaca_core.store.records import AttemptRow, Batch, Committed, RunRow
 from cloaca_core.task import task
@@ -144,6 +144,17 @@ def nothing(context: Context) -> None:
 async def unanswered() -> None:
     """It is done, but nobody hears of it."""
     raise StoreUnavailableError("the connection was lost")
+
+
+async def test_a_store_without_an_outbox_refuses_the_connections_of_others(scene: Scene) -> None:
+    scene.define(nothing)
+    engine = await scene.open()
+
+    with pytest.raises(ConfigError, match="no connection but its own") as refusal:
+        engine.outgoing(scene.request())
+
+    assert refusal.value.field == "connection"
+    assert scene.store.runs == {}
 
 
 class TestClaims:

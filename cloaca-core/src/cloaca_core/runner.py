@@ -128,16 +128,35 @@ class DefaultRunner:
         *,
         idempotency_key: str | None = None,
         tags: Mapping[str, str] | None = None,
+        connection: object | None = None,
     ) -> RunHandle:
         """Accept a run and go on; it is durable when this returns.
 
         The same ``idempotency_key`` (1 to 255 characters) for the same workflow gives the run that
         has it already. ``tags`` are for finding it again in ``list_runs``. Errors as ``execute``.
+
+        With a ``connection`` of your own to the database of this runner, the run is written in
+        your transaction: it is there if and only if that commits, and then any runner takes it up.
+        A connection that commits each statement by itself commits the run as well. Until the
+        commit nobody knows of it, and ``status()`` of its handle is ``RunNotFoundError``. Accepted
+        are an open ``sqlite3.Connection`` to the same file, or a ``psycopg.Connection`` to the
+        same database, whatever its search path. Others are a TypeError; one to another database,
+        a closed one or one whose transaction has failed is a ValueError; after any error your
+        transaction is as it was before. Keep it short: on SQLite nobody else can write before it
+        ends, and a plain ``submit`` would wait for it. In a task body, such a run is not found
+        again when the body is run again: give it an ``idempotency_key``.
         """
         refuse_blocking_call()
         request = self._host.open_requests.request(
-            workflow_name, [context], tags=tags, idempotency_key=idempotency_key, numbered=True
+            workflow_name,
+            [context],
+            tags=tags,
+            idempotency_key=idempotency_key,
+            numbered=connection is None,
         )
+        if connection is not None:
+            outbox, run = self._host.engine.outgoing(request)
+            return RunHandle(self._host, outbox.submit(connection, run))
         (run_id,) = wait_for(self._host.send(Engine.submit, request))
         return RunHandle(self._host, run_id)
 
@@ -293,11 +312,23 @@ class AsyncRunner:
         *,
         idempotency_key: str | None = None,
         tags: Mapping[str, str] | None = None,
+        connection: object | None = None,
     ) -> AsyncRunHandle:
-        """Accept a run and go on; see ``DefaultRunner.submit``."""
+        """Accept a run and go on; see ``DefaultRunner.submit``.
+
+        A ``connection`` may also be an ``aiosqlite.Connection`` or a ``psycopg.AsyncConnection``,
+        which is awaited; one that blocks blocks your loop for the moment of the write.
+        """
         request = self._host.open_requests.request(
-            workflow_name, [context], tags=tags, idempotency_key=idempotency_key, numbered=True
+            workflow_name,
+            [context],
+            tags=tags,
+            idempotency_key=idempotency_key,
+            numbered=connection is None,
         )
+        if connection is not None:
+            outbox, run = self._host.engine.outgoing(request)
+            return AsyncRunHandle(self._host, await outbox.submit_awaited(connection, run))
         (run_id,) = await awaited(self._host.send(Engine.submit, request))
         return AsyncRunHandle(self._host, run_id)
 

@@ -24,7 +24,8 @@ class PostgresBackend:
         parse(url)
 
     async def open(self, url: str, options: StoreOptions) -> Store:
-        return SqlStore(await open_dialect(parse(url), options))
+        dialect = await open_dialect(parse(url), options)
+        return SqlStore(dialect, dialect.outbox)
 
     def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
         return tenants.create_tenant(parse(url), config)

@@ -15,6 +15,7 @@ from cloaca_core.store.queries import Row
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import Connector
 from cloaca_postgres.driver import Session
+from cloaca_postgres.outbox import PostgresOutbox
 from cloaca_postgres.pool import Pool
 from cloaca_postgres.statements import PLACEHOLDER, STATEMENTS, step
 from cloaca_postgres.url import Target
@@ -49,7 +50,9 @@ class PostgresDialect:
         target: Target,
         schema: str,
         options: StoreOptions,
+        outbox: PostgresOutbox,
     ) -> None:
+        self.outbox = outbox
         self.overrides = files(__package__).joinpath("overrides.sql").read_text("utf-8")
         self._clock = clock
         place = target.place

@@ -25,6 +25,7 @@ from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import is_forbidden
 from cloaca_postgres.migrator import PostgresMigrator
+from cloaca_postgres.outbox import PostgresOutbox
 from cloaca_postgres.pool import STATEMENT_DEADLINE_S
 from cloaca_postgres.statements import STATEMENTS, naming, step
 from cloaca_postgres.url import Target, check_schema
@@ -51,6 +52,8 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
     opened = [await connector.connect_writer()]
     try:
         await _migrate(opened[0], schema, target.place)
+        outbox = PostgresOutbox(target.place, schema)
+        await outbox.identify(opened[0], options.connect_timeout)
         opened.append(await connector.connect_writer())
         opened.append(await connector.connect_reader())
     except BaseException:
@@ -58,7 +61,7 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
             session.close()
         raise
     first = FirstSessions(*opened)
-    return PostgresDialect(connector, first, clock, target, schema, options)
+    return PostgresDialect(connector, first, clock, target, schema, options, outbox)
 
 
 def _in_schema(target: Target, schema: str | None) -> Target:

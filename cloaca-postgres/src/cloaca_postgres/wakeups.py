@@ -65,7 +65,7 @@ class News:
 
     def __init__(self, schema: str) -> None:
         self.sender: str = secrets.token_hex(8)
-        self.message: Step = step(STATEMENTS.notify, channel=_channel(schema), sender=self.sender)
+        self.message: Step = step(STATEMENTS.notify, channel=channel_of(schema), sender=self.sender)
         self._held: bool | None = None
 
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
@@ -102,7 +102,7 @@ class Listener:
 
     def __init__(self, connect: Callable[[], Awaitable[Session]], schema: str) -> None:
         self._connect = connect
-        self._listen_step = naming("listen", "LISTEN {}", _channel(schema))
+        self._listen_step = naming("listen", "LISTEN {}", channel_of(schema))
         self._news = News(schema)
         self._written: int | None = None
         self._apart = APART_S
@@ -266,7 +266,7 @@ class Poller:
             await asyncio.sleep(APART_POLLING_S)
 
 
-def _channel(schema: str) -> str:
+def channel_of(schema: str) -> str:
     """A hash: the name of a channel may not be longer than that of a schema."""
     return f"cloaca_{blake2b(schema.encode(), digest_size=8).hexdigest()}"
 

@@ -38,7 +38,8 @@ class SqliteBackend:
             )
 
     async def open(self, url: str, options: StoreOptions) -> Store:
-        return SqlStore(await open_dialect(parse(url), options))
+        dialect = await open_dialect(parse(url), options)
+        return SqlStore(dialect, dialect.outbox)
 
 
 BACKEND = SqliteBackend()

@@ -17,6 +17,7 @@ from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
 from cloaca_sqlite.changes import ChangeWatch
 from cloaca_sqlite.driver import Connection, run_steps
+from cloaca_sqlite.outbox import SqliteOutbox
 
 
 class SqliteDialect:
@@ -24,7 +25,14 @@ class SqliteDialect:
 
     placeholder = "?"
 
-    def __init__(self, writer: Connection, reader: Connection | None, poll_interval: float) -> None:
+    def __init__(
+        self,
+        writer: Connection,
+        reader: Connection | None,
+        poll_interval: float,
+        outbox: SqliteOutbox,
+    ) -> None:
+        self.outbox = outbox
         self.overrides = files(__package__).joinpath("overrides.sql").read_text("utf-8")
         self._writer = writer
         self._reader = reader

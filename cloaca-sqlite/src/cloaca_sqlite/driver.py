@@ -123,6 +123,20 @@ class Connection(aiosqlite.Connection):
                 return attempt()
 
 
+async def hop(connection: aiosqlite.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
+    """Run a function on the thread of somebody else's connection, between its other calls.
+
+    ``ConnectionError`` when that is closed, or not open yet.
+    """
+    raw = connection._connection
+    if raw is None or not connection._running:
+        raise ConnectionError("no active connection")
+    result: T = await connection._execute(  # type: ignore[no-untyped-call] # aiosqlite's own
+        lambda: function(raw)
+    )
+    return result
+
+
 def _unforked(function: Callable[[], T]) -> T:
     with GATE.working():
         return function()

@@ -25,6 +25,7 @@ from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.errors import code_of
 from cloaca_sqlite.migrator import SqliteMigrator, table_names
+from cloaca_sqlite.outbox import SqliteOutbox
 from cloaca_sqlite.url import MEMORY, Target
 
 APPLICATION_ID = 0x636C6F61
@@ -57,7 +58,7 @@ async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
     except BaseException:
         await writer.close()
         raise
-    return SqliteDialect(writer, reader, options.poll_interval)
+    return SqliteDialect(writer, reader, options.poll_interval, SqliteOutbox(path))
 
 
 async def _open_writer(writer: Connection, target: Target, path: str) -> None:

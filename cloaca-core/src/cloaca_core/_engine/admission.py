@@ -157,22 +157,38 @@ class Admission:
     def _new_rows(self, request: Request) -> list[NewRun]:
         places = min(self._places(request), len(request.data))
         now = time.time_ns() // 1000
+        parent = self._parent_of(request)
         owner = self._journal.runner_id
-        parent = request.parent
         return [
-            NewRun(
-                id=self._ids.next(),
-                workflow=request.workflow.namespace,
-                version=request.workflow.version,
-                input=text,
-                tags=request.tags,
-                idempotency_key=request.idempotency_key,
-                parent_id=parent.owner.id if parent and self._conductor.owns(parent) else None,
-                owner=owner if position < places else None,
-                created_at=now,
-            )
+            self._new_row(request, text, parent, owner if position < places else None, now)
             for position, text in enumerate(request.texts)
         ]
+
+    def unowned_row(self, request: Request) -> NewRun:
+        """The row of a single run, for whoever claims it. Any thread may ask."""
+        (text,) = request.texts
+        now = time.time_ns() // 1000
+        return self._new_row(request, text, self._parent_of(request), None, now)
+
+    def _parent_of(self, request: Request) -> str | None:
+        """The run whose body submits these, if it is ours."""
+        parent = request.parent
+        return parent.owner.id if parent and self._conductor.owns(parent) else None
+
+    def _new_row(
+        self, request: Request, text: str, parent_id: str | None, owner: str | None, now: int
+    ) -> NewRun:
+        return NewRun(
+            id=self._ids.next(),
+            workflow=request.workflow.namespace,
+            version=request.workflow.version,
+            input=text,
+            tags=request.tags,
+            idempotency_key=request.idempotency_key,
+            parent_id=parent_id,
+            owner=owner,
+            created_at=now,
+        )
 
     def _hand_in(
         self, request: Request, rows: list[NewRun], answer: asyncio.Future[list[str]]

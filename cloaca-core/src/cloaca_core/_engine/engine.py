@@ -27,16 +27,18 @@ from cloaca_core._engine.supervised import SupervisedLoop
 from cloaca_core._engine.takeover import Takeover
 from cloaca_core._engine.waiters import Ended, RecentRuns, Waiters
 from cloaca_core.errors import (
+    ConfigError,
     RunnerClosedError,
     RunnerUsageError,
     RunNotFoundError,
     StoreError,
 )
-from cloaca_core.store.records import AttemptRow, RunEnd, RunFilter, RunRow
+from cloaca_core.store.records import AttemptRow, NewRun, RunEnd, RunFilter, RunRow
 
 if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.registry import Registry
+    from cloaca_core.store.outbox import Outbox
     from cloaca_core.store.protocol import Store
 
 log = logging.getLogger("cloaca.engine")
@@ -178,6 +180,15 @@ class Engine:
         """Accept runs; the ids of the runs that stand for them."""
         self._check_open()
         return await self._admission.submit(request)
+
+    def outgoing(self, request: Request) -> tuple[Outbox, NewRun]:
+        """A run that its submitter writes itself, and by which means. Any thread may ask."""
+        if self._store.outbox is None:
+            raise ConfigError(
+                "connection: this backend writes on no connection but its own; submit without it",
+                field="connection",
+            )
+        return self._store.outbox, self._admission.unowned_row(request)
 
     async def execute(
         self,

@@ -1,9 +1,9 @@
 """The contract between the engine and a database: domain operations, no SQL.
 
-Everything here runs on the engine's loop. Each operation is one transaction. Any of them may
-raise ``StoreUnavailableError`` (transient: the caller decides how long to try again) or another
-``StoreError`` (final); after a raise the transaction either happened as a whole or not at all,
-and every write may be sent again.
+Everything here but the outbox runs on the engine's loop. Each operation is one transaction. Any
+of them may raise ``StoreUnavailableError`` (transient: the caller decides how long to try again)
+or another ``StoreError`` (final); after a raise the transaction either happened as a whole or not
+at all, and every write may be sent again.
 
 Ownership: a run belongs to the runner in its ``owner`` column under its ``epoch``, which grows by
 one each time the owner changes. A run without an owner that has not ended is *claimable*.
@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.records import (
     AttemptRow,
     Batch,
@@ -31,6 +32,10 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Give back every connection and thread. Safe to call twice."""
+
+    @property
+    def outbox(self) -> Outbox | None:
+        """What writes runs in transactions of others; None where that cannot be done."""
 
     # -- record ------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from cloaca_core.errors import StoreOpenError
 from cloaca_core.store.dialect import Dialect, Step
+from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.queries import Row, Statement, load_statements
 from cloaca_core.store.records import (
     AttemptRow,
@@ -64,7 +65,8 @@ class _Queries(NamedTuple):
 class SqlStore:
     """The store of every backend that has a ``Dialect``. Contracts: see ``Store``."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, outbox: Outbox | None = None) -> None:
+        self.outbox = outbox
         self._dialect = dialect
         self._queries = q = _load(dialect)
         guard = ("runner_id", "fence")

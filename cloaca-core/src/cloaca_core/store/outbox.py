@@ -1,0 +1,48 @@
+"""The contract for a run that is written in a transaction of its submitter's own.
+
+The only thing that a backend does outside of the engine's loop and on a connection that is not its
+own. It rests on nothing that such a connection may have set otherwise, and changes none of it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cloaca_core.errors import ConfigError, ConfigTypeError
+from cloaca_core.store.records import NewRun
+
+_FIELD = "connection"
+
+
+class Outbox(Protocol):
+    """Writes runs on connections of others.
+
+    Both methods insert a run without owner and answer the id of the run that stands for it: its
+    own, or that of the run that has its (workflow, idempotency_key); while that one is not
+    committed, they wait for it as the database does. The run is there for others, and those who
+    wait for changes hear of it, when the transaction that the connection is in commits; a
+    connection that begins none by itself commits it at once.
+
+    The run and its tags are written as one unit. After a raise the transaction is as it was:
+    ``ConfigTypeError`` for what is no connection of this database's driver, ``ConfigError`` for
+    one that cannot be used now or leads to another database, ``StoreError`` for what the database
+    refused. Any thread may call.
+    """
+
+    def submit(self, connection: object, run: NewRun) -> str:
+        """On the caller's thread, on a connection whose calls block."""
+
+    async def submit_awaited(self, connection: object, run: NewRun) -> str:
+        """On the caller's loop, on a connection of either kind; one that blocks blocks the loop."""
+
+
+def wrong_type(accepted: str, given: object) -> ConfigTypeError:
+    """The error for something that is no connection."""
+    kind = type(given)  # with its module: many drivers have a "Connection"
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    return ConfigTypeError(f"connection must be {accepted}, not {name}", field=_FIELD)
+
+
+def unusable(reason: str) -> ConfigError:
+    """The error for a connection that cannot be written on."""
+    return ConfigError(f"connection {reason}", field=_FIELD)

@@ -1,0 +1,223 @@
+"""A run in the caller's own transaction, on the caller's own connection to the database.
+
+Each step is one statement that names its tables with their schema, so that nothing has to be set
+on that connection, not even for a moment: others may be using it in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any, Final, NamedTuple, TypeAlias
+from weakref import WeakSet
+
+import psycopg
+from psycopg import pq, sql
+from psycopg.rows import tuple_row
+
+from cloaca_core.errors import StoreDataError, StoreUnavailableError
+from cloaca_core.store.dialect import Step
+from cloaca_core.store.outbox import unusable, wrong_type
+from cloaca_core.store.queries import Row, Statement, load_statements
+from cloaca_core.store.records import NewRun
+from cloaca_postgres.driver import Session
+from cloaca_postgres.errors import translated
+from cloaca_postgres.statements import PLACEHOLDER, step
+from cloaca_postgres.wakeups import channel_of
+
+_SYNC: Final = "a psycopg.Connection"
+_EITHER: Final = "a psycopg.Connection or a psycopg.AsyncConnection"
+_SENDER: Final = "outbox"
+"""None of the runners: all of them are to hear of it."""
+
+_Connection: TypeAlias = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
+_Work: TypeAlias = Generator[Step, list[Row], str]
+"""Asks for statements to be run, one by one, and returns the id of a run."""
+
+
+class _Statements(NamedTuple):
+    """What ``outbox.sql`` must hold."""
+
+    identity: Statement
+    add_run: Statement
+    find_holder: Statement
+    savepoint: Statement
+    release: Statement
+    undo: Statement
+    rollback: Statement
+
+
+class _Frame(NamedTuple):
+    """What makes several statements one unit, given what the connection is in already."""
+
+    begin: Sequence[Step]
+    keep: Sequence[Step]
+    undo: Sequence[Step]
+
+
+class PostgresOutbox:
+    """The outbox of one schema. Contracts: see ``Outbox``."""
+
+    def __init__(self, place: str, schema: str) -> None:
+        self._place = place
+        self._channel = channel_of(schema)
+        self._statements = s = _load(schema)
+        self._alone = _Frame((), (), ())
+        self._begun_by_us = _Frame((), (), (step(s.rollback),))
+        self._nested = _Frame(
+            (step(s.savepoint),), (step(s.release),), (step(s.undo), step(s.release))
+        )
+        self._identity: Row = ()
+        self._ours: WeakSet[_Connection] = WeakSet()
+
+    async def identify(self, session: Session, timeout: float) -> None:
+        """Learn which database is the runner's."""
+        ((self._identity,),) = await session.run([step(self._statements.identity)], timeout)
+
+    def submit(self, connection: object, run: NewRun) -> str:
+        if not isinstance(connection, psycopg.Connection):
+            raise wrong_type(_SYNC, connection)
+        _refuse_unusable(connection)
+        with connection.lock:  # another thread may be in the middle of a statement
+            frame = self._frame(connection)
+        work = self._submission(connection, frame, run)
+        with self._translating(), psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
+            return _run(work, cursor)
+
+    async def submit_awaited(self, connection: object, run: NewRun) -> str:
+        if isinstance(connection, psycopg.Connection):
+            return self.submit(connection, run)
+        if not isinstance(connection, psycopg.AsyncConnection):
+            raise wrong_type(_EITHER, connection)
+        _refuse_unusable(connection)
+        async with connection.lock:  # so may another task
+            frame = self._frame(connection)
+        work = self._submission(connection, frame, run)
+        cursor = psycopg.AsyncCursor(connection, row_factory=tuple_row)
+        with self._translating():
+            async with cursor:
+                return await _run_awaited(work, cursor)
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise translated(error, self._place) from error
+        except UnicodeEncodeError as error:
+            raise StoreDataError(
+                f"{self._place}: a value has no form in the client_encoding of the connection"
+            ) from error
+
+    # -- what is run -------------------------------------------------------------------------
+
+    def _frame(self, connection: _Connection) -> _Frame:
+        match connection.info.transaction_status:
+            case pq.TransactionStatus.INTRANS:
+                return self._nested
+            case pq.TransactionStatus.IDLE:
+                return self._alone if connection.autocommit else self._begun_by_us
+            case pq.TransactionStatus.INERROR:
+                raise unusable("is in a transaction that has failed: roll it back first")
+            case pq.TransactionStatus.ACTIVE:
+                raise unusable("is in the middle of another statement")
+            case _:
+                raise unusable("is closed")
+
+    def _submission(self, connection: _Connection, frame: _Frame, run: NewRun) -> _Work:
+        yield from _each(frame.begin)
+        try:
+            if connection not in self._ours:
+                yield from self._verify()
+            run_id = yield from self._insertion(run)
+            yield from _each(frame.keep)
+        except BaseException:
+            with suppress(psycopg.Error):  # the connection is lost, and the transaction with it
+                yield from _each(frame.undo)
+            raise
+        self._ours.add(connection)
+        return run_id
+
+    def _verify(self) -> Generator[Step, list[Row], None]:
+        """Raise unless the database is the runner's."""
+        elsewhere = unusable(f"leads to another database than that of this runner, {self._place}")
+        try:
+            found = yield step(self._statements.identity)
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            raise elsewhere from error
+        if found != [self._identity]:
+            raise elsewhere
+
+    def _insertion(self, run: NewRun) -> _Work:
+        add_run, find_holder = self._statements.add_run, self._statements.find_holder
+        values = {**run._asdict(), "channel": self._channel, "sender": _SENDER}
+        added = yield Step(add_run, tuple([values[name] for name in add_run.parameters]))
+        if added:
+            return run.id
+        # A statement of its own: it sees what was committed while that one waited.
+        holders = yield step(
+            find_holder, workflow=run.workflow, idempotency_key=run.idempotency_key
+        )
+        if not holders:
+            raise StoreUnavailableError(f"{self._place}: the run with this key has just gone")
+        return str(holders[0][0])
+
+
+def _each(steps: Sequence[Step]) -> Generator[Step, list[Row], None]:
+    for each in steps:  # noqa: UP028 - a tuple's iterator takes nothing that is sent
+        yield each
+
+
+def _run(work: _Work, cursor: psycopg.Cursor[Row]) -> str:
+    asked = next(work)
+    try:
+        while True:
+            try:
+                cursor.execute(asked.statement.sql.encode(), asked.params)
+                rows = cursor.fetchall() if cursor.description else []
+            except BaseException as error:  # noqa: BLE001 - raised again when all is undone
+                asked = work.throw(error)
+            else:
+                asked = work.send(rows)
+    except StopIteration as done:
+        return str(done.value)
+
+
+async def _run_awaited(work: _Work, cursor: psycopg.AsyncCursor[Row]) -> str:
+    asked = next(work)
+    try:
+        while True:
+            try:
+                await cursor.execute(asked.statement.sql.encode(), asked.params)
+                rows = await cursor.fetchall() if cursor.description else []
+            except BaseException as error:  # noqa: BLE001 - raised again when all is undone
+                asked = work.throw(error)
+            else:
+                asked = work.send(rows)
+    except StopIteration as done:
+        return str(done.value)
+
+
+def _refuse_unusable(connection: _Connection) -> None:
+    if connection.closed:
+        raise unusable("is closed")
+    if connection.info.pipeline_status != pq.PipelineStatus.OFF:
+        raise unusable("is in pipeline mode, which tells of a failure too late: leave that first")
+
+
+def _load(schema: str) -> _Statements:
+    """The statements with the name of the schema in them."""
+    quoted = sql.Identifier(schema).as_string().replace("%", "%%")
+    loaded = load_statements(
+        files(__package__).joinpath("outbox.sql").read_text("utf-8"),
+        overrides="",
+        required=_Statements._fields,
+        placeholder=PLACEHOLDER,
+    )
+    placed = {
+        name: replace(statement, sql=statement.sql.replace("{schema}", quoted))
+        for name, statement in loaded.items()
+    }
+    return _Statements(**placed)

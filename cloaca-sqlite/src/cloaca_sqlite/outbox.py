@@ -1,0 +1,168 @@
+"""A run in the caller's own transaction, on the caller's own connection to the file.
+
+How that connection begins transactions, what it makes of rows and texts and which other tables it
+sees is up to its owner; apart from the run it is left as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import aiosqlite
+
+from cloaca_core.store.outbox import unusable, wrong_type
+from cloaca_core.store.queries import Statement, load_statements
+from cloaca_core.store.records import NewRun
+from cloaca_sqlite.driver import hop
+from cloaca_sqlite.errors import DRIVER_ERRORS, translated
+from cloaca_sqlite.url import MEMORY
+
+_SYNC: Final = "a sqlite3.Connection"
+_EITHER: Final = "a sqlite3.Connection or an aiosqlite.Connection"
+_BEGIN: Final = {
+    "": "BEGIN",
+    "DEFERRED": "BEGIN DEFERRED",
+    "IMMEDIATE": "BEGIN IMMEDIATE",
+    "EXCLUSIVE": "BEGIN EXCLUSIVE",
+}
+_UNDO_SAVEPOINT: Final[tuple[str, ...]] = ("ROLLBACK TO cloaca_submit", "RELEASE cloaca_submit")
+_UNDO_ALL: Final[tuple[str, ...]] = ("ROLLBACK",)
+_BY_ISOLATION_LEVEL: Final = -1
+"""``sqlite3.LEGACY_TRANSACTION_CONTROL``, which came with ``autocommit`` in Python 3.12."""
+
+
+class _Statements(NamedTuple):
+    """What ``outbox.sql`` must hold."""
+
+    add_run: Statement
+    add_tag: Statement
+    find_holder: Statement
+
+
+_STATEMENTS: Final = _Statements(
+    **load_statements(
+        files(__package__).joinpath("outbox.sql").read_text("utf-8"),
+        overrides="",
+        required=_Statements._fields,
+        placeholder="?",
+    )
+)
+_RUN_ROW: Final = _STATEMENTS.add_run.binder(NewRun._fields)
+
+
+class SqliteOutbox:
+    """The outbox of the database at ``path``. Contracts: see ``Outbox``."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def submit(self, connection: object, run: NewRun) -> str:
+        if not isinstance(connection, sqlite3.Connection):
+            raise wrong_type(_SYNC, connection)
+        return self._submit(connection, run)
+
+    async def submit_awaited(self, connection: object, run: NewRun) -> str:
+        if isinstance(connection, sqlite3.Connection):
+            return self._submit(connection, run)
+        if not isinstance(connection, aiosqlite.Connection):
+            raise wrong_type(_EITHER, connection)
+        try:
+            return await hop(connection, lambda raw: self._submit(raw, run))
+        except ConnectionError as error:
+            raise unusable("is closed, or not open yet") from error
+
+    def _submit(self, raw: sqlite3.Connection, run: NewRun) -> str:
+        """On the thread of the connection."""
+        try:
+            self._refuse_elsewhere(raw)
+            with _unit(raw):
+                return _written(raw, run)
+        except sqlite3.ProgrammingError as error:  # closed, or of another thread
+            raise unusable(f"cannot be used: {error}") from error
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
+
+    def _refuse_elsewhere(self, raw: sqlite3.Connection) -> None:
+        if self._path == MEMORY:
+            raise unusable(
+                "cannot lead to the database of this runner, which is in memory (:memory:), "
+                "where nobody else can reach it; open the runner on a file"
+            )
+        if not _is_same_file(self._path, _main_file(raw)):
+            raise unusable(
+                f"leads to another database than that of this runner, {self._path}"
+                " (a file that is only attached does not count: its commit is one of its own)"
+            )
+
+
+def _main_file(raw: sqlite3.Connection) -> str:
+    """The file that a connection was opened on; "" for one in memory."""
+    cursor = raw.cursor()
+    cursor.row_factory = None
+    for _, name, file in cursor.execute("PRAGMA database_list"):
+        if os.fsdecode(name) == "main":
+            return os.fsdecode(file)
+    return ""
+
+
+def _is_same_file(path: str, other: str) -> bool:
+    """By what they are, not by their names. ``stat`` keeps off the locks that SQLite has on it."""
+    try:
+        return bool(other) and Path(path).samefile(other)
+    except OSError:  # one of them is gone
+        return False
+
+
+def _written(raw: sqlite3.Connection, run: NewRun) -> str:
+    """Write a run; the id of the one that stands for it."""
+    add_run, add_tag, find_holder = _STATEMENTS
+    cursor = raw.cursor()
+    cursor.row_factory = None
+    cursor.execute(add_run.sql, _RUN_ROW(run))
+    if cursor.rowcount:
+        tags = [(run.id, tag, content) for tag, content in json.loads(run.tags).items()]
+        cursor.executemany(add_tag.sql, tags)
+        return run.id
+    key = find_holder.bind(workflow=run.workflow, idempotency_key=run.idempotency_key)
+    ((holder,),) = cursor.execute(find_holder.sql, key)
+    return bytes(holder).decode()
+
+
+@contextmanager
+def _unit(raw: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, in the transaction that is open or in the one that a statement would begin.
+
+    That one is committed only on a connection that would do so itself.
+    """
+    if raw.in_transaction:
+        begin, keep, undo = "SAVEPOINT cloaca_submit", "RELEASE cloaca_submit", _UNDO_SAVEPOINT
+    elif _commits_itself(raw):
+        begin, keep, undo = "BEGIN IMMEDIATE", "COMMIT", _UNDO_ALL
+    else:
+        begin, keep, undo = _BEGIN[(raw.isolation_level or "").upper()], None, _UNDO_ALL
+    raw.execute(begin)
+    try:
+        yield
+        if keep is not None:
+            raw.execute(keep)
+    except BaseException:
+        # SQLite has already rolled back everything after some errors (a full disk, for one).
+        if raw.in_transaction:
+            for statement in undo:
+                raw.execute(statement)
+        raise
+
+
+def _commits_itself(raw: sqlite3.Connection) -> bool:
+    """Whether a statement outside of a transaction is committed at once."""
+    autocommit = getattr(raw, "autocommit", _BY_ISOLATION_LEVEL)
+    if autocommit == _BY_ISOLATION_LEVEL:
+        return raw.isolation_level is None
+    return bool(autocommit)
