@@ -15,7 +15,8 @@ from hypothesis import given, settings, strategies as st
 from model.cron_texts import expressions
 
 from cloaca_core.errors import CronExpressionError, DefinitionTypeError
-from cloaca_core.schedules.cron import SECOND, CronExpression
+from cloaca_core.schedules.cron import CronExpression
+from cloaca_core.schedules.instants import SECOND
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZONES = st.sampled_from(

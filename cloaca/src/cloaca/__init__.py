@@ -108,6 +108,11 @@ from cloaca_core.runner import (
     AsyncRunner as AsyncRunner,
     DefaultRunner as DefaultRunner,
 )
+from cloaca_core.schedules.explain import (
+    ClockChange as ClockChange,
+    ScheduleExplanation as ScheduleExplanation,
+    explain_schedule as explain_schedule,
+)
 from cloaca_core.task import (
     task as task,
 )
@@ -146,6 +151,10 @@ __all__ = [
     "RetryPolicyBuilder",
     "BackoffStrategy",
     "RetryCondition",
+    # what a cron expression means
+    "explain_schedule",
+    "ScheduleExplanation",
+    "ClockChange",
     # run
     "DefaultRunner",
     "AsyncRunner",
