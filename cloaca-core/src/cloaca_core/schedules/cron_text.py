@@ -157,6 +157,8 @@ def _is_known(field: _Field, term: str) -> bool:
 
 def _is_in_range(field: _Field, term: str) -> bool:
     """Whether cronsim takes the term, in its field of an expression that is right otherwise."""
+    if term == "*":
+        return True
     before = _FIELDS.index(field)
     try:
         cronsim_of(*["*"] * before, term, *["*"] * (5 - before))
