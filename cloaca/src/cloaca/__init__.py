@@ -113,6 +113,11 @@ from cloaca_core.runner import (
     AsyncRunner as AsyncRunner,
     DefaultRunner as DefaultRunner,
 )
+from cloaca_core.schedules.explain import (
+    ClockChange as ClockChange,
+    ScheduleExplanation as ScheduleExplanation,
+    explain_schedule as explain_schedule,
+)
 from cloaca_core.sqlite_tenants import (
     SqliteTenants as SqliteTenants,
 )
@@ -158,6 +163,10 @@ __all__ = [
     "RetryPolicyBuilder",
     "BackoffStrategy",
     "RetryCondition",
+    # what a cron expression means
+    "explain_schedule",
+    "ScheduleExplanation",
+    "ClockChange",
     # run
     "DefaultRunner",
     "AsyncRunner",

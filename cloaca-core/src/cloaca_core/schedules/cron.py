@@ -25,15 +25,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
-from typing import Final, TypeAlias
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from cloaca_core.schedules.cron_fields import LONGEST_PAUSE, CronFields, read_fields
+from cloaca_core.schedules.instants import SECOND, Instant
 from cloaca_core.schedules.zones import Span, spans_from, zone_named
 
-Instant: TypeAlias = int
-"""Microseconds since 1970 in UTC."""
-SECOND: Final = 1_000_000
 _THREE_HOURS: Final = 3 * 3600
 
 
@@ -89,6 +87,10 @@ class CronExpression:
         found = self.between(max(after, until - reach), until)
         return found[max(0, len(found) - limit) :]
 
+    def catches_up(self, span: Span) -> bool:
+        """Whether the jump at a span's start is made good: skipped times run, repeated ones not."""
+        return not self.fields.follows_real_time and -_THREE_HOURS <= span.jump < _THREE_HOURS
+
     def _moments_after(self, moment: int) -> Iterator[int]:
         search = _Search(self.fields)
         for span in spans_from(self.zone, moment):
@@ -105,13 +107,8 @@ class CronExpression:
                 floor = moment + span.offset
 
     def _opening(self, span: Span) -> int:
-        """The wall-clock time from which on a span's ticks are.
-
-        It is the one that would be next had the clock not jumped; or the one that is next.
-        """
-        if self.fields.follows_real_time or not -_THREE_HOURS <= span.jump < _THREE_HOURS:
-            return span.start + span.offset
-        return span.start + span.before
+        """The wall-clock time from which on a span's ticks are, as if the clock had not jumped."""
+        return span.start + (span.before if self.catches_up(span) else span.offset)
 
     def _count_in(self, span: Span, first: int, last: int) -> int:
         """The ticks of a span from ``first`` to ``last``; what was skipped is one at its start."""

@@ -18,8 +18,8 @@ from cloaca_core.schedules.cron_text import cronsim_of, nearest
 class CronDays:
     """The days that both day fields name, or either of them.
 
-    ``days`` is what cronsim makes of them, without the terms like ``15W``, which are ``nearest``;
-    None when the day of month has no others.
+    ``days`` is what cronsim makes of them without the terms like ``15W``, which are ``nearest``;
+    with ``only_nearest`` the day of month has no others.
     """
 
     days: CronSim

@@ -86,6 +86,16 @@ class CronFields:
         """Whether seconds (if given), minute or hour begin with ``*``: a wildcard job."""
         return any(field.startswith("*") for field in self.text.split()[:-3])
 
+    @property
+    def rhythm(self) -> int | None:
+        """After how many seconds the times repeat, of those that are the same on each day.
+
+        None for times of some hours only, and of some days only.
+        """
+        if self.text.split()[-3:] != ["*", "*", "*"] or len(self.times.hours) < 24:
+            return None
+        return 3600 if len(self.times.minutes) < 60 else 60
+
     def first_after(self, wall: int) -> int | None:
         """The first time that is named and later; None if there is none within 50 years."""
         day, time = divmod(wall, DAY)

@@ -25,19 +25,8 @@ ALIASES: Final = {
     "@hourly": "0 * * * *",
 }
 _MONTHS: Final = (
-    "JAN",
-    "FEB",
-    "MAR",
-    "APR",
-    "MAY",
-    "JUN",
-    "JUL",
-    "AUG",
-    "SEP",
-    "OCT",
-    "NOV",
-    "DEC",
-)
+    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+)  # fmt: skip
 _WEEKDAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _LONGEST: Final = 1000
 _ANY_DAY: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - cronsim asks for a start that nobody uses
@@ -157,6 +146,8 @@ def _is_known(field: _Field, term: str) -> bool:
 
 def _is_in_range(field: _Field, term: str) -> bool:
     """Whether cronsim takes the term, in its field of an expression that is right otherwise."""
+    if term == "*":
+        return True
     before = _FIELDS.index(field)
     try:
         cronsim_of(*["*"] * before, term, *["*"] * (5 - before))
