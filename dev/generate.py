@@ -131,9 +131,7 @@ def _values(distribution: Distribution) -> dict[str, object]:
         "requires": project.requirements_of(distribution),
         # The door is of use with a backend only, so its README installs the embedded one.
         "installs": "cloaca[sqlite]" if distribution is project.DOOR else distribution.name,
-        "third_party": (
-            project.SQLITE if distribution is project.DOOR else distribution
-        ).third_party,
+        "third_party": project.installed_first(distribution),
         "extras": project.extras(),
         "python_least": project.PYTHON_LEAST,
         "python_tested": project.PYTHON_TESTED,

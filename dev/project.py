@@ -61,6 +61,9 @@ CORE = Distribution(
     name="cloaca-core",
     kind="core",
     summary="The engine of cloaca: every rule and all shared SQL of durable workflows",
+    # What it says of days is asked for by names that are public but not documented, so only the
+    # tested minor version is taken. Windows has no time zones of its own.
+    third_party=("cronsim>=2.8,<2.9", "tzdata; sys_platform == 'win32'"),
 )
 SQLITE = Distribution(
     name="cloaca-sqlite",
@@ -127,6 +130,15 @@ def requirements_of(distribution: Distribution) -> list[str]:
     """What its wheel requires: our own parts of exactly this version, then third parties."""
     ours = [] if distribution is CORE else [f"{CORE.name}=={version()}"]
     return ours + list(distribution.third_party)
+
+
+def installed_first(distribution: Distribution) -> list[str]:
+    """What must come from the index before our wheels can be installed without it.
+
+    The door is of use with a backend only, so it brings the embedded one.
+    """
+    chosen = SQLITE if distribution is DOOR else distribution
+    return list(dict.fromkeys([*CORE.third_party, *chosen.third_party]))
 
 
 def extras() -> dict[str, list[str]]:

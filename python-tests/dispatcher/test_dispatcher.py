@@ -13,7 +13,7 @@ from functools import cache
 import pytest
 
 from dev.foreign_wheel import ForeignWheel, backend_wheel
-from dev.project import DOOR, POSTGRES, SQLITE, Distribution, version
+from dev.project import CORE, DOOR, POSTGRES, SQLITE, Distribution, version
 from dev.sandbox import Sandbox
 
 HERE = version()
@@ -73,7 +73,7 @@ def install(tmp_path_factory: pytest.TempPathFactory) -> Install:
     def make(*ours: Distribution, foreign: tuple[ForeignWheel, ...] = ()) -> Installation:
         folder = tmp_path_factory.mktemp("installation")
         box = Sandbox(folder / "environment").create()
-        third_party = [requirement for each in ours for requirement in each.third_party]
+        third_party = [name for each in (CORE, *ours) for name in each.third_party]
         pins = [f"{each.name}=={version()}" for each in (DOOR, *ours)]
         box.install(*pins, third_party=third_party)
         for wheel in foreign:

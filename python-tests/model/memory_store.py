@@ -10,6 +10,8 @@ import asyncio
 import json
 from collections.abc import Collection
 
+from model.memory_schedules import MemorySchedules
+
 from cloaca_core.errors import StoreDataError, StoreOpenError
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.records import (
@@ -27,12 +29,13 @@ FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus
 """What never changes again."""
 
 
-class MemoryStore:
+class MemoryStore(MemorySchedules):
     """A store for property tests."""
 
     outbox: Outbox | None = None
 
     def __init__(self) -> None:
+        super().__init__()
         self.runs: dict[str, RunRow] = {}
         self.keys: dict[tuple[str, str], str] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
@@ -45,6 +48,8 @@ class MemoryStore:
 
     async def commit(self, batch: Batch) -> Committed:
         _refuse_unstorable(batch)
+        for run in self.decide(batch):
+            self._insert(run)
         existing = {}
         for run in batch.new_runs:
             holder = self._insert(run)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dev.project import ROOT, SQLITE, version
+from dev.project import DOOR, ROOT, installed_first, version
 
 PAGES = ("README.md", "CONTRIBUTING.md", "examples/README.md", "examples/cars/README.md")
 
@@ -41,8 +41,8 @@ def test_the_lines_to_install_pin_this_version_and_its_requirements() -> None:
     text = text_of("README.md")
 
     assert f'"cloaca[sqlite]=={version()}"' in text
-    for requirement in SQLITE.third_party:
-        assert f'pip install "{requirement}"' in text
+    requirements = " ".join(f'"{each}"' for each in installed_first(DOOR))
+    assert f"pip install {requirements}" in text
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -23,7 +23,12 @@ AT_LEAST_ONCE = {
     "journal.after_commit",
 }
 """Points between the start of a body and the commit of what it did."""
-NEVER_REACHED_ALONE = {"claim.after_commit", "takeover.after_fence"}
+NEVER_REACHED_ALONE = {
+    "claim.after_commit",
+    "takeover.after_fence",
+    "schedule.before_commit",
+    "schedule.after_commit",
+}
 """Points that one process on an empty database does not come to."""
 
 

@@ -298,6 +298,12 @@ def _idle(runner: cloaca.DefaultRunner) -> None:
     say("idled")
 
 
+def _schedule(runner: cloaca.DefaultRunner, name: str, seconds: str) -> None:
+    """Fire a workflow every so many seconds."""
+    expression = f"*/{seconds} * * * * *"
+    say("scheduled", runner.schedule(name, name, expression, "UTC", catchup_policy="run_all"))
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "submit": _submit,
     "write": _write,
@@ -317,6 +323,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "neighbour": _neighbour,
     "report": _report,
     "idle": _idle,
+    "schedule": _schedule,
 }
 
 

@@ -59,7 +59,7 @@ def opened(postgres_url: str) -> str:
 
 
 def test_a_missing_schema_is_made_and_migrated(opened: str, query: Query) -> None:
-    assert query("SELECT number, name FROM cloaca_migration") == [(1, "initial")]
+    assert query("SELECT number, name FROM cloaca_migration") == [(1, "initial"), (2, "schedules")]
 
 
 def test_opening_again_changes_nothing(opened: str, query: Query) -> None:
@@ -75,7 +75,7 @@ def test_the_schema_can_be_given_beside_the_url(
 ) -> None:
     open_and_close(postgres_server, postgres_schema)
 
-    assert query("SELECT number FROM cloaca_migration") == [(1,)]
+    assert query("SELECT number FROM cloaca_migration") == [(1,), (2,)]
 
 
 def test_two_different_schemas_are_refused(postgres_url: str) -> None:
@@ -164,12 +164,12 @@ def test_another_program_s_table_of_our_name_is_refused_and_left(
 
 
 def test_a_newer_schema_is_refused(opened: str, query: Query) -> None:
-    query("INSERT INTO cloaca_migration VALUES (2, 'later', 'x', 0)")
+    query("INSERT INTO cloaca_migration VALUES (3, 'later', 'x', 0)")
 
     with pytest.raises(NewerSchemaError) as caught:
         open_and_close(opened)
 
-    assert (caught.value.found, caught.value.known) == (2, 1)
+    assert (caught.value.found, caught.value.known) == (3, 2)
 
 
 def test_a_migration_that_was_changed_is_refused(opened: str, query: Query) -> None:
@@ -182,7 +182,7 @@ def test_a_migration_that_was_changed_is_refused(opened: str, query: Query) -> N
 def test_a_migration_that_fails_leaves_nothing(
     postgres_url: str, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (first,) = load_migrations("cloaca_postgres")
+    first, *_ = load_migrations("cloaca_postgres")
     broken = first._replace(sql=f"{first.sql}\nSELECT 1 / 0;\n")
     monkeypatch.setattr("cloaca_postgres.opening.load_migrations", lambda _: [broken])
 

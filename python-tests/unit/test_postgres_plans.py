@@ -45,6 +45,13 @@ _FILL = (
         FROM cloaca_run, generate_series(1, 2) AS n""",
     """INSERT INTO cloaca_run_tag SELECT id, 'all', 'x' FROM cloaca_run""",
     """INSERT INTO cloaca_run_tag SELECT id, 'some', workflow FROM cloaca_run""",
+    """INSERT INTO cloaca_schedule
+        SELECT 's' || lpad(n::text, 8, '0'), 'name' || n, 'w' || mod(n, 3), '* * * * *', 'UTC', 1,
+            'skip', 'allow', 0, NULL, NULL, '{}', n, n, n, NULL, 0, n, n
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_tick SELECT 's', n, 'r' || n, 'Fired', n
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_lost SELECT 's', n, 1, n FROM generate_series(1, %(finished)s) AS n""",
     "ANALYZE",
 )
 _MINE = [f"s{n:08}" for n in range(5, 5 * (LIMIT + 1), 5)]
@@ -64,6 +71,14 @@ _VALUES: dict[str, dict[str, object]] = {
     "remove_emptied_runner": {"runner_id": "dead"},
     "get_run": {"id": "r00000001"},
     "ended_runs": {"ids": _ENDED},
+    "next_due": {"workflows": ["w0", "w1", "none"]},
+    "due_schedules": {"workflows": ["w0", "w1", "none"], "now": LIMIT, "limit": LIMIT},
+    "get_schedule": {"id": "s00000001"},
+    "get_schedule_named": {"name": "name1"},
+    "list_schedules": {"enabled_only": 1, "limit": LIMIT, "offset": 0},
+    "list_ticks": {"schedule_id": "s", "limit": LIMIT, "offset": 0},
+    "count_ticks": {"since": FINISHED - LIMIT},
+    "lock_schedules": {"ids": ["s00000001", "s00000002"]},
     "list_runs": _LISTING,
     "list_runs_of_status": {**_LISTING, "status": "Failed"},
     "list_runs_of_workflow": {**_LISTING, "workflow": "rare", "status": None},
@@ -72,7 +87,12 @@ _VALUES: dict[str, dict[str, object]] = {
 
 
 # Sessions that read plan for the values that are given, those that write once and for all.
-_READ = frozenset(("get_run", "ended_runs", "load_attempts", "has_claimable"))
+_READ = frozenset(
+    (
+        *("get_run", "ended_runs", "load_attempts", "has_claimable", "next_due", "due_schedules"),
+        *("get_schedule", "get_schedule_named", "list_schedules", "list_ticks", "count_ticks"),
+    )
+)
 
 
 def _plans(name: str) -> str:

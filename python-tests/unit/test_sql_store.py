@@ -12,7 +12,7 @@ from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
 from cloaca_core.store.records import Batch
 from cloaca_core.store.sql_store import SqlStore
-from cloaca_core.testing.rows import attempt, new_run, run_end
+from cloaca_core.testing.rows import attempt, firing, new_run, new_tick, run_end
 
 
 class RecordingDialect:
@@ -42,6 +42,9 @@ class RecordingDialect:
     def lease_ends_with_boot(self) -> bool:
         return True
 
+    async def now(self) -> int:
+        return 8
+
     async def wait_changed(self) -> None:
         pass
 
@@ -64,6 +67,14 @@ class RecordingDialect:
         ),
         (Batch("r1", [], [attempt("a")], [], {"a": 1}), ["fence_runs", "record_attempt"]),
         (Batch("r1", [], [], [run_end("a")], {"a": 1}), ["fence_runs", "end_run"]),
+        (
+            Batch("r1", [], [], [], {}, [firing("s")], [new_tick("s", "a")]),
+            ["lock_schedules", "insert_tick", "insert_tick_run", "advance_schedule"],
+        ),
+        (
+            Batch("r1", [], [], [], {}, [firing("s", lost=3)]),
+            ["lock_schedules", "insert_lost", "advance_schedule"],
+        ),
         (
             Batch("r1", [new_run("b")], [attempt("a")], [run_end("a")], {"a": 1}),
             ["insert_run", "owned_runs", "fence_runs", "record_attempt", "end_run"],
@@ -91,7 +102,9 @@ def test_a_dialect_without_a_statement_is_refused_when_the_store_is_made() -> No
     class Incomplete(RecordingDialect):
         overrides = ""
 
-    with pytest.raises(LookupError, match="statements without SQL: claim, ended_runs"):
+    with pytest.raises(
+        LookupError, match="statements without SQL: claim, due_schedules, ended_runs"
+    ):
         SqlStore(Incomplete())
 
 

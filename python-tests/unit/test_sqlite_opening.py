@@ -58,7 +58,10 @@ def test_a_missing_or_empty_file_becomes_a_database_of_ours(tmp_path: Path, exis
 
     assert query(path, "PRAGMA application_id") == [(APPLICATION_ID,)]
     assert query(path, "PRAGMA journal_mode") == [("wal",)]
-    assert [row[:2] for row in query(path, "SELECT * FROM cloaca_migration")] == [(1, "initial")]
+    assert query(path, "SELECT number, name FROM cloaca_migration") == [
+        (1, "initial"),
+        (2, "schedules"),
+    ]
 
 
 def test_an_orderly_close_leaves_one_file(tmp_path: Path) -> None:
@@ -394,7 +397,7 @@ def test_a_process_killed_within_a_migration_leaves_a_new_database(
 
     open_and_close(str(path))
 
-    assert query(path, "SELECT number FROM cloaca_migration") == [(1,)]
+    assert query(path, "SELECT number FROM cloaca_migration") == [(1,), (2,)]
 
 
 def test_every_commit_is_in_a_copy_of_the_files_made_right_after_it(tmp_path: Path) -> None:

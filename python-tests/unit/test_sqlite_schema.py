@@ -10,6 +10,7 @@ from importlib.resources import files
 
 import pytest
 
+from cloaca_core.store.migrate import load_migrations
 from cloaca_core.store.queries import Statement, compile_statement, parse
 from cloaca_sqlite.migrator import split_statements
 
@@ -24,9 +25,9 @@ def _statements() -> list[Statement]:
 @pytest.fixture
 def raw() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
-        script = files("cloaca_sqlite").joinpath("migrations/0001_initial.sql")
-        for statement in split_statements(script.read_text("utf-8")):
-            raw.execute(statement)
+        for migration in load_migrations("cloaca_sqlite"):
+            for statement in split_statements(migration.sql):
+                raw.execute(statement)
         yield raw
 
 

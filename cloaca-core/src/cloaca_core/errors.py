@@ -13,6 +13,8 @@
     ├── ConfigError                     (ValueError) a setting has an unacceptable value
     │   ├── ConfigTypeError             (TypeError) … or an unsupported type
     │   └── UnknownSettingError         (AttributeError) there is no such setting
+    ├── ScheduleError                   (ValueError) a schedule is given wrongly
+    │   └── CronExpressionError         its cron expression or its time zone
     ├── WorkflowExecutionError          (ValueError) a run could not be started
     │   ├── WorkflowNotFoundError       (KeyError)
     │   └── AmbiguousWorkflowError      a short name that several workflows have
@@ -140,6 +142,23 @@ class ConfigTypeError(ConfigError, TypeError):
 
 class UnknownSettingError(ConfigError, AttributeError):
     """There is no setting of this name. ``field`` is what was assigned."""
+
+
+class ScheduleError(CloacaError, ValueError):
+    """A schedule is given wrongly."""
+
+
+class CronExpressionError(ScheduleError):
+    """A cron expression or a time zone cannot be taken.
+
+    ``field`` is the part to blame ("minute", "timezone", …), "" for the expression as a whole;
+    ``given`` is what was found there.
+    """
+
+    def __init__(self, message: str, *, field: str = "", given: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+        self.given = given
 
 
 class WorkflowExecutionError(CloacaError, ValueError):

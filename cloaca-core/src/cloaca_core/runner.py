@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from cloaca_core._engine.calls import (
     refuse_blocking_call,
     wait_for,
 )
+from cloaca_core._engine.cron_calls import CronCalls, Wanted
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.host import EngineHost
 from cloaca_core._engine.overdue import overdue_message, passed_limit
@@ -47,6 +49,21 @@ def _refuse_no_schema(schema: object) -> None:
     """A tenant whose name is missing must not open what belongs to no tenant."""
     if schema is None:
         raise ConfigTypeError("schema must be a str, not NoneType", field="schema")
+
+
+def _wanted(
+    host: EngineHost,
+    workflow_name: str,
+    cron_expression: str,
+    timezone: str,
+    params: ContextLike = None,
+    **options: Any,
+) -> Wanted:
+    """A schedule as it is asked for, with what only the caller's thread may look at."""
+    requests = host.open_requests
+    workflow = requests.namespace(workflow_name)
+    text = requests.input_text(params)
+    return Wanted(workflow, cron_expression, timezone, params=text, **options)
 
 
 class DefaultRunner:
@@ -216,6 +233,111 @@ class DefaultRunner:
         refuse_blocking_call()
         return wait_for(self._host.send(Engine.health))
 
+    # -- schedules ---------------------------------------------------------------------------
+
+    def register_cron_workflow(
+        self, workflow_name: str, cron_expression: str, timezone: str
+    ) -> str:
+        """Run a workflow at the ticks of a cron expression, from now on; the schedule's id.
+
+        ``cron_expression`` has five fields, or six with seconds first; ``timezone`` is a name of
+        the IANA database. The workflow need not be registered here: a runner fires the schedules
+        of its own workflows. Of ticks that nobody was there to fire the newest runs late. A wrong
+        expression or zone is a ``CronExpressionError`` (a ValueError) "Failed to register cron
+        workflow: Invalid cron expression or timezone: …".
+        """
+        refuse_blocking_call()
+        wanted = _wanted(self._host, workflow_name, cron_expression, timezone)
+        return wait_for(self._host.send(Engine.cron, CronCalls.register, wanted))
+
+    def schedule(
+        self,
+        name: str,
+        workflow_name: str,
+        cron_expression: str,
+        timezone: str,
+        *,
+        catchup_policy: str | None = None,
+        overlap_policy: str | None = None,
+        jitter_seconds: int | None = None,
+        start_date: datetime | str | None = None,
+        end_date: datetime | str | None = None,
+        params: ContextLike = None,
+    ) -> str:
+        """Add the schedule of this name, or change it to be like this; its id.
+
+        The same again changes nothing, so a program may say at each start what it wants.
+        ``catchup_policy`` is for ticks that nobody fired for a minute: "skip" drops them,
+        "run_once" (the default) runs the newest, "run_all" the newest
+        ``cron_max_catchup_executions``. ``overlap_policy`` is "allow": a tick does not ask whether
+        the run of the last one has ended. ``jitter_seconds`` spreads the start of runs over so
+        much time. Dates are datetimes with a zone or RFC 3339; ``params`` is what each run's
+        context begins with. Refused is what ``register_cron_workflow`` refuses.
+        """
+        refuse_blocking_call()
+        wanted = _wanted(
+            self._host,
+            workflow_name,
+            cron_expression,
+            timezone,
+            params,
+            name=name,
+            catchup_policy=catchup_policy,
+            overlap_policy=overlap_policy,
+            jitter_seconds=jitter_seconds,
+            start_date=start_date,
+            end_date=end_date,
+        )
+        return wait_for(self._host.send(Engine.cron, CronCalls.put, wanted))
+
+    def list_cron_schedules(
+        self,
+        enabled_only: bool | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Schedules by workflow: all, or those that are enabled; at most 100 by default."""
+        refuse_blocking_call()
+        return wait_for(self._host.send(Engine.cron, CronCalls.page, enabled_only, limit, offset))
+
+    def get_cron_schedule(self, schedule_id: str) -> dict[str, Any]:
+        """One schedule; ``ScheduleError`` (a ValueError) "Failed to get cron schedule: …"."""
+        refuse_blocking_call()
+        return wait_for(self._host.send(Engine.cron, CronCalls.get, schedule_id))
+
+    def update_cron_schedule(self, schedule_id: str, cron_expression: str, timezone: str) -> None:
+        """Let a schedule tick by another expression from now on."""
+        refuse_blocking_call()
+        wait_for(
+            self._host.send(Engine.cron, CronCalls.update, schedule_id, cron_expression, timezone)
+        )
+
+    def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:
+        """Let a schedule tick, from now on, or not; an unknown id is no error."""
+        refuse_blocking_call()
+        wait_for(self._host.send(Engine.cron, CronCalls.set_enabled, schedule_id, enabled))
+
+    def delete_cron_schedule(self, schedule_id: str) -> None:
+        """Remove a schedule; its runs and history stay. An unknown id is no error."""
+        refuse_blocking_call()
+        wait_for(self._host.send(Engine.cron, CronCalls.delete, schedule_id))
+
+    def get_cron_execution_history(
+        self, schedule_id: str, limit: int | None = None, offset: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The ticks of a schedule that were fired, newest first; at most 100 by default."""
+        refuse_blocking_call()
+        return wait_for(self._host.send(Engine.cron, CronCalls.history, schedule_id, limit, offset))
+
+    def get_cron_execution_stats(self, since: str) -> dict[str, Any]:
+        """What became of the ticks of all schedules since a time (RFC 3339 with an offset).
+
+        ``lost_executions`` counts those that were missed and dropped by policy; another form of
+        ``since`` is a ``ScheduleError`` (a ValueError) "Invalid datetime format: …".
+        """
+        refuse_blocking_call()
+        return wait_for(self._host.send(Engine.cron, CronCalls.stats, since))
+
     # -- start and stop ----------------------------------------------------------------------
 
     def start(self) -> None:
@@ -374,6 +496,88 @@ class AsyncRunner:
     async def health(self) -> dict[str, Any]:
         """What the runner is doing: its runs, bodies and each loop's last success."""
         return await awaited(self._host.send(Engine.health))
+
+    # -- schedules ---------------------------------------------------------------------------
+
+    async def register_cron_workflow(
+        self, workflow_name: str, cron_expression: str, timezone: str
+    ) -> str:
+        """Run a workflow at the ticks of a cron expression; see ``DefaultRunner``."""
+        wanted = _wanted(self._host, workflow_name, cron_expression, timezone)
+        return await awaited(self._host.send(Engine.cron, CronCalls.register, wanted))
+
+    async def schedule(
+        self,
+        name: str,
+        workflow_name: str,
+        cron_expression: str,
+        timezone: str,
+        *,
+        catchup_policy: str | None = None,
+        overlap_policy: str | None = None,
+        jitter_seconds: int | None = None,
+        start_date: datetime | str | None = None,
+        end_date: datetime | str | None = None,
+        params: ContextLike = None,
+    ) -> str:
+        """Add the schedule of this name, or change it; see ``DefaultRunner``."""
+        wanted = _wanted(
+            self._host,
+            workflow_name,
+            cron_expression,
+            timezone,
+            params,
+            name=name,
+            catchup_policy=catchup_policy,
+            overlap_policy=overlap_policy,
+            jitter_seconds=jitter_seconds,
+            start_date=start_date,
+            end_date=end_date,
+        )
+        return await awaited(self._host.send(Engine.cron, CronCalls.put, wanted))
+
+    async def list_cron_schedules(
+        self,
+        enabled_only: bool | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Schedules by workflow: all, or those that are enabled; at most 100 by default."""
+        return await awaited(
+            self._host.send(Engine.cron, CronCalls.page, enabled_only, limit, offset)
+        )
+
+    async def get_cron_schedule(self, schedule_id: str) -> dict[str, Any]:
+        """One schedule; ``ScheduleError`` (a ValueError) "Failed to get cron schedule: …"."""
+        return await awaited(self._host.send(Engine.cron, CronCalls.get, schedule_id))
+
+    async def update_cron_schedule(
+        self, schedule_id: str, cron_expression: str, timezone: str
+    ) -> None:
+        """Let a schedule tick by another expression from now on."""
+        await awaited(
+            self._host.send(Engine.cron, CronCalls.update, schedule_id, cron_expression, timezone)
+        )
+
+    async def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:
+        """Let a schedule tick, from now on, or not; an unknown id is no error."""
+        await awaited(self._host.send(Engine.cron, CronCalls.set_enabled, schedule_id, enabled))
+
+    async def delete_cron_schedule(self, schedule_id: str) -> None:
+        """Remove a schedule; its runs and history stay. An unknown id is no error."""
+        await awaited(self._host.send(Engine.cron, CronCalls.delete, schedule_id))
+
+    async def get_cron_execution_history(
+        self, schedule_id: str, limit: int | None = None, offset: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The ticks of a schedule that were fired, newest first; at most 100 by default."""
+        return await awaited(
+            self._host.send(Engine.cron, CronCalls.history, schedule_id, limit, offset)
+        )
+
+    async def get_cron_execution_stats(self, since: str) -> dict[str, Any]:
+        """What became of the ticks of all schedules since a time; see ``DefaultRunner``."""
+        return await awaited(self._host.send(Engine.cron, CronCalls.stats, since))
 
     # -- start and stop ----------------------------------------------------------------------
 

@@ -102,6 +102,11 @@ class PostgresDialect:
         """False: the database's clock goes on."""
         return False
 
+    async def now(self) -> int:
+        """The database's clock, asked: it may have been set since the last beat."""
+        (((now,),),) = await self._reads.run([step(STATEMENTS.clock)])
+        return int(now)
+
     async def wait_changed(self) -> None:
         await self._wakeups.wait()
 

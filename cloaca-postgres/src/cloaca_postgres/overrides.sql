@@ -287,3 +287,93 @@ WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id
         )
     )
 ORDER BY first_tag.run_id DESC LIMIT :limit;
+
+
+-- name: lock_schedules
+-- Lock these schedules by id: who else decides their ticks waits, and then finds that they have
+-- gone on. Before the runner and the runs; nothing that holds those asks for schedules.
+SELECT schedule.id, schedule.generation
+FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
+JOIN cloaca_schedule AS schedule ON schedule.id = ANY(ARRAY[wanted.id])
+ORDER BY wanted.id COLLATE "C"
+FOR NO KEY UPDATE OF schedule;
+
+
+-- name: insert_tick
+-- Decide ticks, if their schedules still are what the decisions were made from.
+INSERT INTO cloaca_tick (schedule_id, tick, run_id, outcome, created_at)
+SELECT new.schedule_id, new.tick, new.run_id, new.outcome, new.created_at
+FROM unnest(
+    CAST(:schedule_id AS TEXT[]), CAST(:tick AS BIGINT[]), CAST(:run_id AS TEXT[]),
+    CAST(:outcome AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:generation AS BIGINT[])
+) AS new (schedule_id, tick, run_id, outcome, created_at, generation)
+JOIN cloaca_schedule AS schedule
+    ON schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.generation = new.generation
+    AND schedule.enabled = 1
+ON CONFLICT DO NOTHING;
+
+
+-- name: insert_tick_run
+-- Add the runs of ticks that are ours. They belong to nobody yet.
+INSERT INTO cloaca_run (
+    id, workflow, version, input, tags, created_at, epoch, status
+)
+SELECT new.run_id, new.workflow, new.version, new.input, '{}', new.created_at, 0, 'Pending'
+FROM unnest(
+    CAST(:run_id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
+    CAST(:input AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:schedule_id AS TEXT[]),
+    CAST(:tick AS BIGINT[])
+) AS new (run_id, workflow, version, input, created_at, schedule_id, tick)
+JOIN cloaca_tick AS decided
+    ON decided.schedule_id = ANY(ARRAY[new.schedule_id]) AND decided.tick = ANY(ARRAY[new.tick])
+    AND decided.run_id = new.run_id
+ON CONFLICT DO NOTHING;
+
+
+-- name: insert_lost
+-- Count ticks that will never run, if their schedules still are what was decided from.
+INSERT INTO cloaca_lost (schedule_id, decided_until, ticks, created_at)
+SELECT new.schedule_id, new.decided_until, new.lost, new.decided_at
+FROM unnest(
+    CAST(:schedule_id AS TEXT[]), CAST(:decided_until AS BIGINT[]), CAST(:lost AS BIGINT[]),
+    CAST(:decided_at AS BIGINT[]), CAST(:generation AS BIGINT[])
+) AS new (schedule_id, decided_until, lost, decided_at, generation)
+JOIN cloaca_schedule AS schedule
+    ON schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.generation = new.generation
+    AND schedule.enabled = 1
+ON CONFLICT DO NOTHING;
+
+
+-- name: advance_schedule
+-- Last: go on to the next ticks, if the schedules still are what was decided from.
+UPDATE cloaca_schedule AS schedule
+SET decided_until = new.decided_until, next_tick = new.next_tick, due_at = new.due_at,
+    last_tick = coalesce(new.last_tick, schedule.last_tick), generation = schedule.generation + 1
+FROM unnest(
+    CAST(:schedule_id AS TEXT[]), CAST(:generation AS BIGINT[]), CAST(:decided_until AS BIGINT[]),
+    CAST(:next_tick AS BIGINT[]), CAST(:due_at AS BIGINT[]), CAST(:last_tick AS BIGINT[])
+) AS new (schedule_id, generation, decided_until, next_tick, due_at, last_tick)
+WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.generation = new.generation
+    AND schedule.enabled = 1;
+
+
+-- name: next_due
+-- When the first schedule of these workflows is due: one look into the index for each workflow.
+SELECT min(soonest.due_at)
+FROM unnest(CAST(:workflows AS TEXT[])) AS wanted (workflow)
+CROSS JOIN LATERAL (
+    SELECT first.due_at FROM cloaca_schedule AS first
+    WHERE first.workflow = wanted.workflow AND first.enabled = 1 AND first.due_at IS NOT NULL
+    ORDER BY first.due_at LIMIT 1
+) AS soonest;
+
+
+-- name: due_schedules
+-- Schedules of these workflows that are due, those first that have been for longest.
+SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
+    jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
+    generation, created_at, updated_at
+FROM cloaca_schedule
+WHERE workflow = ANY(CAST(:workflows AS TEXT[])) AND enabled = 1
+    AND due_at IS NOT NULL AND due_at <= :now
+ORDER BY due_at, id LIMIT :limit;

@@ -39,6 +39,8 @@ _DEADLINE_S: Final = 5.0
 _WRITTEN: Final = step(STATEMENTS.runs_written)
 _NEWEST: Final = step(STATEMENTS.newest_transaction)
 _OF_RUNNERS: Final = frozenset(("release", "unregister", "register", "take_over_runs", "fence"))
+_OF_SCHEDULES: Final = frozenset(("put_schedule", "retime_schedule"))
+"""Nobody else looks after a schedule that nobody knows of, so these must not be missed either."""
 
 
 class Wakeups(Protocol):
@@ -69,8 +71,10 @@ class News:
         self._held: bool | None = None
 
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
-        """The message, if a runner came, went, took up work or let go of it."""
-        return [self.message] if any(map(self._is_of_runners, steps)) else ()
+        """The message, if a runner came, went, took up work or let go of it, or if a schedule may
+        be due sooner.
+        """
+        return [self.message] if any(map(self._is_to_be_heard, steps)) else ()
 
     def wrote(self, steps: Sequence[Step]) -> bool:
         """Whether runs have ended or become claimable by this."""
@@ -79,10 +83,10 @@ class News:
                 self._held = _holds(each)
         return any(map(_is_of_runs, steps))
 
-    def _is_of_runners(self, one: Step) -> bool:
+    def _is_to_be_heard(self, one: Step) -> bool:
         if one.statement.name == "beat":  # a lease begins or ends: others watch it from now on
             return _holds(one) is not self._held
-        return one.statement.name in _OF_RUNNERS
+        return one.statement.name in _OF_RUNNERS | _OF_SCHEDULES
 
 
 def _holds(beat: Step) -> bool:
@@ -94,7 +98,7 @@ def _is_of_runs(one: Step) -> bool:
     if one.statement.name == "insert_run":
         owner = one.statement.parameters.index("owner")
         return any(row[owner] is None for row in one.rows or ())
-    return one.statement.name == "end_run"
+    return one.statement.name in ("end_run", "insert_tick_run")
 
 
 class Listener:

@@ -64,6 +64,10 @@ class SqliteDialect:
         """True: the clock is the time since boot."""
         return True
 
+    async def now(self) -> int:
+        """The machine's clock, which all who share a file have in common."""
+        return time.time_ns() // 1000
+
     async def wait_changed(self) -> None:
         await self._watch.wait()
 

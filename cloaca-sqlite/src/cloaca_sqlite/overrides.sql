@@ -101,3 +101,30 @@ WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id
         )
     )
 ORDER BY first_tag.run_id DESC LIMIT :limit;
+
+
+-- name: lock_schedules
+-- BEGIN IMMEDIATE has locked them.
+SELECT id, generation FROM cloaca_schedule WHERE id IN (SELECT value FROM json_each(:ids));
+
+
+-- name: next_due
+-- When the first schedule of these workflows is due: one look into the index for each workflow.
+SELECT min(soonest.due_at)
+FROM json_each(:workflows) AS wanted
+JOIN cloaca_schedule AS soonest ON soonest.id = (
+    SELECT first.id FROM cloaca_schedule AS first
+    WHERE first.workflow = wanted.value AND first.enabled = 1 AND first.due_at IS NOT NULL
+    ORDER BY first.due_at LIMIT 1
+);
+
+
+-- name: due_schedules
+-- Schedules of these workflows that are due, those first that have been for longest.
+SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
+    jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
+    generation, created_at, updated_at
+FROM cloaca_schedule
+WHERE workflow IN (SELECT value FROM json_each(:workflows)) AND enabled = 1
+    AND due_at IS NOT NULL AND due_at <= :now
+ORDER BY due_at, id LIMIT :limit;

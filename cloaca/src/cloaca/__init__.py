@@ -43,6 +43,7 @@ from cloaca_core.errors import (
     ContextKeyError as ContextKeyError,
     ContextTypeError as ContextTypeError,
     ContextValueError as ContextValueError,
+    CronExpressionError as CronExpressionError,
     DefinitionError as DefinitionError,
     DefinitionTypeError as DefinitionTypeError,
     ForeignDatabaseError as ForeignDatabaseError,
@@ -54,6 +55,7 @@ from cloaca_core.errors import (
     RunnerClosedError as RunnerClosedError,
     RunnerUsageError as RunnerUsageError,
     RunNotFoundError as RunNotFoundError,
+    ScheduleError as ScheduleError,
     SecretDeniedError as SecretDeniedError,
     SecretsNotConfiguredError as SecretsNotConfiguredError,
     StoreDataError as StoreDataError,
@@ -111,6 +113,11 @@ from cloaca_core.runner import (
     AsyncRunner as AsyncRunner,
     DefaultRunner as DefaultRunner,
 )
+from cloaca_core.schedules.explain import (
+    ClockChange as ClockChange,
+    ScheduleExplanation as ScheduleExplanation,
+    explain_schedule as explain_schedule,
+)
 from cloaca_core.sqlite_tenants import (
     SqliteTenants as SqliteTenants,
 )
@@ -156,6 +163,10 @@ __all__ = [
     "RetryPolicyBuilder",
     "BackoffStrategy",
     "RetryCondition",
+    # what a cron expression means
+    "explain_schedule",
+    "ScheduleExplanation",
+    "ClockChange",
     # run
     "DefaultRunner",
     "AsyncRunner",
@@ -197,6 +208,8 @@ __all__ = [
     "ConfigError",
     "ConfigTypeError",
     "UnknownSettingError",
+    "ScheduleError",
+    "CronExpressionError",
     "WorkflowExecutionError",
     "WorkflowNotFoundError",
     "AmbiguousWorkflowError",

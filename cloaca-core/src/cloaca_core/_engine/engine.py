@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from cloaca_core._engine.active_run import ActiveRun
 from cloaca_core._engine.admission import Admission, Request
 from cloaca_core._engine.attempt import AttemptWork, Job
 from cloaca_core._engine.conductor import Conductor
+from cloaca_core._engine.cron_calls import CronCalls
 from cloaca_core._engine.executor import Executor
+from cloaca_core._engine.firing import ScheduleLoop
 from cloaca_core._engine.identity import this_process
 from cloaca_core._engine.ids import RunIds
 from cloaca_core._engine.journal import Journal
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
     from cloaca_core.store.protocol import Store
 
 log = logging.getLogger("cloaca.engine")
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CLOSED = "the runner has been shut down"
 DEEPEST: Final = 1_000
@@ -75,6 +80,10 @@ class Engine:
         self._admission = Admission(
             store, self._conductor, self._journal, self._lease, registry, config, ids
         )
+        self._schedules = ScheduleLoop(
+            store, self._journal, registry, config, ids, self._admission.look
+        )
+        self._cron = CronCalls(store, ids, self._schedules.look)
         self._takeover = Takeover(store, self._lease, identity, self._admission.look)
         self._conductor.journal = self._journal
         self._conductor.slot_free = self._admission.place_free
@@ -93,6 +102,8 @@ class Engine:
         ]
         if self._config.enable_recovery:
             loops.append(SupervisedLoop("takeover", self._takeover.turn))
+        if self._config.enable_cron_scheduling:
+            loops.append(SupervisedLoop("schedules", self._schedules.turn))
         return loops
 
     # -- start and stop ----------------------------------------------------------------------
@@ -107,7 +118,7 @@ class Engine:
         await self._lease.register()
         loop = asyncio.get_running_loop()
         self._unsubscribe = self._registry.on_change(
-            lambda: loop.call_soon_threadsafe(self._admission.look)
+            lambda: loop.call_soon_threadsafe(self._look_for_work)
         )
         for each in self._loops:
             each.start()
@@ -120,6 +131,7 @@ class Engine:
         self._closing = True
         self._unsubscribe()
         self._admission.paused = True
+        self._schedules.closing = True
         self._conductor.drain()
         await self._bodies_end(self._config.shutdown_grace_seconds)
         await self._leave()
@@ -327,6 +339,18 @@ class Engine:
             attempts.sort(key=lambda attempt: position.get(attempt.task_id, len(position)))
         return Ended(row._replace(input=""), tuple(attempts))
 
+    # -- schedules ---------------------------------------------------------------------------
+
+    async def cron(
+        self,
+        method: Callable[Concatenate[CronCalls, P], Coroutine[Any, Any, T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Ask something about schedules."""
+        self._check_open()
+        return await method(self._cron, *args, **kwargs)
+
     # -- what others do ----------------------------------------------------------------------
 
     async def _notice_changes(self) -> None:
@@ -334,10 +358,14 @@ class Engine:
         if not self._news:
             await self._store.wait_changed()
         self._news = True  # until all have heard of it: the next change may be long in coming
-        self._admission.look()
+        self._look_for_work()
         self._takeover.look()
         await self._hear_of_ends()
         self._news = False
+
+    def _look_for_work(self) -> None:
+        self._admission.look()
+        self._schedules.look()
 
     async def _hear_of_ends(self) -> None:
         """Wake those who wait for runs that have ended elsewhere."""

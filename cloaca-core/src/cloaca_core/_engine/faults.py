@@ -22,6 +22,8 @@ POINTS: Final = (
     "run.before_end",
     "run.after_end",
     "takeover.after_fence",
+    "schedule.before_commit",
+    "schedule.after_commit",
 )
 """Every point, in the order of the flow."""
 

@@ -24,7 +24,15 @@ from cloaca_core.errors import (
     StoreFullError,
     StoreReadOnlyError,
 )
-from cloaca_core.store.records import AttemptRow, Batch, Committed, NewRun, RunEnd
+from cloaca_core.store.records import (
+    AttemptRow,
+    Batch,
+    Committed,
+    Firing,
+    NewRun,
+    NewTick,
+    RunEnd,
+)
 
 if TYPE_CHECKING:
     from cloaca_core.store.protocol import Store
@@ -55,6 +63,24 @@ class Submission:
     def weight(self) -> int:
         """About how many bytes it holds."""
         return sum([ROW_BYTES + len(row.input) for row in self.rows])
+
+
+@dataclass(slots=True)
+class Decided:
+    """What became of due schedules: their ticks and how they go on. One of the callbacks is
+    called when it is durable, or was too late because others decided the same.
+    """
+
+    firings: Sequence[Firing]
+    ticks: Sequence[NewTick]
+    settled: Callable[[], None]
+    refused: Callable[[StoreError], None]
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds."""
+        runs = sum([ROW_BYTES + len(tick.input) for tick in self.ticks])
+        return runs + ROW_BYTES * len(self.firings)
 
 
 class Record(ABC):
@@ -91,7 +117,7 @@ class Record(ABC):
         return weight + sum([weight_of(row) for row in self.attempts])
 
 
-Entry: TypeAlias = Submission | Record
+Entry: TypeAlias = Submission | Decided | Record
 
 
 class Journal:
@@ -153,10 +179,10 @@ class Journal:
 
     def become(self, runner_id: str) -> None:
         """Write as another runner. Records of the old one are dropped: its runs are not ours any
-        more. Submissions stay; they become runs without an owner.
+        more. What belongs to no run of ours stays: submissions become runs without an owner.
         """
         self.runner_id = runner_id
-        kept = [entry for entry in self._inbox if isinstance(entry, Submission)]
+        kept = [entry for entry in self._inbox if not isinstance(entry, Record)]
         self._inbox = deque(kept)
         self._bytes = sum([entry.weight for entry in kept])
 
@@ -219,7 +245,7 @@ class Journal:
             except Exception as error:
                 log.warning("commit failed, trying again in %.2f s: %s", pause, error)
                 self.failure = error
-                if batch.new_runs and isinstance(error, _NO_MORE_WORK):
+                if (batch.new_runs or batch.firings) and isinstance(error, _NO_MORE_WORK):
                     raise
             else:
                 self.failure = None
@@ -232,9 +258,9 @@ class Journal:
     ) -> None:
         """No space is left: whoever wants to add work hears of it, what was done is kept."""
         for entry in entries:
-            if isinstance(entry, Submission):
+            if not isinstance(entry, Record):
                 entry.refused(error)
-        rest: list[Entry] = [entry for entry in entries if not isinstance(entry, Submission)]
+        rest: list[Entry] = [entry for entry in entries if isinstance(entry, Record)]
         if rest or marks:
             await self._write(rest, marks)
 
@@ -253,10 +279,17 @@ class Journal:
 
 
 def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Batch:
-    batch = Batch(runner_id, [], [], [], {row.run_id: row.epoch for row in marks})
+    firings: list[Firing] = []
+    ticks: list[NewTick] = []
+    fences = {row.run_id: row.epoch for row in marks}
+    batch = Batch(runner_id, [], [], [], fences, firings, ticks)
     for entry in entries:
         if isinstance(entry, Submission):
             batch.new_runs.extend(entry.rows)
+            continue
+        if isinstance(entry, Decided):
+            firings.extend(entry.firings)
+            ticks.extend(entry.ticks)
             continue
         batch.fences[entry.run_id] = entry.epoch
         batch.attempts.extend(entry.attempts)
@@ -269,6 +302,8 @@ def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Bat
 def _settle(entry: Entry, committed: Committed) -> None:
     if isinstance(entry, Submission):
         entry.accepted(committed)
+    elif isinstance(entry, Decided):
+        entry.settled()
     elif entry.run_id in committed.current:
         entry.recorded()
     else:

@@ -149,6 +149,10 @@ class Requests:
             except ContextError as error:
                 raise _placed(error, index) from None
 
+    def input_text(self, context: ContextLike) -> str:
+        """A checked context as it is stored."""
+        return self._text_of(_items_of(context))
+
     def _text_of(self, items: dict[str, JsonValue]) -> str:
         text = encode(items)
         if (size := len(text.encode())) > self._config.max_context_bytes:
@@ -175,14 +179,14 @@ class Requests:
             raise ConfigError(f"limit must be 1 to {sys.maxsize}, got {limit}", field="limit")
         return RunFilter(
             status=None if status is None else _checked_status(status),
-            workflow=None if workflow_name is None else self._namespace(workflow_name),
+            workflow=None if workflow_name is None else self.namespace(workflow_name),
             tags=tuple(_checked_tags(tags).items()),
             before=None if before is None else _checked_mark(before),
             limit=limit,
         )
 
-    def _namespace(self, workflow_name: str) -> str:
-        """The full name that a listing asks for; the workflow need not be registered here."""
+    def namespace(self, workflow_name: str) -> str:
+        """The full name that is meant; the workflow need not be registered here."""
         try:
             return self._registry.find(workflow_name).namespace
         except WorkflowNotFoundError:

@@ -59,6 +59,9 @@ class Dialect(Protocol):
     def lease_ends_with_boot(self) -> bool:
         """See ``Store.lease_ends_with_boot``."""
 
+    async def now(self) -> int:
+        """See ``Store.now``."""
+
     async def wait_changed(self) -> None:
         """See ``Store.wait_changed``."""
 

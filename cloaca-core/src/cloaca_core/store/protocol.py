@@ -23,6 +23,8 @@ from cloaca_core.store.records import (
     RunFilter,
     RunnerRow,
     RunRow,
+    ScheduleRow,
+    TickRow,
 )
 from cloaca_core.tenants import TenantConfig, TenantCredentials
 
@@ -51,6 +53,12 @@ class Store(Protocol):
         ``fences``, which are locked first and answered in ``current``. An attempt row replaces an
         earlier row of the same attempt unless that one is final (P2); an end changes nothing on
         a run that has ended. A concurrent claim or takeover of the same run waits or is seen.
+
+        Firings and their ticks: written only if the schedule is enabled and still in the generation
+        that they were decided in; it is locked first. A tick that is there already stays; the run
+        of a tick is inserted, without an owner, only with the tick that names it; then the
+        schedule goes on, generation + 1. So of any number of runners that decide one tick, one
+        makes its run, also when a batch is sent again.
 
         Raises ``StoreDataError`` when the database refuses a value; nothing was written.
         """
@@ -135,6 +143,58 @@ class Store(Protocol):
 
     async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
         """Those of these runs that have ended."""
+
+    # -- schedules ---------------------------------------------------------------------------
+
+    async def now(self) -> int:
+        """Now on the clock by which ticks are due, in µs since 1970; touches no table.
+
+        A SQLite store uses its machine's, a PostgreSQL store the database's.
+        """
+
+    async def put_schedule(self, schedule: ScheduleRow) -> str:
+        """Add a schedule, or change the one of its name; the id of the one that is there now.
+
+        A changed one keeps its id, whether it is enabled, its last tick and creation; and, if
+        expression, zone and dates are the same, what was decided. Its generation grows by one.
+        Of two concurrent callers with one name the second changes what the first has added.
+        """
+
+    async def get_schedule(self, schedule_id: str) -> ScheduleRow | None:
+        """The schedule, or None when there is none of this id."""
+
+    async def get_schedule_named(self, name: str) -> ScheduleRow | None:
+        """The schedule of this name, or None."""
+
+    async def list_schedules(
+        self, *, enabled_only: bool, limit: int, offset: int
+    ) -> list[ScheduleRow]:
+        """Schedules by workflow, then by id."""
+
+    async def retime_schedule(self, schedule: ScheduleRow) -> bool:
+        """Replace expression, zone, enabled, ``decided_until``, ``next_tick``, ``due_at`` and
+        ``updated_at``; generation + 1. False, and nothing is done, when the schedule is not in the
+        generation of ``schedule`` any more: a concurrent change or firing was faster.
+        """
+
+    async def delete_schedule(self, schedule_id: str) -> None:
+        """Remove it, if it is there. Its ticks and runs stay."""
+
+    async def next_due(self, workflows: Collection[str]) -> int | None:
+        """When the first enabled schedule of these workflows is due, in past or future."""
+
+    async def due_schedules(
+        self, workflows: Collection[str], now: int, limit: int
+    ) -> list[ScheduleRow]:
+        """Up to ``limit`` enabled schedules of these workflows that are due at ``now``, those that
+        have been for longest first. Concurrent callers get the same ones: ``commit`` decides.
+        """
+
+    async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:
+        """Ticks of a schedule, deleted or not, that were decided, newest first."""
+
+    async def count_ticks(self, since: int) -> tuple[int, int]:
+        """How many ticks of all schedules got a run, and how many were lost, since an instant."""
 
     # -- wake-ups ----------------------------------------------------------------------------
 

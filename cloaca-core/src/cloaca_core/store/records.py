@@ -8,6 +8,7 @@ fail the batch that it travels in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 MAX_TEXT = 64_000
@@ -94,11 +95,82 @@ class RunEnd(NamedTuple):
     ended_at: int
 
 
+class ScheduleRow(NamedTuple):
+    """A schedule. Its ticks up to ``decided_until`` have been decided, ``next_tick`` is the one
+    after and due at ``due_at``; both are None when it ticks no more. ``params`` is JSON.
+    ``generation`` grows with every change.
+    """
+
+    id: str
+    name: str | None
+    workflow: str
+    cron_expression: str
+    timezone: str
+    enabled: bool
+    catchup_policy: str
+    overlap_policy: str
+    jitter_seconds: int
+    start_date: int | None
+    end_date: int | None
+    params: str
+    decided_until: int
+    next_tick: int | None
+    due_at: int | None
+    last_tick: int | None
+    generation: int
+    created_at: int
+    updated_at: int
+
+
+class Firing(NamedTuple):
+    """What was decided about a schedule as it was in ``generation``, at ``decided_at``.
+
+    The next three are what the schedule goes on with; ``last_tick`` is the newest that has a run
+    by this, if one has; ``lost`` counts the ticks that were dropped.
+    """
+
+    schedule_id: str
+    generation: int
+    decided_until: int
+    next_tick: int | None
+    due_at: int | None
+    last_tick: int | None
+    lost: int
+    decided_at: int
+
+
+class NewTick(NamedTuple):
+    """A tick that was decided with the ``Firing`` of its schedule, and its run: one that nobody
+    owns yet.
+    """
+
+    schedule_id: str
+    generation: int
+    tick: int
+    outcome: str
+    run_id: str
+    workflow: str
+    version: str
+    input: str
+    created_at: int
+
+
+class TickRow(NamedTuple):
+    """A tick that was decided."""
+
+    schedule_id: str
+    tick: int
+    run_id: str | None
+    outcome: str
+    created_at: int
+
+
 class Batch(NamedTuple):
     """What one journal transaction writes, all of it by one runner.
 
     ``fences`` maps each run that ``attempts`` and ``ends`` belong to to the epoch that they were
-    made under; runs of ``new_runs`` are not in it.
+    made under; runs of ``new_runs`` are not in it. ``firings`` has one for each schedule that
+    ``ticks`` belong to.
     """
 
     runner_id: str
@@ -106,6 +178,8 @@ class Batch(NamedTuple):
     attempts: list[AttemptRow]
     ends: list[RunEnd]
     fences: dict[str, int]
+    firings: Sequence[Firing] = ()
+    ticks: Sequence[NewTick] = ()
 
 
 class Committed(NamedTuple):

@@ -19,11 +19,15 @@ from cloaca_core.store.records import (
     AttemptRow,
     Batch,
     Committed,
+    Firing,
     NewRun,
+    NewTick,
     RunEnd,
     RunFilter,
     RunnerRow,
     RunRow,
+    ScheduleRow,
+    TickRow,
 )
 
 _AFTER_EVERY_ID = "\U0010ffff"
@@ -60,6 +64,21 @@ class _Queries(NamedTuple):
     list_runs_of_workflow: Statement
     list_runs_of_tag: Statement
     ended_runs: Statement
+    lock_schedules: Statement
+    insert_tick: Statement
+    insert_tick_run: Statement
+    insert_lost: Statement
+    advance_schedule: Statement
+    put_schedule: Statement
+    get_schedule: Statement
+    get_schedule_named: Statement
+    list_schedules: Statement
+    retime_schedule: Statement
+    delete_schedule: Statement
+    next_due: Statement
+    due_schedules: Statement
+    list_ticks: Statement
+    count_ticks: Statement
 
 
 class SqlStore:
@@ -74,6 +93,10 @@ class SqlStore:
         self._attempt_row = q.record_attempt.binder(AttemptRow._fields + guard)
         self._end_row = q.end_run.binder(RunEnd._fields + guard)
         self._tag_row = q.insert_tag.binder(("run_id", "tag", "content"))
+        self._tick_row = q.insert_tick.binder(NewTick._fields)
+        self._tick_run_row = q.insert_tick_run.binder(NewTick._fields)
+        self._lost_row = q.insert_lost.binder(Firing._fields)
+        self._advance_row = q.advance_schedule.binder(Firing._fields)
 
     async def close(self) -> None:
         await self._dialect.close()
@@ -95,7 +118,21 @@ class SqlStore:
 
     def _commit_steps(self, batch: Batch) -> dict[str, Step]:
         """The statements of a batch in their order; those without rows are left out."""
-        return self._new_run_steps(batch) | self._record_steps(batch)
+        return self._firing_steps(batch) | self._new_run_steps(batch) | self._record_steps(batch)
+
+    def _firing_steps(self, batch: Batch) -> dict[str, Step]:
+        q, steps, firings, ticks = self._queries, dict[str, Step](), batch.firings, batch.ticks
+        if firings:
+            ids = self._dialect.array([firing.schedule_id for firing in firings])
+            steps["schedules"] = Step(q.lock_schedules, q.lock_schedules.bind(ids=ids))
+        if ticks:
+            steps["ticks"] = Step(q.insert_tick, rows=list(map(self._tick_row, ticks)))
+            steps["tick_runs"] = Step(q.insert_tick_run, rows=list(map(self._tick_run_row, ticks)))
+        if lost := [firing for firing in firings if firing.lost]:
+            steps["lost"] = Step(q.insert_lost, rows=list(map(self._lost_row, lost)))
+        if firings:
+            steps["advance"] = Step(q.advance_schedule, rows=list(map(self._advance_row, firings)))
+        return steps
 
     def _new_run_steps(self, batch: Batch) -> dict[str, Step]:
         q, steps, runs = self._queries, dict[str, Step](), batch.new_runs
@@ -244,6 +281,68 @@ class SqlStore:
         rows = await self._read(self._queries.ended_runs, ids=self._dialect.array(run_ids))
         return list(map(RunRow._make, rows))
 
+    # -- schedules ---------------------------------------------------------------------------
+
+    async def now(self) -> int:
+        return await self._dialect.now()
+
+    async def put_schedule(self, schedule: ScheduleRow) -> str:
+        put = self._queries.put_schedule
+        values = schedule._asdict()
+        given = {name: values[name] for name in put.parameters}
+        ((schedule_id,),) = await self._write(put, **given)
+        return str(schedule_id)
+
+    async def get_schedule(self, schedule_id: str) -> ScheduleRow | None:
+        rows = await self._read(self._queries.get_schedule, id=schedule_id)
+        return _schedule(rows[0]) if rows else None
+
+    async def get_schedule_named(self, name: str) -> ScheduleRow | None:
+        rows = await self._read(self._queries.get_schedule_named, name=name)
+        return _schedule(rows[0]) if rows else None
+
+    async def list_schedules(
+        self, *, enabled_only: bool, limit: int, offset: int
+    ) -> list[ScheduleRow]:
+        rows = await self._read(
+            self._queries.list_schedules, enabled_only=int(enabled_only), limit=limit, offset=offset
+        )
+        return list(map(_schedule, rows))
+
+    async def retime_schedule(self, schedule: ScheduleRow) -> bool:
+        retime = self._queries.retime_schedule
+        values = schedule._asdict()
+        return bool(await self._write(retime, **{name: values[name] for name in retime.parameters}))
+
+    async def delete_schedule(self, schedule_id: str) -> None:
+        await self._write(self._queries.delete_schedule, id=schedule_id)
+
+    async def next_due(self, workflows: Collection[str]) -> int | None:
+        wanted = self._dialect.array(workflows)
+        ((due_at,),) = await self._read(self._queries.next_due, workflows=wanted)
+        return None if due_at is None else int(due_at)
+
+    async def due_schedules(
+        self, workflows: Collection[str], now: int, limit: int
+    ) -> list[ScheduleRow]:
+        rows = await self._read(
+            self._queries.due_schedules,
+            workflows=self._dialect.array(workflows),
+            now=now,
+            limit=limit,
+        )
+        return list(map(_schedule, rows))
+
+    async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:
+        rows = await self._read(
+            self._queries.list_ticks, schedule_id=schedule_id, limit=limit, offset=offset
+        )
+        return list(map(TickRow._make, rows))
+
+    async def count_ticks(self, since: int) -> tuple[int, int]:
+        ((fired, lost),) = await self._read(self._queries.count_ticks, since=since)
+        return int(fired), int(lost)
+
     # -- wake-ups ----------------------------------------------------------------------------
 
     async def wait_changed(self) -> None:
@@ -299,6 +398,11 @@ def _other_holders(runs: Sequence[NewRun], holders: Sequence[Row]) -> dict[str, 
 def _runner(row: Row) -> RunnerRow:
     runner = RunnerRow._make(row)
     return runner._replace(fenced=bool(runner.fenced))
+
+
+def _schedule(row: Row) -> ScheduleRow:
+    schedule = ScheduleRow._make(row)
+    return schedule._replace(enabled=bool(schedule.enabled))
 
 
 def _same_process(found: RunnerRow, given: RunnerRow) -> bool:

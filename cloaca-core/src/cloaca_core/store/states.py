@@ -26,3 +26,10 @@ class TaskStatus(StrEnum):
     FAILED = "Failed"
     SKIPPED = "Skipped"
     CANCELLED = "Cancelled"
+
+
+class TickOutcome(StrEnum):
+    """What became of a tick of a schedule."""
+
+    FIRED = "Fired"
+    RECOVERED = "Recovered"

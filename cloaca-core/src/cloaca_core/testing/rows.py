@@ -9,13 +9,16 @@ from cloaca_core.store.records import (
     AttemptRow,
     Batch,
     Committed,
+    Firing,
     NewRun,
+    NewTick,
     RunEnd,
     RunFilter,
     RunnerRow,
     RunRow,
+    ScheduleRow,
 )
-from cloaca_core.store.states import RunStatus, TaskStatus
+from cloaca_core.store.states import RunStatus, TaskStatus, TickOutcome
 
 WORKFLOW = "public::embedded::orders"
 NOW = 1_700_000_000_000_000
@@ -105,6 +108,73 @@ def run_end(
         error_message=None if status == RunStatus.COMPLETED else "it broke",
         ended_at=NOW + 9,
     )
+
+
+def schedule(
+    schedule_id: str = "s",
+    *,
+    name: str | None = None,
+    workflow: str = WORKFLOW,
+    due_at: int | None = NOW,
+    created_at: int = NOW,
+) -> ScheduleRow:
+    """A schedule as it is put there, due now."""
+    return ScheduleRow(
+        id=schedule_id,
+        name=name,
+        workflow=workflow,
+        cron_expression="* * * * *",
+        timezone="UTC",
+        enabled=True,
+        catchup_policy="run_once",
+        overlap_policy="allow",
+        jitter_seconds=0,
+        start_date=None,
+        end_date=None,
+        params="{}",
+        decided_until=NOW - 100,
+        next_tick=due_at,
+        due_at=due_at,
+        last_tick=None,
+        generation=0,
+        created_at=created_at,
+        updated_at=created_at,
+    )
+
+
+def firing(schedule_id: str = "s", *, generation: int = 0, lost: int = 0) -> Firing:
+    """A decision about a schedule, which goes on with a later tick."""
+    return Firing(
+        schedule_id=schedule_id,
+        generation=generation,
+        decided_until=NOW,
+        next_tick=LATER,
+        due_at=LATER,
+        last_tick=NOW,
+        lost=lost,
+        decided_at=NOW,
+    )
+
+
+def new_tick(schedule_id: str, run_id: str, *, tick: int = NOW, generation: int = 0) -> NewTick:
+    """A tick with its run."""
+    return NewTick(
+        schedule_id=schedule_id,
+        generation=generation,
+        tick=tick,
+        outcome=TickOutcome.FIRED,
+        run_id=run_id,
+        workflow=WORKFLOW,
+        version="0123456789abcdef",
+        input='{"amount":1}',
+        created_at=NOW,
+    )
+
+
+async def fire(store: Store, *ticks: NewTick, lost: int = 0, runner_id: str = "r1") -> Committed:
+    """Commit ticks of one schedule with the decision that they belong to."""
+    decided = firing(ticks[0].schedule_id, generation=ticks[0].generation, lost=lost)
+    return await store.commit(Batch(runner_id, [], [], [], {}, [decided], ticks))
 
 
 def any_run(

@@ -12,9 +12,16 @@ from cloaca_core.testing.claim_conformance import ClaimConformance
 from cloaca_core.testing.lease_conformance import LeaseConformance
 from cloaca_core.testing.observe_conformance import ObserveConformance
 from cloaca_core.testing.record_conformance import CommitConformance
+from cloaca_core.testing.schedule_conformance import ScheduleConformance
 
 
-class StoreConformance(CommitConformance, ClaimConformance, LeaseConformance, ObserveConformance):
+class StoreConformance(
+    CommitConformance,
+    ClaimConformance,
+    LeaseConformance,
+    ObserveConformance,
+    ScheduleConformance,
+):
     """Give it a fixture ``store``: an open, empty one."""
 
     pytestmark = pytest.mark.asyncio

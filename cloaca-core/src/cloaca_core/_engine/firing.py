@@ -1,0 +1,218 @@
+"""Makes the runs of cron schedules when they are due.
+
+Sleeps until then and asks nobody meanwhile. What becomes of a tick is decided in ``schedules``; the
+journal writes the decision, the runs and how the schedule goes on in one transaction, which counts
+only if nobody else has decided the same. So nothing here needs to know of other runners, and what
+a crash cuts off before its commit is due again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+from cloaca_core._engine import faults
+from cloaca_core._engine.journal import Decided
+from cloaca_core.json_values import JsonValue, decode, encode
+from cloaca_core.schedules.catch_up import Decision, DueTick, catch_up_policy, decide
+from cloaca_core.schedules.cron import CronExpression
+from cloaca_core.schedules.instants import SECOND, to_datetime
+from cloaca_core.schedules.timing import Timing
+from cloaca_core.store.records import Firing, NewTick, ScheduleRow
+from cloaca_core.store.states import TickOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cloaca_core._engine.ids import RunIds
+    from cloaca_core._engine.journal import Journal
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.errors import StoreError
+    from cloaca_core.registry import Registry
+    from cloaca_core.store.protocol import Store
+
+log = logging.getLogger("cloaca.schedules")
+
+SCHEDULES_PER_COMMIT: Final = 500
+TICKS_PER_COMMIT: Final = 1_000
+"""About; those of one schedule are never parted."""
+LONGEST_SLEEP: Final = 60.0
+"""Seconds: the clock that ticks are due by may be set while this sleeps on one that cannot."""
+POSTPONED: Final = 60 * SECOND
+"""After that a schedule is tried again that cannot be read here, such as for want of its zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A decision as it is written."""
+
+    firing: Firing
+    ticks: tuple[NewTick, ...] = ()
+
+
+class ScheduleLoop:
+    """Belongs to the engine's loop. ``made`` is called when runs have become claimable."""
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        registry: Registry,
+        config: DefaultRunnerConfig,
+        ids: RunIds,
+        made: Callable[[], None],
+    ) -> None:
+        self.closing = False
+        self._store = store
+        self._journal = journal
+        self._registry = registry
+        self._config = config
+        self._ids = ids
+        self._made = made
+        self._wanted = asyncio.Event()
+
+    def look(self) -> None:
+        """A schedule may be due sooner than was known."""
+        self._wanted.set()
+
+    async def turn(self) -> None:
+        """Fire what is due, then sleep until something is."""
+        self._wanted.clear()
+        timeout = await self.fire_due()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
+
+    async def fire_due(self) -> float | None:
+        """Fire some of what is due; seconds until it is worth looking again, None for never."""
+        workflows = self._registry.namespaces()
+        if self.closing or not workflows:
+            return None
+        due_at = await self._store.next_due(workflows)
+        if due_at is None:
+            return None
+        now = await self._store.now()
+        if due_at > now:
+            return min((due_at - now) / SECOND, LONGEST_SLEEP)
+        due = await self._store.due_schedules(workflows, now, SCHEDULES_PER_COMMIT)
+        if due:
+            await self._write(self._fire_some(due, now))
+        return 0.0
+
+    def _fire_some(self, due: Sequence[ScheduleRow], now: int) -> list[Fired]:
+        """Decide these, as far as the ticks fit into one commit; the others stay due."""
+        fired: list[Fired] = []
+        ticks = 0
+        for row in due:
+            fired.append(self._fire(row, now))
+            ticks += len(fired[-1].ticks)
+            if ticks >= TICKS_PER_COMMIT:
+                break
+        return fired
+
+    async def _write(self, fired: Sequence[Fired]) -> None:
+        if not self._journal.has_room():
+            await self._journal.room()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def settled() -> None:
+            faults.hit("schedule.after_commit")
+            self._made()
+            if not done.done():
+                done.set_result(None)
+
+        def refused(error: StoreError) -> None:
+            if not done.done():
+                done.set_exception(error)
+
+        firings = [each.firing for each in fired]
+        ticks = [tick for each in fired for tick in each.ticks]
+        faults.hit("schedule.before_commit")
+        self._journal.add(Decided(firings, ticks, settled, refused))
+        await done
+
+    def _fire(self, row: ScheduleRow, now: int) -> Fired:
+        try:
+            return self._decided(row, now)
+        except Exception:  # one schedule that cannot be read must not stop the others
+            ids = {"schedule_id": row.id, "workflow": row.workflow}
+            log.exception("schedule %s cannot be fired here", row.id, extra=ids)
+            return Fired(_unchanged(row, now)._replace(due_at=now + POSTPONED))
+
+    def _decided(self, row: ScheduleRow, now: int) -> Fired:
+        timing = timing_of(row)
+        decision = decide(
+            timing,
+            catch_up_policy(row.catchup_policy),
+            cursor=row.decided_until,
+            now=now,
+            most=self._config.cron_max_catchup_executions,
+        )
+        if decision.lost:
+            ids = {"schedule_id": row.id, "workflow": row.workflow}
+            log.info("schedule %s: %d missed tick(s) dropped", row.id, decision.lost, extra=ids)
+        firing = _firing(row, timing, decision, now)
+        return Fired(firing, tuple([self._tick(row, tick, now) for tick in decision.run]))
+
+    def _tick(self, row: ScheduleRow, due: DueTick, now: int) -> NewTick:
+        workflow = self._registry.get(row.workflow)
+        return NewTick(
+            schedule_id=row.id,
+            generation=row.generation,
+            tick=due.tick,
+            outcome=TickOutcome.RECOVERED if due.recovered else TickOutcome.FIRED,
+            run_id=self._ids.next(),
+            workflow=row.workflow,
+            version="" if workflow is None else workflow.version,
+            input=_input(row, due),
+            created_at=now,
+        )
+
+
+def timing_of(row: ScheduleRow) -> Timing:
+    """When this schedule ticks."""
+    cron = CronExpression(row.cron_expression, row.timezone)
+    return Timing(row.id, cron, row.jitter_seconds, row.start_date, row.end_date)
+
+
+def tick_name(schedule_id: str, tick: int) -> str:
+    """What a tick is called where it has to be told from every other."""
+    return f"{schedule_id}@{to_datetime(tick).isoformat()}"
+
+
+def _firing(row: ScheduleRow, timing: Timing, decision: Decision, now: int) -> Firing:
+    return Firing(
+        schedule_id=row.id,
+        generation=row.generation,
+        decided_until=decision.cursor,
+        next_tick=timing.next_tick(decision.cursor),
+        due_at=decision.wake_at,
+        last_tick=decision.run[-1].tick if decision.run else None,
+        lost=decision.lost,
+        decided_at=now,
+    )
+
+
+def _unchanged(row: ScheduleRow, now: int) -> Firing:
+    return Firing(
+        row.id, row.generation, row.decided_until, row.next_tick, row.due_at, None, 0, now
+    )
+
+
+def _input(row: ScheduleRow, due: DueTick) -> str:
+    """The context that the run of a tick begins with: its parameters, and which tick it is."""
+    scheduled: dict[str, JsonValue] = {
+        "scheduled_time": to_datetime(due.tick).isoformat(),
+        "schedule_id": row.id,
+        "schedule_timezone": row.timezone,
+        "schedule_expression": row.cron_expression,
+    }
+    if due.recovered:
+        scheduled["is_recovery"] = True
+        scheduled["recovery_attempt"] = 1
+        scheduled["original_execution_id"] = tick_name(row.id, due.tick)
+    return encode(cast("dict[str, JsonValue]", decode(row.params)) | scheduled)

@@ -1,0 +1,148 @@
+"""Which ticks run now: those that are due, and of those that were missed what the policy says.
+
+Decides from the times that it is given, and remembers nothing: whoever fires a tick moves the
+cursor in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, Literal, TypeAlias, assert_never
+
+from cloaca_core.arguments import one_of
+from cloaca_core.errors import ScheduleError
+from cloaca_core.schedules.instants import SECOND, Instant, to_datetime
+from cloaca_core.schedules.timing import Timing
+
+CatchUpPolicy: TypeAlias = Literal["skip", "run_once", "run_all"]
+GRACE: Final = 60 * SECOND
+"""A tick that has been due for longer was missed."""
+
+_POLICIES: Final[dict[str, CatchUpPolicy]] = {
+    "skip": "skip",
+    "run_once": "run_once",
+    "run_all": "run_all",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DueTick:
+    """A tick that is to run now; ``recovered`` if it was missed when it was due."""
+
+    tick: Instant
+    recovered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of the ticks after a cursor.
+
+    ``run`` are oldest first, ``lost`` is how many were missed and will not run. Ticks up to
+    ``cursor`` are decided with this; ``wake_at`` is when the next one is due, None for never.
+    """
+
+    run: tuple[DueTick, ...]
+    lost: int
+    cursor: Instant
+    wake_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class BackFill:
+    """What a back-fill runs: the first ``ticks`` that have not run yet, oldest first.
+
+    ``already`` have, ``left`` are beyond the limit.
+    """
+
+    ticks: tuple[Instant, ...]
+    already: int
+    left: int
+
+
+def catch_up_policy(value: object) -> CatchUpPolicy:
+    """The policy of this name; DefinitionError that lists them when there is none."""
+    return one_of("catchup_policy", value, _POLICIES)
+
+
+def decide(
+    timing: Timing, policy: CatchUpPolicy, *, cursor: Instant, now: Instant, most: int
+) -> Decision:
+    """Decide the ticks later than ``cursor`` that are due at ``now``.
+
+    Those not due for longer than GRACE all run. Of the missed ones run none (skip), the newest
+    (run_once), or the newest ``most`` of them (run_all); ``most`` bounds run_once as well. A clock
+    that was put back decides nothing until it has passed the cursor again.
+    """
+    missed_until = _missed_until(timing, cursor, now)
+    fresh = [t for t in timing.between(missed_until, now) if timing.due_at(t) <= now]
+    missed = timing.newest(cursor, missed_until, _kept(policy, most))
+    decided = max([missed_until, *fresh])
+    return Decision(
+        run=(
+            *(DueTick(t, recovered=True) for t in missed),
+            *(DueTick(t, recovered=False) for t in fresh),
+        ),
+        lost=timing.count(cursor, missed_until) - len(missed),
+        cursor=decided,
+        wake_at=next_due(timing, decided),
+    )
+
+
+def next_due(timing: Timing, cursor: Instant) -> Instant | None:
+    """When the first tick later than ``cursor`` is due."""
+    tick = timing.next_tick(cursor)
+    return None if tick is None else timing.due_at(tick)
+
+
+def back_fill(
+    timing: Timing,
+    start: Instant,
+    end: Instant,
+    *,
+    fired: Collection[Instant] = (),
+    limit: int,
+) -> BackFill:
+    """What running a period after the fact comes to: from ``start`` on and before ``end``.
+
+    ``fired`` are the ticks that have run before: they are not run again.
+    """
+    if start >= end:
+        raise ScheduleError(
+            f"a back-fill ends after its start, got {to_datetime(start)} to {to_datetime(end)}"
+        )
+    known = frozenset(fired)
+    ticks = tuple(islice((t for t in timing.between(start - 1, end - 1) if t not in known), limit))
+    already = sum(start <= tick < end for tick in known)
+    left = timing.count(start - 1, end - 1) - already - len(ticks)
+    return BackFill(ticks, already, left)
+
+
+def _missed_until(timing: Timing, cursor: Instant, now: Instant) -> Instant:
+    """Ticks later than the cursor and not later than this one were missed.
+
+    Each tick is due before the next one, so only the newest of the old can still be in time.
+    """
+    edge = now - GRACE
+    first = timing.next_tick(cursor)
+    # The usual case: a loop that is in time has nothing to look back for.
+    if first is None or first >= edge:
+        return cursor
+    for newest in timing.newest(cursor, edge - 1, 1):
+        if timing.due_at(newest) >= edge:
+            return newest - 1
+    return edge - 1
+
+
+def _kept(policy: CatchUpPolicy, most: int) -> int:
+    """How many missed ticks run at most."""
+    match policy:
+        case "skip":
+            return 0
+        case "run_once":
+            return min(1, most)
+        case "run_all":
+            return most
+        case _:
+            assert_never(policy)

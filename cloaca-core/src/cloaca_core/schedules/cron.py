@@ -1,0 +1,143 @@
+"""A cron expression in a time zone, as the instants at which it ticks.
+
+The rule where a zone's clock jumps is that of Vixie's cron, read from the main loop of ``cron.c``
+in Debian's cron 3.0pl1 (its patch "Better timeskip handling" from OpenBSD), in words close to those
+of its manual page cron(8):
+
+* Special considerations exist when the clock is changed by less than 3 hours. Jobs which would have
+  run in the time that was skipped run soon after the change: here at the first instant after it,
+  once, however many of an expression's times were skipped.
+* Jobs that fall into the time that is repeated are not run again.
+* Only jobs at a particular time are affected, not those with ``*`` in the hour or minute: these
+  follow the wall as it is, so they leave out a time that does not exist and tick in both passes of
+  one that is repeated. What counts is that the field *begins* with ``*``: ``*/2`` is a wildcard,
+  ``0-23`` is none.
+* A greater change is a correction of the clock or the zone, and the new time is used at once: what
+  was skipped is left out, what is repeated runs again. By the program, forward this begins at three
+  hours, back at more than three.
+
+Vixie's cron has no seconds. Where they are given, a ``*`` that they begin with makes a wildcard as
+well. Its daemon notices a change only with the flag of summer time; here every change counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice, takewhile
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from cloaca_core.schedules.cron_fields import LONGEST_PAUSE, CronFields, read_fields
+from cloaca_core.schedules.instants import SECOND, Instant
+from cloaca_core.schedules.zones import Span, spans_from, zone_named
+
+_THREE_HOURS: Final = 3 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class CronExpression:
+    """When something is due; refused with CronExpressionError if it never is.
+
+    Equal are expressions that read the same, ``MON`` and ``1``, in zones of the same name.
+    """
+
+    expression: str = field(compare=False)
+    timezone: str
+    normalized: str = field(init=False, repr=False)
+    fields: CronFields = field(init=False, repr=False, compare=False)
+    zone: ZoneInfo = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        fields = read_fields(self.expression)
+        object.__setattr__(self, "fields", fields)
+        object.__setattr__(self, "normalized", fields.text)
+        object.__setattr__(self, "zone", zone_named(self.timezone))
+
+    def next_after(self, instant: Instant) -> Instant | None:
+        """The first tick that is later than ``instant``.
+
+        None when there is none within 50 years: near the end of the calendar, or when each of its
+        times is one that its zone's clock leaves out.
+        """
+        return next(self.ticks_after(instant), None)
+
+    def between(self, after: Instant, until: Instant, limit: int | None = None) -> list[Instant]:
+        """The ticks later than ``after`` and not later than ``until``; the first ``limit``."""
+        ticks = takewhile(lambda tick: tick <= until, self.ticks_after(after))
+        return list(islice(ticks, limit))
+
+    def ticks_after(self, instant: Instant) -> Iterator[Instant]:
+        """Every tick that is later than ``instant``, each later than the one before."""
+        return (moment * SECOND for moment in self._moments_after(instant // SECOND))
+
+    def count(self, after: Instant, until: Instant) -> int:
+        """How many ticks ``between`` has, at the cost of a look at each day."""
+        first, last = after // SECOND + 1, until // SECOND
+        if first > last:
+            return 0
+        spans = takewhile(lambda span: span.start <= last, spans_from(self.zone, first))
+        return sum(self._count_in(span, first, last) for span in spans)
+
+    def newest(self, after: Instant, until: Instant, limit: int) -> list[Instant]:
+        """The last ``limit`` ticks that ``between`` has, oldest first."""
+        reach = 60 * SECOND
+        while until - reach > after and self.count(until - reach, until) < limit:
+            reach *= 2
+        found = self.between(max(after, until - reach), until)
+        return found[max(0, len(found) - limit) :]
+
+    def catches_up(self, span: Span) -> bool:
+        """Whether the jump at a span's start is made good: skipped times run, repeated ones not."""
+        return not self.fields.follows_real_time and -_THREE_HOURS <= span.jump < _THREE_HOURS
+
+    def _moments_after(self, moment: int) -> Iterator[int]:
+        search = _Search(self.fields)
+        for span in spans_from(self.zone, moment):
+            if span.start - moment > LONGEST_PAUSE:
+                return
+            floor = self._opening(span) - 1
+            if span.start <= moment:
+                floor = max(floor, moment + span.offset)
+            while (wall := search.first_after(floor)) is not None:
+                if wall >= span.end + span.offset:
+                    break
+                moment = max(wall - span.offset, span.start)
+                yield moment
+                floor = moment + span.offset
+
+    def _opening(self, span: Span) -> int:
+        """The wall-clock time from which on a span's ticks are, as if the clock had not jumped."""
+        return span.start + (span.before if self.catches_up(span) else span.offset)
+
+    def _count_in(self, span: Span, first: int, last: int) -> int:
+        """The ticks of a span from ``first`` to ``last``; what was skipped is one at its start."""
+        wall = max(first, span.start) + span.offset
+        opening = self._opening(span)
+        end = min(last + 1, span.end) + span.offset
+        count = self.fields.count(max(wall, opening), end)
+        if first <= span.start and self.fields.count(opening, wall):
+            count += not self.fields.count(wall, wall + 1)
+        return count
+
+
+class _Search:
+    """Walks over wall-clock times forward and looks for the same one only once."""
+
+    __slots__ = ("_fields", "_floor", "_found")
+
+    def __init__(self, fields: CronFields) -> None:
+        self._fields = fields
+        self._floor: int | None = None
+        self._found: int | None = None
+
+    def first_after(self, floor: int) -> int | None:
+        if not self._holds(floor):
+            self._floor, self._found = floor, self._fields.first_after(floor)
+        return self._found
+
+    def _holds(self, floor: int) -> bool:
+        """Whether what was found last is the answer for ``floor`` too."""
+        if self._floor is None or floor < self._floor:
+            return False
+        return self._found is None or floor < self._found

@@ -1,0 +1,113 @@
+"""Time zones by their IANA names, as spans of time in which the distance to UTC stays the same.
+
+Moments are seconds since 1970 in UTC. The rules are zoneinfo's; it has no list of changes, so they
+are found by asking for the distance every few days and then closing in on the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from functools import cache, lru_cache
+from itertools import pairwise
+from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from cloaca_core.arguments import wrong_type
+from cloaca_core.errors import CronExpressionError
+
+# What a system has beside the names: a link to its own zone, and the zone of no place.
+_NO_ZONES: Final = frozenset(("localtime", "posixrules", "Factory"))
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# From 2000 on no zone's clock is changed twice within a week.
+_STRIDE: Final = 3 * 86_400
+FIRST_YEAR: Final = 2
+LAST_YEAR: Final = 9998
+"""The last years whose moments all have a time on every wall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From ``start`` on and before ``end`` the wall is ``offset`` seconds ahead of UTC.
+
+    Just before it was ``before`` seconds ahead.
+    """
+
+    start: int
+    end: int
+    offset: int
+    before: int
+
+    @property
+    def jump(self) -> int:
+        """How many seconds the wall's clock was put forward at the start, or back if negative."""
+        return self.offset - self.before
+
+
+def zone_named(name: object) -> ZoneInfo:
+    """The zone; CronExpressionError for what is no name of the IANA database."""
+    if not isinstance(name, str):
+        raise wrong_type("timezone", "a str", name)
+    known = _names()
+    if name not in known:
+        near = get_close_matches(name[:64], known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise CronExpressionError(
+            f"Invalid cron expression or timezone: {name!r} is no IANA time zone{hint}",
+            field="timezone",
+            given=name,
+        )
+    return ZoneInfo(name)
+
+
+@cache
+def _names() -> frozenset[str]:
+    """Read once: it is a walk over all the files of the system's database."""
+    return frozenset(available_timezones()) - _NO_ZONES
+
+
+def spans_from(zone: ZoneInfo, moment: int) -> Iterator[Span]:
+    """The span of ``moment`` and those that follow, until the calendar ends."""
+    first = (_EPOCH + timedelta(seconds=moment)).year
+    for year in range(max(first, FIRST_YEAR), LAST_YEAR + 1):
+        for span in _spans(zone, year):
+            if span.end > moment:
+                yield span
+
+
+@lru_cache(maxsize=4096)
+def _spans(zone: ZoneInfo, year: int) -> tuple[Span, ...]:
+    """The spans of a year; the turn of the year, when nothing changes, parts two as well."""
+    start, end = _new_year(year), _new_year(year + 1)
+    found = [_change(zone, at - 1) for at in range(start, end, _STRIDE)]
+    edges = sorted({start, end, *(at for at in found if at is not None and at < end)})
+    return tuple(
+        Span(at, until, _offset(zone, at), _offset(zone, at - 1)) for at, until in pairwise(edges)
+    )
+
+
+def _change(zone: ZoneInfo, moment: int) -> int | None:
+    """When the distance changes within a stride after ``moment``, if it does."""
+    low, high = moment, moment + _STRIDE
+    old = _offset(zone, low)
+    if _offset(zone, high) == old:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset(zone, middle) == old:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _offset(zone: ZoneInfo, moment: int) -> int:
+    ahead = (_EPOCH + timedelta(seconds=moment)).astimezone(zone).utcoffset()
+    assert ahead is not None
+    return round(ahead.total_seconds())
+
+
+def _new_year(year: int) -> int:
+    return (datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)

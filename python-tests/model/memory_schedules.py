@@ -1,0 +1,149 @@
+"""The part of the store contract that is about schedules, as plain Python over dicts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+
+from cloaca_core.store.records import Batch, Firing, NewRun, NewTick, ScheduleRow, TickRow
+
+
+def _wall_clock() -> int:
+    return time.time_ns() // 1000
+
+
+class MemorySchedules:
+    """Part of ``MemoryStore``; ``wall_clock`` may be a test's own."""
+
+    def __init__(self) -> None:
+        self.wall_clock: Callable[[], int] = _wall_clock
+        self.schedules: dict[str, ScheduleRow] = {}
+        self.ticks: dict[tuple[str, int], TickRow] = {}
+        self.lost: dict[tuple[str, int], Firing] = {}
+
+    def decide(self, batch: Batch) -> list[NewRun]:
+        """Write decisions as far as they are about what is there; the runs of the ticks."""
+        due = [each for each in batch.firings if self._is_as_seen(each)]
+        for tick in batch.ticks:
+            if self._is_as_seen(tick):
+                row = TickRow(
+                    tick.schedule_id, tick.tick, tick.run_id, tick.outcome, tick.created_at
+                )
+                self.ticks.setdefault((tick.schedule_id, tick.tick), row)
+        for each in due:
+            if each.lost:
+                self.lost.setdefault((each.schedule_id, each.decided_until), each)
+            self._advance(each)
+        return [_run_of(tick) for tick in batch.ticks if self._is_fired(tick)]
+
+    def _is_as_seen(self, seen: Firing | NewTick) -> bool:
+        row = self.schedules.get(seen.schedule_id)
+        return row is not None and row.enabled and row.generation == seen.generation
+
+    def _is_fired(self, tick: NewTick) -> bool:
+        row = self.ticks.get((tick.schedule_id, tick.tick))
+        return row is not None and row.run_id == tick.run_id
+
+    def _advance(self, each: Firing) -> None:
+        row = self.schedules[each.schedule_id]
+        self.schedules[row.id] = row._replace(
+            decided_until=each.decided_until,
+            next_tick=each.next_tick,
+            due_at=each.due_at,
+            last_tick=row.last_tick if each.last_tick is None else each.last_tick,
+            generation=row.generation + 1,
+        )
+
+    async def now(self) -> int:
+        return self.wall_clock()
+
+    async def put_schedule(self, schedule: ScheduleRow) -> str:
+        there = None if schedule.name is None else await self.get_schedule_named(schedule.name)
+        if there is None:
+            self.schedules[schedule.id] = schedule
+            return schedule.id
+        kept = there if _ticks(there) == _ticks(schedule) else schedule
+        self.schedules[there.id] = schedule._replace(
+            id=there.id,
+            enabled=there.enabled,
+            last_tick=there.last_tick,
+            created_at=there.created_at,
+            generation=there.generation + 1,
+            decided_until=kept.decided_until,
+            next_tick=kept.next_tick,
+            due_at=kept.due_at,
+        )
+        return there.id
+
+    async def get_schedule(self, schedule_id: str) -> ScheduleRow | None:
+        return self.schedules.get(schedule_id)
+
+    async def get_schedule_named(self, name: str) -> ScheduleRow | None:
+        return next((row for row in self.schedules.values() if row.name == name), None)
+
+    async def list_schedules(
+        self, *, enabled_only: bool, limit: int, offset: int
+    ) -> list[ScheduleRow]:
+        rows = [row for row in self.schedules.values() if row.enabled or not enabled_only]
+        return sorted(rows, key=lambda row: (row.workflow, row.id))[offset : offset + limit]
+
+    async def retime_schedule(self, schedule: ScheduleRow) -> bool:
+        row = self.schedules.get(schedule.id)
+        if row is None or row.generation != schedule.generation:
+            return False
+        self.schedules[row.id] = row._replace(
+            cron_expression=schedule.cron_expression,
+            timezone=schedule.timezone,
+            enabled=schedule.enabled,
+            decided_until=schedule.decided_until,
+            next_tick=schedule.next_tick,
+            due_at=schedule.due_at,
+            updated_at=schedule.updated_at,
+            generation=row.generation + 1,
+        )
+        return True
+
+    async def delete_schedule(self, schedule_id: str) -> None:
+        self.schedules.pop(schedule_id, None)
+
+    async def next_due(self, workflows: Collection[str]) -> int | None:
+        return min((due_at for due_at, _ in self._due(workflows)), default=None)
+
+    async def due_schedules(
+        self, workflows: Collection[str], now: int, limit: int
+    ) -> list[ScheduleRow]:
+        due = [(due_at, row.id, row) for due_at, row in self._due(workflows) if due_at <= now]
+        return [row for _, _, row in sorted(due)[:limit]]
+
+    def _due(self, workflows: Collection[str]) -> list[tuple[int, ScheduleRow]]:
+        return [
+            (row.due_at, row)
+            for row in self.schedules.values()
+            if row.enabled and row.workflow in workflows and row.due_at is not None
+        ]
+
+    async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:
+        rows = [row for row in self.ticks.values() if row.schedule_id == schedule_id]
+        return sorted(rows, key=lambda row: -row.tick)[offset : offset + limit]
+
+    async def count_ticks(self, since: int) -> tuple[int, int]:
+        fired = [row for row in self.ticks.values() if row.created_at >= since and row.run_id]
+        return len(fired), sum(each.lost for each in self.lost.values() if each.decided_at >= since)
+
+
+def _ticks(row: ScheduleRow) -> tuple[object, ...]:
+    return row.cron_expression, row.timezone, row.start_date, row.end_date
+
+
+def _run_of(tick: NewTick) -> NewRun:
+    return NewRun(
+        id=tick.run_id,
+        workflow=tick.workflow,
+        version=tick.version,
+        input=tick.input,
+        tags="{}",
+        idempotency_key=None,
+        parent_id=None,
+        owner=None,
+        created_at=tick.created_at,
+    )

@@ -1,0 +1,376 @@
+"""Schedules fire when they are due, by a clock that the tests hold in their hands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from model.memory_store import MemoryStore
+
+from cloaca_core._engine.cron_calls import CronCalls, Wanted
+from cloaca_core._engine.firing import LONGEST_SLEEP, SCHEDULES_PER_COMMIT, ScheduleLoop
+from cloaca_core._engine.ids import RunIds
+from cloaca_core._engine.journal import Journal
+from cloaca_core._engine.supervised import SupervisedLoop
+from cloaca_core.builder import WorkflowBuilder
+from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.context import Context
+from cloaca_core.registry import Registry
+from cloaca_core.store.records import Batch, Committed, RunRow
+from cloaca_core.task import task
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+NOON = int(datetime(2026, 3, 10, 12, tzinfo=UTC).timestamp()) * SECOND
+WORKFLOW = "public::embedded::orders"
+
+
+class Store(MemoryStore):
+    """Its clock stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = NOON
+        self.wall_clock = lambda: self.time
+        self.commits = 0
+        self.dropped = False
+
+    async def commit(self, batch: Batch) -> Committed:
+        self.commits += 1
+        committed = await super().commit(batch)
+        if self.dropped:  # the outcome of a commit whose answer is lost is not known
+            self.dropped = False
+            raise OSError("the connection was lost")
+        return committed
+
+
+class Runner:
+    """The part of an engine that fires; its clock is ``ahead`` of the store's."""
+
+    def __init__(self, store: Store, ahead: int = 0, **settings: Any) -> None:
+        self.made = 0
+        self.journal = Journal(store, "r1", list)
+        self.registry = Registry()
+        with WorkflowBuilder("orders", registry=self.registry):
+
+            @task
+            def take(context: Context) -> None: ...
+
+        config = DefaultRunnerConfig(**settings)
+        ids = RunIds()
+        seen = _Ahead(store, ahead)
+        self.loop = ScheduleLoop(seen, self.journal, self.registry, config, ids, self._count)
+        self.calls = CronCalls(seen, ids, self.loop.look)
+        self.writer = SupervisedLoop("journal", self.journal.turn)
+
+    def _count(self) -> None:
+        self.made += 1
+
+    async def fire(self) -> float | None:
+        """Fire all that is due; seconds until more is."""
+        while (timeout := await self.loop.fire_due()) == 0.0:
+            pass
+        return timeout
+
+
+class _Ahead(MemoryStore):
+    """The same store seen by somebody whose clock differs."""
+
+    def __init__(self, store: Store, ahead: int) -> None:
+        self.__dict__ = store.__dict__ | {"wall_clock": lambda: store.time + ahead}
+
+
+@pytest_asyncio.fixture
+async def start() -> AsyncIterator[Callable[..., Runner]]:
+    started: list[Runner] = []
+
+    def start_one(store: Store, **settings: Any) -> Runner:
+        runner = Runner(store, **settings)
+        runner.writer.start()
+        started.append(runner)
+        return runner
+
+    yield start_one
+    for runner in started:
+        await runner.writer.stop()
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+Start = Callable[..., Runner]
+
+
+def wanted(expression: str = "* * * * *", **options: Any) -> Wanted:
+    return Wanted(WORKFLOW, expression, options.pop("timezone", "UTC"), **options)
+
+
+def inputs(store: Store) -> list[dict[str, Any]]:
+    """What the runs begin with, in the order in which they were made."""
+    return [json.loads(run.input) for run in _runs(store)]
+
+
+def _runs(store: Store) -> list[RunRow]:
+    return [run for _, run in sorted(store.runs.items())]
+
+
+def times(store: Store) -> list[str]:
+    """The hour and minute of each tick that has a run."""
+    return sorted(each["scheduled_time"][11:16] for each in inputs(store))
+
+
+# -- due -----------------------------------------------------------------------------------------
+
+
+async def test_without_schedules_it_sleeps_for_ever(store: Store, start: Start) -> None:
+    assert await start(store).fire() is None
+
+
+async def test_it_sleeps_until_the_next_tick(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.register(wanted())
+    store.time += 20 * SECOND
+
+    assert await runner.fire() == 40
+    assert store.runs == {}
+
+
+async def test_it_looks_at_the_clock_now_and_then(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.register(wanted("@daily"))
+
+    assert await runner.fire() == LONGEST_SLEEP
+
+
+async def test_a_tick_makes_a_run_that_says_which_one_it_is(store: Store, start: Start) -> None:
+    runner = start(store)
+    schedule_id = await runner.calls.put(
+        wanted("1 13 * * *", timezone="Europe/Berlin", name="n", params='{"a":1}')
+    )
+    store.time += MINUTE
+
+    await runner.fire()
+
+    assert inputs(store) == [
+        {
+            "a": 1,
+            "scheduled_time": "2026-03-10T12:01:00+00:00",
+            "schedule_id": schedule_id,
+            "schedule_timezone": "Europe/Berlin",
+            "schedule_expression": "1 13 * * *",
+        }
+    ]
+    (run,) = _runs(store)
+    workflow = runner.registry.get(WORKFLOW)
+    assert workflow is not None
+    assert (run.workflow, run.version, run.owner) == (WORKFLOW, workflow.version, None)
+    assert runner.made == 1
+
+
+async def test_each_tick_is_fired_once(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.register(wanted())
+    for _ in range(3):
+        store.time += MINUTE
+        await runner.fire()
+        await runner.fire()
+
+    assert times(store) == ["12:01", "12:02", "12:03"]
+
+
+async def test_a_workflow_that_is_not_registered_here_is_left_to_others(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+    await runner.calls.register(Wanted("public::embedded::others", "* * * * *", "UTC"))
+    store.time += MINUTE
+
+    assert await runner.fire() is None
+    assert store.runs == {}
+
+
+async def test_more_than_a_commit_takes_is_fired_in_several(store: Store, start: Start) -> None:
+    runner = start(store)
+    count = SCHEDULES_PER_COMMIT + 1
+    for _ in range(count):
+        await runner.calls.register(wanted())
+    store.time += MINUTE
+
+    await runner.fire()
+
+    assert len(store.runs) == count
+    assert store.commits == 2
+
+
+async def test_a_schedule_that_cannot_be_read_does_not_stop_the_others(
+    store: Store, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner = start(store)
+    broken = await runner.calls.register(wanted())
+    await runner.calls.register(wanted())
+    store.schedules[broken] = store.schedules[broken]._replace(timezone="Mars/Olympus")
+    store.time += MINUTE
+
+    with caplog.at_level(logging.ERROR):
+        timeout = await runner.fire()
+
+    assert len(store.runs) == 1
+    assert timeout == LONGEST_SLEEP
+    assert f"schedule {broken} cannot be fired here" in caplog.text
+
+
+async def test_a_lost_answer_fires_nothing_twice(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.register(wanted())
+    store.time += MINUTE
+    store.dropped = True
+
+    await runner.fire()
+
+    assert times(store) == ["12:01"]
+    assert store.commits == 2
+
+
+async def test_a_new_schedule_wakes_it(store: Store, start: Start) -> None:
+    runner = start(store)
+    turn = asyncio.create_task(runner.loop.turn())
+    await asyncio.sleep(0)
+    assert not turn.done()
+
+    await runner.calls.register(wanted())
+
+    await turn
+
+
+# -- missed --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected", "lost"),
+    [
+        ("skip", ["12:00"], 24),
+        ("run_once", ["11:00", "12:00"], 23),
+        ("run_all", ["09:00", "10:00", "11:00", "12:00"], 21),  # no more than the setting
+    ],
+)
+async def test_a_host_that_slept_for_a_day_does_what_the_policy_says(
+    store: Store, start: Start, policy: str, expected: list[str], lost: int
+) -> None:
+    runner = start(store, cron_max_catchup_executions=3)
+    store.time -= HOUR
+    await runner.calls.put(wanted("@hourly", name="n", catchup_policy=policy))
+    store.time += DAY + HOUR  # now a tick is due, the ones before were missed
+
+    await runner.fire()
+
+    assert times(store) == expected
+    assert await store.count_ticks(0) == (len(expected), lost)
+
+
+async def test_a_run_made_late_says_so(store: Store, start: Start) -> None:
+    runner = start(store)
+    schedule_id = await runner.calls.register(wanted("@hourly"))
+    store.time += HOUR + 2 * MINUTE
+
+    await runner.fire()
+
+    (late,) = inputs(store)
+    assert (late["is_recovery"], late["recovery_attempt"]) == (True, 1)
+    (tick,) = await runner.calls.history(schedule_id, None, None)
+    assert late["original_execution_id"] == tick["id"]
+
+
+async def test_what_was_missed_while_disabled_is_over(store: Store, start: Start) -> None:
+    runner = start(store)
+    schedule_id = await runner.calls.register(wanted())
+    await runner.calls.set_enabled(schedule_id, False)
+    store.time += HOUR
+    assert await runner.fire() is None
+
+    await runner.calls.set_enabled(schedule_id, True)
+
+    await runner.fire()
+    assert store.runs == {}
+    assert await store.count_ticks(0) == (0, 0)
+
+
+async def test_the_same_schedule_again_misses_nothing(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.put(wanted("@hourly", name="n"))
+    store.time += HOUR + MINUTE
+
+    await runner.calls.put(wanted("@hourly", name="n"))  # as a program does when it starts
+
+    await runner.fire()
+    assert times(store) == ["13:00"]
+
+
+# -- clocks --------------------------------------------------------------------------------------
+
+
+async def test_a_clock_put_back_an_hour_fires_nothing_again(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.register(wanted())
+    store.time += MINUTE
+    await runner.fire()
+
+    store.time -= HOUR
+    for _ in range(60):
+        await runner.fire()
+        store.time += MINUTE
+    assert times(store) == ["12:01"]
+
+    store.time += MINUTE
+    await runner.fire()
+    assert times(store) == ["12:01", "12:02"]
+
+
+async def test_a_clock_put_forward_an_hour_makes_no_burst(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.register(wanted())
+
+    store.time += HOUR
+    await runner.fire()
+
+    # 13:00 is due now, 12:59 is not older than a minute; of the missed ones the newest.
+    assert times(store) == ["12:58", "12:59", "13:00"]
+
+
+async def test_a_schedule_changed_on_a_clock_that_was_put_back_fires_nothing_again(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+    schedule_id = await runner.calls.register(wanted())
+    store.time += MINUTE
+    await runner.fire()
+    store.time -= 30 * SECOND
+
+    await runner.calls.update(schedule_id, "*/1 * * * *", "UTC")
+    store.time += 40 * SECOND
+    await runner.fire()
+
+    assert times(store) == ["12:01"]
+
+
+async def test_two_runners_whose_clocks_differ_fire_each_tick_once(
+    store: Store, start: Start
+) -> None:
+    slow, fast = start(store), start(store, ahead=MINUTE)
+    await slow.calls.register(wanted("*/20 * * * * *"))
+    for _ in range(30):
+        store.time += 10 * SECOND
+        await asyncio.gather(slow.fire(), fast.fire())
+
+    ticks = [each["scheduled_time"] for each in inputs(store)]
+    assert len(ticks) == len(set(ticks)) == 18  # five minutes, and one more on the fast clock
+    assert not any("is_recovery" in each for each in inputs(store))
