@@ -140,3 +140,13 @@ class PostgresSchemas:
 
 def _schema_of(url: str) -> str:
     return parse_qs(urlsplit(url).query).get("schema", ["public"])[0]
+
+
+@contextmanager
+def one_at_a_time(url: str) -> Iterator[None]:
+    """Keep other tests out that use the same names of roles: these belong to a whole server."""
+    import psycopg  # not there where SQLite alone is tested
+
+    with psycopg.connect(for_libpq(url), dbname=MAINTENANCE) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('roles of tests', 0))")
+        yield

@@ -6,11 +6,10 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from own_database import one_at_a_time
 
 from dev import databases
 
@@ -98,16 +97,6 @@ def test_the_tenants_example_makes_them_and_leaves_none(
     name = f"cloaca_own_{secrets.token_hex(8)}"
     with one_at_a_time(postgres_database), databases.temporary(postgres_database, name) as url:
         assert run(TENANTS, tmp_path, ADMIN_DATABASE_URL=url) == PRINTS_OF_TENANTS
-
-
-@contextmanager
-def one_at_a_time(url: str) -> Iterator[None]:
-    """The program names its roles, and roles belong to a whole server."""
-    import psycopg  # not there where SQLite alone is tested
-
-    with psycopg.connect(databases.with_database(url, databases.MAINTENANCE)) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(25)")
-        yield
 
 
 def run(name: str, tmp_path: Path, **variables: str) -> str:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from own_database import one_at_a_time
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 PROGRAMS = re.findall(r"(?ms)^```python\n(.*?)^```$", README.read_text("utf-8"))
@@ -33,7 +34,8 @@ def test_a_program_of_the_readme_prints_what_it_says(tmp_path: Path, program: st
 def test_a_program_of_the_readme_that_needs_a_server_does_too(
     tmp_path: Path, program: str, database_url: str
 ) -> None:
-    run_twice(program.replace(SERVER, database_url), tmp_path)
+    with one_at_a_time(database_url):
+        run_twice(program.replace(SERVER, database_url), tmp_path)
 
 
 def run_twice(program: str, folder: Path) -> None:

@@ -138,11 +138,12 @@ def test_a_schema_that_may_not_be_made_is_named(make: Make) -> None:
 def test_the_same_tenant_again_gets_a_new_password_and_keeps_its_work(
     make: Make, registry: cloaca.Registry
 ) -> None:
-    first = make("again", "again_role_x7", "old")
+    role = f"again_{secrets.token_hex(6)}"
+    first = make("again", role, "old")
     with cloaca.DefaultRunner(first.connection_string, registry=registry) as runner:
         runner.execute("nightly", {"owner": "a"})
 
-    second = make("again", "again_role_x7", "new")
+    second = make("again", role, "new")
 
     assert (first.password, second.password) == ("old", "new")
     with pytest.raises(cloaca.StoreOpenError):

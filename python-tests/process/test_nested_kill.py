@@ -50,7 +50,8 @@ def test_a_parent_is_not_blamed_for_what_its_child_does(fleet: Fleet) -> None:
     worker = fleet.start(max_recovery_attempts=1)
     parent = worker.submit("parent", 1, "poison")
     while (answer := worker.result_or_death(parent)) is None:
-        worker = fleet.start(max_recovery_attempts=1)
+        # Not start(): it takes over as it opens, and may be dead before it says that it is ready.
+        worker = fleet.launch(max_recovery_attempts=1)
 
     assert answer == ("Completed", {"child": "poison", "child_status": "Failed", "trail": ["p"]})
     assert 2 <= len(fleet.workers) - 1 <= 3

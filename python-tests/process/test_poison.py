@@ -16,9 +16,10 @@ def test_a_poisonous_task_fails_at_last_and_innocent_runs_are_finished(fleet: Fl
     worker.tell("submit", "poison")
     worker.exit_code()
     ((poison,),) = fleet.query("SELECT id FROM cloaca_run WHERE workflow LIKE '%::poison'")
-    worker = fleet.start(max_recovery_attempts=2)
+    worker = fleet.launch(max_recovery_attempts=2)
     while (answer := worker.result_or_death(poison)) is None:
-        worker = fleet.start(max_recovery_attempts=2)
+        # Not start(): it takes over as it opens, and may be dead before it says that it is ready.
+        worker = fleet.launch(max_recovery_attempts=2)
 
     assert answer == ("Failed", {})
     ((error,),) = fleet.query("SELECT error_message FROM cloaca_run WHERE id = ?", poison)
