@@ -18,7 +18,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.store.migrate import load_migrations
 from cloaca_core.store.protocol import StoreOptions
-from cloaca_core.testing.rows import new_run, runner, stored, submit
+from cloaca_core.testing.rows import new_run, runner, schedule, stored, submit
 from cloaca_postgres import BACKEND
 from cloaca_postgres.migrator import split_statements
 from cloaca_postgres.opening import _refuse_unfit
@@ -255,3 +255,25 @@ def test_a_script_is_cut_where_a_line_ends_a_statement() -> None:
         "-- a; b CREATE a ( x );",
         "SELECT '10%%'; -- why;",
     ]
+
+
+def test_a_database_of_the_first_schema_is_migrated_with_its_live_runs(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_ = known = load_migrations("cloaca_postgres")
+
+    async def migrated() -> None:
+        monkeypatch.setattr("cloaca_postgres.opening.load_migrations", lambda _: [first])
+        store = await BACKEND.open(postgres_url, StoreOptions())
+        await store.register(runner())
+        await submit(store, new_run("a"))
+        await store.close()
+        monkeypatch.setattr("cloaca_postgres.opening.load_migrations", lambda _: known)
+        store = await BACKEND.open(postgres_url, StoreOptions())
+        try:
+            assert (await stored(store, "a")).owner == "r1"
+            assert await store.put_schedule(schedule()) == "s"
+        finally:
+            await store.close()
+
+    asyncio.run(migrated())

@@ -24,8 +24,9 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
 )
 from cloaca_core.runner import DefaultRunner
+from cloaca_core.store.migrate import load_migrations
 from cloaca_core.store.protocol import StoreOptions
-from cloaca_core.testing.rows import new_run, submit
+from cloaca_core.testing.rows import new_run, runner, schedule, stored, submit
 from cloaca_sqlite import BACKEND, changes, dialect as dialect_module
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.opening import APPLICATION_ID, open_dialect, refuse_foreign
@@ -306,6 +307,7 @@ def test_three_slashes_that_may_have_meant_a_relative_path_are_explained(
 
 _AS_SOMEBODY = """
 import asyncio, os, sys
+from cloaca_core.store.migrate import load_migrations
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_sqlite import BACKEND
 
@@ -368,6 +370,7 @@ def test_a_file_that_cannot_be_written_is_refused_at_open(folder: Path) -> None:
 
 _DIE_IN_MIGRATION = """
 import asyncio, os, sqlite3, sys
+from cloaca_core.store.migrate import load_migrations
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_sqlite import BACKEND, migrator
 
@@ -445,3 +448,25 @@ def test_a_damaged_file_is_a_store_error(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match=r"a\.db"):
         open_and_close(str(path))
+
+
+def test_a_database_of_the_first_schema_is_migrated_with_its_live_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_ = known = load_migrations("cloaca_sqlite")
+
+    async def migrated() -> None:
+        monkeypatch.setattr("cloaca_sqlite.opening.load_migrations", lambda _: [first])
+        store = await BACKEND.open(str(tmp_path / "a.db"), StoreOptions())
+        await store.register(runner())
+        await submit(store, new_run("a"))
+        await store.close()
+        monkeypatch.setattr("cloaca_sqlite.opening.load_migrations", lambda _: known)
+        store = await BACKEND.open(str(tmp_path / "a.db"), StoreOptions())
+        try:
+            assert (await stored(store, "a")).owner == "r1"
+            assert await store.put_schedule(schedule()) == "s"
+        finally:
+            await store.close()
+
+    asyncio.run(migrated())

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core._engine import faults
@@ -175,8 +176,14 @@ class ScheduleLoop:
 
 def timing_of(row: ScheduleRow) -> Timing:
     """When this schedule ticks."""
-    cron = CronExpression(row.cron_expression, row.timezone)
+    cron = _cron(row.cron_expression, row.timezone)
     return Timing(row.id, cron, row.jitter_seconds, row.start_date, row.end_date)
+
+
+@lru_cache(maxsize=4096)
+def _cron(expression: str, timezone: str) -> CronExpression:
+    """Read once: that takes longer than to find the next tick."""
+    return CronExpression(expression, timezone)
 
 
 def tick_name(schedule_id: str, tick: int) -> str:
