@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from model.memory_store import MemoryStore
 from model.quiet import quiet
 
@@ -204,3 +205,29 @@ async def test_beside_others_a_slot_without_work_asks_for_more() -> None:
         await backlog_of(40, engine, store)
 
         assert held(store) == 16
+
+
+async def test_pausing_waits_for_a_claim_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would take what is submitted afterwards."""
+    async with engine_with() as (engine, store, _, _):
+        begun, go_on = asyncio.Event(), asyncio.Event()
+        claim = store.claim
+
+        async def slow(*arguments: Any) -> list[RunRow]:
+            begun.set()
+            await go_on.wait()
+            return await claim(*arguments)
+
+        monkeypatch.setattr(store, "claim", slow)
+        await store.register(runner("other"))
+        await submit(store, new_run("r", owner=None, workflow="public::embedded::gate"))
+        engine._admission.look()
+        await begun.wait()
+
+        pausing = asyncio.create_task(engine.pause())
+        await quiet()
+        assert not pausing.done()
+
+        go_on.set()
+        await pausing
+        assert store.runs["r"].owner not in (None, "other")

@@ -22,7 +22,10 @@ NOT_IN_ALL = {"annotations", "TYPE_CHECKING"}
 
 def _imports() -> list[tuple[str, str]]:
     """What the door takes in and what it calls it; private names are machinery."""
-    found = [node for node in SOURCE.body if isinstance(node, ast.ImportFrom)]
+    # What is put off until somebody asks stands in a block for type checkers alone.
+    put_off = [node for node in SOURCE.body if ast.unparse(node).startswith("if TYPE_CHECKING:")]
+    lists = [SOURCE.body, *(node.body for node in put_off if isinstance(node, ast.If))]
+    found = [node for each in lists for node in each if isinstance(node, ast.ImportFrom)]
     pairs = [(each.name, each.asname or each.name) for node in found for each in node.names]
     return [(name, called) for name, called in pairs if not called.startswith("_chosen")]
 

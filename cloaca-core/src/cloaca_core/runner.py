@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from cloaca_core._engine.calls import (
     awaited,
@@ -19,7 +19,6 @@ from cloaca_core._engine.calls import (
     refuse_blocking_call,
     wait_for,
 )
-from cloaca_core._engine.cron_calls import CronCalls, Wanted
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.host import EngineHost
 from cloaca_core._engine.overdue import overdue_message, passed_limit
@@ -36,6 +35,9 @@ from cloaca_core.errors import (
 from cloaca_core.handle import AsyncRunHandle, RunHandle
 from cloaca_core.registry import Registry
 from cloaca_core.results import PipelineResult, RunInfo, run_info
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.cron_calls import Wanted
 
 
 def _result(ended: Ended) -> PipelineResult:
@@ -60,6 +62,9 @@ def _wanted(
     **options: Any,
 ) -> Wanted:
     """A schedule as it is asked for, with what only the caller's thread may look at."""
+    # Here: cron's fields and time zones would add a tenth to the time of ``import cloaca``.
+    from cloaca_core._engine.cron_calls import Wanted
+
     requests = host.open_requests
     workflow = requests.namespace(workflow_name)
     text = requests.input_text(params)
@@ -248,7 +253,8 @@ class DefaultRunner:
         """
         refuse_blocking_call()
         wanted = _wanted(self._host, workflow_name, cron_expression, timezone)
-        return wait_for(self._host.send(Engine.cron, CronCalls.register, wanted))
+        added = self._host.send(Engine.cron, lambda cron: cron.register(wanted))
+        return str(wait_for(added))
 
     def schedule(
         self,
@@ -288,7 +294,7 @@ class DefaultRunner:
             start_date=start_date,
             end_date=end_date,
         )
-        return wait_for(self._host.send(Engine.cron, CronCalls.put, wanted))
+        return str(wait_for(self._host.send(Engine.cron, lambda cron: cron.put(wanted))))
 
     def list_cron_schedules(
         self,
@@ -298,36 +304,42 @@ class DefaultRunner:
     ) -> list[dict[str, Any]]:
         """Schedules by workflow: all, or those that are enabled; at most 100 by default."""
         refuse_blocking_call()
-        return wait_for(self._host.send(Engine.cron, CronCalls.page, enabled_only, limit, offset))
+        return wait_for(
+            self._host.send(Engine.cron, lambda cron: cron.page(enabled_only, limit, offset))
+        )
 
     def get_cron_schedule(self, schedule_id: str) -> dict[str, Any]:
         """One schedule; ``ScheduleError`` (a ValueError) "Failed to get cron schedule: …"."""
         refuse_blocking_call()
-        return wait_for(self._host.send(Engine.cron, CronCalls.get, schedule_id))
+        return wait_for(self._host.send(Engine.cron, lambda cron: cron.get(schedule_id)))
 
     def update_cron_schedule(self, schedule_id: str, cron_expression: str, timezone: str) -> None:
         """Let a schedule tick by another expression from now on."""
         refuse_blocking_call()
         wait_for(
-            self._host.send(Engine.cron, CronCalls.update, schedule_id, cron_expression, timezone)
+            self._host.send(
+                Engine.cron, lambda cron: cron.update(schedule_id, cron_expression, timezone)
+            )
         )
 
     def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:
         """Let a schedule tick, from now on, or not; an unknown id is no error."""
         refuse_blocking_call()
-        wait_for(self._host.send(Engine.cron, CronCalls.set_enabled, schedule_id, enabled))
+        wait_for(self._host.send(Engine.cron, lambda cron: cron.set_enabled(schedule_id, enabled)))
 
     def delete_cron_schedule(self, schedule_id: str) -> None:
         """Remove a schedule; its runs and history stay. An unknown id is no error."""
         refuse_blocking_call()
-        wait_for(self._host.send(Engine.cron, CronCalls.delete, schedule_id))
+        wait_for(self._host.send(Engine.cron, lambda cron: cron.delete(schedule_id)))
 
     def get_cron_execution_history(
         self, schedule_id: str, limit: int | None = None, offset: int | None = None
     ) -> list[dict[str, Any]]:
         """The ticks of a schedule that were fired, newest first; at most 100 by default."""
         refuse_blocking_call()
-        return wait_for(self._host.send(Engine.cron, CronCalls.history, schedule_id, limit, offset))
+        return wait_for(
+            self._host.send(Engine.cron, lambda cron: cron.history(schedule_id, limit, offset))
+        )
 
     def get_cron_execution_stats(self, since: str) -> dict[str, Any]:
         """What became of the ticks of all schedules since a time (RFC 3339 with an offset).
@@ -336,7 +348,7 @@ class DefaultRunner:
         ``since`` is a ``ScheduleError`` (a ValueError) "Invalid datetime format: …".
         """
         refuse_blocking_call()
-        return wait_for(self._host.send(Engine.cron, CronCalls.stats, since))
+        return wait_for(self._host.send(Engine.cron, lambda cron: cron.stats(since)))
 
     # -- start and stop ----------------------------------------------------------------------
 
@@ -504,7 +516,7 @@ class AsyncRunner:
     ) -> str:
         """Run a workflow at the ticks of a cron expression; see ``DefaultRunner``."""
         wanted = _wanted(self._host, workflow_name, cron_expression, timezone)
-        return await awaited(self._host.send(Engine.cron, CronCalls.register, wanted))
+        return await awaited(self._host.send(Engine.cron, lambda cron: cron.register(wanted)))
 
     async def schedule(
         self,
@@ -534,7 +546,7 @@ class AsyncRunner:
             start_date=start_date,
             end_date=end_date,
         )
-        return await awaited(self._host.send(Engine.cron, CronCalls.put, wanted))
+        return await awaited(self._host.send(Engine.cron, lambda cron: cron.put(wanted)))
 
     async def list_cron_schedules(
         self,
@@ -544,40 +556,44 @@ class AsyncRunner:
     ) -> list[dict[str, Any]]:
         """Schedules by workflow: all, or those that are enabled; at most 100 by default."""
         return await awaited(
-            self._host.send(Engine.cron, CronCalls.page, enabled_only, limit, offset)
+            self._host.send(Engine.cron, lambda cron: cron.page(enabled_only, limit, offset))
         )
 
     async def get_cron_schedule(self, schedule_id: str) -> dict[str, Any]:
         """One schedule; ``ScheduleError`` (a ValueError) "Failed to get cron schedule: …"."""
-        return await awaited(self._host.send(Engine.cron, CronCalls.get, schedule_id))
+        return await awaited(self._host.send(Engine.cron, lambda cron: cron.get(schedule_id)))
 
     async def update_cron_schedule(
         self, schedule_id: str, cron_expression: str, timezone: str
     ) -> None:
         """Let a schedule tick by another expression from now on."""
         await awaited(
-            self._host.send(Engine.cron, CronCalls.update, schedule_id, cron_expression, timezone)
+            self._host.send(
+                Engine.cron, lambda cron: cron.update(schedule_id, cron_expression, timezone)
+            )
         )
 
     async def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:
         """Let a schedule tick, from now on, or not; an unknown id is no error."""
-        await awaited(self._host.send(Engine.cron, CronCalls.set_enabled, schedule_id, enabled))
+        await awaited(
+            self._host.send(Engine.cron, lambda cron: cron.set_enabled(schedule_id, enabled))
+        )
 
     async def delete_cron_schedule(self, schedule_id: str) -> None:
         """Remove a schedule; its runs and history stay. An unknown id is no error."""
-        await awaited(self._host.send(Engine.cron, CronCalls.delete, schedule_id))
+        await awaited(self._host.send(Engine.cron, lambda cron: cron.delete(schedule_id)))
 
     async def get_cron_execution_history(
         self, schedule_id: str, limit: int | None = None, offset: int | None = None
     ) -> list[dict[str, Any]]:
         """The ticks of a schedule that were fired, newest first; at most 100 by default."""
         return await awaited(
-            self._host.send(Engine.cron, CronCalls.history, schedule_id, limit, offset)
+            self._host.send(Engine.cron, lambda cron: cron.history(schedule_id, limit, offset))
         )
 
     async def get_cron_execution_stats(self, since: str) -> dict[str, Any]:
         """What became of the ticks of all schedules since a time; see ``DefaultRunner``."""
-        return await awaited(self._host.send(Engine.cron, CronCalls.stats, since))
+        return await awaited(self._host.send(Engine.cron, lambda cron: cron.stats(since)))
 
     # -- start and stop ----------------------------------------------------------------------
 

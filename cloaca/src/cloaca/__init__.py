@@ -113,11 +113,6 @@ from cloaca_core.runner import (
     AsyncRunner as AsyncRunner,
     DefaultRunner as DefaultRunner,
 )
-from cloaca_core.schedules.explain import (
-    ClockChange as ClockChange,
-    ScheduleExplanation as ScheduleExplanation,
-    explain_schedule as explain_schedule,
-)
 from cloaca_core.sqlite_tenants import (
     SqliteTenants as SqliteTenants,
 )
@@ -134,6 +129,13 @@ from cloaca_core.tenants import (
 from cloaca_core.workflow import (
     Workflow as Workflow,
 )
+
+if TYPE_CHECKING:  # few programs need these, and all would wait for them: see __getattr__
+    from cloaca_core.schedules.explain import (
+        ClockChange as ClockChange,
+        ScheduleExplanation as ScheduleExplanation,
+        explain_schedule as explain_schedule,
+    )
 
 # Not in __all__: a star import would look for it, and so start the drivers.
 __backend__: str | None
@@ -247,8 +249,14 @@ def get_version() -> str:
 
 if not TYPE_CHECKING:  # a checker would take every misspelt name for a public one
 
-    def __getattr__(name: str) -> str | None:
-        """Find ``__backend__`` when it is first asked for: looking for it imports the drivers."""
+    def __getattr__(name: str) -> object:
+        """Find what is costly when it is first asked for: for ``__backend__`` the drivers are
+        imported, for schedules cron's fields and time zones.
+        """
         if name == "__backend__":
             return _chosen_backend()
+        if name in ("ClockChange", "ScheduleExplanation", "explain_schedule"):
+            from cloaca_core.schedules import explain
+
+            return getattr(explain, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

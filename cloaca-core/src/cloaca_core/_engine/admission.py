@@ -104,6 +104,7 @@ class Admission:
         self._graphs: WeakKeyDictionary[Workflow, PlanGraph] = WeakKeyDictionary()
         self._arriving = 0
         self._claimed: list[RunRow] = []
+        self._claiming = asyncio.Lock()
         self._more = asyncio.Event()
         self._more.set()
         self._wanted = 1
@@ -230,6 +231,12 @@ class Admission:
 
     # -- claim -------------------------------------------------------------------------------
 
+    async def pause(self) -> None:
+        """Claim no more. A claim that is under way is over when this returns."""
+        self.paused = True
+        async with self._claiming:
+            pass
+
     def look(self) -> None:
         """There may be runs to claim."""
         self._more.set()
@@ -256,7 +263,8 @@ class Admission:
         await self._hunger()
         self._more.clear()
         try:
-            await self._claim_some()
+            async with self._claiming:
+                await self._claim_some()
         except Exception:
             self.look()  # whatever there was to claim is still there
             raise
@@ -285,8 +293,8 @@ class Admission:
         workflows = self._registry.namespaces()
         limit = min(self._free(), MOST_CLAIMED, self._appetite())
         self._ended = 0
-        if limit < 1:
-            self.look()  # others were faster; what there was to claim is still there
+        if self.paused or limit < 1:
+            self.look()  # something came first; what there was to claim is still there
             return
         if not workflows or not await self._is_worth_it(workflows):
             return

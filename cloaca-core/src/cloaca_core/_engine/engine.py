@@ -12,15 +12,13 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from cloaca_core._engine.active_run import ActiveRun
 from cloaca_core._engine.admission import Admission, Request
 from cloaca_core._engine.attempt import AttemptWork, Job
 from cloaca_core._engine.conductor import Conductor
-from cloaca_core._engine.cron_calls import CronCalls
 from cloaca_core._engine.executor import Executor
-from cloaca_core._engine.firing import ScheduleLoop
 from cloaca_core._engine.identity import this_process
 from cloaca_core._engine.ids import RunIds
 from cloaca_core._engine.journal import Journal
@@ -38,6 +36,7 @@ from cloaca_core.errors import (
 from cloaca_core.store.records import AttemptRow, NewRun, RunEnd, RunFilter, RunRow
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.cron_calls import CronCalls
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.registry import Registry
     from cloaca_core.store.outbox import Outbox
@@ -80,6 +79,11 @@ class Engine:
         self._admission = Admission(
             store, self._conductor, self._journal, self._lease, registry, config, ids
         )
+        # Here: cron's fields and time zones would add a tenth to the time that ``import cloaca``
+        # takes.
+        from cloaca_core._engine.cron_calls import CronCalls
+        from cloaca_core._engine.firing import ScheduleLoop
+
         self._schedules = ScheduleLoop(
             store, self._journal, registry, config, ids, self._admission.look
         )
@@ -178,7 +182,7 @@ class Engine:
 
     async def pause(self) -> None:
         """Claim no further runs, and leave what is submitted here in the table."""
-        self._admission.paused = True
+        await self._admission.pause()
 
     async def resume(self) -> None:
         """Claim again."""
@@ -341,15 +345,10 @@ class Engine:
 
     # -- schedules ---------------------------------------------------------------------------
 
-    async def cron(
-        self,
-        method: Callable[Concatenate[CronCalls, P], Coroutine[Any, Any, T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
+    async def cron(self, ask: Callable[[CronCalls], Coroutine[Any, Any, T]]) -> T:
         """Ask something about schedules."""
         self._check_open()
-        return await method(self._cron, *args, **kwargs)
+        return await ask(self._cron)
 
     # -- what others do ----------------------------------------------------------------------
 
