@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 from psycopg import sql
 
 import cloaca
@@ -179,6 +180,27 @@ def test_odd_names_and_passwords_are_quoted(make: Make) -> None:
     with cloaca.DefaultRunner(tenant.connection_string) as runner:
         assert runner.list_runs() == []
     assert ask(tenant.connection_string, "SELECT current_user") == [(role,)]
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(role=st.text(min_size=1, max_size=20), password=st.text(max_size=20))
+def test_whatever_a_role_is_called_it_is_that_role_or_refused(
+    make: Make, role: str, password: str
+) -> None:
+    number = secrets.token_hex(6)
+    try:
+        cloaca.TenantConfig(f"fuzz_{number}", f"{role}{number}", password)
+    except ValueError:
+        return
+    tenant = make(f"fuzz_{number}", f"{role}{number}", password)
+
+    assert ask(tenant.connection_string, "SELECT current_user, current_schema()") == [
+        (f"{role}{number}", "public")
+    ]
+    with cloaca.DefaultRunner(tenant.connection_string) as runner:
+        assert runner.list_runs() == []
 
 
 def test_what_belongs_to_somebody_else_is_refused_and_left_alone(

@@ -76,7 +76,13 @@ def test_a_name_is_a_str(check: Callable[[object], str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("password", "error"), [(None, ConfigTypeError), (b"x", ConfigTypeError), ("x\0", ConfigError)]
+    ("password", "error"),
+    [
+        (None, ConfigTypeError),
+        (b"x", ConfigTypeError),
+        ("x\0", ConfigError),
+        ("\ud800", ConfigError),
+    ],
 )
 def test_a_password_is_a_str_without_nul(password: str, error: type[Exception]) -> None:
     with pytest.raises(error, match="password"):

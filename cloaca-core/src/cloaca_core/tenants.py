@@ -74,8 +74,8 @@ class TenantConfig:
         checked_tenant_name(self.schema_name)
         checked_role_name(self.username)
         refuse_other_types("password", self.password, str, "a str")
-        if "\0" in self.password:
-            raise ConfigError("password must not contain NUL", field="password")
+        if "\0" in self.password or any("\ud800" <= each <= "\udfff" for each in self.password):
+            raise ConfigError("password must not contain NUL or a lone surrogate", field="password")
 
     def __repr__(self) -> str:
         return (
