@@ -59,3 +59,18 @@ def test_who_waited_for_the_run_in_the_sleeping_process_hears_of_its_end(fleet: 
     sleeper.signal(signal.SIGCONT)
 
     assert sleeper.hear("result")[:2] == [run_id, "Completed"]
+
+
+def test_who_stood_still_for_less_than_its_lease_keeps_its_runs(fleet: Fleet) -> None:
+    sleeper, other = fleet.start(hold=["b"]), fleet.start()
+    run_id = sleeper.submit("chain")
+    sleeper.hear("holding")
+
+    sleeper.signal(signal.SIGSTOP)
+    assert other.result(other.submit("one"))[0] == "Completed"
+    sleeper.tell("release")
+    sleeper.signal(signal.SIGCONT)
+
+    assert sleeper.result(run_id) == ("Completed", {"trail": CHAIN})
+    assert fleet.query("SELECT epoch FROM cloaca_run WHERE id = ?", run_id) == [(1,)]
+    assert fleet.executions(run_id) == dict.fromkeys(CHAIN, 1)
