@@ -66,7 +66,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
             self.register(runner_id=name)
         # Without a beginning most stories end before there is a run to tell of.
         runs = [new_run("a"), new_run("b", tags='{"team":"x"}'), new_run("c", owner=None)]
-        self.submit(batch=Batch("r1", runs, [], [], {}))
+        self.submit(runner_id="r1", new_runs=runs)
 
     def teardown(self) -> None:
         self.loop.run(self.store.close())
@@ -75,11 +75,11 @@ class StoreAgainstModel(RuleBasedStateMachine):
     def same(self, expected: Coroutine[Any, Any, T], given: Coroutine[Any, Any, T]) -> None:
         assert self.loop.run(expected) == self.loop.run(given)
 
-    @rule(batch=st.builds(Batch, RUNNERS, NEW_RUNS, st.just([]), st.just([]), st.just({})))
-    def submit(self, batch: Batch) -> None:
+    @rule(runner_id=RUNNERS, new_runs=NEW_RUNS)
+    def submit(self, runner_id: str, new_runs: list[NewRun]) -> None:
         # A run id names one run for ever: what was sent first is what is sent again.
-        runs = [self.sent.setdefault(run.id, run) for run in batch.new_runs]
-        batch = batch._replace(new_runs=list(dict.fromkeys(runs)))
+        runs = [self.sent.setdefault(run.id, run) for run in new_runs]
+        batch = Batch(runner_id, list(dict.fromkeys(runs)), [], [], {})
         self.same(self.model.commit(batch), self.store.commit(batch))
 
     @rule(data=st.data(), count=st.integers(1, 4), again=st.booleans())
