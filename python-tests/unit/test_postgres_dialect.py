@@ -417,6 +417,29 @@ async def test_a_store_that_lost_every_session_goes_on(
     await store.close()
 
 
+@pytest.mark.parametrize(("breaks", "works"), [(1, True), (2, False)])
+async def test_a_read_whose_connection_broke_is_asked_again_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, breaks: int, works: bool
+) -> None:
+    assert isinstance(store, SqlStore)
+    pool = store._dialect._reads  # type: ignore[attr-defined]  # the dialect of this backend
+    run = pool.run
+    left = [StoreUnavailableError("gone")] * breaks
+
+    async def broken(steps: Any) -> Any:
+        if left:
+            raise left.pop()
+        return await run(steps)
+
+    monkeypatch.setattr(pool, "run", broken)
+
+    if works:
+        assert await store.get_run("nobody") is None
+    else:
+        with pytest.raises(StoreUnavailableError, match="gone"):
+            await store.get_run("nobody")
+
+
 # -- the clock -----------------------------------------------------------------------------------
 
 

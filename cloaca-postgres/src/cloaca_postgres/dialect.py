@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from importlib.resources import files
 from typing import Final, NamedTuple
 
+from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.queries import Row
@@ -84,7 +85,12 @@ class PostgresDialect:
         return answers[: len(steps)]
 
     async def read(self, steps: Sequence[Step]) -> list[list[Row]]:
-        return await self._timed(self._reads, steps)
+        try:
+            return await self._timed(self._reads, steps)
+        except StoreUnavailableError:
+            # Who only reads may ask again: a connection that broke is known by its use at the
+            # latest, and the next one is new.
+            return await self._timed(self._reads, steps)
 
     async def _timed(self, pool: Pool, steps: Sequence[Step]) -> list[list[Row]]:
         """Whoever beats or looks at the leases of others learns what the database's clock shows."""
