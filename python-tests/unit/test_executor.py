@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from model.bodies import Body
+from model.quiet import threads_end
 from model.runs import active_run, graph_of, job_of
 
 from cloaca_core._engine.executor import Executor
@@ -20,7 +21,7 @@ async def executor() -> AsyncIterator[Executor]:
     executor = Executor(1, 1, asyncio.get_running_loop())
     yield executor
     executor.close()
-    await asyncio.sleep(0.01)
+    await threads_end("cloaca-coroutines")
 
 
 async def sent(executor: Executor, *, is_async: bool) -> Body:

@@ -51,7 +51,7 @@ def test_the_database_is_named_though_the_administrators_was_not() -> None:
     "parameter",
     [
         "password=secret",
-        "passfile=/home/admin/.pgpass",
+        "passfile=admin.pgpass",
         "sslcert=admin.crt",
         "sslkey=admin.key",
         "options=-c%20role%3Dadmin",

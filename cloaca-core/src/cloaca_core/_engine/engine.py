@@ -12,7 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cloaca_core._engine.active_run import ActiveRun
 from cloaca_core._engine.admission import Admission, Request
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("cloaca.engine")
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 CLOSED = "the runner has been shut down"
