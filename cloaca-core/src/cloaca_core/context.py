@@ -22,6 +22,7 @@ from cloaca_core.json_values import (
     decode,
     encode,
     normalise,
+    normalise_items,
     normalise_key,
     path_of,
 )
@@ -208,11 +209,7 @@ def _normal_items(data: Mapping[str, Any], parameter: str) -> dict[str, JsonValu
         raise ContextTypeError(
             f"{parameter} must be a mapping with str keys, got {type(data).__name__}"
         )
-    items: dict[str, JsonValue] = {}
-    for key, value in data.items():
-        name = normalise_key(key)
-        items[name] = normalise(value, path_of(name))
-    return items
+    return normalise_items(data.items())
 
 
 def _object_of(text: str) -> dict[str, JsonValue]:

@@ -34,14 +34,12 @@ class _Run:
         """The id of the run."""
         return self._id
 
-    def _end(self) -> concurrent.futures.Future[Ended]:
-        """The end of the run; without a hop to the loop while it is still at hand."""
-        engine = self._host.engine
-        if (known := engine.recent.get(self._id)) is None:
-            return self._host.send(Engine.wait, self._id, current_work())
-        done: concurrent.futures.Future[Ended] = concurrent.futures.Future()
-        done.set_result(known)
-        return done
+    def _known_end(self) -> Ended | None:
+        """The end of the run while it is still at hand, which spares a hop to the loop."""
+        return self._host.engine.recent.get(self._id)
+
+    def _asked_end(self) -> concurrent.futures.Future[Ended]:
+        return self._host.send(Engine.wait, self._id, current_work())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Run) and other._id == self._id
@@ -74,15 +72,18 @@ class RunHandle(_Run):
 
         ``timeout`` in seconds ends only the wait, with ``PipelineTimeoutError``.
         """
-        refuse_blocking_call()
-        seconds = checked_timeout(timeout)
-        return PipelineResult(*wait_for(self._end(), seconds, (self._id,)))
+        return PipelineResult(*self._end(timeout))
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
+        self._end(timeout)
+
+    def _end(self, timeout: float | None) -> Ended:
         refuse_blocking_call()
         seconds = checked_timeout(timeout)
-        wait_for(self._end(), seconds, (self._id,))
+        if (known := self._known_end()) is not None:
+            return known
+        return wait_for(self._asked_end(), seconds, (self._id,))
 
     def tasks(self) -> dict[str, TaskResult]:
         """Where each task stands, by id, in definition order where the workflow is known."""
@@ -106,13 +107,17 @@ class AsyncRunHandle(_Run):
 
     async def result(self, timeout: float | None = None) -> PipelineResult:
         """Wait for the end and return the result; see ``RunHandle.result``."""
-        seconds = checked_timeout(timeout)
-        return PipelineResult(*await awaited(self._end(), seconds, (self._id,)))
+        return PipelineResult(*await self._end(timeout))
 
     async def wait(self, timeout: float | None = None) -> None:
         """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
+        await self._end(timeout)
+
+    async def _end(self, timeout: float | None) -> Ended:
         seconds = checked_timeout(timeout)
-        await awaited(self._end(), seconds, (self._id,))
+        if (known := self._known_end()) is not None:
+            return known
+        return await awaited(self._asked_end(), seconds, (self._id,))
 
     async def tasks(self) -> dict[str, TaskResult]:
         """Where each task stands, by id, in definition order where the workflow is known."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import reprlib
+from collections.abc import Iterable
 from typing import Any, Final, NoReturn, TypeAlias
 
 from cloaca_core.errors import ContextError, ContextTypeError, ContextValueError
@@ -69,6 +70,14 @@ def normalise(value: object, path: str = "") -> JsonValue:
         return _normal(value, 0)
     except _RefusedError as refused:
         raise refused.located(path) from None
+
+
+def normalise_items(items: Iterable[tuple[object, object]]) -> dict[str, JsonValue]:
+    """A normal object of these members; the name of a member begins the path of a refusal."""
+    try:
+        return _members(items, 0)
+    except _RefusedError as refused:
+        raise refused.located("") from None
 
 
 def normalise_key(key: object) -> str:
@@ -150,8 +159,10 @@ def _normal(value: object, depth: int) -> JsonValue:
 
 
 def _text(value: str) -> str:
-    _refuse_numpy(value)
-    text = str.__str__(value)  # a subclass may answer the checks below as it likes
+    text = value
+    if type(value) is not str:
+        _refuse_numpy(value)
+        text = str.__str__(value)  # a subclass may answer the checks below as it likes
     if "\0" in text:
         raise _RefusedError(ContextValueError, "text with a NUL character cannot be stored")
     if not text.isascii():
@@ -181,7 +192,8 @@ def _integer(value: int) -> int:
 
 
 def _number(value: float) -> float:
-    _refuse_numpy(value)
+    if type(value) is not float:
+        _refuse_numpy(value)
     number = float.__float__(value)
     if number - number != 0.0:
         raise _RefusedError(
@@ -206,8 +218,12 @@ def _array(value: list[Any] | tuple[Any, ...] | range, depth: int) -> list[JsonV
 
 def _object(value: dict[Any, Any], depth: int) -> dict[str, JsonValue]:
     _refuse_depth(depth)
+    return _members(value.items(), depth)
+
+
+def _members(items: Iterable[tuple[object, object]], depth: int) -> dict[str, JsonValue]:
     members: dict[str, JsonValue] = {}
-    for key, item in value.items():
+    for key, item in items:
         name = _key(key)
         try:
             members[name] = _normal(item, depth)
@@ -301,8 +317,7 @@ _METHODS: Final = {
 
 def _refuse_numpy(value: object) -> None:
     """numpy's float64 and str_ are a float and a str; its other types are neither."""
-    kind = type(value)
-    if kind is not str and kind is not float and _is_numpy(kind):
+    if _is_numpy(type(value)):
         raise _wrong_type(value)
 
 
