@@ -13,6 +13,7 @@ from collections.abc import Collection
 from model.memory_schedules import MemorySchedules
 
 from cloaca_core.errors import StoreDataError, StoreOpenError
+from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.records import (
     AttemptRow,
@@ -235,8 +236,9 @@ class MemoryStore(MemorySchedules):
 
     # -- wake-ups ----------------------------------------------------------------------------
 
-    async def wait_changed(self) -> None:
+    async def wait_changed(self) -> Change:
         await asyncio.Event().wait()
+        return Change.ANYTHING
 
     def set_contended(self, *, contended: bool) -> None:
         pass

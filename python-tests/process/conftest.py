@@ -9,6 +9,14 @@ import pytest
 from own_database import OwnDatabases
 
 from process.fleet import Fleet
+from process.postgres_server import Server, server
+
+
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[Server]:
+    """A PostgreSQL server that tests may take away from those who use it."""
+    with server() as found:
+        yield found
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,26 +11,19 @@ import pytest
 from own_database import PostgresSchemas
 
 from process.fleet import Fleet, Worker
-from process.postgres_server import Server, server
+from process.postgres_server import Server
 from process.proxy import Proxy, proxy
 
 pytestmark = pytest.mark.backend("postgres", reason="a server can go away, a file cannot")
 
 CHAIN = ["a", "b", "c", "d"]
 ONCE = dict.fromkeys(CHAIN, 1)
-SHORT = 0.6
 RUNS = 200
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[Server]:
-    with server() as found:
-        yield found
 
 
 @pytest.fixture
 def fleet(own_server: Server, tmp_path: Path) -> Iterator[Fleet]:
-    """Workers on a server that belongs to this file."""
+    """Workers on a server that may go away."""
     schemas = PostgresSchemas(own_server.url)
     fleet = Fleet(schemas, schemas.new(), tmp_path)
     yield fleet
@@ -76,23 +68,6 @@ def test_a_run_goes_on_when_the_server_is_back(own_server: Server, fleet: Fleet)
 
     assert worker.result(run_id) == ("Completed", {"trail": CHAIN})
     assert fleet.executions(run_id) == ONCE
-
-
-def test_nobody_takes_what_is_alive_because_the_database_was_away(
-    own_server: Server, fleet: Fleet
-) -> None:
-    one, first = held(fleet, lease_seconds=SHORT)
-    other, second = held(fleet, lease_seconds=SHORT)
-
-    own_server.go_down()
-    time.sleep(4 * SHORT)  # the outage itself: both leases end in it
-    own_server.come_back()
-    one.tell("release")
-    other.tell("release")
-
-    assert one.result(first) == other.result(second) == ("Completed", {"trail": CHAIN})
-    assert fleet.query("SELECT DISTINCT epoch, recoveries FROM cloaca_run") == [(1, 0)]
-    assert fleet.executions(first) == fleet.executions(second) == ONCE
 
 
 def test_restarts_under_load_lose_nothing_and_repeat_nothing(

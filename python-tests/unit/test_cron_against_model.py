@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
+from pathlib import Path
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import TZPATH, ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import example, given, settings, strategies as st
@@ -21,7 +22,17 @@ from cloaca_core.schedules.instants import SECOND, from_datetime, to_datetime
 from cloaca_core.schedules.zones import spans_from
 
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
-ZONES = sorted(set(available_timezones()) - {"localtime", "Factory"})
+
+
+def stored(zone: str) -> bytes | str:
+    """What the system has about a zone; its name where that is not in a file."""
+    paths = (Path(folder) / zone for folder in TZPATH)
+    return next((path.read_bytes() for path in paths if path.is_file()), zone)
+
+
+NAMES = sorted(set(available_timezones()) - {"localtime", "Factory"}, reverse=True)
+ZONES = sorted({stored(name): name for name in NAMES}.values())
+"""A zone of many names is looked at once."""
 AREAS = sorted({zone.partition("/")[0] if "/" in zone else "" for zone in ZONES})
 
 TELLING = [

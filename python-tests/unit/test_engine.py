@@ -15,13 +15,15 @@ from model.quiet import quiet, threads_end
 from cloaca_core._engine.admission import Request
 from cloaca_core._engine.attempt import CURRENT_WORK
 from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.lease import IDLE
 from cloaca_core._engine.waiters import Ended
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.context import Context
 from cloaca_core.errors import ConfigError, StoreDataError, StoreUnavailableError
 from cloaca_core.registry import Registry
-from cloaca_core.store.records import AttemptRow, Batch, Committed, RunRow
+from cloaca_core.store.changes import Change
+from cloaca_core.store.records import AttemptRow, Batch, Committed, RunnerRow, RunRow
 from cloaca_core.task import task
 from cloaca_core.testing.rows import attempt, new_run, run_end, runner, submit
 
@@ -37,6 +39,9 @@ class Store(MemoryStore):
         self.refused: str | None = None
         self.afterwards: dict[str, list[Callable[[], Awaitable[object]]]] = {}
         self.changed = asyncio.Event()
+        self.change = Change.ANYTHING
+        self.idle = asyncio.Event()
+        self.asked: list[str] = []
         self.answers = asyncio.Event()
         self.answers.set()
 
@@ -85,9 +90,28 @@ class Store(MemoryStore):
         await self.answers.wait()
         await super().unregister(runner_id)
 
-    async def wait_changed(self) -> None:
+    async def wait_changed(self) -> Change:
         await self.changed.wait()
         self.changed.clear()
+        return self.change
+
+    async def beat(self, runner_id: str, lease_until: int) -> bool:
+        beaten = await super().beat(runner_id, lease_until)
+        if lease_until == IDLE:
+            self.idle.set()
+        return beaten
+
+    async def has_claimable(self, workflows: Collection[str]) -> bool:
+        self.asked.append("has_claimable")
+        return await super().has_claimable(workflows)
+
+    async def runners(self) -> list[RunnerRow]:
+        self.asked.append("runners")
+        return await super().runners()
+
+    async def next_due(self, workflows: Collection[str]) -> int | None:
+        self.asked.append("next_due")
+        return await super().next_due(workflows)
 
 
 class Scene:
@@ -155,6 +179,29 @@ async def test_a_store_without_an_outbox_refuses_the_connections_of_others(scene
 
     assert refusal.value.field == "connection"
     assert scene.store.runs == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "questions"),
+    [
+        (Change.RUNS, ["has_claimable"]),
+        (Change.ANYTHING, ["has_claimable", "next_due", "runners"]),
+    ],
+)
+async def test_an_idle_runner_asks_no_more_than_what_may_have_changed(
+    scene: Scene, change: Change, questions: list[str]
+) -> None:
+    scene.define(nothing)
+    await scene.open(lease_seconds=0.5)
+    await scene.store.idle.wait()
+    await quiet()
+    scene.store.asked.clear()
+    scene.store.change = change
+
+    scene.store.changed.set()
+    await quiet()
+
+    assert sorted(scene.store.asked) == questions
 
 
 class TestClaims:

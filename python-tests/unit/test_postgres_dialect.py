@@ -33,8 +33,6 @@ from cloaca_core.testing.rows import (
     submit,
 )
 from cloaca_postgres import BACKEND
-from cloaca_postgres.clock import DatabaseClock
-from cloaca_postgres.connecting import Connector
 from cloaca_postgres.dialect import PostgresDialect
 from cloaca_postgres.opening import open_dialect
 from cloaca_postgres.url import parse
@@ -370,26 +368,6 @@ async def test_what_is_written_is_durable_and_in_the_schema_whatever_the_url_s_o
 
     assert answers == [[("on",)], [(f"{postgres_schema}, pg_temp",)]]
     await dialect.close()
-
-
-async def test_a_session_that_is_not_in_its_schema_is_not_used(postgres_server: str) -> None:
-    connector = Connector(parse(postgres_server), "no_such_schema", SOON, DatabaseClock())
-
-    with pytest.raises(StoreUnavailableError, match="not in schema 'no_such_schema'"):
-        await connector.connect_writer()
-
-
-@pytest.mark.usefixtures("store")
-@pytest.mark.parametrize("pooler", ["", "&pooler=true"])
-async def test_a_session_whose_transactions_see_too_little_is_not_used(
-    postgres_url: str, postgres_schema: str, pooler: str
-) -> None:
-    """Whoever administers the database may have changed that since the store was opened."""
-    options = "options=-cdefault_transaction_isolation%3Dserializable"
-    target = parse(f"{postgres_url}&{options}{pooler}")
-
-    with pytest.raises(StoreUnavailableError, match="isolation is 'serializable'"):
-        await Connector(target, postgres_schema, SOON, DatabaseClock()).connect_writer()
 
 
 async def test_a_store_that_lost_every_session_goes_on(

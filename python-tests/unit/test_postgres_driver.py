@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
@@ -205,44 +203,3 @@ async def test_closing_twice_is_harmless(session: Session) -> None:
 
     with pytest.raises(StoreError):
         await session.run([ONE], SOON)
-
-
-# -- dialing -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def silent_port() -> Iterator[int]:
-    """A port where connections are taken and never answered."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-
-
-async def test_a_silent_host_is_given_up_after_the_timeout(silent_port: int) -> None:
-    target = parse(f"postgresql://me:hunter2@127.0.0.1:{silent_port}/work")
-
-    with pytest.raises(StoreUnavailableError, match=r"no connection within 0\.2 seconds") as caught:
-        await dial(target, 0.2)
-
-    assert "hunter2" not in str(caught.value)
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1:1", "nowhere.invalid"])
-async def test_a_host_that_refuses_or_does_not_exist_is_told_with_its_reason(host: str) -> None:
-    with pytest.raises(StoreUnavailableError, match="work on ") as caught:
-        await dial(parse(f"postgresql://me:hunter2@{host}/work"), SOON)
-
-    assert "hunter2" not in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-async def test_dialing_uses_no_thread_that_would_keep_the_process_alive(silent_port: int) -> None:
-    before = set(threading.enumerate())
-    dialing = asyncio.create_task(dial(parse(f"postgresql://127.0.0.1:{silent_port}/w"), SOON))
-    await asyncio.sleep(0)
-
-    started = set(threading.enumerate()) - before
-    dialing.cancel()
-
-    assert [thread.daemon for thread in started] == [True]
-    with pytest.raises(asyncio.CancelledError):
-        await dialing

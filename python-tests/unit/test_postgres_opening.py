@@ -20,7 +20,6 @@ from cloaca_core.store.migrate import load_migrations
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.testing.rows import new_run, runner, schedule, stored, submit
 from cloaca_postgres import BACKEND
-from cloaca_postgres.migrator import split_statements
 from cloaca_postgres.opening import _refuse_unfit
 
 Query: TypeAlias = Callable[..., list[tuple[object, ...]]]
@@ -243,18 +242,6 @@ def test_a_runner_with_a_schema_works_in_it_and_says_what_it_could_not_set_up(
 
     with pytest.raises(ValueError, match="Schema name must not be one of PostgreSQL's own"):
         cloaca.DefaultRunner.with_schema(postgres_server, "pg_mine")
-
-
-# -- migrations as text --------------------------------------------------------------------------
-
-
-def test_a_script_is_cut_where_a_line_ends_a_statement() -> None:
-    script = "-- a; b\nCREATE a (\n  x\n);\n\nSELECT '10%';  -- why;\n-- the end;\n"
-
-    assert [" ".join(text.split()) for text in split_statements(script)] == [
-        "-- a; b CREATE a ( x );",
-        "SELECT '10%%'; -- why;",
-    ]
 
 
 def test_a_database_of_the_first_schema_is_migrated_with_its_live_runs(

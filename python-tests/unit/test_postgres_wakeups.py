@@ -12,15 +12,24 @@ import pytest
 import pytest_asyncio
 from psycopg import sql
 
+from cloaca_core.store.changes import Change
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.queries import Row, Statement
+from cloaca_core.store.sql_store import SqlStore
 from cloaca_core.testing.rows import new_run, record, run_end, runner, submit
 from cloaca_postgres import BACKEND, wakeups
+from cloaca_postgres.dialect import PostgresDialect
+from cloaca_postgres.driver import Session
 from cloaca_postgres.pool import Pool
-from cloaca_postgres.wakeups import News, Poller
+from cloaca_postgres.wakeups import Listener, News, Poller
 
 SOON = 60.0
+
+
+async def heard(store: Store) -> Change:
+    """What others changed next."""
+    return await asyncio.wait_for(store.wait_changed(), SOON)
 
 
 @pytest_asyncio.fixture
@@ -208,18 +217,73 @@ async def test_what_nobody_has_told_is_noticed_all_the_same(
     """Who wrote it may have died before telling."""
     monkeypatch.setattr(wakeups, "WATCHDOG_S", 0.05)
     store = await BACKEND.open(postgres_url, StoreOptions())
-    for _ in range(2):  # that it listens, and that it looked for the first time
-        await asyncio.wait_for(store.wait_changed(), SOON)
-    waiting = asyncio.create_task(store.wait_changed())
+    assert await heard(store) is Change.ANYTHING  # it listens
 
+    insert_untold(postgres_server, postgres_schema)
+
+    assert await heard(store) is Change.RUNS
+    await store.close()
+
+
+async def test_where_nothing_was_written_nothing_is_noticed(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look knows how much there was before."""
+    monkeypatch.setattr(wakeups, "WATCHDOG_S", 0.01)
+    looked, asked = asyncio.Event(), 0
+    run = Session.run
+
+    async def counted(self: Session, steps: Sequence[Step], deadline: float) -> list[list[Row]]:
+        nonlocal asked
+        answers = await run(self, steps, deadline)
+        asked += steps[-1].statement.name == "runs_written"
+        if asked == 3:  # with the one that listens
+            looked.set()
+        return answers
+
+    monkeypatch.setattr(Session, "run", counted)
+    store = await BACKEND.open(postgres_url, StoreOptions())
+    await heard(store)
+    next_one = asyncio.create_task(store.wait_changed())
+    await asyncio.wait_for(looked.wait(), SOON)
+    await asyncio.sleep(0)
+
+    assert not next_one.done()
+    await store.close()
+    await next_one
+
+
+async def test_one_message_among_what_was_noticed_is_about_anything(
+    postgres_url: str,
+    other: Store,
+    postgres_server: str,
+    postgres_schema: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wakeups, "WATCHDOG_S", 0.05)
+    store = await BACKEND.open(postgres_url, StoreOptions())
+    await heard(store)
+    assert isinstance(store, SqlStore)
+    listening = cast("PostgresDialect", store._dialect)._wakeups
+    assert isinstance(listening, Listener)
+    await other.register(runner("r1"))
+    await asyncio.wait_for(listening._changed.wait(), SOON)  # the message; nobody has been told
+
+    listening._report(Change.RUNS)
+
+    assert await heard(store) is Change.ANYTHING
+    insert_untold(postgres_server, postgres_schema)
+    assert await heard(store) is Change.RUNS
+    await store.close()
+
+
+def insert_untold(server: str, schema: str) -> None:
+    """A run whose writer died before it told anybody."""
     insert = "INSERT INTO {} (id, workflow, version, status, epoch, created_at, tags, input)"
     values = "VALUES ('a', 'w', 'v', 'Pending', 0, 1, '{{}}', '{{}}')"
-    table = sql.Identifier(postgres_schema, "cloaca_run")
-    with psycopg.connect(postgres_server) as connection:
+    table = sql.Identifier(schema, "cloaca_run")
+    with psycopg.connect(server) as connection:
         connection.execute(sql.SQL(f"{insert} {values}").format(table))
-
-    await asyncio.wait_for(waiting, SOON)
-    await store.close()
 
 
 @pytest.mark.asyncio

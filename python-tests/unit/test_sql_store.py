@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import pytest
 
+from cloaca_core.store.changes import Change
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
 from cloaca_core.store.records import Batch
@@ -45,8 +46,8 @@ class RecordingDialect:
     async def now(self) -> int:
         return 8
 
-    async def wait_changed(self) -> None:
-        pass
+    async def wait_changed(self) -> Change:
+        return Change.RUNS
 
     def set_contended(self, *, contended: bool) -> None:
         pass

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 
 from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.store.changes import Change
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.queries import Row
@@ -113,8 +114,8 @@ class PostgresDialect:
         (((now,),),) = await self._reads.run([step(STATEMENTS.clock)])
         return int(now)
 
-    async def wait_changed(self) -> None:
-        await self._wakeups.wait()
+    async def wait_changed(self) -> Change:
+        return await self._wakeups.wait()
 
     def set_contended(self, *, contended: bool) -> None:
         self._wakeups.set_contended(contended=contended)

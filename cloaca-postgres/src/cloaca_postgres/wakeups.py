@@ -5,7 +5,7 @@ gathered: to notify makes a commit slower, and all of a database's wait for one 
 runners do is rare, and some of it must not be missed (nobody else looks after a lease that nobody
 knows of), so that is told within its transaction. Who listens and loses its connection takes that
 for a change, as it cannot know what it has missed; a look at how much was written, now and then,
-stands in for what was never told.
+stands in for what was never told: runs, as only those are told of after their commit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from hashlib import blake2b
 from typing import Final, Protocol
 
 from cloaca_core.errors import StoreError
+from cloaca_core.store.changes import Change
 from cloaca_core.store.dialect import Step
+from cloaca_core.store.queries import Row
 from cloaca_postgres.driver import Session
 from cloaca_postgres.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, Pool
 from cloaca_postgres.statements import STATEMENTS, naming, step
@@ -31,7 +33,9 @@ APART_S: Final = 0.01
 APART_ALONE_S: Final = 0.5
 """The same while no other runner is there: who only looks on does not mind."""
 WATCHDOG_S: Final = 30.0
-"""With what a change on a server that others use leads to, a tenth of a statement per second."""
+"""With what a change leads to, and with the beat that ends a lease before it, still less than a
+tenth of a statement per second.
+"""
 APART_POLLING_S: Final = 0.1
 LAST_DELAY_S: Final = 1.0
 _GROWTH: Final = 1.5
@@ -46,7 +50,7 @@ _OF_SCHEDULES: Final = frozenset(("put_schedule", "retime_schedule"))
 class Wakeups(Protocol):
     """What the dialect needs of either kind."""
 
-    async def wait(self) -> None:
+    async def wait(self) -> Change:
         """Return when others may have changed something, or after ``close``."""
 
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
@@ -108,18 +112,21 @@ class Listener:
         self._connect = connect
         self._listen_step = naming("listen", "LISTEN {}", channel_of(schema))
         self._news = News(schema)
-        self._written: int | None = None
+        self._written = 0
         self._apart = APART_S
         self._pause = FIRST_PAUSE_S
         self._changed = asyncio.Event()
+        self._change = Change.RUNS
         self._to_tell = asyncio.Event()
         self._closed = False
         self._task = asyncio.create_task(self._keep_listening(), name="cloaca-listener")
 
-    async def wait(self) -> None:
+    async def wait(self) -> Change:
         await self._changed.wait()
         if not self._closed:
             self._changed.clear()
+        change, self._change = self._change, Change.RUNS
+        return change
 
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
         return self._news.within(steps)
@@ -161,12 +168,18 @@ class Listener:
     async def _listen(self, session: Session) -> None:
         session.notified = self._hear
         session.lost = self._to_tell.set  # wakes ``_tell``, which finds it closed
-        await session.run([self._listen_step], _DEADLINE_S)
-        self._changed.set()
+        answers = await session.run([self._listen_step, _WRITTEN], _DEADLINE_S)
+        self._written = _number(answers)  # whoever looks from now on sees what that counts
+        self._report(Change.ANYTHING)
 
     def _hear(self, sender: str) -> None:
         if sender != self._news.sender:
-            self._changed.set()
+            self._report(Change.ANYTHING)
+
+    def _report(self, change: Change) -> None:
+        if change is Change.ANYTHING:
+            self._change = change
+        self._changed.set()
 
     async def _tell(self, session: Session) -> None:
         """Announce what has gathered; now and then, however much that is, look whether the session
@@ -197,10 +210,10 @@ class Listener:
         await session.run([self._news.message], _DEADLINE_S)
 
     async def _catch_up(self, session: Session) -> None:
-        (((written,),),) = await session.run([_WRITTEN], _DEADLINE_S)
+        written = _number(await session.run([_WRITTEN], _DEADLINE_S))
         if written != self._written:
             self._written = written
-            self._changed.set()
+            self._report(Change.RUNS)
 
 
 class Poller:
@@ -224,11 +237,12 @@ class Poller:
         self._delay = first_delay
         self._task = asyncio.create_task(self._tell(), name="cloaca-teller")
 
-    async def wait(self) -> None:
+    async def wait(self) -> Change:
         while not self._closed.is_set():
             await self._rest()
             if self._closed.is_set() or await self._has_changed():
-                return
+                break
+        return Change.ANYTHING
 
     async def _rest(self) -> None:
         if await _within(self._delay, self._stirred):
@@ -273,6 +287,12 @@ class Poller:
 def channel_of(schema: str) -> str:
     """A hash: the name of a channel may not be longer than that of a schema."""
     return f"cloaca_{blake2b(schema.encode(), digest_size=8).hexdigest()}"
+
+
+def _number(answers: Sequence[Sequence[Row]]) -> int:
+    """The one value of the last step's one row."""
+    ((number,),) = answers[-1]
+    return int(number)
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Sequence
 from importlib.resources import files
 
+from cloaca_core.store.changes import Change
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
 from cloaca_sqlite.changes import ChangeWatch
@@ -68,8 +69,9 @@ class SqliteDialect:
         """The machine's clock, which all who share a file have in common."""
         return time.time_ns() // 1000
 
-    async def wait_changed(self) -> None:
+    async def wait_changed(self) -> Change:
         await self._watch.wait()
+        return Change.ANYTHING  # of a file it is known that it changed, not where
 
     def set_contended(self, *, contended: bool) -> None:
         self._writer.set_contended(contended=contended)

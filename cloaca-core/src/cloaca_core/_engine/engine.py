@@ -33,6 +33,7 @@ from cloaca_core.errors import (
     RunNotFoundError,
     StoreError,
 )
+from cloaca_core.store.changes import Change
 from cloaca_core.store.records import AttemptRow, NewRun, RunEnd, RunFilter, RunRow
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Engine:
         self._ids = ids
         self._waiters = Waiters()
         self._closing = False
-        self._news = False
+        self._news: Change | None = None
         self._hurried = asyncio.Event()
         self._executor = Executor(*slots, loop)
         self._conductor = Conductor(config, self._executor, self._ended, self._place_free)
@@ -353,13 +354,15 @@ class Engine:
 
     async def _notice_changes(self) -> None:
         """Another process has changed the database: look at everything that may have come."""
-        if not self._news:
-            await self._store.wait_changed()
-        self._news = True  # until all have heard of it: the next change may be long in coming
-        self._look_for_work()
-        self._takeover.look()
+        if self._news is None:
+            self._news = await self._store.wait_changed()
+        # It stays until all have heard of it: the next change may be long in coming.
+        self._admission.look()
+        if self._news is Change.ANYTHING:
+            self._schedules.look()
+            self._takeover.look()
         await self._hear_of_ends()
-        self._news = False
+        self._news = None
 
     def _look_for_work(self) -> None:
         self._admission.look()

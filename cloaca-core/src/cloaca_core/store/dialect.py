@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
+from cloaca_core.store.changes import Change
 from cloaca_core.store.queries import Row, Statement
 
 
@@ -62,7 +63,7 @@ class Dialect(Protocol):
     async def now(self) -> int:
         """See ``Store.now``."""
 
-    async def wait_changed(self) -> None:
+    async def wait_changed(self) -> Change:
         """See ``Store.wait_changed``."""
 
     def set_contended(self, *, contended: bool) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.records import (
     AttemptRow,
@@ -198,10 +199,11 @@ class Store(Protocol):
 
     # -- wake-ups ----------------------------------------------------------------------------
 
-    async def wait_changed(self) -> None:
-        """Return when another runner or process may have changed the database.
+    async def wait_changed(self) -> Change:
+        """Return when another runner or process may have changed the database, and what.
 
         May return for no reason, and costs an idle database no statement that touches a table.
+        Who cannot tell what it was says ``ANYTHING``.
         Where it can only look it misses no change for longer than a second, or than
         ``StoreOptions.poll_interval`` if that is longer. Where it is told of changes, it misses
         none that runners make to themselves (a lease taken, runs given back); of others for half a

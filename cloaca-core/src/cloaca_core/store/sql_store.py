@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from cloaca_core.errors import StoreOpenError
+from cloaca_core.store.changes import Change
 from cloaca_core.store.dialect import Dialect, Step
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.queries import Row, Statement, load_statements
@@ -345,8 +346,8 @@ class SqlStore:
 
     # -- wake-ups ----------------------------------------------------------------------------
 
-    async def wait_changed(self) -> None:
-        await self._dialect.wait_changed()
+    async def wait_changed(self) -> Change:
+        return await self._dialect.wait_changed()
 
     def set_contended(self, *, contended: bool) -> None:
         self._dialect.set_contended(contended=contended)
