@@ -6,7 +6,8 @@ or another ``StoreError`` (final); after a raise the transaction either happened
 at all, and every write may be sent again.
 
 Ownership: a run belongs to the runner in its ``owner`` column under its ``epoch``, which grows by
-one each time the owner changes. A run without an owner that has not ended is *claimable*.
+one each time the owner changes. A run without an owner that has not ended is *claimable*, unless
+it waits *behind* another run of its schedule.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class Store(Protocol):
         Attempts and ends: recorded only for runs that the runner owns under the epoch of
         ``fences``, which are locked first and answered in ``current``. An attempt row replaces an
         earlier row of the same attempt unless that one is final (P2); an end changes nothing on
-        a run that has ended. A concurrent claim or takeover of the same run waits or is seen.
+        a run that has ended, and lets start what waits behind that run. A concurrent claim or
+        takeover of the same run waits or is seen.
 
         Firings and their ticks: written only if the schedule is enabled and still in the generation
         that they were decided in; it is locked first. A tick that is there already stays; the run
@@ -188,6 +190,11 @@ class Store(Protocol):
     ) -> list[ScheduleRow]:
         """Up to ``limit`` enabled schedules of these workflows that are due at ``now``, those that
         have been for longest first. Concurrent callers get the same ones: ``commit`` decides.
+        """
+
+    async def list_under_way(self, schedule_ids: Collection[str]) -> dict[str, list[str]]:
+        """Ids of the runs of each of these schedules that have not ended, in the order of their
+        ticks; a schedule without such runs is left out.
         """
 
     async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:

@@ -151,14 +151,14 @@ WHERE id = :runner_id AND fenced = 1
 -- name: get_run
 -- One run with its payloads.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at
+    final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run WHERE id = :id;
 
 
 -- name: list_runs
 -- The newest runs, without payloads. A "before" past every id means from the newest on.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run WHERE id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -166,7 +166,7 @@ ORDER BY id DESC LIMIT :limit;
 -- name: list_runs_of_status
 -- The newest runs in one state.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run WHERE status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -174,7 +174,7 @@ ORDER BY id DESC LIMIT :limit;
 -- name: list_runs_of_workflow
 -- The newest runs of one workflow, in one state or (status NULL) any.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run
 WHERE workflow = :workflow AND id < :before
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -195,9 +195,9 @@ ON CONFLICT DO NOTHING;
 -- name: insert_tick_run
 -- Add the run of a tick that is ours. It belongs to nobody yet.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, epoch, status
+    id, workflow, version, input, tags, created_at, epoch, status, schedule_id
 )
-SELECT :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending'
+SELECT :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending', :schedule_id
 WHERE EXISTS (
     SELECT 1 FROM cloaca_tick
     WHERE schedule_id = :schedule_id AND tick = :tick AND run_id = :run_id

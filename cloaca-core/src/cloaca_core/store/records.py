@@ -39,7 +39,9 @@ class NewRun(NamedTuple):
 
 
 class RunRow(NamedTuple):
-    """A run as it stands in the table."""
+    """A run as it stands in the table. ``schedule_id`` says which schedule has made it, if one
+    has.
+    """
 
     id: str
     workflow: str
@@ -56,6 +58,7 @@ class RunRow(NamedTuple):
     created_at: int
     started_at: int | None
     ended_at: int | None
+    schedule_id: str | None = None
 
 
 class AttemptRow(NamedTuple):
@@ -85,7 +88,9 @@ class AttemptRow(NamedTuple):
 
 
 class RunEnd(NamedTuple):
-    """The last write of a run: its final state, made under ``epoch``."""
+    """The last write of a run: its final state, made under ``epoch``. ``schedule_id`` is that of
+    its row: another run may wait for the end of one that a schedule has made.
+    """
 
     id: str
     epoch: int
@@ -93,6 +98,7 @@ class RunEnd(NamedTuple):
     final_context: str
     error_message: str | None
     ended_at: int
+    schedule_id: str | None = None
 
 
 class ScheduleRow(NamedTuple):

@@ -44,6 +44,7 @@ class _Queries(NamedTuple):
     fence_runs: Statement
     record_attempt: Statement
     end_run: Statement
+    start_next: Statement
     claim: Statement
     has_claimable: Statement
     load_attempts: Statement
@@ -77,6 +78,7 @@ class _Queries(NamedTuple):
     delete_schedule: Statement
     next_due: Statement
     due_schedules: Statement
+    list_under_way: Statement
     list_ticks: Statement
     count_ticks: Statement
 
@@ -118,13 +120,26 @@ class SqlStore:
 
     def _commit_steps(self, batch: Batch) -> dict[str, Step]:
         """The statements of a batch in their order; those without rows are left out."""
-        return self._firing_steps(batch) | self._new_run_steps(batch) | self._record_steps(batch)
+        scheduled = [end for end in batch.ends if end.schedule_id is not None]
+        return (
+            self._lock_steps(batch, scheduled)
+            | self._firing_steps(batch)
+            | self._new_run_steps(batch)
+            | self._record_steps(batch)
+            | self._succession_steps(scheduled)
+        )
+
+    def _lock_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
+        """Whoever puts a run behind another one, and whoever ends that one, come one by one."""
+        if not batch.firings and not scheduled:
+            return {}
+        lock = self._queries.lock_schedules
+        ids = {firing.schedule_id for firing in batch.firings}
+        ids |= {end.schedule_id for end in scheduled if end.schedule_id is not None}
+        return {"schedules": Step(lock, lock.bind(ids=self._dialect.array(sorted(ids))))}
 
     def _firing_steps(self, batch: Batch) -> dict[str, Step]:
         q, steps, firings, ticks = self._queries, dict[str, Step](), batch.firings, batch.ticks
-        if firings:
-            ids = self._dialect.array([firing.schedule_id for firing in firings])
-            steps["schedules"] = Step(q.lock_schedules, q.lock_schedules.bind(ids=ids))
         if ticks:
             steps["ticks"] = Step(q.insert_tick, rows=list(map(self._tick_row, ticks)))
             steps["tick_runs"] = Step(q.insert_tick_run, rows=list(map(self._tick_run_row, ticks)))
@@ -164,6 +179,13 @@ class SqlStore:
             rows = [row((*item, runner, fences[item.id])) for item in batch.ends]
             steps["ends"] = Step(q.end_run, rows=rows)
         return steps
+
+    def _succession_steps(self, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
+        if not scheduled:
+            return {}
+        start_next = self._queries.start_next
+        ids = self._dialect.array([end.id for end in scheduled])
+        return {"next": Step(start_next, start_next.bind(ids=ids))}
 
     # -- claim -------------------------------------------------------------------------------
 
@@ -332,6 +354,15 @@ class SqlStore:
             limit=limit,
         )
         return list(map(_schedule, rows))
+
+    async def list_under_way(self, schedule_ids: Collection[str]) -> dict[str, list[str]]:
+        wanted = self._dialect.array(schedule_ids)
+        found: dict[str, list[str]] = {}
+        for schedule_id, run_id in await self._read(
+            self._queries.list_under_way, schedule_ids=wanted
+        ):
+            found.setdefault(schedule_id, []).append(run_id)
+        return found
 
     async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:
         rows = await self._read(
