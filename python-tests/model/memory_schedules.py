@@ -14,6 +14,7 @@ from cloaca_core.store.records import (
     ScheduleRow,
     TickRow,
 )
+from cloaca_core.store.states import RunStatus
 
 
 def _wall_clock() -> int:
@@ -29,6 +30,7 @@ class MemorySchedules:
         self.ticks: dict[tuple[str, int], TickRow] = {}
         self.lost: dict[tuple[str, int], Firing] = {}
         self.runs: dict[str, RunRow] = {}
+        self.behind: dict[str, str] = {}
 
     def decide(self, batch: Batch) -> list[NewTick]:
         """Write decisions as far as they are about what is there; the ticks that have runs."""
@@ -51,7 +53,31 @@ class MemorySchedules:
 
     def _is_fired(self, tick: NewTick) -> bool:
         row = self.ticks.get((tick.schedule_id, tick.tick))
-        return row is not None and row.run_id == tick.run_id
+        return row is not None and row.run_id is not None and row.run_id == tick.run_id
+
+    def cancel(self, batch: Batch) -> None:
+        """End the runs that make way for those of ticks that are there."""
+        for each in batch.cancellations:
+            run, tick = self.runs.get(each.id), self.ticks.get((each.schedule_id, each.tick))
+            if run is None or run.ended_at is not None:
+                continue
+            if tick is not None and tick.run_id == each.tick_run:
+                self.behind.pop(run.id, None)
+                self.runs[run.id] = run._replace(
+                    status=RunStatus.CANCELLED,
+                    final_context=run.input,
+                    error_message=each.error_message,
+                    ended_at=each.ended_at,
+                    owner=None,
+                    epoch=run.epoch + 1,
+                )
+
+    def start_next(self) -> None:
+        """Let go of what waits behind a run that is not under way."""
+        for waiting, before in list(self.behind.items()):
+            run = self.runs.get(before)
+            if run is None or run.ended_at is not None:
+                del self.behind[waiting]
 
     def _advance(self, each: Firing) -> None:
         row = self.schedules[each.schedule_id]
@@ -143,8 +169,10 @@ class MemorySchedules:
         return sorted(rows, key=lambda row: -row.tick)[offset : offset + limit]
 
     async def count_ticks(self, since: int) -> tuple[int, int]:
-        fired = [row for row in self.ticks.values() if row.created_at >= since and row.run_id]
-        return len(fired), sum(each.lost for each in self.lost.values() if each.decided_at >= since)
+        decided = [row for row in self.ticks.values() if row.created_at >= since]
+        fired = [row for row in decided if row.run_id is not None]
+        lost = sum(each.lost for each in self.lost.values() if each.decided_at >= since)
+        return len(fired), len(decided) - len(fired) + lost
 
 
 def _ticks(row: ScheduleRow) -> tuple[object, ...]:
@@ -153,6 +181,7 @@ def _ticks(row: ScheduleRow) -> tuple[object, ...]:
 
 def run_of(tick: NewTick) -> NewRun:
     """The run of a tick, which nobody owns."""
+    assert tick.run_id is not None
     return NewRun(
         id=tick.run_id,
         workflow=tick.workflow,

@@ -48,7 +48,10 @@ class MemoryStore(MemorySchedules):
     async def commit(self, batch: Batch) -> Committed:
         _refuse_unstorable(batch)
         for tick in self.decide(batch):
-            self._insert(run_of(tick), tick.schedule_id)
+            run = run_of(tick)
+            if run.id not in self.runs and tick.behind is not None:
+                self.behind[run.id] = tick.behind
+            self._insert(run, tick.schedule_id)
         existing = {}
         for run in batch.new_runs:
             holder = self._insert(run)
@@ -67,6 +70,8 @@ class MemoryStore(MemorySchedules):
                     error_message=end.error_message,
                     ended_at=end.ended_at,
                 )
+        self.cancel(batch)
+        self.start_next()
         owned = {
             run.id
             for run in batch.new_runs
@@ -127,7 +132,7 @@ class MemoryStore(MemorySchedules):
         waiting = [
             run
             for _, run in sorted(self.runs.items())
-            if run.owner is None and run.ended_at is None and run.workflow in workflows
+            if self._is_claimable(run) and run.workflow in workflows
         ]
         claimed = [
             run._replace(
@@ -143,9 +148,11 @@ class MemoryStore(MemorySchedules):
 
     async def has_claimable(self, workflows: Collection[str]) -> bool:
         return any(
-            run.owner is None and run.ended_at is None and run.workflow in workflows
-            for run in self.runs.values()
+            self._is_claimable(run) and run.workflow in workflows for run in self.runs.values()
         )
+
+    def _is_claimable(self, run: RunRow) -> bool:
+        return run.owner is None and run.ended_at is None and run.id not in self.behind
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         return [row for key, row in sorted(self.attempts.items()) if key[0] in run_ids]

@@ -83,6 +83,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_schedules": {"enabled_only": 1, "limit": LIMIT, "offset": 0},
     "list_ticks": {"schedule_id": "s", "limit": LIMIT, "offset": 0},
     "count_ticks": {"since": FINISHED - LIMIT},
+    "lock_runs": {"ids": _ENDED, "runner_id": "mine"},
     "start_next": {"ids": _ENDED},
     "list_under_way": {"schedule_ids": ["s00000001", "s00000002"]},
     "lock_schedules": {"ids": ["s00000001", "s00000002"]},

@@ -291,12 +291,43 @@ ORDER BY first_tag.run_id DESC LIMIT :limit;
 
 -- name: lock_schedules
 -- Lock these schedules by id: who else decides their ticks waits, and then finds that they have
--- gone on. Before the runner and the runs; nothing that holds those asks for schedules.
+-- gone on; so does who ends one of their runs. Before the runner and the runs; nothing that holds
+-- those asks for schedules.
 SELECT schedule.id, schedule.generation
 FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
 JOIN cloaca_schedule AS schedule ON schedule.id = ANY(ARRAY[wanted.id])
 ORDER BY wanted.id COLLATE "C"
 FOR NO KEY UPDATE OF schedule;
+
+
+-- name: lock_runs
+-- Lock these runs, whoever owns them, and before them the runner that this transaction writes for:
+-- in the order in which everybody takes them, whatever the statements after this one want.
+WITH live AS MATERIALIZED (
+    SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
+)
+SELECT run.id
+FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
+LEFT JOIN live ON TRUE
+JOIN cloaca_run AS run ON run.id = ANY(ARRAY[wanted.id])
+ORDER BY wanted.id COLLATE "C"
+FOR NO KEY UPDATE OF run;
+
+
+-- name: cancel_run
+-- End runs that make way for the runs of ticks, as far as those are there. Whoever owned one finds
+-- another epoch, and nothing that it still sends is written.
+UPDATE cloaca_run AS run
+SET status = 'Cancelled', final_context = run.input, error_message = old.error_message,
+    ended_at = old.ended_at, owner = NULL, epoch = run.epoch + 1, behind = NULL
+FROM unnest(
+    CAST(:id AS TEXT[]), CAST(:schedule_id AS TEXT[]), CAST(:tick AS BIGINT[]),
+    CAST(:tick_run AS TEXT[]), CAST(:error_message AS TEXT[]), CAST(:ended_at AS BIGINT[])
+) AS old (id, schedule_id, tick, tick_run, error_message, ended_at)
+JOIN cloaca_tick AS decided
+    ON decided.schedule_id = ANY(ARRAY[old.schedule_id]) AND decided.tick = ANY(ARRAY[old.tick])
+    AND decided.run_id = old.tick_run
+WHERE run.id = ANY(ARRAY[old.id]) AND +run.ended_at IS NULL;
 
 
 -- name: insert_tick
@@ -316,16 +347,16 @@ ON CONFLICT DO NOTHING;
 -- name: insert_tick_run
 -- Add the runs of ticks that are ours. They belong to nobody yet.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, epoch, status, schedule_id
+    id, workflow, version, input, tags, created_at, epoch, status, schedule_id, behind
 )
 SELECT
     new.run_id, new.workflow, new.version, new.input, '{}', new.created_at, 0, 'Pending',
-    new.schedule_id
+    new.schedule_id, new.behind
 FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
     CAST(:input AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:schedule_id AS TEXT[]),
-    CAST(:tick AS BIGINT[])
-) AS new (run_id, workflow, version, input, created_at, schedule_id, tick)
+    CAST(:tick AS BIGINT[]), CAST(:behind AS TEXT[])
+) AS new (run_id, workflow, version, input, created_at, schedule_id, tick, behind)
 JOIN cloaca_tick AS decided
     ON decided.schedule_id = ANY(ARRAY[new.schedule_id]) AND decided.tick = ANY(ARRAY[new.tick])
     AND decided.run_id = new.run_id
@@ -360,12 +391,15 @@ WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.generation = new.ge
 
 
 -- name: start_next
--- Let what waits behind these runs start, as far as they have ended. Their schedules are locked:
--- nobody can be about to put another run behind one of them.
+-- Last: let what waits behind these runs start, unless they are under way. Their schedules are
+-- locked: nobody else can be about to end one of them, or to put another run behind it.
 UPDATE cloaca_run AS next SET behind = NULL
 FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
-JOIN cloaca_run AS before ON before.id = ANY(ARRAY[wanted.id]) AND before.ended_at IS NOT NULL
-WHERE next.behind = ANY(ARRAY[wanted.id]) AND next.behind IS NOT NULL;
+WHERE next.behind = ANY(ARRAY[wanted.id]) AND next.behind IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_run AS before
+        WHERE before.id = ANY(ARRAY[wanted.id]) AND +before.ended_at IS NULL
+    );
 
 
 -- name: list_under_way

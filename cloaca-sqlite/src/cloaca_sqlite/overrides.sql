@@ -110,11 +110,14 @@ SELECT id, generation FROM cloaca_schedule WHERE id IN (SELECT value FROM json_e
 
 
 -- name: start_next
--- Let what waits behind these runs start, as far as they have ended.
+-- Last: let what waits behind these runs start, unless they are under way.
 UPDATE cloaca_run SET behind = NULL
 WHERE behind IS NOT NULL AND behind IN (
-        SELECT id FROM cloaca_run
-        WHERE id IN (SELECT value FROM json_each(:ids)) AND ended_at IS NOT NULL
+        SELECT wanted.value FROM json_each(:ids) AS wanted
+        WHERE NOT EXISTS (
+            SELECT 1 FROM cloaca_run AS before
+            WHERE before.id = wanted.value AND before.ended_at IS NULL
+        )
     );
 
 
@@ -124,6 +127,13 @@ SELECT schedule_id, id FROM cloaca_run
 WHERE schedule_id IN (SELECT value FROM json_each(:schedule_ids))
     AND schedule_id IS NOT NULL AND ended_at IS NULL
 ORDER BY schedule_id, created_at, id;
+
+
+-- name: lock_runs
+-- BEGIN IMMEDIATE has locked them, and the runner.
+SELECT run.id FROM cloaca_run AS run
+LEFT JOIN cloaca_runner AS runner ON runner.id = :runner_id
+WHERE run.id IN (SELECT value FROM json_each(:ids));
 
 
 -- name: next_due

@@ -60,7 +60,13 @@ class Store(Protocol):
         that they were decided in; it is locked first. A tick that is there already stays; the run
         of a tick is inserted, without an owner, only with the tick that names it; then the
         schedule goes on, generation + 1. So of any number of runners that decide one tick, one
-        makes its run, also when a batch is sent again.
+        makes its run, also when a batch is sent again. A run that is put behind another one which
+        is not under way (any more) waits for nothing; who ends that one concurrently comes first,
+        or sees what waits.
+
+        Cancellations: only with the tick that names their ``tick_run``. A run that has not ended
+        before or by this batch becomes Cancelled, whoever owns it: no owner, epoch + 1, its input
+        for a final context. What its owner writes concurrently comes first or is refused.
 
         Raises ``StoreDataError`` when the database refuses a value; nothing was written.
         """
@@ -201,7 +207,9 @@ class Store(Protocol):
         """Ticks of a schedule, deleted or not, that were decided, newest first."""
 
     async def count_ticks(self, since: int) -> tuple[int, int]:
-        """How many ticks of all schedules got a run, and how many were lost, since an instant."""
+        """How many ticks of all schedules got a run, and how many were dropped or skipped, since
+        an instant.
+        """
 
     # -- wake-ups ----------------------------------------------------------------------------
 

@@ -195,9 +195,10 @@ ON CONFLICT DO NOTHING;
 -- name: insert_tick_run
 -- Add the run of a tick that is ours. It belongs to nobody yet.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, epoch, status, schedule_id
+    id, workflow, version, input, tags, created_at, epoch, status, schedule_id, behind
 )
-SELECT :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending', :schedule_id
+SELECT :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending', :schedule_id,
+    CAST(:behind AS TEXT)
 WHERE EXISTS (
     SELECT 1 FROM cloaca_tick
     WHERE schedule_id = :schedule_id AND tick = :tick AND run_id = :run_id
@@ -222,6 +223,19 @@ UPDATE cloaca_schedule
 SET decided_until = :decided_until, next_tick = :next_tick, due_at = :due_at,
     last_tick = coalesce(:last_tick, last_tick), generation = generation + 1
 WHERE id = :schedule_id AND generation = :generation AND enabled = 1;
+
+
+-- name: cancel_run
+-- End a run that makes way for the run of a tick, if that is there. Whoever owned it finds another
+-- epoch, and nothing that it still sends is written.
+UPDATE cloaca_run
+SET status = 'Cancelled', final_context = input, error_message = :error_message,
+    ended_at = :ended_at, owner = NULL, epoch = epoch + 1, behind = NULL
+WHERE id = :id AND ended_at IS NULL
+    AND EXISTS (
+        SELECT 1 FROM cloaca_tick
+        WHERE schedule_id = :schedule_id AND tick = :tick AND run_id = :tick_run
+    );
 
 
 -- name: put_schedule
@@ -318,5 +332,8 @@ ORDER BY tick DESC LIMIT :limit OFFSET :offset;
 -- name: count_ticks
 -- How many ticks were decided since an instant: those that have a run, and those that have none.
 SELECT
-    (SELECT count(run_id) FROM cloaca_tick WHERE created_at >= :since),
-    (SELECT coalesce(CAST(sum(ticks) AS BIGINT), 0) FROM cloaca_lost WHERE created_at >= :since);
+    count(run_id),
+    count(*) - count(run_id) + (
+        SELECT coalesce(CAST(sum(ticks) AS BIGINT), 0) FROM cloaca_lost WHERE created_at >= :since
+    )
+FROM cloaca_tick WHERE created_at >= :since;

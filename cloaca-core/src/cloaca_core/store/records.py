@@ -147,18 +147,33 @@ class Firing(NamedTuple):
 
 class NewTick(NamedTuple):
     """A tick that was decided with the ``Firing`` of its schedule, and its run: one that nobody
-    owns yet.
+    owns yet, and nobody claims before the run ``behind`` has ended. ``run_id`` None is for a tick
+    that makes no run.
     """
 
     schedule_id: str
     generation: int
     tick: int
     outcome: str
-    run_id: str
+    run_id: str | None
     workflow: str
     version: str
     input: str
     created_at: int
+    behind: str | None = None
+
+
+class Cancellation(NamedTuple):
+    """The end of a run that makes way for another one of its schedule: for ``tick_run``, which
+    ``tick`` makes in the same batch.
+    """
+
+    id: str
+    schedule_id: str
+    tick: int
+    tick_run: str
+    error_message: str
+    ended_at: int
 
 
 class TickRow(NamedTuple):
@@ -176,7 +191,7 @@ class Batch(NamedTuple):
 
     ``fences`` maps each run that ``attempts`` and ``ends`` belong to to the epoch that they were
     made under; runs of ``new_runs`` are not in it. ``firings`` has one for each schedule that
-    ``ticks`` belong to.
+    ``ticks`` and ``cancellations`` belong to.
     """
 
     runner_id: str
@@ -186,6 +201,7 @@ class Batch(NamedTuple):
     fences: dict[str, int]
     firings: Sequence[Firing] = ()
     ticks: Sequence[NewTick] = ()
+    cancellations: Sequence[Cancellation] = ()
 
 
 class Committed(NamedTuple):

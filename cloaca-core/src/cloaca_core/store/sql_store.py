@@ -18,6 +18,7 @@ from cloaca_core.store.queries import Row, Statement, load_statements
 from cloaca_core.store.records import (
     AttemptRow,
     Batch,
+    Cancellation,
     Committed,
     Firing,
     NewRun,
@@ -66,9 +67,11 @@ class _Queries(NamedTuple):
     list_runs_of_tag: Statement
     ended_runs: Statement
     lock_schedules: Statement
+    lock_runs: Statement
     insert_tick: Statement
     insert_tick_run: Statement
     insert_lost: Statement
+    cancel_run: Statement
     advance_schedule: Statement
     put_schedule: Statement
     get_schedule: Statement
@@ -97,6 +100,7 @@ class SqlStore:
         self._tag_row = q.insert_tag.binder(("run_id", "tag", "content"))
         self._tick_row = q.insert_tick.binder(NewTick._fields)
         self._tick_run_row = q.insert_tick_run.binder(NewTick._fields)
+        self._cancelled_row = q.cancel_run.binder(Cancellation._fields)
         self._lost_row = q.insert_lost.binder(Firing._fields)
         self._advance_row = q.advance_schedule.binder(Firing._fields)
 
@@ -126,23 +130,29 @@ class SqlStore:
             | self._firing_steps(batch)
             | self._new_run_steps(batch)
             | self._record_steps(batch)
-            | self._succession_steps(scheduled)
+            | self._succession_steps(batch, scheduled)
         )
 
     def _lock_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
         """Whoever puts a run behind another one, and whoever ends that one, come one by one."""
-        if not batch.firings and not scheduled:
-            return {}
-        lock = self._queries.lock_schedules
+        q, steps, array = self._queries, dict[str, Step](), self._dialect.array
         ids = {firing.schedule_id for firing in batch.firings}
         ids |= {end.schedule_id for end in scheduled if end.schedule_id is not None}
-        return {"schedules": Step(lock, lock.bind(ids=self._dialect.array(sorted(ids))))}
+        if ids:
+            params = q.lock_schedules.bind(ids=array(sorted(ids)))
+            steps["schedules"] = Step(q.lock_schedules, params)
+        if batch.cancellations:
+            runs = {each.id for each in batch.cancellations} | batch.fences.keys()
+            params = q.lock_runs.bind(ids=array(sorted(runs)), runner_id=batch.runner_id)
+            steps["locks"] = Step(q.lock_runs, params)
+        return steps
 
     def _firing_steps(self, batch: Batch) -> dict[str, Step]:
         q, steps, firings, ticks = self._queries, dict[str, Step](), batch.firings, batch.ticks
         if ticks:
             steps["ticks"] = Step(q.insert_tick, rows=list(map(self._tick_row, ticks)))
-            steps["tick_runs"] = Step(q.insert_tick_run, rows=list(map(self._tick_run_row, ticks)))
+        if made := [tick for tick in ticks if tick.run_id is not None]:
+            steps["tick_runs"] = Step(q.insert_tick_run, rows=list(map(self._tick_run_row, made)))
         if lost := [firing for firing in firings if firing.lost]:
             steps["lost"] = Step(q.insert_lost, rows=list(map(self._lost_row, lost)))
         if firings:
@@ -180,12 +190,16 @@ class SqlStore:
             steps["ends"] = Step(q.end_run, rows=rows)
         return steps
 
-    def _succession_steps(self, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
-        if not scheduled:
-            return {}
-        start_next = self._queries.start_next
-        ids = self._dialect.array([end.id for end in scheduled])
-        return {"next": Step(start_next, start_next.bind(ids=ids))}
+    def _succession_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
+        q, steps = self._queries, dict[str, Step]()
+        if batch.cancellations:
+            rows = list(map(self._cancelled_row, batch.cancellations))
+            steps["cancelled"] = Step(q.cancel_run, rows=rows)
+        before = [tick.behind for tick in batch.ticks if tick.behind is not None]
+        if ids := [end.id for end in scheduled] + before:
+            params = q.start_next.bind(ids=self._dialect.array(ids))
+            steps["next"] = Step(q.start_next, params)
+        return steps
 
     # -- claim -------------------------------------------------------------------------------
 
