@@ -77,6 +77,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "get_schedule_named": {"name": "name1"},
     "list_schedules": {"enabled_only": 1, "limit": LIMIT, "offset": 0},
     "list_ticks": {"schedule_id": "s", "limit": LIMIT, "offset": 0},
+    "find_ticks": {"schedule_id": "s", "ticks": list(range(1, LIMIT + 1))},
     "count_ticks": {"since": FINISHED - LIMIT},
     "lock_schedules": {"ids": ["s00000001", "s00000002"]},
     "list_runs": _LISTING,
@@ -91,6 +92,7 @@ _READ = frozenset(
     (
         *("get_run", "ended_runs", "load_attempts", "has_claimable", "next_due", "due_schedules"),
         *("get_schedule", "get_schedule_named", "list_schedules", "list_ticks", "count_ticks"),
+        "find_ticks",
     )
 )
 

@@ -19,7 +19,7 @@ from cloaca_core._engine.journal import Decided
 from cloaca_core.json_values import JsonValue, decode, encode
 from cloaca_core.schedules.catch_up import Decision, DueTick, catch_up_policy, decide
 from cloaca_core.schedules.cron import CronExpression
-from cloaca_core.schedules.instants import SECOND, to_datetime
+from cloaca_core.schedules.instants import SECOND, Instant, to_datetime
 from cloaca_core.schedules.timing import Timing
 from cloaca_core.store.records import Firing, NewTick, ScheduleRow
 from cloaca_core.store.states import TickOutcome
@@ -104,6 +104,22 @@ class ScheduleLoop:
             await self._write(self._fire_some(due, now))
         return 0.0
 
+    async def back_fill(
+        self, row: ScheduleRow, ticks: Sequence[Instant], now: int
+    ) -> dict[Instant, str]:
+        """Make the runs of ticks that have none, wherever the schedule stands; the run of each,
+        which is there unless somebody else was faster or the schedule has been deleted.
+        """
+        runs = {tick: self._ids.next() for tick in ticks}
+        filled = [
+            self._tick(row, DueTick(tick, recovered=True), now)._replace(
+                generation=None, outcome=TickOutcome.BACKFILLED, run_id=run_id
+            )
+            for tick, run_id in runs.items()
+        ]
+        await self._commit([], filled)
+        return runs
+
     def _fire_some(self, due: Sequence[ScheduleRow], now: int) -> list[Fired]:
         """Decide these, as far as the ticks fit into one commit; the others stay due."""
         fired: list[Fired] = []
@@ -116,6 +132,10 @@ class ScheduleLoop:
         return fired
 
     async def _write(self, fired: Sequence[Fired]) -> None:
+        firings = [each.firing for each in fired]
+        await self._commit(firings, [tick for each in fired for tick in each.ticks])
+
+    async def _commit(self, firings: Sequence[Firing], ticks: Sequence[NewTick]) -> None:
         if not self._journal.has_room():
             await self._journal.room()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -130,8 +150,6 @@ class ScheduleLoop:
             if not done.done():
                 done.set_exception(error)
 
-        firings = [each.firing for each in fired]
-        ticks = [tick for each in fired for tick in each.ticks]
         faults.hit("schedule.before_commit")
         self._journal.add(Decided(firings, ticks, settled, refused))
         await done

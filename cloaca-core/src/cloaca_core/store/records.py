@@ -141,14 +141,15 @@ class Firing(NamedTuple):
 
 class NewTick(NamedTuple):
     """A tick that was decided with the ``Firing`` of its schedule, and its run: one that nobody
-    owns yet.
+    owns yet; None for a tick that makes none. One without a ``generation`` is back-filled: it
+    belongs to no firing.
     """
 
     schedule_id: str
-    generation: int
+    generation: int | None
     tick: int
     outcome: str
-    run_id: str
+    run_id: str | None
     workflow: str
     version: str
     input: str
@@ -170,7 +171,7 @@ class Batch(NamedTuple):
 
     ``fences`` maps each run that ``attempts`` and ``ends`` belong to to the epoch that they were
     made under; runs of ``new_runs`` are not in it. ``firings`` has one for each schedule that
-    ``ticks`` belong to.
+    ``ticks`` with a generation belong to.
     """
 
     runner_id: str

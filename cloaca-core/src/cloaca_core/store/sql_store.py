@@ -66,6 +66,7 @@ class _Queries(NamedTuple):
     ended_runs: Statement
     lock_schedules: Statement
     insert_tick: Statement
+    take_dropped_tick: Statement
     insert_tick_run: Statement
     insert_lost: Statement
     advance_schedule: Statement
@@ -78,6 +79,7 @@ class _Queries(NamedTuple):
     next_due: Statement
     due_schedules: Statement
     list_ticks: Statement
+    find_ticks: Statement
     count_ticks: Statement
 
 
@@ -94,6 +96,7 @@ class SqlStore:
         self._end_row = q.end_run.binder(RunEnd._fields + guard)
         self._tag_row = q.insert_tag.binder(("run_id", "tag", "content"))
         self._tick_row = q.insert_tick.binder(NewTick._fields)
+        self._dropped_row = q.take_dropped_tick.binder(NewTick._fields)
         self._tick_run_row = q.insert_tick_run.binder(NewTick._fields)
         self._lost_row = q.insert_lost.binder(Firing._fields)
         self._advance_row = q.advance_schedule.binder(Firing._fields)
@@ -122,16 +125,24 @@ class SqlStore:
 
     def _firing_steps(self, batch: Batch) -> dict[str, Step]:
         q, steps, firings, ticks = self._queries, dict[str, Step](), batch.firings, batch.ticks
-        if firings:
-            ids = self._dialect.array([firing.schedule_id for firing in firings])
+        if seen := dict.fromkeys([f.schedule_id for f in firings] + [t.schedule_id for t in ticks]):
+            ids = self._dialect.array(seen)
             steps["schedules"] = Step(q.lock_schedules, q.lock_schedules.bind(ids=ids))
         if ticks:
-            steps["ticks"] = Step(q.insert_tick, rows=list(map(self._tick_row, ticks)))
-            steps["tick_runs"] = Step(q.insert_tick_run, rows=list(map(self._tick_run_row, ticks)))
+            steps |= self._tick_steps(ticks)
         if lost := [firing for firing in firings if firing.lost]:
             steps["lost"] = Step(q.insert_lost, rows=list(map(self._lost_row, lost)))
         if firings:
             steps["advance"] = Step(q.advance_schedule, rows=list(map(self._advance_row, firings)))
+        return steps
+
+    def _tick_steps(self, ticks: Sequence[NewTick]) -> dict[str, Step]:
+        q = self._queries
+        steps = {"ticks": Step(q.insert_tick, rows=list(map(self._tick_row, ticks)))}
+        if filled := [tick for tick in ticks if tick.generation is None]:
+            rows = list(map(self._dropped_row, filled))
+            steps["dropped"] = Step(q.take_dropped_tick, rows=rows)
+        steps["tick_runs"] = Step(q.insert_tick_run, rows=list(map(self._tick_run_row, ticks)))
         return steps
 
     def _new_run_steps(self, batch: Batch) -> dict[str, Step]:
@@ -337,6 +348,11 @@ class SqlStore:
         rows = await self._read(
             self._queries.list_ticks, schedule_id=schedule_id, limit=limit, offset=offset
         )
+        return list(map(TickRow._make, rows))
+
+    async def find_ticks(self, schedule_id: str, ticks: Collection[int]) -> list[TickRow]:
+        wanted = self._dialect.array(ticks)
+        rows = await self._read(self._queries.find_ticks, schedule_id=schedule_id, ticks=wanted)
         return list(map(TickRow._make, rows))
 
     async def count_ticks(self, since: int) -> tuple[int, int]:

@@ -33,3 +33,4 @@ class TickOutcome(StrEnum):
 
     FIRED = "Fired"
     RECOVERED = "Recovered"
+    BACKFILLED = "Backfilled"
