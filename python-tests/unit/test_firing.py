@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -51,17 +52,27 @@ async def test_without_schedules_it_sleeps_for_ever(store: Store, start: Start) 
 async def test_it_sleeps_until_the_next_tick(store: Store, start: Start) -> None:
     runner = start(store)
     await runner.calls.register(wanted())
-    store.time += 20 * SECOND
+    store.time += 40 * SECOND
 
-    assert await runner.fire() == 40
+    assert await runner.fire() == 20
     assert store.runs == {}
 
 
-async def test_it_looks_at_the_clock_now_and_then(store: Store, start: Start) -> None:
-    runner = start(store)
+@pytest.mark.parametrize(
+    ("expected", "settings"),
+    [
+        (30, {}),
+        (7, {"cron_poll_interval_seconds": 7}),
+        (60, {"cron_poll_interval_seconds": 3600}),  # the clock may be set at any time
+    ],
+)
+async def test_it_looks_at_the_clock_now_and_then(
+    store: Store, start: Start, expected: float, settings: dict[str, Any]
+) -> None:
+    runner = start(store, **settings)
     await runner.calls.register(wanted("@daily"))
 
-    assert await runner.fire() == LONGEST_SLEEP
+    assert await runner.fire() == expected
 
 
 async def test_a_tick_makes_a_run_that_says_which_one_it_is(store: Store, start: Start) -> None:
@@ -127,7 +138,7 @@ async def test_more_than_a_commit_takes_is_fired_in_several(store: Store, start:
 async def test_a_schedule_that_cannot_be_read_does_not_stop_the_others(
     store: Store, start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    runner = start(store)
+    runner = start(store, cron_poll_interval_seconds=3600)
     broken = await runner.calls.register(wanted())
     await runner.calls.register(wanted())
     store.schedules[broken] = store.schedules[broken]._replace(timezone="Mars/Olympus")
@@ -187,6 +198,39 @@ async def test_a_host_that_slept_for_a_day_does_what_the_policy_says(
 
     assert times(store) == expected
     assert await store.count_ticks(0) == (len(expected), lost)
+
+
+@pytest.mark.parametrize(
+    ("expected", "settings"),
+    [
+        ([], {"cron_enable_recovery": False}),
+        ([], {"cron_max_recovery_age_seconds": 0}),
+        (["16:00", "17:00"], {"cron_max_recovery_age_seconds": 2 * 3600}),
+        (["13:00", "14:00", "15:00", "16:00", "17:00"], {}),
+    ],
+)
+async def test_settings_may_drop_what_a_policy_would_run(
+    store: Store, start: Start, expected: list[str], settings: dict[str, Any]
+) -> None:
+    runner = start(store, **settings)
+    await runner.calls.put(wanted("@hourly", name="n", catchup_policy="run_all"))
+    store.time += 5 * HOUR + 50 * MINUTE
+
+    await runner.fire()
+
+    assert times(store) == expected
+    assert await store.count_ticks(0) == (len(expected), 5 - len(expected))
+
+
+async def test_by_default_a_missed_tick_runs_for_a_day(store: Store, start: Start) -> None:
+    """As long as 0.x took care of what had got lost."""
+    runner = start(store)
+    await runner.calls.put(wanted("@daily", name="n", catchup_policy="run_all"))
+    store.time += 3 * DAY
+
+    await runner.fire()
+
+    assert [each["scheduled_time"][:10] for each in inputs(store)] == ["2026-03-13"]
 
 
 async def test_a_run_made_late_says_so(store: Store, start: Start) -> None:

@@ -98,7 +98,8 @@ class ScheduleLoop:
             return None
         now = await self._store.now()
         if due_at > now:
-            return min((due_at - now) / SECOND, LONGEST_SLEEP)
+            longest = min(self._config.cron_poll_interval_seconds, LONGEST_SLEEP)
+            return min((due_at - now) / SECOND, longest)
         due = await self._store.due_schedules(workflows, now, SCHEDULES_PER_COMMIT)
         if due:
             await self._write(self._fire_some(due, now))
@@ -164,18 +165,23 @@ class ScheduleLoop:
 
     def _decided(self, row: ScheduleRow, now: int) -> Fired:
         timing = timing_of(row)
-        decision = decide(
-            timing,
-            catch_up_policy(row.catchup_policy),
-            cursor=row.decided_until,
-            now=now,
-            most=self._config.cron_max_catchup_executions,
-        )
+        decision = self._decision(row, timing, now)
         if decision.lost:
             ids = {"schedule_id": row.id, "workflow": row.workflow}
             log.info("schedule %s: %d missed tick(s) dropped", row.id, decision.lost, extra=ids)
         firing = _firing(row, timing, decision, now)
         return Fired(firing, tuple([self._tick(row, tick, now) for tick in decision.run]))
+
+    def _decision(self, row: ScheduleRow, timing: Timing, now: int) -> Decision:
+        config = self._config
+        return decide(
+            timing,
+            catch_up_policy(row.catchup_policy) if config.cron_enable_recovery else "skip",
+            cursor=row.decided_until,
+            now=now,
+            most=config.cron_max_catchup_executions,
+            max_age=config.cron_max_recovery_age_seconds * SECOND,
+        )
 
     def _tick(self, row: ScheduleRow, due: DueTick, now: int) -> NewTick:
         workflow = self._registry.get(row.workflow)
