@@ -36,11 +36,13 @@ class MemorySchedules:
         """Write decisions as far as they are about what is there; the ticks that have runs."""
         due = [each for each in batch.firings if self._is_as_seen(each)]
         for tick in batch.ticks:
-            if self._is_as_seen(tick):
+            if self._is_to_be_decided(tick):
                 row = TickRow(
                     tick.schedule_id, tick.tick, tick.run_id, tick.outcome, tick.created_at
                 )
-                self.ticks.setdefault((tick.schedule_id, tick.tick), row)
+                there = self.ticks.setdefault((tick.schedule_id, tick.tick), row)
+                if tick.generation is None and there.run_id is None:
+                    self.ticks[tick.schedule_id, tick.tick] = row
         for each in due:
             if each.lost:
                 self.lost.setdefault((each.schedule_id, each.decided_until), each)
@@ -50,6 +52,11 @@ class MemorySchedules:
     def _is_as_seen(self, seen: Firing | NewTick) -> bool:
         row = self.schedules.get(seen.schedule_id)
         return row is not None and row.enabled and row.generation == seen.generation
+
+    def _is_to_be_decided(self, tick: NewTick) -> bool:
+        if tick.generation is None:
+            return tick.schedule_id in self.schedules
+        return self._is_as_seen(tick)
 
     def _is_fired(self, tick: NewTick) -> bool:
         row = self.ticks.get((tick.schedule_id, tick.tick))
@@ -168,6 +175,10 @@ class MemorySchedules:
         rows = [row for row in self.ticks.values() if row.schedule_id == schedule_id]
         return sorted(rows, key=lambda row: -row.tick)[offset : offset + limit]
 
+    async def find_ticks(self, schedule_id: str, ticks: Collection[int]) -> list[TickRow]:
+        found = [self.ticks.get((schedule_id, tick)) for tick in sorted(set(ticks))]
+        return [row for row in found if row is not None]
+
     async def count_ticks(self, since: int) -> tuple[int, int]:
         decided = [row for row in self.ticks.values() if row.created_at >= since]
         fired = [row for row in decided if row.run_id is not None]
@@ -179,11 +190,10 @@ def _ticks(row: ScheduleRow) -> tuple[object, ...]:
     return row.cron_expression, row.timezone, row.start_date, row.end_date
 
 
-def run_of(tick: NewTick) -> NewRun:
+def run_of(tick: NewTick, run_id: str) -> NewRun:
     """The run of a tick, which nobody owns."""
-    assert tick.run_id is not None
     return NewRun(
-        id=tick.run_id,
+        id=run_id,
         workflow=tick.workflow,
         version=tick.version,
         input=tick.input,

@@ -48,10 +48,11 @@ class MemoryStore(MemorySchedules):
     async def commit(self, batch: Batch) -> Committed:
         _refuse_unstorable(batch)
         for tick in self.decide(batch):
-            run = run_of(tick)
-            if run.id not in self.runs and tick.behind is not None:
-                self.behind[run.id] = tick.behind
-            self._insert(run, tick.schedule_id)
+            assert tick.run_id is not None
+            if tick.run_id not in self.runs and tick.behind is not None:
+                self.behind[tick.run_id] = tick.behind
+            met = tick.generation is not None
+            self._insert(run_of(tick, tick.run_id), tick.schedule_id if met else None)
         existing = {}
         for run in batch.new_runs:
             holder = self._insert(run)

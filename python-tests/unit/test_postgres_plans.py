@@ -82,6 +82,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "get_schedule_named": {"name": "name1"},
     "list_schedules": {"enabled_only": 1, "limit": LIMIT, "offset": 0},
     "list_ticks": {"schedule_id": "s", "limit": LIMIT, "offset": 0},
+    "find_ticks": {"schedule_id": "s", "ticks": list(range(1, LIMIT + 1))},
     "count_ticks": {"since": FINISHED - LIMIT},
     "lock_runs": {"ids": _ENDED, "runner_id": "mine"},
     "start_next": {"ids": _ENDED},
@@ -99,7 +100,7 @@ _READ = frozenset(
     (
         *("get_run", "ended_runs", "load_attempts", "has_claimable", "next_due", "due_schedules"),
         *("get_schedule", "get_schedule_named", "list_schedules", "list_ticks", "count_ticks"),
-        "list_under_way",
+        *("list_under_way", "find_ticks"),
     )
 )
 

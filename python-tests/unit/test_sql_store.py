@@ -24,7 +24,7 @@ class RecordingDialect:
     def __init__(self) -> None:
         self.transactions: list[list[str]] = []
 
-    def array(self, values: Collection[str]) -> object:
+    def array(self, values: Collection[str | int]) -> object:
         return tuple(values)
 
     async def write(self, steps: Sequence[Step], *, urgent: bool = False) -> list[list[Row]]:

@@ -331,7 +331,8 @@ WHERE run.id = ANY(ARRAY[old.id]) AND +run.ended_at IS NULL;
 
 
 -- name: insert_tick
--- Decide ticks, if their schedules still are what the decisions were made from.
+-- Decide ticks, if their schedules still are what the decisions were made from. A back-filled one
+-- (generation NULL) was decided by a person, whatever its schedule has come to.
 INSERT INTO cloaca_tick (schedule_id, tick, run_id, outcome, created_at)
 SELECT new.schedule_id, new.tick, new.run_id, new.outcome, new.created_at
 FROM unnest(
@@ -339,24 +340,40 @@ FROM unnest(
     CAST(:outcome AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:generation AS BIGINT[])
 ) AS new (schedule_id, tick, run_id, outcome, created_at, generation)
 JOIN cloaca_schedule AS schedule
-    ON schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.generation = new.generation
-    AND schedule.enabled = 1
+    ON schedule.id = ANY(ARRAY[new.schedule_id]) AND (
+        new.generation IS NULL
+        OR (schedule.generation = new.generation AND schedule.enabled = 1)
+    )
 ON CONFLICT DO NOTHING;
 
 
+-- name: take_dropped_tick
+-- Back-fill ticks that were decided and made no run.
+UPDATE cloaca_tick AS dropped
+SET run_id = new.run_id, outcome = new.outcome, created_at = new.created_at
+FROM unnest(
+    CAST(:schedule_id AS TEXT[]), CAST(:tick AS BIGINT[]), CAST(:run_id AS TEXT[]),
+    CAST(:outcome AS TEXT[]), CAST(:created_at AS BIGINT[])
+) AS new (schedule_id, tick, run_id, outcome, created_at)
+JOIN cloaca_schedule AS schedule ON schedule.id = ANY(ARRAY[new.schedule_id])
+WHERE dropped.schedule_id = ANY(ARRAY[new.schedule_id]) AND dropped.tick = ANY(ARRAY[new.tick])
+    AND dropped.run_id IS NULL;
+
+
 -- name: insert_tick_run
--- Add the runs of ticks that are ours. They belong to nobody yet.
+-- Add the runs of ticks that are ours. They belong to nobody yet. A back-filled one is not among
+-- those that its schedule's next ticks meet: a person has asked for it, however many there are.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, created_at, epoch, status, schedule_id, behind
 )
 SELECT
     new.run_id, new.workflow, new.version, new.input, '{}', new.created_at, 0, 'Pending',
-    new.schedule_id, new.behind
+    CASE WHEN new.generation IS NULL THEN NULL ELSE new.schedule_id END, new.behind
 FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
     CAST(:input AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:schedule_id AS TEXT[]),
-    CAST(:tick AS BIGINT[]), CAST(:behind AS TEXT[])
-) AS new (run_id, workflow, version, input, created_at, schedule_id, tick, behind)
+    CAST(:tick AS BIGINT[]), CAST(:behind AS TEXT[]), CAST(:generation AS BIGINT[])
+) AS new (run_id, workflow, version, input, created_at, schedule_id, tick, behind, generation)
 JOIN cloaca_tick AS decided
     ON decided.schedule_id = ANY(ARRAY[new.schedule_id]) AND decided.tick = ANY(ARRAY[new.tick])
     AND decided.run_id = new.run_id
@@ -431,3 +448,11 @@ FROM cloaca_schedule
 WHERE workflow = ANY(CAST(:workflows AS TEXT[])) AND enabled = 1
     AND due_at IS NOT NULL AND due_at <= :now
 ORDER BY due_at, id LIMIT :limit;
+
+
+-- name: find_ticks
+-- Which of these ticks of a schedule were decided, and what became of them.
+SELECT schedule_id, tick, run_id, outcome, created_at
+FROM cloaca_tick
+WHERE schedule_id = :schedule_id AND tick = ANY(CAST(:ticks AS BIGINT[]))
+ORDER BY tick;

@@ -156,3 +156,11 @@ FROM cloaca_schedule
 WHERE workflow IN (SELECT value FROM json_each(:workflows)) AND enabled = 1
     AND due_at IS NOT NULL AND due_at <= :now
 ORDER BY due_at, id LIMIT :limit;
+
+
+-- name: find_ticks
+-- Which of these ticks of a schedule were decided, and what became of them.
+SELECT schedule_id, tick, run_id, outcome, created_at
+FROM cloaca_tick
+WHERE schedule_id = :schedule_id AND tick IN (SELECT value FROM json_each(:ticks))
+ORDER BY tick;

@@ -36,6 +36,7 @@ from cloaca_core.errors import (
 from cloaca_core.store.records import AttemptRow, NewRun, RunEnd, RunFilter, RunRow
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.back_filling import BackFilling
     from cloaca_core._engine.cron_calls import CronCalls
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.registry import Registry
@@ -80,6 +81,7 @@ class Engine:
         )
         # Here: cron's fields and time zones would add a tenth to the time that ``import cloaca``
         # takes.
+        from cloaca_core._engine.back_filling import BackFilling
         from cloaca_core._engine.cron_calls import CronCalls
         from cloaca_core._engine.firing import ScheduleLoop
 
@@ -87,6 +89,7 @@ class Engine:
             store, self._journal, registry, config, ids, self._admission.look
         )
         self._cron = CronCalls(store, ids, self._schedules.look)
+        self._back_filling = BackFilling(store, self._schedules)
         self._takeover = Takeover(store, self._lease, identity, self._admission.look)
         self._conductor.journal = self._journal
         self._conductor.slot_free = self._admission.place_free
@@ -348,6 +351,11 @@ class Engine:
         """Ask something about schedules."""
         self._check_open()
         return await ask(self._cron)
+
+    async def back_fill(self, ask: Callable[[BackFilling], Coroutine[Any, Any, T]]) -> T:
+        """Ask for ticks of the past."""
+        self._check_open()
+        return await ask(self._back_filling)
 
     # -- what others do ----------------------------------------------------------------------
 

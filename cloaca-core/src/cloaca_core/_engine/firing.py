@@ -19,7 +19,7 @@ from cloaca_core._engine.journal import Decided
 from cloaca_core.json_values import JsonValue, decode, encode
 from cloaca_core.schedules.catch_up import Decision, DueTick, catch_up_policy, decide
 from cloaca_core.schedules.cron import CronExpression
-from cloaca_core.schedules.instants import SECOND, to_datetime
+from cloaca_core.schedules.instants import SECOND, Instant, to_datetime
 from cloaca_core.schedules.timing import Timing
 from cloaca_core.store.records import Firing, NewTick, ScheduleRow
 from cloaca_core.store.states import TickOutcome
@@ -98,11 +98,28 @@ class ScheduleLoop:
             return None
         now = await self._store.now()
         if due_at > now:
-            return min((due_at - now) / SECOND, LONGEST_SLEEP)
+            longest = min(self._config.cron_poll_interval_seconds, LONGEST_SLEEP)
+            return min((due_at - now) / SECOND, longest)
         due = await self._store.due_schedules(workflows, now, SCHEDULES_PER_COMMIT)
         if due:
             await self._write(self._fire_some(due, now))
         return 0.0
+
+    async def back_fill(
+        self, row: ScheduleRow, ticks: Sequence[Instant], now: int
+    ) -> dict[Instant, str]:
+        """Make the runs of ticks that have none, wherever the schedule stands; the run of each,
+        which is there unless somebody else was faster or the schedule has been deleted.
+        """
+        runs = {tick: self._ids.next() for tick in ticks}
+        filled = [
+            self._tick(row, DueTick(tick, recovered=True), now)._replace(
+                generation=None, outcome=TickOutcome.BACKFILLED, run_id=run_id
+            )
+            for tick, run_id in runs.items()
+        ]
+        await self._commit([], filled)
+        return runs
 
     def _fire_some(self, due: Sequence[ScheduleRow], now: int) -> list[Fired]:
         """Decide these, as far as the ticks fit into one commit; the others stay due."""
@@ -116,6 +133,10 @@ class ScheduleLoop:
         return fired
 
     async def _write(self, fired: Sequence[Fired]) -> None:
+        firings = [each.firing for each in fired]
+        await self._commit(firings, [tick for each in fired for tick in each.ticks])
+
+    async def _commit(self, firings: Sequence[Firing], ticks: Sequence[NewTick]) -> None:
         if not self._journal.has_room():
             await self._journal.room()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -130,8 +151,6 @@ class ScheduleLoop:
             if not done.done():
                 done.set_exception(error)
 
-        firings = [each.firing for each in fired]
-        ticks = [tick for each in fired for tick in each.ticks]
         faults.hit("schedule.before_commit")
         self._journal.add(Decided(firings, ticks, settled, refused))
         await done
@@ -146,18 +165,23 @@ class ScheduleLoop:
 
     def _decided(self, row: ScheduleRow, now: int) -> Fired:
         timing = timing_of(row)
-        decision = decide(
-            timing,
-            catch_up_policy(row.catchup_policy),
-            cursor=row.decided_until,
-            now=now,
-            most=self._config.cron_max_catchup_executions,
-        )
+        decision = self._decision(row, timing, now)
         if decision.lost:
             ids = {"schedule_id": row.id, "workflow": row.workflow}
             log.info("schedule %s: %d missed tick(s) dropped", row.id, decision.lost, extra=ids)
         firing = _firing(row, timing, decision, now)
         return Fired(firing, tuple([self._tick(row, tick, now) for tick in decision.run]))
+
+    def _decision(self, row: ScheduleRow, timing: Timing, now: int) -> Decision:
+        config = self._config
+        return decide(
+            timing,
+            catch_up_policy(row.catchup_policy) if config.cron_enable_recovery else "skip",
+            cursor=row.decided_until,
+            now=now,
+            most=config.cron_max_catchup_executions,
+            max_age=config.cron_max_recovery_age_seconds * SECOND,
+        )
 
     def _tick(self, row: ScheduleRow, due: DueTick, now: int) -> NewTick:
         workflow = self._registry.get(row.workflow)

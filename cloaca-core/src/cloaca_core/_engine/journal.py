@@ -245,7 +245,9 @@ class Journal:
             except Exception as error:
                 log.warning("commit failed, trying again in %.2f s: %s", pause, error)
                 self.failure = error
-                if (batch.new_runs or batch.firings) and isinstance(error, _NO_MORE_WORK):
+                if (batch.new_runs or batch.firings or batch.ticks) and isinstance(
+                    error, _NO_MORE_WORK
+                ):
                     raise
             else:
                 self.failure = None

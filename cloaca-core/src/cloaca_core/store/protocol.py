@@ -60,9 +60,10 @@ class Store(Protocol):
         that they were decided in; it is locked first. A tick that is there already stays; the run
         of a tick is inserted, without an owner, only with the tick that names it; then the
         schedule goes on, generation + 1. So of any number of runners that decide one tick, one
-        makes its run, also when a batch is sent again. A run that is put behind another one which
-        is not under way (any more) waits for nothing; who ends that one concurrently comes first,
-        or sees what waits.
+        makes its run, also when a batch is sent again. A tick without a generation asks only that
+        the schedule is there, enabled or not, and leaves it as it is; its run is none that other
+        ticks would meet. A run that is put behind another one which is not under way (any more)
+        waits for nothing; who ends that one concurrently comes first, or sees what waits.
 
         Cancellations: only with the tick that names their ``tick_run``. A run that has not ended
         before or by this batch becomes Cancelled, whoever owns it: no owner, epoch + 1, its input
@@ -205,6 +206,9 @@ class Store(Protocol):
 
     async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:
         """Ticks of a schedule, deleted or not, that were decided, newest first."""
+
+    async def find_ticks(self, schedule_id: str, ticks: Collection[int]) -> list[TickRow]:
+        """Those of these ticks of a schedule that were decided, oldest first."""
 
     async def count_ticks(self, since: int) -> tuple[int, int]:
         """How many ticks of all schedules got a run, and how many were dropped or skipped, since

@@ -182,22 +182,35 @@ ORDER BY id DESC LIMIT :limit;
 
 
 -- name: insert_tick
--- Decide a tick, if the schedule still is what the decision was made from.
+-- Decide a tick, if the schedule still is what the decision was made from. A back-filled one
+-- (generation NULL) was decided by a person, whatever the schedule has come to.
 INSERT INTO cloaca_tick (schedule_id, tick, run_id, outcome, created_at)
 SELECT :schedule_id, :tick, CAST(:run_id AS TEXT), :outcome, :created_at
 WHERE EXISTS (
     SELECT 1 FROM cloaca_schedule
-    WHERE id = :schedule_id AND generation = :generation AND enabled = 1
+    WHERE id = :schedule_id AND (
+        CAST(:generation AS BIGINT) IS NULL OR (generation = :generation AND enabled = 1)
+    )
 )
 ON CONFLICT DO NOTHING;
 
 
+-- name: take_dropped_tick
+-- Back-fill a tick that was decided and made no run.
+UPDATE cloaca_tick SET run_id = :run_id, outcome = :outcome, created_at = :created_at
+WHERE schedule_id = :schedule_id AND tick = :tick AND run_id IS NULL
+    AND EXISTS (SELECT 1 FROM cloaca_schedule WHERE id = :schedule_id);
+
+
 -- name: insert_tick_run
--- Add the run of a tick that is ours. It belongs to nobody yet.
+-- Add the run of a tick that is ours. It belongs to nobody yet. A back-filled one is not among
+-- those that the schedule's next ticks meet: a person has asked for it, however many there are.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, created_at, epoch, status, schedule_id, behind
 )
-SELECT :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending', :schedule_id,
+SELECT
+    :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending',
+    CASE WHEN CAST(:generation AS BIGINT) IS NULL THEN NULL ELSE :schedule_id END,
     CAST(:behind AS TEXT)
 WHERE EXISTS (
     SELECT 1 FROM cloaca_tick

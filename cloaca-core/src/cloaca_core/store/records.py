@@ -147,12 +147,12 @@ class Firing(NamedTuple):
 
 class NewTick(NamedTuple):
     """A tick that was decided with the ``Firing`` of its schedule, and its run: one that nobody
-    owns yet, and nobody claims before the run ``behind`` has ended. ``run_id`` None is for a tick
-    that makes no run.
+    owns yet, and nobody claims before the run ``behind`` has ended; None for a tick that makes
+    none. One without a ``generation`` is back-filled: it belongs to no firing.
     """
 
     schedule_id: str
-    generation: int
+    generation: int | None
     tick: int
     outcome: str
     run_id: str | None
@@ -191,7 +191,7 @@ class Batch(NamedTuple):
 
     ``fences`` maps each run that ``attempts`` and ``ends`` belong to to the epoch that they were
     made under; runs of ``new_runs`` are not in it. ``firings`` has one for each schedule that
-    ``ticks`` and ``cancellations`` belong to.
+    ``ticks`` with a generation and ``cancellations`` belong to.
     """
 
     runner_id: str

@@ -69,6 +69,7 @@ class _Queries(NamedTuple):
     lock_schedules: Statement
     lock_runs: Statement
     insert_tick: Statement
+    take_dropped_tick: Statement
     insert_tick_run: Statement
     insert_lost: Statement
     cancel_run: Statement
@@ -83,6 +84,7 @@ class _Queries(NamedTuple):
     due_schedules: Statement
     list_under_way: Statement
     list_ticks: Statement
+    find_ticks: Statement
     count_ticks: Statement
 
 
@@ -99,6 +101,7 @@ class SqlStore:
         self._end_row = q.end_run.binder(RunEnd._fields + guard)
         self._tag_row = q.insert_tag.binder(("run_id", "tag", "content"))
         self._tick_row = q.insert_tick.binder(NewTick._fields)
+        self._dropped_row = q.take_dropped_tick.binder(NewTick._fields)
         self._tick_run_row = q.insert_tick_run.binder(NewTick._fields)
         self._cancelled_row = q.cancel_run.binder(Cancellation._fields)
         self._lost_row = q.insert_lost.binder(Firing._fields)
@@ -136,7 +139,8 @@ class SqlStore:
     def _lock_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
         """Whoever puts a run behind another one, and whoever ends that one, come one by one."""
         q, steps, array = self._queries, dict[str, Step](), self._dialect.array
-        ids = {firing.schedule_id for firing in batch.firings}
+        ids = {each.schedule_id for each in batch.firings}
+        ids |= {each.schedule_id for each in batch.ticks}
         ids |= {end.schedule_id for end in scheduled if end.schedule_id is not None}
         if ids:
             params = q.lock_schedules.bind(ids=array(sorted(ids)))
@@ -150,13 +154,21 @@ class SqlStore:
     def _firing_steps(self, batch: Batch) -> dict[str, Step]:
         q, steps, firings, ticks = self._queries, dict[str, Step](), batch.firings, batch.ticks
         if ticks:
-            steps["ticks"] = Step(q.insert_tick, rows=list(map(self._tick_row, ticks)))
-        if made := [tick for tick in ticks if tick.run_id is not None]:
-            steps["tick_runs"] = Step(q.insert_tick_run, rows=list(map(self._tick_run_row, made)))
+            steps |= self._tick_steps(ticks)
         if lost := [firing for firing in firings if firing.lost]:
             steps["lost"] = Step(q.insert_lost, rows=list(map(self._lost_row, lost)))
         if firings:
             steps["advance"] = Step(q.advance_schedule, rows=list(map(self._advance_row, firings)))
+        return steps
+
+    def _tick_steps(self, ticks: Sequence[NewTick]) -> dict[str, Step]:
+        q = self._queries
+        steps = {"ticks": Step(q.insert_tick, rows=list(map(self._tick_row, ticks)))}
+        if filled := [tick for tick in ticks if tick.generation is None]:
+            rows = list(map(self._dropped_row, filled))
+            steps["dropped"] = Step(q.take_dropped_tick, rows=rows)
+        if made := [tick for tick in ticks if tick.run_id is not None]:
+            steps["tick_runs"] = Step(q.insert_tick_run, rows=list(map(self._tick_run_row, made)))
         return steps
 
     def _new_run_steps(self, batch: Batch) -> dict[str, Step]:
@@ -382,6 +394,11 @@ class SqlStore:
         rows = await self._read(
             self._queries.list_ticks, schedule_id=schedule_id, limit=limit, offset=offset
         )
+        return list(map(TickRow._make, rows))
+
+    async def find_ticks(self, schedule_id: str, ticks: Collection[int]) -> list[TickRow]:
+        wanted = self._dialect.array(ticks)
+        rows = await self._read(self._queries.find_ticks, schedule_id=schedule_id, ticks=wanted)
         return list(map(TickRow._make, rows))
 
     async def count_ticks(self, since: int) -> tuple[int, int]:

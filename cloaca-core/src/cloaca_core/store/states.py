@@ -34,3 +34,4 @@ class TickOutcome(StrEnum):
     FIRED = "Fired"
     RECOVERED = "Recovered"
     SKIPPED = "Skipped"
+    BACKFILLED = "Backfilled"
