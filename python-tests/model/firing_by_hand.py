@@ -55,6 +55,8 @@ class Runner:
 
     def __init__(self, store: Store, ahead: int = 0, **settings: Any) -> None:
         self.made = 0
+        self.heard = 0
+        self.deaf = False
         self.journal = Journal(store, "r1", list)
         self.registry = Registry()
         with WorkflowBuilder("orders", registry=self.registry):
@@ -65,13 +67,20 @@ class Runner:
         config = DefaultRunnerConfig(**settings)
         ids = RunIds()
         seen = _Ahead(store, ahead) if ahead else store
-        self.loop = ScheduleLoop(seen, self.journal, self.registry, config, ids, self._count)
+        self.loop = ScheduleLoop(
+            seen, self.journal, self.registry, config, ids, self._count, self._hear
+        )
         self.calls = CronCalls(seen, ids, self.loop.look)
         self.back_filling = BackFilling(seen, self.loop)
         self.writer = SupervisedLoop("journal", self.journal.turn)
 
     def _count(self) -> None:
         self.made += 1
+
+    async def _hear(self) -> None:
+        if self.deaf:
+            raise OSError("no connection")
+        self.heard += 1
 
     async def fire(self) -> float | None:
         """Fire all that is due; seconds until more is."""

@@ -330,3 +330,107 @@ async def test_two_runners_whose_clocks_differ_fire_each_tick_once(
     ticks = [each["scheduled_time"] for each in inputs(store)]
     assert len(ticks) == len(set(ticks)) == 18  # five minutes, and one more on the fast clock
     assert not any("is_recovery" in each for each in inputs(store))
+
+
+# -- overlap -------------------------------------------------------------------------------------
+
+
+async def test_a_tick_that_is_skipped_leaves_the_schedule_s_last_run_as_it_was(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+    schedule_id = await runner.calls.put(wanted(name="n", overlap_policy="skip"))
+    for _ in range(2):
+        store.time += MINUTE
+        await runner.fire()
+
+    assert times(store) == ["12:01"]
+    assert await store.count_ticks(0) == (1, 1)
+    assert [
+        row["workflow_execution_id"] for row in await runner.calls.history(schedule_id, None, None)
+    ] == [
+        None,
+        next(iter(store.runs)),
+    ]
+    assert (await runner.calls.get(schedule_id))["last_run_at"] == "2026-03-10T12:01:00+00:00"
+
+
+async def test_each_tick_queues_behind_the_one_before(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.put(wanted(name="n", overlap_policy="queue"))
+    for _ in range(3):
+        store.time += MINUTE
+        await runner.fire()
+
+    first, second, third = [run.id for run in runs_of(store)]
+    assert store.behind == {second: first, third: second}
+    assert runner.heard == 0
+
+
+async def test_who_may_have_lost_a_run_to_a_tick_hears_of_it(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.put(wanted(name="n", overlap_policy="cancel_old"))
+    store.time += MINUTE
+    await runner.fire()
+    assert runner.heard == 0
+
+    store.time += MINUTE
+    await runner.fire()
+
+    assert [run.status for run in runs_of(store)] == ["Cancelled", "Pending"]
+    assert runner.heard == 1
+
+
+async def test_what_could_not_be_told_is_told_by_the_next_turn(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.put(wanted(name="n", overlap_policy="cancel_old"))
+    store.time += MINUTE
+    await runner.fire()
+    store.time += MINUTE
+    runner.deaf = True
+    with pytest.raises(OSError, match="no connection"):
+        await runner.fire()
+
+    runner.deaf = False
+    await runner.fire()
+
+    assert runner.heard == 1
+    assert len(store.runs) == 2
+
+
+async def test_missed_ticks_that_all_run_meet_each_other(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.put(
+        wanted("@hourly", name="n", overlap_policy="queue", catchup_policy="run_all")
+    )
+    store.time += 3 * HOUR + 2 * MINUTE
+
+    await runner.fire()
+
+    first, second, third = [run.id for run in runs_of(store)]
+    assert store.behind == {second: first, third: second}
+
+
+async def test_a_changed_policy_counts_from_the_next_tick_on(store: Store, start: Start) -> None:
+    runner = start(store)
+    for policy in ("queue", "queue", "skip", "cancel_old"):
+        await runner.calls.put(wanted(name="n", overlap_policy=policy))
+        store.time += MINUTE
+        await runner.fire()
+
+    assert [run.status for run in runs_of(store)] == ["Cancelled", "Cancelled", "Pending"]
+    assert store.behind == {}
+    assert await store.count_ticks(0) == (3, 1)
+
+
+@pytest.mark.parametrize("policy", ["skip", "queue", "cancel_old"])
+async def test_two_runners_decide_one_tick_once(store: Store, start: Start, policy: str) -> None:
+    one, other = start(store), start(store)
+    await one.calls.put(wanted(name="n", overlap_policy=policy))
+    for _ in range(3):
+        store.time += MINUTE
+        await asyncio.gather(one.fire(), other.fire())
+
+    assert await store.count_ticks(0) == ((1, 2) if policy == "skip" else (3, 0))
+    claimable = [run for run in runs_of(store) if store._is_claimable(run)]
+    assert len(claimable) == 1

@@ -286,10 +286,17 @@ class DefaultRunner:
         ``catchup_policy`` is for ticks that nobody fired for a minute: "skip" drops them,
         "run_once" (the default) runs the newest, "run_all" the newest
         ``cron_max_catchup_executions``; none runs that is older than
-        ``cron_max_recovery_age_seconds``, a day. ``overlap_policy`` is "allow": a tick does not
-        ask whether the run of the last one has ended. ``jitter_seconds`` spreads the start of runs
+        ``cron_max_recovery_age_seconds``, a day. ``jitter_seconds`` spreads the start of runs
         over so much time. Dates are datetimes with a zone or RFC 3339; ``params`` is what each
         run's context begins with. Refused is what ``register_cron_workflow`` refuses.
+
+        ``overlap_policy`` is for ticks while runs of the schedule have not ended: "allow" (the
+        default) starts another one beside them, "skip" makes none, which counts as lost, "queue"
+        makes one that starts when the one before it has ended, however it ends, and "cancel_old"
+        ends the others as Cancelled first. Their coroutines are cancelled; a thread body cannot be
+        ended, and nothing that it still returns is taken. After a change of the policy queued runs
+        stay and run in their order; so they do when the schedule is disabled or deleted. No tick
+        asks for back-filled runs.
         """
         refuse_blocking_call()
         wanted = _wanted(

@@ -178,8 +178,6 @@ class CronCalls:
 def _row(wanted: Wanted, schedule_id: str, now: int) -> ScheduleRow:
     catch_up = catch_up_policy(wanted.catchup_policy or DEFAULT_CATCH_UP)
     overlap = overlap_policy(wanted.overlap_policy or DEFAULT_OVERLAP)
-    if overlap != DEFAULT_OVERLAP:
-        raise ScheduleError(f"overlap_policy {overlap!r} is not supported yet: only 'allow' is")
     jitter = whole("jitter_seconds", wanted.jitter_seconds or 0)
     if jitter > LONGEST_JITTER:
         raise ScheduleError(f"jitter_seconds must be at most {LONGEST_JITTER}, got {jitter}")
