@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -267,6 +268,56 @@ def test_a_name_that_several_workflows_have_is_refused(
         shared_runner.register_cron_workflow("twin", "@daily", "UTC")
 
     assert caught.value.candidates == ("public::one::twin", "public::two::twin")
+
+
+# -- tenants -------------------------------------------------------------------------------------
+
+
+def test_schedules_of_two_tenants_never_meet(new_database_url: Callable[[], str]) -> None:
+    """Schemas of one PostgreSQL database, or files, whose names are all the same within."""
+    seen: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+
+    def open_tenant(owner: str) -> cloaca.DefaultRunner:
+        registry = cloaca.Registry()
+        with cloaca.WorkflowBuilder("nightly", registry=registry):
+
+            @cloaca.task
+            def take(context: cloaca.Context) -> None:
+                seen.put((owner, context["owner"]))
+
+        return cloaca.DefaultRunner(new_database_url(), registry=registry)
+
+    def schedules(runner: cloaca.DefaultRunner, owner: str) -> str:
+        runner.register_workflow_instance("nightly", "eu", "@daily", "UTC", {"owner": owner})
+        return runner.schedule("n", "nightly", "* * * * * *", "UTC", params={"owner": owner})
+
+    with open_tenant("a") as a, open_tenant("b") as b:
+        mine, yours = schedules(a, "a"), schedules(b, "b")
+        met: Counter[tuple[str, str]] = Counter()
+        while min(met["a", "a"], met["b", "b"]) < 2:
+            met[seen.get(timeout=PATIENCE)] += 1
+        a.set_cron_schedule_enabled(mine, False)
+        a.delete_cron_schedule(yours)
+        a.set_cron_schedule_enabled(yours, False)
+
+        assert set(met) == {("a", "a"), ("b", "b")}
+        assert [each["enabled"] for each in b.list_cron_schedules() if each["name"] == "n"] == [
+            True
+        ]
+        b.set_cron_schedule_enabled(yours, False)
+        assert len(a.list_cron_schedules()) == len(b.list_cron_schedules()) == 2
+        assert a.backfill("public::embedded::nightly::eu", *DAY).already_run == 0
+        assert b.backfill("public::embedded::nightly::eu", *DAY).already_run == 0
+        for runner, own, foreign in ((a, mine, yours), (b, yours, mine)):
+            runs = {
+                each["pipeline_execution_id"] for each in runner.get_cron_execution_history(own)
+            }
+            assert runs < {run.id for run in runner.list_runs(limit=1_000)}
+            assert runner.get_cron_execution_history(foreign) == []
+            with pytest.raises(cloaca.ScheduleError, match="Record not found"):
+                runner.get_cron_schedule(foreign)
+            stats = runner.get_cron_execution_stats("2020-01-01T00:00:00Z")
+            assert stats["total_executions"] == len(runs) + 1
 
 
 # -- async ---------------------------------------------------------------------------------------
