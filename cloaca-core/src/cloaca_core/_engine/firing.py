@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("cloaca.schedules")
 
-SCHEDULES_PER_COMMIT: Final = 500
+SCHEDULES_PER_COMMIT: Final = 1_000
+"""In smaller commits the runs of the first ones take the time that the last ones wait for."""
 TICKS_PER_COMMIT: Final = 1_000
 """About; those of one schedule are never parted."""
 LONGEST_SLEEP: Final = 60.0

@@ -73,8 +73,10 @@ def decide(
     """
     missed_until = _missed_until(timing, cursor, now)
     fresh = [t for t in timing.between(missed_until, now) if timing.due_at(t) <= now]
-    oldest = max(cursor, now - max_age - 1)
-    missed = timing.newest(oldest, missed_until, _kept(policy, most))
+    missed: list[Instant] = []
+    if missed_until > cursor:
+        oldest = max(cursor, now - max_age - 1)
+        missed = timing.newest(oldest, missed_until, _kept(policy, most))
     decided = max([missed_until, *fresh])
     return Decision(
         run=(
