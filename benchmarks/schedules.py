@@ -45,6 +45,7 @@ def _define() -> None:
         def nothing(context: cloaca.Context) -> None: ...
 
     async def step(context: cloaca.Context) -> None:
+        context["steps"] = context.get("steps", 0) + 1
         await asyncio.sleep(STEP_SECONDS)
 
     with cloaca.WorkflowBuilder("in_flight"):
