@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection
 
 from model.memory_schedules import MemorySchedules, run_of
+from model.memory_triggers import MemoryTriggers, run_of_event
 
 from cloaca_core.errors import StoreDataError, StoreOpenError
 from cloaca_core.store.outbox import Outbox
@@ -29,13 +30,14 @@ FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus
 """What never changes again."""
 
 
-class MemoryStore(MemorySchedules):
+class MemoryStore(MemorySchedules, MemoryTriggers):
     """A store for property tests."""
 
     outbox: Outbox | None = None
 
     def __init__(self) -> None:
-        super().__init__()
+        MemorySchedules.__init__(self)
+        MemoryTriggers.__init__(self)
         self.keys: dict[tuple[str, str], str] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
         self.registered: dict[str, RunnerRow] = {}
@@ -49,6 +51,10 @@ class MemoryStore(MemorySchedules):
         _refuse_unstorable(batch)
         for tick in self.decide(batch):
             self._insert(run_of(tick), tick.schedule_id)
+        for event in batch.events:  # one by one: whether it counts depends on those before it
+            if self.note(event):
+                self._insert(run_of_event(event), event.trigger_id)
+        self.turn(batch)
         existing = {}
         for run in batch.new_runs:
             holder = self._insert(run)
