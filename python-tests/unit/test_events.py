@@ -142,6 +142,14 @@ async def test_one_that_is_too_large_is_told_of_and_the_others_are_fired(
     await part.close()
 
 
+async def test_what_is_fired_after_a_shutdown_began_is_dropped(store: Store, part: Part) -> None:
+    part.loop.drain()
+
+    await part.loop._events.fire(row(store), [fire()])
+
+    assert store.inputs() == []
+
+
 async def test_who_fires_hears_that_no_space_is_left() -> None:
     class Full(Store):
         async def commit(self, batch: Batch) -> Committed:

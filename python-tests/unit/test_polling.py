@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from unit.triggering import PATIENCE, SECOND, WORKFLOW, Part, Store
 from cloaca_core._engine import polling
 from cloaca_core._engine.polling import LONGEST_SLEEP
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.store.records import Batch, Committed
+from cloaca_core.store.records import Batch, Committed, TriggerRow
 from cloaca_core.triggers.result import TriggerResult
 
 pytestmark = pytest.mark.asyncio
@@ -128,6 +128,26 @@ async def test_of_two_runners_one_polls(store: Store, opened: Open) -> None:
         assert len(polls) == count
 
     assert len(store.triggers) == 1
+
+
+async def test_who_comes_too_late_for_a_poll_calls_nothing(store: Store, opened: Open) -> None:
+    calls = itertools.count()
+    one, two = opened(), opened()
+    for each in (one, two):
+        each.define(lambda: next(calls) < 0, poll_interval="5s")
+        await each.poll()
+    store.time += 5 * SECOND
+    take = store.take_polls
+
+    async def late(polls: Sequence[TriggerRow]) -> set[str]:
+        store.take_polls = take  # type: ignore[method-assign]  # once
+        await one.poll()
+        return await take(polls)
+
+    store.take_polls = late  # type: ignore[method-assign]  # between what was seen and the taking
+    await two.poll()
+
+    assert next(calls) == 1
 
 
 async def test_a_disabled_trigger_is_not_polled(store: Store, opened: Open) -> None:
@@ -316,6 +336,8 @@ async def test_closing_waits_for_no_function(store: Store, opened: Open) -> None
     await part.loop.close()  # returns
 
     release.set()
+    await part.poll()  # it is over, and nothing is begun that nobody would wait for
+    assert not part.loop._concluding
 
 
 # -- what cannot be written ----------------------------------------------------------------------

@@ -53,7 +53,7 @@ class FileArrival:
         settled = []
         for path, seen in found.items():
             self._seen[path] = _merged(before.get(path), seen)
-            if path in before and self._has_settled(self._seen[path], now):
+            if self._has_settled(self._seen[path], now):
                 settled.append((path, seen))
         return [result for path, seen in settled if (result := _fired(path, seen)) is not None]
 
