@@ -153,7 +153,8 @@ class PollingLoop:
         for row in due:
             if row.id in taken:
                 self._start(triggers[row.name], row)
-        self.look()
+        if len(taken) < len(due):  # others were faster, and know when the next one is
+            self.look()
 
     def _start(self, trigger: Trigger, row: TriggerRow) -> None:
         hangs = self._loop.call_later(HANGS, _tell_of_hanging, trigger.name)
