@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection
 
 from model.memory_schedules import MemorySchedules, run_of
+from model.memory_triggers import MemoryTriggers, run_of_event
 
 from cloaca_core.errors import StoreDataError, StoreOpenError
 from cloaca_core.store.changes import Change
@@ -30,13 +31,14 @@ FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus
 """What never changes again."""
 
 
-class MemoryStore(MemorySchedules):
+class MemoryStore(MemorySchedules, MemoryTriggers):
     """A store for property tests."""
 
     outbox: Outbox | None = None
 
     def __init__(self) -> None:
-        super().__init__()
+        MemorySchedules.__init__(self)
+        MemoryTriggers.__init__(self)
         self.keys: dict[tuple[str, str], str] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
         self.registered: dict[str, RunnerRow] = {}
@@ -48,12 +50,7 @@ class MemoryStore(MemorySchedules):
 
     async def commit(self, batch: Batch) -> Committed:
         _refuse_unstorable(batch)
-        for tick in self.decide(batch):
-            assert tick.run_id is not None
-            if tick.run_id not in self.runs and tick.behind is not None:
-                self.behind[tick.run_id] = tick.behind
-            met = tick.generation is not None
-            self._insert(run_of(tick, tick.run_id), tick.schedule_id if met else None)
+        self._fire(batch)
         existing = {}
         for run in batch.new_runs:
             holder = self._insert(run)
@@ -80,6 +77,19 @@ class MemoryStore(MemorySchedules):
             if run.owner == batch.runner_id and self._owns(batch.runner_id, run.id, 1)
         }
         return Committed(frozenset(owned), existing, frozenset(current))
+
+    def _fire(self, batch: Batch) -> None:
+        """Insert the runs of ticks and events that count."""
+        for tick in self.decide(batch):
+            assert tick.run_id is not None
+            if tick.run_id not in self.runs and tick.behind is not None:
+                self.behind[tick.run_id] = tick.behind
+            met = tick.generation is not None
+            self._insert(run_of(tick, tick.run_id), tick.schedule_id if met else None)
+        for event in batch.events:  # one by one: whether it counts depends on those before it
+            if self.note(event):
+                self._insert(run_of_event(event), event.trigger_id)
+        self.turn(batch)
 
     def _insert(self, run: NewRun, schedule_id: str | None = None) -> str:
         """Insert a run unless it is there or its key is taken; the id of who has the key."""

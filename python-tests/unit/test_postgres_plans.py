@@ -57,12 +57,34 @@ _FILL = (
     """INSERT INTO cloaca_tick SELECT 's', n, 'r' || n, 'Fired', n
         FROM generate_series(1, %(finished)s) AS n""",
     """INSERT INTO cloaca_lost SELECT 's', n, 1, n FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_trigger
+        SELECT 's' || lpad(n::text, 8, '0'), 'name' || n, 'w' || mod(n, 3), 5000, NULL, NULL, 0, 1,
+            NULL, n, 0, n, n
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_event
+        SELECT 'e' || lpad(n::text, 8, '0'), 's' || lpad(mod(n, 9)::text, 8, '0'), 'k' || n, 'h',
+            'r' || lpad(n::text, 8, '0'), n
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_event
+        SELECT 'f' || lpad(n::text, 8, '0'), 's' || lpad(mod(n, 100)::text, 8, '0'), NULL, 'h',
+            'q' || lpad(n::text, 8, '0'), n
+        FROM generate_series(1, %(waiting)s) AS n""",
     "ANALYZE",
 )
 _MINE = [f"s{n:08}" for n in range(5, 5 * (LIMIT + 1), 5)]
 _ENDED = [f"r{n:08}" for n in range(1, LIMIT + 1)]
 _LISTING = {"before": "\U0010ffff", "limit": LIMIT}
 _ANY: dict[str, object] = {"status": None, "workflow": None, "others": []}
+_EVENT: dict[str, object] = {
+    "id": "new",
+    "trigger_id": "s00000001",
+    "generation": None,
+    "event_key": "new",
+    "context_hash": "another",
+    "allow_concurrent": 0,
+    "run_id": "new",
+    "created_at": 1,
+}
 _VALUES: dict[str, dict[str, object]] = {
     "claim": {"runner_id": "mine", "workflows": ["w0", "w1", "w2"], "limit": LIMIT, "now": 1},
     "has_claimable": {"workflows": ["w0", "w1", "none"]},
@@ -88,6 +110,12 @@ _VALUES: dict[str, dict[str, object]] = {
     "start_next": {"ids": _ENDED},
     "list_under_way": {"schedule_ids": ["s00000001", "s00000002"]},
     "lock_schedules": {"ids": ["s00000001", "s00000002"]},
+    "lock_triggers": {"ids": ["s00000001", "s00000002"]},
+    "insert_event": _EVENT,
+    "triggers_named": {"names": ["name1", "name2"]},
+    "list_triggers": {"enabled_only": 1, "limit": LIMIT, "offset": 0},
+    "known_events": {"trigger_id": "s00000001", "keys": ["k1", "k2"]},
+    "list_events": {"trigger_id": "s00000001", "limit": LIMIT, "offset": 0},
     "list_runs": _LISTING,
     "list_runs_of_status": {**_LISTING, "status": "Failed"},
     "list_runs_of_workflow": {**_LISTING, "workflow": "rare", "status": None},
@@ -101,6 +129,7 @@ _READ = frozenset(
         *("get_run", "ended_runs", "load_attempts", "has_claimable", "next_due", "due_schedules"),
         *("get_schedule", "get_schedule_named", "list_schedules", "list_ticks", "count_ticks"),
         *("list_under_way", "find_ticks"),
+        *("triggers_named", "list_triggers", "known_events", "list_events"),
     )
 )
 

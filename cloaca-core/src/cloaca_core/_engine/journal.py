@@ -30,9 +30,11 @@ from cloaca_core.store.records import (
     Cancellation,
     Committed,
     Firing,
+    NewEvent,
     NewRun,
     NewTick,
     RunEnd,
+    TriggerRow,
 )
 
 if TYPE_CHECKING:
@@ -68,8 +70,9 @@ class Submission:
 
 @dataclass(slots=True)
 class Decided:
-    """What became of due schedules: their ticks, runs that make way and how they go on. One of
-    the callbacks is called when it is durable, or was too late because others decided the same.
+    """What became of due schedules, their ticks, runs that make way and how they go on, or of
+    triggers. One of the callbacks is called when it is durable, or was too late because others
+    decided the same.
     """
 
     firings: Sequence[Firing]
@@ -77,12 +80,16 @@ class Decided:
     settled: Callable[[], None]
     refused: Callable[[StoreError], None]
     cancellations: Sequence[Cancellation] = ()
+    events: Sequence[NewEvent] = ()
+    turns: Sequence[TriggerRow] = ()
 
     @property
     def weight(self) -> int:
         """About how many bytes it holds."""
         runs = sum([ROW_BYTES + len(tick.input) for tick in self.ticks])
-        return runs + ROW_BYTES * (len(self.firings) + len(self.cancellations))
+        runs += sum([ROW_BYTES + len(event.input) for event in self.events])
+        others = len(self.firings) + len(self.cancellations) + len(self.turns)
+        return runs + ROW_BYTES * others
 
 
 class Record(ABC):
@@ -247,7 +254,7 @@ class Journal:
             except Exception as error:
                 log.warning("commit failed, trying again in %.2f s: %s", pause, error)
                 self.failure = error
-                if (batch.new_runs or batch.firings or batch.ticks) and isinstance(
+                if (batch.new_runs or batch.firings or batch.ticks or batch.events) and isinstance(
                     error, _NO_MORE_WORK
                 ):
                     raise
@@ -286,8 +293,10 @@ def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Bat
     firings: list[Firing] = []
     ticks: list[NewTick] = []
     cancellations: list[Cancellation] = []
+    events: list[NewEvent] = []
+    turns: list[TriggerRow] = []
     fences = {row.run_id: row.epoch for row in marks}
-    batch = Batch(runner_id, [], [], [], fences, firings, ticks, cancellations)
+    batch = Batch(runner_id, [], [], [], fences, firings, ticks, cancellations, events, turns)
     for entry in entries:
         if isinstance(entry, Submission):
             batch.new_runs.extend(entry.rows)
@@ -296,6 +305,8 @@ def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Bat
             firings.extend(entry.firings)
             ticks.extend(entry.ticks)
             cancellations.extend(entry.cancellations)
+            events.extend(entry.events)
+            turns.extend(entry.turns)
             continue
         batch.fences[entry.run_id] = entry.epoch
         batch.attempts.extend(entry.attempts)

@@ -149,9 +149,9 @@ class Requests:
             except ContextError as error:
                 raise _placed(error, index) from None
 
-    def params_text(self, params: ContextLike) -> str:
-        """Checked parameters of a schedule as they are stored."""
-        return self._text_of(_items_of(params, "params"))
+    def input_text(self, context: ContextLike, name: str = "context") -> str:
+        """A checked context as it is stored; ``name`` is what a refusal calls it."""
+        return self._text_of(_items_of(context, name))
 
     def _text_of(self, items: dict[str, JsonValue]) -> str:
         text = encode(items)

@@ -22,11 +22,13 @@ from cloaca_core.store.records import (
     AttemptRow,
     Batch,
     Committed,
+    EventRow,
     RunFilter,
     RunnerRow,
     RunRow,
     ScheduleRow,
     TickRow,
+    TriggerRow,
 )
 from cloaca_core.tenants import TenantConfig, TenantCredentials
 
@@ -69,6 +71,12 @@ class Store(Protocol):
         Cancellations: only with the tick that names their ``tick_run``. A run that has not ended
         before or by this batch becomes Cancelled, whoever owns it: no owner, epoch + 1, its input
         for a final context. What its owner writes concurrently comes first or is refused.
+
+        Events: written only if their trigger, which is locked first, is enabled and in the
+        generation that they name, if they name one. One whose key an event of the trigger has is
+        not written, nor one without ``allow_concurrent`` while a run of the trigger with the same
+        context hash has not ended; the events before it count. The run is inserted, without an
+        owner, only with its event. Then ``turns`` go on as in ``take_polls``.
 
         Raises ``StoreDataError`` when the database refuses a value; nothing was written.
         """
@@ -215,6 +223,39 @@ class Store(Protocol):
         """How many ticks of all schedules got a run, and how many were dropped or skipped, since
         an instant.
         """
+
+    # -- triggers ----------------------------------------------------------------------------
+
+    async def add_trigger(self, trigger: TriggerRow) -> bool:
+        """Add a trigger that has not been polled; false, and nothing is done, when there is one of
+        its name: of two concurrent callers one adds it.
+        """
+
+    async def change_trigger(self, trigger: TriggerRow) -> bool:
+        """Replace all but id, name, ``last_poll_at`` and creation; generation + 1. False, and
+        nothing is done, when the trigger is not in the generation of ``trigger`` any more: a
+        concurrent change or poll was faster.
+        """
+
+    async def take_polls(self, polls: Sequence[TriggerRow]) -> set[str]:
+        """Move triggers on to these ``last_poll_at`` and ``next_poll_at``, generation + 1, each if
+        it is enabled and in the generation given. The ids of those that were: of any number of
+        concurrent callers one gets a poll.
+        """
+
+    async def triggers_named(self, names: Collection[str]) -> list[TriggerRow]:
+        """Those triggers of these names that are there, in any order."""
+
+    async def list_triggers(
+        self, *, enabled_only: bool, limit: int, offset: int
+    ) -> list[TriggerRow]:
+        """Triggers by name."""
+
+    async def known_events(self, trigger_id: str, keys: Collection[str]) -> set[str]:
+        """Which of these keys events of this trigger have."""
+
+    async def list_events(self, trigger_id: str, *, limit: int, offset: int) -> list[EventRow]:
+        """Events of a trigger that made runs, newest first."""
 
     # -- wake-ups ----------------------------------------------------------------------------
 

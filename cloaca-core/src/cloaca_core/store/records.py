@@ -186,12 +186,66 @@ class TickRow(NamedTuple):
     created_at: int
 
 
+class TriggerRow(NamedTuple):
+    """An event trigger, of which ``workflow`` None is polled by nobody.
+
+    It is polled every ``poll_interval_ms``, or ticks by ``cron_expression`` in ``timezone``: at
+    ``next_poll_at`` the next time. ``generation`` grows with every change and every poll.
+    """
+
+    id: str
+    name: str
+    workflow: str | None
+    poll_interval_ms: int | None
+    cron_expression: str | None
+    timezone: str | None
+    allow_concurrent: bool
+    enabled: bool
+    last_poll_at: int | None
+    next_poll_at: int | None
+    generation: int
+    created_at: int
+    updated_at: int
+
+
+class NewEvent(NamedTuple):
+    """What a trigger found, and its run: one that nobody owns yet.
+
+    ``generation`` is that of the trigger that it was decided from, None if it counts whatever has
+    become of the trigger. ``event_key`` names the event among all of its trigger.
+    """
+
+    id: str
+    trigger_id: str
+    generation: int | None
+    event_key: str | None
+    context_hash: str
+    allow_concurrent: int
+    run_id: str
+    workflow: str
+    version: str
+    input: str
+    created_at: int
+
+
+class EventRow(NamedTuple):
+    """An event that made a run, which has ended at ``ended_at``, or has not."""
+
+    id: str
+    trigger_id: str
+    context_hash: str
+    run_id: str
+    created_at: int
+    ended_at: int | None
+
+
 class Batch(NamedTuple):
     """What one journal transaction writes, all of it by one runner.
 
     ``fences`` maps each run that ``attempts`` and ``ends`` belong to to the epoch that they were
     made under; runs of ``new_runs`` are not in it. ``firings`` has one for each schedule that
-    ``ticks`` with a generation and ``cancellations`` belong to.
+    ``ticks`` with a generation and ``cancellations`` belong to, ``turns`` has the triggers that go
+    on with their ``events``.
     """
 
     runner_id: str
@@ -202,6 +256,8 @@ class Batch(NamedTuple):
     firings: Sequence[Firing] = ()
     ticks: Sequence[NewTick] = ()
     cancellations: Sequence[Cancellation] = ()
+    events: Sequence[NewEvent] = ()
+    turns: Sequence[TriggerRow] = ()
 
 
 class Committed(NamedTuple):

@@ -21,7 +21,9 @@ from cloaca_core.store.records import (
     Batch,
     Cancellation,
     Committed,
+    EventRow,
     Firing,
+    NewEvent,
     NewRun,
     NewTick,
     RunEnd,
@@ -30,6 +32,7 @@ from cloaca_core.store.records import (
     RunRow,
     ScheduleRow,
     TickRow,
+    TriggerRow,
 )
 
 _AFTER_EVERY_ID = "\U0010ffff"
@@ -87,6 +90,16 @@ class _Queries(NamedTuple):
     list_ticks: Statement
     find_ticks: Statement
     count_ticks: Statement
+    lock_triggers: Statement
+    insert_event: Statement
+    insert_event_run: Statement
+    take_poll: Statement
+    add_trigger: Statement
+    change_trigger: Statement
+    triggers_named: Statement
+    list_triggers: Statement
+    known_events: Statement
+    list_events: Statement
 
 
 class SqlStore:
@@ -107,6 +120,9 @@ class SqlStore:
         self._cancelled_row = q.cancel_run.binder(Cancellation._fields)
         self._lost_row = q.insert_lost.binder(Firing._fields)
         self._advance_row = q.advance_schedule.binder(Firing._fields)
+        self._event_row = q.insert_event.binder(NewEvent._fields)
+        self._event_run_row = q.insert_event_run.binder(NewEvent._fields)
+        self._poll_row = q.take_poll.binder(TriggerRow._fields)
 
     async def close(self) -> None:
         await self._dialect.close()
@@ -132,13 +148,16 @@ class SqlStore:
         return (
             self._lock_steps(batch, scheduled)
             | self._firing_steps(batch)
+            | self._event_steps(batch)
             | self._new_run_steps(batch)
             | self._record_steps(batch)
             | self._succession_steps(batch, scheduled)
         )
 
     def _lock_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
-        """Whoever puts a run behind another one, and whoever ends that one, come one by one."""
+        """Whoever puts a run behind another one, and whoever ends that one, come one by one. All
+        transactions lock in this order: schedules, triggers, runs.
+        """
         q, steps, array = self._queries, dict[str, Step](), self._dialect.array
         ids = {each.schedule_id for each in batch.firings}
         ids |= {each.schedule_id for each in batch.ticks}
@@ -146,6 +165,10 @@ class SqlStore:
         if ids:
             params = q.lock_schedules.bind(ids=array(sorted(ids)))
             steps["schedules"] = Step(q.lock_schedules, params)
+        triggers = {each.trigger_id for each in batch.events} | {each.id for each in batch.turns}
+        if triggers:
+            params = q.lock_triggers.bind(ids=array(sorted(triggers)))
+            steps["triggers"] = Step(q.lock_triggers, params)
         if batch.cancellations:
             runs = {each.id for each in batch.cancellations} | batch.fences.keys()
             params = q.lock_runs.bind(ids=array(sorted(runs)), runner_id=batch.runner_id)
@@ -170,6 +193,17 @@ class SqlStore:
             steps["dropped"] = Step(q.take_dropped_tick, rows=rows)
         if made := [tick for tick in ticks if tick.run_id is not None]:
             steps["tick_runs"] = Step(q.insert_tick_run, rows=list(map(self._tick_run_row, made)))
+        return steps
+
+    def _event_steps(self, batch: Batch) -> dict[str, Step]:
+        """One step for each: whether an event counts depends on those before it."""
+        q, steps = self._queries, dict[str, Step]()
+        for event in batch.events:
+            steps[f"event {event.id}"] = Step(q.insert_event, self._event_row(event))
+            run = self._event_run_row(event)
+            steps[f"run of event {event.id}"] = Step(q.insert_event_run, run)
+        for turn in batch.turns:
+            steps[f"turn of {turn.id}"] = Step(q.take_poll, self._poll_row(turn))
         return steps
 
     def _new_run_steps(self, batch: Batch) -> dict[str, Step]:
@@ -406,6 +440,50 @@ class SqlStore:
         ((fired, lost),) = await self._read(self._queries.count_ticks, since=since)
         return int(fired), int(lost)
 
+    # -- triggers ----------------------------------------------------------------------------
+
+    async def add_trigger(self, trigger: TriggerRow) -> bool:
+        return bool(await self._put_trigger(self._queries.add_trigger, trigger))
+
+    async def change_trigger(self, trigger: TriggerRow) -> bool:
+        return bool(await self._put_trigger(self._queries.change_trigger, trigger))
+
+    async def _put_trigger(self, put: Statement, trigger: TriggerRow) -> list[Row]:
+        flags = {
+            "allow_concurrent": int(trigger.allow_concurrent),
+            "enabled": int(trigger.enabled),
+        }
+        values = trigger._asdict() | flags
+        return await self._write(put, **{name: values[name] for name in put.parameters})
+
+    async def take_polls(self, polls: Sequence[TriggerRow]) -> set[str]:
+        take = self._queries.take_poll
+        taken = await self._dialect.write([Step(take, self._poll_row(poll)) for poll in polls])
+        return {trigger_id for rows in taken for (trigger_id,) in rows}
+
+    async def triggers_named(self, names: Collection[str]) -> list[TriggerRow]:
+        rows = await self._read(self._queries.triggers_named, names=self._dialect.array(names))
+        return list(map(_trigger, rows))
+
+    async def list_triggers(
+        self, *, enabled_only: bool, limit: int, offset: int
+    ) -> list[TriggerRow]:
+        rows = await self._read(
+            self._queries.list_triggers, enabled_only=int(enabled_only), limit=limit, offset=offset
+        )
+        return list(map(_trigger, rows))
+
+    async def known_events(self, trigger_id: str, keys: Collection[str]) -> set[str]:
+        given = self._dialect.array(keys)
+        rows = await self._read(self._queries.known_events, trigger_id=trigger_id, keys=given)
+        return {key for (key,) in rows}
+
+    async def list_events(self, trigger_id: str, *, limit: int, offset: int) -> list[EventRow]:
+        rows = await self._read(
+            self._queries.list_events, trigger_id=trigger_id, limit=limit, offset=offset
+        )
+        return list(map(EventRow._make, rows))
+
     # -- wake-ups ----------------------------------------------------------------------------
 
     async def wait_changed(self) -> Change:
@@ -466,6 +544,13 @@ def _runner(row: Row) -> RunnerRow:
 def _schedule(row: Row) -> ScheduleRow:
     schedule = ScheduleRow._make(row)
     return schedule._replace(enabled=bool(schedule.enabled))
+
+
+def _trigger(row: Row) -> TriggerRow:
+    trigger = TriggerRow._make(row)
+    return trigger._replace(
+        allow_concurrent=bool(trigger.allow_concurrent), enabled=bool(trigger.enabled)
+    )
 
 
 def _same_process(found: RunnerRow, given: RunnerRow) -> bool:

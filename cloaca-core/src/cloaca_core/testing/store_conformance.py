@@ -14,6 +14,7 @@ from cloaca_core.testing.observe_conformance import ObserveConformance
 from cloaca_core.testing.overlap_conformance import OverlapConformance
 from cloaca_core.testing.record_conformance import CommitConformance
 from cloaca_core.testing.schedule_conformance import ScheduleConformance
+from cloaca_core.testing.trigger_conformance import TriggerConformance
 
 
 class StoreConformance(
@@ -23,6 +24,7 @@ class StoreConformance(
     ObserveConformance,
     ScheduleConformance,
     OverlapConformance,
+    TriggerConformance,
 ):
     """Give it a fixture ``store``: an open, empty one."""
 
