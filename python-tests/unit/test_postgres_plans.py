@@ -117,7 +117,8 @@ _VALUES: dict[str, dict[str, object]] = {
     "known_events": {"trigger_id": "s00000001", "keys": ["k1", "k2"]},
     "list_events": {"trigger_id": "s00000001", "limit": LIMIT, "offset": 0},
     "list_runs": _LISTING,
-    "list_runs_of_status": {**_LISTING, "status": "Failed"},
+    "list_active_runs": {**_LISTING, "status": "Running"},
+    "list_ended_runs": {**_LISTING, "status": "Failed"},
     "list_runs_of_workflow": {**_LISTING, "workflow": "rare", "status": None},
     "list_runs_of_tag": {**_LISTING, **_ANY, "tag": "some", "content": "rare"},
 }

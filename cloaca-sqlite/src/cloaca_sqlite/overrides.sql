@@ -82,6 +82,20 @@ FROM cloaca_run WHERE id IN (SELECT value FROM json_each(:ids)) AND ended_at IS 
 ORDER BY id;
 
 
+-- name: list_active_runs
+-- The newest runs in one state of those that have not ended: all of these are looked through, as
+-- the index says their state. By key, a million runs that have ended might be.
+SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
+FROM cloaca_run
+WHERE id IN (
+        SELECT id FROM cloaca_run INDEXED BY cloaca_run_active
+        WHERE ended_at IS NULL AND status = :status AND id < :before
+        ORDER BY id DESC LIMIT :limit
+    )
+ORDER BY id DESC;
+
+
 -- name: list_runs_of_tag
 -- The newest runs that have one tag, and further ones, in one state and of one workflow or
 -- (NULL) any.

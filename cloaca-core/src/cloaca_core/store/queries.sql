@@ -163,11 +163,19 @@ FROM cloaca_run WHERE id < :before
 ORDER BY id DESC LIMIT :limit;
 
 
--- name: list_runs_of_status
--- The newest runs in one state.
+-- name: list_active_runs
+-- The newest runs in one state of those that have not ended.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
-FROM cloaca_run WHERE status = :status AND id < :before
+FROM cloaca_run WHERE ended_at IS NULL AND status = :status AND id < :before
+ORDER BY id DESC LIMIT :limit;
+
+
+-- name: list_ended_runs
+-- The newest runs that ended in one state.
+SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
+FROM cloaca_run WHERE ended_at IS NOT NULL AND status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 

@@ -34,8 +34,11 @@ from cloaca_core.store.records import (
     TickRow,
     TriggerRow,
 )
+from cloaca_core.store.states import RunStatus
 
 _AFTER_EVERY_ID = "\U0010ffff"
+_ACTIVE = frozenset((RunStatus.PENDING, RunStatus.RUNNING))
+"""The states of runs that have not ended."""
 _NO_TAGS = "{}"
 
 
@@ -66,7 +69,8 @@ class _Queries(NamedTuple):
     remove_emptied_runner: Statement
     get_run: Statement
     list_runs: Statement
-    list_runs_of_status: Statement
+    list_active_runs: Statement
+    list_ended_runs: Statement
     list_runs_of_workflow: Statement
     list_runs_of_tag: Statement
     ended_runs: Statement
@@ -356,9 +360,11 @@ class SqlStore:
             }
         if workflow is not None:
             return q.list_runs_of_workflow, {"workflow": workflow, "status": status}
-        if status is not None:
-            return q.list_runs_of_status, {"status": status}
-        return q.list_runs, {}
+        if status is None:
+            return q.list_runs, {}
+        if status in _ACTIVE:
+            return q.list_active_runs, {"status": status}
+        return q.list_ended_runs, {"status": status}
 
     async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
         rows = await self._read(self._queries.ended_runs, ids=self._dialect.array(run_ids))
