@@ -70,25 +70,6 @@ class TestMissed:
         assert decision.cursor >= 3 * HOUR
         assert decision.wake_at == 4 * HOUR
 
-    @pytest.mark.parametrize(
-        ("run", "max_age"),
-        [
-            ([1, 2, 3], 2 * HOUR + 2 * GRACE),  # 1 is exactly as old
-            ([2, 3], 2 * HOUR + 2 * GRACE - 1),
-            ([], 0),
-        ],
-    )
-    def test_what_is_too_old_is_lost(self, run: list[int], max_age: int) -> None:
-        decision = decide(
-            HOURLY, "run_all", cursor=0, now=3 * HOUR + 2 * GRACE, most=100, max_age=max_age
-        )
-        assert [each.tick // HOUR for each in decision.run] == run
-        assert decision.lost == 3 - len(run)
-
-    def test_a_tick_in_time_runs_however_little_may_be_caught_up(self) -> None:
-        decision = decide(HOURLY, "run_all", cursor=0, now=HOUR + GRACE, most=100, max_age=0)
-        assert decision.run == (DueTick(HOUR, recovered=False),)
-
     def test_a_tick_in_time_runs_beside_what_was_missed(self) -> None:
         decision = decided("run_once", 0, 3 * HOUR)
         assert decision.run == (

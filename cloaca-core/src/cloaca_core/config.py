@@ -141,11 +141,7 @@ class DefaultRunnerConfig:
     )
     cron_recovery_interval_seconds: Setting[int] = Setting(whole(1, _LONGEST), 300, _NO_LOST_RUN)
     cron_lost_threshold_minutes: Setting[int] = Setting(whole(1, _LONGEST), 10, _NO_LOST_RUN)
-    cron_max_recovery_age_seconds: Setting[int] = Setting(
-        whole(0, _LONGEST),
-        86400,
-        "Missed ticks that are older are dropped whatever the catchup_policy; backfill runs them",
-    )
+    cron_max_recovery_age_seconds: Setting[int] = Setting(whole(0, _LONGEST), 86400, _NO_LOST_RUN)
     cron_max_recovery_attempts: Setting[int] = Setting(whole(0), 3, _NO_LOST_RUN)
     _: KW_ONLY
     max_concurrent_async_tasks: Setting[int] = Setting(whole(1), 100, "Coroutine bodies at once")

@@ -285,8 +285,7 @@ class DefaultRunner:
         The same again changes nothing, so a program may say at each start what it wants.
         ``catchup_policy`` is for ticks that nobody fired for a minute: "skip" drops them,
         "run_once" (the default) runs the newest, "run_all" the newest
-        ``cron_max_catchup_executions``; none runs that is older than
-        ``cron_max_recovery_age_seconds``, a day. ``jitter_seconds`` spreads the start of runs
+        ``cron_max_catchup_executions``. ``jitter_seconds`` spreads the start of runs
         over so much time. Dates are datetimes with a zone or RFC 3339; ``params`` is what each
         run's context begins with. Refused is what ``register_cron_workflow`` refuses.
 

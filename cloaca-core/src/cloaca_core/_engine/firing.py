@@ -212,7 +212,6 @@ class ScheduleLoop:
             cursor=row.decided_until,
             now=now,
             most=config.cron_max_catchup_executions,
-            max_age=config.cron_max_recovery_age_seconds * SECOND,
         )
 
     def _tick(self, row: ScheduleRow, due: DueTick, now: int) -> NewTick:

@@ -6,7 +6,6 @@ cursor in the same transaction.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, assert_never
 
@@ -17,9 +16,6 @@ from cloaca_core.schedules.timing import Timing
 CatchUpPolicy: TypeAlias = Literal["skip", "run_once", "run_all"]
 GRACE: Final = 60 * SECOND
 """A tick that has been due for longer was missed."""
-
-FOR_EVER: Final = sys.maxsize
-"""µs."""
 
 _POLICIES: Final[dict[str, CatchUpPolicy]] = {
     "skip": "skip",
@@ -62,21 +58,18 @@ def decide(
     cursor: Instant,
     now: Instant,
     most: int,
-    max_age: int = FOR_EVER,
 ) -> Decision:
     """Decide the ticks later than ``cursor`` that are due at ``now``.
 
     Those not due for longer than GRACE all run. Of the missed ones run none (skip), the newest
-    (run_once), or the newest ``most`` of them (run_all); ``most`` bounds run_once as well, and none
-    runs that is older than ``max_age`` (µs). A clock that was put back decides nothing until it
-    has passed the cursor again.
+    (run_once), or the newest ``most`` of them (run_all); ``most`` bounds run_once as well. A clock
+    that was put back decides nothing until it has passed the cursor again.
     """
     missed_until = _missed_until(timing, cursor, now)
     fresh = [t for t in timing.between(missed_until, now) if timing.due_at(t) <= now]
     missed: list[Instant] = []
     if missed_until > cursor:
-        oldest = max(cursor, now - max_age - 1)
-        missed = timing.newest(oldest, missed_until, _kept(policy, most))
+        missed = timing.newest(cursor, missed_until, _kept(policy, most))
     decided = max([missed_until, *fresh])
     return Decision(
         run=(
