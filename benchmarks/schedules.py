@@ -79,7 +79,9 @@ def _late(url: str) -> list[measuring.Line]:
     )
     with _delays() as rounds, cloaca.DefaultRunner(url, config=config) as runner:
         runner.submit_many("in_flight", [{}] * IN_FLIGHT)
-        # The first ticks may have been missed while nobody fired; the round after is whole.
+        while runner.health()["running_bodies"] < IN_FLIGHT:
+            time.sleep(0.1)
+        rounds.clear()  # those of ticks that came while the runs were only getting under way
         while len(whole := [each for each in rounds.values() if len(each) == AT_ONCE]) < ROUNDS:
             time.sleep(0.5)
     delays = sorted(delay for each in whole[-ROUNDS:] for delay in each)
