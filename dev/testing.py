@@ -32,7 +32,7 @@ from dev.project import ALL, BACKENDS, POSTGRES, PYTHON_LEAST, REPORTS, ROOT, TE
 from dev.sandbox import Sandbox
 
 # In the order in which they take longest.
-EACH = ("process", "model")
+EACH = ("process", "model", "pages")
 ONCE = ("dispatcher", "conformance", "packaging", "unit")
 WORKERS = 2
 # A process that is still running then has hung; single tests have a shorter limit of their own.
