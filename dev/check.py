@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from dev import generate
+from dev import docs, generate
 from dev.console import TaskFailed, run, say, step
 from dev.package import package
 from dev.project import CORE, DISTRIBUTIONS, DOOR, ROOT
@@ -90,5 +90,6 @@ CHECKS: dict[str, Callable[[], None]] = {
     "mypy --strict": _mypy,
     "import-linter": _import_linter,
     "codespell": _codespell,
+    "docs links": docs.check_links,
     "pyright --verifytypes": _verify_types,
 }

@@ -11,6 +11,7 @@ from dev import (
     check as checks,
     debug_env as debugging,
     demo as demonstrating,
+    docs,
     generate as generating,
     package as packaging,
     scrub as scrubbing,
@@ -103,7 +104,7 @@ def demo(_: Context, crash: bool = False) -> None:
 
 @task
 def check(_: Context) -> None:
-    """Run ruff, mypy, pyright, import-linter, codespell and the drift check."""
+    """Run ruff, mypy, pyright, import-linter, codespell, the drift check and the site's links."""
     with readable_failures():
         checks.check()
 
@@ -136,5 +137,20 @@ def status(_: Context) -> None:
         services.status()
 
 
+@task(name="build")
+def build_docs(_: Context) -> None:
+    """Build the site in site/, strictly and without a network."""
+    with readable_failures():
+        docs.build()
+
+
+@task(name="serve", help={"address": "where to listen, as host:port"})
+def serve_docs(_: Context, address: str = "localhost:8000") -> None:
+    """Show the site, and build it anew whenever a page changes."""
+    with readable_failures():
+        docs.serve(address)
+
+
 namespace = Collection(generate, package, run_tests, smoke, scrub, debug_env, demo, bench, check)
 namespace.add_collection(Collection("services", up, down, reset, status))
+namespace.add_collection(Collection("docs", build_docs, serve_docs))

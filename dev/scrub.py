@@ -15,6 +15,7 @@ from pathlib import Path
 from dev import cluster, generate, services
 from dev.bootstrap import VENV
 from dev.console import say, step
+from dev.docs import SITE
 from dev.project import DIST, REPORTS, ROOT
 
 _CACHES = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "*.egg-info")
@@ -38,6 +39,7 @@ def scrub(*, deep: bool = False, placeholders: bool = False) -> None:
 
 def _leftovers() -> Iterator[Path]:
     yield from (DIST, REPORTS, ROOT / ".demo", ROOT / ".tox", *ROOT.glob("debug-env-*"))
+    yield from (SITE, ROOT / ".cache")
     for pattern in _CACHES:
         yield from (path for path in ROOT.rglob(pattern) if VENV not in path.parents)
 

@@ -32,7 +32,7 @@ from dev.project import ALL, BACKENDS, POSTGRES, PYTHON_LEAST, REPORTS, ROOT, TE
 from dev.sandbox import Sandbox
 
 # In the order in which they take longest.
-EACH = ("process", "model")
+EACH = ("process", "model", "pages")
 ONCE = ("unit", "conformance", "packaging", "dispatcher")
 # One more than the cores of a small machine: tests with several processes mostly wait for them.
 WORKERS = 3

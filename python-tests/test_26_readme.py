@@ -1,47 +1,46 @@
-"""The programs in the README run as they stand and print what they say."""
+"""The programs in the READMEs run as they stand and print what they say."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from documents import ROOT, SERVER, Block, blocks_of, promised, readmes
 from own_database import one_at_a_time
 
-README = Path(__file__).resolve().parent.parent / "README.md"
-PROGRAMS = re.findall(r"(?ms)^```python\n(.*?)^```$", README.read_text("utf-8"))
-
-SERVER = "postgresql://app:secret@db.example/work"
-"""What stands for the reader's own server."""
-
-
-def promised(program: str) -> list[str]:
-    """The lines behind the lines that print: ``print(…)  # one line`` or ``# one / another``."""
-    comments = re.findall(r"(?m)^ *print\(.*\)  # (.*)$", program)
-    return [line for comment in comments for line in comment.split(" / ")]
+PROGRAMS = [
+    block
+    for readme in readmes()
+    for block in blocks_of(readme)
+    if block.runs and block.language == "python"
+]
 
 
-@pytest.mark.parametrize("program", [each for each in PROGRAMS if SERVER not in each])
+def where(block: Block) -> str:
+    return block.where
+
+
+@pytest.mark.parametrize("program", [b for b in PROGRAMS if SERVER not in b.code], ids=where)
 @pytest.mark.backend("sqlite", reason="these programs keep what they do in a file")
-def test_a_program_of_the_readme_prints_what_it_says(tmp_path: Path, program: str) -> None:
-    run_twice(program, tmp_path)
+def test_a_program_of_a_readme_prints_what_it_says(tmp_path: Path, program: Block) -> None:
+    run_twice(program, program.code, tmp_path)
 
 
-@pytest.mark.parametrize("program", [each for each in PROGRAMS if SERVER in each])
+@pytest.mark.parametrize("program", [b for b in PROGRAMS if SERVER in b.code], ids=where)
 @pytest.mark.backend("postgres", reason="these programs need a server")
-def test_a_program_of_the_readme_that_needs_a_server_does_too(
-    tmp_path: Path, program: str, database_url: str
+def test_a_program_of_a_readme_that_needs_a_server_does_too(
+    tmp_path: Path, program: Block, database_url: str
 ) -> None:
     with one_at_a_time(database_url):
-        run_twice(program.replace(SERVER, database_url), tmp_path)
+        run_twice(program, program.code.replace(SERVER, database_url), tmp_path)
 
 
-def run_twice(program: str, folder: Path) -> None:
+def run_twice(program: Block, code: str, folder: Path) -> None:
     for _ in range(2):  # the second time its database is there already
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", program],
+            [sys.executable, "-W", "error", "-c", code],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -49,11 +48,12 @@ def run_twice(program: str, folder: Path) -> None:
             timeout=50,
             check=False,
         )
-        assert (done.stdout.splitlines(), done.stderr) == (promised(program), "")
+        assert (done.stdout.splitlines(), done.stderr) == (promised([program]), "")
 
 
 @pytest.mark.backend("sqlite", reason="a file is looked for")
 def test_the_first_program_leaves_its_database_where_it_says(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", PROGRAMS[0]], cwd=tmp_path, check=True, timeout=50)
+    first = next(block for block in PROGRAMS if block.page == ROOT / "README.md")
+    subprocess.run([sys.executable, "-c", first.code], cwd=tmp_path, check=True, timeout=50)
 
     assert [path.name for path in tmp_path.iterdir()] == ["orders.db"]

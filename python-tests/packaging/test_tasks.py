@@ -152,6 +152,7 @@ def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
         ),
         (["py311-sqlite", "py311-postgres"], "process"),
         (["py311-sqlite", "py311-postgres"], "model"),
+        (["py311-sqlite", "py311-postgres"], "pages"),
         # These need all backends, or none, and say nothing new when they run twice.
         (["py311-all"], "conformance"),
         (["py311-all"], "unit"),
