@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 import cloaca
-from benchmarks import measuring, sharing, workflows
+from benchmarks import measuring, schedules, sharing, workflows
 from benchmarks.postgres_floor import PostgresFloor
 
 VARIABLE = "CLOACA_TEST_POSTGRES_URL"
@@ -38,6 +38,8 @@ def main() -> int:
     with _schema(url) as name, _connected(url, name) as raw:
         lines += sharing.two_runners(_within(url, name), raw)
         lines += sharing.idle_statements(_within(url, name))
+    with _schema(url) as name:
+        lines += schedules.measure(_within(url, name))
     with _schema(url) as name:
         lines += measuring.idle(_within(url, name))
         lines += measuring.memory(_within(url, name))

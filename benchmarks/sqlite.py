@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import cloaca
-from benchmarks import measuring, workflows
+from benchmarks import measuring, schedules, workflows
 from benchmarks.sqlite_floor import SqliteFloor
 
 TARGETS = measuring.Targets(one=1.5, ratio=3, chain=6, fan_out=30, rate=8_000)
@@ -27,6 +27,7 @@ def main() -> int:
             lines += measuring.latencies(runner, floor, TARGETS)
             lines += measuring.throughputs(runner, floor, TARGETS)
         lines += measuring.idle(f"{url}idle.db")
+        lines += schedules.measure(f"{url}schedules.db")
         lines += measuring.memory(f"{url}memory.db")
     return measuring.report(lines + measuring.import_time())
 

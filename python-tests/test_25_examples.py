@@ -64,6 +64,23 @@ careful 7: Completed 7 (fine)
 careful many: Completed 0 (not a number, taken as 0)
 raised: True
 """,
+    # One schedule ticks each second, the other is only looked at.
+    "05_cron.py": """\
+workflow: heartbeat
+when: 30 2 * * * in Europe/Berlin
+enabled: True
+on the second: True
+at least a second apart: True
+in the history: True
+success rate: 100.0 %
+workflow: heartbeat
+when: 0 9 * * MON-FRI in Europe/Berlin
+enabled: True
+only that one is enabled: True
+refused: True
+refused: True
+left: 0
+""",
 }
 
 

@@ -274,8 +274,8 @@ def test_a_deleted_schedule_is_gone(runner: cloaca.DefaultRunner) -> None:
             'unknown catchup_policy "some"',
         ),
         (
-            lambda r: r.schedule("n", "w", "@daily", "UTC", overlap_policy="skip"),
-            "overlap_policy 'skip' is not supported yet",
+            lambda r: r.schedule("n", "w", "@daily", "UTC", overlap_policy="wait"),
+            'unknown overlap_policy "wait": expected one of allow, skip, queue, cancel_old',
         ),
         (lambda r: r.schedule("n", "w", "@daily", "UTC", jitter_seconds=-1), "jitter_seconds"),
         (

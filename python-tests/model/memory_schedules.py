@@ -5,7 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 
-from cloaca_core.store.records import Batch, Firing, NewRun, NewTick, ScheduleRow, TickRow
+from cloaca_core.store.records import (
+    Batch,
+    Firing,
+    NewRun,
+    NewTick,
+    RunRow,
+    ScheduleRow,
+    TickRow,
+)
+from cloaca_core.store.states import RunStatus
 
 
 def _wall_clock() -> int:
@@ -20,29 +29,62 @@ class MemorySchedules:
         self.schedules: dict[str, ScheduleRow] = {}
         self.ticks: dict[tuple[str, int], TickRow] = {}
         self.lost: dict[tuple[str, int], Firing] = {}
+        self.runs: dict[str, RunRow] = {}
+        self.behind: dict[str, str] = {}
 
-    def decide(self, batch: Batch) -> list[NewRun]:
-        """Write decisions as far as they are about what is there; the runs of the ticks."""
+    def decide(self, batch: Batch) -> list[NewTick]:
+        """Write decisions as far as they are about what is there; the ticks that have runs."""
         due = [each for each in batch.firings if self._is_as_seen(each)]
         for tick in batch.ticks:
-            if self._is_as_seen(tick):
+            if self._is_to_be_decided(tick):
                 row = TickRow(
                     tick.schedule_id, tick.tick, tick.run_id, tick.outcome, tick.created_at
                 )
-                self.ticks.setdefault((tick.schedule_id, tick.tick), row)
+                there = self.ticks.setdefault((tick.schedule_id, tick.tick), row)
+                if tick.generation is None and there.run_id is None:
+                    self.ticks[tick.schedule_id, tick.tick] = row
         for each in due:
             if each.lost:
                 self.lost.setdefault((each.schedule_id, each.decided_until), each)
             self._advance(each)
-        return [_run_of(tick) for tick in batch.ticks if self._is_fired(tick)]
+        return [tick for tick in batch.ticks if self._is_fired(tick)]
 
     def _is_as_seen(self, seen: Firing | NewTick) -> bool:
         row = self.schedules.get(seen.schedule_id)
         return row is not None and row.enabled and row.generation == seen.generation
 
+    def _is_to_be_decided(self, tick: NewTick) -> bool:
+        if tick.generation is None:
+            return tick.schedule_id in self.schedules
+        return self._is_as_seen(tick)
+
     def _is_fired(self, tick: NewTick) -> bool:
         row = self.ticks.get((tick.schedule_id, tick.tick))
-        return row is not None and row.run_id == tick.run_id
+        return row is not None and row.run_id is not None and row.run_id == tick.run_id
+
+    def cancel(self, batch: Batch) -> None:
+        """End the runs that make way for those of ticks that are there."""
+        for each in batch.cancellations:
+            run, tick = self.runs.get(each.id), self.ticks.get((each.schedule_id, each.tick))
+            if run is None or run.ended_at is not None:
+                continue
+            if tick is not None and tick.run_id == each.tick_run:
+                self.behind.pop(run.id, None)
+                self.runs[run.id] = run._replace(
+                    status=RunStatus.CANCELLED,
+                    final_context=run.input,
+                    error_message=each.error_message,
+                    ended_at=each.ended_at,
+                    owner=None,
+                    epoch=run.epoch + 1,
+                )
+
+    def start_next(self) -> None:
+        """Let go of what waits behind a run that is not under way."""
+        for waiting, before in list(self.behind.items()):
+            run = self.runs.get(before)
+            if run is None or run.ended_at is not None:
+                del self.behind[waiting]
 
     def _advance(self, each: Firing) -> None:
         row = self.schedules[each.schedule_id]
@@ -122,22 +164,36 @@ class MemorySchedules:
             if row.enabled and row.workflow in workflows and row.due_at is not None
         ]
 
+    async def list_under_way(self, schedule_ids: Collection[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for run in sorted(self.runs.values(), key=lambda run: (run.created_at, run.id)):
+            if run.schedule_id in schedule_ids and run.ended_at is None:
+                found.setdefault(str(run.schedule_id), []).append(run.id)
+        return found
+
     async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:
         rows = [row for row in self.ticks.values() if row.schedule_id == schedule_id]
         return sorted(rows, key=lambda row: -row.tick)[offset : offset + limit]
 
+    async def find_ticks(self, schedule_id: str, ticks: Collection[int]) -> list[TickRow]:
+        found = [self.ticks.get((schedule_id, tick)) for tick in sorted(set(ticks))]
+        return [row for row in found if row is not None]
+
     async def count_ticks(self, since: int) -> tuple[int, int]:
-        fired = [row for row in self.ticks.values() if row.created_at >= since and row.run_id]
-        return len(fired), sum(each.lost for each in self.lost.values() if each.decided_at >= since)
+        decided = [row for row in self.ticks.values() if row.created_at >= since]
+        fired = [row for row in decided if row.run_id is not None]
+        lost = sum(each.lost for each in self.lost.values() if each.decided_at >= since)
+        return len(fired), len(decided) - len(fired) + lost
 
 
 def _ticks(row: ScheduleRow) -> tuple[object, ...]:
     return row.cron_expression, row.timezone, row.start_date, row.end_date
 
 
-def _run_of(tick: NewTick) -> NewRun:
+def run_of(tick: NewTick, run_id: str) -> NewRun:
+    """The run of a tick, which nobody owns."""
     return NewRun(
-        id=tick.run_id,
+        id=run_id,
         workflow=tick.workflow,
         version=tick.version,
         input=tick.input,

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Collection
 
-from model.memory_schedules import MemorySchedules
+from model.memory_schedules import MemorySchedules, run_of
 
 from cloaca_core.errors import StoreDataError, StoreOpenError
 from cloaca_core.store.outbox import Outbox
@@ -36,7 +36,6 @@ class MemoryStore(MemorySchedules):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runs: dict[str, RunRow] = {}
         self.keys: dict[tuple[str, str], str] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
         self.registered: dict[str, RunnerRow] = {}
@@ -48,8 +47,12 @@ class MemoryStore(MemorySchedules):
 
     async def commit(self, batch: Batch) -> Committed:
         _refuse_unstorable(batch)
-        for run in self.decide(batch):
-            self._insert(run)
+        for tick in self.decide(batch):
+            assert tick.run_id is not None
+            if tick.run_id not in self.runs and tick.behind is not None:
+                self.behind[tick.run_id] = tick.behind
+            met = tick.generation is not None
+            self._insert(run_of(tick, tick.run_id), tick.schedule_id if met else None)
         existing = {}
         for run in batch.new_runs:
             holder = self._insert(run)
@@ -68,6 +71,8 @@ class MemoryStore(MemorySchedules):
                     error_message=end.error_message,
                     ended_at=end.ended_at,
                 )
+        self.cancel(batch)
+        self.start_next()
         owned = {
             run.id
             for run in batch.new_runs
@@ -75,7 +80,7 @@ class MemoryStore(MemorySchedules):
         }
         return Committed(frozenset(owned), existing, frozenset(current))
 
-    def _insert(self, run: NewRun) -> str:
+    def _insert(self, run: NewRun, schedule_id: str | None = None) -> str:
         """Insert a run unless it is there or its key is taken; the id of who has the key."""
         if run.idempotency_key is not None:
             holder = self.keys.setdefault((run.workflow, run.idempotency_key), run.id)
@@ -99,6 +104,7 @@ class MemoryStore(MemorySchedules):
                 created_at=run.created_at,
                 started_at=run.created_at if owned else None,
                 ended_at=None,
+                schedule_id=schedule_id,
             )
         return run.id
 
@@ -127,7 +133,7 @@ class MemoryStore(MemorySchedules):
         waiting = [
             run
             for _, run in sorted(self.runs.items())
-            if run.owner is None and run.ended_at is None and run.workflow in workflows
+            if self._is_claimable(run) and run.workflow in workflows
         ]
         claimed = [
             run._replace(
@@ -143,9 +149,11 @@ class MemoryStore(MemorySchedules):
 
     async def has_claimable(self, workflows: Collection[str]) -> bool:
         return any(
-            run.owner is None and run.ended_at is None and run.workflow in workflows
-            for run in self.runs.values()
+            self._is_claimable(run) and run.workflow in workflows for run in self.runs.values()
         )
+
+    def _is_claimable(self, run: RunRow) -> bool:
+        return run.owner is None and run.ended_at is None and run.id not in self.behind
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         return [row for key, row in sorted(self.attempts.items()) if key[0] in run_ids]

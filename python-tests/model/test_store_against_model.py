@@ -19,9 +19,21 @@ from own_database import OwnDatabases
 
 from cloaca_core.backends import backend_for
 from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_core.store.records import Batch, NewRun
+from cloaca_core.store.records import Batch, NewRun, NewTick, ScheduleRow
 from cloaca_core.store.states import RunStatus, TaskStatus
-from cloaca_core.testing.rows import WORKFLOW, any_run, attempt, new_run, run_end, runner
+from cloaca_core.testing.rows import (
+    LATER,
+    NOW,
+    WORKFLOW,
+    any_run,
+    attempt,
+    firing,
+    new_run,
+    new_tick,
+    run_end,
+    runner,
+    schedule,
+)
 
 T = TypeVar("T")
 
@@ -50,6 +62,11 @@ TASKS = st.sampled_from(["load", "load", "save"])
 TASK_STATES = st.sampled_from(
     [TaskStatus.RUNNING, TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED]
 )
+SCHEDULES = st.sampled_from(["s", "t", "u"])
+NAMES = st.sampled_from([None, None, "n", "m"])
+INSTANTS = st.sampled_from([NOW, NOW + 1, NOW + 2, LATER])
+"""Of ticks, of when they are due, and of who asks."""
+DUE = st.sampled_from([NOW, NOW, NOW + 1, LATER, None])
 FINAL = st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED])
 
 
@@ -62,11 +79,14 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.model: Store = MemoryStore()
         self.store: Store = self.loop.run(backend_for(url).open(url, StoreOptions()))
         self.sent: dict[str, NewRun] = {}
+        self.ticks = 0
         for name in ("r1", "r2"):
             self.register(runner_id=name)
         # Without a beginning most stories end before there is a run to tell of.
         runs = [new_run("a"), new_run("b", tags='{"team":"x"}'), new_run("c", owner=None)]
         self.submit(runner_id="r1", new_runs=runs)
+        for row in (schedule("s", name="n"), schedule("t")):
+            self.same(self.model.put_schedule(row), self.store.put_schedule(row))
 
     def teardown(self) -> None:
         self.loop.run(self.store.close())
@@ -144,6 +164,103 @@ class StoreAgainstModel(RuleBasedStateMachine):
         wanted = any_run(status=status, workflow=workflow, tags=tags, before=before, limit=limit)
         self.same(self.model.list_runs(wanted), self.store.list_runs(wanted))
 
+    # -- schedules ---------------------------------------------------------------------------
+
+    @rule(
+        schedule_id=SCHEDULES,
+        name=NAMES,
+        workflow=WORKFLOWS,
+        due_at=DUE,
+        expression=st.sampled_from(["* * * * *", "* * * * *", "@daily"]),
+        end=st.none() | INSTANTS,
+        enabled=st.sampled_from([True, True, False]),
+    )
+    def put_schedule(
+        self,
+        schedule_id: str,
+        name: str | None,
+        workflow: str,
+        due_at: int | None,
+        expression: str,
+        end: int | None,
+        enabled: bool,
+    ) -> None:
+        # An id is made for one schedule: it comes again only for one that has a name.
+        if schedule_id in self.loop.run(self._schedules()):
+            return
+        row = schedule(schedule_id, name=name, workflow=workflow, due_at=due_at)._replace(
+            cron_expression=expression, end_date=end, enabled=enabled
+        )
+        self.same(self.model.put_schedule(row), self.store.put_schedule(row))
+
+    @rule(schedule_id=SCHEDULES, offset=OFFSETS, enabled=st.booleans(), due_at=DUE, until=INSTANTS)
+    def retime_schedule(
+        self, schedule_id: str, offset: int, enabled: bool, due_at: int | None, until: int
+    ) -> None:
+        row = self.loop.run(self._schedules()).get(schedule_id, schedule(schedule_id))
+        wanted = row._replace(
+            generation=row.generation + offset,
+            enabled=enabled,
+            timezone="Asia/Tokyo",
+            next_tick=due_at,
+            due_at=due_at,
+            decided_until=until,
+        )
+        self.same(self.model.retime_schedule(wanted), self.store.retime_schedule(wanted))
+
+    @rule(schedule_id=SCHEDULES, really=st.sampled_from([False, False, True]))
+    def delete_schedule(self, schedule_id: str, really: bool) -> None:
+        if really:
+            self.same(
+                self.model.delete_schedule(schedule_id), self.store.delete_schedule(schedule_id)
+            )
+
+    @rule(
+        data=st.data(),
+        runner_id=RUNNERS,
+        ticks=st.sets(INSTANTS, max_size=2),
+        lost=st.sampled_from([0, 0, 3]),
+        again=st.booleans(),
+    )
+    def fire(
+        self, data: st.DataObject, runner_id: str, ticks: set[int], lost: int, again: bool
+    ) -> None:
+        """Whoever decides has seen the schedule as it is, or as it was before a change."""
+        schedule_id = data.draw(SCHEDULES)
+        known = self.loop.run(self._schedules())
+        generation = known[schedule_id].generation if schedule_id in known else 0
+        generation = max(0, generation + data.draw(OFFSETS))
+        decided = firing(schedule_id, generation=generation, lost=lost)._replace(
+            decided_until=data.draw(INSTANTS), due_at=data.draw(DUE)
+        )
+        made = [self._tick(schedule_id, tick, generation) for tick in sorted(ticks)]
+        batch = Batch(runner_id, [], [], [], {}, [decided], made)
+        for _ in range(1 + again):
+            self.same(self.model.commit(batch), self.store.commit(batch))
+
+    @rule(runner_id=RUNNERS, schedule_id=SCHEDULES, ticks=st.sets(INSTANTS, min_size=1))
+    def back_fill(self, runner_id: str, schedule_id: str, ticks: set[int]) -> None:
+        filled = [self._tick(schedule_id, tick, None) for tick in sorted(ticks)]
+        batch = Batch(runner_id, [], [], [], {}, (), filled)
+        self.same(self.model.commit(batch), self.store.commit(batch))
+
+    @rule(workflows=st.sets(WORKFLOWS), now=INSTANTS, limit=LIMITS)
+    def look_for_due(self, workflows: set[str], now: int, limit: int) -> None:
+        self.same(self.model.next_due(workflows), self.store.next_due(workflows))
+        arguments = (workflows, now, limit)
+        self.same(self.model.due_schedules(*arguments), self.store.due_schedules(*arguments))
+
+    @rule(schedule_id=SCHEDULES, limit=LIMITS, offset=LIMITS, enabled_only=st.booleans())
+    def page(self, schedule_id: str, limit: int, offset: int, enabled_only: bool) -> None:
+        self.same(
+            self.model.list_ticks(schedule_id, limit=limit, offset=offset),
+            self.store.list_ticks(schedule_id, limit=limit, offset=offset),
+        )
+        self.same(
+            self.model.list_schedules(enabled_only=enabled_only, limit=limit, offset=offset),
+            self.store.list_schedules(enabled_only=enabled_only, limit=limit, offset=offset),
+        )
+
     @invariant()
     def they_hold_the_same(self) -> None:
         runs = self._run_ids()
@@ -153,6 +270,25 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.same(self.model.load_attempts(runs), self.store.load_attempts(runs))
         self.same(self.model.ended(runs), self.store.ended(runs))
         self.same(self.model.runners(), self.store.runners())
+        for name in ("n", "m"):
+            self.same(self.model.get_schedule_named(name), self.store.get_schedule_named(name))
+        for schedule_id in ("s", "t", "u"):
+            self.same(self.model.get_schedule(schedule_id), self.store.get_schedule(schedule_id))
+            ticks = [NOW, NOW + 1, NOW + 2, LATER]
+            self.same(
+                self.model.find_ticks(schedule_id, ticks), self.store.find_ticks(schedule_id, ticks)
+            )
+        self.same(self.model.count_ticks(NOW), self.store.count_ticks(NOW))
+
+    async def _schedules(self) -> dict[str, ScheduleRow]:
+        rows = await self.model.list_schedules(enabled_only=False, limit=9, offset=0)
+        return {row.id: row for row in rows}
+
+    def _tick(self, schedule_id: str, tick: int, generation: int | None) -> NewTick:
+        """A tick whose run nobody has made yet."""
+        self.ticks += 1
+        row = new_tick(schedule_id, f"tick-{self.ticks}", tick=tick)
+        return row._replace(generation=generation)
 
     def _records(self, data: st.DataObject) -> Batch:
         """Attempts and ends, mostly by the owner under its epoch, sometimes stale or foreign."""

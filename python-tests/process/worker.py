@@ -298,10 +298,15 @@ def _idle(runner: cloaca.DefaultRunner) -> None:
     say("idled")
 
 
-def _schedule(runner: cloaca.DefaultRunner, name: str, seconds: str) -> None:
+def _schedule(
+    runner: cloaca.DefaultRunner, name: str, seconds: str, overlap: str = "allow"
+) -> None:
     """Fire a workflow every so many seconds."""
     expression = f"*/{seconds} * * * * *"
-    say("scheduled", runner.schedule(name, name, expression, "UTC", catchup_policy="run_all"))
+    schedule_id = runner.schedule(
+        name, name, expression, "UTC", catchup_policy="run_all", overlap_policy=overlap
+    )
+    say("scheduled", schedule_id)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -1,18 +1,16 @@
-"""Which ticks run: those in time, what a policy makes of the others, and a back-fill."""
+"""Which ticks run: those in time, and what a policy makes of the others."""
 
 from __future__ import annotations
 
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from cloaca_core.errors import DefinitionError, ScheduleError
+from cloaca_core.errors import DefinitionError
 from cloaca_core.schedules.catch_up import (
     GRACE,
-    BackFill,
     CatchUpPolicy,
     Decision,
     DueTick,
-    back_fill,
     catch_up_policy,
     decide,
     next_due,
@@ -71,6 +69,25 @@ class TestMissed:
         assert decision.lost == lost
         assert decision.cursor >= 3 * HOUR
         assert decision.wake_at == 4 * HOUR
+
+    @pytest.mark.parametrize(
+        ("run", "max_age"),
+        [
+            ([1, 2, 3], 2 * HOUR + 2 * GRACE),  # 1 is exactly as old
+            ([2, 3], 2 * HOUR + 2 * GRACE - 1),
+            ([], 0),
+        ],
+    )
+    def test_what_is_too_old_is_lost(self, run: list[int], max_age: int) -> None:
+        decision = decide(
+            HOURLY, "run_all", cursor=0, now=3 * HOUR + 2 * GRACE, most=100, max_age=max_age
+        )
+        assert [each.tick // HOUR for each in decision.run] == run
+        assert decision.lost == 3 - len(run)
+
+    def test_a_tick_in_time_runs_however_little_may_be_caught_up(self) -> None:
+        decision = decide(HOURLY, "run_all", cursor=0, now=HOUR + GRACE, most=100, max_age=0)
+        assert decision.run == (DueTick(HOUR, recovered=False),)
 
     def test_a_tick_in_time_runs_beside_what_was_missed(self) -> None:
         decision = decided("run_once", 0, 3 * HOUR)
@@ -166,27 +183,3 @@ def test_a_policy_is_read_by_its_name() -> None:
         match='unknown catchup_policy "all": expected one of skip, run_once, run_all',
     ):
         catch_up_policy("all")
-
-
-class TestBackFill:
-    def test_a_period_ends_before_its_end(self) -> None:
-        """So that two periods side by side share no tick."""
-        assert back_fill(HOURLY, HOUR, 3 * HOUR, limit=10) == BackFill((HOUR, 2 * HOUR), 0, 0)
-
-    def test_what_has_run_is_not_run_again(self) -> None:
-        fired = [HOUR, 2 * HOUR, 9 * HOUR]
-        filled = back_fill(HOURLY, HOUR, 4 * HOUR, fired=fired, limit=10)
-        assert filled == BackFill((3 * HOUR,), 2, 0)
-
-    def test_beyond_the_limit_it_says_how_many_are_left(self) -> None:
-        filled = back_fill(HOURLY, 0, 1000 * HOUR, fired=[0], limit=2)
-        assert filled == BackFill((HOUR, 2 * HOUR), 1, 997)
-
-    def test_the_dates_of_the_schedule_bound_it(self) -> None:
-        timing = Timing("s", HOURLY.cron, start=2 * HOUR)
-        assert back_fill(timing, 0, 4 * HOUR, limit=10).ticks == (2 * HOUR, 3 * HOUR)
-
-    @pytest.mark.parametrize("end", [0, HOUR])
-    def test_a_period_without_length_is_refused(self, end: int) -> None:
-        with pytest.raises(ScheduleError, match="a back-fill ends after its start"):
-            back_fill(HOURLY, HOUR, end, limit=10)

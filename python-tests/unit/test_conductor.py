@@ -1037,3 +1037,30 @@ async def test_a_flaw_after_the_end_leaves_the_end_alone(
     assert await scene.finish() == [("a", 1, "Completed")]
     assert not scene.journal.waiting
     assert not scene.conductor.runs
+
+
+class TestRunsOfSchedules:
+    """Another run may wait for the end of one: whatever the end, it says whose run it was."""
+
+    async def test_each_kind_of_end_names_the_schedule(self, scene: Scene) -> None:
+        completed = scene.adopt(PAIR, schedule_id="s")
+        await scene.finish()
+        failed = scene.adopt(FAILING, schedule_id="s")
+        await scene.finish()
+        refused = active_run(PAIR, schedule_id="s")
+        scene.conductor.refuse(refused, "damaged")
+        await scene.finish()
+        unstorable = scene.adopt(CHAIN, past=[attempt("r", "a")], schedule_id="s")
+        scene.executor.run()
+        await scene.journal.refuse()
+        await scene.journal.commit()
+
+        assert [run for run, _ in scene.ended] == [completed, failed, refused, unstorable]
+        assert [end.schedule_id for _, end in scene.ended] == ["s"] * 4
+
+    async def test_only_those_are_asked_after_that_a_tick_may_cancel(self, scene: Scene) -> None:
+        scene.adopt(PAIR)
+        assert scene.conductor.scheduled() == []
+
+        scene.adopt(PAIR, schedule_id="s", id="t")
+        assert scene.conductor.scheduled() == ["t"]

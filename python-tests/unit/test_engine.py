@@ -26,6 +26,8 @@ from cloaca_core.task import task
 from cloaca_core.testing.rows import attempt, new_run, run_end, runner, submit
 
 FLOW = "public::embedded::flow"
+PATIENCE = 30
+"""Seconds until a test gives up."""
 
 
 class Store(MemoryStore):
@@ -139,6 +141,25 @@ async def scene(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
 
 def nothing(context: Context) -> None:
     """A body that does nothing."""
+
+
+async def open_with_scheduled_run(scene: Scene, stopped: threading.Event) -> Engine:
+    """An engine whose one body, of a run that a schedule has made, waits until it is stopped."""
+    begun = threading.Event()
+
+    async def body(context: Context) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    scene.define(body)
+    await scene.orphan("run", schedule_id="s")
+    engine = await scene.open()
+    assert await asyncio.to_thread(begun.wait, PATIENCE)
+    await quiet()
+    return engine
 
 
 async def unanswered() -> None:
@@ -327,6 +348,32 @@ class TestWakeUps:
         go.set()
 
         assert ended.row.final_context == end.final_context
+
+    async def test_a_run_that_a_tick_cancelled_elsewhere_is_let_go(self, scene: Scene) -> None:
+        stopped = threading.Event()
+        engine = await open_with_scheduled_run(scene, stopped)
+        waiting = asyncio.create_task(engine.wait("run", None))
+        await quiet()
+
+        run = scene.store.runs["run"]
+        scene.store.runs["run"] = run._replace(
+            status="Cancelled", ended_at=1, owner=None, epoch=run.epoch + 1
+        )
+        scene.store.changed.set()
+
+        assert (await waiting).row.status == "Cancelled"
+        assert (await engine.health())["active_runs"] == 0
+        assert await asyncio.to_thread(stopped.wait, PATIENCE)
+
+    async def test_an_end_of_ours_that_is_not_told_yet_is_left_alone(self, scene: Scene) -> None:
+        engine = await open_with_scheduled_run(scene, threading.Event())
+        run = scene.store.runs["run"]
+        scene.store.runs["run"] = run._replace(status="Completed", ended_at=1)
+
+        scene.store.changed.set()
+        await quiet()
+
+        assert (await engine.health())["active_runs"] == 1
 
     async def test_a_failed_opening_leaves_no_listener_behind(self, scene: Scene) -> None:
         await scene.store.register(runner("taken"))

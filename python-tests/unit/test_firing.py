@@ -3,104 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from model.memory_store import MemoryStore
+from model.firing_by_hand import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    WORKFLOW,
+    Runner,
+    Store,
+    inputs,
+    runners,
+    runs_of,
+    times,
+    wanted,
+)
 
-from cloaca_core._engine.cron_calls import CronCalls, Wanted
-from cloaca_core._engine.firing import LONGEST_SLEEP, SCHEDULES_PER_COMMIT, ScheduleLoop
-from cloaca_core._engine.ids import RunIds
-from cloaca_core._engine.journal import Journal
-from cloaca_core._engine.supervised import SupervisedLoop
-from cloaca_core.builder import WorkflowBuilder
-from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.context import Context
-from cloaca_core.registry import Registry
-from cloaca_core.store.records import Batch, Committed, RunRow
-from cloaca_core.task import task
-
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
-NOON = int(datetime(2026, 3, 10, 12, tzinfo=UTC).timestamp()) * SECOND
-WORKFLOW = "public::embedded::orders"
-
-
-class Store(MemoryStore):
-    """Its clock stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.time = NOON
-        self.wall_clock = lambda: self.time
-        self.commits = 0
-        self.dropped = False
-
-    async def commit(self, batch: Batch) -> Committed:
-        self.commits += 1
-        committed = await super().commit(batch)
-        if self.dropped:  # the outcome of a commit whose answer is lost is not known
-            self.dropped = False
-            raise OSError("the connection was lost")
-        return committed
-
-
-class Runner:
-    """The part of an engine that fires; its clock is ``ahead`` of the store's."""
-
-    def __init__(self, store: Store, ahead: int = 0, **settings: Any) -> None:
-        self.made = 0
-        self.journal = Journal(store, "r1", list)
-        self.registry = Registry()
-        with WorkflowBuilder("orders", registry=self.registry):
-
-            @task
-            def take(context: Context) -> None: ...
-
-        config = DefaultRunnerConfig(**settings)
-        ids = RunIds()
-        seen = _Ahead(store, ahead)
-        self.loop = ScheduleLoop(seen, self.journal, self.registry, config, ids, self._count)
-        self.calls = CronCalls(seen, ids, self.loop.look)
-        self.writer = SupervisedLoop("journal", self.journal.turn)
-
-    def _count(self) -> None:
-        self.made += 1
-
-    async def fire(self) -> float | None:
-        """Fire all that is due; seconds until more is."""
-        while (timeout := await self.loop.fire_due()) == 0.0:
-            pass
-        return timeout
-
-
-class _Ahead(MemoryStore):
-    """The same store seen by somebody whose clock differs."""
-
-    def __init__(self, store: Store, ahead: int) -> None:
-        self.__dict__ = store.__dict__ | {"wall_clock": lambda: store.time + ahead}
+from cloaca_core._engine.cron_calls import Wanted
+from cloaca_core._engine.firing import LONGEST_SLEEP, SCHEDULES_PER_COMMIT
 
 
 @pytest_asyncio.fixture
 async def start() -> AsyncIterator[Callable[..., Runner]]:
-    started: list[Runner] = []
-
-    def start_one(store: Store, **settings: Any) -> Runner:
-        runner = Runner(store, **settings)
-        runner.writer.start()
-        started.append(runner)
-        return runner
-
-    yield start_one
-    for runner in started:
-        await runner.writer.stop()
+    async with runners() as start_one:
+        yield start_one
 
 
 @pytest.fixture
@@ -109,24 +40,6 @@ def store() -> Store:
 
 
 Start = Callable[..., Runner]
-
-
-def wanted(expression: str = "* * * * *", **options: Any) -> Wanted:
-    return Wanted(WORKFLOW, expression, options.pop("timezone", "UTC"), **options)
-
-
-def inputs(store: Store) -> list[dict[str, Any]]:
-    """What the runs begin with, in the order in which they were made."""
-    return [json.loads(run.input) for run in _runs(store)]
-
-
-def _runs(store: Store) -> list[RunRow]:
-    return [run for _, run in sorted(store.runs.items())]
-
-
-def times(store: Store) -> list[str]:
-    """The hour and minute of each tick that has a run."""
-    return sorted(each["scheduled_time"][11:16] for each in inputs(store))
 
 
 # -- due -----------------------------------------------------------------------------------------
@@ -139,17 +52,27 @@ async def test_without_schedules_it_sleeps_for_ever(store: Store, start: Start) 
 async def test_it_sleeps_until_the_next_tick(store: Store, start: Start) -> None:
     runner = start(store)
     await runner.calls.register(wanted())
-    store.time += 20 * SECOND
+    store.time += 40 * SECOND
 
-    assert await runner.fire() == 40
+    assert await runner.fire() == 20
     assert store.runs == {}
 
 
-async def test_it_looks_at_the_clock_now_and_then(store: Store, start: Start) -> None:
-    runner = start(store)
+@pytest.mark.parametrize(
+    ("expected", "settings"),
+    [
+        (30, {}),
+        (7, {"cron_poll_interval_seconds": 7}),
+        (60, {"cron_poll_interval_seconds": 3600}),  # the clock may be set at any time
+    ],
+)
+async def test_it_looks_at_the_clock_now_and_then(
+    store: Store, start: Start, expected: float, settings: dict[str, Any]
+) -> None:
+    runner = start(store, **settings)
     await runner.calls.register(wanted("@daily"))
 
-    assert await runner.fire() == LONGEST_SLEEP
+    assert await runner.fire() == expected
 
 
 async def test_a_tick_makes_a_run_that_says_which_one_it_is(store: Store, start: Start) -> None:
@@ -170,7 +93,7 @@ async def test_a_tick_makes_a_run_that_says_which_one_it_is(store: Store, start:
             "schedule_expression": "1 13 * * *",
         }
     ]
-    (run,) = _runs(store)
+    (run,) = runs_of(store)
     workflow = runner.registry.get(WORKFLOW)
     assert workflow is not None
     assert (run.workflow, run.version, run.owner) == (WORKFLOW, workflow.version, None)
@@ -215,7 +138,7 @@ async def test_more_than_a_commit_takes_is_fired_in_several(store: Store, start:
 async def test_a_schedule_that_cannot_be_read_does_not_stop_the_others(
     store: Store, start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    runner = start(store)
+    runner = start(store, cron_poll_interval_seconds=3600)
     broken = await runner.calls.register(wanted())
     await runner.calls.register(wanted())
     store.schedules[broken] = store.schedules[broken]._replace(timezone="Mars/Olympus")
@@ -275,6 +198,39 @@ async def test_a_host_that_slept_for_a_day_does_what_the_policy_says(
 
     assert times(store) == expected
     assert await store.count_ticks(0) == (len(expected), lost)
+
+
+@pytest.mark.parametrize(
+    ("expected", "settings"),
+    [
+        ([], {"cron_enable_recovery": False}),
+        ([], {"cron_max_recovery_age_seconds": 0}),
+        (["16:00", "17:00"], {"cron_max_recovery_age_seconds": 2 * 3600}),
+        (["13:00", "14:00", "15:00", "16:00", "17:00"], {}),
+    ],
+)
+async def test_settings_may_drop_what_a_policy_would_run(
+    store: Store, start: Start, expected: list[str], settings: dict[str, Any]
+) -> None:
+    runner = start(store, **settings)
+    await runner.calls.put(wanted("@hourly", name="n", catchup_policy="run_all"))
+    store.time += 5 * HOUR + 50 * MINUTE
+
+    await runner.fire()
+
+    assert times(store) == expected
+    assert await store.count_ticks(0) == (len(expected), 5 - len(expected))
+
+
+async def test_by_default_a_missed_tick_runs_for_a_day(store: Store, start: Start) -> None:
+    """As long as 0.x took care of what had got lost."""
+    runner = start(store)
+    await runner.calls.put(wanted("@daily", name="n", catchup_policy="run_all"))
+    store.time += 3 * DAY
+
+    await runner.fire()
+
+    assert [each["scheduled_time"][:10] for each in inputs(store)] == ["2026-03-13"]
 
 
 async def test_a_run_made_late_says_so(store: Store, start: Start) -> None:
@@ -374,3 +330,107 @@ async def test_two_runners_whose_clocks_differ_fire_each_tick_once(
     ticks = [each["scheduled_time"] for each in inputs(store)]
     assert len(ticks) == len(set(ticks)) == 18  # five minutes, and one more on the fast clock
     assert not any("is_recovery" in each for each in inputs(store))
+
+
+# -- overlap -------------------------------------------------------------------------------------
+
+
+async def test_a_tick_that_is_skipped_leaves_the_schedule_s_last_run_as_it_was(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+    schedule_id = await runner.calls.put(wanted(name="n", overlap_policy="skip"))
+    for _ in range(2):
+        store.time += MINUTE
+        await runner.fire()
+
+    assert times(store) == ["12:01"]
+    assert await store.count_ticks(0) == (1, 1)
+    assert [
+        row["workflow_execution_id"] for row in await runner.calls.history(schedule_id, None, None)
+    ] == [
+        None,
+        next(iter(store.runs)),
+    ]
+    assert (await runner.calls.get(schedule_id))["last_run_at"] == "2026-03-10T12:01:00+00:00"
+
+
+async def test_each_tick_queues_behind_the_one_before(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.put(wanted(name="n", overlap_policy="queue"))
+    for _ in range(3):
+        store.time += MINUTE
+        await runner.fire()
+
+    first, second, third = [run.id for run in runs_of(store)]
+    assert store.behind == {second: first, third: second}
+    assert runner.heard == 0
+
+
+async def test_who_may_have_lost_a_run_to_a_tick_hears_of_it(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.put(wanted(name="n", overlap_policy="cancel_old"))
+    store.time += MINUTE
+    await runner.fire()
+    assert runner.heard == 0
+
+    store.time += MINUTE
+    await runner.fire()
+
+    assert [run.status for run in runs_of(store)] == ["Cancelled", "Pending"]
+    assert runner.heard == 1
+
+
+async def test_what_could_not_be_told_is_told_by_the_next_turn(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.put(wanted(name="n", overlap_policy="cancel_old"))
+    store.time += MINUTE
+    await runner.fire()
+    store.time += MINUTE
+    runner.deaf = True
+    with pytest.raises(OSError, match="no connection"):
+        await runner.fire()
+
+    runner.deaf = False
+    await runner.fire()
+
+    assert runner.heard == 1
+    assert len(store.runs) == 2
+
+
+async def test_missed_ticks_that_all_run_meet_each_other(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.put(
+        wanted("@hourly", name="n", overlap_policy="queue", catchup_policy="run_all")
+    )
+    store.time += 3 * HOUR + 2 * MINUTE
+
+    await runner.fire()
+
+    first, second, third = [run.id for run in runs_of(store)]
+    assert store.behind == {second: first, third: second}
+
+
+async def test_a_changed_policy_counts_from_the_next_tick_on(store: Store, start: Start) -> None:
+    runner = start(store)
+    for policy in ("queue", "queue", "skip", "cancel_old"):
+        await runner.calls.put(wanted(name="n", overlap_policy=policy))
+        store.time += MINUTE
+        await runner.fire()
+
+    assert [run.status for run in runs_of(store)] == ["Cancelled", "Cancelled", "Pending"]
+    assert store.behind == {}
+    assert await store.count_ticks(0) == (3, 1)
+
+
+@pytest.mark.parametrize("policy", ["skip", "queue", "cancel_old"])
+async def test_two_runners_decide_one_tick_once(store: Store, start: Start, policy: str) -> None:
+    one, other = start(store), start(store)
+    await one.calls.put(wanted(name="n", overlap_policy=policy))
+    for _ in range(3):
+        store.time += MINUTE
+        await asyncio.gather(one.fire(), other.fire())
+
+    assert await store.count_ticks(0) == ((1, 2) if policy == "skip" else (3, 0))
+    claimable = [run for run in runs_of(store) if store._is_claimable(run)]
+    assert len(claimable) == 1

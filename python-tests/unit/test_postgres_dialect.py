@@ -17,7 +17,7 @@ from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.queries import Statement
-from cloaca_core.store.records import Batch
+from cloaca_core.store.records import Batch, Cancellation
 from cloaca_core.store.sql_store import SqlStore
 from cloaca_core.store.states import TaskStatus
 from cloaca_core.testing.rows import (
@@ -25,10 +25,14 @@ from cloaca_core.testing.rows import (
     NOW,
     WORKFLOW,
     attempt,
+    fire,
+    firing,
     new_run,
+    new_tick,
     record,
     run_end,
     runner,
+    schedule,
     stored,
     submit,
 )
@@ -309,12 +313,132 @@ async def test_two_batches_that_share_keys_in_opposite_orders_both_succeed(store
     assert len(one.existing) + len(other.existing) == 200
 
 
+# -- runs of a schedule --------------------------------------------------------------------------
+
+
+async def test_an_end_waits_for_what_is_being_put_behind_its_run(
+    store: Store, by_hand: psycopg.AsyncConnection[Any]
+) -> None:
+    await _run_of_schedule(store)
+    # Somebody has seen that the run is under way, and queues the next one …
+    await by_hand.execute("SELECT id FROM cloaca_schedule FOR NO KEY UPDATE")
+    await by_hand.execute(
+        "INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,"
+        " schedule_id, behind) VALUES ('b', %s, '', 'Pending', 0, 0, '{}', '{}', 's', 'a')",
+        [WORKFLOW],
+    )
+
+    # … when it ends.
+    ending = asyncio.create_task(record(store, ends=[run_end("a")._replace(schedule_id="s")]))
+    await blocked_sessions(by_hand, 1)
+    await by_hand.commit()
+
+    assert (await ending).current == {"a"}
+    assert [run.id for run in await store.claim("r1", [WORKFLOW], 2, LATER)] == ["b"]
+
+
+async def test_a_tick_sees_the_end_that_it_waited_for(
+    store: Store, by_hand: psycopg.AsyncConnection[Any]
+) -> None:
+    await _run_of_schedule(store)
+    await by_hand.execute("SELECT id FROM cloaca_schedule FOR NO KEY UPDATE")
+    await by_hand.execute("UPDATE cloaca_run SET ended_at = 1 WHERE id = 'a'")
+
+    second = new_tick("s", "b", tick=LATER, generation=1)._replace(behind="a")
+    deciding = asyncio.create_task(fire(store, second, runner_id="r2"))
+    await blocked_sessions(by_hand, 1)
+    await by_hand.commit()
+
+    await deciding
+    assert [run.id for run in await store.claim("r1", [WORKFLOW], 2, LATER)] == ["b"]
+
+
+async def test_a_cancellation_waits_for_what_the_owner_is_writing(
+    store: Store, by_hand: psycopg.AsyncConnection[Any]
+) -> None:
+    await _run_of_schedule(store)
+    sql, names = statement(store, "fence_runs")
+    values: dict[str, object] = {"runner_id": "r1", "ids": ["a"]}
+    await by_hand.execute(sql.encode(), [values[name] for name in names])
+
+    cancelling = asyncio.create_task(store.commit(_replacing("a", fences={})))
+    await blocked_sessions(by_hand, 1)
+    await by_hand.execute(
+        "INSERT INTO cloaca_attempt (run_id, task_id, attempt, epoch, status, crashes)"
+        " VALUES ('a', 'load', 1, 1, 'Completed', 0)"
+    )
+    await by_hand.commit()
+
+    await cancelling
+    run = await stored(store, "a")
+    assert (run.status, run.owner, run.epoch) == ("Cancelled", None, 2)
+    assert len(await store.load_attempts(["a"])) == 1
+
+
+async def test_who_cancels_takes_the_runs_in_their_order_whoever_owns_them(
+    store: Store, by_hand: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for one holds none that comes after it, so that no two wait for each other."""
+    monkeypatch.setattr("cloaca_postgres.pool._TRIES", 1)
+    await _run_of_schedule(store, "z")
+    await submit(store, new_run("m"))
+    lock = "SELECT id FROM cloaca_run WHERE id = %s FOR NO KEY UPDATE"
+    await by_hand.execute(lock, ["m"])
+
+    cancelling = asyncio.create_task(store.commit(_replacing("z", fences={"m": 1})))
+    await blocked_sessions(by_hand, 1)
+    await by_hand.execute(lock, ["z"])
+    await by_hand.commit()
+
+    assert (await cancelling).current == {"m"}
+    assert (await stored(store, "z")).status == "Cancelled"
+
+
+async def test_a_runner_gives_back_its_runs_while_it_is_cancelling_others(
+    store: Store, by_hand: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes for a runner holds its row first, and so does who gives back its runs."""
+    monkeypatch.setattr("cloaca_postgres.pool._TRIES", 1)
+    await _run_of_schedule(store)
+    await by_hand.execute("SELECT id FROM cloaca_runner WHERE id = 'r1' FOR UPDATE")
+
+    batch = _replacing("a", fences={"a": 1})
+    cancelling = asyncio.create_task(store.commit(batch))
+    await blocked_sessions(by_hand, 1)
+    await by_hand.execute("UPDATE cloaca_run SET owner = NULL, epoch = 2 WHERE owner = 'r1'")
+    await by_hand.commit()
+
+    assert (await cancelling).current == set()
+    assert (await stored(store, "a")).epoch == 3
+
+
+async def _run_of_schedule(store: Store, run_id: str = "a") -> None:
+    """A schedule, and a run of it that a runner has claimed."""
+    await store.register(runner("r1"))
+    await store.put_schedule(schedule())
+    await fire(store, new_tick("s", run_id))
+    await store.claim("r1", [WORKFLOW], 1, NOW)
+
+
+def _replacing(run_id: str, fences: dict[str, int]) -> Batch:
+    """The next tick of the schedule cancels a run, in a batch with others of its runner."""
+    tick = new_tick("s", "new", tick=LATER, generation=1)
+    gone = Cancellation(run_id, "s", LATER, "new", "made way", LATER)
+    return Batch("r1", [], [], [], fences, [firing("s", generation=1)], [tick], [gone])
+
+
+# -- plans ---------------------------------------------------------------------------------------
+
+
 WRITES = (
     "insert_tag",
     "find_keys",
     "fence_runs",
     "record_attempt",
     "end_run",
+    "lock_runs",
+    "cancel_run",
+    "start_next",
     "claim",
     "release",
     "count_crashes",

@@ -39,6 +39,11 @@ _FILL = (
         SELECT 's' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending',
             CASE mod(n, 5) WHEN 0 THEN 'mine' WHEN 1 THEN 'dead' END, 0, n, '{}', '{}'
         FROM generate_series(1, %(waiting)s) AS n""",
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
+            schedule_id, behind)
+        SELECT 'q' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending', 0, n, '{}', '{}',
+            's' || lpad(mod(n, 100)::text, 8, '0'), 'r' || lpad(n::text, 8, '0')
+        FROM generate_series(1, %(waiting)s) AS n""",
     """INSERT INTO cloaca_attempt (run_id, task_id, attempt, epoch, status, crashes)
         SELECT id, 'task' || n, 1, epoch, CASE WHEN ended_at IS NULL THEN 'Running' ELSE status END,
             0
@@ -77,7 +82,11 @@ _VALUES: dict[str, dict[str, object]] = {
     "get_schedule_named": {"name": "name1"},
     "list_schedules": {"enabled_only": 1, "limit": LIMIT, "offset": 0},
     "list_ticks": {"schedule_id": "s", "limit": LIMIT, "offset": 0},
+    "find_ticks": {"schedule_id": "s", "ticks": list(range(1, LIMIT + 1))},
     "count_ticks": {"since": FINISHED - LIMIT},
+    "lock_runs": {"ids": _ENDED, "runner_id": "mine"},
+    "start_next": {"ids": _ENDED},
+    "list_under_way": {"schedule_ids": ["s00000001", "s00000002"]},
     "lock_schedules": {"ids": ["s00000001", "s00000002"]},
     "list_runs": _LISTING,
     "list_runs_of_status": {**_LISTING, "status": "Failed"},
@@ -91,6 +100,7 @@ _READ = frozenset(
     (
         *("get_run", "ended_runs", "load_attempts", "has_claimable", "next_due", "due_schedules"),
         *("get_schedule", "get_schedule_named", "list_schedules", "list_ticks", "count_ticks"),
+        *("list_under_way", "find_ticks"),
     )
 )
 

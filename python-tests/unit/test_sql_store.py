@@ -10,9 +10,9 @@ import pytest
 
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
-from cloaca_core.store.records import Batch
+from cloaca_core.store.records import Batch, Cancellation
 from cloaca_core.store.sql_store import SqlStore
-from cloaca_core.testing.rows import attempt, firing, new_run, new_tick, run_end
+from cloaca_core.testing.rows import NOW, attempt, firing, new_run, new_tick, run_end
 
 
 class RecordingDialect:
@@ -24,7 +24,7 @@ class RecordingDialect:
     def __init__(self) -> None:
         self.transactions: list[list[str]] = []
 
-    def array(self, values: Collection[str]) -> object:
+    def array(self, values: Collection[str | int]) -> object:
         return tuple(values)
 
     async def write(self, steps: Sequence[Step], *, urgent: bool = False) -> list[list[Row]]:
@@ -55,6 +55,11 @@ class RecordingDialect:
         pass
 
 
+_SKIPPED = new_tick("s", "b")._replace(run_id=None)
+_SCHEDULED = run_end("a")._replace(schedule_id="s")
+_CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW)
+
+
 @pytest.mark.parametrize(
     ("batch", "steps"),
     [
@@ -70,6 +75,25 @@ class RecordingDialect:
         (
             Batch("r1", [], [], [], {}, [firing("s")], [new_tick("s", "a")]),
             ["lock_schedules", "insert_tick", "insert_tick_run", "advance_schedule"],
+        ),
+        (
+            Batch("r1", [], [], [], {}, [firing("s")], [_SKIPPED]),
+            ["lock_schedules", "insert_tick", "advance_schedule"],
+        ),
+        (
+            Batch("r1", [], [], [], {}, [firing("s")], [new_tick("s", "b")._replace(behind="a")]),
+            ["lock_schedules", "insert_tick", "insert_tick_run", "advance_schedule", "start_next"],
+        ),
+        (
+            Batch("r1", [], [], [_SCHEDULED], {"a": 1}),
+            ["lock_schedules", "fence_runs", "end_run", "start_next"],
+        ),
+        (
+            Batch("r1", [], [], [], {"c": 1}, [firing("s")], [new_tick("s", "b")], [_CANCELLED]),
+            [
+                *("lock_schedules", "lock_runs", "insert_tick", "insert_tick_run"),
+                *("advance_schedule", "fence_runs", "cancel_run"),
+            ],
         ),
         (
             Batch("r1", [], [], [], {}, [firing("s", lost=3)]),

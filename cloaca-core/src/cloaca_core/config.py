@@ -40,7 +40,10 @@ def _default_pool_size() -> int:
 
 _LONGEST: Final = 10**9
 """Of any time, in its unit. A longer one is a mistake, and instants must fit their columns."""
-_CRON: Final = "Kept for cron, which this version does not have"
+_NO_LOST_RUN: Final = (
+    "Accepted for compatibility, without effect: 0.x looked for ticks whose run was lost on the "
+    "way, and here a tick and its run are written in one transaction"
+)
 
 
 class _WorkflowTimeout:
@@ -121,14 +124,29 @@ class DefaultRunnerConfig:
     enable_recovery: Setting[bool] = Setting(
         flag(), True, "Whether this runner takes up the runs of runners that died"
     )
-    enable_cron_scheduling: Setting[bool] = Setting(flag(), True, _CRON)
-    cron_poll_interval_seconds: Setting[int] = Setting(whole(1, _LONGEST), 30, _CRON)
-    cron_max_catchup_executions: Setting[int] = Setting(whole(0), 100, _CRON)
-    cron_enable_recovery: Setting[bool] = Setting(flag(), True, _CRON)
-    cron_recovery_interval_seconds: Setting[int] = Setting(whole(1, _LONGEST), 300, _CRON)
-    cron_lost_threshold_minutes: Setting[int] = Setting(whole(1, _LONGEST), 10, _CRON)
-    cron_max_recovery_age_seconds: Setting[int] = Setting(whole(0, _LONGEST), 86400, _CRON)
-    cron_max_recovery_attempts: Setting[int] = Setting(whole(0), 3, _CRON)
+    enable_cron_scheduling: Setting[bool] = Setting(
+        flag(), True, "Whether this runner fires the cron schedules of its workflows"
+    )
+    cron_poll_interval_seconds: Setting[int] = Setting(
+        whole(1, _LONGEST),
+        30,
+        "Seconds before the schedules are looked at again in case the clock was set, at most 60; "
+        "a tick is slept for until it is due, and a new schedule is heard of",
+    )
+    cron_max_catchup_executions: Setting[int] = Setting(
+        whole(0), 100, "Missed ticks that a schedule runs late at once, the newest of them"
+    )
+    cron_enable_recovery: Setting[bool] = Setting(
+        flag(), True, "Whether missed ticks run late; if not, every catchup_policy is skip here"
+    )
+    cron_recovery_interval_seconds: Setting[int] = Setting(whole(1, _LONGEST), 300, _NO_LOST_RUN)
+    cron_lost_threshold_minutes: Setting[int] = Setting(whole(1, _LONGEST), 10, _NO_LOST_RUN)
+    cron_max_recovery_age_seconds: Setting[int] = Setting(
+        whole(0, _LONGEST),
+        86400,
+        "Missed ticks that are older are dropped whatever the catchup_policy; backfill runs them",
+    )
+    cron_max_recovery_attempts: Setting[int] = Setting(whole(0), 3, _NO_LOST_RUN)
     _: KW_ONLY
     max_concurrent_async_tasks: Setting[int] = Setting(whole(1), 100, "Coroutine bodies at once")
     max_active_runs: Setting[int] = Setting(

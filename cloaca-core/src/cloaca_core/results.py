@@ -13,6 +13,7 @@ from cloaca_core.errors import RunFailedError
 from cloaca_core.store.states import RunStatus, TaskStatus
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.back_filling import Filled
     from cloaca_core.store.records import AttemptRow, RunRow
 
 
@@ -73,6 +74,22 @@ class RunInfo:
     ended_at: str | None
     error_message: str | None
     tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """What a back-fill did, or in a preview would do.
+
+    ``scheduled_times`` are its ticks, oldest first, RFC 3339 in UTC as in the history; ``run_ids``
+    their runs, none in a preview. ``already_run`` counts the ticks of the period that had a run
+    before, ``beyond_limit`` those that are left for another call.
+    """
+
+    schedule_id: str
+    scheduled_times: tuple[str, ...]
+    run_ids: tuple[str, ...]
+    already_run: int
+    beyond_limit: int
 
 
 class PipelineResult:
@@ -171,6 +188,14 @@ WorkflowResult = PipelineResult
 def short_name(namespace: str) -> str:
     """``name`` of ``tenant::package::name``."""
     return namespace.rpartition("::")[2]
+
+
+def backfill_result(filled: Filled) -> Backfill:
+    """A back-fill as its caller sees it."""
+    from cloaca_core.schedules.instants import to_datetime  # here: most programs have no schedule
+
+    times = tuple([to_datetime(tick).isoformat() for tick in filled.ticks])
+    return Backfill(filled.schedule_id, times, filled.runs, filled.already, filled.left)
 
 
 def run_info(row: RunRow) -> RunInfo:

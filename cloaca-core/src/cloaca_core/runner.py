@@ -22,6 +22,7 @@ from cloaca_core._engine.calls import (
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.host import EngineHost
 from cloaca_core._engine.overdue import overdue_message, passed_limit
+from cloaca_core._engine.refusals import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
 from cloaca_core._engine.requests import ContextLike, checked_run_id
 from cloaca_core._engine.waiters import Ended
 from cloaca_core.config import DefaultRunnerConfig
@@ -34,9 +35,10 @@ from cloaca_core.errors import (
 )
 from cloaca_core.handle import AsyncRunHandle, RunHandle
 from cloaca_core.registry import Registry
-from cloaca_core.results import PipelineResult, RunInfo, run_info
+from cloaca_core.results import Backfill, PipelineResult, RunInfo, backfill_result, run_info
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.back_filling import Wish
     from cloaca_core._engine.cron_calls import Wanted
 
 
@@ -55,6 +57,7 @@ def _refuse_no_schema(schema: object) -> None:
 
 def _wanted(
     host: EngineHost,
+    refusal: str,
     workflow_name: str,
     cron_expression: str,
     timezone: str,
@@ -66,9 +69,16 @@ def _wanted(
     from cloaca_core._engine.cron_calls import Wanted
 
     requests = host.open_requests
-    workflow = requests.namespace(workflow_name)
-    text = requests.input_text(params)
+    with prefixed(refusal):
+        workflow = requests.namespace(workflow_name)
+    text = requests.params_text(params)
     return Wanted(workflow, cron_expression, timezone, params=text, **options)
+
+
+def _wish(schedule: str, start: datetime | str, end: datetime | str, limit: int | None) -> Wish:
+    from cloaca_core._engine.back_filling import Wish  # here: as above
+
+    return Wish(schedule, start, end, limit)
 
 
 class DefaultRunner:
@@ -252,7 +262,7 @@ class DefaultRunner:
         workflow: Invalid cron expression or timezone: …".
         """
         refuse_blocking_call()
-        wanted = _wanted(self._host, workflow_name, cron_expression, timezone)
+        wanted = _wanted(self._host, CRON_WORKFLOW, workflow_name, cron_expression, timezone)
         added = self._host.send(Engine.cron, lambda cron: cron.register(wanted))
         return str(wait_for(added))
 
@@ -275,14 +285,23 @@ class DefaultRunner:
         The same again changes nothing, so a program may say at each start what it wants.
         ``catchup_policy`` is for ticks that nobody fired for a minute: "skip" drops them,
         "run_once" (the default) runs the newest, "run_all" the newest
-        ``cron_max_catchup_executions``. ``overlap_policy`` is "allow": a tick does not ask whether
-        the run of the last one has ended. ``jitter_seconds`` spreads the start of runs over so
-        much time. Dates are datetimes with a zone or RFC 3339; ``params`` is what each run's
-        context begins with. Refused is what ``register_cron_workflow`` refuses.
+        ``cron_max_catchup_executions``; none runs that is older than
+        ``cron_max_recovery_age_seconds``, a day. ``jitter_seconds`` spreads the start of runs
+        over so much time. Dates are datetimes with a zone or RFC 3339; ``params`` is what each
+        run's context begins with. Refused is what ``register_cron_workflow`` refuses.
+
+        ``overlap_policy`` is for ticks while runs of the schedule have not ended: "allow" (the
+        default) starts another one beside them, "skip" makes none, which counts as lost, "queue"
+        makes one that starts when the one before it has ended, however it ends, and "cancel_old"
+        ends the others as Cancelled first. Their coroutines are cancelled; a thread body cannot be
+        ended, and nothing that it still returns is taken. After a change of the policy queued runs
+        stay and run in their order; so they do when the schedule is disabled or deleted. No tick
+        asks for back-filled runs.
         """
         refuse_blocking_call()
         wanted = _wanted(
             self._host,
+            SCHEDULE,
             workflow_name,
             cron_expression,
             timezone,
@@ -295,6 +314,71 @@ class DefaultRunner:
             end_date=end_date,
         )
         return str(wait_for(self._host.send(Engine.cron, lambda cron: cron.put(wanted))))
+
+    def register_workflow_instance(
+        self,
+        workflow_name: str,
+        instance_name: str,
+        cron_expression: str,
+        timezone: str,
+        params: ContextLike = None,
+    ) -> str:
+        """Run a workflow by cron with parameters, under a name of its own; the schedule's id.
+
+        ``params`` is what each run's context begins with, beside the keys of its tick. The same
+        ``instance_name`` for the same workflow again changes the instance. Its schedule's name is
+        ``tenant::package::workflow::instance_name``, so it meets neither another workflow's
+        instance of that name nor a ``schedule``. "Failed to register workflow instance: …" is
+        refused what ``register_cron_workflow`` refuses.
+        """
+        refuse_blocking_call()
+        wanted = _wanted(
+            self._host,
+            INSTANCE,
+            workflow_name,
+            cron_expression,
+            timezone,
+            params,
+            name=instance_name,
+        )
+        return str(wait_for(self._host.send(Engine.cron, lambda cron: cron.put_instance(wanted))))
+
+    def backfill(
+        self,
+        schedule: str,
+        start: datetime | str,
+        end: datetime | str,
+        *,
+        limit: int | None = None,
+    ) -> Backfill:
+        """Run the ticks of a period of the past that have no run yet, whyever they have none.
+
+        ``schedule`` is the id or the name of one, enabled or not, as it is now; where it goes on
+        does not change, and it does not matter whether earlier runs have ended. The period is
+        from ``start`` on and before ``end``, datetimes with a zone or RFC 3339, with at most
+        100,000 ticks and none to come. At most ``limit`` ticks run, 1,000 by default, the oldest.
+        Their runs begin with the keys of runs made late. Each tick has at most one run for ever,
+        so the same call again goes on where this one ended, also after an error. Otherwise
+        ``ScheduleError`` (a ValueError) "Failed to back-fill schedule: …".
+        """
+        refuse_blocking_call()
+        wish = _wish(schedule, start, end, limit)
+        filled = wait_for(self._host.send(Engine.back_fill, lambda calls: calls.run(wish)))
+        return backfill_result(filled)
+
+    def preview_backfill(
+        self,
+        schedule: str,
+        start: datetime | str,
+        end: datetime | str,
+        *,
+        limit: int | None = None,
+    ) -> Backfill:
+        """What ``backfill`` with these arguments would do just now; makes nothing."""
+        refuse_blocking_call()
+        wish = _wish(schedule, start, end, limit)
+        filled = wait_for(self._host.send(Engine.back_fill, lambda calls: calls.preview(wish)))
+        return backfill_result(filled)
 
     def list_cron_schedules(
         self,
@@ -515,7 +599,7 @@ class AsyncRunner:
         self, workflow_name: str, cron_expression: str, timezone: str
     ) -> str:
         """Run a workflow at the ticks of a cron expression; see ``DefaultRunner``."""
-        wanted = _wanted(self._host, workflow_name, cron_expression, timezone)
+        wanted = _wanted(self._host, CRON_WORKFLOW, workflow_name, cron_expression, timezone)
         return await awaited(self._host.send(Engine.cron, lambda cron: cron.register(wanted)))
 
     async def schedule(
@@ -535,6 +619,7 @@ class AsyncRunner:
         """Add the schedule of this name, or change it; see ``DefaultRunner``."""
         wanted = _wanted(
             self._host,
+            SCHEDULE,
             workflow_name,
             cron_expression,
             timezone,
@@ -547,6 +632,54 @@ class AsyncRunner:
             end_date=end_date,
         )
         return await awaited(self._host.send(Engine.cron, lambda cron: cron.put(wanted)))
+
+    async def register_workflow_instance(
+        self,
+        workflow_name: str,
+        instance_name: str,
+        cron_expression: str,
+        timezone: str,
+        params: ContextLike = None,
+    ) -> str:
+        """Run a workflow by cron with parameters, under a name; see ``DefaultRunner``."""
+        wanted = _wanted(
+            self._host,
+            INSTANCE,
+            workflow_name,
+            cron_expression,
+            timezone,
+            params,
+            name=instance_name,
+        )
+        return await awaited(self._host.send(Engine.cron, lambda cron: cron.put_instance(wanted)))
+
+    async def backfill(
+        self,
+        schedule: str,
+        start: datetime | str,
+        end: datetime | str,
+        *,
+        limit: int | None = None,
+    ) -> Backfill:
+        """Run the ticks of a period of the past that have no run; see ``DefaultRunner``."""
+        wish = _wish(schedule, start, end, limit)
+        return backfill_result(
+            await awaited(self._host.send(Engine.back_fill, lambda calls: calls.run(wish)))
+        )
+
+    async def preview_backfill(
+        self,
+        schedule: str,
+        start: datetime | str,
+        end: datetime | str,
+        *,
+        limit: int | None = None,
+    ) -> Backfill:
+        """What ``backfill`` with these arguments would do just now; makes nothing."""
+        wish = _wish(schedule, start, end, limit)
+        return backfill_result(
+            await awaited(self._host.send(Engine.back_fill, lambda calls: calls.preview(wish)))
+        )
 
     async def list_cron_schedules(
         self,

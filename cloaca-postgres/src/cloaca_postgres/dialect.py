@@ -71,7 +71,7 @@ class PostgresDialect:
         else:
             self._wakeups = Listener(connector.connect_reader, schema)
 
-    def array(self, values: Collection[str]) -> object:
+    def array(self, values: Collection[str | int]) -> object:
         """A list, which PostgreSQL takes as it is."""
         return list(values)
 

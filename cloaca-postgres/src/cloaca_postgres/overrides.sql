@@ -154,7 +154,7 @@ waiting AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT candidate.id FROM cloaca_run AS candidate
         WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL
-            AND candidate.workflow = wanted.workflow
+            AND candidate.behind IS NULL AND candidate.workflow = wanted.workflow
         ORDER BY candidate.id LIMIT :limit
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS run
@@ -167,7 +167,7 @@ FROM oldest, live
 WHERE run.id = ANY(ARRAY[oldest.id]) AND run.owner IS NULL AND +run.ended_at IS NULL
 RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     run.input, run.tags, run.parent_id, run.final_context, run.error_message, run.created_at,
-    run.started_at, run.ended_at;
+    run.started_at, run.ended_at, run.schedule_id;
 
 
 -- name: has_claimable
@@ -178,7 +178,7 @@ SELECT EXISTS (
     CROSS JOIN LATERAL (
         SELECT 1 FROM cloaca_run AS candidate
         WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL
-            AND candidate.workflow = wanted.workflow
+            AND candidate.behind IS NULL AND candidate.workflow = wanted.workflow
         LIMIT 1
     ) AS run
 );
@@ -262,7 +262,7 @@ RETURNING run.id;
 -- name: ended_runs
 -- Those of these runs that are over.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at
+    final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run WHERE id = ANY(CAST(:ids AS TEXT[])) AND ended_at IS NOT NULL
 ORDER BY id;
 
@@ -272,7 +272,7 @@ ORDER BY id;
 -- (NULL) any.
 SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
-    run.created_at, run.started_at, run.ended_at
+    run.created_at, run.started_at, run.ended_at, run.schedule_id
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before
@@ -291,7 +291,8 @@ ORDER BY first_tag.run_id DESC LIMIT :limit;
 
 -- name: lock_schedules
 -- Lock these schedules by id: who else decides their ticks waits, and then finds that they have
--- gone on. Before the runner and the runs; nothing that holds those asks for schedules.
+-- gone on; so does who ends one of their runs. Before the runner and the runs; nothing that holds
+-- those asks for schedules.
 SELECT schedule.id, schedule.generation
 FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
 JOIN cloaca_schedule AS schedule ON schedule.id = ANY(ARRAY[wanted.id])
@@ -299,8 +300,39 @@ ORDER BY wanted.id COLLATE "C"
 FOR NO KEY UPDATE OF schedule;
 
 
+-- name: lock_runs
+-- Lock these runs, whoever owns them, and before them the runner that this transaction writes for:
+-- in the order in which everybody takes them, whatever the statements after this one want.
+WITH live AS MATERIALIZED (
+    SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
+)
+SELECT run.id
+FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
+LEFT JOIN live ON TRUE
+JOIN cloaca_run AS run ON run.id = ANY(ARRAY[wanted.id])
+ORDER BY wanted.id COLLATE "C"
+FOR NO KEY UPDATE OF run;
+
+
+-- name: cancel_run
+-- End runs that make way for the runs of ticks, as far as those are there. Whoever owned one finds
+-- another epoch, and nothing that it still sends is written.
+UPDATE cloaca_run AS run
+SET status = 'Cancelled', final_context = run.input, error_message = old.error_message,
+    ended_at = old.ended_at, owner = NULL, epoch = run.epoch + 1, behind = NULL
+FROM unnest(
+    CAST(:id AS TEXT[]), CAST(:schedule_id AS TEXT[]), CAST(:tick AS BIGINT[]),
+    CAST(:tick_run AS TEXT[]), CAST(:error_message AS TEXT[]), CAST(:ended_at AS BIGINT[])
+) AS old (id, schedule_id, tick, tick_run, error_message, ended_at)
+JOIN cloaca_tick AS decided
+    ON decided.schedule_id = ANY(ARRAY[old.schedule_id]) AND decided.tick = ANY(ARRAY[old.tick])
+    AND decided.run_id = old.tick_run
+WHERE run.id = ANY(ARRAY[old.id]) AND +run.ended_at IS NULL;
+
+
 -- name: insert_tick
--- Decide ticks, if their schedules still are what the decisions were made from.
+-- Decide ticks, if their schedules still are what the decisions were made from. A back-filled one
+-- (generation NULL) was decided by a person, whatever its schedule has come to.
 INSERT INTO cloaca_tick (schedule_id, tick, run_id, outcome, created_at)
 SELECT new.schedule_id, new.tick, new.run_id, new.outcome, new.created_at
 FROM unnest(
@@ -308,22 +340,40 @@ FROM unnest(
     CAST(:outcome AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:generation AS BIGINT[])
 ) AS new (schedule_id, tick, run_id, outcome, created_at, generation)
 JOIN cloaca_schedule AS schedule
-    ON schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.generation = new.generation
-    AND schedule.enabled = 1
+    ON schedule.id = ANY(ARRAY[new.schedule_id]) AND (
+        new.generation IS NULL
+        OR (schedule.generation = new.generation AND schedule.enabled = 1)
+    )
 ON CONFLICT DO NOTHING;
 
 
+-- name: take_dropped_tick
+-- Back-fill ticks that were decided and made no run.
+UPDATE cloaca_tick AS dropped
+SET run_id = new.run_id, outcome = new.outcome, created_at = new.created_at
+FROM unnest(
+    CAST(:schedule_id AS TEXT[]), CAST(:tick AS BIGINT[]), CAST(:run_id AS TEXT[]),
+    CAST(:outcome AS TEXT[]), CAST(:created_at AS BIGINT[])
+) AS new (schedule_id, tick, run_id, outcome, created_at)
+JOIN cloaca_schedule AS schedule ON schedule.id = ANY(ARRAY[new.schedule_id])
+WHERE dropped.schedule_id = ANY(ARRAY[new.schedule_id]) AND dropped.tick = ANY(ARRAY[new.tick])
+    AND dropped.run_id IS NULL;
+
+
 -- name: insert_tick_run
--- Add the runs of ticks that are ours. They belong to nobody yet.
+-- Add the runs of ticks that are ours. They belong to nobody yet. A back-filled one is not among
+-- those that its schedule's next ticks meet: a person has asked for it, however many there are.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, epoch, status
+    id, workflow, version, input, tags, created_at, epoch, status, schedule_id, behind
 )
-SELECT new.run_id, new.workflow, new.version, new.input, '{}', new.created_at, 0, 'Pending'
+SELECT
+    new.run_id, new.workflow, new.version, new.input, '{}', new.created_at, 0, 'Pending',
+    CASE WHEN new.generation IS NULL THEN NULL ELSE new.schedule_id END, new.behind
 FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
     CAST(:input AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:schedule_id AS TEXT[]),
-    CAST(:tick AS BIGINT[])
-) AS new (run_id, workflow, version, input, created_at, schedule_id, tick)
+    CAST(:tick AS BIGINT[]), CAST(:behind AS TEXT[]), CAST(:generation AS BIGINT[])
+) AS new (run_id, workflow, version, input, created_at, schedule_id, tick, behind, generation)
 JOIN cloaca_tick AS decided
     ON decided.schedule_id = ANY(ARRAY[new.schedule_id]) AND decided.tick = ANY(ARRAY[new.tick])
     AND decided.run_id = new.run_id
@@ -357,6 +407,27 @@ WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.generation = new.ge
     AND schedule.enabled = 1;
 
 
+-- name: start_next
+-- Last: let what waits behind these runs start, unless they are under way. Their schedules are
+-- locked: nobody else can be about to end one of them, or to put another run behind it.
+UPDATE cloaca_run AS next SET behind = NULL
+FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
+WHERE next.behind = ANY(ARRAY[wanted.id]) AND next.behind IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_run AS before
+        WHERE before.id = ANY(ARRAY[wanted.id]) AND +before.ended_at IS NULL
+    );
+
+
+-- name: list_under_way
+-- Runs of these schedules that have not ended, in the order of their ticks.
+SELECT run.schedule_id, run.id
+FROM unnest(CAST(:schedule_ids AS TEXT[])) AS wanted (id)
+JOIN cloaca_run AS run ON run.schedule_id = ANY(ARRAY[wanted.id])
+WHERE run.schedule_id IS NOT NULL AND run.ended_at IS NULL
+ORDER BY run.schedule_id, run.created_at, run.id;
+
+
 -- name: next_due
 -- When the first schedule of these workflows is due: one look into the index for each workflow.
 SELECT min(soonest.due_at)
@@ -377,3 +448,11 @@ FROM cloaca_schedule
 WHERE workflow = ANY(CAST(:workflows AS TEXT[])) AND enabled = 1
     AND due_at IS NOT NULL AND due_at <= :now
 ORDER BY due_at, id LIMIT :limit;
+
+
+-- name: find_ticks
+-- Which of these ticks of a schedule were decided, and what became of them.
+SELECT schedule_id, tick, run_id, outcome, created_at
+FROM cloaca_tick
+WHERE schedule_id = :schedule_id AND tick = ANY(CAST(:ticks AS BIGINT[]))
+ORDER BY tick;

@@ -39,7 +39,7 @@ class SqliteDialect:
         # Nobody else can reach a database in memory: nothing to watch.
         self._watch = ChangeWatch(writer if reader is not None else None, poll_interval)
 
-    def array(self, values: Collection[str]) -> object:
+    def array(self, values: Collection[str | int]) -> object:
         """A JSON array, which the overrides unpack with ``json_each``."""
         return json.dumps(list(values))
 

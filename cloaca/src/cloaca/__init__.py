@@ -87,6 +87,7 @@ from cloaca_core.registry import (
     register_workflow_constructor as register_workflow_constructor,
 )
 from cloaca_core.results import (
+    Backfill as Backfill,
     PipelineResult as PipelineResult,
     RunEvent as RunEvent,
     RunInfo as RunInfo,
@@ -181,6 +182,7 @@ __all__ = [
     "WorkflowResult",
     "TaskResult",
     "RunInfo",
+    "Backfill",
     "RunEvent",
     # tenants
     "DatabaseAdmin",

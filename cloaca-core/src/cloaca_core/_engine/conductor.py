@@ -104,6 +104,10 @@ class Conductor:
         """True for a job of a run that is ours."""
         return self.runs.get(job.owner.id) is job.owner
 
+    def scheduled(self) -> list[str]:
+        """The runs that schedules have made: a tick may cancel those, whoever fires it."""
+        return [run.id for run in self.runs.values() if run.row.schedule_id is not None]
+
     def drain(self) -> None:
         """Start no further body. Those that run are recorded when they end; those that wait for
         other runs, which will not end here, are given up.
@@ -166,9 +170,9 @@ class Conductor:
         faults.hit("run.before_end")
         context = encode(run.plan.final_context())
         if (reason := self._too_large(run, context)) is None:
-            return RunEnd(run.id, run.epoch, over.status.value, context, over.error, now)
+            return _run_end(run, over.status, context, over.error, now)
         reason = reason if over.error is None else f"{over.error}; {reason}"
-        return RunEnd(run.id, run.epoch, RunStatus.FAILED.value, "{}", reason, now)
+        return _run_end(run, RunStatus.FAILED, "{}", reason, now)
 
     def _too_large(self, run: ActiveRun, context: str) -> str | None:
         """Why the run cannot hand this on: what several tasks hand on may be too much together."""
@@ -372,7 +376,7 @@ class Conductor:
 
     def _end_bare(self, run: ActiveRun, reason: str) -> None:
         """The run must end all the same, so without what was refused."""
-        bare = RunEnd(run.id, run.epoch, RunStatus.FAILED.value, "{}", reason, _now())
+        bare = _run_end(run, RunStatus.FAILED, "{}", reason, _now())
         self._record(run, [], bare, partial(self._act, run, [], bare))
 
     def _break_off(self, run: ActiveRun, reason: str) -> None:
@@ -434,6 +438,12 @@ class _RunRecord(Record):
     def refused(self, error: StoreDataError) -> None:
         """The run cannot go on as planned."""
         self._conductor.unstorable(self._run, self, error)
+
+
+def _run_end(
+    run: ActiveRun, status: RunStatus, context: str, error: str | None, now: int
+) -> RunEnd:
+    return RunEnd(run.id, run.epoch, status.value, context, error, now, run.row.schedule_id)
 
 
 def _callback(job: Job, outcome: Outcome) -> Callback | None:

@@ -6,20 +6,15 @@ Fires nothing: whoever does hears by ``changed`` that a schedule may be due soon
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 from cloaca_core._engine.firing import tick_name, timing_of
+from cloaca_core._engine.refusals import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
 from cloaca_core.arguments import flag, whole
-from cloaca_core.errors import (
-    CronExpressionError,
-    DefinitionError,
-    ScheduleError,
-)
+from cloaca_core.errors import ScheduleError
 from cloaca_core.namespace import SEPARATOR, check_name
 from cloaca_core.schedules.catch_up import catch_up_policy, next_due
 from cloaca_core.schedules.instants import read_instant, to_datetime
@@ -67,16 +62,28 @@ class CronCalls:
 
     async def register(self, wanted: Wanted) -> str:
         """Add a schedule, which has no name."""
-        with _prefixed("Failed to register cron workflow: "):
+        with prefixed(CRON_WORKFLOW):
             return await self._put(wanted, self._ids.next())
 
     async def put(self, wanted: Wanted) -> str:
         """Add a schedule, or change the one of its name."""
-        with _prefixed("Failed to set schedule: "):
-            check_name(wanted.name, "name")
-            assert wanted.name is not None
-            known = await self._store.get_schedule_named(wanted.name)
-            return await self._put(wanted, self._ids.next() if known is None else known.id)
+        with prefixed(SCHEDULE):
+            return await self._put_named(wanted, check_name(wanted.name, "name"))
+
+    async def put_instance(self, wanted: Wanted) -> str:
+        """Add an instance of a workflow, or change the one of its name.
+
+        Its schedule is named after both, in a form that no name of a ``schedule`` can have: two
+        workflows may have an instance of one name, as in 0.x.
+        """
+        with prefixed(INSTANCE):
+            instance = check_name(wanted.name, "instance_name")
+            return await self._put_named(wanted, f"{wanted.workflow}{SEPARATOR}{instance}")
+
+    async def _put_named(self, wanted: Wanted, name: str) -> str:
+        known = await self._store.get_schedule_named(name)
+        schedule_id = self._ids.next() if known is None else known.id
+        return await self._put(replace(wanted, name=name), schedule_id)
 
     async def _put(self, wanted: Wanted, schedule_id: str) -> str:
         now = await self._store.now()
@@ -94,7 +101,7 @@ class CronCalls:
 
     async def get(self, schedule_id: str) -> dict[str, Any]:
         """One schedule."""
-        with _prefixed("Failed to get cron schedule: "):
+        with prefixed("Failed to get cron schedule: "):
             return _schedule_dict(await self._known(schedule_id))
 
     async def update(self, schedule_id: str, cron_expression: str, timezone: str) -> None:
@@ -104,7 +111,7 @@ class CronCalls:
             retimed = row._replace(cron_expression=cron_expression, timezone=timezone)
             return _due(retimed._replace(updated_at=now), now)
 
-        with _prefixed("Failed to update cron schedule: "):
+        with prefixed("Failed to update cron schedule: "):
             await self._known(schedule_id)
             await self._change(schedule_id, changed)
 
@@ -116,20 +123,20 @@ class CronCalls:
                 return row
             return _due(row._replace(enabled=enabled, updated_at=now), now)
 
-        with _prefixed("Failed to update cron schedule: "):
+        with prefixed("Failed to update cron schedule: "):
             flag("enabled", enabled)
             await self._change(schedule_id, changed)
 
     async def delete(self, schedule_id: str) -> None:
         """Remove it; nothing for an id that is not there."""
-        with _prefixed("Failed to delete cron schedule: "):
+        with prefixed("Failed to delete cron schedule: "):
             await self._store.delete_schedule(_checked_id(schedule_id))
 
     async def history(
         self, schedule_id: str, limit: int | None, offset: int | None
     ) -> list[dict[str, Any]]:
         """The ticks that were decided, newest first."""
-        with _prefixed("Failed to get cron execution history: "):
+        with prefixed("Failed to get cron execution history: "):
             checked = _checked_id(schedule_id)
         return [
             _tick_dict(row) for row in await self._store.list_ticks(checked, **_page(limit, offset))
@@ -171,8 +178,6 @@ class CronCalls:
 def _row(wanted: Wanted, schedule_id: str, now: int) -> ScheduleRow:
     catch_up = catch_up_policy(wanted.catchup_policy or DEFAULT_CATCH_UP)
     overlap = overlap_policy(wanted.overlap_policy or DEFAULT_OVERLAP)
-    if overlap != DEFAULT_OVERLAP:
-        raise ScheduleError(f"overlap_policy {overlap!r} is not supported yet: only 'allow' is")
     jitter = whole("jitter_seconds", wanted.jitter_seconds or 0)
     if jitter > LONGEST_JITTER:
         raise ScheduleError(f"jitter_seconds must be at most {LONGEST_JITTER}, got {jitter}")
@@ -226,18 +231,6 @@ def _page(limit: int | None, offset: int | None) -> dict[str, int]:
         "limit": min(whole("limit", DEFAULT_LIMIT if limit is None else limit), sys.maxsize),
         "offset": min(whole("offset", 0 if offset is None else offset), sys.maxsize),
     }
-
-
-@contextmanager
-def _prefixed(prefix: str) -> Iterator[None]:
-    """Refusals that begin with what could not be done."""
-    try:
-        yield
-    except CronExpressionError as error:
-        message = f"{prefix}{error}"
-        raise CronExpressionError(message, field=error.field, given=error.given) from None
-    except (ScheduleError, DefinitionError) as error:
-        raise type(error)(f"{prefix}{error}") from None
 
 
 # -- the dicts of 0.x ----------------------------------------------------------------------------

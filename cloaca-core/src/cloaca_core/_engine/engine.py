@@ -36,6 +36,7 @@ from cloaca_core.errors import (
 from cloaca_core.store.records import AttemptRow, NewRun, RunEnd, RunFilter, RunRow
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.back_filling import BackFilling
     from cloaca_core._engine.cron_calls import CronCalls
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.registry import Registry
@@ -80,13 +81,21 @@ class Engine:
         )
         # Here: cron's fields and time zones would add a tenth to the time that ``import cloaca``
         # takes.
+        from cloaca_core._engine.back_filling import BackFilling
         from cloaca_core._engine.cron_calls import CronCalls
         from cloaca_core._engine.firing import ScheduleLoop
 
         self._schedules = ScheduleLoop(
-            store, self._journal, registry, config, ids, self._admission.look
+            store,
+            self._journal,
+            registry,
+            config,
+            ids,
+            made=self._admission.look,
+            cancelled=self._hear_of_ends,
         )
         self._cron = CronCalls(store, ids, self._schedules.look)
+        self._back_filling = BackFilling(store, self._schedules)
         self._takeover = Takeover(store, self._lease, identity, self._admission.look)
         self._conductor.journal = self._journal
         self._conductor.slot_free = self._admission.place_free
@@ -277,6 +286,8 @@ class Engine:
         self.recent.add(ended)
         self._waiters.wake(run.id, ended)
         self._admission.run_ended()
+        if row.schedule_id is not None:
+            self._admission.look()  # another one may have waited for this
         if log.isEnabledFor(logging.INFO):
             ids = {"run_id": run.id, "workflow": row.workflow}
             log.info("run %s of %s: %s", run.id, row.workflow, row.status, extra=ids)
@@ -349,6 +360,11 @@ class Engine:
         self._check_open()
         return await ask(self._cron)
 
+    async def back_fill(self, ask: Callable[[BackFilling], Coroutine[Any, Any, T]]) -> T:
+        """Ask for ticks of the past."""
+        self._check_open()
+        return await ask(self._back_filling)
+
     # -- what others do ----------------------------------------------------------------------
 
     async def _notice_changes(self) -> None:
@@ -366,11 +382,28 @@ class Engine:
         self._schedules.look()
 
     async def _hear_of_ends(self) -> None:
-        """Wake those who wait for runs that have ended elsewhere."""
+        """Wake those who wait for runs that have ended elsewhere, and stop those of ours that a
+        tick has cancelled.
+        """
         awaited = self._waiters.elsewhere(self._conductor.runs)
-        if awaited:
-            for row in await self._store.ended(awaited):
+        if asked := awaited + self._conductor.scheduled():
+            ended = [row for row in await self._store.ended(asked) if self._is_elsewhere(row)]
+            for row in ended:
                 self._waiters.wake(row.id, await self._with_attempts(row))
+
+    def _is_elsewhere(self, row: RunRow) -> bool:
+        """Whether it was not here that the run has ended; lets go of it if it was taken for ours.
+        An end of ours is told when the journal has heard of it.
+        """
+        run = self._conductor.runs.get(row.id)
+        if run is None:
+            return True
+        if run.epoch == row.epoch:
+            return False
+        ids = {"run_id": row.id, "workflow": row.workflow}
+        log.info("run %s of %s: %s", row.id, row.workflow, row.status, extra=ids)
+        self._conductor.drop(run)
+        return True
 
     async def _reenlist(self) -> None:
         """We were declared dead: let go of everything and start anew under another id."""

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core._engine import faults
 from cloaca_core._engine.journal import Decided
+from cloaca_core._engine.overlapping import meet_in_turn
 from cloaca_core.json_values import JsonValue, decode, encode
 from cloaca_core.schedules.catch_up import Decision, DueTick, catch_up_policy, decide
 from cloaca_core.schedules.cron import CronExpression
-from cloaca_core.schedules.instants import SECOND, to_datetime
+from cloaca_core.schedules.instants import SECOND, Instant, to_datetime
 from cloaca_core.schedules.timing import Timing
-from cloaca_core.store.records import Firing, NewTick, ScheduleRow
+from cloaca_core.store.records import Cancellation, Firing, NewTick, ScheduleRow
 from cloaca_core.store.states import TickOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from cloaca_core._engine.ids import RunIds
     from cloaca_core._engine.journal import Journal
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("cloaca.schedules")
 
-SCHEDULES_PER_COMMIT: Final = 500
+SCHEDULES_PER_COMMIT: Final = 1_000
+"""In smaller commits the runs of the first ones take the time that the last ones wait for."""
 TICKS_PER_COMMIT: Final = 1_000
 """About; those of one schedule are never parted."""
 LONGEST_SLEEP: Final = 60.0
@@ -51,10 +53,13 @@ class Fired:
 
     firing: Firing
     ticks: tuple[NewTick, ...] = ()
+    cancelled: tuple[Cancellation, ...] = ()
 
 
 class ScheduleLoop:
-    """Belongs to the engine's loop. ``made`` is called when runs have become claimable."""
+    """Belongs to the engine's loop. ``made`` is called when runs have become claimable,
+    ``cancelled`` when runs may have ended that somebody owned or waits for.
+    """
 
     def __init__(
         self,
@@ -64,6 +69,7 @@ class ScheduleLoop:
         config: DefaultRunnerConfig,
         ids: RunIds,
         made: Callable[[], None],
+        cancelled: Callable[[], Awaitable[None]],
     ) -> None:
         self.closing = False
         self._store = store
@@ -72,6 +78,8 @@ class ScheduleLoop:
         self._config = config
         self._ids = ids
         self._made = made
+        self._cancelled = cancelled
+        self._untold = False
         self._wanted = asyncio.Event()
 
     def look(self) -> None:
@@ -90,6 +98,7 @@ class ScheduleLoop:
 
     async def fire_due(self) -> float | None:
         """Fire some of what is due; seconds until it is worth looking again, None for never."""
+        await self._tell()  # an earlier turn may have failed in between
         workflows = self._registry.namespaces()
         if self.closing or not workflows:
             return None
@@ -98,30 +107,73 @@ class ScheduleLoop:
             return None
         now = await self._store.now()
         if due_at > now:
-            return min((due_at - now) / SECOND, LONGEST_SLEEP)
+            longest = min(self._config.cron_poll_interval_seconds, LONGEST_SLEEP)
+            return min((due_at - now) / SECOND, longest)
         due = await self._store.due_schedules(workflows, now, SCHEDULES_PER_COMMIT)
         if due:
-            await self._write(self._fire_some(due, now))
+            await self._write(self._fire_some(due, await self._under_way(due), now))
+            await self._tell()
         return 0.0
 
-    def _fire_some(self, due: Sequence[ScheduleRow], now: int) -> list[Fired]:
+    async def _under_way(self, due: Sequence[ScheduleRow]) -> Mapping[str, Sequence[str]]:
+        """The runs that ticks of these schedules meet. Asked for after the schedules: whatever
+        makes more of them meanwhile has these decided anew.
+        """
+        asking = [row.id for row in due if row.overlap_policy != "allow"]
+        return await self._store.list_under_way(asking) if asking else {}
+
+    async def _tell(self) -> None:
+        if self._untold:
+            await self._cancelled()
+            self._untold = False
+
+    async def back_fill(
+        self, row: ScheduleRow, ticks: Sequence[Instant], now: int
+    ) -> dict[Instant, str]:
+        """Make the runs of ticks that have none, wherever the schedule stands; the run of each,
+        which is there unless somebody else was faster or the schedule has been deleted.
+        """
+        runs = {tick: self._ids.next() for tick in ticks}
+        filled = [
+            self._tick(row, DueTick(tick, recovered=True), now)._replace(
+                generation=None, outcome=TickOutcome.BACKFILLED, run_id=run_id
+            )
+            for tick, run_id in runs.items()
+        ]
+        await self._commit([], filled)
+        return runs
+
+    def _fire_some(
+        self, due: Sequence[ScheduleRow], under_way: Mapping[str, Sequence[str]], now: int
+    ) -> list[Fired]:
         """Decide these, as far as the ticks fit into one commit; the others stay due."""
         fired: list[Fired] = []
         ticks = 0
         for row in due:
-            fired.append(self._fire(row, now))
+            fired.append(self._fire(row, under_way.get(row.id, ()), now))
             ticks += len(fired[-1].ticks)
             if ticks >= TICKS_PER_COMMIT:
                 break
         return fired
 
     async def _write(self, fired: Sequence[Fired]) -> None:
+        firings = [each.firing for each in fired]
+        ticks = [tick for each in fired for tick in each.ticks]
+        await self._commit(firings, ticks, [gone for each in fired for gone in each.cancelled])
+
+    async def _commit(
+        self,
+        firings: Sequence[Firing],
+        ticks: Sequence[NewTick],
+        cancelled: Sequence[Cancellation] = (),
+    ) -> None:
         if not self._journal.has_room():
             await self._journal.room()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def settled() -> None:
             faults.hit("schedule.after_commit")
+            self._untold = self._untold or bool(cancelled)
             self._made()
             if not done.done():
                 done.set_result(None)
@@ -130,34 +182,38 @@ class ScheduleLoop:
             if not done.done():
                 done.set_exception(error)
 
-        firings = [each.firing for each in fired]
-        ticks = [tick for each in fired for tick in each.ticks]
         faults.hit("schedule.before_commit")
-        self._journal.add(Decided(firings, ticks, settled, refused))
+        self._journal.add(Decided(firings, ticks, settled, refused, cancelled))
         await done
 
-    def _fire(self, row: ScheduleRow, now: int) -> Fired:
+    def _fire(self, row: ScheduleRow, under_way: Sequence[str], now: int) -> Fired:
         try:
-            return self._decided(row, now)
+            return self._decided(row, under_way, now)
         except Exception:  # one schedule that cannot be read must not stop the others
             ids = {"schedule_id": row.id, "workflow": row.workflow}
             log.exception("schedule %s cannot be fired here", row.id, extra=ids)
             return Fired(_unchanged(row, now)._replace(due_at=now + POSTPONED))
 
-    def _decided(self, row: ScheduleRow, now: int) -> Fired:
+    def _decided(self, row: ScheduleRow, under_way: Sequence[str], now: int) -> Fired:
         timing = timing_of(row)
-        decision = decide(
-            timing,
-            catch_up_policy(row.catchup_policy),
-            cursor=row.decided_until,
-            now=now,
-            most=self._config.cron_max_catchup_executions,
-        )
+        decision = self._decision(row, timing, now)
         if decision.lost:
             ids = {"schedule_id": row.id, "workflow": row.workflow}
             log.info("schedule %s: %d missed tick(s) dropped", row.id, decision.lost, extra=ids)
-        firing = _firing(row, timing, decision, now)
-        return Fired(firing, tuple([self._tick(row, tick, now) for tick in decision.run]))
+        met = meet_in_turn(row, [self._tick(row, tick, now) for tick in decision.run], under_way)
+        firing = _firing(row, timing, decision, met.last_tick, now)
+        return Fired(firing, met.ticks, met.cancelled)
+
+    def _decision(self, row: ScheduleRow, timing: Timing, now: int) -> Decision:
+        config = self._config
+        return decide(
+            timing,
+            catch_up_policy(row.catchup_policy) if config.cron_enable_recovery else "skip",
+            cursor=row.decided_until,
+            now=now,
+            most=config.cron_max_catchup_executions,
+            max_age=config.cron_max_recovery_age_seconds * SECOND,
+        )
 
     def _tick(self, row: ScheduleRow, due: DueTick, now: int) -> NewTick:
         workflow = self._registry.get(row.workflow)
@@ -191,14 +247,16 @@ def tick_name(schedule_id: str, tick: int) -> str:
     return f"{schedule_id}@{to_datetime(tick).isoformat()}"
 
 
-def _firing(row: ScheduleRow, timing: Timing, decision: Decision, now: int) -> Firing:
+def _firing(
+    row: ScheduleRow, timing: Timing, decision: Decision, last_tick: int | None, now: int
+) -> Firing:
     return Firing(
         schedule_id=row.id,
         generation=row.generation,
         decided_until=decision.cursor,
         next_tick=timing.next_tick(decision.cursor),
         due_at=decision.wake_at,
-        last_tick=decision.run[-1].tick if decision.run else None,
+        last_tick=last_tick,
         lost=decision.lost,
         decided_at=now,
     )

@@ -27,6 +27,7 @@ from cloaca_core.errors import (
 from cloaca_core.store.records import (
     AttemptRow,
     Batch,
+    Cancellation,
     Committed,
     Firing,
     NewRun,
@@ -67,20 +68,21 @@ class Submission:
 
 @dataclass(slots=True)
 class Decided:
-    """What became of due schedules: their ticks and how they go on. One of the callbacks is
-    called when it is durable, or was too late because others decided the same.
+    """What became of due schedules: their ticks, runs that make way and how they go on. One of
+    the callbacks is called when it is durable, or was too late because others decided the same.
     """
 
     firings: Sequence[Firing]
     ticks: Sequence[NewTick]
     settled: Callable[[], None]
     refused: Callable[[StoreError], None]
+    cancellations: Sequence[Cancellation] = ()
 
     @property
     def weight(self) -> int:
         """About how many bytes it holds."""
         runs = sum([ROW_BYTES + len(tick.input) for tick in self.ticks])
-        return runs + ROW_BYTES * len(self.firings)
+        return runs + ROW_BYTES * (len(self.firings) + len(self.cancellations))
 
 
 class Record(ABC):
@@ -245,7 +247,9 @@ class Journal:
             except Exception as error:
                 log.warning("commit failed, trying again in %.2f s: %s", pause, error)
                 self.failure = error
-                if (batch.new_runs or batch.firings) and isinstance(error, _NO_MORE_WORK):
+                if (batch.new_runs or batch.firings or batch.ticks) and isinstance(
+                    error, _NO_MORE_WORK
+                ):
                     raise
             else:
                 self.failure = None
@@ -281,8 +285,9 @@ class Journal:
 def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Batch:
     firings: list[Firing] = []
     ticks: list[NewTick] = []
+    cancellations: list[Cancellation] = []
     fences = {row.run_id: row.epoch for row in marks}
-    batch = Batch(runner_id, [], [], [], fences, firings, ticks)
+    batch = Batch(runner_id, [], [], [], fences, firings, ticks, cancellations)
     for entry in entries:
         if isinstance(entry, Submission):
             batch.new_runs.extend(entry.rows)
@@ -290,6 +295,7 @@ def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Bat
         if isinstance(entry, Decided):
             firings.extend(entry.firings)
             ticks.extend(entry.ticks)
+            cancellations.extend(entry.cancellations)
             continue
         batch.fences[entry.run_id] = entry.epoch
         batch.attempts.extend(entry.attempts)

@@ -149,9 +149,9 @@ class Requests:
             except ContextError as error:
                 raise _placed(error, index) from None
 
-    def input_text(self, context: ContextLike) -> str:
-        """A checked context as it is stored."""
-        return self._text_of(_items_of(context))
+    def params_text(self, params: ContextLike) -> str:
+        """Checked parameters of a schedule as they are stored."""
+        return self._text_of(_items_of(params, "params"))
 
     def _text_of(self, items: dict[str, JsonValue]) -> str:
         text = encode(items)
@@ -217,14 +217,14 @@ def _placed(error: ContextError, index: int | None) -> ContextError:
     return type(error)(f"{path}: {text}", path=path)
 
 
-def _items_of(context: ContextLike) -> dict[str, JsonValue]:
+def _items_of(context: ContextLike, name: str = "context") -> dict[str, JsonValue]:
     if context is None:
         return {}
     if isinstance(context, Context):
         return dict(context._data)
     if not isinstance(context, Mapping):
         raise ContextTypeError(
-            f"context must be a Context, a mapping or None, not {type(context).__name__}"
+            f"{name} must be a Context, a mapping or None, not {type(context).__name__}"
         )
     return Context(context)._data
 

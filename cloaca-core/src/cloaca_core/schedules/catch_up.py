@@ -6,19 +6,20 @@ cursor in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import sys
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final, Literal, TypeAlias, assert_never
 
 from cloaca_core.arguments import one_of
-from cloaca_core.errors import ScheduleError
-from cloaca_core.schedules.instants import SECOND, Instant, to_datetime
+from cloaca_core.schedules.instants import SECOND, Instant
 from cloaca_core.schedules.timing import Timing
 
 CatchUpPolicy: TypeAlias = Literal["skip", "run_once", "run_all"]
 GRACE: Final = 60 * SECOND
 """A tick that has been due for longer was missed."""
+
+FOR_EVER: Final = sys.maxsize
+"""µs."""
 
 _POLICIES: Final[dict[str, CatchUpPolicy]] = {
     "skip": "skip",
@@ -49,35 +50,33 @@ class Decision:
     wake_at: Instant | None
 
 
-@dataclass(frozen=True, slots=True)
-class BackFill:
-    """What a back-fill runs: the first ``ticks`` that have not run yet, oldest first.
-
-    ``already`` have, ``left`` are beyond the limit.
-    """
-
-    ticks: tuple[Instant, ...]
-    already: int
-    left: int
-
-
 def catch_up_policy(value: object) -> CatchUpPolicy:
     """The policy of this name; DefinitionError that lists them when there is none."""
     return one_of("catchup_policy", value, _POLICIES)
 
 
 def decide(
-    timing: Timing, policy: CatchUpPolicy, *, cursor: Instant, now: Instant, most: int
+    timing: Timing,
+    policy: CatchUpPolicy,
+    *,
+    cursor: Instant,
+    now: Instant,
+    most: int,
+    max_age: int = FOR_EVER,
 ) -> Decision:
     """Decide the ticks later than ``cursor`` that are due at ``now``.
 
     Those not due for longer than GRACE all run. Of the missed ones run none (skip), the newest
-    (run_once), or the newest ``most`` of them (run_all); ``most`` bounds run_once as well. A clock
-    that was put back decides nothing until it has passed the cursor again.
+    (run_once), or the newest ``most`` of them (run_all); ``most`` bounds run_once as well, and none
+    runs that is older than ``max_age`` (µs). A clock that was put back decides nothing until it
+    has passed the cursor again.
     """
     missed_until = _missed_until(timing, cursor, now)
     fresh = [t for t in timing.between(missed_until, now) if timing.due_at(t) <= now]
-    missed = timing.newest(cursor, missed_until, _kept(policy, most))
+    missed: list[Instant] = []
+    if missed_until > cursor:
+        oldest = max(cursor, now - max_age - 1)
+        missed = timing.newest(oldest, missed_until, _kept(policy, most))
     decided = max([missed_until, *fresh])
     return Decision(
         run=(
@@ -94,29 +93,6 @@ def next_due(timing: Timing, cursor: Instant) -> Instant | None:
     """When the first tick later than ``cursor`` is due."""
     tick = timing.next_tick(cursor)
     return None if tick is None else timing.due_at(tick)
-
-
-def back_fill(
-    timing: Timing,
-    start: Instant,
-    end: Instant,
-    *,
-    fired: Collection[Instant] = (),
-    limit: int,
-) -> BackFill:
-    """What running a period after the fact comes to: from ``start`` on and before ``end``.
-
-    ``fired`` are the ticks that have run before: they are not run again.
-    """
-    if start >= end:
-        raise ScheduleError(
-            f"a back-fill ends after its start, got {to_datetime(start)} to {to_datetime(end)}"
-        )
-    known = frozenset(fired)
-    ticks = tuple(islice((t for t in timing.between(start - 1, end - 1) if t not in known), limit))
-    already = sum(start <= tick < end for tick in known)
-    left = timing.count(start - 1, end - 1) - already - len(ticks)
-    return BackFill(ticks, already, left)
 
 
 def _missed_until(timing: Timing, cursor: Instant, now: Instant) -> Instant:

@@ -38,8 +38,8 @@ class Dialect(Protocol):
     def overrides(self) -> str:
         """The text of the statements that this database words in its own way."""
 
-    def array(self, values: Collection[str]) -> object:
-        """A list of texts as one parameter, in the form that the overrides unpack."""
+    def array(self, values: Collection[str | int]) -> object:
+        """A list of texts or of numbers as one parameter, in the form that the overrides unpack."""
 
     async def write(self, steps: Sequence[Step], *, urgent: bool = False) -> list[list[Row]]:
         """Run the steps in one transaction that excludes other writers of the same rows.

@@ -6,7 +6,8 @@ or another ``StoreError`` (final); after a raise the transaction either happened
 at all, and every write may be sent again.
 
 Ownership: a run belongs to the runner in its ``owner`` column under its ``epoch``, which grows by
-one each time the owner changes. A run without an owner that has not ended is *claimable*.
+one each time the owner changes. A run without an owner that has not ended is *claimable*, unless
+it waits *behind* another run of its schedule.
 """
 
 from __future__ import annotations
@@ -52,13 +53,21 @@ class Store(Protocol):
         Attempts and ends: recorded only for runs that the runner owns under the epoch of
         ``fences``, which are locked first and answered in ``current``. An attempt row replaces an
         earlier row of the same attempt unless that one is final (P2); an end changes nothing on
-        a run that has ended. A concurrent claim or takeover of the same run waits or is seen.
+        a run that has ended, and lets start what waits behind that run. A concurrent claim or
+        takeover of the same run waits or is seen.
 
         Firings and their ticks: written only if the schedule is enabled and still in the generation
         that they were decided in; it is locked first. A tick that is there already stays; the run
         of a tick is inserted, without an owner, only with the tick that names it; then the
         schedule goes on, generation + 1. So of any number of runners that decide one tick, one
-        makes its run, also when a batch is sent again.
+        makes its run, also when a batch is sent again. A tick without a generation asks only that
+        the schedule is there, enabled or not, and leaves it as it is; its run is none that other
+        ticks would meet. A run that is put behind another one which is not under way (any more)
+        waits for nothing; who ends that one concurrently comes first, or sees what waits.
+
+        Cancellations: only with the tick that names their ``tick_run``. A run that has not ended
+        before or by this batch becomes Cancelled, whoever owns it: no owner, epoch + 1, its input
+        for a final context. What its owner writes concurrently comes first or is refused.
 
         Raises ``StoreDataError`` when the database refuses a value; nothing was written.
         """
@@ -190,11 +199,21 @@ class Store(Protocol):
         have been for longest first. Concurrent callers get the same ones: ``commit`` decides.
         """
 
+    async def list_under_way(self, schedule_ids: Collection[str]) -> dict[str, list[str]]:
+        """Ids of the runs of each of these schedules that have not ended, in the order of their
+        ticks; a schedule without such runs is left out.
+        """
+
     async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:
         """Ticks of a schedule, deleted or not, that were decided, newest first."""
 
+    async def find_ticks(self, schedule_id: str, ticks: Collection[int]) -> list[TickRow]:
+        """Those of these ticks of a schedule that were decided, oldest first."""
+
     async def count_ticks(self, since: int) -> tuple[int, int]:
-        """How many ticks of all schedules got a run, and how many were lost, since an instant."""
+        """How many ticks of all schedules got a run, and how many were dropped or skipped, since
+        an instant.
+        """
 
     # -- wake-ups ----------------------------------------------------------------------------
 

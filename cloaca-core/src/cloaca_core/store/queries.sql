@@ -151,14 +151,14 @@ WHERE id = :runner_id AND fenced = 1
 -- name: get_run
 -- One run with its payloads.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at
+    final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run WHERE id = :id;
 
 
 -- name: list_runs
 -- The newest runs, without payloads. A "before" past every id means from the newest on.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run WHERE id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -166,7 +166,7 @@ ORDER BY id DESC LIMIT :limit;
 -- name: list_runs_of_status
 -- The newest runs in one state.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run WHERE status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -174,7 +174,7 @@ ORDER BY id DESC LIMIT :limit;
 -- name: list_runs_of_workflow
 -- The newest runs of one workflow, in one state or (status NULL) any.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run
 WHERE workflow = :workflow AND id < :before
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -182,22 +182,36 @@ ORDER BY id DESC LIMIT :limit;
 
 
 -- name: insert_tick
--- Decide a tick, if the schedule still is what the decision was made from.
+-- Decide a tick, if the schedule still is what the decision was made from. A back-filled one
+-- (generation NULL) was decided by a person, whatever the schedule has come to.
 INSERT INTO cloaca_tick (schedule_id, tick, run_id, outcome, created_at)
 SELECT :schedule_id, :tick, CAST(:run_id AS TEXT), :outcome, :created_at
 WHERE EXISTS (
     SELECT 1 FROM cloaca_schedule
-    WHERE id = :schedule_id AND generation = :generation AND enabled = 1
+    WHERE id = :schedule_id AND (
+        CAST(:generation AS BIGINT) IS NULL OR (generation = :generation AND enabled = 1)
+    )
 )
 ON CONFLICT DO NOTHING;
 
 
+-- name: take_dropped_tick
+-- Back-fill a tick that was decided and made no run.
+UPDATE cloaca_tick SET run_id = :run_id, outcome = :outcome, created_at = :created_at
+WHERE schedule_id = :schedule_id AND tick = :tick AND run_id IS NULL
+    AND EXISTS (SELECT 1 FROM cloaca_schedule WHERE id = :schedule_id);
+
+
 -- name: insert_tick_run
--- Add the run of a tick that is ours. It belongs to nobody yet.
+-- Add the run of a tick that is ours. It belongs to nobody yet. A back-filled one is not among
+-- those that the schedule's next ticks meet: a person has asked for it, however many there are.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, epoch, status
+    id, workflow, version, input, tags, created_at, epoch, status, schedule_id, behind
 )
-SELECT :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending'
+SELECT
+    :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending',
+    CASE WHEN CAST(:generation AS BIGINT) IS NULL THEN NULL ELSE :schedule_id END,
+    CAST(:behind AS TEXT)
 WHERE EXISTS (
     SELECT 1 FROM cloaca_tick
     WHERE schedule_id = :schedule_id AND tick = :tick AND run_id = :run_id
@@ -222,6 +236,19 @@ UPDATE cloaca_schedule
 SET decided_until = :decided_until, next_tick = :next_tick, due_at = :due_at,
     last_tick = coalesce(:last_tick, last_tick), generation = generation + 1
 WHERE id = :schedule_id AND generation = :generation AND enabled = 1;
+
+
+-- name: cancel_run
+-- End a run that makes way for the run of a tick, if that is there. Whoever owned it finds another
+-- epoch, and nothing that it still sends is written.
+UPDATE cloaca_run
+SET status = 'Cancelled', final_context = input, error_message = :error_message,
+    ended_at = :ended_at, owner = NULL, epoch = epoch + 1, behind = NULL
+WHERE id = :id AND ended_at IS NULL
+    AND EXISTS (
+        SELECT 1 FROM cloaca_tick
+        WHERE schedule_id = :schedule_id AND tick = :tick AND run_id = :tick_run
+    );
 
 
 -- name: put_schedule
@@ -318,5 +345,8 @@ ORDER BY tick DESC LIMIT :limit OFFSET :offset;
 -- name: count_ticks
 -- How many ticks were decided since an instant: those that have a run, and those that have none.
 SELECT
-    (SELECT count(run_id) FROM cloaca_tick WHERE created_at >= :since),
-    (SELECT coalesce(CAST(sum(ticks) AS BIGINT), 0) FROM cloaca_lost WHERE created_at >= :since);
+    count(run_id),
+    count(*) - count(run_id) + (
+        SELECT coalesce(CAST(sum(ticks) AS BIGINT), 0) FROM cloaca_lost WHERE created_at >= :since
+    )
+FROM cloaca_tick WHERE created_at >= :since;

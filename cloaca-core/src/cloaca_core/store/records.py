@@ -39,7 +39,9 @@ class NewRun(NamedTuple):
 
 
 class RunRow(NamedTuple):
-    """A run as it stands in the table."""
+    """A run as it stands in the table. ``schedule_id`` says which schedule has made it, if one
+    has.
+    """
 
     id: str
     workflow: str
@@ -56,6 +58,7 @@ class RunRow(NamedTuple):
     created_at: int
     started_at: int | None
     ended_at: int | None
+    schedule_id: str | None = None
 
 
 class AttemptRow(NamedTuple):
@@ -85,7 +88,9 @@ class AttemptRow(NamedTuple):
 
 
 class RunEnd(NamedTuple):
-    """The last write of a run: its final state, made under ``epoch``."""
+    """The last write of a run: its final state, made under ``epoch``. ``schedule_id`` is that of
+    its row: another run may wait for the end of one that a schedule has made.
+    """
 
     id: str
     epoch: int
@@ -93,6 +98,7 @@ class RunEnd(NamedTuple):
     final_context: str
     error_message: str | None
     ended_at: int
+    schedule_id: str | None = None
 
 
 class ScheduleRow(NamedTuple):
@@ -141,18 +147,33 @@ class Firing(NamedTuple):
 
 class NewTick(NamedTuple):
     """A tick that was decided with the ``Firing`` of its schedule, and its run: one that nobody
-    owns yet.
+    owns yet, and nobody claims before the run ``behind`` has ended; None for a tick that makes
+    none. One without a ``generation`` is back-filled: it belongs to no firing.
     """
 
     schedule_id: str
-    generation: int
+    generation: int | None
     tick: int
     outcome: str
-    run_id: str
+    run_id: str | None
     workflow: str
     version: str
     input: str
     created_at: int
+    behind: str | None = None
+
+
+class Cancellation(NamedTuple):
+    """The end of a run that makes way for another one of its schedule: for ``tick_run``, which
+    ``tick`` makes in the same batch.
+    """
+
+    id: str
+    schedule_id: str
+    tick: int
+    tick_run: str
+    error_message: str
+    ended_at: int
 
 
 class TickRow(NamedTuple):
@@ -170,7 +191,7 @@ class Batch(NamedTuple):
 
     ``fences`` maps each run that ``attempts`` and ``ends`` belong to to the epoch that they were
     made under; runs of ``new_runs`` are not in it. ``firings`` has one for each schedule that
-    ``ticks`` belong to.
+    ``ticks`` with a generation and ``cancellations`` belong to.
     """
 
     runner_id: str
@@ -180,6 +201,7 @@ class Batch(NamedTuple):
     fences: dict[str, int]
     firings: Sequence[Firing] = ()
     ticks: Sequence[NewTick] = ()
+    cancellations: Sequence[Cancellation] = ()
 
 
 class Committed(NamedTuple):

@@ -18,6 +18,7 @@ from cloaca_core.store.queries import Row, Statement, load_statements
 from cloaca_core.store.records import (
     AttemptRow,
     Batch,
+    Cancellation,
     Committed,
     Firing,
     NewRun,
@@ -44,6 +45,7 @@ class _Queries(NamedTuple):
     fence_runs: Statement
     record_attempt: Statement
     end_run: Statement
+    start_next: Statement
     claim: Statement
     has_claimable: Statement
     load_attempts: Statement
@@ -65,9 +67,12 @@ class _Queries(NamedTuple):
     list_runs_of_tag: Statement
     ended_runs: Statement
     lock_schedules: Statement
+    lock_runs: Statement
     insert_tick: Statement
+    take_dropped_tick: Statement
     insert_tick_run: Statement
     insert_lost: Statement
+    cancel_run: Statement
     advance_schedule: Statement
     put_schedule: Statement
     get_schedule: Statement
@@ -77,7 +82,9 @@ class _Queries(NamedTuple):
     delete_schedule: Statement
     next_due: Statement
     due_schedules: Statement
+    list_under_way: Statement
     list_ticks: Statement
+    find_ticks: Statement
     count_ticks: Statement
 
 
@@ -94,7 +101,9 @@ class SqlStore:
         self._end_row = q.end_run.binder(RunEnd._fields + guard)
         self._tag_row = q.insert_tag.binder(("run_id", "tag", "content"))
         self._tick_row = q.insert_tick.binder(NewTick._fields)
+        self._dropped_row = q.take_dropped_tick.binder(NewTick._fields)
         self._tick_run_row = q.insert_tick_run.binder(NewTick._fields)
+        self._cancelled_row = q.cancel_run.binder(Cancellation._fields)
         self._lost_row = q.insert_lost.binder(Firing._fields)
         self._advance_row = q.advance_schedule.binder(Firing._fields)
 
@@ -118,20 +127,48 @@ class SqlStore:
 
     def _commit_steps(self, batch: Batch) -> dict[str, Step]:
         """The statements of a batch in their order; those without rows are left out."""
-        return self._firing_steps(batch) | self._new_run_steps(batch) | self._record_steps(batch)
+        scheduled = [end for end in batch.ends if end.schedule_id is not None]
+        return (
+            self._lock_steps(batch, scheduled)
+            | self._firing_steps(batch)
+            | self._new_run_steps(batch)
+            | self._record_steps(batch)
+            | self._succession_steps(batch, scheduled)
+        )
+
+    def _lock_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
+        """Whoever puts a run behind another one, and whoever ends that one, come one by one."""
+        q, steps, array = self._queries, dict[str, Step](), self._dialect.array
+        ids = {each.schedule_id for each in batch.firings}
+        ids |= {each.schedule_id for each in batch.ticks}
+        ids |= {end.schedule_id for end in scheduled if end.schedule_id is not None}
+        if ids:
+            params = q.lock_schedules.bind(ids=array(sorted(ids)))
+            steps["schedules"] = Step(q.lock_schedules, params)
+        if batch.cancellations:
+            runs = {each.id for each in batch.cancellations} | batch.fences.keys()
+            params = q.lock_runs.bind(ids=array(sorted(runs)), runner_id=batch.runner_id)
+            steps["locks"] = Step(q.lock_runs, params)
+        return steps
 
     def _firing_steps(self, batch: Batch) -> dict[str, Step]:
         q, steps, firings, ticks = self._queries, dict[str, Step](), batch.firings, batch.ticks
-        if firings:
-            ids = self._dialect.array([firing.schedule_id for firing in firings])
-            steps["schedules"] = Step(q.lock_schedules, q.lock_schedules.bind(ids=ids))
         if ticks:
-            steps["ticks"] = Step(q.insert_tick, rows=list(map(self._tick_row, ticks)))
-            steps["tick_runs"] = Step(q.insert_tick_run, rows=list(map(self._tick_run_row, ticks)))
+            steps |= self._tick_steps(ticks)
         if lost := [firing for firing in firings if firing.lost]:
             steps["lost"] = Step(q.insert_lost, rows=list(map(self._lost_row, lost)))
         if firings:
             steps["advance"] = Step(q.advance_schedule, rows=list(map(self._advance_row, firings)))
+        return steps
+
+    def _tick_steps(self, ticks: Sequence[NewTick]) -> dict[str, Step]:
+        q = self._queries
+        steps = {"ticks": Step(q.insert_tick, rows=list(map(self._tick_row, ticks)))}
+        if filled := [tick for tick in ticks if tick.generation is None]:
+            rows = list(map(self._dropped_row, filled))
+            steps["dropped"] = Step(q.take_dropped_tick, rows=rows)
+        if made := [tick for tick in ticks if tick.run_id is not None]:
+            steps["tick_runs"] = Step(q.insert_tick_run, rows=list(map(self._tick_run_row, made)))
         return steps
 
     def _new_run_steps(self, batch: Batch) -> dict[str, Step]:
@@ -163,6 +200,17 @@ class SqlStore:
             row = self._end_row
             rows = [row((*item, runner, fences[item.id])) for item in batch.ends]
             steps["ends"] = Step(q.end_run, rows=rows)
+        return steps
+
+    def _succession_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
+        q, steps = self._queries, dict[str, Step]()
+        if batch.cancellations:
+            rows = list(map(self._cancelled_row, batch.cancellations))
+            steps["cancelled"] = Step(q.cancel_run, rows=rows)
+        before = [tick.behind for tick in batch.ticks if tick.behind is not None]
+        if ids := [end.id for end in scheduled] + before:
+            params = q.start_next.bind(ids=self._dialect.array(ids))
+            steps["next"] = Step(q.start_next, params)
         return steps
 
     # -- claim -------------------------------------------------------------------------------
@@ -333,10 +381,24 @@ class SqlStore:
         )
         return list(map(_schedule, rows))
 
+    async def list_under_way(self, schedule_ids: Collection[str]) -> dict[str, list[str]]:
+        wanted = self._dialect.array(schedule_ids)
+        found: dict[str, list[str]] = {}
+        for schedule_id, run_id in await self._read(
+            self._queries.list_under_way, schedule_ids=wanted
+        ):
+            found.setdefault(schedule_id, []).append(run_id)
+        return found
+
     async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:
         rows = await self._read(
             self._queries.list_ticks, schedule_id=schedule_id, limit=limit, offset=offset
         )
+        return list(map(TickRow._make, rows))
+
+    async def find_ticks(self, schedule_id: str, ticks: Collection[int]) -> list[TickRow]:
+        wanted = self._dialect.array(ticks)
+        rows = await self._read(self._queries.find_ticks, schedule_id=schedule_id, ticks=wanted)
         return list(map(TickRow._make, rows))
 
     async def count_ticks(self, since: int) -> tuple[int, int]:

@@ -33,3 +33,5 @@ class TickOutcome(StrEnum):
 
     FIRED = "Fired"
     RECOVERED = "Recovered"
+    SKIPPED = "Skipped"
+    BACKFILLED = "Backfilled"

@@ -18,7 +18,7 @@ URL, ``SharedBackendConformance`` adds what several stores and processes on one 
 
 import pytest
 
-for _part in ("backend", "claim", "lease", "observe", "record", "schedule"):
+for _part in ("backend", "claim", "lease", "observe", "overlap", "record", "schedule"):
     pytest.register_assert_rewrite(f"cloaca_core.testing.{_part}_conformance")
 pytest.register_assert_rewrite("cloaca_core.testing.rows")
 

@@ -173,8 +173,16 @@ def new_tick(schedule_id: str, run_id: str, *, tick: int = NOW, generation: int 
 
 async def fire(store: Store, *ticks: NewTick, lost: int = 0, runner_id: str = "r1") -> Committed:
     """Commit ticks of one schedule with the decision that they belong to."""
-    decided = firing(ticks[0].schedule_id, generation=ticks[0].generation, lost=lost)
+    generation = ticks[0].generation
+    assert generation is not None
+    decided = firing(ticks[0].schedule_id, generation=generation, lost=lost)
     return await store.commit(Batch(runner_id, [], [], [], {}, [decided], ticks))
+
+
+async def back_fill(store: Store, *ticks: NewTick) -> Committed:
+    """Commit ticks that belong to no decision."""
+    filled = [tick._replace(generation=None, outcome=TickOutcome.BACKFILLED) for tick in ticks]
+    return await store.commit(Batch("r1", [], [], [], {}, (), filled))
 
 
 def any_run(

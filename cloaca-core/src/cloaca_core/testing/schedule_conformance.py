@@ -14,11 +14,17 @@ from cloaca_core.testing.rows import (
     NOW,
     WORKFLOW,
     any_run,
+    back_fill,
     fire,
     firing,
+    new_run,
     new_tick,
+    record,
+    run_end,
+    runner,
     schedule,
     stored,
+    submit,
 )
 
 
@@ -39,7 +45,7 @@ class ScheduleConformance:
             None,
             0,
         )
-        assert run.input == '{"amount":1}'
+        assert (run.input, run.schedule_id) == ('{"amount":1}', "s")
         assert await store.list_ticks("s", limit=9, offset=0) == [
             TickRow("s", NOW, "a", TickOutcome.FIRED, NOW)
         ]
@@ -136,6 +142,115 @@ class ScheduleConformance:
         assert row is not None
         assert (row.decided_until, row.due_at, row.last_tick) == (NOW, None, None)
         assert await store.next_due([WORKFLOW]) is None
+
+    # -- back-fill ---------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("changed", ["fired", "disabled"])
+    async def test_a_tick_is_back_filled_whatever_its_schedule_has_come_to(
+        self, store: Store, changed: str
+    ) -> None:
+        await store.put_schedule(schedule()._replace(enabled=changed == "fired"))
+        if changed == "fired":
+            await fire(store, new_tick("s", "a"))
+        before = await store.get_schedule("s")
+
+        await back_fill(store, new_tick("s", "b", tick=NOW - 50))
+
+        assert (await stored(store, "b")).status == RunStatus.PENDING
+        assert await store.get_schedule("s") == before
+
+    async def test_a_tick_that_has_run_is_not_back_filled(self, store: Store) -> None:
+        await store.put_schedule(schedule())
+        await fire(store, new_tick("s", "a"))
+        for run_id in "bc":
+            await back_fill(
+                store, new_tick("s", run_id), new_tick("s", f"{run_id}2", tick=NOW - 50)
+            )
+
+        assert [run.id for run in await store.list_runs(any_run())] == ["b2", "a"]
+
+    async def test_what_was_back_filled_is_not_fired(self, store: Store) -> None:
+        await store.put_schedule(schedule())
+        await back_fill(store, new_tick("s", "a"))
+
+        await fire(store, new_tick("s", "b"))
+
+        assert await store.get_run("b") is None
+        row = await store.get_schedule("s")
+        assert row is not None
+        assert (row.generation, row.decided_until) == (1, NOW)
+
+    async def test_of_two_who_back_fill_the_same_tick_one_makes_its_run(self, store: Store) -> None:
+        await store.put_schedule(schedule())
+
+        await asyncio.gather(
+            back_fill(store, new_tick("s", "a")), back_fill(store, new_tick("s", "b"))
+        )
+
+        (run,) = await store.list_runs(any_run())
+        assert [tick.run_id for tick in await store.find_ticks("s", [NOW])] == [run.id]
+
+    async def test_a_deleted_schedule_is_not_back_filled(self, store: Store) -> None:
+        await back_fill(store, new_tick("s", "a"))
+
+        assert await store.get_run("a") is None
+        assert await store.find_ticks("s", [NOW]) == []
+
+    async def test_a_tick_that_made_no_run_is_back_filled(self, store: Store) -> None:
+        await store.put_schedule(schedule())
+        dropped = new_tick("s", "a")._replace(run_id=None)
+        await fire(store, dropped)
+
+        for run_id in "bc":
+            await back_fill(store, new_tick("s", run_id))
+
+        assert [run.id for run in await store.list_runs(any_run())] == ["b"]
+        assert await store.find_ticks("s", [NOW]) == [
+            TickRow("s", NOW, "b", TickOutcome.BACKFILLED, NOW)
+        ]
+
+    async def test_ticks_are_found_by_what_they_are(self, store: Store) -> None:
+        for name in "st":
+            await store.put_schedule(schedule(name))
+            await fire(
+                store,
+                *[new_tick(name, f"{name}{place}", tick=NOW + place) for place in (3, 1, 2)],
+            )
+
+        found = await store.find_ticks("s", [NOW + 3, NOW + 2, NOW + 4])
+
+        assert [(row.tick, row.run_id) for row in found] == [(NOW + 2, "s2"), (NOW + 3, "s3")]
+        assert await store.find_ticks("s", []) == []
+
+    # -- under way ---------------------------------------------------------------------------
+
+    async def test_runs_under_way_are_found_by_schedule_in_the_order_of_their_ticks(
+        self, store: Store
+    ) -> None:
+        for schedule_id in ("s", "t", "u"):
+            await store.put_schedule(schedule(schedule_id))
+        second = new_tick("s", "a", tick=NOW + 1)._replace(created_at=NOW + 1)
+        await fire(store, new_tick("s", "b"), second)  # another runner's clock gave the first id
+        await fire(store, new_tick("t", "c"))
+        await fire(store, new_tick("u", "d"))
+        await store.register(runner())
+        await submit(store, new_run("e"))
+        await back_fill(store, new_tick("s", "f", tick=NOW - 50))
+
+        assert await store.list_under_way(["s", "t", "none"]) == {"s": ["b", "a"], "t": ["c"]}
+        assert await store.list_under_way([]) == {}
+
+    async def test_a_run_that_has_ended_is_not_under_way(self, store: Store) -> None:
+        await store.put_schedule(schedule())
+        await fire(store, new_tick("s", "a"))
+        await store.register(runner())
+
+        (claimed,) = await store.claim("r1", [WORKFLOW], 9, NOW)
+        assert claimed.schedule_id == "s"
+        assert await store.list_under_way(["s"]) == {"s": ["a"]}
+        await record(store, ends=[run_end("a")._replace(schedule_id="s")])
+
+        assert await store.list_under_way(["s"]) == {}
 
     # -- due ---------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import pytest
 from cloaca_core.testing.claim_conformance import ClaimConformance
 from cloaca_core.testing.lease_conformance import LeaseConformance
 from cloaca_core.testing.observe_conformance import ObserveConformance
+from cloaca_core.testing.overlap_conformance import OverlapConformance
 from cloaca_core.testing.record_conformance import CommitConformance
 from cloaca_core.testing.schedule_conformance import ScheduleConformance
 
@@ -21,6 +22,7 @@ class StoreConformance(
     LeaseConformance,
     ObserveConformance,
     ScheduleConformance,
+    OverlapConformance,
 ):
     """Give it a fixture ``store``: an open, empty one."""
 

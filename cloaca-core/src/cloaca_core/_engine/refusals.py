@@ -1,0 +1,31 @@
+"""What refusals begin with where 0.x says first what could not be done.
+
+Changes nothing but the text of an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from cloaca_core.errors import (
+    AmbiguousWorkflowError,
+    ConfigError,
+    DefinitionError,
+    ScheduleError,
+)
+
+CRON_WORKFLOW: Final = "Failed to register cron workflow: "
+INSTANCE: Final = "Failed to register workflow instance: "
+SCHEDULE: Final = "Failed to set schedule: "
+
+
+@contextmanager
+def prefixed(prefix: str) -> Iterator[None]:
+    """Refusals of arguments within begin with this."""
+    try:
+        yield
+    except (ScheduleError, DefinitionError, ConfigError, AmbiguousWorkflowError) as error:
+        error.args = (f"{prefix}{error}",)
+        raise

@@ -1,0 +1,132 @@
+"""What fires schedules, by a clock that the test holds in its hands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from model.memory_store import MemoryStore
+
+from cloaca_core._engine.back_filling import BackFilling
+from cloaca_core._engine.cron_calls import CronCalls, Wanted
+from cloaca_core._engine.firing import ScheduleLoop
+from cloaca_core._engine.ids import RunIds
+from cloaca_core._engine.journal import Journal
+from cloaca_core._engine.supervised import SupervisedLoop
+from cloaca_core.builder import WorkflowBuilder
+from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.context import Context
+from cloaca_core.registry import Registry
+from cloaca_core.store.records import Batch, Committed, RunRow
+from cloaca_core.task import task
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+NOON = int(datetime(2026, 3, 10, 12, tzinfo=UTC).timestamp()) * SECOND
+WORKFLOW = "public::embedded::orders"
+
+
+class Store(MemoryStore):
+    """Its clock stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = NOON
+        self.wall_clock = lambda: self.time
+        self.commits = 0
+        self.dropped = False
+
+    async def commit(self, batch: Batch) -> Committed:
+        self.commits += 1
+        committed = await super().commit(batch)
+        if self.dropped:  # the outcome of a commit whose answer is lost is not known
+            self.dropped = False
+            raise OSError("the connection was lost")
+        return committed
+
+
+class Runner:
+    """The part of an engine that fires; its clock is ``ahead`` of the store's."""
+
+    def __init__(self, store: Store, ahead: int = 0, **settings: Any) -> None:
+        self.made = 0
+        self.heard = 0
+        self.deaf = False
+        self.journal = Journal(store, "r1", list)
+        self.registry = Registry()
+        with WorkflowBuilder("orders", registry=self.registry):
+
+            @task
+            def take(context: Context) -> None: ...
+
+        config = DefaultRunnerConfig(**settings)
+        ids = RunIds()
+        seen = _Ahead(store, ahead) if ahead else store
+        self.loop = ScheduleLoop(
+            seen, self.journal, self.registry, config, ids, self._count, self._hear
+        )
+        self.calls = CronCalls(seen, ids, self.loop.look)
+        self.back_filling = BackFilling(seen, self.loop)
+        self.writer = SupervisedLoop("journal", self.journal.turn)
+
+    def _count(self) -> None:
+        self.made += 1
+
+    async def _hear(self) -> None:
+        if self.deaf:
+            raise OSError("no connection")
+        self.heard += 1
+
+    async def fire(self) -> float | None:
+        """Fire all that is due; seconds until more is."""
+        while (timeout := await self.loop.fire_due()) == 0.0:
+            pass
+        return timeout
+
+
+class _Ahead(MemoryStore):
+    """The same store seen by somebody whose clock differs."""
+
+    def __init__(self, store: Store, ahead: int) -> None:
+        self.__dict__ = store.__dict__ | {"wall_clock": lambda: store.time + ahead}
+
+
+@asynccontextmanager
+async def runners() -> AsyncIterator[Callable[..., Runner]]:
+    """Starts runners on a store; all of them are stopped in the end."""
+    started: list[Runner] = []
+
+    def start_one(store: Store, **settings: Any) -> Runner:
+        runner = Runner(store, **settings)
+        runner.writer.start()
+        started.append(runner)
+        return runner
+
+    yield start_one
+    for runner in started:
+        await runner.writer.stop()
+
+
+def wanted(expression: str = "* * * * *", **options: Any) -> Wanted:
+    """A schedule as it is asked for."""
+    return Wanted(WORKFLOW, expression, options.pop("timezone", "UTC"), **options)
+
+
+def inputs(store: Store) -> list[dict[str, Any]]:
+    """What the runs begin with, in the order in which they were made."""
+    return [json.loads(run.input) for run in runs_of(store)]
+
+
+def runs_of(store: Store) -> list[RunRow]:
+    """In the order in which they were made."""
+    return [run for _, run in sorted(store.runs.items())]
+
+
+def times(store: Store) -> list[str]:
+    """The hour and minute of each tick that has a run."""
+    return sorted(each["scheduled_time"][11:16] for each in inputs(store))
