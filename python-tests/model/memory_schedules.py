@@ -5,7 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 
-from cloaca_core.store.records import Batch, Firing, NewRun, NewTick, ScheduleRow, TickRow
+from cloaca_core.store.records import (
+    Batch,
+    Firing,
+    NewRun,
+    NewTick,
+    RunRow,
+    ScheduleRow,
+    TickRow,
+)
 
 
 def _wall_clock() -> int:
@@ -20,9 +28,10 @@ class MemorySchedules:
         self.schedules: dict[str, ScheduleRow] = {}
         self.ticks: dict[tuple[str, int], TickRow] = {}
         self.lost: dict[tuple[str, int], Firing] = {}
+        self.runs: dict[str, RunRow] = {}
 
-    def decide(self, batch: Batch) -> list[NewRun]:
-        """Write decisions as far as they are about what is there; the runs of the ticks."""
+    def decide(self, batch: Batch) -> list[NewTick]:
+        """Write decisions as far as they are about what is there; the ticks that have runs."""
         due = [each for each in batch.firings if self._is_as_seen(each)]
         for tick in batch.ticks:
             if self._is_as_seen(tick):
@@ -34,7 +43,7 @@ class MemorySchedules:
             if each.lost:
                 self.lost.setdefault((each.schedule_id, each.decided_until), each)
             self._advance(each)
-        return [_run_of(tick) for tick in batch.ticks if self._is_fired(tick)]
+        return [tick for tick in batch.ticks if self._is_fired(tick)]
 
     def _is_as_seen(self, seen: Firing | NewTick) -> bool:
         row = self.schedules.get(seen.schedule_id)
@@ -122,6 +131,13 @@ class MemorySchedules:
             if row.enabled and row.workflow in workflows and row.due_at is not None
         ]
 
+    async def list_under_way(self, schedule_ids: Collection[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for run in sorted(self.runs.values(), key=lambda run: (run.created_at, run.id)):
+            if run.schedule_id in schedule_ids and run.ended_at is None:
+                found.setdefault(str(run.schedule_id), []).append(run.id)
+        return found
+
     async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:
         rows = [row for row in self.ticks.values() if row.schedule_id == schedule_id]
         return sorted(rows, key=lambda row: -row.tick)[offset : offset + limit]
@@ -135,7 +151,8 @@ def _ticks(row: ScheduleRow) -> tuple[object, ...]:
     return row.cron_expression, row.timezone, row.start_date, row.end_date
 
 
-def _run_of(tick: NewTick) -> NewRun:
+def run_of(tick: NewTick) -> NewRun:
+    """The run of a tick, which nobody owns."""
     return NewRun(
         id=tick.run_id,
         workflow=tick.workflow,

@@ -10,7 +10,8 @@ import asyncio
 import json
 from collections.abc import Collection
 
-from model.memory_schedules import MemorySchedules
+from model.memory_schedules import MemorySchedules, run_of
+from model.memory_triggers import MemoryTriggers, run_of_event
 
 from cloaca_core.errors import StoreDataError, StoreOpenError
 from cloaca_core.store.outbox import Outbox
@@ -29,14 +30,14 @@ FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus
 """What never changes again."""
 
 
-class MemoryStore(MemorySchedules):
+class MemoryStore(MemorySchedules, MemoryTriggers):
     """A store for property tests."""
 
     outbox: Outbox | None = None
 
     def __init__(self) -> None:
-        super().__init__()
-        self.runs: dict[str, RunRow] = {}
+        MemorySchedules.__init__(self)
+        MemoryTriggers.__init__(self)
         self.keys: dict[tuple[str, str], str] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
         self.registered: dict[str, RunnerRow] = {}
@@ -48,8 +49,12 @@ class MemoryStore(MemorySchedules):
 
     async def commit(self, batch: Batch) -> Committed:
         _refuse_unstorable(batch)
-        for run in self.decide(batch):
-            self._insert(run)
+        for tick in self.decide(batch):
+            self._insert(run_of(tick), tick.schedule_id)
+        for event in batch.events:  # one by one: whether it counts depends on those before it
+            if self.note(event):
+                self._insert(run_of_event(event), event.trigger_id)
+        self.turn(batch)
         existing = {}
         for run in batch.new_runs:
             holder = self._insert(run)
@@ -75,7 +80,7 @@ class MemoryStore(MemorySchedules):
         }
         return Committed(frozenset(owned), existing, frozenset(current))
 
-    def _insert(self, run: NewRun) -> str:
+    def _insert(self, run: NewRun, schedule_id: str | None = None) -> str:
         """Insert a run unless it is there or its key is taken; the id of who has the key."""
         if run.idempotency_key is not None:
             holder = self.keys.setdefault((run.workflow, run.idempotency_key), run.id)
@@ -99,6 +104,7 @@ class MemoryStore(MemorySchedules):
                 created_at=run.created_at,
                 started_at=run.created_at if owned else None,
                 ended_at=None,
+                schedule_id=schedule_id,
             )
         return run.id
 

@@ -28,6 +28,9 @@ NEVER_REACHED_ALONE = {
     "takeover.after_fence",
     "schedule.before_commit",
     "schedule.after_commit",
+    "trigger.after_take",
+    "trigger.before_commit",
+    "trigger.after_commit",
 }
 """Points that one process on an empty database does not come to."""
 

@@ -304,6 +304,39 @@ def _schedule(runner: cloaca.DefaultRunner, name: str, seconds: str) -> None:
     say("scheduled", runner.schedule(name, name, expression, "UTC", catchup_policy="run_all"))
 
 
+def _find(runner: cloaca.DefaultRunner, name: str, interval: str) -> None:
+    """At each poll, find one event: the same for ever, in every process."""
+
+    @cloaca.trigger(name=name, on="one", poll_interval=interval, registry=runner._host.registry)
+    def poll() -> cloaca.TriggerResult:
+        say("polled", name)
+        return cloaca.TriggerResult.fire(idempotency_key="the one event")
+
+    say("triggered", *(each["trigger_name"] for each in runner.list_trigger_schedules()))
+
+
+def _poll(runner: cloaca.DefaultRunner, name: str, interval: str) -> None:
+    """Fire the workflow "one" at each poll, whatever became of the last one."""
+
+    @cloaca.trigger(
+        name=name,
+        on="one",
+        poll_interval=interval,
+        allow_concurrent=True,
+        registry=runner._host.registry,
+    )
+    def poll() -> bool:
+        say("polled", name)
+        return True
+
+    say("triggered", *(each["trigger_name"] for each in runner.list_trigger_schedules()))
+
+
+def _enable(runner: cloaca.DefaultRunner, name: str, enabled: str) -> None:
+    runner.set_trigger_enabled(name, enabled == "True")
+    say("enabled", name, enabled)
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "submit": _submit,
     "write": _write,
@@ -324,6 +357,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": _report,
     "idle": _idle,
     "schedule": _schedule,
+    "find": _find,
+    "poll": _poll,
+    "enable": _enable,
 }
 
 

@@ -422,3 +422,20 @@ class TestShutdown:
 
         assert "runs are left to be taken over" in caplog.text
         assert len(await scene.store.runners()) == 1
+
+
+async def test_a_shutdown_drops_what_triggers_fire_while_it_waits_for_bodies(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = await scene.open()
+    bodies_end = engine._bodies_end
+    closing: list[bool] = []
+
+    async def seen(grace: float) -> None:
+        closing.append(engine._polling._events.closing)
+        await bodies_end(grace)
+
+    monkeypatch.setattr(engine, "_bodies_end", seen)
+    await engine.shutdown()
+
+    assert closing == [True]

@@ -39,6 +39,11 @@ _FILL = (
         SELECT 's' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending',
             CASE mod(n, 5) WHEN 0 THEN 'mine' WHEN 1 THEN 'dead' END, 0, n, '{}', '{}'
         FROM generate_series(1, %(waiting)s) AS n""",
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
+            schedule_id, behind)
+        SELECT 'q' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending', 0, n, '{}', '{}',
+            's' || lpad(mod(n, 100)::text, 8, '0'), 'r' || lpad(n::text, 8, '0')
+        FROM generate_series(1, %(waiting)s) AS n""",
     """INSERT INTO cloaca_attempt (run_id, task_id, attempt, epoch, status, crashes)
         SELECT id, 'task' || n, 1, epoch, CASE WHEN ended_at IS NULL THEN 'Running' ELSE status END,
             0
@@ -52,12 +57,34 @@ _FILL = (
     """INSERT INTO cloaca_tick SELECT 's', n, 'r' || n, 'Fired', n
         FROM generate_series(1, %(finished)s) AS n""",
     """INSERT INTO cloaca_lost SELECT 's', n, 1, n FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_trigger
+        SELECT 's' || lpad(n::text, 8, '0'), 'name' || n, 'w' || mod(n, 3), 5000, NULL, NULL, 0, 1,
+            NULL, n, 0, n, n
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_event
+        SELECT 'e' || lpad(n::text, 8, '0'), 's' || lpad(mod(n, 9)::text, 8, '0'), 'k' || n, 'h',
+            'r' || lpad(n::text, 8, '0'), n
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_event
+        SELECT 'f' || lpad(n::text, 8, '0'), 's' || lpad(mod(n, 100)::text, 8, '0'), NULL, 'h',
+            'q' || lpad(n::text, 8, '0'), n
+        FROM generate_series(1, %(waiting)s) AS n""",
     "ANALYZE",
 )
 _MINE = [f"s{n:08}" for n in range(5, 5 * (LIMIT + 1), 5)]
 _ENDED = [f"r{n:08}" for n in range(1, LIMIT + 1)]
 _LISTING = {"before": "\U0010ffff", "limit": LIMIT}
 _ANY: dict[str, object] = {"status": None, "workflow": None, "others": []}
+_EVENT: dict[str, object] = {
+    "id": "new",
+    "trigger_id": "s00000001",
+    "generation": None,
+    "event_key": "new",
+    "context_hash": "another",
+    "allow_concurrent": 0,
+    "run_id": "new",
+    "created_at": 1,
+}
 _VALUES: dict[str, dict[str, object]] = {
     "claim": {"runner_id": "mine", "workflows": ["w0", "w1", "w2"], "limit": LIMIT, "now": 1},
     "has_claimable": {"workflows": ["w0", "w1", "none"]},
@@ -78,7 +105,15 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_schedules": {"enabled_only": 1, "limit": LIMIT, "offset": 0},
     "list_ticks": {"schedule_id": "s", "limit": LIMIT, "offset": 0},
     "count_ticks": {"since": FINISHED - LIMIT},
+    "start_next": {"ids": _ENDED},
+    "list_under_way": {"schedule_ids": ["s00000001", "s00000002"]},
     "lock_schedules": {"ids": ["s00000001", "s00000002"]},
+    "lock_triggers": {"ids": ["s00000001", "s00000002"]},
+    "insert_event": _EVENT,
+    "triggers_named": {"names": ["name1", "name2"]},
+    "list_triggers": {"enabled_only": 1, "limit": LIMIT, "offset": 0},
+    "known_events": {"trigger_id": "s00000001", "keys": ["k1", "k2"]},
+    "list_events": {"trigger_id": "s00000001", "limit": LIMIT, "offset": 0},
     "list_runs": _LISTING,
     "list_runs_of_status": {**_LISTING, "status": "Failed"},
     "list_runs_of_workflow": {**_LISTING, "workflow": "rare", "status": None},
@@ -91,6 +126,7 @@ _READ = frozenset(
     (
         *("get_run", "ended_runs", "load_attempts", "has_claimable", "next_due", "due_schedules"),
         *("get_schedule", "get_schedule_named", "list_schedules", "list_ticks", "count_ticks"),
+        *("list_under_way", "triggers_named", "list_triggers", "known_events", "list_events"),
     )
 )
 

@@ -62,6 +62,8 @@ def named(name: str) -> Step:
         ([named("fence_runs"), named("record_attempt")], False),
         ([named("fence_runs"), named("record_attempt"), named("end_run")], True),
         ([named("claim")], False),
+        ([named("lock_triggers"), named("insert_event"), named("insert_event_run")], True),
+        ([named("take_poll")], False),  # later than it was due: nobody has to look sooner
     ],
 )
 def test_what_runs_do_is_told_after_it_is_committed(steps: list[Step], expected: bool) -> None:
@@ -79,6 +81,8 @@ def test_what_runs_do_is_told_after_it_is_committed(steps: list[Step], expected:
         [named("take_over_runs")],
         [named("register"), named("get_runner")],
         [named("fence")],
+        [named("add_trigger")],
+        [named("change_trigger")],
     ],
 )
 def test_what_runners_do_is_told_in_its_own_transaction(steps: list[Step]) -> None:

@@ -24,6 +24,7 @@ from cloaca_core.registry import (
     register_workflow_constructor,
 )
 from cloaca_core.task import task
+from cloaca_core.trigger import trigger
 from cloaca_core.workflow import Workflow
 
 
@@ -310,3 +311,28 @@ class TestDefaultRegistry:
         assert get_workflow("a") is made[1]
         with pytest.raises(WorkflowNotFoundError, match="Workflow not found in registry: x"):
             get_workflow("x")
+
+
+# -- triggers ------------------------------------------------------------------------------------
+
+
+def test_a_trigger_that_is_defined_anew_replaces_the_earlier_one() -> None:
+    registry = Registry()
+    heard: list[str] = []
+    registry.on_change(lambda: heard.append("changed"))
+
+    for on in ("a", "b"):
+        trigger(name="t", on=on, registry=registry)(bool)
+    trigger(name="u", registry=registry)(bool)
+
+    assert [(each.name, each.workflow) for each in registry.triggers()] == [("t", "b"), ("u", None)]
+    assert heard == ["changed"] * 3
+
+
+def test_clear_forgets_triggers() -> None:
+    registry = Registry()
+    trigger(name="t", registry=registry)(bool)
+
+    registry.clear()
+
+    assert registry.triggers() == []

@@ -12,7 +12,15 @@ from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
 from cloaca_core.store.records import Batch
 from cloaca_core.store.sql_store import SqlStore
-from cloaca_core.testing.rows import attempt, firing, new_run, new_tick, run_end
+from cloaca_core.testing.rows import (
+    attempt,
+    firing,
+    new_event,
+    new_run,
+    new_tick,
+    run_end,
+    trigger_row,
+)
 
 
 class RecordingDialect:
@@ -74,6 +82,14 @@ class RecordingDialect:
         (
             Batch("r1", [], [], [], {}, [firing("s", lost=3)]),
             ["lock_schedules", "insert_lost", "advance_schedule"],
+        ),
+        (
+            Batch("r1", [], [], [], {}, events=[new_event("a"), new_event("b")]),
+            ["lock_triggers", *["insert_event", "insert_event_run"] * 2],
+        ),
+        (
+            Batch("r1", [], [], [], {}, turns=[trigger_row()]),
+            ["lock_triggers", "take_poll"],
         ),
         (
             Batch("r1", [new_run("b")], [attempt("a")], [run_end("a")], {"a": 1}),

@@ -1,4 +1,4 @@
-"""Which workflows there are, found by short name, alias or full namespace.
+"""Which workflows there are, found by short name, alias or full namespace, and which triggers.
 
 One default registry serves a program; a registry of one's own keeps tests and tenants apart.
 It holds definitions only: what ran, and where, is in the database.
@@ -19,19 +19,23 @@ from cloaca_core.errors import (
     WorkflowNotFoundError,
 )
 from cloaca_core.namespace import SEPARATOR, check_name
+from cloaca_core.triggers.definition import Trigger
 from cloaca_core.workflow import Workflow
 
 _log = logging.getLogger("cloaca.registry")
 
 
 class Registry:
-    """Workflows by their full namespace. Every method may be called from any thread."""
+    """Workflows by their full namespace, triggers by name. Every method may be called from any
+    thread.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._workflows: dict[str, Workflow] = {}
         self._named: dict[str, dict[str, None]] = {}  # short name -> namespaces, in order
         self._aliases: dict[str, str] = {}
+        self._triggers: dict[str, Trigger] = {}
         self._callbacks: dict[object, Callable[[], object]] = {}
 
     # -- change ----------------------------------------------------------------------------------
@@ -58,9 +62,16 @@ class Registry:
             self._aliases[name] = workflow.namespace
         self._announce()
 
-    def clear(self) -> None:
-        """Forget every workflow and alias. Runs in flight keep their definitions."""
+    def register_trigger(self, trigger: Trigger) -> None:
+        """Add a trigger; one that has the same name gives way to it."""
         with self._lock:
+            self._triggers[trigger.name] = trigger
+        self._announce()
+
+    def clear(self) -> None:
+        """Forget every workflow, alias and trigger. Runs in flight keep their definitions."""
+        with self._lock:
+            self._triggers.clear()
             self._workflows.clear()
             self._named.clear()
             self._aliases.clear()
@@ -123,6 +134,11 @@ class Registry:
         """All workflows, first registered first."""
         with self._lock:
             return list(self._workflows.values())
+
+    def triggers(self) -> list[Trigger]:
+        """All triggers, first registered first."""
+        with self._lock:
+            return list(self._triggers.values())
 
     def _candidates(self, name: str) -> list[str]:
         if SEPARATOR in name:

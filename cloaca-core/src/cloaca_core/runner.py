@@ -350,6 +350,53 @@ class DefaultRunner:
         refuse_blocking_call()
         return wait_for(self._host.send(Engine.cron, lambda cron: cron.stats(since)))
 
+    # -- triggers ----------------------------------------------------------------------------
+
+    def list_trigger_schedules(
+        self,
+        enabled_only: bool | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Triggers by name: all that any program on this database has registered, or those that
+        are enabled; at most 100 by default. One that fires no workflow has ``workflow_name`` None,
+        one that has a cron expression ``poll_interval_ms`` None.
+        """
+        refuse_blocking_call()
+        return wait_for(
+            self._host.send(Engine.triggers, lambda them: them.page(enabled_only, limit, offset))
+        )
+
+    def get_trigger_schedule(self, trigger_name: str) -> dict[str, Any] | None:
+        """One trigger; None for an unknown name."""
+        refuse_blocking_call()
+        found: dict[str, Any] | None = wait_for(
+            self._host.send(Engine.triggers, lambda them: them.get(trigger_name))
+        )
+        return found
+
+    def set_trigger_enabled(self, trigger_name: str, enabled: bool) -> None:
+        """Let a trigger be polled, from now on, or not, by whichever program has it.
+
+        That stays so when it is registered again. Once disabled it fires nothing, not even what a
+        poll finds that is under way. An unknown name is no error.
+        """
+        refuse_blocking_call()
+        wait_for(
+            self._host.send(Engine.triggers, lambda them: them.set_enabled(trigger_name, enabled))
+        )
+
+    def get_trigger_execution_history(
+        self, trigger_name: str, limit: int | None = None, offset: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The runs that a trigger fired, newest first, at most 100 by default; [] for an unknown
+        name. ``completed_at`` is when the run ended, None while it has not.
+        """
+        refuse_blocking_call()
+        return wait_for(
+            self._host.send(Engine.triggers, lambda them: them.history(trigger_name, limit, offset))
+        )
+
     # -- start and stop ----------------------------------------------------------------------
 
     def start(self) -> None:
@@ -594,6 +641,37 @@ class AsyncRunner:
     async def get_cron_execution_stats(self, since: str) -> dict[str, Any]:
         """What became of the ticks of all schedules since a time; see ``DefaultRunner``."""
         return await awaited(self._host.send(Engine.cron, lambda cron: cron.stats(since)))
+
+    # -- triggers ----------------------------------------------------------------------------
+
+    async def list_trigger_schedules(
+        self,
+        enabled_only: bool | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Triggers by name, all or those that are enabled; see ``DefaultRunner``."""
+        return await awaited(
+            self._host.send(Engine.triggers, lambda them: them.page(enabled_only, limit, offset))
+        )
+
+    async def get_trigger_schedule(self, trigger_name: str) -> dict[str, Any] | None:
+        """One trigger; None for an unknown name."""
+        return await awaited(self._host.send(Engine.triggers, lambda them: them.get(trigger_name)))
+
+    async def set_trigger_enabled(self, trigger_name: str, enabled: bool) -> None:
+        """Let a trigger be polled, from now on, or not; see ``DefaultRunner``."""
+        await awaited(
+            self._host.send(Engine.triggers, lambda them: them.set_enabled(trigger_name, enabled))
+        )
+
+    async def get_trigger_execution_history(
+        self, trigger_name: str, limit: int | None = None, offset: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The runs that a trigger fired, newest first; see ``DefaultRunner``."""
+        return await awaited(
+            self._host.send(Engine.triggers, lambda them: them.history(trigger_name, limit, offset))
+        )
 
     # -- start and stop ----------------------------------------------------------------------
 

@@ -154,7 +154,7 @@ waiting AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT candidate.id FROM cloaca_run AS candidate
         WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL
-            AND candidate.workflow = wanted.workflow
+            AND candidate.behind IS NULL AND candidate.workflow = wanted.workflow
         ORDER BY candidate.id LIMIT :limit
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS run
@@ -167,7 +167,7 @@ FROM oldest, live
 WHERE run.id = ANY(ARRAY[oldest.id]) AND run.owner IS NULL AND +run.ended_at IS NULL
 RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     run.input, run.tags, run.parent_id, run.final_context, run.error_message, run.created_at,
-    run.started_at, run.ended_at;
+    run.started_at, run.ended_at, run.schedule_id;
 
 
 -- name: has_claimable
@@ -178,7 +178,7 @@ SELECT EXISTS (
     CROSS JOIN LATERAL (
         SELECT 1 FROM cloaca_run AS candidate
         WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL
-            AND candidate.workflow = wanted.workflow
+            AND candidate.behind IS NULL AND candidate.workflow = wanted.workflow
         LIMIT 1
     ) AS run
 );
@@ -262,7 +262,7 @@ RETURNING run.id;
 -- name: ended_runs
 -- Those of these runs that are over.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at
+    final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run WHERE id = ANY(CAST(:ids AS TEXT[])) AND ended_at IS NOT NULL
 ORDER BY id;
 
@@ -272,7 +272,7 @@ ORDER BY id;
 -- (NULL) any.
 SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
-    run.created_at, run.started_at, run.ended_at
+    run.created_at, run.started_at, run.ended_at, run.schedule_id
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before
@@ -316,9 +316,11 @@ ON CONFLICT DO NOTHING;
 -- name: insert_tick_run
 -- Add the runs of ticks that are ours. They belong to nobody yet.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, epoch, status
+    id, workflow, version, input, tags, created_at, epoch, status, schedule_id
 )
-SELECT new.run_id, new.workflow, new.version, new.input, '{}', new.created_at, 0, 'Pending'
+SELECT
+    new.run_id, new.workflow, new.version, new.input, '{}', new.created_at, 0, 'Pending',
+    new.schedule_id
 FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
     CAST(:input AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:schedule_id AS TEXT[]),
@@ -357,6 +359,24 @@ WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.generation = new.ge
     AND schedule.enabled = 1;
 
 
+-- name: start_next
+-- Let what waits behind these runs start, as far as they have ended. Their schedules are locked:
+-- nobody can be about to put another run behind one of them.
+UPDATE cloaca_run AS next SET behind = NULL
+FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
+JOIN cloaca_run AS before ON before.id = ANY(ARRAY[wanted.id]) AND before.ended_at IS NOT NULL
+WHERE next.behind = ANY(ARRAY[wanted.id]) AND next.behind IS NOT NULL;
+
+
+-- name: list_under_way
+-- Runs of these schedules that have not ended, in the order of their ticks.
+SELECT run.schedule_id, run.id
+FROM unnest(CAST(:schedule_ids AS TEXT[])) AS wanted (id)
+JOIN cloaca_run AS run ON run.schedule_id = ANY(ARRAY[wanted.id])
+WHERE run.schedule_id IS NOT NULL AND run.ended_at IS NULL
+ORDER BY run.schedule_id, run.created_at, run.id;
+
+
 -- name: next_due
 -- When the first schedule of these workflows is due: one look into the index for each workflow.
 SELECT min(soonest.due_at)
@@ -377,3 +397,26 @@ FROM cloaca_schedule
 WHERE workflow = ANY(CAST(:workflows AS TEXT[])) AND enabled = 1
     AND due_at IS NOT NULL AND due_at <= :now
 ORDER BY due_at, id LIMIT :limit;
+
+
+-- name: lock_triggers
+-- Lock these triggers by id: who else fires them waits, and then sees the runs that are there. After
+-- schedules, before the runner and the runs; nothing that holds those asks for triggers.
+SELECT known.id
+FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
+JOIN cloaca_trigger AS known ON known.id = ANY(ARRAY[wanted.id])
+ORDER BY wanted.id COLLATE "C"
+FOR NO KEY UPDATE OF known;
+
+
+-- name: triggers_named
+-- The triggers of these names.
+SELECT id, name, workflow, poll_interval_ms, cron_expression, timezone, allow_concurrent, enabled,
+    last_poll_at, next_poll_at, generation, created_at, updated_at
+FROM cloaca_trigger WHERE name = ANY(CAST(:names AS TEXT[]));
+
+
+-- name: known_events
+-- Which of these keys events of a trigger have.
+SELECT event_key FROM cloaca_event
+WHERE trigger_id = :trigger_id AND event_key = ANY(CAST(:keys AS TEXT[]));

@@ -39,7 +39,9 @@ _DEADLINE_S: Final = 5.0
 _WRITTEN: Final = step(STATEMENTS.runs_written)
 _NEWEST: Final = step(STATEMENTS.newest_transaction)
 _OF_RUNNERS: Final = frozenset(("release", "unregister", "register", "take_over_runs", "fence"))
-_OF_SCHEDULES: Final = frozenset(("put_schedule", "retime_schedule"))
+_OF_SCHEDULES: Final = frozenset(
+    ("put_schedule", "retime_schedule", "add_trigger", "change_trigger")
+)
 """Nobody else looks after a schedule that nobody knows of, so these must not be missed either."""
 
 
@@ -98,7 +100,7 @@ def _is_of_runs(one: Step) -> bool:
     if one.statement.name == "insert_run":
         owner = one.statement.parameters.index("owner")
         return any(row[owner] is None for row in one.rows or ())
-    return one.statement.name in ("end_run", "insert_tick_run")
+    return one.statement.name in ("end_run", "insert_tick_run", "insert_event_run")
 
 
 class Listener:

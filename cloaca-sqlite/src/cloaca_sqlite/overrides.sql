@@ -38,7 +38,7 @@ WHERE id IN (
         JOIN cloaca_run AS run ON run.id IN (
             SELECT waiting.id FROM cloaca_run AS waiting
             WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL
-                AND waiting.workflow = wanted.value
+                AND waiting.behind IS NULL AND waiting.workflow = wanted.value
             ORDER BY waiting.id LIMIT :limit
         )
         ORDER BY run.id LIMIT :limit
@@ -46,7 +46,7 @@ WHERE id IN (
     AND +owner IS NULL AND ended_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
 RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at;
+    final_context, error_message, created_at, started_at, ended_at, schedule_id;
 
 
 -- name: has_claimable
@@ -54,7 +54,8 @@ RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, 
 SELECT EXISTS (
     SELECT 1 FROM json_each(:workflows) AS wanted
     JOIN cloaca_run AS run
-        ON run.owner IS NULL AND run.ended_at IS NULL AND run.workflow = wanted.value
+        ON run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+        AND run.workflow = wanted.value
 );
 
 
@@ -76,7 +77,7 @@ RETURNING id;
 -- name: ended_runs
 -- Those of these runs that are over.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at
+    final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run WHERE id IN (SELECT value FROM json_each(:ids)) AND ended_at IS NOT NULL
 ORDER BY id;
 
@@ -86,7 +87,7 @@ ORDER BY id;
 -- (NULL) any.
 SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
-    run.created_at, run.started_at, run.ended_at
+    run.created_at, run.started_at, run.ended_at, run.schedule_id
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before
@@ -106,6 +107,23 @@ ORDER BY first_tag.run_id DESC LIMIT :limit;
 -- name: lock_schedules
 -- BEGIN IMMEDIATE has locked them.
 SELECT id, generation FROM cloaca_schedule WHERE id IN (SELECT value FROM json_each(:ids));
+
+
+-- name: start_next
+-- Let what waits behind these runs start, as far as they have ended.
+UPDATE cloaca_run SET behind = NULL
+WHERE behind IS NOT NULL AND behind IN (
+        SELECT id FROM cloaca_run
+        WHERE id IN (SELECT value FROM json_each(:ids)) AND ended_at IS NOT NULL
+    );
+
+
+-- name: list_under_way
+-- Runs of these schedules that have not ended, in the order of their ticks.
+SELECT schedule_id, id FROM cloaca_run
+WHERE schedule_id IN (SELECT value FROM json_each(:schedule_ids))
+    AND schedule_id IS NOT NULL AND ended_at IS NULL
+ORDER BY schedule_id, created_at, id;
 
 
 -- name: next_due
@@ -128,3 +146,21 @@ FROM cloaca_schedule
 WHERE workflow IN (SELECT value FROM json_each(:workflows)) AND enabled = 1
     AND due_at IS NOT NULL AND due_at <= :now
 ORDER BY due_at, id LIMIT :limit;
+
+
+-- name: lock_triggers
+-- BEGIN IMMEDIATE has locked them.
+SELECT id FROM cloaca_trigger WHERE id IN (SELECT value FROM json_each(:ids));
+
+
+-- name: triggers_named
+-- The triggers of these names.
+SELECT id, name, workflow, poll_interval_ms, cron_expression, timezone, allow_concurrent, enabled,
+    last_poll_at, next_poll_at, generation, created_at, updated_at
+FROM cloaca_trigger WHERE name IN (SELECT value FROM json_each(:names));
+
+
+-- name: known_events
+-- Which of these keys events of a trigger have.
+SELECT event_key FROM cloaca_event
+WHERE trigger_id = :trigger_id AND event_key IN (SELECT value FROM json_each(:keys));

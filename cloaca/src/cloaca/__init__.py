@@ -126,6 +126,12 @@ from cloaca_core.tenants import (
     TenantConfig as TenantConfig,
     TenantCredentials as TenantCredentials,
 )
+from cloaca_core.trigger import (
+    trigger as trigger,
+)
+from cloaca_core.triggers.result import (
+    TriggerResult as TriggerResult,
+)
 from cloaca_core.workflow import (
     Workflow as Workflow,
 )
@@ -135,6 +141,12 @@ if TYPE_CHECKING:  # few programs need these, and all would wait for them: see _
         ClockChange as ClockChange,
         ScheduleExplanation as ScheduleExplanation,
         explain_schedule as explain_schedule,
+    )
+    from cloaca_core.triggers.file_arrival import (
+        file_arrival as file_arrival,
+    )
+    from cloaca_core.triggers.new_rows import (
+        new_rows as new_rows,
     )
 
 # Not in __all__: a star import would look for it, and so start the drivers.
@@ -169,6 +181,11 @@ __all__ = [
     "explain_schedule",
     "ScheduleExplanation",
     "ClockChange",
+    # what starts a workflow
+    "trigger",
+    "TriggerResult",
+    "file_arrival",
+    "new_rows",
     # run
     "DefaultRunner",
     "AsyncRunner",
@@ -259,4 +276,12 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
             from cloaca_core.schedules import explain
 
             return getattr(explain, name)
+        if name == "file_arrival":
+            from cloaca_core.triggers import file_arrival
+
+            return file_arrival.file_arrival
+        if name == "new_rows":
+            from cloaca_core.triggers import new_rows
+
+            return new_rows.new_rows
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -37,6 +37,7 @@ from cloaca_core.store.records import AttemptRow, NewRun, RunEnd, RunFilter, Run
 
 if TYPE_CHECKING:
     from cloaca_core._engine.cron_calls import CronCalls
+    from cloaca_core._engine.trigger_calls import TriggerCalls
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.registry import Registry
     from cloaca_core.store.outbox import Outbox
@@ -82,11 +83,17 @@ class Engine:
         # takes.
         from cloaca_core._engine.cron_calls import CronCalls
         from cloaca_core._engine.firing import ScheduleLoop
+        from cloaca_core._engine.polling import PollingLoop
+        from cloaca_core._engine.trigger_calls import TriggerCalls
 
         self._schedules = ScheduleLoop(
             store, self._journal, registry, config, ids, self._admission.look
         )
         self._cron = CronCalls(store, ids, self._schedules.look)
+        self._polling = PollingLoop(
+            store, self._journal, registry, config, ids, self._admission.look
+        )
+        self._triggers = TriggerCalls(store, self._polling.declared, self._polling.look)
         self._takeover = Takeover(store, self._lease, identity, self._admission.look)
         self._conductor.journal = self._journal
         self._conductor.slot_free = self._admission.place_free
@@ -107,6 +114,7 @@ class Engine:
             loops.append(SupervisedLoop("takeover", self._takeover.turn))
         if self._config.enable_cron_scheduling:
             loops.append(SupervisedLoop("schedules", self._schedules.turn))
+            loops.append(SupervisedLoop("triggers", self._polling.turn))
         return loops
 
     # -- start and stop ----------------------------------------------------------------------
@@ -135,11 +143,13 @@ class Engine:
         self._unsubscribe()
         self._admission.paused = True
         self._schedules.closing = True
+        self._polling.drain()
         self._conductor.drain()
         await self._bodies_end(self._config.shutdown_grace_seconds)
         await self._leave()
         self._waiters.fail_all(RunnerClosedError(CLOSED))
         self._executor.close()
+        await self._polling.close()
         self._takeover.close()
         await self._store.close()
         log.info("runner %s is closed", self._lease.runner_id, extra=self._own_ids())
@@ -349,6 +359,11 @@ class Engine:
         self._check_open()
         return await ask(self._cron)
 
+    async def triggers(self, ask: Callable[[TriggerCalls], Coroutine[Any, Any, T]]) -> T:
+        """Ask something about triggers."""
+        self._check_open()
+        return await ask(self._triggers)
+
     # -- what others do ----------------------------------------------------------------------
 
     async def _notice_changes(self) -> None:
@@ -364,6 +379,7 @@ class Engine:
     def _look_for_work(self) -> None:
         self._admission.look()
         self._schedules.look()
+        self._polling.look()
 
     async def _hear_of_ends(self) -> None:
         """Wake those who wait for runs that have ended elsewhere."""

@@ -24,6 +24,9 @@ POINTS: Final = (
     "takeover.after_fence",
     "schedule.before_commit",
     "schedule.after_commit",
+    "trigger.after_take",
+    "trigger.before_commit",
+    "trigger.after_commit",
 )
 """Every point, in the order of the flow."""
 

@@ -29,9 +29,11 @@ from cloaca_core.store.records import (
     Batch,
     Committed,
     Firing,
+    NewEvent,
     NewRun,
     NewTick,
     RunEnd,
+    TriggerRow,
 )
 
 if TYPE_CHECKING:
@@ -67,20 +69,23 @@ class Submission:
 
 @dataclass(slots=True)
 class Decided:
-    """What became of due schedules: their ticks and how they go on. One of the callbacks is
-    called when it is durable, or was too late because others decided the same.
+    """What became of due schedules, their ticks and how they go on, or of triggers. One of the
+    callbacks is called when it is durable, or was too late because others decided the same.
     """
 
     firings: Sequence[Firing]
     ticks: Sequence[NewTick]
     settled: Callable[[], None]
     refused: Callable[[StoreError], None]
+    events: Sequence[NewEvent] = ()
+    turns: Sequence[TriggerRow] = ()
 
     @property
     def weight(self) -> int:
         """About how many bytes it holds."""
         runs = sum([ROW_BYTES + len(tick.input) for tick in self.ticks])
-        return runs + ROW_BYTES * len(self.firings)
+        runs += sum([ROW_BYTES + len(event.input) for event in self.events])
+        return runs + ROW_BYTES * (len(self.firings) + len(self.turns))
 
 
 class Record(ABC):
@@ -245,7 +250,9 @@ class Journal:
             except Exception as error:
                 log.warning("commit failed, trying again in %.2f s: %s", pause, error)
                 self.failure = error
-                if (batch.new_runs or batch.firings) and isinstance(error, _NO_MORE_WORK):
+                if (batch.new_runs or batch.firings or batch.events) and isinstance(
+                    error, _NO_MORE_WORK
+                ):
                     raise
             else:
                 self.failure = None
@@ -281,8 +288,10 @@ class Journal:
 def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Batch:
     firings: list[Firing] = []
     ticks: list[NewTick] = []
+    events: list[NewEvent] = []
+    turns: list[TriggerRow] = []
     fences = {row.run_id: row.epoch for row in marks}
-    batch = Batch(runner_id, [], [], [], fences, firings, ticks)
+    batch = Batch(runner_id, [], [], [], fences, firings, ticks, events, turns)
     for entry in entries:
         if isinstance(entry, Submission):
             batch.new_runs.extend(entry.rows)
@@ -290,6 +299,8 @@ def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Bat
         if isinstance(entry, Decided):
             firings.extend(entry.firings)
             ticks.extend(entry.ticks)
+            events.extend(entry.events)
+            turns.extend(entry.turns)
             continue
         batch.fences[entry.run_id] = entry.epoch
         batch.attempts.extend(entry.attempts)

@@ -6,7 +6,8 @@ or another ``StoreError`` (final); after a raise the transaction either happened
 at all, and every write may be sent again.
 
 Ownership: a run belongs to the runner in its ``owner`` column under its ``epoch``, which grows by
-one each time the owner changes. A run without an owner that has not ended is *claimable*.
+one each time the owner changes. A run without an owner that has not ended is *claimable*, unless
+it waits *behind* another run of its schedule.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from cloaca_core.store.records import (
     AttemptRow,
     Batch,
     Committed,
+    EventRow,
     RunFilter,
     RunnerRow,
     RunRow,
     ScheduleRow,
     TickRow,
+    TriggerRow,
 )
 from cloaca_core.tenants import TenantConfig, TenantCredentials
 
@@ -52,13 +55,20 @@ class Store(Protocol):
         Attempts and ends: recorded only for runs that the runner owns under the epoch of
         ``fences``, which are locked first and answered in ``current``. An attempt row replaces an
         earlier row of the same attempt unless that one is final (P2); an end changes nothing on
-        a run that has ended. A concurrent claim or takeover of the same run waits or is seen.
+        a run that has ended, and lets start what waits behind that run. A concurrent claim or
+        takeover of the same run waits or is seen.
 
         Firings and their ticks: written only if the schedule is enabled and still in the generation
         that they were decided in; it is locked first. A tick that is there already stays; the run
         of a tick is inserted, without an owner, only with the tick that names it; then the
         schedule goes on, generation + 1. So of any number of runners that decide one tick, one
         makes its run, also when a batch is sent again.
+
+        Events: written only if their trigger, which is locked first, is enabled and in the
+        generation that they name, if they name one. One whose key an event of the trigger has is
+        not written, nor one without ``allow_concurrent`` while a run of the trigger with the same
+        context hash has not ended; the events before it count. The run is inserted, without an
+        owner, only with its event. Then ``turns`` go on as in ``take_polls``.
 
         Raises ``StoreDataError`` when the database refuses a value; nothing was written.
         """
@@ -190,11 +200,49 @@ class Store(Protocol):
         have been for longest first. Concurrent callers get the same ones: ``commit`` decides.
         """
 
+    async def list_under_way(self, schedule_ids: Collection[str]) -> dict[str, list[str]]:
+        """Ids of the runs of each of these schedules that have not ended, in the order of their
+        ticks; a schedule without such runs is left out.
+        """
+
     async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:
         """Ticks of a schedule, deleted or not, that were decided, newest first."""
 
     async def count_ticks(self, since: int) -> tuple[int, int]:
         """How many ticks of all schedules got a run, and how many were lost, since an instant."""
+
+    # -- triggers ----------------------------------------------------------------------------
+
+    async def add_trigger(self, trigger: TriggerRow) -> bool:
+        """Add a trigger that has not been polled; false, and nothing is done, when there is one of
+        its name: of two concurrent callers one adds it.
+        """
+
+    async def change_trigger(self, trigger: TriggerRow) -> bool:
+        """Replace all but id, name, ``last_poll_at`` and creation; generation + 1. False, and
+        nothing is done, when the trigger is not in the generation of ``trigger`` any more: a
+        concurrent change or poll was faster.
+        """
+
+    async def take_polls(self, polls: Sequence[TriggerRow]) -> set[str]:
+        """Move triggers on to these ``last_poll_at`` and ``next_poll_at``, generation + 1, each if
+        it is enabled and in the generation given. The ids of those that were: of any number of
+        concurrent callers one gets a poll.
+        """
+
+    async def triggers_named(self, names: Collection[str]) -> list[TriggerRow]:
+        """Those triggers of these names that are there, in any order."""
+
+    async def list_triggers(
+        self, *, enabled_only: bool, limit: int, offset: int
+    ) -> list[TriggerRow]:
+        """Triggers by name."""
+
+    async def known_events(self, trigger_id: str, keys: Collection[str]) -> set[str]:
+        """Which of these keys events of this trigger have."""
+
+    async def list_events(self, trigger_id: str, *, limit: int, offset: int) -> list[EventRow]:
+        """Events of a trigger that made runs, newest first."""
 
     # -- wake-ups ----------------------------------------------------------------------------
 

@@ -151,14 +151,14 @@ WHERE id = :runner_id AND fenced = 1
 -- name: get_run
 -- One run with its payloads.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at
+    final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run WHERE id = :id;
 
 
 -- name: list_runs
 -- The newest runs, without payloads. A "before" past every id means from the newest on.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run WHERE id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -166,7 +166,7 @@ ORDER BY id DESC LIMIT :limit;
 -- name: list_runs_of_status
 -- The newest runs in one state.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run WHERE status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -174,7 +174,7 @@ ORDER BY id DESC LIMIT :limit;
 -- name: list_runs_of_workflow
 -- The newest runs of one workflow, in one state or (status NULL) any.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run
 WHERE workflow = :workflow AND id < :before
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -195,9 +195,9 @@ ON CONFLICT DO NOTHING;
 -- name: insert_tick_run
 -- Add the run of a tick that is ours. It belongs to nobody yet.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, epoch, status
+    id, workflow, version, input, tags, created_at, epoch, status, schedule_id
 )
-SELECT :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending'
+SELECT :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending', :schedule_id
 WHERE EXISTS (
     SELECT 1 FROM cloaca_tick
     WHERE schedule_id = :schedule_id AND tick = :tick AND run_id = :run_id
@@ -320,3 +320,91 @@ ORDER BY tick DESC LIMIT :limit OFFSET :offset;
 SELECT
     (SELECT count(run_id) FROM cloaca_tick WHERE created_at >= :since),
     (SELECT coalesce(CAST(sum(ticks) AS BIGINT), 0) FROM cloaca_lost WHERE created_at >= :since);
+
+
+-- name: insert_event
+-- Note what a trigger found, if that may make a run: while the trigger is enabled (and, where
+-- its decision depends on it, still what it was made from), of events with one key only the first,
+-- and where runs are not to be concurrent no second one of a context.
+INSERT INTO cloaca_event (id, trigger_id, event_key, context_hash, run_id, created_at)
+SELECT
+    :id, :trigger_id, CAST(:event_key AS TEXT), CAST(:context_hash AS TEXT), :run_id, :created_at
+WHERE EXISTS (
+        SELECT 1 FROM cloaca_trigger
+        WHERE id = :trigger_id AND enabled = 1
+            AND generation = coalesce(CAST(:generation AS BIGINT), generation)
+    )
+    AND (
+        :allow_concurrent = 1
+        OR NOT EXISTS (
+            SELECT 1 FROM cloaca_run AS run
+            JOIN cloaca_event AS event ON event.run_id = run.id
+            WHERE run.schedule_id = :trigger_id AND run.ended_at IS NULL
+                AND event.context_hash = CAST(:context_hash AS TEXT)
+        )
+    )
+ON CONFLICT DO NOTHING;
+
+
+-- name: insert_event_run
+-- Add the run of an event that is ours. It belongs to nobody yet.
+INSERT INTO cloaca_run (
+    id, workflow, version, input, tags, created_at, epoch, status, schedule_id
+)
+SELECT :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending', :trigger_id
+WHERE EXISTS (SELECT 1 FROM cloaca_event WHERE id = :id AND run_id = :run_id)
+ON CONFLICT DO NOTHING;
+
+
+-- name: take_poll
+-- Go on to the next poll or tick of a trigger, if nobody else has since it was seen. A row is the
+-- answer that this one is ours.
+UPDATE cloaca_trigger
+SET last_poll_at = :last_poll_at, next_poll_at = :next_poll_at, generation = generation + 1
+WHERE id = :id AND generation = :generation AND enabled = 1
+RETURNING id;
+
+
+-- name: add_trigger
+-- Add a trigger, unless there is one of this name.
+INSERT INTO cloaca_trigger (
+    id, name, workflow, poll_interval_ms, cron_expression, timezone, allow_concurrent, enabled,
+    last_poll_at, next_poll_at, generation, created_at, updated_at
+)
+VALUES (
+    :id, :name, CAST(:workflow AS TEXT), CAST(:poll_interval_ms AS BIGINT),
+    CAST(:cron_expression AS TEXT), CAST(:timezone AS TEXT), :allow_concurrent, :enabled,
+    NULL, CAST(:next_poll_at AS BIGINT), 0, :created_at, :created_at
+)
+ON CONFLICT DO NOTHING
+RETURNING id;
+
+
+-- name: change_trigger
+-- Change what a trigger that is seen in this generation is, whether it is polled, and when.
+UPDATE cloaca_trigger
+SET workflow = CAST(:workflow AS TEXT), poll_interval_ms = CAST(:poll_interval_ms AS BIGINT),
+    cron_expression = CAST(:cron_expression AS TEXT), timezone = CAST(:timezone AS TEXT),
+    allow_concurrent = :allow_concurrent, enabled = :enabled,
+    next_poll_at = CAST(:next_poll_at AS BIGINT), updated_at = :updated_at,
+    generation = generation + 1
+WHERE id = :id AND generation = :generation
+RETURNING id;
+
+
+-- name: list_triggers
+-- Triggers by name, all or (enabled_only 1) those that are enabled.
+SELECT id, name, workflow, poll_interval_ms, cron_expression, timezone, allow_concurrent, enabled,
+    last_poll_at, next_poll_at, generation, created_at, updated_at
+FROM cloaca_trigger WHERE name > '' AND enabled >= :enabled_only
+ORDER BY name LIMIT :limit OFFSET :offset;
+
+
+-- name: list_events
+-- What a trigger found and made a run for, newest first, with the end of the run if that is over.
+SELECT event.id, event.trigger_id, event.context_hash, event.run_id, event.created_at,
+    run.ended_at
+FROM cloaca_event AS event
+LEFT JOIN cloaca_run AS run ON run.id = event.run_id
+WHERE event.trigger_id = :trigger_id
+ORDER BY event.created_at DESC, event.id DESC LIMIT :limit OFFSET :offset;

@@ -39,7 +39,9 @@ class NewRun(NamedTuple):
 
 
 class RunRow(NamedTuple):
-    """A run as it stands in the table."""
+    """A run as it stands in the table. ``schedule_id`` says which schedule has made it, if one
+    has.
+    """
 
     id: str
     workflow: str
@@ -56,6 +58,7 @@ class RunRow(NamedTuple):
     created_at: int
     started_at: int | None
     ended_at: int | None
+    schedule_id: str | None = None
 
 
 class AttemptRow(NamedTuple):
@@ -85,7 +88,9 @@ class AttemptRow(NamedTuple):
 
 
 class RunEnd(NamedTuple):
-    """The last write of a run: its final state, made under ``epoch``."""
+    """The last write of a run: its final state, made under ``epoch``. ``schedule_id`` is that of
+    its row: another run may wait for the end of one that a schedule has made.
+    """
 
     id: str
     epoch: int
@@ -93,6 +98,7 @@ class RunEnd(NamedTuple):
     final_context: str
     error_message: str | None
     ended_at: int
+    schedule_id: str | None = None
 
 
 class ScheduleRow(NamedTuple):
@@ -165,12 +171,65 @@ class TickRow(NamedTuple):
     created_at: int
 
 
+class TriggerRow(NamedTuple):
+    """An event trigger, of which ``workflow`` None is polled by nobody.
+
+    It is polled every ``poll_interval_ms``, or ticks by ``cron_expression`` in ``timezone``: at
+    ``next_poll_at`` the next time. ``generation`` grows with every change and every poll.
+    """
+
+    id: str
+    name: str
+    workflow: str | None
+    poll_interval_ms: int | None
+    cron_expression: str | None
+    timezone: str | None
+    allow_concurrent: bool
+    enabled: bool
+    last_poll_at: int | None
+    next_poll_at: int | None
+    generation: int
+    created_at: int
+    updated_at: int
+
+
+class NewEvent(NamedTuple):
+    """What a trigger found, and its run: one that nobody owns yet.
+
+    ``generation`` is that of the trigger that it was decided from, None if it counts whatever has
+    become of the trigger. ``event_key`` names the event among all of its trigger.
+    """
+
+    id: str
+    trigger_id: str
+    generation: int | None
+    event_key: str | None
+    context_hash: str
+    allow_concurrent: int
+    run_id: str
+    workflow: str
+    version: str
+    input: str
+    created_at: int
+
+
+class EventRow(NamedTuple):
+    """An event that made a run, which has ended at ``ended_at``, or has not."""
+
+    id: str
+    trigger_id: str
+    context_hash: str
+    run_id: str
+    created_at: int
+    ended_at: int | None
+
+
 class Batch(NamedTuple):
     """What one journal transaction writes, all of it by one runner.
 
     ``fences`` maps each run that ``attempts`` and ``ends`` belong to to the epoch that they were
     made under; runs of ``new_runs`` are not in it. ``firings`` has one for each schedule that
-    ``ticks`` belong to.
+    ``ticks`` belong to, ``turns`` has the triggers that go on with their ``events``.
     """
 
     runner_id: str
@@ -180,6 +239,8 @@ class Batch(NamedTuple):
     fences: dict[str, int]
     firings: Sequence[Firing] = ()
     ticks: Sequence[NewTick] = ()
+    events: Sequence[NewEvent] = ()
+    turns: Sequence[TriggerRow] = ()
 
 
 class Committed(NamedTuple):

@@ -19,7 +19,9 @@ from cloaca_core.store.records import (
     AttemptRow,
     Batch,
     Committed,
+    EventRow,
     Firing,
+    NewEvent,
     NewRun,
     NewTick,
     RunEnd,
@@ -28,6 +30,7 @@ from cloaca_core.store.records import (
     RunRow,
     ScheduleRow,
     TickRow,
+    TriggerRow,
 )
 
 _AFTER_EVERY_ID = "\U0010ffff"
@@ -44,6 +47,7 @@ class _Queries(NamedTuple):
     fence_runs: Statement
     record_attempt: Statement
     end_run: Statement
+    start_next: Statement
     claim: Statement
     has_claimable: Statement
     load_attempts: Statement
@@ -77,8 +81,19 @@ class _Queries(NamedTuple):
     delete_schedule: Statement
     next_due: Statement
     due_schedules: Statement
+    list_under_way: Statement
     list_ticks: Statement
     count_ticks: Statement
+    lock_triggers: Statement
+    insert_event: Statement
+    insert_event_run: Statement
+    take_poll: Statement
+    add_trigger: Statement
+    change_trigger: Statement
+    triggers_named: Statement
+    list_triggers: Statement
+    known_events: Statement
+    list_events: Statement
 
 
 class SqlStore:
@@ -97,6 +112,9 @@ class SqlStore:
         self._tick_run_row = q.insert_tick_run.binder(NewTick._fields)
         self._lost_row = q.insert_lost.binder(Firing._fields)
         self._advance_row = q.advance_schedule.binder(Firing._fields)
+        self._event_row = q.insert_event.binder(NewEvent._fields)
+        self._event_run_row = q.insert_event_run.binder(NewEvent._fields)
+        self._poll_row = q.take_poll.binder(TriggerRow._fields)
 
     async def close(self) -> None:
         await self._dialect.close()
@@ -118,13 +136,27 @@ class SqlStore:
 
     def _commit_steps(self, batch: Batch) -> dict[str, Step]:
         """The statements of a batch in their order; those without rows are left out."""
-        return self._firing_steps(batch) | self._new_run_steps(batch) | self._record_steps(batch)
+        scheduled = [end for end in batch.ends if end.schedule_id is not None]
+        return (
+            self._lock_steps(batch, scheduled)
+            | self._firing_steps(batch)
+            | self._event_steps(batch)
+            | self._new_run_steps(batch)
+            | self._record_steps(batch)
+            | self._succession_steps(scheduled)
+        )
+
+    def _lock_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
+        """Whoever puts a run behind another one, and whoever ends that one, come one by one."""
+        if not batch.firings and not scheduled:
+            return {}
+        lock = self._queries.lock_schedules
+        ids = {firing.schedule_id for firing in batch.firings}
+        ids |= {end.schedule_id for end in scheduled if end.schedule_id is not None}
+        return {"schedules": Step(lock, lock.bind(ids=self._dialect.array(sorted(ids))))}
 
     def _firing_steps(self, batch: Batch) -> dict[str, Step]:
         q, steps, firings, ticks = self._queries, dict[str, Step](), batch.firings, batch.ticks
-        if firings:
-            ids = self._dialect.array([firing.schedule_id for firing in firings])
-            steps["schedules"] = Step(q.lock_schedules, q.lock_schedules.bind(ids=ids))
         if ticks:
             steps["ticks"] = Step(q.insert_tick, rows=list(map(self._tick_row, ticks)))
             steps["tick_runs"] = Step(q.insert_tick_run, rows=list(map(self._tick_run_row, ticks)))
@@ -132,6 +164,21 @@ class SqlStore:
             steps["lost"] = Step(q.insert_lost, rows=list(map(self._lost_row, lost)))
         if firings:
             steps["advance"] = Step(q.advance_schedule, rows=list(map(self._advance_row, firings)))
+        return steps
+
+    def _event_steps(self, batch: Batch) -> dict[str, Step]:
+        """One step for each: whether an event counts depends on those before it."""
+        q, steps = self._queries, dict[str, Step]()
+        triggers = {each.trigger_id for each in batch.events} | {each.id for each in batch.turns}
+        if triggers:
+            ids = self._dialect.array(triggers)
+            steps["triggers"] = Step(q.lock_triggers, q.lock_triggers.bind(ids=ids))
+        for event in batch.events:
+            steps[f"event {event.id}"] = Step(q.insert_event, self._event_row(event))
+            run = self._event_run_row(event)
+            steps[f"run of event {event.id}"] = Step(q.insert_event_run, run)
+        for turn in batch.turns:
+            steps[f"turn of {turn.id}"] = Step(q.take_poll, self._poll_row(turn))
         return steps
 
     def _new_run_steps(self, batch: Batch) -> dict[str, Step]:
@@ -164,6 +211,13 @@ class SqlStore:
             rows = [row((*item, runner, fences[item.id])) for item in batch.ends]
             steps["ends"] = Step(q.end_run, rows=rows)
         return steps
+
+    def _succession_steps(self, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
+        if not scheduled:
+            return {}
+        start_next = self._queries.start_next
+        ids = self._dialect.array([end.id for end in scheduled])
+        return {"next": Step(start_next, start_next.bind(ids=ids))}
 
     # -- claim -------------------------------------------------------------------------------
 
@@ -333,6 +387,15 @@ class SqlStore:
         )
         return list(map(_schedule, rows))
 
+    async def list_under_way(self, schedule_ids: Collection[str]) -> dict[str, list[str]]:
+        wanted = self._dialect.array(schedule_ids)
+        found: dict[str, list[str]] = {}
+        for schedule_id, run_id in await self._read(
+            self._queries.list_under_way, schedule_ids=wanted
+        ):
+            found.setdefault(schedule_id, []).append(run_id)
+        return found
+
     async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:
         rows = await self._read(
             self._queries.list_ticks, schedule_id=schedule_id, limit=limit, offset=offset
@@ -342,6 +405,50 @@ class SqlStore:
     async def count_ticks(self, since: int) -> tuple[int, int]:
         ((fired, lost),) = await self._read(self._queries.count_ticks, since=since)
         return int(fired), int(lost)
+
+    # -- triggers ----------------------------------------------------------------------------
+
+    async def add_trigger(self, trigger: TriggerRow) -> bool:
+        return bool(await self._put_trigger(self._queries.add_trigger, trigger))
+
+    async def change_trigger(self, trigger: TriggerRow) -> bool:
+        return bool(await self._put_trigger(self._queries.change_trigger, trigger))
+
+    async def _put_trigger(self, put: Statement, trigger: TriggerRow) -> list[Row]:
+        flags = {
+            "allow_concurrent": int(trigger.allow_concurrent),
+            "enabled": int(trigger.enabled),
+        }
+        values = trigger._asdict() | flags
+        return await self._write(put, **{name: values[name] for name in put.parameters})
+
+    async def take_polls(self, polls: Sequence[TriggerRow]) -> set[str]:
+        take = self._queries.take_poll
+        taken = await self._dialect.write([Step(take, self._poll_row(poll)) for poll in polls])
+        return {trigger_id for rows in taken for (trigger_id,) in rows}
+
+    async def triggers_named(self, names: Collection[str]) -> list[TriggerRow]:
+        rows = await self._read(self._queries.triggers_named, names=self._dialect.array(names))
+        return list(map(_trigger, rows))
+
+    async def list_triggers(
+        self, *, enabled_only: bool, limit: int, offset: int
+    ) -> list[TriggerRow]:
+        rows = await self._read(
+            self._queries.list_triggers, enabled_only=int(enabled_only), limit=limit, offset=offset
+        )
+        return list(map(_trigger, rows))
+
+    async def known_events(self, trigger_id: str, keys: Collection[str]) -> set[str]:
+        given = self._dialect.array(keys)
+        rows = await self._read(self._queries.known_events, trigger_id=trigger_id, keys=given)
+        return {key for (key,) in rows}
+
+    async def list_events(self, trigger_id: str, *, limit: int, offset: int) -> list[EventRow]:
+        rows = await self._read(
+            self._queries.list_events, trigger_id=trigger_id, limit=limit, offset=offset
+        )
+        return list(map(EventRow._make, rows))
 
     # -- wake-ups ----------------------------------------------------------------------------
 
@@ -403,6 +510,13 @@ def _runner(row: Row) -> RunnerRow:
 def _schedule(row: Row) -> ScheduleRow:
     schedule = ScheduleRow._make(row)
     return schedule._replace(enabled=bool(schedule.enabled))
+
+
+def _trigger(row: Row) -> TriggerRow:
+    trigger = TriggerRow._make(row)
+    return trigger._replace(
+        allow_concurrent=bool(trigger.allow_concurrent), enabled=bool(trigger.enabled)
+    )
 
 
 def _same_process(found: RunnerRow, given: RunnerRow) -> bool:

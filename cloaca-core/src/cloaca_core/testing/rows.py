@@ -10,6 +10,7 @@ from cloaca_core.store.records import (
     Batch,
     Committed,
     Firing,
+    NewEvent,
     NewRun,
     NewTick,
     RunEnd,
@@ -17,6 +18,7 @@ from cloaca_core.store.records import (
     RunnerRow,
     RunRow,
     ScheduleRow,
+    TriggerRow,
 )
 from cloaca_core.store.states import RunStatus, TaskStatus, TickOutcome
 
@@ -169,6 +171,60 @@ def new_tick(schedule_id: str, run_id: str, *, tick: int = NOW, generation: int 
         input='{"amount":1}',
         created_at=NOW,
     )
+
+
+def trigger_row(
+    trigger_id: str = "t", *, name: str | None = None, next_poll_at: int | None = NOW
+) -> TriggerRow:
+    """A trigger as it is added, due now."""
+    return TriggerRow(
+        id=trigger_id,
+        name=trigger_id if name is None else name,
+        workflow=WORKFLOW,
+        poll_interval_ms=5_000,
+        cron_expression=None,
+        timezone=None,
+        allow_concurrent=False,
+        enabled=True,
+        last_poll_at=None,
+        next_poll_at=next_poll_at,
+        generation=0,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def new_event(
+    run_id: str,
+    *,
+    trigger_id: str = "t",
+    key: str | None = None,
+    context_hash: str = "h",
+    allow_concurrent: bool = False,
+    generation: int | None = None,
+    created_at: int = NOW,
+) -> NewEvent:
+    """An event with its run; it has the run's id with "e-" before it."""
+    return NewEvent(
+        id=f"e-{run_id}",
+        trigger_id=trigger_id,
+        generation=generation,
+        event_key=key,
+        context_hash=context_hash,
+        allow_concurrent=int(allow_concurrent),
+        run_id=run_id,
+        workflow=WORKFLOW,
+        version="0123456789abcdef",
+        input='{"amount":1}',
+        created_at=created_at,
+    )
+
+
+async def fire_events(
+    store: Store, *events: NewEvent, turns: Iterable[TriggerRow] = (), runner_id: str = "r1"
+) -> Committed:
+    """Commit events alone."""
+    return await store.commit(Batch(runner_id, [], [], [], {}, events=events, turns=list(turns)))
 
 
 async def fire(store: Store, *ticks: NewTick, lost: int = 0, runner_id: str = "r1") -> Committed:

@@ -16,9 +16,14 @@ from cloaca_core.testing.rows import (
     any_run,
     fire,
     firing,
+    new_run,
     new_tick,
+    record,
+    run_end,
+    runner,
     schedule,
     stored,
+    submit,
 )
 
 
@@ -39,7 +44,7 @@ class ScheduleConformance:
             None,
             0,
         )
-        assert run.input == '{"amount":1}'
+        assert (run.input, run.schedule_id) == ('{"amount":1}', "s")
         assert await store.list_ticks("s", limit=9, offset=0) == [
             TickRow("s", NOW, "a", TickOutcome.FIRED, NOW)
         ]
@@ -136,6 +141,35 @@ class ScheduleConformance:
         assert row is not None
         assert (row.decided_until, row.due_at, row.last_tick) == (NOW, None, None)
         assert await store.next_due([WORKFLOW]) is None
+
+    # -- under way ---------------------------------------------------------------------------
+
+    async def test_runs_under_way_are_found_by_schedule_in_the_order_of_their_ticks(
+        self, store: Store
+    ) -> None:
+        for schedule_id in ("s", "t", "u"):
+            await store.put_schedule(schedule(schedule_id))
+        second = new_tick("s", "a", tick=NOW + 1)._replace(created_at=NOW + 1)
+        await fire(store, new_tick("s", "b"), second)  # another runner's clock gave the first id
+        await fire(store, new_tick("t", "c"))
+        await fire(store, new_tick("u", "d"))
+        await store.register(runner())
+        await submit(store, new_run("e"))
+
+        assert await store.list_under_way(["s", "t", "none"]) == {"s": ["b", "a"], "t": ["c"]}
+        assert await store.list_under_way([]) == {}
+
+    async def test_a_run_that_has_ended_is_not_under_way(self, store: Store) -> None:
+        await store.put_schedule(schedule())
+        await fire(store, new_tick("s", "a"))
+        await store.register(runner())
+
+        (claimed,) = await store.claim("r1", [WORKFLOW], 9, NOW)
+        assert claimed.schedule_id == "s"
+        assert await store.list_under_way(["s"]) == {"s": ["a"]}
+        await record(store, ends=[run_end("a")._replace(schedule_id="s")])
+
+        assert await store.list_under_way(["s"]) == {}
 
     # -- due ---------------------------------------------------------------------------------
 

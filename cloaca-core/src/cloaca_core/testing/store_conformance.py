@@ -13,6 +13,7 @@ from cloaca_core.testing.lease_conformance import LeaseConformance
 from cloaca_core.testing.observe_conformance import ObserveConformance
 from cloaca_core.testing.record_conformance import CommitConformance
 from cloaca_core.testing.schedule_conformance import ScheduleConformance
+from cloaca_core.testing.trigger_conformance import TriggerConformance
 
 
 class StoreConformance(
@@ -21,6 +22,7 @@ class StoreConformance(
     LeaseConformance,
     ObserveConformance,
     ScheduleConformance,
+    TriggerConformance,
 ):
     """Give it a fixture ``store``: an open, empty one."""
 

@@ -1,0 +1,230 @@
+"""Polls the triggers of this runner when they are due.
+
+Sleeps until then and asks nobody meanwhile. A poll is taken by one guarded write before the
+function is called, so that of any number of runners one calls it. What a crash cuts off between
+the two, and before what was fired is written, was only seen: the next poll sees it again. A cron
+trigger calls nothing: its tick is taken and fired in one transaction. When a trigger is due is
+decided in ``cloaca_core.triggers``, what becomes of what it fired in ``events``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from math import inf
+from typing import TYPE_CHECKING, Final, assert_never
+
+from cloaca_core._engine import faults
+from cloaca_core._engine.declared import DeclaredTriggers
+from cloaca_core._engine.events import EventWriter
+from cloaca_core._engine.poll import Broke, Poll, PollPlaces, Returned
+from cloaca_core._engine.requests import Requests
+from cloaca_core.errors import CloacaError
+from cloaca_core.schedules.instants import SECOND
+from cloaca_core.triggers.polls import polled, ticked
+from cloaca_core.triggers.result import read_results
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cloaca_core._engine.ids import RunIds
+    from cloaca_core._engine.journal import Journal
+    from cloaca_core._engine.work import Work
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.registry import Registry
+    from cloaca_core.store.protocol import Store
+    from cloaca_core.store.records import TriggerRow
+    from cloaca_core.triggers.definition import Trigger
+    from cloaca_core.triggers.polls import Ticked
+    from cloaca_core.triggers.result import TriggerResult
+
+log = logging.getLogger("cloaca.triggers")
+
+LONGEST_SLEEP: Final = 60.0
+"""Seconds: the clock that polls are due by may be set while this sleeps on one that cannot."""
+HANGS: Final = 60.0
+"""Seconds after which a poll that has not returned is told of."""
+
+
+class PollingLoop:
+    """Belongs to the engine's loop. ``made`` is called when runs have become claimable."""
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        registry: Registry,
+        config: DefaultRunnerConfig,
+        ids: RunIds,
+        made: Callable[[], None],
+    ) -> None:
+        requests = Requests(registry, config)
+        self.declared: DeclaredTriggers = DeclaredTriggers(store, registry, requests, ids)
+        self._store = store
+        self._registry = registry
+        self._most = config.cron_max_catchup_executions
+        self._loop = asyncio.get_running_loop()
+        self._events = EventWriter(store, journal, registry, requests, ids, made)
+        self._places = PollPlaces(self._loop)
+        self._running: dict[Trigger, asyncio.TimerHandle] = {}
+        self._concluding: set[asyncio.Task[None]] = set()
+        self._wanted = asyncio.Event()
+
+    def look(self) -> None:
+        """A trigger may be due sooner than was known, or a poll is over."""
+        self._wanted.set()
+
+    def drain(self) -> None:
+        """Poll no more; what a poll that is under way fires is dropped."""
+        self._events.closing = True
+
+    async def close(self) -> None:
+        """Let go of everything; nobody waits for functions that still run."""
+        self.drain()
+        self._places.close()
+        for timer in self._running.values():
+            timer.cancel()
+        for task in self._concluding:
+            task.cancel()
+        await asyncio.gather(*self._concluding, return_exceptions=True)
+
+    # -- when --------------------------------------------------------------------------------
+
+    async def turn(self) -> None:
+        """Poll what is due, then sleep until something is."""
+        self._wanted.clear()
+        timeout = await self.poll_due()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
+
+    async def poll_due(self) -> float | None:
+        """Poll what is due; seconds until it is worth looking again, None for never."""
+        await self.declared.settle()
+        registered = self._registry.triggers()
+        self._places.keep(registered)
+        triggers = {each.name: each for each in registered if self._is_to_be_polled(each)}
+        if not triggers or self._events.closing:
+            return None
+        rows = await self._store.triggers_named(triggers)
+        self._miss(triggers.keys() - {row.name for row in rows})
+        now = await self._store.now()
+        due = [row for row in rows if row.enabled and _seconds_until(row, now) <= 0]
+        await self._tick([row for row in due if row.poll_interval_ms is None], now)
+        await self._poll([row for row in due if row.poll_interval_ms is not None], triggers, now)
+        return _sleep([row for row in rows if row.enabled], now)
+
+    def _is_to_be_polled(self, trigger: Trigger) -> bool:
+        return trigger.workflow is not None and trigger not in self._running
+
+    def _miss(self, names: set[str]) -> None:
+        """Somebody has removed these rows: they are put there again."""
+        if names:
+            self.declared.forget(names)
+            self.look()
+
+    # -- act ---------------------------------------------------------------------------------
+
+    async def _tick(self, due: Sequence[TriggerRow], now: int) -> None:
+        decided = [each for row in due for each in self._ticked(row, now)]
+        if decided:
+            await self._events.tick(decided, now)
+            self.look()
+
+    def _ticked(self, row: TriggerRow, now: int) -> list[Ticked]:
+        """What a due cron trigger does; nothing if it cannot be read here, as for want of its zone:
+        that must not stop the others.
+        """
+        try:
+            return [ticked(row, now, most=self._most)]
+        except Exception:
+            log.exception("trigger %r cannot be fired here", row.name, extra=_ids(row.name))
+            return []
+
+    async def _poll(
+        self, due: Sequence[TriggerRow], triggers: Mapping[str, Trigger], now: int
+    ) -> None:
+        if not due:
+            return
+        taken = await self._store.take_polls([polled(row, now) for row in due])
+        faults.hit("trigger.after_take")
+        for row in due:
+            if row.id in taken:
+                self._start(triggers[row.name], row)
+        if len(taken) < len(due):  # others were faster, and know when the next one is
+            self.look()
+
+    def _start(self, trigger: Trigger, row: TriggerRow) -> None:
+        hangs = self._loop.call_later(HANGS, _tell_of_hanging, trigger.name)
+        self._running[trigger] = hangs
+        self._places.start(Poll(trigger, row, self._finished))
+
+    def _finished(self, work: Work) -> None:
+        assert isinstance(work, Poll)
+        self._running[work.trigger].cancel()
+        if self._events.closing:  # whatever it fired comes too late
+            self._over(work)
+            return
+        task = self._loop.create_task(self._conclude(work))
+        self._concluding.add(task)
+        task.add_done_callback(self._concluding.discard)
+
+    async def _conclude(self, poll: Poll) -> None:
+        """Write what a poll fired. If that fails, the next poll will see it again."""
+        name = poll.trigger.name
+        try:
+            await self._act(poll)
+        except Exception:
+            log.exception("what trigger %r fired was not written", name, extra=_ids(name))
+        finally:
+            self._over(poll)
+
+    def _over(self, poll: Poll) -> None:
+        del self._running[poll.trigger]
+        self.look()
+
+    async def _act(self, poll: Poll) -> None:
+        name = poll.trigger.name
+        match poll.outcome:
+            case Returned(what):
+                await self._events.fire(poll.row, _read(name, what))
+            case Broke(error):
+                log.error("trigger %r failed: %r", name, error, exc_info=error, extra=_ids(name))
+            case None:
+                raise AssertionError("a poll has finished without an outcome")
+            case _:
+                assert_never(poll.outcome)
+
+
+def _read(name: str, returned: object) -> tuple[TriggerResult, ...]:
+    """What the function meant; nothing, and a line in the log, for what means nothing."""
+    try:
+        return read_results(returned)
+    except CloacaError as error:
+        log.error(  # noqa: TRY400 - where it was noticed says nothing
+            "trigger %r is wrong: %s", name, error, extra=_ids(name)
+        )
+        return ()
+
+
+def _sleep(rows: Sequence[TriggerRow], now: int) -> float | None:
+    """How long nothing of this is due. What is due and was not taken is looked at later."""
+    times = [seconds for row in rows if (seconds := _seconds_until(row, now)) > 0]
+    return min([*times, LONGEST_SLEEP]) if rows else None
+
+
+def _seconds_until(row: TriggerRow, now: int) -> float:
+    """Until it is due; for ever for one that never is."""
+    return inf if row.next_poll_at is None else (row.next_poll_at - now) / SECOND
+
+
+def _tell_of_hanging(name: str) -> None:
+    message = "trigger %r has not returned for %.0f s: it is not polled here until it does"
+    log.warning(message, name, HANGS, extra=_ids(name))
+
+
+def _ids(name: str) -> dict[str, str]:
+    """What a log record tells besides its text."""
+    return {"trigger": name}

@@ -1,0 +1,129 @@
+"""What a user asks of event triggers: checks the arguments, and answers in the dicts of 0.x.
+
+Polls nothing: whoever does hears by ``changed`` that a trigger may be due sooner.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from cloaca_core.arguments import flag, whole, wrong_type
+from cloaca_core.errors import ScheduleError
+from cloaca_core.namespace import SEPARATOR
+from cloaca_core.schedules.instants import to_datetime
+from cloaca_core.store.records import EventRow, TriggerRow
+from cloaca_core.triggers.polls import switched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cloaca_core._engine.declared import DeclaredTriggers
+    from cloaca_core.store.protocol import Store
+
+DEFAULT_LIMIT: Final = 100
+_TRIES: Final = 10
+"""For a change that a poll gets in the way of, each time."""
+
+
+class TriggerCalls:
+    """Belongs to the engine's loop. What is registered here is in the table before any answer."""
+
+    def __init__(
+        self, store: Store, declared: DeclaredTriggers, changed: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._declared = declared
+        self._changed = changed
+
+    async def page(
+        self, enabled_only: bool | None, limit: int | None, offset: int | None
+    ) -> list[dict[str, Any]]:
+        """Triggers by name, those of other programs on the database included."""
+        only = False if enabled_only is None else flag("enabled_only", enabled_only)
+        page = _page(limit, offset)
+        await self._declared.settle()
+        rows = await self._store.list_triggers(enabled_only=only, **page)
+        return [_trigger_dict(row) for row in rows]
+
+    async def get(self, trigger_name: str) -> dict[str, Any] | None:
+        """One trigger; None for an unknown name."""
+        row = await self._named(trigger_name)
+        return None if row is None else _trigger_dict(row)
+
+    async def set_enabled(self, trigger_name: str, enabled: bool) -> None:
+        """Let it be polled, from now on, or not; nothing for an unknown name."""
+        flag("enabled", enabled)
+        for _ in range(_TRIES):
+            row = await self._named(trigger_name)
+            wanted = None if row is None else switched(row, enabled, await self._store.now())
+            if wanted is None or await self._store.change_trigger(wanted):
+                self._changed()
+                return
+        raise ScheduleError(f"trigger {trigger_name!r} is changed by others all the time")
+
+    async def history(
+        self, trigger_name: str, limit: int | None, offset: int | None
+    ) -> list[dict[str, Any]]:
+        """The runs that a trigger fired, newest first; [] for an unknown name."""
+        page = _page(limit, offset)
+        row = await self._named(trigger_name)
+        if row is None:
+            return []
+        return [_event_dict(event) for event in await self._store.list_events(row.id, **page)]
+
+    async def _named(self, trigger_name: str) -> TriggerRow | None:
+        if not isinstance(trigger_name, str):
+            raise wrong_type("trigger_name", "a str", trigger_name)
+        await self._declared.settle()
+        if not _is_storable(trigger_name):
+            return None
+        rows = await self._store.triggers_named([trigger_name])
+        return rows[0] if rows else None
+
+
+def _is_storable(name: str) -> bool:
+    """Whether a database takes it; none of what it does not is a trigger's name."""
+    return "\0" not in name and not any("\ud800" <= each <= "\udfff" for each in name)
+
+
+def _page(limit: int | None, offset: int | None) -> dict[str, int]:
+    return {
+        "limit": min(whole("limit", DEFAULT_LIMIT if limit is None else limit), sys.maxsize),
+        "offset": min(whole("offset", 0 if offset is None else offset), sys.maxsize),
+    }
+
+
+# -- the dicts of 0.x ----------------------------------------------------------------------------
+
+
+def _trigger_dict(row: TriggerRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "trigger_name": row.name,
+        "workflow_name": None if row.workflow is None else row.workflow.rpartition(SEPARATOR)[2],
+        "poll_interval_ms": row.poll_interval_ms,
+        "allow_concurrent": row.allow_concurrent,
+        "enabled": row.enabled,
+        "last_poll_at": _text(row.last_poll_at),
+        "created_at": _text(row.created_at),
+        "updated_at": _text(row.updated_at),
+    }
+
+
+def _event_dict(row: EventRow) -> dict[str, Any]:
+    fired, completed = _text(row.created_at), _text(row.ended_at)
+    return {
+        "id": row.id,
+        "schedule_id": row.trigger_id,
+        "context_hash": row.context_hash,
+        "workflow_execution_id": row.run_id,
+        "started_at": fired,
+        "completed_at": completed,
+        "created_at": fired,
+        "updated_at": fired if completed is None else completed,
+    }
+
+
+def _text(instant: int | None) -> str | None:
+    return None if instant is None else to_datetime(instant).isoformat()
