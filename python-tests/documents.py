@@ -8,6 +8,7 @@ order. What a block is, is said by its title, which the reader sees as well:
 * a file of the repository: it is an excerpt, which must stand there word for word
 * a file of the repository and ``prints``: it is that program's whole output
 * another file's name: it is saved under it, for later blocks to import or to start
+* such a name and ``prints``: the file is started, and this is its whole output; again, once more
 * ``not run: `` and a reason: it is only read
 """
 
@@ -63,9 +64,15 @@ class Block:
         return self.title
 
     @property
+    def started(self) -> str | None:
+        """The name of the file that the reader is told to start."""
+        name = self.title.removesuffix(PRINTS)
+        return name if name != self.title and self.source is None else None
+
+    @property
     def runs(self) -> bool:
         """Whether it is a part of its page's program."""
-        is_code = self.language == "python" or self.saved_as is not None
+        is_code = self.language == "python" or bool(self.saved_as or self.started)
         return is_code and self.source is None and not self.title.startswith(NOT_RUN)
 
 
@@ -115,7 +122,7 @@ def promised(blocks: Sequence[Block]) -> list[str]:
 
 
 def _promised_by(block: Block) -> Iterator[str]:
-    if block.title == OUTPUT:
+    if block.title == OUTPUT or block.started:
         yield from block.code.splitlines()
     elif block.runs:
         for comment in _PROMISE.findall(block.code):

@@ -16,18 +16,21 @@ BLOCKS = {page: blocks_of(page) for page in pages()}
 PROGRAMS = {
     page.relative_to(ROOT).as_posix(): blocks
     for page, blocks in BLOCKS.items()
-    if any(block.runs and block.language == "python" for block in blocks)
+    if any(block.runs and not block.saved_as for block in blocks)
 }
 ALL = [block for page in [*pages(), *readmes()] for block in blocks_of(page)]
 
-# Runs or saves the blocks of a page, in one namespace. Line numbers are those of the page.
+# Runs, saves or starts the blocks of a page, in one namespace. Line numbers are those of the page.
 TELL = """
-import json, pathlib, sys
+import json, pathlib, subprocess, sys
 names = {"__name__": "__main__"}
 sys.path.insert(0, "")
-for where, line, name, code in json.loads(sys.stdin.read()):
-    if name:
-        pathlib.Path(name).write_text(code, encoding="utf-8")
+for where, line, saved, started, code in json.loads(sys.stdin.read()):
+    if saved:
+        pathlib.Path(saved).write_text(code, encoding="utf-8")
+    elif started:
+        sys.stdout.flush()
+        subprocess.run([sys.executable, "-u", "-W", "error", started], stdin=subprocess.DEVNULL)
     else:
         exec(compile("\\n" * (line - 1) + code, where, "exec"), names)
 """
@@ -55,9 +58,9 @@ def test_the_code_of_a_page_that_needs_a_server_does_too(
 def tell(blocks: Sequence[Block], folder: Path, server: str = SERVER) -> None:
     """Run a page from top to bottom, in a process and a folder of its own."""
     parts = [
-        (str(block.page), block.line, block.saved_as, block.code.replace(SERVER, server))
-        for block in blocks
-        if block.runs
+        (str(b.page), b.line, b.saved_as, b.started, b.code.replace(SERVER, server))
+        for b in blocks
+        if b.runs
     ]
     done = subprocess.run(
         [sys.executable, "-W", "error", "-X", "utf8", "-c", TELL],
