@@ -147,5 +147,5 @@ class EventWriter:
                 done.set_exception(error)
 
         faults.hit("trigger.before_commit")
-        self._journal.add(Decided([], [], settled, refused, events, turns))
+        self._journal.add(Decided([], [], settled, refused, events=events, turns=turns))
         await done

@@ -291,7 +291,7 @@ def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Bat
     events: list[NewEvent] = []
     turns: list[TriggerRow] = []
     fences = {row.run_id: row.epoch for row in marks}
-    batch = Batch(runner_id, [], [], [], fences, firings, ticks, events, turns)
+    batch = Batch(runner_id, [], [], [], fences, firings, ticks, events=events, turns=turns)
     for entry in entries:
         if isinstance(entry, Submission):
             batch.new_runs.extend(entry.rows)
