@@ -11,6 +11,7 @@ from dev import (
     check as checks,
     debug_env as debugging,
     demo as demonstrating,
+    examples as exemplifying,
     generate as generating,
     package as packaging,
     scrub as scrubbing,
@@ -101,6 +102,13 @@ def demo(_: Context, crash: bool = False) -> None:
         demonstrating.demo(crash=crash)
 
 
+@task(name="all")
+def run_examples(_: Context) -> None:
+    """Run every program in examples/ from the built wheels, on both backends."""
+    with readable_failures():
+        exemplifying.run_all()
+
+
 @task
 def check(_: Context) -> None:
     """Run ruff, mypy, pyright, import-linter, codespell and the drift check."""
@@ -137,4 +145,5 @@ def status(_: Context) -> None:
 
 
 namespace = Collection(generate, package, run_tests, smoke, scrub, debug_env, demo, bench, check)
+namespace.add_collection(Collection("examples", run_examples))
 namespace.add_collection(Collection("services", up, down, reset, status))
