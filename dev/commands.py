@@ -14,6 +14,8 @@ from dev import (
     examples as exemplifying,
     generate as generating,
     package as packaging,
+    peers as comparing,
+    release as releasing,
     scrub as scrubbing,
     services,
     smoke as smoking,
@@ -39,6 +41,18 @@ def package(_: Context, backend: str | None = None) -> None:
     """Build and check an sdist and a wheel of each distribution in dist/."""
     with readable_failures():
         packaging.package(backend)
+
+
+@task(
+    help={
+        "backend": _BACKEND,
+        "upload": "publish it, at CLOACA_RELEASE_URL; refused when that is not configured",
+    }
+)
+def release(_: Context, backend: str | None = None, upload: bool = False) -> None:
+    """Rehearse a release: all artefacts, checked and tried, with checksums and an SBOM."""
+    with readable_failures():
+        releasing.release(backend, upload=upload)
 
 
 @task(
@@ -88,11 +102,19 @@ def debug_env(_: Context, backend: str = "sqlite") -> None:
         debugging.debug_env(backend)
 
 
-@task(help={"backend": "the backend to measure on: sqlite (the default)"})
-def bench(_: Context, backend: str = "sqlite") -> None:
+@task(
+    help={
+        "backend": "the backend to measure on: sqlite (the default) or postgres",
+        "peers": "measure the neighbours instead, on both: README's comparison",
+    }
+)
+def bench(_: Context, backend: str = "sqlite", peers: bool = False) -> None:
     """Measure against the bare driver's floor, in the same minute on the same disk."""
     with readable_failures():
-        benchmarking.bench(backend)
+        if peers:
+            comparing.compare()
+        else:
+            benchmarking.bench(backend)
 
 
 @task(help={"crash": "kill the process in the middle, then go on where it stopped"})
@@ -144,6 +166,8 @@ def status(_: Context) -> None:
         services.status()
 
 
-namespace = Collection(generate, package, run_tests, smoke, scrub, debug_env, demo, bench, check)
+namespace = Collection(
+    generate, package, run_tests, smoke, release, scrub, debug_env, demo, bench, check
+)
 namespace.add_collection(Collection("examples", run_examples))
 namespace.add_collection(Collection("services", up, down, reset, status))
