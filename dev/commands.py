@@ -62,6 +62,7 @@ def release(_: Context, backend: str | None = None, upload: bool = False) -> Non
         "file": "one file or folder of python-tests",
         "k": "only tests that match, as pytest's -k",
         "all-pythons": "everything on every Python that is installed",
+        "python": "on this Python only, as 3.13",
     },
 )
 def run_tests(
@@ -70,10 +71,11 @@ def run_tests(
     file: str | None = None,
     k: str | None = None,
     all_pythons: bool = False,
+    python: str | None = None,
 ) -> None:
     """Run the tests against the built wheels in fresh environments."""
     with readable_failures():
-        testing.test(testing.Wanted(backend, file, k, all_pythons))
+        testing.test(testing.Wanted(backend, file, k, all_pythons, python))
 
 
 @task(help={"backend": "only what is about this backend"})
@@ -131,11 +133,11 @@ def run_examples(_: Context) -> None:
         exemplifying.run_all()
 
 
-@task
-def check(_: Context) -> None:
+@task(help={"quick": "leave out what builds the wheels first, as the commit hook does"})
+def check(_: Context, quick: bool = False) -> None:
     """Run ruff, mypy, pyright, import-linter, codespell and the drift check."""
     with readable_failures():
-        checks.check()
+        checks.check(quick=quick)
 
 
 @task

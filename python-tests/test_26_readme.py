@@ -10,13 +10,8 @@ from pathlib import Path
 import pytest
 from own_database import one_at_a_time
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "cloaca/README.md")
-PROGRAMS = [
-    program
-    for page in PAGES
-    for program in re.findall(r"(?ms)^```python\n(.*?)^```$", (ROOT / page).read_text("utf-8"))
-]
+README = Path(__file__).resolve().parent.parent / "README.md"
+PROGRAMS = re.findall(r"(?ms)^```python\n(.*?)^```$", README.read_text("utf-8"))
 
 SERVER = "postgresql://app:secret@db.example/work"
 """What stands for the reader's own server."""
