@@ -19,7 +19,7 @@ TYPED_FOLDERS = ("dev", "python-tests", "benchmarks", "examples")
 
 
 def check(*, quick: bool = False) -> None:
-    """Run every check, or those that need no built wheels; fails with the list of those that did."""
+    """Run every check, or those that need no built wheels; fails with the list of what failed."""
     chosen = {name: one for name, one in CHECKS.items() if not (quick and name in SLOW)}
     failures = [problem for name, one in chosen.items() if (problem := _run_one(name, one))]
     if failures:

@@ -11,6 +11,7 @@ from dev.project import DOOR, ROOT, installed_first, version
 PAGES = (
     "README.md",
     "CONTRIBUTING.md",
+    "docs/decisions/index.md",
     "examples/README.md",
     "examples/cars/README.md",
     "examples/nightly/README.md",
