@@ -12,8 +12,11 @@ from dev import (
     debug_env as debugging,
     demo as demonstrating,
     docs,
+    examples as exemplifying,
     generate as generating,
     package as packaging,
+    peers as comparing,
+    release as releasing,
     scrub as scrubbing,
     services,
     smoke as smoking,
@@ -42,12 +45,25 @@ def package(_: Context, backend: str | None = None) -> None:
 
 
 @task(
+    help={
+        "backend": _BACKEND,
+        "upload": "publish it, at CLOACA_RELEASE_URL; refused when that is not configured",
+    }
+)
+def release(_: Context, backend: str | None = None, upload: bool = False) -> None:
+    """Rehearse a release: all artefacts, checked and tried, with checksums and an SBOM."""
+    with readable_failures():
+        releasing.release(backend, upload=upload)
+
+
+@task(
     name="test",
     help={
         "backend": "test on this backend only: sqlite or postgres",
         "file": "one file or folder of python-tests",
         "k": "only tests that match, as pytest's -k",
         "all-pythons": "everything on every Python that is installed",
+        "python": "on this Python only, as 3.13",
     },
 )
 def run_tests(
@@ -56,10 +72,11 @@ def run_tests(
     file: str | None = None,
     k: str | None = None,
     all_pythons: bool = False,
+    python: str | None = None,
 ) -> None:
     """Run the tests against the built wheels in fresh environments."""
     with readable_failures():
-        testing.test(testing.Wanted(backend, file, k, all_pythons))
+        testing.test(testing.Wanted(backend, file, k, all_pythons, python))
 
 
 @task(help={"backend": "only what is about this backend"})
@@ -88,11 +105,19 @@ def debug_env(_: Context, backend: str = "sqlite") -> None:
         debugging.debug_env(backend)
 
 
-@task(help={"backend": "the backend to measure on: sqlite (the default)"})
-def bench(_: Context, backend: str = "sqlite") -> None:
+@task(
+    help={
+        "backend": "the backend to measure on: sqlite (the default) or postgres",
+        "peers": "measure the neighbours instead, on both: README's comparison",
+    }
+)
+def bench(_: Context, backend: str = "sqlite", peers: bool = False) -> None:
     """Measure against the bare driver's floor, in the same minute on the same disk."""
     with readable_failures():
-        benchmarking.bench(backend)
+        if peers:
+            comparing.compare()
+        else:
+            benchmarking.bench(backend)
 
 
 @task(help={"crash": "kill the process in the middle, then go on where it stopped"})
@@ -102,11 +127,18 @@ def demo(_: Context, crash: bool = False) -> None:
         demonstrating.demo(crash=crash)
 
 
-@task
-def check(_: Context) -> None:
-    """Run ruff, mypy, pyright, import-linter, codespell, the drift check and the site's links."""
+@task(name="all")
+def run_examples(_: Context) -> None:
+    """Run every program in examples/ from the built wheels, on both backends."""
     with readable_failures():
-        checks.check()
+        exemplifying.run_all()
+
+
+@task(help={"quick": "leave out what builds the wheels first, as the commit hook does"})
+def check(_: Context, quick: bool = False) -> None:
+    """Run ruff, mypy, pyright, import-linter, codespell, drift and the site's links."""
+    with readable_failures():
+        checks.check(quick=quick)
 
 
 @task
@@ -151,6 +183,9 @@ def serve_docs(_: Context, address: str = "localhost:8000") -> None:
         docs.serve(address)
 
 
-namespace = Collection(generate, package, run_tests, smoke, scrub, debug_env, demo, bench, check)
+namespace = Collection(
+    generate, package, run_tests, smoke, release, scrub, debug_env, demo, bench, check
+)
+namespace.add_collection(Collection("examples", run_examples))
 namespace.add_collection(Collection("services", up, down, reset, status))
 namespace.add_collection(Collection("docs", build_docs, serve_docs))

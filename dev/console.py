@@ -60,8 +60,10 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return inherited | dict(extra or {})
 
 
-# Settings of the person's own shell that would change what is tested.
-_LEAKS = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CLOACA_BACKEND", "CLOACA_LOG"})
+# Settings of the person's own shell that would change what is tested or shown.
+_LEAKS = frozenset(
+    {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CLOACA_BACKEND", "CLOACA_LOG", "DATABASE_URL"}
+)
 
 
 @contextmanager

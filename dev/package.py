@@ -58,7 +58,7 @@ def _build(distribution: Distribution, folder: Path, *what: str) -> None:
     """Build in an environment of its own; without ``what``, an sdist and from it the wheel."""
     build = [sys.executable, "-m", "build", "--installer", "uv", *what]
     command = [*build, "--outdir", str(folder), str(distribution.folder)]
-    run(command, env={"SOURCE_DATE_EPOCH": _epoch()}, quiet=True)
+    run(command, env={"SOURCE_DATE_EPOCH": epoch()}, quiet=True)
 
 
 # -- unchanged sources ---------------------------------------------------------------------------
@@ -78,10 +78,11 @@ def _stamp(distribution: Distribution) -> Path:
 def _sources(distribution: Distribution) -> str:
     """The digest of everything that a build reads, this module included."""
     how = digest(Path(__file__).read_bytes())
-    return f"{tree_digest(ROOT, sources(distribution))} {how} {_epoch()}\n"
+    return f"{tree_digest(ROOT, sources(distribution))} {how} {epoch()}\n"
 
 
-def _epoch() -> str:
+def epoch() -> str:
+    """The instant that everything built now is said to be of, in seconds since 1970."""
     return os.environ.get("SOURCE_DATE_EPOCH", DEFAULT_EPOCH)
 
 

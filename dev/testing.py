@@ -50,6 +50,7 @@ class Wanted:
     file: str | None = None
     expression: str | None = None
     all_pythons: bool = False
+    python: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def plan(wanted: Wanted, found: Sequence[Interpreter]) -> list[Job]:
     """The jobs, longest first. Pure but for looking at the test files."""
     if not found:
         raise TaskFailed(f"no working Python from {PYTHON_LEAST} on was found")
+    found = _pythons(found, wanted.python)
     names = _backends(wanted.backend)
     pythons = list(found) if wanted.all_pythons else [found[0]]
     if wanted.file is not None:
@@ -135,6 +137,15 @@ def plan(wanted: Wanted, found: Sequence[Interpreter]) -> list[Job]:
     ends = pythons if wanted.all_pythons else list(dict.fromkeys([found[0], found[-1]]))
     jobs = [job for suite in _suites() for job in _jobs_of(TESTS / suite, names, pythons)]
     return jobs + [job for path in scenarios() for job in _jobs_of(path, names, ends)]
+
+
+def _pythons(found: Sequence[Interpreter], wanted: str | None) -> Sequence[Interpreter]:
+    """All of them, or the one that was asked for."""
+    chosen = [each for each in found if wanted in (None, each.minor)]
+    if not chosen:
+        here = ", ".join(each.minor for each in found)
+        raise TaskFailed(f"--python {wanted!r} was not found; there is {here}")
+    return chosen
 
 
 def _backends(wanted: str | None) -> list[str]:

@@ -6,7 +6,11 @@ workflow: every task sees what the tasks before it wrote, and the caller sees th
 
 from __future__ import annotations
 
+import os
+
 import cloaca
+
+DATABASE = os.environ.get("DATABASE_URL", "sqlite://:memory:")
 
 with cloaca.WorkflowBuilder("invoice") as builder:
     builder.description("From a list of items to a line of text")
@@ -74,7 +78,7 @@ def through_a_workflow() -> None:
         {"name": "paper", "cents": 450, "count": 2},
     ]
     order = cloaca.Context({"items": items})
-    with cloaca.DefaultRunner("sqlite://:memory:") as runner:
+    with cloaca.DefaultRunner(DATABASE) as runner:
         result = runner.execute("invoice", order)
     print("invoice:", result.final_context.get("text"), "done:", result.final_context.get("done"))
     print("the input is as it was:", len(order) == 1)

@@ -6,7 +6,11 @@ when all of them have ended, and sees what each of them wrote.
 
 from __future__ import annotations
 
+import os
+
 import cloaca
+
+DATABASE = os.environ.get("DATABASE_URL", "sqlite://:memory:")
 
 CITIES = {"oslo": 60, "rome": 42, "lima": -12}
 
@@ -82,7 +86,7 @@ def refuse_a_circle() -> None:
 
 if __name__ == "__main__":
     describe(trip)
-    with cloaca.DefaultRunner("sqlite://:memory:") as runner:
+    with cloaca.DefaultRunner(DATABASE) as runner:
         result = runner.execute("trip", cloaca.Context())
     print("status:", result.status)
     for city in CITIES:

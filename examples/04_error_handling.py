@@ -7,9 +7,12 @@ status. What the caller did wrong (an unknown workflow) is raised instead.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import cloaca
+
+DATABASE = os.environ.get("DATABASE_URL", "sqlite://:memory:")
 
 calls: Counter[str] = Counter()
 
@@ -69,7 +72,7 @@ with cloaca.WorkflowBuilder("careful") as builder:
 
 def main() -> None:
     """Run each of them, good input and bad."""
-    with cloaca.DefaultRunner("sqlite://:memory:") as runner:
+    with cloaca.DefaultRunner(DATABASE) as runner:
         result = runner.execute("download", cloaca.Context())
         print("download:", result.status, "after", calls["fetch"], "attempts")
         print("leftover of failed attempts:", result.final_context.get("leftover") - 1)

@@ -99,12 +99,25 @@ removed: 2
 """
 
 
+def reads_a_url(name: str) -> bool:
+    """Whether a program can keep its work elsewhere than in a file or in memory."""
+    return '"DATABASE_URL"' in (EXAMPLES / name).read_text(encoding="utf-8")
+
+
 @pytest.mark.backend("sqlite", reason="these programs keep what they do in a file")
 @pytest.mark.parametrize("name", sorted(PRINTS))
 def test_an_example_prints_what_the_contract_promises_and_nothing_else(
     name: str, tmp_path: Path
 ) -> None:
     assert run(name, tmp_path) == PRINTS[name]
+
+
+@pytest.mark.backend("postgres", reason="it is the server that these programs are pointed at")
+@pytest.mark.parametrize("name", [name for name in sorted(PRINTS) if reads_a_url(name)])
+def test_an_example_prints_the_same_when_its_work_is_on_a_server(
+    name: str, tmp_path: Path, database_url: str
+) -> None:
+    assert run(name, tmp_path, DATABASE_URL=database_url) == PRINTS[name]
 
 
 @pytest.mark.backend("postgres", reason="tenants are schemas there")
@@ -121,7 +134,7 @@ def run(name: str, tmp_path: Path, **variables: str) -> str:
     done = subprocess.run(
         [sys.executable, "-X", "utf8", "-W", "error", str(EXAMPLES / name)],
         cwd=tmp_path,
-        env=os.environ | variables,
+        env={key: text for key, text in os.environ.items() if key != "DATABASE_URL"} | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",

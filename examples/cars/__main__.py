@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -72,8 +73,8 @@ def look(folder: Path) -> None:
 
 
 def database(folder: Path) -> str:
-    """One SQLite file is all that a run needs."""
-    return f"sqlite://{folder / 'cars.db'}"
+    """One SQLite file is all that a run needs, unless ``DATABASE_URL`` names another database."""
+    return os.environ.get("DATABASE_URL", f"sqlite://{folder / 'cars.db'}")
 
 
 if __name__ == "__main__":

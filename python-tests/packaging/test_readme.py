@@ -8,7 +8,15 @@ import pytest
 
 from dev.project import DOOR, ROOT, installed_first, version
 
-PAGES = ("README.md", "CONTRIBUTING.md", "examples/README.md", "examples/cars/README.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/decisions/index.md",
+    "examples/README.md",
+    "examples/cars/README.md",
+    "examples/nightly/README.md",
+    "examples/service/README.md",
+)
 
 
 def text_of(page: str) -> str:

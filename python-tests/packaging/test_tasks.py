@@ -199,6 +199,21 @@ def test_all_pythons_means_everything_on_each() -> None:
     assert jobs["unit"] == ["py311-all", "py312-all", "py313-all"]
 
 
+@pytest.mark.usefixtures("both_work")
+def test_one_python_means_everything_on_that_one() -> None:
+    jobs = jobs_of(Wanted(python="3.12"), OLD, MIDDLE, NEW)
+    assert {name for names in jobs.values() for name in names} == {
+        "py312-sqlite",
+        "py312-postgres",
+        "py312-all",
+    }
+
+
+def test_a_python_that_is_not_there_is_told_so() -> None:
+    with pytest.raises(TaskFailed, match=r"--python '3\.14' was not found; there is 3\.11, 3\.13"):
+        plan(Wanted(python="3.14"), [OLD, NEW])
+
+
 @pytest.mark.parametrize("written", ["test_01_installed.py", "python-tests/test_01_installed.py"])
 def test_a_file_is_found_from_the_root_and_from_the_tests(written: str) -> None:
     jobs = jobs_of(Wanted(backend="sqlite", file=written), OLD, NEW)

@@ -1,0 +1,235 @@
+"""The figures of README's comparison: each engine in an environment of its own, then a table.
+
+Every engine is installed as its first page says and does the same: one run of one step. They are
+measured in turns, so that a busy machine slows all of them; what could not be measured is left
+out of the table and said.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev import databases, postgres
+from dev.console import environment, say, step
+from dev.package import package
+from dev.project import POSTGRES, ROOT, SQLITE, version
+from dev.sandbox import Sandbox
+
+ROUNDS = 3
+IMPORTS = 7
+SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """An engine, on one kind of database or on both.
+
+    ``install`` is a backend of ours, or requirements from the index; ``sqlite`` and ``postgres``
+    say whether it works there, the former with what it puts before an absolute path.
+    """
+
+    name: str
+    module: str
+    imports: str
+    install: str | tuple[str, ...]
+    sqlite: str = ""
+    postgres: bool = False
+
+
+PEERS = (
+    Peer("cloaca, SQLite", "cloaca_engine", "cloaca", SQLITE.backend, sqlite="sqlite://"),
+    Peer("cloaca, PostgreSQL", "cloaca_engine", "cloaca", POSTGRES.backend, postgres=True),
+    Peer("cloaca 0.12", "cloaca_engine", "cloaca", ("cloaca==0.12.0",), "sqlite://", postgres=True),
+    Peer("DBOS", "dbos_engine", "dbos", ("dbos==3.4.0",), sqlite="sqlite:///", postgres=True),
+    Peer(
+        "Procrastinate",
+        "procrastinate_engine",
+        "procrastinate",
+        ("procrastinate==3.10.0", "psycopg[binary]"),
+        postgres=True,
+    ),
+    Peer("Prefect", "prefect_engine", "prefect", ("prefect==3.9.1",), "sqlite:///", postgres=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What was found of one engine; None is what it cannot do or did not do here."""
+
+    name: str
+    megabytes: float
+    import_ms: float
+    sqlite_ms: float | None
+    postgres_ms: float | None
+
+
+def compare() -> None:
+    """Measure all of them and print the table."""
+    package()
+    with (
+        tempfile.TemporaryDirectory(prefix="cloaca-peers-") as name,
+        postgres.server(durable=True) as server,
+    ):
+        boxes = [(peer, _installed(peer, Path(name) / peer.name)) for peer in PEERS]
+        step(f"measuring {len(boxes)} engines, {ROUNDS} rounds; this wants the machine to itself")
+        rounds = [
+            [_latencies(peer, box, Path(name), server) for peer, box in boxes]
+            for _ in range(ROUNDS)
+        ]
+        rows = [
+            Row(peer.name, megabytes(box), import_ms(box, peer.imports), *_medians(found))
+            for (peer, box), found in zip(boxes, zip(*rounds, strict=True), strict=True)
+        ]
+    say(table(rows))
+    say(f"cloaca {version()}; {', '.join(_pins())}")
+
+
+def _pins() -> Iterator[str]:
+    for peer in PEERS:
+        if not isinstance(peer.install, str):
+            yield peer.install[0]
+
+
+# -- one engine ----------------------------------------------------------------------------------
+
+
+def _installed(peer: Peer, folder: Path) -> Sandbox:
+    step(f"installing {peer.name}")
+    box = Sandbox(folder).create()
+    if isinstance(peer.install, str):
+        box.install_for(peer.install)
+    else:
+        box.install_third_party(*peer.install)
+    return box
+
+
+def megabytes(box: Sandbox) -> float:
+    """What was installed, before anything was compiled by running it."""
+    files = (path for path in box.folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum(path.stat().st_size for path in files if path.suffix != ".pyc") / 1e6
+
+
+def import_ms(box: Sandbox, module: str) -> float:
+    """The median of fresh processes, after one that compiled it."""
+    code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+    seconds = [float(box.run(code).stdout) for _ in range(IMPORTS + 1)]
+    return statistics.median(seconds[1:]) * 1000
+
+
+Latencies = tuple[float | None, float | None]
+
+
+def _latencies(peer: Peer, box: Sandbox, folder: Path, server: str) -> Latencies:
+    """In ms, on SQLite and on PostgreSQL."""
+    on_sqlite = on_postgres = None
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        if peer.sqlite:
+            on_sqlite = _one(peer, box, Path(name), f"{peer.sqlite}{Path(name) / 'runs.db'}")
+    with tempfile.TemporaryDirectory(dir=folder) as name, _database(peer, server) as url:
+        if url:
+            on_postgres = _one(peer, box, Path(name), url)
+    return on_sqlite, on_postgres
+
+
+@contextmanager
+def _database(peer: Peer, server: str) -> Iterator[str]:
+    if not peer.postgres:
+        yield ""
+        return
+    with databases.temporary(server, f"cloaca_peer_{secrets.token_hex(8)}") as url:
+        yield url
+
+
+def _one(peer: Peer, box: Sandbox, home: Path, url: str) -> float | None:
+    """The median of one program; its files, wherever it likes to keep them, are in ``home``."""
+    command: list[str | Path] = [
+        box.python,
+        "-c",
+        _START,
+        ROOT,
+        f"benchmarks.peers.{peer.module}",
+        url,
+    ]
+    started = time.monotonic()
+    try:
+        done = subprocess.run(
+            command,
+            cwd=home,
+            env=environment({"HOME": str(home)}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        say(f"  {peer.name}: nothing within {SECONDS} s")
+        return None
+    found = median_in(done.stdout)
+    if found is None:
+        said = (done.stdout + done.stderr).rstrip().splitlines()[-5:]
+        say("\n".join([f"  {peer.name}: exit code {done.returncode}", *said]))
+        return None
+    say(f"  {peer.name}: {found:.2f} ms in {time.monotonic() - started:.0f} s")
+    return found
+
+
+def median_in(output: str) -> float | None:
+    """What a program told by ``benchmarks.peers.timing``, among whatever else it printed."""
+    found = re.search(r"(?m)^median_ms ([0-9.]+) of \d+$", output)
+    return float(found[1]) if found else None
+
+
+# The repository goes to the end of the path, where it cannot shadow what is installed.
+_START = """
+import runpy, sys
+root, module, url = sys.argv[1:]
+sys.path.append(root)
+sys.argv = [module, url]
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+
+
+# -- all of them ---------------------------------------------------------------------------------
+
+
+def _medians(found: Sequence[Latencies]) -> Latencies:
+    on_sqlite = [each for each, _ in found if each is not None]
+    on_postgres = [each for _, each in found if each is not None]
+    return (
+        statistics.median(on_sqlite) if on_sqlite else None,
+        statistics.median(on_postgres) if on_postgres else None,
+    )
+
+
+def table(rows: Sequence[Row]) -> str:
+    """In Markdown, as README has it."""
+    head = [
+        "| | installed | import | one-step run, SQLite | one-step run, PostgreSQL |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *(_line(row) for row in rows)])
+
+
+def _line(row: Row) -> str:
+    times = " | ".join(_milliseconds(each) for each in (row.sqlite_ms, row.postgres_ms))
+    return f"| {row.name} | {_size(row.megabytes)} | {row.import_ms:.0f} ms | {times} |"
+
+
+def _size(megabytes: float) -> str:
+    return f"{megabytes:.1f} MB" if megabytes < 10 else f"{megabytes:.0f} MB"
+
+
+def _milliseconds(found: float | None) -> str:
+    if found is None:
+        return "-"
+    return f"{found:.1f} ms" if found < 10 else f"{found:.0f} ms"

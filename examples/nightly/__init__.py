@@ -1,0 +1,1 @@
+"""A job that runs at night for each tenant, in the tenant's own time zone and database."""
