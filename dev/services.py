@@ -68,7 +68,9 @@ def up() -> None:
     started = _start_in_docker() if _docker_answers() else _start_private()
     _record(started)
     say(f"up: {started}")
-    say("the tests find it by themselves; its URL, with the password, is in .services/")
+    say(
+        "the tests find it by themselves; its URL, with the password, is in .services/postgres.json"
+    )
 
 
 def down() -> None:

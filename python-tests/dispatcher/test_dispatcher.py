@@ -474,6 +474,18 @@ def test_a_third_party_that_exports_something_else_does_not_spoil_the_list(
     usable, reason = install(SQLITE, foreign=(stone,)).installed()["stone"][1:]
     assert not usable
     assert "has no name, schemes, version" in reason
+    assert "entry point" not in reason
+
+
+def test_an_entry_point_that_names_the_module_is_told_what_to_name(install: Install) -> None:
+    stone = ForeignWheel(
+        name="stone",
+        sources={"stone.py": "BACKEND = object()\n"},
+        entry_points="[cloaca.backends]\nstone = stone\n",
+    )
+    usable, reason = install(SQLITE, foreign=(stone,)).installed()["stone"][1:]
+    assert not usable
+    assert reason.endswith("; its entry point must name the object, as in stone:BACKEND")
 
 
 def test_a_third_party_cannot_take_over_a_known_scheme(install: Install) -> None:

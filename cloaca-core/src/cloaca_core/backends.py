@@ -246,8 +246,16 @@ def _exported(source: _Source) -> Backend:
         backend = source.entry_point.load()
     lacking = [name for name in _MEMBERS if not hasattr(backend, name)]
     if lacking:
-        raise AttributeError(f"what it exports as a backend has no {', '.join(lacking)}")
+        told = f"what it exports as a backend has no {', '.join(lacking)}"
+        raise AttributeError(told + _hint(source.entry_point))
     return backend
+
+
+def _hint(entry_point: EntryPoint | None) -> str:
+    """What is wrong, where an entry point leads to a module instead of to the object in it."""
+    if entry_point is None or entry_point.attr:
+        return ""
+    return f"; its entry point must name the object, as in {entry_point.module}:BACKEND"
 
 
 def _broken(source: _Source, error: Exception) -> BackendUnusableError:
