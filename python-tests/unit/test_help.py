@@ -8,8 +8,9 @@ import re
 
 import pytest
 
+from cloaca_core.async_runner import AsyncRunner
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.runner import AsyncRunner, DefaultRunner
+from cloaca_core.runner import DefaultRunner
 from cloaca_core.task import task
 
 

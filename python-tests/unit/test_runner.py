@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cloaca_core._engine.waiters import Ended
+from cloaca_core.async_runner import AsyncRunner
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.context import Context
@@ -24,7 +25,8 @@ from cloaca_core.errors import (
     StoreOpenError,
 )
 from cloaca_core.registry import Registry
-from cloaca_core.runner import AsyncRunner, DefaultRunner, _result
+from cloaca_core.results import execute_result
+from cloaca_core.runner import DefaultRunner
 from cloaca_core.store.records import RunRow
 from cloaca_core.task import task
 
@@ -187,7 +189,7 @@ def ended(status: str, error_message: str | None) -> Ended:
 
 def test_a_run_that_passed_its_deadline_raises_with_its_facts() -> None:
     with pytest.raises(PipelineTimeoutError, match=r"^Pipeline timeout after 3s$") as caught:
-        _result(ended("Failed", "Pipeline timeout after 3s"))
+        execute_result(ended("Failed", "Pipeline timeout after 3s"))
 
     assert (caught.value.run_id, caught.value.timeout) == ("r", 3)
 
@@ -197,7 +199,7 @@ def test_a_run_that_passed_its_deadline_raises_with_its_facts() -> None:
     [("Completed", None), ("Failed", "1 task(s) failed"), ("Cancelled", "cancelled")],
 )
 def test_every_other_end_is_a_result(status: str, error_message: str | None) -> None:
-    result = _result(ended(status, error_message))
+    result = execute_result(ended(status, error_message))
 
     assert (result.status, result.error_message) == (status, error_message)
 

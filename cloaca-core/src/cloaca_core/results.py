@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from cloaca_core._engine.overdue import overdue_message, passed_limit
 from cloaca_core.context import Context
-from cloaca_core.errors import RunFailedError
+from cloaca_core.errors import PipelineTimeoutError, RunFailedError
 from cloaca_core.store.states import RunStatus, TaskStatus
 
 if TYPE_CHECKING:
     from cloaca_core._engine.back_filling import Filled
+    from cloaca_core._engine.waiters import Ended
     from cloaca_core.store.records import AttemptRow, RunRow
 
 
@@ -188,6 +190,13 @@ WorkflowResult = PipelineResult
 def short_name(namespace: str) -> str:
     """``name`` of ``tenant::package::name``."""
     return namespace.rpartition("::")[2]
+
+
+def execute_result(ended: Ended) -> PipelineResult:
+    """The result for ``execute``, which raises when the run has passed its deadline."""
+    if (limit := passed_limit(ended.row.error_message)) is not None:
+        raise PipelineTimeoutError(overdue_message(limit), run_id=ended.row.id, timeout=limit)
+    return PipelineResult(*ended)
 
 
 def backfill_result(filled: Filled) -> Backfill:

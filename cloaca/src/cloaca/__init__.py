@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 from cloaca._version import __version__ as __version__
 from cloaca.greeting import HelloClass as HelloClass, hello_world as hello_world
+from cloaca_core.async_runner import (
+    AsyncRunner as AsyncRunner,
+)
 from cloaca_core.backends import (
     BackendInfo as BackendInfo,
     available_backends as available_backends,
@@ -111,7 +114,6 @@ from cloaca_core.rules import (
     task_success as task_success,
 )
 from cloaca_core.runner import (
-    AsyncRunner as AsyncRunner,
     DefaultRunner as DefaultRunner,
 )
 from cloaca_core.sqlite_tenants import (
