@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,6 +23,11 @@ from dev import databases, postgres
 BACKENDS = ("sqlite", "postgres")
 NAMED_AFTER_BACKENDS = ("conformance", "process", "unit")
 NewUrl: TypeAlias = Callable[[], str]
+
+# A shell that starts something in the background has it ignore Ctrl-C, and so would every program
+# that a test starts, those that are to be interrupted among them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # -- which tests ---------------------------------------------------------------------------------

@@ -44,6 +44,12 @@ class Gate:
 
 
 @pytest.fixture
+def runner(open_runner: Callable[..., cloaca.DefaultRunner]) -> cloaca.DefaultRunner:
+    """One that does not wait for the last coroutine, which nothing ends."""
+    return open_runner(shutdown_grace_seconds=0)
+
+
+@pytest.fixture
 def gate() -> Iterator[Gate]:
     """The workflow "tick" is held at this one."""
     held = Gate()
@@ -250,8 +256,8 @@ def test_what_a_thread_body_still_returns_is_not_taken(
 def test_a_run_of_another_runner_is_stopped_there(
     open_runner: Callable[..., cloaca.DefaultRunner], begun: Begun
 ) -> None:
-    working = open_runner(enable_cron_scheduling=False)
-    firing = open_runner()
+    working = open_runner(enable_cron_scheduling=False, shutdown_grace_seconds=0)
+    firing = open_runner(shutdown_grace_seconds=0)
     firing.stop()  # claims nothing; schedules fire all the same
     schedule_id = firing.schedule("s", "wait", EVERY_SECOND, "UTC", overlap_policy="cancel_old")
     first, _ = begun.get(timeout=PATIENCE)

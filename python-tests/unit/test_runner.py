@@ -223,6 +223,11 @@ def test_a_call_that_would_block_all_async_bodies_is_refused() -> None:
             "health": runner.health,
             "register_cron_workflow": lambda: runner.register_cron_workflow("w", "@daily", "UTC"),
             "schedule": lambda: runner.schedule("s", "w", "@daily", "UTC"),
+            "register_workflow_instance": lambda: runner.register_workflow_instance(
+                "w", "i", "@daily", "UTC", {}
+            ),
+            "backfill": lambda: runner.backfill("s", "2026-01-01", "2026-01-02"),
+            "preview_backfill": lambda: runner.preview_backfill("s", "2026-01-01", "2026-01-02"),
             "list_cron_schedules": runner.list_cron_schedules,
             "get_cron_schedule": lambda: runner.get_cron_schedule("s"),
             "update_cron_schedule": lambda: runner.update_cron_schedule("s", "@daily", "UTC"),

@@ -391,6 +391,7 @@ class Engine:
         self._admission.look()
         if self._news is Change.ANYTHING:
             self._schedules.look()
+            self._polling.look()
             self._takeover.look()
         await self._hear_of_ends()
         self._news = None
