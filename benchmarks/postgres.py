@@ -39,10 +39,10 @@ def main() -> int:
         lines += sharing.two_runners(_within(url, name), raw)
         lines += sharing.idle_statements(_within(url, name))
     with _schema(url) as name:
-        lines += schedules.measure(_within(url, name))
-    with _schema(url) as name:
         lines += measuring.idle(_within(url, name))
         lines += measuring.memory(_within(url, name))
+    with _schema(url) as name:
+        lines += schedules.measure(_within(url, name))
     return measuring.report(lines + measuring.import_time())
 
 

@@ -27,8 +27,8 @@ def main() -> int:
             lines += measuring.latencies(runner, floor, TARGETS)
             lines += measuring.throughputs(runner, floor, TARGETS)
         lines += measuring.idle(f"{url}idle.db")
-        lines += schedules.measure(f"{url}schedules.db")
         lines += measuring.memory(f"{url}memory.db")
+        lines += schedules.measure(f"{url}schedules.db")
     return measuring.report(lines + measuring.import_time())
 
 

@@ -45,8 +45,8 @@ Start = Callable[..., Runner]
 
 def is_awake(runner: Runner) -> bool:
     """Whether the loop was told to look, since it was asked last."""
-    told = runner.loop._wanted.is_set()
-    runner.loop._wanted.clear()
+    told = runner.loop._alarm._rung.is_set()
+    runner.loop._alarm._rung.clear()
     return told
 
 

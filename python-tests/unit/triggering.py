@@ -81,8 +81,8 @@ class Part:
         timeout = await self.loop.poll_due()
         async with asyncio.timeout(PATIENCE):
             while self.loop._running:
-                self.loop._wanted.clear()
-                await self.loop._wanted.wait()  # also when a poll is over
+                self.loop._alarm._rung.clear()
+                await self.loop._alarm._rung.wait()  # also when a poll is over
         return timeout
 
     async def close(self) -> None:

@@ -6,7 +6,6 @@ run is decided in that transaction, where other runners' events are seen. Polls 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from cloaca_core._engine.ids import RunIds
     from cloaca_core._engine.journal import Journal
     from cloaca_core._engine.requests import Requests
-    from cloaca_core.errors import StoreError
     from cloaca_core.json_values import JsonValue
     from cloaca_core.registry import Registry
     from cloaca_core.store.protocol import Store
@@ -134,18 +132,10 @@ class EventWriter:
             for name in {event.trigger_id for event in events}:
                 log.info("trigger %s fired too late: the runner is shutting down", name)
             return
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        def settled() -> None:
+        def told() -> None:
             faults.hit("trigger.after_commit")
             self._made()
-            if not done.done():
-                done.set_result(None)
-
-        def refused(error: StoreError) -> None:
-            if not done.done():
-                done.set_exception(error)
 
         faults.hit("trigger.before_commit")
-        self._journal.add(Decided([], [], settled, refused, events=events, turns=turns))
-        await done
+        await self._journal.decide(Decided(told, events=events, turns=turns))

@@ -8,13 +8,13 @@ a crash cuts off before its commit is due again.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core._engine import faults
+from cloaca_core._engine.alarm import Alarm
 from cloaca_core._engine.journal import Decided
 from cloaca_core._engine.overlapping import meet_in_turn
 from cloaca_core.json_values import JsonValue, decode, encode
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from cloaca_core._engine.ids import RunIds
     from cloaca_core._engine.journal import Journal
     from cloaca_core.config import DefaultRunnerConfig
-    from cloaca_core.errors import StoreError
     from cloaca_core.registry import Registry
     from cloaca_core.store.protocol import Store
 
@@ -80,21 +79,15 @@ class ScheduleLoop:
         self._made = made
         self._cancelled = cancelled
         self._untold = False
-        self._wanted = asyncio.Event()
+        self._alarm = Alarm()
 
     def look(self) -> None:
         """A schedule may be due sooner than was known."""
-        self._wanted.set()
+        self._alarm.ring()
 
     async def turn(self) -> None:
         """Fire what is due, then sleep until something is."""
-        self._wanted.clear()
-        timeout = await self.fire_due()
-        try:
-            async with asyncio.timeout(timeout):
-                await self._wanted.wait()
-        except TimeoutError:
-            return
+        await self._alarm.turn(self.fire_due)
 
     async def fire_due(self) -> float | None:
         """Fire some of what is due; seconds until it is worth looking again, None for never."""
@@ -167,24 +160,14 @@ class ScheduleLoop:
         ticks: Sequence[NewTick],
         cancelled: Sequence[Cancellation] = (),
     ) -> None:
-        if not self._journal.has_room():
-            await self._journal.room()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def settled() -> None:
+        def told() -> None:
             faults.hit("schedule.after_commit")
             self._untold = self._untold or bool(cancelled)
             self._made()
-            if not done.done():
-                done.set_result(None)
-
-        def refused(error: StoreError) -> None:
-            if not done.done():
-                done.set_exception(error)
 
         faults.hit("schedule.before_commit")
-        self._journal.add(Decided(firings, ticks, settled, refused, cancelled))
-        await done
+        decided = Decided(told, firings=firings, ticks=ticks, cancellations=cancelled)
+        await self._journal.decide(decided)
 
     def _fire(self, row: ScheduleRow, under_way: Sequence[str], now: int) -> Fired:
         try:

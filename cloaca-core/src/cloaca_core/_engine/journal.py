@@ -13,7 +13,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cloaca_core._engine import faults
@@ -71,17 +71,30 @@ class Submission:
 @dataclass(slots=True)
 class Decided:
     """What became of due schedules, their ticks, runs that make way and how they go on, or of
-    triggers. One of the callbacks is called when it is durable, or was too late because others
-    decided the same.
+    triggers. ``told`` is called when it is durable, or was too late because others decided the
+    same: before whoever waits for ``done`` goes on, and also when nobody does any more.
     """
 
-    firings: Sequence[Firing]
-    ticks: Sequence[NewTick]
-    settled: Callable[[], None]
-    refused: Callable[[StoreError], None]
+    told: Callable[[], None]
+    firings: Sequence[Firing] = ()
+    ticks: Sequence[NewTick] = ()
     cancellations: Sequence[Cancellation] = ()
     events: Sequence[NewEvent] = ()
     turns: Sequence[TriggerRow] = ()
+    done: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def settled(self) -> None:
+        """It is written, or will never count."""
+        self.told()
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def refused(self, error: StoreError) -> None:
+        """The database will not take it; nothing was written."""
+        if not self.done.done():
+            self.done.set_exception(error)
 
     @property
     def weight(self) -> int:
@@ -163,6 +176,13 @@ class Journal:
         if len(self._inbox) >= MAX_INBOX_ROWS or self._bytes >= MAX_INBOX_BYTES:
             self._room.clear()
         self._wake()
+
+    async def decide(self, decided: Decided) -> None:
+        """Take a decision once there is room; returns when it is settled."""
+        if not self.has_room():
+            await self.room()
+        self.add(decided)
+        await decided.done
 
     def mark_soon(self) -> None:
         """A body was sent off: see to it that its start mark is not long in coming."""

@@ -15,6 +15,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final, assert_never
 
 from cloaca_core._engine import faults
+from cloaca_core._engine.alarm import Alarm
 from cloaca_core._engine.declared import DeclaredTriggers
 from cloaca_core._engine.events import EventWriter
 from cloaca_core._engine.poll import Broke, Poll, PollPlaces, Returned
@@ -68,11 +69,11 @@ class PollingLoop:
         self._places = PollPlaces(self._loop)
         self._running: dict[Trigger, asyncio.TimerHandle] = {}
         self._concluding: set[asyncio.Task[None]] = set()
-        self._wanted = asyncio.Event()
+        self._alarm = Alarm()
 
     def look(self) -> None:
         """A trigger may be due sooner than was known, or a poll is over."""
-        self._wanted.set()
+        self._alarm.ring()
 
     def drain(self) -> None:
         """Poll no more; what a poll that is under way fires is dropped."""
@@ -92,13 +93,7 @@ class PollingLoop:
 
     async def turn(self) -> None:
         """Poll what is due, then sleep until something is."""
-        self._wanted.clear()
-        timeout = await self.poll_due()
-        try:
-            async with asyncio.timeout(timeout):
-                await self._wanted.wait()
-        except TimeoutError:
-            return
+        await self._alarm.turn(self.poll_due)
 
     async def poll_due(self) -> float | None:
         """Poll what is due; seconds until it is worth looking again, None for never."""
