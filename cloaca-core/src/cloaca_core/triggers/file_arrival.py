@@ -22,7 +22,7 @@ from cloaca_core.schedules.instants import to_datetime
 from cloaca_core.triggers.durations import read_duration
 from cloaca_core.triggers.result import TriggerResult
 
-log = logging.getLogger("cloaca.triggers")
+log: logging.Logger = logging.getLogger("cloaca.triggers")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from cloaca_core.errors import ContextError, DefinitionError
 from cloaca_core.json_values import JsonValue, encode, normalise
 from cloaca_core.triggers.result import TriggerResult
 
-log = logging.getLogger("cloaca.triggers")
+log: logging.Logger = logging.getLogger("cloaca.triggers")
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
