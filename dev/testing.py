@@ -34,8 +34,8 @@ from dev.sandbox import Sandbox
 # In the order in which they take longest.
 EACH = ("process", "model", "pages")
 ONCE = ("unit", "conformance", "packaging", "dispatcher")
-# One more than the cores of a small machine: tests with several processes mostly wait for them.
-WORKERS = 3
+# Twice the cores of a small machine: tests with several processes mostly wait for them.
+WORKERS = 4
 # A process that is still running then has hung; single tests have a shorter limit of their own.
 JOB_SECONDS = 480
 _NO_TESTS = 5

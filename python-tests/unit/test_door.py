@@ -40,6 +40,11 @@ def test_all_is_a_literal_that_a_type_checker_can_read() -> None:
     assert ast.literal_eval(assigned) == cloaca.__all__
 
 
+def test_what_is_found_when_asked_for_is_offered_as_the_rest_is() -> None:
+    assert set(cloaca.__all__) <= set(dir(cloaca))
+    assert "TYPE_CHECKING" not in dir(cloaca)
+
+
 def test_all_names_each_thing_once() -> None:
     assert len(set(cloaca.__all__)) == len(cloaca.__all__)
 

@@ -256,8 +256,9 @@ class DefaultRunner:
         makes one that starts when the one before it has ended, however it ends, and "cancel_old"
         ends the others as Cancelled first. Their coroutines are cancelled; a thread body cannot be
         ended, and nothing that it still returns is taken. After a change of the policy queued runs
-        stay and run in their order; so they do when the schedule is disabled or deleted. No tick
-        asks for back-filled runs.
+        stay and run in their order, unless it is "cancel_old", whose next tick ends them too; they
+        stay as well when the schedule is disabled or deleted. No tick asks for back-filled runs.
+        A schedule that was disabled stays so.
         """
         refuse_blocking_call()
         wanted = wanted_schedule(

@@ -289,3 +289,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
 
             return new_rows.new_rows
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        """What is offered, that which is found when it is asked for included."""
+        return [*__all__, "__backend__"]

@@ -72,7 +72,7 @@ def file_arrival(pattern: str | os.PathLike[str], *, settle: str | None = None) 
 
     * ``pattern``: as in ``glob``, ``**`` included; a relative one belongs to the folder that is
       current at the time of the call
-    * ``settle``: how long size and time of modification must not have changed, ``2s``; at least
+    * ``settle``: how long size and time of modification must not have changed, as ``2s``; at least
       from one poll to the next, which is the default. Files that are moved there when they are
       whole are safe whatever writes them.
 
