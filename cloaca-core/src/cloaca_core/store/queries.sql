@@ -375,10 +375,9 @@ WHERE EXISTS (
     AND (
         :allow_concurrent = 1
         OR NOT EXISTS (
-            SELECT 1 FROM cloaca_run AS run
-            JOIN cloaca_event AS event ON event.run_id = run.id
-            WHERE run.schedule_id = :trigger_id AND run.ended_at IS NULL
-                AND event.context_hash = CAST(:context_hash AS TEXT)
+            SELECT 1 FROM cloaca_run
+            WHERE schedule_id = :trigger_id AND context_hash = CAST(:context_hash AS TEXT)
+                AND ended_at IS NULL
         )
     )
 ON CONFLICT DO NOTHING;
@@ -387,9 +386,11 @@ ON CONFLICT DO NOTHING;
 -- name: insert_event_run
 -- Add the run of an event that is ours. It belongs to nobody yet.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, epoch, status, schedule_id
+    id, workflow, version, input, tags, created_at, epoch, status, schedule_id, context_hash
 )
-SELECT :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending', :trigger_id
+SELECT
+    :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending', :trigger_id,
+    :context_hash
 WHERE EXISTS (SELECT 1 FROM cloaca_event WHERE id = :id AND run_id = :run_id)
 ON CONFLICT DO NOTHING;
 
