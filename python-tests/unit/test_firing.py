@@ -272,6 +272,19 @@ async def test_the_same_schedule_again_misses_nothing(store: Store, start: Start
     assert times(store) == ["13:00"]
 
 
+async def test_a_tick_whose_jitter_is_taken_away_is_not_late(store: Store, start: Start) -> None:
+    runner = start(store)
+    for jitter in (3600, 0):
+        options: dict[str, Any] = {"jitter_seconds": jitter, "catchup_policy": "skip"}
+        await runner.calls.put(wanted("@hourly", name="n", **options))
+    await runner.fire()
+
+    store.time += HOUR
+    await runner.fire()
+
+    assert times(store) == ["13:00"]
+
+
 # -- clocks --------------------------------------------------------------------------------------
 
 
