@@ -105,6 +105,9 @@ class MemorySchedules:
             self.schedules[schedule.id] = schedule
             return schedule.id
         kept = there if _ticks(there) == _ticks(schedule) else schedule
+        is_moved = kept is there and there.jitter_seconds != schedule.jitter_seconds
+        if is_moved and there.due_at is not None:
+            kept = kept._replace(due_at=min(there.due_at, schedule.created_at))
         self.schedules[there.id] = schedule._replace(
             id=there.id,
             enabled=there.enabled,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -24,6 +25,7 @@ from model.firing_by_hand import (
     wanted,
 )
 
+from cloaca_core._engine.back_filling import Wish
 from cloaca_core._engine.cron_calls import Wanted
 from cloaca_core._engine.firing import LONGEST_SLEEP, SCHEDULES_PER_COMMIT
 
@@ -270,6 +272,19 @@ async def test_the_same_schedule_again_misses_nothing(store: Store, start: Start
     assert times(store) == ["13:00"]
 
 
+async def test_a_tick_whose_jitter_is_taken_away_is_not_late(store: Store, start: Start) -> None:
+    runner = start(store)
+    for jitter in (3600, 0):
+        options: dict[str, Any] = {"jitter_seconds": jitter, "catchup_policy": "skip"}
+        await runner.calls.put(wanted("@hourly", name="n", **options))
+    await runner.fire()
+
+    store.time += HOUR
+    await runner.fire()
+
+    assert times(store) == ["13:00"]
+
+
 # -- clocks --------------------------------------------------------------------------------------
 
 
@@ -408,6 +423,52 @@ async def test_missed_ticks_that_all_run_meet_each_other(store: Store, start: St
 
     first, second, third = [run.id for run in runs_of(store)]
     assert store.behind == {second: first, third: second}
+
+
+@pytest.mark.parametrize(
+    ("policy", "filled", "expected"),
+    [
+        ("skip", "13", {"14:00": None}),  # 15:00 meets that one
+        ("queue", "14", {"13:00": None, "15:00": "13:00"}),
+    ],
+)
+async def test_a_missed_tick_does_not_meet_the_run_that_a_back_filled_one_never_makes(
+    store: Store, start: Start, policy: str, filled: str, expected: dict[str, str | None]
+) -> None:
+    runner = start(store)
+    await runner.calls.put(
+        wanted("@hourly", name="n", overlap_policy=policy, catchup_policy="run_all")
+    )
+    store.time += 3 * HOUR + 2 * MINUTE
+    await runner.back_filling.run(Wish("n", _at(f"{filled}:00"), _at(f"{filled}:30")))
+
+    await runner.fire()
+
+    made = [run for run in runs_of(store) if run.schedule_id is not None]
+    tick_of = {run.id: json.loads(run.input)["scheduled_time"][11:16] for run in made}
+    assert {
+        tick: tick_of.get(store.behind.get(run_id, "")) for run_id, tick in tick_of.items()
+    } == expected
+
+
+async def test_who_fires_waits_for_a_back_fill_that_is_under_way(
+    store: Store, start: Start
+) -> None:
+    """In one commit neither would see the other's runs."""
+    runner = start(store)
+    await runner.calls.put(
+        wanted("@hourly", name="n", overlap_policy="skip", catchup_policy="run_all")
+    )
+    store.time += 2 * HOUR + 2 * MINUTE
+
+    wish = Wish("n", _at("13:00"), _at("13:30"))
+    await asyncio.gather(runner.back_filling.run(wish), runner.fire())
+
+    assert times(store) == ["13:00", "14:00"]
+
+
+def _at(hour: str) -> str:
+    return f"2026-03-10T{hour}:00Z"
 
 
 async def test_a_changed_policy_counts_from_the_next_tick_on(store: Store, start: Start) -> None:

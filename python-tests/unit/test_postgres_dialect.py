@@ -35,6 +35,7 @@ from cloaca_core.testing.rows import (
     schedule,
     stored,
     submit,
+    trigger_row,
 )
 from cloaca_postgres import BACKEND
 from cloaca_postgres.dialect import PostgresDialect
@@ -423,6 +424,25 @@ def _replacing(run_id: str, fences: dict[str, int]) -> Batch:
     tick = new_tick("s", "new", tick=LATER, generation=1)
     gone = Cancellation(run_id, "s", LATER, "new", "made way", LATER)
     return Batch("r1", [], [], [], fences, [firing("s", generation=1)], [tick], [gone])
+
+
+# -- triggers ------------------------------------------------------------------------------------
+
+
+async def test_polls_are_taken_in_the_order_in_which_triggers_are_locked(
+    store: Store, by_hand: psycopg.AsyncConnection[Any]
+) -> None:
+    """Else two runners that find the same ones due in another order wait for each other."""
+    for name in "ab":
+        await store.add_trigger(trigger_row(name))
+    await by_hand.execute("SELECT 1 FROM cloaca_trigger WHERE id = 'a' FOR NO KEY UPDATE")
+
+    taking = asyncio.create_task(store.take_polls([trigger_row("b"), trigger_row("a")]))
+    await blocked_sessions(by_hand, 1)
+    await by_hand.execute("SELECT 1 FROM cloaca_trigger WHERE id = 'b' FOR NO KEY UPDATE NOWAIT")
+    await by_hand.commit()
+
+    assert await taking == {"a", "b"}
 
 
 # -- plans ---------------------------------------------------------------------------------------

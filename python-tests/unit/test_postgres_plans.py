@@ -65,9 +65,14 @@ _FILL = (
         SELECT 'e' || lpad(n::text, 8, '0'), 's' || lpad(mod(n, 9)::text, 8, '0'), 'k' || n, 'h',
             'r' || lpad(n::text, 8, '0'), n
         FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
+            schedule_id, context_hash)
+        SELECT 't' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending', 0, n, '{}', '{}',
+            's00000200', 'h' || n
+        FROM generate_series(1, %(waiting)s) AS n""",
     """INSERT INTO cloaca_event
-        SELECT 'f' || lpad(n::text, 8, '0'), 's' || lpad(mod(n, 100)::text, 8, '0'), NULL, 'h',
-            'q' || lpad(n::text, 8, '0'), n
+        SELECT 'f' || lpad(n::text, 8, '0'), 's00000200', NULL, 'h' || n,
+            't' || lpad(n::text, 8, '0'), n
         FROM generate_series(1, %(waiting)s) AS n""",
     "ANALYZE",
 )
@@ -77,7 +82,7 @@ _LISTING = {"before": "\U0010ffff", "limit": LIMIT}
 _ANY: dict[str, object] = {"status": None, "workflow": None, "others": []}
 _EVENT: dict[str, object] = {
     "id": "new",
-    "trigger_id": "s00000001",
+    "trigger_id": "s00000200",
     "generation": None,
     "event_key": "new",
     "context_hash": "another",

@@ -72,6 +72,33 @@ def test_a_claim_finds_the_runs_that_it_updates_by_id(raw: sqlite3.Connection) -
     assert _plan(raw, claim)[0].endswith("(id=?)")
 
 
+def test_whether_a_context_has_an_active_run_is_one_look(raw: sqlite3.Connection) -> None:
+    """Not one for each active run of the trigger: ten thousand files may have arrived."""
+    (insert,) = [statement for statement in _statements() if statement.name == "insert_event"]
+
+    assert [line for line in _plan(raw, insert) if "cloaca_run" in line] == [
+        "SEARCH cloaca_run USING INDEX cloaca_run_of_context (schedule_id=? AND context_hash=?)"
+    ]
+
+
+def test_active_runs_of_triggers_keep_their_contexts_when_a_database_is_upgraded() -> None:
+    *before, last = (each for each in load_migrations("cloaca_sqlite") if each.number <= 6)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
+        for migration in before:
+            raw.executescript(migration.sql)
+        raw.execute("INSERT INTO cloaca_event VALUES ('e', 't', NULL, 'h', 'a', 1)")
+        raw.execute(
+            "INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,"
+            " schedule_id) VALUES ('a', 'w', 'v', 'Pending', 0, 1, '{}', '{}', 't'),"
+            " ('b', 'w', 'v', 'Pending', 0, 1, '{}', '{}', 's')"
+        )
+
+        raw.executescript(last.sql)
+
+        found = raw.execute("SELECT id, context_hash FROM cloaca_run ORDER BY id").fetchall()
+        assert found == [("a", "h"), ("b", None)]
+
+
 def test_all_names_begin_with_ours(raw: sqlite3.Connection) -> None:
     names = [row[0] for row in raw.execute("SELECT tbl_name FROM sqlite_master")]
 

@@ -8,6 +8,7 @@ a crash cuts off before its commit is due again.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +27,7 @@ from cloaca_core.store.records import Cancellation, Firing, NewTick, ScheduleRow
 from cloaca_core.store.states import TickOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from cloaca_core._engine.ids import RunIds
     from cloaca_core._engine.journal import Journal
@@ -80,6 +81,7 @@ class ScheduleLoop:
         self._cancelled = cancelled
         self._untold = False
         self._alarm = Alarm()
+        self._deciding = asyncio.Lock()
 
     def look(self) -> None:
         """A schedule may be due sooner than was known."""
@@ -102,11 +104,20 @@ class ScheduleLoop:
         if due_at > now:
             longest = min(self._config.cron_poll_interval_seconds, LONGEST_SLEEP)
             return min((due_at - now) / SECOND, longest)
-        due = await self._store.due_schedules(workflows, now, SCHEDULES_PER_COMMIT)
-        if due:
-            await self._write(self._fire_some(due, await self._under_way(due), now))
-            await self._tell()
+        async with self._deciding:
+            await self._fire_of(workflows, now)
+        await self._tell()
         return 0.0
+
+    async def _fire_of(self, workflows: Sequence[str], now: int) -> None:
+        due = await self._store.due_schedules(workflows, now, SCHEDULES_PER_COMMIT)
+        under_way = await self._under_way(due)
+        fired = self._fire_some(due, under_way, now)
+        for place, (row, each) in enumerate(zip(due, fired, strict=False)):
+            if ahead := await self._ahead(row, each):
+                fired[place] = self._fire(row, under_way.get(row.id, ()), now, ahead)
+        if fired:
+            await self._write(fired)
 
     async def _under_way(self, due: Sequence[ScheduleRow]) -> Mapping[str, Sequence[str]]:
         """The runs that ticks of these schedules meet. Asked for after the schedules: whatever
@@ -114,6 +125,15 @@ class ScheduleLoop:
         """
         asking = [row.id for row in due if row.overlap_policy != "allow"]
         return await self._store.list_under_way(asking) if asking else {}
+
+    async def _ahead(self, row: ScheduleRow, fired: Fired) -> frozenset[Instant]:
+        """Those of its ticks that have their runs already, by a back-fill: the ones after them
+        would meet runs that are never made.
+        """
+        if row.overlap_policy == "allow" or len(fired.ticks) < 2:
+            return frozenset()
+        found = await self._store.find_ticks(row.id, [each.tick for each in fired.ticks])
+        return frozenset(each.tick for each in found)
 
     async def _tell(self) -> None:
         if self._untold:
@@ -133,7 +153,8 @@ class ScheduleLoop:
             )
             for tick, run_id in runs.items()
         ]
-        await self._commit([], filled)
+        async with self._deciding:
+            await self._commit([], filled)
         return runs
 
     def _fire_some(
@@ -169,21 +190,30 @@ class ScheduleLoop:
         decided = Decided(told, firings=firings, ticks=ticks, cancellations=cancelled)
         await self._journal.decide(decided)
 
-    def _fire(self, row: ScheduleRow, under_way: Sequence[str], now: int) -> Fired:
+    def _fire(
+        self,
+        row: ScheduleRow,
+        under_way: Sequence[str],
+        now: int,
+        ahead: Collection[Instant] = (),
+    ) -> Fired:
         try:
-            return self._decided(row, under_way, now)
+            return self._decided(row, under_way, now, ahead)
         except Exception:  # one schedule that cannot be read must not stop the others
             ids = {"schedule_id": row.id, "workflow": row.workflow}
             log.exception("schedule %s cannot be fired here", row.id, extra=ids)
             return Fired(_unchanged(row, now)._replace(due_at=now + POSTPONED))
 
-    def _decided(self, row: ScheduleRow, under_way: Sequence[str], now: int) -> Fired:
+    def _decided(
+        self, row: ScheduleRow, under_way: Sequence[str], now: int, ahead: Collection[Instant]
+    ) -> Fired:
         timing = timing_of(row)
         decision = self._decision(row, timing, now)
         if decision.lost:
             ids = {"schedule_id": row.id, "workflow": row.workflow}
             log.info("schedule %s: %d missed tick(s) dropped", row.id, decision.lost, extra=ids)
-        met = meet_in_turn(row, [self._tick(row, tick, now) for tick in decision.run], under_way)
+        ticks = [self._tick(row, each, now) for each in decision.run if each.tick not in ahead]
+        met = meet_in_turn(row, ticks, under_way)
         firing = _firing(row, timing, decision, met.last_tick, now)
         return Fired(firing, met.ticks, met.cancelled)
 

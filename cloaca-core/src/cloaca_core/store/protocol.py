@@ -174,7 +174,8 @@ class Store(Protocol):
         """Add a schedule, or change the one of its name; the id of the one that is there now.
 
         A changed one keeps its id, whether it is enabled, its last tick and creation; and, if
-        expression, zone and dates are the same, what was decided. Its generation grows by one.
+        expression, zone and dates are the same, what was decided; with another jitter it is due at
+        its ``created_at`` at the latest. Its generation grows by one.
         Of two concurrent callers with one name the second changes what the first has added.
         """
 

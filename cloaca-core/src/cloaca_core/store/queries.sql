@@ -261,7 +261,8 @@ WHERE id = :id AND ended_at IS NULL
 
 -- name: put_schedule
 -- Add a schedule, or change the one of this name. When its ticks stay the same it goes on where it
--- was: a program that says at each start what it wants misses nothing that way.
+-- was: a program that says at each start what it wants misses nothing that way. With another jitter
+-- the next tick may be due sooner than was known: whoever fires is to look at once.
 INSERT INTO cloaca_schedule (
     id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
@@ -298,7 +299,13 @@ ON CONFLICT (name) DO UPDATE SET
             AND cloaca_schedule.timezone = excluded.timezone
             AND cloaca_schedule.start_date IS NOT DISTINCT FROM excluded.start_date
             AND cloaca_schedule.end_date IS NOT DISTINCT FROM excluded.end_date
-        THEN cloaca_schedule.due_at ELSE excluded.due_at
+        THEN CASE
+            WHEN cloaca_schedule.jitter_seconds = excluded.jitter_seconds
+                OR cloaca_schedule.due_at IS NULL
+                OR cloaca_schedule.due_at < excluded.created_at
+            THEN cloaca_schedule.due_at ELSE excluded.created_at
+        END
+        ELSE excluded.due_at
     END
 RETURNING id;
 
@@ -375,10 +382,9 @@ WHERE EXISTS (
     AND (
         :allow_concurrent = 1
         OR NOT EXISTS (
-            SELECT 1 FROM cloaca_run AS run
-            JOIN cloaca_event AS event ON event.run_id = run.id
-            WHERE run.schedule_id = :trigger_id AND run.ended_at IS NULL
-                AND event.context_hash = CAST(:context_hash AS TEXT)
+            SELECT 1 FROM cloaca_run
+            WHERE schedule_id = :trigger_id AND context_hash = CAST(:context_hash AS TEXT)
+                AND ended_at IS NULL
         )
     )
 ON CONFLICT DO NOTHING;
@@ -387,9 +393,11 @@ ON CONFLICT DO NOTHING;
 -- name: insert_event_run
 -- Add the run of an event that is ours. It belongs to nobody yet.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, epoch, status, schedule_id
+    id, workflow, version, input, tags, created_at, epoch, status, schedule_id, context_hash
 )
-SELECT :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending', :trigger_id
+SELECT
+    :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending', :trigger_id,
+    :context_hash
 WHERE EXISTS (SELECT 1 FROM cloaca_event WHERE id = :id AND run_id = :run_id)
 ON CONFLICT DO NOTHING;
 

@@ -464,7 +464,8 @@ class SqlStore:
 
     async def take_polls(self, polls: Sequence[TriggerRow]) -> set[str]:
         take = self._queries.take_poll
-        taken = await self._dialect.write([Step(take, self._poll_row(poll)) for poll in polls])
+        in_order = sorted(polls, key=lambda poll: poll.id)  # in which triggers are locked
+        taken = await self._dialect.write([Step(take, self._poll_row(poll)) for poll in in_order])
         return {trigger_id for rows in taken for (trigger_id,) in rows}
 
     async def triggers_named(self, names: Collection[str]) -> list[TriggerRow]:

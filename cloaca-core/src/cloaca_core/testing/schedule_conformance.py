@@ -296,6 +296,26 @@ class ScheduleConformance:
 
         assert [row.id for row in await _listed(store)] == ["a", "b"]
 
+    @pytest.mark.parametrize(
+        ("jitter_seconds", "due_at", "expected"),
+        [
+            (0, LATER, LATER),
+            (5, LATER, NOW + 1),  # the next tick may be due sooner than with the jitter that it had
+            (5, NOW, NOW),
+            (5, None, None),
+        ],
+    )
+    async def test_with_another_jitter_it_is_due_at_once(
+        self, store: Store, jitter_seconds: int, due_at: int | None, expected: int | None
+    ) -> None:
+        await store.put_schedule(schedule(name="n", due_at=due_at))
+        again = schedule(name="n", due_at=LATER + 1, created_at=NOW + 1)
+
+        await store.put_schedule(again._replace(jitter_seconds=jitter_seconds))
+
+        (row,) = await _listed(store)
+        assert (row.due_at, row.next_tick) == (expected, due_at)
+
     async def test_the_same_name_changes_what_is_there(self, store: Store) -> None:
         await store.put_schedule(schedule(name="n")._replace(enabled=False))
         changed = schedule("t", name="n", created_at=LATER)._replace(
