@@ -191,7 +191,7 @@ def test_one_that_hangs_and_one_that_raises_stop_no_other(
     def returns_nothing() -> None:
         pass
 
-    open_runner()
+    runner = open_runner()
     hanging.wait(PATIENCE)
 
     @trigger(on="orders", poll_interval=SOON)
@@ -199,6 +199,7 @@ def test_one_that_hangs_and_one_that_raises_stop_no_other(
         return True
 
     assert began.get(timeout=PATIENCE)["trigger_name"] == "found"
+    assert runner.health()["failing_triggers"].keys() == {"raises", "returns_nothing"}
     release.set()
 
 

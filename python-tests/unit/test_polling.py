@@ -204,6 +204,23 @@ async def test_a_skip_fires_nothing(store: Store, opened: Open) -> None:
     assert store.inputs() == []
 
 
+async def test_what_goes_wrong_is_said_once_until_something_else_does(
+    store: Store, opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    part = opened()
+    answers: list[object] = [None, None, "yes", True]
+    part.define(lambda: answers.pop(0), name="t")
+
+    said = []
+    for _ in range(4):
+        await due(part, store)
+        said.append("".join(part.loop.failures.values()).rpartition("got ")[2])
+
+    errors = [each for each in caplog.records if each.levelno == logging.ERROR]
+    assert [each.getMessage().rpartition("got ")[2] for each in errors] == ["NoneType", "str"]
+    assert said == ["NoneType", "NoneType", "str", ""]
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [

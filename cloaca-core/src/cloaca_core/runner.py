@@ -204,7 +204,7 @@ class DefaultRunner:
         return [run_info(row) for row in wait_for(self._host.send(Engine.list_runs, wanted))]
 
     def health(self) -> dict[str, Any]:
-        """What the runner is doing: its runs, bodies and each loop's last success."""
+        """What the runner is doing: its runs, bodies, loops and the triggers that fail."""
         refuse_blocking_call()
         return wait_for(self._host.send(Engine.health))
 

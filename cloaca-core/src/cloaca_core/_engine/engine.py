@@ -354,6 +354,7 @@ class Engine:
                 }
                 for each in self._loops
             },
+            "failing_triggers": dict(self._polling.failures),
         }
 
     async def _with_attempts(self, row: RunRow) -> Ended:

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from cloaca_core.store.records import TriggerRow
     from cloaca_core.triggers.definition import Trigger
     from cloaca_core.triggers.polls import Ticked
-    from cloaca_core.triggers.result import TriggerResult
 
 log = logging.getLogger("cloaca.triggers")
 
@@ -48,7 +47,9 @@ HANGS: Final = 60.0
 
 
 class PollingLoop:
-    """Belongs to the engine's loop. ``made`` is called when runs have become claimable."""
+    """Belongs to the engine's loop. ``made`` is called when runs have become claimable;
+    ``failures`` says of the triggers that fired nothing at their last poll here why.
+    """
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class PollingLoop:
     ) -> None:
         requests = Requests(registry, config)
         self.declared: DeclaredTriggers = DeclaredTriggers(store, registry, requests, ids)
+        self.failures: dict[str, str] = {}
         self._store = store
         self._registry = registry
         self._most = config.cron_max_catchup_executions
@@ -184,24 +186,28 @@ class PollingLoop:
         name = poll.trigger.name
         match poll.outcome:
             case Returned(what):
-                await self._events.fire(poll.row, _read(name, what))
+                await self._fire(poll.row, what)
             case Broke(error):
-                log.error("trigger %r failed: %r", name, error, exc_info=error, extra=_ids(name))
+                self._fail(name, f"trigger {name!r} failed: {error!r}", error)
             case None:
                 raise AssertionError("a poll has finished without an outcome")
             case _:
                 assert_never(poll.outcome)
 
+    async def _fire(self, row: TriggerRow, returned: object) -> None:
+        try:
+            results = read_results(returned)
+        except CloacaError as error:  # where it was noticed says nothing
+            self._fail(row.name, f"trigger {row.name!r} is wrong: {error}", None)
+            return
+        self.failures.pop(row.name, None)
+        await self._events.fire(row, results)
 
-def _read(name: str, returned: object) -> tuple[TriggerResult, ...]:
-    """What the function meant; nothing, and a line in the log, for what means nothing."""
-    try:
-        return read_results(returned)
-    except CloacaError as error:
-        log.error(  # noqa: TRY400 - where it was noticed says nothing
-            "trigger %r is wrong: %s", name, error, extra=_ids(name)
-        )
-        return ()
+    def _fail(self, name: str, message: str, error: BaseException | None) -> None:
+        """Say what is wrong with a trigger, once and not at each poll."""
+        if self.failures.get(name) != message:
+            log.error(message, exc_info=error, extra=_ids(name))
+        self.failures[name] = message
 
 
 def _sleep(rows: Sequence[TriggerRow], now: int) -> float | None:
