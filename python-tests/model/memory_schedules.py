@@ -47,7 +47,16 @@ class MemorySchedules:
             if each.lost:
                 self.lost.setdefault((each.schedule_id, each.decided_until), each)
             self._advance(each)
+        self._outdate([tick for tick in batch.ticks if tick.generation is None])
         return [tick for tick in batch.ticks if self._is_fired(tick)]
+
+    def _outdate(self, filled: list[NewTick]) -> None:
+        """Void decisions that did not know of these ticks, which are still to come."""
+        for schedule_id in {tick.schedule_id for tick in filled} & self.schedules.keys():
+            row = self.schedules[schedule_id]
+            newest = max(tick.tick for tick in filled if tick.schedule_id == schedule_id)
+            if row.enabled and row.decided_until < newest:
+                self.schedules[schedule_id] = row._replace(generation=row.generation + 1)
 
     def _is_as_seen(self, seen: Firing | NewTick) -> bool:
         row = self.schedules.get(seen.schedule_id)

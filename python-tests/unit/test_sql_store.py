@@ -95,6 +95,13 @@ _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW)
             ["lock_schedules", "insert_tick", "insert_tick_run", "advance_schedule", "start_next"],
         ),
         (
+            Batch("r1", [], [], [], {}, ticks=[new_tick("s", "a")._replace(generation=None)]),
+            [
+                *("lock_schedules", "insert_tick", "take_dropped_tick", "insert_tick_run"),
+                "outdate_schedule",
+            ],
+        ),
+        (
             Batch("r1", [], [], [_SCHEDULED], {"a": 1}),
             ["lock_schedules", "fence_runs", "end_run", "start_next"],
         ),

@@ -407,6 +407,15 @@ WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.generation = new.ge
     AND schedule.enabled = 1;
 
 
+-- name: outdate_schedule
+-- Ticks were back-filled that their schedules have not come to: whoever has decided those already, as
+-- if they were to make runs that the next ticks meet, decides anew.
+UPDATE cloaca_schedule AS schedule SET generation = schedule.generation + 1
+FROM unnest(CAST(:schedule_id AS TEXT[]), CAST(:tick AS BIGINT[])) AS new (schedule_id, tick)
+WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.enabled = 1
+    AND schedule.decided_until < new.tick;
+
+
 -- name: start_next
 -- Last: let what waits behind these runs start, unless they are under way. Their schedules are
 -- locked: nobody else can be about to end one of them, or to put another run behind it.

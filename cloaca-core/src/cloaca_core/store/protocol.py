@@ -64,8 +64,9 @@ class Store(Protocol):
         of a tick is inserted, without an owner, only with the tick that names it; then the
         schedule goes on, generation + 1. So of any number of runners that decide one tick, one
         makes its run, also when a batch is sent again. A tick without a generation asks only that
-        the schedule is there, enabled or not, and leaves it as it is; its run is none that other
-        ticks would meet. A run that is put behind another one which is not under way (any more)
+        the schedule is there, enabled or not, and leaves it as it is, but for the generation (+ 1)
+        of an enabled one that has not come to that tick; its run is none that other ticks would
+        meet. A run that is put behind another one which is not under way (any more)
         waits for nothing; who ends that one concurrently comes first, or sees what waits.
 
         Cancellations: only with the tick that names their ``tick_run``. A run that has not ended

@@ -246,6 +246,13 @@ SET decided_until = :decided_until, next_tick = :next_tick, due_at = :due_at,
 WHERE id = :schedule_id AND generation = :generation AND enabled = 1;
 
 
+-- name: outdate_schedule
+-- A tick was back-filled that its schedule has not come to: whoever has decided that one already, as
+-- if it were to make a run that the next ticks meet, decides anew.
+UPDATE cloaca_schedule SET generation = generation + 1
+WHERE id = :schedule_id AND enabled = 1 AND decided_until < :tick;
+
+
 -- name: cancel_run
 -- End a run that makes way for the run of a tick, if that is there. Whoever owned it finds another
 -- epoch, and nothing that it still sends is written.

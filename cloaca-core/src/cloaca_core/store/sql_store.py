@@ -82,6 +82,7 @@ class _Queries(NamedTuple):
     insert_lost: Statement
     cancel_run: Statement
     advance_schedule: Statement
+    outdate_schedule: Statement
     put_schedule: Statement
     get_schedule: Statement
     get_schedule_named: Statement
@@ -124,6 +125,7 @@ class SqlStore:
         self._cancelled_row = q.cancel_run.binder(Cancellation._fields)
         self._lost_row = q.insert_lost.binder(Firing._fields)
         self._advance_row = q.advance_schedule.binder(Firing._fields)
+        self._outdated_row = q.outdate_schedule.binder(NewTick._fields)
         self._event_row = q.insert_event.binder(NewEvent._fields)
         self._event_run_row = q.insert_event_run.binder(NewEvent._fields)
         self._poll_row = q.take_poll.binder(TriggerRow._fields)
@@ -187,6 +189,9 @@ class SqlStore:
             steps["lost"] = Step(q.insert_lost, rows=list(map(self._lost_row, lost)))
         if firings:
             steps["advance"] = Step(q.advance_schedule, rows=list(map(self._advance_row, firings)))
+        if newest := _newest_filled(ticks):
+            rows = list(map(self._outdated_row, newest))
+            steps["outdated"] = Step(q.outdate_schedule, rows=rows)
         return steps
 
     def _tick_steps(self, ticks: Sequence[NewTick]) -> dict[str, Step]:
@@ -519,6 +524,13 @@ def _load(dialect: Dialect) -> _Queries:
 def _pair(first: str, second: str | None) -> str:
     """Two texts as one item of an array parameter."""
     return json.dumps([first, second])
+
+
+def _newest_filled(ticks: Sequence[NewTick]) -> Sequence[NewTick]:
+    """The newest tick of each schedule that is back-filled."""
+    filled = [tick for tick in ticks if tick.generation is None]
+    in_order = sorted(filled, key=lambda tick: tick.tick)
+    return list({tick.schedule_id: tick for tick in in_order}.values())
 
 
 def _tag_rows(runs: Sequence[NewRun]) -> list[tuple[str, str, str]]:

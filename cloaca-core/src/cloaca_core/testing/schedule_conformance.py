@@ -173,12 +173,27 @@ class ScheduleConformance:
         await store.put_schedule(schedule())
         await back_fill(store, new_tick("s", "a"))
 
-        await fire(store, new_tick("s", "b"))
+        await fire(store, new_tick("s", "b", generation=1))
 
         assert await store.get_run("b") is None
         row = await store.get_schedule("s")
         assert row is not None
-        assert (row.generation, row.decided_until) == (1, NOW)
+        assert (row.generation, row.decided_until) == (2, NOW)
+
+    async def test_what_was_decided_before_a_back_fill_is_decided_anew(self, store: Store) -> None:
+        for schedule_id in "st":
+            await store.put_schedule(schedule(schedule_id))
+        first, second = new_tick("s", "a", tick=NOW - 50), new_tick("s", "b")
+        await back_fill(store, first, second, first)
+
+        later = new_tick("s", "d", tick=NOW + 1)._replace(behind="c")
+        await fire(store, new_tick("s", "c"), later)
+        await fire(store, new_tick("t", "e"))
+
+        assert [run.id for run in await store.list_runs(any_run())] == ["e", "b", "a"]
+        row = await store.get_schedule("s")
+        assert row is not None
+        assert (row.generation, row.decided_until) == (1, NOW - 100)
 
     async def test_of_two_who_back_fill_the_same_tick_one_makes_its_run(self, store: Store) -> None:
         await store.put_schedule(schedule())
