@@ -68,6 +68,7 @@ class PollingLoop:
         self._places = PollPlaces(self._loop)
         self._running: dict[Trigger, asyncio.TimerHandle] = {}
         self._concluding: set[asyncio.Task[None]] = set()
+        self._unreadable: set[str] = set()
         self._wanted = asyncio.Event()
 
     def look(self) -> None:
@@ -138,10 +139,14 @@ class PollingLoop:
         that must not stop the others.
         """
         try:
-            return [ticked(row, now, most=self._most)]
+            decided = ticked(row, now, most=self._most)
         except Exception:
-            log.exception("trigger %r cannot be fired here", row.name, extra=_ids(row.name))
+            if row.id not in self._unreadable:  # each turn comes by here, for whatever else is due
+                log.exception("trigger %r cannot be fired here", row.name, extra=_ids(row.name))
+            self._unreadable.add(row.id)
             return []
+        self._unreadable.discard(row.id)
+        return [decided]
 
     async def _poll(
         self, due: Sequence[TriggerRow], triggers: Mapping[str, Trigger], now: int
