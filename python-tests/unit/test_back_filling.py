@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -211,6 +212,27 @@ async def test_a_schedule_that_is_deleted_meanwhile_makes_nothing(start: Start) 
         await runner.back_filling.run(morning())
 
     assert store.runs == {}
+
+
+async def test_one_that_is_cut_off_leaves_nothing_for_the_loop_to_end(
+    store: Store, start: Start
+) -> None:
+    """The loop is stopped right after it at a shutdown, and would complain."""
+    runner = start(store)
+    await hourly(runner)
+    await runner.writer.stop()  # what is to be committed waits
+    left: list[object] = []
+    before = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(finalizer=left.append)
+
+    filling = asyncio.create_task(runner.back_filling.run(morning()))
+    await asyncio.sleep(0)
+    filling.cancel()
+    await asyncio.wait([filling])
+
+    sys.set_asyncgen_hooks(*before)
+    assert filling.cancelled()
+    assert left == []
 
 
 @pytest.mark.parametrize(

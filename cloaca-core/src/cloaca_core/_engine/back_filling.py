@@ -20,10 +20,11 @@ from cloaca_core.schedules.instants import Instant, read_instant
 from cloaca_core.store.records import ScheduleRow, storable_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from cloaca_core._engine.firing import ScheduleLoop
+    from cloaca_core.schedules.timing import Timing
     from cloaca_core.store.protocol import Store
 
 DEFAULT_LIMIT: Final = 1_000
@@ -74,7 +75,7 @@ class BackFilling:
             row = await self._known(wish.schedule)
             total = Filled(row.id)
             limit = whole("limit", DEFAULT_LIMIT if wish.limit is None else wish.limit)
-            async for ticks in self._pages(row, wish):
+            for ticks in await self._pages(row, wish):
                 page = await self._decided(row, ticks, limit - len(total.ticks))
                 total = _sum(total, await fill(row, page))
         return total
@@ -93,14 +94,11 @@ class BackFilling:
             )
         return row
 
-    async def _pages(self, row: ScheduleRow, wish: Wish) -> AsyncIterator[Sequence[Instant]]:
+    async def _pages(self, row: ScheduleRow, wish: Wish) -> Iterator[Sequence[Instant]]:
         timing = timing_of(row)
         start, end = read_instant("start", wish.start), read_instant("end", wish.end)
         check_period(timing, start, end, await self._store.now())
-        after = start - 1
-        while ticks := timing.between(after, end - 1, TICKS_PER_COMMIT):
-            yield ticks
-            after = ticks[-1]
+        return _paged(timing, start, end)
 
     async def _decided(self, row: ScheduleRow, ticks: Sequence[Instant], limit: int) -> BackFill:
         found = await self._store.find_ticks(row.id, ticks)
@@ -122,6 +120,13 @@ class BackFilling:
             already=page.already + len(found) - len(ours),
             left=page.left,
         )
+
+
+def _paged(timing: Timing, start: Instant, end: Instant) -> Iterator[Sequence[Instant]]:
+    after = start - 1
+    while ticks := timing.between(after, end - 1, TICKS_PER_COMMIT):
+        yield ticks
+        after = ticks[-1]
 
 
 async def _would(row: ScheduleRow, page: BackFill) -> Filled:

@@ -135,10 +135,13 @@ class PollingLoop:
         that must not stop the others.
         """
         try:
-            return [ticked(row, now, most=self._most)]
-        except Exception:
-            log.exception("trigger %r cannot be fired here", row.name, extra=_ids(row.name))
+            decided = ticked(row, now, most=self._most)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this trigger's alone
+            message = f"trigger {row.name!r} cannot be fired here: {error!r}"
+            self._fail(row.name, message, error)
             return []
+        self.failures.pop(row.name, None)
+        return [decided]
 
     async def _poll(
         self, due: Sequence[TriggerRow], triggers: Mapping[str, Trigger], now: int
@@ -204,7 +207,7 @@ class PollingLoop:
         await self._events.fire(row, results)
 
     def _fail(self, name: str, message: str, error: BaseException | None) -> None:
-        """Say what is wrong with a trigger, once and not at each poll."""
+        """Say what is wrong with a trigger, once and not at each poll, its own or another's."""
         if self.failures.get(name) != message:
             log.error(message, exc_info=error, extra=_ids(name))
         self.failures[name] = message
