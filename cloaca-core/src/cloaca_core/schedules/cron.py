@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice, takewhile
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -60,10 +61,17 @@ class CronExpression:
         None when there is none within 50 years: near the end of the calendar, or when each of its
         times is one that its zone's clock leaves out.
         """
-        return next(self.ticks_after(instant), None)
+        moment = _next_moment(self, instant // SECOND)
+        return None if moment is None else moment * SECOND
 
     def between(self, after: Instant, until: Instant, limit: int | None = None) -> list[Instant]:
         """The ticks later than ``after`` and not later than ``until``; the first ``limit``."""
+        first = self.next_after(after)
+        if first is None or first > until:
+            return []
+        second = self.next_after(first)
+        if second is None or second > until:  # a schedule in time: both are asked for once more
+            return [first][:limit]
         ticks = takewhile(lambda tick: tick <= until, self.ticks_after(after))
         return list(islice(ticks, limit))
 
@@ -119,6 +127,14 @@ class CronExpression:
         if first <= span.start and self.fields.count(opening, wall):
             count += not self.fields.count(wall, wall + 1)
         return count
+
+
+@lru_cache(maxsize=4096)
+def _next_moment(cron: CronExpression, moment: int) -> int | None:
+    """The first of its moments that is later. To decide one tick asks for it several times, and
+    many schedules tick at the same one.
+    """
+    return next(cron._moments_after(moment), None)
 
 
 class _Search:
