@@ -48,7 +48,10 @@ def test_parent_and_child_go_on_although_both_were_cut_off(fleet: Fleet, places:
 
 def test_a_parent_is_not_blamed_for_what_its_child_does(fleet: Fleet) -> None:
     worker = fleet.start(max_recovery_attempts=1)
-    parent = worker.submit("parent", 1, "poison")
+    worker.tell("submit", "parent", 1, "poison")
+    worker.exit_code()  # it may be dead before it has said which run that was
+    ((parent,),) = fleet.query("SELECT id FROM cloaca_run WHERE workflow LIKE '%::parent'")
+    worker = fleet.launch(max_recovery_attempts=1)
     while (answer := worker.result_or_death(parent)) is None:
         # Not start(): it takes over as it opens, and may be dead before it says that it is ready.
         worker = fleet.launch(max_recovery_attempts=1)
