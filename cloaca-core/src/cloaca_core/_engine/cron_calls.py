@@ -5,19 +5,19 @@ Fires nothing: whoever does hears by ``changed`` that a schedule may be due soon
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 from cloaca_core._engine.firing import tick_name, timing_of
+from cloaca_core._engine.listing import checked_page, instant_text
 from cloaca_core._engine.refusals import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
 from cloaca_core.arguments import flag, whole
 from cloaca_core.errors import ScheduleError
 from cloaca_core.namespace import SEPARATOR, check_name
 from cloaca_core.schedules.catch_up import catch_up_policy, next_due
-from cloaca_core.schedules.instants import read_instant, to_datetime
+from cloaca_core.schedules.instants import read_instant
 from cloaca_core.schedules.overlap import overlap_policy
 from cloaca_core.store.records import ScheduleRow, TickRow
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from cloaca_core.store.protocol import Store
 
 Moment: TypeAlias = datetime | str | None
-DEFAULT_LIMIT: Final = 100
 DEFAULT_CATCH_UP: Final = "run_once"
 DEFAULT_OVERLAP: Final = "allow"
 LONGEST_JITTER: Final = 366 * 86_400
@@ -96,7 +95,7 @@ class CronCalls:
     ) -> list[dict[str, Any]]:
         """Schedules by workflow."""
         only = False if enabled_only is None else flag("enabled_only", enabled_only)
-        rows = await self._store.list_schedules(enabled_only=only, **_page(limit, offset))
+        rows = await self._store.list_schedules(enabled_only=only, **checked_page(limit, offset))
         return [_schedule_dict(row) for row in rows]
 
     async def get(self, schedule_id: str) -> dict[str, Any]:
@@ -139,7 +138,8 @@ class CronCalls:
         with prefixed("Failed to get cron execution history: "):
             checked = _checked_id(schedule_id)
         return [
-            _tick_dict(row) for row in await self._store.list_ticks(checked, **_page(limit, offset))
+            _tick_dict(row)
+            for row in await self._store.list_ticks(checked, **checked_page(limit, offset))
         ]
 
     async def stats(self, since: str) -> dict[str, Any]:
@@ -226,13 +226,6 @@ def _checked_id(schedule_id: object) -> str:
         raise ScheduleError(f"Invalid schedule ID: {schedule_id!r:.100}") from None
 
 
-def _page(limit: int | None, offset: int | None) -> dict[str, int]:
-    return {
-        "limit": min(whole("limit", DEFAULT_LIMIT if limit is None else limit), sys.maxsize),
-        "offset": min(whole("offset", 0 if offset is None else offset), sys.maxsize),
-    }
-
-
 # -- the dicts of 0.x ----------------------------------------------------------------------------
 
 
@@ -244,30 +237,26 @@ def _schedule_dict(row: ScheduleRow) -> dict[str, Any]:
         "timezone": row.timezone,
         "enabled": row.enabled,
         "catchup_policy": row.catchup_policy,
-        "next_run_at": _text(row.next_tick),
-        "last_run_at": _text(row.last_tick),
-        "created_at": _text(row.created_at),
-        "updated_at": _text(row.updated_at),
+        "next_run_at": instant_text(row.next_tick),
+        "last_run_at": instant_text(row.last_tick),
+        "created_at": instant_text(row.created_at),
+        "updated_at": instant_text(row.updated_at),
         "name": row.name,
         "overlap_policy": row.overlap_policy,
-        "start_date": _text(row.start_date),
-        "end_date": _text(row.end_date),
+        "start_date": instant_text(row.start_date),
+        "end_date": instant_text(row.end_date),
     }
 
 
 def _tick_dict(row: TickRow) -> dict[str, Any]:
-    decided = _text(row.created_at)
+    decided = instant_text(row.created_at)
     return {
         "id": tick_name(row.schedule_id, row.tick),
         "schedule_id": row.schedule_id,
-        "scheduled_time": _text(row.tick),
+        "scheduled_time": instant_text(row.tick),
         "claimed_at": decided,
         "pipeline_execution_id": row.run_id,
         "workflow_execution_id": row.run_id,
         "created_at": decided,
         "updated_at": decided,
     }
-
-
-def _text(instant: int | None) -> str | None:
-    return None if instant is None else to_datetime(instant).isoformat()

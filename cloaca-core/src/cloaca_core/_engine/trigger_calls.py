@@ -5,13 +5,12 @@ Polls nothing: whoever does hears by ``changed`` that a trigger may be due soone
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from cloaca_core.arguments import flag, whole, wrong_type
+from cloaca_core._engine.listing import checked_page, instant_text
+from cloaca_core.arguments import flag, wrong_type
 from cloaca_core.errors import ScheduleError
 from cloaca_core.namespace import SEPARATOR
-from cloaca_core.schedules.instants import to_datetime
 from cloaca_core.store.records import EventRow, TriggerRow
 from cloaca_core.triggers.polls import switched
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from cloaca_core._engine.declared import DeclaredTriggers
     from cloaca_core.store.protocol import Store
 
-DEFAULT_LIMIT: Final = 100
 _TRIES: Final = 10
 """For a change that a poll gets in the way of, each time."""
 
@@ -41,9 +39,9 @@ class TriggerCalls:
     ) -> list[dict[str, Any]]:
         """Triggers by name, those of other programs on the database included."""
         only = False if enabled_only is None else flag("enabled_only", enabled_only)
-        page = _page(limit, offset)
+        wanted = checked_page(limit, offset)
         await self._declared.settle()
-        rows = await self._store.list_triggers(enabled_only=only, **page)
+        rows = await self._store.list_triggers(enabled_only=only, **wanted)
         return [_trigger_dict(row) for row in rows]
 
     async def get(self, trigger_name: str) -> dict[str, Any] | None:
@@ -66,11 +64,11 @@ class TriggerCalls:
         self, trigger_name: str, limit: int | None, offset: int | None
     ) -> list[dict[str, Any]]:
         """The runs that a trigger fired, newest first; [] for an unknown name."""
-        page = _page(limit, offset)
+        wanted = checked_page(limit, offset)
         row = await self._named(trigger_name)
         if row is None:
             return []
-        return [_event_dict(event) for event in await self._store.list_events(row.id, **page)]
+        return [_event_dict(event) for event in await self._store.list_events(row.id, **wanted)]
 
     async def _named(self, trigger_name: str) -> TriggerRow | None:
         if not isinstance(trigger_name, str):
@@ -87,13 +85,6 @@ def _is_storable(name: str) -> bool:
     return "\0" not in name and not any("\ud800" <= each <= "\udfff" for each in name)
 
 
-def _page(limit: int | None, offset: int | None) -> dict[str, int]:
-    return {
-        "limit": min(whole("limit", DEFAULT_LIMIT if limit is None else limit), sys.maxsize),
-        "offset": min(whole("offset", 0 if offset is None else offset), sys.maxsize),
-    }
-
-
 # -- the dicts of 0.x ----------------------------------------------------------------------------
 
 
@@ -105,14 +96,14 @@ def _trigger_dict(row: TriggerRow) -> dict[str, Any]:
         "poll_interval_ms": row.poll_interval_ms,
         "allow_concurrent": row.allow_concurrent,
         "enabled": row.enabled,
-        "last_poll_at": _text(row.last_poll_at),
-        "created_at": _text(row.created_at),
-        "updated_at": _text(row.updated_at),
+        "last_poll_at": instant_text(row.last_poll_at),
+        "created_at": instant_text(row.created_at),
+        "updated_at": instant_text(row.updated_at),
     }
 
 
 def _event_dict(row: EventRow) -> dict[str, Any]:
-    fired, completed = _text(row.created_at), _text(row.ended_at)
+    fired, completed = instant_text(row.created_at), instant_text(row.ended_at)
     return {
         "id": row.id,
         "schedule_id": row.trigger_id,
@@ -123,7 +114,3 @@ def _event_dict(row: EventRow) -> dict[str, Any]:
         "created_at": fired,
         "updated_at": fired if completed is None else completed,
     }
-
-
-def _text(instant: int | None) -> str | None:
-    return None if instant is None else to_datetime(instant).isoformat()
