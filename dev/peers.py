@@ -34,7 +34,8 @@ class Peer:
     """An engine, on one kind of database or on both.
 
     ``install`` is a backend of ours, or requirements from the index; ``sqlite`` and ``postgres``
-    say whether it works there, the former with what it puts before an absolute path.
+    say whether it works there, the former with what it puts before an absolute path. ``imports``
+    is the name that a program needs to run something; several packages load the rest only then.
     """
 
     name: str
@@ -46,18 +47,44 @@ class Peer:
 
 
 PEERS = (
-    Peer("cloaca, SQLite", "cloaca_engine", "cloaca", SQLITE.backend, sqlite="sqlite://"),
-    Peer("cloaca, PostgreSQL", "cloaca_engine", "cloaca", POSTGRES.backend, postgres=True),
-    Peer("cloaca 0.12", "cloaca_engine", "cloaca", ("cloaca==0.12.0",), "sqlite://", postgres=True),
-    Peer("DBOS", "dbos_engine", "dbos", ("dbos==3.4.0",), sqlite="sqlite:///", postgres=True),
+    Peer(
+        "cloaca, SQLite",
+        "cloaca_engine",
+        "cloaca.DefaultRunner",
+        SQLITE.backend,
+        sqlite="sqlite://",
+    ),
+    Peer(
+        "cloaca, PostgreSQL",
+        "cloaca_engine",
+        "cloaca.DefaultRunner",
+        POSTGRES.backend,
+        postgres=True,
+    ),
+    Peer(
+        "cloaca 0.12",
+        "cloaca_engine",
+        "cloaca.DefaultRunner",
+        ("cloaca==0.12.0",),
+        "sqlite://",
+        postgres=True,
+    ),
+    Peer("DBOS", "dbos_engine", "dbos.DBOS", ("dbos==3.4.0",), sqlite="sqlite:///", postgres=True),
     Peer(
         "Procrastinate",
         "procrastinate_engine",
-        "procrastinate",
+        "procrastinate.App",
         ("procrastinate==3.10.0", "psycopg[binary]"),
         postgres=True,
     ),
-    Peer("Prefect", "prefect_engine", "prefect", ("prefect==3.9.1",), "sqlite:///", postgres=True),
+    Peer(
+        "Prefect",
+        "prefect_engine",
+        "prefect.flow",
+        ("prefect==3.9.1",),
+        "sqlite:///",
+        postgres=True,
+    ),
 )
 
 
@@ -118,9 +145,11 @@ def megabytes(box: Sandbox) -> float:
     return sum(path.stat().st_size for path in files if path.suffix != ".pyc") / 1e6
 
 
-def import_ms(box: Sandbox, module: str) -> float:
+def import_ms(box: Sandbox, wanted: str) -> float:
     """The median of fresh processes, after one that compiled it."""
-    code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+    module, _, name = wanted.rpartition(".")
+    statement = f"from {module} import {name}"
+    code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
     seconds = [float(box.run(code).stdout) for _ in range(IMPORTS + 1)]
     return statistics.median(seconds[1:]) * 1000
 

@@ -6,10 +6,10 @@ nothing is registered when its body raised or the graph does not hold together.
 
 from __future__ import annotations
 
-import asyncio
+import sys
 import threading
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from cloaca_core.arguments import wrong_type
 from cloaca_core.block import Block
@@ -25,6 +25,9 @@ from cloaca_core.task import (
     no_open_block,
 )
 from cloaca_core.workflow import Workflow
+
+if TYPE_CHECKING:
+    import asyncio
 
 _Place: TypeAlias = "tuple[int, asyncio.Task[object] | None]"
 """Where code runs: its thread, and its asyncio task if it has one."""
@@ -186,10 +189,18 @@ class WorkflowBuilder:
 
 
 def _here() -> _Place:
+    return threading.get_ident(), _current_task()
+
+
+def _current_task() -> asyncio.Task[object] | None:
+    if "asyncio" not in sys.modules:  # who has not imported it runs no loop, and need not wait
+        return None
+    from asyncio import current_task
+
     try:
-        return threading.get_ident(), asyncio.current_task()
+        return current_task()
     except RuntimeError:  # no loop runs in this thread
-        return threading.get_ident(), None
+        return None
 
 
 def _part(parameter: str, given: str | None, *, default: str) -> str:

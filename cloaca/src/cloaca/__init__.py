@@ -6,13 +6,11 @@ backend is found when a runner is opened, by the scheme of the database URL.
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 from cloaca._version import __version__ as __version__
 from cloaca.greeting import HelloClass as HelloClass, hello_world as hello_world
-from cloaca_core.async_runner import (
-    AsyncRunner as AsyncRunner,
-)
 from cloaca_core.backends import (
     BackendInfo as BackendInfo,
     available_backends as available_backends,
@@ -75,10 +73,6 @@ from cloaca_core.errors import (
     WorkflowNotFoundError as WorkflowNotFoundError,
     WorkflowValidationError as WorkflowValidationError,
 )
-from cloaca_core.handle import (
-    AsyncRunHandle as AsyncRunHandle,
-    RunHandle as RunHandle,
-)
 from cloaca_core.namespace import (
     TaskNamespace as TaskNamespace,
     WorkflowContext as WorkflowContext,
@@ -88,14 +82,6 @@ from cloaca_core.registry import (
     get_workflow as get_workflow,
     list_workflows as list_workflows,
     register_workflow_constructor as register_workflow_constructor,
-)
-from cloaca_core.results import (
-    Backfill as Backfill,
-    PipelineResult as PipelineResult,
-    RunEvent as RunEvent,
-    RunInfo as RunInfo,
-    TaskResult as TaskResult,
-    WorkflowResult as WorkflowResult,
 )
 from cloaca_core.retry import (
     BackoffStrategy as BackoffStrategy,
@@ -112,12 +98,6 @@ from cloaca_core.rules import (
     task_failed as task_failed,
     task_skipped as task_skipped,
     task_success as task_success,
-)
-from cloaca_core.runner import (
-    DefaultRunner as DefaultRunner,
-)
-from cloaca_core.sqlite_tenants import (
-    SqliteTenants as SqliteTenants,
 )
 from cloaca_core.task import (
     task as task,
@@ -139,11 +119,32 @@ from cloaca_core.workflow import (
     Workflow as Workflow,
 )
 
-if TYPE_CHECKING:  # few programs need these, and all would wait for them: see __getattr__
+if TYPE_CHECKING:  # found when they are asked for: see _LATER
+    from cloaca_core.async_runner import (
+        AsyncRunner as AsyncRunner,
+    )
+    from cloaca_core.handle import (
+        AsyncRunHandle as AsyncRunHandle,
+        RunHandle as RunHandle,
+    )
+    from cloaca_core.results import (
+        Backfill as Backfill,
+        PipelineResult as PipelineResult,
+        RunEvent as RunEvent,
+        RunInfo as RunInfo,
+        TaskResult as TaskResult,
+        WorkflowResult as WorkflowResult,
+    )
+    from cloaca_core.runner import (
+        DefaultRunner as DefaultRunner,
+    )
     from cloaca_core.schedules.explain import (
         ClockChange as ClockChange,
         ScheduleExplanation as ScheduleExplanation,
         explain_schedule as explain_schedule,
+    )
+    from cloaca_core.sqlite_tenants import (
+        SqliteTenants as SqliteTenants,
     )
     from cloaca_core.triggers.file_arrival import (
         file_arrival as file_arrival,
@@ -269,26 +270,39 @@ def get_version() -> str:
 
 
 if not TYPE_CHECKING:  # a checker would take every misspelt name for a public one
+    _LATER = {
+        # what runs needs asyncio, which costs more than all the rest; a module that only defines
+        # workflows, and a process that is started for one body, does without
+        "AsyncRunner": "cloaca_core.async_runner",
+        "DefaultRunner": "cloaca_core.runner",
+        "AsyncRunHandle": "cloaca_core.handle",
+        "RunHandle": "cloaca_core.handle",
+        "SqliteTenants": "cloaca_core.sqlite_tenants",
+        "Backfill": "cloaca_core.results",
+        "PipelineResult": "cloaca_core.results",
+        "RunEvent": "cloaca_core.results",
+        "RunInfo": "cloaca_core.results",
+        "TaskResult": "cloaca_core.results",
+        "WorkflowResult": "cloaca_core.results",
+        # cron's fields and time zones
+        "ClockChange": "cloaca_core.schedules.explain",
+        "ScheduleExplanation": "cloaca_core.schedules.explain",
+        "explain_schedule": "cloaca_core.schedules.explain",
+        # few programs watch for something
+        "file_arrival": "cloaca_core.triggers.file_arrival",
+        "new_rows": "cloaca_core.triggers.new_rows",
+    }
 
     def __getattr__(name: str) -> object:
         """Find what is costly when it is first asked for: for ``__backend__`` the drivers are
-        imported, for schedules cron's fields and time zones.
+        imported, for the names of ``_LATER`` the module that has them.
         """
         if name == "__backend__":
             return _chosen_backend()
-        if name in ("ClockChange", "ScheduleExplanation", "explain_schedule"):
-            from cloaca_core.schedules import explain
-
-            return getattr(explain, name)
-        if name == "file_arrival":
-            from cloaca_core.triggers import file_arrival
-
-            return file_arrival.file_arrival
-        if name == "new_rows":
-            from cloaca_core.triggers import new_rows
-
-            return new_rows.new_rows
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(_import_module(_LATER[name]), name)
+        return found
 
     def __dir__() -> list[str]:
         """What is offered, that which is found when it is asked for included."""
