@@ -14,7 +14,7 @@ import pytest_asyncio
 from model.firing_by_hand import HOUR, MINUTE, Runner, Store, inputs, runners, times, wanted
 
 from cloaca_core._engine.back_filling import Filled, Wish
-from cloaca_core._engine.firing import TICKS_PER_COMMIT
+from cloaca_core._engine.tick_rows import TICKS_PER_COMMIT
 from cloaca_core.errors import CloacaError, ScheduleError
 from cloaca_core.store.records import Batch, Committed, TickRow
 from cloaca_core.store.states import TickOutcome

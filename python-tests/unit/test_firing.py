@@ -27,7 +27,7 @@ from model.firing_by_hand import (
 
 from cloaca_core._engine.back_filling import Wish
 from cloaca_core._engine.cron_calls import Wanted
-from cloaca_core._engine.firing import LONGEST_SLEEP, SCHEDULES_PER_COMMIT
+from cloaca_core._engine.firing import LEAD, SCHEDULES_PER_COMMIT
 
 
 @pytest_asyncio.fixture
@@ -56,7 +56,7 @@ async def test_it_sleeps_until_the_next_tick(store: Store, start: Start) -> None
     await runner.calls.register(wanted())
     store.time += 40 * SECOND
 
-    assert await runner.fire() == 20
+    assert await runner.fire() == 20 - LEAD / SECOND
     assert store.runs == {}
 
 
@@ -150,7 +150,7 @@ async def test_a_schedule_that_cannot_be_read_does_not_stop_the_others(
         timeout = await runner.fire()
 
     assert len(store.runs) == 1
-    assert timeout == LONGEST_SLEEP
+    assert timeout == 60 - LEAD / SECOND
     assert f"schedule {broken} cannot be fired here" in caplog.text
 
 
@@ -175,6 +175,173 @@ async def test_a_new_schedule_wakes_it(store: Store, start: Start) -> None:
     await runner.calls.register(wanted())
 
     await turn
+
+
+# -- ahead ---------------------------------------------------------------------------------------
+
+
+async def _decided_ahead(store: Store, *runners: Runner) -> None:
+    """Let the runners look shortly before 12:01."""
+    store.time += MINUTE - LEAD // 2
+    for runner in runners:
+        assert await runner.fire() == LEAD / 2 / SECOND
+    assert store.runs == {}
+
+
+async def test_at_the_due_instant_the_commit_alone_is_left(
+    store: Store, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = start(store)
+    await runner.calls.register(wanted())
+    await _decided_ahead(store, runner)
+    asked = _count_reads(store, monkeypatch)
+    store.time += LEAD // 2
+
+    assert await runner.loop.fire_due() == 0.0
+
+    assert asked == []
+    assert times(store) == ["12:01"]
+    (run,) = runs_of(store)
+    assert run.created_at == store.time
+
+
+async def test_what_was_decided_is_not_decided_again_before_it_is_due(
+    store: Store, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = start(store)
+    await runner.calls.register(wanted())
+    await _decided_ahead(store, runner)
+    asked = _count_reads(store, monkeypatch)
+
+    await runner.fire()
+    await runner.fire()
+
+    assert asked == ["next_due", "next_due"]
+
+
+def _count_reads(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the loop asks the store about schedules from here on."""
+    asked: list[str] = []
+    reads = {name: getattr(store, name) for name in ("next_due", "due_schedules")}
+
+    def counted(name: str) -> Callable[..., Any]:
+        async def read(*args: Any) -> Any:
+            asked.append(name)
+            return await reads[name](*args)
+
+        return read
+
+    for name in reads:
+        monkeypatch.setattr(store, name, counted(name))
+    return asked
+
+
+async def test_a_schedule_that_changes_after_that_is_decided_anew(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+    names = ["changed", "disabled", "deleted"]
+    changed, disabled, deleted = [await runner.calls.put(wanted(name=name)) for name in names]
+    await _decided_ahead(store, runner)
+    await runner.calls.put(wanted(name="changed", params='{"new":true}'))
+    await runner.calls.set_enabled(disabled, False)
+    await runner.calls.delete(deleted)
+    store.time += LEAD // 2
+
+    await runner.fire()
+
+    assert [(each["schedule_id"], each.get("new")) for each in inputs(store)] == [(changed, True)]
+
+
+async def test_a_schedule_that_comes_after_that_is_in_time(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.register(wanted())
+    await _decided_ahead(store, runner)
+    await runner.calls.register(wanted())
+    store.time += LEAD // 2
+
+    await runner.fire()
+
+    assert times(store) == ["12:01", "12:01"]
+
+
+async def test_a_host_that_fell_asleep_after_that_does_what_the_policy_says(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+    await runner.calls.put(wanted("1 12 * * *", name="skipped", catchup_policy="skip"))
+    await runner.calls.put(wanted("1 12 * * *", name="caught up", catchup_policy="run_once"))
+    await _decided_ahead(store, runner)
+    store.time += 2 * MINUTE
+
+    await runner.fire()
+
+    (caught_up,) = inputs(store)
+    assert caught_up["is_recovery"] is True
+
+
+async def test_a_clock_put_back_after_that_fires_when_it_has_come_round(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+    await runner.calls.register(wanted())
+    await _decided_ahead(store, runner)
+    store.time -= HOUR
+
+    assert await runner.fire() == 30  # the clock may be set again
+    assert store.runs == {}
+    store.time += HOUR + LEAD // 2
+    await runner.fire()
+
+    assert times(store) == ["12:01"]
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [
+        (True, ["12:01", "12:02"]),  # it ended after the decisions of that instant were made
+        (False, ["12:01"]),
+    ],
+)
+async def test_which_runs_are_under_way_counts_when_the_tick_is_due(
+    store: Store, start: Start, ended: bool, expected: list[str]
+) -> None:
+    runner = start(store)
+    await runner.calls.put(wanted("* * * * *", name="n", overlap_policy="skip"))
+    store.time += MINUTE
+    await runner.fire()
+    (first,) = runs_of(store)
+    store.time += MINUTE - LEAD // 2
+    await runner.fire()
+    if ended:
+        store.runs[first.id] = first._replace(status="Completed", ended_at=store.time)
+    store.time += LEAD // 2
+
+    await runner.fire()
+
+    assert times(store) == expected
+
+
+async def test_two_runners_that_have_decided_fire_once(store: Store, start: Start) -> None:
+    one, other = start(store), start(store)
+    await one.calls.register(wanted())
+    await _decided_ahead(store, one, other)
+    store.time += LEAD // 2
+
+    await asyncio.gather(one.fire(), other.fire())
+
+    assert times(store) == ["12:01"]
+
+
+async def test_a_runner_that_shuts_down_fires_nothing_more(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.register(wanted())
+    await _decided_ahead(store, runner)
+    runner.loop.closing = True
+    store.time += LEAD // 2
+
+    assert await runner.fire() is None
+    assert store.runs == {}
 
 
 # -- missed --------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
-from cloaca_core._engine.firing import TICKS_PER_COMMIT, timing_of
 from cloaca_core._engine.refusals import prefixed
+from cloaca_core._engine.tick_rows import TICKS_PER_COMMIT, timing_of
 from cloaca_core.arguments import whole, wrong_type
 from cloaca_core.errors import ScheduleError
 from cloaca_core.schedules.back_fill import BackFill, back_fill, check_period

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
-from cloaca_core._engine.firing import tick_name, timing_of
 from cloaca_core._engine.listing import checked_page, instant_text
 from cloaca_core._engine.refusals import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
+from cloaca_core._engine.tick_rows import tick_name, timing_of
 from cloaca_core.arguments import flag, whole
 from cloaca_core.errors import ScheduleError
 from cloaca_core.namespace import SEPARATOR, check_name
