@@ -12,6 +12,7 @@ from cloaca_core._engine.tick_rows import POSTPONED, TICKS_PER_COMMIT, Fired, Ti
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.registry import Registry
 from cloaca_core.store.records import ScheduleRow
+from cloaca_core.testing.rows import schedule
 
 
 @pytest.fixture
@@ -21,28 +22,14 @@ def made() -> TickRows:
 
 def _hourly(**changes: object) -> ScheduleRow:
     """Decided until noon, and due at one o'clock."""
-    row = ScheduleRow(
-        id="s",
-        name=None,
+    hourly = schedule(due_at=NOON + HOUR)._replace(
         workflow=WORKFLOW,
         cron_expression="@hourly",
-        timezone="UTC",
-        enabled=True,
         catchup_policy="run_all",
-        overlap_policy="allow",
-        jitter_seconds=0,
-        start_date=None,
-        end_date=None,
-        params="{}",
         decided_until=NOON,
-        next_tick=NOON + HOUR,
-        due_at=NOON + HOUR,
-        last_tick=None,
         generation=7,
-        created_at=NOON,
-        updated_at=NOON,
     )
-    return row._replace(**changes)  # type: ignore[arg-type]  # each test knows the field's type
+    return hourly._replace(**changes)  # type: ignore[arg-type]  # each test knows the field's type
 
 
 def _ticks(fired: Fired) -> list[int]:
