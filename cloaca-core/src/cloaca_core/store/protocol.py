@@ -78,8 +78,8 @@ class Store(Protocol):
         Events: written only if their trigger, which is locked first, is enabled and in the
         generation that they name, if they name one. One whose key an event of the trigger has is
         not written, nor one without ``allow_concurrent`` while a run of the trigger with the same
-        context hash has not ended; the events before it count. The run is inserted, without an
-        owner, only with its event. Then ``turns`` go on as in ``take_polls``.
+        workflow and context hash has not ended; the events before it count. The run is inserted,
+        without an owner, only with its event. Then ``turns`` go on as in ``take_polls``.
 
         Raises ``StoreDataError`` when the database refuses a value; nothing was written.
         """
