@@ -286,3 +286,18 @@ def test_queued_runs_are_cancelled_after_a_change_to_cancel_old(
     assert len(old) >= 2
     for run_id in old:
         assert runner.get_run(str(run_id)).result(PATIENCE).status == "Cancelled"
+
+
+# -- another workflow ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", ["skip", "queue"])
+def test_a_schedule_that_is_moved_does_not_meet_runs_of_the_workflow_before(
+    runner: cloaca.DefaultRunner, gate: Gate, begun: Begun, policy: str
+) -> None:
+    runner.schedule("s", "tick", EVERY_SECOND, "UTC", overlap_policy=policy)
+    gate.begun.get(timeout=PATIENCE)
+
+    runner.schedule("s", "wait", EVERY_SECOND, "UTC", overlap_policy=policy)
+
+    begun.get(timeout=PATIENCE)

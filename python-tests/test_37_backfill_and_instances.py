@@ -226,9 +226,22 @@ def test_an_instance_that_cannot_be_is_refused(
     assert shared_runner.list_cron_schedules() == []
 
 
-def test_params_that_are_no_context_are_refused(shared_runner: cloaca.DefaultRunner) -> None:
-    with pytest.raises(cloaca.ContextTypeError, match="params must be a Context, a mapping or"):
-        shared_runner.register_workflow_instance("a", "x", "@daily", "UTC", [1])  # type: ignore[arg-type] # what is refused
+@pytest.mark.parametrize(
+    ("params", "kind", "message"),
+    [
+        ([1], cloaca.ContextTypeError, "params must be a Context, a mapping or None, not list"),
+        ({"a": float("nan")}, cloaca.ContextValueError, "a: nan has no JSON form"),
+        ({"a": "x" * (16 << 20)}, cloaca.ContextValueError, "params is 16777224 bytes long"),
+    ],
+    ids=["a type", "a value", "too much"],
+)
+def test_params_that_are_no_context_are_refused(
+    shared_runner: cloaca.DefaultRunner, params: Any, kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=f"^Failed to register workflow instance: {message}"):
+        shared_runner.register_workflow_instance("a", "x", "@daily", "UTC", params)
+    with pytest.raises(kind, match=f"^Failed to set schedule: {message}"):
+        shared_runner.schedule("x", "a", "@daily", "UTC", params=params)
 
 
 # -- names of workflows --------------------------------------------------------------------------

@@ -65,12 +65,12 @@ class Runner:
             def take(context: Context) -> None: ...
 
         config = DefaultRunnerConfig(**settings)
-        ids = RunIds()
+        self.ids = RunIds()
         seen = _Ahead(store, ahead) if ahead else store
         self.loop = ScheduleLoop(
-            seen, self.journal, self.registry, config, ids, self._count, self._hear
+            seen, self.journal, self.registry, config, self.ids, self._count, self._hear
         )
-        self.calls = CronCalls(seen, ids, self.loop.look)
+        self.calls = CronCalls(seen, self.ids, self.loop.look)
         self.back_filling = BackFilling(seen, self.loop)
         self.writer = SupervisedLoop("journal", self.journal.turn)
 

@@ -89,11 +89,27 @@ class MemorySchedules:
                 )
 
     def start_next(self) -> None:
-        """Let go of what waits behind a run that is not under way."""
+        """Let go of what waits behind no run that is under way, unless it meets an earlier one."""
         for waiting, before in list(self.behind.items()):
             run = self.runs.get(before)
             if run is None or run.ended_at is not None:
                 del self.behind[waiting]
+                if earlier := self._met(waiting):
+                    self.behind[waiting] = earlier[-1]
+
+    def _met(self, waiting: str) -> list[str]:
+        """The runs under way of its schedule that are earlier; none if that is gone."""
+        run = self.runs[waiting]
+        if run.schedule_id not in self.schedules:
+            return []
+        earlier = [
+            other
+            for other in self.runs.values()
+            if (other.schedule_id, other.workflow) == (run.schedule_id, run.workflow)
+            and other.ended_at is None
+            and (other.created_at, other.id) < (run.created_at, run.id)
+        ]
+        return [other.id for other in sorted(earlier, key=lambda each: (each.created_at, each.id))]
 
     def _advance(self, each: Firing) -> None:
         row = self.schedules[each.schedule_id]
@@ -179,8 +195,11 @@ class MemorySchedules:
     async def list_under_way(self, schedule_ids: Collection[str]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for run in sorted(self.runs.values(), key=lambda run: (run.created_at, run.id)):
-            if run.schedule_id in schedule_ids and run.ended_at is None:
-                found.setdefault(str(run.schedule_id), []).append(run.id)
+            schedule = self.schedules.get(str(run.schedule_id))
+            if schedule is None or schedule.id not in schedule_ids:
+                continue
+            if run.ended_at is None and run.workflow == schedule.workflow:
+                found.setdefault(schedule.id, []).append(run.id)
         return found
 
     async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:

@@ -28,7 +28,11 @@ class MemoryTriggers:
         others = [each for each in self.events.values() if each.trigger_id == row.id]
         if event.event_key is not None and event.event_key in {e.event_key for e in others}:
             return False
-        alike = [each for each in others if each.context_hash == event.context_hash]
+        alike = [
+            each
+            for each in others
+            if (each.context_hash, each.workflow) == (event.context_hash, event.workflow)
+        ]
         return bool(event.allow_concurrent) or not any(self._is_active(each) for each in alike)
 
     def _is_active(self, event: NewEvent) -> bool:

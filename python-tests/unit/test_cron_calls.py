@@ -149,6 +149,9 @@ async def test_an_instance_is_named_after_its_workflow_and_itself(
         ({"catchup_policy": "some"}, ValueError, 'unknown catchup_policy "some"'),
         ({"overlap_policy": "some"}, ValueError, 'unknown overlap_policy "some"'),
         ({"jitter_seconds": -1}, ValueError, "jitter_seconds must be at least 0"),
+        ({"catchup_policy": ""}, ValueError, 'unknown catchup_policy ""'),  # not a default
+        ({"overlap_policy": ""}, ValueError, 'unknown overlap_policy ""'),
+        ({"jitter_seconds": False}, TypeError, "jitter_seconds must be an int"),
         ({"jitter_seconds": 1.5}, TypeError, "jitter_seconds must be an int"),
         ({"jitter_seconds": LONGEST_JITTER + 1}, ValueError, "jitter_seconds must be at most"),
         ({"start_date": "2030-01-01"}, ValueError, "Invalid datetime format: start_date"),
@@ -316,7 +319,6 @@ async def test_an_id_may_be_written_in_any_of_its_forms(store: Store, start: Sta
     ("ask", "message"),
     [
         (lambda c: c.get("bad"), "Failed to get cron schedule: Invalid schedule ID: 'bad'"),
-        (lambda c: c.get(7), "Failed to get cron schedule: Invalid schedule ID: 7"),
         (lambda c: c.get(UNKNOWN), "Failed to get cron schedule: Record not found"),
         (lambda c: c.update("bad", "@daily", "UTC"), "Failed to update cron schedule: Invalid"),
         (lambda c: c.update(UNKNOWN, "@daily", "UTC"), "Failed to update cron schedule: Record"),
@@ -342,6 +344,14 @@ async def test_what_cannot_be_asked_is_refused(
         await ask(start(store).calls)
 
     assert isinstance(caught.value, CloacaError)
+
+
+async def test_an_id_is_a_text(store: Store, start: Start) -> None:
+    message = "Failed to get cron schedule: Invalid schedule ID: schedule_id must be a str, got int"
+    with pytest.raises(TypeError, match=f"^{message}$") as caught:
+        await start(store).calls.get(cast("Any", 7))
+
+    assert isinstance(caught.value, ValueError)  # as in 0.x
 
 
 async def test_flags_are_bools(store: Store, start: Start) -> None:

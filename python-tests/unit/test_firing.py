@@ -205,6 +205,21 @@ async def test_at_the_due_instant_the_commit_alone_is_left(
     assert run.created_at == store.time
 
 
+async def test_its_run_is_newer_than_those_made_after_the_decision(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+    await runner.calls.register(wanted())
+    await _decided_ahead(store, runner)
+    submitted = runner.ids.next()
+    store.time += LEAD // 2
+
+    await runner.fire()
+
+    (run,) = runs_of(store)
+    assert run.id > submitted  # listings are by id, newest first
+
+
 async def test_what_was_decided_is_not_decided_again_before_it_is_due(
     store: Store, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

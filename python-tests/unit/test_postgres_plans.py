@@ -86,6 +86,7 @@ _EVENT: dict[str, object] = {
     "generation": None,
     "event_key": "new",
     "context_hash": "another",
+    "workflow": "rare",
     "allow_concurrent": 0,
     "run_id": "new",
     "created_at": 1,

@@ -257,8 +257,8 @@ class DefaultRunner:
         ends the others as Cancelled first. Their coroutines are cancelled; a thread body cannot be
         ended, and nothing that it still returns is taken. After a change of the policy queued runs
         stay and run in their order, unless it is "cancel_old", whose next tick ends them too; they
-        stay as well when the schedule is disabled or deleted. No tick asks for back-filled runs.
-        A schedule that was disabled stays so.
+        stay as well when the schedule is disabled or deleted. No tick asks for back-filled runs,
+        nor for those of a workflow that the schedule had before. One that was disabled stays so.
         """
         refuse_blocking_call()
         wanted = wanted_schedule(

@@ -417,9 +417,20 @@ WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.enabled = 1
 
 
 -- name: start_next
--- Last: let what waits behind these runs start, unless they are under way. Their schedules are
--- locked: nobody else can be about to end one of them, or to put another run behind it.
-UPDATE cloaca_run AS next SET behind = NULL
+-- Last: let what waits behind these runs start, unless they are under way, or another earlier one is:
+-- several run side by side where the policy did not always say that they queue. Their schedules are
+-- locked: nobody else can be about to end one of them, or to put another run behind it. A schedule
+-- that is gone cannot be, so nobody is put behind another run of one.
+UPDATE cloaca_run AS next SET behind = (
+    SELECT earlier.id
+    FROM cloaca_schedule AS schedule
+    JOIN cloaca_run AS earlier ON earlier.schedule_id = ANY(ARRAY[schedule.id])
+    WHERE schedule.id = next.schedule_id
+        AND earlier.schedule_id IS NOT NULL AND earlier.ended_at IS NULL
+        AND earlier.workflow = next.workflow
+        AND (earlier.created_at, earlier.id) < (next.created_at, next.id)
+    ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
+)
 FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
 WHERE next.behind = ANY(ARRAY[wanted.id]) AND next.behind IS NOT NULL
     AND NOT EXISTS (
@@ -429,11 +440,13 @@ WHERE next.behind = ANY(ARRAY[wanted.id]) AND next.behind IS NOT NULL
 
 
 -- name: list_under_way
--- Runs of these schedules that have not ended, in the order of their ticks.
+-- Runs of these schedules, as they are now, that have not ended, in the order of their ticks. Those
+-- of the workflow that a schedule had before may be nobody's any more, and would be met for ever.
 SELECT run.schedule_id, run.id
 FROM unnest(CAST(:schedule_ids AS TEXT[])) AS wanted (id)
+JOIN cloaca_schedule AS schedule ON schedule.id = ANY(ARRAY[wanted.id])
 JOIN cloaca_run AS run ON run.schedule_id = ANY(ARRAY[wanted.id])
-WHERE run.schedule_id IS NOT NULL AND run.ended_at IS NULL
+WHERE run.schedule_id IS NOT NULL AND run.ended_at IS NULL AND run.workflow = schedule.workflow
 ORDER BY run.schedule_id, run.created_at, run.id;
 
 

@@ -124,8 +124,19 @@ SELECT id, generation FROM cloaca_schedule WHERE id IN (SELECT value FROM json_e
 
 
 -- name: start_next
--- Last: let what waits behind these runs start, unless they are under way.
-UPDATE cloaca_run SET behind = NULL
+-- Last: let what waits behind these runs start, unless they are under way, or another earlier one is:
+-- several run side by side where the policy did not always say that they queue. Without a schedule
+-- there is no turn by which two who end runs would each see what the other one does.
+UPDATE cloaca_run SET behind = (
+    SELECT earlier.id
+    FROM cloaca_schedule AS schedule
+    CROSS JOIN cloaca_run AS earlier ON earlier.schedule_id = schedule.id
+    WHERE schedule.id = cloaca_run.schedule_id
+        AND earlier.schedule_id IS NOT NULL AND earlier.ended_at IS NULL
+        AND earlier.workflow = cloaca_run.workflow
+        AND (earlier.created_at, earlier.id) < (cloaca_run.created_at, cloaca_run.id)
+    ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
+)
 WHERE behind IS NOT NULL AND behind IN (
         SELECT wanted.value FROM json_each(:ids) AS wanted
         WHERE NOT EXISTS (
@@ -136,11 +147,15 @@ WHERE behind IS NOT NULL AND behind IN (
 
 
 -- name: list_under_way
--- Runs of these schedules that have not ended, in the order of their ticks.
-SELECT schedule_id, id FROM cloaca_run
-WHERE schedule_id IN (SELECT value FROM json_each(:schedule_ids))
-    AND schedule_id IS NOT NULL AND ended_at IS NULL
-ORDER BY schedule_id, created_at, id;
+-- Runs of these schedules, as they are now, that have not ended, in the order of their ticks. Those
+-- of the workflow that a schedule had before may be nobody's any more, and would be met for ever.
+SELECT run.schedule_id, run.id
+FROM cloaca_schedule AS schedule
+CROSS JOIN cloaca_run AS run ON run.schedule_id = schedule.id
+WHERE schedule.id IN (SELECT value FROM json_each(:schedule_ids))
+    AND run.schedule_id IS NOT NULL AND run.ended_at IS NULL
+    AND run.workflow = schedule.workflow
+ORDER BY run.schedule_id, run.created_at, run.id;
 
 
 -- name: lock_runs

@@ -13,7 +13,7 @@ from uuid import UUID
 from cloaca_core._engine.listing import checked_page, instant_text
 from cloaca_core._engine.refusals import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
 from cloaca_core._engine.tick_rows import tick_name, timing_of
-from cloaca_core.arguments import flag, whole
+from cloaca_core.arguments import flag, whole, wrong_type
 from cloaca_core.errors import ScheduleError
 from cloaca_core.namespace import SEPARATOR, check_name
 from cloaca_core.schedules.catch_up import catch_up_policy, next_due
@@ -176,9 +176,9 @@ class CronCalls:
 
 
 def _row(wanted: Wanted, schedule_id: str, now: int) -> ScheduleRow:
-    catch_up = catch_up_policy(wanted.catchup_policy or DEFAULT_CATCH_UP)
-    overlap = overlap_policy(wanted.overlap_policy or DEFAULT_OVERLAP)
-    jitter = whole("jitter_seconds", wanted.jitter_seconds or 0)
+    catch_up = catch_up_policy(_or(DEFAULT_CATCH_UP, wanted.catchup_policy))
+    overlap = overlap_policy(_or(DEFAULT_OVERLAP, wanted.overlap_policy))
+    jitter = whole("jitter_seconds", _or(0, wanted.jitter_seconds))
     if jitter > LONGEST_JITTER:
         raise ScheduleError(f"jitter_seconds must be at most {LONGEST_JITTER}, got {jitter}")
     start, end = _instant("start_date", wanted.start_date), _instant("end_date", wanted.end_date)
@@ -215,13 +215,20 @@ def _due(row: ScheduleRow, now: int) -> ScheduleRow:
     )
 
 
+def _or(default: object, given: object) -> object:
+    """What stands for None; nothing else that is empty does."""
+    return default if given is None else given
+
+
 def _instant(name: str, moment: Moment) -> int | None:
     return None if moment is None else read_instant(name, moment)
 
 
 def _checked_id(schedule_id: object) -> str:
+    if not isinstance(schedule_id, str):
+        raise wrong_type("Invalid schedule ID: schedule_id", "a str", schedule_id)
     try:
-        return str(UUID(schedule_id if isinstance(schedule_id, str) else ""))
+        return str(UUID(schedule_id))
     except ValueError:
         raise ScheduleError(f"Invalid schedule ID: {schedule_id!r:.100}") from None
 

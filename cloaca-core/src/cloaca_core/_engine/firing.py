@@ -127,7 +127,7 @@ class ScheduleLoop:
         if late > LEAD:
             return False
         async with self._deciding:
-            await self._write(fired)
+            await self._write(self._rows.renumbered(fired))
         return True
 
     # -- when it is due ----------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Final
 from cloaca_core.errors import (
     AmbiguousWorkflowError,
     ConfigError,
+    ContextError,
     DefinitionError,
     ScheduleError,
 )
@@ -20,12 +21,20 @@ CRON_WORKFLOW: Final = "Failed to register cron workflow: "
 INSTANCE: Final = "Failed to register workflow instance: "
 SCHEDULE: Final = "Failed to set schedule: "
 
+_REFUSALS: Final = (
+    AmbiguousWorkflowError,
+    ConfigError,
+    ContextError,
+    DefinitionError,
+    ScheduleError,
+)
+
 
 @contextmanager
 def prefixed(prefix: str) -> Iterator[None]:
     """Refusals of arguments within begin with this."""
     try:
         yield
-    except (ScheduleError, DefinitionError, ConfigError, AmbiguousWorkflowError) as error:
+    except _REFUSALS as error:
         error.args = (f"{prefix}{error}",)
         raise

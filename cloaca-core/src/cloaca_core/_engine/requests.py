@@ -151,13 +151,13 @@ class Requests:
 
     def input_text(self, context: ContextLike, name: str = "context") -> str:
         """A checked context as it is stored; ``name`` is what a refusal calls it."""
-        return self._text_of(_items_of(context, name))
+        return self._text_of(_items_of(context, name), name)
 
-    def _text_of(self, items: dict[str, JsonValue]) -> str:
+    def _text_of(self, items: dict[str, JsonValue], name: str = "context") -> str:
         text = encode(items)
         if (size := len(text.encode())) > self._config.max_context_bytes:
             raise ContextValueError(
-                f"context is {size} bytes long; "
+                f"{name} is {size} bytes long; "
                 f"max_context_bytes is {self._config.max_context_bytes}"
             )
         return text

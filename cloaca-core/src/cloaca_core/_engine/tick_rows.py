@@ -7,7 +7,7 @@ the transaction that writes it.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
@@ -79,6 +79,17 @@ class TickRows:
             ids = {"schedule_id": row.id, "workflow": row.workflow}
             log.exception("schedule %s cannot be fired here", row.id, extra=ids)
             return Fired(_unchanged(row, now)._replace(due_at=now + POSTPONED))
+
+    def renumbered(self, fired: Sequence[Fired]) -> list[Fired]:
+        """Decisions in which no run waits or makes way, with ids of now: runs are listed by their
+        ids, and these are newer than what was submitted since.
+        """
+        return [
+            replace(
+                each, ticks=tuple([tick._replace(run_id=self._ids.next()) for tick in each.ticks])
+            )
+            for each in fired
+        ]
 
     def filled(
         self, row: ScheduleRow, ticks: Sequence[Instant], now: Instant

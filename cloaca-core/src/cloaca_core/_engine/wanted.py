@@ -30,7 +30,7 @@ def wanted_schedule(
     requests = host.open_requests
     with prefixed(refusal):
         workflow = requests.namespace(workflow_name)
-    text = requests.input_text(params, "params")
+        text = requests.input_text(params, "params")
     return Wanted(workflow, cron_expression, timezone, params=text, **options)
 
 

@@ -66,8 +66,10 @@ class Store(Protocol):
         makes its run, also when a batch is sent again. A tick without a generation asks only that
         the schedule is there, enabled or not, and leaves it as it is, but for the generation (+ 1)
         of an enabled one that has not come to that tick; its run is none that other ticks would
-        meet. A run that is put behind another one which is not under way (any more)
-        waits for nothing; who ends that one concurrently comes first, or sees what waits.
+        meet. A run that is put behind another one which is not under way (any more) waits for
+        nothing; who ends that one concurrently comes first, or sees what waits. If, while the
+        schedule is there, earlier runs of it and of the same workflow are under way, it is put
+        behind the newest of those instead, then and whenever the one that it waits for ends.
 
         Cancellations: only with the tick that names their ``tick_run``. A run that has not ended
         before or by this batch becomes Cancelled, whoever owns it: no owner, epoch + 1, its input
@@ -76,8 +78,8 @@ class Store(Protocol):
         Events: written only if their trigger, which is locked first, is enabled and in the
         generation that they name, if they name one. One whose key an event of the trigger has is
         not written, nor one without ``allow_concurrent`` while a run of the trigger with the same
-        context hash has not ended; the events before it count. The run is inserted, without an
-        owner, only with its event. Then ``turns`` go on as in ``take_polls``.
+        workflow and context hash has not ended; the events before it count. The run is inserted,
+        without an owner, only with its event. Then ``turns`` go on as in ``take_polls``.
 
         Raises ``StoreDataError`` when the database refuses a value; nothing was written.
         """
@@ -212,7 +214,8 @@ class Store(Protocol):
 
     async def list_under_way(self, schedule_ids: Collection[str]) -> dict[str, list[str]]:
         """Ids of the runs of each of these schedules that have not ended, in the order of their
-        ticks; a schedule without such runs is left out.
+        ticks; a schedule without such runs is left out. Those of another workflow, which the
+        schedule had before, do not count.
         """
 
     async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:

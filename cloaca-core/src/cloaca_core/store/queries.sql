@@ -377,7 +377,8 @@ FROM cloaca_tick WHERE created_at >= :since;
 -- name: insert_event
 -- Note what a trigger found, if that may make a run: while the trigger is enabled (and, where
 -- its decision depends on it, still what it was made from), of events with one key only the first,
--- and where runs are not to be concurrent no second one of a context.
+-- and where runs are not to be concurrent no second one of a context. Runs of the workflow that the
+-- trigger had before may be nobody's any more, and would stop it for ever.
 INSERT INTO cloaca_event (id, trigger_id, event_key, context_hash, run_id, created_at)
 SELECT
     :id, :trigger_id, CAST(:event_key AS TEXT), CAST(:context_hash AS TEXT), :run_id, :created_at
@@ -391,7 +392,7 @@ WHERE EXISTS (
         OR NOT EXISTS (
             SELECT 1 FROM cloaca_run
             WHERE schedule_id = :trigger_id AND context_hash = CAST(:context_hash AS TEXT)
-                AND ended_at IS NULL
+                AND ended_at IS NULL AND workflow = :workflow
         )
     )
 ON CONFLICT DO NOTHING;

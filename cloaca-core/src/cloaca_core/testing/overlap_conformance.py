@@ -25,6 +25,8 @@ from cloaca_core.testing.rows import (
     stored,
 )
 
+OTHER = "public::embedded::other"
+
 
 class OverlapConformance:
     """Part of ``StoreConformance``."""
@@ -166,6 +168,81 @@ class OverlapConformance:
 
         assert [run.id for run in await store.claim("r2", [WORKFLOW], 9, NOW)] == ["b"]
 
+    async def test_of_several_that_run_side_by_side_a_queued_run_waits_for_each(
+        self, store: Store
+    ) -> None:
+        await _side_by_side(store, "a", "b", "c")
+        await fire(store, _tick("d", 3)._replace(behind="c"))
+
+        for run_id in ("c", "a", "b"):
+            assert await _claimed(store) == []
+            await record(store, ends=[_end(run_id)])
+
+        assert await _claimed(store) == ["d"]
+
+    async def test_behind_several_that_end_at_the_same_time_nobody_waits_for_ever(
+        self, store: Store
+    ) -> None:
+        await _side_by_side(store, "a", "b", "c")
+        await fire(store, _tick("d", 3)._replace(behind="c"))
+
+        await asyncio.gather(*[record(store, ends=[_end(run_id)]) for run_id in ("a", "b", "c")])
+
+        assert await _claimed(store) == ["d"]
+
+    async def test_queued_runs_keep_their_order_behind_several(self, store: Store) -> None:
+        await _side_by_side(store, "a", "b")
+        await fire(store, _tick("c", 2)._replace(behind="b"))
+        await fire(store, _tick("d", 3)._replace(behind="c"))
+        await fire(store, _tick("e", 4))  # beside them
+
+        await record(store, ends=[_end("b"), _end("a")])
+
+        assert await _claimed(store) == ["c", "e"]
+        await record(store, ends=[_end("c")])
+        assert await _claimed(store) == ["d"]
+
+    async def test_a_run_whose_schedule_is_gone_waits_for_no_other_than_it_did(
+        self, store: Store
+    ) -> None:
+        """Nothing is locked that would let two who end runs take turns."""
+        await _side_by_side(store, "a", "b")
+        await fire(store, _tick("c", 2)._replace(behind="b"))
+        await store.delete_schedule("s")
+
+        await record(store, ends=[_end("b")])
+
+        assert await _claimed(store) == ["c"]
+
+    # -- another workflow --------------------------------------------------------------------
+
+    async def test_runs_of_the_workflow_that_a_schedule_had_before_are_not_met(
+        self, store: Store
+    ) -> None:
+        await store.put_schedule(schedule(name="n"))
+        await fire(store, _tick("a", 0))
+
+        await store.put_schedule(schedule(name="n", workflow=OTHER))
+
+        assert await store.list_under_way(["s"]) == {}
+        await fire(store, _tick("b", 2)._replace(workflow=OTHER))
+        assert await store.list_under_way(["s"]) == {"s": ["b"]}
+
+    async def test_behind_runs_of_the_workflow_that_a_schedule_had_before_nobody_waits(
+        self, store: Store
+    ) -> None:
+        await store.put_schedule(schedule(name="n"))
+        await store.register(runner())
+        await fire(store, _tick("a", 0))
+        await store.put_schedule(schedule(name="n", workflow=OTHER))
+        await fire(store, _tick("b", 2)._replace(workflow=OTHER))
+        await fire(store, _tick("c", 3)._replace(workflow=OTHER, behind="b"))
+        await store.claim("r1", [OTHER], 9, NOW)
+
+        await record(store, ends=[_end("b")])
+
+        assert [run.id for run in await store.claim("r1", [OTHER], 9, NOW)] == ["c"]
+
     # -- cancel ------------------------------------------------------------------------------
 
     async def test_a_cancelled_run_is_over_for_whoever_owned_it(self, store: Store) -> None:
@@ -295,6 +372,15 @@ async def _queue(store: Store, *run_ids: str) -> None:
 
 async def _claimed(store: Store) -> list[str]:
     return [run.id for run in await store.claim("r1", [WORKFLOW], 9, NOW)]
+
+
+async def _side_by_side(store: Store, *run_ids: str) -> None:
+    """A runner that runs some of one schedule at the same time."""
+    await store.put_schedule(schedule())
+    await store.register(runner())
+    for place, run_id in enumerate(run_ids):
+        await fire(store, _tick(run_id, place))
+    assert await _claimed(store) == list(run_ids)
 
 
 def _cancelled(run_id: str, tick: NewTick) -> Cancellation:

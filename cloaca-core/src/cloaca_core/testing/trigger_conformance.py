@@ -208,6 +208,18 @@ class TriggerConformance:
 
         assert await _run_ids(store) == ["a", "b"]
 
+    async def test_runs_of_the_workflow_that_a_trigger_had_before_stop_nothing(
+        self, store: Store
+    ) -> None:
+        await store.add_trigger(trigger_row())
+        await fire_events(store, new_event("a"))
+
+        for name in "bc":
+            other = new_event(name)._replace(workflow="public::embedded::other")
+            await fire_events(store, other)
+
+        assert await _run_ids(store) == ["a", "b"]
+
     async def test_a_key_makes_one_run_ever(self, store: Store) -> None:
         await store.add_trigger(trigger_row())
         await fire_events(store, new_event("a", key="k", allow_concurrent=True))
