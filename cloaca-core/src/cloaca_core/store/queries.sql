@@ -287,33 +287,24 @@ ON CONFLICT (name) DO UPDATE SET
     overlap_policy = excluded.overlap_policy, jitter_seconds = excluded.jitter_seconds,
     start_date = excluded.start_date, end_date = excluded.end_date, params = excluded.params,
     updated_at = excluded.updated_at, generation = cloaca_schedule.generation + 1,
-    decided_until = CASE
-        WHEN cloaca_schedule.cron_expression = excluded.cron_expression
-            AND cloaca_schedule.timezone = excluded.timezone
-            AND cloaca_schedule.start_date IS NOT DISTINCT FROM excluded.start_date
-            AND cloaca_schedule.end_date IS NOT DISTINCT FROM excluded.end_date
-        THEN cloaca_schedule.decided_until ELSE excluded.decided_until
-    END,
-    next_tick = CASE
-        WHEN cloaca_schedule.cron_expression = excluded.cron_expression
-            AND cloaca_schedule.timezone = excluded.timezone
-            AND cloaca_schedule.start_date IS NOT DISTINCT FROM excluded.start_date
-            AND cloaca_schedule.end_date IS NOT DISTINCT FROM excluded.end_date
-        THEN cloaca_schedule.next_tick ELSE excluded.next_tick
-    END,
-    due_at = CASE
-        WHEN cloaca_schedule.cron_expression = excluded.cron_expression
-            AND cloaca_schedule.timezone = excluded.timezone
-            AND cloaca_schedule.start_date IS NOT DISTINCT FROM excluded.start_date
-            AND cloaca_schedule.end_date IS NOT DISTINCT FROM excluded.end_date
-        THEN CASE
-            WHEN cloaca_schedule.jitter_seconds = excluded.jitter_seconds
-                OR cloaca_schedule.due_at IS NULL
-                OR cloaca_schedule.due_at < excluded.created_at
-            THEN cloaca_schedule.due_at ELSE excluded.created_at
-        END
-        ELSE excluded.due_at
-    END
+    (decided_until, next_tick, due_at) = (
+        SELECT
+            CASE WHEN kept.ticks THEN cloaca_schedule.decided_until ELSE excluded.decided_until END,
+            CASE WHEN kept.ticks THEN cloaca_schedule.next_tick ELSE excluded.next_tick END,
+            CASE
+                WHEN NOT kept.ticks THEN excluded.due_at
+                WHEN cloaca_schedule.jitter_seconds <> excluded.jitter_seconds
+                    AND cloaca_schedule.due_at >= excluded.created_at
+                THEN excluded.created_at
+                ELSE cloaca_schedule.due_at
+            END
+        FROM (
+            SELECT cloaca_schedule.cron_expression = excluded.cron_expression
+                AND cloaca_schedule.timezone = excluded.timezone
+                AND cloaca_schedule.start_date IS NOT DISTINCT FROM excluded.start_date
+                AND cloaca_schedule.end_date IS NOT DISTINCT FROM excluded.end_date AS ticks
+        ) AS kept
+    )
 RETURNING id;
 
 
