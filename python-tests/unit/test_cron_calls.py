@@ -22,7 +22,12 @@ from model.firing_by_hand import (
 )
 
 from cloaca_core._engine.cron_calls import LONGEST_JITTER, CronCalls, Wanted
-from cloaca_core.errors import CloacaError, CronExpressionError, ScheduleError
+from cloaca_core.errors import (
+    CloacaError,
+    CronExpressionError,
+    DefinitionTypeError,
+    ScheduleError,
+)
 from cloaca_core.store.records import ScheduleRow, TickRow
 from cloaca_core.store.states import TickOutcome
 
@@ -163,6 +168,9 @@ async def test_an_instance_is_named_after_its_workflow_and_itself(
         ),
         ({"timezone": "Mars/Olympus"}, ValueError, "Invalid cron expression or timezone"),
         ({"expression": "bad"}, ValueError, "Invalid cron expression or timezone"),
+        ({"expression": 5}, TypeError, "cron_expression must be a str, got int"),
+        ({"expression": ["@daily"]}, TypeError, "cron_expression must be a str, got list"),
+        ({"timezone": {"UTC"}}, TypeError, "timezone must be a str, got set"),
         ({"name": "a::b"}, ValueError, "name 'a::b' must not contain '::'"),
         ({"name": 7}, TypeError, "name must be a str"),
     ],
@@ -178,6 +186,17 @@ async def test_a_schedule_that_cannot_be_is_refused(
     assert isinstance(caught.value, CloacaError)
     assert store.schedules == {}
     assert not is_awake(runner)
+
+
+@pytest.mark.parametrize(("expression", "zone"), [([], "UTC"), ("@daily", {})])
+async def test_a_change_to_what_is_no_text_is_refused(
+    store: Store, start: Start, expression: Any, zone: Any
+) -> None:
+    runner = start(store)
+    schedule_id = await runner.calls.register(wanted("@hourly"))
+
+    with pytest.raises(DefinitionTypeError, match=r"^Failed to update cron schedule: .* a str"):
+        await runner.calls.update(schedule_id, expression, zone)
 
 
 async def test_a_refusal_keeps_its_facts(store: Store, start: Start) -> None:

@@ -6,8 +6,10 @@ import ast
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -69,6 +71,12 @@ def test_every_public_thing_is_documented(name: str) -> None:
     thing = getattr(cloaca, name)
     if inspect.isclass(thing) or inspect.isfunction(thing):
         assert inspect.getdoc(thing)
+
+
+@pytest.mark.parametrize("function", [cloaca.task, cloaca.WorkflowBuilder.add_task])
+def test_types_of_a_definition_are_there_at_run_time(function: Callable[..., object]) -> None:
+    """For what documents or checks by annotations: their names are not for type checkers alone."""
+    assert "return" in get_type_hints(function)
 
 
 def test_every_error_that_can_be_caught_can_be_named() -> None:

@@ -111,6 +111,13 @@ class TestTaskNamespace:
         assert not task.is_sibling_of(task.parent())
         assert not task.parent().is_sibling_of(task)
 
+    def test_relatives_are_asked_for_with_a_namespace(self) -> None:
+        task = TaskNamespace("t", "p", "w", "k")
+        with pytest.raises(DefinitionTypeError, match="parent must be a TaskNamespace, got str"):
+            task.is_child_of("t::p::w")  # type: ignore[arg-type] # the point of the test
+        with pytest.raises(DefinitionTypeError, match="other must be a TaskNamespace, got int"):
+            task.is_sibling_of(3)  # type: ignore[arg-type] # the point of the test
+
 
 class TestWorkflowContext:
     def test_it_has_three_parts_and_is_a_value(self) -> None:

@@ -103,15 +103,19 @@ def test_a_wrong_parameter_is_refused_by_name(query: str, told: str) -> None:
         f"postgresql://me:{CANARY}@[::1/work",  # an address that is none
         f"postgresql://me:{CANARY}@db/work?sslmoed=disable",
         f"postgresql://me:{CANARY}@db/work\0",
+        f"postgresql://me:{CANARY}%ff@db/work",  # bytes that are no UTF-8
+        f"postgresql://me:{CANARY}@db/\ud800",  # text that has no UTF-8
+        f"postgresql://me@db/work?password={CANARY}%ff",
+        f"postgresql://me@db/work?password={CANARY}\ud800",
         f"mysql://me:{CANARY}@db/work",
     ],
 )
-def test_no_message_and_no_cause_repeats_a_password(url: str) -> None:
+def test_neither_message_nor_context_repeats_a_password(url: str) -> None:
     with pytest.raises(StoreOpenError) as caught:
         parse(url)
 
     assert CANARY not in str(caught.value)
-    assert CANARY not in repr(caught.value.__cause__)
+    assert CANARY not in repr(caught.value.__context__)
 
 
 def test_a_target_shows_no_password() -> None:

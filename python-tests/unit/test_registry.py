@@ -135,6 +135,10 @@ class TestRegistering:
         with pytest.raises(TypeError, match="workflow must be a Workflow, got str"):
             registry.register("w")  # type: ignore[arg-type] # the point of the test
 
+    def test_what_is_no_trigger_is_a_type_error(self, registry: Registry) -> None:
+        with pytest.raises(TypeError, match="trigger must be a Trigger, got str"):
+            registry.register_trigger("t")  # type: ignore[arg-type] # the point of the test
+
     def test_clear_forgets_all(self, registry: Registry) -> None:
         registry.register_constructor("alias", lambda: new_workflow("w"))
         registry.clear()

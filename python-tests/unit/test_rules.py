@@ -68,8 +68,14 @@ class TestWriting:
     def test_a_bad_context_value_is_refused_at_once(self) -> None:
         with pytest.raises(DefinitionError, match="unknown operator 'zz'"):
             context_value("k", "zz", 1)
-        with pytest.raises(DefinitionError, match="value: set has no JSON form"):
-            context_value("k", "==", {1})
+        with pytest.raises(DefinitionError, match="value: nan has no JSON form") as refused:
+            context_value("k", "==", float("nan"))
+        assert not isinstance(refused.value, TypeError)
+
+    def test_a_value_of_another_type_is_a_wrong_rule_and_a_wrong_type(self) -> None:
+        for value, told in (({1}, "value: set has"), ({"a": [b"x"]}, r"value\.a\[0\]: bytes has")):
+            with pytest.raises(DefinitionTypeError, match=f"invalid trigger rule: {told}"):
+                context_value("k", "==", value)
 
     def test_a_task_is_named_by_a_str(self) -> None:
         with pytest.raises(DefinitionTypeError, match="task_name must be a str, got int"):

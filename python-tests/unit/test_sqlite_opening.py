@@ -275,6 +275,8 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
         ("folder", "it is a directory"),
         ("absent.db?mode=rw", r"it does not exist \(mode=rw\)"),
         ("absent.db?mode=ro", r"it does not exist \(mode=ro\)"),
+        (f"{'x' * 300}.db", "File name too long"),
+        (f"{'x' * 300}/a.db", "File name too long"),
     ],
 )
 def test_what_cannot_be_opened_is_named_with_the_reason(
@@ -355,6 +357,14 @@ def test_a_directory_that_cannot_be_written_is_named(folder: Path) -> None:
 
     assert said.startswith(f"StoreOpenError {folder}/a.db cannot be opened: the directory")
     assert "is not writable" in said
+
+
+def test_a_directory_that_may_not_be_entered_is_a_reason(folder: Path) -> None:
+    folder.chmod(0o000)
+
+    said = _open_as_somebody_else(folder / "inner" / "a.db")
+
+    assert said == f"StoreOpenError {folder}/inner/a.db cannot be opened: Permission denied"
 
 
 def test_a_file_that_cannot_be_written_is_refused_at_open(folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -33,6 +35,8 @@ from cloaca_sqlite.url import MEMORY, Target, parse
         ("sqlite://a%20b%3F.db", "a b?.db"),
         ("sqlite:///abs.db", "/abs.db"),
         ("sqlite:////abs.db", "/abs.db"),
+        ("sqlite://%ff.db", os.fsdecode(b"\xff.db")),  # two that are no text are not one file
+        ("file:%fe.db", os.fsdecode(b"\xfe.db")),
         ("SQLite://work.db", "work.db"),
         ("sqlite://work.db?_synchronous=NORMAL", "work.db"),
         ("work.db?_busy_timeout=1", "work.db"),
@@ -79,6 +83,7 @@ def test_only_three_slashes_may_have_meant_a_relative_path(url: str, reading: st
         ("sqlite://user:secret@host/db", "no user, password or host"),
         ("a\0b.db", "NUL"),
         ("sqlite://a%00b.db", "NUL"),
+        ("a\ud800.db", r"contain '\ud800'"),
         ("work.db?mod=rw", "unknown parameter 'mod': did you mean 'mode'?"),
         ("work.db?synchronous=FULL", "did you mean '_synchronous'?"),
         ("work.db?cache=shared", "unknown parameter 'cache'"),

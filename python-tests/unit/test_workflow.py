@@ -8,7 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
-from cloaca_core.errors import CloacaError, TaskNotFoundError, WorkflowValidationError
+from cloaca_core.errors import (
+    CloacaError,
+    DefinitionTypeError,
+    TaskNotFoundError,
+    WorkflowValidationError,
+)
 from cloaca_core.retry import RetryPolicy
 from cloaca_core.rules import all_of, parse_rule, task_failed, task_success
 from cloaca_core.task import Task
@@ -73,6 +78,10 @@ class TestFacts:
         for kind in (KeyError, TaskNotFoundError, CloacaError):
             with pytest.raises(kind, match="No task 'x'"):
                 workflow_of(*DIAMOND).task("x")
+
+    def test_a_task_is_asked_for_by_text(self) -> None:
+        with pytest.raises(DefinitionTypeError, match="task_id must be a str, got int"):
+            workflow_of(*DIAMOND).task(3)  # type: ignore[arg-type] # the point of the test
 
 
 class TestShape:

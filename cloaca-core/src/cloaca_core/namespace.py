@@ -89,10 +89,12 @@ class TaskNamespace:
 
     def is_child_of(self, parent: TaskNamespace) -> bool:
         """True for a task whose workflow's namespace is ``parent``."""
+        _check_namespace("parent", parent)
         return self.task_id != "" and self.parent() == parent
 
     def is_sibling_of(self, other: TaskNamespace) -> bool:
         """True for two different tasks of one workflow."""
+        _check_namespace("other", other)
         return self != other and self.is_child_of(other.parent()) and other.task_id != ""
 
     def __str__(self) -> str:
@@ -101,6 +103,11 @@ class TaskNamespace:
     def __repr__(self) -> str:
         parts = (self.tenant_id, self.package_name, self.workflow_id, self.task_id)
         return f"TaskNamespace{parts!r}"
+
+
+def _check_namespace(parameter: str, value: object) -> None:
+    if not isinstance(value, TaskNamespace):
+        raise wrong_type(parameter, "a TaskNamespace", value)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -136,8 +143,7 @@ class WorkflowContext:
 
     def contains_namespace(self, namespace: TaskNamespace) -> bool:
         """True for this workflow and each of its tasks."""
-        if not isinstance(namespace, TaskNamespace):
-            raise wrong_type("namespace", "a TaskNamespace", namespace)
+        _check_namespace("namespace", namespace)
         return namespace.parent() == self.workflow_namespace()
 
     def __str__(self) -> str:

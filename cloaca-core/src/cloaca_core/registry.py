@@ -64,6 +64,8 @@ class Registry:
 
     def register_trigger(self, trigger: Trigger) -> None:
         """Add a trigger; one that has the same name gives way to it."""
+        if not isinstance(trigger, Trigger):
+            raise wrong_type("trigger", "a Trigger", trigger)
         with self._lock:
             self._triggers[trigger.name] = trigger
         self._announce()

@@ -12,7 +12,12 @@ from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeAlias, TypeGuard, assert_never
 
 from cloaca_core.arguments import wrong_type
-from cloaca_core.errors import ContextError, DefinitionError, DefinitionTypeError
+from cloaca_core.errors import (
+    ContextTypeError,
+    ContextValueError,
+    DefinitionError,
+    DefinitionTypeError,
+)
 from cloaca_core.json_values import JsonValue, copy_value, normalise
 from cloaca_core.store.states import TaskStatus
 
@@ -126,7 +131,8 @@ def context_value(key: str, operator: str, value: Any) -> RuleDict:
     ``operator``, case and underscores ignored: ``Equals == eq``, ``NotEquals != ne``,
     ``GreaterThan > gt``, ``LessThan < lt`` (numbers only), ``Contains``, ``NotContains``
     (substring, list item or object key), ``Exists``, ``NotExists`` (``value`` is ignored).
-    ValueError for an unknown operator or a value that is not JSON.
+    ValueError for an unknown operator or a value that is not JSON, a TypeError as well for a
+    type that has no JSON form.
     """
     written = {"type": "ContextValue", "key": key, "operator": operator, "value": value}
     return _condition_dict(_parse_condition(written))
@@ -203,7 +209,9 @@ def _parse_context_value(kind: str, fields: Mapping[str, object]) -> ContextValu
         return ContextValue(key, operator, None)
     try:
         return ContextValue(key, operator, normalise(_required(kind, fields, "value"), "value"))
-    except ContextError as error:
+    except ContextTypeError as error:
+        raise DefinitionTypeError(f"{_INVALID}{error}") from error
+    except ContextValueError as error:
         _refuse(str(error), error)
 
 

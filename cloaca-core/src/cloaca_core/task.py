@@ -12,26 +12,22 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, overload
+from typing import Final, Protocol, TypeAlias, TypeVar, overload
 
 from cloaca_core.arguments import above_zero, wrong_type
 from cloaca_core.callables import is_async_callable
+from cloaca_core.context import Context
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.namespace import check_name
-from cloaca_core.retry import policy_from_arguments
-from cloaca_core.rules import parse_rule
-
-if TYPE_CHECKING:
-    from cloaca_core.context import Context
-    from cloaca_core.retry import RetryCondition, RetryPolicy
-    from cloaca_core.rules import Rule
+from cloaca_core.retry import RetryCondition, RetryPolicy, policy_from_arguments
+from cloaca_core.rules import Rule, parse_rule
 
 TaskFunction: TypeAlias = Callable[..., object]
-Reference: TypeAlias = "str | TaskFunction"
-OnSuccess: TypeAlias = "Callable[[str, Context], object]"
-OnFailure: TypeAlias = "Callable[[str, str, Context], object]"
+Reference: TypeAlias = str | TaskFunction
+OnSuccess: TypeAlias = Callable[[str, Context], object]
+OnFailure: TypeAlias = Callable[[str, str, Context], object]
 ErrorClasses: TypeAlias = type[BaseException] | Sequence[type[BaseException]]
-RetryOn: TypeAlias = "str | RetryCondition | ErrorClasses | Callable[[BaseException], bool]"
+RetryOn: TypeAlias = str | RetryCondition | ErrorClasses | Callable[[BaseException], bool]
 
 FunctionT = TypeVar("FunctionT", bound=TaskFunction)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final, NoReturn
@@ -65,14 +66,10 @@ def parse(url: str) -> Target:
     _refuse_what_could_leak(before)
     options = _options(query)
     ours = {name: options.pop(name) for name in ("schema", "pooler") if name in options}
-    rest = "&".join([f"{name}={quote(value, safe='')}" for name, value in options.items()])
-    try:
-        parameters = conninfo_to_dict(f"{before}?{rest}" if rest else before)
-    except psycopg.Error:
-        _refuse_unreadable()
-    _check_ports(str(parameters.get("port") or ""))
+    parameters = _read(before, options)
+    _check_ports(parameters.get("port") or "")
     return Target(
-        {name: str(value) for name, value in parameters.items()},
+        parameters,
         schema=ours.get("schema"),
         pooler=ours.get("pooler") == "true",
     )
@@ -113,11 +110,20 @@ def _refuse_what_could_leak(before: str) -> None:
         raise StoreOpenError(f"the database URL cannot be read: {_ENCODE}")
 
 
-def _refuse_unreadable() -> NoReturn:
-    # The reason would repeat what could not be read.
-    raise StoreOpenError(
-        f"the database URL cannot be read; it has the form {_EXAMPLE}; {_ENCODE}"
-    ) from None
+def _read(before: str, options: Mapping[str, str]) -> dict[str, str]:
+    """The parameters as libpq reads them, by their names there."""
+    with suppress(psycopg.Error, UnicodeError):
+        rest = "&".join([f"{name}={quote(value, safe='')}" for name, value in options.items()])
+        found = conninfo_to_dict(f"{before}?{rest}" if rest else before)
+        return {name: str(value) for name, value in found.items()}
+    raise _unreadable()
+
+
+def _unreadable() -> StoreOpenError:
+    """To be raised where no other error is being handled: that one would hold what could not be
+    read, and go along as the context.
+    """
+    return StoreOpenError(f"the database URL cannot be read; it has the form {_EXAMPLE}; {_ENCODE}")
 
 
 def _check_ports(ports: str) -> None:
@@ -142,13 +148,16 @@ def _options(query: str) -> dict[str, str]:
 def _pairs(query: str) -> Iterator[tuple[str, str]]:
     """As libpq reads them: a + is a +, unlike in a form."""
     if _BAD_ESCAPE.search(query):
-        _refuse_unreadable()
-    try:
-        for pair in filter(None, query.split("&")):
-            name, _, value = pair.partition("=")
-            yield unquote(name, errors="strict"), unquote(value, errors="strict")
-    except UnicodeDecodeError:
-        _refuse_unreadable()
+        raise _unreadable()
+    for pair in filter(None, query.split("&")):
+        name, _, value = pair.partition("=")
+        yield _decoded(name), _decoded(value)
+
+
+def _decoded(text: str) -> str:
+    with suppress(UnicodeDecodeError):
+        return unquote(text, errors="strict")
+    raise _unreadable()
 
 
 def _known() -> list[str]:

@@ -144,6 +144,8 @@ def _explained(error: StoreError, target: Target, path: str) -> StoreError | Non
 
 def _obstacle(path: Path, mode: str) -> str | None:
     """What stands in the way of opening this file, if it can be seen."""
+    if (reason := _out_of_reach(path)) is not None:
+        return reason
     parent = path.parent
     if not parent.is_dir():
         return f"the directory {parent} does not exist"
@@ -155,6 +157,17 @@ def _obstacle(path: Path, mode: str) -> str | None:
         return "permission denied"
     if not os.access(parent, os.W_OK | os.X_OK):
         return f"the directory {parent} is not writable (SQLite keeps its log beside the file)"
+    return None
+
+
+def _out_of_reach(path: Path) -> str | None:
+    """Why it cannot even be asked for: too long a name, a directory that may not be entered."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return error.strerror
     return None
 
 

@@ -7,6 +7,7 @@ password that was meant for another database.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,11 +60,19 @@ def parse(url: str) -> Target:
     """
     before, _, query = url.partition("?")
     path, relative_reading = _path(before)
-    if "\0" in path:
-        raise StoreOpenError("a path cannot contain NUL")
+    _refuse_unusable(path)
     if not path:
         raise StoreOpenError("the database URL names no file; for example sqlite://work.db")
     return _target(path, relative_reading, _options(query))
+
+
+def _refuse_unusable(path: str) -> None:
+    if "\0" in path:
+        raise StoreOpenError("a path cannot contain NUL")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise StoreOpenError(f"a path cannot contain {path[error.start]!a}") from error
 
 
 def _path(text: str) -> tuple[str, str | None]:
@@ -85,7 +94,7 @@ def _sqlite_path(rest: str) -> tuple[str, str | None]:
     path = rest[2:]
     if _CREDENTIALS.match(path):
         raise StoreOpenError("a SQLite URL has no user, password or host: sqlite://work.db")
-    path = unquote(path)
+    path = _decoded(path)
     if path in (MEMORY, f"/{MEMORY}"):
         return MEMORY, None
     if path.startswith("//"):
@@ -96,13 +105,20 @@ def _sqlite_path(rest: str) -> tuple[str, str | None]:
 
 
 def _file_path(rest: str) -> str:
-    path = unquote(rest)
+    path = _decoded(rest)
     if not path.startswith("//"):
         return path
     host, slash, absolute = path[2:].partition("/")
     if host not in ("", "localhost"):
         raise StoreOpenError("a file: URL has no host: file:work.db or file:///abs/work.db")
     return slash + absolute
+
+
+def _decoded(path: str) -> str:
+    """Bytes that are no UTF-8 stay what they are, as in every path that Python hands out: two
+    files whose names are not text must not become one.
+    """
+    return unquote(path, errors="surrogateescape")
 
 
 def _target(path: str, relative_reading: str | None, options: dict[str, str]) -> Target:

@@ -107,7 +107,10 @@ class CronCalls:
         """Change when it ticks, from now on."""
 
         def changed(row: ScheduleRow, now: int) -> ScheduleRow:
-            retimed = row._replace(cron_expression=cron_expression, timezone=timezone)
+            retimed = row._replace(
+                cron_expression=_text("cron_expression", cron_expression),
+                timezone=_text("timezone", timezone),
+            )
             return _due(retimed._replace(updated_at=now), now)
 
         with prefixed("Failed to update cron schedule: "):
@@ -188,8 +191,8 @@ def _row(wanted: Wanted, schedule_id: str, now: int) -> ScheduleRow:
         id=schedule_id,
         name=wanted.name,
         workflow=wanted.workflow,
-        cron_expression=wanted.cron_expression,
-        timezone=wanted.timezone,
+        cron_expression=_text("cron_expression", wanted.cron_expression),
+        timezone=_text("timezone", wanted.timezone),
         enabled=True,
         catchup_policy=catch_up,
         overlap_policy=overlap,
@@ -205,6 +208,13 @@ def _row(wanted: Wanted, schedule_id: str, now: int) -> ScheduleRow:
         created_at=now,
         updated_at=now,
     )
+
+
+def _text(parameter: str, value: object) -> str:
+    """Checked before it is read: what was read is kept by its text, which must have a hash."""
+    if not isinstance(value, str):
+        raise wrong_type(parameter, "a str", value)
+    return value
 
 
 def _due(row: ScheduleRow, now: int) -> ScheduleRow:
