@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cloaca_core.arguments import above_zero, flag, number, one_of, whole
+from cloaca_core.arguments import above_zero, flag, number, one_of, text, whole
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 
 
@@ -15,6 +15,7 @@ def test_what_is_acceptable_is_given_back() -> None:
     assert whole("n", 0) == 0
     assert number("n", 1.5) == above_zero("n", 1.5) == 1.5
     assert flag("n", value=False) is False
+    assert text("n", "") == ""
     assert one_of("n", "b", {"a": 1, "b": 2}) == 2
 
 
@@ -54,6 +55,7 @@ def test_one_that_has_to_be_above_zero_is_refused_with_what_is_accepted(value: f
         (number, "a number", False),
         (above_zero, "a number", "1"),
         (flag, "a bool", 1),
+        (text, "a str", b"1"),
     ],
 )
 def test_an_unsupported_type_is_a_type_error(

@@ -19,12 +19,18 @@ _T = TypeVar("_T")
 
 def one_of(name: str, value: object, choices: Mapping[str, _T]) -> _T:
     """The choice of this name; DefinitionError that lists them when there is none."""
+    choice = text(name, value)
+    if choice not in choices:
+        accepted = ", ".join(choices)
+        raise DefinitionError(f'unknown {name} "{choice}": expected one of {accepted}')
+    return choices[choice]
+
+
+def text(name: str, value: object) -> str:
+    """``value`` if it is a str."""
     if not isinstance(value, str):
         raise wrong_type(name, "a str", value)
-    if value not in choices:
-        accepted = ", ".join(choices)
-        raise DefinitionError(f'unknown {name} "{value}": expected one of {accepted}')
-    return choices[value]
+    return value
 
 
 def whole(name: str, value: object) -> int:

@@ -11,7 +11,7 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from cloaca_core.arguments import wrong_type
+from cloaca_core.arguments import text, wrong_type
 from cloaca_core.block import Block
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, WorkflowValidationError
 from cloaca_core.namespace import SEPARATOR, check_name
@@ -75,12 +75,12 @@ class WorkflowBuilder:
 
     def description(self, description: str) -> Self:
         """Say what the workflow is for."""
-        self._description = _text("description", description)
+        self._description = text("description", description)
         return self
 
     def tag(self, key: str, value: str) -> Self:
         """Label the workflow; a key that is given again takes the new value."""
-        self._tags[_text("key", key)] = _text("value", value)
+        self._tags[text("key", key)] = text("value", value)
         return self
 
     def add_task(self, task: Reference) -> Self:
@@ -210,10 +210,4 @@ def _part(parameter: str, given: str | None, *, default: str) -> str:
 def _registry(value: object) -> Registry:
     if not isinstance(value, Registry):
         raise wrong_type("registry", "a Registry or None", value)
-    return value
-
-
-def _text(parameter: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise wrong_type(parameter, "a str", value)
     return value

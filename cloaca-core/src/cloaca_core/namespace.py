@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from cloaca_core.arguments import wrong_type
+from cloaca_core.arguments import text, wrong_type
 from cloaca_core.errors import DefinitionError
 
 SEPARATOR: Final = "::"
@@ -22,8 +22,7 @@ def check_name(name: object, parameter: str) -> str:
     surrogates: ``DefinitionError`` (a ValueError); another type than str:
     ``DefinitionTypeError`` (a TypeError). ``parameter`` is what the message calls it.
     """
-    if not isinstance(name, str):
-        raise wrong_type(parameter, "a str", name)
+    name = text(parameter, name)
     reason = _objection(name)
     if reason:
         raise DefinitionError(f"{parameter} {name!a:.80} {reason}")
@@ -70,8 +69,7 @@ class TaskNamespace:
     @staticmethod
     def from_string(namespace_str: str) -> TaskNamespace:
         """The namespace that ``str()`` wrote; ValueError "Invalid namespace format" otherwise."""
-        if not isinstance(namespace_str, str):
-            raise wrong_type("namespace_str", "a str", namespace_str)
+        namespace_str = text("namespace_str", namespace_str)
         parts = namespace_str.split(SEPARATOR)
         if len(parts) != 4:
             raise DefinitionError(
@@ -131,8 +129,7 @@ class WorkflowContext:
 
     def resolve_dependency(self, task_name: str) -> TaskNamespace:
         """The task that ``task_name`` means here: a short id of this workflow, or a full name."""
-        if not isinstance(task_name, str):
-            raise wrong_type("task_name", "a str", task_name)
+        task_name = text("task_name", task_name)
         if SEPARATOR in task_name:
             return TaskNamespace.from_string(task_name)
         return self.task_namespace(task_name)

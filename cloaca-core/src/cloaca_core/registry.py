@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from cloaca_core.arguments import wrong_type
+from cloaca_core.arguments import text, wrong_type
 from cloaca_core.errors import (
     AmbiguousWorkflowError,
     DefinitionError,
@@ -111,8 +111,7 @@ class Registry:
         ``WorkflowNotFoundError`` when there is none, ``AmbiguousWorkflowError`` with the
         candidates when there are several.
         """
-        if not isinstance(name, str):
-            raise wrong_type("workflow_name", "a str", name)
+        text("workflow_name", name)
         with self._lock:
             match self._candidates(name):
                 case [namespace]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias, assert_never
 
-from cloaca_core.arguments import above_zero, flag, number, one_of, whole, wrong_type
+from cloaca_core.arguments import above_zero, flag, number, one_of, text, whole, wrong_type
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.retry_condition import (
     Condition,
@@ -150,8 +150,7 @@ class RetryPolicy:
         ``error_type`` is the name of the exception's class, or any text about it. A function as
         condition cannot judge a text: the answer is then False.
         """
-        if not isinstance(error_type, str):
-            raise wrong_type("error_type", "a str", error_type)
+        text("error_type", error_type)
         return self.retries(whole("attempt", attempt), ErrorText(error_type, ""))
 
     def calculate_delay(self, attempt: int) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, assert_never
 
-from cloaca_core.arguments import one_of, wrong_type
+from cloaca_core.arguments import one_of, text, wrong_type
 from cloaca_core.callables import is_async_callable
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, StoreUnavailableError
 
@@ -130,8 +130,7 @@ def _checked_patterns(patterns: object) -> tuple[str, ...]:
     if not patterns:
         raise DefinitionError("patterns must not be empty; never() is the condition for no error")
     for position, pattern in enumerate(patterns):
-        if not isinstance(pattern, str):
-            raise wrong_type(f"patterns[{position}]", "a str", pattern)
+        text(f"patterns[{position}]", pattern)
         if not pattern:
             raise DefinitionError(
                 f"patterns[{position}] is empty; all_errors() accepts every error"

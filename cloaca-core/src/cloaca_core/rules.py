@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeAlias, TypeGuard, assert_never
 
-from cloaca_core.arguments import wrong_type
+from cloaca_core.arguments import text
 from cloaca_core.errors import (
     ContextTypeError,
     ContextValueError,
@@ -139,8 +139,7 @@ def context_value(key: str, operator: str, value: Any) -> RuleDict:
 
 
 def _task_condition(kind: str, task_name: str) -> RuleDict:
-    if not isinstance(task_name, str):
-        raise wrong_type("task_name", "a str", task_name)
+    text("task_name", task_name)
     return {"type": kind, "task_name": task_name}
 
 

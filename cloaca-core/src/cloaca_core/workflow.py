@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from cloaca_core import graph
-from cloaca_core.arguments import wrong_type
+from cloaca_core.arguments import text
 from cloaca_core.errors import TaskNotFoundError, WorkflowValidationError
 from cloaca_core.fingerprint import fingerprint
 from cloaca_core.namespace import SEPARATOR
@@ -75,8 +75,7 @@ class Workflow:
 
     def task(self, task_id: str) -> Task:
         """The task of this id, short or full; ``TaskNotFoundError`` when there is none."""
-        if not isinstance(task_id, str):
-            raise wrong_type("task_id", "a str", task_id)
+        text("task_id", task_id)
         found = self._tasks.get(task_id.removeprefix(self._namespace + SEPARATOR))
         if found is None:
             raise TaskNotFoundError(f"No task '{task_id}' in {self!r}", task_id=task_id)

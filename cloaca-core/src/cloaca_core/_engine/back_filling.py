@@ -13,7 +13,7 @@ from uuid import UUID
 
 from cloaca_core._engine.refusals import prefixed
 from cloaca_core._engine.tick_rows import TICKS_PER_COMMIT, timing_of
-from cloaca_core.arguments import whole, wrong_type
+from cloaca_core.arguments import text, whole
 from cloaca_core.errors import ScheduleError
 from cloaca_core.schedules.back_fill import BackFill, back_fill, check_period
 from cloaca_core.schedules.instants import Instant, read_instant
@@ -81,8 +81,7 @@ class BackFilling:
         return total
 
     async def _known(self, schedule: object) -> ScheduleRow:
-        if not isinstance(schedule, str):
-            raise wrong_type("schedule", "a str", schedule)
+        schedule = text("schedule", schedule)
         row = None
         if storable_text(schedule) == schedule:
             if (schedule_id := _as_id(schedule)) is not None:

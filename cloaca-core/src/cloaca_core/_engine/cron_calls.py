@@ -13,7 +13,7 @@ from uuid import UUID
 from cloaca_core._engine.listing import checked_page, instant_text
 from cloaca_core._engine.refusals import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
 from cloaca_core._engine.tick_rows import tick_name, timing_of
-from cloaca_core.arguments import flag, whole, wrong_type
+from cloaca_core.arguments import flag, text, whole
 from cloaca_core.errors import ScheduleError
 from cloaca_core.namespace import SEPARATOR, check_name
 from cloaca_core.schedules.catch_up import catch_up_policy, next_due
@@ -108,8 +108,8 @@ class CronCalls:
 
         def changed(row: ScheduleRow, now: int) -> ScheduleRow:
             retimed = row._replace(
-                cron_expression=_text("cron_expression", cron_expression),
-                timezone=_text("timezone", timezone),
+                cron_expression=text("cron_expression", cron_expression),
+                timezone=text("timezone", timezone),
             )
             return _due(retimed._replace(updated_at=now), now)
 
@@ -191,8 +191,8 @@ def _row(wanted: Wanted, schedule_id: str, now: int) -> ScheduleRow:
         id=schedule_id,
         name=wanted.name,
         workflow=wanted.workflow,
-        cron_expression=_text("cron_expression", wanted.cron_expression),
-        timezone=_text("timezone", wanted.timezone),
+        cron_expression=text("cron_expression", wanted.cron_expression),
+        timezone=text("timezone", wanted.timezone),
         enabled=True,
         catchup_policy=catch_up,
         overlap_policy=overlap,
@@ -208,13 +208,6 @@ def _row(wanted: Wanted, schedule_id: str, now: int) -> ScheduleRow:
         created_at=now,
         updated_at=now,
     )
-
-
-def _text(parameter: str, value: object) -> str:
-    """Checked before it is read: what was read is kept by its text, which must have a hash."""
-    if not isinstance(value, str):
-        raise wrong_type(parameter, "a str", value)
-    return value
 
 
 def _due(row: ScheduleRow, now: int) -> ScheduleRow:
@@ -235,8 +228,7 @@ def _instant(name: str, moment: Moment) -> int | None:
 
 
 def _checked_id(schedule_id: object) -> str:
-    if not isinstance(schedule_id, str):
-        raise wrong_type("Invalid schedule ID: schedule_id", "a str", schedule_id)
+    schedule_id = text("Invalid schedule ID: schedule_id", schedule_id)
     try:
         return str(UUID(schedule_id))
     except ValueError:

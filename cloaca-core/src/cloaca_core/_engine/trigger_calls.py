@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core._engine.listing import checked_page, instant_text
-from cloaca_core.arguments import flag, wrong_type
+from cloaca_core.arguments import flag, text
 from cloaca_core.errors import ScheduleError
 from cloaca_core.namespace import SEPARATOR
 from cloaca_core.store.records import EventRow, TriggerRow
@@ -71,8 +71,7 @@ class TriggerCalls:
         return [_event_dict(event) for event in await self._store.list_events(row.id, **wanted)]
 
     async def _named(self, trigger_name: str) -> TriggerRow | None:
-        if not isinstance(trigger_name, str):
-            raise wrong_type("trigger_name", "a str", trigger_name)
+        text("trigger_name", trigger_name)
         await self._declared.settle()
         if not _is_storable(trigger_name):
             return None

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from cronsim import CronSim, CronSimError
 
-from cloaca_core.arguments import wrong_type
+from cloaca_core.arguments import text
 from cloaca_core.errors import CronExpressionError
 
 ALIASES: Final = {
@@ -65,8 +65,7 @@ def normal_form(expression: object) -> str:
 
     CronExpressionError names the field that is wrong. Dates that never come are let through.
     """
-    if not isinstance(expression, str):
-        raise wrong_type("cron_expression", "a str", expression)
+    expression = text("cron_expression", expression)
     if len(expression) > _LONGEST:
         raise _refused(f"{len(expression)} characters are too long, at most {_LONGEST}", "", "")
     texts = _spelled_out(expression).split()

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from cloaca_core.arguments import wrong_type
+from cloaca_core.arguments import text
 from cloaca_core.errors import CronExpressionError
 
 # What a system has beside the names: a link to its own zone, and the zone of no place.
@@ -48,8 +48,7 @@ class Span:
 
 def zone_named(name: object) -> ZoneInfo:
     """The zone; CronExpressionError for what is no name of the IANA database."""
-    if not isinstance(name, str):
-        raise wrong_type("timezone", "a str", name)
+    name = text("timezone", name)
     known = _names()
     if name not in known:
         near = get_close_matches(name[:64], known, n=1)

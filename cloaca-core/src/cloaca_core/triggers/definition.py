@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from cloaca_core.arguments import flag, wrong_type
+from cloaca_core.arguments import flag, text, wrong_type
 from cloaca_core.callables import is_async_callable
 from cloaca_core.errors import DefinitionError
 from cloaca_core.namespace import SEPARATOR, check_name
@@ -96,15 +96,13 @@ def checked(
 
 
 def _cron(cron: object, workflow: str | None, timezone: object) -> tuple[str, str]:
-    if not isinstance(cron, str):
-        raise wrong_type("cron", "a str", cron)
+    cron = text("cron", cron)
     if workflow is None:
         raise DefinitionError(
             "trigger(cron=...) requires 'on': the workflow that runs at each tick"
         )
     zone = "UTC" if timezone is None else timezone
-    if not isinstance(zone, str):
-        raise wrong_type("timezone", "a str", zone)
+    zone = text("timezone", zone)
     # Here: cron's fields and time zones would add a tenth to the time of ``import cloaca``.
     from cloaca_core.schedules.cron import CronExpression
 
@@ -124,8 +122,7 @@ def _refuse_zone(timezone: object) -> None:
 
 def _workflow_name(on: object) -> str:
     """A name, or ``tenant::package::workflow``; that workflow need not be there yet."""
-    if not isinstance(on, str):
-        raise wrong_type("trigger(on=...)", "a str", on)
+    on = text("trigger(on=...)", on)
     parts = on.split(SEPARATOR)
     if len(parts) not in (1, 3):
         raise DefinitionError(

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any, Protocol
 from uuid import UUID
 
-from cloaca_core.arguments import wrong_type
+from cloaca_core.arguments import text, wrong_type
 from cloaca_core.errors import ContextError, DefinitionError
 from cloaca_core.json_values import JsonValue, encode, normalise
 from cloaca_core.triggers.result import TriggerResult
@@ -120,8 +120,7 @@ def new_rows(
     """
     if not callable(connect):
         raise wrong_type("connect", "callable", connect)
-    if not isinstance(query, str):
-        raise wrong_type("query", "a str", query)
+    text("query", query)
     return NewRows(connect, query, _columns(key), parameters)
 
 
@@ -132,8 +131,7 @@ def _columns(key: object) -> tuple[str, ...]:
     if not columns:
         raise DefinitionError("key must name at least one column")
     for column in columns:
-        if not isinstance(column, str):
-            raise wrong_type("an item of key", "a str", column)
+        text("an item of key", column)
     return tuple(columns)
 
 

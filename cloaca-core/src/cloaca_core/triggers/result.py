@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from cloaca_core.arguments import wrong_type
+from cloaca_core.arguments import text, wrong_type
 from cloaca_core.context import Context
 from cloaca_core.errors import DefinitionError
 from cloaca_core.store.records import storable_text
@@ -102,8 +102,7 @@ def _copied(context: object) -> Context | None:
 def _checked_key(key: object) -> str | None:
     if key is None:
         return None
-    if not isinstance(key, str):
-        raise wrong_type("idempotency_key", "a str", key)
+    key = text("idempotency_key", key)
     if not 1 <= len(key) <= LONGEST_KEY or storable_text(key) != key:
         raise DefinitionError(
             f"idempotency_key must have 1 to {LONGEST_KEY} characters, no NUL and no lone "
