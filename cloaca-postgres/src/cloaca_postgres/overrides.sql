@@ -423,12 +423,12 @@ WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.enabled = 1
 -- that is gone cannot be, so nobody is put behind another run of one.
 UPDATE cloaca_run AS next SET behind = (
     SELECT earlier.id
-    FROM cloaca_schedule AS schedule
-    JOIN cloaca_run AS earlier ON earlier.schedule_id = ANY(ARRAY[schedule.id])
-    WHERE schedule.id = next.schedule_id
+    FROM cloaca_run AS earlier
+    WHERE earlier.schedule_id = next.schedule_id
         AND earlier.schedule_id IS NOT NULL AND earlier.ended_at IS NULL
         AND earlier.workflow = next.workflow
         AND (earlier.created_at, earlier.id) < (next.created_at, next.id)
+        AND EXISTS (SELECT 1 FROM cloaca_schedule WHERE id = next.schedule_id)
     ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
 )
 FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
