@@ -34,9 +34,9 @@ from dev.sandbox import Sandbox
 # In the order in which they take longest.
 EACH = ("process", "model", "pages")
 ONCE = ("unit", "conformance", "packaging", "dispatcher")
-# For two cores, of which four workers leave a quarter idle: tests mostly wait, for the next second
-# of a schedule or for each other's processes. With six some come near their time limits.
-WORKERS = 5
+# Twice the cores of a small machine: tests with several processes mostly wait for them. With more,
+# all of it takes as long, and the longest tests come near their time limits.
+WORKERS = 4
 # A process that is still running then has hung; single tests have a shorter limit of their own. The
 # longest suite takes a third of this, or all of 480 s on a machine that is busy with other things.
 JOB_SECONDS = 900
