@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 
 import pytest
@@ -57,4 +58,7 @@ def test_a_parent_is_not_blamed_for_what_its_child_does(fleet: Fleet) -> None:
         worker = fleet.launch(max_recovery_attempts=1)
 
     assert answer == ("Completed", {"child": "poison", "child_status": "Failed", "trail": ["p"]})
+    of_parent = "SELECT attempt, error_message FROM cloaca_attempt WHERE run_id = ?"
+    assert fleet.query(of_parent, parent) == [(1, None)]
+    assert {worker.exit_code() for worker in fleet.workers[:-1]} == {-signal.SIGKILL}
     assert 2 <= len(fleet.workers) - 1 <= 3

@@ -372,11 +372,11 @@ def main() -> None:
     """Open a runner on the URL given, with the settings given, and obey."""
     url, settings = sys.argv[1], json.loads(sys.argv[2])
     registry = cloaca.Registry()
-    opened: list[cloaca.DefaultRunner] = []
-    define(lambda: opened[0], registry)
+    opened: Future[cloaca.DefaultRunner] = Future()
+    define(opened.result, registry)  # a recovered body may ask before the runner is assigned
     config = cloaca.DefaultRunnerConfig(**settings)
     with cloaca.DefaultRunner(url, config=config, registry=registry) as runner:
-        opened.append(runner)
+        opened.set_result(runner)
         say("ready")
         serve(runner)
 
