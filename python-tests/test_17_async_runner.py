@@ -125,10 +125,12 @@ async def test_a_timeout_ends_only_the_wait(async_runner: cloaca.AsyncRunner) ->
     release = threading.Event()
     with cloaca.WorkflowBuilder("held"):
         cloaca.task(id="only")(lambda context: {"released": release.wait(WAIT)})
-    with pytest.raises(cloaca.PipelineTimeoutError):
-        await async_runner.execute("held", timeout=1)  # a shorter wait may end before it begins
-    (run,) = await async_runner.list_runs()
-    handle = await async_runner.get_run(run.id)
+    run_id, timeout = None, 0.05
+    while run_id is None:  # the wait was too short for the run to be accepted
+        with pytest.raises(cloaca.PipelineTimeoutError) as caught:
+            await async_runner.execute("held", timeout=timeout)
+        run_id, timeout = caught.value.run_id, 2 * timeout
+    handle = await async_runner.get_run(run_id)
     with pytest.raises(TimeoutError):
         await handle.wait(0.01)
     with pytest.raises(TimeoutError):
