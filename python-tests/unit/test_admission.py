@@ -74,6 +74,7 @@ async def engine_with(**settings: Any) -> AsyncIterator[tuple[Engine, Store, Reg
     config = DefaultRunnerConfig(**{"shutdown_grace_seconds": 0, **settings})
     engine = Engine(store, config, registry)
     await engine.start()
+    await engine.begin()
     yield engine, store, registry, gate
     gate.open.set()
     await engine.shutdown()

@@ -132,6 +132,7 @@ class Scene:
         settings = {"shutdown_grace_seconds": 0, **settings}
         engine = Engine(self.store, DefaultRunnerConfig(**settings), self.registry)
         await engine.start()
+        await engine.begin()
         self.engines.append(engine)
         return engine
 

@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,8 +29,9 @@ from cloaca_core.errors import (
 )
 from cloaca_core.registry import Registry, default_registry
 from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_core.store.records import RunnerRow
+from cloaca_core.store.records import RunnerRow, RunRow
 from cloaca_core.task import task
+from cloaca_core.testing.rows import new_run, submit
 
 WAIT = 10
 
@@ -42,11 +43,18 @@ class ModelStore(MemoryStore):
         super().__init__()
         self.is_closed = False
         self.refusal: Exception | None = None
+        self.claims = 0
 
     async def register(self, runner: RunnerRow) -> None:
         if self.refusal is not None:
             raise self.refusal
         await super().register(runner)
+
+    async def claim(
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+    ) -> list[RunRow]:
+        self.claims += 1
+        return await super().claim(runner_id, workflows, limit, now)
 
     async def close(self) -> None:
         for _ in range(10):
@@ -109,6 +117,7 @@ def host(backend: ModelBackend, registry: Registry) -> Iterator[EngineHost]:
 @pytest.fixture
 def opened(host: EngineHost) -> EngineHost:
     host.open().result(WAIT)
+    host.begin()
     return host
 
 
@@ -220,6 +229,26 @@ def test_opening_again_is_refused_and_harms_nothing(opened: EngineHost) -> None:
         opened.open()
 
     assert opened.send(nothing).result(WAIT) == "answered"
+
+
+def test_nothing_is_worked_on_before_it_is_told_to_begin(
+    host: EngineHost, backend: ModelBackend, registry: Registry
+) -> None:
+    """A body that goes on may need the runner, which its program has not got before."""
+    hold(registry, lambda context: None)
+    flow = registry.find("held").namespace
+
+    async def wait_in_vain(engine: Engine) -> None:
+        await submit(backend.store, new_run("waiting", owner=None, workflow=flow))
+        for _ in range(1000):
+            await asyncio.sleep(0)
+
+    host.open().result(WAIT)
+    host.send(wait_in_vain).result(WAIT)
+    assert backend.store.claims == 0
+
+    host.begin()
+    assert host.send(Engine.wait, "waiting", None).result(WAIT).row.status == "Completed"
 
 
 def test_opening_after_the_end_is_refused(opened: EngineHost) -> None:
@@ -353,6 +382,7 @@ def test_hurrying_ends_the_grace_period(backend: ModelBackend, registry: Registr
 
     hold(registry, body)
     host.open().result(WAIT)
+    host.begin()
     host.send(Engine.submit, host.requests.request("held", [None])).result(WAIT)
     assert inside.wait(WAIT)
 

@@ -54,6 +54,7 @@ class AsyncRunner:
         opening = self._host.open()  # refused when it is open already, which goes on untouched
         try:
             await awaited(opening)
+            self._host.begin()
         except BaseException:
             await self.shutdown()
             self._host.allow_another_try()

@@ -70,6 +70,7 @@ class DefaultRunner:
         opening = self._host.open()
         try:
             wait_for(opening)
+            self._host.begin()
         except BaseException:
             self.shutdown()
             raise

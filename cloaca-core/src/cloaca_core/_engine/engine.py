@@ -130,13 +130,16 @@ class Engine:
     # -- start and stop ----------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Take over from the dead, register, and begin to work.
+        """Take over from the dead, and register.
 
         In this order: one of the dead may have had the runner id that was configured here.
         """
         if self._config.enable_recovery:
             await self._takeover.sweep()
         await self._lease.register()
+
+    async def begin(self) -> None:
+        """Begin to work."""
         loop = asyncio.get_running_loop()
         self._unsubscribe = self._registry.on_change(
             lambda: loop.call_soon_threadsafe(self._look_for_work)

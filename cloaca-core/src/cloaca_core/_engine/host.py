@@ -62,7 +62,9 @@ class EngineHost:
     # -- open and close ----------------------------------------------------------------------
 
     def open(self) -> concurrent.futures.Future[None]:
-        """Start the thread and open the database on it; the future raises what went wrong."""
+        """Start the thread and open the database on it; the future raises what went wrong. When
+        it is done, ``begin``.
+        """
         if self._closing is not None:
             raise RunnerClosedError(CLOSED)
         if self._thread is not None:
@@ -83,6 +85,12 @@ class EngineHost:
             await store.close()
             raise
         self._engine = engine
+
+    def begin(self) -> None:
+        """Let the engine work: the last step of opening. What it goes on with may look for the
+        runner under the name that its program is about to give it.
+        """
+        self.send(Engine.begin)
 
     def close(self) -> concurrent.futures.Future[None]:
         """Begin to shut the engine down, or to undo what ``open`` began; the future is the same
