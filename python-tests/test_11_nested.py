@@ -237,6 +237,56 @@ def test_a_parent_that_is_tried_again_starts_a_failed_child_again(
     assert calls == ["child", "child"]
 
 
+def test_each_attempt_finds_the_child_that_completed_whichever_started_it(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    bodies: list[int] = []
+
+    def child(context: cloaca.Context) -> None:
+        bodies.append(len(bodies) + 1)
+        if bodies == [1]:
+            raise ValueError("passing trouble")
+
+    def parent(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, str]:
+        result = runner.execute("child")
+        result.raise_for_status()
+        if handle.attempt < 4:
+            raise RuntimeError("after the child")
+        return {"child": result.execution_id}
+
+    with cloaca.WorkflowBuilder("child"):
+        cloaca.task(id="only", retry_attempts=1)(child)
+    with cloaca.WorkflowBuilder("parent"):
+        cloaca.task(id="only", retry_attempts=4, **QUICK)(parent)
+
+    result = runner.execute("parent")
+
+    assert bodies == [1, 2]
+    completed, failed = runner.list_runs(workflow_name="child")
+    assert (completed.status, failed.status) == ("Completed", "Failed")
+    assert result.final_context["child"] == completed.id
+
+
+def test_a_child_is_found_by_its_own_task_only(runner: cloaca.DefaultRunner) -> None:
+    """Also where ids look like another task's with the number of a call or an attempt behind it."""
+    children: dict[str, list[str]] = {"load": [], "load:1": []}
+
+    def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+        ids = children[handle.task_id]
+        ids += [runner.execute("child", {"of": handle.task_id}).execution_id for _ in range(2)]
+        if handle.attempt == 1:
+            raise RuntimeError("once more")
+
+    with cloaca.WorkflowBuilder("child"):
+        cloaca.task(id="only", retry_attempts=1)(lambda context: 1 / 0)
+    with cloaca.WorkflowBuilder("parents"):
+        cloaca.task(id="load", retry_attempts=2, **QUICK)(body)
+        cloaca.task(id="load:1", dependencies=["load"], retry_attempts=2, **QUICK)(body)
+
+    assert runner.execute("parents").status == "Completed"
+    assert len({*children["load"], *children["load:1"]}) == 8
+
+
 def test_a_parent_that_is_tried_again_finds_a_completed_child(
     runner: cloaca.DefaultRunner,
 ) -> None:

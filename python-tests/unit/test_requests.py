@@ -234,7 +234,7 @@ def test_tags_that_are_no_mapping_are_refused(requests: Requests, tags: Any) -> 
 def test_outside_of_a_body_there_is_no_key_by_default(requests: Requests) -> None:
     request = requests.request("flow", [None], numbered=True)
 
-    assert (request.idempotency_key, request.second_key, request.parent) == (None, None, None)
+    assert (request.idempotency_key, request.further_keys, request.parent) == (None, [], None)
 
 
 def test_a_body_numbers_its_calls(requests: Requests) -> None:
@@ -242,8 +242,8 @@ def test_a_body_numbers_its_calls(requests: Requests) -> None:
     parent = Parent()
     made = [parent.calls(lambda: requests.request("flow", [None], numbered=True)) for _ in range(2)]
 
-    assert [request.idempotency_key for request in made] == ["run:task:1", "run:task:2"]
-    assert [request.second_key for request in made] == [None, None]
+    assert [request.idempotency_key for request in made] == ["run::task::1", "run::task::2"]
+    assert [request.further_keys for request in made] == [[], []]
     assert [request.parent for request in made] == [parent.job] * 2
 
 
@@ -255,11 +255,12 @@ def test_many_runs_of_a_body_are_not_numbered(requests: Requests) -> None:
     assert (request.idempotency_key, request.parent) == (None, parent.job)
 
 
-def test_a_further_attempt_has_a_second_key(requests: Requests) -> None:
+def test_a_further_attempt_has_a_further_key(requests: Requests) -> None:
     parent = Parent(attempt=3)
     request = parent.calls(lambda: requests.request("flow", [None], numbered=True))
 
-    assert (request.idempotency_key, request.second_key) == ("run:task:1", "run:task:1:3")
+    assert request.idempotency_key == "run::task::1"
+    assert request.further_keys == ["run::task::1::2", "run::task::1::3"]
 
 
 def test_a_key_of_ones_own_takes_the_place_of_the_number(requests: Requests) -> None:
@@ -269,8 +270,8 @@ def test_a_key_of_ones_own_takes_the_place_of_the_number(requests: Requests) -> 
     )
     second = parent.calls(lambda: requests.request("flow", [None], numbered=True))
 
-    assert (first.idempotency_key, first.second_key) == ("mine", None)
-    assert second.idempotency_key == "run:task:1"
+    assert (first.idempotency_key, first.further_keys) == ("mine", [])
+    assert second.idempotency_key == "run::task::1"
 
 
 # -- many ----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 from cloaca_core._engine import faults
@@ -53,13 +53,17 @@ has ended since the last claim. So quick runs come in growing numbers, long ones
 """
 
 
+Accepted: TypeAlias = tuple[list[str], bool]
+"""The ids of the runs that stand for those of a request, and whether any was there before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """Runs of one workflow to be submitted together.
 
     ``texts`` are their inputs as they are stored; ``data`` the first of them decoded: as many as
-    could begin at once. ``tags`` is JSON. ``second_key`` is for a body that is tried again: it
-    takes the place of ``idempotency_key`` when the run that an earlier attempt started has failed.
+    could begin at once. ``tags`` is JSON. ``further_keys`` are for a body that is tried again: each
+    takes the place of the one before it when the run that an earlier attempt started has failed.
     ``by_right`` says that a body of ours waits for it: it may not wait for the place of its own
     parent.
     """
@@ -69,7 +73,7 @@ class Request:
     data: Sequence[dict[str, JsonValue]]
     tags: str
     idempotency_key: str | None = None
-    second_key: str | None = None
+    further_keys: Sequence[str] = ()
     by_right: bool = False
     parent: Job | None = None
 
@@ -121,25 +125,23 @@ class Admission:
 
     async def submit(self, request: Request) -> list[str]:
         """Accept runs: durable when this returns. The ids of the runs that stand for them."""
-        run_ids = await self._accepted(request)
-        if request.second_key is None or not await self._failed_before(request, run_ids[0]):
-            return run_ids
-        return await self._accepted(replace(request, idempotency_key=request.second_key))
+        run_ids, known = await self._accepted(request)
+        for key in request.further_keys:
+            if not (known and await self._has_failed(run_ids[0])):
+                break
+            run_ids, known = await self._accepted(replace(request, idempotency_key=key))
+        return run_ids
 
-    async def _failed_before(self, request: Request, run_id: str) -> bool:
-        """True for a run that an earlier attempt of the parent started in vain."""
+    async def _has_failed(self, run_id: str) -> bool:
         row = await self._store.get_run(run_id)
-        began = None if request.parent is None else request.parent.started_at
-        if row is None or row.ended_at is None or began is None:
-            return False
-        return row.created_at < began and row.status != RunStatus.COMPLETED
+        return row is not None and row.ended_at is not None and row.status != RunStatus.COMPLETED
 
-    async def _accepted(self, request: Request) -> list[str]:
+    async def _accepted(self, request: Request) -> Accepted:
         if not self._journal.has_room():
             await self._journal.room()
         await self._lease_taken()  # last: it has to be fresh when the rows go on their way
         rows = self._new_rows(request)
-        accepted: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        accepted: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._hand_in(request, rows, accepted)
         return await accepted
 
@@ -192,7 +194,7 @@ class Admission:
         )
 
     def _hand_in(
-        self, request: Request, rows: list[NewRun], answer: asyncio.Future[list[str]]
+        self, request: Request, rows: list[NewRun], answer: asyncio.Future[Accepted]
     ) -> None:
         """Have the rows committed, and begin what is ours even if nobody waits any more."""
         ours = sum(row.owner is not None for row in rows)
@@ -204,7 +206,8 @@ class Admission:
             self._begin(request, rows, committed)
             self.place_free()  # those whose key was taken were on the way to no place
             if not answer.done():
-                answer.set_result([committed.existing.get(row.id, row.id) for row in rows])
+                run_ids = [committed.existing.get(row.id, row.id) for row in rows]
+                answer.set_result((run_ids, bool(committed.existing)))
 
         def refused(error: StoreError) -> None:
             self._arriving -= ours

@@ -23,6 +23,7 @@ from cloaca_core._engine.work import Work
 from cloaca_core.context import Context
 from cloaca_core.errors import ContextTypeError, ContextValueError
 from cloaca_core.json_values import encode, same_value
+from cloaca_core.namespace import SEPARATOR
 from cloaca_core.task_handle import TaskHandle
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ class AttemptWork(Work):
         """The attempt that it belongs to."""
 
     @abstractmethod
-    def child_keys(self) -> tuple[str, str | None]:
-        """Idempotency keys of the next run that it starts: the same when it is run again. The
-        second one is for a further attempt, which starts a failed run anew.
+    def child_keys(self) -> list[str]:
+        """Idempotency keys of the next run that it starts: the same when it is run again. Each is
+        for when the run that has the one before it has failed.
         """
 
     def _next_call(self) -> int:
@@ -116,10 +117,10 @@ class Job(AttemptWork):
         """Itself."""
         return self
 
-    def child_keys(self) -> tuple[str, str | None]:
-        """By run, task and call; a further attempt has a second one."""
-        key = f"{self.owner.id}:{self.task.id}:{self._next_call()}"
-        return key, f"{key}:{self.attempt}" if self.attempt > 1 else None
+    def child_keys(self) -> list[str]:
+        """By run, task and call; each further attempt may start a failed run anew."""
+        key = SEPARATOR.join([self.owner.id, self.task.id, str(self._next_call())])
+        return [key, *(f"{key}{SEPARATOR}{number}" for number in range(2, self.attempt + 1))]
 
     def run(self) -> None:
         """Call the body, with context variables of its own."""

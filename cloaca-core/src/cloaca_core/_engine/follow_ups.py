@@ -17,6 +17,7 @@ from cloaca_core._engine.attempt import CURRENT_WORK, AttemptWork, outcome_of
 from cloaca_core._engine.deadlines import Deadlines
 from cloaca_core._engine.work import LEAST_CHECK
 from cloaca_core.callables import is_async_callable
+from cloaca_core.namespace import SEPARATOR
 
 if TYPE_CHECKING:
     from cloaca_core._engine.attempt import Job
@@ -45,11 +46,11 @@ class FollowUp(AttemptWork):
         """What log records call it."""
         return f"{self._name} of {self._job.task.id}"
 
-    def child_keys(self) -> tuple[str, str | None]:
+    def child_keys(self) -> list[str]:
         """By run, task, attempt and call: each attempt is followed by runs of its own."""
         job = self._job
-        call = f"{self._name}:{job.attempt}:{self._next_call()}"
-        return f"{job.owner.id}:{job.task.id}:{call}", None
+        parts = (job.owner.id, job.task.id, self._name, job.attempt, self._next_call())
+        return [SEPARATOR.join(map(str, parts))]
 
 
 class Judgement(FollowUp):

@@ -79,18 +79,18 @@ class Requests:
     ) -> Request:
         texts, data = inputs
         parent = CURRENT_WORK.get()
-        second_key = None
+        further_keys: list[str] = []
         if idempotency_key is not None:
             idempotency_key = _checked_text("idempotency_key", idempotency_key)
         elif numbered and parent is not None:
-            idempotency_key, second_key = parent.child_keys()
+            idempotency_key, *further_keys = parent.child_keys()
         return Request(
             workflow=workflow,
             texts=texts,
             data=data,
             tags=_tags_json(tags),
             idempotency_key=idempotency_key,
-            second_key=second_key,
+            further_keys=further_keys,
             parent=None if parent is None else parent.job,
         )
 
