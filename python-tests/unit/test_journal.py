@@ -248,7 +248,7 @@ class TestErrors:
 
         assert desk.journal.failure is error
 
-    @pytest.mark.parametrize("kind", [StoreFullError, StoreReadOnlyError])
+    @pytest.mark.parametrize("kind", [StoreFullError, StoreReadOnlyError, StoreError])
     async def test_no_space_refuses_new_runs_and_keeps_what_was_done(
         self, desk: Desk, kind: type[StoreError]
     ) -> None:
@@ -261,6 +261,38 @@ class TestErrors:
         assert isinstance(runs.error, kind)
         assert row.fate == "recorded"
         assert "new" not in desk.store.runs
+
+    async def test_who_comes_while_what_was_done_waits_for_space_hears_of_it(
+        self, desk: Desk
+    ) -> None:
+        error = StoreFullError("no space")
+        desk.store.failures = [error]
+        row, runs = Row([attempt("run")]), NewRuns("new")
+        desk.store.open.clear()
+        desk.journal.add(row)
+        await quiet()
+        desk.journal.add(runs.entry)
+        desk.store.open.set()
+        await desk.journal.drained()
+
+        assert runs.error is error
+        assert row.fate == "recorded"
+
+    async def test_who_waits_for_room_hears_of_it(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_INBOX_ROWS", 1)
+        desk.store.failures = [StoreFullError("no space")] * 2
+        desk.store.open.clear()
+        desk.journal.add(Row([attempt("run")]))
+        await quiet()
+        desk.journal.add(NewRuns("new").entry)
+        assert not desk.journal.has_room()
+
+        desk.store.open.set()
+        await desk.journal.room()
+
+        assert desk.store.failures
 
     async def test_one_bad_value_among_a_thousand_is_found(self, desk: Desk) -> None:
         desk.store.bad = "bad"

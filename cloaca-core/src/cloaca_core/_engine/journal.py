@@ -12,7 +12,7 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -22,7 +22,7 @@ from cloaca_core.errors import (
     StoreDataError,
     StoreError,
     StoreFullError,
-    StoreReadOnlyError,
+    StoreUnavailableError,
 )
 from cloaca_core.store.records import (
     AttemptRow,
@@ -50,8 +50,6 @@ MARK_DELAY: Final = 0.05
 """Seconds after which start marks that found no commit to ride with get one of their own."""
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0
-_NO_MORE_WORK: Final = (StoreFullError, StoreReadOnlyError)
-"""Errors that will last, so that there is no point in taking on more."""
 
 
 @dataclass(slots=True)
@@ -211,9 +209,13 @@ class Journal:
         more. What belongs to no run of ours stays: submissions become runs without an owner.
         """
         self.runner_id = runner_id
-        kept = [entry for entry in self._inbox if not isinstance(entry, Record)]
-        self._inbox = deque(kept)
-        self._bytes = sum([entry.weight for entry in kept])
+        self._keep([entry for entry in self._inbox if not isinstance(entry, Record)])
+
+    def _keep(self, entries: Sequence[Entry]) -> None:
+        self._inbox = deque(entries)
+        self._bytes = sum([entry.weight for entry in entries])
+        if len(self._inbox) < MAX_INBOX_ROWS and self._bytes < MAX_INBOX_BYTES:
+            self._room.set()
 
     def _wake(self) -> None:
         self._idle.clear()
@@ -249,8 +251,9 @@ class Journal:
             committed = await self._commit(_batch(self.runner_id, entries, marks))
         except StoreDataError as error:
             await self._divide(entries, marks, error)
-        except _NO_MORE_WORK as error:
-            await self._refuse_submissions(entries, marks, error)
+        except StoreError as error:
+            if (rest := _refused(entries, error)) or marks:
+                await self._write(rest, marks)
         else:
             faults.hit("journal.after_commit")
             for entry in entries:
@@ -263,7 +266,11 @@ class Journal:
             log.exception("acting on a committed record failed")
 
     async def _commit(self, batch: Batch) -> Committed:
-        """Try until the database answers. The same batch again is harmless (design: idempotent)."""
+        """Try until the database answers. The same batch again is harmless (design: idempotent).
+
+        While it fails in a way that will last, whoever wants to add work hears of it, also those
+        who come meanwhile; what was done is kept.
+        """
         pause = FIRST_PAUSE
         while True:
             faults.hit("journal.before_commit")
@@ -274,26 +281,15 @@ class Journal:
             except Exception as error:
                 log.warning("commit failed, trying again in %.2f s: %s", pause, error)
                 self.failure = error
-                if (batch.new_runs or batch.firings or batch.ticks or batch.events) and isinstance(
-                    error, _NO_MORE_WORK
-                ):
-                    raise
+                if isinstance(error, StoreError) and _lasts(error):
+                    self._keep(_refused(self._inbox, error))
+                    if batch.new_runs or batch.firings or batch.ticks or batch.events:
+                        raise
             else:
                 self.failure = None
                 return committed
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
-
-    async def _refuse_submissions(
-        self, entries: list[Entry], marks: list[AttemptRow], error: StoreError
-    ) -> None:
-        """No space is left: whoever wants to add work hears of it, what was done is kept."""
-        for entry in entries:
-            if not isinstance(entry, Record):
-                entry.refused(error)
-        rest: list[Entry] = [entry for entry in entries if isinstance(entry, Record)]
-        if rest or marks:
-            await self._write(rest, marks)
 
     async def _divide(
         self, entries: list[Entry], marks: list[AttemptRow], error: StoreDataError
@@ -307,6 +303,22 @@ class Journal:
             middle = len(entries) // 2
             await self._write(entries[:middle], [])
             await self._write(entries[middle:], [])
+
+
+def _lasts(error: StoreError) -> bool:
+    """True when another try will not do soon, so that there is no point in taking on more."""
+    return isinstance(error, StoreFullError) or not isinstance(error, StoreUnavailableError)
+
+
+def _refused(entries: Iterable[Entry], error: StoreError) -> list[Entry]:
+    """Refuse what would add work; what there is to record."""
+    records: list[Entry] = []
+    for entry in list(entries):
+        if isinstance(entry, Record):
+            records.append(entry)
+        else:
+            entry.refused(error)
+    return records
 
 
 def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Batch:
