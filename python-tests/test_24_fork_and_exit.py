@@ -85,6 +85,21 @@ def test_a_forgotten_runner_never_holds_the_interpreter(program: str, database_u
     assert stored(database_url)[0] in {"Completed", "Running", "Pending"}
 
 
+def test_a_signal_handler_may_shut_down_whatever_it_interrupts(database_url: str) -> None:
+    program = """
+import signal
+runner = cloaca.DefaultRunner(sys.argv[1])
+signal.signal(signal.SIGTERM, lambda *_: runner.shutdown())
+threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGTERM]).start()
+try:
+    while True:
+        runner.submit("quick")
+except cloaca.RunnerClosedError:
+    print("closed")
+"""
+    ends_well(program, database_url, output="closed\n")
+
+
 def test_sys_exit_keeps_its_code(database_url: str) -> None:
     program = (
         "runner = cloaca.DefaultRunner(sys.argv[1])\n"

@@ -364,6 +364,84 @@ def test_a_call_that_the_end_overtakes_is_cut_short(opened: EngineHost) -> None:
         opened.send(late).result(WAIT)
 
 
+def interrupt(monkeypatch: pytest.MonkeyPatch, handler: Callable[[], object]) -> None:
+    """Let a signal handler run in the middle of the next call that goes to the loop."""
+    real = asyncio.run_coroutine_threadsafe
+
+    def interrupted(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        handler()
+        return real(*arguments)
+
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", interrupted)
+
+
+def test_a_signal_handler_may_close_it_in_the_middle_of_a_call(
+    opened: EngineHost, backend: ModelBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def handler() -> None:
+        opened.close().result(WAIT)
+        opened.end_thread()
+
+    interrupt(monkeypatch, handler)
+
+    with pytest.raises(concurrent.futures.CancelledError):
+        opened.send(nothing).result(WAIT)
+    assert backend.store.is_closed
+
+
+def test_a_signal_handler_may_close_it_in_the_middle_of_closing(
+    opened: EngineHost, backend: ModelBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_handler: list[concurrent.futures.Future[None]] = []
+
+    def handler() -> None:
+        by_handler.append(opened.close())
+        by_handler[0].result(WAIT)
+        opened.end_thread()
+        assert backend.store.is_closed
+
+    interrupt(monkeypatch, handler)
+
+    assert opened.close() is by_handler[0]
+
+
+def test_whoever_closes_it_waits_for_the_end(opened: EngineHost, backend: ModelBackend) -> None:
+    """A second one, who does not know of the first yet, must not cut it short."""
+    assert opened._thread is not None
+    ends = [opened._thread.submit(opened._shut_down()) for _ in range(2)]
+
+    ends[1].result(WAIT)
+
+    assert backend.store.is_closed
+    ends[0].result(WAIT)
+
+
+def test_a_call_on_the_loop_itself_is_refused(opened: EngineHost) -> None:
+    """As by a log handler that reports to a workflow: it would wait for itself."""
+
+    async def call(engine: Engine) -> None:
+        for method in (lambda: opened.send(nothing), opened.close):
+            with pytest.raises(RunnerUsageError, match="on another thread"):
+                method()
+
+    opened.send(call).result(WAIT)
+
+
+def test_a_thread_that_cannot_be_had_leaves_nothing_open(
+    host: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            host.open()
+
+    host.close().result(WAIT)
+
+
 def test_hurrying_an_end_that_is_over_is_nothing(opened: EngineHost) -> None:
     opened.close().result(WAIT)
     opened.end_thread()

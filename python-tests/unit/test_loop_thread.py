@@ -15,6 +15,7 @@ async def _which_thread() -> str:
 
 def test_a_coroutine_runs_on_the_thread_of_the_loop() -> None:
     thread = LoopThread()
+    thread.start()
     assert thread.submit(_which_thread()).result(10) == "cloaca-engine"
     assert not thread.is_current()
     thread.stop()
@@ -22,6 +23,7 @@ def test_a_coroutine_runs_on_the_thread_of_the_loop() -> None:
 
 def test_stop_may_be_called_again_and_by_several_threads() -> None:
     thread = LoopThread()
+    thread.start()
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda _: thread.stop(), range(8))) == [None] * 8
     thread.stop()
@@ -30,6 +32,7 @@ def test_stop_may_be_called_again_and_by_several_threads() -> None:
 
 def test_stop_cancels_what_is_left_on_the_loop() -> None:
     thread = LoopThread()
+    thread.start()
     future = thread.submit(asyncio.sleep(3600))
     thread.stop()
     assert future.cancelled()
@@ -37,5 +40,6 @@ def test_stop_cancels_what_is_left_on_the_loop() -> None:
 
 def test_what_comes_too_late_is_cancelled_like_what_is_left() -> None:
     thread = LoopThread()
+    thread.start()
     thread.stop()
     assert thread.submit(asyncio.sleep(0)).cancelled()

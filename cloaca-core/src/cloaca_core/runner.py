@@ -67,9 +67,8 @@ class DefaultRunner:
         registry: Registry | None = None,
     ) -> None:
         self._host = EngineHost(database_url, config, schema, registry)
-        opening = self._host.open()
         try:
-            wait_for(opening)
+            wait_for(self._host.open())
             self._host.begin()
         except BaseException:
             self.shutdown()

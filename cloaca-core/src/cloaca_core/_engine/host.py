@@ -54,8 +54,9 @@ class EngineHost:
         self._schema = schema
         self._pid = os.getpid()
         self._opening: asyncio.Task[Any] | None = None
-        self._close_once = threading.Lock()
+        self._close_once = threading.RLock()
         self._closing: concurrent.futures.Future[None] | None = None
+        self._end: asyncio.Task[None] | None = None
         self._engine: Engine | None = None
         self._thread: LoopThread | None = None
 
@@ -71,8 +72,9 @@ class EngineHost:
             self._refuse_foreign_process()
             raise RunnerUsageError("this runner is open already")
         self._pid = os.getpid()  # one that was only made before a fork is opened in the child
-        self._thread = LoopThread()
-        return self._thread.submit(self._open())
+        self._thread = thread = LoopThread()  # known before it runs: Ctrl-C may come in between
+        thread.start()
+        return thread.submit(self._open())
 
     async def _open(self) -> None:
         self._opening = asyncio.current_task()
@@ -97,6 +99,7 @@ class EngineHost:
         for every caller.
         """
         self._refuse_foreign_process()
+        self._refuse_own_thread()
         work = CURRENT_WORK.get()
         if work is not None and self._engine is not None and self._engine.owns(work.job):
             raise RunnerUsageError(
@@ -104,9 +107,7 @@ class EngineHost:
                 "return from the task and shut the runner down outside"
             )
         with self._close_once:
-            if self._closing is None:
-                self._closing = self._begin_to_close()
-        return self._closing
+            return self._closing or self._begin_to_close()
 
     def hurry(self) -> None:
         """End the grace period of a shutdown that is under way."""
@@ -115,15 +116,21 @@ class EngineHost:
                 self._thread.loop.call_soon_threadsafe(self._engine.hurry)
 
     def _begin_to_close(self) -> concurrent.futures.Future[None]:
-        if (thread := self._thread) is not None:
+        closing: concurrent.futures.Future[None] = concurrent.futures.Future()
+        if (thread := self._thread) is not None and thread.takes_calls():
             closing = thread.submit(self._shut_down())
             closing.add_done_callback(lambda _: thread.stop())  # whoever still waits for it
-            return closing
-        never_opened: concurrent.futures.Future[None] = concurrent.futures.Future()
-        never_opened.set_result(None)
-        return never_opened
+        else:
+            closing.set_result(None)
+        self._closing = self._closing or closing  # a signal handler may have been quicker
+        return self._closing
 
     async def _shut_down(self) -> None:
+        if self._end is None:
+            self._end = asyncio.create_task(self._end_all())
+        await asyncio.shield(self._end)
+
+    async def _end_all(self) -> None:
         if (opening := self._opening) is not None:
             if not opening.cancelling():  # a second time would break off the store's closing
                 opening.cancel()
@@ -138,7 +145,7 @@ class EngineHost:
 
     def allow_another_try(self) -> None:
         """An opening that failed has been undone."""
-        self._opening = self._closing = self._thread = None
+        self._opening = self._closing = self._end = self._thread = None
 
     def __str__(self) -> str:
         """The backend and the state; not the URL, which may hold a password."""
@@ -155,6 +162,7 @@ class EngineHost:
     ) -> concurrent.futures.Future[T]:
         """Call a method of the engine on its loop."""
         engine = self._open_engine()
+        self._refuse_own_thread()
         assert self._thread is not None
         return self._thread.submit(method(engine, *args, **kwargs))
 
@@ -186,6 +194,13 @@ class EngineHost:
             raise RunnerUsageError(
                 "this runner was opened by another process (a fork parent); "
                 "open a runner of its own in each process"
+            )
+
+    def _refuse_own_thread(self) -> None:
+        if self._thread is not None and self._thread.is_current():
+            raise RunnerUsageError(
+                "a call of the runner on its engine's own thread, as by a handler of its log "
+                "records, would wait for itself; make it on another thread"
             )
 
 

@@ -6,33 +6,52 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
 class LoopThread:
-    """An event loop on a thread that never keeps the interpreter alive."""
+    """An event loop on a thread that never keeps the interpreter alive.
+
+    No lock is held: a signal handler may call in the middle of another call.
+    """
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self._stopping = False
-        self._lock = threading.Lock()
+        self._is_open = False
         self._thread = threading.Thread(target=self._serve, name="cloaca-engine", daemon=True)
-        self._thread.start()
+
+    def start(self) -> None:
+        """Begin to run the loop. RuntimeError when the system gives no thread."""
+        self._is_open = True
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._is_open = False
+            self.loop.close()
+            raise
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Run a coroutine on the loop; the future may be waited for on any other thread.
 
         It is cancelled when the thread is being stopped: the loop may not get round to it.
         """
-        with self._lock:
-            if not self._stopping:
-                return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        if self.takes_calls():
+            with suppress(RuntimeError):  # the loop has just been closed
+                future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+                if not self.takes_calls():
+                    future.cancel()
+                return future
         coroutine.close()
         too_late: concurrent.futures.Future[T] = concurrent.futures.Future()
         too_late.cancel()
         return too_late
+
+    def takes_calls(self) -> bool:
+        """True from ``start`` to ``stop``."""
+        return self._is_open
 
     def is_current(self) -> bool:
         """True on the loop's own thread."""
@@ -40,11 +59,10 @@ class LoopThread:
 
     def stop(self) -> None:
         """Cancel what is left on the loop, end the thread and wait for it. Safe to call twice."""
-        with self._lock:
-            if not self._stopping:
-                self._stopping = True
-                self.loop.call_soon_threadsafe(self._cancel_rest)
-        if not self.is_current():
+        self._is_open = False
+        with suppress(RuntimeError):  # the loop is closed already
+            self.loop.call_soon_threadsafe(self._cancel_rest)
+        if self._thread.ident is not None and not self.is_current():
             self._thread.join()
 
     def _cancel_rest(self) -> None:
@@ -63,6 +81,7 @@ class LoopThread:
 def run_on_own_loop(coroutine: Coroutine[Any, Any, T]) -> T:
     """The outcome of work on a loop of its own, which ends with it."""
     thread = LoopThread()
+    thread.start()
     try:
         return thread.submit(coroutine).result()
     finally:
