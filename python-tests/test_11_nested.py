@@ -200,6 +200,21 @@ def test_shutdown_inside_a_body_is_refused_with_the_form_to_use(
     assert runner.list_runs() != []
 
 
+@pytest.mark.parametrize("call", ["wait", "result"])
+def test_a_body_that_waits_for_its_own_run_is_refused(
+    runner: cloaca.DefaultRunner, call: str
+) -> None:
+    with cloaca.WorkflowBuilder("narcissus"):
+
+        @cloaca.task(retry_attempts=1)
+        def only(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            getattr(runner.get_run(handle.run_id), call)()
+
+    result = runner.execute("narcissus")
+    assert "RunnerUsageError" in str(result.error_message)
+    assert "would wait for itself" in str(result.error_message)
+
+
 def test_a_blocking_call_in_an_async_body_is_refused_with_the_form_to_use(
     runner: cloaca.DefaultRunner,
 ) -> None:

@@ -247,6 +247,10 @@ class Engine:
     async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
         """Wait for the end of a run, whoever runs it."""
         self._check_open()
+        if waiting is not None and waiting.job.owner.id == run_id:
+            raise RunnerUsageError(
+                f"a body of run {run_id} would wait for itself: the run ends after its bodies"
+            )
         async with self._away(waiting):
             return await self._wait(run_id)
 
