@@ -150,7 +150,8 @@ def test_the_runners_default_bounds_a_task_and_the_deadline_a_run(
     task_bound = of_tasks.submit("endless")
     handle = of_runs.submit("endless")
 
-    with pytest.raises(cloaca.PipelineTimeoutError, match=r"^Pipeline timeout after 1s$") as caught:
+    message = r"^Workflow execution failed: Pipeline timeout after 1s$"
+    with pytest.raises(cloaca.PipelineTimeoutError, match=message) as caught:
         of_runs.execute("endless")
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, TimeoutError)

@@ -139,6 +139,21 @@ async def test_a_timeout_ends_only_the_wait(async_runner: cloaca.AsyncRunner) ->
     assert (await handle.result(WAIT)).final_context.to_dict() == {"released": True}
 
 
+async def test_a_run_that_passes_its_deadline_raises_as_with_the_other_runner(
+    database_url: str,
+) -> None:
+    async def endless(context: cloaca.Context) -> None:
+        await asyncio.Event().wait()
+
+    with cloaca.WorkflowBuilder("endless"):
+        cloaca.task(id="only")(endless)
+    config = cloaca.DefaultRunnerConfig(pipeline_timeout_seconds=1)
+    message = r"^Workflow execution failed: Pipeline timeout after 1s$"
+    async with cloaca.AsyncRunner(database_url, config=config) as runner:
+        with pytest.raises(cloaca.PipelineTimeoutError, match=message):
+            await runner.execute("endless")
+
+
 async def test_cancelling_the_caller_ends_only_the_wait(async_runner: cloaca.AsyncRunner) -> None:
     inside, release = threading.Event(), threading.Event()
 

@@ -188,7 +188,8 @@ def ended(status: str, error_message: str | None) -> Ended:
 
 
 def test_a_run_that_passed_its_deadline_raises_with_its_facts() -> None:
-    with pytest.raises(PipelineTimeoutError, match=r"^Pipeline timeout after 3s$") as caught:
+    message = r"^Workflow execution failed: Pipeline timeout after 3s$"
+    with pytest.raises(PipelineTimeoutError, match=message) as caught:
         execute_result(ended("Failed", "Pipeline timeout after 3s"))
 
     assert (caught.value.run_id, caught.value.timeout) == ("r", 3)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core._engine.overdue import overdue_message, passed_limit
+from cloaca_core._engine.refusals import EXECUTION
 from cloaca_core.context import Context
 from cloaca_core.errors import PipelineTimeoutError, RunFailedError
 from cloaca_core.store.states import RunStatus, TaskStatus
@@ -195,7 +196,8 @@ def short_name(namespace: str) -> str:
 def execute_result(ended: Ended) -> PipelineResult:
     """The result for ``execute``, which raises when the run has passed its deadline."""
     if (limit := passed_limit(ended.row.error_message)) is not None:
-        raise PipelineTimeoutError(overdue_message(limit), run_id=ended.row.id, timeout=limit)
+        message = f"{EXECUTION}{overdue_message(limit)}"
+        raise PipelineTimeoutError(message, run_id=ended.row.id, timeout=limit)
     return PipelineResult(*ended)
 
 

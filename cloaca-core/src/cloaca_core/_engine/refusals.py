@@ -17,6 +17,7 @@ from cloaca_core.errors import (
     ScheduleError,
 )
 
+EXECUTION: Final = "Workflow execution failed: "
 CRON_WORKFLOW: Final = "Failed to register cron workflow: "
 INSTANCE: Final = "Failed to register workflow instance: "
 SCHEDULE: Final = "Failed to set schedule: "

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from cloaca_core._engine.admission import Request
 from cloaca_core._engine.attempt import CURRENT_WORK
 from cloaca_core._engine.ids import is_run_id
+from cloaca_core._engine.refusals import EXECUTION
 from cloaca_core.context import Context
 from cloaca_core.errors import (
     ConfigError,
@@ -118,7 +119,7 @@ class Requests:
         try:
             return self._registry.find(name)
         except WorkflowNotFoundError as error:
-            message = f"Workflow execution failed: {error}"
+            message = f"{EXECUTION}{error}"
             raise WorkflowNotFoundError(message, name=name) from None
 
     def _inputs(
