@@ -168,10 +168,11 @@ def _known() -> list[str]:
 def _refuse_unknown(name: str) -> NoReturn:
     if not _PARAMETER_NAME.fullmatch(name):
         raise StoreOpenError(f"unknown parameter in the database URL; {_ENCODE}")
-    nearest = get_close_matches(name, _known(), n=1, cutoff=0.0)[0]
+    near = get_close_matches(name, _known(), n=1)
+    hint = f": did you mean {near[0]!r}?" if near else "."
     raise StoreOpenError(
-        f"unknown parameter {name!r}: did you mean {nearest!r}? Of our own there are schema and"
-        " pooler, all others are libpq's"
+        f"unknown parameter {name!r}{hint} Of our own there are schema and pooler, all others are"
+        " libpq's"
     )
 
 

@@ -148,10 +148,14 @@ def _options(query: str) -> dict[str, str]:
 
 
 def _refuse_unknown(name: str) -> NoReturn:
-    nearest = get_close_matches(name, _PARAMETERS, n=1, cutoff=0.0)[0]
-    raise StoreOpenError(
-        f"unknown parameter {name!r}: did you mean {nearest!r}? Known: {', '.join(_PARAMETERS)}"
-    )
+    raise StoreOpenError(f"unknown parameter {name!r}{_hint(name)} Known: {', '.join(_PARAMETERS)}")
+
+
+def _hint(name: str) -> str:
+    if name == "cache":  # what SQLite's own URLs share a database in memory by
+        return ": each runner has one connection of its own, and no database in memory is shared."
+    near = get_close_matches(name, _PARAMETERS, n=1)
+    return f": did you mean {near[0]!r}?" if near else "."
 
 
 def _one_of(*accepted: str) -> Callable[[str, str], str]:
