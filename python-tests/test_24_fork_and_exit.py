@@ -154,14 +154,12 @@ runner.shutdown()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
-def test_a_forked_child_can_open_its_own(new_database_url: Callable[[], str]) -> None:
+def test_a_forked_child_can_open_another_database(new_database_url: Callable[[], str]) -> None:
     program = f"""
 warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of any fork with threads
 runner = cloaca.DefaultRunner(sys.argv[1])
 pid = os.fork()
 if pid == 0:
-    # Another database: were it the parent's file, its POSIX locks would be lost when the child
-    # closes that.
     with cloaca.DefaultRunner({new_database_url()!r}) as own:
         status = own.execute("quick").status
     os._exit(0 if status == "Completed" else 1)
@@ -171,6 +169,99 @@ print("parent", runner.execute("quick").status)
 runner.shutdown()
 """
     ends_well(program, new_database_url(), output="child 0\nparent Completed\n")
+
+
+FORKING = """
+warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of any fork with threads
+def in_a_child(function):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            function()
+        except cloaca.StoreOpenError as error:
+            assert "forked" in str(error) and "'spawn'" in str(error)
+            assert sys.argv[1].endswith(error.database)
+            os._exit(3)
+        os._exit(0)
+    return {0: "opened", 3: "refused"}[os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])]
+def open_own():
+    with cloaca.DefaultRunner(sys.argv[1]) as own:
+        for _ in range(3):
+            assert own.execute("quick").status == "Completed"
+"""
+OPEN_AT_THE_FORK = """
+runner = cloaca.DefaultRunner(sys.argv[1])
+runner.execute("quick")
+print(in_a_child(open_own))
+runner.execute("quick")
+runner.shutdown()
+"""
+OPENED_BY_THE_GRANDPARENT = """
+runner = cloaca.DefaultRunner(sys.argv[1])
+runner.execute("quick")
+print(in_a_child(lambda: os._exit(3 if in_a_child(open_own) == "refused" else 1)))
+runner.execute("quick")
+runner.shutdown()
+"""
+LEAKED = """
+cloaca.DefaultRunner(sys.argv[1]).execute("quick")  # held by nobody
+print(in_a_child(open_own))
+cloaca.DefaultRunner(sys.argv[1]).execute("quick")
+"""
+OPENED_BY_A_WORKER = """
+import multiprocessing
+def work(said):
+    try:
+        open_own()
+    except cloaca.StoreOpenError:
+        said.put("refused")
+    else:
+        said.put("opened")
+with cloaca.DefaultRunner(sys.argv[1]) as runner:
+    runner.execute("quick")
+    fork = multiprocessing.get_context("fork")
+    said = fork.SimpleQueue()
+    worker = fork.Process(target=work, args=(said,))
+    worker.start()
+    print(said.get())
+    worker.join()
+    runner.execute("quick")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.backend("sqlite", reason="it is SQLite that keeps its locks for the process")
+@pytest.mark.parametrize(
+    "program", [OPEN_AT_THE_FORK, OPENED_BY_THE_GRANDPARENT, LEAKED, OPENED_BY_A_WORKER]
+)
+def test_a_file_that_was_open_at_the_fork_is_refused_in_the_child(
+    program: str, database_url: str
+) -> None:
+    ends_well(FORKING + program, database_url, output="refused\n")
+    assert stored(database_url) == ["Completed"] * 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.backend("sqlite", reason="it is SQLite that keeps its locks for the process")
+def test_a_file_that_was_closed_before_the_fork_is_opened_in_the_child(database_url: str) -> None:
+    program = """
+open_own()
+print(in_a_child(open_own))
+open_own()
+"""
+    ends_well(FORKING + program, database_url, output="opened\n")
+    assert stored(database_url) == ["Completed"] * 9
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.backend("sqlite", reason="it is SQLite that keeps its locks for the process")
+def test_a_database_in_memory_is_each_processs_own() -> None:
+    program = """
+with cloaca.DefaultRunner(sys.argv[1]) as runner:
+    runner.execute("quick")
+    print(in_a_child(open_own))
+"""
+    ends_well(FORKING + program, ":memory:", output="opened\n")
 
 
 def test_ctrl_c_ends_the_wait_and_not_the_run(database_url: str) -> None:

@@ -16,11 +16,13 @@ from typing import TypeVar
 
 import aiosqlite
 
-from cloaca_core.errors import StoreError
+from cloaca_core.errors import StoreError, StoreOpenError
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
 from cloaca_sqlite.errors import DRIVER_ERRORS, is_busy, translated
 from cloaca_sqlite.fork_gate import GATE
+from cloaca_sqlite.open_files import OPEN_FILES, FileId, file_id
+from cloaca_sqlite.url import MEMORY
 
 T = TypeVar("T")
 
@@ -41,7 +43,7 @@ class Connection(aiosqlite.Connection):
     """
 
     def __init__(self, uri: str, *, path: str, busy_timeout: float) -> None:
-        super().__init__(lambda: _connect(uri), iter_chunk_size=64)
+        super().__init__(lambda: _connect(uri, path), iter_chunk_size=64)
         self._thread.daemon = True
         self._path = path
         self._busy_timeout = busy_timeout
@@ -198,11 +200,45 @@ def _finish(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection],
     return result
 
 
-def _connect(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        uri,
-        uri=True,
-        isolation_level=None,
-        timeout=0,
-        cached_statements=_CACHED_STATEMENTS,
-    )
+class _Raw(sqlite3.Connection):
+    """Stands among the open files until it is closed."""
+
+    file: FileId | None = None
+
+    def close(self) -> None:
+        """Close it, apart from any fork."""
+        with GATE.working():
+            super().close()
+            if self.file is not None:
+                OPEN_FILES.remove(self.file)
+                self.file = None
+
+
+def _connect(uri: str, path: str) -> _Raw:
+    """Open it, apart from any fork, unless it is a file that is inherited from one."""
+    is_file = path != MEMORY
+    with GATE.working():
+        if is_file:
+            _refuse_inherited(path)
+        raw = sqlite3.connect(
+            uri,
+            uri=True,
+            isolation_level=None,
+            timeout=0,
+            cached_statements=_CACHED_STATEMENTS,
+            factory=_Raw,
+        )
+        if is_file and (file := file_id(path)) is not None:
+            OPEN_FILES.add(file)
+            raw.file = file
+    return raw
+
+
+def _refuse_inherited(path: str) -> None:
+    if (file := file_id(path)) is not None and OPEN_FILES.is_inherited(file):
+        raise StoreOpenError(
+            f"{path} was open in the process that this one was forked from, and SQLite would take"
+            " the locks of that one for its own: open it after forking only, in each process, or"
+            " start this process with the method 'spawn'",
+            database=path,
+        )

@@ -1,0 +1,60 @@
+"""Which files the connections of this process have open, and which were open when it was forked.
+
+SQLite notes in the memory of a process which locks that holds on a file. A forked child inherits
+the notes but not the locks: if it opens such a file, it works on without any, and whoever closes
+the file next takes the log away beneath it, with everything that it has committed. SQLite does not
+notice, and its notes cannot be reached. So the child must not open these files, under any name,
+even when its parent has long closed them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final, TypeAlias
+
+FileId: TypeAlias = tuple[int, int]
+"""Device and inode: what SQLite itself tells files apart by."""
+
+
+class OpenFiles:
+    """One entry for each open connection. Safe in any thread, and without a lock that a fork could
+    leave taken: what a method does to the list is one operation.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[FileId] = []
+        self._inherited: frozenset[FileId] = frozenset()
+
+    def add(self, file: FileId) -> None:
+        """A connection to it was opened."""
+        self._open.append(file)
+
+    def remove(self, file: FileId) -> None:
+        """A connection to it was closed."""
+        self._open.remove(file)
+
+    def is_inherited(self, file: FileId) -> bool:
+        """Whether it was open in a process that this one descends from, when that one forked."""
+        return file in self._inherited
+
+    def inherit(self) -> None:
+        """Begin anew in the child, where nobody can close what was open."""
+        self._inherited |= frozenset(self._open)
+        self._open = []
+
+
+def file_id(path: str) -> FileId | None:
+    """What is at this path now, None when that cannot be told. ``stat`` touches no lock."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+OPEN_FILES: Final = OpenFiles()
+"""The one of this process, as SQLite's notes are."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=OPEN_FILES.inherit)

@@ -1,0 +1,171 @@
+"""A forked child keeps away from the files that were open when it was forked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cloaca_core.errors import StoreOpenError
+from cloaca_sqlite import driver
+from cloaca_sqlite.driver import Connection
+from cloaca_sqlite.fork_gate import ForkGate
+from cloaca_sqlite.open_files import FileId, OpenFiles
+from cloaca_sqlite.url import MEMORY
+
+FILE, OTHER = (1, 7), (1, 8)
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> OpenFiles:
+    """Those of the connections that this test opens."""
+    files = OpenFiles()
+    monkeypatch.setattr(driver, "OPEN_FILES", files)
+    return files
+
+
+def test_what_this_process_has_open_is_not_inherited() -> None:
+    files = OpenFiles()
+    files.add(FILE)
+
+    assert not files.is_inherited(FILE)
+
+
+def test_what_was_open_at_the_fork_is_inherited_and_nothing_else() -> None:
+    files = OpenFiles()
+    files.add(FILE)
+
+    files.inherit()
+
+    assert files.is_inherited(FILE)
+    assert not files.is_inherited(OTHER)
+
+
+@pytest.mark.parametrize(("closed", "inherited"), [(1, True), (2, False)])
+def test_a_file_is_open_until_its_last_connection_is_closed(closed: int, inherited: bool) -> None:
+    files = OpenFiles()
+    files.add(FILE)
+    files.add(FILE)
+    for _ in range(closed):
+        files.remove(FILE)
+
+    files.inherit()
+
+    assert files.is_inherited(FILE) is inherited
+
+
+def test_a_grandchild_has_inherited_what_either_had_open() -> None:
+    files = OpenFiles()
+    files.add(FILE)
+    files.inherit()
+    files.add(OTHER)
+
+    files.inherit()
+
+    assert files.is_inherited(FILE)
+    assert files.is_inherited(OTHER)
+
+
+def connection(path: Path | str, mode: str = "rwc") -> Connection:
+    place = "" if path == MEMORY else path
+    return Connection(f"file:{place}?mode={mode}", path=str(path), busy_timeout=0)
+
+
+async def reopen_inherited(
+    files: OpenFiles, path: Path, again: Path, between: Callable[[], None]
+) -> None:
+    """Open a file, fork as far as it matters, and open a file in the child."""
+    first = connection(path)
+    await first.open()
+    between()
+    files.inherit()
+    second = connection(again)
+    try:
+        await second.open()
+    finally:
+        await second.close()
+        await first.close()
+
+
+def test_an_inherited_file_is_refused_with_what_to_do(files: OpenFiles, tmp_path: Path) -> None:
+    file = tmp_path / "a.db"
+
+    with pytest.raises(StoreOpenError, match=r"a\.db .*forked.*'spawn'") as caught:
+        asyncio.run(reopen_inherited(files, file, file, lambda: None))
+
+    assert caught.value.database == str(file)
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_it_is_refused_by_any_name(
+    files: OpenFiles, tmp_path: Path, link: Callable[[Path, Path], None]
+) -> None:
+    file, name = tmp_path / "a.db", tmp_path / "b.db"
+
+    with pytest.raises(StoreOpenError, match=r"b\.db .*forked"):
+        asyncio.run(reopen_inherited(files, file, name, lambda: link(file, name)))
+
+
+def test_another_file_under_its_name_is_not_refused(files: OpenFiles, tmp_path: Path) -> None:
+    file = tmp_path / "a.db"
+
+    asyncio.run(reopen_inherited(files, file, file, file.unlink))
+
+
+def test_what_was_closed_before_the_fork_can_be_opened(files: OpenFiles, tmp_path: Path) -> None:
+    async def open_twice() -> None:
+        for _ in range(2):
+            each = connection(tmp_path / "a.db")
+            await each.open()
+            await each.close()
+            files.inherit()
+
+    asyncio.run(open_twice())
+
+
+def test_memory_is_no_file(
+    files: OpenFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if there is one of that name."""
+    monkeypatch.chdir(tmp_path)
+    Path(MEMORY).touch()
+
+    async def open_both() -> None:
+        pair = connection(MEMORY, "memory"), connection(MEMORY, "memory")
+        for each in pair:
+            await each.open()
+            files.inherit()
+        for each in pair:
+            await each.close()
+
+    asyncio.run(open_both())
+
+
+def test_no_fork_comes_between_a_file_and_its_entry(
+    files: OpenFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, held = ForkGate(), list[tuple[str, int]]()
+    monkeypatch.setattr(driver, "GATE", gate)
+
+    class Watched(OpenFiles):
+        def add(self, file: FileId) -> None:
+            super().add(file)
+            held.append(("add", gate._working))
+
+        def remove(self, file: FileId) -> None:
+            super().remove(file)
+            held.append(("remove", gate._working))
+
+    monkeypatch.setattr(driver, "OPEN_FILES", Watched())
+
+    async def open_and_close() -> None:
+        each = connection(tmp_path / "a.db")
+        await each.open()
+        await each.close()
+
+    asyncio.run(open_and_close())
+
+    assert held == [("add", 1), ("remove", 1)]
