@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -171,3 +172,94 @@ def test_a_refused_file_keeps_no_lock(tmp_path: Path) -> None:
     refused(f"sqlite:///{file}", "another program")
     with closing(sqlite3.connect(file, timeout=0)) as connection, connection:
         connection.execute("BEGIN EXCLUSIVE")
+
+
+# -- rows that were damaged between two runners --------------------------------------------------
+
+BROKEN = [
+    "CAST(x'7b22ff223a317d' AS TEXT)",  # JSON, but for a byte that is no UTF-8
+    "'{broken'",
+]
+FIRST = "(SELECT min(id) FROM cloaca_run)"
+IDLE = cloaca.DefaultRunnerConfig(shutdown_grace_seconds=1)
+
+
+def damage(file: Path, statement: str) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        assert connection.execute(statement).rowcount == 1
+
+
+def ends(url: str, runs: list[str]) -> list[cloaca.PipelineResult]:
+    """What the runs come to in the next runner, which lists all of them and runs others."""
+    with cloaca.DefaultRunner(url) as runner:
+        results = [runner.get_run(run).result(30) for run in runs]
+        assert [info.id for info in runner.list_runs()] == runs[::-1]
+        assert [info.id for info in runner.list_runs(tags={"team": "x"})] == runs[::-1]
+        assert runner.execute("quick").status == "Completed"
+    return results
+
+
+def waiting(url: str) -> list[str]:
+    """Three runs that nobody has begun."""
+    define()
+    with cloaca.DefaultRunner(url) as runner:
+        runner.stop()
+        return [run.id for run in runner.submit_many("quick", [{"n": 1}] * 3, tags={"team": "x"})]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_run_whose_input_is_damaged_fails_alone(tmp_path: Path, broken: str) -> None:
+    file = tmp_path / "work.db"
+    runs = waiting(f"sqlite:///{file}")
+    damage(file, f"UPDATE cloaca_run SET input = {broken} WHERE id = {FIRST}")
+    damaged, *others = ends(f"sqlite:///{file}", runs)
+    assert damaged.status == "Failed"
+    assert "the rows of this run cannot be read" in str(damaged.error_message)
+    assert [result.status for result in others] == ["Completed"] * 2
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_run_of_which_a_finished_step_is_damaged_fails_alone(tmp_path: Path, broken: str) -> None:
+    file = tmp_path / "work.db"
+    begun, go_on = threading.Barrier(4), threading.Event()
+
+    def second(context: cloaca.Context) -> None:
+        if not go_on.is_set():
+            begun.wait(30)
+            go_on.wait(30)
+
+    define()
+    with cloaca.WorkflowBuilder("chain"):
+        cloaca.task(id="first")(lambda context: {"n": 1})
+        cloaca.task(id="second", dependencies=["first"])(second)
+    with cloaca.DefaultRunner(f"sqlite:///{file}", config=IDLE) as runner:
+        handles = runner.submit_many("chain", [None] * 3, tags={"team": "x"})
+        begun.wait(30)
+    go_on.set()
+    statement = "UPDATE cloaca_attempt SET change = {} WHERE task_id = 'first' AND run_id = {}"
+    damage(file, statement.format(broken, FIRST))
+    damaged, *others = ends(f"sqlite:///{file}", [handle.id for handle in handles])
+    assert damaged.status == "Failed"
+    assert "the rows of this run cannot be read" in str(damaged.error_message)
+    assert [result.final_context.to_dict() for result in others] == [{"n": 1}] * 2
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("column", ["tags", "version", "parent_id"])
+def test_damage_that_no_task_would_see_fails_no_run(
+    tmp_path: Path, column: str, broken: str
+) -> None:
+    file = tmp_path / "work.db"
+    runs = waiting(f"sqlite:///{file}")
+    damage(file, f"UPDATE cloaca_run SET {column} = {broken} WHERE id = {FIRST}")
+    assert [result.status for result in ends(f"sqlite:///{file}", runs)] == ["Completed"] * 3
+
+
+def test_a_damaged_id_keeps_nobody_else_from_work(tmp_path: Path) -> None:
+    file = tmp_path / "work.db"
+    runs = waiting(f"sqlite:///{file}")
+    damage(file, f"UPDATE cloaca_run SET id = CAST(x'30ff' AS TEXT) WHERE id = {FIRST}")
+    with cloaca.DefaultRunner(f"sqlite:///{file}", config=IDLE) as runner:
+        assert [runner.get_run(run).result(30).status for run in runs[1:]] == ["Completed"] * 2
+        assert len(runner.list_runs()) == 3
+        assert runner.execute("quick").status == "Completed"

@@ -14,15 +14,17 @@ import pytest
 import pytest_asyncio
 
 from cloaca_core.errors import (
+    ContextValueError,
     StoreDataError,
     StoreError,
     StoreFullError,
     StoreUnavailableError,
 )
+from cloaca_core.json_values import decode
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Statement
 from cloaca_sqlite import driver
-from cloaca_sqlite.driver import Connection, Courtesy, run_steps
+from cloaca_sqlite.driver import Connection, Courtesy, decoded, run_steps
 from cloaca_sqlite.errors import is_busy
 
 pytestmark = pytest.mark.asyncio
@@ -239,6 +241,48 @@ async def test_a_value_that_cannot_be_stored_is_told_without_the_value(
 
     assert "hunter2" not in str(refusal.value)
     assert "d800" not in str(refusal.value)
+
+
+class TestDamagedTexts:
+    """One damaged byte is in the first row."""
+
+    READ = Statement("read", "SELECT text, number FROM texts ORDER BY rowid", ())
+    COUNT = Statement("count", "UPDATE texts SET number = number + 1 RETURNING text, number", ())
+    DAMAGED = '\N{REPLACEMENT CHARACTER}{"\N{REPLACEMENT CHARACTER}"}'
+
+    @pytest_asyncio.fixture
+    async def texts(self, connection: Connection) -> Connection:
+        def create(raw: sqlite3.Connection) -> None:
+            raw.execute("CREATE TABLE texts (text TEXT NOT NULL, number INTEGER NOT NULL) STRICT")
+            raw.execute("INSERT INTO texts VALUES (CAST(x'7b22ff227d' AS TEXT), 0), ('é', 0)")
+
+        await connection.call(create)
+        return connection
+
+    async def test_the_rows_beside_it_are_read(self, texts: Connection) -> None:
+        rows = await texts.call(lambda raw: raw.execute(self.READ.sql).fetchall())
+
+        assert rows == [(self.DAMAGED, 0), ("é", 0)]
+
+    async def test_the_transaction_that_meets_it_happens_once(self, texts: Connection) -> None:
+        answers = await _run(texts, Step(INSERT, (1,)), Step(self.COUNT), Step(SELECT))
+
+        assert answers == [[], [(self.DAMAGED, 1), ("é", 1)], [(1,)]]
+        assert await _run(texts, Step(self.READ)) == [[(self.DAMAGED, 1), ("é", 1)]]
+
+    async def test_only_who_meets_it_decodes_in_python(self, texts: Connection) -> None:
+        """It takes longer."""
+        assert await texts.call(lambda raw: raw.text_factory) is str
+        await _run(texts, Step(self.READ))
+        assert await texts.call(lambda raw: raw.text_factory) is decoded
+
+    @pytest.mark.parametrize("text", [b"\xff", b'{"\xed\xb3\xbf"}', b'"a\\\xee"', b"[1]\xc3"])
+    async def test_what_is_damaged_can_be_stored_and_is_no_json(self, text: bytes) -> None:
+        shown = decoded(text)
+
+        assert shown.encode().decode() == shown
+        with pytest.raises(ContextValueError):
+            decode(shown)
 
 
 async def test_debug_logging_never_shows_a_value(

@@ -14,7 +14,7 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from cloaca_sqlite.errors import DRIVER_ERRORS, code_of, is_busy, translated
+from cloaca_sqlite.errors import DRIVER_ERRORS, code_of, is_busy, is_undecodable, translated
 
 
 def sqlite_error(code: int, text: str = "its own words") -> sqlite3.Error:
@@ -79,6 +79,39 @@ def test_a_value_that_the_driver_refuses_is_not_shown(error: Exception) -> None:
     assert isinstance(error, DRIVER_ERRORS)
     assert type(found) is StoreDataError
     assert str(found) == f"work.db: a value cannot be stored ({type(error).__name__})"
+
+
+def undecodable() -> sqlite3.Error:
+    """As this Python's sqlite3 raises it when it reads."""
+    raw = sqlite3.connect(":memory:")
+    with pytest.raises(sqlite3.OperationalError) as caught:
+        raw.execute("SELECT CAST(x'68756e74657232ff' AS TEXT) AS password").fetchall()
+    raw.close()
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "error",
+    [undecodable(), UnicodeDecodeError("utf-8", b"hunter2\xff", 7, 8, "invalid start byte")],
+)
+def test_a_text_that_cannot_be_read_is_no_value_that_cannot_be_stored(error: Exception) -> None:
+    found = translated(error, "work.db")
+
+    assert is_undecodable(error)
+    assert type(found) is StoreError
+    assert str(found) == "work.db: the database is damaged: a text is not UTF-8"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite_error(sqlite3.SQLITE_ERROR, "Could not decode to UTF-8"),  # SQLite said so
+        sqlite3.OperationalError("another refusal of the driver"),
+        UnicodeEncodeError("utf-8", "\udc80", 0, 1, "surrogates not allowed"),
+    ],
+)
+def test_no_other_error_says_that_a_text_cannot_be_read(error: Exception) -> None:
+    assert not is_undecodable(error)
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from cloaca_core._engine.overdue import overdue_message, passed_limit
 from cloaca_core._engine.refusals import EXECUTION
 from cloaca_core.context import Context
-from cloaca_core.errors import PipelineTimeoutError, RunFailedError
+from cloaca_core.errors import ContextValueError, PipelineTimeoutError, RunFailedError
+from cloaca_core.json_values import decode
 from cloaca_core.store.states import RunStatus, TaskStatus
 
 if TYPE_CHECKING:
@@ -211,7 +211,6 @@ def backfill_result(filled: Filled) -> Backfill:
 
 def run_info(row: RunRow) -> RunInfo:
     """A run's line in a listing."""
-    tags: dict[str, Any] = json.loads(row.tags)
     return RunInfo(
         id=row.id,
         workflow_name=short_name(row.workflow),
@@ -221,8 +220,17 @@ def run_info(row: RunRow) -> RunInfo:
         started_at=_rfc3339_or_none(row.started_at),
         ended_at=_rfc3339_or_none(row.ended_at),
         error_message=row.error_message,
-        tags=tags,
+        tags=_tags(row.tags),
     )
+
+
+def _tags(text: str) -> Mapping[str, str]:
+    """None where somebody has damaged them: the other lines are to be seen all the same."""
+    try:
+        tags = decode(text)
+    except ContextValueError:
+        return {}
+    return cast(dict[str, str], tags) if isinstance(tags, dict) else {}
 
 
 def task_results(

@@ -19,7 +19,7 @@ import aiosqlite
 from cloaca_core.errors import StoreError, StoreOpenError
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
-from cloaca_sqlite.errors import DRIVER_ERRORS, is_busy, translated
+from cloaca_sqlite.errors import DRIVER_ERRORS, is_busy, is_undecodable, translated
 from cloaca_sqlite.fork_gate import GATE
 from cloaca_sqlite.open_files import OPEN_FILES, FileId, file_id
 from cloaca_sqlite.url import MEMORY
@@ -92,7 +92,7 @@ class Connection(aiosqlite.Connection):
         raw = self._conn
         try:
             result: T = await self._execute(  # type: ignore[no-untyped-call] # aiosqlite's own
-                lambda: _unforked(lambda: function(raw))
+                lambda: _unforked(lambda: _despite_damage(raw, function))
             )
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
@@ -142,6 +142,29 @@ async def hop(connection: aiosqlite.Connection, function: Callable[[sqlite3.Conn
 def _unforked(function: Callable[[], T]) -> T:
     with GATE.working():
         return function()
+
+
+def _despite_damage(raw: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
+    """Run a function that leaves no transaction open; once more where a text is damaged.
+
+    From then on this connection decodes texts in Python, which takes longer: one damaged byte must
+    not hide all other rows that a statement answers.
+    """
+    try:
+        return function(raw)
+    except sqlite3.OperationalError as error:
+        if not is_undecodable(error):
+            raise
+    raw.text_factory = decoded
+    return function(raw)
+
+
+def decoded(text: bytes) -> str:
+    """A text of the database. One that is damaged can be shown and stored, and is no JSON."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return "\N{REPLACEMENT CHARACTER}" + text.decode(errors="replace")
 
 
 class Courtesy:

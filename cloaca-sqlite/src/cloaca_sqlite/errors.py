@@ -47,12 +47,23 @@ def is_busy(error: BaseException) -> bool:
     return code_of(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+def is_undecodable(error: BaseException) -> bool:
+    """Whether a text in the database is no UTF-8. SQLite has no code for it: it is the driver that
+    decodes.
+    """
+    if isinstance(error, sqlite3.OperationalError):
+        return code_of(error) is None and str(error).startswith("Could not decode to UTF-8")
+    return isinstance(error, UnicodeDecodeError)
+
+
 def translated(error: BaseException, path: str) -> StoreError:
     """The error to raise ``from`` this one."""
     code = code_of(error)
     if code in _BY_CODE:
         kind, what = _BY_CODE[code]
         return kind(f"{path}: {what} ({error})", database=path)
+    if is_undecodable(error):
+        return StoreError(f"{path}: the database is damaged: a text is not UTF-8", database=path)
     if code is None:
         # The driver refused a value before SQLite saw it. Its text may describe that value.
         message = f"{path}: a value cannot be stored ({type(error).__name__})"

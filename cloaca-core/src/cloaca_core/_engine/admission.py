@@ -367,7 +367,7 @@ class Admission:
             self._conductor.adopt(self._active(row, graph, data, recall(graph, attempts)))
         except Exception as error:  # damaged rows must not keep the others from their work
             log.exception("run %s cannot be read", row.id, extra={"run_id": row.id})
-            bare = self._active(row, graph, {}, Recalled({}, {}, {}))
+            bare = self._active(row._replace(input="{}"), graph, {}, Recalled({}, {}, {}))
             self._conductor.refuse(bare, f"the rows of this run cannot be read: {error!r}")
         return True
 
