@@ -35,6 +35,9 @@ from cloaca_postgres.errors import is_conflict, translated
         (errors.ProgramLimitExceeded(), StoreDataError),  # an index entry of 3 kB
         (errors.InsufficientPrivilege(), StoreError),
         (errors.UndefinedTable(), StoreError),
+        (errors.IoError(), StoreError),  # no time heals a disk
+        (errors.DataCorrupted(), StoreError),
+        (errors.IndexCorrupted(), StoreError),
     ],
 )
 def test_an_error_becomes_the_kind_that_says_what_to_do(

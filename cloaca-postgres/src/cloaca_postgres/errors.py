@@ -33,7 +33,7 @@ _BY_CLASS: Final[dict[str, tuple[type[StoreError], str]]] = {
     "54": (StoreDataError, "a value is too large"),
     "55": (StoreUnavailableError, "an object is in use"),
     "57": (StoreUnavailableError, "the server ended the statement"),
-    "58": (StoreUnavailableError, "the server's disk failed"),
+    "58": (StoreError, "the server's disk failed"),
 }
 _CONFLICTS: Final = ("40001", "40P01")
 _NO_RIGHT: Final = "42501"
