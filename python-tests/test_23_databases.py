@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import threading
@@ -244,8 +245,13 @@ def test_a_run_of_which_a_finished_step_is_damaged_fails_alone(tmp_path: Path, b
     assert [result.final_context.to_dict() for result in others] == [{"n": 1}] * 2
 
 
-@pytest.mark.parametrize("broken", BROKEN)
-@pytest.mark.parametrize("column", ["tags", "version", "parent_id"])
+@pytest.mark.parametrize(
+    ("column", "broken"),
+    [
+        *itertools.product(["tags", "version", "parent_id"], BROKEN),
+        ("created_at", "created_at | 1 << 62"),  # beyond the year 9999
+    ],
+)
 def test_damage_that_no_task_would_see_fails_no_run(
     tmp_path: Path, column: str, broken: str
 ) -> None:

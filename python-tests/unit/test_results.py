@@ -52,6 +52,8 @@ class TestInstants:
             (START + 1, "2023-11-14T22:13:20.000001+00:00"),  # whole microseconds, no float
             (START + 999_999, "2023-11-14T22:13:20.999999+00:00"),
             (0, "1970-01-01T00:00:00.000000+00:00"),
+            (-(2**62), "1970-01-01T00:00:00.000000+00:00"),  # of a damaged row, as the next
+            (2**62, "9999-12-31T23:59:59.999999+00:00"),
         ],
     )
     def test_they_are_rfc_3339_in_utc(self, instant: int, text: str) -> None:

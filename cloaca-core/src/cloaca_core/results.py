@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core._engine.overdue import overdue_message, passed_limit
 from cloaca_core._engine.refusals import EXECUTION
@@ -20,8 +20,15 @@ if TYPE_CHECKING:
     from cloaca_core.store.records import AttemptRow, RunRow
 
 
+_LAST_INSTANT: Final = 253_402_300_799_999_999
+"""The end of the year 9999."""
+
+
 def rfc3339(instant: int) -> str:
-    """An instant in µs since 1970 as text, UTC, with microseconds."""
+    """An instant in µs since 1970 as text, UTC, with microseconds. What is none, in a row that
+    somebody has damaged, is shown as the nearest one.
+    """
+    instant = min(max(instant, 0), _LAST_INSTANT)
     moment = datetime.fromtimestamp(instant // 1_000_000, UTC)
     return moment.replace(microsecond=instant % 1_000_000).isoformat(timespec="microseconds")
 
