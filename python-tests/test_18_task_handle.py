@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import getpass
 import threading
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -41,6 +44,43 @@ def test_what_a_handle_says(runner: cloaca.DefaultRunner) -> None:
     }
     assert isinstance(seen[0], cloaca.TaskHandle)
     assert repr(seen[0]) == f"TaskHandle(run_id={result.execution_id!r}, task_id='short id')"
+
+
+def test_a_decorator_hands_it_on_or_makes_one_of_its_own(runner: cloaca.DefaultRunner) -> None:
+    def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    def supplied(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapper(context: cloaca.Context) -> Any:
+            return function(context, None)
+
+        return wrapper
+
+    with cloaca.WorkflowBuilder("decorated"):
+
+        @cloaca.task
+        @logged
+        def real(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, Any]:
+            return {"real": handle.task_id}
+
+        @cloaca.task
+        @supplied
+        def own(context: cloaca.Context, handle: None) -> dict[str, Any]:
+            return {"own": handle}
+
+        @cloaca.task
+        @mock.patch("getpass.getuser", return_value="patched")
+        def neither(context: cloaca.Context, getuser: mock.Mock) -> dict[str, Any]:
+            return {"neither": getpass.getuser()}
+
+    result = runner.execute("decorated")
+    assert result.error is None
+    assert result.final_context.to_dict() == {"real": "real", "own": None, "neither": "patched"}
 
 
 def test_the_key_is_the_same_across_attempts_and_another_elsewhere(

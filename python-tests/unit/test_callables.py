@@ -1,4 +1,4 @@
-"""What counts as async."""
+"""What counts as async, and what a callable is called with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cloaca_core.callables import is_async_callable
+from cloaca_core.callables import call_signature, is_async_callable
 
 
 def plain() -> None: ...
@@ -40,3 +40,31 @@ class AsyncCallable:
 )
 def test_sync_and_async_are_told_apart(expected: bool, function: Callable[..., object]) -> None:
     assert is_async_callable(function) is expected
+
+
+def one_argument(given: object) -> None: ...
+
+
+@functools.wraps(one_argument)
+def any_arguments(*args: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("expected", "function"),
+    [
+        (["given"], one_argument),
+        (["args"], any_arguments),  # whatever it wraps
+        (["given"], functools.lru_cache(one_argument)),  # says nothing of itself
+        (["given"], functools.partial(functools.lru_cache(one_argument))),
+    ],
+)
+def test_a_signature_is_of_what_is_called(
+    expected: list[str], function: Callable[..., object]
+) -> None:
+    signature = call_signature(function)
+    assert signature is not None
+    assert list(signature.parameters) == expected
+
+
+def test_some_functions_have_no_signature() -> None:
+    assert call_signature(max) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -111,7 +112,27 @@ def _may_have(a: object = 1, *rest: object, **more: object) -> bool:
     return True
 
 
-@pytest.mark.parametrize("function", [_may_have, functools.partial(_wants, 1), lambda: True, dict])
+@functools.wraps(_wants)
+def _supplies() -> bool:
+    return _wants(1)
+
+
+@functools.wraps(found)
+def _demands(a: object) -> bool:
+    return found()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        _may_have,
+        functools.partial(_wants, 1),
+        lambda: True,
+        dict,
+        _supplies,
+        mock.patch("os.getcwd")(_wants),
+    ],
+)
 def test_what_needs_no_argument_can_be_one(function: Callable[[], object]) -> None:
     assert options(name="n").of(function).function is function
 
@@ -122,6 +143,7 @@ def test_what_needs_no_argument_can_be_one(function: Callable[[], object]) -> No
         (3, "trigger must be put on a function, got int"),
         (_wants, "is called without arguments"),
         (functools.partial(_wants), "is called without arguments"),
+        (_demands, "is called without arguments"),
     ],
 )
 def test_what_cannot_be_called_without_arguments_is_refused(function: Any, message: str) -> None:

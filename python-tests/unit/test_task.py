@@ -10,6 +10,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -301,14 +302,69 @@ class TestFunctions:
         task(Steps().run)
         assert block.only().wants_handle
 
-    def test_a_wrapper_has_the_parameters_of_what_it_wraps(self, block: Collected) -> None:
+    @pytest.mark.parametrize(
+        ("expected", "wrapper"),
+        [
+            # Passes on what it is given, so the names of what it wraps count:
+            (True, lambda *args: None),
+            (True, lambda *args, **more: None),
+            (True, lambda context, /, *args: None),
+            (True, lambda context, second: None),
+            # Has no place for a handle, and gives one of its own perhaps:
+            (False, lambda context: None),
+            (False, lambda context, *, handle=None: None),
+        ],
+    )
+    def test_a_wrapper_of_what_wants_a_handle_gets_it_if_it_can_take_it(
+        self, block: Collected, expected: bool, wrapper: Callable[..., object]
+    ) -> None:
         def body(context: object, handle: object) -> None: ...
 
-        @functools.wraps(body)
-        def wrapper(*args: object) -> None: ...
+        task(functools.wraps(body)(wrapper))
+        assert block.only().wants_handle is expected
+
+    def test_a_wrapper_gets_the_handle_that_it_names_itself(self, block: Collected) -> None:
+        @functools.wraps(noop)
+        def wrapper(context: object, handle: object) -> None: ...
 
         task(wrapper)
         assert block.only().wants_handle
+
+    @pytest.mark.parametrize("wrapper", [lambda context: None, lambda *args, **more: None])
+    def test_a_wrapper_may_supply_arguments(
+        self, block: Collected, wrapper: Callable[..., object]
+    ) -> None:
+        def body(context: object, rows: object, *, limit: int) -> None: ...
+
+        task(functools.wraps(body)(wrapper))
+        assert block.only().wants_handle is False
+
+    def test_a_patched_function_is_called_without_its_mock(self, block: Collected) -> None:
+        @task
+        @mock.patch("os.getcwd")
+        def look(context: object, getcwd: object) -> None: ...
+
+        @task
+        @mock.patch("os.getcwd")
+        def ask(context: object, handle: object, getcwd: object) -> None: ...
+
+        assert [each.wants_handle for each in block] == [False, True]
+
+    def test_a_wrapper_that_cannot_be_called_with_a_context_is_refused(
+        self, block: Collected
+    ) -> None:
+        @functools.wraps(noop)
+        def wrapper() -> None: ...
+
+        with pytest.raises(TypeError, match="A task function is called with its context"):
+            task(wrapper)
+        assert block == []
+
+    def test_a_cache_is_called_like_what_it_caches(self, block: Collected) -> None:
+        task(functools.lru_cache(lambda context, handle: None))
+        assert block.only().wants_handle
+        with pytest.raises(TypeError, match="A task function is called with its context"):
+            task(functools.lru_cache(lambda context, rows: None))
 
     @pytest.mark.parametrize(
         "function", [lambda: None, lambda context, rows: None, lambda *, context: None]

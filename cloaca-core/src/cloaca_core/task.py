@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, TypeVar, overload
 
 from cloaca_core.arguments import above_zero, wrong_type
-from cloaca_core.callables import is_async_callable
+from cloaca_core.callables import call_signature, is_async_callable, wrapped_signature
 from cloaca_core.context import Context
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.namespace import check_name
@@ -317,11 +317,10 @@ def _takes_handle(function: TaskFunction) -> bool:
         )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionTypeError(f"A task function must not yield: {function!r}")
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some functions written in C have none
+    signature = call_signature(function)
+    if signature is None:
         return False
-    takes_handle = _second_is_handle(signature)
+    takes_handle = _second_is_handle(signature) or _hands_it_on(function, signature)
     _check_arguments(function, signature, count=2 if takes_handle else 1)
     return takes_handle
 
@@ -333,6 +332,18 @@ def _second_is_handle(signature: inspect.Signature) -> bool:
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     ]
     return len(positional) > 1 and positional[1] in HANDLE_NAMES
+
+
+def _hands_it_on(function: TaskFunction, signature: inspect.Signature) -> bool:
+    """Whether a wrapper, which need not name a handle, takes one for what it wraps."""
+    wrapped = wrapped_signature(function)
+    if wrapped is None or not _second_is_handle(wrapped):
+        return False
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        return False
+    return True
 
 
 def _check_arguments(function: TaskFunction, signature: inspect.Signature, count: int) -> None:

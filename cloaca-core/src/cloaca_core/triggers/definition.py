@@ -5,13 +5,12 @@ Calls nothing, and knows neither a registry nor when a trigger is polled.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from cloaca_core.arguments import flag, text, wrong_type
-from cloaca_core.callables import is_async_callable
+from cloaca_core.callables import call_signature, is_async_callable
 from cloaca_core.errors import DefinitionError
 from cloaca_core.namespace import SEPARATOR, check_name
 from cloaca_core.triggers.durations import read_duration
@@ -146,9 +145,8 @@ def _name_of(function: Callable[[], object]) -> str:
 
 def _refuse_parameters(function: Callable[[], object]) -> None:
     """A function that wants something would fail at each poll, and only there."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # written in C, and says nothing of itself
+    signature = call_signature(function)
+    if signature is None:
         return
     try:
         signature.bind()
