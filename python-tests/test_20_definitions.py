@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -197,6 +199,33 @@ def test_a_version_is_the_same_in_every_process() -> None:
         for lines in (0, 5)
     }  # fmt: skip
     assert len(versions) == 1
+
+
+@dataclass
+class Node:
+    """Part of a tree; its cache is not there before somebody wants it."""
+
+    name: str
+    parent: Node | None = None
+    children: list[Node] = field(default_factory=list)
+    cache: Any = field(init=False)
+
+
+def test_what_a_body_is_given_may_hold_itself(
+    own_runner: cloaca.DefaultRunner, registry: cloaca.Registry
+) -> None:
+    def body(tree: Node, context: cloaca.Context) -> dict[str, Any]:
+        return {"names": [child.name for child in tree.children]}
+
+    def define(*names: str) -> str:
+        tree = Node("root")
+        tree.children.extend(Node(name, tree) for name in names)
+        with cloaca.WorkflowBuilder("job", registry=registry) as builder:
+            cloaca.task(id="only")(partial(body, tree))
+        return builder.workflow.version
+
+    assert define("a", "c") != define("a", "b") == define("a", "b")
+    assert own_runner.execute("job").final_context.to_dict() == {"names": ["a", "b"]}
 
 
 def test_a_run_records_the_version_that_it_ran(

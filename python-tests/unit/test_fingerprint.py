@@ -9,10 +9,11 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import Enum, StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,111 @@ class TestValues:
         assert fingerprint("\ud800") != fingerprint("\ud801")
 
 
+@dataclass(eq=False)
+class Person:
+    """Somebody who knows others, who may know him."""
+
+    name: str
+    friends: list[Person] = field(default_factory=list)
+    known_by: set[Person] = field(default_factory=set)
+    boss: Person = field(init=False)
+
+    def meets(self, *others: Person) -> Person:
+        """Now he and each of the others know one another."""
+        for other in others:
+            self.friends.append(other)
+            other.known_by.add(self)
+        return self
+
+
+def row(names: str) -> list[Person]:
+    """People each of whom knows the next, who knows by whom he is known."""
+    people = [Person(name) for name in names]
+    for one, other in pairwise(people):
+        one.meets(other)
+    return people
+
+
+class TestCircles:
+    """What holds itself in the end has a fingerprint as well."""
+
+    def test_a_container_that_holds_itself_counts_by_what_else_it_holds(self) -> None:
+        def circle(size: int) -> dict[str, object]:
+            made: dict[str, object] = {"size": size}
+            made["self"] = [made]
+            return made
+
+        assert fingerprint(circle(1)) == fingerprint(circle(1)) != fingerprint(circle(2))
+
+    def test_a_function_may_be_its_own_default(self) -> None:
+        def own(again: object = None) -> None: ...
+        def other(again: object = None) -> None: ...
+
+        for each in (own, other):
+            each.__defaults__ = (each,)
+        assert fingerprint(own) == fingerprint(other) != fingerprint(lambda again=None: None)
+
+    def test_the_arguments_of_a_partial_may_hold_each_other(self) -> None:
+        def bound(parent: str, child: str) -> object:
+            return functools.partial(print, row(parent + child)[0])
+
+        assert fingerprint(bound("a", "b")) == fingerprint(bound("a", "b"))
+        assert fingerprint(bound("a", "b")) != fingerprint(bound("a", "c"))
+
+    def test_it_counts_where_one_enters(self) -> None:
+        one, other = row("ab")
+        other.meets(one)
+        assert fingerprint(one) != fingerprint(other)
+
+    @pytest.mark.parametrize(
+        "changed", [4, 50, 95], ids=["near", "in the middle", "at the end that is far"]
+    )
+    def test_every_part_of_a_large_one_counts(self, changed: int) -> None:
+        names = "a" * 100
+        different = names[:changed] + "b" + names[changed + 1 :]
+        assert fingerprint(row(names)[0]) == fingerprint(row(names)[0])
+        assert fingerprint(row(names)[0]) != fingerprint(row(different)[0])
+
+    def test_who_holds_whom_counts(self) -> None:
+        assert fingerprint(row("abcd")[0]) != fingerprint(row("acbd")[0])
+
+    def test_what_is_beside_one_counts(self) -> None:
+        circle = row("ab")
+        one, other = function(BODY), function(changed("!= limit", "== limit"))
+        tasks = [("1", one, circle), ("2", other, circle)]
+        swapped = [("1", other, circle), ("2", one, circle)]
+        assert fingerprint(tasks) != fingerprint(swapped)
+
+    def test_all_who_know_all_are_done_in_no_time(self) -> None:
+        people = [Person(name) for name in "abcdefghijklmnopqrst"]
+        for one in people:
+            one.meets(*people)
+        assert re.fullmatch("[0-9a-f]{16}", fingerprint(people))
+
+    def test_a_field_that_is_not_set_counts_as_such(self) -> None:
+        one, other = Person("a"), Person("a")
+        assert fingerprint(one) == fingerprint(other)
+        other.boss = Person("b")
+        assert fingerprint(one) != fingerprint(other)
+
+
+class TestDepth:
+    def test_it_may_be_deeper_than_the_stack(self) -> None:
+        def nested(innermost: int) -> list[object]:
+            made: list[object] = [innermost]
+            for _ in range(20 * sys.getrecursionlimit()):
+                made = [made]
+            return made
+
+        assert fingerprint(nested(1)) == fingerprint(nested(1)) != fingerprint(nested(2))
+
+    def test_what_is_held_often_is_looked_at_once(self) -> None:
+        made: list[object] = []
+        for _ in range(200):
+            made = [made, made]
+        assert fingerprint(made) != fingerprint([made])
+
+
 PROGRAM = """
 import dataclasses, decimal, enum
 from cloaca_core.builder import WorkflowBuilder
@@ -238,9 +344,18 @@ class Client:
 class Limits:
     names: frozenset = frozenset({"a", "b", "c", "d"})
 
+@dataclasses.dataclass(eq=False)
+class Node:
+    name: str
+    around: set = dataclasses.field(default_factory=set)
+
+nodes = [Node(name) for name in "abcdefg"]
+for place, node in enumerate(nodes):
+    node.around.update((nodes[place - 1], nodes[place - 3]))
+
 with WorkflowBuilder("w", registry=Registry()).tag("team", "x").tag("area", "y") as builder:
     @task(retry_condition=[ValueError, KeyError])
-    def first(context, mode=Mode.FAST, client=Client(), limits=Limits(),
+    def first(context, mode=Mode.FAST, client=Client(), limits=Limits(), nodes=set(nodes),
               known={"p", "q", "r"}, price=decimal.Decimal("1.50")):
         '''A docstring.'''
         if context["kind"] in {"alpha", "beta", "gamma", "delta", 1, None, (2, 3)}:
