@@ -210,6 +210,16 @@ class TestValues:
         assert fingerprint(Colour.RED) == fingerprint(Colour.RED) != fingerprint(Colour.BLUE)
         assert fingerprint(Word.RED) != fingerprint("red")
 
+    def test_a_class_counts_by_its_name_and_what_it_inherits(self) -> None:
+        def named(name: str, *bases: type, module: str = "here") -> type:
+            return type(name, bases, {"__module__": module})
+
+        assert fingerprint(named("A")) == fingerprint(named("A", module="there"))
+        assert fingerprint(named("A")) != fingerprint(named("B"))
+        # As with a library that has a ConnectionError, but not the one of Python:
+        one, other = named("E", OSError), named("E", named("LibraryError", Exception))
+        assert fingerprint(one) != fingerprint(other)
+
     def test_a_dataclass_counts_by_its_fields(self) -> None:
         @dataclass
         class Point:
@@ -340,6 +350,9 @@ class Mode(enum.Enum):
 class Client:
     pass
 
+class Refused(Exception):
+    pass
+
 @dataclasses.dataclass
 class Limits:
     names: frozenset = frozenset({"a", "b", "c", "d"})
@@ -354,7 +367,7 @@ for place, node in enumerate(nodes):
     node.around.update((nodes[place - 1], nodes[place - 3]))
 
 with WorkflowBuilder("w", registry=Registry()).tag("team", "x").tag("area", "y") as builder:
-    @task(retry_condition=[ValueError, KeyError])
+    @task(retry_condition=[ValueError, Refused])
     def first(context, mode=Mode.FAST, client=Client(), limits=Limits(), nodes=set(nodes),
               known={"p", "q", "r"}, price=decimal.Decimal("1.50")):
         '''A docstring.'''
@@ -379,17 +392,31 @@ class TestProcesses:
             folder = tmp_path / seed
             folder.mkdir()
             (folder / f"program{seed}.py").write_text("\n" * int(seed[0]) + PROGRAM)
-            versions.add(_run(folder, f"program{seed}.py", seed))
+            versions.add(_run(folder, f"program{seed}.py", seed=seed))
         assert len(versions) == 1
         assert re.fullmatch("[0-9a-f]{16}", versions.pop())
 
+    def test_a_program_has_the_same_as_the_module_that_is_imported(self, tmp_path: Path) -> None:
+        (tmp_path / "package").mkdir()
+        for place in ("program.py", "package/program.py"):
+            (tmp_path / place).write_text(PROGRAM)
+        versions = {
+            _run(tmp_path, "program.py"),
+            _run(tmp_path, "-m", "program"),
+            _run(tmp_path, "-c", "import program"),
+            _run(tmp_path, "package/program.py"),
+            _run(tmp_path, "-m", "package.program"),
+            _run(tmp_path, "-c", "import package.program"),
+        }
+        assert len(versions) == 1
 
-def _run(folder: Path, program: str, seed: str) -> str:
+
+def _run(folder: Path, *arguments: str, seed: str = "0") -> str:
     environment = {**os.environ, "PYTHONHASHSEED": seed}
     if (SOURCE / "cloaca_core").is_dir():
         environment["PYTHONPATH"] = str(SOURCE)
     done = subprocess.run(
-        [sys.executable, program],
+        [sys.executable, *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,

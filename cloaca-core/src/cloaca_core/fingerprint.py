@@ -3,8 +3,8 @@
 "Every process" means every one of the same Python minor version, whatever its hash seed, its
 working directory and the place of the source in its file. So it covers what code does (its
 instructions with the names and constants that they use, its defaults, the code inside it) and not
-where it stands (file, lines, docstring) nor what it closes over, which may differ in each process.
-Objects whose value cannot be read reliably count by their type only.
+where it stands (module, file, lines, docstring) nor what it closes over, which may differ in each
+process. Objects whose value cannot be read reliably count by their type only.
 """
 
 from __future__ import annotations
@@ -153,8 +153,12 @@ def _node(value: object) -> _Node:
             return _callable_node(value) or _object_node(value)
 
 
-def _name(named: type | BuiltinFunctionType) -> str:
-    return f"{named.__module__}.{named.__qualname__}"
+def _name(kind: type) -> str:
+    """A class's own name and those that it inherits from.
+
+    Not its module, which is another one for the program than for who imports it.
+    """
+    return " ".join(each.__qualname__ for each in kind.__mro__)
 
 
 def _callable_node(value: object) -> _Node | None:
@@ -165,7 +169,7 @@ def _callable_node(value: object) -> _Node | None:
         case MethodType():
             return _Node(("method", _name(type(value.__self__))), (value.__func__,))
         case BuiltinFunctionType():
-            return _Node(("builtin", _name(value)))
+            return _Node(("builtin", f"{value.__module__}.{value.__qualname__}"))
         case functools.partial():
             return _Node(("partial",), (value.func, value.args, value.keywords))
         case _:
