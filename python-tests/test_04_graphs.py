@@ -153,3 +153,24 @@ def test_tasks_may_be_added_in_a_loop_with_one_function(runner: cloaca.DefaultRu
             cloaca.task(id=name)(touch)
         cloaca.task(id="z", dependencies=["x", "y"])(touch)
     assert runner.execute("loop").final_context.to_dict() == {"x": True, "y": True, "z": True}
+
+
+def test_the_methods_of_two_objects_are_two_tasks(runner: cloaca.DefaultRunner) -> None:
+    class Source:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def read(self, context: cloaca.Context) -> None:
+            context["read"] = self.name
+
+        def hand_on(self, context: cloaca.Context) -> None:
+            context[self.name] = context["read"]
+
+    sources = [Source("first"), Source("other")]
+    with cloaca.WorkflowBuilder("methods"):
+        for each in sources:
+            cloaca.task(id=f"read {each.name}")(each.read)
+        for each in sources:
+            cloaca.task(id=f"hand on {each.name}", dependencies=[each.read])(each.hand_on)
+    final = runner.execute("methods").final_context
+    assert (final["first"], final["other"]) == ("first", "other")

@@ -58,6 +58,15 @@ def new_function(name: str) -> Callable[..., object]:
     return function
 
 
+class Steps:
+    """Equal to each other, and without a hash."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Steps)
+
+    def step(self, context: object) -> None: ...
+
+
 class TestAdding:
     def test_an_id_is_taken_once(self) -> None:
         block = block_of(declared("a"))
@@ -124,6 +133,19 @@ class TestFunctions:
         one, other = new_function("same"), new_function("same")
         block = block_of(declared("a", one), declared("b", other))
         assert (block.find(one), block.find(other)) == ("a", "b")
+
+    def test_a_method_is_the_same_at_each_look_at_it(self) -> None:
+        one, other = Steps(), Steps()
+        block = block_of(declared("a", one.step), declared("b", other.step))
+        assert (block.find(one.step), block.find(other.step)) == ("a", "b")
+
+    def test_what_wraps_a_method_means_its_task(self) -> None:
+        one, other = Steps(), Steps()
+        block = block_of(declared("a", one.step), declared("b", other.step))
+        assert block.find(decorated(other.step)) == "b"
+
+    def test_a_method_of_another_object_counts_by_its_name(self) -> None:
+        assert block_of(declared("a", Steps().step)).find(Steps().step) == "a"
 
     def test_it_comes_before_a_task_of_that_id(self) -> None:
         block = block_of(declared("other"), declared("noop", new_function("x")))

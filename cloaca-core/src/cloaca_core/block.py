@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections import defaultdict
+from types import MethodType
 from typing import TypeAlias
 
 from cloaca_core.errors import DefinitionError, WorkflowValidationError
@@ -40,8 +41,8 @@ class Block:
         function = declared.function
         original = inspect.unwrap(function)  # refuses wrappers in a circle, so it comes first
         self._declared[declared.id] = declared
-        self._by_identity[id(function)][declared.id] = None
-        self._by_original[id(original)][declared.id] = None
+        self._by_identity[_identity(function)][declared.id] = None
+        self._by_original[_identity(original)][declared.id] = None
         for name in (declared.id, getattr(function, "__name__", None)):
             self._by_name[name][declared.id] = None
 
@@ -74,11 +75,18 @@ class Block:
     def _id_of_function(self, function: TaskFunction) -> str:
         name: str = function.__name__
         found = (
-            self._by_identity.get(id(function))
-            or self._by_original.get(id(inspect.unwrap(function)))
+            self._by_identity.get(_identity(function))
+            or self._by_original.get(_identity(inspect.unwrap(function)))
             or self._by_name.get(name)
         )
         return name if found is None else _only(tuple(found), name)
+
+
+def _identity(function: TaskFunction) -> object:
+    """Equal for what is the same function, as long as somebody holds it."""
+    if isinstance(function, MethodType):  # made anew at each look at it
+        return id(function.__self__), id(function.__func__)
+    return id(function)
 
 
 def _only(found: tuple[str, ...], name: str) -> str:
