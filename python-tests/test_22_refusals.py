@@ -252,6 +252,14 @@ def test_an_unknown_workflow(shared_runner: cloaca.DefaultRunner) -> None:
         shared_runner.submit_many("t::p::w", [None])
 
 
+def test_a_workflow_name_that_a_later_block_took_away(shared_runner: cloaca.DefaultRunner) -> None:
+    for name in ("taken away", "put in its place"):
+        with cloaca.WorkflowBuilder(name, workflow="shared"):
+            cloaca.task(id="only")(keep)
+    with pytest.raises(ValueError, match=r"Workflow not found in registry: taken away$"):
+        shared_runner.execute("taken away")
+
+
 @pytest.mark.parametrize("name", [7, None, b"bytes"])
 def test_a_workflow_name_of_another_type(shared_runner: cloaca.DefaultRunner, name: Any) -> None:
     with pytest.raises(TypeError, match="workflow_name"):

@@ -128,8 +128,14 @@ class TestRegistering:
         registry.register(new_workflow("old", workflow="w"))
         registry.register(new_workflow("new", workflow="w"))
         assert registry.find("new") is registry.find("w")
-        with pytest.raises(WorkflowNotFoundError):
+        with pytest.raises(WorkflowNotFoundError, match=r"^Workflow not found in registry: old$"):
             registry.find("old")
+
+    def test_a_name_that_was_dropped_is_no_answer_to_another(self, registry: Registry) -> None:
+        for name in ("daily sum", "nightly"):
+            registry.register(new_workflow(name, workflow="w"))
+        with pytest.raises(WorkflowNotFoundError, match=r"registry: daily sums$"):
+            registry.find("daily sums")
 
     def test_what_is_no_workflow_is_a_type_error(self, registry: Registry) -> None:
         with pytest.raises(TypeError, match="workflow must be a Workflow, got str"):

@@ -151,7 +151,9 @@ class Registry:
         namespace = workflow.namespace
         if namespace in self._workflows:
             for name in _short_names(self._workflows[namespace]):
-                self._named[name].pop(namespace, None)
+                del self._named[name][namespace]
+                if not self._named[name]:
+                    del self._named[name]
         self._workflows[namespace] = workflow
         for name in _short_names(workflow):
             self._named.setdefault(name, {})[namespace] = None
@@ -171,9 +173,9 @@ class Registry:
         return f"Workflow not found in registry: {name}{hint}"
 
 
-def _short_names(workflow: Workflow) -> tuple[str, str]:
+def _short_names(workflow: Workflow) -> set[str]:
     """The id in the namespace, and the builder's name, which differs when both were given."""
-    return workflow.namespace.rpartition(SEPARATOR)[2], workflow.name
+    return {workflow.namespace.rpartition(SEPARATOR)[2], workflow.name}
 
 
 def _ambiguous(name: str, candidates: tuple[str, ...]) -> AmbiguousWorkflowError:
