@@ -323,6 +323,61 @@ class TestDefaultRegistry:
             get_workflow("x")
 
 
+class Meddling(Workflow):
+    """Does something once, in the middle of being registered."""
+
+    meddle: Callable[[], object] | None = None
+
+    @property
+    def namespace(self) -> str:
+        meddle, self.meddle = self.meddle, None
+        if meddle is not None:
+            meddle()
+        return super().namespace
+
+
+def meddling(name: str, meddle: Callable[[], object]) -> Workflow:
+    plain = new_workflow(name)
+    made = Meddling(namespace=plain.namespace, name=name, tasks=plain.tasks)
+    made.meddle = meddle
+    return made
+
+
+class TestInterruptions:
+    """A signal handler may close a runner, whose own threads use the registry as well."""
+
+    def test_another_thread_reads_and_unsubscribes_in_the_middle_of_a_change(
+        self, registry: Registry
+    ) -> None:
+        registry.register(new_workflow("a"))
+        namespace = "public::embedded::a"
+        unsubscribe = registry.on_change(lambda: None)
+        seen: list[object] = []
+
+        def use() -> None:
+            found = [registry.find("a"), registry.get(namespace), *registry.workflows()]
+            seen.extend(workflow.namespace for workflow in found if workflow is not None)
+            seen.extend((registry.namespaces(), registry.triggers()))
+            unsubscribe()
+            registry.on_change(lambda: None)()
+            seen.append("unsubscribed")
+
+        def interrupt() -> None:
+            thread = threading.Thread(target=use, daemon=True)
+            thread.start()
+            thread.join(timeout=10)
+
+        registry.register(meddling("b", interrupt))
+        assert seen == [*[namespace] * 3, [namespace], [], "unsubscribed"]
+        assert registry.namespaces() == [namespace, "public::embedded::b"]
+
+    def test_a_change_in_the_middle_of_another_is_not_lost(self, registry: Registry) -> None:
+        meanwhile = new_workflow("meanwhile")
+        registry.register(meddling("b", lambda: registry.register(meanwhile)))
+        assert registry.find("meanwhile") is meanwhile
+        assert registry.namespaces() == ["public::embedded::meanwhile", "public::embedded::b"]
+
+
 # -- triggers ------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import difflib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from cloaca_core.arguments import text, wrong_type
 from cloaca_core.errors import (
@@ -27,15 +28,15 @@ _log = logging.getLogger("cloaca.registry")
 
 class Registry:
     """Workflows by their full namespace, triggers by name. Every method may be called from any
-    thread.
+    thread, and from a signal handler whatever that interrupted.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._workflows: dict[str, Workflow] = {}
-        self._named: dict[str, dict[str, None]] = {}  # short name -> namespaces, in order
-        self._aliases: dict[str, str] = {}
-        self._triggers: dict[str, Trigger] = {}
+        # Read without the lock: a signal handler may wait for another thread that reads, while the
+        # change that it interrupted goes on only after it.
+        self._known = _Known()
+        self._changing = threading.RLock()
+        # Each use of it is one operation that no other thread sees half done.
         self._callbacks: dict[object, Callable[[], object]] = {}
 
     # -- change ----------------------------------------------------------------------------------
@@ -44,9 +45,7 @@ class Registry:
         """Add a workflow; one that has the same namespace gives way to it."""
         if not isinstance(workflow, Workflow):
             raise wrong_type("workflow", "a Workflow", workflow)
-        with self._lock:
-            self._put(workflow)
-        self._announce()
+        self._change(lambda known: known.with_workflow(workflow))
 
     def register_constructor(self, name: str, constructor: Callable[[], Workflow]) -> None:
         """Call ``constructor`` and register what it returns, under ``name`` as well.
@@ -56,27 +55,26 @@ class Registry:
         """
         check_name(name, "register_workflow_constructor(name=...)")
         workflow = _construct(constructor)
-        with self._lock:
-            self._refuse_clash(name, workflow.namespace)
-            self._put(workflow)
-            self._aliases[name] = workflow.namespace
-        self._announce()
+        self._change(lambda known: known.with_alias(name, workflow))
 
     def register_trigger(self, trigger: Trigger) -> None:
         """Add a trigger; one that has the same name gives way to it."""
         if not isinstance(trigger, Trigger):
             raise wrong_type("trigger", "a Trigger", trigger)
-        with self._lock:
-            self._triggers[trigger.name] = trigger
-        self._announce()
+        self._change(lambda known: known.with_trigger(trigger))
 
     def clear(self) -> None:
         """Forget every workflow, alias and trigger. Runs in flight keep their definitions."""
-        with self._lock:
-            self._triggers.clear()
-            self._workflows.clear()
-            self._named.clear()
-            self._aliases.clear()
+        self._change(lambda _: _Known())
+
+    def _change(self, changed: Callable[[_Known], _Known]) -> None:
+        with self._changing:
+            while True:
+                before = self._known
+                after = changed(before)
+                if self._known is before:  # no signal handler made a change in between
+                    self._known = after
+                    break
         self._announce()
 
     def on_change(self, callback: Callable[[], object]) -> Callable[[], None]:
@@ -85,19 +83,15 @@ class Registry:
         It is called in the thread that made the change and must not block it.
         """
         key = object()
-        with self._lock:
-            self._callbacks[key] = callback
+        self._callbacks[key] = callback
 
         def unsubscribe() -> None:
-            with self._lock:
-                self._callbacks.pop(key, None)
+            self._callbacks.pop(key, None)
 
         return unsubscribe
 
     def _announce(self) -> None:
-        with self._lock:
-            callbacks = list(self._callbacks.values())
-        for callback in callbacks:
+        for callback in list(self._callbacks.values()):
             try:
                 callback()
             except Exception:  # noqa: BLE001 - the change has happened, its maker is not to blame
@@ -111,63 +105,78 @@ class Registry:
         ``WorkflowNotFoundError`` when there is none, ``AmbiguousWorkflowError`` with the
         candidates when there are several.
         """
-        text("workflow_name", name)
-        with self._lock:
-            match self._candidates(name):
-                case [namespace]:
-                    return self._workflows[namespace]
-                case []:
-                    raise WorkflowNotFoundError(self._not_found(name), name=name)
-                case candidates:
-                    raise _ambiguous(name, tuple(candidates))
+        return self._known.find(text("workflow_name", name))
 
     def get(self, namespace: str) -> Workflow | None:
         """The workflow of exactly this full namespace, or None."""
-        with self._lock:
-            return self._workflows.get(namespace)
+        return self._known.workflows.get(namespace)
 
     def namespaces(self) -> list[str]:
         """The full namespaces of all workflows, first registered first."""
-        with self._lock:
-            return list(self._workflows)
+        return list(self._known.workflows)
 
     def workflows(self) -> list[Workflow]:
         """All workflows, first registered first."""
-        with self._lock:
-            return list(self._workflows.values())
+        return list(self._known.workflows.values())
 
     def triggers(self) -> list[Trigger]:
         """All triggers, first registered first."""
-        with self._lock:
-            return list(self._triggers.values())
+        return list(self._known.triggers.values())
 
-    def _candidates(self, name: str) -> list[str]:
-        if SEPARATOR in name:
-            return [name] if name in self._workflows else []
-        aliased = [self._aliases[name]] if name in self._aliases else []
-        return list(dict.fromkeys((*self._named.get(name, ()), *aliased)))
 
-    def _put(self, workflow: Workflow) -> None:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is registered at one moment. A change makes another one and leaves this as it is."""
+
+    workflows: Mapping[str, Workflow] = field(default_factory=dict)
+    named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The namespaces that a short name means, in order."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    triggers: Mapping[str, Trigger] = field(default_factory=dict)
+
+    def with_workflow(self, workflow: Workflow) -> _Known:
         namespace = workflow.namespace
-        if namespace in self._workflows:
-            for name in _short_names(self._workflows[namespace]):
-                del self._named[name][namespace]
-                if not self._named[name]:
-                    del self._named[name]
-        self._workflows[namespace] = workflow
+        named = dict(self.named)
+        if (replaced := self.workflows.get(namespace)) is not None:
+            for name in _short_names(replaced):
+                named[name] = tuple(each for each in named[name] if each != namespace)
+                if not named[name]:
+                    del named[name]
         for name in _short_names(workflow):
-            self._named.setdefault(name, {})[namespace] = None
+            named[name] = (*named.get(name, ()), namespace)
+        return replace(self, workflows={**self.workflows, namespace: workflow}, named=named)
 
-    def _refuse_clash(self, alias: str, namespace: str) -> None:
-        others = [found for found in self._candidates(alias) if found != namespace]
+    def with_alias(self, alias: str, workflow: Workflow) -> _Known:
+        namespace = workflow.namespace
+        others = [found for found in self.candidates(alias) if found != namespace]
         if others:
             raise DefinitionError(
                 f"register_workflow_constructor: '{alias}' cannot also name {namespace}, "
                 f"it is the name of {', '.join(others)}"
             )
+        return replace(self.with_workflow(workflow), aliases={**self.aliases, alias: namespace})
+
+    def with_trigger(self, trigger: Trigger) -> _Known:
+        return replace(self, triggers={**self.triggers, trigger.name: trigger})
+
+    def find(self, name: str) -> Workflow:
+        match self.candidates(name):
+            case [namespace]:
+                return self.workflows[namespace]
+            case []:
+                raise WorkflowNotFoundError(self._not_found(name), name=name)
+            case candidates:
+                raise _ambiguous(name, tuple(candidates))
+
+    def candidates(self, name: str) -> list[str]:
+        """The namespaces that a short name, an alias or a namespace may mean."""
+        if SEPARATOR in name:
+            return [name] if name in self.workflows else []
+        aliased = [self.aliases[name]] if name in self.aliases else []
+        return list(dict.fromkeys((*self.named.get(name, ()), *aliased)))
 
     def _not_found(self, name: str) -> str:
-        known = [*self._workflows, *self._named, *self._aliases]
+        known = [*self.workflows, *self.named, *self.aliases]
         near = difflib.get_close_matches(name, dict.fromkeys(known), n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         return f"Workflow not found in registry: {name}{hint}"
