@@ -56,18 +56,20 @@ def test_a_missing_dependency() -> None:
     assert error.missing == "nowhere"
 
 
-def test_a_dependency_that_an_earlier_block_had_says_so() -> None:
+@pytest.mark.parametrize("earlier", [["first"], ["first", "between"]])
+def test_a_dependency_that_an_earlier_block_had_says_so(earlier: list[str]) -> None:
     registry = cloaca.Registry()
-    with cloaca.WorkflowBuilder("twice", registry=registry):
-        cloaca.task(id="first")(keep)
+    for task_id in earlier:
+        with cloaca.WorkflowBuilder("often", registry=registry):
+            cloaca.task(id=task_id)(keep)
 
     def again() -> None:
-        with cloaca.WorkflowBuilder("twice", registry=registry):
-            cloaca.task(id="second", dependencies=["first"])(keep)
+        with cloaca.WorkflowBuilder("often", registry=registry):
+            cloaca.task(id="last", dependencies=["first"])(keep)
 
     with pytest.raises(ValueError, match=r"Missing dependency: .*earlier block"):
         again()
-    assert [task.id for task in registry.find("twice").tasks] == ["first"]
+    assert [task.id for task in registry.find("often").tasks] == earlier[-1:]
 
 
 @pytest.mark.parametrize("length", [1, 2, 5])

@@ -389,6 +389,15 @@ class TestValidation:
         ):
             task(dependencies=["x"])(noop)
 
+    def test_one_that_a_block_before_the_last_had_says_so_too(self, registry: Registry) -> None:
+        for task_id in ("x", "y", "z"):
+            define(registry, task_id)
+        with (
+            pytest.raises(ValueError, match=r"an earlier block of this name had 'x'"),
+            WorkflowBuilder("w", registry=registry),
+        ):
+            task(dependencies=["x"])(noop)
+
     def test_a_function_that_is_no_task_here_is_a_missing_dependency(
         self, registry: Registry
     ) -> None:

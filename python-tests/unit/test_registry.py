@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -44,9 +44,15 @@ def noop(context: object) -> None:
     """A task's function."""
 
 
-def new_workflow(name: str, tenant: str = "public", workflow: str | None = None) -> Workflow:
+def new_workflow(
+    name: str,
+    tenant: str = "public",
+    workflow: str | None = None,
+    tasks: Sequence[str] = ("noop",),
+) -> Workflow:
     with WorkflowBuilder(name, tenant=tenant, workflow=workflow, registry=Registry()) as builder:
-        task(noop)
+        for task_id in tasks:
+            task(id=task_id)(noop)
     return builder.workflow
 
 
@@ -136,6 +142,25 @@ class TestRegistering:
             registry.register(new_workflow(name, workflow="w"))
         with pytest.raises(WorkflowNotFoundError, match=r"registry: daily sums$"):
             registry.find("daily sums")
+
+    def test_the_tasks_of_replaced_workflows_are_remembered(self, registry: Registry) -> None:
+        for ids in (["a", "b"], ["c"], ["d"]):
+            registry.register(new_workflow("w", tasks=ids))
+        namespace = "public::embedded::w"
+        had = [task_id for task_id in "abcde" if registry.had_task(namespace, task_id)]
+        assert had == ["a", "b", "c", "d"]
+        assert not registry.had_task("public::embedded::v", "a")
+        registry.clear()
+        assert not registry.had_task(namespace, "a")
+
+    def test_the_oldest_of_very_many_are_not(
+        self, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("cloaca_core.registry.REMEMBERED", 3)
+        for ids in (["a", "b"], ["b", "c"], ["d"], ["e"]):
+            registry.register(new_workflow("w", tasks=ids))
+        had = [one for one in "abcde" if registry.had_task("public::embedded::w", one)]
+        assert had == ["b", "c", "d", "e"]
 
     def test_what_is_no_workflow_is_a_type_error(self, registry: Registry) -> None:
         with pytest.raises(TypeError, match="workflow must be a Workflow, got str"):

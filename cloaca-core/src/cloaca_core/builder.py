@@ -154,8 +154,7 @@ class WorkflowBuilder:
             ) from None
 
     def _hint(self, missing: str | None) -> str:
-        earlier = self._registry.get(self._namespace)
-        if earlier is None or missing not in {task.id for task in earlier.tasks}:
+        if missing is None or not self._registry.had_task(self._namespace, missing):
             return ""
         return (
             f"; an earlier block of this name had '{missing}', but a block defines its workflow "

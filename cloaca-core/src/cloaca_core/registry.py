@@ -11,6 +11,8 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Final
 
 from cloaca_core.arguments import text, wrong_type
 from cloaca_core.errors import (
@@ -22,6 +24,9 @@ from cloaca_core.errors import (
 from cloaca_core.namespace import SEPARATOR, check_name
 from cloaca_core.triggers.definition import Trigger
 from cloaca_core.workflow import Workflow
+
+REMEMBERED: Final = 1000
+"""How many ids of tasks that a workflow does not have any more are kept, for error messages."""
 
 _log = logging.getLogger("cloaca.registry")
 
@@ -111,6 +116,16 @@ class Registry:
         """The workflow of exactly this full namespace, or None."""
         return self._known.workflows.get(namespace)
 
+    def had_task(self, namespace: str, task_id: str) -> bool:
+        """Whether the workflow of this full namespace has this task, or one that it replaced had.
+
+        The ids of the last thousand tasks of replaced workflows are remembered.
+        """
+        known = self._known
+        workflow = known.workflows.get(namespace)
+        current = () if workflow is None else (task.id for task in workflow.tasks)
+        return task_id in (*current, *known.earlier.get(namespace, ()))
+
     def namespaces(self) -> list[str]:
         """The full namespaces of all workflows, first registered first."""
         return list(self._known.workflows)
@@ -133,18 +148,28 @@ class _Known:
     """The namespaces that a short name means, in order."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
+    earlier: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The ids of the tasks that the replaced workflows of a namespace had, latest first."""
 
     def with_workflow(self, workflow: Workflow) -> _Known:
         namespace = workflow.namespace
-        named = dict(self.named)
-        if (replaced := self.workflows.get(namespace)) is not None:
-            for name in _short_names(replaced):
-                named[name] = tuple(each for each in named[name] if each != namespace)
-                if not named[name]:
-                    del named[name]
+        replaced = self.workflows.get(namespace)
+        before = self if replaced is None else self._giving_way(namespace, replaced)
+        named = dict(before.named)
         for name in _short_names(workflow):
             named[name] = (*named.get(name, ()), namespace)
-        return replace(self, workflows={**self.workflows, namespace: workflow}, named=named)
+        return replace(before, workflows={**self.workflows, namespace: workflow}, named=named)
+
+    def _giving_way(self, namespace: str, replaced: Workflow) -> _Known:
+        """Without the names of a workflow in whose place another one is put, but with its tasks."""
+        named = dict(self.named)
+        for name in _short_names(replaced):
+            named[name] = tuple(each for each in named[name] if each != namespace)
+            if not named[name]:
+                del named[name]
+        ids = (*(task.id for task in replaced.tasks), *self.earlier.get(namespace, ()))
+        latest = tuple(islice(dict.fromkeys(ids), REMEMBERED))
+        return replace(self, named=named, earlier={**self.earlier, namespace: latest})
 
     def with_alias(self, alias: str, workflow: Workflow) -> _Known:
         namespace = workflow.namespace
