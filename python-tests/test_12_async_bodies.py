@@ -6,6 +6,9 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable
+from functools import partial
+
+import pytest
 
 import cloaca
 
@@ -177,3 +180,48 @@ def test_tasks_that_a_body_starts_go_on_the_same_loop(runner: cloaca.DefaultRunn
     with cloaca.WorkflowBuilder("gathers"):
         cloaca.task(id="only")(gathers)
     assert runner.execute("gathers").final_context["parts"] == [0, 1, 4, 9, 16]
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_what_ends_a_program_ends_no_async_body_but_its_own(
+    runner: cloaca.DefaultRunner, error: BaseException
+) -> None:
+    stays = threading.Event()
+    let_go: list[Callable[[], object]] = []
+
+    async def part() -> None:
+        raise error
+
+    async def gathers(context: cloaca.Context) -> None:
+        await asyncio.gather(part())
+
+    async def goes_on(context: cloaca.Context) -> dict[str, bool]:
+        leave = asyncio.Event()
+        let_go.append(partial(asyncio.get_running_loop().call_soon_threadsafe, leave.set))
+        stays.set()
+        await leave.wait()
+        return {"went on": True}
+
+    with cloaca.WorkflowBuilder("exits"):
+        cloaca.task(id="only", retry_attempts=1)(gathers)
+    with cloaca.WorkflowBuilder("beside"):
+        cloaca.task(id="only")(goes_on)
+    beside = runner.submit("beside")
+    assert stays.wait(WAIT)
+    for _ in range(2):
+        result = runner.execute("exits", timeout=WAIT)
+        assert result.task_results["only"].error == f"{type(error).__name__}: {error}"
+    let_go[0]()
+    assert beside.result(WAIT).final_context.to_dict() == {"went on": True}
+
+
+def test_a_body_that_stops_the_loop_it_runs_on_stops_nobody(runner: cloaca.DefaultRunner) -> None:
+    async def stops(context: cloaca.Context) -> dict[str, bool]:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0.001)  # nobody would wake it any more
+        return {"went on": True}
+
+    with cloaca.WorkflowBuilder("stops"):
+        cloaca.task(id="only")(stops)
+    for _ in range(2):
+        assert runner.execute("stops", timeout=WAIT).final_context.to_dict() == {"went on": True}

@@ -57,3 +57,45 @@ async def test_closing_cancels_what_runs() -> None:
     await body.ended.wait()
 
     assert body.was_cancelled
+
+
+class TestExits:
+    """``SystemExit`` and ``KeyboardInterrupt`` of a task or callback come out of the loop."""
+
+    async def test_the_loop_runs_again_and_says_what_it_was(
+        self, pool: Pool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        body = await pool.started()
+        loop = pool._coroutines._loop
+        assert loop is not None
+        for error in (SystemExit(3), KeyboardInterrupt()):
+            loop.call_soon_threadsafe(throw, error)
+        await pool.quiet()
+        body.go()
+        await body.reported.wait()
+
+        assert [str(r.exc_info[1]) for r in caplog.records if r.exc_info] == ["3", ""]
+        await pool.check_balance()
+
+    async def test_one_at_the_moment_of_closing_does_not_keep_it_open(self) -> None:
+        loop = BodyLoop(SLOTS, asyncio.get_running_loop())
+        body = Body(is_async=True)
+        loop.submit(body)
+        await body.begun.wait()
+        own = loop._loop
+        assert own is not None
+        stop = own.stop
+
+        def stop_and_throw() -> None:
+            stop()
+            raise SystemExit
+
+        own.stop = stop_and_throw  # type: ignore[method-assign]  # both in one pass of the loop
+        loop.close()
+        await threads_end("cloaca-coroutines")
+
+        assert own.is_closed()
+
+
+def throw(error: BaseException) -> None:
+    raise error

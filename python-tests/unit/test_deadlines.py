@@ -112,3 +112,21 @@ async def test_one_timer_serves_ten_thousand_things(monkeypatch: pytest.MonkeyPa
         deadlines.add(thing, LONG)
 
     assert len(set_timers) == 1
+
+
+async def test_what_fails_at_the_end_of_one_keeps_no_other_from_expiring(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    expired = Expired()
+
+    def end(thing: str) -> None:
+        expired(thing)
+        if thing == "first":
+            raise ValueError("a flaw of ours")
+
+    deadlines = Deadlines(end)
+    for thing, seconds in (("first", 0.0), ("second", 0.0), ("later", 0.001)):
+        deadlines.add(thing, seconds)
+
+    assert await expired.count(3) == ["first", "second", "later"]
+    assert "a flaw of ours" in caplog.text

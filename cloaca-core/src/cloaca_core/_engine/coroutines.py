@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from cloaca_core._engine.work import Stage
 if TYPE_CHECKING:
     from cloaca_core._engine.work import Work
 
+log = logging.getLogger("cloaca.engine")
 
 CANCEL_SECONDS: Final = 1.0
 """How long cancelled coroutines get to clean up when the loop is closed."""
@@ -34,6 +36,7 @@ class BodyLoop:
         self._arrivals: Mailbox[Work] | None = None
         self.running: dict[Work, asyncio.Task[None]] = {}
         self._lock = threading.Lock()
+        self._ended = False
 
     @property
     def backlog(self) -> int:
@@ -91,11 +94,29 @@ class BodyLoop:
             self._loop = asyncio.new_event_loop()
             self._arrivals = Mailbox(self._loop, self._start)
             threading.Thread(
-                target=_serve, args=(self._loop,), name="cloaca-coroutines", daemon=True
+                target=self._serve, args=(self._loop,), name="cloaca-coroutines", daemon=True
             ).start()
         return self._arrivals
 
     # -- on the loop of the bodies -----------------------------------------------------------
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run the loop until it is told to end, whatever else makes it return.
+
+        asyncio lets ``SystemExit`` and ``KeyboardInterrupt`` of a task that a body has made out of
+        the loop. Whoever awaits that task is given them as well, once the loop runs again.
+        """
+        try:
+            while not self._ended:
+                self._serve_once(loop)
+        finally:
+            loop.close()
+
+    def _serve_once(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as error:
+            log.warning("a task or callback of an async body raised", exc_info=error)
 
     def _start(self, work: Work) -> None:
         if not work.abandoned:
@@ -131,6 +152,7 @@ class BodyLoop:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
+        self._ended = True
         asyncio.get_running_loop().stop()
 
     # -- on the engine's loop again ----------------------------------------------------------
@@ -140,10 +162,3 @@ class BodyLoop:
             self._running -= 1
             self._start_next()
             work.finished(work)
-
-
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    try:
-        loop.run_forever()
-    finally:
-        loop.close()

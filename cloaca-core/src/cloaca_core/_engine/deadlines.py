@@ -8,14 +8,20 @@ are enough; a heap of timers would cost more than all planning.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+log = logging.getLogger("cloaca.engine")
 
 T = TypeVar("T")
 
 
 class Deadlines(Generic[T]):
-    """Calls ``expired`` on the loop with each thing whose time is up. A thing has one deadline."""
+    """Calls ``expired`` on the loop with each thing whose time is up. A thing has one deadline.
+
+    What ``expired`` raises is logged: it keeps no other thing from expiring.
+    """
 
     def __init__(self, expired: Callable[[T], None]) -> None:
         self._expired = expired
@@ -53,9 +59,15 @@ class Deadlines(Generic[T]):
         for thing in [t for queue in self._due.values() for t in _run_out(queue, now)]:
             if thing in self._limit_of:  # not discarded by what another one's end entailed
                 self.discard(thing)
-                self._expired(thing)
+                self._tell(thing)
         if self._due and self._timer is None:
             self._wake_at(min(next(iter(queue.values())) for queue in self._due.values()))
+
+    def _tell(self, thing: T) -> None:
+        try:
+            self._expired(thing)
+        except Exception:
+            log.exception("acting on a time limit failed")
 
 
 def _run_out(queue: dict[T, float], now: float) -> list[T]:
