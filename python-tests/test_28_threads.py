@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 import cloaca
 
 WAIT = 50
@@ -102,3 +104,33 @@ def test_opening_and_closing_from_many_threads(database_url: str) -> None:
             return own.execute("double", {"n": number}, timeout=WAIT).status
 
     assert at_once(6, call) == ["Completed"] * 6
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_thread_that_cannot_be_started_once_delays_its_task_and_harms_no_other(
+    open_runner: Callable[..., cloaca.DefaultRunner],
+    monkeypatch: pytest.MonkeyPatch,
+    is_async: bool,
+) -> None:
+    def body(context: cloaca.Context) -> dict[str, int]:
+        return {"n": context["n"] * 2}
+
+    async def async_body(context: cloaca.Context) -> dict[str, int]:
+        return body(context)
+
+    refused: list[str] = []
+    start = threading.Thread.start
+
+    def refuse_first(thread: threading.Thread) -> None:
+        if thread.name.startswith(("cloaca-body", "cloaca-coroutines")) and not refused:
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with cloaca.WorkflowBuilder("double"):
+        cloaca.task(id="only", retry_attempts=1)(async_body if is_async else body)
+    runner = open_runner(max_concurrent_tasks=1)
+    monkeypatch.setattr(threading.Thread, "start", refuse_first)
+    results = [runner.execute("double", {"n": n}, timeout=WAIT) for n in range(3)]
+    assert [result.final_context["n"] for result in results] == [0, 2, 4]
+    assert len(refused) == 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 from model.bodies import SLOTS, Pool
+from model.shortage import Shortage
 
 from cloaca_core._engine.work import Stage
 
@@ -93,3 +95,29 @@ class SlotsContract:
         await pool.reclaim(parent)
 
         await pool.check_balance()
+
+    async def test_those_that_the_system_has_no_thread_for_run_when_it_has(
+        self, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shortage = Shortage(monkeypatch)
+        bodies = [pool.send() for _ in range(SLOTS + 1)]
+        refused = [shortage.refused]
+        shortage.ends()
+        for body in bodies:
+            body.go()
+            await body.reported.wait()
+        refused.append(shortage.refused)
+
+        assert refused == [1, 1]
+        await pool.check_balance()
+
+    async def test_one_that_never_had_a_thread_can_be_given_up(
+        self, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shortage = Shortage(monkeypatch)
+        given_up = pool.send()
+
+        assert pool.abandon(given_up)
+        shortage.ends()
+        await pool.check_balance()
+        assert not given_up.begun.is_set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import NoReturn
 
 import pytest
 from model.bodies import SLOTS, Body, Pool
@@ -57,6 +58,18 @@ async def test_closing_cancels_what_runs() -> None:
     await body.ended.wait()
 
     assert body.was_cancelled
+
+
+async def test_a_loop_that_the_system_has_no_files_for_starts_when_it_has(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_files() -> NoReturn:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio, "new_event_loop", no_files)
+        body = pool.send()
+    await body.begun.wait()
 
 
 class TestExits:

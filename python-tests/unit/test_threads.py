@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from model.bodies import SLOTS, Pool
 from model.quiet import quiet
+from model.shortage import Shortage
 from model.slots import SlotsContract
 
 from cloaca_core._engine.threads import ABANDONED_PER_SLOT
@@ -65,6 +66,41 @@ class TestWaiting:
         await child.reported.wait()
 
         await quiet()  # an error in the hand-over would be raised by the loop
+
+
+class TestShortage:
+    async def test_the_threads_that_are_there_do_all_of_it(
+        self, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = await pool.started()
+        Shortage(monkeypatch)
+        queued = [pool.send() for _ in range(3)]
+        for body in (first, *queued):
+            body.go()
+            await body.reported.wait()
+
+    async def test_one_that_waits_may_go_on_while_there_is_no_thread_for_another(
+        self, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        parent = await pool.started()
+        shortage = Shortage(monkeypatch)
+        pool.lend(parent)
+        child = pool.send()
+        await pool.reclaim(parent)
+        shortage.ends()
+        await child.begun.wait()
+
+        await pool.check_balance()
+
+    async def test_a_pool_that_closes_asks_for_no_more(
+        self, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shortage = Shortage(monkeypatch)
+        pool.send()
+        pool.close()
+        await quiet()
+
+        assert shortage.refused == 1
 
 
 class TestGivingUp:

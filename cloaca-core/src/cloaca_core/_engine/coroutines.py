@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.mailbox import Mailbox
+from cloaca_core._engine.starting import Starter
 from cloaca_core._engine.work import Stage
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ CANCEL_SECONDS: Final = 1.0
 class BodyLoop:
     """At most ``slots`` coroutines run at once, not counting waiting and abandoned ones.
 
-    The thread starts with the first work. Public methods are called on the engine's loop only.
-    ``running`` holds what runs, with the task that runs it.
+    The thread starts with the first work, which stays queued while the system has none. Public
+    methods are called on the engine's loop only. ``running`` holds what runs, with the task that
+    runs it.
     """
 
     def __init__(self, slots: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -32,6 +34,7 @@ class BodyLoop:
         self._reports: Mailbox[Work] = Mailbox(loop, self._report)
         self._queued: deque[Work] = deque()
         self._running = 0
+        self._starter = Starter(loop, self._start_next)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrivals: Mailbox[Work] | None = None
         self.running: dict[Work, asyncio.Task[None]] = {}
@@ -81,22 +84,30 @@ class BodyLoop:
 
     def close(self) -> None:
         """Cancel what runs and end the loop; nobody waits for it."""
+        self._starter.close()
         if self._loop is not None:
             asyncio.run_coroutine_threadsafe(self._end(), self._loop)
 
     def _start_next(self) -> None:
-        while self._queued and self._running < self._slots:
+        while self._queued and self._running < self._slots and self._has_loop():
+            assert self._arrivals is not None
             self._running += 1
-            self._inbox().put(self._queued.popleft())
+            self._arrivals.put(self._queued.popleft())
 
-    def _inbox(self) -> Mailbox[Work]:
-        if self._arrivals is None:
-            self._loop = asyncio.new_event_loop()
-            self._arrivals = Mailbox(self._loop, self._start)
-            threading.Thread(
-                target=self._serve, args=(self._loop,), name="cloaca-coroutines", daemon=True
-            ).start()
-        return self._arrivals
+    def _has_loop(self) -> bool:
+        return self._loop is not None or self._starter.has_started(self._start_loop)
+
+    def _start_loop(self) -> None:
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(
+            target=self._serve, args=(loop,), name="cloaca-coroutines", daemon=True
+        )
+        try:
+            thread.start()
+        except BaseException:
+            loop.close()
+            raise
+        self._loop, self._arrivals = loop, Mailbox(loop, self._start)
 
     # -- on the loop of the bodies -----------------------------------------------------------
 

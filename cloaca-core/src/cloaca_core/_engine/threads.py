@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.mailbox import Mailbox
+from cloaca_core._engine.starting import Starter
 from cloaca_core._engine.work import Stage
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ ABANDONED_PER_SLOT: Final = 4
 
 
 class BodyThreads:
-    """At most ``slots`` pieces of work run at once, not counting waiting and abandoned ones.
+    """At most ``slots`` pieces of work run at once, not counting waiting and abandoned ones; fewer
+    while the system has no thread for them.
 
     Public methods are called on the engine's loop only. ``running`` holds what runs, by thread.
     """
@@ -37,6 +39,7 @@ class BodyThreads:
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._reports: Mailbox[Work | None] = Mailbox(loop, self._report)
+        self._starter = Starter(loop, self._grow)
         self._threads = 0
         self._outstanding = 0
         self._abandoned = 0
@@ -111,6 +114,7 @@ class BodyThreads:
     def close(self) -> None:
         """Let idle threads end. Running bodies are left alone; nobody waits for them."""
         self._closed = True
+        self._starter.close()
         with self._lock:
             self._dismissals += self._threads
         for _ in range(self._threads):
@@ -119,8 +123,12 @@ class BodyThreads:
     def _grow(self) -> None:
         wanted = min(self._slots, self._outstanding)
         while self._threads < wanted and not self._closed:
+            if not self._starter.has_started(self._start_thread):
+                return
             self._threads += 1
-            threading.Thread(target=self._serve, name="cloaca-body", daemon=True).start()
+
+    def _start_thread(self) -> None:
+        threading.Thread(target=self._serve, name="cloaca-body", daemon=True).start()
 
     async def _next_free(self) -> None:
         """Take the slot of whichever thread is free next, idle ones included."""

@@ -1,0 +1,55 @@
+"""Starts what the system may have no room for just now: threads, loops.
+
+Such a shortage passes. What is to be run stays queued meanwhile, and nobody who queues it hears
+of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+log = logging.getLogger("cloaca.engine")
+
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 1.0
+"""Seconds before another try; the pause doubles from failure to failure."""
+
+
+class Starter:
+    """Belongs to ``loop``, on which ``again`` is called when another try is worth it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, again: Callable[[], None]) -> None:
+        self._loop = loop
+        self._again = again
+        self._pause = FIRST_PAUSE
+        self._timer: asyncio.TimerHandle | None = None
+
+    def has_started(self, start: Callable[[], None]) -> bool:
+        """Whether ``start`` has done its work. During a pause it is not called; when it fails for
+        want of room, that is logged and a pause begins.
+        """
+        if self._timer is not None:
+            return False
+        try:
+            start()
+        except (RuntimeError, OSError, MemoryError) as error:  # Thread.start raises RuntimeError
+            log.warning("no room to run bodies, again in %.2f s: %r", self._pause, error)
+            self._timer = self._loop.call_later(self._pause, self._retry)
+            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+            return False
+        self._pause = FIRST_PAUSE
+        return True
+
+    def close(self) -> None:
+        """Try no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _retry(self) -> None:
+        self._timer = None
+        self._again()
