@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import NoReturn
 
 import pytest
 
 import cloaca
+
+WAIT = 30
 
 
 class OutOfStockError(Exception):
@@ -123,6 +127,24 @@ def test_whatever_is_raised_fails_the_task_and_nothing_else(
     assert runner.execute(failing(error)).task_results["broken"].error == text
 
 
+class Nameless(type):
+    """Classes that exit when they are asked for their names."""
+
+    def __getattribute__(cls, name: str) -> object:
+        if name == "__name__":
+            sys.exit(3)
+        return super().__getattribute__(name)
+
+
+class OddText(str):
+    """A text that exits when it is worked on."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> NoReturn:
+        sys.exit(3)
+
+
 class UnspeakableError(Exception):
     """An error that cannot even be shown."""
 
@@ -145,6 +167,61 @@ def test_an_error_that_cannot_be_stored_as_it_is_still_fails_only_its_task(
     assert task.error is not None
     assert len(task.error) < 1_000_000
     assert "\0" not in task.error
+
+
+class Exits(Mapping[str, int]):
+    """What cannot even be read without ending the program."""
+
+    def __getitem__(self, key: str) -> int:
+        return 1
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[str]:
+        sys.exit(3)
+
+
+class NamelessError(Exception, metaclass=Nameless):
+    """An error whose class does not tell its name."""
+
+
+class OddlyWordedError(Exception):
+    """An error with a text that is more than a text."""
+
+    def __str__(self) -> str:
+        return OddText("bad")
+
+
+def raises(error: Exception) -> NoReturn:
+    raise error
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize(
+    ("act", "shown"),
+    [
+        (Exits, "SystemExit: 3"),
+        (lambda: raises(NamelessError("bad")), "NamelessError: bad"),
+        (lambda: raises(OddlyWordedError()), "OddlyWordedError: bad"),
+    ],
+    ids=["returns what exits", "raises what exits when named", "raises what exits when cleaned"],
+)
+def test_what_ends_the_program_when_it_is_looked_at_fails_its_task_and_nothing_else(
+    open_runner: Callable[..., cloaca.DefaultRunner],
+    act: Callable[[], object],
+    shown: str,
+    is_async: bool,
+) -> None:
+    async def async_body(context: cloaca.Context) -> object:
+        return act()
+
+    with cloaca.WorkflowBuilder("looked_at"):
+        cloaca.task(id="broken", retry_attempts=1)(async_body if is_async else lambda _: act())
+    runner = open_runner(max_concurrent_tasks=1, max_concurrent_async_tasks=1)
+    for _ in range(2):
+        result = runner.execute("looked_at", timeout=WAIT)
+        assert result.task_results["broken"].error == shown
 
 
 def test_endless_recursion_fails_the_task(runner: cloaca.DefaultRunner) -> None:

@@ -17,7 +17,9 @@ SLOTS = 2
 
 
 class Body(Work):
-    """Says when it has begun, and ends when ``go`` is called; from any thread."""
+    """Says when it has begun, and ends when ``go`` is called, with its ``fault`` if it has one;
+    from any thread.
+    """
 
     def __init__(self, *, is_async: bool = False) -> None:
         super().__init__(is_async=is_async, finished=self._note)
@@ -27,6 +29,8 @@ class Body(Work):
         self.reported = asyncio.Event()
         self.reports = 0
         self.was_cancelled = False
+        self.fault: BaseException | None = None
+        self.broke_with: BaseException | None = None
         self._go = threading.Event()
         self._wake: Callable[[], object] = self._go.set
 
@@ -39,6 +43,7 @@ class Body(Work):
         self._signal(self.begun)
         self._go.wait()
         self._signal(self.ended)
+        self._end()
 
     async def run_async(self) -> None:
         woken = asyncio.Event()
@@ -52,6 +57,14 @@ class Body(Work):
             raise
         finally:
             self._signal(self.ended)
+        self._end()
+
+    def broke(self, error: BaseException) -> None:
+        self.broke_with = error
+
+    def _end(self) -> None:
+        if self.fault is not None:
+            raise self.fault
 
     def _signal(self, event: asyncio.Event) -> None:
         with suppress(RuntimeError):  # the test is over and its loop is closed

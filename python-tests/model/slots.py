@@ -87,6 +87,18 @@ class SlotsContract:
 
         assert not pool.abandon(body)
 
+    @pytest.mark.parametrize("fault", [ValueError(), SystemExit(), KeyboardInterrupt()])
+    async def test_one_that_raises_after_all_is_told_and_costs_no_slot(
+        self, pool: Pool, fault: BaseException
+    ) -> None:
+        body = await pool.started()
+        body.fault = fault
+        body.go()
+        await body.reported.wait()
+
+        assert body.broke_with is fault
+        await pool.check_balance()
+
     async def test_giving_up_one_that_waits_costs_no_slot(self, pool: Pool) -> None:
         parent = await pool.started()
         pool.lend(parent)

@@ -113,11 +113,14 @@ def outcome_of(body: Callable[..., Any], *, max_bytes: int = 1 << 20) -> Outcome
 class Broken(Mapping[str, Any]):
     """A mapping that cannot be read."""
 
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
     def __getitem__(self, key: str) -> Any:
         raise ZeroDivisionError
 
     def __iter__(self) -> Iterator[str]:
-        raise ZeroDivisionError("no keys today")
+        raise self._error
 
     def __len__(self) -> int:
         return 1
@@ -151,11 +154,28 @@ class TestOutcomes:
         assert lines[0] == "Traceback (most recent call last):"
         assert lines[1].endswith(", in body")
 
-    def test_a_mapping_that_cannot_be_read_fails_the_attempt_and_no_thread(self) -> None:
-        outcome = outcome_of(lambda context: Broken())
+    @pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit, KeyboardInterrupt])
+    def test_a_mapping_that_cannot_be_read_fails_the_attempt_and_no_thread(
+        self, error: type[BaseException]
+    ) -> None:
+        outcome = outcome_of(lambda context: Broken(error("no keys today")))
 
         assert isinstance(outcome, Raised)
-        assert outcome.type == "ZeroDivisionError"
+        assert str(outcome) == f"{error.__name__}: no keys today"
+
+    def test_what_comes_out_all_the_same_fails_the_attempt_for_good(self) -> None:
+        job = job_with(lambda context: None)
+        job.broke(SystemExit(3))
+
+        assert isinstance(job.outcome, Raised)
+        assert (str(job.outcome), job.outcome.again) == ("SystemExit: 3", False)
+
+    def test_what_comes_out_of_one_that_was_given_up_is_ignored(self) -> None:
+        job = job_with(lambda context: None)
+        job.abandoned = True
+        job.broke(SystemExit(3))
+
+        assert job.outcome is None
 
     def test_too_large_a_context_is_refused_with_its_size(self) -> None:
         def body(context: Context) -> None:

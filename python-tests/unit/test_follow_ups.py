@@ -267,6 +267,20 @@ class TestCalls:
         assert record.__dict__["run_id"] == "r"
         assert "SystemExit: no" in caplog.text
 
+    @pytest.mark.parametrize("function", [fail, fail_later])
+    async def test_one_whose_error_cannot_be_logged_is_over_all_the_same(
+        self,
+        executor: Executor,
+        monkeypatch: pytest.MonkeyPatch,
+        function: Callable[..., Any],
+    ) -> None:
+        def refuse(record: logging.LogRecord) -> bool:
+            raise SystemExit("no log today")
+
+        monkeypatch.setattr(logging.getLogger("cloaca.engine"), "filters", [refuse])
+        for _ in range(2):  # the slot is free again
+            await run(executor, function)
+
     async def test_a_plain_function_that_makes_a_coroutine_is_told_so(
         self, executor: Executor, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
 from cloaca_core._engine.outcome import Raised, judged, raised
@@ -22,6 +24,43 @@ def caught(error: BaseException) -> BaseException:
 class HostileError(Exception):
     def __str__(self) -> str:
         raise SystemExit(3)
+
+
+class HostileText(str):
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> NoReturn:
+        raise SystemExit(3)
+
+    def __format__(self, spec: str) -> NoReturn:
+        raise SystemExit(3)
+
+
+class OddlyWordedError(Exception):
+    def __str__(self) -> str:
+        return HostileText("bad")
+
+
+class Nameless(type):
+    def __getattribute__(cls, name: str) -> object:
+        if name in ("__name__", "__qualname__", "__module__"):
+            raise SystemExit(3)
+        return super().__getattribute__(name)
+
+
+class NamelessError(Exception, metaclass=Nameless):
+    pass
+
+
+class TracelessError(Exception):
+    @property
+    def __traceback__(self) -> NoReturn:  # type: ignore[override]  # that is the point
+        raise SystemExit(3)
+
+
+class MutelyFailingError(Exception):
+    def __str__(self) -> str:
+        raise NamelessError
 
 
 def with_condition(condition: object) -> RetryPolicy:
@@ -60,6 +99,23 @@ class TestRaised:
 
         assert outcome.type == "HostileError"
         assert outcome.message == "<its __str__ raised SystemExit>"
+
+    @pytest.mark.parametrize(
+        ("error", "shown"),
+        [
+            (OddlyWordedError(), "OddlyWordedError: bad"),
+            (NamelessError("bad"), "NamelessError: bad"),
+            (TracelessError("bad"), "TracelessError: bad"),
+            (MutelyFailingError(), "MutelyFailingError: <its __str__ raised NamelessError>"),
+        ],
+    )
+    def test_nothing_that_it_does_when_it_is_looked_at_comes_out(
+        self, error: Exception, shown: str
+    ) -> None:
+        outcome = raised(error, again=False, skip_frames=1)
+
+        assert str(outcome) == shown
+        assert {type(each) for each in (outcome.type, outcome.message, outcome.traceback)} == {str}
 
 
 class TestJudged:

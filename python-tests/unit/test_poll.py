@@ -67,6 +67,13 @@ async def test_what_a_function_raises_ends_nothing(places: Places, error: BaseEx
     assert await places.poll(lambda: "still here") == Returned("still here")
 
 
+async def test_what_comes_out_all_the_same_is_its_failure() -> None:
+    poll = Poll(trigger(lambda: None), trigger_row(), lambda _: None)
+    poll.broke(error := MemoryError())
+
+    assert poll.outcome == Broke(error)
+
+
 async def test_a_coroutine_from_a_plain_function_is_closed(places: Places) -> None:
     async def found() -> bool:
         return True

@@ -36,6 +36,9 @@ class Nothing(Work):
     async def run_async(self) -> None:
         pass
 
+    def broke(self, error: BaseException) -> None:
+        pass
+
 
 class RacedClock(BodyClock):
     """Its body ends on another thread at the moment at which the loop has looked."""

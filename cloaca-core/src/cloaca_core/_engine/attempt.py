@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine import faults
 from cloaca_core._engine.merge import Change
-from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged
+from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged, raised
 from cloaca_core._engine.work import Work
 from cloaca_core.context import Context
 from cloaca_core.errors import ContextTypeError, ContextValueError
@@ -136,6 +136,11 @@ class Job(AttemptWork):
         finally:
             self._end()
 
+    def broke(self, error: BaseException) -> None:
+        """Fail for good: the retry policy may be what raised."""
+        if not self.abandoned:
+            self.outcome = raised(error, again=False)
+
     def log_ids(self) -> dict[str, object]:
         """What a log record about this attempt carries."""
         return {"run_id": self.owner.id, "task_id": self.task.id, "attempt": self.attempt}
@@ -190,7 +195,7 @@ def _returned(job: Job, value: object) -> Outcome:
         change = change_of(job.task.id, job.given, job.context, value)
         text = change.to_json()
         _check_size(job, change, text)
-    except Exception as error:  # noqa: BLE001 - a mapping of the user's may raise anything
+    except BaseException as error:  # noqa: BLE001 - a mapping of the user's may raise anything
         return outcome_of(job, error)
     return Succeeded(change, text)
 

@@ -140,6 +140,8 @@ class BodyLoop:
             return
         try:
             await work.run_async()
+        except BaseException as error:  # noqa: BLE001 - it would stop the loop, whatever it is
+            work.broke(error)
         finally:
             with self._lock:
                 work.stage = Stage.RAN

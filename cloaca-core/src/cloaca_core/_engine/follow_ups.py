@@ -46,6 +46,9 @@ class FollowUp(AttemptWork):
         """What log records call it."""
         return f"{self._name} of {self._job.task.id}"
 
+    def broke(self, error: BaseException) -> None:
+        """Nothing: the job has its outcome, and what broke is what tells of errors."""
+
     def child_keys(self) -> list[str]:
         """By run, task, attempt and call: each attempt is followed by runs of its own."""
         job = self._job

@@ -6,14 +6,15 @@ import logging
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from cloaca_core._engine.merge import Change
 from cloaca_core.retry import RetryPolicy
 from cloaca_core.store.records import storable_text
 
 log = logging.getLogger("cloaca.engine")
+
+_NAME: Final = type.__dict__["__name__"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +46,34 @@ Outcome: TypeAlias = Succeeded | Raised
 
 def raised(error: BaseException, *, again: bool, skip_frames: int = 0) -> Raised:
     """The outcome for an exception; ``skip_frames`` of ours are left out of the traceback."""
-    trace: TracebackType | None = error.__traceback__
-    for _ in range(skip_frames):
-        trace = trace.tb_next if trace is not None else None
     return Raised(
-        type=storable_text(type(error).__name__),
+        type=storable_text(_class_name(error)),
         message=storable_text(_message(error)),
-        traceback=storable_text(_formatted(error, trace)),
+        traceback=storable_text(_formatted(error, skip_frames)),
         again=again,
     )
 
 
+def _class_name(error: BaseException) -> str:
+    """The name that its class was given, without asking the class: its metaclass may raise."""
+    return str.__str__(_NAME.__get__(type(error)))
+
+
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
-    except BaseException as broken:  # noqa: BLE001 - a user's __str__ may raise anything
-        return f"<its __str__ raised {type(broken).__name__}>"
+        return str.__str__(str(error))  # a user's __str__ may return a str with other methods
+    except BaseException as broken:  # noqa: BLE001 - or raise anything
+        return f"<its __str__ raised {_class_name(broken)}>"
 
 
-def _formatted(error: BaseException, trace: TracebackType | None) -> str:
+def _formatted(error: BaseException, skip_frames: int) -> str:
     try:
+        trace = error.__traceback__
+        for _ in range(skip_frames):
+            trace = trace.tb_next if trace is not None else None
         return "".join(traceback.format_exception(type(error), error, trace))
-    except BaseException as broken:  # noqa: BLE001 - formatting calls the user's __str__ and __repr__
-        return f"<the traceback cannot be formatted: {type(broken).__name__}>"
+    except BaseException as broken:  # noqa: BLE001 - what it asks may be the user's
+        return f"<the traceback cannot be formatted: {_class_name(broken)}>"
 
 
 def judged(

@@ -63,6 +63,9 @@ class Poll(Work):
         except BaseException as error:  # noqa: BLE001 - it must not end the loop, whatever it is
             self.outcome = Broke(error)
 
+    def broke(self, error: BaseException) -> None:
+        self.outcome = Broke(error)
+
 
 class PollPlaces:
     """Where polls run, away from tasks and from one another: one that hangs holds up nobody else.

@@ -148,7 +148,10 @@ class BodyThreads:
             if work is None or not self._begins(work):
                 continue
             self.running[thread] = work
-            work.run()
+            try:
+                work.run()
+            except BaseException as error:  # noqa: BLE001 - it would cost a slot, whatever it is
+                work.broke(error)
             del self.running[thread]
             with self._lock:
                 work.stage = Stage.RAN

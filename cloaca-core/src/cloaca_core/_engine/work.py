@@ -84,3 +84,7 @@ class Work(ABC):
     @abstractmethod
     async def run_async(self) -> None:
         """Run it on this thread's loop. Must not raise, cancellation of abandoned work apart."""
+
+    @abstractmethod
+    def broke(self, error: BaseException) -> None:
+        """It has run, and raised after all: come to what that means. Must not raise."""
