@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -55,6 +56,32 @@ def test_a_result_that_comes_too_late_is_refused(
     assert returned.wait(WAIT)
     assert handle.result().final_context.to_dict() == {}
     assert handle.tasks()["slow"].status == "Failed"
+
+
+def test_nor_is_one_accepted_that_comes_while_the_timeout_is_judged(
+    runner: cloaca.DefaultRunner, release: threading.Event
+) -> None:
+    judged, returned = threading.Event(), threading.Event()
+
+    async def body(context: cloaca.Context) -> dict[str, bool]:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        returned.set()
+        return {"late": True}
+
+    def condition(error: BaseException) -> bool:
+        judged.set()
+        return release.wait(WAIT)  # it takes too long as well, so it has no say
+
+    with cloaca.WorkflowBuilder("late"):
+        cloaca.task(id="slow", timeout_seconds=0.05, retry_attempts=2, retry_condition=condition)(
+            body
+        )
+    result = runner.execute("late", timeout=WAIT)
+    assert judged.is_set()
+    assert returned.wait(WAIT)
+    assert result.task_results["slow"].error == "TimeoutError: Task execution timeout"
+    assert result.final_context.to_dict() == {}
 
 
 def test_a_timeout_can_be_retried(runner: cloaca.DefaultRunner, release: threading.Event) -> None:

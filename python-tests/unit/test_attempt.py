@@ -170,10 +170,20 @@ class TestOutcomes:
         assert isinstance(job.outcome, Raised)
         assert (str(job.outcome), job.outcome.again) == ("SystemExit: 3", False)
 
-    def test_what_comes_out_of_one_that_was_given_up_is_ignored(self) -> None:
+    def test_what_becomes_of_one_that_was_given_up_is_ignored(self) -> None:
         job = job_with(lambda context: None)
         job.abandoned = True
+        job.run()
         job.broke(SystemExit(3))
+
+        assert job.outcome is None
+
+    async def test_so_it_is_of_an_async_one(self) -> None:
+        async def body(context: Context) -> None:
+            job.abandoned = True
+
+        job = job_with(body)
+        await job.run_async()
 
         assert job.outcome is None
 

@@ -125,21 +125,20 @@ class Job(AttemptWork):
     def run(self) -> None:
         """Call the body, with context variables of its own."""
         self._begin()
-        self.outcome = contextvars.Context().run(_call, self)
+        self._come_to(contextvars.Context().run(_call, self))
         self._end()
 
     async def run_async(self) -> None:
         """Await the body; the loop gave it a context of its own."""
         self._begin()
         try:
-            self.outcome = await _await(self)
+            self._come_to(await _await(self))
         finally:
             self._end()
 
     def broke(self, error: BaseException) -> None:
         """Fail for good: the retry policy may be what raised."""
-        if not self.abandoned:
-            self.outcome = raised(error, again=False)
+        self._come_to(raised(error, again=False))
 
     def log_ids(self) -> dict[str, object]:
         """What a log record about this attempt carries."""
@@ -155,6 +154,10 @@ class Job(AttemptWork):
         faults.hit("body.before")
         self.context = Context._view(self.given)
         self.started_at = time.time_ns() // 1000
+
+    def _come_to(self, outcome: Outcome) -> None:
+        if not self.abandoned:  # else its time is up: it has its outcome, or gets it elsewhere
+            self.outcome = outcome
 
     def _end(self) -> None:
         self.clock.pause()
