@@ -137,6 +137,29 @@ def test_bodies_that_hang_do_not_take_the_slots_of_others(
     assert runner.health()["abandoned_bodies"] == 3
 
 
+def test_an_async_body_that_blocks_is_counted_until_it_ends(
+    open_runner: OpenRunner, release: threading.Event
+) -> None:
+    runner = open_runner()
+
+    async def blocks(context: cloaca.Context) -> None:
+        release.wait(WAIT)  # what an async body should never do
+
+    async def quick(context: cloaca.Context) -> dict[str, bool]:
+        return {"quick": True}
+
+    with cloaca.WorkflowBuilder("blocks"):
+        cloaca.task(id="only", timeout_seconds=0.05, retry_attempts=1)(blocks)
+    with cloaca.WorkflowBuilder("quick"):
+        cloaca.task(id="only")(quick)
+    assert runner.execute("blocks", timeout=WAIT).status == "Failed"
+    behind = runner.submit("quick")
+    assert runner.health()["abandoned_bodies"] == 1
+    release.set()
+    assert behind.result(WAIT).final_context.to_dict() == {"quick": True}
+    assert runner.health()["abandoned_bodies"] == 0
+
+
 def test_waiting_for_another_run_does_not_count(
     runner: cloaca.DefaultRunner, release: threading.Event
 ) -> None:

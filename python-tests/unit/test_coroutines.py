@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import NoReturn
 
 import pytest
@@ -22,6 +24,12 @@ async def pool() -> AsyncIterator[Pool]:
     await threads_end("cloaca-coroutines")
 
 
+def own_loop(pool: Pool) -> asyncio.AbstractEventLoop:
+    """The loop on which its bodies run."""
+    assert pool._coroutines._loop is not None
+    return pool._coroutines._loop
+
+
 class TestSlots(SlotsContract):
     """On a loop."""
 
@@ -37,6 +45,22 @@ async def test_one_that_is_given_up_is_cancelled_and_not_reported(pool: Pool) ->
     assert body.reports == 0
 
 
+async def test_one_that_blocks_the_loop_goes_on_until_it_does_not(pool: Pool) -> None:
+    blocked, release = asyncio.Event(), threading.Event()
+    body = await pool.started()
+    tell = partial(asyncio.get_running_loop().call_soon_threadsafe, blocked.set)
+    own_loop(pool).call_soon_threadsafe(lambda: (tell(), release.wait()))
+    await blocked.wait()
+    pool.abandon(body)
+    counts = [pool.abandoned]
+    release.set()
+    await pool.quiet()
+    counts.append(pool.abandoned)
+
+    assert counts == [1, 0]
+    await pool.check_balance()
+
+
 async def test_one_that_is_given_up_before_its_first_step_leaves_nothing_behind(
     pool: Pool,
 ) -> None:
@@ -46,6 +70,7 @@ async def test_one_that_is_given_up_before_its_first_step_leaves_nothing_behind(
     await pool.quiet()
 
     assert len(list(pool.running())) == 1
+    assert pool.abandoned == 0
 
 
 async def test_closing_cancels_what_runs() -> None:
@@ -79,8 +104,7 @@ class TestExits:
         self, pool: Pool, caplog: pytest.LogCaptureFixture
     ) -> None:
         body = await pool.started()
-        loop = pool._coroutines._loop
-        assert loop is not None
+        loop = own_loop(pool)
         for error in (SystemExit(3), KeyboardInterrupt()):
             loop.call_soon_threadsafe(throw, error)
         await pool.quiet()

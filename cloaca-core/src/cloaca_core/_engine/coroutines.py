@@ -34,12 +34,18 @@ class BodyLoop:
         self._reports: Mailbox[Work] = Mailbox(loop, self._report)
         self._queued: deque[Work] = deque()
         self._running = 0
+        self._abandoned = 0
         self._starter = Starter(loop, self._start_next)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrivals: Mailbox[Work] | None = None
         self.running: dict[Work, asyncio.Task[None]] = {}
         self._lock = threading.Lock()
         self._ended = False
+
+    @property
+    def abandoned(self) -> int:
+        """How many given-up coroutines have not ended yet, as one that blocks does not."""
+        return self._abandoned
 
     @property
     def backlog(self) -> int:
@@ -75,6 +81,7 @@ class BodyLoop:
         if work in self._queued:
             self._queued.remove(work)
             return True
+        self._abandoned += is_running
         if work.holds_slot:
             self._running -= 1
             self._start_next()
@@ -171,7 +178,9 @@ class BodyLoop:
     # -- on the engine's loop again ----------------------------------------------------------
 
     def _report(self, work: Work) -> None:
-        if not work.abandoned:
+        if work.abandoned:
+            self._abandoned -= 1
+        else:
             self._running -= 1
             self._start_next()
             work.finished(work)

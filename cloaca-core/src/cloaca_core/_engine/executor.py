@@ -56,8 +56,8 @@ class Executor:
 
     @property
     def abandoned(self) -> int:
-        """How many thread bodies go on running although they were given up."""
-        return self._threads.abandoned
+        """How many bodies go on running although they were given up."""
+        return self._threads.abandoned + self._coroutines.abandoned
 
     def close(self) -> None:
         """Let the threads and the loop end; running bodies are not waited for."""
