@@ -41,7 +41,7 @@ class Installation:
         kind, message = answer
         return kind, message
 
-    def installed(self) -> dict[str, tuple[str, bool, str]]:
+    def installed(self) -> dict[str, tuple[str | None, bool, str]]:
         """What ``available_backends()`` says: name to version, usable, reason."""
         answer = self.ask(
             "{b.name: (b.version, b.usable, b.reason or '') for b in cloaca.available_backends()}"
@@ -486,6 +486,17 @@ def test_an_entry_point_that_names_the_module_is_told_what_to_name(install: Inst
     usable, reason = install(SQLITE, foreign=(stone,)).installed()["stone"][1:]
     assert not usable
     assert reason.endswith("; its entry point must name the object, as in stone:BACKEND")
+
+
+def test_a_third_party_whose_module_is_gone_leaves_the_others_usable(install: Install) -> None:
+    stale = ForeignWheel("toy", {}, entry_points="[cloaca.backends]\ntoy = cloaca_toy:BACKEND\n")
+    both = install(SQLITE, foreign=(stale,))
+    assert both.ask("[cloaca.__backend__, cloaca.get_backend()]") == ["sqlite", "sqlite"]
+    assert both.ask("cloaca.DefaultRunner(':memory:').shutdown()") is None
+    kind, message = both.error("backend_for('toy://box').name")
+    assert kind == "BackendUnusableError"
+    assert "No module named 'cloaca_toy'" in message
+    assert both.installed()["toy"][:2] == (None, False)
 
 
 def test_a_third_party_cannot_take_over_a_known_scheme(install: Install) -> None:

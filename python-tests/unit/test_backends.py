@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from types import SimpleNamespace
 
 import pytest
@@ -80,6 +81,29 @@ def test_a_backend_that_cannot_work_is_named(
     with pytest.raises(BackendUnusableError, match="OSError: no driver") as caught:
         resolve("work.db")
     assert caught.value.backend == "sqlite"
+
+
+@pytest.mark.parametrize(
+    ("told", "value"),
+    [
+        # A distribution whose module was removed beneath it.
+        ("ModuleNotFoundError: No module named 'gone_with_its_files'", "gone_with_its_files:IT"),
+        # No reference to an object at all.
+        ("cannot be loaded", "no module"),
+    ],
+)
+def test_an_entry_point_that_leads_nowhere_spoils_no_other_backend(
+    monkeypatch: pytest.MonkeyPatch, told: str, value: str
+) -> None:
+    stale = EntryPoint("toy", value, backends.ENTRY_POINT_GROUP)
+    monkeypatch.delenv("CLOACA_BACKEND", raising=False)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [stale])
+    with pytest.raises(BackendUnusableError, match=told):
+        backends.backend_for("toy://box")
+    assert backends.backend_for(":memory:").name == "sqlite"
+    (toy,) = [each for each in backends.available_backends() if each.name == "toy"]
+    assert (toy.version, toy.usable) == (None, False)
+    assert told in str(toy.reason)
 
 
 def test_a_url_that_is_no_text_is_refused_by_its_type() -> None:

@@ -56,7 +56,7 @@ class _Source:
 
     name: str
     schemes: tuple[str, ...]
-    module: str
+    module: str = ""
     entry_point: EntryPoint | None = None
 
 
@@ -180,7 +180,7 @@ def _third_parties() -> Iterator[_Source]:
             by_target.setdefault(found.value, []).append(found)
     for several in by_target.values():
         schemes = tuple(each.name for each in several)
-        yield _Source(schemes[0], schemes, several[0].module, several[0])
+        yield _Source(schemes[0], schemes, entry_point=several[0])
 
 
 def _installed() -> Iterator[_Source]:
@@ -231,10 +231,6 @@ def _import(source: _Source) -> Backend:
     """The object that the backend exports; whatever goes wrong on the way is its own reason."""
     try:
         return _exported(source)
-    except ModuleNotFoundError as error:
-        if error.name == source.module:
-            raise _not_installed(source) from error
-        raise _broken(source, error) from error
     except Exception as error:  # a driver may fail in any way while it is imported
         raise _broken(source, error) from error
 
