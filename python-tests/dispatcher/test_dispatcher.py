@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -336,6 +337,21 @@ def test_a_backend_of_another_version_is_listed_as_unusable(
 def test_a_backend_of_another_version_leaves_the_choice_to_the_other(install: Install) -> None:
     both = install(SQLITE, foreign=(backend_wheel("postgres", wheel_version="0.9.0"),))
     assert both.ask("[cloaca.__backend__, cloaca.get_backend()]") == ["sqlite", "sqlite"]
+
+
+def test_a_door_of_another_version_than_the_core_is_named_when_a_backend_is_used(
+    install: Install,
+) -> None:
+    other = install(SQLITE)
+    stated = other.box.run("import cloaca._version as stated; print(stated.__file__)").stdout
+    Path(stated.strip()).write_text('__version__ = "0.9.0"\n')
+    assert other.ask("[cloaca.__version__, cloaca.__backend__]") == ["0.9.0", None]
+    for question in ("cloaca.get_backend()", "cloaca.DefaultRunner(':memory:')"):
+        kind, message = other.error(question)
+        assert kind == "BackendVersionError"
+        assert message.startswith("Version mismatch detected!")
+        assert f"cloaca-core is {HERE}, cloaca is 0.9.0." in message
+        assert INSTALL_SQLITE in message
 
 
 # -- a broken driver -----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from types import SimpleNamespace
@@ -126,9 +127,27 @@ def test_a_forced_backend_refuses_another_scheme_as_a_value_error_too(
 
 def test_another_version_is_refused_with_both_versions() -> None:
     with pytest.raises(BackendVersionError, match="Version mismatch detected!") as caught:
-        backends._refuse_other_version("sqlite", "0.0.1")
+        backends._refuse_other_version("sqlite", "0.0.1", part="the sqlite backend")
     assert (caught.value.found, caught.value.expected) == ("0.0.1", __version__)
     assert caught.value.backend == "sqlite"
+
+
+def test_a_door_of_another_version_is_refused_when_a_backend_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CLOACA_BACKEND", raising=False)
+    monkeypatch.setattr("cloaca._version.__version__", "0.0.1")
+    for use in (lambda: backends.backend_for(":memory:"), backends.get_backend):
+        with pytest.raises(BackendVersionError, match="Version mismatch detected!") as caught:
+            use()
+        assert f"cloaca-core is {__version__}, cloaca is 0.0.1." in str(caught.value)
+        assert (caught.value.found, caught.value.expected) == ("0.0.1", __version__)
+    assert not any(each.usable for each in backends.available_backends())
+
+
+def test_without_the_door_there_is_nothing_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "cloaca._version", raising=False)
+    assert backends.backend_for(":memory:").name == "sqlite"
 
 
 def test_several_backends_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ before it is asked for, and no answer is remembered: the modules themselves are 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -38,6 +39,7 @@ FORCE_VARIABLE = "CLOACA_BACKEND"
 _SCHEMES_OF = {"sqlite": ("sqlite", "file"), "postgres": ("postgresql", "postgres")}
 _MEMBERS = ("name", "schemes", "version", "unusable_reason", "check_url", "open")
 _MODULES = {"sqlite": "cloaca_sqlite", "postgres": "cloaca_postgres"}
+_DOOR_VERSION = "cloaca._version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +194,12 @@ def _installed() -> Iterator[_Source]:
 
 def _load(source: _Source) -> Backend:
     """The backend object, ready to open; everything that can be wrong is told apart here."""
+    part = f"the {source.name} backend"
+    _refuse_other_door(source.name)
     if source.entry_point is None:
-        _refuse_other_version(source.name, _version_constant(source))
+        _refuse_other_version(source.name, _version_constant(source), part=part)
     backend = _import(source)
-    _refuse_other_version(source.name, backend.version)
+    _refuse_other_version(source.name, backend.version, part=part)
     if backend.unusable_reason is not None:
         raise BackendUnusableError(backend.unusable_reason, backend=source.name)
     return backend
@@ -216,11 +220,18 @@ def _version_constant(source: _Source) -> str:
     return str(getattr(module, "__version__", "unknown"))
 
 
-def _refuse_other_version(name: str, version: str) -> None:
+def _refuse_other_door(name: str) -> None:
+    """Compare with the door by which the program came in; the core imports none itself."""
+    door = sys.modules.get(_DOOR_VERSION)
+    if door is not None:
+        _refuse_other_version(name, str(door.__version__), part="cloaca")
+
+
+def _refuse_other_version(name: str, version: str, *, part: str) -> None:
     if version != __version__:
         raise BackendVersionError(
-            f"Version mismatch detected! cloaca-core is {__version__}, the {name} backend is "
-            f"{version}. Reinstall them together: {_install_command(name)}",
+            f"Version mismatch detected! cloaca-core is {__version__}, {part} is {version}. "
+            f"Reinstall them together: {_install_command(name)}",
             backend=name,
             found=version,
             expected=__version__,

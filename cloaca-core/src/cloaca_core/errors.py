@@ -273,7 +273,7 @@ class AmbiguousBackendError(BackendError):
 
 
 class BackendVersionError(BackendError):
-    """A backend is of version ``found``, the core of version ``expected``."""
+    """A backend, or ``cloaca`` itself, is of version ``found``, the core of ``expected``."""
 
     def __init__(self, message: str, *, backend: str, found: str, expected: str) -> None:
         super().__init__(message, backend=backend)
