@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from configparser import ConfigParser
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from dev import bootstrap, junit, testing
 from dev.console import TaskFailed, readable_failures, run
 from dev.interpreters import MINORS, Interpreter, installed
 from dev.junit import Counts
-from dev.project import POSTGRES, SQLITE
+from dev.project import POSTGRES, ROOT, SQLITE
 from dev.testing import Wanted, plan
 
 OLD = Interpreter((3, 11, 7), Path("python3.11"))
@@ -247,6 +248,13 @@ def test_the_interpreters_found_work_and_come_in_order() -> None:
     assert [each.minor for each in found] == sorted(
         {each.minor for each in found}, key=MINORS.index
     )
+
+
+def test_tox_downloads_no_interpreter_that_is_missing() -> None:
+    """Whoever starts it: what it would skip, uv would fetch."""
+    settings = ConfigParser(interpolation=None)
+    settings.read(ROOT / "tox.ini", encoding="utf-8")
+    assert "UV_PYTHON_DOWNLOADS = never" in settings["testenv"]["set_env"].splitlines()
 
 
 def test_a_server_is_looked_for_only_when_a_test_needs_one(
