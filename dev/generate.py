@@ -7,6 +7,7 @@ Nothing here decides what a file says: that is the templates' part.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ class Drift:
 
 # What was written last, in the form that ``sha256sum --check`` reads.
 MANIFEST = ROOT / "templates" / "rendered.sha256"
+_MANIFEST_LINE = re.compile(r"^(?P<digest>[0-9a-f]{64})  (?P<name>.+)$", re.MULTILINE)
 BACKUPS = ROOT / ".backups"
 
 
@@ -85,7 +87,7 @@ def drift(backend: str | None = None) -> list[Drift]:
 def placeholders() -> None:
     """Replace each generated file by a comment that names its template."""
     step("replacing generated files by placeholders")
-    for each in render():
+    for each in list(render()):
         _back_up_if_edited(each)
         write_atomically(each.path, placeholder(each))
 
@@ -103,9 +105,17 @@ def render(backend: str | None = None) -> Iterator[Rendered]:
         lstrip_blocks=True,
     )
     for distribution in project.distributions_for(backend):
-        for template in templates.list_templates():
-            if template.startswith(f"{distribution.kind}/") and template.endswith(SUFFIX):
-                yield _render_one(templates, template, distribution)
+        for template in _templates_of(distribution, templates.list_templates()):
+            yield _render_one(templates, template, distribution)
+
+
+def _templates_of(distribution: Distribution, names: Iterable[str]) -> list[str]:
+    """Those of its kind; with none, nothing could be out of date, which is no success."""
+    folder = f"{distribution.kind}/"
+    found = [name for name in names if name.startswith(folder) and name.endswith(SUFFIX)]
+    if not found:
+        raise TaskFailed(f"templates/{folder} holds no template for {distribution.name}")
+    return found
 
 
 def _render_one(templates: Environment, template: str, distribution: Distribution) -> Rendered:
@@ -201,9 +211,9 @@ def _free_name(path: Path) -> Path:
 
 
 def _remembered() -> dict[str, str]:
-    """What was written last: name to digest."""
-    lines = (line.split("  ", 1) for line in _manifest_on_disk().splitlines())
-    return {name: known for known, name in lines}
+    """What was written last: name to digest. Other lines, as a merge leaves, say nothing."""
+    lines = _MANIFEST_LINE.finditer(_manifest_on_disk())
+    return {found["name"]: found["digest"] for found in lines}
 
 
 def _manifest_on_disk() -> str:

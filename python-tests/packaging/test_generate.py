@@ -5,6 +5,7 @@ Except for the first, each test has a copy of the checkout that it may damage.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -113,6 +114,40 @@ def test_a_file_whose_template_is_gone_is_removed(checkout: Checkout) -> None:
     assert "no template makes it any more" in checkout.generate("check()").stderr
     assert checkout.generate().returncode == 0
     assert not checkout.file("cloaca-core/README.md").exists()
+
+
+@pytest.mark.parametrize("gone", ["templates/backend", "templates"])
+@pytest.mark.parametrize("call", ["generate()", "check()", "generate('sqlite')", "placeholders()"])
+def test_a_kind_without_any_template_is_no_success(
+    checkout: Checkout, gone: str, call: str
+) -> None:
+    shutil.rmtree(checkout.file(gone))
+    before = checkout.state()
+    done = checkout.generate(call)
+    assert done.returncode == 1
+    assert re.search(r"failed: templates/\w+/ holds no template for cloaca", done.stderr)
+    assert checkout.state() == before
+
+
+MERGING = """<<<<<<< HEAD
+{ours}=======
+{theirs}>>>>>>> other (fix:  two spaces)
+"""
+
+
+def test_a_manifest_with_the_marks_of_a_merge_is_drift_that_generating_mends(
+    checkout: Checkout,
+) -> None:
+    path = checkout.file("templates/rendered.sha256")
+    whole = path.read_text()
+    ours, *rest = whole.splitlines(keepends=True)
+    marked = MERGING.format(ours=ours, theirs=ours.replace(ours[:64], "0" * 64))
+    path.write_text(marked + "".join(rest))
+    done = checkout.generate("check()")
+    assert done.returncode == 1
+    assert "rendered.sha256: does not list what the templates make" in done.stderr
+    assert checkout.generate().returncode == 0
+    assert path.read_text() == whole
 
 
 def test_an_undefined_name_in_a_template_is_an_error_that_names_it(checkout: Checkout) -> None:
