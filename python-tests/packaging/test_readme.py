@@ -30,6 +30,13 @@ def test_the_first_screen_names_the_demo_and_the_tests() -> None:
         assert any(line.strip().startswith(command) for line in screen)
 
 
+def test_the_first_screen_says_that_the_index_has_another_cloaca() -> None:
+    screen = "\n".join(text_of("README.md").splitlines()[:24])
+
+    assert "`pip install cloaca` gives another project's package" in screen
+    assert "(#installing)" in screen
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_task_that_a_page_names_exists(page: str) -> None:
     named = set(re.findall(r"(?:python tasks\.py|`invoke) ([a-z][a-z.-]*[a-z])", text_of(page)))
