@@ -36,7 +36,7 @@ def hand_over(arguments: Sequence[str]) -> int:
         with only_one():
             if not is_current():
                 make()
-    except SetupFailed as failure:
+    except (SetupFailed, OSError) as failure:
         return _tell(f"failed: {failure}", 1)
     except KeyboardInterrupt:
         return _tell("interrupted", 130)

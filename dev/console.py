@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 
 class TaskFailed(Exception):  # noqa: N818  reads as what happened: "raise TaskFailed"
@@ -68,17 +69,42 @@ _LEAKS = frozenset(
 
 @contextmanager
 def readable_failures() -> Iterator[None]:
-    """Turn the expected ends of a task into a line and an exit code; SIGTERM is as Ctrl-C."""
+    """Turn the expected ends of a task into a line and an exit code.
+
+    SIGTERM is as Ctrl-C, and so is a terminal that is closed, unless ``nohup`` says otherwise.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _hung_up)
     try:
         yield
-    except TaskFailed as failure:
+    except BrokenPipeError:  # whoever read our lines, as ``head`` does, had enough of them
+        _say_nothing_more()
+        raise SystemExit(1) from None
+    except (TaskFailed, OSError) as failure:
         _end(f"failed: {failure}", 1)
     except KeyboardInterrupt:
         _end("interrupted", 130)
 
 
+def _hung_up(number: int, _: FrameType | None) -> None:
+    """Once: the shell and the system both tell of it, and tidying up must not be interrupted."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def _end(text: str, code: int) -> None:
-    sys.stdout.flush()
-    print(text, file=sys.stderr, flush=True)
+    """Say the last word, to nobody where the terminal has gone."""
+    try:
+        sys.stdout.flush()
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _say_nothing_more()
     raise SystemExit(code)
+
+
+def _say_nothing_more() -> None:
+    """Or the interpreter would complain, as it exits, of what it could not write."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())

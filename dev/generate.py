@@ -145,7 +145,7 @@ def _values(distribution: Distribution) -> dict[str, object]:
         "extras": project.extras(),
         "python_least": project.PYTHON_LEAST,
         "python_tested": project.PYTHON_TESTED,
-        "license_text": (ROOT / "LICENSE").read_text(encoding="utf-8"),
+        "license_text": project.text_of("LICENSE"),
     }
 
 
@@ -217,7 +217,9 @@ def _remembered() -> dict[str, str]:
 
 
 def _manifest_on_disk() -> str:
-    return MANIFEST.read_text(encoding="utf-8") if MANIFEST.exists() else ""
+    if not MANIFEST.exists():
+        return ""
+    return MANIFEST.read_text(encoding="utf-8", errors="replace")
 
 
 def _manifest(rendered: Iterable[Rendered]) -> str:

@@ -58,7 +58,9 @@ def _build(distribution: Distribution, folder: Path, *what: str) -> None:
     """Build in an environment of its own; without ``what``, an sdist and from it the wheel."""
     build = [sys.executable, "-m", "build", "--installer", "uv", *what]
     command = [*build, "--outdir", str(folder), str(distribution.folder)]
-    run(command, env={"SOURCE_DATE_EPOCH": epoch()}, quiet=True)
+    # Its environments are made beneath our folder, which goes even when the builder was killed.
+    settings = {"SOURCE_DATE_EPOCH": epoch(), "TMPDIR": str(folder.parent)}
+    run(command, env=settings, quiet=True)
 
 
 # -- unchanged sources ---------------------------------------------------------------------------

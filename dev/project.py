@@ -96,7 +96,15 @@ ALL = "all"
 
 def version() -> str:
     """The version in PEP 440's form, from the one file that states it."""
-    return normal_version((ROOT / "VERSION").read_text(encoding="utf-8"))
+    return normal_version(text_of("VERSION"))
+
+
+def text_of(name: str) -> str:
+    """What a file at the root says."""
+    try:
+        return (ROOT / name).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise TaskFailed(f"{name} is not UTF-8: {error}") from error
 
 
 def normal_version(text: str) -> str:

@@ -116,6 +116,17 @@ def test_a_file_whose_template_is_gone_is_removed(checkout: Checkout) -> None:
     assert not checkout.file("cloaca-core/README.md").exists()
 
 
+@pytest.mark.parametrize("name", ["VERSION", "LICENSE", "cloaca/README.md"])
+def test_a_file_that_cannot_be_read_is_named_without_a_traceback(
+    checkout: Checkout, name: str
+) -> None:
+    checkout.file(name).unlink()
+    checkout.file(name).mkdir()
+    done = checkout.generate()
+    assert done.returncode == 1
+    assert done.stderr == f"failed: [Errno 21] Is a directory: '{checkout.file(name)}'\n"
+
+
 @pytest.mark.parametrize("gone", ["templates/backend", "templates"])
 @pytest.mark.parametrize("call", ["generate()", "check()", "generate('sqlite')", "placeholders()"])
 def test_a_kind_without_any_template_is_no_success(

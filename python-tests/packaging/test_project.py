@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dev import project
@@ -29,6 +31,15 @@ def test_the_version_is_rendered_in_pep_440_form(expected: str, written: str) ->
 def test_what_cannot_be_released_is_refused_by_name(written: str) -> None:
     with pytest.raises(TaskFailed, match="VERSION holds"):
         project.normal_version(written)
+
+
+def test_a_file_that_is_not_utf_8_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(project, "ROOT", tmp_path)
+    (tmp_path / "VERSION").write_bytes(b"1.0.0\xff")
+    with pytest.raises(TaskFailed, match=r"VERSION is not UTF-8: .*0xff"):
+        project.version()
 
 
 def test_every_internal_requirement_is_an_exact_pin() -> None:

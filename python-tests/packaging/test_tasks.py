@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
+from collections.abc import Iterator
 from configparser import ConfigParser
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,6 +86,14 @@ def test_a_python_without_ensurepip_gets_the_line_to_type(monkeypatch: pytest.Mo
         bootstrap.make()
 
 
+def test_a_place_where_nothing_can_be_written_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bootstrap, "LOCK", tmp_path)  # a folder, which even root cannot write to
+    assert bootstrap.hand_over([]) == 1
+    assert capsys.readouterr().err == f"failed: [Errno 21] Is a directory: '{tmp_path}'\n"
+
+
 def test_a_python_that_is_too_old_is_told_so() -> None:
     with pytest.raises(bootstrap.SetupFailed, match=r"this is Python 3\.10"):
         bootstrap.check_python((3, 10))
@@ -95,6 +106,7 @@ def test_a_python_that_is_too_old_is_told_so() -> None:
     ("code", "told", "ended_by"),
     [
         (1, "failed: no network", TaskFailed("no network")),
+        (1, "failed: [Errno 28] No space left: 'dist'", OSError(28, "No space left", "dist")),
         (130, "interrupted", KeyboardInterrupt()),
     ],
 )
@@ -105,6 +117,63 @@ def test_a_task_that_fails_ends_with_a_line_and_an_exit_code(
         raise ended_by
     assert caught.value.code == code
     assert capsys.readouterr().err == f"{told}\n"
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """What signals do is as before afterwards."""
+    kept = {each: signal.getsignal(each) for each in (signal.SIGHUP, signal.SIGTERM)}
+    yield
+    for each, handler in kept.items():
+        signal.signal(each, handler)
+
+
+@contextmanager
+def _told_again_while_tidying_up() -> Iterator[None]:
+    """As the shell does, which passes on what the system sent as well."""
+    try:
+        yield
+    finally:
+        signal.raise_signal(signal.SIGHUP)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_terminal_that_is_closed_interrupts_once() -> None:
+    with pytest.raises(SystemExit) as caught, readable_failures(), _told_again_while_tidying_up():
+        signal.raise_signal(signal.SIGHUP)
+    assert caught.value.code == 130
+    assert isinstance(caught.value.__context__, KeyboardInterrupt)
+    assert caught.value.__context__.__context__ is None  # nothing came in between
+
+
+@pytest.mark.usefixtures("handlers")
+def test_what_nohup_started_goes_on_without_its_terminal() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with readable_failures():
+        signal.raise_signal(signal.SIGHUP)
+
+
+def test_a_reader_that_had_enough_sees_no_traceback() -> None:
+    """As in ``demo | head``."""
+    code = (
+        "from dev.console import readable_failures, say\n"
+        "with readable_failures():\n    input()\n    say('one more line')\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as task:
+        assert task.stdin is not None
+        assert task.stdout is not None
+        assert task.stderr is not None
+        task.stdout.close()
+        task.stdin.write(b"\n")
+        task.stdin.close()
+        assert task.stderr.read() == b""
+    assert task.returncode == 1
 
 
 def test_a_failed_program_is_named_with_its_output() -> None:
