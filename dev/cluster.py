@@ -59,7 +59,7 @@ class Cluster:
         try:
             self._run("initdb", *options, f"--username={USER}", f"--pwfile={secret}")
         finally:
-            secret.unlink()
+            secret.unlink(missing_ok=True)
         return password
 
     def start(self, *, durable: bool, port: int | None = None) -> int:
@@ -93,7 +93,7 @@ class Cluster:
 
     def is_running(self) -> bool:
         """Whether its server process is alive; a pid file that a dead one left does not count."""
-        return self._call("pg_ctl", "status").returncode == 0
+        return self.folder.is_dir() and self._call("pg_ctl", "status").returncode == 0
 
     def stop(self, *, mode: Literal["fast", "immediate"] = "fast") -> None:
         """End it at once, with every connection that it has; ``immediate`` is as a crash."""
@@ -124,7 +124,7 @@ class Cluster:
         user, group = _user()
         said = self.folder / f"{program}.out"
         with said.open("w+", encoding="utf-8", errors="replace") as output:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 words,
                 cwd=self.folder,
                 env=environment({"LC_ALL": "C"}),
@@ -133,13 +133,25 @@ class Cluster:
                 stderr=subprocess.STDOUT,
                 # Ctrl-C is for the task, which then stops the server in good order.
                 start_new_session=True,
-                check=False,
                 user=user,
                 group=group,
                 extra_groups=None if user is None else (),
             )
+            code = _wait_to_the_end(process)
             output.seek(0)
-            return subprocess.CompletedProcess(words, done.returncode, output.read())
+            return subprocess.CompletedProcess(words, code, output.read())
+
+
+def _wait_to_the_end(process: subprocess.Popen[bytes]) -> int:
+    """Also when interrupted: what initdb or pg_ctl leave half done can be neither used nor stopped.
+
+    A second interruption is obeyed.
+    """
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        raise
 
 
 # -- users ---------------------------------------------------------------------------------------
@@ -207,12 +219,18 @@ def running(folder: Path, binaries: Path, *, durable: bool = False) -> Iterator[
         text=True,
         start_new_session=True,
     )
-    with keeper:  # closes its stdin and waits
-        assert keeper.stdout is not None
-        kind, _, rest = keeper.stdout.readline().strip().partition(" ")
-        if kind != "url":
-            raise TaskFailed(f"no PostgreSQL could be started. {rest}{keeper.stdout.read()}")
-        yield rest
+    assert keeper.stdin is not None
+    assert keeper.stdout is not None
+    with keeper:
+        try:
+            kind, _, rest = keeper.stdout.readline().strip().partition(" ")
+            if kind != "url":
+                raise TaskFailed(f"no PostgreSQL could be started. {rest}{keeper.stdout.read()}")
+            yield rest
+        finally:
+            # Left to Popen, an interruption would not be long enough for it to remove the folder.
+            keeper.stdin.close()
+            keeper.wait()
 
 
 def keep(folder: Path, binaries: Path, *, durable: bool) -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,60 @@ def test_a_server_whose_keeper_was_killed_too_is_swept_away(
     assert folder in cluster.sweep(folder.parent)
 
     assert not folder.exists()
+
+
+@pytest.fixture
+def programs_of() -> Iterator[Callable[[str, str], Path]]:
+    """Makes programs of shell scripts, in a folder that whoever runs them can reach."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+
+        def make(initdb: str, pg_ctl: str) -> Path:
+            folder = folder_of(Path(name), "15")
+            for program, script in (("initdb", initdb), ("pg_ctl", pg_ctl)):
+                (folder / program).write_text(f"#!/bin/sh\n{script}\n")
+            return folder
+
+        yield make
+
+
+def test_ctrl_c_waits_until_the_server_is_gone(
+    folder: Path, programs_of: Callable[[str, str], Path]
+) -> None:
+    slow_to_stop = programs_of("exit 0", 'case "$*" in *stop*) sleep 1;; esac')
+    with pytest.raises(KeyboardInterrupt), cluster.running(folder, slow_to_stop):
+        raise KeyboardInterrupt
+    assert not folder.exists()
+
+
+def test_a_program_is_let_to_its_end_when_the_task_is_interrupted(
+    folder: Path,
+    programs_of: Callable[[str, str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A half-made data directory holds a server that pg_ctl can neither name nor stop."""
+    monkeypatch.setattr(subprocess.Popen, "wait", _interrupted_once(subprocess.Popen.wait))
+    server = Cluster(folder, programs_of("sleep 0.5; echo made", "exit 3"))
+    with pytest.raises(KeyboardInterrupt):
+        server.create()
+    assert (folder / "initdb.out").read_text() == "made\n"
+    server.remove()
+    assert not folder.exists()
+
+
+def _interrupted_once(wait: Callable[..., int]) -> Callable[..., int]:
+    told = iter([KeyboardInterrupt()])
+
+    def first_interrupted(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+        for interruption in told:
+            raise interruption
+        return wait(process, timeout)
+
+    return first_interrupted
+
+
+def test_a_server_whose_folder_is_gone_is_none_to_stop(folder: Path) -> None:
+    Cluster(folder, HERE).remove()
 
 
 def test_a_server_that_cannot_start_tells_why(folder: Path, tmp_path: Path) -> None:
