@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from dev import generate
 from dev.console import TaskFailed, run, say, step
@@ -109,16 +109,28 @@ def _check_metadata(distributions: list[Distribution]) -> None:
 
 
 def check_wheel(wheel: Path) -> None:
-    """Refuse a wheel that is too large, not pure, or lies about where its files go."""
+    """Refuse a wheel that is too large, or holds less or more than one of ours does."""
     if wheel.stat().st_size > LARGEST_WHEEL:
         raise TaskFailed(f"{wheel.name} has {wheel.stat().st_size} bytes, over {LARGEST_WHEEL}")
+    package_name, number, _ = wheel.name.split("-", 2)
+    info = f"{package_name}-{number}.dist-info"
     names = set(contents(wheel))
-    package_name = wheel.name.split("-", 1)[0]
-    strays = [name for name in names if ".." in name or not name.startswith(package_name)]
+    strays = [name for name in names if not _belongs(PurePosixPath(name), package_name, info)]
     if strays:
         raise TaskFailed(f"{wheel.name} holds {', '.join(sorted(strays))}")
-    if f"{package_name}/py.typed" not in names:
-        raise TaskFailed(f"{wheel.name} has no py.typed")
+    lacking = {f"{package_name}/py.typed", f"{info}/licenses/LICENSE"} - names
+    if lacking:
+        raise TaskFailed(f"{wheel.name} has no {', '.join(sorted(lacking))}")
+
+
+def _belongs(path: PurePosixPath, package_name: str, info: str) -> bool:
+    """Whether it is source, SQL or metadata, and not what an editor or a person left there."""
+    if any(part.startswith(".") for part in path.parts):
+        return False
+    if path.parts[0] == info:
+        return True
+    known = path.suffix in {".py", ".sql"} or path.name == "py.typed"
+    return known and path.parts[0] == package_name
 
 
 def check_same(from_sdist: Path, from_tree: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 import zipfile
 from email.message import Message
 from email.parser import Parser
@@ -79,7 +80,15 @@ def test_building_leaves_the_tree_clean() -> None:
     [
         ("holds", {"other_package/x.py": "x"}),
         ("holds", {"cloaca_sqlite/../x.py": "x"}),
-        ("bytes, over", {"cloaca_sqlite/large.bin": "x" * 300_001}),
+        # What is not ours, even under a name that begins as ours does.
+        ("holds", {"cloaca_sqlite_other/x.py": "x"}),
+        # What editors, merges and people leave beside the sources.
+        ("holds", {"cloaca_sqlite/.dialect.py.swp": "x"}),
+        ("holds", {"cloaca_sqlite/dialect.py.orig": "x"}),
+        ("holds", {"cloaca_sqlite/dialect.py~": "x"}),
+        ("holds", {"cloaca_sqlite/.#dialect.py": "x"}),
+        ("holds", {"cloaca_sqlite/.env": "PASSWORD=x"}),
+        ("bytes, over", {"cloaca_sqlite/large.py": "x" * 300_001}),
     ],
 )
 def test_a_wheel_with_something_wrong_in_it_is_refused(
@@ -88,6 +97,25 @@ def test_a_wheel_with_something_wrong_in_it_is_refused(
     wheel = _copy_with(SQLITE.wheel(), tmp_path, extra)
     with pytest.raises(TaskFailed, match=told):
         check_wheel(wheel)
+
+
+@pytest.mark.parametrize("lacking", ["licenses/LICENSE", "py.typed"])
+def test_a_wheel_without_what_each_has_is_refused(tmp_path: Path, lacking: str) -> None:
+    fuller = zipfile.ZipFile(SQLITE.wheel())
+    with fuller, zipfile.ZipFile(tmp_path / SQLITE.wheel().name, "w") as poorer:
+        for name in fuller.namelist():
+            if not name.endswith(lacking):
+                poorer.writestr(name, fuller.read(name))
+    with pytest.raises(TaskFailed, match=f"has no .*{lacking}$"):
+        check_wheel(tmp_path / SQLITE.wheel().name)
+
+
+@every_distribution
+def test_an_sdist_holds_of_the_sources_what_the_wheel_does(distribution: Distribution) -> None:
+    with tarfile.open(distribution.sdist()) as archive:
+        names = [member.name.split("/", 1)[1] for member in archive if member.isfile()]
+    sources = {name.removeprefix("src/") for name in names if name.startswith("src/")}
+    assert sources == {name for name in contents(distribution.wheel()) if ".dist-info/" not in name}
 
 
 def test_an_sdist_that_lost_a_file_is_noticed(tmp_path: Path) -> None:
