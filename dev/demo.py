@@ -87,12 +87,8 @@ def _kill_in_the_fan_out(python: Path, folder: Path) -> None:
                 raise TaskFailed("process 1 did not come to the middle of its branches")
             time.sleep(0.01)
         time.sleep(PAUSE / 2)  # so that the next branches are at work, not just begun
-        process.kill()
-        if process.wait() == 0:
+        if _kill(process) == 0:
             raise TaskFailed("process 1 was done before it could be killed; start the demo again")
-    if sys.stdout.isatty():
-        # The live table hid the cursor, and a killed process puts nothing back.
-        print("\x1b[?25h", flush=True)
 
 
 def _on_disk(python: Path, folder: Path) -> dict[str, str]:
@@ -164,12 +160,24 @@ def _started(
         env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL if quiet else None,
+        # Ctrl-C is for the demo, which begins anew; by itself the program would promise to go on.
+        start_new_session=True,
     )
     try:
         yield process
     finally:
-        process.kill()
-        process.wait()
+        if process.poll() is None:
+            _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> int:
+    """End it as a crash does; its exit code, which is 0 if it was done before."""
+    process.kill()
+    code = process.wait()
+    if sys.stdout.isatty():
+        # The live table hid the cursor, and a killed process puts nothing back.
+        print("\x1b[?25h", flush=True)
+    return code
 
 
 def _succeed(process: subprocess.Popen[bytes]) -> None:

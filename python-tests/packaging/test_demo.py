@@ -6,13 +6,17 @@ The other computation is SQL over the same file: it shares no code with the prog
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dev import demo, demo_notes
+from dev.project import ROOT
 from dev.sandbox import Sandbox
 
 USED = """
@@ -116,6 +120,53 @@ def test_a_killed_run_goes_on_where_it_was(
     assert "steps that were on disk ran again" in printed
     assert "byte for byte" in printed
     assert f"process 2 ({second})" in printed
+
+
+HIDE_CURSOR, SHOW_CURSOR, CTRL_C = b"\x1b[?25l", b"\x1b[?25h", b"\x03"
+AT_ITS_TERMINAL = """
+import fcntl, sys, termios
+from pathlib import Path
+from dev import demo
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+demo.killed_and_resumed(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no terminals to be had for a test")
+def test_an_interrupted_demo_puts_the_cursor_back_and_promises_nothing(
+    python: Path, tmp_path: Path
+) -> None:
+    """At a terminal of its own, where Ctrl-C goes to whoever is in the foreground."""
+    keyboard, terminal = os.openpty()
+    task = subprocess.Popen(
+        [sys.executable, "-c", AT_ITS_TERMINAL, str(python), str(folder_in(tmp_path))],
+        cwd=ROOT,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    shown = b""
+    while HIDE_CURSOR not in shown:
+        shown += os.read(keyboard, 65536)
+    os.write(keyboard, CTRL_C)
+    shown += _rest_of(keyboard)
+    task.wait()
+    os.close(keyboard)
+    assert shown.rindex(SHOW_CURSOR) > shown.rindex(HIDE_CURSOR)
+    assert b"goes on where it stopped" not in shown
+
+
+def _rest_of(keyboard: int) -> bytes:
+    """What is still shown until nobody has the terminal open any more."""
+    shown = b""
+    try:
+        while chunk := os.read(keyboard, 65536):
+            shown += chunk
+    except OSError:  # how Linux tells of that
+        pass
+    return shown
 
 
 def test_steps_are_told_apart_by_the_process_that_they_began_in(tmp_path: Path) -> None:
