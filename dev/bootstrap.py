@@ -33,7 +33,7 @@ def hand_over(arguments: Sequence[str]) -> int:
     """Make ``.venv`` if need be and run invoke in it with these arguments."""
     try:
         check_python(sys.version_info[:2])
-        with only_one():
+        with only_one(LOCK):
             if not is_current():
                 make()
     except (SetupFailed, OSError) as failure:
@@ -41,9 +41,11 @@ def hand_over(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _tell("interrupted", 130)
     words = list(arguments) or ["--list"]
-    return _replace_process(
-        [str(program("python")), "-m", "invoke", "--search-root", str(ROOT), *words]
-    )
+    # Nothing in the folder that this was started from, and nothing the person's own shell adds,
+    # is taken for one of the tools.
+    os.environ.pop("PYTHONPATH", None)
+    python = [str(program("python")), "-P"]
+    return _replace_process([*python, "-m", "invoke", "--search-root", str(ROOT), *words])
 
 
 def check_python(version: tuple[int, int]) -> None:
@@ -65,8 +67,9 @@ def program(name: str) -> Path:
 
 def is_current() -> bool:
     """True when ``.venv`` was made, to its end, from these requirements and this Python."""
+    there = all(program(name).exists() for name in ("python", "invoke"))
     try:
-        return program("python").exists() and json.loads(STAMP.read_text()) == wanted()
+        return there and json.loads(STAMP.read_text()) == wanted()
     except (OSError, ValueError):
         return False
 
@@ -89,9 +92,9 @@ def base_python() -> str:
 
 
 @contextmanager
-def only_one() -> Iterator[None]:
-    """Let one process at a time look at and make the environment; the system frees a dead one's."""
-    with LOCK.open("a+b") as file:
+def only_one(lock: Path) -> Iterator[None]:
+    """Let one process at a time do what this file stands for; the system frees a dead one's."""
+    with lock.open("a+b") as file:
         _lock(file.fileno())
         yield
 
@@ -111,11 +114,16 @@ def _lock(handle: int) -> None:
 
 
 def make() -> None:
-    """Make the environment from nothing; the stamp comes last, so a broken one is made again."""
+    """Make the environment from nothing; the stamp is empty until the end, so a broken one is made
+    again.
+    """
     _refuse_without_ensurepip()
+    _refuse_what_is_not_ours()
     _say(f"==> making {VENV.name} with Python {sys.version.split()[0]} (once)")
     shutil.rmtree(VENV, ignore_errors=True)
     try:
+        VENV.mkdir(exist_ok=True)
+        STAMP.touch()
         _run([base_python(), "-m", "venv", str(VENV)])
         _install()
     except BaseException:
@@ -131,6 +139,14 @@ def _refuse_without_ensurepip() -> None:
             "this Python comes without ensurepip, so no virtual environment can be made. "
             f"On Debian and Ubuntu type:\n\n    apt-get install {name}\n\n"
             "or start tasks.py with another Python."
+        )
+
+
+def _refuse_what_is_not_ours() -> None:
+    if VENV.exists() and not STAMP.exists():
+        raise SetupFailed(
+            f"{VENV} is there and was not made by tasks.py, which keeps its tools in a folder of "
+            f"this name. If it can go, remove it and start again:\n\n    rm -r {VENV}"
         )
 
 

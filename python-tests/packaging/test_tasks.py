@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from configparser import ConfigParser
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -39,9 +39,9 @@ def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(bootstrap, "STAMP", tmp_path / ".venv" / "made-from.json")
     monkeypatch.setattr(bootstrap, "REQUIREMENTS", (requirements,))
-    python = bootstrap.program("python")
-    python.parent.mkdir(parents=True)
-    python.touch()
+    bootstrap.program("python").parent.mkdir(parents=True)
+    for name in ("python", "invoke"):
+        bootstrap.program(name).touch()
     bootstrap.STAMP.write_text(json.dumps(bootstrap.wanted()))
     return tmp_path
 
@@ -58,6 +58,49 @@ def test_other_requirements_make_it_anew(venv: Path) -> None:
 def test_another_python_makes_it_anew(venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.version", "3.99")
     assert not bootstrap.is_current()
+
+
+@pytest.mark.parametrize("name", ["python", "invoke"])
+def test_an_environment_that_lost_a_program_is_made_anew(venv: Path, name: str) -> None:
+    bootstrap.program(name).unlink()
+    assert not bootstrap.is_current()
+
+
+def test_an_environment_that_somebody_else_made_is_kept_and_told_of(venv: Path) -> None:
+    bootstrap.STAMP.unlink()
+    with pytest.raises(bootstrap.SetupFailed, match=r"not made by tasks\.py.*\n\n    rm -r /"):
+        bootstrap.make()
+    assert bootstrap.program("python").exists()
+
+
+def test_an_environment_that_was_killed_half_made_is_ours(
+    venv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(bootstrap, "_run", lambda command: seen.append(bootstrap.STAMP.read_text()))
+    bootstrap.make()
+    assert set(seen) == {""}
+    assert json.loads(bootstrap.STAMP.read_text()) == bootstrap.wanted()
+
+
+def test_what_lies_in_the_folder_of_the_start_is_none_of_the_tools(
+    tmp_path: Path, venv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be an ``invoke.py``, or a folder with the name of something that it imports."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(bootstrap, "program", lambda name: Path(sys.executable))
+    monkeypatch.setattr(bootstrap, "is_current", lambda: True)
+    monkeypatch.setattr(bootstrap, "LOCK", tmp_path / "lock")
+    monkeypatch.setattr(bootstrap, "_replace_process", _where_it_looks)
+    assert bootstrap.hand_over(["generate", "--check"]) == 0
+
+
+def _where_it_looks(command: Sequence[str]) -> int:
+    """0 when a program started like this one does not look in the folder that it is in."""
+    options = command[: command.index("-m")]
+    look = "import os, sys; sys.exit(bool({'', os.getcwd()} & {*sys.path}))"
+    return subprocess.run([*options, "-c", look], check=False).returncode
 
 
 @pytest.mark.parametrize("stamp", [None, "", "[1"])
