@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import cloaca
-from cloaca_core.errors import ConfigTypeError, TenantError, TenantNameError
+from cloaca_core.errors import BackendForcedError, ConfigTypeError, TenantError, TenantNameError
 from cloaca_core.sqlite_tenants import SqliteTenants
 
 
@@ -34,6 +34,15 @@ def test_creating_again_keeps_what_is_there(tenants: SqliteTenants) -> None:
 
     with cloaca.DefaultRunner(tenants.create("acme")) as runner:
         assert len(runner.list_runs()) == 1
+
+
+def test_where_no_backend_may_open_it_nothing_is_made(
+    tenants: SqliteTenants, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOACA_BACKEND", "postgres")
+    with pytest.raises(BackendForcedError):
+        tenants.create("acme")
+    assert not folder.exists()
 
 
 def test_tenants_are_listed_in_order_and_nothing_else_is(

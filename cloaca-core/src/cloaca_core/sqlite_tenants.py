@@ -41,6 +41,7 @@ class SqliteTenants:
         if (other := self._same_but_for_case(name)) is not None:
             reason = f"{other!r} differs from {name!r} only in case"
             raise TenantError(f"Failed to create tenant: {reason}", tenant=name)
+        backend_for(_url(path))  # without one nothing is made, not even the directory
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             run_on_own_loop(_migrated(_url(path)))
