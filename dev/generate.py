@@ -69,7 +69,7 @@ def check(backend: str | None = None) -> None:
         lines = "\n".join(f"  {each.name}: {each.reason}" for each in found)
         raise TaskFailed(
             f"{len(found)} generated file(s) drifted; edit the template and run "
-            f"`invoke generate`:\n{lines}"
+            f"`python tasks.py generate`:\n{lines}"
         )
     say("no drift")
 

@@ -86,7 +86,7 @@ def require_built(distributions: Sequence[Distribution]) -> None:
     """Fail, with what to do, when a wheel was not built yet."""
     missing = [each.wheel().name for each in distributions if not each.wheel().exists()]
     if missing:
-        raise TaskFailed(f"dist/ lacks {', '.join(missing)}; run `invoke package` first")
+        raise TaskFailed(f"dist/ lacks {', '.join(missing)}; run `python tasks.py package` first")
 
 
 def _uv(command: str) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from dev import databases, postgres_programs as programs
+from dev.bootstrap import only_one
 from dev.cluster import Cluster, can_hold_a_server, url_of
 from dev.console import TaskFailed, run, say, step
 from dev.files import write_atomically
@@ -58,7 +59,13 @@ class Started:
 
 
 def up() -> None:
-    """Start a PostgreSQL, or say that it is up already."""
+    """Start a PostgreSQL, or say that it is up already; of two at once, the second finds it up."""
+    FOLDER.mkdir(exist_ok=True)
+    with only_one(FOLDER / "lock"):
+        _up()
+
+
+def _up() -> None:
     started = recorded()
     if started is not None and started.is_up():
         say(f"already up: {started}")
@@ -87,7 +94,7 @@ def reset() -> None:
     """Drop every database that the server holds, and make the usual one anew."""
     started = recorded()
     if started is None or not started.is_up():
-        raise TaskFailed("nothing is up; start it with `services.up`")
+        raise TaskFailed("nothing is up; start it with `python tasks.py services.up`")
     maintenance = databases.with_database(started.url, databases.MAINTENANCE)
     for name in databases.names(maintenance):
         databases.drop(maintenance, name)
@@ -106,7 +113,7 @@ def status() -> None:
         _clear(started)
         say(f"it had died and was cleared away: {started}")
     else:
-        raise TaskFailed(f"it does not answer: {started}; `services.down` ends it")
+        raise TaskFailed(f"it does not answer: {started}; `python tasks.py services.down` ends it")
 
 
 # -- what was written down -----------------------------------------------------------------------
@@ -170,7 +177,6 @@ def _start_in_docker() -> Started:
 
 def _start_private() -> Started:
     """In ``.services``, or, where root's stand-in cannot reach the checkout, in a temporary one."""
-    FOLDER.mkdir(exist_ok=True)
     folder = FOLDER / "postgres"
     if not can_hold_a_server(folder):
         folder = Path(tempfile.mkdtemp(prefix="cloaca-services-")) / "postgres"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,17 @@ def test_what_is_up_is_not_started_again(
     services.up()
 
     assert not docker.exists()
+    assert "already up" in capsys.readouterr().out
+
+
+def test_two_at_once_start_one(
+    folder: Path, docker: Path, answering: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for each in [pool.submit(services.up) for _ in range(2)]:
+            each.result()
+
+    assert docker.read_text().splitlines().count("compose up --detach --wait") == 1
     assert "already up" in capsys.readouterr().out
 
 
