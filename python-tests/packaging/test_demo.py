@@ -169,6 +169,22 @@ def _rest_of(keyboard: int) -> bytes:
     return shown
 
 
+def test_a_reader_that_had_enough_sees_no_traceback(python: Path, tmp_path: Path) -> None:
+    """As in ``demo | head``."""
+    with subprocess.Popen(
+        demo._command(python, "run", folder_in(tmp_path)),
+        cwd=demo.PROGRAM,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.close()
+        assert program.stderr.read() == b""
+    assert program.returncode == 1
+
+
 def test_steps_are_told_apart_by_the_process_that_they_began_in(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("7 begins a\n7 ends a\n7 begins year_1\n9 begins year_1\n9 ends year_1\n9 be")
