@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "made-from.json"
 LOCK = ROOT / ".venv.lock"
+BACKUPS = ROOT / ".backups"
 REQUIREMENTS = (ROOT / "dev" / "requirements.txt", ROOT / "python-tests" / "requirements.txt")
 LEAST = (3, 11)
 
@@ -118,7 +120,7 @@ def make() -> None:
     again.
     """
     _refuse_without_ensurepip()
-    _refuse_what_is_not_ours()
+    _put_aside_what_is_not_ours()
     _say(f"==> making {VENV.name} with Python {sys.version.split()[0]} (once)")
     shutil.rmtree(VENV, ignore_errors=True)
     try:
@@ -142,12 +144,14 @@ def _refuse_without_ensurepip() -> None:
         )
 
 
-def _refuse_what_is_not_ours() -> None:
-    if VENV.exists() and not STAMP.exists():
-        raise SetupFailed(
-            f"{VENV} is there and was not made by tasks.py, which keeps its tools in a folder of "
-            f"this name. If it can go, remove it and start again:\n\n    rm -r {VENV}"
-        )
+def _put_aside_what_is_not_ours() -> None:
+    """Somebody may have an environment of that name there, with things of their own in it."""
+    if not VENV.exists() or STAMP.exists():
+        return
+    BACKUPS.mkdir(exist_ok=True)
+    kept = Path(tempfile.mkdtemp(prefix="venv-", dir=BACKUPS)) / VENV.name
+    _say(f"==> {VENV.name} was not made by tasks.py; moving it to {kept}")
+    VENV.rename(kept)
 
 
 def _install() -> None:

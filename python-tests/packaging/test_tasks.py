@@ -66,11 +66,19 @@ def test_an_environment_that_lost_a_program_is_made_anew(venv: Path, name: str) 
     assert not bootstrap.is_current()
 
 
-def test_an_environment_that_somebody_else_made_is_kept_and_told_of(venv: Path) -> None:
+def test_an_environment_that_somebody_else_made_is_put_aside_and_told_of(
+    venv: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bootstrap, "BACKUPS", venv / "backups")
+    monkeypatch.setattr(bootstrap, "_run", lambda command: None)
     bootstrap.STAMP.unlink()
-    with pytest.raises(bootstrap.SetupFailed, match=r"not made by tasks\.py.*\n\n    rm -r /"):
-        bootstrap.make()
-    assert bootstrap.program("python").exists()
+    (bootstrap.VENV / "theirs").touch()
+
+    bootstrap.make()
+
+    (kept,) = (venv / "backups").glob("venv-*/.venv/theirs")
+    assert f"moving it to {kept.parent}" in capsys.readouterr().out
+    assert [each.name for each in bootstrap.VENV.iterdir()] == ["made-from.json"]
 
 
 def test_an_environment_that_was_killed_half_made_is_ours(
