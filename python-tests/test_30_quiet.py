@@ -72,6 +72,34 @@ def test_a_program_with_logging_of_its_own_gets_the_records(database_url: str) -
     assert shown.count(" is open") == 1
 
 
+HANDLER = """
+import logging
+
+class Handler(logging.Handler):
+    def emit(self, record):
+        {emit}
+
+logging.getLogger("cloaca").addHandler(Handler())
+logging.getLogger("cloaca").setLevel("DEBUG")
+"""
+
+
+def test_a_log_handler_that_raises_stops_nothing(database_url: str) -> None:
+    handler = HANDLER.format(emit="raise ConnectionError(f'not sent: {record.getMessage()}')")
+    code, output, shown = run(database_url, handler + PROGRAM)
+    assert (code, output) == (0, "")
+    assert "ConnectionError: not sent: on_success of good raised" in shown
+
+
+def test_a_log_handler_that_calls_the_runner_is_told_why_it_cannot(database_url: str) -> None:
+    handler = HANDLER.format(
+        emit="if record.getMessage().startswith('run '): runner.submit('noisy')"
+    )
+    code, output, shown = run(database_url, handler + PROGRAM)
+    assert (code, output) == (0, "")
+    assert "RunnerUsageError: a call of the runner on its engine's own thread" in shown
+
+
 def test_importing_and_defining_print_nothing(database_url: str) -> None:
     program = (
         "import cloaca\n"

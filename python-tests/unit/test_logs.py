@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import ConfigError
+from cloaca_core.logs import SafeLogger
 
 PROGRAM = "import logging, cloaca_core; logging.getLogger('cloaca.engine').warning('all is lost')"
 
@@ -89,3 +92,61 @@ def test_a_line_is_on_the_terminal_once(configuration: str, times: int) -> None:
 def test_a_program_that_configures_logging_gets_the_records() -> None:
     program = "import logging; logging.basicConfig(format='%(message)s'); " + PROGRAM
     assert stderr_of(program, CLOACA_LOG="") == "all is lost\n"
+
+
+# -- for those who must go on ----------------------------------------------------------------------
+
+
+class Failing(logging.Handler):
+    """A handler whose author forgot that it may fail."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise ConnectionError(f"nobody takes {record.getMessage()!r}")
+
+
+@pytest.fixture
+def failing() -> Iterator[None]:
+    logger, handler = logging.getLogger("cloaca.test"), Failing()
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+
+
+@pytest.mark.usefixtures("failing")
+def test_what_a_handler_raises_is_shown_and_stops_nobody(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    SafeLogger("cloaca.test").warning("all is %s", "lost")
+
+    assert capsys.readouterr().err.endswith("ConnectionError: nobody takes 'all is lost'\n")
+
+
+@pytest.mark.usefixtures("failing")
+def test_it_is_not_shown_where_the_program_wants_to_see_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+
+    SafeLogger("cloaca.test").warning("all is lost")
+
+    assert capsys.readouterr().err == ""
+
+
+def test_a_record_is_that_of_a_plain_logger(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="cloaca.test")
+    log = SafeLogger("cloaca.test")
+
+    log.info("run %s", 7, extra={"run_id": "7"})
+    try:
+        raise KeyError("x")
+    except KeyError:
+        log.exception("it failed")
+
+    told, failed = caplog.records
+    assert (told.getMessage(), told.run_id) == ("run 7", "7")  # type: ignore[attr-defined]  # extra
+    assert (told.filename, told.funcName) == (
+        "test_logs.py", "test_a_record_is_that_of_a_plain_logger"
+    )  # fmt: skip
+    assert (failed.levelname, failed.exc_info is not None) == ("ERROR", True)
+    log.debug("not shown")
+    assert len(caplog.records) == 2

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from typing import Final, TextIO
+import traceback
+from collections.abc import Iterator, MutableMapping
+from typing import Any, Final, TextIO
 
 from cloaca_core.errors import ConfigError
 
@@ -27,6 +28,29 @@ def arrange() -> None:
         handler.setFormatter(logging.Formatter(FORMAT))
         logger.addHandler(handler)
         logger.setLevel(level)
+
+
+class SafeLogger(logging.LoggerAdapter[logging.Logger]):
+    """A logger for those who must go on whatever a handler or filter of the program raises. That
+    is shown on stderr, as ``logging`` does with what its own handlers raise.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(logging.getLogger(name))
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """As ``Logger.log``."""
+        try:
+            super().log(level, msg, *args, stacklevel=2, **kwargs)  # who called, not this line
+        except Exception:  # noqa: BLE001 - whoever logs is not to blame
+            if logging.raiseExceptions:
+                traceback.print_exc()
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        """What a record carries is said where it is made."""
+        return msg, kwargs
 
 
 def refuse_unknown_level() -> None:

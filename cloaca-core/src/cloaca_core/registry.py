@@ -7,7 +7,6 @@ It holds definitions only: what ran, and where, is in the database.
 from __future__ import annotations
 
 import difflib
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from cloaca_core.errors import (
     DefinitionTypeError,
     WorkflowNotFoundError,
 )
+from cloaca_core.logs import SafeLogger
 from cloaca_core.namespace import SEPARATOR, check_name
 from cloaca_core.triggers.definition import Trigger
 from cloaca_core.workflow import Workflow
@@ -28,7 +28,7 @@ from cloaca_core.workflow import Workflow
 REMEMBERED: Final = 1000
 """How many ids of tasks that a workflow does not have any more are kept, for error messages."""
 
-_log = logging.getLogger("cloaca.registry")
+_log = SafeLogger("cloaca.registry")
 
 
 class Registry:

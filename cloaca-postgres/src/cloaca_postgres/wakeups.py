@@ -11,7 +11,6 @@ stands in for what was never told: runs, as only those are told of after their c
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from hashlib import blake2b
 from typing import Final, Protocol
 
 from cloaca_core.errors import StoreError
+from cloaca_core.logs import SafeLogger
 from cloaca_core.store.changes import Change
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
@@ -26,7 +26,7 @@ from cloaca_postgres.driver import Session
 from cloaca_postgres.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, Pool
 from cloaca_postgres.statements import STATEMENTS, naming, step
 
-log = logging.getLogger("cloaca.wakeups")
+log = SafeLogger("cloaca.wakeups")
 
 APART_S: Final = 0.01
 """Between two announcements, while others are known to listen."""

@@ -6,7 +6,6 @@ A runner holds at most ``max_active_runs``; what is beyond waits in the table, n
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,6 +22,7 @@ from cloaca_core._engine.recall import Recalled, recall
 from cloaca_core._engine.strays import Strays
 from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
 from cloaca_core.json_values import JsonValue, decode
+from cloaca_core.logs import SafeLogger
 from cloaca_core.store.records import AttemptRow, Committed, NewRun, RunRow
 from cloaca_core.store.states import RunStatus
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cloaca_core.store.protocol import Store
     from cloaca_core.workflow import Workflow
 
-log = logging.getLogger("cloaca.engine")
+log = SafeLogger("cloaca.engine")
 
 CLAIM_SHARE: Final = 4
 """A claim waits until 1/4 of the places is free: one statement for many runs."""

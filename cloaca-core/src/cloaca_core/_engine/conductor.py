@@ -7,7 +7,6 @@ and only then do dependents start and waiters hear of it. Claims nothing and kno
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from cloaca_core._engine.work import LEAST_CHECK, Stage, Work
 from cloaca_core.context import Context
 from cloaca_core.errors import RecoveryLimitError, StoreDataError
 from cloaca_core.json_values import encode
+from cloaca_core.logs import SafeLogger
 from cloaca_core.store.records import AttemptRow, RunEnd, storable_text
 from cloaca_core.store.states import RunStatus
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.retry import RetryPolicy
 
-log = logging.getLogger("cloaca.engine")
+log = SafeLogger("cloaca.engine")
 
 LAUNCHES_PER_PASS: Final = 500
 """Tasks that start in one go; heartbeats go in between."""

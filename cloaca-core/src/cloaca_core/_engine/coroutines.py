@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core._engine.mailbox import Mailbox
 from cloaca_core._engine.starting import Starter
 from cloaca_core._engine.work import Stage
+from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
     from cloaca_core._engine.work import Work
 
-log = logging.getLogger("cloaca.engine")
+log = SafeLogger("cloaca.engine")
 
 CANCEL_SECONDS: Final = 1.0
 """How long cancelled coroutines get to clean up when the loop is closed."""

@@ -8,11 +8,12 @@ are enough; a heap of timers would cost more than all planning.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-log = logging.getLogger("cloaca.engine")
+from cloaca_core.logs import SafeLogger
+
+log = SafeLogger("cloaca.engine")
 
 T = TypeVar("T")
 

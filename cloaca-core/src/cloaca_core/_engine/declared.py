@@ -6,11 +6,11 @@ Writes nothing about a trigger that is in the table as it is here. Polls nothing
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.requests import Requests
 from cloaca_core.errors import CloacaError, StoreError
+from cloaca_core.logs import SafeLogger
 from cloaca_core.triggers.polls import new_row, redefined
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cloaca_core.store.protocol import Store
     from cloaca_core.triggers.definition import Trigger
 
-log = logging.getLogger("cloaca.triggers")
+log = SafeLogger("cloaca.triggers")
 
 _UNCLEAR: Final = ""
 """Stands for a workflow when several have the name."""

@@ -33,6 +33,7 @@ from cloaca_core.errors import (
     RunNotFoundError,
     StoreError,
 )
+from cloaca_core.logs import SafeLogger
 from cloaca_core.store.changes import Change
 from cloaca_core.store.records import AttemptRow, NewRun, RunEnd, RunFilter, RunRow
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.store.protocol import Store
 
-log = logging.getLogger("cloaca.engine")
+log = SafeLogger("cloaca.engine")
 
 T = TypeVar("T")
 

@@ -6,12 +6,12 @@ run is decided in that transaction, where other runners' events are seen. Polls 
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine import faults
 from cloaca_core._engine.journal import Decided
 from cloaca_core.errors import ContextError
+from cloaca_core.logs import SafeLogger
 from cloaca_core.store.records import NewEvent, TriggerRow
 from cloaca_core.triggers.fired import context_hash, fired_items, run_context, tick_context
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloaca_core.triggers.polls import Ticked
     from cloaca_core.triggers.result import TriggerResult
 
-log = logging.getLogger("cloaca.triggers")
+log = SafeLogger("cloaca.triggers")
 
 EVENTS_PER_COMMIT: Final = 500
 

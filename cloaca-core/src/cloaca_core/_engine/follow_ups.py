@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from cloaca_core._engine.attempt import CURRENT_WORK, AttemptWork, outcome_of
 from cloaca_core._engine.deadlines import Deadlines
 from cloaca_core._engine.work import LEAST_CHECK
 from cloaca_core.callables import is_async_callable
+from cloaca_core.logs import SafeLogger
 from cloaca_core.namespace import SEPARATOR
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.executor import Executor
     from cloaca_core._engine.outcome import Raised
 
-log = logging.getLogger("cloaca.engine")
+log = SafeLogger("cloaca.engine")
 
 
 class FollowUp(AttemptWork):

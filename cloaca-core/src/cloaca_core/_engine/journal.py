@@ -9,7 +9,6 @@ is divided until only that value's owner is told. Knows nothing of tasks and ret
 from __future__ import annotations
 
 import asyncio
-import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +23,7 @@ from cloaca_core.errors import (
     StoreFullError,
     StoreUnavailableError,
 )
+from cloaca_core.logs import SafeLogger
 from cloaca_core.store.records import (
     AttemptRow,
     Batch,
@@ -40,7 +40,7 @@ from cloaca_core.store.records import (
 if TYPE_CHECKING:
     from cloaca_core.store.protocol import Store
 
-log = logging.getLogger("cloaca.journal")
+log = SafeLogger("cloaca.journal")
 
 MAX_BATCH_ROWS: Final = 5_000
 MAX_BATCH_BYTES: Final = 16 << 20

@@ -7,18 +7,18 @@ owns something again it beats once, so that nobody can mistake it for dead in be
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.identity import ProcessIdentity
+from cloaca_core.logs import SafeLogger
 from cloaca_core.store.records import RunnerRow
 
 if TYPE_CHECKING:
     from cloaca_core.store.protocol import Store
 
-log = logging.getLogger("cloaca.lease")
+log = SafeLogger("cloaca.lease")
 
 BEATS_PER_LEASE: Final = 3
 IDLE: Final = 0

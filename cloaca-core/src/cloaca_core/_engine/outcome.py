@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from cloaca_core._engine.merge import Change
+from cloaca_core.logs import SafeLogger
 from cloaca_core.retry import RetryPolicy
 from cloaca_core.store.records import storable_text
 
-log = logging.getLogger("cloaca.engine")
+log = SafeLogger("cloaca.engine")
 
 _NAME: Final = type.__dict__["__name__"]
 

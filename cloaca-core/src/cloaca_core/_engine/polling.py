@@ -10,7 +10,6 @@ decided in ``cloaca_core.triggers``, what becomes of what it fired in ``events``
 from __future__ import annotations
 
 import asyncio
-import logging
 from math import inf
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -21,6 +20,7 @@ from cloaca_core._engine.events import EventWriter
 from cloaca_core._engine.poll import Broke, Poll, PollPlaces, Returned
 from cloaca_core._engine.requests import Requests
 from cloaca_core.errors import CloacaError
+from cloaca_core.logs import SafeLogger
 from cloaca_core.schedules.instants import SECOND
 from cloaca_core.triggers.polls import polled, ticked
 from cloaca_core.triggers.result import read_results
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cloaca_core.triggers.definition import Trigger
     from cloaca_core.triggers.polls import Ticked
 
-log = logging.getLogger("cloaca.triggers")
+log = SafeLogger("cloaca.triggers")
 
 LONGEST_SLEEP: Final = 60.0
 """Seconds: the clock that polls are due by may be set while this sleeps on one that cannot."""

@@ -6,14 +6,15 @@ of it.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
+
+from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-log = logging.getLogger("cloaca.engine")
+log = SafeLogger("cloaca.engine")
 
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0

@@ -7,15 +7,16 @@ else takes them up, and held by nobody. Which they are only the database can say
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final
+
+from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
     from cloaca_core._engine.journal import Journal
     from cloaca_core.store.protocol import Store
 
-log = logging.getLogger("cloaca.engine")
+log = SafeLogger("cloaca.engine")
 
 STILL_COMING: Final = 60.0
 """Seconds after which nothing that was sent can arrive any more: no network and no deadline of a

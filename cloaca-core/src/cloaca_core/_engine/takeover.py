@@ -21,12 +21,13 @@ from cloaca_core._engine import faults
 from cloaca_core._engine.identity import ProcessIdentity, is_gone, is_neighbour, process_of
 from cloaca_core._engine.lease import BEATS_PER_LEASE, IDLE, Lease
 from cloaca_core._engine.lease_clock import LeaseClock
+from cloaca_core.logs import SafeLogger
 from cloaca_core.store.records import RunnerRow
 
 if TYPE_CHECKING:
     from cloaca_core.store.protocol import Store
 
-log = logging.getLogger("cloaca.takeover")
+log = SafeLogger("cloaca.takeover")
 
 RUNS_PER_STEP: Final = 500
 LAST_CHANCE: Final = 0.5

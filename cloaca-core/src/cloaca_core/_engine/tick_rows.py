@@ -6,13 +6,13 @@ the transaction that writes it.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core._engine.overlapping import meet_in_turn
 from cloaca_core.json_values import JsonValue, decode, encode
+from cloaca_core.logs import SafeLogger
 from cloaca_core.schedules.catch_up import Decision, DueTick, catch_up_policy, decide
 from cloaca_core.schedules.cron import CronExpression
 from cloaca_core.schedules.instants import SECOND, Instant, to_datetime
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.registry import Registry
 
-log = logging.getLogger("cloaca.schedules")
+log = SafeLogger("cloaca.schedules")
 
 TICKS_PER_COMMIT: Final = 1_000
 """About; those of one schedule are never parted."""

@@ -7,7 +7,6 @@ gives every file that is there, in any process and after any restart.
 from __future__ import annotations
 
 import glob
-import logging
 import os
 import stat
 import time
@@ -18,11 +17,12 @@ from pathlib import Path
 from cloaca_core.arguments import wrong_type
 from cloaca_core.context import Context
 from cloaca_core.errors import ContextError, DefinitionError
+from cloaca_core.logs import SafeLogger
 from cloaca_core.schedules.instants import to_datetime
 from cloaca_core.triggers.durations import read_duration
 from cloaca_core.triggers.result import TriggerResult
 
-log: logging.Logger = logging.getLogger("cloaca.triggers")
+log: SafeLogger = SafeLogger("cloaca.triggers")
 
 
 @dataclass(frozen=True, slots=True)

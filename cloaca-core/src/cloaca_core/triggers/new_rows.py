@@ -6,7 +6,6 @@ the runner, by the key of each event, and not here: a poll gives all that the qu
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import date, datetime, time
@@ -18,9 +17,10 @@ from uuid import UUID
 from cloaca_core.arguments import text, wrong_type
 from cloaca_core.errors import ContextError, DefinitionError
 from cloaca_core.json_values import JsonValue, encode, normalise
+from cloaca_core.logs import SafeLogger
 from cloaca_core.triggers.result import TriggerResult
 
-log: logging.Logger = logging.getLogger("cloaca.triggers")
+log: SafeLogger = SafeLogger("cloaca.triggers")
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
