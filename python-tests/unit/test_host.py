@@ -364,16 +364,20 @@ def test_a_call_that_the_end_overtakes_is_cut_short(opened: EngineHost) -> None:
         opened.send(late).result(WAIT)
 
 
-def interrupt(monkeypatch: pytest.MonkeyPatch, handler: Callable[[], object]) -> None:
+def interrupt(
+    host: EngineHost, monkeypatch: pytest.MonkeyPatch, handler: Callable[[], object]
+) -> None:
     """Let a signal handler run in the middle of the next call that goes to the loop."""
-    real = asyncio.run_coroutine_threadsafe
+    assert host._thread is not None
+    loop = host._thread.loop
+    real = loop.call_soon_threadsafe
 
     def interrupted(*arguments: Any) -> Any:
         monkeypatch.undo()
         handler()
         return real(*arguments)
 
-    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", interrupted)
+    monkeypatch.setattr(loop, "call_soon_threadsafe", interrupted)
 
 
 def test_a_signal_handler_may_close_it_in_the_middle_of_a_call(
@@ -383,7 +387,7 @@ def test_a_signal_handler_may_close_it_in_the_middle_of_a_call(
         opened.close().result(WAIT)
         opened.end_thread()
 
-    interrupt(monkeypatch, handler)
+    interrupt(opened, monkeypatch, handler)
 
     with pytest.raises(concurrent.futures.CancelledError):
         opened.send(nothing).result(WAIT)
@@ -401,7 +405,7 @@ def test_a_signal_handler_may_close_it_in_the_middle_of_closing(
         opened.end_thread()
         assert backend.store.is_closed
 
-    interrupt(monkeypatch, handler)
+    interrupt(opened, monkeypatch, handler)
 
     assert opened.close() is by_handler[0]
 

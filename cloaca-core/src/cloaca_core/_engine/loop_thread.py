@@ -7,7 +7,10 @@ import concurrent.futures
 import threading
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
+
+from cloaca_core._engine.answer import Answer
 
 T = TypeVar("T")
 
@@ -33,21 +36,33 @@ class LoopThread:
             self.loop.close()
             raise
 
-    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Answer[T]:
         """Run a coroutine on the loop; the future may be waited for on any other thread.
 
         It is cancelled when the thread is being stopped: the loop may not get round to it.
         """
+        answer: Answer[T] = Answer()
+        sent = False
         if self.takes_calls():
             with suppress(RuntimeError):  # the loop has just been closed
-                future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
-                if not self.takes_calls():
-                    future.cancel()
-                return future
-        coroutine.close()
-        too_late: concurrent.futures.Future[T] = concurrent.futures.Future()
-        too_late.cancel()
-        return too_late
+                self.loop.call_soon_threadsafe(self._begin, coroutine, answer)
+                sent = True
+        if not (sent and self.takes_calls()):
+            answer.cancel()
+            if not sent or self.loop.is_closed():
+                coroutine.close()  # it will not begin any more
+        return answer
+
+    def _begin(self, coroutine: Coroutine[Any, Any, T], answer: Answer[T]) -> None:
+        task = self.loop.create_task(coroutine)
+        task.add_done_callback(partial(_settle, answer))
+        answer.add_done_callback(partial(self._follow, task))
+
+    def _follow(self, task: asyncio.Task[T], answer: concurrent.futures.Future[T]) -> None:
+        """Nobody waits for a call whose answer was cancelled."""
+        if answer.cancelled():
+            with suppress(RuntimeError):  # the loop is closed
+                self.loop.call_soon_threadsafe(task.cancel)
 
     def takes_calls(self) -> bool:
         """True from ``start`` to ``stop``."""
@@ -76,6 +91,19 @@ class LoopThread:
             self.loop.run_forever()
         finally:
             self.loop.close()
+
+
+def _settle(answer: Answer[T], task: asyncio.Task[T]) -> None:
+    if task.cancelled():
+        answer.cancel()
+        return
+    error = task.exception()
+    if not answer.set_running_or_notify_cancel():
+        return
+    if error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(task.result())
 
 
 def run_on_own_loop(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -1,0 +1,93 @@
+"""What a call comes to: as a future's, but no lock is held by whoever waits for it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from cloaca_core._engine.answer import Answer
+
+WAIT = 10
+
+
+@pytest.fixture
+def answer() -> Answer[int]:
+    return Answer()
+
+
+def test_it_is_what_was_set(answer: Answer[int]) -> None:
+    answer.set_result(7)
+
+    assert (answer.result(), answer.result(0), answer.exception()) == (7, 7, None)
+
+
+def test_it_raises_what_was_set(answer: Answer[int]) -> None:
+    error = KeyError("x")
+    answer.set_exception(error)
+
+    assert answer.exception(WAIT) is error
+    with pytest.raises(KeyError):
+        answer.result(WAIT)
+
+
+def test_one_that_is_cancelled_says_so(answer: Answer[int]) -> None:
+    answer.cancel()
+
+    for wait in (answer.result, answer.exception):
+        with pytest.raises(concurrent.futures.CancelledError):
+            wait(WAIT)
+
+
+@pytest.mark.parametrize("timeout", [0, 0.001])
+def test_one_that_does_not_come_is_a_timeout(answer: Answer[int], timeout: float) -> None:
+    for wait in (answer.result, answer.exception):
+        with pytest.raises(TimeoutError):
+            wait(timeout)
+
+
+def test_everybody_who_waits_gets_it(answer: Answer[int]) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(answer.result, WAIT) for _ in range(4)]
+        answer.set_result(7)
+
+        assert [each.result(WAIT) for each in waiting] == [7] * 4
+
+
+def test_a_wait_that_was_interrupted_takes_it_from_nobody(
+    answer: Answer[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal handler may raise when the answer has just come."""
+    arrival = answer._arrival
+
+    class Interrupted:
+        put = arrival.put
+
+        def get(self, timeout: float | None) -> None:
+            answer.set_result(7)
+            arrival.get(timeout=timeout)
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answer, "_arrival", Interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            answer.result(WAIT)
+
+    assert not arrival.empty()
+    assert answer.result(WAIT) == 7
+
+
+def test_who_waits_holds_no_lock_that_who_answers_needs(
+    answer: Answer[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal handler may come at any moment of the wait, and wait for who answers."""
+
+    def held(*_: Any) -> None:
+        raise AssertionError("the lock was taken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answer, "_condition", held)
+        with pytest.raises(TimeoutError):
+            answer.result(0.001)
