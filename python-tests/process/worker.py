@@ -7,6 +7,7 @@ stands when it kills it, without any clock.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -227,14 +228,16 @@ def _start(runner: cloaca.DefaultRunner) -> None:
 
 def _closing(runner: cloaca.DefaultRunner) -> None:
     """Shut down, and say so when the shutdown is under way and not before."""
-    close = runner._host.close
+    engine = runner._host.engine
+    shutdown = engine.shutdown
 
-    def announced() -> Future[None]:
-        future = close()
+    async def announced() -> None:
+        ending = asyncio.create_task(shutdown())
+        await asyncio.sleep(0)  # its first step: from then on it claims nothing
         say("closing")
-        return future
+        await ending
 
-    runner._host.close = announced  # type: ignore[method-assign]  # there is no other moment to hear
+    engine.shutdown = announced  # type: ignore[method-assign]  # there is no other moment to hear
     runner.shutdown()
 
 

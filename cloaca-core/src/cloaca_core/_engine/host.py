@@ -56,7 +56,7 @@ class EngineHost:
         self._opening: asyncio.Task[Any] | None = None
         self._close_once = threading.RLock()
         self._closing: concurrent.futures.Future[None] | None = None
-        self._end: asyncio.Task[None] | None = None
+        self._end: asyncio.Event | None = None
         self._engine: Engine | None = None
         self._thread: LoopThread | None = None
 
@@ -126,9 +126,15 @@ class EngineHost:
         return self._closing
 
     async def _shut_down(self) -> None:
-        if self._end is None:
-            self._end = asyncio.create_task(self._end_all())
-        await asyncio.shield(self._end)
+        """Return at the end, also when somebody else is shutting down already."""
+        if self._end is not None:
+            await self._end.wait()
+            return
+        self._end = asyncio.Event()
+        try:
+            await self._end_all()
+        finally:
+            self._end.set()
 
     async def _end_all(self) -> None:
         if (opening := self._opening) is not None:
