@@ -105,13 +105,6 @@ def test_a_missing_file_that_may_not_be_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_read_only_is_not_enough_for_a_runner(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/work.db"
-    cloaca.DefaultRunner(url).shutdown()
-    error = refused(f"{url}?mode=ro", "mode=ro: a runner writes")
-    assert isinstance(error, cloaca.StoreOpenError)
-
-
 def test_a_word_before_a_colon_is_part_of_a_files_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,7 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
     """A store for property tests."""
 
     outbox: Outbox | None = None
+    writable = True
 
     def __init__(self) -> None:
         MemorySchedules.__init__(self)

@@ -68,6 +68,15 @@ async def test_a_trigger_gets_its_row_once(store: Store, registry: Registry) -> 
     assert not store.asked
 
 
+async def test_a_store_that_may_not_be_written_gets_none(store: Store, registry: Registry) -> None:
+    define(registry)
+    store.writable = False
+
+    await declared(store, registry).settle()
+
+    assert not store.asked
+
+
 async def test_another_runner_with_the_same_trigger_writes_nothing(
     store: Store, registry: Registry
 ) -> None:

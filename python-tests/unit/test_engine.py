@@ -20,10 +20,16 @@ from cloaca_core._engine.waiters import Ended
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.context import Context
-from cloaca_core.errors import ConfigError, StoreDataError, StoreUnavailableError
+from cloaca_core.errors import (
+    ConfigError,
+    StoreDataError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
 from cloaca_core.registry import Registry
 from cloaca_core.store.changes import Change
 from cloaca_core.store.records import AttemptRow, Batch, Committed, RunnerRow, RunRow
+from cloaca_core.store.states import RunStatus
 from cloaca_core.task import task
 from cloaca_core.testing.rows import attempt, new_run, run_end, runner, submit
 
@@ -224,6 +230,27 @@ async def test_an_idle_runner_asks_no_more_than_what_may_have_changed(
     await quiet()
 
     assert sorted(scene.store.asked) == questions
+
+
+async def test_a_store_that_may_not_be_written_is_looked_at_only(scene: Scene) -> None:
+    scene.define(nothing)
+    await scene.orphan()
+    orphan = scene.store.runs["orphan"]
+    scene.store.writable = False
+    engine = await scene.open()
+    await quiet()
+
+    with pytest.raises(StoreReadOnlyError, match="no run is claimed"):
+        await engine.resume()
+    watching = asyncio.create_task(engine.wait("orphan", None))
+    await quiet()
+
+    assert (scene.store.registered, scene.store.asked) == ({}, [])
+    assert scene.store.runs == {"orphan": orphan}
+
+    scene.store.runs["orphan"] = orphan._replace(status=RunStatus.COMPLETED, ended_at=1)
+    scene.store.changed.set()
+    assert (await watching).row.status == RunStatus.COMPLETED
 
 
 class TestClaims:

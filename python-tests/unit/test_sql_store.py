@@ -20,6 +20,7 @@ class RecordingDialect:
     """Notes each transaction and answers nothing."""
 
     placeholder = "?"
+    writable = True
     overrides = files("cloaca_sqlite").joinpath("overrides.sql").read_text("utf-8")
 
     def __init__(self) -> None:

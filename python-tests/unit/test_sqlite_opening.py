@@ -138,6 +138,7 @@ def test_read_only_reads_what_is_there_and_refuses_writes_by_name(tmp_path: Path
     async def read_and_write() -> None:
         store = await BACKEND.open(f"{path}?mode=ro", StoreOptions())
         try:
+            assert not store.writable
             assert await store.get_run("a") is None
             with pytest.raises(StoreReadOnlyError, match=r"a\.db"):
                 await submit(store, new_run("a"))

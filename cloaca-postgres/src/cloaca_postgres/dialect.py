@@ -43,6 +43,7 @@ class PostgresDialect:
     """
 
     placeholder = PLACEHOLDER
+    writable = True
 
     def __init__(
         self,

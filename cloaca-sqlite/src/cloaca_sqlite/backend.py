@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 
-from cloaca_core.errors import StoreOpenError
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.sql_store import SqlStore
 from cloaca_sqlite._version import __version__
@@ -31,11 +30,7 @@ class SqliteBackend:
         return f"this Python has SQLite {sqlite3.sqlite_version}; {needed} or newer is needed"
 
     def check_url(self, url: str) -> None:
-        if parse(url).mode == "ro":
-            raise StoreOpenError(
-                "mode=ro: a runner writes to its database, if only that it is there; "
-                "accepted are mode=rwc, rw and memory"
-            )
+        parse(url)
 
     async def open(self, url: str, options: StoreOptions) -> Store:
         dialect = await open_dialect(parse(url), options)

@@ -32,8 +32,11 @@ class SqliteDialect:
         reader: Connection | None,
         poll_interval: float,
         outbox: SqliteOutbox,
+        *,
+        writable: bool = True,
     ) -> None:
         self.outbox = outbox
+        self.writable = writable
         self.overrides = files(__package__).joinpath("overrides.sql").read_text("utf-8")
         self._writer = writer
         self._reader = reader

@@ -26,7 +26,7 @@ from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.errors import code_of
 from cloaca_sqlite.migrator import SqliteMigrator, table_names
 from cloaca_sqlite.outbox import SqliteOutbox
-from cloaca_sqlite.url import MEMORY, Target
+from cloaca_sqlite.url import MEMORY, READ_ONLY, Target
 
 APPLICATION_ID = 0x636C6F61
 """``cloa``; the first migration writes it into the file's header."""
@@ -44,7 +44,7 @@ async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
     """Open and migrate the database of a target."""
     path = _place(target)
     writer = _connection(target, path, target.mode)
-    reader = None if target.in_memory else _connection(target, path, "ro")
+    reader = None if target.in_memory else _connection(target, path, READ_ONLY)
     try:
         await _open_writer(writer, target, path)
         if reader is not None:
@@ -58,13 +58,15 @@ async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
     except BaseException:
         await writer.close()
         raise
-    return SqliteDialect(writer, reader, options.poll_interval, SqliteOutbox(path))
+    writable = target.mode != READ_ONLY
+    outbox = SqliteOutbox(path)
+    return SqliteDialect(writer, reader, options.poll_interval, outbox, writable=writable)
 
 
 async def _open_writer(writer: Connection, target: Target, path: str) -> None:
     await writer.open()
     await writer.call(lambda raw: refuse_foreign(path, *_identity(raw)))
-    if target.mode != "ro":
+    if target.mode != READ_ONLY:
         await writer.call(lambda raw: _configure(raw, target, path))
     await migrate(SqliteMigrator(writer), load_migrations(__package__))
 
@@ -137,9 +139,15 @@ def _explained(error: StoreError, target: Target, path: str) -> StoreError | Non
         message = f"{path} cannot be opened: {reason}{_other_reading(target)}"
         return StoreOpenError(message, database=path)
     if code == sqlite3.SQLITE_READONLY:
-        reason = _obstacle(Path(path), target.mode) or "it is read-only"
+        reason = _obstacle(Path(path), target.mode) or _why_read_only(target)
         return StoreReadOnlyError(f"{path} cannot be written: {reason}", database=path)
     return None
+
+
+def _why_read_only(target: Target) -> str:
+    if target.mode == READ_ONLY:
+        return "its tables are missing or of an earlier version, and mode=ro makes none"
+    return "it is read-only"
 
 
 def _obstacle(path: Path, mode: str) -> str | None:
@@ -153,7 +161,7 @@ def _obstacle(path: Path, mode: str) -> str | None:
         return "it is a directory"
     if not path.exists() and mode != "rwc":
         return f"it does not exist (mode={mode})"
-    if path.exists() and not os.access(path, os.R_OK if mode == "ro" else os.R_OK | os.W_OK):
+    if path.exists() and not os.access(path, os.R_OK if mode == READ_ONLY else os.R_OK | os.W_OK):
         return "permission denied"
     if not os.access(parent, os.W_OK | os.X_OK):
         return f"the directory {parent} is not writable (SQLite keeps its log beside the file)"

@@ -19,6 +19,7 @@ from cloaca_core.errors import StoreOpenError
 from cloaca_core.store.urls import scheme_of
 
 MEMORY = ":memory:"
+READ_ONLY = "ro"
 DEFAULT_BUSY_TIMEOUT_MS = 5000
 
 SCHEMES = ("sqlite", "file")
@@ -124,7 +125,7 @@ def _decoded(path: str) -> str:
 def _target(path: str, relative_reading: str | None, options: dict[str, str]) -> Target:
     mode = options.get("mode", "rwc")
     in_memory = path == MEMORY or mode == "memory"
-    if in_memory and mode == "ro":
+    if in_memory and mode == READ_ONLY:
         raise StoreOpenError("mode=ro makes no sense for a database in memory")
     return Target(
         path=MEMORY if in_memory else path,
@@ -176,7 +177,7 @@ def _milliseconds(name: str, value: str) -> str:
 
 
 _PARAMETERS: dict[str, Callable[[str, str], str]] = {
-    "mode": _one_of("rwc", "rw", "ro", "memory"),
+    "mode": _one_of("rwc", "rw", READ_ONLY, "memory"),
     "_journal_mode": _one_of("WAL"),
     "_synchronous": _one_of("FULL", "NORMAL", "EXTRA"),
     "_busy_timeout": _milliseconds,

@@ -41,7 +41,9 @@ class DeclaredTriggers:
         self._settled: dict[str, tuple[Trigger, str | None]] = {}
 
     async def settle(self) -> None:
-        """See to it that each registered trigger has its row."""
+        """See to it that each registered trigger has its row, if rows can be written."""
+        if not self._store.writable:
+            return
         async with self._settling:
             triggers = self._registry.triggers()
             self._forget_all_but({each.name for each in triggers})

@@ -32,6 +32,7 @@ from cloaca_core.errors import (
     RunnerUsageError,
     RunNotFoundError,
     StoreError,
+    StoreReadOnlyError,
 )
 from cloaca_core.logs import SafeLogger
 from cloaca_core.store.changes import Change
@@ -110,16 +111,21 @@ class Engine:
         self._conductor.slot_free = self._admission.place_free
         self._lease.owns_something = self._admission.owns_something
         self._admission.is_crowded = lambda: self._takeover.is_crowded
+        self._admission.paused = not store.writable
         self._loops = self._make_loops()
         self._unsubscribe: Callable[[], None] = _nothing
 
     def _make_loops(self) -> list[SupervisedLoop]:
         loops = [
             SupervisedLoop("journal", self._journal.turn),
+            SupervisedLoop("changes", self._notice_changes),
+        ]
+        if not self._store.writable:
+            return loops
+        loops += [
             SupervisedLoop("lease", self._lease.turn, longest_pause=self._lease.interval / 4),
             SupervisedLoop("lost-lease", self._reenlist),
             SupervisedLoop("claim", self._admission.turn),
-            SupervisedLoop("changes", self._notice_changes),
         ]
         if self._config.enable_recovery:
             loops.append(SupervisedLoop("takeover", self._takeover.turn))
@@ -131,10 +137,12 @@ class Engine:
     # -- start and stop ----------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Take over from the dead, and register.
+        """Take over from the dead, and register; neither where nothing may be written.
 
         In this order: one of the dead may have had the runner id that was configured here.
         """
+        if not self._store.writable:
+            return
         if self._config.enable_recovery:
             await self._takeover.sweep()
         await self._lease.register()
@@ -196,6 +204,10 @@ class Engine:
             self._conductor.drop(run)
         for each in reversed(self._loops):
             await each.stop()
+        if self._store.writable:
+            await self._unregister()
+
+    async def _unregister(self) -> None:
         try:
             async with asyncio.timeout(LEAVING):
                 await self._store.unregister(self._lease.runner_id)
@@ -209,6 +221,8 @@ class Engine:
 
     async def resume(self) -> None:
         """Claim again."""
+        if not self._store.writable:
+            raise StoreReadOnlyError("the database was opened to be looked at: no run is claimed")
         self._admission.paused = False
         self._admission.look()
         self._admission.place_free()

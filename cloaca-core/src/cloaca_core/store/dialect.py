@@ -39,6 +39,10 @@ class Dialect(Protocol):
     def overrides(self) -> str:
         """The text of the statements that this database words in its own way."""
 
+    @property
+    def writable(self) -> bool:
+        """See ``Store.writable``."""
+
     def array(self, values: Collection[str | int]) -> object:
         """A list of texts or of numbers as one parameter, in the form that the overrides unpack."""
 

@@ -43,6 +43,10 @@ class Store(Protocol):
     def outbox(self) -> Outbox | None:
         """What writes runs in transactions of others; None where that cannot be done."""
 
+    @property
+    def writable(self) -> bool:
+        """False when it was opened to look at only: each write raises ``StoreReadOnlyError``."""
+
     # -- record ------------------------------------------------------------------------------
 
     async def commit(self, batch: Batch) -> Committed:

@@ -27,6 +27,10 @@ class SqlStore(SqlRuns, SqlRunners, SqlSchedules, SqlTriggers):
         self.outbox = outbox
         self._batch_steps = BatchSteps(self._queries, dialect.array)
 
+    @property
+    def writable(self) -> bool:
+        return self._dialect.writable
+
     async def close(self) -> None:
         await self._dialect.close()
 

@@ -58,6 +58,9 @@ class BackendConformance(StoreConformance):
     async def test_it_is_usable_here(self) -> None:
         assert self.backend.unusable_reason is None
 
+    async def test_it_may_be_written_unless_its_url_says_otherwise(self, store: Store) -> None:
+        assert store.writable
+
     async def test_a_closed_store_says_so(self, store: Store) -> None:
         await store.close()
 
