@@ -61,9 +61,18 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return inherited | dict(extra or {})
 
 
-# Settings of the person's own shell that would change what is tested or shown.
+# Settings of the person's own shell that would change what is tested or shown, or have each of the
+# hundreds of processes of a test run compile what the one before it has compiled.
 _LEAKS = frozenset(
-    {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CLOACA_BACKEND", "CLOACA_LOG", "DATABASE_URL"}
+    {
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PYTHONDONTWRITEBYTECODE",
+        "VIRTUAL_ENV",
+        "CLOACA_BACKEND",
+        "CLOACA_LOG",
+        "DATABASE_URL",
+    }
 )
 
 

@@ -138,7 +138,14 @@ def plan(wanted: Wanted, found: Sequence[Interpreter]) -> list[Job]:
         return jobs
     ends = pythons if wanted.all_pythons else list(dict.fromkeys([found[0], found[-1]]))
     jobs = [job for suite in _suites() for job in _jobs_of(TESTS / suite, names, pythons)]
-    return jobs + [job for path in scenarios() for job in _jobs_of(path, names, ends)]
+    # One target after the other: the jobs of a file that waits a lot must not all wait at once.
+    return jobs + [
+        job
+        for python in ends
+        for backend in names
+        for path in scenarios()
+        for job in _jobs_of(path, [backend], [python])
+    ]
 
 
 def _pythons(found: Sequence[Interpreter], wanted: str | None) -> Sequence[Interpreter]:

@@ -70,14 +70,30 @@ DUE = st.sampled_from([NOW, NOW, NOW + 1, LATER, None])
 FINAL = st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED])
 
 
+async def contents(store: Store) -> list[object]:
+    """All that a store holds, asked for at once: nearly all the time goes into these questions."""
+    runs = [run.id for run in await store.list_runs(any_run())]
+    return await asyncio.gather(
+        store.list_runs(any_run()),
+        *map(store.get_run, runs),
+        store.load_attempts(runs),
+        store.ended(runs),
+        store.runners(),
+        *map(store.get_schedule_named, ("n", "m")),
+        *map(store.get_schedule, ("s", "t", "u")),
+        *(store.find_ticks(each, [NOW, NOW + 1, NOW + 2, LATER]) for each in ("s", "t", "u")),
+        store.count_ticks(NOW),
+    )
+
+
 class StoreAgainstModel(RuleBasedStateMachine):
     """Every rule asks both and compares; the invariant compares what they then hold."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        self.loop = asyncio.Runner()
+        self.loop = asyncio.new_event_loop()
         self.model: Store = MemoryStore()
-        self.store: Store = self.loop.run(backend_for(url).open(url, StoreOptions()))
+        self.store: Store = self.run(backend_for(url).open(url, StoreOptions()))
         self.sent: dict[str, NewRun] = {}
         self.ticks = 0
         for name in ("r1", "r2"):
@@ -89,11 +105,14 @@ class StoreAgainstModel(RuleBasedStateMachine):
             self.same(self.model.put_schedule(row), self.store.put_schedule(row))
 
     def teardown(self) -> None:
-        self.loop.run(self.store.close())
+        self.run(self.store.close())
         self.loop.close()
 
+    def run(self, question: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(question)
+
     def same(self, expected: Coroutine[Any, Any, T], given: Coroutine[Any, Any, T]) -> None:
-        assert self.loop.run(expected) == self.loop.run(given)
+        assert self.run(expected) == self.run(given)
 
     @rule(runner_id=RUNNERS, new_runs=NEW_RUNS)
     def submit(self, runner_id: str, new_runs: list[NewRun]) -> None:
@@ -127,7 +146,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
     @rule(runner_id=RUNNERS, really=st.sampled_from([False, False, True]))
     def unregister(self, runner_id: str, really: bool) -> None:
         # Runners that live long make longer stories; the fenced ones may always come back.
-        fenced = {row.id for row in self.loop.run(self.model.runners()) if row.fenced}
+        fenced = {row.id for row in self.run(self.model.runners()) if row.fenced}
         if runner_id not in fenced and not really:
             return
         self.same(self.model.unregister(runner_id), self.store.unregister(runner_id))
@@ -138,7 +157,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
 
     @rule(runner_id=RUNNERS, offset=st.sampled_from([-1, 1, 0]))
     def fence(self, runner_id: str, offset: int) -> None:
-        beats = {row.id: row.beat for row in self.loop.run(self.model.runners())}
+        beats = {row.id: row.beat for row in self.run(self.model.runners())}
         seen_beat = beats.get(runner_id, 0) + offset
         self.same(self.model.fence(runner_id, seen_beat), self.store.fence(runner_id, seen_beat))
 
@@ -186,7 +205,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         enabled: bool,
     ) -> None:
         # An id is made for one schedule: it comes again only for one that has a name.
-        if schedule_id in self.loop.run(self._schedules()):
+        if schedule_id in self.run(self._schedules()):
             return
         row = schedule(schedule_id, name=name, workflow=workflow, due_at=due_at)._replace(
             cron_expression=expression, end_date=end, enabled=enabled
@@ -197,7 +216,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
     def retime_schedule(
         self, schedule_id: str, offset: int, enabled: bool, due_at: int | None, until: int
     ) -> None:
-        row = self.loop.run(self._schedules()).get(schedule_id, schedule(schedule_id))
+        row = self.run(self._schedules()).get(schedule_id, schedule(schedule_id))
         wanted = row._replace(
             generation=row.generation + offset,
             enabled=enabled,
@@ -227,7 +246,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
     ) -> None:
         """Whoever decides has seen the schedule as it is, or as it was before a change."""
         schedule_id = data.draw(SCHEDULES)
-        known = self.loop.run(self._schedules())
+        known = self.run(self._schedules())
         generation = known[schedule_id].generation if schedule_id in known else 0
         generation = max(0, generation + data.draw(OFFSETS))
         decided = firing(schedule_id, generation=generation, lost=lost)._replace(
@@ -263,22 +282,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
 
     @invariant()
     def they_hold_the_same(self) -> None:
-        runs = self._run_ids()
-        for run_id in runs:
-            self.same(self.model.get_run(run_id), self.store.get_run(run_id))
-        self.same(self.model.list_runs(any_run()), self.store.list_runs(any_run()))
-        self.same(self.model.load_attempts(runs), self.store.load_attempts(runs))
-        self.same(self.model.ended(runs), self.store.ended(runs))
-        self.same(self.model.runners(), self.store.runners())
-        for name in ("n", "m"):
-            self.same(self.model.get_schedule_named(name), self.store.get_schedule_named(name))
-        for schedule_id in ("s", "t", "u"):
-            self.same(self.model.get_schedule(schedule_id), self.store.get_schedule(schedule_id))
-            ticks = [NOW, NOW + 1, NOW + 2, LATER]
-            self.same(
-                self.model.find_ticks(schedule_id, ticks), self.store.find_ticks(schedule_id, ticks)
-            )
-        self.same(self.model.count_ticks(NOW), self.store.count_ticks(NOW))
+        self.same(contents(self.model), contents(self.store))
 
     async def _schedules(self) -> dict[str, ScheduleRow]:
         rows = await self.model.list_schedules(enabled_only=False, limit=9, offset=0)
@@ -292,7 +296,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
 
     def _records(self, data: st.DataObject) -> Batch:
         """Attempts and ends, mostly by the owner under its epoch, sometimes stale or foreign."""
-        runs = self.loop.run(self.model.list_runs(any_run()))
+        runs = self.run(self.model.list_runs(any_run()))
         owners = [run.owner for run in runs if run.owner is not None] or ["r1"]
         runner_id = data.draw(st.sampled_from(owners) | st.sampled_from(owners) | RUNNERS)
         epochs = {run.id: max(0, run.epoch + data.draw(OFFSETS)) for run in runs} or {"a": 1}
@@ -307,9 +311,6 @@ class StoreAgainstModel(RuleBasedStateMachine):
             if run in epochs
         ]
         return Batch(runner_id, [], attempts, ends, epochs)
-
-    def _run_ids(self) -> list[str]:
-        return [run.id for run in self.loop.run(self.model.list_runs(any_run()))]
 
 
 # A server answers each of a thousand statements of a story over a socket.
