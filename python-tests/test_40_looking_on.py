@@ -21,7 +21,7 @@ pytestmark = pytest.mark.backend("sqlite", reason="PostgreSQL's URLs have no suc
 def file(tmp_path: Path) -> Path:
     """A file with tables, which somebody else has made."""
     path = tmp_path / "work.db"
-    cloaca.DefaultRunner(str(path)).shutdown()
+    cloaca.DefaultRunner(str(path), registry=cloaca.Registry()).shutdown()
     return path
 
 
@@ -135,11 +135,12 @@ def test_what_would_write_is_refused(
     assert [row["enabled"] for row in watcher.list_trigger_schedules()] == [True]
 
 
-def test_its_own_triggers_are_not_put_into_the_table(watcher: cloaca.DefaultRunner) -> None:
+def test_its_own_triggers_are_not_put_into_the_table(file: Path) -> None:
     registry = cloaca.Registry()
     cloaca.trigger(name="t", on="flow", poll_interval="1h", registry=registry)(bool)
-    assert watcher.list_trigger_schedules() == []
-    assert watcher.get_trigger_schedule("t") is None
+    with cloaca.DefaultRunner(f"{file}?mode=ro", registry=registry) as watcher:
+        assert watcher.list_trigger_schedules() == []
+        assert watcher.get_trigger_schedule("t") is None
 
 
 def test_it_goes_without_a_word(file: Path, caplog: pytest.LogCaptureFixture) -> None:

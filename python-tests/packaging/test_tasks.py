@@ -268,7 +268,7 @@ def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
     [
         # What a user sees: on both backends, on the ends of the range of Pythons.
         (
-            ["py311-sqlite", "py313-sqlite", "py311-postgres", "py313-postgres"],
+            ["py311-sqlite", "py311-postgres", "py313-sqlite", "py313-postgres"],
             "test_03_context.py",
         ),
         (["py311-sqlite", "py311-postgres"], "process"),
