@@ -78,8 +78,7 @@ class Sandbox:
         )
 
     def _pip(self) -> list[str | Path]:
-        # Compiled here once: where PYTHONDONTWRITEBYTECODE is set, each process would do it again.
-        return [*_uv("pip"), "install", "--compile-bytecode", "--python", self.python]
+        return [*_uv("pip"), "install", "--python", self.python]
 
 
 def require_built(distributions: Sequence[Distribution]) -> None:

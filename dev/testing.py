@@ -231,8 +231,7 @@ def _environments(folder: Path, targets: Sequence[Target]) -> dict[Target, Path]
     # tox looks on PATH, where a broken shim would stop it: those that were tried come first.
     found = [str(target.interpreter.path.parent) for target in targets]
     path = os.pathsep.join([*found, os.environ["PATH"]])
-    settings = {"PATH": path, "UV_COMPILE_BYTECODE": "1"}
-    run(command, cwd=ROOT, env=settings, quiet=True)
+    run(command, cwd=ROOT, env={"PATH": path}, quiet=True)
     return {target: _filled(work / target.name, target) for target in targets}
 
 
