@@ -107,6 +107,20 @@ def test_an_entry_point_that_leads_nowhere_spoils_no_other_backend(
     assert told in str(toy.reason)
 
 
+@pytest.mark.parametrize(
+    "url", ["work.db", ":memory:", "sqlite://work.db", "file:work.db", "postgresql://host/work"]
+)
+def test_a_url_of_ours_needs_no_look_at_what_is_installed(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    def look(group: str) -> list[EntryPoint]:
+        raise AssertionError(f"looked for {group}")
+
+    monkeypatch.delenv("CLOACA_BACKEND", raising=False)
+    monkeypatch.setattr("importlib.metadata.entry_points", look)
+    assert backends.backend_for(url).name in ("sqlite", "postgres")
+
+
 def test_a_url_that_is_no_text_is_refused_by_its_type() -> None:
     with pytest.raises(ConfigTypeError, match="database_url must be a str, not int") as caught:
         backends.backend_for(5)  # type: ignore[arg-type]  # that is what is tested

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.store.urls import scheme_of
+from cloaca_core.store.urls import may_have_scheme, scheme_of
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,18 @@ def test_a_word_is_a_scheme_if_slashes_follow_or_if_it_is_known(
     scheme: str | None, url: str
 ) -> None:
     assert scheme_of(url, ("sqlite", "file")) == scheme
+
+
+@pytest.mark.parametrize(
+    ("expected", "url"),
+    [
+        (True, "mysql://host/work"),
+        (True, "data:2026.db"),  # it depends on what is known
+        (False, "work.db"),
+        (False, ":memory:"),
+        (False, "C:\\work.db"),
+        (False, "dir/file:work.db"),
+    ],
+)
+def test_only_a_word_before_a_colon_may_be_a_scheme(expected: bool, url: str) -> None:
+    assert may_have_scheme(url) is expected

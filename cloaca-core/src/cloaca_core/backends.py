@@ -27,7 +27,7 @@ from cloaca_core.errors import (
     ConfigTypeError,
 )
 from cloaca_core.store.protocol import Backend
-from cloaca_core.store.urls import scheme_of
+from cloaca_core.store.urls import may_have_scheme, scheme_of
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -37,6 +37,7 @@ FORCE_VARIABLE = "CLOACA_BACKEND"
 
 # A URL without a scheme is a file's name, and ``file:`` is SQLite's own form of one.
 _SCHEMES_OF = {"sqlite": ("sqlite", "file"), "postgres": ("postgresql", "postgres")}
+_OUR_SCHEMES = frozenset(scheme for schemes in _SCHEMES_OF.values() for scheme in schemes)
 _MEMBERS = ("name", "schemes", "version", "unusable_reason", "check_url", "open")
 _MODULES = {"sqlite": "cloaca_sqlite", "postgres": "cloaca_postgres"}
 _DOOR_VERSION = "cloaca._version"
@@ -68,14 +69,14 @@ class _Source:
 def backend_for(url: str) -> Backend:
     """The backend that opens this URL, able to work; a ``BackendError`` says why there is none."""
     _refuse_other_types(url)
-    source = _source_for_scheme(scheme_of(url, _known_schemes()) or "sqlite")
+    source = _source_for_scheme(_scheme_of(url) or "sqlite")
     _refuse_if_another_is_forced(source)
     return _load(source)
 
 
 def knows_scheme_of(url: str) -> bool:
     """Whether there is a backend for such URLs, installed or not."""
-    return (scheme_of(url, _known_schemes()) or "sqlite") in _known_schemes()
+    return (_scheme_of(url) or "sqlite") in _known_schemes()
 
 
 def get_backend() -> str:
@@ -115,6 +116,14 @@ def _refuse_other_types(url: object) -> None:
     if not isinstance(url, str):
         given = type(url).__name__
         raise ConfigTypeError(f"database_url must be a str, not {given}", field="database_url")
+
+
+def _scheme_of(url: str) -> str | None:
+    """Third parties are asked for last: it takes a look at everything that is installed."""
+    scheme = scheme_of(url, _OUR_SCHEMES)
+    if scheme in _OUR_SCHEMES or not may_have_scheme(url):
+        return scheme
+    return scheme_of(url, _known_schemes())
 
 
 def _known_schemes() -> list[str]:
@@ -175,10 +184,9 @@ def _third_parties() -> Iterator[_Source]:
     # Imported when it is needed: it would double the time that ``import cloaca`` takes.
     from importlib.metadata import entry_points
 
-    ours = {scheme for schemes in _SCHEMES_OF.values() for scheme in schemes}
     by_target: dict[str, list[EntryPoint]] = {}
     for found in entry_points(group=ENTRY_POINT_GROUP):
-        if found.name not in ours:
+        if found.name not in _OUR_SCHEMES:
             by_target.setdefault(found.value, []).append(found)
     for several in by_target.values():
         schemes = tuple(each.name for each in several)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -93,9 +94,14 @@ class SqlPart:
 
 def load_queries(dialect: Dialect) -> Queries:
     """The statements as this dialect words them."""
+    return _compiled(dialect.overrides, dialect.placeholder)
+
+
+@lru_cache(maxsize=8)
+def _compiled(overrides: str, placeholder: str) -> Queries:
+    """Once for all runners of a process: a program of many short ones would do little else."""
     shared = files(__package__).joinpath("queries.sql").read_text("utf-8")
-    names = Queries._fields
-    return Queries(**load_statements(shared, dialect.overrides, names, dialect.placeholder))
+    return Queries(**load_statements(shared, overrides, Queries._fields, placeholder))
 
 
 def pair(first: str, second: str | None) -> str:

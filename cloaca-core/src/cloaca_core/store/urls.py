@@ -12,6 +12,11 @@ from collections.abc import Collection
 _WORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
 
+def may_have_scheme(url: str) -> bool:
+    """Whether there is a word that is a scheme if it is a known one."""
+    return _WORD.match(url) is not None
+
+
 def scheme_of(url: str, known: Collection[str]) -> str | None:
     """The scheme of a URL in lower case; None when it is a file's name.
 
