@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dev import bootstrap, junit, testing
-from dev.console import TaskFailed, readable_failures, run
+from dev.console import TaskFailed, environment, readable_failures, run
 from dev.interpreters import MINORS, Interpreter, installed
 from dev.junit import Counts
 from dev.project import POSTGRES, ROOT, SQLITE
@@ -225,6 +225,22 @@ def test_a_reader_that_had_enough_sees_no_traceback() -> None:
         task.stdin.close()
         assert task.stderr.read() == b""
     assert task.returncode == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PYTHONPATH",  # sources instead of wheels
+        "CLOACA_BACKEND",
+        "PYTHONDONTWRITEBYTECODE",  # each process would compile the tests anew
+    ],
+)
+def test_what_the_persons_shell_says_of_it_is_kept_from_programs(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "theirs")
+    assert name not in environment()
+    assert environment({name: "ours"})[name] == "ours"
 
 
 def test_a_failed_program_is_named_with_its_output() -> None:

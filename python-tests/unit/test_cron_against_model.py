@@ -124,12 +124,8 @@ def spans_with_a_jump(zone: ZoneInfo) -> list[Jump]:
     return [Jump(to_datetime(s.start * SECOND), s.before, s.offset) for s in spans if s.jump]
 
 
-# A jump moves no job by more than three hours; it may skip the day that would begin then.
-AROUND = timedelta(hours=-2), timedelta(hours=8)
-
-
 def compare_jump(zone: ZoneInfo, jump: Jump, crons: list[CronExpression]) -> None:
-    start, end = (jump.at + each for each in AROUND)
+    start, end = jump.at - timedelta(hours=2), jump.at + timedelta(hours=26)
     walls = plain_cron.wall_minutes(zone, start, end)
     for cron in crons:
         plain = plain_cron.PlainCron(cron.expression)

@@ -12,6 +12,7 @@ from cloaca_core.store.changes import Change
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
 from cloaca_core.store.records import Batch, Committed
+from cloaca_core.store.sql_part import load_queries
 from cloaca_core.store.sql_store import SqlStore
 from cloaca_core.testing.rows import attempt
 
@@ -82,6 +83,16 @@ def test_a_dialect_without_a_statement_is_refused_when_the_store_is_made() -> No
         LookupError, match="statements without SQL: claim, due_schedules, ended_runs"
     ):
         SqlStore(Incomplete())
+
+
+def test_stores_of_one_dialect_share_their_statements() -> None:
+    class Another(RecordingDialect):
+        overrides = RecordingDialect.overrides + "\n-- another text\n"
+
+    mine = load_queries(RecordingDialect())
+
+    assert load_queries(RecordingDialect()) is mine
+    assert load_queries(Another()) is not mine
 
 
 def test_the_lease_clock_is_the_dialect_s() -> None:

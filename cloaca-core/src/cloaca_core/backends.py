@@ -121,9 +121,9 @@ def _refuse_other_types(url: object) -> None:
 def _scheme_of(url: str) -> str | None:
     """Third parties are asked for last: it takes a look at everything that is installed."""
     scheme = scheme_of(url, _OUR_SCHEMES)
-    if scheme in _OUR_SCHEMES or not may_have_scheme(url):
-        return scheme
-    return scheme_of(url, _known_schemes())
+    if scheme is None and may_have_scheme(url):
+        return scheme_of(url, _known_schemes())
+    return scheme
 
 
 def _known_schemes() -> list[str]:

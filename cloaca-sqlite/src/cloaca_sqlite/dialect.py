@@ -33,7 +33,7 @@ class SqliteDialect:
         poll_interval: float,
         outbox: SqliteOutbox,
         *,
-        writable: bool = True,
+        writable: bool,
     ) -> None:
         self.outbox = outbox
         self.writable = writable

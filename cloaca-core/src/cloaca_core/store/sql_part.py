@@ -99,7 +99,7 @@ def load_queries(dialect: Dialect) -> Queries:
 
 @lru_cache(maxsize=8)
 def _compiled(overrides: str, placeholder: str) -> Queries:
-    """Once for all runners of a process: a program of many short ones would do little else."""
+    """Once for all runners of a process: it would be two fifths of opening a file."""
     shared = files(__package__).joinpath("queries.sql").read_text("utf-8")
     return Queries(**load_statements(shared, overrides, Queries._fields, placeholder))
 
