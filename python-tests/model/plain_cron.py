@@ -34,9 +34,11 @@ class PlainCron:
 
     def names(self, wall: int) -> bool:
         """Whether the minute on the wall, counted since 1970, is one of the expression's."""
-        hours, minute = divmod(wall, 60)
-        days, hour = divmod(hours, 24)
-        return minute in self.minutes and hour in self.hours and self.names_day(days)
+        return (
+            wall % 60 in self.minutes
+            and wall // 60 % 24 in self.hours
+            and self.names_day(wall // 1440)
+        )
 
     def _names_day(self, days: int) -> bool:
         day = date.fromordinal(FIRST_DAY + days)
@@ -112,15 +114,13 @@ def jobs_run(cron: PlainCron, walls: list[int]) -> Iterator[int]:
     virtual = walls[0] - 1
     for index, running in enumerate(walls):
         difference = running - virtual
-        wild = fixed = [running]
-        if difference == 1 or difference > THREE_HOURS or difference <= -THREE_HOURS:
+        starts = cron.names(running)
+        if not cron.wildcard and difference != 1 and -THREE_HOURS < difference <= THREE_HOURS:
+            # Minutes that the clock left out are made up for; those that it repeats have been.
+            starts = any(map(cron.names, range(virtual + 1, running + 1)))
+        if difference > 0 or difference <= -THREE_HOURS:
             virtual = running
-        elif difference > 0:
-            fixed = list(range(virtual + 1, running + 1))
-            virtual = running
-        else:
-            fixed = []
-        if any(map(cron.names, wild if cron.wildcard else fixed)):
+        if starts:
             yield index
 
 
