@@ -13,7 +13,7 @@ from cloaca_sqlite.fork_gate import ForkGate
 def test_several_threads_work_at_once() -> None:
     gate = ForkGate()
 
-    with gate.working(), gate.working():
+    with gate, gate:
         pass
 
 
@@ -27,7 +27,7 @@ def test_a_fork_waits_until_nothing_works() -> None:
         gate.after_fork()
 
     forker = threading.Thread(target=fork)
-    with gate.working():
+    with gate:
         forker.start()
         order.append("work")
     forker.join()
@@ -40,7 +40,7 @@ def test_work_begins_only_after_the_fork() -> None:
     order: list[str] = []
 
     def work() -> None:
-        with gate.working():
+        with gate:
             order.append("work")
 
     worker = threading.Thread(target=work)
@@ -59,7 +59,7 @@ def test_a_statement_without_end_does_not_keep_a_fork_for_ever(
     monkeypatch.setattr(fork_gate, "PATIENCE_S", 0.01)
     gate = ForkGate()
 
-    with gate.working():
+    with gate:
         gate.before_fork()
         gate.after_fork()
 
@@ -70,5 +70,5 @@ def test_the_child_begins_with_an_open_gate() -> None:
     gate.before_fork()
     gate.reset()
 
-    with gate.working():
+    with gate:
         pass

@@ -140,7 +140,7 @@ async def hop(connection: aiosqlite.Connection, function: Callable[[sqlite3.Conn
 
 
 def _unforked(function: Callable[[], T]) -> T:
-    with GATE.working():
+    with GATE:
         return function()
 
 
@@ -230,7 +230,7 @@ class _Raw(sqlite3.Connection):
 
     def close(self) -> None:
         """Close it, apart from any fork."""
-        with GATE.working():
+        with GATE:
             super().close()
             if self.file is not None:
                 OPEN_FILES.remove(self.file)
@@ -240,7 +240,7 @@ class _Raw(sqlite3.Connection):
 def _connect(uri: str, path: str) -> _Raw:
     """Open it, apart from any fork, unless it is a file that is inherited from one."""
     is_file = path != MEMORY
-    with GATE.working():
+    with GATE:
         if is_file:
             _refuse_inherited(path)
         raw = sqlite3.connect(

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 PATIENCE_S: Final = 1.0
@@ -18,25 +16,31 @@ PATIENCE_S: Final = 1.0
 
 
 class ForkGate:
-    """Many may work at once; a fork waits for all of them, and they wait for the fork."""
+    """As a context manager it holds forks back. Many may work at once; a fork waits for all of
+    them, and they wait for the fork.
+    """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew in the child, which has none of the parent's threads."""
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._working = 0
         self._forking = 0
 
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """Hold forks back."""
-        with self._changed:
+    def __enter__(self) -> None:
+        # The lock itself: each transaction passes here, and a condition's own methods are Python.
+        with self._lock:
             while self._forking:
                 self._changed.wait()
             self._working += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._working -= 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._working -= 1
+            if self._forking:
                 self._changed.notify_all()
 
     def before_fork(self) -> None:
@@ -50,12 +54,6 @@ class ForkGate:
         with self._changed:
             self._forking -= 1
             self._changed.notify_all()
-
-    def reset(self) -> None:
-        """Begin anew in the child, which has none of the parent's threads."""
-        self._changed = threading.Condition()
-        self._working = 0
-        self._forking = 0
 
 
 GATE: Final = ForkGate()
