@@ -331,6 +331,13 @@ def test_with_one_python_nothing_runs_twice() -> None:
 
 
 @pytest.mark.usefixtures("both_work")
+def test_a_long_wait_comes_first_and_does_not_come_last() -> None:
+    names = [job.name for job in plan(Wanted(), [OLD])]
+    assert names[0] == "process"
+    assert names[-1] == "test_01_installed.py"
+
+
+@pytest.mark.usefixtures("both_work")
 def test_all_pythons_means_everything_on_each() -> None:
     jobs = jobs_of(Wanted(all_pythons=True), OLD, MIDDLE, NEW)
     assert jobs["unit"] == ["py311-all", "py312-all", "py313-all"]

@@ -98,6 +98,7 @@ def compared() -> set[Jump]:
     return set()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("area", AREAS)
 def test_around_every_jump_it_ticks_as_the_daemon_does(area: str, compared: set[Jump]) -> None:
     for name in ZONES:
