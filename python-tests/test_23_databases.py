@@ -160,6 +160,41 @@ def test_a_runner_keeps_its_file_when_the_program_changes_its_folder(
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+def test_a_file_that_is_moved_away_is_told_of_and_waited_for(tmp_path: Path) -> None:
+    file, begun, go_on = tmp_path / "work.db", threading.Event(), threading.Event()
+    define()
+    with cloaca.WorkflowBuilder("slow"):
+
+        @cloaca.task
+        def only(context: cloaca.Context) -> None:
+            begun.set()
+            go_on.wait()
+
+    with cloaca.DefaultRunner(f"sqlite:///{file}") as runner:
+        handle = runner.submit("slow")
+        begun.wait()
+        away = file.rename(tmp_path / "away.db")
+        with pytest.raises(
+            cloaca.StoreError, match=r"work\.db: the file was deleted, moved"
+        ) as told:
+            runner.execute("quick")
+        assert told.value.database == str(file)
+        go_on.set()
+        while runner.health()["journal_error"] is None:  # until it has met the end of the body
+            runner.health()
+        away.rename(file)
+        assert handle.result().status == "Completed"
+        assert runner.execute("quick").final_context.to_dict() == {"ran": True}
+
+
+def test_a_runner_whose_file_is_gone_closes_at_once(tmp_path: Path) -> None:
+    with cloaca.DefaultRunner(f"sqlite:///{tmp_path / 'work.db'}") as runner:
+        define()
+        runner.execute("quick")
+        for file in tmp_path.iterdir():
+            file.unlink()
+
+
 def test_a_refused_file_keeps_no_lock(tmp_path: Path) -> None:
     file = tmp_path / "other.db"
     make(file, "CREATE TABLE history (url TEXT)")

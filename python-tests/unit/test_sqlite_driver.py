@@ -127,6 +127,51 @@ async def test_a_full_disk_undoes_everything_and_work_goes_on_after_it(
     assert await _pragma(connection, "integrity_check") == [("ok",)]
 
 
+def _move(path: str, to: str) -> None:
+    Path(path).replace(to)
+
+
+async def test_a_file_that_was_moved_away_takes_nothing_until_it_is_back(
+    connection: Connection, path: str, tmp_path: Path
+) -> None:
+    away = str(tmp_path / "away.db")
+    _move(path, away)
+    for refused in (_run(connection, Step(INSERT, (1,))), _pragma(connection, "user_version")):
+        with pytest.raises(StoreError, match="deleted, moved or replaced") as caught:
+            await refused
+        assert not isinstance(caught.value, StoreUnavailableError)  # it will not pass by itself
+        assert caught.value.database == path
+    _move(away, path)
+
+    assert await _run(connection, Step(INSERT, (2,)), Step(SELECT)) == [[], [(2,)]]
+
+
+async def test_another_file_in_its_place_is_not_taken_for_it(
+    connection: Connection, path: str, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.db"
+    other.touch()
+    _move(str(other), path)
+
+    with pytest.raises(StoreError, match="deleted, moved or replaced"):
+        await _run(connection, Step(INSERT, (1,)))
+
+
+async def test_a_link_may_point_elsewhere_meanwhile(tmp_path: Path) -> None:
+    """As where each release has a folder: the file is where it was."""
+    link, first, second = (tmp_path / name for name in ("current", "1", "2"))
+    first.mkdir()
+    second.mkdir()
+    link.symlink_to(first)
+    connection = await _open(str(link / "driver.db"))
+    await connection.call(_create)
+    link.unlink()
+    link.symlink_to(second)
+
+    assert await _run(connection, Step(INSERT, (1,)), Step(SELECT)) == [[], [(1,)]]
+    await connection.close()
+
+
 async def test_a_lock_of_another_connection_is_waited_for(
     connection: Connection, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

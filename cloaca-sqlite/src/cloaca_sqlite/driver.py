@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import aiosqlite
@@ -90,10 +91,15 @@ class Connection(aiosqlite.Connection):
         if self._closing.is_set():
             raise StoreError(f"{self._path}: the store is closed", database=self._path)
         raw = self._conn
+        assert isinstance(raw, _Raw)
+
+        def work() -> T:
+            with GATE:
+                raw.check_place()
+                return _despite_damage(raw, function)
+
         try:
-            result: T = await self._execute(  # type: ignore[no-untyped-call] # aiosqlite's own
-                lambda: _unforked(lambda: _despite_damage(raw, function))
-            )
+            result: T = await self._execute(work)  # type: ignore[no-untyped-call] # aiosqlite's own
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
         return result
@@ -137,11 +143,6 @@ async def hop(connection: aiosqlite.Connection, function: Callable[[sqlite3.Conn
         lambda: function(raw)
     )
     return result
-
-
-def _unforked(function: Callable[[], T]) -> T:
-    with GATE:
-        return function()
 
 
 def _despite_damage(raw: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -224,9 +225,21 @@ def _finish(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection],
 
 
 class _Raw(sqlite3.Connection):
-    """Stands among the open files until it is closed."""
+    """Stands among the open files until it is closed. ``place`` is the path of ``file`` without
+    symbolic links.
+    """
 
     file: FileId | None = None
+    place = ""
+
+    def check_place(self) -> None:
+        """Refuse to go on with a file that nobody will find again. SQLite would not notice."""
+        if self.file is not None and file_id(self.place) != self.file:
+            raise StoreError(
+                f"{self.place}: the file was deleted, moved or replaced while it was open: put it"
+                " back, or shut this runner down; what it writes now would be lost",
+                database=self.place,
+            )
 
     def close(self) -> None:
         """Close it, apart from any fork."""
@@ -251,9 +264,10 @@ def _connect(uri: str, path: str) -> _Raw:
             cached_statements=_CACHED_STATEMENTS,
             factory=_Raw,
         )
-        if is_file and (file := file_id(path)) is not None:
+        place = str(Path(path).resolve())
+        if is_file and (file := file_id(place)) is not None:
             OPEN_FILES.add(file)
-            raw.file = file
+            raw.file, raw.place = file, place
     return raw
 
 
