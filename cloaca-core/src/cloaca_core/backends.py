@@ -26,11 +26,12 @@ from cloaca_core.errors import (
     BackendVersionError,
     ConfigTypeError,
 )
-from cloaca_core.store.protocol import Backend
 from cloaca_core.store.urls import may_have_scheme, scheme_of
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from cloaca_core.store.protocol import Backend
 
 ENTRY_POINT_GROUP = "cloaca.backends"
 FORCE_VARIABLE = "CLOACA_BACKEND"

@@ -26,9 +26,6 @@ from cloaca_core.config import (
 from cloaca_core.context import (
     Context as Context,
 )
-from cloaca_core.database_admin import (
-    DatabaseAdmin as DatabaseAdmin,
-)
 from cloaca_core.errors import (
     AmbiguousBackendError as AmbiguousBackendError,
     AmbiguousWorkflowError as AmbiguousWorkflowError,
@@ -122,6 +119,9 @@ from cloaca_core.workflow import (
 if TYPE_CHECKING:  # found when they are asked for: see _LATER
     from cloaca_core.async_runner import (
         AsyncRunner as AsyncRunner,
+    )
+    from cloaca_core.database_admin import (
+        DatabaseAdmin as DatabaseAdmin,
     )
     from cloaca_core.handle import (
         AsyncRunHandle as AsyncRunHandle,
@@ -288,7 +288,8 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "ClockChange": "cloaca_core.schedules.explain",
         "ScheduleExplanation": "cloaca_core.schedules.explain",
         "explain_schedule": "cloaca_core.schedules.explain",
-        # few programs watch for something
+        # few programs make tenants, or watch for something
+        "DatabaseAdmin": "cloaca_core.database_admin",
         "file_arrival": "cloaca_core.triggers.file_arrival",
         "new_rows": "cloaca_core.triggers.new_rows",
     }
