@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import cloaca
@@ -131,8 +132,7 @@ def _milliseconds(action: Callable[[], object]) -> float:
 
 def throughputs(runner: cloaca.DefaultRunner, floor: Floor, targets: Targets) -> list[Line]:
     """Many runs at once."""
-    thousand, thousand_floor = _rates(runner, floor, 1_000)
-    ten, ten_floor = _rates(runner, floor, 10_000)
+    thousand, thousand_floor, ten, ten_floor = _rates(runner, floor, 1_000, 10_000)
     return [
         Line(
             "1,000 one-task runs in flight",
@@ -153,13 +153,19 @@ def throughputs(runner: cloaca.DefaultRunner, floor: Floor, targets: Targets) ->
     ]
 
 
-def _rates(runner: cloaca.DefaultRunner, floor: Floor, count: int) -> tuple[float, float]:
-    """Median runs per second of both, taken in turns."""
-    samples: tuple[list[float], list[float]] = ([], [])
-    for _ in range(ROUNDS):
-        samples[0].append(count / _milliseconds(lambda: _run_all(runner, count)) * 1000)
-        samples[1].append(count / _milliseconds(lambda: floor.many(count)) * 1000)
-    return statistics.median(samples[0]), statistics.median(samples[1])
+def _rates(runner: cloaca.DefaultRunner, floor: Floor, *counts: int) -> list[float]:
+    """Median runs per second of both for so many runs, all taken in turns: a database that has
+    grown, a checkpoint or a busy neighbour tells on each of them.
+    """
+    actions = [
+        (count, action)
+        for count in counts
+        for action in (partial(_run_all, runner, count), partial(floor.many, count))
+    ]
+    rounds = [
+        [count / _milliseconds(action) * 1000 for count, action in actions] for _ in range(ROUNDS)
+    ]
+    return [statistics.median(rates) for rates in zip(*rounds, strict=True)]
 
 
 def _run_all(runner: cloaca.DefaultRunner, count: int) -> None:
