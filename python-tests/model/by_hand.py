@@ -15,13 +15,14 @@ from cloaca_core.store.records import AttemptRow
 
 
 class HandExecutor(Executor):
-    """``queued`` is what was sent and has not begun; ``came`` is set with each. Whoever wants a
-    slot again gets it while ``slot_free`` is set.
+    """``queued`` is what was sent and has not begun; ``came`` is set with each. ``expected`` is
+    what was not let go yet. Whoever wants a slot again gets it while ``slot_free`` is set.
     """
 
     def __init__(self) -> None:
         super().__init__(1, 1, asyncio.get_running_loop())
         self.queued: list[Work] = []
+        self.expected: list[Work] = []
         self.came = asyncio.Event()
         self.slot_free = asyncio.Event()
         self.slot_free.set()
@@ -31,6 +32,16 @@ class HandExecutor(Executor):
         work.stage = Stage.QUEUED
         self.queued.append(work)
         self.came.set()
+
+    def expect(self, work: Work) -> bool:
+        work.stage = Stage.QUEUED
+        self.expected.append(work)
+        return True
+
+    def let_go(self, work: Work) -> None:
+        if not work.abandoned:
+            self.expected.remove(work)
+            self.submit(work)
 
     def lend(self, work: Work) -> None:
         work.holds_slot = False
@@ -44,8 +55,9 @@ class HandExecutor(Executor):
         if work.stage is Stage.RAN or (work.stage is Stage.RUNNING and not even_running):
             return False
         work.abandoned = True
-        if work in self.queued:
-            self.queued.remove(work)
+        for waiting in (self.queued, self.expected):
+            if work in waiting:
+                waiting.remove(work)
         return True
 
     def running(self) -> Iterator[Work]:
@@ -117,6 +129,7 @@ class HandJournal(Journal):
     async def commit(self) -> Record:
         """The oldest record becomes durable."""
         record = await self.record()
+        record.landed()
         record.recorded()
         return record
 

@@ -20,6 +20,7 @@ from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.context import Context
 from cloaca_core.registry import Registry
+from cloaca_core.store.protocol import Landed
 from cloaca_core.store.records import Batch, Committed, RunRow
 from cloaca_core.task import task
 
@@ -41,9 +42,9 @@ class Store(MemoryStore):
         self.commits = 0
         self.dropped = False
 
-    async def commit(self, batch: Batch) -> Committed:
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
         self.commits += 1
-        committed = await super().commit(batch)
+        committed = await super().commit(batch, landed)
         if self.dropped:  # the outcome of a commit whose answer is lost is not known
             self.dropped = False
             raise OSError("the connection was lost")

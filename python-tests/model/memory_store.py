@@ -16,6 +16,7 @@ from model.memory_triggers import MemoryTriggers, run_of_event
 from cloaca_core.errors import StoreDataError, StoreOpenError
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
+from cloaca_core.store.protocol import Landed
 from cloaca_core.store.records import (
     AttemptRow,
     Batch,
@@ -49,7 +50,13 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
 
     # -- record ------------------------------------------------------------------------------
 
-    async def commit(self, batch: Batch) -> Committed:
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+        committed = self._write(batch)
+        if landed is not None:
+            landed(committed)
+        return committed
+
+    def _write(self, batch: Batch) -> Committed:
         _refuse_unstorable(batch)
         self._fire(batch)
         existing = {}

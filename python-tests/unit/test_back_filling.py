@@ -16,6 +16,7 @@ from model.firing_by_hand import HOUR, MINUTE, Runner, Store, inputs, runners, t
 from cloaca_core._engine.back_filling import Filled, Wish
 from cloaca_core._engine.tick_rows import TICKS_PER_COMMIT
 from cloaca_core.errors import CloacaError, ScheduleError
+from cloaca_core.store.protocol import Landed
 from cloaca_core.store.records import Batch, Committed, TickRow
 from cloaca_core.store.states import TickOutcome
 
@@ -200,9 +201,9 @@ async def test_an_id_and_a_name_are_known_apart(store: Store, start: Start) -> N
 
 async def test_a_schedule_that_is_deleted_meanwhile_makes_nothing(start: Start) -> None:
     class Deleting(Store):
-        async def commit(self, batch: Batch) -> Committed:
+        async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
             self.schedules.clear()
-            return await super().commit(batch)
+            return await super().commit(batch, landed)
 
     store = Deleting()
     runner = start(store)

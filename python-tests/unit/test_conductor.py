@@ -68,6 +68,10 @@ class Scene:
         """The tasks whose bodies, and the jobs whose callbacks, were sent off."""
         return [name_of(work) for work in self.executor.queued]
 
+    def expected(self) -> list[str]:
+        """The tasks whose bodies wait to be let go."""
+        return [name_of(work) for work in self.executor.expected]
+
     def begin(self, place: int = 0) -> Job:
         """A body of those that were sent off begins."""
         job = self.executor.begin(self.executor.queued[place])
@@ -103,6 +107,108 @@ def rows_of(record: Record) -> list[tuple[str, int, str]]:
 @pytest.fixture
 async def scene() -> Scene:
     return Scene()
+
+
+class TestAhead:
+    """What follows from a record is got ready while it is written."""
+
+    async def test_a_body_begins_before_the_loop_hears_that_the_record_is_durable(
+        self, scene: Scene
+    ) -> None:
+        scene.adopt(CHAIN)
+        scene.executor.run()
+        record = await scene.journal.record()
+        assert scene.expected() == ["b"]
+
+        record.landed()
+
+        assert (scene.expected(), scene.queued()) == ([], ["b"])
+
+    async def test_it_may_end_before_as_well(self, scene: Scene) -> None:
+        run = scene.adopt(CHAIN)
+        scene.executor.run()
+        record = await scene.journal.record()
+        record.landed()
+        scene.executor.run()
+        assert [rows_of(later) for later in scene.journal.waiting] == [[("b", 1, "Completed")]]
+        assert not scene.ended
+
+        record.recorded()
+
+        assert not scene.executor.queued
+        assert (await scene.the_end()).status == "Completed"
+        assert not run.jobs
+
+    async def test_its_start_mark_is_not_long_in_coming(self, scene: Scene) -> None:
+        scene.adopt(CHAIN)
+        scene.executor.run()
+        wanted = scene.journal.marks_wanted
+
+        await scene.journal.commit()
+
+        assert scene.journal.marks_wanted == wanted + 1
+
+    async def test_of_more_than_can_begin_at_once_none_is_got_ready(self) -> None:
+        for slots, expected in ((3, ["b", "c", "d"]), (2, [])):
+            scene = Scene(max_concurrent_tasks=slots)
+            after = {"dependencies": ["a"]}
+            scene.adopt(graph_of(a={}, b=after, c=after, d=after))
+            scene.executor.run()
+
+            assert scene.expected() == expected
+            assert [row[0] for row in await scene.finish()] == ["a", "b", "c", "d"]
+
+    async def test_no_suspect_is(self, scene: Scene) -> None:
+        scene.adopt(CHAIN, recoveries=1)
+        await scene.journal.commit()  # the start mark of the first
+        scene.executor.run()
+
+        assert scene.expected() == []
+
+    async def test_nor_is_what_has_to_wait_for_its_next_attempt(self, scene: Scene) -> None:
+        failed = attempt("r", "b", status=TaskStatus.FAILED, error="bad")._replace(retry_at=999)
+        scene.adopt(CHAIN, past=[failed], epoch=2)
+        scene.executor.run()
+        assert scene.expected() == []
+
+        await scene.journal.commit()
+
+        (job,) = scene.executor.queued
+        assert isinstance(job, Job)
+        assert job.attempt == 2
+
+    async def test_what_cannot_be_taken_ahead_starts_with_the_record(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(scene.executor, "expect", lambda _: False)
+        scene.adopt(CHAIN)
+        scene.executor.run()
+
+        await scene.journal.commit()
+
+        assert scene.queued() == ["b"]
+
+    @pytest.mark.parametrize("fate", ["lose", "refuse"])
+    async def test_it_is_called_off_when_the_record_does_not_count(
+        self, scene: Scene, fate: str
+    ) -> None:
+        run = scene.adopt(CHAIN)
+        scene.executor.run()
+
+        await getattr(scene.journal, fate)()
+
+        assert (run.jobs, scene.expected()) == ({}, [])
+        assert [row for record in scene.journal.waiting for row in record.attempts] == []
+
+    async def test_it_is_given_up_at_a_shutdown(self, scene: Scene) -> None:
+        scene.adopt(CHAIN)
+        scene.executor.run()
+
+        scene.conductor.drain()
+
+        assert scene.expected() == []
+        assert await scene.finish() == [("a", 1, "Completed")]
+        await scene.conductor.quiet()
 
 
 class TestSteps:

@@ -28,6 +28,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.registry import Registry
 from cloaca_core.store.changes import Change
+from cloaca_core.store.protocol import Landed
 from cloaca_core.store.records import AttemptRow, Batch, Committed, RunnerRow, RunRow
 from cloaca_core.store.states import RunStatus
 from cloaca_core.task import task
@@ -62,12 +63,12 @@ class Store(MemoryStore):
         if steps := self.afterwards.get(name):
             await steps.pop(0)()
 
-    async def commit(self, batch: Batch) -> Committed:
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
         self._perhaps_fail("commit")
         contexts = [end.final_context for end in batch.ends]
         if self.refused is not None and any(self.refused in text for text in contexts):
             raise StoreDataError("the database will not have it")
-        committed = await super().commit(batch)
+        committed = await super().commit(batch, landed)
         await self._before_the_answer("commit")
         return committed
 

@@ -13,6 +13,7 @@ from cloaca_core._engine import events
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.context import Context
 from cloaca_core.errors import StoreFullError
+from cloaca_core.store.protocol import Landed
 from cloaca_core.store.records import Batch, Committed, TriggerRow
 from cloaca_core.task import task
 from cloaca_core.triggers.result import TriggerResult
@@ -152,10 +153,10 @@ async def test_what_is_fired_after_a_shutdown_began_is_dropped(store: Store, par
 
 async def test_who_fires_hears_that_no_space_is_left() -> None:
     class Full(Store):
-        async def commit(self, batch: Batch) -> Committed:
+        async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
             if batch.events:
                 raise StoreFullError("no space")
-            return await super().commit(batch)
+            return await super().commit(batch, landed)
 
     store = Full()
     part = Part(store)

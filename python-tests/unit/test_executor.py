@@ -133,6 +133,44 @@ class TestPlaces:
         assert body.abandoned
         await end(await sent(executor, is_async=is_async))
 
+    @pytest.mark.parametrize("is_async", [False, True])
+    async def test_what_is_expected_begins_when_another_thread_lets_it_go(
+        self, executor: Executor, is_async: bool
+    ) -> None:
+        body = Body(is_async=is_async)
+        assert executor.expect(body)
+        assert body.stage is Stage.QUEUED
+
+        thread = threading.Thread(target=executor.let_go, args=(body,))
+        thread.start()
+
+        await body.begun.wait()
+        await end(body)
+        thread.join()
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    async def test_what_is_expected_and_given_up_costs_no_slot_and_never_begins(
+        self, executor: Executor, is_async: bool
+    ) -> None:
+        body = Body(is_async=is_async)
+        executor.expect(body)
+
+        assert executor.abandon(body, even_running=False)
+        executor.let_go(body)  # it was on its way
+
+        await end(await sent(executor, is_async=is_async))
+        assert not body.begun.is_set()
+
+    async def test_a_slot_that_is_taken_is_not_kept_for_a_coroutine(
+        self, executor: Executor
+    ) -> None:
+        first = await sent(executor, is_async=True)
+        second = Body(is_async=True)
+
+        assert not executor.expect(second)
+        assert second.stage is Stage.HELD
+        await end(first)
+
     async def test_closing_ends_the_threads_of_both(self) -> None:
         before = set(threading.enumerate())
         executor = Executor(1, 1, asyncio.get_running_loop())

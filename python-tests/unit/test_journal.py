@@ -18,6 +18,7 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
+from cloaca_core.store.protocol import Landed
 from cloaca_core.store.records import AttemptRow, Batch, Committed, RunEnd
 from cloaca_core.store.states import TaskStatus
 from cloaca_core.testing.rows import attempt, new_run, run_end, runner, submit
@@ -35,7 +36,7 @@ class Store(MemoryStore):
         self.asked = asyncio.Event()
         self.bad: str | None = None
 
-    async def commit(self, batch: Batch) -> Committed:
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
         self.batches.append(batch)
         self.asked.set()
         await self.open.wait()
@@ -44,7 +45,7 @@ class Store(MemoryStore):
         texts = [*(row.input for row in batch.new_runs), *(row.change for row in batch.attempts)]
         if self.bad is not None and self.bad in texts:
             raise StoreDataError("a value cannot be stored")
-        return await super().commit(batch)
+        return await super().commit(batch, landed)
 
 
 class Row(Record):
@@ -61,8 +62,14 @@ class Row(Record):
     ) -> None:
         super().__init__(run_id, epoch, attempts, end)
         self.fate: str | None = None
+        self.has_landed = False
         self.then = then
         self.settled = asyncio.Event()
+
+    def landed(self) -> None:
+        assert not self.has_landed, "told twice"
+        assert self.fate is None, "told too late"
+        self.has_landed = True
 
     def recorded(self) -> None:
         self._settle("recorded")
@@ -78,6 +85,7 @@ class Row(Record):
 
     def _settle(self, fate: str) -> None:
         assert self.fate is None, "told twice"
+        assert self.has_landed == (fate == "recorded")
         self.fate = fate
         self.settled.set()
 

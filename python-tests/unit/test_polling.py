@@ -16,6 +16,7 @@ from unit.triggering import PATIENCE, SECOND, WORKFLOW, Part, Store
 from cloaca_core._engine import polling
 from cloaca_core._engine.polling import LONGEST_SLEEP
 from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.store.protocol import Landed
 from cloaca_core.store.records import Batch, Committed, TriggerRow
 from cloaca_core.triggers.result import TriggerResult
 
@@ -460,8 +461,8 @@ async def test_a_tick_whose_commit_has_an_unknown_outcome_is_fired_once(opened: 
     class Lossy(Store):
         answer_lost = False
 
-        async def commit(self, batch: Batch) -> Committed:
-            committed = await super().commit(batch)
+        async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+            committed = await super().commit(batch, landed)
             if batch.turns and not self.answer_lost:
                 self.answer_lost = True
                 raise OSError("the connection was lost")

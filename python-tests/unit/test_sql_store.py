@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib.resources import files
 
 import pytest
 
 from cloaca_core.store.changes import Change
-from cloaca_core.store.dialect import Step
-from cloaca_core.store.queries import Row
+from cloaca_core.store.dialect import Answers, Step
 from cloaca_core.store.records import Batch, Committed
 from cloaca_core.store.sql_part import load_queries
 from cloaca_core.store.sql_store import SqlStore
@@ -30,12 +29,21 @@ class RecordingDialect:
     def array(self, values: Collection[str | int]) -> object:
         return tuple(values)
 
-    async def write(self, steps: Sequence[Step], *, urgent: bool = False) -> list[list[Row]]:
+    async def write(
+        self,
+        steps: Sequence[Step],
+        *,
+        urgent: bool = False,
+        landed: Callable[[Answers], None] | None = None,
+    ) -> Answers:
         assert urgent == (steps[0].statement.name == "beat")
         self.transactions.append([step.statement.name for step in steps])
-        return [[] for _ in steps]
+        answers: Answers = [[] for _ in steps]
+        if landed is not None:
+            landed(answers)
+        return answers
 
-    async def read(self, steps: Sequence[Step]) -> list[list[Row]]:
+    async def read(self, steps: Sequence[Step]) -> Answers:
         return await self.write(steps)
 
     def lease_clock(self) -> int:

@@ -13,6 +13,7 @@ from model.quiet import quiet
 from cloaca_core._engine import strays as module
 from cloaca_core._engine.journal import Journal, Submission
 from cloaca_core._engine.strays import Strays
+from cloaca_core.store.protocol import Landed
 from cloaca_core.store.records import Batch, Committed
 from cloaca_core.testing.rows import new_run, runner, submit
 
@@ -26,8 +27,8 @@ class Store(MemoryStore):
         self.open = asyncio.Event()
         self.open.set()
 
-    async def commit(self, batch: Batch) -> Committed:
-        committed = await super().commit(batch)
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+        committed = await super().commit(batch, landed)
         await self.open.wait()
         return committed
 

@@ -5,15 +5,14 @@ Lists never wait for a flush that way, nor a flush for lists, and a beat waits f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib.resources import files
 from typing import Final, NamedTuple
 
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.store.changes import Change
-from cloaca_core.store.dialect import Step
+from cloaca_core.store.dialect import Answers, Step
 from cloaca_core.store.protocol import StoreOptions
-from cloaca_core.store.queries import Row
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import Connector
 from cloaca_postgres.driver import Session
@@ -77,16 +76,25 @@ class PostgresDialect:
         """A list, which PostgreSQL takes as it is."""
         return list(values)
 
-    async def write(self, steps: Sequence[Step], *, urgent: bool = False) -> list[list[Row]]:
+    async def write(
+        self,
+        steps: Sequence[Step],
+        *,
+        urgent: bool = False,
+        landed: Callable[[Answers], None] | None = None,
+    ) -> Answers:
         all_steps = [*steps, *self._wakeups.within(steps)]
         if urgent:
             answers = await self._timed(self._heart, all_steps)
         else:
             answers = await self._writes.run(all_steps)
+        answers = answers[: len(steps)]
+        if landed is not None:
+            landed(answers)
         self._wakeups.wrote(steps)
-        return answers[: len(steps)]
+        return answers
 
-    async def read(self, steps: Sequence[Step]) -> list[list[Row]]:
+    async def read(self, steps: Sequence[Step]) -> Answers:
         try:
             return await self._timed(self._reads, steps)
         except StoreUnavailableError:
@@ -94,7 +102,7 @@ class PostgresDialect:
             # latest, and the next one is new.
             return await self._timed(self._reads, steps)
 
-    async def _timed(self, pool: Pool, steps: Sequence[Step]) -> list[list[Row]]:
+    async def _timed(self, pool: Pool, steps: Sequence[Step]) -> Answers:
         """Whoever beats or looks at the leases of others learns what the database's clock shows."""
         sent = self._clock.start()
         *answers, ((now,),) = await pool.run([*steps, step(STATEMENTS.clock)])

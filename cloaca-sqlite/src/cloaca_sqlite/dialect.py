@@ -10,12 +10,11 @@ import json
 import sqlite3
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib.resources import files
 
 from cloaca_core.store.changes import Change
-from cloaca_core.store.dialect import Step
-from cloaca_core.store.queries import Row
+from cloaca_core.store.dialect import Answers, Step
 from cloaca_sqlite.changes import ChangeWatch
 from cloaca_sqlite.driver import Connection, run_steps
 from cloaca_sqlite.outbox import SqliteOutbox
@@ -52,10 +51,11 @@ class SqliteDialect:
         steps: Sequence[Step],
         *,
         urgent: bool = False,  # noqa: ARG002 - the file has one writer, whose queue is short
-    ) -> list[list[Row]]:
-        return await self._writer.transact(lambda raw: run_steps(raw, steps))
+        landed: Callable[[Answers], None] | None = None,
+    ) -> Answers:
+        return await self._writer.transact(lambda raw: run_steps(raw, steps), landed)
 
-    async def read(self, steps: Sequence[Step]) -> list[list[Row]]:
+    async def read(self, steps: Sequence[Step]) -> Answers:
         connection = self._reader or self._writer
         return await connection.call(lambda raw: _read(raw, steps))
 
@@ -87,7 +87,7 @@ class SqliteDialect:
         await self._writer.close()
 
 
-def _read(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[list[Row]]:
+def _read(connection: sqlite3.Connection, steps: Sequence[Step]) -> Answers:
     """Several steps share a snapshot; one is its own."""
     if len(steps) == 1:
         return run_steps(connection, steps)

@@ -75,14 +75,22 @@ class Connection(aiosqlite.Connection):
         # A closure: aiosqlite logs what it runs, and a partial's repr would show its arguments.
         return await self._hop(lambda raw: self._wait_for_lock(lambda: function(raw)))
 
-    async def transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a function in one immediate transaction."""
+    async def transact(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        landed: Callable[[T], None] | None = None,
+    ) -> T:
+        """Run a function in one immediate transaction. ``landed`` is called on the connection's
+        thread, with the function's result, once that is durable.
+        """
 
         def transaction(raw: sqlite3.Connection) -> T:
             self._courtesy.before_begin()
             self._wait_for_lock(lambda: raw.execute("BEGIN IMMEDIATE"))
             result = _finish(raw, work)
             self._courtesy.after_commit()
+            if landed is not None:
+                landed(result)
             return result
 
         return await self._hop(transaction)

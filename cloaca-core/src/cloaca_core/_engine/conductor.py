@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -163,7 +163,9 @@ class Conductor:
         if not attempts and end is None:
             self._act(run, step.ready, end)
         else:
-            self._record(run, attempts, end, partial(self._act, run, step.ready, end))
+            ahead = self._ahead(run, step.ready)
+            rest = step.ready[len(ahead) :]
+            self._record(run, attempts, end, partial(self._act, run, rest, end), ahead)
 
     def _end(self, run: ActiveRun, over: RunOver, now: int) -> RunEnd:
         self._stop(run)
@@ -187,9 +189,12 @@ class Conductor:
         attempts: list[AttemptRow],
         end: RunEnd | None,
         then: Callable[[], None],
+        ahead: Sequence[Job] = (),
     ) -> None:
-        """Have rows of a run written, and go on when they are durable."""
-        self.journal.add(_RunRecord(self, run, attempts, end, then))
+        """Have rows of a run written, and go on when they are durable; with the jobs that were
+        got ready ahead even before this loop hears of it.
+        """
+        self.journal.add(_RunRecord(self, run, attempts, end, then, ahead))
 
     def _act(self, run: ActiveRun, ready: list[int], end: RunEnd | None) -> None:
         if end is not None:
@@ -216,6 +221,35 @@ class Conductor:
             run.retries[task] = self._loop.call_later(delay, again)
         elif not self._draining:
             self._start(self._job(run, task, resume))
+
+    def _ahead(self, run: ActiveRun, ready: Sequence[int]) -> list[Job]:
+        """These tasks as jobs that only wait to be let go, up to the first that has to wait for
+        anything else. Of many, which cannot all begin at once, none: they would come one by one
+        into the commits that they could share.
+        """
+        jobs: list[Job] = []
+        if run.recovered or self._draining or len(ready) > self._config.max_concurrent_tasks:
+            return jobs
+        for task in ready:
+            if task in run.resume:
+                break
+            job = self._job(run, task, FRESH)
+            if not self._executor.expect(job):
+                break
+            run.jobs[task] = job
+            self._body_times.add(job, job.timeout)
+            jobs.append(job)
+        return jobs
+
+    def let_go(self, jobs: Iterable[Job]) -> None:
+        """Let jobs begin that were got ready ahead. Any thread may do so."""
+        for job in jobs:
+            self._executor.let_go(job)
+
+    def call_off(self, jobs: Iterable[Job]) -> None:
+        """What these jobs were got ready for will not come."""
+        for job in jobs:
+            self._give_up(job)
 
     def _job(self, run: ActiveRun, task: int, resume: Resume) -> Job:
         timeout = run.graph.tasks[task].timeout_seconds
@@ -408,7 +442,7 @@ class Conductor:
 class _RunRecord(Record):
     """What the journal's answer means for a run."""
 
-    __slots__ = ("_conductor", "_run", "_then")
+    __slots__ = ("_ahead", "_conductor", "_flaw", "_run", "_then")
 
     def __init__(
         self,
@@ -417,15 +451,29 @@ class _RunRecord(Record):
         attempts: list[AttemptRow],
         end: RunEnd | None,
         then: Callable[[], None],
+        ahead: Sequence[Job],
     ) -> None:
         super().__init__(run.id, run.epoch, attempts, end)
+        self._ahead = ahead
         self._conductor = conductor
+        self._flaw: Exception | None = None
         self._run = run
         self._then = then
+
+    def landed(self) -> None:
+        """Let begin what was got ready."""
+        try:
+            self._conductor.let_go(self._ahead)
+        except Exception as error:  # the run must end, and the thread that commits go on
+            self._flaw = error
 
     def recorded(self) -> None:
         """Act on it."""
         try:
+            if self._flaw is not None:
+                raise self._flaw
+            if self._ahead:
+                self._conductor.journal.mark_soon()
             self._then()
         except Exception as error:
             log.exception("run %s cannot go on", self.run_id, extra={"run_id": self.run_id})
@@ -437,6 +485,7 @@ class _RunRecord(Record):
 
     def refused(self, error: StoreDataError) -> None:
         """The run cannot go on as planned."""
+        self._conductor.call_off(self._ahead)
         self._conductor.unstorable(self._run, self, error)
 
 

@@ -25,8 +25,8 @@ class BodyLoop:
     """At most ``slots`` coroutines run at once, not counting waiting and abandoned ones.
 
     The thread starts with the first work, which stays queued while the system has none. Public
-    methods are called on the engine's loop only. ``running`` holds what runs, with the task that
-    runs it.
+    methods are called on the engine's loop, but for ``let_go``. ``running`` holds what runs, with
+    the task that runs it.
     """
 
     def __init__(self, slots: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -56,6 +56,18 @@ class BodyLoop:
         """Queue work; its ``finished`` is called on the engine's loop."""
         self._queued.append(work)
         self._start_next()
+
+    def expect(self) -> bool:
+        """Keep a slot for work that will be let go or abandoned, if one is free."""
+        if self._queued or self._running >= self._slots or not self._has_loop():
+            return False
+        self._running += 1
+        return True
+
+    def let_go(self, work: Work) -> None:
+        """Start work that was expected. Any thread may do so."""
+        assert self._arrivals is not None
+        self._arrivals.put(work)
 
     def lend(self, work: Work) -> None:
         """The coroutine of ``work`` waits for another run: its slot is free meanwhile."""
@@ -97,9 +109,8 @@ class BodyLoop:
 
     def _start_next(self) -> None:
         while self._queued and self._running < self._slots and self._has_loop():
-            assert self._arrivals is not None
             self._running += 1
-            self._arrivals.put(self._queued.popleft())
+            self.let_go(self._queued.popleft())
 
     def _has_loop(self) -> bool:
         return self._loop is not None or self._starter.has_started(self._start_loop)

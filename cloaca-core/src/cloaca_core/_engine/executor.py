@@ -14,7 +14,9 @@ log = SafeLogger("cloaca.engine")
 
 
 class Executor:
-    """The two places where user code runs, as one. Belongs to the engine's loop."""
+    """The two places where user code runs, as one. Belongs to the engine's loop, but for
+    ``let_go``.
+    """
 
     def __init__(
         self, thread_slots: int, async_slots: int, loop: asyncio.AbstractEventLoop
@@ -26,6 +28,19 @@ class Executor:
         """Queue work; its ``finished`` is called on the engine's loop unless it is abandoned."""
         work.stage = Stage.QUEUED
         self._place(work).submit(work)
+
+    def expect(self, work: Work) -> bool:
+        """Be ready for work that will soon be let go or abandoned; false when none can be taken
+        ahead.
+        """
+        expected = self._place(work).expect()
+        if expected:
+            work.stage = Stage.QUEUED
+        return expected
+
+    def let_go(self, work: Work) -> None:
+        """Queue work that was expected. Any thread may do so."""
+        self._place(work).let_go(work)
 
     def lend(self, work: Work) -> None:
         """The body of ``work`` begins to wait for another run."""

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cloaca_core._engine import faults
@@ -38,7 +39,7 @@ from cloaca_core.store.records import (
 )
 
 if TYPE_CHECKING:
-    from cloaca_core.store.protocol import Store
+    from cloaca_core.store.protocol import Landed, Store
 
 log = SafeLogger("cloaca.journal")
 
@@ -104,8 +105,8 @@ class Decided:
 
 
 class Record(ABC):
-    """Rows of one run, made under ``epoch``: all of them count, or none. One of its methods is
-    called when that is settled.
+    """Rows of one run, made under ``epoch``: all of them count, or none. One of ``recorded``,
+    ``lost`` and ``refused`` is called when that is settled.
     """
 
     __slots__ = ("attempts", "end", "epoch", "run_id")
@@ -117,6 +118,12 @@ class Record(ABC):
         self.epoch = epoch
         self.attempts = attempts
         self.end = end
+
+    @abstractmethod
+    def landed(self) -> None:
+        """The rows are durable: ``recorded`` is on its way. Called on any thread, so it does only
+        what needs no loop, and raises nothing.
+        """
 
     @abstractmethod
     def recorded(self) -> None:
@@ -248,14 +255,14 @@ class Journal:
     async def _write(self, entries: list[Entry], marks: list[AttemptRow]) -> None:
         """Commit these, whatever it takes, and tell everybody what became of it."""
         try:
-            committed = await self._commit(_batch(self.runner_id, entries, marks))
+            batch = _batch(self.runner_id, entries, marks)
+            committed = await self._commit(batch, partial(_landed, entries))
         except StoreDataError as error:
             await self._divide(entries, marks, error)
         except StoreError as error:
             if (rest := _refused(entries, error)) or marks:
                 await self._write(rest, marks)
         else:
-            faults.hit("journal.after_commit")
             for entry in entries:
                 self._tell(entry, committed)
 
@@ -265,7 +272,7 @@ class Journal:
         except Exception:  # a flaw in one run's handling must not reach the others of its batch
             log.exception("acting on a committed record failed")
 
-    async def _commit(self, batch: Batch) -> Committed:
+    async def _commit(self, batch: Batch, landed: Landed) -> Committed:
         """Try until the database answers. The same batch again is harmless (design: idempotent).
 
         While it fails in a way that will last, whoever wants to add work hears of it, also those
@@ -275,7 +282,7 @@ class Journal:
         while True:
             faults.hit("journal.before_commit")
             try:
-                committed = await self._store.commit(batch)
+                committed = await self._store.commit(batch, landed)
             except StoreDataError:
                 raise
             except Exception as error:
@@ -346,6 +353,14 @@ def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Bat
             batch.ends.append(entry.end)
     batch.attempts.extend(marks)  # last: they say how it stands now
     return batch
+
+
+def _landed(entries: Iterable[Entry], committed: Committed) -> None:
+    """Let go what waits for nothing but these rows; on any thread."""
+    faults.hit("journal.after_commit")
+    for entry in entries:
+        if isinstance(entry, Record) and entry.run_id in committed.current:
+            entry.landed()
 
 
 def _settle(entry: Entry, committed: Committed) -> None:

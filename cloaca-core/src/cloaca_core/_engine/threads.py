@@ -29,7 +29,8 @@ class BodyThreads:
     """At most ``slots`` pieces of work run at once, not counting waiting and abandoned ones; fewer
     while the system has no thread for them.
 
-    Public methods are called on the engine's loop only. ``running`` holds what runs, by thread.
+    Public methods are called on the engine's loop, but for ``let_go``. ``running`` holds what runs,
+    by thread.
     """
 
     def __init__(self, slots: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -59,9 +60,18 @@ class BodyThreads:
 
     def submit(self, work: Work) -> None:
         """Queue work; its ``finished`` is called on the loop."""
+        self.expect()
+        self.let_go(work)
+
+    def expect(self) -> bool:
+        """Count on work that will be let go or abandoned. True: the queue takes all."""
         self._outstanding += 1
-        self._queue.put(work)
         self._grow()
+        return True
+
+    def let_go(self, work: Work) -> None:
+        """Queue work that was expected. Any thread may do so."""
+        self._queue.put(work)
 
     def lend(self, work: Work) -> None:
         """The body of ``work`` waits for something: its slot is somebody else's meanwhile."""

@@ -6,8 +6,8 @@ in one hop to its thread or in one pipeline to its server.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
 
 from cloaca_core.store.changes import Change
 from cloaca_core.store.queries import Row, Statement
@@ -23,6 +23,10 @@ class Step(NamedTuple):
     statement: Statement
     params: Row = ()
     rows: Sequence[Row] | None = None
+
+
+Answers: TypeAlias = list[list[Row]]
+"""The rows of each step of a transaction."""
 
 
 class Dialect(Protocol):
@@ -46,15 +50,22 @@ class Dialect(Protocol):
     def array(self, values: Collection[str | int]) -> object:
         """A list of texts or of numbers as one parameter, in the form that the overrides unpack."""
 
-    async def write(self, steps: Sequence[Step], *, urgent: bool = False) -> list[list[Row]]:
+    async def write(
+        self,
+        steps: Sequence[Step],
+        *,
+        urgent: bool = False,
+        landed: Callable[[Answers], None] | None = None,
+    ) -> Answers:
         """Run the steps in one transaction that excludes other writers of the same rows.
 
-        Answers the rows of each step. After a raise nothing was written, except that a lost
-        connection may leave the outcome unknown; then the same steps may be run again. An
-        ``urgent`` transaction, of few rows, waits for as few others as the database allows.
+        After a raise nothing was written, except that a lost connection may leave the outcome
+        unknown; then the same steps may be run again. An ``urgent`` transaction, of few rows,
+        waits for as few others as the database allows. ``landed`` is called with the answers as
+        soon as they are known and durable, where they are first known: on any thread.
         """
 
-    async def read(self, steps: Sequence[Step]) -> list[list[Row]]:
+    async def read(self, steps: Sequence[Step]) -> Answers:
         """Run steps that only read, on one snapshot; sees every write that has returned."""
 
     def lease_clock(self) -> int:

@@ -12,9 +12,9 @@ it waits *behind* another run of its schedule.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
@@ -31,6 +31,9 @@ from cloaca_core.store.records import (
     TriggerRow,
 )
 from cloaca_core.tenants import TenantConfig, TenantCredentials
+
+Landed: TypeAlias = Callable[[Committed], None]
+"""Hears of a batch as soon as it is durable."""
 
 
 class Store(Protocol):
@@ -49,7 +52,7 @@ class Store(Protocol):
 
     # -- record ------------------------------------------------------------------------------
 
-    async def commit(self, batch: Batch) -> Committed:
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
         """Write a batch of what this runner found true, all or nothing.
 
         New runs: inserted with epoch 1 and status Running when ``owner`` names a runner that is
@@ -84,6 +87,10 @@ class Store(Protocol):
         not written, nor one without ``allow_concurrent`` while a run of the trigger with the same
         workflow and context hash has not ended; the events before it count. The run is inserted,
         without an owner, only with its event. Then ``turns`` go on as in ``take_polls``.
+
+        ``landed`` is called once with what this returns, before it does: as soon as the store
+        knows that the batch is durable, on whichever thread that is. What waits for the batch is
+        let go by it, without a way round over the engine's loop. It is quick and never raises.
 
         Raises ``StoreDataError`` when the database refuses a value; nothing was written.
         """

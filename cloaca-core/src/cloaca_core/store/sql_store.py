@@ -8,8 +8,9 @@ one noun is in the part of that name.
 from __future__ import annotations
 
 from cloaca_core.store.changes import Change
-from cloaca_core.store.dialect import Dialect
+from cloaca_core.store.dialect import Answers, Dialect
 from cloaca_core.store.outbox import Outbox
+from cloaca_core.store.protocol import Landed
 from cloaca_core.store.records import Batch, Committed
 from cloaca_core.store.sql_batch import BatchSteps, committed
 from cloaca_core.store.sql_part import load_queries
@@ -34,10 +35,20 @@ class SqlStore(SqlRuns, SqlRunners, SqlSchedules, SqlTriggers):
     async def close(self) -> None:
         await self._dialect.close()
 
-    async def commit(self, batch: Batch) -> Committed:
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
         steps = self._batch_steps.of(batch)
-        answers = await self._dialect.write(list(steps.values())) if steps else []
-        return committed(batch, dict(zip(steps, answers, strict=True)))
+        known: list[Committed] = []
+
+        def answered(answers: Answers) -> None:
+            known.append(committed(batch, dict(zip(steps, answers, strict=True))))
+            if landed is not None:
+                landed(known[-1])
+
+        if steps:
+            await self._dialect.write(list(steps.values()), landed=answered)
+        else:
+            answered([])
+        return known[-1]
 
     async def now(self) -> int:
         return await self._dialect.now()

@@ -6,7 +6,7 @@ import pytest
 
 from cloaca_core.errors import StoreDataError
 from cloaca_core.store.protocol import Store
-from cloaca_core.store.records import Batch, RunRow
+from cloaca_core.store.records import Batch, Committed, RunRow
 from cloaca_core.store.states import RunStatus, TaskStatus
 from cloaca_core.testing.rows import (
     LATER,
@@ -165,6 +165,34 @@ class CommitConformance:
         committed = await store.commit(Batch("r1", [], [], [], {}))
 
         assert committed == (frozenset(), {}, frozenset())
+
+    # -- commit: when it has landed ----------------------------------------------------------
+
+    async def test_who_waits_for_a_batch_hears_of_it_once_before_its_answer(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        told: list[Committed] = []
+        for batch in (
+            Batch("r1", [new_run("a"), new_run("b")], [], [], {}),
+            # one run that is ours and one under an epoch that it does not have
+            Batch("r1", [], [attempt("a")], [run_end("a")], {"a": 1, "b": 2}),
+            Batch("r1", [], [], [], {}),
+        ):
+            told.clear()
+            committed = await store.commit(batch, told.append)
+            assert told == [committed]
+
+    async def test_nobody_hears_of_a_batch_that_is_refused(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        told: list[Committed] = []
+        bad = attempt("a")._replace(change="\ud800")
+
+        with pytest.raises(StoreDataError):
+            await store.commit(Batch("r1", [], [bad], [], {"a": 1}), told.append)
+
+        assert told == []
 
     # -- commit: attempts and ends -----------------------------------------------------------
 
