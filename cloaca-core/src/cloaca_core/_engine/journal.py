@@ -171,6 +171,7 @@ class Journal:
         self._room = asyncio.Event()
         self._room.set()
         self._mark_timer: asyncio.TimerHandle | None = None
+        self._marks_due = False
 
     # -- producers ---------------------------------------------------------------------------
 
@@ -197,6 +198,7 @@ class Journal:
 
     def _mark(self) -> None:
         self._mark_timer = None
+        self._marks_due = True
         self._wake()
 
     def has_room(self) -> bool:
@@ -237,7 +239,7 @@ class Journal:
             entries, marks = self._take()
             if entries or marks:
                 await self._write(entries, marks)
-        if not self._inbox:
+        if not (self._inbox or self._marks_due):
             self._work.clear()
             self._idle.set()
 
@@ -250,6 +252,7 @@ class Journal:
             weight += entry.weight
         self._bytes -= weight
         self._room.set()
+        self._marks_due = False
         return entries, self._start_marks()
 
     async def _write(self, entries: list[Entry], marks: list[AttemptRow]) -> None:
