@@ -220,17 +220,14 @@ class TestStartMarks:
         assert ("run", "load", 1) in desk.store.attempts
 
     async def test_they_are_not_forgotten_when_their_time_comes_during_a_commit(
-        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+        self, desk: Desk
     ) -> None:
-        monkeypatch.setattr(module, "MARK_DELAY", 0.0)
         desk.store.open.clear()
         desk.journal.add(Row([attempt("run")]))
         await desk.store.asked.wait()
         mark = attempt("other", status=TaskStatus.RUNNING)
         desk.marks = [mark]
-        desk.journal.mark_soon()
-        while desk.journal._mark_timer is not None:
-            await asyncio.sleep(0)
+        desk.journal._mark()
 
         desk.store.open.set()
         await desk.journal.drained()

@@ -464,20 +464,21 @@ class _RunRecord(Record):
         """Let begin what was got ready."""
         try:
             self._conductor.let_go(self._ahead)
-        except Exception as error:  # the run must end, and the thread that commits go on
+        except Exception as error:  # what the run comes to is for the loop to say
+            log.exception("run %s cannot go on", self.run_id, extra={"run_id": self.run_id})
             self._flaw = error
 
     def recorded(self) -> None:
         """Act on it."""
+        if self._ahead:
+            self._conductor.journal.mark_soon()
         try:
-            if self._flaw is not None:
-                raise self._flaw
-            if self._ahead:
-                self._conductor.journal.mark_soon()
             self._then()
         except Exception as error:
             log.exception("run %s cannot go on", self.run_id, extra={"run_id": self.run_id})
-            self._conductor.broken(self._run, error)
+            self._flaw = error
+        if self._flaw is not None:
+            self._conductor.broken(self._run, self._flaw)
 
     def lost(self) -> None:
         """The run belongs to somebody else."""
