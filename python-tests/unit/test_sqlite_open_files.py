@@ -1,4 +1,6 @@
-"""A forked child keeps away from the files that were open when it was forked."""
+"""A forked child keeps away from the files that were open when it was forked, and a file that has
+gone from its place is known.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from cloaca_core.errors import StoreOpenError
 from cloaca_sqlite import driver
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.fork_gate import ForkGate
-from cloaca_sqlite.open_files import FileId, OpenFiles
+from cloaca_sqlite.open_files import FileId, OpenFiles, is_elsewhere
 from cloaca_sqlite.url import MEMORY
 
 FILE, OTHER = (1, 7), (1, 8)
@@ -142,6 +144,40 @@ def test_memory_is_no_file(
             await each.close()
 
     asyncio.run(open_both())
+
+
+@pytest.mark.parametrize(
+    ("gone", "error"),
+    [
+        (True, FileNotFoundError),  # deleted, moved, or its folder was
+        (True, NotADirectoryError),  # its folder was replaced
+        (False, PermissionError),  # the program has given up its rights since
+        (False, OSError),  # a file system that does not answer
+    ],
+)
+def test_a_file_is_elsewhere_only_if_that_is_certain(
+    gone: bool, error: type[OSError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(Path, "stat", fail)
+
+    assert is_elsewhere(FILE, str(tmp_path / "a.db")) is gone
+
+
+def test_memory_needs_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    async def open_and_close() -> None:
+        each = connection(MEMORY, "memory")
+        await each.open()
+        await each.close()
+
+    asyncio.run(open_and_close())
 
 
 def test_no_fork_comes_between_a_file_and_its_entry(

@@ -22,7 +22,7 @@ from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
 from cloaca_sqlite.errors import DRIVER_ERRORS, is_busy, is_undecodable, translated
 from cloaca_sqlite.fork_gate import GATE
-from cloaca_sqlite.open_files import OPEN_FILES, FileId, file_id
+from cloaca_sqlite.open_files import OPEN_FILES, FileId, file_id, is_elsewhere
 from cloaca_sqlite.url import MEMORY
 
 T = TypeVar("T")
@@ -242,7 +242,7 @@ class _Raw(sqlite3.Connection):
 
     def check_place(self) -> None:
         """Refuse to go on with a file that nobody will find again. SQLite would not notice."""
-        if self.file is not None and file_id(self.place) != self.file:
+        if self.file is not None and is_elsewhere(self.file, self.place):
             raise StoreError(
                 f"{self.place}: the file was deleted, moved or replaced while it was open: put it"
                 " back, or shut this runner down; what it writes now would be lost",
@@ -272,10 +272,9 @@ def _connect(uri: str, path: str) -> _Raw:
             cached_statements=_CACHED_STATEMENTS,
             factory=_Raw,
         )
-        place = str(Path(path).resolve())
-        if is_file and (file := file_id(place)) is not None:
+        if is_file and (file := file_id(path)) is not None:
             OPEN_FILES.add(file)
-            raw.file, raw.place = file, place
+            raw.file, raw.place = file, str(Path(path).resolve())
     return raw
 
 
