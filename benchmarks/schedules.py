@@ -15,6 +15,7 @@ from unittest import mock
 
 import cloaca
 from benchmarks import measuring
+from cloaca_core.store.protocol import Landed
 from cloaca_core.store.records import Batch, Committed
 from cloaca_core.store.sql_store import SqlStore
 
@@ -101,8 +102,8 @@ def _delays() -> Iterator[dict[int, list[float]]]:
     found: dict[int, list[float]] = {}
     commit = SqlStore.commit
 
-    async def timed(self: SqlStore, batch: Batch) -> Committed:
-        committed = await commit(self, batch)
+    async def timed(self: SqlStore, batch: Batch, landed: Landed | None = None) -> Committed:
+        committed = await commit(self, batch, landed)
         now = time.time()
         for tick in batch.ticks:
             found.setdefault(tick.tick, []).append((now - tick.tick / 1e6) * 1000)

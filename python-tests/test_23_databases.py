@@ -180,7 +180,7 @@ def test_a_file_that_is_moved_away_is_told_of_and_waited_for(tmp_path: Path) -> 
             runner.execute("quick")
         assert told.value.database == str(file)
         go_on.set()
-        while runner.health()["journal_error"] is None:  # until it has met the end of the body
+        while runner.health()["journal_error"] is None:  # until the journal has met it
             runner.health()
         away.rename(file)
         assert handle.result().status == "Completed"

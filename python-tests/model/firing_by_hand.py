@@ -44,7 +44,7 @@ class Store(MemoryStore):
 
     async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
         self.commits += 1
-        committed = await super().commit(batch, landed)
+        committed = await super().commit(batch, None if self.dropped else landed)
         if self.dropped:  # the outcome of a commit whose answer is lost is not known
             self.dropped = False
             raise OSError("the connection was lost")

@@ -15,9 +15,11 @@ from cloaca_core._engine.active_run import ActiveRun
 from cloaca_core._engine.attempt import Job
 from cloaca_core._engine.conductor import LAUNCHES_PER_PASS, Conductor
 from cloaca_core._engine.journal import Record
+from cloaca_core._engine.planner import RunPlan
 from cloaca_core._engine.work import Work
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.context import Context
+from cloaca_core.json_values import JsonValue
 from cloaca_core.store.records import RunEnd
 from cloaca_core.store.states import TaskStatus
 from cloaca_core.testing.rows import attempt
@@ -148,15 +150,74 @@ class TestAhead:
 
         assert scene.journal.marks_wanted == wanted + 1
 
-    async def test_of_more_than_can_begin_at_once_none_is_got_ready(self) -> None:
-        for slots, expected in ((3, ["b", "c", "d"]), (2, [])):
-            scene = Scene(max_concurrent_tasks=slots)
-            after = {"dependencies": ["a"]}
-            scene.adopt(graph_of(a={}, b=after, c=after, d=after))
-            scene.executor.run()
+    @pytest.mark.parametrize(
+        ("expected", "slots", "following"),
+        [
+            (3, 3, 3),
+            (0, 2, 3),  # they cannot all begin at once
+            (0, 1_000, LAUNCHES_PER_PASS + 1),  # heartbeats go in between
+        ],
+    )
+    async def test_of_many_none_is_got_ready(
+        self, expected: int, slots: int, following: int
+    ) -> None:
+        scene = Scene(max_concurrent_tasks=slots)
+        names = [f"t{number}" for number in range(following)]
+        scene.adopt(graph_of(a={}, **{name: {"dependencies": ["a"]} for name in names}))
+        scene.executor.run()
 
-            assert scene.expected() == expected
-            assert [row[0] for row in await scene.finish()] == ["a", "b", "c", "d"]
+        assert len(scene.expected()) == expected
+        await scene.journal.commit()
+        while len(scene.executor.queued) < following:
+            scene.executor.came.clear()
+            await scene.executor.came.wait()
+        assert scene.queued() == names
+
+    async def test_a_store_that_says_it_twice_begins_nothing_twice(self, scene: Scene) -> None:
+        scene.adopt(CHAIN)
+        scene.executor.run()
+        record = await scene.journal.record()
+
+        record.landed()
+        record.landed()
+
+        assert scene.queued() == ["b"]
+
+    async def test_a_flaw_in_getting_ready_loses_no_result(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def flawed(plan: RunPlan, task: int) -> None:
+            raise LookupError("a flaw of ours")
+
+        scene.adopt(CHAIN)
+        body = scene.begin()
+        monkeypatch.setattr(RunPlan, "given", flawed)
+        scene.executor.finish(body)
+
+        assert rows_of(await scene.journal.commit()) == [("a", 1, "Completed")]
+        message = "internal error: LookupError('a flaw of ours')"
+        assert (await scene.the_end()).error_message == message
+
+    async def test_what_was_got_ready_before_the_flaw_starts_with_the_record(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given, flaws = RunPlan.given, ["once"]
+
+        def flawed(plan: RunPlan, task: int) -> dict[str, JsonValue]:
+            if task == 2 and flaws:
+                raise LookupError(flaws.pop())
+            return given(plan, task)
+
+        after = {"dependencies": ["a"]}
+        scene.adopt(graph_of(a={}, b=after, c=after))
+        monkeypatch.setattr(RunPlan, "given", flawed)
+        scene.executor.run()
+        assert scene.expected() == []
+
+        await scene.journal.commit()
+
+        assert scene.queued() == ["b", "c"]
+        assert (await scene.the_end()).status == "Completed"
 
     async def test_no_suspect_is(self, scene: Scene) -> None:
         scene.adopt(CHAIN, recoveries=1)

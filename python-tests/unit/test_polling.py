@@ -462,8 +462,9 @@ async def test_a_tick_whose_commit_has_an_unknown_outcome_is_fired_once(opened: 
         answer_lost = False
 
         async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
-            committed = await super().commit(batch, landed)
-            if batch.turns and not self.answer_lost:
+            lost = bool(batch.turns) and not self.answer_lost
+            committed = await super().commit(batch, None if lost else landed)
+            if lost:
                 self.answer_lost = True
                 raise OSError("the connection was lost")
             return committed

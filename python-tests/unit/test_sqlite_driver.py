@@ -112,6 +112,35 @@ async def test_a_failing_step_undoes_the_steps_before_it(connection: Connection)
     assert await _run(connection, Step(SELECT)) == [[]]
 
 
+async def test_a_transaction_has_landed_when_it_is_committed(connection: Connection) -> None:
+    told: list[tuple[int, bool, str]] = []
+
+    def insert(raw: sqlite3.Connection) -> int:
+        return raw.execute("INSERT INTO t (x) VALUES (7)").rowcount
+
+    def landed(count: int) -> None:
+        told.append((count, connection._conn.in_transaction, threading.current_thread().name))
+
+    assert await connection.transact(insert, landed) == 1
+    assert told == [(1, False, connection._thread.name)]
+
+
+async def test_one_that_cannot_be_committed_has_not(connection: Connection) -> None:
+    def prepare(raw: sqlite3.Connection) -> None:
+        raw.execute("PRAGMA foreign_keys = ON")
+        raw.execute("CREATE UNIQUE INDEX u ON t (x)")
+        raw.execute("CREATE TABLE c (x REFERENCES t (x) DEFERRABLE INITIALLY DEFERRED)")
+
+    await connection.call(prepare)
+    told: list[object] = []
+    orphan = "INSERT INTO c (x) VALUES (1)"
+
+    with pytest.raises(StoreDataError, match="FOREIGN KEY"):  # which is looked at by COMMIT
+        await connection.transact(lambda raw: raw.execute(orphan).fetchall(), told.append)
+
+    assert told == []
+
+
 async def test_a_full_disk_undoes_everything_and_work_goes_on_after_it(
     connection: Connection,
 ) -> None:

@@ -244,8 +244,9 @@ class _Raw(sqlite3.Connection):
         """Refuse to go on with a file that nobody will find again. SQLite would not notice."""
         if self.file is not None and is_elsewhere(self.file, self.place):
             raise StoreError(
-                f"{self.place}: the file was deleted, moved or replaced while it was open: put it"
-                " back, or shut this runner down; what it writes now would be lost",
+                f"{self.place}: the file was deleted, moved or replaced while it was open, and what"
+                " is written now would be lost: put it back before this runner is shut down (what"
+                " was committed last is still in the -wal file beside it)",
                 database=self.place,
             )
 

@@ -45,9 +45,9 @@ LAUNCHES_PER_PASS: Final = 500
 
 
 class Conductor:
-    """Belongs to the engine's loop. ``ended`` is called with each run whose end is durable,
-    ``place_free`` when a run takes no place any more, or none for a while, ``slot_free`` when a
-    body has ended.
+    """Belongs to the engine's loop, but for ``let_go``. ``ended`` is called with each run whose
+    end is durable, ``place_free`` when a run takes no place any more, or none for a while,
+    ``slot_free`` when a body has ended.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Conductor:
         self._loop = asyncio.get_running_loop()
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
+        self._most_ahead = min(config.max_concurrent_tasks, LAUNCHES_PER_PASS)
         self._caution = Caution(slots, self._mark_and_send)
         self.lending: Lending = Lending(
             executor, self._caution, self._mark, self._resumed, place_free
@@ -224,22 +225,29 @@ class Conductor:
 
     def _ahead(self, run: ActiveRun, ready: Sequence[int]) -> list[Job]:
         """These tasks as jobs that only wait to be let go, up to the first that has to wait for
-        anything else. Of many, which cannot all begin at once, none: they would come one by one
-        into the commits that they could share.
+        anything else. Of many none: they would come one by one into the commits that they could
+        share. What goes wrong here is met again when they start with the record.
         """
         jobs: list[Job] = []
-        if run.recovered or self._draining or len(ready) > self._config.max_concurrent_tasks:
+        if run.recovered or self._draining or len(ready) > self._most_ahead:
             return jobs
-        for task in ready:
-            if task in run.resume:
-                break
-            job = self._job(run, task, FRESH)
-            if not self._executor.expect(job):
-                break
-            run.jobs[task] = job
-            self._body_times.add(job, job.timeout)
-            jobs.append(job)
+        try:
+            for task in ready:
+                if task in run.resume or not self._expect(job := self._job(run, task, FRESH)):
+                    break
+                jobs.append(job)
+        except Exception:
+            log.exception("run %s: nothing begins ahead", run.id, extra={"run_id": run.id})
+            self.call_off(jobs)
+            return []
         return jobs
+
+    def _expect(self, job: Job) -> bool:
+        if not self._executor.expect(job):
+            return False
+        job.owner.jobs[job.index] = job
+        self._body_times.add(job, job.timeout)
+        return True
 
     def let_go(self, jobs: Iterable[Job]) -> None:
         """Let jobs begin that were got ready ahead. Any thread may do so."""
@@ -442,7 +450,7 @@ class Conductor:
 class _RunRecord(Record):
     """What the journal's answer means for a run."""
 
-    __slots__ = ("_ahead", "_conductor", "_flaw", "_run", "_then")
+    __slots__ = ("_ahead", "_conductor", "_flaw", "_has_landed", "_run", "_then")
 
     def __init__(
         self,
@@ -457,11 +465,15 @@ class _RunRecord(Record):
         self._ahead = ahead
         self._conductor = conductor
         self._flaw: Exception | None = None
+        self._has_landed = False
         self._run = run
         self._then = then
 
     def landed(self) -> None:
-        """Let begin what was got ready."""
+        """Let begin what was got ready; once, even if a store should say it again."""
+        if self._has_landed:
+            return
+        self._has_landed = True
         try:
             self._conductor.let_go(self._ahead)
         except Exception as error:  # what the run comes to is for the loop to say

@@ -61,8 +61,9 @@ class Dialect(Protocol):
 
         After a raise nothing was written, except that a lost connection may leave the outcome
         unknown; then the same steps may be run again. An ``urgent`` transaction, of few rows,
-        waits for as few others as the database allows. ``landed`` is called with the answers as
-        soon as they are known and durable, where they are first known: on any thread.
+        waits for as few others as the database allows. ``landed`` is called with the answers once,
+        as soon as they are known to be durable, where that is first known: on any thread. It is not
+        called for a transaction that is going to raise.
         """
 
     async def read(self, steps: Sequence[Step]) -> Answers:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 from collections.abc import AsyncIterator, Callable, Coroutine
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.synchronize import Barrier
 from typing import Any, TypeAlias, TypeVar
 
@@ -18,6 +18,7 @@ import pytest_asyncio
 
 from cloaca_core.errors import StoreError
 from cloaca_core.store.protocol import Backend, Store, StoreOptions
+from cloaca_core.store.records import AttemptRow, Batch, Committed
 from cloaca_core.store.states import TaskStatus
 from cloaca_core.testing.rows import (
     NOW,
@@ -109,6 +110,26 @@ class SharedBackendConformance(BackendConformance):
         for name in "abc":
             await submit(store, new_run(name, owner=None))
             assert await second.get_run(name) == await store.get_run(name)
+
+    async def test_what_has_landed_is_seen_by_others(self, store: Store, url: str) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        seen: list[list[AttemptRow]] = []
+
+        def landed(_: Committed) -> None:
+            with ThreadPoolExecutor(1) as pool:  # on this thread a loop may be running
+                seen.append(pool.submit(asyncio.run, self._attempts(url)).result())
+
+        await store.commit(Batch("r1", [], [attempt("a")], [], {"a": 1}), landed)
+
+        assert seen == [[attempt("a")]]
+
+    async def _attempts(self, url: str) -> list[AttemptRow]:
+        other = await self.backend.open(url, StoreOptions())
+        try:
+            return await other.load_attempts(["a"])
+        finally:
+            await other.close()
 
     async def test_a_stale_owner_in_another_store_is_refused(
         self, store: Store, second: Store
