@@ -88,10 +88,10 @@ class PostgresDialect:
             answers = await self._timed(self._heart, all_steps)
         else:
             answers = await self._writes.run(all_steps)
+        self._wakeups.wrote(steps)
         answers = answers[: len(steps)]
         if landed is not None:
             landed(answers)
-        self._wakeups.wrote(steps)
         return answers
 
     async def read(self, steps: Sequence[Step]) -> Answers:
