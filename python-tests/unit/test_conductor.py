@@ -141,15 +141,6 @@ class TestAhead:
         assert (await scene.the_end()).status == "Completed"
         assert not run.jobs
 
-    async def test_its_start_mark_is_not_long_in_coming(self, scene: Scene) -> None:
-        scene.adopt(CHAIN)
-        scene.executor.run()
-        wanted = scene.journal.marks_wanted
-
-        await scene.journal.commit()
-
-        assert scene.journal.marks_wanted == wanted + 1
-
     @pytest.mark.parametrize(
         ("expected", "slots", "following"),
         [
@@ -172,16 +163,6 @@ class TestAhead:
             scene.executor.came.clear()
             await scene.executor.came.wait()
         assert scene.queued() == names
-
-    async def test_a_store_that_says_it_twice_begins_nothing_twice(self, scene: Scene) -> None:
-        scene.adopt(CHAIN)
-        scene.executor.run()
-        record = await scene.journal.record()
-
-        record.landed()
-        record.landed()
-
-        assert scene.queued() == ["b"]
 
     async def test_a_flaw_in_getting_ready_loses_no_result(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch

@@ -26,6 +26,7 @@ from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged, rais
 from cloaca_core._engine.overdue import overdue_message
 from cloaca_core._engine.planner import RunOver, Step
 from cloaca_core._engine.recall import FRESH, Resume
+from cloaca_core._engine.run_record import RunRecord
 from cloaca_core._engine.work import LEAST_CHECK, Stage, Work
 from cloaca_core.context import Context
 from cloaca_core.errors import RecoveryLimitError, StoreDataError
@@ -195,7 +196,7 @@ class Conductor:
         """Have rows of a run written, and go on when they are durable; with the jobs that were
         got ready ahead even before this loop hears of it.
         """
-        self.journal.add(_RunRecord(self, run, attempts, end, then, ahead))
+        self.journal.add(RunRecord(self, run, attempts, end, then, ahead))
 
     def _act(self, run: ActiveRun, ready: list[int], end: RunEnd | None) -> None:
         if end is not None:
@@ -445,61 +446,6 @@ class Conductor:
             self._executor.abandon(job)
         self._follow_ups.give_up(job)
         self.lending.give_up(job)
-
-
-class _RunRecord(Record):
-    """What the journal's answer means for a run."""
-
-    __slots__ = ("_ahead", "_conductor", "_flaw", "_has_landed", "_run", "_then")
-
-    def __init__(
-        self,
-        conductor: Conductor,
-        run: ActiveRun,
-        attempts: list[AttemptRow],
-        end: RunEnd | None,
-        then: Callable[[], None],
-        ahead: Sequence[Job],
-    ) -> None:
-        super().__init__(run.id, run.epoch, attempts, end)
-        self._ahead = ahead
-        self._conductor = conductor
-        self._flaw: Exception | None = None
-        self._has_landed = False
-        self._run = run
-        self._then = then
-
-    def landed(self) -> None:
-        """Let begin what was got ready; once, even if a store should say it again."""
-        if self._has_landed:
-            return
-        self._has_landed = True
-        try:
-            self._conductor.let_go(self._ahead)
-        except Exception as error:  # what the run comes to is for the loop to say
-            log.exception("run %s cannot go on", self.run_id, extra={"run_id": self.run_id})
-            self._flaw = error
-
-    def recorded(self) -> None:
-        """Act on it."""
-        if self._ahead:
-            self._conductor.journal.mark_soon()
-        try:
-            self._then()
-        except Exception as error:
-            log.exception("run %s cannot go on", self.run_id, extra={"run_id": self.run_id})
-            self._flaw = error
-        if self._flaw is not None:
-            self._conductor.broken(self._run, self._flaw)
-
-    def lost(self) -> None:
-        """The run belongs to somebody else."""
-        self._conductor.drop(self._run)
-
-    def refused(self, error: StoreDataError) -> None:
-        """The run cannot go on as planned."""
-        self._conductor.call_off(self._ahead)
-        self._conductor.unstorable(self._run, self, error)
 
 
 def _run_end(
