@@ -30,6 +30,7 @@ class Store(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.batches: list[Batch] = []
+        self.heard: list[bool] = []
         self.failures: list[Exception] = []
         self.open = asyncio.Event()
         self.open.set()
@@ -38,6 +39,7 @@ class Store(MemoryStore):
 
     async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
         self.batches.append(batch)
+        self.heard.append(landed is not None)
         self.asked.set()
         await self.open.wait()
         if self.failures:
@@ -58,15 +60,22 @@ class Row(Record):
         *,
         run_id: str = "run",
         epoch: int = 1,
+        awaited: bool = True,
         then: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(run_id, epoch, attempts, end)
+        self.awaited = awaited
         self.fate: str | None = None
         self.has_landed = False
         self.then = then
         self.settled = asyncio.Event()
 
+    @property
+    def is_awaited(self) -> bool:
+        return self.awaited
+
     def landed(self) -> None:
+        assert self.awaited
         assert not self.has_landed, "told twice"
         assert self.fate is None, "told too late"
         self.has_landed = True
@@ -85,7 +94,7 @@ class Row(Record):
 
     def _settle(self, fate: str) -> None:
         assert self.fate is None, "told twice"
-        assert self.has_landed == (fate == "recorded")
+        assert self.has_landed == (self.awaited and fate == "recorded")
         self.fate = fate
         self.settled.set()
 
@@ -133,6 +142,7 @@ async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
     await store.register(runner("r1"))
     await submit(store, new_run("run"), new_run("other"))
     store.batches.clear()
+    store.heard.clear()
     store.asked.clear()
     desk = Desk(store)
     work = asyncio.create_task(desk.work())
@@ -162,6 +172,23 @@ class TestGroupCommit:
         await quiet()
 
         assert row.fate is None
+
+    @pytest.mark.parametrize(
+        ("heard", "awaited"), [(False, [False, False]), (True, [True, False]), (True, [True, True])]
+    )
+    async def test_the_store_tells_where_it_lands_only_if_somebody_waits_there(
+        self, desk: Desk, heard: bool, awaited: list[bool]
+    ) -> None:
+        rows = [
+            Row([attempt(run)], run_id=run, awaited=each)
+            for run, each in zip(("run", "other"), awaited, strict=True)
+        ]
+        for row in rows:
+            desk.journal.add(row)
+        await desk.journal.drained()
+
+        assert [row.has_landed for row in rows] == awaited
+        assert desk.store.heard == [heard]
 
     async def test_what_follows_from_a_record_is_drained_too(self, desk: Desk) -> None:
         second = Row([attempt("run", "b")])

@@ -63,7 +63,10 @@ def record(notes: Notes, *ahead: Job) -> RunRecord:
 
 def test_what_was_got_ready_is_let_go_when_it_has_landed(notes: Notes) -> None:
     job = job_of(RUN)
-    record(notes, job).landed()
+    one = record(notes, job)
+    assert one.is_awaited
+
+    one.landed()
 
     assert notes.told == [("let go", [job])]
 
@@ -83,7 +86,10 @@ def test_then_its_start_mark_is_not_long_in_coming(notes: Notes) -> None:
 
 
 def test_nothing_is_marked_where_nothing_began(notes: Notes) -> None:
-    record(notes).recorded()
+    one = record(notes)
+    assert not one.is_awaited
+
+    one.recorded()
 
     assert notes.told == ["then"]
 

@@ -119,10 +119,15 @@ class Record(ABC):
         self.attempts = attempts
         self.end = end
 
+    @property
+    @abstractmethod
+    def is_awaited(self) -> bool:
+        """Whether ``landed`` has anything to do."""
+
     @abstractmethod
     def landed(self) -> None:
         """The rows are durable: ``recorded`` is on its way. Called on any thread, so it does only
-        what needs no loop, and raises nothing.
+        what needs no loop, and raises nothing; not called unless ``is_awaited``.
         """
 
     @abstractmethod
@@ -259,7 +264,7 @@ class Journal:
         """Commit these, whatever it takes, and tell everybody what became of it."""
         try:
             batch = _batch(self.runner_id, entries, marks)
-            committed = await self._commit(batch, partial(_landed, entries))
+            committed = await self._commit(batch, _landing(entries))
         except StoreDataError as error:
             await self._divide(entries, marks, error)
         except StoreError as error:
@@ -275,7 +280,7 @@ class Journal:
         except Exception:  # a flaw in one run's handling must not reach the others of its batch
             log.exception("acting on a committed record failed")
 
-    async def _commit(self, batch: Batch, landed: Landed) -> Committed:
+    async def _commit(self, batch: Batch, landed: Landed | None) -> Committed:
         """Try until the database answers. The same batch again is harmless (design: idempotent).
 
         While it fails in a way that will last, whoever wants to add work hears of it, also those
@@ -297,6 +302,8 @@ class Journal:
                         raise
             else:
                 self.failure = None
+                if landed is None:
+                    faults.hit("journal.after_commit")
                 return committed
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -358,12 +365,20 @@ def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Bat
     return batch
 
 
-def _landed(entries: Iterable[Entry], committed: Committed) -> None:
+def _landing(entries: Iterable[Entry]) -> Landed | None:
+    """What to do where the commit is seen through. None when nothing waits there: the loop would
+    only hear of it later.
+    """
+    awaited = [each for each in entries if isinstance(each, Record) and each.is_awaited]
+    return partial(_landed, awaited) if awaited else None
+
+
+def _landed(awaited: Iterable[Record], committed: Committed) -> None:
     """Let go what waits for nothing but these rows; on any thread."""
     faults.hit("journal.after_commit")
-    for entry in entries:
-        if isinstance(entry, Record) and entry.run_id in committed.current:
-            entry.landed()
+    for record in awaited:
+        if record.run_id in committed.current:
+            record.landed()
 
 
 def _settle(entry: Entry, committed: Committed) -> None:

@@ -46,6 +46,11 @@ class RunRecord(Record):
         self._run = run
         self._then = then
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether anything was got ready."""
+        return bool(self._ahead)
+
     def landed(self) -> None:
         """Let begin what was got ready; once, even if a store should say it again."""
         if self._has_landed:

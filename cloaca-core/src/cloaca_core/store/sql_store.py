@@ -44,10 +44,12 @@ class SqlStore(SqlRuns, SqlRunners, SqlSchedules, SqlTriggers):
             if landed is not None:
                 landed(known[-1])
 
-        if steps:
-            await self._dialect.write(list(steps.values()), landed=answered)
-        else:
+        if not steps:
             answered([])
+        elif landed is None:  # where the commit is seen through there is nothing to do
+            answered(await self._dialect.write(list(steps.values())))
+        else:
+            await self._dialect.write(list(steps.values()), landed=answered)
         return known[-1]
 
     async def now(self) -> int:
