@@ -80,9 +80,20 @@ def test_it_is_let_go_once_even_if_a_store_should_say_it_again(notes: Notes) -> 
 
 
 def test_then_its_start_mark_is_not_long_in_coming(notes: Notes) -> None:
-    record(notes, job_of(RUN)).recorded()
+    one = record(notes, job_of(RUN))
+    one.landed()
+    notes.told.clear()
+
+    one.recorded()
 
     assert notes.told == ["mark soon", "then"]
+
+
+def test_a_store_that_does_not_say_so_only_makes_it_later(notes: Notes) -> None:
+    job = job_of(RUN)
+    record(notes, job).recorded()
+
+    assert notes.told == [("let go", [job]), "mark soon", "then"]
 
 
 def test_nothing_is_marked_where_nothing_began(notes: Notes) -> None:

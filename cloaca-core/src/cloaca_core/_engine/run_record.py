@@ -65,6 +65,7 @@ class RunRecord(Record):
     def recorded(self) -> None:
         """Act on it."""
         if self._ahead:
+            self.landed()  # a store that has not said so must not keep the run from going on
             self._conductor.journal.mark_soon()
         try:
             self._then()
