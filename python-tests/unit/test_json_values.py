@@ -8,6 +8,7 @@ import dataclasses
 import datetime as dt
 import decimal
 import enum
+import json
 import math
 import pathlib
 import types
@@ -17,6 +18,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, strategies as st
 
+from cloaca_core import json_values as module
 from cloaca_core.errors import CloacaError, ContextError, ContextTypeError, ContextValueError
 from cloaca_core.json_values import (
     JsonValue,
@@ -293,6 +295,25 @@ class TestSameValue:
 class TestText:
     def test_encoding_is_compact_unescaped_and_keeps_the_order_of_keys(self) -> None:
         assert encode({"b": [1, 2.0, None], "a": "é☃"}) == '{"b":[1,2.0,null],"a":"é☃"}'
+
+    @given(VALUES)
+    def test_the_encoder_is_the_standard_librarys(self, value: JsonValue) -> None:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        assert encode(value) == text
+
+    @pytest.mark.parametrize("value", [math.nan, [math.inf], {"a": {1}}])
+    def test_it_is_strict_even_where_no_door_was_passed(self, value: JsonValue) -> None:
+        with pytest.raises((ValueError, TypeError), match="JSON"):
+            encode(value)
+
+    def test_an_interpreter_without_the_c_part_encodes_the_same(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("json.encoder.c_make_encoder", None)
+        plain, in_order = (module._encoding(sort_keys=each) for each in (False, True))
+
+        assert plain({"b": 1, "a": "é"}) == '{"b":1,"a":"é"}'
+        assert in_order({"b": 1, "a": "é"}) == '{"a":"é","b":1}'
 
     @given(VALUES)
     def test_decoding_gives_back_what_was_encoded(self, value: JsonValue) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn, TypeAlias
 
 from cloaca_core.errors import ContextError, ContextTypeError, ContextValueError
@@ -25,21 +25,42 @@ GREATEST_INT: Final = 2**64 - 1
 MAX_RANGE: Final = 2**23
 """Items of a range that is stored: more cannot be encoded in 16 MiB, and would not fit memory."""
 
-_COMPACT: Final = json.JSONEncoder(
-    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
-)
-_CANONICAL: Final = json.JSONEncoder(
-    ensure_ascii=False,
-    check_circular=False,
-    allow_nan=False,
-    sort_keys=True,
-    separators=(",", ":"),
-)
+
+def _encoding(*, sort_keys: bool) -> Callable[[JsonValue], str]:
+    """``JSONEncoder.encode`` of a compact encoder, with its C part made once: ``encode`` makes that
+    anew for each value, which takes longer than most values do.
+    """
+    encoder = json.JSONEncoder(
+        ensure_ascii=False,
+        check_circular=False,
+        allow_nan=False,
+        sort_keys=sort_keys,
+        separators=(",", ":"),
+    )
+    try:
+        chunks = json.encoder.c_make_encoder(  # type: ignore[attr-defined] # not in typeshed
+            None,
+            encoder.default,
+            json.encoder.encode_basestring,
+            None,
+            encoder.key_separator,
+            encoder.item_separator,
+            encoder.sort_keys,
+            encoder.skipkeys,
+            encoder.allow_nan,
+        )
+    except TypeError:  # an interpreter without it has None there
+        return encoder.encode
+    return lambda value: "".join(chunks(value, 0))
+
+
+_compact: Final = _encoding(sort_keys=False)
+_canonical: Final = _encoding(sort_keys=True)
 
 
 def encode(value: JsonValue) -> str:
     """Compact JSON of a normal value: no spaces, non-ASCII unescaped, keys in insertion order."""
-    return _COMPACT.encode(value)
+    return _compact(value)
 
 
 def decode(text: str) -> JsonValue:
@@ -115,7 +136,7 @@ def same_value(a: JsonValue, b: JsonValue) -> bool:
     if type(a) is not type(b) or a != b:
         return False
     # Equal for Python, which also says 1 == True and 0.0 == -0.0; what is inside must be read.
-    return type(a) in _EXACT_EQUALITY or _CANONICAL.encode(a) == _CANONICAL.encode(b)
+    return type(a) in _EXACT_EQUALITY or _canonical(a) == _canonical(b)
 
 
 _CONTAINERS: Final = frozenset((list, dict))

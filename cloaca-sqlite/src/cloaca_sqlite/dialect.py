@@ -6,13 +6,13 @@ connection, which then does both.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from importlib.resources import files
 
+from cloaca_core.json_values import encode
 from cloaca_core.store.changes import Change
 from cloaca_core.store.dialect import Answers, Step
 from cloaca_sqlite.changes import ChangeWatch
@@ -44,7 +44,7 @@ class SqliteDialect:
 
     def array(self, values: Collection[str | int]) -> object:
         """A JSON array, which the overrides unpack with ``json_each``."""
-        return json.dumps(list(values))
+        return encode(list(values))
 
     async def write(
         self,
