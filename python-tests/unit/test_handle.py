@@ -114,7 +114,9 @@ async def test_any_other_end_is_waited_for(host: Host) -> None:
     for result in (sync(host).result(), await awaited(host).result()):
         assert result.final_context.to_dict() == {"a": 1}
         assert list(result.task_results) == ["load"]
-    assert host.asked == [(Engine.wait, "r", None)] * 2
+    sync(host).wait()
+    await awaited(host).wait()
+    assert host.asked == [(Engine.wait, "r", None)] * 4
 
 
 async def test_a_run_that_passed_its_deadline_is_a_result_here(host: Host) -> None:

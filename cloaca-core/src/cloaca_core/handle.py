@@ -38,6 +38,9 @@ class _Run:
         """The end of the run while it is still at hand, which spares a hop to the loop."""
         return self._host.engine.recent.get(self._id)
 
+    def _is_known_to_have_ended(self) -> bool:
+        return self._id in self._host.engine.recent
+
     def _asked_end(self) -> concurrent.futures.Future[Ended]:
         return self._host.send(Engine.wait, self._id, current_work())
 
@@ -72,18 +75,18 @@ class RunHandle(_Run):
 
         ``timeout`` in seconds ends only the wait, with ``PipelineTimeoutError``.
         """
-        return PipelineResult(*self._end(timeout))
+        refuse_blocking_call()
+        seconds = checked_timeout(timeout)
+        if (end := self._known_end()) is None:
+            end = wait_for(self._asked_end(), seconds, (self._id,))
+        return PipelineResult(*end)
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
-        self._end(timeout)
-
-    def _end(self, timeout: float | None) -> Ended:
         refuse_blocking_call()
         seconds = checked_timeout(timeout)
-        if (known := self._known_end()) is not None:
-            return known
-        return wait_for(self._asked_end(), seconds, (self._id,))
+        if not self._is_known_to_have_ended():
+            wait_for(self._asked_end(), seconds, (self._id,))
 
     def tasks(self) -> dict[str, TaskResult]:
         """Where each task stands, by id, in definition order where the workflow is known."""
@@ -107,17 +110,16 @@ class AsyncRunHandle(_Run):
 
     async def result(self, timeout: float | None = None) -> PipelineResult:
         """Wait for the end and return the result; see ``RunHandle.result``."""
-        return PipelineResult(*await self._end(timeout))
+        seconds = checked_timeout(timeout)
+        if (end := self._known_end()) is None:
+            end = await awaited(self._asked_end(), seconds, (self._id,))
+        return PipelineResult(*end)
 
     async def wait(self, timeout: float | None = None) -> None:
         """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
-        await self._end(timeout)
-
-    async def _end(self, timeout: float | None) -> Ended:
         seconds = checked_timeout(timeout)
-        if (known := self._known_end()) is not None:
-            return known
-        return await awaited(self._asked_end(), seconds, (self._id,))
+        if not self._is_known_to_have_ended():
+            await awaited(self._asked_end(), seconds, (self._id,))
 
     async def tasks(self) -> dict[str, TaskResult]:
         """Where each task stands, by id, in definition order where the workflow is known."""

@@ -49,6 +49,9 @@ class RecentRuns:
             _, (oldest, _, _) = self._runs.popitem(last=False)
             self._bytes -= oldest
 
+    def __contains__(self, run_id: str) -> bool:
+        return run_id in self._runs
+
     def get(self, run_id: str) -> Ended | None:
         """The run, if it is still at hand."""
         if (found := self._runs.get(run_id)) is None:
