@@ -338,7 +338,7 @@ class TestClaims:
         assert (await engine.wait("orphan", None)).row.status == "Completed"
         assert scene.store.runs["orphan"].epoch == 3  # claimed once
 
-    @pytest.mark.parametrize("text", ["no JSON", "[1]", '"text"', '{"a":"\udcff"}'])
+    @pytest.mark.parametrize("text", ["no JSON", "[1]", '[["a", 1]]', '"text"', '{"a":"\udcff"}'])
     async def test_a_run_whose_input_is_damaged_fails_and_the_others_do_not(
         self, scene: Scene, text: str
     ) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 from cloaca_core._engine import faults
@@ -20,7 +20,7 @@ from cloaca_core._engine.journal import FIRST_PAUSE, LONGEST_PAUSE, Journal, Sub
 from cloaca_core._engine.plan_graph import PlanGraph, plan_graph
 from cloaca_core._engine.recall import Recalled, recall
 from cloaca_core._engine.strays import Strays
-from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
+from cloaca_core.errors import ContextValueError, StoreError, StoreFullError, StoreUnavailableError
 from cloaca_core.json_values import JsonValue, decode
 from cloaca_core.logs import SafeLogger
 from cloaca_core.store.records import AttemptRow, Committed, NewRun, RunRow
@@ -363,8 +363,8 @@ class Admission:
             return False
         graph = self._graph(workflow)
         try:
-            data = cast(dict[str, JsonValue], decode(row.input))
-            self._conductor.adopt(self._active(row, graph, data, recall(graph, attempts)))
+            past = recall(graph, attempts)
+            self._conductor.adopt(self._active(row, graph, _input_of(row), past))
         except Exception as error:  # damaged rows must not keep the others from their work
             log.exception("run %s cannot be read", row.id, extra={"run_id": row.id})
             bare = self._active(row._replace(input="{}"), graph, {}, Recalled({}, {}, {}))
@@ -396,6 +396,13 @@ class Admission:
         if request.by_right:
             return len(request.texts)
         return 0 if self.paused else self._free()
+
+
+def _input_of(row: RunRow) -> dict[str, JsonValue]:
+    data = decode(row.input)
+    if not isinstance(data, dict):
+        raise ContextValueError("the input is no JSON object")
+    return data
 
 
 def _owned_row(row: NewRun) -> RunRow:
