@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import pytest
@@ -13,6 +13,7 @@ from cloaca_core._engine.attempt import Job
 from cloaca_core._engine.conductor import Conductor
 from cloaca_core._engine.run_record import RunRecord
 from cloaca_core.errors import StoreDataError
+from cloaca_core.store.records import RunEnd
 
 REFUSAL = StoreDataError("not this")
 
@@ -36,6 +37,9 @@ class Notes:
     def mark_soon(self) -> None:
         self.told.append("mark soon")
 
+    def act(self, run: ActiveRun, ready: Sequence[int], end: RunEnd | None) -> None:
+        self.told.append(("acted", run, ready, end))
+
     def then(self) -> None:
         self.told.append("then")
 
@@ -55,10 +59,12 @@ def notes() -> Notes:
 
 
 RUN = active_run(graph_of(t={}))
+END = RunEnd(RUN.id, RUN.epoch, "Completed", "{}", None, 0)
+ACTED = ("acted", RUN, [1], END)
 
 
 def record(notes: Notes, *ahead: Job) -> RunRecord:
-    return RunRecord(cast(Conductor, notes), RUN, [], None, notes.then, ahead)
+    return RunRecord(cast(Conductor, notes), RUN, [], END, [1], ahead)
 
 
 def test_what_was_got_ready_is_let_go_when_it_has_landed(notes: Notes) -> None:
@@ -86,14 +92,14 @@ def test_then_its_start_mark_is_not_long_in_coming(notes: Notes) -> None:
 
     one.recorded()
 
-    assert notes.told == ["mark soon", "then"]
+    assert notes.told == ["mark soon", ACTED]
 
 
 def test_a_store_that_does_not_say_so_only_makes_it_later(notes: Notes) -> None:
     job = job_of(RUN)
     record(notes, job).recorded()
 
-    assert notes.told == [("let go", [job]), "mark soon", "then"]
+    assert notes.told == [("let go", [job]), "mark soon", ACTED]
 
 
 def test_nothing_is_marked_where_nothing_began(notes: Notes) -> None:
@@ -101,6 +107,12 @@ def test_nothing_is_marked_where_nothing_began(notes: Notes) -> None:
     assert not one.is_awaited
 
     one.recorded()
+
+    assert notes.told == [ACTED]
+
+
+def test_what_was_asked_for_comes_in_the_place_of_what_the_plan_says(notes: Notes) -> None:
+    RunRecord(cast(Conductor, notes), RUN, [], None, then=notes.then).recorded()
 
     assert notes.told == ["then"]
 

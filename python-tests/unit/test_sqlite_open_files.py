@@ -163,7 +163,7 @@ def test_a_file_is_elsewhere_only_if_that_is_certain(
 
     monkeypatch.setattr(Path, "stat", fail)
 
-    assert is_elsewhere(FILE, str(tmp_path / "a.db")) is gone
+    assert is_elsewhere(FILE, tmp_path / "a.db") is gone
 
 
 def test_memory_needs_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,7 +194,8 @@ class Context(Mapping[str, Any]):
     def _view(cls, data: dict[str, JsonValue]) -> Context:
         """A Context over a shallow copy of ``data``, whose values are normal: no checks."""
         context = cls.__new__(cls)
-        context.__setstate__((data.copy(), set()))
+        context._data = data.copy()
+        context._touched = set()
         return context
 
     def __getstate__(self) -> _State:

@@ -238,7 +238,7 @@ class _Raw(sqlite3.Connection):
     """
 
     file: FileId | None = None
-    place = ""
+    place: Path
 
     def check_place(self) -> None:
         """Refuse to go on with a file that nobody will find again. SQLite would not notice."""
@@ -247,7 +247,7 @@ class _Raw(sqlite3.Connection):
                 f"{self.place}: the file was deleted, moved or replaced while it was open, and what"
                 " is written now would be lost: put it back before this runner is shut down (what"
                 " was committed last is still in the -wal file beside it)",
-                database=self.place,
+                database=str(self.place),
             )
 
     def close(self) -> None:
@@ -275,7 +275,7 @@ def _connect(uri: str, path: str) -> _Raw:
         )
         if is_file and (file := file_id(path)) is not None:
             OPEN_FILES.add(file)
-            raw.file, raw.place = file, str(Path(path).resolve())
+            raw.file, raw.place = file, Path(path).resolve()
     return raw
 
 

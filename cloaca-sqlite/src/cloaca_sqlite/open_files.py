@@ -53,10 +53,10 @@ def file_id(path: str) -> FileId | None:
     return found.st_dev, found.st_ino
 
 
-def is_elsewhere(file: FileId, path: str) -> bool:
+def is_elsewhere(file: FileId, path: Path) -> bool:
     """Whether a file that was at this path is certainly there no more."""
     try:
-        found = Path(path).stat()
+        found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:  # a program may give up its right to look, and keep what it has open

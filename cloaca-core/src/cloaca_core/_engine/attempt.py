@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine import faults
-from cloaca_core._engine.merge import Change
+from cloaca_core._engine.merge import UNCHANGED, Change
 from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged, raised
 from cloaca_core._engine.work import Work
 from cloaca_core.context import Context
@@ -233,7 +233,7 @@ def _changed_keys(
 ) -> Change:
     """The change to ``keys``, in the order of the contexts: a set's differs in each process."""
     if not keys:
-        return Change({}, [])
+        return UNCHANGED
     new = {
         key: value
         for key, value in data.items()

@@ -163,11 +163,10 @@ class Conductor:
             run.latest[run.graph.position[row.task_id]] = row
         end = None if step.over is None else self._end(run, step.over, now)
         if not attempts and end is None:
-            self._act(run, step.ready, end)
+            self.act(run, step.ready, end)
         else:
             ahead = self._ahead(run, step.ready)
-            rest = step.ready[len(ahead) :]
-            self._record(run, attempts, end, partial(self._act, run, rest, end), ahead)
+            self._record(run, attempts, end, step.ready[len(ahead) :], ahead)
 
     def _end(self, run: ActiveRun, over: RunOver, now: int) -> RunEnd:
         self._stop(run)
@@ -190,15 +189,16 @@ class Conductor:
         run: ActiveRun,
         attempts: list[AttemptRow],
         end: RunEnd | None,
-        then: Callable[[], None],
+        ready: Sequence[int] = (),
         ahead: Sequence[Job] = (),
     ) -> None:
-        """Have rows of a run written, and go on when they are durable; with the jobs that were
-        got ready ahead even before this loop hears of it.
+        """Have rows of a run written, and act when they are durable; the jobs that were got ready
+        ahead begin even before this loop hears of it.
         """
-        self.journal.add(RunRecord(self, run, attempts, end, then, ahead))
+        self.journal.add(RunRecord(self, run, attempts, end, ready, ahead))
 
-    def _act(self, run: ActiveRun, ready: list[int], end: RunEnd | None) -> None:
+    def act(self, run: ActiveRun, ready: Sequence[int], end: RunEnd | None) -> None:
+        """Do what follows from facts that are durable."""
         if end is not None:
             faults.hit("run.after_end")
             if self.runs.get(run.id) is run:
@@ -208,7 +208,7 @@ class Conductor:
             for task in ready[:LAUNCHES_PER_PASS]:
                 self._launch(run, task, run.resume.pop(task, FRESH))
             if rest := ready[LAUNCHES_PER_PASS:]:
-                self._loop.call_soon(self._act, run, rest, None)
+                self._loop.call_soon(self.act, run, rest, None)
             elif run.waits():
                 self._place_free()
 
@@ -290,7 +290,7 @@ class Conductor:
 
     def _mark(self, job: Job, row: AttemptRow, then: Callable[[], None]) -> None:
         """Write where a body stands, and go on when that is durable."""
-        self._record(job.owner, [row], None, then)
+        self.journal.add(RunRecord(self, job.owner, [row], None, then=then))
 
     def _send(self, job: Job) -> None:
         if job.abandoned:
@@ -336,11 +336,10 @@ class Conductor:
     def _conclude(self, job: Job) -> None:
         """Let the task's callback run, then record the outcome."""
         assert job.outcome is not None
-        settle = partial(self._settle, job, job.outcome)
         if (call := _callback(job, job.outcome)) is None:
-            settle()
+            self._settle(job, job.outcome)
         else:
-            self._follow_ups.run(call, settle)
+            self._follow_ups.run(call, partial(self._settle, job, job.outcome))
 
     def _settle(self, job: Job, outcome: Outcome) -> None:
         run = job.owner
@@ -365,7 +364,7 @@ class Conductor:
         row = rows.failed(job, failure, now, retry_at=now + delay * 1000)
         run.latest[job.index] = row
         run.resume[job.index] = Resume(job.attempt + 1, row.retry_at)
-        self._record(run, [row], None, partial(self._act, run, [job.index], None))
+        self._record(run, [row], None, [job.index])
 
     # -- ends that are not the plan's --------------------------------------------------------
 
@@ -419,8 +418,7 @@ class Conductor:
 
     def _end_bare(self, run: ActiveRun, reason: str) -> None:
         """The run must end all the same, so without what was refused."""
-        bare = _run_end(run, RunStatus.FAILED, "{}", reason, _now())
-        self._record(run, [], bare, partial(self._act, run, [], bare))
+        self._record(run, [], _run_end(run, RunStatus.FAILED, "{}", reason, _now()))
 
     def _break_off(self, run: ActiveRun, reason: str) -> None:
         if not run.over:

@@ -33,10 +33,13 @@ class Deadlines(Generic[T]):
 
     def add(self, thing: T, seconds: float) -> None:
         """Let the thing expire after so many seconds, unless it is discarded before."""
-        self.discard(thing)
+        if thing in self._limit_of:
+            self.discard(thing)
         due = self._loop.time() + seconds
         self._limit_of[thing] = seconds
-        self._due.setdefault(seconds, {})[thing] = due
+        if (queue := self._due.get(seconds)) is None:
+            queue = self._due[seconds] = {}
+        queue[thing] = due
         if self._timer is None or due < self._timer.when():
             self._wake_at(due)
 

@@ -315,7 +315,7 @@ class Engine:
             error_message=end.error_message,
             ended_at=end.ended_at,
         )
-        ended = Ended(row, tuple(run.latest[task] for task in sorted(run.latest)))
+        ended = Ended(row, tuple([run.latest[task] for task in sorted(run.latest)]))
         self.recent.add(ended)
         self._waiters.wake(run.id, ended)
         self._admission.run_ended()

@@ -55,16 +55,17 @@ LONGEST_PAUSE: Final = 1.0
 
 @dataclass(slots=True)
 class Submission:
-    """New runs, accepted or refused together. ``accepted`` gets what became of them."""
+    """New runs, accepted or refused together. ``accepted`` gets what became of them. ``weight`` is
+    about how many bytes it holds.
+    """
 
     rows: Sequence[NewRun]
     accepted: Callable[[Committed], None]
     refused: Callable[[StoreError], None]
+    weight: int = field(init=False)
 
-    @property
-    def weight(self) -> int:
-        """About how many bytes it holds."""
-        return sum([ROW_BYTES + len(row.input) for row in self.rows])
+    def __post_init__(self) -> None:
+        self.weight = sum([ROW_BYTES + len(row.input) for row in self.rows])
 
 
 @dataclass(slots=True)
@@ -106,10 +107,11 @@ class Decided:
 
 class Record(ABC):
     """Rows of one run, made under ``epoch``: all of them count, or none. One of ``recorded``,
-    ``lost`` and ``refused`` is called when that is settled.
+    ``lost`` and ``refused`` is called when that is settled. ``weight`` is about how many bytes it
+    holds.
     """
 
-    __slots__ = ("attempts", "end", "epoch", "run_id")
+    __slots__ = ("attempts", "end", "epoch", "run_id", "weight")
 
     def __init__(
         self, run_id: str, epoch: int, attempts: Sequence[AttemptRow], end: RunEnd | None
@@ -118,6 +120,9 @@ class Record(ABC):
         self.epoch = epoch
         self.attempts = attempts
         self.end = end
+        self.weight: int = sum([weight_of(row) for row in attempts])
+        if end is not None:
+            self.weight += len(end.final_context)
 
     @property
     @abstractmethod
@@ -141,12 +146,6 @@ class Record(ABC):
     @abstractmethod
     def refused(self, error: StoreDataError) -> None:
         """The database will not take a value; nothing was written."""
-
-    @property
-    def weight(self) -> int:
-        """About how many bytes it holds."""
-        weight = 0 if self.end is None else len(self.end.final_context)
-        return weight + sum([weight_of(row) for row in self.attempts])
 
 
 Entry: TypeAlias = Submission | Decided | Record

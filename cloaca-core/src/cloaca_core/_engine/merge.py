@@ -66,6 +66,10 @@ class Change(NamedTuple):
         return encode({"set": dict(self.set), "removed": list(self.removed)})
 
 
+UNCHANGED: Final = Change({}, [])
+"""What a task did that left its context as it was."""
+
+
 def changed(flow: Flow, change: Change, writer: int) -> Flow:
     """The flow after a task's change."""
     if not change.set and not change.removed:
@@ -133,8 +137,10 @@ def _first_and_last(writes: list[Write]) -> tuple[Write, ...]:
     return tuple(kept)
 
 
-def view(run_input: Mapping[str, JsonValue], flow: Flow) -> dict[str, JsonValue]:
-    """The plain data that a reader of this flow sees. Its values are shared: do not change them."""
+def view(run_input: dict[str, JsonValue], flow: Flow) -> dict[str, JsonValue]:
+    """The plain data that a reader of this flow sees. It may be shared: do not change it."""
+    if not (flow.base or flow.since):
+        return run_input
     data = dict(run_input)
     for key, writes in flow.writes().items():
         values = [w.value for w in writes if not isinstance(w.value, _Removed)]

@@ -84,7 +84,7 @@ class RunPlan:
     def __init__(
         self,
         graph: PlanGraph,
-        run_input: Mapping[str, JsonValue],
+        run_input: dict[str, JsonValue],
         *,
         default_rule: DefaultRule = "none_failed",
         known: Mapping[int, Known] | None = None,
@@ -133,10 +133,12 @@ class RunPlan:
         return self._viewed[1]
 
     def final_context(self) -> dict[str, JsonValue]:
-        """The merge of what the leaves hand on; the input when no task completed."""
+        """The merge of what the leaves hand on; the input when no task completed. It may be shared:
+        not to be changed.
+        """
         ends = [self._out[leaf] for leaf in self._graph.leaves if leaf in self._out]
         if TaskStatus.COMPLETED not in self.statuses or not ends:
-            return dict(self._input)
+            return self._input
         return view(self._input, merged(ends, self._graph.ancestors))
 
     # -- consequences ------------------------------------------------------------------------

@@ -23,11 +23,11 @@ log = SafeLogger("cloaca.engine")
 
 
 class RunRecord(Record):
-    """Rows of a run. ``then`` is called when they are durable; the jobs that were got ready
-    ``ahead`` begin before that.
+    """Rows of a run. When they are durable its ``ready`` tasks start and its end is told, or
+    ``then`` is called in the place of that; the jobs that were got ready ``ahead`` begin before.
     """
 
-    __slots__ = ("_ahead", "_conductor", "_flaw", "_has_landed", "_run", "_then")
+    __slots__ = ("_ahead", "_conductor", "_flaw", "_has_landed", "_ready", "_run", "_then")
 
     def __init__(
         self,
@@ -35,14 +35,17 @@ class RunRecord(Record):
         run: ActiveRun,
         attempts: list[AttemptRow],
         end: RunEnd | None,
-        then: Callable[[], None],
-        ahead: Sequence[Job],
+        ready: Sequence[int] = (),
+        ahead: Sequence[Job] = (),
+        *,
+        then: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(run.id, run.epoch, attempts, end)
         self._ahead = ahead
         self._conductor = conductor
         self._flaw: Exception | None = None
         self._has_landed = False
+        self._ready = ready
         self._run = run
         self._then = then
 
@@ -68,12 +71,18 @@ class RunRecord(Record):
             self.landed()  # a store that has not said so must not keep the run from going on
             self._conductor.journal.mark_soon()
         try:
-            self._then()
+            self._go_on()
         except Exception as error:
             log.exception("run %s cannot go on", self.run_id, extra={"run_id": self.run_id})
             self._flaw = error
         if self._flaw is not None:
             self._conductor.broken(self._run, self._flaw)
+
+    def _go_on(self) -> None:
+        if self._then is not None:
+            self._then()
+        else:
+            self._conductor.act(self._run, self._ready, self.end)
 
     def lost(self) -> None:
         """The run belongs to somebody else."""

@@ -34,6 +34,8 @@ class BatchSteps:
         self._run_row = q.insert_run.binder(NewRun._fields)
         self._attempt_row = q.record_attempt.binder(AttemptRow._fields + guard)
         self._end_row = q.end_run.binder(RunEnd._fields + guard)
+        self._owned_params = q.owned_runs.binder(("ids", "runner_id"))
+        self._fence_params = q.fence_runs.binder(("ids", "runner_id"))
         self._tag_row = q.insert_tag.binder(("run_id", "tag", "content"))
         self._tick_row = q.insert_tick.binder(NewTick._fields)
         self._dropped_row = q.take_dropped_tick.binder(NewTick._fields)
@@ -123,7 +125,7 @@ class BatchSteps:
         if tags := _tag_rows(runs):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
         if ids := [run.id for run in runs if run.owner == batch.runner_id]:
-            params = q.owned_runs.bind(ids=self._array(ids), runner_id=batch.runner_id)
+            params = self._owned_params((self._array(ids), batch.runner_id))
             steps["owned"] = Step(q.owned_runs, params)
         if keys := [
             pair(r.workflow, r.idempotency_key) for r in runs if r.idempotency_key is not None
@@ -135,7 +137,7 @@ class BatchSteps:
         q, steps = self._queries, dict[str, Step]()
         runner, fences = batch.runner_id, batch.fences
         if fences:
-            params = q.fence_runs.bind(ids=self._array(fences), runner_id=runner)
+            params = self._fence_params((self._array(fences), runner))
             steps["fence"] = Step(q.fence_runs, params)
         if batch.attempts:
             row = self._attempt_row
