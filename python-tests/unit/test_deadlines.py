@@ -97,6 +97,24 @@ async def test_a_thing_discarded_by_the_end_of_another_does_not_expire() -> None
     assert ended == ["first", "third"]
 
 
+async def test_one_that_is_given_more_time_takes_none_of_the_others() -> None:
+    """A body that has queued is given the rest of its time when its limit is over."""
+    expired = Expired()
+
+    def end(thing: str) -> None:
+        if thing == "queued" and not expired.things:
+            expired(thing)
+            deadlines.add(thing, LONG)
+        else:
+            expired(thing)
+
+    deadlines = Deadlines(end)
+    deadlines.add("queued", 0.0)
+    deadlines.add("other", 0.001)
+
+    assert await expired.count(2) == ["queued", "other"]
+
+
 async def test_one_timer_serves_ten_thousand_things(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
     set_timers: list[float] = []

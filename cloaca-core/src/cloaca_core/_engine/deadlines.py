@@ -64,7 +64,7 @@ class Deadlines(Generic[T]):
             if thing in self._limit_of:  # not discarded by what another one's end entailed
                 self.discard(thing)
                 self._tell(thing)
-        if self._due and self._timer is None:
+        if self._due:  # what was told may have set the timer for its own sake alone
             self._wake_at(min(next(iter(queue.values())) for queue in self._due.values()))
 
     def _tell(self, thing: T) -> None:
