@@ -18,26 +18,35 @@ from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.registry import Registry
-from cloaca_core.store.records import RunRow
+from cloaca_core.store.records import RunnerRow, RunRow
 from cloaca_core.testing.rows import new_run, runner, submit
 
 
 class Store(MemoryStore):
-    """The model, which says when a claim found something, can be busy, and lets claims pass over
-    what another runner is looking at.
+    """The model, which says when a claim found something, can be busy, registers when it may, and
+    lets claims pass over what another runner is looking at.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.claimed = asyncio.Event()
         self.busy_beats = 0
+        self.refused_beats = 0
         self.passed_over = 0
+        self.registers = asyncio.Event()
+        self.registers.set()
 
     async def beat(self, runner_id: str, lease_until: int) -> bool:
         if self.busy_beats:
             self.busy_beats -= 1
             raise StoreUnavailableError("database is locked")
-        return await super().beat(runner_id, lease_until)
+        beaten = await super().beat(runner_id, lease_until)
+        self.refused_beats += not beaten
+        return beaten
+
+    async def register(self, row: RunnerRow) -> None:
+        await self.registers.wait()
+        await super().register(row)
 
     async def claim(
         self, runner_id: str, workflows: Collection[str], limit: int, now: int
@@ -163,6 +172,22 @@ async def test_a_busy_database_keeps_a_submitter_of_an_idle_runner_waiting_only(
 
         assert store.runs[run].owner is not None
         assert store.busy_beats == 0
+
+
+async def test_nobody_asks_without_end_for_the_lease_of_a_runner_that_was_declared_dead() -> None:
+    """While it cannot register anew, as with a full disk, each submission would."""
+    async with engine_with() as (engine, store, registry, _):
+        store.registers.clear()
+        await store.fence(engine._lease.runner_id, store.registered[engine._lease.runner_id].beat)
+        engine._lease._last_beat = float("-inf")
+        submitting = asyncio.create_task(engine.submit(request(registry)))
+        await quiet()
+        assert store.refused_beats <= 2  # that of the submission, and the lease's own
+
+        store.registers.set()
+        (run,) = await submitting
+
+        assert store.runs[run].owner == engine._lease.runner_id
 
 
 async def backlog_of(count: int, engine: Engine, store: Store) -> None:

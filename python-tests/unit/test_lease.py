@@ -11,6 +11,7 @@ from model.quiet import quiet
 from cloaca_core._engine import lease as module
 from cloaca_core._engine.identity import this_process
 from cloaca_core._engine.lease import IDLE, Lease
+from cloaca_core.errors import StoreUnavailableError
 
 SECONDS = 15.0
 
@@ -29,12 +30,13 @@ class Clock:
 
 
 class Store(MemoryStore):
-    """The model with a clock; a beat can be held up."""
+    """The model with a clock; a beat can be held up, or fail."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self.clock = clock
         self.beats: list[int] = []
+        self.is_busy = False
         self.open = asyncio.Event()
         self.open.set()
 
@@ -43,6 +45,8 @@ class Store(MemoryStore):
 
     async def beat(self, runner_id: str, lease_until: int) -> bool:
         await self.open.wait()
+        if self.is_busy:
+            raise StoreUnavailableError("database is locked")
         self.beats.append(lease_until)
         return await super().beat(runner_id, lease_until)
 
@@ -104,6 +108,19 @@ async def test_a_runner_that_owns_nothing_says_so_and_then_beats_no_more(holder:
     further.cancel()
 
 
+async def test_that_it_owns_nothing_is_said_again_when_that_has_failed(holder: Holder) -> None:
+    """Else its lease would end, and it would be taken for dead."""
+    holder.owns = False
+    holder.store.is_busy = True
+    with pytest.raises(StoreUnavailableError):
+        await holder.turn_after(holder.lease.interval)
+    holder.store.is_busy = False
+
+    await holder.lease.turn()
+
+    assert holder.store.beats == [IDLE]
+
+
 async def test_it_beats_before_it_owns_something_again(holder: Holder) -> None:
     holder.owns = False
     await holder.turn_after(holder.lease.interval)
@@ -152,6 +169,16 @@ async def test_it_hears_that_it_was_declared_dead(holder: Holder) -> None:
     await holder.turn_after(holder.lease.interval)
 
     assert holder.lease.lost.is_set()
+
+
+async def test_it_says_once_that_it_was_declared_dead(
+    holder: Holder, caplog: pytest.LogCaptureFixture
+) -> None:
+    await holder.store.fence("me", 0)
+    for _ in range(3):
+        await holder.turn_after(holder.lease.interval)
+
+    assert caplog.text.count("declared dead") == 1
 
 
 async def test_it_enlists_again_under_another_id(holder: Holder) -> None:

@@ -146,16 +146,23 @@ class Admission:
         return await accepted
 
     async def _lease_taken(self) -> None:
-        """Hold a fresh lease. A busy database is tried again, as the journal does."""
+        """Hold a fresh lease. A busy database is tried again, as the journal does, and so it is
+        while we are declared dead and not known under another id yet.
+        """
         pause = FIRST_PAUSE
-        while not self._lease.is_fresh():
+        while not await self._takes_lease():
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _takes_lease(self) -> bool:
+        if not self._lease.is_fresh():
             try:
                 await self._lease.refresh()
             except StoreFullError:
                 raise
             except StoreUnavailableError:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+                return False
+        return self._lease.is_fresh()
 
     def _new_rows(self, request: Request) -> list[NewRun]:
         places = min(self._places(request), len(request.data))

@@ -100,15 +100,22 @@ class Lease:
             if self.owns_something():
                 await self._beat(self._lease_end())
             else:
-                self._needed.clear()
-                await self._beat(IDLE)
+                await self._become_idle()
+
+    async def _become_idle(self) -> None:
+        self._needed.clear()  # first: who needs the lease meanwhile sets it again
+        try:
+            await self._beat(IDLE)
+        except BaseException:
+            self._needed.set()  # untold, the lease would end, as that of a dead runner does
+            raise
 
     async def _beat(self, lease_until: int) -> None:
         sent = time.monotonic() if lease_until != IDLE else NEVER
         self._last_beat = min(self._last_beat, sent)  # an idle one is not fresh while it is told
         if await self._store.beat(self.runner_id, lease_until):
             self._last_beat = sent
-        else:
+        elif not self.lost.is_set():
             log.error(
                 "runner %s was declared dead by another runner",
                 self.runner_id,
