@@ -81,11 +81,11 @@ class Pool(Executor):
 
     def __init__(self, *, is_async: bool = False) -> None:
         super().__init__(SLOTS, SLOTS, asyncio.get_running_loop())
-        self._is_async = is_async
+        self.is_async = is_async
         self._bodies: list[Body] = []
 
     def send(self) -> Body:
-        self._bodies.append(body := Body(is_async=self._is_async))
+        self._bodies.append(body := Body(is_async=self.is_async))
         self.submit(body)
         return body
 
@@ -100,7 +100,7 @@ class Pool(Executor):
         does not happen has no event to wait for: too short a time lets a fault pass, but never
         fails a test.
         """
-        if self._is_async:
+        if self.is_async:
             await self.quiet()
         else:
             await asyncio.sleep(0.02)
@@ -123,5 +123,6 @@ class Pool(Executor):
         bodies = [await self.started() for _ in range(SLOTS)]
         surplus = self.send()
         assert await self.is_held_up(surplus)
+        assert not self.is_starting  # what only queues has no slot
         bodies[0].go()
         await surplus.begun.wait()

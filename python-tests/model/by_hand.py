@@ -16,8 +16,11 @@ from cloaca_core.store.records import AttemptRow
 
 class HandExecutor(Executor):
     """``queued`` is what was sent and has not begun; ``came`` is set with each. ``expected`` is
-    what was not let go yet. Whoever wants a slot again gets it while ``slot_free`` is set.
+    what was not let go yet. Whoever wants a slot again gets it while ``slot_free`` is set. Whether
+    anything is starting is what the test says.
     """
+
+    is_starting = False
 
     def __init__(self) -> None:
         super().__init__(1, 1, asyncio.get_running_loop())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from model.bodies import SLOTS, Pool
+from model.bodies import SLOTS, Body, Pool
 from model.shortage import Shortage
 
 from cloaca_core._engine.work import Stage
@@ -30,6 +30,18 @@ class SlotsContract:
 
         assert body.stage is Stage.RUNNING
         assert list(pool.running()) == [body]
+
+    async def test_one_that_has_a_slot_is_starting_until_it_begins(self, pool: Pool) -> None:
+        await pool.started()
+        body = Body(is_async=pool.is_async)
+        assert pool.expect(body)
+        seen = [pool.is_starting, body in pool.running()]
+        pool.let_go(body)
+        await body.begun.wait()
+        seen += [pool.is_starting, body in pool.running()]
+        body.go()
+
+        assert seen == [True, False, False, True]
 
     async def test_one_that_waits_gives_its_slot_to_another(self, pool: Pool) -> None:
         parent, other = await pool.started(), await pool.started()

@@ -242,10 +242,11 @@ class TestSurroundings:
     def test_its_clock_stands_before_and_after(self) -> None:
         job = job_with(lambda context: None)
         assert job.clock.spent() == 0.0
+        job.begin()
+        assert job.started_at is not None
         job.run()
 
         assert job.clock.spent() == job.clock.spent()
-        assert job.started_at is not None
 
     def test_a_new_job_has_not_been_sent(self) -> None:
         assert job_with(lambda context: None).stage is Stage.HELD

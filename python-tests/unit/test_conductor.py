@@ -616,6 +616,17 @@ class TestMarks:
         assert scene.conductor.start_marks() == []
         assert scene.journal.marks_wanted == 2
 
+    async def test_one_that_is_about_to_begin_will_be(self, scene: Scene) -> None:
+        """A slot became free: what queued for it may begin when the commit is long over."""
+        scene.adopt(PAIR)
+        scene.begin()
+        wanted = scene.journal.marks_wanted
+
+        scene.executor.is_starting = True
+        scene.conductor.start_marks()
+
+        assert scene.journal.marks_wanted == wanted + 1
+
     async def test_one_that_waits_or_was_given_up_is_not(self, scene: Scene) -> None:
         run = scene.adopt(PAIR)
         first, second = scene.begin(), scene.begin()

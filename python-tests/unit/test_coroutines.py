@@ -61,6 +61,23 @@ async def test_one_that_blocks_the_loop_goes_on_until_it_does_not(pool: Pool) ->
     await pool.check_balance()
 
 
+async def test_one_that_another_holds_up_has_not_begun(pool: Pool) -> None:
+    """If the process dies of the one that blocks, this one is not to blame."""
+    blocked, release = asyncio.Event(), threading.Event()
+    first = await pool.started()
+    tell = partial(asyncio.get_running_loop().call_soon_threadsafe, blocked.set)
+    own_loop(pool).call_soon_threadsafe(lambda: (tell(), release.wait()))
+    await blocked.wait()
+    held_up = pool.send()
+    seen = [list(pool.running()), pool.is_starting]
+    release.set()
+    await held_up.begun.wait()
+
+    assert seen == [[first], True]
+    assert set(pool.running()) == {first, held_up}
+    assert not pool.is_starting
+
+
 async def test_one_that_is_given_up_before_its_first_step_leaves_nothing_behind(
     pool: Pool,
 ) -> None:

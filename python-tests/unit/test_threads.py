@@ -131,6 +131,7 @@ class TestGivingUp:
         other = await pool.started()  # the second slot is there all the same
         surplus = pool.send()
         assert await pool.is_held_up(surplus)
+        assert not pool.is_starting
         stuck.go()
         await surplus.begun.wait()
 

@@ -67,8 +67,8 @@ class AttemptWork(Work):
 class Job(AttemptWork):
     """One attempt of one task.
 
-    ``started_at`` is wall time in µs at the body's first instant, and ``context`` is made then:
-    many jobs may share what is ``given``. ``marked`` says that its start mark is on the way.
+    ``started_at`` is wall time in µs at the body's first instant, and ``context`` is made soon
+    after: many jobs may share what is ``given``. ``marked`` says that its start mark is on the way.
     """
 
     __slots__ = (
@@ -122,6 +122,11 @@ class Job(AttemptWork):
         key = SEPARATOR.join([self.owner.id, self.task.id, str(self._next_call())])
         return [key, *(f"{key}{SEPARATOR}{number}" for number in range(2, self.attempt + 1))]
 
+    def begin(self) -> None:
+        """Whoever sees it run knows since when."""
+        self.started_at = time.time_ns() // 1000
+        super().begin()
+
     def run(self) -> None:
         """Call the body, with context variables of its own."""
         self._begin()
@@ -153,7 +158,6 @@ class Job(AttemptWork):
     def _begin(self) -> None:
         faults.hit("body.before")
         self.context = Context._view(self.given)
-        self.started_at = time.time_ns() // 1000
 
     def _come_to(self, outcome: Outcome) -> None:
         if not self.abandoned:  # else its time is up: it has its outcome, or gets it elsewhere

@@ -141,10 +141,14 @@ class Conductor:
         return [work for work in self._executor.running() if isinstance(work, Job)]
 
     def start_marks(self) -> list[AttemptRow]:
-        """The start marks that are due: of bodies that run and have none yet."""
+        """The start marks that are due: of bodies that run and have none yet. What is about to
+        begin will want one as well.
+        """
         due = [j for j in self.running() if j.holds_slot and not (j.marked or j.abandoned)]
         for job in due:
             job.marked = True
+        if self._executor.is_starting:
+            self.journal.mark_soon()
         return [rows.start_mark(job) for job in due]
 
     def marks_of(self, run_id: str) -> list[AttemptRow]:

@@ -8,9 +8,6 @@ from collections.abc import Iterator
 from cloaca_core._engine.coroutines import BodyLoop
 from cloaca_core._engine.threads import BodyThreads
 from cloaca_core._engine.work import Stage, Work
-from cloaca_core.logs import SafeLogger
-
-log = SafeLogger("cloaca.engine")
 
 
 class Executor:
@@ -60,9 +57,17 @@ class Executor:
         return self._place(work).abandon(work, even_running=even_running)
 
     def running(self) -> Iterator[Work]:
-        """What runs right now."""
-        yield from list(self._threads.running.values())
-        yield from list(self._coroutines.running)
+        """What has begun and runs right now."""
+        for work in [*self._threads.running.values(), *self._coroutines.running]:
+            if work.stage is Stage.RUNNING:
+                yield work
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether anything that has a slot has not begun yet. Its thread may be late, or its loop
+        held up by another body.
+        """
+        return self._threads.is_starting or self._coroutines.is_starting
 
     @property
     def backlog(self) -> int:

@@ -58,6 +58,14 @@ class BodyThreads:
         """About how much waits for a slot."""
         return self._queue.qsize()
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether something may have a slot and has not begun yet."""
+        begun = [
+            work for work in list(self.running.values()) if work.holds_slot and not work.leaves
+        ]
+        return len(begun) < min(self._threads, self._outstanding)
+
     def submit(self, work: Work) -> None:
         """Queue work; its ``finished`` is called on the loop."""
         self.expect()
