@@ -222,6 +222,19 @@ async def test_what_goes_wrong_is_said_once_until_something_else_does(
     assert said == ["NoneType", "NoneType", "str", ""]
 
 
+async def test_what_was_wrong_with_one_that_is_gone_is_forgotten(
+    store: Store, opened: Open
+) -> None:
+    part = opened()
+    part.define(lambda: None, name="t")
+    await due(part, store)
+    failed = list(part.loop.failures)
+    part.registry.clear()
+    await part.poll()
+
+    assert (failed, part.loop.failures) == (["t"], {})
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [

@@ -102,6 +102,8 @@ class PollingLoop:
         await self.declared.settle()
         registered = self._registry.triggers()
         self._places.keep(registered)
+        for name in self.failures.keys() - {each.name for each in registered}:
+            del self.failures[name]
         triggers = {each.name: each for each in registered if self._is_to_be_polled(each)}
         if not triggers or self._events.closing:
             return None
