@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from cloaca_core.store.records import RunRow
 from cloaca_core.testing.rows import attempt
 
 
-def ended(run_id: str, text: str = "{}", tasks: int = 0) -> Ended:
+def ended(run_id: str, text: str = "{}", tasks: int = 0, **fields: Any) -> Ended:
     row = RunRow(
         id=run_id,
         workflow="w",
@@ -29,7 +30,7 @@ def ended(run_id: str, text: str = "{}", tasks: int = 0) -> Ended:
         created_at=1,
         started_at=1,
         ended_at=2,
-    )
+    )._replace(**fields)
     return Ended(row, tuple(attempt(run_id, f"t{number}") for number in range(tasks)))
 
 
@@ -105,14 +106,22 @@ class TestRecentRuns:
 
         assert [run_id for run_id in "abc" if recent.get(run_id)] == ["b", "c"]
 
-    @pytest.mark.parametrize("size", [{"text": "x" * 600}, {"tasks": 3}])
+    @pytest.mark.parametrize(
+        "size",
+        [
+            {"text": "x" * 600},
+            {"tasks": 3},
+            {"error_message": "x" * 600},
+            {"tags": "x" * 600},
+        ],
+    )
     def test_and_beyond_a_number_of_bytes_rows_included(
-        self, monkeypatch: pytest.MonkeyPatch, size: dict[str, int]
+        self, monkeypatch: pytest.MonkeyPatch, size: dict[str, Any]
     ) -> None:
         monkeypatch.setattr(module, "RECENT_BYTES", 1500)
         recent = RecentRuns()
         for run_id in "abcd":
-            recent.add(ended(run_id, **size))  # type: ignore[arg-type]  # one of its two options
+            recent.add(ended(run_id, **size))
 
         assert recent.get("a") is None
         assert recent.get("d") is not None

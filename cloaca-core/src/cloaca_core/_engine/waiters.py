@@ -61,8 +61,9 @@ class RecentRuns:
 
 
 def _weight(ended: Ended) -> int:
-    weight = len(ended.row.final_context or "")
-    return weight + sum([weight_of(row) for row in ended.attempts])
+    row = ended.row
+    weight = len(row.final_context or "") + len(row.error_message or "") + len(row.tags)
+    return weight + sum([weight_of(attempt) for attempt in ended.attempts])
 
 
 class Waiters:
