@@ -28,9 +28,10 @@ from cloaca_core.errors import (
     StoreOpenError,
 )
 from cloaca_core.registry import Registry, default_registry
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.protocol import Store, StoreOptions, TenantBackend
 from cloaca_core.store.records import RunnerRow, RunRow
 from cloaca_core.task import task
+from cloaca_core.tenants import TenantConfig, TenantCredentials
 from cloaca_core.testing.rows import new_run, submit
 
 WAIT = 10
@@ -89,6 +90,16 @@ class ModelBackend:
         if self.refusal is not None:
             raise self.refusal
         return self.store
+
+
+class ModelOfTenants(ModelBackend):
+    """One that has a schema for each tenant."""
+
+    def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
+        raise NotImplementedError
+
+    def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -189,14 +200,16 @@ def test_a_schema_that_cannot_be_is_refused_whatever_the_backend(
     assert caught.value.field == "schema"
 
 
-def test_sqlite_has_no_schemas(backend: ModelBackend) -> None:
-    backend.name = "sqlite"
+def test_a_backend_that_keeps_no_tenants_apart_has_no_schemas(backend: ModelBackend) -> None:
+    assert not isinstance(backend, TenantBackend)
 
     with pytest.raises(ConfigError, match=r"only supported with PostgreSQL.*separate database"):
         EngineHost("model://here", None, "tenant_1", None)
 
 
-def test_another_backend_may_have_them(backend: ModelBackend) -> None:
+def test_one_that_does_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "backend_for", lambda _: ModelOfTenants())
+
     EngineHost("model://here", None, "Tenant_1", None)
 
 

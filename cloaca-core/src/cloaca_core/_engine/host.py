@@ -22,7 +22,7 @@ from cloaca_core.backends import backend_for
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import ConfigError, ConfigTypeError, RunnerClosedError, RunnerUsageError
 from cloaca_core.registry import Registry, default_registry
-from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.store.protocol import Backend, StoreOptions, TenantBackend
 from cloaca_core.tenants import refusal_of_schema
 
 P = ParamSpec("P")
@@ -50,7 +50,7 @@ class EngineHost:
         self._url = url
         self._backend = backend_for(url)
         self._backend.check_url(url)
-        _refuse_schema(schema, self._backend.name)
+        _refuse_schema(schema, self._backend)
         self._schema = schema
         self._pid = os.getpid()
         self._opening: asyncio.Task[Any] | None = None
@@ -227,13 +227,13 @@ def _refuse_type(name: str, value: object, kind: type) -> None:
         )
 
 
-def _refuse_schema(schema: str | None, backend: str) -> None:
+def _refuse_schema(schema: str | None, backend: Backend) -> None:
     """Check a schema's name, and refuse it where there is no such thing."""
     if schema is None:
         return
     if (reason := refusal_of_schema(schema)) is not None:
         raise ConfigError(reason, field="schema")
-    if backend == "sqlite":
+    if not isinstance(backend, TenantBackend):
         raise ConfigError(
             "Schema isolation is only supported with PostgreSQL. "
             "For SQLite multi-tenancy, use separate database files instead.",
