@@ -331,7 +331,7 @@ class TestErrors:
     async def test_who_waits_for_room_hears_of_it(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "MAX_INBOX_ROWS", 1)
+        monkeypatch.setattr(module, "MAX_INBOX_ENTRIES", 1)
         desk.store.failures = [StoreFullError("no space")] * 2
         desk.store.open.clear()
         desk.journal.add(Row([attempt("run")]))
@@ -356,6 +356,25 @@ class TestErrors:
         assert rows[617].fate == "refused"
         assert len(desk.store.batches) <= 2 * 10 + 1
         assert len(desk.store.attempts) == 999
+
+    async def test_a_flaw_in_who_is_refused_keeps_nobody_from_being_told(
+        self, desk: Desk, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        desk.store.bad = "bad"
+
+        def flawed(error: StoreError) -> None:
+            raise LookupError("a flaw of ours")
+
+        bad = Submission([new_run("bad")._replace(input="bad")], lambda _: None, flawed)
+        others = [Row([attempt("run", f"t{number}")]) for number in range(3)]
+        desk.journal.add(others[0])
+        desk.journal.add(bad)
+        for other in others[1:]:
+            desk.journal.add(other)
+        await desk.journal.drained()
+
+        assert [row.fate for row in others] == ["recorded"] * 3
+        assert "a flaw of ours" in caplog.text
 
     async def test_a_bad_submission_is_its_submitters_alone(self, desk: Desk) -> None:
         desk.store.bad = "bad"
@@ -399,7 +418,7 @@ class TestBounds:
     async def test_producers_wait_while_the_inbox_is_full(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "MAX_INBOX_ROWS", 10)
+        monkeypatch.setattr(module, "MAX_INBOX_ENTRIES", 10)
         desk.store.open.clear()
         for number in range(11):
             desk.journal.add(Row([attempt("run", f"t{number}")]))
@@ -410,8 +429,22 @@ class TestBounds:
 
         assert desk.journal.has_room()
 
+    async def test_they_go_on_waiting_while_a_batch_leaves_it_full(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_INBOX_ENTRIES", 10)
+        monkeypatch.setattr(module, "MAX_BATCH_ENTRIES", 5)
+        desk.store.open.clear()
+        for number in range(16):
+            desk.journal.add(Row([attempt("run", f"t{number}")]))
+        await desk.store.asked.wait()
+
+        assert not desk.journal.has_room()
+        desk.store.open.set()
+        await desk.journal.room()
+
     async def test_a_batch_has_a_most(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "MAX_BATCH_ROWS", 40)
+        monkeypatch.setattr(module, "MAX_BATCH_ENTRIES", 40)
         for number in range(100):
             desk.journal.add(Row([attempt("run", f"t{number}")]))
         await desk.journal.drained()

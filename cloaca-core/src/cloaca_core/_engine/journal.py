@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from cloaca_core._engine import faults
 from cloaca_core._engine.rows import ROW_BYTES, weight_of
@@ -43,9 +43,11 @@ if TYPE_CHECKING:
 
 log = SafeLogger("cloaca.journal")
 
-MAX_BATCH_ROWS: Final = 5_000
+ErrorT = TypeVar("ErrorT", bound=StoreError)
+
+MAX_BATCH_ENTRIES: Final = 5_000
 MAX_BATCH_BYTES: Final = 16 << 20
-MAX_INBOX_ROWS: Final = 20_000
+MAX_INBOX_ENTRIES: Final = 20_000
 MAX_INBOX_BYTES: Final = 64 << 20
 MARK_DELAY: Final = 0.05
 """Seconds after which start marks that found no commit to ride with get one of their own."""
@@ -122,7 +124,7 @@ class Record(ABC):
         self.end = end
         self.weight: int = sum([weight_of(row) for row in attempts])
         if end is not None:
-            self.weight += len(end.final_context)
+            self.weight += len(end.final_context) + len(end.error_message or "")
 
     @property
     @abstractmethod
@@ -183,8 +185,7 @@ class Journal:
         """Take an entry; exactly one of its callbacks is called, unless ``become`` comes first."""
         self._inbox.append(entry)
         self._bytes += entry.weight
-        if len(self._inbox) >= MAX_INBOX_ROWS or self._bytes >= MAX_INBOX_BYTES:
-            self._room.clear()
+        self._measure()
         self._wake()
 
     async def decide(self, decided: Decided) -> None:
@@ -227,8 +228,14 @@ class Journal:
     def _keep(self, entries: Sequence[Entry]) -> None:
         self._inbox = deque(entries)
         self._bytes = sum([entry.weight for entry in entries])
-        if len(self._inbox) < MAX_INBOX_ROWS and self._bytes < MAX_INBOX_BYTES:
+        self._measure()
+
+    def _measure(self) -> None:
+        """Say whether there is room, whenever the inbox has changed."""
+        if len(self._inbox) < MAX_INBOX_ENTRIES and self._bytes < MAX_INBOX_BYTES:
             self._room.set()
+        else:
+            self._room.clear()
 
     def _wake(self) -> None:
         self._idle.clear()
@@ -250,12 +257,12 @@ class Journal:
     def _take(self) -> tuple[list[Entry], list[AttemptRow]]:
         entries: list[Entry] = []
         weight = 0
-        while self._inbox and len(entries) < MAX_BATCH_ROWS and weight < MAX_BATCH_BYTES:
+        while self._inbox and len(entries) < MAX_BATCH_ENTRIES and weight < MAX_BATCH_BYTES:
             entry = self._inbox.popleft()
             entries.append(entry)
             weight += entry.weight
         self._bytes -= weight
-        self._room.set()
+        self._measure()
         self._marks_due = False
         return entries, self._start_marks()
 
@@ -297,7 +304,7 @@ class Journal:
                 self.failure = error
                 if isinstance(error, StoreError) and _lasts(error):
                     self._keep(_refused(self._inbox, error))
-                    if batch.new_runs or batch.firings or batch.ticks or batch.events:
+                    if _adds_work(batch):
                         raise
             else:
                 self.failure = None
@@ -314,7 +321,7 @@ class Journal:
         if marks:
             await self._write(entries, [])
         elif len(entries) == 1:
-            entries[0].refused(error)
+            _refuse(entries[0].refused, error)
         else:
             middle = len(entries) // 2
             await self._write(entries[:middle], [])
@@ -333,8 +340,21 @@ def _refused(entries: Iterable[Entry], error: StoreError) -> list[Entry]:
         if isinstance(entry, Record):
             records.append(entry)
         else:
-            entry.refused(error)
+            _refuse(entry.refused, error)
     return records
+
+
+def _refuse(refused: Callable[[ErrorT], None], error: ErrorT) -> None:
+    try:
+        refused(error)
+    except Exception:  # nor must a flaw in one's handling reach the others here
+        log.exception("acting on a refused record failed")
+
+
+def _adds_work(batch: Batch) -> bool:
+    """Whether it says more than what became of work that there is."""
+    added = (batch.new_runs, batch.firings, batch.ticks, batch.events, batch.turns)
+    return any(added)
 
 
 def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Batch:
