@@ -1184,6 +1184,32 @@ async def test_a_run_whose_handling_fails_ends_and_says_so(
     assert not scene.conductor.runs
 
 
+@pytest.mark.parametrize("part", ["completed", "final_context"])
+async def test_a_flaw_in_what_follows_from_a_body_ends_its_run(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    def flawed(plan: RunPlan, *facts: object) -> None:
+        raise LookupError("a flaw of ours")
+
+    scene.adopt(graph_of(a={}))
+    monkeypatch.setattr(RunPlan, part, flawed)
+
+    scene.executor.run()
+
+    message = "internal error: LookupError('a flaw of ours')"
+    assert (await scene.the_end()).error_message == message
+
+
+async def test_a_flaw_while_the_end_is_on_its_way_leaves_the_end_alone(scene: Scene) -> None:
+    run = scene.adopt(graph_of(a={}))
+    scene.executor.run()
+
+    scene.conductor.broken(run, LookupError("a flaw of ours"))
+
+    assert (await scene.the_end()).status == "Completed"
+    assert not scene.journal.waiting
+
+
 async def test_a_flaw_after_the_end_leaves_the_end_alone(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from model.memory_store import MemoryStore
@@ -16,6 +16,7 @@ from cloaca_core._engine.admission import Request
 from cloaca_core._engine.attempt import CURRENT_WORK
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.lease import IDLE
+from cloaca_core._engine.planner import RunPlan
 from cloaca_core._engine.waiters import Ended
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.config import DefaultRunnerConfig
@@ -260,6 +261,21 @@ async def test_a_store_that_may_not_be_written_is_looked_at_only(scene: Scene) -
     scene.store.runs["orphan"] = orphan._replace(status=RunStatus.COMPLETED, ended_at=1)
     scene.store.changed.set()
     assert (await watching).row.status == RunStatus.COMPLETED
+
+
+async def test_a_flaw_in_beginning_a_run_keeps_no_submitter_waiting(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flawed(plan: RunPlan) -> NoReturn:
+        raise LookupError("a flaw of ours")
+
+    scene.define(nothing)
+    engine = await scene.open()
+    monkeypatch.setattr(RunPlan, "begin", flawed)
+
+    (run,) = await engine.submit(scene.request())
+
+    assert "a flaw of ours" in ((await engine.wait(run, None)).row.error_message or "")
 
 
 async def test_a_body_that_another_has_held_up_is_marked_when_it_runs(

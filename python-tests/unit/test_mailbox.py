@@ -72,6 +72,7 @@ def test_what_comes_after_the_loop_was_closed_is_dropped() -> None:
     box: Mailbox[int] = Mailbox(loop, lambda _: None)
     loop.close()
 
-    box.put(1)
+    for number in range(3):
+        box.put(number)
 
     assert not box._things

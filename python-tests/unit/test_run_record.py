@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 import pytest
@@ -45,6 +45,12 @@ class Notes:
 
     def drop(self, run: ActiveRun) -> None:
         self.told.append(("dropped", run))
+
+    def guarded(self, run: ActiveRun, step: Callable[..., None], *args: object) -> None:
+        try:
+            step(*args)
+        except LookupError as error:
+            self.broken(run, error)
 
     def broken(self, run: ActiveRun, error: Exception) -> None:
         self.told.append(("broken", run, error))

@@ -210,11 +210,11 @@ class Admission:
         def accepted(committed: Committed) -> None:
             faults.hit("submit.after_commit")
             self._arriving -= ours
-            self._begin(request, rows, committed)
-            self.place_free()  # those whose key was taken were on the way to no place
             if not answer.done():
                 run_ids = [committed.existing.get(row.id, row.id) for row in rows]
                 answer.set_result((run_ids, bool(committed.existing)))
+            self._begin(request, rows, committed)
+            self.place_free()  # those whose key was taken were on the way to no place
 
         def refused(error: StoreError) -> None:
             self._arriving -= ours
@@ -235,7 +235,7 @@ class Admission:
                 data = request.data[position]
                 run = self._active(_owned_row(row), graph, data, Recalled({}, {}, {}))
                 run.depth = request.depth
-                self._conductor.adopt(run)
+                self._conductor.guarded(run, self._conductor.adopt, run)
             elif row.id not in committed.existing:
                 self.look()
 

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVarTuple
 
 from cloaca_core._engine import faults, rows
 from cloaca_core._engine.active_run import ActiveRun
@@ -41,14 +41,16 @@ if TYPE_CHECKING:
 
 log = SafeLogger("cloaca.engine")
 
+Ts = TypeVarTuple("Ts")
+
 LAUNCHES_PER_PASS: Final = 500
 """Tasks that start in one go; heartbeats go in between."""
 
 
 class Conductor:
-    """Belongs to the engine's loop, but for ``let_go``. ``ended`` is called with each run whose
-    end is durable, ``place_free`` when a run takes no place any more, or none for a while,
-    ``slot_free`` when a body has ended.
+    """Belongs to the engine's loop, but for ``let_go`` and ``owns``. ``ended`` is called with each
+    run whose end is durable, ``place_free`` when a run takes no place any more, or none for a
+    while, ``slot_free`` when a body has ended.
     """
 
     def __init__(
@@ -83,8 +85,8 @@ class Conductor:
 
     def adopt(self, run: ActiveRun) -> None:
         """Begin, or go on with, a run that is ours as of now."""
-        first = run.plan.begin()
         self.runs[run.id] = run
+        first = run.plan.begin()
         if self._arm_deadline(run) or first.over is not None:
             self._follow(run, first, [])
         else:
@@ -103,7 +105,7 @@ class Conductor:
             self._place_free()
 
     def owns(self, job: Job) -> bool:
-        """True for a job of a run that is ours."""
+        """True for a job of a run that is ours. Any thread may ask."""
         return self.runs.get(job.owner.id) is job.owner
 
     def scheduled(self) -> list[str]:
@@ -173,9 +175,9 @@ class Conductor:
             self._record(run, attempts, end, step.ready[len(ahead) :], ahead)
 
     def _end(self, run: ActiveRun, over: RunOver, now: int) -> RunEnd:
+        context = encode(run.plan.final_context())
         self._stop(run)
         faults.hit("run.before_end")
-        context = encode(run.plan.final_context())
         if (reason := self._too_large(run, context)) is None:
             return _run_end(run, over.status, context, over.error, now)
         reason = reason if over.error is None else f"{over.error}; {reason}"
@@ -212,7 +214,7 @@ class Conductor:
             for task in ready[:LAUNCHES_PER_PASS]:
                 self._launch(run, task, run.resume.pop(task, FRESH))
             if rest := ready[LAUNCHES_PER_PASS:]:
-                self._loop.call_soon(self.act, run, rest, None)
+                self._loop.call_soon(self.guarded, run, self.act, run, rest, None)
             elif run.waits():
                 self._place_free()
 
@@ -223,8 +225,10 @@ class Conductor:
         if resume.crashes > self._config.max_recovery_attempts:
             self._refuse_to_recover(run, task, resume)
         elif delay > 0:
-            again = partial(self._launch, run, task, resume._replace(retry_at=None))
-            run.retries[task] = self._loop.call_later(delay, again)
+            again = (run, task, resume._replace(retry_at=None))
+            run.retries[task] = self._loop.call_later(
+                delay, self.guarded, run, self._launch, *again
+            )
         elif not self._draining:
             self._start(self._job(run, task, resume))
 
@@ -310,7 +314,7 @@ class Conductor:
             if job.holds_slot:  # while it waits the clock stands; ``_resumed`` arms it again
                 self._body_times.add(job, max(left, LEAST_CHECK))
         elif self._executor.abandon(job):
-            self._time_out(job)
+            self.guarded(job.owner, self._time_out, job)
 
     def _resumed(self, work: AttemptWork) -> None:
         """What waited for another run goes on, and so does its time."""
@@ -324,7 +328,8 @@ class Conductor:
         error = TimeoutError("Task execution timeout")
         if callable(job.task.retry.condition):
             job.outcome = raised(error, again=False)
-            self._follow_ups.run(Judgement(job, error), partial(self._conclude, job))
+            then = partial(self.guarded, job.owner, self._conclude, job)
+            self._follow_ups.run(Judgement(job, error), then)
         else:
             job.outcome = judged(job.task.id, job.task.retry, job.attempt, error)
             self._conclude(job)
@@ -335,7 +340,7 @@ class Conductor:
         assert isinstance(job, Job)
         self._body_times.discard(job)
         if job.owner.jobs.get(job.index) is job:  # not given up while the report was on the way
-            self._conclude(job)
+            self.guarded(job.owner, self._conclude, job)
 
     def _conclude(self, job: Job) -> None:
         """Let the task's callback run, then record the outcome."""
@@ -343,7 +348,8 @@ class Conductor:
         if (call := _callback(job, job.outcome)) is None:
             self._settle(job, job.outcome)
         else:
-            self._follow_ups.run(call, partial(self._settle, job, job.outcome))
+            then = partial(self.guarded, job.owner, self._settle, job, job.outcome)
+            self._follow_ups.run(call, then)
 
     def _settle(self, job: Job, outcome: Outcome) -> None:
         run = job.owner
@@ -399,7 +405,7 @@ class Conductor:
 
     def _expire(self, run: ActiveRun) -> None:
         """The run has passed its deadline."""
-        self._break_off(run, overdue_message(run.time_limit))
+        self.guarded(run, self._break_off, run, overdue_message(run.time_limit))
 
     def unstorable(self, run: ActiveRun, record: Record, error: StoreDataError) -> None:
         """The database will not take this record of the run."""
@@ -414,9 +420,17 @@ class Conductor:
         else:
             self.drop(run)  # not even that: it is for whoever can repair the database
 
+    def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Take a step of a run, which ends if that fails by a flaw of ours."""
+        try:
+            step(*args)
+        except Exception as error:
+            log.exception("run %s cannot go on", run.id, extra={"run_id": run.id})
+            self.broken(run, error)
+
     def broken(self, run: ActiveRun, error: Exception) -> None:
-        """Acting on what is durable failed, by a flaw of ours: the run ends rather than hang."""
-        if self.runs.get(run.id) is run:
+        """A step of the run failed by a flaw of ours: it ends rather than hang."""
+        if not run.over and self.runs.get(run.id) is run:
             self._stop(run)
             self._end_bare(run, storable_text(f"internal error: {error!r}"))
 

@@ -30,6 +30,7 @@ class Mailbox(Generic[T]):
             try:
                 self._loop.call_soon_threadsafe(self._empty)
             except RuntimeError:  # the loop is closed: nobody is left to receive
+                self._signalled = False
                 self._things.clear()
 
     def _empty(self) -> None:

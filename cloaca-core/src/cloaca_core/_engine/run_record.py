@@ -70,11 +70,7 @@ class RunRecord(Record):
         if self._ahead:
             self.landed()  # a store that has not said so must not keep the run from going on
             self._conductor.journal.mark_soon()
-        try:
-            self._go_on()
-        except Exception as error:
-            log.exception("run %s cannot go on", self.run_id, extra={"run_id": self.run_id})
-            self._flaw = error
+        self._conductor.guarded(self._run, self._go_on)
         if self._flaw is not None:
             self._conductor.broken(self._run, self._flaw)
 
@@ -91,4 +87,5 @@ class RunRecord(Record):
     def refused(self, error: StoreDataError) -> None:
         """The run cannot go on as planned."""
         self._conductor.call_off(self._ahead)
-        self._conductor.unstorable(self._run, self, error)
+        conductor, run = self._conductor, self._run
+        conductor.guarded(run, conductor.unstorable, run, self, error)
