@@ -148,7 +148,7 @@ class AsyncRunner:
         return [run_info(row) for row in await awaited(self._host.send(Engine.list_runs, wanted))]
 
     async def health(self) -> dict[str, Any]:
-        """What the runner is doing: its runs, bodies and each loop's last success."""
+        """What the runner is doing: its runs, bodies, loops and the triggers that fail."""
         return await awaited(self._host.send(Engine.health))
 
     # -- schedules ---------------------------------------------------------------------------

@@ -11,10 +11,6 @@ from typing import Any, TypeVar
 from cloaca_core.arguments import refuse_other_types
 from cloaca_core.registry import Registry, default_registry
 from cloaca_core.triggers.definition import checked
-from cloaca_core.triggers.result import TriggerResult
-
-Said = TriggerResult | bool | list[TriggerResult]
-"""What a trigger's function returns, or what awaiting it gives."""
 
 FunctionT = TypeVar("FunctionT", bound=Callable[[], Any])
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 class ActiveRun:
-    """Belongs to the engine's loop, apart from ``size_bound`` and ``graph``, which bodies read.
+    """Belongs to the engine's loop, apart from ``id``, ``epoch``, ``size_bound`` and ``graph``,
+    which bodies read.
 
     ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
     ``over`` is set as soon as its end is on the way: whatever comes later is refused.

@@ -56,7 +56,8 @@ class Work(ABC):
     has run.
 
     ``abandoned`` work has been given up: whatever comes of it is ignored. ``holds_slot`` is false
-    while it waits for another run. ``stage`` is moved on by the thread that runs it.
+    while it waits for another run. ``stage`` is ``QUEUED`` once an executor has it, and moved on by
+    the thread that runs it.
     """
 
     __slots__ = ("abandoned", "clock", "finished", "holds_slot", "is_async", "leaves", "stage")

@@ -325,7 +325,8 @@ FROM cloaca_schedule WHERE name = :name;
 
 
 -- name: list_schedules
--- Schedules in the order of their workflows, all or (enabled_only 1) those that are enabled.
+-- Schedules in the order of their workflows, all or (enabled_only 1) those that are enabled. Each
+-- has a workflow: that it is asked for leads to the index, which has the order.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
     generation, created_at, updated_at
@@ -438,7 +439,8 @@ RETURNING id;
 
 
 -- name: list_triggers
--- Triggers by name, all or (enabled_only 1) those that are enabled.
+-- Triggers by name, all or (enabled_only 1) those that are enabled. Each has a name: that it is
+-- asked for leads to the index, which has the order.
 SELECT id, name, workflow, poll_interval_ms, cron_expression, timezone, allow_concurrent, enabled,
     last_poll_at, next_poll_at, generation, created_at, updated_at
 FROM cloaca_trigger WHERE name > '' AND enabled >= :enabled_only
