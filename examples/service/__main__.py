@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import socket
+from contextlib import suppress
 
 import uvicorn
 
@@ -20,7 +21,9 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", port)) as listening:
         # Whoever calls from now on is let in when the runner has opened its database.
         print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+    print("stopped; what was not finished goes on at the next start")
 
 
 if __name__ == "__main__":

@@ -1166,6 +1166,19 @@ async def test_the_size_is_told_beside_what_failed_before() -> None:
     assert message.endswith("; the final context is 95 bytes long; max_context_bytes is 60")
 
 
+async def test_each_failed_attempt_is_logged(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = scene.adopt(graph_of(a={"body": fail, "retry_attempts": 2, "retry_delay_ms": 0}))
+    await scene.finish()
+
+    assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+        ("WARNING", "task a, attempt 1 of 2 failed, again in 0 s: ValueError: bad"),
+        ("WARNING", "task a, attempt 2 of 2 failed: ValueError: bad"),
+    ]
+    assert {each.__dict__["run_id"] for each in caplog.records} == {run.id}
+
+
 async def test_a_run_whose_handling_fails_ends_and_says_so(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

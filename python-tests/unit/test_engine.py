@@ -263,6 +263,19 @@ async def test_a_store_that_may_not_be_written_is_looked_at_only(scene: Scene) -
     assert (await watching).row.status == RunStatus.COMPLETED
 
 
+async def test_a_run_that_failed_is_logged_with_its_reason(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(context: Context) -> None:
+        raise ValueError("bad")
+
+    scene.define(fail, retry_attempts=1)
+    ended = await scene.execute(await scene.open())
+
+    told = f"run {ended.row.id} of {FLOW}: Failed: 1 task(s) failed"
+    assert [each.levelname for each in caplog.records if told in each.getMessage()] == ["WARNING"]
+
+
 async def test_a_flaw_in_beginning_a_run_keeps_no_submitter_waiting(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

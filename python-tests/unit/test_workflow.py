@@ -122,6 +122,10 @@ class TestValidation:
             workflow_of(new_task("a", "x"))
         assert caught.value.missing == "x"
 
+    def test_a_misspelt_dependency_is_told_what_it_may_be(self) -> None:
+        with pytest.raises(WorkflowValidationError, match=r"not registered \(did you mean 'load'"):
+            workflow_of(new_task("load"), new_task("a", "loads"))
+
     def test_a_dependency_in_another_workflow_is_named_in_full(self) -> None:
         with pytest.raises(WorkflowValidationError, match="depends on 't::p::other::x' which"):
             workflow_of(new_task("a", "t::p::other::x"))

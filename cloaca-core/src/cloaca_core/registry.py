@@ -204,6 +204,8 @@ class _Known:
         known = [*self.workflows, *self.named, *self.aliases]
         near = difflib.get_close_matches(name, dict.fromkeys(known), n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
+        if not known:
+            hint = "; none is defined here yet: import the modules that define them"
         return f"Workflow not found in registry: {name}{hint}"
 
 

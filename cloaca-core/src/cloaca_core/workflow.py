@@ -6,6 +6,7 @@ finding a workflow by name the registry's, running it the engine's.
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -159,9 +160,11 @@ def _check_dependencies(namespace: str, dependencies: graph.Graph) -> None:
     found = graph.find_missing(dependencies)
     if found is not None:
         task_id, missing = found
+        near = difflib.get_close_matches(missing, dependencies, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise WorkflowValidationError(
             f"Missing dependency: task '{_full(namespace, task_id)}' depends on "
-            f"'{_full(namespace, missing)}' which is not registered",
+            f"'{_full(namespace, missing)}' which is not registered{hint}",
             missing=missing,
         )
 

@@ -365,12 +365,14 @@ class Conductor:
         elif outcome.again:
             self._retry(job, outcome)
         else:
+            _tell_of_failure(job, outcome)
             row = rows.failed(job, outcome, _now(), retry_at=None)
             self._follow(run, run.plan.failed(job.index, str(outcome)), [row])
 
     def _retry(self, job: Job, failure: Raised) -> None:
         run, now = job.owner, _now()
         delay = job.task.retry.delay_ms(job.attempt, self._uniform)
+        _tell_of_failure(job, failure, f", again in {delay / 1000:g} s")
         row = rows.failed(job, failure, now, retry_at=now + delay * 1000)
         run.latest[job.index] = row
         run.resume[job.index] = Resume(job.attempt + 1, row.retry_at)
@@ -483,6 +485,13 @@ def _callback(job: Job, outcome: Outcome) -> Callback | None:
         return None
     failed = (task.id, str(outcome), Context._view(job.given))
     return Callback(job, "on_failure", task.on_failure, failed)
+
+
+def _tell_of_failure(job: Job, failure: Raised, again: str = "") -> None:
+    """Say it to those as well who look at no result."""
+    most = max(1, job.task.retry.max_attempts)
+    message = "task %s, attempt %d of %d failed%s: %.500s"
+    log.warning(message, job.task.id, job.attempt, most, again, failure, extra=job.log_ids())
 
 
 def _delay(policy: RetryPolicy, resume: Resume) -> float:

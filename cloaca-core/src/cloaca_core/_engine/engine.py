@@ -182,6 +182,9 @@ class Engine:
 
     async def _bodies_end(self, grace: float) -> None:
         """Wait until nothing runs and everything is recorded, at most for the grace period."""
+        if running := len(self._conductor.running()):
+            waits = "shutdown: %d bodies run, and get %g s to end"
+            log.info(waits, running, grace, extra=self._own_ids())
         ending = asyncio.create_task(self._all_recorded())
         hurried = asyncio.create_task(self._hurried.wait())
         await asyncio.wait([ending, hurried], timeout=grace, return_when=asyncio.FIRST_COMPLETED)
@@ -321,9 +324,7 @@ class Engine:
         self._admission.run_ended()
         if row.schedule_id is not None:
             self._admission.look()  # another one may have waited for this
-        if log.isEnabledFor(logging.INFO):
-            ids = {"run_id": run.id, "workflow": row.workflow}
-            log.info("run %s of %s: %s", run.id, row.workflow, row.status, extra=ids)
+        _tell_of_end(row)
 
     def _place_free(self) -> None:
         self._admission.place_free()
@@ -461,6 +462,15 @@ class Engine:
     def _check_open(self) -> None:
         if self._closing:
             raise RunnerClosedError(CLOSED)
+
+
+def _tell_of_end(row: RunRow) -> None:
+    ids = {"run_id": row.id, "workflow": row.workflow}
+    told = (row.id, row.workflow, row.status)
+    if row.error_message is not None:
+        log.warning("run %s of %s: %s: %.500s", *told, row.error_message, extra=ids)
+    elif log.isEnabledFor(logging.INFO):
+        log.info("run %s of %s: %s", *told, extra=ids)
 
 
 def _refuse_endless(request: Request) -> None:
