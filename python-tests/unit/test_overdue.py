@@ -16,6 +16,11 @@ def test_the_limit_is_read_from_the_message(seconds: int) -> None:
     assert passed_limit(overdue_message(seconds)) == seconds
 
 
+def test_and_from_one_that_says_what_else_was_wrong() -> None:
+    message = f"{overdue_message(3)}; the final context is 95 bytes long;\nmore"
+    assert passed_limit(message) == 3
+
+
 @pytest.mark.parametrize(
     "message",
     [

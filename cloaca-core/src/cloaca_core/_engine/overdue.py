@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_MESSAGE: Final = re.compile(r"Pipeline timeout after (?P<seconds>[0-9]+)s")
+_MESSAGE: Final = re.compile(r"Pipeline timeout after (?P<seconds>[0-9]+)s(?:; .*)?", re.DOTALL)
+"""What else was wrong with its end may follow."""
 
 
 def overdue_message(seconds: int) -> str:
