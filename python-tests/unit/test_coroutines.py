@@ -102,6 +102,28 @@ async def test_closing_cancels_what_runs() -> None:
     assert body.was_cancelled
 
 
+async def test_closing_cancels_what_a_body_has_left_behind(pool: Pool) -> None:
+    """Python would say on stderr that it was destroyed while it was pending."""
+    cancelled, started = asyncio.Event(), asyncio.Event()
+    tell = asyncio.get_running_loop().call_soon_threadsafe
+
+    async def left_behind() -> None:
+        tell(started.set)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            tell(cancelled.set)
+
+    await pool.started()
+    left = asyncio.run_coroutine_threadsafe(left_behind(), own_loop(pool))
+    await started.wait()
+    pool.close()
+    await cancelled.wait()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wrap_future(left)
+
+
 async def test_a_loop_that_the_system_has_no_files_for_starts_when_it_has(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

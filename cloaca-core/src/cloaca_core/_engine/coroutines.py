@@ -40,6 +40,7 @@ class BodyLoop:
         self._arrivals: Mailbox[Work] | None = None
         self.running: dict[Work, asyncio.Task[None]] = {}
         self._lock = threading.Lock()
+        self._closed = False
         self._ended = False
 
     @property
@@ -110,7 +111,8 @@ class BodyLoop:
     def close(self) -> None:
         """Cancel what runs and end the loop; nobody waits for it."""
         self._starter.close()
-        if self._loop is not None:
+        if self._loop is not None and not self._closed:
+            self._closed = True
             asyncio.run_coroutine_threadsafe(self._end(), self._loop)
 
     def _start_next(self) -> None:
@@ -184,7 +186,8 @@ class BodyLoop:
             task.cancel()
 
     async def _end(self) -> None:
-        tasks = list(self.running.values())
+        """Cancel what bodies have left behind as well: nobody else would, and Python complains."""
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         if tasks:
