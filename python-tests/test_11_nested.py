@@ -167,6 +167,59 @@ def test_a_submitted_run_that_a_body_waits_for_runs_when_its_siblings_have_ended
     assert result.final_context.to_dict() == {"child ran": True, "sibling ran": True}
 
 
+def test_a_body_whose_wait_ends_first_goes_on_when_it_has_its_slot_again(
+    open_runner: OpenRunner,
+) -> None:
+    """Else more bodies would run than there are slots, and its time would stand still."""
+    runner = open_runner(max_concurrent_tasks=1)
+    begun, went_on, release = threading.Event(), threading.Event(), threading.Event()
+    with cloaca.WorkflowBuilder("child"):
+
+        @cloaca.task
+        def only(context: cloaca.Context) -> None:
+            begun.set()
+            release.wait()
+
+    with cloaca.WorkflowBuilder("parent"):
+
+        @cloaca.task(retry_attempts=1)
+        def waits(context: cloaca.Context) -> dict[str, bool]:
+            with pytest.raises(cloaca.PipelineTimeoutError, match=r"of waiting; run .* goes on"):
+                runner.execute("child", timeout=0.01)
+            went_on.set()
+            return {"its slot was free": release.is_set()}
+
+    handle = runner.submit("parent")
+    begun.wait()
+    went_on.wait(0.05)  # it does not; too short a time lets a fault pass, but fails no test
+    release.set()
+
+    assert handle.result().final_context.to_dict() == {"its slot was free": True}
+
+
+def test_a_body_may_look_after_a_run_as_often_as_it_likes(open_runner: OpenRunner) -> None:
+    runner = open_runner(max_active_runs=1, max_concurrent_tasks=1, pipeline_timeout_seconds=30)
+    looks = 0
+    with cloaca.WorkflowBuilder("child"):
+        cloaca.task(id="only")(lambda context: {"child ran": True})
+    with cloaca.WorkflowBuilder("parent"):
+
+        @cloaca.task(retry_attempts=1)
+        def waits(context: cloaca.Context) -> cloaca.Context:
+            nonlocal looks
+            child = runner.submit("child")
+            while True:
+                looks += 1
+                try:
+                    return child.result(0.001 * looks).final_context
+                except cloaca.PipelineTimeoutError:
+                    continue
+
+    handles = [runner.submit("parent") for _ in range(10)]
+
+    assert {handle.result().final_context["child ran"] for handle in handles} == {True}
+
+
 def test_threads_of_a_body_may_run_workflows(runner: cloaca.DefaultRunner) -> None:
     with cloaca.WorkflowBuilder("child"):
         cloaca.task(id="only")(lambda context: {"square": context["n"] ** 2})

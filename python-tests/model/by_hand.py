@@ -29,6 +29,7 @@ class HandExecutor(Executor):
         self.came = asyncio.Event()
         self.slot_free = asyncio.Event()
         self.slot_free.set()
+        self.lent = self.reclaimed = 0
         self._begun: list[Work] = []
 
     def submit(self, work: Work) -> None:
@@ -47,9 +48,11 @@ class HandExecutor(Executor):
             self.submit(work)
 
     def lend(self, work: Work) -> None:
+        self.lent += 1
         work.holds_slot = False
 
     async def reclaim(self, work: Work) -> None:
+        self.reclaimed += 1
         await self.slot_free.wait()
         work.holds_slot = not work.abandoned
 

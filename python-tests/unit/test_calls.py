@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextvars
+import threading
 from collections.abc import Sequence
 
 import pytest
+from model.runs import active_run, graph_of, job_of
 
+from cloaca_core._engine.answer import Answer
+from cloaca_core._engine.attempt import CURRENT_WORK
 from cloaca_core._engine.calls import awaited, wait_for
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError
 
@@ -48,6 +53,26 @@ class _AtTheLastMoment(concurrent.futures.Future[str]):
             self.set_result("the end")
             raise TimeoutError
         return super().result(timeout)
+
+
+def test_a_body_whose_wait_ended_goes_on_when_its_call_is_over() -> None:
+    """Until then the engine may not have given it its slot again."""
+    answer: Answer[None] = Answer()
+    went_on = threading.Event()
+
+    def body() -> None:
+        CURRENT_WORK.set(job_of(active_run(graph_of(t={}))))
+        with pytest.raises(PipelineTimeoutError):
+            wait_for(answer, 0)
+        went_on.set()
+
+    thread = threading.Thread(target=contextvars.Context().run, args=(body,))
+    thread.start()
+    seen = [went_on.wait(0.02)]  # too short a time lets a fault pass, but fails no test
+    answer.end()
+    thread.join()
+
+    assert [*seen, went_on.is_set(), answer.cancelled()] == [False, True, True]
 
 
 def test_an_end_at_the_last_moment_is_the_result() -> None:

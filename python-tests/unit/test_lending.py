@@ -180,6 +180,41 @@ class TestGoingOn:
         await scene.lending.reclaim(job)
         await first
 
+    async def test_one_that_waits_again_gives_back_the_slot_that_comes_meanwhile(
+        self, scene: Scene
+    ) -> None:
+        job = scene.body()
+        scene.lending.lend(job)
+        scene.executor.slot_free.clear()
+        first = scene.reclaim(job)
+        await settled(first)
+        scene.lending.lend(job)
+        scene.executor.slot_free.set()
+        await first
+        assert (job.holds_slot, runs(job), scene.resumed) == (False, False, [])
+        assert (scene.executor.lent, job.owner.lent) == (2, 1)
+
+        await scene.lending.reclaim(job)
+
+        assert (job.holds_slot, runs(job), scene.resumed) == (True, True, [job])
+
+    async def test_it_asks_for_its_slot_once_however_often_it_has_waited(
+        self, scene: Scene
+    ) -> None:
+        job = scene.body()
+        scene.lending.lend(job)
+        scene.executor.slot_free.clear()
+        first = scene.reclaim(job)
+        await settled(first)
+        scene.lending.lend(job)
+        second = scene.reclaim(job)
+        assert await settled(first, second) == [False, False]
+        scene.executor.slot_free.set()
+        await asyncio.gather(first, second)
+
+        assert (scene.executor.lent, scene.executor.reclaimed) == (1, 1)
+        assert (job.holds_slot, scene.resumed, job.owner.lent) == (True, [job], 0)
+
     async def test_only_when_the_last_of_the_runs_that_it_waits_for_has_ended(
         self, scene: Scene
     ) -> None:

@@ -21,6 +21,7 @@ class Answer(concurrent.futures.Future[T]):
         super().__init__()
         self._arrival: SimpleQueue[None] = SimpleQueue()
         self._arrived = False
+        self._end: SimpleQueue[None] = SimpleQueue()
         self.add_done_callback(_arrive)
 
     def result(self, timeout: float | None = None) -> T:
@@ -36,6 +37,14 @@ class Answer(concurrent.futures.Future[T]):
     def has_arrived(self) -> bool:
         """As ``done``, without the lock."""
         return self._arrived
+
+    def end(self) -> None:
+        """The call is over, also one whose answer nobody wants any more."""
+        self._end.put(None)
+
+    def join(self) -> None:
+        """Return when the call is over; once."""
+        self._end.get()
 
     def _wait(self, timeout: float | None) -> None:
         if self.has_arrived():

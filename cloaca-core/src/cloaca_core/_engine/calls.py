@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from typing import TypeVar
 
+from cloaca_core._engine.answer import Answer
 from cloaca_core._engine.attempt import CURRENT_WORK, AttemptWork
 from cloaca_core._engine.engine import CLOSED
 from cloaca_core.arguments import number
@@ -30,15 +31,18 @@ def wait_for(
 ) -> T:
     """The future's result, on a thread that may block. Ctrl-C ends the wait at once.
 
-    ``run`` holds the id of the run that is waited for, as soon as that is known.
+    ``run`` holds the id of the run that is waited for, as soon as that is known. When the wait of a
+    body ends first, that goes on as soon as it has the slot again that it gave away.
     """
     try:
         return future.result(timeout)
     except concurrent.futures.CancelledError:
         raise RunnerClosedError(CLOSED) from None
     except TimeoutError:
-        if future.done():  # the engine's own, or the end came at the last moment
+        if not future.cancel():  # the engine's own, or the end came at the last moment
             return future.result()
+        if CURRENT_WORK.get() is not None and isinstance(future, Answer):
+            future.join()
         raise _no_end(timeout, run) from None
     finally:
         future.cancel()

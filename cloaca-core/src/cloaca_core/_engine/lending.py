@@ -46,13 +46,14 @@ class Lending:
         self._place_free = place_free
         self._away: dict[Job, AttemptWork] = {}
         self._marking: dict[Job, set[asyncio.Future[None]]] = {}
+        self._returning: dict[AttemptWork, asyncio.Event] = {}
 
     def lend(self, work: AttemptWork) -> None:
-        """A body, or what follows it, begins to wait. An async one may wait for several runs at
-        once; it is away from the first to the last of them.
+        """A body, or what follows it, begins to wait. One that is async or has threads of its own
+        may wait for several runs at once; it is away from the first to the last of them.
         """
         work.waits += 1
-        if work.waits > 1:
+        if work.waits > 1 or work in self._returning:
             return
         work.clock.pause()
         self._goes_away(work)
@@ -63,12 +64,27 @@ class Lending:
         self._place_free()
 
     async def reclaim(self, work: AttemptWork) -> None:
-        """Return when it may go on."""
+        """Return when it may go on, or waits for others."""
         work.waits -= 1
         if work.waits:
             return
-        job = work.job
+        if (returned := self._returning.get(work)) is not None:
+            await returned.wait()
+            return
+        returned = self._returning[work] = asyncio.Event()
+        try:
+            await self._return(work)
+        finally:
+            returned.set()
+
+    async def _return(self, work: AttemptWork) -> None:
         await self._executor.reclaim(work)
+        del self._returning[work]
+        if work.waits:  # again, while it waited for its slot
+            if work.holds_slot:
+                self._executor.lend(work)
+            return
+        job = work.job
         if self._away.get(job) is work:
             self._is_back(job)
         if job.owner.recovered and not work.abandoned:

@@ -49,13 +49,14 @@ class LoopThread:
                 sent = True
         if not (sent and self.takes_calls()):
             answer.cancel()
+            answer.end()
             if not sent or self.loop.is_closed():
                 coroutine.close()  # it will not begin any more
         return answer
 
     def _begin(self, coroutine: Coroutine[Any, Any, T], answer: Answer[T]) -> None:
         task = self.loop.create_task(coroutine)
-        task.add_done_callback(partial(_settle, answer))
+        task.add_done_callback(partial(_end, answer))
         answer.add_done_callback(partial(self._follow, task))
 
     def _follow(self, task: asyncio.Task[T], answer: concurrent.futures.Future[T]) -> None:
@@ -91,6 +92,11 @@ class LoopThread:
             self.loop.run_forever()
         finally:
             self.loop.close()
+
+
+def _end(answer: Answer[T], task: asyncio.Task[T]) -> None:
+    _settle(answer, task)
+    answer.end()
 
 
 def _settle(answer: Answer[T], task: asyncio.Task[T]) -> None:
