@@ -136,7 +136,6 @@ def _values(distribution: Distribution) -> dict[str, object]:
         "summary": distribution.summary,
         "backend": distribution.backend,
         "schemes": distribution.schemes,
-        "shell_reason": distribution.shell_reason,
         "version": project.version(),
         "requires": project.requirements_of(distribution),
         # The door is of use with a backend only, so its README installs the embedded one.

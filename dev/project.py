@@ -35,8 +35,6 @@ class Distribution:
     third_party: tuple[str, ...] = ()
     backend: str = ""
     schemes: tuple[str, ...] = ()
-    # Said in the README of a backend that installs but cannot work yet.
-    shell_reason: str = ""
 
     @property
     def package(self) -> str:

@@ -160,12 +160,9 @@ def _pythons(found: Sequence[Interpreter], wanted: str | None) -> Sequence[Inter
 
 
 def _backends(wanted: str | None) -> list[str]:
-    """The one that was asked for, or all that can work in this version."""
-    if wanted is None:
-        return [each.backend for each in BACKENDS if not each.shell_reason]
-    if reason := backend_named(wanted).shell_reason:
-        raise TaskFailed(f"nothing to test on {wanted}. {' '.join(reason.split())}")
-    return [wanted]
+    """The one that was asked for, or all."""
+    found = BACKENDS if wanted is None else [backend_named(wanted)]
+    return [each.backend for each in found]
 
 
 def _jobs_of(path: Path, backends: Sequence[str], pythons: Sequence[Interpreter]) -> Iterator[Job]:

@@ -18,7 +18,7 @@ from dev import bootstrap, junit, testing
 from dev.console import TaskFailed, environment, readable_failures, run
 from dev.interpreters import MINORS, Interpreter, installed
 from dev.junit import Counts
-from dev.project import POSTGRES, ROOT, SQLITE
+from dev.project import ROOT
 from dev.testing import Wanted, plan
 
 OLD = Interpreter((3, 11, 7), Path("python3.11"))
@@ -252,24 +252,6 @@ def test_a_failed_program_is_named_with_its_output() -> None:
 # -- what a test run consists of -----------------------------------------------------------------
 
 
-@pytest.fixture
-def both_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No backend is a shell."""
-    _set_backends(monkeypatch, "")
-
-
-@pytest.fixture
-def postgres_is_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite alone can work."""
-    _set_backends(monkeypatch, "It cannot work yet.")
-
-
-def _set_backends(monkeypatch: pytest.MonkeyPatch, postgres_reason: str) -> None:
-    found = (SQLITE, replace(POSTGRES, shell_reason=postgres_reason))
-    monkeypatch.setattr("dev.project.BACKENDS", found)
-    monkeypatch.setattr(testing, "BACKENDS", found)
-
-
 def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
     """The environments of each job, by its name."""
     jobs: dict[str, list[str]] = {}
@@ -278,7 +260,6 @@ def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
     return jobs
 
 
-@pytest.mark.usefixtures("both_work")
 @pytest.mark.parametrize(
     ("expected", "name"),
     [
@@ -304,46 +285,38 @@ def test_what_runs_where(expected: list[str], name: str) -> None:
     assert jobs_of(Wanted(), OLD, MIDDLE, NEW)[name] == expected
 
 
-@pytest.mark.usefixtures("both_work")
 def test_what_runs_with_all_backends_is_on_none_of_them() -> None:
     jobs = plan(Wanted(file="unit"), [OLD])
     assert [job.backend for job in jobs] == [None]
 
 
-@pytest.mark.usefixtures("both_work")
 def test_a_backend_narrows_to_what_is_about_it() -> None:
     jobs = plan(Wanted(backend="postgres"), [OLD])
     assert {job.backend for job in jobs} == {"postgres"}
     assert {job.target.backend for job in jobs} == {"postgres", "all"}
 
 
-@pytest.mark.parametrize("wanted", [Wanted(backend="sqlite"), Wanted()])
-@pytest.mark.usefixtures("postgres_is_a_shell")
-def test_sqlite_alone_needs_nothing_of_the_others(wanted: Wanted) -> None:
-    jobs = plan(wanted, [OLD])
-    assert {(job.target.backend, job.backend) for job in jobs} == {("sqlite", "sqlite")}
+def test_sqlite_alone_needs_nothing_of_the_others() -> None:
+    jobs = plan(Wanted(backend="sqlite"), [OLD])
+    assert {job.backend for job in jobs} == {"sqlite"}
 
 
-@pytest.mark.usefixtures("both_work")
 def test_with_one_python_nothing_runs_twice() -> None:
     jobs = plan(Wanted(), [OLD])
     assert len(jobs) == len({(job.path, job.backend) for job in jobs})
 
 
-@pytest.mark.usefixtures("both_work")
 def test_a_long_wait_comes_first_and_does_not_come_last() -> None:
     names = [job.name for job in plan(Wanted(), [OLD])]
     assert names[0] == "process"
     assert names[-1] == "test_01_installed.py"
 
 
-@pytest.mark.usefixtures("both_work")
 def test_all_pythons_means_everything_on_each() -> None:
     jobs = jobs_of(Wanted(all_pythons=True), OLD, MIDDLE, NEW)
     assert jobs["unit"] == ["py311-all", "py312-all", "py313-all"]
 
 
-@pytest.mark.usefixtures("both_work")
 def test_one_python_means_everything_on_that_one() -> None:
     jobs = jobs_of(Wanted(python="3.12"), OLD, MIDDLE, NEW)
     assert {name for names in jobs.values() for name in names} == {
@@ -364,7 +337,6 @@ def test_a_file_is_found_from_the_root_and_from_the_tests(written: str) -> None:
     assert jobs == {"test_01_installed.py": ["py311-sqlite"]}
 
 
-@pytest.mark.usefixtures("both_work")
 def test_a_file_of_another_backend_is_told_so() -> None:
     with pytest.raises(TaskFailed, match=r"'test_23_databases\.py' holds no test for postgres"):
         plan(Wanted(backend="postgres", file="test_23_databases.py"), [OLD])
@@ -373,12 +345,6 @@ def test_a_file_of_another_backend_is_told_so() -> None:
 def test_a_file_that_is_not_there_is_told_so() -> None:
     with pytest.raises(TaskFailed, match=r"'test_99\.py' is no file or folder in python-tests"):
         plan(Wanted(file="test_99.py"), [OLD])
-
-
-@pytest.mark.usefixtures("postgres_is_a_shell")
-def test_a_backend_that_cannot_work_yet_is_no_silent_success() -> None:
-    with pytest.raises(TaskFailed, match="nothing to test on postgres"):
-        plan(Wanted(backend="postgres"), [OLD])
 
 
 def test_no_interpreter_is_told_so() -> None:
