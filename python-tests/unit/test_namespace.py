@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cloaca_core.errors import CloacaError, DefinitionError, DefinitionTypeError
-from cloaca_core.namespace import TaskNamespace, WorkflowContext, check_name
+from cloaca_core.namespace import TaskNamespace, WorkflowContext, check_name, short_name
 
 # Single colons are allowed, but not where they could run into a separator.
 NAMES = st.text(
@@ -168,3 +168,8 @@ class TestWorkflowContext:
     def test_what_it_contains_is_asked_with_a_namespace(self) -> None:
         with pytest.raises(DefinitionTypeError, match="namespace must be a TaskNamespace, got str"):
             WorkflowContext("t", "p", "w").contains_namespace("t::p::w::k")  # type: ignore[arg-type] # the point of the test
+
+
+@pytest.mark.parametrize("name", ["flow", "a::flow", "t::p::flow"])
+def test_the_short_name_is_the_last_part(name: str) -> None:
+    assert short_name(name) == "flow"

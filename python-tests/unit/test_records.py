@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from cloaca_core.store.records import MAX_TEXT, storable_text
+from cloaca_core.store.records import MAX_TEXT, is_storable, storable_text
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -15,6 +15,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
 )
 def test_what_can_be_stored_stays_as_it_is(text: str) -> None:
     assert storable_text(text) == text
+    assert is_storable(text)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,7 @@ def test_what_can_be_stored_stays_as_it_is(text: str) -> None:
 )
 def test_what_databases_refuse_is_replaced(text: str, expected: str) -> None:
     assert storable_text(text) == expected
+    assert not is_storable(text)
 
 
 def test_the_longest_text_is_kept_whole() -> None:

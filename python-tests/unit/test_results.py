@@ -11,7 +11,6 @@ from cloaca_core.results import (
     rfc3339,
     run_events,
     run_info,
-    short_name,
     task_results,
 )
 from cloaca_core.store.records import RunRow
@@ -205,8 +204,3 @@ def test_a_listing_names_the_workflow_shortly_and_has_the_tags() -> None:
 @pytest.mark.parametrize("tags", ["", "{", "\ufffd{}", "[1]", '"team"', "[" * 100_000])
 def test_a_run_whose_tags_are_damaged_is_listed_without_them(tags: str) -> None:
     assert run_info(run(tags=tags)).tags == {}
-
-
-@pytest.mark.parametrize("name", ["flow", "a::flow", "t::p::flow"])
-def test_the_short_name_is_the_last_part(name: str) -> None:
-    assert short_name(name) == "flow"

@@ -15,6 +15,11 @@ SEPARATOR: Final = "::"
 LONGEST_NAME: Final = 255
 
 
+def short_name(namespace: str) -> str:
+    """``name`` of ``tenant::package::name``."""
+    return namespace.rpartition(SEPARATOR)[2]
+
+
 def check_name(name: object, parameter: str) -> str:
     """``name`` if it may name a task, workflow, package or tenant.
 

@@ -21,7 +21,7 @@ from cloaca_core.errors import (
     WorkflowNotFoundError,
 )
 from cloaca_core.logs import SafeLogger
-from cloaca_core.namespace import SEPARATOR, check_name
+from cloaca_core.namespace import SEPARATOR, check_name, short_name
 from cloaca_core.triggers.definition import Trigger
 from cloaca_core.workflow import Workflow
 
@@ -211,7 +211,7 @@ class _Known:
 
 def _short_names(workflow: Workflow) -> set[str]:
     """The id in the namespace, and the builder's name, which differs when both were given."""
-    return {workflow.namespace.rpartition(SEPARATOR)[2], workflow.name}
+    return {short_name(workflow.namespace), workflow.name}
 
 
 def _ambiguous(name: str, candidates: tuple[str, ...]) -> AmbiguousWorkflowError:

@@ -12,6 +12,7 @@ from cloaca_core._engine.refusals import EXECUTION
 from cloaca_core.context import Context
 from cloaca_core.errors import ContextValueError, PipelineTimeoutError, RunFailedError
 from cloaca_core.json_values import decode
+from cloaca_core.namespace import short_name
 from cloaca_core.store.states import RunStatus, TaskStatus
 
 if TYPE_CHECKING:
@@ -193,11 +194,6 @@ class PipelineResult:
 
 WorkflowResult = PipelineResult
 """The name that later releases of cloaca 0.x gave it."""
-
-
-def short_name(namespace: str) -> str:
-    """``name`` of ``tenant::package::name``."""
-    return namespace.rpartition("::")[2]
 
 
 def execute_result(ended: Ended) -> PipelineResult:

@@ -17,7 +17,7 @@ from cloaca_core.arguments import text, whole
 from cloaca_core.errors import ScheduleError
 from cloaca_core.schedules.back_fill import BackFill, back_fill, check_period
 from cloaca_core.schedules.instants import Instant, read_instant
-from cloaca_core.store.records import ScheduleRow, storable_text
+from cloaca_core.store.records import ScheduleRow, is_storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ class BackFilling:
     async def _known(self, schedule: object) -> ScheduleRow:
         schedule = text("schedule", schedule)
         row = None
-        if storable_text(schedule) == schedule:
+        if is_storable(schedule):
             if (schedule_id := _as_id(schedule)) is not None:
                 row = await self._store.get_schedule(schedule_id)
             row = row or await self._store.get_schedule_named(schedule)

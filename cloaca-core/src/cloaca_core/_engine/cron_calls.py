@@ -15,7 +15,7 @@ from cloaca_core._engine.refusals import CRON_WORKFLOW, INSTANCE, SCHEDULE, pref
 from cloaca_core._engine.tick_rows import tick_name, timing_of
 from cloaca_core.arguments import flag, text, whole
 from cloaca_core.errors import ScheduleError
-from cloaca_core.namespace import SEPARATOR, check_name
+from cloaca_core.namespace import SEPARATOR, check_name, short_name
 from cloaca_core.schedules.catch_up import catch_up_policy, next_due
 from cloaca_core.schedules.instants import read_instant
 from cloaca_core.schedules.overlap import overlap_policy
@@ -241,7 +241,7 @@ def _checked_id(schedule_id: object) -> str:
 def _schedule_dict(row: ScheduleRow) -> dict[str, Any]:
     return {
         "id": row.id,
-        "workflow_name": row.workflow.rpartition(SEPARATOR)[2],
+        "workflow_name": short_name(row.workflow),
         "cron_expression": row.cron_expression,
         "timezone": row.timezone,
         "enabled": row.enabled,

@@ -27,7 +27,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.json_values import JsonValue, encode
 from cloaca_core.namespace import SEPARATOR, check_name
-from cloaca_core.store.records import RunFilter, storable_text
+from cloaca_core.store.records import RunFilter, is_storable
 from cloaca_core.store.states import RunStatus
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _items_of(context: ContextLike, name: str = "context") -> dict[str, JsonValu
 def _checked_text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise ConfigTypeError(f"{name} must be a str, not {type(value).__name__}", field=name)
-    if not value or len(value) > 255 or storable_text(value) != value:
+    if not value or len(value) > 255 or not is_storable(value):
         raise ConfigError(
             f"{name} must have 1 to 255 characters, no NUL and no lone surrogate, "
             f"got {value!r:.80}",
@@ -256,7 +256,7 @@ def checked_run_id(run_id: str) -> str:
     """An id that a run can have."""
     if not isinstance(run_id, str):
         raise ConfigTypeError(f"run_id must be a str, not {type(run_id).__name__}", field="run_id")
-    if storable_text(run_id) != run_id:
+    if not is_storable(run_id):
         raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
     return run_id
 

@@ -7,14 +7,13 @@ the transaction that writes it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core._engine.overlapping import meet_in_turn
 from cloaca_core.json_values import JsonValue, decode, encode
 from cloaca_core.logs import SafeLogger
 from cloaca_core.schedules.catch_up import Decision, DueTick, catch_up_policy, decide
-from cloaca_core.schedules.cron import CronExpression
+from cloaca_core.schedules.cron import cron_expression
 from cloaca_core.schedules.instants import SECOND, Instant, to_datetime
 from cloaca_core.schedules.timing import Timing
 from cloaca_core.store.records import Cancellation, Firing, NewTick, ScheduleRow
@@ -142,14 +141,8 @@ class TickRows:
 
 def timing_of(row: ScheduleRow) -> Timing:
     """When this schedule ticks."""
-    cron = _cron(row.cron_expression, row.timezone)
+    cron = cron_expression(row.cron_expression, row.timezone)
     return Timing(row.id, cron, row.jitter_seconds, row.start_date, row.end_date)
-
-
-@lru_cache(maxsize=4096)
-def _cron(expression: str, timezone: str) -> CronExpression:
-    """Read once: that takes longer than to find the next tick."""
-    return CronExpression(expression, timezone)
 
 
 def tick_name(schedule_id: str, tick: Instant) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from cloaca_core._engine.listing import checked_page, instant_text
 from cloaca_core.arguments import flag, text
 from cloaca_core.errors import ScheduleError
-from cloaca_core.namespace import SEPARATOR
-from cloaca_core.store.records import EventRow, TriggerRow
+from cloaca_core.namespace import short_name
+from cloaca_core.store.records import EventRow, TriggerRow, is_storable
 from cloaca_core.triggers.polls import switched
 
 if TYPE_CHECKING:
@@ -73,15 +73,10 @@ class TriggerCalls:
     async def _named(self, trigger_name: str) -> TriggerRow | None:
         text("trigger_name", trigger_name)
         await self._declared.settle()
-        if not _is_storable(trigger_name):
+        if not is_storable(trigger_name):  # none of these is a trigger's name
             return None
         rows = await self._store.triggers_named([trigger_name])
         return rows[0] if rows else None
-
-
-def _is_storable(name: str) -> bool:
-    """Whether a database takes it; none of what it does not is a trigger's name."""
-    return "\0" not in name and not any("\ud800" <= each <= "\udfff" for each in name)
 
 
 # -- the dicts of 0.x ----------------------------------------------------------------------------
@@ -91,7 +86,7 @@ def _trigger_dict(row: TriggerRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "trigger_name": row.name,
-        "workflow_name": None if row.workflow is None else row.workflow.rpartition(SEPARATOR)[2],
+        "workflow_name": None if row.workflow is None else short_name(row.workflow),
         "poll_interval_ms": row.poll_interval_ms,
         "allow_concurrent": row.allow_concurrent,
         "enabled": row.enabled,

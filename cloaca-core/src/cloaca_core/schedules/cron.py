@@ -130,6 +130,12 @@ class CronExpression:
 
 
 @lru_cache(maxsize=4096)
+def cron_expression(expression: str, timezone: str) -> CronExpression:
+    """That of a row, read once: reading takes longer than to find the next tick."""
+    return CronExpression(expression, timezone)
+
+
+@lru_cache(maxsize=4096)
 def _next_moment(cron: CronExpression, moment: int) -> int | None:
     """The first of its moments that is later. To decide one tick asks for it several times, and
     many schedules tick at the same one.

@@ -24,6 +24,11 @@ def storable_text(text: str) -> str:
     return f"{clean[:half]}\n… {len(clean) - 2 * half} characters left out …\n{clean[-half:]}"
 
 
+def is_storable(text: str) -> bool:
+    """Whether databases take the text as it is."""
+    return storable_text(text) == text
+
+
 class NewRun(NamedTuple):
     """A run to be inserted. ``owner`` None leaves it in the table for whoever claims it."""
 

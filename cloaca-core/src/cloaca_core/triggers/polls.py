@@ -6,10 +6,9 @@ Decides from the times that it is given; who polls, and what comes of it, is the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from cloaca_core.schedules.catch_up import DueTick, decide
-from cloaca_core.schedules.cron import CronExpression
+from cloaca_core.schedules.cron import cron_expression
 from cloaca_core.schedules.instants import Instant
 from cloaca_core.schedules.timing import Timing
 from cloaca_core.store.records import TriggerRow
@@ -118,10 +117,4 @@ def _timing(row: TriggerRow) -> tuple[object, ...]:
 def _ticking(row: TriggerRow) -> Timing:
     assert row.cron_expression is not None
     assert row.timezone is not None
-    return Timing(row.id, _cron(row.cron_expression, row.timezone))
-
-
-@lru_cache(maxsize=1024)
-def _cron(expression: str, timezone: str) -> CronExpression:
-    """Read once: that takes longer than to find the next tick."""
-    return CronExpression(expression, timezone)
+    return Timing(row.id, cron_expression(row.cron_expression, row.timezone))

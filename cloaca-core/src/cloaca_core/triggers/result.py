@@ -9,7 +9,7 @@ from typing import Any, final
 from cloaca_core.arguments import text, wrong_type
 from cloaca_core.context import Context
 from cloaca_core.errors import DefinitionError
-from cloaca_core.store.records import storable_text
+from cloaca_core.store.records import is_storable
 
 LONGEST_KEY = 255
 
@@ -103,7 +103,7 @@ def _checked_key(key: object) -> str | None:
     if key is None:
         return None
     key = text("idempotency_key", key)
-    if not 1 <= len(key) <= LONGEST_KEY or storable_text(key) != key:
+    if not 1 <= len(key) <= LONGEST_KEY or not is_storable(key):
         raise DefinitionError(
             f"idempotency_key must have 1 to {LONGEST_KEY} characters, no NUL and no lone "
             f"surrogate, got {key!r:.80}"
