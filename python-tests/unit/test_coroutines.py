@@ -30,6 +30,15 @@ def own_loop(pool: Pool) -> asyncio.AbstractEventLoop:
     return pool._coroutines._loop
 
 
+async def held_up(pool: Pool) -> threading.Event:
+    """Something blocks the loop of its bodies until what is given is set."""
+    blocked, release = asyncio.Event(), threading.Event()
+    tell = partial(asyncio.get_running_loop().call_soon_threadsafe, blocked.set)
+    own_loop(pool).call_soon_threadsafe(lambda: (tell(), release.wait()))
+    await blocked.wait()
+    return release
+
+
 class TestSlots(SlotsContract):
     """On a loop."""
 
@@ -46,11 +55,8 @@ async def test_one_that_is_given_up_is_cancelled_and_not_reported(pool: Pool) ->
 
 
 async def test_one_that_blocks_the_loop_goes_on_until_it_does_not(pool: Pool) -> None:
-    blocked, release = asyncio.Event(), threading.Event()
     body = await pool.started()
-    tell = partial(asyncio.get_running_loop().call_soon_threadsafe, blocked.set)
-    own_loop(pool).call_soon_threadsafe(lambda: (tell(), release.wait()))
-    await blocked.wait()
+    release = await held_up(pool)
     pool.abandon(body)
     counts = [pool.abandoned]
     release.set()
@@ -63,18 +69,15 @@ async def test_one_that_blocks_the_loop_goes_on_until_it_does_not(pool: Pool) ->
 
 async def test_one_that_another_holds_up_has_not_begun(pool: Pool) -> None:
     """If the process dies of the one that blocks, this one is not to blame."""
-    blocked, release = asyncio.Event(), threading.Event()
     first = await pool.started()
-    tell = partial(asyncio.get_running_loop().call_soon_threadsafe, blocked.set)
-    own_loop(pool).call_soon_threadsafe(lambda: (tell(), release.wait()))
-    await blocked.wait()
-    held_up = pool.send()
+    release = await held_up(pool)
+    second = pool.send()
     seen = [list(pool.running()), pool.is_starting]
     release.set()
-    await held_up.begun.wait()
+    await second.begun.wait()
 
     assert seen == [[first], True]
-    assert set(pool.running()) == {first, held_up}
+    assert set(pool.running()) == {first, second}
     assert not pool.is_starting
 
 

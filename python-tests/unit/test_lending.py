@@ -54,6 +54,16 @@ class Scene:
     def reclaim(self, job: Job) -> asyncio.Task[None]:
         return asyncio.create_task(self.lending.reclaim(job))
 
+    async def waits_again(self) -> tuple[Job, asyncio.Task[None]]:
+        """A body that waits again while it waits for its slot, and its going on."""
+        job = self.body()
+        self.lending.lend(job)
+        self.executor.slot_free.clear()
+        first = self.reclaim(job)
+        await settled(first)
+        self.lending.lend(job)
+        return job, first
+
     def _mark(self, job: Job, row: AttemptRow, then: Callable[[], None]) -> None:
         assert (row.task_id, row.epoch) == (job.task.id, job.owner.epoch)
         self.marks.append(row.status)
@@ -168,12 +178,7 @@ class TestGoingOn:
     async def test_one_that_waits_again_before_it_has_a_slot_is_away_once(
         self, scene: Scene
     ) -> None:
-        job = scene.body()
-        scene.lending.lend(job)
-        scene.executor.slot_free.clear()
-        first = scene.reclaim(job)
-        await settled(first)
-        scene.lending.lend(job)
+        job, first = await scene.waits_again()
 
         assert (job.owner.lent, job.owner.waits()) == (1, True)
         scene.executor.slot_free.set()
@@ -183,12 +188,7 @@ class TestGoingOn:
     async def test_one_that_waits_again_gives_back_the_slot_that_comes_meanwhile(
         self, scene: Scene
     ) -> None:
-        job = scene.body()
-        scene.lending.lend(job)
-        scene.executor.slot_free.clear()
-        first = scene.reclaim(job)
-        await settled(first)
-        scene.lending.lend(job)
+        job, first = await scene.waits_again()
         scene.executor.slot_free.set()
         await first
         assert (job.holds_slot, runs(job), scene.resumed) == (False, False, [])
@@ -201,12 +201,7 @@ class TestGoingOn:
     async def test_it_asks_for_its_slot_once_however_often_it_has_waited(
         self, scene: Scene
     ) -> None:
-        job = scene.body()
-        scene.lending.lend(job)
-        scene.executor.slot_free.clear()
-        first = scene.reclaim(job)
-        await settled(first)
-        scene.lending.lend(job)
+        job, first = await scene.waits_again()
         second = scene.reclaim(job)
         assert await settled(first, second) == [False, False]
         scene.executor.slot_free.set()
