@@ -139,22 +139,22 @@ class Admission:
     async def _accepted(self, request: Request) -> Accepted:
         if not self._journal.has_room():
             await self._journal.room()
-        await self._lease_taken()  # last: it has to be fresh when the rows go on their way
+        await self._hold_lease()  # last: it has to be fresh when the rows go on their way
         rows = self._new_rows(request)
         accepted: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._hand_in(request, rows, accepted)
         return await accepted
 
-    async def _lease_taken(self) -> None:
+    async def _hold_lease(self) -> None:
         """Hold a fresh lease. A busy database is tried again, as the journal does, and so it is
         while we are declared dead and not known under another id yet.
         """
         pause = FIRST_PAUSE
-        while not await self._takes_lease():
+        while not await self._holds_lease():
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _takes_lease(self) -> bool:
+    async def _holds_lease(self) -> bool:
         if not self._lease.is_fresh():
             try:
                 await self._lease.refresh()
