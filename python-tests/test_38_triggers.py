@@ -118,6 +118,8 @@ def test_a_trigger_fires_with_what_it_found(
     assert [first["number"], second["number"]] == [0, 1]
     assert datetime.fromisoformat(first["triggered_at"]).utcoffset() is not None
     runner.set_trigger_enabled("found", False)
+    for run in runner.list_runs():
+        runner.get_run(run.id).wait()  # what is asked for twice must not change in between
     history = runner.get_trigger_execution_history("found")
     assert history[0].keys() == {
         "id",
