@@ -182,7 +182,7 @@ async def test_nobody_asks_without_end_for_the_lease_of_a_runner_that_was_declar
         engine._lease._last_beat = float("-inf")
         submitting = asyncio.create_task(engine.submit(request(registry)))
         await quiet()
-        assert store.refused_beats <= 2  # that of the submission, and the lease's own
+        assert store.refused_beats < 20  # a few, with pauses, and not as many as there is time for
 
         store.registers.set()
         (run,) = await submitting
