@@ -204,13 +204,7 @@ async def test_a_link_may_point_elsewhere_meanwhile(tmp_path: Path) -> None:
 async def test_a_lock_of_another_connection_is_waited_for(
     connection: Connection, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held, release, refused = threading.Event(), threading.Event(), threading.Event()
-
-    def note(error: BaseException) -> bool:
-        refused.set()
-        return is_busy(error)
-
-    monkeypatch.setattr(driver, "is_busy", note)
+    held, release, refused = threading.Event(), threading.Event(), _refused(monkeypatch)
     holder = threading.Thread(target=_hold_the_lock, args=(path, held, release))
     holder.start()
     await asyncio.to_thread(held.wait)
@@ -224,6 +218,18 @@ async def test_a_lock_of_another_connection_is_waited_for(
     await asyncio.to_thread(holder.join)
 
 
+def _refused(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Is set when SQLite has refused a lock."""
+    refused = threading.Event()
+
+    def note(error: BaseException) -> bool:
+        refused.set()
+        return is_busy(error)
+
+    monkeypatch.setattr(driver, "is_busy", note)
+    return refused
+
+
 def _hold_the_lock(path: str, held: threading.Event, release: threading.Event) -> None:
     raw = sqlite3.connect(path, isolation_level=None)
     raw.execute("BEGIN IMMEDIATE")
@@ -231,6 +237,26 @@ def _hold_the_lock(path: str, held: threading.Event, release: threading.Event) -
     release.wait()
     raw.execute("COMMIT")
     raw.close()
+
+
+async def test_a_reader_in_the_way_of_a_commit_is_waited_for(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no write-ahead log."""
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("CREATE TABLE t (x INTEGER NOT NULL)")
+    writer, refused = await _open(path), _refused(monkeypatch)
+    reader.execute("BEGIN")
+    reader.execute("SELECT x FROM t").fetchall()
+    writing = asyncio.create_task(_run(writer, Step(INSERT, (1,))))
+    await asyncio.to_thread(refused.wait)
+    assert not writing.done()
+
+    reader.execute("COMMIT")
+
+    assert await writing == [[]]
+    await writer.close()
+    reader.close()
 
 
 async def test_a_lock_that_is_not_released_in_time_is_unavailable(path: str) -> None:

@@ -87,7 +87,7 @@ class Connection(aiosqlite.Connection):
         def transaction(raw: sqlite3.Connection) -> T:
             self._courtesy.before_begin()
             self._wait_for_lock(lambda: raw.execute("BEGIN IMMEDIATE"))
-            result = _finish(raw, work)
+            result = self._finish(raw, work)
             self._courtesy.after_commit()
             if landed is not None:
                 landed(result)
@@ -126,6 +126,21 @@ class Connection(aiosqlite.Connection):
             self.stop()
         if self._stopped is not None:
             await asyncio.wait([self._stopped], timeout=_CLOSE_TIMEOUT_S)
+
+    def _finish(self, raw: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Work in the transaction that is open and commit it, or roll it back and raise.
+
+        Without a write-ahead log, what reads at that moment keeps it from being committed.
+        """
+        try:
+            result = work(raw)
+            self._wait_for_lock(lambda: raw.execute("COMMIT"))
+        except BaseException:
+            # SQLite has already rolled back after some errors (a full disk, for one).
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+            raise
+        return result
 
     def _wait_for_lock(self, attempt: Callable[[], T]) -> T:
         deadline = time.monotonic() + self._busy_timeout
@@ -217,19 +232,6 @@ def run_steps(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[lis
             connection.executemany(statement.sql, rows)
             answers.append([])
     return answers
-
-
-def _finish(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    """Work in the transaction that is open and commit it, or roll it back and raise."""
-    try:
-        result = work(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        # SQLite has already rolled back after some errors (a full disk, for one).
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return result
 
 
 class _Raw(sqlite3.Connection):
