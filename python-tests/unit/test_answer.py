@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import concurrent.futures
 from concurrent.futures import ThreadPoolExecutor
+from queue import Empty
 from typing import Any
 
 import pytest
 
-from cloaca_core._engine.answer import Answer
+from cloaca_core._engine.answer import LOOKS_UP, Answer
 
 WAIT = 10
 
@@ -91,3 +92,43 @@ def test_who_waits_holds_no_lock_that_who_answers_needs(
         patch.setattr(answer, "_condition", held)
         with pytest.raises(TimeoutError):
             answer.result(0.001)
+
+
+class _Arrival:
+    """One that comes at the third look."""
+
+    def __init__(self, answer: Answer[int]) -> None:
+        self.looks: list[float | None] = []
+        self._answer = answer
+
+    def get(self, timeout: float | None) -> None:
+        self.looks.append(timeout)
+        if timeout is not None and len(self.looks) < 3:
+            raise Empty
+        self._answer.set_result(7)
+
+    def put(self, nothing: None) -> None:
+        """It has come."""
+
+
+@pytest.mark.parametrize("timeout", [None, 3600])
+def test_the_main_thread_looks_up_now_and_then(
+    answer: Answer[int], monkeypatch: pytest.MonkeyPatch, timeout: float | None
+) -> None:
+    """A signal that came just before it waited would be seen when the answer comes, or never."""
+    arrival = _Arrival(answer)
+    monkeypatch.setattr(answer, "_arrival", arrival)
+
+    assert answer.result(timeout) == 7
+    assert arrival.looks == [LOOKS_UP] * 3
+
+
+def test_any_other_thread_waits_in_one_go(
+    answer: Answer[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrival = _Arrival(answer)
+    monkeypatch.setattr(answer, "_arrival", arrival)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(answer.result).result() == 7
+    assert arrival.looks == [None]

@@ -8,10 +8,17 @@ shut it down for instance, would wait for it for ever.
 from __future__ import annotations
 
 import concurrent.futures
+import math
+import threading
+import time
+from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Final, TypeVar
 
 T = TypeVar("T")
+
+LOOKS_UP: Final = 1.0
+"""Seconds after which the main thread looks for a signal that it may have missed."""
 
 
 class Answer(concurrent.futures.Future[T]):
@@ -50,12 +57,26 @@ class Answer(concurrent.futures.Future[T]):
         if self.has_arrived():
             return
         try:
-            self._arrival.get(timeout=timeout)
+            self._get(timeout)
         except Empty:
             raise TimeoutError from None
         finally:
             if self.has_arrived():
                 self._arrival.put(None)  # for whoever else waits
+
+    def _get(self, timeout: float | None) -> None:
+        """Python runs signal handlers on the main thread, and a signal that comes at the last
+        moment before that waits does not wake it: it looks up now and then.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            self._arrival.get(timeout=timeout)
+            return
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > LOOKS_UP:
+            with suppress(Empty):
+                self._arrival.get(timeout=LOOKS_UP)
+                return
+        self._arrival.get(timeout=max(0.0, left))
 
 
 def _arrive(answer: concurrent.futures.Future[T]) -> None:
