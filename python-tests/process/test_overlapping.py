@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from process.fleet import Fleet
+
+SECOND = 1_000_000
 
 TICKS = "SELECT 1 FROM (SELECT count(*) AS ticks FROM cloaca_tick) AS fired WHERE ticks >= ?"
 COMPLETED = (
@@ -33,6 +37,8 @@ def test_a_queue_goes_on_when_the_process_that_runs_its_head_dies(fleet: Fleet) 
     # one start, which is its clock's before its statement. So a start may lie a little too early.
     for instants in ([run[1] for run in runs], [run[2] for run in runs]):
         assert instants == sorted(set(instants))
+    for (_, _, ended, _), (_, started, _, _) in pairwise(runs):
+        assert started > ended - SECOND
 
 
 def test_a_run_that_another_process_cancels_is_stopped_and_its_late_result_refused(

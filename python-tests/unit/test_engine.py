@@ -294,8 +294,7 @@ async def test_a_flaw_in_beginning_a_run_keeps_no_submitter_waiting(
 async def test_a_body_that_another_has_held_up_is_marked_when_it_runs(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloaca_core._engine.journal.MARK_DELAY", 0.001)
-    blocks, begun = threading.Event(), asyncio.Event()
+    blocks, begun, looked = threading.Event(), asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
     async def body(context: Context) -> None:
@@ -309,7 +308,14 @@ async def test_a_body_that_another_has_held_up_is_marked_when_it_runs(
     await engine.submit(scene.request())
     await begun.wait()
     (held_up,) = await engine.submit(scene.request())
-    await asyncio.sleep(0.02)  # too short a time lets a fault pass, but fails no test
+    marks = engine._journal._start_marks
+
+    def look() -> list[AttemptRow]:
+        looked.set()
+        return marks()
+
+    monkeypatch.setattr(engine._journal, "_start_marks", look)
+    await looked.wait()  # for the mark of the one that was sent and has not begun
     marked = await scene.store.load_attempts([held_up])
 
     blocks.set()
