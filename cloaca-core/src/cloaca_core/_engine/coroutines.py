@@ -56,8 +56,12 @@ class BodyLoop:
     @property
     def is_starting(self) -> bool:
         """Whether something has a slot and has not begun yet."""
-        begun = [work for work in list(self.running) if work.stage is Stage.RUNNING]
-        return len([w for w in begun if w.holds_slot and not w.abandoned]) < self._running
+        begun = [
+            work
+            for work in list(self.running)
+            if work.stage is Stage.RUNNING and work.holds_slot and not work.abandoned
+        ]
+        return len(begun) < self._running
 
     def submit(self, work: Work) -> None:
         """Queue work; its ``finished`` is called on the engine's loop."""
