@@ -91,6 +91,29 @@ def test_every_task_is_in_the_reference() -> None:
     assert described == set(tasks())
 
 
+def test_every_option_of_a_task_is_in_the_reference() -> None:
+    cells = "\n".join(first_cells("tasks.md"))
+    missing = {
+        f"{name} {option}"
+        for name, options in options_of_tasks().items()
+        for option in options
+        if not re.search(rf"`{re.escape(name)} [^`]*\[{option}[ \]]", cells)
+    }
+
+    assert missing == set()
+
+
+def test_what_people_look_for_in_vain_is_a_heading_that_the_search_finds() -> None:
+    page = (DOCS / "not-here-yet.md").read_text(encoding="utf-8")
+    headings = "\n".join(re.findall(r"(?m)^### (.*)$", page)).lower()
+    looked_for = (
+        *("cancel", "pause", "retry", "fork", "priority", "delay", "alert", "retention"),
+        *("approval", "fan-out", "rate limit", "dask", "dashboard", "command line", "metrics"),
+    )
+
+    assert [word for word in looked_for if word not in headings] == []
+
+
 def first_cells(page: str) -> Iterator[str]:
     return (line.split(" | ")[0] for line in text_of(page).splitlines() if line.startswith("| `"))
 
@@ -98,6 +121,11 @@ def first_cells(page: str) -> Iterator[str]:
 def tasks() -> Iterator[str]:
     """The names of all tasks, read from the text: invoke is not installed where the tests run."""
     tree = ast.parse((ROOT / "dev" / "commands.py").read_text(encoding="utf-8"))
+    return (name for name, _ in functions_of_tasks(tree))
+
+
+def functions_of_tasks(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Each task's name, and the function that it is in ``dev/commands.py``."""
     named = {
         node.name: _keyword(decorator, "name") or node.name.replace("_", "-")
         for node in tree.body
@@ -107,7 +135,23 @@ def tasks() -> Iterator[str]:
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and ast.unparse(call.func) == "Collection":
             prefix = "".join(f"{a.value!s}." for a in call.args if isinstance(a, ast.Constant))
-            yield from (prefix + named[a.id] for a in call.args if isinstance(a, ast.Name))
+            functions = [a.id for a in call.args if isinstance(a, ast.Name)]
+            yield from ((prefix + named[each], each) for each in functions)
+
+
+def options_of_tasks() -> dict[str, list[str]]:
+    """The options of each task, as a person types them."""
+    tree = ast.parse((ROOT / "dev" / "commands.py").read_text(encoding="utf-8"))
+    by_function = {
+        node.name: [_option(argument.arg) for argument in node.args.args[1:]]
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+    }
+    return {name: by_function[function] for name, function in functions_of_tasks(tree)}
+
+
+def _option(argument: str) -> str:
+    return "-k" if argument == "k" else f"--{argument.replace('_', '-')}"
 
 
 def _keyword(decorator: ast.expr, name: str) -> str | None:
