@@ -108,11 +108,11 @@ def test_a_constructor_that_fails_says_why() -> None:
         raise KeyError("no such table")
 
     with pytest.raises(ValueError, match=r"Failed to call workflow constructor: .*no such table"):
-        cloaca.register_workflow_constructor("broken", construct)
+        cloaca.register_workflow_constructor("never constructed", construct)
     with pytest.raises(ValueError, match="Failed to call workflow constructor: "):
-        cloaca.register_workflow_constructor("broken", lambda: None)  # type: ignore[arg-type, return-value]  # refused
+        cloaca.register_workflow_constructor("never constructed", lambda: None)  # type: ignore[arg-type, return-value]  # refused
     with pytest.raises(cloaca.WorkflowNotFoundError):
-        cloaca.get_workflow("broken")
+        cloaca.get_workflow("never constructed")
 
 
 def test_an_alias_cannot_be_the_name_of_another_workflow() -> None:
