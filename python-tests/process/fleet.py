@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import queue
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from own_database import OwnDatabases
+
+from process.nursery import Nursery
 
 WORKER = Path(__file__).with_name("worker.py")
 PATIENCE = 40.0
@@ -31,18 +33,20 @@ class Entry(NamedTuple):
     pid: int
 
 
+@functools.cache
+def _nursery() -> Nursery:
+    """Where this run's workers come from."""
+    nursery = Nursery(WORKER)
+    atexit.register(nursery.close)
+    return nursery
+
+
 class Worker:
     """A process that runs ``worker.py``."""
 
     def __init__(self, url: str, environment: dict[str, str], settings: dict[str, Any]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", str(WORKER), url, json.dumps(settings)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | environment,
-        )
+        arguments = [url, json.dumps(settings)]
+        self._process = _nursery().start(arguments, {**os.environ, **environment})
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._heard: list[str] = []
         self._errors: list[str] = []
