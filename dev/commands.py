@@ -21,8 +21,10 @@ from dev import (
     services,
     smoke as smoking,
     testing,
+    unit as trying,
 )
 from dev.console import readable_failures
+from dev.jobs import Wanted
 
 _BACKEND = "only this backend and what it needs: sqlite or postgres"
 
@@ -76,7 +78,20 @@ def run_tests(
 ) -> None:
     """Run the tests against the built wheels in fresh environments."""
     with readable_failures():
-        testing.test(testing.Wanted(backend, file, k, all_pythons, python))
+        testing.test(Wanted(backend, file, k, all_pythons, python))
+
+
+@task(
+    help={
+        "file": "one file or folder of python-tests",
+        "k": "only tests that match, as pytest's -k",
+        "backend": "sqlite or postgres, for what runs on both; SQLite if left out",
+    }
+)
+def unit(_: Context, file: str, k: str | None = None, backend: str | None = None) -> None:
+    """Run one test file straight from the tree, without building anything."""
+    with readable_failures():
+        trying.unit(file, k, backend)
 
 
 @task(help={"backend": "only what is about this backend"})
@@ -184,7 +199,7 @@ def serve_docs(_: Context, address: str = "localhost:8000") -> None:
 
 
 namespace = Collection(
-    generate, package, run_tests, smoke, release, scrub, debug_env, demo, bench, check
+    generate, package, run_tests, unit, smoke, release, scrub, debug_env, demo, bench, check
 )
 namespace.add_collection(Collection("examples", run_examples))
 namespace.add_collection(Collection("services", up, down, reset, status))

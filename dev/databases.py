@@ -6,8 +6,9 @@ none, and what only plans a test run needs none.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, LiteralString
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -63,7 +64,7 @@ def why_no_answer(url: str) -> str:
     from psycopg import Error
 
     try:
-        _connect(url).close()
+        connection(url).close()
     except Error as error:
         return str(error).strip()
     return ""
@@ -88,23 +89,75 @@ def names(url: str) -> list[str]:
 @contextmanager
 def temporary(url: str, name: str) -> Iterator[str]:
     """The URL of a new database on this server; afterwards it is dropped."""
-    create(url, name)
-    try:
-        yield with_database(url, name)
-    finally:
+    with _held(url, name):
+        create(url, name)
+        try:
+            yield with_database(url, name)
+        finally:
+            drop(url, name)
+
+
+# -- whose program was killed --------------------------------------------------------------------
+
+
+def name_for_tests() -> str:
+    """A new name, by which ``sweep`` knows the database of a test run."""
+    return f"{_OF_TESTS}{secrets.token_hex(8)}"
+
+
+@contextmanager
+def _held(url: str, name: str) -> Iterator[None]:
+    """Keep ``sweep`` away from a database for as long as this lasts and the process lives.
+
+    A transaction holds the lock: behind a pooler a session may be another's the next moment.
+    """
+    with closing(connection(with_database(url, MAINTENANCE))) as holder:
+        holder.execute("BEGIN")
+        holder.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        holder.execute(f"SELECT pg_advisory_xact_lock({_LOCK})", [name])
+        yield
+
+
+def sweep(url: str) -> list[str]:
+    """Drop the databases of test runs that were killed, and their tenants' roles; the names."""
+    url = with_database(url, MAINTENANCE)
+    left = [name for name in names(url) if name.startswith(_OF_TESTS) and _is_free(url, name)]
+    for name in left:
         drop(url, name)
+    roles = [role for (role,) in query(url, _LEFT_ROLES, f"% in database {_OF_TESTS}%")]
+    for role in roles:
+        _execute(url, "DROP ROLE IF EXISTS {}", role)
+    return left + roles
+
+
+def _is_free(url: str, name: str) -> bool:
+    """Whether who made the database has gone: who lives holds the lock from before it was made."""
+    ((free,),) = query(url, f"SELECT pg_try_advisory_xact_lock({_LOCK})", name)
+    return bool(free)
+
+
+_OF_TESTS = "cloaca_test_run_"
+_LOCK: LiteralString = "hashtextextended('database of tests ' || %s, 0)"
+# Those whose comment, see tenants.sql, names a database that is no more.
+_LEFT_ROLES: LiteralString = """
+SELECT rolname FROM pg_roles, shobj_description(oid, 'pg_authid') AS mark WHERE mark LIKE %s
+AND NOT EXISTS (SELECT FROM pg_database WHERE mark LIKE '%% in database ' || datname)
+"""
+
+
+# -- statements ----------------------------------------------------------------------------------
 
 
 def query(url: str, statement: LiteralString, *parameters: object) -> Sequence[tuple[Any, ...]]:
     """The rows that a statement answers."""
-    with _connect(url) as connection:
-        return connection.execute(statement, parameters or None).fetchall()
+    with connection(url) as one:
+        return one.execute(statement, parameters or None).fetchall()
 
 
 def _execute(url: str, template: LiteralString, name: str) -> None:
     """Run a statement about a name; by itself, as no transaction may hold those on databases."""
-    with _connect(url) as connection:
-        connection.execute(_quoted(template, name))
+    with connection(url) as one:
+        one.execute(_quoted(template, name))
 
 
 def _quoted(template: LiteralString, name: str) -> sql.Composed:
@@ -113,7 +166,8 @@ def _quoted(template: LiteralString, name: str) -> sql.Composed:
     return sql.SQL(template).format(sql.Identifier(name))
 
 
-def _connect(url: str) -> Connection[tuple[Any, ...]]:
+def connection(url: str) -> Connection[tuple[Any, ...]]:
+    """A connection on which each statement is a transaction."""
     import psycopg
 
     return psycopg.connect(for_libpq(url), autocommit=True, connect_timeout=_ANSWER_SECONDS)

@@ -7,10 +7,10 @@ that need a backend's package, a file named after a backend is collected only on
 
 from __future__ import annotations
 
+import faulthandler
 import os
-import secrets
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,10 +24,13 @@ BACKENDS = ("sqlite", "postgres")
 NAMED_AFTER_BACKENDS = ("conformance", "process", "unit")
 NewUrl: TypeAlias = Callable[[], str]
 
-# A shell that starts something in the background has it ignore Ctrl-C, and so would every program
-# that a test starts, those that are to be interrupted among them.
+# A shell that starts something in the background has it ignore Ctrl-C, and nohup has it ignore the
+# end of its terminal. So would every program that a test starts, those that are to be ended by such
+# a signal among them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if os.name != "nt" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 # -- which tests ---------------------------------------------------------------------------------
@@ -67,6 +70,59 @@ def _named(name: str, *, reason: str) -> str:
     return name
 
 
+# -- a test that hangs ---------------------------------------------------------------------------
+
+# Whoever started this run reads there which test is running, should it have to be killed. Programs
+# that a test starts, other runs of pytest among them, must not write to it.
+_NOTE = os.environ.pop("CLOACA_TEST_RUNNING", None)
+_STDERR = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep hold of stderr, which is captured while tests run."""
+    config.stash[_STDERR] = os.dup(2)
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Note which test is running."""
+    if _NOTE is not None:
+        Path(_NOTE).write_text(nodeid, encoding="utf-8")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """End the process should a test outlive its time limit twice.
+
+    pytest-timeout raises an exception in the main thread, once. That is better, since the other
+    tests still run; but what it interrupts may then be waited for without a limit, as by
+    pytest-asyncio, which waits for tasks that it cancelled, or not be interruptible at all.
+    """
+    _end_after(item, 2 * _limit(item))
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Once more: pytest has called it off if the test failed, as it did at its time limit."""
+    _end_after(item, _limit(item))
+    return (yield)
+
+
+def _end_after(item: pytest.Item, seconds: float) -> None:
+    if seconds:
+        stderr = item.config.stash[_STDERR]
+        faulthandler.dump_traceback_later(seconds, exit=True, file=stderr)
+
+
+def _limit(item: pytest.Item) -> float:
+    """The time limit of pytest-timeout, in seconds; 0 for none."""
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0] if mark else item.config.getini("timeout"))
+
+
 # -- a database ----------------------------------------------------------------------------------
 
 
@@ -81,10 +137,11 @@ def postgres_database() -> Iterator[str]:
     """The URL of a database that this run of pytest has for itself, on whatever server there is."""
     if chosen_backend() == "sqlite":
         pytest.skip("this run was narrowed to SQLite, so there need be no PostgreSQL")
-    with postgres.server() as server:
-        name = f"cloaca_test_{secrets.token_hex(8)}"
-        with databases.temporary(server, name) as url:
-            yield url
+    with (
+        postgres.server() as server,
+        databases.temporary(server, databases.name_for_tests()) as url,
+    ):
+        yield url
 
 
 @pytest.fixture

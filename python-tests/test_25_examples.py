@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -124,7 +123,7 @@ def test_an_example_prints_the_same_when_its_work_is_on_a_server(
 def test_the_tenants_example_makes_them_and_leaves_none(
     tmp_path: Path, postgres_database: str
 ) -> None:
-    name = f"cloaca_own_{secrets.token_hex(8)}"
+    name = databases.name_for_tests()
     with one_at_a_time(postgres_database), databases.temporary(postgres_database, name) as url:
         assert run(TENANTS, tmp_path, ADMIN_DATABASE_URL=url) == PRINTS_OF_TENANTS
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -42,7 +41,7 @@ def with_password(url: str, password: str) -> str:
 @pytest.fixture
 def empty_database(postgres_database: str) -> Iterator[str]:
     """The URL of a whole database, for what a schema of its own does not show."""
-    with databases.temporary(postgres_database, f"cloaca_own_{secrets.token_hex(8)}") as url:
+    with databases.temporary(postgres_database, databases.name_for_tests()) as url:
         yield url
 
 

@@ -22,7 +22,7 @@ Make = Callable[..., cloaca.TenantCredentials]
 @pytest.fixture
 def admin_url(postgres_database: str) -> Iterator[str]:
     """A database of this test's own: what everybody may do there is part of the question."""
-    with databases.temporary(postgres_database, f"cloaca_own_{secrets.token_hex(8)}") as url:
+    with databases.temporary(postgres_database, databases.name_for_tests()) as url:
         yield url
 
 

@@ -1,9 +1,11 @@
-"""Which tests a run on one backend takes: the common ones and its own; the rest is deselected."""
+"""What ``conftest.py`` says of a run of pytest: which tests it takes, how it ends if one hangs."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,19 +23,27 @@ def test_own(): pass
 
 
 def collected(folder: Path, backend: str) -> str:
-    """What pytest says that it would run, with our ``conftest.py`` and settings."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    """What pytest says that it would run."""
+    done = pytest_in(folder, "--collect-only", CLOACA_TEST_BACKEND=backend)
+    return done.stdout + done.stderr
+
+
+def pytest_in(
+    folder: Path, *options: str, before: Callable[[], object] | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """A run with our ``conftest.py`` and settings."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     places = ["--rootdir", str(ROOT), "--config-file", str(ROOT / "pytest.ini")]
-    done = subprocess.run(
+    return subprocess.run(
         [*command, *places, "-p", "conftest", str(folder)],
         cwd=TESTS,
-        env=environment({"CLOACA_TEST_BACKEND": backend, "PYTHONPATH": _path()}),
+        env=environment({"PYTHONPATH": _path(), **variables}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
+        preexec_fn=before,
     )
-    return done.stdout + done.stderr
 
 
 def _path() -> str:
@@ -68,3 +78,71 @@ def test_a_file_named_after_the_other_backend_is_not_even_imported(
     shown = collected(place, "postgres")
     assert "1 test collected" in shown
     assert "what_is_not_installed_there" not in shown
+
+
+# -- how it ends ---------------------------------------------------------------------------------
+
+IN_ITS_LOOP = """
+async def go_on_whatever_happens():
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+@pytest.mark.timeout(0.5)
+async def test_stubborn():
+    task = asyncio.ensure_future(go_on_whatever_happens())
+    await asyncio.Event().wait()
+"""
+IN_A_FIXTURE = """
+@pytest.fixture
+def never_done():
+    yield
+    threading.Event().wait()
+
+@pytest.mark.timeout(0.5)
+def test_stubborn(never_done):
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("program", [IN_ITS_LOOP, IN_A_FIXTURE])
+def test_a_test_that_outlives_its_time_limit_ends_the_run_and_is_named(
+    tmp_path: Path, program: str
+) -> None:
+    """What waits for the end of what was interrupted waits without a limit."""
+    imports = "import asyncio, contextlib, pytest, threading\ndef test_before(): pass\n"
+    (tmp_path / "test_some.py").write_text(imports + program)
+    note = tmp_path / "running"
+
+    done = pytest_in(tmp_path, CLOACA_TEST_RUNNING=str(note))
+
+    assert done.returncode == 1
+    assert note.read_text().endswith("::test_stubborn")
+    assert "Timeout (0:00:0" in done.stderr
+    assert "most recent call first" in done.stderr
+
+
+def test_what_a_test_starts_does_not_write_down_which_test_is_running(tmp_path: Path) -> None:
+    (tmp_path / "test_some.py").write_text(
+        "import os\ndef test_some(): assert 'CLOACA_TEST_RUNNING' not in os.environ\n"
+    )
+    note = tmp_path / "running"
+    assert pytest_in(tmp_path, CLOACA_TEST_RUNNING=str(note)).returncode == 0
+    assert note.read_text().endswith("::test_some")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no nohup")
+def test_signals_that_nohup_and_a_shell_had_ignored_end_what_a_test_starts(tmp_path: Path) -> None:
+    (tmp_path / "test_some.py").write_text(
+        "import signal\n"
+        "def test_some():\n"
+        "    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL\n"
+        "    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n"
+    )
+    done = pytest_in(tmp_path, before=_ignore)
+    assert done.returncode == 0, done.stdout
+
+
+def _ignore() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from configparser import ConfigParser
 from contextlib import contextmanager, nullcontext
@@ -14,18 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from dev import bootstrap, junit, testing
-from dev.console import TaskFailed, environment, readable_failures, run
+from dev import bootstrap, jobs as planning, junit, results, testing, unit as straight
+from dev.console import TaskFailed, environment, readable_failures, run, say
 from dev.interpreters import MINORS, Interpreter, installed
+from dev.jobs import SECONDS, Wanted, plan
 from dev.junit import Counts
-from dev.project import ROOT
-from dev.testing import Wanted, plan
+from dev.project import ROOT, TESTS
 
 OLD = Interpreter((3, 11, 7), Path("python3.11"))
 NEW = Interpreter((3, 13, 5), Path("python3.13"))
 MIDDLE = Interpreter((3, 12, 1), Path("python3.12"))
-SQLITE_ENDS = ["py311-sqlite", "py313-sqlite"]
-POSTGRES_ENDS = ["py311-postgres", "py313-postgres"]
 
 
 # -- the tools' environment ----------------------------------------------------------------------
@@ -253,41 +252,54 @@ def test_a_failed_program_is_named_with_its_output() -> None:
 
 
 def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
-    """The environments of each job, by its name."""
+    """The environments that each test file runs in."""
     jobs: dict[str, list[str]] = {}
     for job in plan(wanted, found):
-        jobs.setdefault(job.name, []).append(job.target.name)
-    return jobs
+        for path in job.share.paths:
+            jobs.setdefault(path.relative_to(TESTS).as_posix(), []).append(job.target.name)
+    return {name: sorted(targets) for name, targets in jobs.items()}
 
 
 @pytest.mark.parametrize(
     ("expected", "name"),
     [
-        # What a user sees: on both backends, on the ends of the range of Pythons.
-        (
-            ["py311-sqlite", "py311-postgres", "py313-sqlite", "py313-postgres"],
-            "test_03_context.py",
-        ),
-        (["py311-sqlite", "py311-postgres"], "process"),
-        (["py311-sqlite", "py311-postgres"], "model"),
-        (["py311-sqlite", "py311-postgres"], "pages"),
+        # What a user sees: on both backends; on the newest Python once more where files are enough.
+        (["py311-postgres", "py311-sqlite", "py313-sqlite"], "test_03_context.py"),
+        (["py311-postgres", "py311-sqlite"], "process/test_kill.py"),
+        (["py311-postgres", "py311-sqlite"], "model/test_store_against_model.py"),
+        (["py311-postgres", "py311-sqlite"], "pages/test_pages.py"),
         # These need all backends, or none, and say nothing new when they run twice.
-        (["py311-all"], "conformance"),
-        (["py311-all"], "unit"),
-        (["py311-all"], "dispatcher"),
-        (["py311-all"], "packaging"),
+        (["py311-all"], "conformance/test_sqlite.py"),
+        (["py311-all"], "unit/test_journal.py"),
+        (["py311-all"], "unit/test_postgres_pool.py"),
+        (["py311-all"], "dispatcher/test_dispatcher.py"),
+        (["py311-all"], "packaging/test_tasks.py"),
         # A file that is about one backend alone.
-        (SQLITE_ENDS, "test_23_databases.py"),
-        (POSTGRES_ENDS, "test_31_postgres_databases.py"),
+        (["py311-sqlite", "py313-sqlite"], "test_23_databases.py"),
+        (["py311-postgres"], "test_31_postgres_databases.py"),
+        (["py311-postgres"], "process/test_postgres_faults.py"),
     ],
 )
 def test_what_runs_where(expected: list[str], name: str) -> None:
     assert jobs_of(Wanted(), OLD, MIDDLE, NEW)[name] == expected
 
 
+def test_every_test_file_runs() -> None:
+    files = {path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
+    assert set(jobs_of(Wanted(), OLD)) == files
+
+
+@pytest.mark.parametrize("minor", ["3.11", "3.13"])
+def test_the_hosted_matrix_runs_all_of_it_on_each_python(minor: str) -> None:
+    hosted = [
+        jobs_of(Wanted(backend=each, python=minor), OLD, NEW) for each in ("sqlite", "postgres")
+    ]
+    assert set().union(*hosted) == set(jobs_of(Wanted(), OLD))
+
+
 def test_what_runs_with_all_backends_is_on_none_of_them() -> None:
     jobs = plan(Wanted(file="unit"), [OLD])
-    assert [job.backend for job in jobs] == [None]
+    assert {job.backend for job in jobs} == {None}
 
 
 def test_a_backend_narrows_to_what_is_about_it() -> None:
@@ -299,22 +311,68 @@ def test_a_backend_narrows_to_what_is_about_it() -> None:
 def test_sqlite_alone_needs_nothing_of_the_others() -> None:
     jobs = plan(Wanted(backend="sqlite"), [OLD])
     assert {job.backend for job in jobs} == {"sqlite"}
+    assert {job.target.backend for job in jobs} == {"sqlite"}
 
 
 def test_with_one_python_nothing_runs_twice() -> None:
-    jobs = plan(Wanted(), [OLD])
-    assert len(jobs) == len({(job.path, job.backend) for job in jobs})
+    files = [(path, job.backend) for job in plan(Wanted(), [OLD]) for path in job.share.paths]
+    assert len(files) == len(set(files))
 
 
-def test_a_long_wait_comes_first_and_does_not_come_last() -> None:
-    names = [job.name for job in plan(Wanted(), [OLD])]
-    assert names[0] == "process"
-    assert names[-1] == "test_01_installed.py"
+def test_the_longest_job_comes_first() -> None:
+    seconds = [job.share.seconds for job in plan(Wanted(), [OLD, NEW])]
+    assert seconds == sorted(seconds, reverse=True)
+
+
+def test_every_file_that_is_said_to_take_long_is_there() -> None:
+    assert [name for name in SECONDS if not (TESTS / name).exists()] == []
+
+
+# -- which files share a process -----------------------------------------------------------------
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Five files that take 5, 4, 3, 2 and 1 seconds, of 6 that a process may take."""
+    names = [f"unit/test_{name}.py" for name in "abcde"]
+    monkeypatch.setattr(planning, "SHARE_SECONDS", 6)
+    monkeypatch.setattr(planning, "SECONDS", dict(zip(names, (1, 2, 3, 4, 5), strict=True)))
+    return [TESTS / name for name in names]
+
+
+def names_of(share: planning.Share) -> str:
+    return "".join(path.stem.removeprefix("test_") for path in share.paths)
+
+
+def test_files_are_spread_over_as_few_processes_as_are_needed_equally_long_ones(
+    files: list[Path],
+) -> None:
+    assert [names_of(each) for each in planning.shares("unit", files)] == ["e", "ad", "bc"]
+
+
+def test_shares_of_a_suite_are_numbered_and_a_file_alone_is_named(files: list[Path]) -> None:
+    assert [each.name for each in planning.shares("unit", files)] == [
+        "unit/test_e.py",
+        "unit 2/3",
+        "unit 3/3",
+    ]
+    assert [each.name for each in planning.shares("unit", files[:1])] == ["unit/test_a.py"]
+    assert [each.name for each in planning.shares("unit", files[:2])] == ["unit"]
+
+
+def test_a_file_that_takes_longer_than_a_share_is_alone(files: list[Path]) -> None:
+    planning.SECONDS["unit/test_e.py"] = 60
+    assert names_of(planning.shares("unit", files)[0]) == "e"
 
 
 def test_all_pythons_means_everything_on_each() -> None:
     jobs = jobs_of(Wanted(all_pythons=True), OLD, MIDDLE, NEW)
-    assert jobs["unit"] == ["py311-all", "py312-all", "py313-all"]
+    assert jobs["unit/test_journal.py"] == ["py311-all", "py312-all", "py313-all"]
+    assert jobs["test_03_context.py"] == [
+        f"{python}-{backend}"
+        for python in ("py311", "py312", "py313")
+        for backend in ("postgres", "sqlite")
+    ]
 
 
 def test_one_python_means_everything_on_that_one() -> None:
@@ -343,8 +401,40 @@ def test_a_file_of_another_backend_is_told_so() -> None:
 
 
 def test_a_file_that_is_not_there_is_told_so() -> None:
-    with pytest.raises(TaskFailed, match=r"'test_99\.py' is no file or folder in python-tests"):
+    with pytest.raises(TaskFailed, match=r"^'test_99\.py' is no file or folder in python-tests"):
         plan(Wanted(file="test_99.py"), [OLD])
+
+
+@pytest.mark.parametrize(
+    ("expected", "backend"),
+    [
+        # Both backends can be imported, and nothing that is installed comes before the sources.
+        ("SqliteBackend None", None),
+        ("SqliteBackend postgres", "postgres"),
+    ],
+)
+def test_one_file_runs_from_the_sources(
+    monkeypatch: pytest.MonkeyPatch, expected: str, backend: str | None
+) -> None:
+    monkeypatch.setenv("CLOACA_TEST_BACKEND", "theirs")
+    code = (
+        "import os, cloaca_core, cloaca_postgres, cloaca_sqlite\n"
+        f"assert cloaca_core.__file__.startswith({str(ROOT)!r})\n"
+        "print(type(cloaca_sqlite.BACKEND).__name__, os.environ.get('CLOACA_TEST_BACKEND'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=straight.variables(backend),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == expected
+
+
+def test_one_file_is_found_as_by_the_whole_run() -> None:
+    command = straight.command("unit/test_journal.py", "retry")
+    assert command[-3:] == [str(TESTS / "unit" / "test_journal.py"), "-k", "retry"]
 
 
 def test_no_interpreter_is_told_so() -> None:
@@ -379,6 +469,53 @@ def test_a_server_is_looked_for_only_when_a_test_needs_one(
         assert settings == {"CLOACA_TEST_POSTGRES_URL": "postgresql://u:p@h/d"}
 
 
+# -- how jobs end ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expected", "code", "counts"),
+    [
+        ("hung for 900 s and was killed in a.py::test_b", None, None),
+        ("hung for 900 s and was killed in a.py::test_b", None, Counts(3)),
+        ("pytest died with exit code 1 in a.py::test_b", 1, None),
+        ("pytest ended with exit code 3", 3, Counts(3)),
+        ("", 1, Counts(3, 1)),  # its failures speak for themselves
+        ("", 0, Counts(3)),
+    ],
+)
+def test_a_job_that_did_not_end_by_itself_names_the_test_that_was_running(
+    expected: str, code: int | None, counts: Counts | None
+) -> None:
+    assert testing._problem(code, counts, filtered=False, test="a.py::test_b") == expected
+
+
+def test_each_job_is_told_of_when_it_ends_and_listed_where_it_was_planned(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    first, second = plan(Wanted(backend="sqlite", file="test_01_installed.py"), [OLD]) * 2
+    second = replace(second, share=replace(second.share, name="second"))
+    second_was_told = threading.Event()
+
+    def run_job(job: planning.Job, *_: object) -> results.Outcome:
+        if job is first:
+            assert second_was_told.wait(30)
+        return results.Outcome(job, Counts(1), 1.0, tmp_path, "", "")
+
+    def shown(outcome: results.Outcome) -> None:
+        if outcome.job is second:
+            second_was_told.set()
+        say(outcome.job.name)
+
+    monkeypatch.setattr(testing, "_run_job", run_job)
+    monkeypatch.setattr(results, "shown", shown)
+    python = {first.target: Path("python")}
+
+    outcomes = testing._run_all([first, second], python, tmp_path, {}, None)
+
+    assert [each.job for each in outcomes] == [first, second]
+    assert capsys.readouterr().out.splitlines()[1:] == ["second", "test_01_installed.py"]
+
+
 # -- what is counted -----------------------------------------------------------------------------
 
 REPORT = """<testsuites><testsuite name="pytest" tests="9" failures="2" errors="1" skipped="1">
@@ -408,7 +545,7 @@ def test_merged_reports_keep_the_names_of_their_runs(tmp_path: Path) -> None:
 
 def test_the_table_has_a_row_per_process() -> None:
     job = plan(Wanted(backend="sqlite", file="test_01_installed.py"), [OLD])[0]
-    outcome = testing.Outcome(job, Counts(3), 1.25, Path("report"), "", "")
-    head, row = testing.table([outcome]).splitlines()
+    outcome = results.Outcome(job, Counts(3), 1.25, Path("report"), "", "")
+    head, row = results.table([outcome]).splitlines()
     assert head.split() == ["environment", "tests", "passed", "failed", "skipped", "seconds"]
     assert row.split() == ["py311-sqlite", "test_01_installed.py", "3", "0", "0", "1.2"]
