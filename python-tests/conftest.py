@@ -152,11 +152,15 @@ def postgres_url(postgres_database: str) -> str:
 
 @pytest.fixture(scope="session")
 def databases_in(
-    backend_name: str, request: pytest.FixtureRequest
+    backend_name: str,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[Path], OwnDatabases]:
     """Where databases come from, those that are files in a given folder."""
     if backend_name == "sqlite":
-        return SqliteFiles
+        migrated = tmp_path_factory.mktemp("migrated") / "test.db"
+        cloaca.DefaultRunner(f"sqlite:///{migrated}").shutdown()
+        return lambda folder: SqliteFiles(folder, migrated)
     schemas = PostgresSchemas(request.getfixturevalue("postgres_database"))
     return lambda folder: schemas
 
@@ -169,14 +173,25 @@ def own_databases(databases_in: Callable[[Path], OwnDatabases], tmp_path: Path) 
 
 @pytest.fixture
 def new_database_url(own_databases: OwnDatabases) -> NewUrl:
-    """Gives a URL of an empty database at each call, for a test that needs several."""
+    """Gives a URL of a database without a run at each call, for a test that needs several."""
     return own_databases.new
 
 
 @pytest.fixture
 def database_url(new_database_url: NewUrl) -> str:
-    """A URL of an empty database that no other test uses; it is removed with the run."""
+    """A URL of a database without a run in it, which no other test uses; it goes with this run.
+
+    On SQLite it is migrated, but for tests that say ``empty_database_url``.
+    """
     return new_database_url()
+
+
+@pytest.fixture
+def empty_database_url(databases_in: Callable[[Path], OwnDatabases], tmp_path: Path) -> str:
+    """The same, where nothing is yet: for a test of what opening it makes."""
+    if chosen_backend() == "postgres":
+        return databases_in(tmp_path).new()
+    return SqliteFiles(tmp_path).new()
 
 
 # -- runners -------------------------------------------------------------------------------------

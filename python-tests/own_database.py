@@ -1,15 +1,17 @@
 """A database of its own for each test, on either backend, and a look into it from outside.
 
-On SQLite it is a file. On PostgreSQL it is a schema in a database that this run of pytest made:
-the backend makes a schema in milliseconds, where a database takes a fifth of a second, and
-dropping the database at the end drops every schema, whoever is still connected. Wake-ups and
-advisory locks, which belong to a database, are thus shared by the tests of one process, as
-tenants share them.
+On SQLite it is a file, a copy of one that was migrated once. On PostgreSQL it is a schema in a
+database that this run of pytest made, and dropping that at the end drops every schema, whoever is
+still connected. Wake-ups and advisory locks, which belong to a database, are thus shared by the
+tests of one process, as tenants share them. There the tests migrate, each its schema: a migrated
+database as a template takes longer to copy (64 to 81 ms) than the migrations take (43 to 51 ms),
+and so does the whole schema as one script (51 ms), since the server's work is the same.
 """
 
 from __future__ import annotations
 
 import itertools
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -29,7 +31,7 @@ class OwnDatabases(Protocol):
     """Where a test on one backend gets its databases."""
 
     def new(self) -> str:
-        """A URL of an empty database, which any process may open."""
+        """A URL of a database without a run in it, which any process may open."""
 
     def new_for_one_store(self) -> str:
         """The same, as cheap as it can be had, for one store in one process."""
@@ -38,7 +40,7 @@ class OwnDatabases(Protocol):
         """What a statement, with ``?`` for its parameters, answers from outside of cloaca."""
 
     def load(self, url: str, script: str) -> None:
-        """Run a dump in an empty database."""
+        """Make a dump what the database of this URL, which nobody has opened yet, holds."""
 
     def connect(self, url: str, *, autocommit: bool = False) -> Any:
         """A connection of the driver that a program of this backend's users has."""
@@ -51,13 +53,17 @@ class OwnDatabases(Protocol):
 
 
 class SqliteFiles:
-    """Files in this folder."""
+    """Files in this folder, which begin as copies of a migrated one if that is given."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, migrated: Path | None = None) -> None:
         self._folder = folder
+        self._migrated = migrated
 
     def new(self) -> str:
-        return f"sqlite:///{self._folder / f'test-{next(_numbers)}.db'}"
+        path = self._folder / f"test-{next(_numbers)}.db"
+        if self._migrated is not None:
+            shutil.copy(self._migrated, path)
+        return f"sqlite:///{path}"
 
     def new_for_one_store(self) -> str:
         return ":memory:"
@@ -80,7 +86,9 @@ class SqliteFiles:
         return await aiosqlite.connect(url.removeprefix("sqlite://"))
 
     def load(self, url: str, script: str) -> None:
-        with closing(sqlite3.connect(url.removeprefix("sqlite://"))) as connection:
+        path = Path(url.removeprefix("sqlite://"))
+        path.unlink(missing_ok=True)
+        with closing(sqlite3.connect(path)) as connection:
             connection.executescript(script)
 
 

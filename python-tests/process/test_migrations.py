@@ -58,8 +58,8 @@ class Database:
 
 
 @pytest.fixture
-def database(own_databases: OwnDatabases, database_url: str, backend_name: str) -> Database:
-    return Database(own_databases, database_url, backend_name)
+def database(own_databases: OwnDatabases, empty_database_url: str, backend_name: str) -> Database:
+    return Database(own_databases, empty_database_url, backend_name)
 
 
 class Version:
