@@ -151,10 +151,15 @@ def _schema_of(url: str) -> str:
 
 
 @contextmanager
-def one_at_a_time(url: str) -> Iterator[None]:
-    """Keep other tests out that use the same names of roles: these belong to a whole server."""
+def one_at_a_time(url: str, program: str) -> Iterator[None]:
+    """Wait until no other run of the tests has this program make its tenants on this server.
+
+    Roles belong to a whole server, and a program that is tested as it stands names its own. No two
+    of them make the same.
+    """
     import psycopg  # not there where SQLite alone is tested
 
     with psycopg.connect(for_libpq(url), dbname=MAINTENANCE) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('roles of tests', 0))")
+        lock = "SELECT pg_advisory_xact_lock(hashtextextended('roles of tests ' || %s, 0))"
+        connection.execute(lock, [program])
         yield

@@ -124,7 +124,10 @@ def test_the_tenants_example_makes_them_and_leaves_none(
     tmp_path: Path, postgres_database: str
 ) -> None:
     name = databases.name_for_tests()
-    with one_at_a_time(postgres_database), databases.temporary(postgres_database, name) as url:
+    with (
+        one_at_a_time(postgres_database, TENANTS),
+        databases.temporary(postgres_database, name) as url,
+    ):
         assert run(TENANTS, tmp_path, ADMIN_DATABASE_URL=url) == PRINTS_OF_TENANTS
 
 

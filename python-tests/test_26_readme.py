@@ -33,7 +33,7 @@ def test_a_program_of_a_readme_prints_what_it_says(tmp_path: Path, program: Bloc
 def test_a_program_of_a_readme_that_needs_a_server_does_too(
     tmp_path: Path, program: Block, database_url: str
 ) -> None:
-    with one_at_a_time(database_url):
+    with one_at_a_time(database_url, program.page.relative_to(ROOT).as_posix()):
         run_twice(program, program.code.replace(SERVER, database_url), tmp_path)
 
 

@@ -70,7 +70,7 @@ def test_a_program_ends_as_it_must_on_a_file(run: Run, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(PRINTS))
 def test_a_program_ends_as_it_must_on_a_server(run: Run, postgres_database: str, name: str) -> None:
-    with one_at_a_time(postgres_database):  # the tenants' roles belong to the whole server
+    with one_at_a_time(postgres_database, name):
         assert run(program(name), postgres_database) == PRINTS[name]
 
 

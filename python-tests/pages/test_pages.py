@@ -51,7 +51,7 @@ def test_the_code_of_a_page_does_what_it_says(tmp_path: Path, page: str) -> None
 def test_the_code_of_a_page_that_needs_a_server_does_too(
     tmp_path: Path, page: str, database_url: str
 ) -> None:
-    with one_at_a_time(database_url):
+    with one_at_a_time(database_url, page):
         tell(PROGRAMS[page], tmp_path, server=database_url)
 
 
