@@ -28,14 +28,42 @@ EACH = ("process", "model", "pages")
 ONCE = ("unit", "conformance", "packaging", "dispatcher")
 BACKEND_VARIABLE = "CLOACA_TEST_BACKEND"
 """Tells ``conftest.py`` of the backend that a run is on."""
-SHARE_SECONDS = 40
+SHARE_SECONDS = 30
 """So long a process may take, on a quiet machine, for it to share files with another one."""
-SECONDS = {
-    "process": 8,
+SECONDS: dict[str, float] = {
+    "conformance": 20,
+    "model/test_store_against_model.py": 25,
+    "packaging": 2,
+    "packaging/test_examples.py": 15,
+    "packaging/test_tasks.py": 5,
+    "packaging/test_selection.py": 6,
+    "pages": 25,
+    "process": 4,
+    "process/test_fault_points.py": 12,
+    "process/test_migrations.py": 10,
+    "process/test_postgres_faults.py": 25,
+    "process/test_postgres_outage.py": 35,
+    "process/test_schedules.py": 14,
+    "process/test_sharing.py": 12,
+    "unit": 0.4,
+    "unit/test_cron_against_model.py": 25,
+    "unit/test_fingerprint.py": 5,
+    "unit/test_planner.py": 6,
+    "unit/test_postgres_dialect.py": 6,
+    "unit/test_postgres_outbox.py": 6,
+    "unit/test_postgres_plans.py": 8,
+    "unit/test_postgres_url.py": 5,
+    "test_15_submit_many.py": 4,
+    "test_24_fork_and_exit.py": 8,
+    "test_25_examples.py": 4,
+    "test_26_readme.py": 10,
+    "test_32_postgres_tenants.py": 10,
+    "test_35_cron_schedules.py": 8,
+    "test_38_triggers.py": 6,
 }
-"""How long a file takes there, or a file of a folder; the others take ``OTHERWISE``. Rounded: they
-only decide what starts first and what shares a process, and the table of a run says them anew."""
-OTHERWISE = 1
+"""How long a file takes there, or each of a folder; the others take ``OTHERWISE``. Rounded: they
+decide what starts first and what shares a process, and the table of each run says them anew."""
+OTHERWISE = 1.0
 # Files of these folders that are named after a backend belong to it: see conftest.py.
 _NAMED_AFTER_BACKENDS = ("conformance", "process", "unit")
 _MARK = re.compile(r'^pytestmark = pytest\.mark\.backend\("(\w+)"', re.MULTILINE)
