@@ -42,6 +42,7 @@ def pytest_in(
         capture_output=True,
         text=True,
         check=False,
+        timeout=20,  # a few seconds are enough; what is tested may hang
         preexec_fn=before,
     )
 
