@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +47,7 @@ def test(wanted: Wanted) -> Counts:
         if VARIABLE in settings:
             leftovers.sweep_server(settings[VARIABLE])
         pythons = _environments(folder, list(dict.fromkeys(job.target for job in jobs)))
+        _compile(pythons.values())
         outcomes = _run_all(jobs, pythons, folder, settings, wanted.expression)
         results.merge(outcomes)
     return results.conclude(outcomes)
@@ -85,6 +86,29 @@ def _filled(folder: Path, target: Target) -> Path:
     sandbox = Sandbox(folder)
     sandbox.install_for(target.backend)
     return sandbox.python
+
+
+def _compile(pythons: Iterable[Path]) -> None:
+    """Compile once in each environment what all of its jobs import.
+
+    Nothing in a new environment is compiled, and the first jobs, which start together, would each
+    compile all of it: two to three seconds of a core.
+    """
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        for done in [pool.submit(run, [each, "-c", _COMPILE], quiet=True) for each in pythons]:
+            done.result()
+
+
+_COMPILE = """
+import compileall, importlib.util
+for name in ("cloaca", "cloaca_core", "cloaca_sqlite", "cloaca_postgres"):
+    if found := importlib.util.find_spec(name):
+        compileall.compile_dir(found.submodule_search_locations[0], quiet=2)
+import hypothesis.strategies, pytest, pytest_asyncio.plugin, pytest_timeout
+from _pytest.config import default_plugins
+for name in default_plugins:
+    importlib.import_module(f"_pytest.{name}")
+"""
 
 
 # -- running -------------------------------------------------------------------------------------
