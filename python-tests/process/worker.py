@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -174,6 +175,14 @@ def _result(runner: cloaca.DefaultRunner, run_id: str) -> None:
 def _results(runner: cloaca.DefaultRunner, *run_ids: str) -> None:
     statuses = {runner.get_run(run_id).result().status for run_id in run_ids}
     say("results", *sorted(statuses))
+
+
+def _read_file(runner: cloaca.DefaultRunner) -> None:
+    """Read all files of the database, as a program does that copies or sums them."""
+    path = sys.argv[1].removeprefix("sqlite://")
+    for name in (path, f"{path}-wal", f"{path}-shm"):
+        Path(name).read_bytes()
+    say("read")
 
 
 def _limit(runner: cloaca.DefaultRunner, size: str) -> None:
@@ -352,6 +361,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "one_by_one": _one_by_one,
     "result": _result,
     "results": _results,
+    "read_file": _read_file,
     "limit": _limit,
     "most_pages": _most_pages,
     "fill": _fill,

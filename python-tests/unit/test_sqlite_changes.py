@@ -81,6 +81,19 @@ async def test_a_change_between_two_waits_is_not_missed(
     assert await _polls(watch, monkeypatch, 5) == []
 
 
+async def test_a_connection_that_was_opened_anew_may_have_missed_a_change(
+    two: tuple[Connection, Connection],
+) -> None:
+    """It counts anew, and may come to the same number."""
+    watch = ChangeWatch(two[0], 0.1)
+    await watch.wait()
+
+    await two[0].abandon()
+    await two[0].open_again()
+
+    await asyncio.wait_for(watch.wait(), 60)
+
+
 async def test_waiting_backs_off_from_100_ms_to_1_s(
     two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:

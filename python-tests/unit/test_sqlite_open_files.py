@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cloaca_core.errors import StoreOpenError
-from cloaca_sqlite import driver
+from cloaca_sqlite import file_connection
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.fork_gate import ForkGate
 from cloaca_sqlite.open_files import FileId, OpenFiles, is_elsewhere
@@ -25,7 +25,7 @@ FILE, OTHER = (1, 7), (1, 8)
 def files(monkeypatch: pytest.MonkeyPatch) -> OpenFiles:
     """Those of the connections that this test opens."""
     files = OpenFiles()
-    monkeypatch.setattr(driver, "OPEN_FILES", files)
+    monkeypatch.setattr(file_connection, "OPEN_FILES", files)
     return files
 
 
@@ -158,12 +158,12 @@ def test_memory_is_no_file(
 def test_a_file_is_elsewhere_only_if_that_is_certain(
     gone: bool, error: type[OSError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(path: Path) -> None:
+    def fail(path: str) -> None:
         raise error
 
-    monkeypatch.setattr(Path, "stat", fail)
+    monkeypatch.setattr(os, "stat", fail)
 
-    assert is_elsewhere(FILE, tmp_path / "a.db") is gone
+    assert is_elsewhere(FILE, str(tmp_path / "a.db")) is gone
 
 
 def test_memory_needs_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +184,7 @@ def test_no_fork_comes_between_a_file_and_its_entry(
     files: OpenFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate, held = ForkGate(), list[tuple[str, int]]()
-    monkeypatch.setattr(driver, "GATE", gate)
+    monkeypatch.setattr(file_connection, "GATE", gate)
 
     class Watched(OpenFiles):
         def add(self, file: FileId) -> None:
@@ -195,7 +195,7 @@ def test_no_fork_comes_between_a_file_and_its_entry(
             super().remove(file)
             held.append(("remove", gate._working))
 
-    monkeypatch.setattr(driver, "OPEN_FILES", Watched())
+    monkeypatch.setattr(file_connection, "OPEN_FILES", Watched())
 
     async def open_and_close() -> None:
         each = connection(tmp_path / "a.db")

@@ -22,7 +22,7 @@ class ChangeWatch:
     def __init__(self, connection: Connection | None, first_delay: float) -> None:
         self._connection = connection
         self._stopped = asyncio.Event()
-        self._seen: int | None = None
+        self._seen: tuple[sqlite3.Connection, int] | None = None
         self._first_delay = first_delay
         self._last_delay = max(first_delay, LAST_DELAY_S)
         self._delay = first_delay
@@ -54,5 +54,6 @@ class ChangeWatch:
         self._delay = min(self._delay * _GROWTH, self._last_delay)
 
 
-def _data_version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA data_version").fetchone()[0])
+def _data_version(connection: sqlite3.Connection) -> tuple[sqlite3.Connection, int]:
+    """With the connection beneath: one that was opened anew counts anew."""
+    return connection, int(connection.execute("PRAGMA data_version").fetchone()[0])

@@ -12,18 +12,24 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import partial
 from typing import TypeVar
 
 import aiosqlite
 
-from cloaca_core.errors import StoreError, StoreOpenError
+from cloaca_core.errors import StoreError, StoreUnavailableError
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Row
 from cloaca_sqlite.errors import DRIVER_ERRORS, is_busy, is_undecodable, translated
+from cloaca_sqlite.file_connection import (
+    FileConnection,
+    Folding,
+    LogLostError,
+    connect,
+    connect_again,
+)
 from cloaca_sqlite.fork_gate import GATE
-from cloaca_sqlite.open_files import OPEN_FILES, FileId, file_id, is_elsewhere
-from cloaca_sqlite.url import MEMORY
+from cloaca_sqlite.siblings import Siblings
 
 T = TypeVar("T")
 
@@ -34,7 +40,8 @@ _COMMITS_IN_A_ROW = 4
 """A busy writer that others wait for pauses for ``_COURTESY_S`` after so many commits."""
 _CLOSE_TIMEOUT_S = 2.0
 """How long ``close`` waits for a disk that does not answer; the thread is a daemon."""
-_CACHED_STATEMENTS = 128
+_RENEWALS = 3
+"""How often one operation begins anew because the log was lost: each time takes a new loss."""
 
 
 class Connection(aiosqlite.Connection):
@@ -43,14 +50,19 @@ class Connection(aiosqlite.Connection):
     Its thread is a daemon: a connection that nobody closed must not keep the process alive.
     """
 
-    def __init__(self, uri: str, *, path: str, busy_timeout: float) -> None:
-        super().__init__(lambda: _connect(uri, path), iter_chunk_size=64)
+    def __init__(
+        self, uri: str, *, path: str, busy_timeout: float, read_only: bool = False
+    ) -> None:
+        super().__init__(lambda: connect(uri, path, read_only=read_only), iter_chunk_size=64)
         self._thread.daemon = True
+        self._uri = uri
         self._path = path
         self._busy_timeout = busy_timeout
         self._closing = threading.Event()
         self._courtesy = Courtesy()
         self._stopped: asyncio.Future[object] | None = None
+        self._configure: Callable[[sqlite3.Connection], object] | None = None
+        self.siblings = Siblings([self])
 
     async def open(self) -> None:
         """Start the thread and open the file."""
@@ -65,6 +77,16 @@ class Connection(aiosqlite.Connection):
                 raise translated(error, self._path) from error
             raise
 
+    async def settle(self, configure: Callable[[sqlite3.Connection], object] | None = None) -> None:
+        """Set it up, now and whenever it is opened anew; from now on its log is watched."""
+        self._configure = configure
+        await self._hop(self._settle)
+
+    def _settle(self, raw: FileConnection) -> None:
+        if (configure := self._configure) is not None:
+            self._wait_for_lock(lambda: configure(raw))
+        self._wait_for_lock(raw.settle)
+
     def stop(self) -> asyncio.Future[object] | None:
         """Tell the thread to close and end; the future is done when it has."""
         self._stopped = super().stop()
@@ -72,8 +94,12 @@ class Connection(aiosqlite.Connection):
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function on the connection's thread, again and again while SQLite is busy."""
-        # A closure: aiosqlite logs what it runs, and a partial's repr would show its arguments.
-        return await self._hop(lambda raw: self._wait_for_lock(lambda: function(raw)))
+
+        def attempts(raw: FileConnection) -> T:
+            raw.check_log()
+            return self._wait_for_lock(lambda: function(raw))
+
+        return await self._hop(attempts)
 
     async def transact(
         self,
@@ -84,10 +110,11 @@ class Connection(aiosqlite.Connection):
         thread, with the function's result, once that is durable.
         """
 
-        def transaction(raw: sqlite3.Connection) -> T:
+        def transaction(raw: FileConnection) -> T:
             self._courtesy.before_begin()
             self._wait_for_lock(lambda: raw.execute("BEGIN IMMEDIATE"))
             result = self._finish(raw, work)
+            self._see_to_it(raw)
             self._courtesy.after_commit()
             if landed is not None:
                 landed(result)
@@ -95,22 +122,72 @@ class Connection(aiosqlite.Connection):
 
         return await self._hop(transaction)
 
-    async def _hop(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        if self._closing.is_set():
-            raise StoreError(f"{self._path}: the store is closed", database=self._path)
-        raw = self._conn
-        assert isinstance(raw, _Raw)
+    async def _hop(self, function: Callable[[FileConnection], T]) -> T:
+        for _ in range(_RENEWALS):
+            self._refuse_closed()
+            raw = self.raw
+            try:
+                return await self._on_thread(partial(_at_its_place, raw, function))
+            except LogLostError:
+                await self.siblings.renew(self, raw)
+        raise StoreUnavailableError(
+            f"{self._path}: its -wal or -shm file is deleted again and again", database=self._path
+        )
 
-        def work() -> T:
-            with GATE:
-                raw.check_place()
-                return _despite_damage(raw, function)
-
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        self._refuse_closed()
         try:
-            result: T = await self._execute(work)  # type: ignore[no-untyped-call] # aiosqlite's own
+            # A closure: aiosqlite logs what it runs, and a partial's repr would show its arguments.
+            result: T = await self._execute(lambda: work())  # type: ignore[no-untyped-call] # aiosqlite's own
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
         return result
+
+    def _refuse_closed(self) -> None:
+        if self._closing.is_set():
+            raise StoreError(f"{self._path}: the store is closed", database=self._path)
+
+    # -- begin anew --------------------------------------------------------------------------
+
+    @property
+    def raw(self) -> FileConnection:
+        """The connection beneath; another one after it was opened anew."""
+        raw = self._conn
+        assert isinstance(raw, FileConnection)
+        return raw
+
+    async def fold(self) -> Folding:
+        """Save what is in a lost log, before it is abandoned."""
+        return await self._on_thread(lambda: self._folded(self.raw))
+
+    def _folded(self, raw: FileConnection) -> Folding:
+        deadline = time.monotonic() + self._busy_timeout
+        while (became := raw.fold()) is Folding.LATER and time.monotonic() < deadline:
+            if self._closing.wait(random.uniform(*_RETRY_S)):  # noqa: S311 - no secret: jitter
+                break
+        return became
+
+    async def abandon(self) -> None:
+        """Close the connection beneath and leave the file as it is."""
+        await self._on_thread(lambda: self.raw.abandon())
+
+    async def open_again(self) -> None:
+        """Connect anew, where it was abandoned."""
+        await self._on_thread(self._connect_again)
+
+    def _connect_again(self) -> None:
+        if self.raw.is_open:  # by one who does not wait for it any more
+            return
+        raw = connect_again(self._uri, self._path, self.raw)
+        try:
+            with GATE:
+                self._settle(raw)
+        except BaseException:
+            raw.abandon()
+            raise
+        self._connection = raw
+
+    # -- settings and close ------------------------------------------------------------------
 
     def set_contended(self, *, contended: bool) -> None:
         """Whether somebody else may be waiting for the lock."""
@@ -127,12 +204,13 @@ class Connection(aiosqlite.Connection):
         if self._stopped is not None:
             await asyncio.wait([self._stopped], timeout=_CLOSE_TIMEOUT_S)
 
-    def _finish(self, raw: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _finish(self, raw: FileConnection, work: Callable[[sqlite3.Connection], T]) -> T:
         """Work in the transaction that is open and commit it, or roll it back and raise.
 
         Without a write-ahead log, what reads at that moment keeps it from being committed.
         """
         try:
+            raw.check_log_before_work()  # COMMIT may also fold the log, over the work of others
             result = work(raw)
             self._wait_for_lock(lambda: raw.execute("COMMIT"))
         except BaseException:
@@ -141,6 +219,16 @@ class Connection(aiosqlite.Connection):
                 raw.execute("ROLLBACK")
             raise
         return result
+
+    def _see_to_it(self, raw: FileConnection) -> None:
+        """Let a commit count only where others will find it: in the log that is beside the file, or
+        in the file itself.
+        """
+        try:
+            raw.check_log()
+        except LogLostError:
+            if self._folded(raw) is not Folding.DONE:
+                raise
 
     def _wait_for_lock(self, attempt: Callable[[], T]) -> T:
         deadline = time.monotonic() + self._busy_timeout
@@ -168,7 +256,15 @@ async def hop(connection: aiosqlite.Connection, function: Callable[[sqlite3.Conn
     return result
 
 
-def _despite_damage(raw: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
+def _at_its_place(raw: FileConnection, function: Callable[[FileConnection], T]) -> T:
+    """Run a function on a connection that still leads to its file."""
+    with GATE:
+        raw.check_open()
+        raw.check_place()
+        return _despite_damage(raw, function)
+
+
+def _despite_damage(raw: FileConnection, function: Callable[[FileConnection], T]) -> T:
     """Run a function that leaves no transaction open; once more where a text is damaged.
 
     From then on this connection decodes texts in Python, which takes longer: one damaged byte must
@@ -232,60 +328,3 @@ def run_steps(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[lis
             connection.executemany(statement.sql, rows)
             answers.append([])
     return answers
-
-
-class _Raw(sqlite3.Connection):
-    """Stands among the open files until it is closed. ``place`` is the path of ``file`` without
-    symbolic links.
-    """
-
-    file: FileId | None = None
-    place: Path
-
-    def check_place(self) -> None:
-        """Refuse to go on with a file that nobody will find again. SQLite would not notice."""
-        if self.file is not None and is_elsewhere(self.file, self.place):
-            raise StoreError(
-                f"{self.place}: the file was deleted, moved or replaced while it was open, and what"
-                " is written now would be lost: put it back before this runner is shut down (what"
-                " was committed last is still in the -wal file beside it)",
-                database=str(self.place),
-            )
-
-    def close(self) -> None:
-        """Close it, apart from any fork."""
-        with GATE:
-            super().close()
-            if self.file is not None:
-                OPEN_FILES.remove(self.file)
-                self.file = None
-
-
-def _connect(uri: str, path: str) -> _Raw:
-    """Open it, apart from any fork, unless it is a file that is inherited from one."""
-    is_file = path != MEMORY
-    with GATE:
-        if is_file:
-            _refuse_inherited(path)
-        raw = sqlite3.connect(
-            uri,
-            uri=True,
-            isolation_level=None,
-            timeout=0,
-            cached_statements=_CACHED_STATEMENTS,
-            factory=_Raw,
-        )
-        if is_file and (file := file_id(path)) is not None:
-            OPEN_FILES.add(file)
-            raw.file, raw.place = file, Path(path).resolve()
-    return raw
-
-
-def _refuse_inherited(path: str) -> None:
-    if (file := file_id(path)) is not None and OPEN_FILES.is_inherited(file):
-        raise StoreOpenError(
-            f"{path} was open in the process that this one was forked from, and SQLite would take"
-            " the locks of that one for its own: open it after forking only, in each process, or"
-            " start this process with the method 'spawn'",
-            database=path,
-        )

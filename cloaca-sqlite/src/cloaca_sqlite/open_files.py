@@ -10,6 +10,7 @@ even when its parent has long closed them.
 from __future__ import annotations
 
 import os
+from enum import Enum, auto
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -34,6 +35,10 @@ class OpenFiles:
         """A connection to it was closed."""
         self._open.remove(file)
 
+    def count(self, file: FileId) -> int:
+        """How many of the connections to it are open in this process."""
+        return self._open.count(file)
+
     def is_inherited(self, file: FileId) -> bool:
         """Whether it was open in a process that this one descends from, when that one forked."""
         return file in self._inherited
@@ -53,15 +58,32 @@ def file_id(path: str) -> FileId | None:
     return found.st_dev, found.st_ino
 
 
-def is_elsewhere(file: FileId, path: Path) -> bool:
-    """Whether a file that was at this path is certainly there no more."""
+class Whereabouts(Enum):
+    """What became of a file that was at a path."""
+
+    THERE = auto()
+    ELSEWHERE = auto()
+    """Deleted, moved or replaced."""
+    LINKED = auto()
+    """There, and under a second name: a hard link."""
+
+
+def whereabouts(file: FileId, path: str) -> Whereabouts:
+    """What became of it, as far as that is certain."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - each commit asks: a Path takes half as long again
     except (FileNotFoundError, NotADirectoryError):
-        return True
+        return Whereabouts.ELSEWHERE
     except OSError:  # a program may give up its right to look, and keep what it has open
-        return False
-    return (found.st_dev, found.st_ino) != file
+        return Whereabouts.THERE
+    if (found.st_dev, found.st_ino) != file:
+        return Whereabouts.ELSEWHERE
+    return Whereabouts.LINKED if found.st_nlink > 1 else Whereabouts.THERE
+
+
+def is_elsewhere(file: FileId, path: str) -> bool:
+    """Whether a file that was at this path is certainly there no more."""
+    return whereabouts(file, path) is Whereabouts.ELSEWHERE
 
 
 OPEN_FILES: Final = OpenFiles()

@@ -26,6 +26,7 @@ from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.errors import code_of
 from cloaca_sqlite.migrator import SqliteMigrator, table_names
 from cloaca_sqlite.outbox import SqliteOutbox
+from cloaca_sqlite.siblings import Siblings
 from cloaca_sqlite.url import MEMORY, READ_ONLY, Target
 
 APPLICATION_ID = 0x636C6F61
@@ -48,7 +49,8 @@ async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
     try:
         await _open_writer(writer, target, path)
         if reader is not None:
-            await reader.open()
+            await _open_reader(reader)
+            writer.siblings = reader.siblings = Siblings([writer, reader])
     except StoreError as error:
         await writer.close()
         error.database = path
@@ -66,9 +68,16 @@ async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
 async def _open_writer(writer: Connection, target: Target, path: str) -> None:
     await writer.open()
     await writer.call(lambda raw: refuse_foreign(path, *_identity(raw)))
-    if target.mode != READ_ONLY:
-        await writer.call(lambda raw: _configure(raw, target, path))
+    if target.mode == READ_ONLY:
+        await writer.settle()
+    else:
+        await writer.settle(lambda raw: _configure(raw, target, path))
     await migrate(SqliteMigrator(writer), load_migrations(__package__))
+
+
+async def _open_reader(reader: Connection) -> None:
+    await reader.open()
+    await reader.settle()
 
 
 def refuse_foreign(path: str, application_id: int, tables: Collection[str]) -> None:
@@ -128,7 +137,8 @@ def _place(target: Target) -> str:
 def _connection(target: Target, path: str, mode: str) -> Connection:
     place = ":memory:" if target.in_memory else quote_from_bytes(os.fsencode(path))
     uri = f"file:{place}?mode={'memory' if target.in_memory else mode}"
-    return Connection(uri, path=path, busy_timeout=target.busy_timeout_ms / 1000)
+    busy_timeout = target.busy_timeout_ms / 1000
+    return Connection(uri, path=path, busy_timeout=busy_timeout, read_only=mode == READ_ONLY)
 
 
 def _explained(error: StoreError, target: Target, path: str) -> StoreError | None:

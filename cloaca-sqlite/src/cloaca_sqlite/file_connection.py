@@ -1,0 +1,244 @@
+"""The ``sqlite3`` connection beneath: it knows its file, and notices what SQLite would not.
+
+A database that has been moved, has a second name or lost its log goes on taking commits which no
+other process will ever see. Everything here runs on the thread of the connection.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import threading
+import time
+from enum import Enum, auto
+from pathlib import Path
+from typing import Final, assert_never
+
+from cloaca_core.errors import StoreError, StoreOpenError
+from cloaca_sqlite.file_locks import hold, no_one_opens, release
+from cloaca_sqlite.fork_gate import GATE
+from cloaca_sqlite.log_files import LogFiles
+from cloaca_sqlite.open_files import OPEN_FILES, FileId, Whereabouts, file_id, whereabouts
+from cloaca_sqlite.url import MEMORY
+
+_CACHED_STATEMENTS: Final = 128
+_MOMENT_S: Final = 0.001
+
+
+class Folding(Enum):
+    """What became of the content of a lost log."""
+
+    DONE = auto()
+    """All of it is in the file."""
+    LATER = auto()
+    """Another try may do: a reader was in the way, or the disk failed."""
+    NEVER = auto()
+    """The file may have gone on without it."""
+
+
+class LogLostError(Exception):
+    """The write-ahead log that this connection writes to is not the one beside the file any more.
+    Nothing counts that it commits from now on; only a new connection can go on.
+    """
+
+
+class FileConnection(sqlite3.Connection):
+    """Stands among the open files until it is closed. ``place`` is the path of ``file`` without
+    symbolic links. ``file`` is None for a database in memory, which has nothing to lose.
+    """
+
+    file: FileId | None = None
+    place: str
+    log: LogFiles | None = None
+    read_only: bool = False
+    is_open: bool = True
+    _is_held: bool = False
+    _seen_at: float = 0.0
+
+    # -- open --------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Read, by which SQLite opens its log; note which one it is, and hold it.
+
+        Without a write-ahead log, as a file may be that is only read, there is nothing to hold.
+        """
+        self.execute("PRAGMA schema_version").fetchone()
+        (mode,) = self.execute("PRAGMA journal_mode").fetchone()
+        if self.file is None or mode != "wal":
+            return
+        self.log = LogFiles.beside(self.place)
+        with _last_one:
+            self._is_held = hold(self.file, self.log.index)
+
+    # -- look --------------------------------------------------------------------------------
+
+    def check_place(self) -> None:
+        """Refuse to go on with a file that nobody will find again, or by two names."""
+        if self.file is None:
+            return
+        match whereabouts(self.file, self.place):
+            case Whereabouts.THERE:
+                return
+            case Whereabouts.ELSEWHERE:
+                raise moved(self.place)
+            case Whereabouts.LINKED:
+                raise linked(self.place)
+            case other:
+                assert_never(other)
+
+    def check_log(self) -> None:
+        """``LogLostError`` unless others who open the file meet the log that this one writes to."""
+        if self.has_lost_log():
+            self._seen_at = 0.0
+            raise LogLostError
+        self._seen_at = time.monotonic()
+
+    def check_log_before_work(self) -> None:
+        """The same, unless it was seen a moment ago. The log may be lost as well while the work is
+        under way, which takes no less: so it is looked at again after the commit.
+        """
+        if time.monotonic() - self._seen_at > _MOMENT_S:
+            self.check_log()
+
+    def check_open(self) -> None:
+        """``LogLostError`` when it was abandoned."""
+        if not self.is_open:
+            raise LogLostError
+
+    def has_lost_log(self) -> bool:
+        """Whether it is open, and what it commits would be found by nobody."""
+        return self.is_open and self.log is not None and self.log.are_lost()
+
+    # -- close -------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close it, apart from any fork; who closes a file last folds its log into it."""
+        with GATE:
+            is_lost = self.has_lost_log()
+            if is_lost:
+                self.fold()
+            self._close(last_may_fold=not is_lost)
+
+    def abandon(self) -> None:
+        """Close it and leave the file as it is: others may have gone on with it."""
+        with GATE:
+            self._close(last_may_fold=False)
+
+    def fold(self) -> Folding:
+        """Write everything that is in a lost log into the file itself."""
+        if self.file is None or self.log is None or not self._may_fold():
+            return Folding.NEVER
+        with no_one_opens(self.file) as alone:
+            if not self.log.are_lost() or self.log.are_replaced():
+                return Folding.NEVER
+            if not alone or not self._checkpoint():
+                return Folding.LATER
+            self.log.remove()
+        return Folding.DONE
+
+    def _may_fold(self) -> bool:
+        """Without a lock that was held all the time, others may have come, changed it and gone."""
+        return self.is_open and self._is_held and not self.read_only
+
+    def _checkpoint(self) -> bool:
+        """Whether the file now has all that the log has."""
+        try:
+            busy, frames, folded = self.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error:
+            return False
+        return not busy and frames == folded
+
+    def _close(self, *, last_may_fold: bool) -> None:
+        if self.is_open:
+            self._leave(last_may_fold=last_may_fold)
+            super().close()
+
+    def _leave(self, *, last_may_fold: bool) -> None:
+        """Give up what holds the file, so that SQLite folds the log if this is the last one here.
+
+        It does so only where it gets all locks: otherwise nothing is given up before it has closed.
+        Where there are no locks to hold, another connection of this process must still be open.
+        """
+        self.is_open = False
+        if self.file is not None:
+            with _last_one:
+                OPEN_FILES.remove(self.file)
+                if last_may_fold and not OPEN_FILES.count(self.file):
+                    release(self.file)
+        if not last_may_fold and sys.version_info >= (3, 12):
+            self.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
+
+
+_last_one = threading.Lock()
+"""Keeps a connection that is the last to go apart from one that comes."""
+
+
+def _forget_lock() -> None:
+    """Begin anew in a forked child, where it may be taken for ever."""
+    global _last_one
+    _last_one = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_lock)
+
+
+def connect(uri: str, path: str, *, read_only: bool = False) -> FileConnection:
+    """Open it, apart from any fork, unless it is a file that is inherited from one."""
+    is_file = path != MEMORY
+    with GATE:
+        if is_file:
+            _refuse_inherited(path)
+        raw = sqlite3.connect(
+            uri,
+            uri=True,
+            isolation_level=None,
+            timeout=0,
+            cached_statements=_CACHED_STATEMENTS,
+            factory=FileConnection,
+        )
+        if is_file and (file := file_id(path)) is not None:
+            OPEN_FILES.add(file)
+            raw.file, raw.place = file, str(Path(path).resolve())
+        raw.read_only = read_only
+    return raw
+
+
+def connect_again(uri: str, path: str, before: FileConnection) -> FileConnection:
+    """Open the same file anew. The settings are not those of before."""
+    raw = connect(uri, path, read_only=before.read_only)
+    if raw.file != before.file:
+        raw.close()
+        raise moved(before.place)
+    return raw
+
+
+def _refuse_inherited(path: str) -> None:
+    if (file := file_id(path)) is not None and OPEN_FILES.is_inherited(file):
+        raise StoreOpenError(
+            f"{path} was open in the process that this one was forked from, and SQLite would take"
+            " the locks of that one for its own: open it after forking only, in each process, or"
+            " start this process with the method 'spawn'",
+            database=path,
+        )
+
+
+def moved(place: str) -> StoreError:
+    """The file is not at its place."""
+    return StoreError(
+        f"{place}: the file was deleted, moved or replaced while it was open, and what"
+        " is written now would be lost: put it back before this runner is shut down (what"
+        " was committed last is still in the -wal file beside it)",
+        database=place,
+    )
+
+
+def linked(place: str) -> StoreError:
+    """The file has a second name."""
+    return StoreError(
+        f"{place}: the file has a second name, a hard link. SQLite keeps a log for each name, and"
+        " what is written by one name is lost to the other: remove the other name (a symbolic link"
+        " or a backup is safe)",
+        database=place,
+    )

@@ -1,0 +1,125 @@
+"""Locks that a program cannot lose by reading its own database file.
+
+SQLite's locks are POSIX locks, which belong to the process: they are all gone as soon as the
+program closes *any* descriptor of the file, as ``open(path, "rb").read()`` does. Another process
+that closes the database then believes that it was the last, and deletes the log.
+
+A lock of an open file description is lost only with that description. So the same lock is taken a
+second time in this form, on SQLite's own descriptors: nothing else is opened here, because closing
+it would lose the POSIX locks. Only Linux offers such locks to Python; elsewhere ``hold`` says no.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from cloaca_sqlite.open_files import FileId
+
+_DESCRIPTORS: Final = Path("/dev/fd")
+
+
+class _Range(NamedTuple):
+    """Bytes that SQLite locks; part of its file format, far behind or without any content."""
+
+    start: int
+    length: int
+
+
+_PENDING: Final = _Range(0x40000000, 1)
+"""Of the database: who wants to open it takes this for a moment."""
+_SHARED: Final = _Range(0x40000002, 510)
+"""Of the database: who has it open holds a part of this, who deletes the log needs all of it."""
+_DEAD_MAN: Final = _Range(128, 1)
+"""Of the index: who has it open holds this, who finds it free begins the index anew."""
+
+
+def hold(database: FileId, index: FileId) -> bool:
+    """Keep other processes from taking these files for closed; whether that was possible.
+
+    For a connection that has read: SQLite's own locks are in place, so that these are free to take.
+    """
+    held = [_lock(each, _SHARED) for each in _descriptors_of(database)]
+    for each in _descriptors_of(index):
+        _lock(each, _DEAD_MAN)
+    return any(held)
+
+
+def release(database: FileId) -> None:
+    """Let SQLite find out for itself whether it closes the file as the last one."""
+    for each in _descriptors_of(database):
+        _unlock(each, _SHARED)
+
+
+@contextmanager
+def no_one_opens(database: FileId) -> Iterator[bool]:
+    """Keep every other process from opening the database; False where that cannot be had now."""
+    barred = next((each for each in _descriptors_of(database) if _bar(each)), None)
+    try:
+        yield barred is not None
+    finally:
+        if barred is not None:
+            _unlock(barred, _PENDING)
+
+
+def count_descriptors(file: FileId) -> int:
+    """How many this process has of it, by whatever connections."""
+    return len(_descriptors_of(file))
+
+
+def _descriptors_of(file: FileId) -> list[int]:
+    """Asked anew each time: SQLite keeps its descriptors to itself."""
+    try:
+        found = [int(each.name) for each in _DESCRIPTORS.iterdir()]
+    except OSError:  # nothing is mounted there
+        return []
+    return [each for each in found if _is_of(each, file)]
+
+
+def _is_of(descriptor: int, file: FileId) -> bool:
+    try:
+        found = os.fstat(descriptor)
+    except OSError:  # closed meanwhile
+        return False
+    return (found.st_dev, found.st_ino) == file
+
+
+if sys.platform == "linux":
+    import fcntl
+
+    _FLOCK: Final = "hhqqi0q"
+    """``struct flock``: type, whence, start, length, process."""
+
+    def _set(descriptor: int, kind: int, place: _Range) -> bool:
+        flock = struct.pack(_FLOCK, kind, os.SEEK_SET, place.start, place.length, 0)
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, flock)
+        except OSError:
+            # Taken; not open for writing; closed meanwhile; a file system without such locks.
+            return False
+        return True
+
+    def _lock(descriptor: int, place: _Range) -> bool:
+        return _set(descriptor, fcntl.F_RDLCK, place)
+
+    def _bar(descriptor: int) -> bool:
+        return _set(descriptor, fcntl.F_WRLCK, _PENDING)
+
+    def _unlock(descriptor: int, place: _Range) -> None:
+        _set(descriptor, fcntl.F_UNLCK, place)
+
+else:
+
+    def _lock(descriptor: int, place: _Range) -> bool:  # noqa: ARG001 - there are none
+        return False
+
+    def _bar(descriptor: int) -> bool:  # noqa: ARG001 - there are none
+        return False
+
+    def _unlock(descriptor: int, place: _Range) -> None:
+        """There is none to give up."""
