@@ -12,10 +12,18 @@ from pathlib import Path
 import pytest
 
 from cloaca_core.errors import StoreOpenError
-from cloaca_sqlite import file_connection
+from cloaca_sqlite import file_connection, open_files
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.fork_gate import ForkGate
-from cloaca_sqlite.open_files import FileId, OpenFiles, is_elsewhere
+from cloaca_sqlite.open_files import (
+    FileId,
+    OpenFiles,
+    Whereabouts,
+    file_id,
+    is_elsewhere,
+    is_mount_point,
+    whereabouts,
+)
 from cloaca_sqlite.url import MEMORY
 
 FILE, OTHER = (1, 7), (1, 8)
@@ -164,6 +172,48 @@ def test_a_file_is_elsewhere_only_if_that_is_certain(
     monkeypatch.setattr(os, "stat", fail)
 
     assert is_elsewhere(FILE, str(tmp_path / "a.db")) is gone
+
+
+def test_a_file_may_be_there_by_two_names(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    path.touch()
+    file = file_id(str(path))
+    assert file is not None
+    assert whereabouts(file, str(path)) is Whereabouts.THERE
+
+    (tmp_path / "b.db").hardlink_to(path)
+
+    assert whereabouts(file, str(path)) is Whereabouts.LINKED
+    assert not is_elsewhere(file, str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "mounted"),
+    [
+        ("work.db", True),
+        ("a b\\.db", True),  # with a space and a backslash in its name
+        ("other.db", False),
+        ("work", False),
+    ],
+)
+def test_a_file_that_is_mounted_by_itself_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, mounted: bool
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    line = r"700 653 254:16 /on/the/host.db {}/{} rw,relatime - ext4 /dev/vdb rw"
+    names = ("work.db", r"a\040b\134.db")
+    mounts.write_text("\n".join(line.format(tmp_path, each) for each in names))
+    monkeypatch.setattr(open_files, "_MOUNTS", mounts)
+
+    assert is_mount_point(tmp_path / name) is mounted
+
+
+def test_without_a_list_of_mounts_none_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_files, "_MOUNTS", tmp_path / "nowhere")
+
+    assert not is_mount_point(Path("/"))
 
 
 def test_memory_needs_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +28,7 @@ from cloaca_core.runner import DefaultRunner
 from cloaca_core.store.migrate import load_migrations
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.testing.rows import new_run, runner, schedule, stored, submit
-from cloaca_sqlite import BACKEND, changes, dialect as dialect_module
+from cloaca_sqlite import BACKEND, changes, dialect as dialect_module, opening
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.opening import APPLICATION_ID, open_dialect, refuse_foreign
 from cloaca_sqlite.url import parse
@@ -292,6 +293,59 @@ def test_what_cannot_be_opened_is_named_with_the_reason(
         open_and_close(url)
 
     assert refusal.value.database == str(tmp_path / url.partition("?")[0])
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+def make_hard_link(path: Path) -> None:
+    Path("other.db").touch()
+    path.hardlink_to("other.db")
+
+
+@pytest.mark.parametrize("mode", ["rwc", "rw", "ro"])
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (os.mkfifo, "it is a FIFO, not a file"),
+        (make_socket, "it is a socket, not a file"),
+        (lambda path: path.symlink_to("/dev/null"), "it is a device, not a file"),
+        (lambda path: path.symlink_to("gone.db"), "it is a symbolic link to gone.db, which does"),
+        (make_hard_link, "the file has a second name, a hard link"),
+    ],
+    ids=["FIFO", "socket", "device", "dangling link", "hard link"],
+)
+def test_what_is_no_file_of_its_own_is_refused_and_nothing_is_made(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Path], None],
+    reason: str,
+    mode: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the name of a socket must be short
+    make(Path("a.db"))
+    before = sorted(tmp_path.iterdir())
+
+    with pytest.raises(StoreOpenError, match=rf"a\.db cannot be opened: {reason}") as refusal:
+        open_and_close(f"a.db?mode={mode}")
+
+    assert refusal.value.database == str(tmp_path / "a.db")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_file_that_is_mounted_by_itself_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.db"
+    path.touch()
+    monkeypatch.setattr(opening, "is_mount_point", lambda found: found == path)
+
+    with pytest.raises(StoreOpenError, match=r"a\.db cannot .* mount its directory instead"):
+        open_and_close(str(path))
+
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_three_slashes_that_may_have_meant_a_relative_path_are_explained(

@@ -209,6 +209,18 @@ async def test_a_file_is_known_by_what_it_is(
         assert outbox.submit(raw, new_run("a")) == "a"
 
 
+async def test_a_file_by_two_names_is_refused(
+    store: Store, outbox: Outbox, path: Path, tmp_path: Path
+) -> None:
+    """What is committed by the other name, the runner would never see."""
+    (tmp_path / "link.db").hardlink_to(path)
+    with (
+        closing(sqlite3.connect(tmp_path / "link.db")) as raw,
+        pytest.raises(ConfigError, match="a second name, a hard link"),
+    ):
+        outbox.submit(raw, new_run("a"))
+
+
 async def test_another_file_is_refused_also_when_ours_is_attached(
     store: Store, outbox: Outbox, path: Path
 ) -> None:

@@ -47,6 +47,34 @@ def test_every_form_gives_its_path(url: str, path: str) -> None:
     assert parse(url).path == path
 
 
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("~/work.db", "/home/ann/work.db"),
+        ("~/work.db?mode=rw", "/home/ann/work.db"),
+        ("sqlite://~/work.db", "/home/ann/work.db"),
+        ("sqlite:///~/work.db", "/~/work.db"),  # absolute
+        ("file:~/work.db", "~/work.db"),  # as SQLite reads it
+        ("~work.db", "~work.db"),  # the end of a name, as editors make them
+        ("dir/~/work.db", "dir/~/work.db"),
+        ("./~/work.db", "./~/work.db"),
+        ("~no-such-user/work.db", "~no-such-user/work.db"),
+        ("sqlite://a%20.db", "a .db"),
+        ("sqlite://work.db%20", "work.db "),  # a space that is meant
+    ],
+)
+def test_the_home_directory_is_filled_in_at_the_beginning_only(
+    url: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+
+    assert parse(url).path == path
+
+
+def test_another_users_home_directory_is_found() -> None:
+    assert parse("~root/work.db").path == os.path.expanduser("~root/work.db")  # noqa: PTH111
+
+
 def test_defaults_are_durable() -> None:
     assert parse("work.db") == Target("work.db", "rwc", "FULL", 5000, None)
 
@@ -75,6 +103,18 @@ def test_only_three_slashes_may_have_meant_a_relative_path(url: str, reading: st
     ("url", "message"),
     [
         ("", "names no file"),
+        ("  ", "names no file"),
+        ("\n", "names no file"),
+        ("sqlite://%20", "names no file"),
+        ("sqlite://  ", "names no file"),
+        (":memory: ", "':memory: ' would be the name of a file: did you mean ':memory:'?"),
+        (" :memory:", "did you mean ':memory:'?"),
+        ("sqlite://:memory:\n", "did you mean ':memory:'?"),
+        (":Memory:", "did you mean ':memory:'?"),  # SQLite knows it in small letters only
+        (" work.db", "begins or ends with white space"),
+        ("sqlite://work.db\n", "begins or ends with white space"),
+        ("work.db ?mode=rw", "begins or ends with white space"),
+        (" postgresql://host/db", "begins or ends with white space"),
         ("sqlite://", "names no file"),
         ("?mode=rwc", "names no file"),
         ("sqlite:work.db", "two slashes"),

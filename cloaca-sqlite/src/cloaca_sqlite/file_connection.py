@@ -24,6 +24,10 @@ from cloaca_sqlite.url import MEMORY
 
 _CACHED_STATEMENTS: Final = 128
 _MOMENT_S: Final = 0.001
+HARD_LINK: Final = (
+    "the file has a second name, a hard link. SQLite keeps a log for each name, and what is written"
+    " by one name is lost to the other: remove the other name (a symbolic link or a copy is safe)"
+)
 
 
 class Folding(Enum):
@@ -236,9 +240,4 @@ def moved(place: str) -> StoreError:
 
 def linked(place: str) -> StoreError:
     """The file has a second name."""
-    return StoreError(
-        f"{place}: the file has a second name, a hard link. SQLite keeps a log for each name, and"
-        " what is written by one name is lost to the other: remove the other name (a symbolic link"
-        " or a backup is safe)",
-        database=place,
-    )
+    return StoreError(f"{place}: {HARD_LINK}", database=place)

@@ -10,6 +10,7 @@ even when its parent has long closed them.
 from __future__ import annotations
 
 import os
+import re
 from enum import Enum, auto
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -85,6 +86,22 @@ def is_elsewhere(file: FileId, path: str) -> bool:
     """Whether a file that was at this path is certainly there no more."""
     return whereabouts(file, path) is Whereabouts.ELSEWHERE
 
+
+def is_mount_point(path: Path) -> bool:
+    """Whether something is mounted right there, as far as the system tells."""
+    try:
+        mounts = _MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return False
+    return os.fsencode(path) in [_unescaped(line.split()[4]) for line in mounts]
+
+
+def _unescaped(field: bytes) -> bytes:
+    """White space and backslashes are written as octal numbers there."""
+    return re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), field)
+
+
+_MOUNTS: Final = Path("/proc/self/mountinfo")
 
 OPEN_FILES: Final = OpenFiles()
 """The one of this process, as SQLite's notes are."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import quote_from_bytes
@@ -24,14 +25,22 @@ from cloaca_core.store.protocol import StoreOptions
 from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.errors import code_of
+from cloaca_sqlite.file_connection import HARD_LINK
 from cloaca_sqlite.migrator import SqliteMigrator, table_names
+from cloaca_sqlite.open_files import is_mount_point
 from cloaca_sqlite.outbox import SqliteOutbox
 from cloaca_sqlite.siblings import Siblings
-from cloaca_sqlite.url import MEMORY, READ_ONLY, Target
+from cloaca_sqlite.url import MEMORY, READ_ONLY, Target, at_home
 
 APPLICATION_ID = 0x636C6F61
 """``cloa``; the first migration writes it into the file's header."""
 
+_NO_FILES = {
+    stat.S_ISFIFO: "a FIFO",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
 _TABLES_OF_0X = {"__diesel_schema_migrations", "contexts", "task_executions"}
 """What the SQLite databases of cloaca 0.2 and 0.12 have in common."""
 _SYNCHRONOUS = {
@@ -44,6 +53,8 @@ _SYNCHRONOUS = {
 async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
     """Open and migrate the database of a target."""
     path = _place(target)
+    if not target.in_memory:
+        _refuse_unfit(target, Path(path))
     writer = _connection(target, path, target.mode)
     reader = None if target.in_memory else _connection(target, path, READ_ONLY)
     try:
@@ -189,12 +200,51 @@ def _out_of_reach(path: Path) -> str | None:
     return None
 
 
+def _refuse_unfit(target: Target, path: Path) -> None:
+    """Refuse what SQLite would open, only to lose what is written, or to leave a file behind."""
+    if (reason := _unfitness(path)) is not None:
+        message = f"{path} cannot be opened: {reason}{_other_reading(target)}"
+        raise StoreOpenError(message, database=str(path))
+
+
+def _unfitness(path: Path) -> str | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return _dangling(path)
+    except OSError:  # SQLite will fail as well, which is explained then
+        return None
+    for is_kind, kind in _NO_FILES.items():
+        if is_kind(found.st_mode):
+            return f"it is {kind}, not a file"
+    return _second_name(path, found) if stat.S_ISREG(found.st_mode) else None
+
+
+def _dangling(path: Path) -> str | None:
+    """Why nothing is made where a link leads to: more often than not, a disk is not mounted."""
+    if path.is_symlink():
+        return f"it is a symbolic link to {path.readlink()}, which does not exist"
+    return None
+
+
+def _second_name(path: Path, found: os.stat_result) -> str | None:
+    """Why what is written by this name might be missing under another one."""
+    if found.st_nlink > 1:
+        return HARD_LINK
+    if is_mount_point(path.resolve()):
+        return (
+            "the file is mounted by itself, as into a container. SQLite keeps a log beside it,"
+            " which the other side does not see: mount its directory instead"
+        )
+    return None
+
+
 def _other_reading(target: Target) -> str:
     """The hint for somebody who wrote ``sqlite:///work.db`` and meant ``./work.db``."""
     relative = target.relative_reading
-    if not relative or _obstacle(Path(relative), target.mode) is not None:
+    if not relative:
         return ""
-    return (
-        f". Three slashes make a path absolute; sqlite://{relative} would be the file"
-        f" {Path(relative).absolute()}"
-    )
+    meant = Path(at_home(relative)).absolute()
+    if _obstacle(meant, target.mode) is not None:
+        return ""
+    return f". Three slashes make a path absolute; sqlite://{relative} would be the file {meant}"

@@ -22,6 +22,7 @@ from cloaca_core.store.queries import Statement, load_statements
 from cloaca_core.store.records import NewRun
 from cloaca_sqlite.driver import hop
 from cloaca_sqlite.errors import DRIVER_ERRORS, translated
+from cloaca_sqlite.file_connection import HARD_LINK
 from cloaca_sqlite.url import MEMORY
 
 _SYNC: Final = "a sqlite3.Connection"
@@ -95,11 +96,14 @@ class SqliteOutbox:
                 "cannot lead to the database of this runner, which is in memory (:memory:), "
                 "where nobody else can reach it; open the runner on a file"
             )
-        if not _is_same_file(self._path, _main_file(raw)):
+        file = _main_file(raw)
+        if not _is_same_file(self._path, file):
             raise unusable(
                 f"leads to another database than that of this runner, {self._path}"
                 " (a file that is only attached does not count: its commit is one of its own)"
             )
+        if Path(file).stat().st_nlink > 1:
+            raise unusable(f"may lead to it by another name, {file}: {HARD_LINK}")
 
 
 def _main_file(raw: sqlite3.Connection) -> str:

@@ -1,4 +1,4 @@
-"""Database URLs: text to a target, without any I/O.
+"""Database URLs: text to a target, without any I/O but for the name of a home directory.
 
 Every form that is accepted is in the table of ``parse``; anything else is refused with what would
 be accepted. Messages name parameters and values but never repeat a URL, which might hold a
@@ -52,6 +52,7 @@ def parse(url: str) -> Target:
     ======================================================  ==========================
     ``:memory:``, ``sqlite://:memory:``, ``sqlite:///:memory:``  in memory
     ``work.db``, ``/abs/work.db``, ``data:2026.db``         a path, as it is
+    ``~/work.db``, ``sqlite://~/work.db``                   in the home directory
     ``file:work.db``, ``file:/abs.db``, ``file:///abs.db``  as SQLite reads them
     ``sqlite://work.db``                                    relative
     ``sqlite:///abs.db``, ``sqlite:////abs.db``             absolute
@@ -62,8 +63,7 @@ def parse(url: str) -> Target:
     before, _, query = url.partition("?")
     path, relative_reading = _path(before)
     _refuse_unusable(path)
-    if not path:
-        raise StoreOpenError("the database URL names no file; for example sqlite://work.db")
+    _refuse_white_space(before, path)
     return _target(path, relative_reading, _options(query))
 
 
@@ -76,11 +76,23 @@ def _refuse_unusable(path: str) -> None:
         raise StoreOpenError(f"a path cannot contain {path[error.start]!a}") from error
 
 
+def _refuse_white_space(text: str, path: str) -> None:
+    """A variable that is not set, or one with a line's end, must not become the name of a file."""
+    if not path.strip():
+        raise StoreOpenError("the database URL names no file; for example sqlite://work.db")
+    if path != MEMORY and path.strip().lower() == MEMORY:
+        raise StoreOpenError(f"{path!r} would be the name of a file: did you mean {MEMORY!r}?")
+    if text != text.strip():
+        raise StoreOpenError(
+            "the database URL begins or ends with white space (%20 is a space that is meant)"
+        )
+
+
 def _path(text: str) -> tuple[str, str | None]:
     """The path in a URL without its query, and the relative one it may have meant."""
     scheme = scheme_of(text, SCHEMES)
     if scheme is None:
-        return text, None
+        return at_home(text), None
     rest = text[len(scheme) + 1 :]
     if scheme == "sqlite":
         return _sqlite_path(rest)
@@ -102,7 +114,14 @@ def _sqlite_path(rest: str) -> tuple[str, str | None]:
         return "/" + path.lstrip("/"), None
     if path.startswith("/"):
         return path, path[1:]
-    return path, None
+    return at_home(path), None
+
+
+def at_home(path: str) -> str:
+    """A path with a leading ``~/`` or ``~user/`` filled in, as a shell does it."""
+    if path.startswith("~") and "/" in path:
+        return os.path.expanduser(path)  # noqa: PTH111 - a Path would raise for an unknown user
+    return path
 
 
 def _file_path(rest: str) -> str:
