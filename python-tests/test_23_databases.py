@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -146,6 +148,109 @@ def test_urls_of_one_file_in_all_their_forms(
     with cloaca.DefaultRunner("work.db") as runner:
         assert len(runner.list_runs()) == len(urls)
     assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"work.db"}
+
+
+def test_a_path_is_a_file_and_never_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    Path("home").mkdir()
+    define()
+    paths = [Path("work.db"), tmp_path / "a b?.db", Path(":memory:"), Path("~/work.db")]
+    config = cloaca.DefaultRunnerConfig()
+    for path in paths:
+        with cloaca.DefaultRunner(path) as runner:
+            assert runner.execute("quick").status == "Completed"
+        with cloaca.DefaultRunner.with_config(path, config) as runner:
+            assert len(runner.list_runs()) == 1
+    made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.db")}
+    assert made == {"work.db", "a b?.db", "home/work.db"}
+    assert Path(":memory:").is_file()
+
+
+async def test_an_async_runner_takes_a_path_too(tmp_path: Path) -> None:
+    define()
+    async with cloaca.AsyncRunner(tmp_path / "work.db") as runner:
+        assert (await runner.execute("quick")).status == "Completed"
+    assert (tmp_path / "work.db").exists()
+
+
+def test_the_home_directory_is_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    define()
+    for url in ("~/work.db", "sqlite://~/work.db?_synchronous=NORMAL"):
+        with cloaca.DefaultRunner(url) as runner:
+            assert runner.execute("quick").status == "Completed"
+    assert [path.name for path in tmp_path.iterdir()] == ["work.db"]
+
+
+@pytest.mark.parametrize(
+    "url", ["", " ", "\n", ":memory: ", " :memory:", "work.db\n", "sqlite:// "]
+)
+def test_white_space_makes_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(refused(url, "names no file|white space|did you mean"), cloaca.StoreOpenError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_file_of_its_own_is_refused(tmp_path: Path) -> None:
+    refused("/dev/null", "/dev/null cannot be opened: it is a device, not a file")
+    os.mkfifo(tmp_path / "fifo")
+    refused(f"{tmp_path}/fifo", "it is a FIFO, not a file")
+    (tmp_path / "link").symlink_to(tmp_path / "gone.db")
+    refused(f"{tmp_path}/link", r"a symbolic link to .*gone\.db, which does not exist")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "link"]
+
+
+def test_a_file_with_two_names_is_refused_until_it_has_one(tmp_path: Path) -> None:
+    """SQLite keeps a log for each name: what is written by one is lost to the other."""
+    file, other = tmp_path / "work.db", tmp_path / "other.db"
+    define()
+    with cloaca.DefaultRunner(file) as runner:
+        assert runner.execute("quick").status == "Completed"
+        other.hardlink_to(file)
+        refused(str(other), r"other\.db cannot be opened: the file has a second name, a hard link")
+        with pytest.raises(cloaca.StoreError, match=r"work\.db: the file has a second name"):
+            runner.execute("quick")
+        other.unlink()
+        assert runner.execute("quick").status == "Completed"
+
+
+def test_a_program_may_read_its_own_file(tmp_path: Path) -> None:
+    """Other processes come and go meanwhile, and none of them is the last."""
+    file = tmp_path / "work.db"
+    define()
+    with cloaca.DefaultRunner(file) as runner:
+        for _ in range(3):
+            runs = [runner.execute("quick").execution_id for _ in range(3)]
+            file.read_bytes()
+            assert set(runs) <= seen_by_another_process(file)
+        run = runner.execute("quick").execution_id
+        assert run in seen_by_another_process(file)
+    assert [path.name for path in tmp_path.iterdir()] == ["work.db"]
+
+
+def seen_by_another_process(file: Path) -> set[str]:
+    program = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
+        " print(*[run for run, in c.execute('SELECT id FROM cloaca_run')]); c.close()"
+    )
+    command = [sys.executable, "-c", program, str(file)]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_a_log_that_is_deleted_takes_nothing_with_it(tmp_path: Path) -> None:
+    file = tmp_path / "work.db"
+    define()
+    with cloaca.DefaultRunner(file) as runner:
+        runs = [runner.execute("quick").execution_id for _ in range(3)]
+        for each in ("work.db-wal", "work.db-shm"):
+            (tmp_path / each).unlink()
+        runs += [runner.execute("quick").execution_id for _ in range(3)]
+        assert {info.id for info in runner.list_runs()} == set(runs)
+        assert seen_by_another_process(file) == set(runs)
+    assert [path.name for path in tmp_path.iterdir()] == ["work.db"]
 
 
 def test_a_runner_keeps_its_file_when_the_program_changes_its_folder(

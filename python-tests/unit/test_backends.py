@@ -122,7 +122,7 @@ def test_a_url_of_ours_needs_no_look_at_what_is_installed(
 
 
 def test_a_url_that_is_no_text_is_refused_by_its_type() -> None:
-    with pytest.raises(ConfigTypeError, match="database_url must be a str, not int") as caught:
+    with pytest.raises(ConfigTypeError, match="must be a str or a path, not int") as caught:
         backends.backend_for(5)  # type: ignore[arg-type]  # that is what is tested
     assert caught.value.field == "database_url"
 

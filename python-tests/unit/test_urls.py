@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path, PurePosixPath
+
 import pytest
 
-from cloaca_core.store.urls import may_have_scheme, scheme_of
+from cloaca_core.store.urls import may_have_scheme, scheme_of, url_of
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,25 @@ def test_a_word_is_a_scheme_if_slashes_follow_or_if_it_is_known(
 )
 def test_only_a_word_before_a_colon_may_be_a_scheme(expected: bool, url: str) -> None:
     assert may_have_scheme(url) is expected
+
+
+@pytest.mark.parametrize(
+    ("path", "url"),
+    [
+        (Path("/data/work.db"), "sqlite:////data/work.db"),
+        (Path("work.db"), "sqlite://./work.db"),
+        (Path("~/work.db"), "sqlite://~/work.db"),
+        (Path("/a b?mode=ro#%.db"), "sqlite:////a%20b%3Fmode%3Dro%23%25.db"),
+        (Path(":memory:"), "sqlite://./%3Amemory%3A"),
+        (Path("user:secret@host.db"), "sqlite://./user%3Asecret%40host.db"),
+        (PurePosixPath("postgresql://host/work"), "sqlite://./postgresql%3A/host/work"),
+        (Path(os.fsdecode(b"\xff.db")), "sqlite://./%FF.db"),
+    ],
+)
+def test_a_path_is_a_file_whatever_it_looks_like(path: os.PathLike[str], url: str) -> None:
+    assert url_of(path) == url
+
+
+@pytest.mark.parametrize("url", ["work.db", "postgresql://host/work", ""])
+def test_a_text_stays_as_it_is(url: str) -> None:
+    assert url_of(url) == url

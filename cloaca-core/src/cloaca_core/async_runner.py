@@ -6,6 +6,7 @@ Each method makes the same call of the engine as that of ``DefaultRunner``, and 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
@@ -42,7 +43,7 @@ class AsyncRunner:
 
     def __init__(
         self,
-        database_url: str,
+        database_url: str | os.PathLike[str],
         *,
         config: DefaultRunnerConfig | None = None,
         schema: str | None = None,

@@ -115,8 +115,8 @@ def available_backends() -> list[BackendInfo]:
 
 def _refuse_other_types(url: object) -> None:
     if not isinstance(url, str):
-        given = type(url).__name__
-        raise ConfigTypeError(f"database_url must be a str, not {given}", field="database_url")
+        message = f"database_url must be a str or a path, not {type(url).__name__}"
+        raise ConfigTypeError(message, field="database_url")
 
 
 def _scheme_of(url: str) -> str | None:

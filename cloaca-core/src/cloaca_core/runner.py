@@ -6,6 +6,7 @@ A method here turns its arguments into a call of the engine and blocks until tha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
@@ -48,7 +49,8 @@ class DefaultRunner:
     ones use an ``AsyncRunner``). Use it as a context manager, or call ``shutdown()``.
 
     * ``database_url``: ``sqlite://work.db``, ``sqlite:////abs/work.db``, a plain path or
-      ``:memory:``; ``?mode=``, ``_synchronous=`` and ``_busy_timeout=`` (milliseconds) may follow
+      ``:memory:``; ``?mode=``, ``_synchronous=`` and ``_busy_timeout=`` (milliseconds) may follow;
+      or a ``pathlib.Path``, which always names a SQLite file
     * ``config``: the settings; ``DefaultRunnerConfig()``
     * ``schema``: letters, digits and underscores, for PostgreSQL only; none
     * ``registry``: the ``Registry`` whose workflows it runs; the program's own
@@ -60,7 +62,7 @@ class DefaultRunner:
 
     def __init__(
         self,
-        database_url: str,
+        database_url: str | os.PathLike[str],
         *,
         config: DefaultRunnerConfig | None = None,
         schema: str | None = None,
@@ -75,7 +77,7 @@ class DefaultRunner:
             raise
 
     @classmethod
-    def with_config(cls, database_url: str, config: DefaultRunnerConfig) -> Self:
+    def with_config(cls, database_url: str | os.PathLike[str], config: DefaultRunnerConfig) -> Self:
         """The same as ``DefaultRunner(database_url, config=config)``."""
         return cls(database_url, config=config)
 

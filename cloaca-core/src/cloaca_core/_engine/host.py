@@ -23,6 +23,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import ConfigError, ConfigTypeError, RunnerClosedError, RunnerUsageError
 from cloaca_core.registry import Registry, default_registry
 from cloaca_core.store.protocol import Backend, StoreOptions, TenantBackend
+from cloaca_core.store.urls import url_of
 from cloaca_core.tenants import refusal_of_schema
 
 P = ParamSpec("P")
@@ -36,7 +37,7 @@ class EngineHost:
 
     def __init__(
         self,
-        url: str,
+        database_url: str | os.PathLike[str],
         config: DefaultRunnerConfig | None,
         schema: str | None,
         registry: Registry | None,
@@ -47,7 +48,7 @@ class EngineHost:
         self.registry: Registry = default_registry() if registry is None else registry
         self.config: DefaultRunnerConfig = DefaultRunnerConfig() if config is None else config
         self.requests: Requests = Requests(self.registry, self.config)
-        self._url = url
+        self._url = url = url_of(database_url)
         self._backend = backend_for(url)
         self._backend.check_url(url)
         _refuse_schema(schema, self._backend)

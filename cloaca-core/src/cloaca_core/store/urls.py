@@ -6,10 +6,29 @@ name that one takes for a file would be refused by the other. Knows no backend.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection
+from urllib.parse import quote_from_bytes
 
 _WORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+
+
+def url_of(database_url: str | os.PathLike[str]) -> str:
+    """A URL as it is; that of the SQLite file which a path names, whatever characters it has.
+
+    A path never means a URL, nor a database in memory, and ``?`` begins no parameters in it.
+    """
+    if not isinstance(database_url, os.PathLike):
+        return database_url
+    path = os.fsdecode(database_url)
+    if path.startswith("/"):
+        return f"sqlite:///{_quoted(path)}"
+    return f"sqlite://{_quoted(path if path.startswith('~') else f'./{path}')}"
+
+
+def _quoted(path: str) -> str:
+    return quote_from_bytes(os.fsencode(path))
 
 
 def may_have_scheme(url: str) -> bool:
