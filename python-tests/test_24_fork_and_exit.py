@@ -286,3 +286,38 @@ runner.shutdown()
 """
     output = "interrupted\nRunning\n{'went on': True}\n"
     ends_well(program, database_url, output=output)
+
+
+FORKING_BODY = """
+warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of any fork with threads
+def come_back(how):
+    pid = os.fork()
+    if pid == 0:
+        return how()
+    return {"status": os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}
+def refuse():
+    raise ValueError("in the child")
+with cloaca.WorkflowBuilder("forks"):
+    cloaca.task(id="returns")(lambda context: come_back(lambda: None))
+with cloaca.WorkflowBuilder("forks_and_raises"):
+    cloaca.task(id="raises")(lambda context: come_back(refuse))
+with cloaca.WorkflowBuilder("forks_and_exits"):
+    cloaca.task(id="exits")(lambda context: come_back(lambda: sys.exit(7)))
+with cloaca.WorkflowBuilder("forks_async"):
+    @cloaca.task
+    async def returns(context):
+        return come_back(lambda: None)
+with cloaca.DefaultRunner(sys.argv[1]) as runner:
+    for name in ("forks", "forks_and_raises", "forks_and_exits", "forks_async"):
+        print(name, runner.execute(name, timeout=20).final_context.to_dict())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_body_that_comes_back_in_a_forked_child_ends_that_child(database_url: str) -> None:
+    output = (
+        "forks {'status': 0}\nforks_and_raises {'status': 1}\n"
+        "forks_and_exits {'status': 7}\nforks_async {'status': 0}\n"
+    )
+    ends_well(FORKING_BODY, database_url, output=output)
+    assert stored(database_url) == ["Completed"] * 4

@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine import faults
+from cloaca_core._engine.forked import OneProcess
 from cloaca_core._engine.merge import UNCHANGED, Change
 from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged, raised
 from cloaca_core._engine.work import Work
@@ -175,7 +176,8 @@ CURRENT_WORK: Final[ContextVar[AttemptWork | None]] = ContextVar("cloaca_work", 
 def _call(job: Job) -> Outcome:
     CURRENT_WORK.set(job)
     try:
-        value = job.task.function(*job.arguments())
+        with OneProcess():
+            value = job.task.function(*job.arguments())
     except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
         return outcome_of(job, error)
     return _returned(job, value)
@@ -184,7 +186,8 @@ def _call(job: Job) -> Outcome:
 async def _await(job: Job) -> Outcome:
     CURRENT_WORK.set(job)
     try:
-        value = await job.task.function(*job.arguments())  # type: ignore[misc]  # async by is_async
+        with OneProcess():
+            value = await job.task.function(*job.arguments())  # type: ignore[misc]  # by is_async
     except BaseException as error:
         if job.abandoned and isinstance(error, asyncio.CancelledError):
             raise

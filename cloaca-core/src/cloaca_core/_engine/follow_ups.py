@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cloaca_core._engine.attempt import CURRENT_WORK, AttemptWork, outcome_of
 from cloaca_core._engine.deadlines import Deadlines
+from cloaca_core._engine.forked import OneProcess
 from cloaca_core._engine.work import LEAST_CHECK
 from cloaca_core.callables import is_async_callable
 from cloaca_core.logs import SafeLogger
@@ -106,7 +107,8 @@ class Callback(FollowUp):
     async def run_async(self) -> None:
         """Await it on this thread's loop, which gave it a context of its own."""
         try:
-            await self._call()  # type: ignore[misc]  # async by is_async
+            with OneProcess():
+                await self._call()  # type: ignore[misc]  # async by is_async
         except BaseException as error:
             if self.abandoned and isinstance(error, asyncio.CancelledError):
                 raise
@@ -114,7 +116,8 @@ class Callback(FollowUp):
 
     def _call(self) -> object:
         CURRENT_WORK.set(self)
-        return self._function(*self._arguments)
+        with OneProcess():
+            return self._function(*self._arguments)
 
 
 class FollowUps:
