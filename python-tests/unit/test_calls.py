@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import contextvars
+import os
 import threading
 from collections.abc import Sequence
 
 import pytest
 from model.runs import active_run, graph_of, job_of
 
+from cloaca_core._engine import loop_care
 from cloaca_core._engine.answer import Answer
 from cloaca_core._engine.attempt import CURRENT_WORK
 from cloaca_core._engine.calls import awaited, wait_for
@@ -43,6 +46,30 @@ async def test_a_wait_that_the_engine_cuts_short_says_that_it_is_closed() -> Non
         wait_for(future)
     with pytest.raises(RunnerClosedError):
         await awaited(future)
+
+
+def test_an_awaiting_loop_whose_descriptors_were_closed_notices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else it would neither be woken by the answer nor raise."""
+    monkeypatch.setattr(loop_care, "LOOKS_UP", 0.01)
+    loop = asyncio.new_event_loop()
+    number: int = loop._selector.fileno()  # type: ignore[attr-defined]  # a body may close it
+    kept = os.dup(number)
+
+    async def wait() -> None:
+        os.close(number)
+        await awaited(concurrent.futures.Future[None]())
+
+    waiting = loop.create_task(wait())
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        loop.run_until_complete(waiting)
+    os.dup2(kept, number)
+    os.close(kept)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(waiting)
+    loop.close()
 
 
 class _AtTheLastMoment(concurrent.futures.Future[str]):

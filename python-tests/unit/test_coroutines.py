@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import threading
 from collections.abc import AsyncIterator
 from functools import partial
@@ -137,6 +139,33 @@ async def test_a_loop_that_the_system_has_no_files_for_starts_when_it_has(
         patch.setattr(asyncio, "new_event_loop", no_files)
         body = pool.send()
     await body.begun.wait()
+
+
+async def test_a_loop_that_breaks_is_told_of_and_can_still_be_let_go() -> None:
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    loop = BodyLoop(SLOTS, asyncio.get_running_loop(), told.set_result)
+    body = Body(is_async=True)
+    loop.submit(body)
+    await body.begun.wait()
+    assert loop._loop is not None
+    os.close(loop._loop._selector.fileno())  # type: ignore[attr-defined]  # as a body may
+    body.go()
+
+    assert (await told).startswith("the runner has broken down: its thread of coroutines ended")
+    loop.abandon(body)
+    loop.close()
+
+
+async def test_only_what_comes_of_closed_descriptors_is_told_in_the_log_of_the_engine(
+    pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rest is asyncio's to tell, as in any program."""
+    await pool.started()
+    for error in (OSError(errno.EBADF, "Bad file descriptor"), KeyError("a user's")):
+        own_loop(pool).call_soon_threadsafe(throw, error)
+    await pool.quiet()
+
+    assert [each.name for each in caplog.records] == ["cloaca.engine", "asyncio"]
 
 
 class TestExits:

@@ -523,6 +523,134 @@ def test_a_body_of_another_runner_may_close_it(opened: EngineHost) -> None:
     assert str(opened) == "model, closed"
 
 
+# -- break down ----------------------------------------------------------------------------------
+
+
+class TestBreakDown:
+    """The loop thread dies, or a part of the engine without which it cannot go on."""
+
+    def test_after_the_death_of_the_thread_every_call_says_why(self, opened: EngineHost) -> None:
+        kill_thread(opened)
+
+        for call in (lambda: opened.send(nothing), opened.refuse_closed, lambda: opened.engine):
+            with pytest.raises(RunnerClosedError, match="its engine thread ended with SystemExit"):
+                call()
+        opened._told = True
+
+    def test_the_end_is_there_at_once_and_says_why_once(self, opened: EngineHost) -> None:
+        kill_thread(opened)
+        opened.close().result(WAIT)
+
+        with pytest.raises(RunnerClosedError, match="its engine thread ended with SystemExit"):
+            opened.end_thread()
+        opened.close().result(WAIT)
+        opened.end_thread()
+
+    def test_an_end_that_was_under_way_is_cut_short(
+        self, opened: EngineHost, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def hangs(_: Engine) -> None:
+            raise SystemExit
+
+        monkeypatch.setattr(Engine, "shutdown", hangs)
+        with pytest.raises(RunnerClosedError, match="SystemExit"):
+            opened.close().result(WAIT)
+        opened._told = True
+        opened._closing = None
+
+    def test_the_loop_of_the_bodies_takes_the_engine_with_it_in_good_order(
+        self, opened: EngineHost, backend: ModelBackend, registry: Registry
+    ) -> None:
+        """What it had is released: the engine's own loop is alive."""
+
+        async def body(context: Context) -> None:
+            loop = asyncio.get_running_loop()
+            os.close(loop._selector.fileno())  # type: ignore[attr-defined]  # as a body may
+            await asyncio.Event().wait()
+
+        hold(registry, body)
+        answer = opened.send(Engine.execute, opened.requests.request("held", [None]), None)
+        with pytest.raises(RunnerClosedError, match="its thread of coroutines ended with OSError"):
+            answer.result(WAIT)
+        with pytest.raises(RunnerClosedError, match="its thread of coroutines ended with OSError"):
+            opened.send(nothing)
+
+        opened.close().result(WAIT)
+        with pytest.raises(RunnerClosedError, match="its thread of coroutines ended with OSError"):
+            opened.end_thread()
+        assert backend.store.is_closed
+        assert opened._thread is not None
+        assert opened._thread.loop.is_closed()
+
+    def test_a_thread_that_dies_while_the_engine_breaks_down_keeps_nobody_waiting(
+        self, opened: EngineHost, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def dies(_: Engine) -> None:
+            raise SystemExit
+
+        monkeypatch.setattr(Engine, "shutdown", dies)
+        assert opened._thread is not None
+        opened._thread.loop.call_soon_threadsafe(opened._break_down, "because")
+        opened._thread.stop()
+        with pytest.raises(RunnerClosedError, match=r"^because$"):
+            opened.send(nothing)
+
+        opened.close().result(WAIT)
+        with pytest.raises(RunnerClosedError, match=r"^because$"):
+            opened.end_thread()
+
+    @pytest.mark.usefixtures("backend")
+    def test_a_part_that_dies_during_the_end_ends_the_grace_period(
+        self, registry: Registry
+    ) -> None:
+        config = DefaultRunnerConfig(shutdown_grace_seconds=3600)
+        host = EngineHost("model://here", config, None, registry)
+        inside, release = threading.Event(), threading.Event()
+
+        def body(context: Context) -> None:
+            inside.set()
+            release.wait()
+
+        hold(registry, body)
+        host.open().result(WAIT)
+        host.begin()
+        host.send(Engine.submit, host.requests.request("held", [None])).result(WAIT)
+        assert inside.wait(WAIT)
+        assert host._thread is not None
+
+        closing = host.close()
+        host._thread.loop.call_soon_threadsafe(host._break_down, "because")
+
+        closing.result(WAIT)
+        host.end_thread()
+        release.set()
+
+    def test_after_a_death_the_registry_tells_it_nothing(
+        self, opened: EngineHost, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[object] = []
+        kill_thread(opened)
+        opened.close().result(WAIT)
+        with pytest.raises(RunnerClosedError):
+            opened.end_thread()
+        assert opened._thread is not None
+        monkeypatch.setattr(opened._thread.loop, "call_soon_threadsafe", told.append)
+
+        hold(registry, lambda context: None)
+
+        assert told == []
+
+
+def kill_thread(host: EngineHost) -> None:
+    """Have something come out of the engine's loop."""
+
+    async def leave(engine: Engine) -> None:
+        raise SystemExit
+
+    with pytest.raises(RunnerClosedError):
+        host.send(leave).result(WAIT)
+
+
 # -- what it says of itself ----------------------------------------------------------------------
 
 

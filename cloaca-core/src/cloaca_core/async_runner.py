@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +20,7 @@ from cloaca_core._engine.refusals import CRON_WORKFLOW, INSTANCE, SCHEDULE
 from cloaca_core._engine.requests import ContextLike, checked_run_id
 from cloaca_core._engine.wanted import wanted_backfill, wanted_schedule
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.errors import CloacaError
+from cloaca_core.errors import CloacaError, RunnerClosedError
 from cloaca_core.handle import AsyncRunHandle
 from cloaca_core.registry import Registry
 from cloaca_core.results import (
@@ -57,7 +58,8 @@ class AsyncRunner:
             await awaited(opening)
             self._host.begin()
         except BaseException:
-            await self.shutdown()
+            with suppress(RunnerClosedError):  # it is what has been raised
+                await self.shutdown()
             self._host.allow_another_try()
             raise
         return self
@@ -68,7 +70,11 @@ class AsyncRunner:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.shutdown()
+        try:
+            await self.shutdown()
+        except RunnerClosedError:
+            if error is None:
+                raise
 
     # -- run ---------------------------------------------------------------------------------
 
@@ -333,11 +339,13 @@ class AsyncRunner:
     async def shutdown(self) -> None:
         """Let running bodies end, release the other runs for recovery, close. Idempotent.
 
-        Cancelling the call ends the grace period.
+        Cancelling the call ends the grace period. After the runner has broken down it raises that
+        ``RunnerClosedError``, the first time.
         """
         closing = asyncio.wrap_future(self._host.close())
         try:
-            await asyncio.shield(closing)
+            with suppress(RunnerClosedError):  # ``end_thread`` says it once
+                await asyncio.shield(closing)
         except asyncio.CancelledError:
             self._host.hurry()
             raise

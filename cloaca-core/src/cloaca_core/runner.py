@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -27,6 +28,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import (
     CloacaError,
     ConfigTypeError,
+    RunnerClosedError,
     StoreError,
     StoreOpenError,
 )
@@ -57,7 +59,9 @@ class DefaultRunner:
 
     A URL or file that cannot be used is a ``StoreOpenError`` (ValueError), a backend that is not
     there a ``BackendError`` (ImportError), a wrong setting a ``ConfigError`` (ValueError), all
-    raised at once. After ``shutdown()`` every call raises ``RunnerClosedError``.
+    raised at once. After ``shutdown()`` every call raises ``RunnerClosedError``. So it does
+    when the engine has died, as where a task body closed its files. Calls that wait are cut short
+    then, the end of the ``with`` block raises it too, and other runners take the runs over.
     """
 
     def __init__(
@@ -73,7 +77,8 @@ class DefaultRunner:
             wait_for(self._host.open())
             self._host.begin()
         except BaseException:
-            self.shutdown()
+            with suppress(RunnerClosedError):  # it is what has been raised
+                self.shutdown()
             raise
 
     @classmethod
@@ -460,10 +465,12 @@ class DefaultRunner:
     def shutdown(self) -> None:
         """Let running bodies end, release the other runs for recovery, close. Idempotent.
 
-        Ctrl-C ends the grace period.
+        Ctrl-C ends the grace period. After the runner has broken down it raises that
+        ``RunnerClosedError``, the first time.
         """
         try:
-            self._host.close().result()
+            with suppress(RunnerClosedError):  # ``end_thread`` says it once
+                self._host.close().result()
         except KeyboardInterrupt:
             self._host.hurry()
             raise
@@ -479,7 +486,11 @@ class DefaultRunner:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.shutdown()
+        try:
+            self.shutdown()
+        except RunnerClosedError:
+            if error is None:
+                raise
 
     def __repr__(self) -> str:
         return f"DefaultRunner({self._host})"

@@ -44,7 +44,7 @@ async def dial(target: Target, timeout: float) -> Wire:
         raise StoreUnavailableError(
             f"{target.place}: no connection within {timeout * hosts:g} seconds"
         ) from error
-    except psycopg.Error as error:
+    except (psycopg.Error, OSError) as error:
         raise StoreUnavailableError(f"{target.place}: {one_line(error)}") from error
     finally:
         call.abandon()
@@ -60,7 +60,7 @@ class _Call:
         self._lock = threading.Lock()
         self._abandoned = False
         self._found: Wire | None = None
-        self._error: psycopg.Error | None = None
+        self._error: psycopg.Error | OSError | None = None
 
     async def answered(self) -> None:
         """Connect, and return when that has ended in one way or the other."""
@@ -85,7 +85,7 @@ class _Call:
         """Runs on a thread of its own."""
         try:
             found = psycopg.connect(self._conninfo, autocommit=True, client_encoding="UTF8")
-        except psycopg.Error as error:
+        except (psycopg.Error, OSError) as error:  # OSError: its socket was closed by others
             self._error = error
         else:
             self._keep(found)

@@ -7,12 +7,15 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core._engine.loop_care import LookUp, has_closed, reason, stay_with, tell_of_closed
 from cloaca_core._engine.mailbox import Mailbox
 from cloaca_core._engine.starting import Starter
 from cloaca_core._engine.work import Stage
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cloaca_core._engine.work import Work
 
 log = SafeLogger("cloaca.engine")
@@ -26,10 +29,16 @@ class BodyLoop:
 
     The thread starts with the first work, which stays queued while the system has none. Public
     methods are called on the engine's loop, but for ``let_go``. ``running`` holds what runs, with
-    the task that runs it.
+    the task that runs it. ``broken`` is called with the reason when the thread has died, which then
+    runs nothing any more.
     """
 
-    def __init__(self, slots: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        slots: int,
+        loop: asyncio.AbstractEventLoop,
+        broken: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._slots = slots
         self._reports: Mailbox[Work] = Mailbox(loop, self._report)
         self._queued: deque[Work] = deque()
@@ -40,6 +49,7 @@ class BodyLoop:
         self._arrivals: Mailbox[Work] | None = None
         self.running: dict[Work, asyncio.Task[None]] = {}
         self._lock = threading.Lock()
+        self._deaths: Mailbox[str] = Mailbox(loop, broken)
         self._closed = False
         self._ended = False
 
@@ -115,7 +125,7 @@ class BodyLoop:
     def close(self) -> None:
         """Cancel what runs and end the loop; nobody waits for it."""
         self._starter.close()
-        if self._loop is not None and not self._closed:
+        if self._loop is not None and not (self._closed or self._ended):
             self._closed = True
             asyncio.run_coroutine_threadsafe(self._end(), self._loop)
 
@@ -147,11 +157,17 @@ class BodyLoop:
         asyncio lets ``SystemExit`` and ``KeyboardInterrupt`` of a task that a body has made out of
         the loop. Whoever awaits that task is given them as well, once the loop runs again.
         """
+        loop.set_exception_handler(tell_of_closed)
+        LookUp(loop).start()
         try:
             while not self._ended:
                 self._serve_once(loop)
-        finally:
-            loop.close()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, bodies wait for this loop
+            self._ended = True
+            self._deaths.put(reason("thread of coroutines", error))
+            stay_with(loop)
+        if not has_closed(loop):
+            stay_with(loop)
 
     def _serve_once(self, loop: asyncio.AbstractEventLoop) -> None:
         try:

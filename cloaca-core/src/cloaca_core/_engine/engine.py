@@ -59,7 +59,9 @@ LEAVING: Final = 1.0
 
 
 class Engine:
-    """Made and used on its loop only; ``recent`` may be read from any thread."""
+    """Made and used on its loop only; ``recent`` may be read from any thread. ``broken`` is called
+    with the reason when a part of it has died, so that it cannot go on.
+    """
 
     def __init__(self, store: Store, config: DefaultRunnerConfig, registry: Registry) -> None:
         loop = asyncio.get_running_loop()
@@ -76,7 +78,8 @@ class Engine:
         self._closing = False
         self._news: Change | None = None
         self._hurried = asyncio.Event()
-        self._executor = Executor(*slots, loop)
+        self.broken: Callable[[str], None] = lambda _: None
+        self._executor = Executor(*slots, loop, self._broken)
         self._conductor = Conductor(config, self._executor, self._ended, self._place_free)
         self._journal = Journal(store, runner_id, self._conductor.start_marks)
         self._lease = Lease(store, runner_id, identity, config.lease_seconds)
@@ -103,7 +106,7 @@ class Engine:
         self._cron = CronCalls(store, ids, self._schedules.look)
         self._back_filling = BackFilling(store, self._schedules)
         self._polling = PollingLoop(
-            store, self._journal, registry, config, ids, self._admission.look
+            store, self._journal, registry, config, ids, self._admission.look, self._broken
         )
         self._triggers = TriggerCalls(store, self._polling.declared, self._polling.look)
         self._takeover = Takeover(store, self._lease, identity, self._admission.look)
@@ -175,6 +178,18 @@ class Engine:
         self._takeover.close()
         await self._store.close()
         log.info("runner %s is closed", self._lease.runner_id, extra=self._own_ids())
+
+    def let_go(self) -> None:
+        """The loop has died under it: let bodies end as they will. Others take its runs over when
+        its lease has ended.
+        """
+        self._unsubscribe()
+        self._executor.close()
+        self._polling.let_go()
+
+    def _broken(self, reason: str) -> None:
+        log.critical("%s", reason, extra=self._own_ids())
+        self.broken(reason)
 
     def _own_ids(self) -> dict[str, str]:
         """What a log record tells besides its text."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cloaca_core._engine.coroutines import BodyLoop
 from cloaca_core._engine.threads import BodyThreads
@@ -12,14 +12,18 @@ from cloaca_core._engine.work import Stage, Work
 
 class Executor:
     """The two places where user code runs, as one. Belongs to the engine's loop, but for
-    ``let_go``.
+    ``let_go``. ``broken`` is called with the reason when one of them runs nothing any more.
     """
 
     def __init__(
-        self, thread_slots: int, async_slots: int, loop: asyncio.AbstractEventLoop
+        self,
+        thread_slots: int,
+        async_slots: int,
+        loop: asyncio.AbstractEventLoop,
+        broken: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._threads = BodyThreads(thread_slots, loop)
-        self._coroutines = BodyLoop(async_slots, loop)
+        self._coroutines = BodyLoop(async_slots, loop, broken)
 
     def submit(self, work: Work) -> None:
         """Queue work; its ``finished`` is called on the engine's loop unless it is abandoned."""

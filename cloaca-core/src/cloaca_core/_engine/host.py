@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from cloaca_core._engine.answer import Answer
 from cloaca_core._engine.attempt import CURRENT_WORK
 from cloaca_core._engine.engine import CLOSED, Engine
 from cloaca_core._engine.loop_thread import LoopThread
@@ -55,9 +56,11 @@ class EngineHost:
         self._schema = schema
         self._pid = os.getpid()
         self._opening: asyncio.Task[Any] | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._close_once = threading.RLock()
         self._closing: concurrent.futures.Future[None] | None = None
         self._end: asyncio.Event | None = None
+        self._told = False
         self._engine: Engine | None = None
         self._thread: LoopThread | None = None
 
@@ -73,7 +76,7 @@ class EngineHost:
             self._refuse_foreign_process()
             raise RunnerUsageError("this runner is open already")
         self._pid = os.getpid()  # one that was only made before a fork is opened in the child
-        self._thread = thread = LoopThread()  # known before it runs: Ctrl-C may come in between
+        self._thread = thread = LoopThread(self._died)  # known before it runs: Ctrl-C may come
         thread.start()
         return thread.submit(self._open())
 
@@ -87,6 +90,7 @@ class EngineHost:
         except BaseException:
             await store.close()
             raise
+        engine.broken = self._break_down
         self._engine = engine
 
     def begin(self) -> None:
@@ -109,6 +113,28 @@ class EngineHost:
             )
         with self._close_once:
             return self._closing or self._begin_to_close()
+
+    def _died(self) -> None:
+        """The loop thread has died, and runs this as the last. Shutting down by itself, it will not
+        come to the end of that.
+        """
+        if self._ending is not None and self._closing is not None and not self._closing.done():
+            self._closing.set_result(None)
+        if self._engine is not None:
+            self._engine.let_go()
+
+    def _break_down(self, reason: str) -> None:
+        """A part of the engine has died: cut all calls short and let it shut down by itself. Called
+        on its loop.
+        """
+        assert self._thread is not None
+        assert self._engine is not None
+        self._engine.hurry()
+        if self._closing is None:
+            closing = self._closing = Answer[None]()
+            self._thread.fail(reason)
+            self._ending = self._thread.loop.create_task(self._shut_down())
+            self._ending.add_done_callback(lambda _: closing.set_result(None))
 
     def hurry(self) -> None:
         """End the grace period of a shutdown that is under way."""
@@ -146,13 +172,20 @@ class EngineHost:
             await self._engine.shutdown()
 
     def end_thread(self) -> None:
-        """Wait for the end of the loop thread, after the engine has shut down."""
-        if self._thread is not None:
-            self._thread.stop()
+        """Wait for the end of the loop thread, after the engine has shut down. When it had broken
+        down before, that is a ``RunnerClosedError``, once.
+        """
+        if self._thread is None:
+            return
+        self._thread.stop()
+        if (failure := self._thread.failure) is not None and not self._told:
+            self._told = True
+            raise RunnerClosedError(failure)
 
     def allow_another_try(self) -> None:
         """An opening that failed has been undone."""
         self._opening = self._closing = self._end = self._thread = None
+        self._told = False
 
     def __str__(self) -> str:
         """The backend and the state; not the URL, which may hold a password."""
@@ -190,6 +223,8 @@ class EngineHost:
 
     def _open_engine(self) -> Engine:
         self._refuse_foreign_process()
+        if self._thread is not None and self._thread.failure is not None:
+            raise RunnerClosedError(self._thread.failure)
         if self._closing is not None:
             raise RunnerClosedError(CLOSED)
         if self._engine is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from cloaca_core._engine.coroutines import BodyLoop
+from cloaca_core._engine.forked import OneProcess
 from cloaca_core._engine.threads import BodyThreads
 from cloaca_core._engine.work import Stage, Work
 
@@ -51,7 +52,8 @@ class Poll(Work):
 
     def run(self) -> None:
         try:
-            returned = self.trigger.function()
+            with OneProcess():
+                returned = self.trigger.function()
             _close_coroutine(returned)
             self.outcome = Returned(returned)
         except BaseException as error:  # noqa: BLE001 - it must not end the thread, whatever it is
@@ -59,7 +61,9 @@ class Poll(Work):
 
     async def run_async(self) -> None:
         try:
-            self.outcome = Returned(await cast("Awaitable[object]", self.trigger.function()))
+            with OneProcess():
+                returned = await cast("Awaitable[object]", self.trigger.function())
+            self.outcome = Returned(returned)
         except BaseException as error:  # noqa: BLE001 - it must not end the loop, whatever it is
             self.outcome = Broke(error)
 
@@ -72,11 +76,14 @@ class PollPlaces:
 
     Sync functions share threads that are made as they are needed; each async function has a loop
     of its own, on which what it keeps (a client, a lock) stays usable from poll to poll. Belongs to
-    the engine's loop.
+    the engine's loop. ``broken`` is called with the reason when a loop runs nothing any more.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, broken: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._loop = loop
+        self._broken = broken
         self._threads = BodyThreads(MANY, loop)
         self._loops: dict[Trigger, BodyLoop] = {}
 
@@ -87,7 +94,7 @@ class PollPlaces:
             self._threads.submit(poll)
             return
         if (place := self._loops.get(poll.trigger)) is None:
-            place = self._loops[poll.trigger] = BodyLoop(1, self._loop)
+            place = self._loops[poll.trigger] = BodyLoop(1, self._loop, self._broken)
         place.submit(poll)
 
     def keep(self, triggers: Collection[Trigger]) -> None:

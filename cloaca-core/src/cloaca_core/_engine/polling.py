@@ -48,7 +48,8 @@ HANGS: Final = 60.0
 
 class PollingLoop:
     """Belongs to the engine's loop. ``made`` is called when runs have become claimable;
-    ``failures`` says of the triggers that fired nothing at their last poll here why.
+    ``failures`` says of the triggers that fired nothing at their last poll here why. ``broken`` is
+    called with the reason when a loop that polls run on has died.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class PollingLoop:
         config: DefaultRunnerConfig,
         ids: RunIds,
         made: Callable[[], None],
+        broken: Callable[[str], None] = lambda _: None,
     ) -> None:
         requests = Requests(registry, config)
         self.declared: DeclaredTriggers = DeclaredTriggers(store, registry, requests, ids)
@@ -68,7 +70,7 @@ class PollingLoop:
         self._most = config.cron_max_catchup_executions
         self._loop = asyncio.get_running_loop()
         self._events = EventWriter(store, journal, registry, requests, ids, made)
-        self._places = PollPlaces(self._loop)
+        self._places = PollPlaces(self._loop, broken)
         self._running: dict[Trigger, asyncio.TimerHandle] = {}
         self._concluding: set[asyncio.Task[None]] = set()
         self._alarm = Alarm()
@@ -81,10 +83,14 @@ class PollingLoop:
         """Poll no more; what a poll that is under way fires is dropped."""
         self._events.closing = True
 
-    async def close(self) -> None:
-        """Let go of everything; nobody waits for functions that still run."""
+    def let_go(self) -> None:
+        """Let functions that run end as they will; nobody waits for them."""
         self.drain()
         self._places.close()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        self.let_go()
         for timer in self._running.values():
             timer.cancel()
         for task in self._concluding:
