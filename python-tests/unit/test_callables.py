@@ -68,3 +68,17 @@ def test_a_signature_is_of_what_is_called(
 
 def test_some_functions_have_no_signature() -> None:
     assert call_signature(max) is None
+
+
+class _SaysNothing:
+    """Its signature is asked for in vain."""
+
+    @property
+    def __signature__(self) -> object:
+        raise NameError("name 'Context' is not defined")
+
+    def __call__(self) -> None: ...
+
+
+def test_one_whose_signature_cannot_be_read_has_none() -> None:
+    assert call_signature(_SaysNothing()) is None

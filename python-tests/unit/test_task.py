@@ -218,6 +218,18 @@ class TestRules:
         assert len(block) == 1
 
 
+class Told:
+    """Callbacks of other kinds."""
+
+    def by_method(self, task_id: str, context: object) -> None: ...
+
+    async def __call__(self, task_id: str, context: object) -> None: ...
+
+
+class SyncCallable:
+    def __call__(self, context: object) -> None: ...
+
+
 class TestCallbacks:
     def test_they_are_kept(self, block: Collected) -> None:
         def on_success(task_id: str, context: object) -> None: ...
@@ -232,6 +244,52 @@ class TestCallbacks:
         with pytest.raises(TypeError, match=f"{parameter} must be callable, got str"):
             task(**{parameter: "x"})  # type: ignore[call-overload] # the point of the test
 
+    @pytest.mark.parametrize(
+        ("parameter", "callback", "message"),
+        [
+            (
+                "on_success",
+                lambda context: None,
+                r"^on_success is called as on_success\(task_id, context\), and .*\(context\) cannot",
+            ),
+            ("on_success", lambda: None, r"<lambda>\(\) cannot be called so"),
+            ("on_success", lambda a, b, c: None, "missing a required argument: 'c'"),
+            ("on_success", lambda a, b, *, c: None, "missing a required argument: 'c'"),
+            (
+                "on_failure",
+                lambda task_id, context: None,
+                r"^on_failure is called as on_failure\(task_id, error, context\), and ",
+            ),
+            ("on_failure", functools.partial(lambda a, b, c: None, 1), "too many positional"),
+            ("on_failure", SyncCallable, "too many positional"),  # the class, not an instance
+        ],
+    )
+    def test_one_that_cannot_take_its_arguments_is_refused_when_task_is_called(
+        self, parameter: str, callback: Callable[..., None], message: str
+    ) -> None:
+        options: dict[str, Any] = {parameter: callback}
+        with pytest.raises(TypeError, match=message):
+            task(**options)
+
+    @pytest.mark.parametrize(
+        "callback",
+        [
+            lambda *anything: None,
+            lambda task_id, context, more=1: None,
+            max,  # written in C: it does not say
+            functools.partial(lambda a, b, c: None, 1),
+            functools.lru_cache(lambda task_id, context: None),
+            Told().by_method,
+            Told(),
+            mock.Mock(),
+        ],
+    )
+    def test_one_that_can_or_does_not_say_is_accepted(
+        self, block: Collected, callback: Callable[..., None]
+    ) -> None:
+        task(on_success=callback)(noop)
+        assert block.only().on_success is callback
+
 
 class TestComputationGraphs:
     def test_invokes_is_not_available(self) -> None:
@@ -241,10 +299,6 @@ class TestComputationGraphs:
     def test_post_invocation_without_invokes_is_a_value_error(self) -> None:
         with pytest.raises(ValueError, match="post_invocation"):
             task(post_invocation=noop)
-
-
-class SyncCallable:
-    def __call__(self, context: object) -> None: ...
 
 
 class AsyncCallable:

@@ -38,5 +38,5 @@ def wrapped_signature(function: Callable[..., object]) -> inspect.Signature | No
 def _signature(function: Callable[..., object], *, follow: bool) -> inspect.Signature | None:
     try:
         return inspect.signature(function, follow_wrapped=follow)
-    except (TypeError, ValueError):  # some functions written in C have none
+    except Exception:  # noqa: BLE001 - some have none, and a user's own may raise anything
         return None

@@ -211,8 +211,8 @@ def task(
         ),
         timeout_seconds=_checked_timeout(timeout_seconds),
         rule=None if trigger_rules is None else parse_rule(trigger_rules),
-        on_success=_checked_callback("on_success", on_success),
-        on_failure=_checked_callback("on_failure", on_failure),
+        on_success=_checked_callback("on_success", on_success, "task_id", "context"),
+        on_failure=_checked_callback("on_failure", on_failure, "task_id", "error", "context"),
     )
     if function is not None:
         return _declare(checked, function)
@@ -290,9 +290,23 @@ def _checked_timeout(seconds: float | None) -> float | None:
 CallbackT = TypeVar("CallbackT", bound="OnSuccess | OnFailure")
 
 
-def _checked_callback(parameter: str, callback: CallbackT | None) -> CallbackT | None:
-    if callback is not None and not callable(callback):
+def _checked_callback(
+    parameter: str, callback: CallbackT | None, *arguments: str
+) -> CallbackT | None:
+    """The callback, unless it says itself that it cannot be called with these arguments."""
+    if callback is None:
+        return None
+    if not callable(callback):
         raise wrong_type(parameter, "callable", callback)
+    if (signature := call_signature(callback)) is not None:
+        try:
+            signature.bind(*arguments)
+        except TypeError as error:
+            name = getattr(callback, "__qualname__", type(callback).__qualname__)
+            raise DefinitionTypeError(
+                f"{parameter} is called as {parameter}({', '.join(arguments)}), and "
+                f"{name}{signature} cannot be called so: {error}"
+            ) from error
     return callback
 
 
