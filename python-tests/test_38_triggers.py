@@ -193,7 +193,11 @@ def test_one_that_hangs_and_one_that_raises_stop_no_other(
     def returns_nothing() -> None:
         pass
 
-    runner = open_runner()
+    @trigger(on="orders", poll_interval=SOON)
+    def fires_too_much() -> cloaca.TriggerResult:
+        return cloaca.TriggerResult.fire({"n": "x" * 2000})
+
+    runner = open_runner(max_context_bytes=1024)
     hanging.wait(PATIENCE)
 
     @trigger(on="orders", poll_interval=SOON)
@@ -201,7 +205,8 @@ def test_one_that_hangs_and_one_that_raises_stop_no_other(
         return True
 
     assert began.get(timeout=PATIENCE)["trigger_name"] == "found"
-    assert runner.health()["failing_triggers"].keys() == {"raises", "returns_nothing"}
+    failing = {"raises", "returns_nothing", "fires_too_much"}
+    assert runner.health()["failing_triggers"].keys() == failing
     release.set()
 
 

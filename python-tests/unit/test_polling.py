@@ -222,6 +222,36 @@ async def test_what_goes_wrong_is_said_once_until_something_else_does(
     assert said == ["NoneType", "NoneType", "str", ""]
 
 
+async def test_one_that_fires_too_much_fails_until_it_does_not_and_is_told_of_once(
+    store: Store, opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At each poll it fires something of another size."""
+    part = opened(max_context_bytes=1024)
+    sizes = [2000, 3000, 1, 2000]
+    part.define(lambda: TriggerResult.fire({"n": "x" * sizes.pop(0)}), name="t")
+
+    failing = []
+    for _ in range(4):
+        await due(part, store)
+        failing.append("".join(part.loop.failures.values())[:45])
+
+    told = "trigger 't' fired what cannot be stored: cont"
+    assert failing == [told, told, "", told]
+    errors = [each for each in caplog.records if each.levelno == logging.ERROR]
+    assert [each.getMessage()[:45] for each in errors] == [told, told]
+
+
+async def test_of_many_that_are_too_large_the_first_is_told_and_how_many(
+    store: Store, opened: Open
+) -> None:
+    part = opened(max_context_bytes=1024)
+    fired = [TriggerResult.fire({"n": "x" * 2000}, idempotency_key=key) for key in "abc"]
+    part.define(lambda: fired, name="t")
+    await due(part, store)
+
+    assert part.loop.failures["t"].endswith("max_context_bytes is 1024 (and 2 more)")
+
+
 async def test_what_was_wrong_with_one_that_is_gone_is_forgotten(
     store: Store, opened: Open
 ) -> None:

@@ -55,15 +55,18 @@ class EventWriter:
         self._made = made
         self._known: dict[str, set[str]] = {}
 
-    async def fire(self, row: TriggerRow, results: Sequence[TriggerResult]) -> None:
-        """Write what one poll fired. Returns when that is durable."""
+    async def fire(self, row: TriggerRow, results: Sequence[TriggerResult]) -> list[ContextError]:
+        """Write what one poll fired, and return when that is durable: the errors of those results
+        that no run can begin with.
+        """
         fresh = await self._fresh(row.id, [each for each in results if each.fires])
         if not fresh:
-            return
+            return []
         now = await self._store.now()
-        events = [each for result in fresh for each in self._events_of(row, result, now)]
+        events, refused = self._events_of(row, fresh, now)
         for start in range(0, len(events), EVENTS_PER_COMMIT):
             await self._write(events[start : start + EVENTS_PER_COMMIT], [])
+        return refused
 
     async def tick(self, decided: Sequence[Ticked], now: int) -> None:
         """Write ticks of cron triggers, and how those go on. Returns when that is durable."""
@@ -87,18 +90,20 @@ class EventWriter:
             self._known[trigger_id] = known
         return [each for each in fired if each.idempotency_key not in known]
 
-    def _events_of(self, row: TriggerRow, result: TriggerResult, now: int) -> list[NewEvent]:
-        """The event of one result; none, and a line in the log, for what no run can begin with."""
-        fired = fired_items(result)
-        context, digest = run_context(fired, row.name, now), context_hash(fired)
-        try:
-            return [self._event(row, None, result.idempotency_key, digest, context, now)]
-        except ContextError as error:
-            ids = {"trigger": row.name}
-            log.error(  # noqa: TRY400 - where it was noticed says nothing
-                "trigger %r fired what cannot be stored: %s", row.name, error, extra=ids
-            )
-            return []
+    def _events_of(
+        self, row: TriggerRow, results: Sequence[TriggerResult], now: int
+    ) -> tuple[list[NewEvent], list[ContextError]]:
+        """The events of these results, and why others cannot be any."""
+        events: list[NewEvent] = []
+        refused: list[ContextError] = []
+        for each in results:
+            fired = fired_items(each)
+            context, digest = run_context(fired, row.name, now), context_hash(fired)
+            try:
+                events.append(self._event(row, None, each.idempotency_key, digest, context, now))
+            except ContextError as error:
+                refused.append(error)
+        return events, refused
 
     def _event(
         self,

@@ -48,7 +48,7 @@ HANGS: Final = 60.0
 
 class PollingLoop:
     """Belongs to the engine's loop. ``made`` is called when runs have become claimable;
-    ``failures`` says of the triggers that fired nothing at their last poll here why. ``broken`` is
+    ``failures`` says of the triggers whose last poll here fired nothing, or not all, why. ``broken`` is
     called with the reason when a loop that polls run on has died.
     """
 
@@ -211,13 +211,26 @@ class PollingLoop:
         except CloacaError as error:  # where it was noticed says nothing
             self._fail(row.name, f"trigger {row.name!r} is wrong: {error}", None)
             return
-        self.failures.pop(row.name, None)
-        await self._events.fire(row, results)
+        refused = await self._events.fire(row, results)
+        if refused:
+            self._tell_of_refused(row.name, refused)
+        else:
+            self.failures.pop(row.name, None)
 
-    def _fail(self, name: str, message: str, error: BaseException | None) -> None:
-        """Say what is wrong with a trigger, once and not at each poll, its own or another's."""
-        if self.failures.get(name) != message:
-            log.error(message, exc_info=error, extra=_ids(name))
+    def _tell_of_refused(self, name: str, refused: Sequence[CloacaError]) -> None:
+        """It is told once, although the next poll may fire something of another size."""
+        what = f"trigger {name!r} fired what cannot be stored"
+        others = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        self._fail(name, f"{what}: {refused[0]}{others}", None, known_by=what)
+
+    def _fail(
+        self, name: str, message: str, error: BaseException | None, known_by: str | None = None
+    ) -> None:
+        """Say what is wrong with a trigger, once and not at each poll, its own or another's: not
+        again while it begins with ``known_by``, by default all of it.
+        """
+        if not self.failures.get(name, "").startswith(known_by or message):
+            log.error("%s", message, exc_info=error, extra=_ids(name))
         self.failures[name] = message
 
 
