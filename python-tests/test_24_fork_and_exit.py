@@ -288,6 +288,37 @@ runner.shutdown()
     ends_well(program, database_url, output=output)
 
 
+def test_ctrl_c_that_leaves_the_block_says_what_is_waited_for(database_url: str) -> None:
+    """The body ends when that is said, so it is said before the wait."""
+    program = """
+import logging, signal
+go_on = threading.Event()
+with cloaca.WorkflowBuilder("held"):
+    @cloaca.task
+    def only(context):
+        inside.set()
+        go_on.wait(30)
+class Told(logging.Handler):
+    def emit(self, record):
+        print(record.getMessage().replace(handle.id, "ID"))
+        go_on.set()
+logging.getLogger("cloaca").addHandler(Told(logging.WARNING))
+try:
+    with cloaca.DefaultRunner(sys.argv[1]) as runner:
+        handle = runner.submit("held")
+        inside.wait(30)
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Event().wait(30)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    output = (
+        "shutdown waits up to 30 s for task only of run ID; Ctrl-C ends the wait\ninterrupted\n"
+    )
+    ends_well(program, database_url, output=output)
+    assert stored(database_url) == ["Completed"]
+
+
 FORKING_BODY = """
 warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of any fork with threads
 def come_back(how):

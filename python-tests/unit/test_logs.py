@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import ConfigError
-from cloaca_core.logs import SafeLogger
+from cloaca_core.logs import SafeLogger, warn_person
 
 PROGRAM = "import logging, cloaca_core; logging.getLogger('cloaca.engine').warning('all is lost')"
 
@@ -150,3 +151,36 @@ def test_a_record_is_that_of_a_plain_logger(caplog: pytest.LogCaptureFixture) ->
     assert (failed.levelname, failed.exc_info is not None) == ("ERROR", True)
     log.debug("not shown")
     assert len(caplog.records) == 2
+
+
+class _Screen(io.StringIO):
+    """Stands for stderr."""
+
+    def __init__(self, *, is_terminal: bool) -> None:
+        super().__init__()
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "handler", "shown"),
+    [
+        (True, logging.NullHandler(), "cloaca: a body runs\n"),
+        (False, logging.NullHandler(), ""),  # a program's stderr, which it did not ask to write to
+        (True, logging.StreamHandler(io.StringIO()), ""),  # the program has a log
+    ],
+)
+def test_a_person_is_told_in_the_log_or_on_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, is_terminal: bool, handler: logging.Handler, shown: str
+) -> None:
+    logger = SafeLogger("alone")
+    monkeypatch.setattr(logger.logger, "propagate", False)
+    monkeypatch.setattr(logger.logger, "handlers", [handler])
+    screen = _Screen(is_terminal=is_terminal)
+    monkeypatch.setattr(sys, "stderr", screen)
+
+    warn_person(logger, "a body runs", {})
+
+    assert screen.getvalue() == shown

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import inspect
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -47,6 +49,117 @@ def define(body: Callable[..., Any] = noop) -> Registry:
 
 def engine_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "cloaca-engine"]
+
+
+class Telling(logging.Handler):
+    """Keeps what is told at warning, and does something at once."""
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        super().__init__(logging.WARNING)
+        self.told: list[str] = []
+        self._then = then
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.told.append(record.getMessage())
+        self._then()
+
+
+class Held:
+    """A body that is inside until something is told."""
+
+    def __init__(self) -> None:
+        self.inside, self._go_on = threading.Event(), threading.Event()
+        self.handler = Telling(self._go_on.set)
+
+    def __call__(self, _: Context) -> None:
+        self.inside.set()
+        self._go_on.wait(WAIT)
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    held = Held()
+    logging.getLogger("cloaca").addHandler(held.handler)
+    yield held
+    logging.getLogger("cloaca").removeHandler(held.handler)
+
+
+# -- what an interrupted shutdown says -----------------------------------------------------------
+
+
+def test_ctrl_c_in_the_block_has_told_what_is_waited_for_before_the_wait(held: Held) -> None:
+    told: list[str] = []
+
+    def program() -> None:
+        with DefaultRunner(":memory:", registry=define(held)) as runner:
+            told.append(f"task a of run {runner.submit('w').id}")
+            assert held.inside.wait(WAIT)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        program()
+
+    waits = f"shutdown waits up to 30 s for {told[0]}; Ctrl-C ends the wait"
+    assert held.handler.told == [waits]
+
+
+async def test_a_cancellation_in_the_block_has_told_what_is_waited_for(held: Held) -> None:
+    told: list[str] = []
+
+    async def program() -> None:
+        async with AsyncRunner(":memory:", registry=define(held)) as runner:
+            handle = await runner.submit("w")
+            await asyncio.to_thread(held.inside.wait, WAIT)
+            told.append(f"task a of run {handle.id}")
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await program()
+
+    waits = f"shutdown waits up to 30 s for {told[0]}; Ctrl-C ends the wait"
+    assert held.handler.told == [waits]
+
+
+def test_ctrl_c_during_a_shutdown_has_told_what_is_waited_for_no_longer(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = DefaultRunner(":memory:", registry=define(held))
+    handle = runner.submit("w")
+    assert held.inside.wait(WAIT)
+    real = runner._host.close
+
+    class Interrupted(concurrent.futures.Future[None]):
+        def result(self, timeout: float | None = None) -> NoReturn:  # noqa: ARG002 - a future's
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner._host, "close", lambda: (real(), Interrupted())[1])
+        with pytest.raises(KeyboardInterrupt):
+            runner.shutdown()
+
+    assert held.handler.told == [f"shutdown waits no longer for task a of run {handle.id}"]
+    runner.shutdown()
+
+
+async def test_a_cancellation_during_a_shutdown_has_told_it_too(held: Held) -> None:
+    runner = await AsyncRunner(":memory:", registry=define(held)).__aenter__()
+    handle = await runner.submit("w")
+    await asyncio.to_thread(held.inside.wait, WAIT)
+    ending = asyncio.create_task(runner.shutdown())
+    await asyncio.sleep(0)
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+
+    assert held.handler.told == [f"shutdown waits no longer for task a of run {handle.id}"]
+    await runner.shutdown()
+
+
+def test_an_ordinary_end_tells_nothing(held: Held) -> None:
+    with DefaultRunner(":memory:", config=NO_GRACE, registry=define()) as runner:
+        runner.execute("w", timeout=WAIT)
+
+    assert held.handler.told == []
 
 
 # -- two façades ---------------------------------------------------------------------------------

@@ -250,7 +250,7 @@ class TestCallbacks:
             (
                 "on_success",
                 lambda context: None,
-                r"^on_success is called as on_success\(task_id, context\), and .*\(context\) cannot",
+                r"^on_success is called as on_success\(task_id, context\), .*\(context\) cannot",
             ),
             ("on_success", lambda: None, r"<lambda>\(\) cannot be called so"),
             ("on_success", lambda a, b, c: None, "missing a required argument: 'c'"),

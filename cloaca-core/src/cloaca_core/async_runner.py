@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -339,10 +340,15 @@ class AsyncRunner:
     async def shutdown(self) -> None:
         """Let running bodies end, release the other runs for recovery, close. Idempotent.
 
-        Cancelling the call ends the grace period. After the runner has broken down it raises that
+        Cancelling the call ends the grace period. A cancellation that leads to the shutdown, as by
+        Ctrl-C, or comes during it has the bodies that it waits for told in the log, or on the
+        terminal where there is none. After the runner has broken down it raises that
         ``RunnerClosedError``, the first time.
         """
+        interrupted = isinstance(sys.exception(), KeyboardInterrupt | asyncio.CancelledError)
         closing = asyncio.wrap_future(self._host.close())
+        if interrupted:
+            self._host.tell_of_wait()
         try:
             with suppress(RunnerClosedError):  # ``end_thread`` says it once
                 await asyncio.shield(closing)

@@ -10,7 +10,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, Final, TextIO
 
 from cloaca_core.errors import ConfigError
@@ -51,6 +52,18 @@ class SafeLogger(logging.LoggerAdapter[logging.Logger]):
     ) -> tuple[Any, MutableMapping[str, Any]]:
         """What a record carries is said where it is made."""
         return msg, kwargs
+
+
+def warn_person(logger: SafeLogger, message: str, extra: Mapping[str, object]) -> None:
+    """Log a warning for a person who has just pressed Ctrl-C. Where the program has set up no log,
+    it stands on the terminal, if stderr is one.
+    """
+    logger.warning("%s", message, extra=extra)
+    if all(isinstance(each, logging.NullHandler) for each in _handlers(logger.logger.name)):
+        with suppress(Exception):  # whatever stands there for stderr
+            if sys.stderr.isatty():
+                sys.stderr.write(f"cloaca: {message}\n")
+                sys.stderr.flush()
 
 
 def refuse_unknown_level() -> None:

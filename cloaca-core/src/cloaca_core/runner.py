@@ -7,6 +7,7 @@ A method here turns its arguments into a call of the engine and blocks until tha
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -465,12 +466,17 @@ class DefaultRunner:
     def shutdown(self) -> None:
         """Let running bodies end, release the other runs for recovery, close. Idempotent.
 
-        Ctrl-C ends the grace period. After the runner has broken down it raises that
-        ``RunnerClosedError``, the first time.
+        Ctrl-C ends the grace period. One that leads to the shutdown, or comes during it, has the
+        bodies that it waits for told in the log, or on the terminal where there is none. After the
+        runner has broken down it raises that ``RunnerClosedError``, the first time.
         """
+        interrupted = isinstance(sys.exception(), KeyboardInterrupt)
         try:
+            closing = self._host.close()
+            if interrupted:
+                self._host.tell_of_wait()
             with suppress(RunnerClosedError):  # ``end_thread`` says it once
-                self._host.close().result()
+                closing.result()
         except KeyboardInterrupt:
             self._host.hurry()
             raise

@@ -34,7 +34,7 @@ from cloaca_core.errors import (
     StoreError,
     StoreReadOnlyError,
 )
-from cloaca_core.logs import SafeLogger
+from cloaca_core.logs import SafeLogger, warn_person
 from cloaca_core.store.changes import Change
 from cloaca_core.store.records import AttemptRow, NewRun, RunEnd, RunFilter, RunRow
 
@@ -54,6 +54,8 @@ T = TypeVar("T")
 CLOSED = "the runner has been shut down"
 DEEPEST: Final = 1_000
 """Runs that wait for one another, as many as Python's calls may be deep."""
+NAMED: Final = 5
+"""Bodies that a shutdown names when it waits for them."""
 LEAVING: Final = 1.0
 """Seconds over the grace period that a shutdown gives a database to take back what is owned."""
 
@@ -206,12 +208,34 @@ class Engine:
         hurried.cancel()
         if not ending.done():
             ending.cancel()
-            running = len(self._conductor.running())
-            log.warning("shutdown: %d bodies still run", running, extra=self._own_ids())
+            if not self._hurried.is_set():  # else it was told by who hurries
+                waits = "shutdown waits no longer for %s"
+                log.warning(waits, self._what_runs() or "its records", extra=self._own_ids())
 
     async def _all_recorded(self) -> None:
         await self._conductor.quiet()
         await self._journal.drained()
+
+    def tell_of_wait(self) -> None:
+        """Say what a shutdown that begins waits for, on this thread: any may ask."""
+        if waits_for := self._what_runs():
+            grace = self._config.shutdown_grace_seconds
+            told = f"shutdown waits up to {grace:g} s for {waits_for}; Ctrl-C ends the wait"
+            warn_person(log, told, self._own_ids())
+
+    def tell_of_haste(self) -> None:
+        """Say what a shutdown waits for no longer, on this thread: any may ask."""
+        if waits_for := self._what_runs():
+            warn_person(log, f"shutdown waits no longer for {waits_for}", self._own_ids())
+
+    def _what_runs(self) -> str:
+        """What a shutdown waits for, "" for nothing that takes long. Any thread may ask."""
+        if jobs := self._conductor.running():
+            named = [f"task {job.task.id} of run {job.owner.id}" for job in jobs[:NAMED]]
+            more = [f"{len(jobs) - NAMED} more"] if len(jobs) > NAMED else []
+            return ", ".join(named + more)
+        failure = self._journal.failure
+        return "" if failure is None else f"the database: {failure}"
 
     def hurry(self) -> None:
         """End the grace period of a shutdown, or leave it out of one that is to come."""

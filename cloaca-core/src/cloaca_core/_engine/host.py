@@ -136,8 +136,17 @@ class EngineHost:
             self._ending = self._thread.loop.create_task(self._shut_down())
             self._ending.add_done_callback(lambda _: closing.set_result(None))
 
+    def tell_of_wait(self) -> None:
+        """Say what a shutdown that has just begun waits for."""
+        if self._engine is not None:
+            self._engine.tell_of_wait()
+
     def hurry(self) -> None:
-        """End the grace period of a shutdown that is under way."""
+        """End the grace period of a shutdown that is under way, and say so at once: the program may
+        end before the engine comes to it.
+        """
+        if self._engine is not None and not (self._closing is not None and self._closing.done()):
+            self._engine.tell_of_haste()
         if self._engine is not None and self._thread is not None:
             with suppress(RuntimeError):  # the shutdown is over, and the loop closed
                 self._thread.loop.call_soon_threadsafe(self._engine.hurry)

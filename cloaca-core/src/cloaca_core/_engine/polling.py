@@ -48,8 +48,8 @@ HANGS: Final = 60.0
 
 class PollingLoop:
     """Belongs to the engine's loop. ``made`` is called when runs have become claimable;
-    ``failures`` says of the triggers whose last poll here fired nothing, or not all, why. ``broken`` is
-    called with the reason when a loop that polls run on has died.
+    ``failures`` says of the triggers whose last poll here fired nothing, or not all, why.
+    ``broken`` is called with the reason when a loop that polls run on has died.
     """
 
     def __init__(
