@@ -179,6 +179,20 @@ class MemorySchedules:
     async def next_due(self, workflows: Collection[str]) -> int | None:
         return min((due_at for due_at, _ in self._due(workflows)), default=None)
 
+    async def schedules_ahead(
+        self, workflows: Collection[str], now: int, edge: int, limit: int
+    ) -> list[tuple[ScheduleRow, int | None]]:
+        ahead = [
+            row
+            for _, row in sorted(self.schedules.items())
+            if row.workflow in workflows and row.enabled and row.decided_until > edge
+        ]
+        return [(row, self._newest_tick(row.id, now)) for row in ahead[:limit]]
+
+    def _newest_tick(self, schedule_id: str, now: int) -> int | None:
+        ticks = [tick for owner, tick in self.ticks if owner == schedule_id and tick <= now]
+        return max(ticks, default=None)
+
     async def due_schedules(
         self, workflows: Collection[str], now: int, limit: int
     ) -> list[ScheduleRow]:

@@ -268,6 +268,8 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.same(self.model.next_due(workflows), self.store.next_due(workflows))
         arguments = (workflows, now, limit)
         self.same(self.model.due_schedules(*arguments), self.store.due_schedules(*arguments))
+        ahead = (workflows, now, now, limit)
+        self.same(self.model.schedules_ahead(*ahead), self.store.schedules_ahead(*ahead))
 
     @rule(schedule_id=SCHEDULES, limit=LIMITS, offset=LIMITS, enabled_only=st.booleans())
     def page(self, schedule_id: str, limit: int, offset: int, enabled_only: bool) -> None:

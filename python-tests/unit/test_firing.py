@@ -301,11 +301,11 @@ async def test_a_clock_put_back_after_that_fires_when_it_has_come_round(
     runner = start(store)
     await runner.calls.register(wanted())
     await _decided_ahead(store, runner)
-    store.time -= HOUR
+    store.time -= 40 * SECOND
 
     assert await runner.fire() == 30  # the clock may be set again
     assert store.runs == {}
-    store.time += HOUR + LEAD // 2
+    store.time += 40 * SECOND + LEAD // 2
     await runner.fire()
 
     assert times(store) == ["12:01"]
@@ -470,21 +470,199 @@ async def test_a_tick_whose_jitter_is_taken_away_is_not_late(store: Store, start
 # -- clocks --------------------------------------------------------------------------------------
 
 
-async def test_a_clock_put_back_an_hour_fires_nothing_again(store: Store, start: Start) -> None:
+async def test_a_clock_put_back_an_hour_fires_nothing_twice(store: Store, start: Start) -> None:
+    """Whether it was ahead before or is behind now cannot be told. Ticks have their rows."""
     runner = start(store)
-    await runner.calls.register(wanted())
-    store.time += MINUTE
-    await runner.fire()
+    await runner.calls.register(wanted("*/15 * * * *"))
+    for _ in range(8):
+        store.time += 15 * MINUTE
+        await runner.fire()
+    before = times(store)
 
     store.time -= HOUR
-    for _ in range(60):
+    for _ in range(4):
         await runner.fire()
+        store.time += 15 * MINUTE
+    assert times(store) == before == [f"{12 + n // 4}:{n % 4 * 15:02}" for n in range(1, 9)]
+
+    store.time += 15 * MINUTE
+    await runner.fire()
+    assert times(store) == [*before, "14:15"]
+
+
+async def test_a_clock_put_back_a_minute_is_waited_for(
+    store: Store, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner = start(store)
+    await runner.calls.register(wanted("*/20 * * * * *"))
+    for _ in range(3):
+        store.time += 20 * SECOND
+        await runner.fire()
+    (before,) = store.schedules.values()
+
+    store.time -= MINUTE
+    await runner.fire()
+    assert list(store.schedules.values()) == [before]
+    store.time += 80 * SECOND
+    await runner.fire()
+
+    assert len(store.runs) == 4
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_clock_that_was_ahead_silences_no_schedule_once_it_is_right(
+    store: Store, start: Start, caplog: pytest.LogCaptureFixture, again: bool
+) -> None:
+    """Neither where the same runner goes on, nor where the next one finds it so."""
+    runner = start(store)
+    await runner.calls.put(wanted(name="n"))
+    store.time += MINUTE
+    await runner.fire()
+    store.time += 365 * DAY
+    await runner.fire()
+    ahead = len(store.runs)
+
+    store.time -= 365 * DAY
+    next_one = start(store)
+    if again:
+        await next_one.calls.put(wanted(name="n"))
+    made = []
+    for _ in range(3):
         store.time += MINUTE
-    assert times(store) == ["12:01"]
+        await (next_one if again else runner).fire()
+        made.append(len(store.runs) - ahead)
+
+    assert made == [1, 2, 3]
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().endswith(
+        "was decided until 2027-03-10T12:01:00+00:00 by a clock that was ahead; "
+        "it goes on from 2026-03-10T12:01:00+00:00"
+    )
+
+
+async def test_the_next_runner_puts_right_what_it_finds(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.register(wanted())
+    store.time += DAY
+    await runner.fire()
+    store.time -= DAY - MINUTE
+    ahead = len(store.runs)
+
+    next_one = start(store)
+    await next_one.fire()
+
+    assert len(store.runs) == ahead + 1  # 12:01
+
+
+async def test_one_that_runs_looks_now_and_then_whether_others_were_ahead(
+    store: Store, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, wrong = start(store), start(store, ahead=DAY)
+    await right.calls.register(wanted("@hourly"))
+    await right.fire()
+    await wrong.fire()
+    ahead = len(store.runs)
+    store.time += HOUR
+    await right.fire()
+    assert len(store.runs) == ahead
+
+    monkeypatch.setattr(right.loop, "_check_at", 0.0)  # the time has come
+    await right.fire()
+
+    assert len(store.runs) == ahead + 1  # 13:00
+
+
+async def test_what_passed_while_the_clock_was_ahead_was_missed(store: Store, start: Start) -> None:
+    """Each tick has one run under run_all, and those of the future have theirs already."""
+    runner = start(store)
+    await runner.calls.register(wanted(catchup_policy="run_all"))
+    store.time += MINUTE
+    await runner.fire()  # 12:01
+    store.time += HOUR
+    await runner.fire()  # to 13:01
+    before = times(store)
+
+    store.time -= HOUR - 4 * MINUTE
+    await runner.fire()
+    for _ in range(60):
+        store.time += MINUTE
+        await runner.fire()
+
+    assert [f"{(n := 60 + minute) // 60 + 11}:{n % 60:02}" for minute in range(1, 66)] == times(
+        store
+    )
+    assert set(before) < set(times(store))
+
+
+async def test_two_runners_put_a_schedule_right_once(
+    store: Store, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = start(store), start(store)
+    await first.calls.register(wanted())
+    store.time += DAY
+    await asyncio.gather(first.fire(), second.fire())
+    store.time -= DAY - MINUTE
+    ahead = len(store.runs)
+
+    await asyncio.gather(first.fire(), second.fire())
+
+    assert len(store.runs) == ahead + 1
+    assert [each.levelname for each in caplog.records] == ["WARNING"]
+
+
+async def test_one_that_was_changed_on_a_clock_that_was_ahead_begins_now(
+    store: Store, start: Start
+) -> None:
+    """When that was indeed is not known: nothing before now is made good."""
+    runner = start(store)
+    store.time += DAY
+    await runner.calls.register(wanted(catchup_policy="run_all"))
+    store.time -= DAY - 30 * MINUTE
+    await runner.fire()
+    assert times(store) == []
 
     store.time += MINUTE
     await runner.fire()
-    assert times(store) == ["12:01", "12:02"]
+    assert times(store) == ["12:31"]
+
+
+@pytest.mark.parametrize("policy", ["allow", "skip", "queue", "cancel_old"])
+async def test_a_tick_that_has_its_run_does_nothing_when_its_time_really_comes(
+    store: Store, start: Start, policy: str
+) -> None:
+    """It is in nobody's way and makes nobody go, whatever the policy."""
+    runner = start(store)
+    await runner.calls.register(wanted(overlap_policy=policy, catchup_policy="skip"))
+    for _ in range(4):
+        store.time += MINUTE
+        await runner.fire()
+    before, behind = dict(store.runs), dict(store.behind)
+
+    store.time -= 150 * SECOND
+    await runner.fire()
+    for _ in range(3):
+        store.time += 50 * SECOND
+        await runner.fire()
+
+    assert (store.runs, store.behind) == (before, behind)
+
+
+async def test_one_that_cannot_be_read_is_told_of_and_the_others_are_put_right(
+    store: Store, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner = start(store)
+    ids = [await runner.calls.register(wanted()) for _ in range(2)]
+    store.time += DAY
+    await runner.fire()
+    store.schedules[ids[0]] = store.schedules[ids[0]]._replace(timezone="Mars/Olympus")
+    store.time -= DAY - MINUTE
+
+    await runner.fire()
+
+    assert [each.levelname for each in caplog.records] == ["ERROR", "WARNING"]
+    assert store.schedules[ids[1]].decided_until == store.time
 
 
 async def test_a_clock_put_forward_an_hour_makes_no_burst(store: Store, start: Start) -> None:

@@ -106,6 +106,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "ended_runs": {"ids": _ENDED},
     "next_due": {"workflows": ["w0", "w1", "none"]},
     "due_schedules": {"workflows": ["w0", "w1", "none"], "now": LIMIT, "limit": LIMIT},
+    "schedules_ahead": {"workflows": ["w0", "w1", "none"], "now": 1, "edge": LIMIT, "limit": LIMIT},
     "get_schedule": {"id": "s00000001"},
     "get_schedule_named": {"name": "name1"},
     "list_schedules": {"enabled_only": 1, "limit": LIMIT, "offset": 0},
@@ -135,7 +136,7 @@ _READ = frozenset(
     (
         *("get_run", "ended_runs", "load_attempts", "has_claimable", "next_due", "due_schedules"),
         *("get_schedule", "get_schedule_named", "list_schedules", "list_ticks", "count_ticks"),
-        *("list_under_way", "find_ticks"),
+        *("list_under_way", "find_ticks", "schedules_ahead"),
         *("triggers_named", "list_triggers", "known_events", "list_events"),
     )
 )

@@ -187,6 +187,21 @@ WHERE workflow IN (SELECT value FROM json_each(:workflows)) AND enabled = 1
 ORDER BY due_at, id LIMIT :limit;
 
 
+-- name: schedules_ahead
+-- Schedules of these workflows whose ticks were decided beyond an instant, each with the newest of its
+-- ticks up to now that was.
+SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
+    jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
+    generation, created_at, updated_at, (
+        SELECT max(tick) FROM cloaca_tick
+        WHERE schedule_id = cloaca_schedule.id AND tick <= :now
+    )
+FROM cloaca_schedule
+WHERE workflow IN (SELECT value FROM json_each(:workflows)) AND enabled = 1
+    AND decided_until > :edge
+ORDER BY id LIMIT :limit;
+
+
 -- name: find_ticks
 -- Which of these ticks of a schedule were decided, and what became of them.
 SELECT schedule_id, tick, run_id, outcome, created_at

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cloaca_core._engine import faults
 from cloaca_core._engine.alarm import Alarm
 from cloaca_core._engine.journal import Decided
+from cloaca_core._engine.setting_back import set_back
 from cloaca_core._engine.tick_rows import Fired, TickRows
 from cloaca_core.schedules.instants import SECOND, Instant
 
@@ -75,6 +76,9 @@ class ScheduleLoop:
         self._alarm = Alarm()
         self._deciding = asyncio.Lock()
         self._ahead = _NOTHING
+        self._loop = asyncio.get_running_loop()
+        self._seen: Instant = 0
+        self._check_at = self._loop.time()
 
     def look(self) -> None:
         """A schedule may be due sooner than was known."""
@@ -96,6 +100,8 @@ class ScheduleLoop:
         if due_at is None:
             return None
         now = await self._store.now()
+        if await self._has_set_back(workflows, now):
+            return 0.0
         if due_at <= now:
             async with self._deciding:
                 await self._fire_of(workflows, now)
@@ -105,6 +111,16 @@ class ScheduleLoop:
             return min((due_at - now - LEAD) / SECOND, self._longest_sleep)
         await self._decide_ahead(workflows, due_at)
         return max(0.0, (due_at - await self._store.now()) / SECOND)
+
+    async def _has_set_back(self, workflows: Sequence[str], now: Instant) -> bool:
+        """Put schedules right that stand where a clock put them that was ahead. Asked for now and
+        then, as others may have put them there, and at once when the clock has been put back.
+        """
+        is_back, self._seen = now < self._seen, now
+        if not is_back and self._loop.time() < self._check_at:
+            return False
+        self._check_at = self._loop.time() + LONGEST_SLEEP
+        return await set_back(self._store, workflows, now)
 
     # -- before it is due --------------------------------------------------------------------
 

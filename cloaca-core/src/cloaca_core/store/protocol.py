@@ -223,6 +223,14 @@ class Store(Protocol):
         have been for longest first. Concurrent callers get the same ones: ``commit`` decides.
         """
 
+    async def schedules_ahead(
+        self, workflows: Collection[str], now: int, edge: int, limit: int
+    ) -> list[tuple[ScheduleRow, int | None]]:
+        """Up to ``limit`` enabled schedules of these workflows that were decided until later than
+        ``edge``, in the order of their ids. Each with the newest of its ticks that was decided
+        (whether it has a run or not) and is not later than ``now``.
+        """
+
     async def list_under_way(self, schedule_ids: Collection[str]) -> dict[str, list[str]]:
         """Ids of the runs of each of these schedules that have not ended, in the order of their
         ticks; a schedule without such runs is left out. Those of another workflow, which the

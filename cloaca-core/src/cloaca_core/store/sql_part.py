@@ -60,6 +60,7 @@ class Queries(NamedTuple):
     delete_schedule: Statement
     next_due: Statement
     due_schedules: Statement
+    schedules_ahead: Statement
     list_under_way: Statement
     list_ticks: Statement
     find_ticks: Statement

@@ -59,6 +59,18 @@ class SqlSchedules(SqlPart):
         )
         return list(map(_schedule, rows))
 
+    async def schedules_ahead(
+        self, workflows: Collection[str], now: int, edge: int, limit: int
+    ) -> list[tuple[ScheduleRow, int | None]]:
+        rows = await self._read(
+            self._queries.schedules_ahead,
+            workflows=self._dialect.array(workflows),
+            now=now,
+            edge=edge,
+            limit=limit,
+        )
+        return [(_schedule(row[:-1]), row[-1]) for row in rows]
+
     async def list_under_way(self, schedule_ids: Collection[str]) -> dict[str, list[str]]:
         wanted = self._dialect.array(schedule_ids)
         found: dict[str, list[str]] = {}

@@ -293,6 +293,27 @@ class ScheduleConformance:
         assert await store.next_due([WORKFLOW, "public::embedded::x"]) == NOW
         assert await store.next_due([]) is None
 
+    async def test_what_a_clock_that_was_ahead_has_decided_is_found(self, store: Store) -> None:
+        for name in ("b", "a"):
+            await store.put_schedule(schedule(name)._replace(decided_until=NOW + 100))
+        await store.put_schedule(schedule("explained")._replace(decided_until=NOW + 50))
+        off = schedule("off")._replace(decided_until=NOW + 100, enabled=False)
+        await store.put_schedule(off)
+        other = schedule("other", workflow="public::embedded::x")
+        await store.put_schedule(other._replace(decided_until=NOW + 100))
+        for tick in (NOW - 20, NOW - 10, NOW, NOW + 100):
+            await back_fill(store, new_tick("a", f"r{tick}", tick=tick))
+
+        found = await store.schedules_ahead([WORKFLOW], NOW, NOW + 50, 9)
+
+        assert [(row.id, row.decided_until, newest) for row, newest in found] == [
+            ("a", NOW + 100, NOW),
+            ("b", NOW + 100, None),
+        ]
+        assert found[0][0] == await store.get_schedule("a")
+        assert len(await store.schedules_ahead([WORKFLOW], NOW, NOW + 50, 1)) == 1
+        assert await store.schedules_ahead([], NOW, NOW + 50, 9) == []
+
     # -- change ------------------------------------------------------------------------------
 
     async def test_what_is_put_is_found(self, store: Store) -> None:
