@@ -22,6 +22,7 @@ from cloaca_core.triggers.result import TriggerResult
 
 pytestmark = pytest.mark.asyncio
 Open = Callable[..., Part]
+DAY = 86_400 * SECOND
 
 
 @pytest.fixture
@@ -87,6 +88,60 @@ async def test_the_first_poll_comes_one_interval_after_registration(
     assert part.made.is_set()
     (run,) = store.runs.values()
     assert (run.workflow, run.status, run.owner) == (WORKFLOW, "Pending", None)
+
+
+async def test_a_clock_that_was_ahead_silences_no_trigger_once_it_is_right(
+    store: Store, opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    part = opened()
+    part.define(lambda: True, poll_interval="5s", allow_concurrent=True)
+    await part.poll()
+    store.time += 365 * DAY
+    await part.poll()
+    store.time -= 365 * DAY
+
+    await part.poll()
+    store.time += 5 * SECOND
+    await part.poll()
+
+    assert len(store.inputs()) == 2
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith("trigger 't' was due next at 2027-03-10T12:00:05+00:00 ")
+
+
+async def test_no_tick_runs_twice_when_the_clock_is_put_back(store: Store, opened: Open) -> None:
+    part = opened()
+    part.define(lambda: True, poll_interval=None, cron="* * * * *", allow_concurrent=True)
+    await part.poll()
+    for _ in range(5):
+        store.time += 60 * SECOND
+        await part.poll()
+    store.time -= 240 * SECOND
+    for _ in range(6):
+        await part.poll()
+        store.time += 60 * SECOND
+
+    ticks = [context["scheduled_time"][11:16] for context in store.inputs()]
+    assert ticks == ["12:01", "12:02", "12:03", "12:04", "12:05", "12:06"]
+
+
+async def test_one_that_cannot_be_read_keeps_no_other_from_being_put_right(
+    store: Store, opened: Open
+) -> None:
+    part = opened()
+    part.define(lambda: True, name="a", poll_interval=None, cron="* * * * *")
+    part.define(lambda: True, name="b", poll_interval="5s")
+    await part.poll()
+    ahead = store.time + DAY
+    for each in store.triggers.values():
+        zone = "Mars/Olympus" if each.name == "a" else None
+        store.triggers[each.id] = each._replace(next_poll_at=ahead, timezone=zone)
+
+    await part.poll()
+
+    due = {each.name: each.next_poll_at for each in store.triggers.values()}
+    assert due == {"a": ahead, "b": store.time + 5 * SECOND}
 
 
 async def test_it_sleeps_no_longer_than_a_clock_may_be_trusted(opened: Open) -> None:

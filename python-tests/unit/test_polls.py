@@ -10,7 +10,7 @@ import pytest
 from cloaca_core.schedules.catch_up import DueTick
 from cloaca_core.store.records import TriggerRow
 from cloaca_core.triggers.definition import Trigger, checked
-from cloaca_core.triggers.polls import new_row, polled, redefined, switched, ticked
+from cloaca_core.triggers.polls import new_row, polled, redefined, set_back, switched, ticked
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -183,3 +183,29 @@ def test_one_tick_runs_at_a_time_where_runs_are_not_concurrent() -> None:
 
     assert done.ticks == (DueTick(NOON + 10 * MINUTE, recovered=False),)
     assert done.lost == 9
+
+
+# -- after a clock that was ahead ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("of", "next_poll_at", "expected"),
+    [
+        (EVERY_FIVE, NOON - MINUTE, None),  # overdue
+        (EVERY_FIVE, NOON + 5 * SECOND, None),  # polled just now
+        (EVERY_FIVE, NOON + 65 * SECOND, None),  # a clock that was put back a little: waited for
+        (EVERY_FIVE, NOON + 65 * SECOND + 1, NOON + 5 * SECOND),
+        (EVERY_FIVE, NOON + 365 * 1440 * MINUTE, NOON + 5 * SECOND),
+        (EVERY_MINUTE, NOON + 2 * MINUTE, None),
+        (EVERY_MINUTE, NOON + 3 * MINUTE, NOON + MINUTE),
+        (EVERY_FIVE, None, None),  # it never is
+    ],
+)
+def test_what_its_timing_does_not_explain_goes_back(
+    of: Trigger, next_poll_at: int | None, expected: int | None
+) -> None:
+    ahead = row(of, at=NOON - MINUTE)._replace(next_poll_at=next_poll_at)
+
+    changed = set_back(ahead, NOON)
+
+    assert changed == (None if expected is None else ahead._replace(next_poll_at=expected))

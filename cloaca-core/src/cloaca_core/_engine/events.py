@@ -13,7 +13,13 @@ from cloaca_core._engine.journal import Decided
 from cloaca_core.errors import ContextError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.store.records import NewEvent, TriggerRow
-from cloaca_core.triggers.fired import context_hash, fired_items, run_context, tick_context
+from cloaca_core.triggers.fired import (
+    context_hash,
+    fired_items,
+    run_context,
+    tick_context,
+    tick_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,8 +79,9 @@ class EventWriter:
         events = []
         for each in decided:
             row, empty = each.row, context_hash({})
-            contexts = [tick_context(row, due, now) for due in each.ticks]
-            events += [self._event(row, row.generation, None, empty, c, now) for c in contexts]
+            for due in each.ticks:
+                context, key = tick_context(row, due, now), tick_key(due.tick)
+                events.append(self._event(row, row.generation, key, empty, context, now))
             if each.lost:
                 ids = {"trigger": row.name}
                 log.info("trigger %r: %d tick(s) dropped", row.name, each.lost, extra=ids)

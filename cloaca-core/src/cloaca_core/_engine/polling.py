@@ -21,8 +21,8 @@ from cloaca_core._engine.poll import Broke, Poll, PollPlaces, Returned
 from cloaca_core._engine.requests import Requests
 from cloaca_core.errors import CloacaError
 from cloaca_core.logs import SafeLogger
-from cloaca_core.schedules.instants import SECOND
-from cloaca_core.triggers.polls import polled, ticked
+from cloaca_core.schedules.instants import SECOND, to_datetime
+from cloaca_core.triggers.polls import polled, set_back, ticked
 from cloaca_core.triggers.result import read_results
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ class PollingLoop:
         rows = await self._store.triggers_named(triggers)
         self._miss(triggers.keys() - {row.name for row in rows})
         now = await self._store.now()
+        await self._set_back([row for row in rows if row.enabled], now)
         due = [row for row in rows if row.enabled and _seconds_until(row, now) <= 0]
         await self._tick([row for row in due if row.poll_interval_ms is None], now)
         await self._poll([row for row in due if row.poll_interval_ms is not None], triggers, now)
@@ -129,6 +130,19 @@ class PollingLoop:
         if names:
             self.declared.forget(names)
             self.look()
+
+    async def _set_back(self, rows: Sequence[TriggerRow], now: int) -> None:
+        """Put right what stands where a clock put it that was ahead. One that cannot be read here
+        is told of when it is due.
+        """
+        for row in rows:
+            try:
+                wanted = set_back(row, now)
+            except Exception:  # noqa: BLE001, S112 - whatever it is, it must not stop the others
+                continue
+            if wanted is not None and await self._store.change_trigger(wanted):
+                _tell_of_set_back(row)
+                self.look()
 
     # -- act ---------------------------------------------------------------------------------
 
@@ -248,6 +262,12 @@ def _seconds_until(row: TriggerRow, now: int) -> float:
 def _tell_of_hanging(name: str) -> None:
     message = "trigger %r has not returned for %.0f s: it is not polled here until it does"
     log.warning(message, name, HANGS, extra=_ids(name))
+
+
+def _tell_of_set_back(row: TriggerRow) -> None:
+    assert row.next_poll_at is not None
+    message = "trigger %r was due next at %s by a clock that was ahead; it goes on from now"
+    log.warning(message, row.name, to_datetime(row.next_poll_at).isoformat(), extra=_ids(row.name))
 
 
 def _ids(name: str) -> dict[str, str]:

@@ -39,6 +39,11 @@ def run_context(
     return {**fired, **told}
 
 
+def tick_key(tick: Instant) -> str:
+    """The key of a tick's event: it has one run for ever, whatever the clock shows later."""
+    return f"tick {to_datetime(tick).isoformat()}"
+
+
 def tick_context(row: TriggerRow, due: DueTick, now: Instant) -> dict[str, JsonValue]:
     """What the run of a tick begins with: as those of cron schedules, and as those of triggers."""
     told: dict[str, JsonValue] = {

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from cloaca_core.schedules.catch_up import DueTick, decide
 from cloaca_core.schedules.cron import cron_expression
 from cloaca_core.schedules.instants import Instant
+from cloaca_core.schedules.set_back import is_ahead
 from cloaca_core.schedules.timing import Timing
 from cloaca_core.store.records import TriggerRow
 from cloaca_core.triggers.definition import Trigger
@@ -71,6 +72,20 @@ def switched(row: TriggerRow, enabled: bool, now: Instant) -> TriggerRow | None:
     if row.enabled == enabled:
         return None
     return _begun(row._replace(enabled=enabled, updated_at=now), now)
+
+
+def set_back(row: TriggerRow, now: Instant) -> TriggerRow | None:
+    """The row of a trigger whose next poll or tick lies further ahead than its interval or
+    expression explain: a clock that was ahead has put it there. None for any other.
+
+    The ticks of a cron trigger that passed meanwhile are over.
+    """
+    if row.next_poll_at is None:
+        return None
+    wanted = _begun(row, now)
+    if wanted.next_poll_at is None or not is_ahead(row.next_poll_at, wanted.next_poll_at):
+        return None
+    return wanted
 
 
 def polled(row: TriggerRow, now: Instant) -> TriggerRow:
