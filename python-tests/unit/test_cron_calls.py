@@ -55,6 +55,21 @@ def is_awake(runner: Runner) -> bool:
     return told
 
 
+async def test_the_same_again_puts_right_what_a_clock_that_was_ahead_has_decided(
+    store: Store, start: Start
+) -> None:
+    """Whoever asks for it hears of no time that is far off."""
+    runner = start(store)
+    schedule_id = await runner.calls.put(wanted("@hourly", name="n"))
+    store.time += 100 * HOUR
+    await runner.fire()
+    store.time -= 100 * HOUR - MINUTE
+
+    assert await runner.calls.put(wanted("@hourly", name="n")) == schedule_id
+
+    assert (await runner.calls.get(schedule_id))["next_run_at"] == "2026-03-10T13:00:00+00:00"
+
+
 # -- make ----------------------------------------------------------------------------------------
 
 
