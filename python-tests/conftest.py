@@ -202,10 +202,10 @@ def open_runner(database_url: str) -> Iterator[Callable[..., cloaca.DefaultRunne
     """Opens runners on the test's database with these settings; all are closed at its end."""
     opened: list[cloaca.DefaultRunner] = []
 
-    def open_one(**settings: Any) -> cloaca.DefaultRunner:
+    def open_one(*, start: bool = True, **settings: Any) -> cloaca.DefaultRunner:
         # A failed test may leave a body that waits for ever: do not wait for it as long.
         config = cloaca.DefaultRunnerConfig(**{"shutdown_grace_seconds": 5, **settings})
-        opened.append(cloaca.DefaultRunner(database_url, config=config))
+        opened.append(cloaca.DefaultRunner(database_url, config=config, start=start))
         return opened[-1]
 
     yield open_one

@@ -49,6 +49,24 @@ def test_deeper_than_there_are_slots_and_places(
     assert result.final_context["result"] == 479001600
 
 
+def test_a_body_that_waits_for_another_run_is_shown_as_waiting(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    seen = threading.Event()
+    with cloaca.WorkflowBuilder("child"):
+        cloaca.task(id="only")(lambda context: {"seen": seen.wait(30)})
+    with cloaca.WorkflowBuilder("parent"):
+        cloaca.task(id="ask")(lambda context: runner.execute("child").final_context)
+
+    parent = runner.submit("parent")
+    while (task := parent.tasks()["ask"]).status != "Waiting":
+        pass
+    seen.set()
+
+    assert (task.attempts, task.retry_at, task.ended_at) == (1, None, None)
+    assert parent.result(30).final_context["seen"] is True
+
+
 def test_many_parents_at_once_on_one_slot(open_runner: OpenRunner) -> None:
     runner = open_runner(max_concurrent_tasks=1, max_active_runs=2)
     define_factorial(runner)

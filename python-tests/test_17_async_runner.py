@@ -66,6 +66,15 @@ async def test_health_start_and_stop(async_runner: cloaca.AsyncRunner) -> None:
     assert (await handle.result(WAIT)).status == "Completed"
 
 
+async def test_it_may_be_opened_without_claiming(database_url: str) -> None:
+    define_double()
+    async with cloaca.AsyncRunner(database_url, start=False) as runner:
+        handle = await runner.submit("double", {"n": 1})
+        assert await handle.status() == "Pending"
+        await runner.start()
+        assert (await handle.result(WAIT)).status == "Completed"
+
+
 async def test_the_programs_loop_goes_on_meanwhile(async_runner: cloaca.AsyncRunner) -> None:
     inside, release = threading.Event(), threading.Event()
 

@@ -284,8 +284,7 @@ def test_waiting_runs_are_picked_up_when_their_workflow_is_registered(
 ) -> None:
     elsewhere = cloaca.Registry()
     define(elsewhere)
-    with cloaca.DefaultRunner(database_url, registry=elsewhere) as submitter:
-        submitter.stop()
+    with cloaca.DefaultRunner(database_url, registry=elsewhere, start=False) as submitter:
         handle = submitter.submit("job")
     assert own_runner.get_run(handle.id).status() == "Pending"
     define(registry, "registered later")

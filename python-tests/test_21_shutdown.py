@@ -217,11 +217,36 @@ def test_stop_leaves_new_runs_in_the_table_and_start_takes_them(
 
 def test_a_stopped_runner_leaves_its_share_to_others(open_runner: OpenRunner) -> None:
     define_quick()
-    stopped = open_runner()
-    stopped.stop()
+    stopped = open_runner(start=False)
     handle = stopped.submit("quick")
     open_runner()
     assert handle.result(WAIT).status == "Completed"
+
+
+def test_a_runner_may_be_opened_without_claiming(open_runner: OpenRunner) -> None:
+    define_quick()
+    runner = open_runner(start=False)
+    handles = [runner.submit("quick"), *runner.submit_many("quick", [None] * 5)]
+    assert {handle.status() for handle in handles} == {"Pending"}
+    assert runner.health()["paused"]
+    runner.start()
+    assert {handle.result(WAIT).status for handle in handles} == {"Completed"}
+
+
+def test_it_leaves_what_was_there_before_it(database_url: str, open_runner: OpenRunner) -> None:
+    define_quick()
+    with cloaca.DefaultRunner(database_url, start=False) as submitting:
+        handle = submitting.submit("quick")
+    runner = open_runner(start=False)
+    beside = runner.submit("quick", idempotency_key="answered after a turn of the claiming loop")
+    assert {runner.get_run(each.id).status() for each in (handle, beside)} == {"Pending"}
+    runner.start()
+    assert runner.get_run(handle.id).result(WAIT).status == "Completed"
+
+
+def test_whether_it_starts_is_a_bool(database_url: str) -> None:
+    with pytest.raises(cloaca.ConfigTypeError, match="start must be a bool, not str"):
+        cloaca.DefaultRunner(database_url, start="no")  # type: ignore[arg-type] # the point
 
 
 def test_no_thread_is_left_behind(database_url: str) -> None:

@@ -336,8 +336,7 @@ def ends(url: str, runs: list[str]) -> list[cloaca.PipelineResult]:
 def waiting(url: str) -> list[str]:
     """Three runs that nobody has begun."""
     define()
-    with cloaca.DefaultRunner(url) as runner:
-        runner.stop()
+    with cloaca.DefaultRunner(url, start=False) as runner:
         return [run.id for run in runner.submit_many("quick", [{"n": 1}] * 3, tags={"team": "x"})]
 
 

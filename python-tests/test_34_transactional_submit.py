@@ -137,11 +137,11 @@ def test_several_runs_of_one_transaction_all_run(
 
 
 def test_any_runner_of_the_database_takes_it_up(
-    open_runner: Callable[..., cloaca.DefaultRunner], mine: Any, runner: cloaca.DefaultRunner
+    open_runner: Callable[..., cloaca.DefaultRunner], mine: Any
 ) -> None:
-    runner.stop()
+    submitting = open_runner(start=False)
     other = open_runner()
-    handle = runner.submit("send", {"order": 7}, connection=mine)
+    handle = submitting.submit("send", {"order": 7}, connection=mine)
     mine.commit()
     assert other.get_run(handle.id).result(WAIT).status == "Completed"
 

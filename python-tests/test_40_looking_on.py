@@ -72,8 +72,7 @@ def test_it_sees_what_others_do_and_hears_of_its_end(
 
 def test_nobody_knows_of_it_and_it_takes_no_run(file: Path) -> None:
     define()
-    with cloaca.DefaultRunner(str(file)) as runner:
-        runner.stop()
+    with cloaca.DefaultRunner(str(file), start=False) as runner:
         run = runner.submit("flow")
     with cloaca.DefaultRunner(f"{file}?mode=ro") as watcher:
         assert watcher.get_run(run.id).status() == "Pending"

@@ -51,8 +51,9 @@ class AsyncRunner:
         config: DefaultRunnerConfig | None = None,
         schema: str | None = None,
         registry: Registry | None = None,
+        start: bool = True,
     ) -> None:
-        self._host = EngineHost(database_url, config, schema, registry)
+        self._host = EngineHost(database_url, config, schema, registry, start=start)
 
     async def __aenter__(self) -> Self:
         opening = self._host.open()  # refused when it is open already, which goes on untouched
@@ -331,7 +332,7 @@ class AsyncRunner:
     # -- start and stop ----------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Claim runs again after ``stop()``."""
+        """Claim runs, after ``stop()`` or when it was opened with ``start=False``."""
         await awaited(self._host.send(Engine.resume))
 
     async def stop(self) -> None:

@@ -43,7 +43,8 @@ class TaskResult:
     """How one task of a run ended, or where it stands.
 
     ``attempts`` counts the bodies that were started; ``error`` is ``Type: message`` of the last
-    one; times are RFC 3339 in UTC.
+    one; times are RFC 3339 in UTC. A Waiting task waits for its next attempt, at ``retry_at``, or,
+    without one, for another run in its body.
     """
 
     task_id: str

@@ -57,6 +57,7 @@ class DefaultRunner:
     * ``config``: the settings; ``DefaultRunnerConfig()``
     * ``schema``: letters, digits and underscores, for PostgreSQL only; none
     * ``registry``: the ``Registry`` whose workflows it runs; the program's own
+    * ``start``: False opens it as ``stop()`` would leave it: it claims nothing before ``start()``
 
     A URL or file that cannot be used is a ``StoreOpenError`` (ValueError), a backend that is not
     there a ``BackendError`` (ImportError), a wrong setting a ``ConfigError`` (ValueError), all
@@ -72,8 +73,9 @@ class DefaultRunner:
         config: DefaultRunnerConfig | None = None,
         schema: str | None = None,
         registry: Registry | None = None,
+        start: bool = True,
     ) -> None:
-        self._host = EngineHost(database_url, config, schema, registry)
+        self._host = EngineHost(database_url, config, schema, registry, start=start)
         try:
             wait_for(self._host.open())
             self._host.begin()
@@ -454,7 +456,7 @@ class DefaultRunner:
     # -- start and stop ----------------------------------------------------------------------
 
     def start(self) -> None:
-        """Claim runs again after ``stop()``."""
+        """Claim runs, after ``stop()`` or when it was opened with ``start=False``."""
         refuse_blocking_call()
         wait_for(self._host.send(Engine.resume))
 

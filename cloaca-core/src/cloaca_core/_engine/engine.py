@@ -152,8 +152,9 @@ class Engine:
             await self._takeover.sweep()
         await self._lease.register()
 
-    async def begin(self) -> None:
-        """Begin to work."""
+    async def begin(self, *, claims: bool = True) -> None:
+        """Begin to work; without ``claims`` as after ``pause``, and so from the first moment on."""
+        self._admission.paused = self._admission.paused or not claims
         loop = asyncio.get_running_loop()
         self._unsubscribe = self._registry.on_change(
             lambda: loop.call_soon_threadsafe(self._look_for_work)

@@ -19,6 +19,7 @@ from cloaca_core._engine.attempt import CURRENT_WORK
 from cloaca_core._engine.engine import CLOSED, Engine
 from cloaca_core._engine.loop_thread import LoopThread
 from cloaca_core._engine.requests import Requests
+from cloaca_core.arguments import refuse_other_types
 from cloaca_core.backends import backend_for
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import ConfigError, ConfigTypeError, RunnerClosedError, RunnerUsageError
@@ -42,10 +43,13 @@ class EngineHost:
         config: DefaultRunnerConfig | None,
         schema: str | None,
         registry: Registry | None,
+        *,
+        start: bool = True,
     ) -> None:
         _refuse_type("config", config, DefaultRunnerConfig)
         _refuse_type("registry", registry, Registry)
         _refuse_type("schema", schema, str)
+        refuse_other_types("start", start, bool, "a bool")
         self.registry: Registry = default_registry() if registry is None else registry
         self.config: DefaultRunnerConfig = DefaultRunnerConfig() if config is None else config
         self.requests: Requests = Requests(self.registry, self.config)
@@ -54,6 +58,7 @@ class EngineHost:
         self._backend.check_url(url)
         _refuse_schema(schema, self._backend)
         self._schema = schema
+        self._claims = start
         self._pid = os.getpid()
         self._opening: asyncio.Task[Any] | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -97,7 +102,7 @@ class EngineHost:
         """Let the engine work: the last step of opening. What it goes on with may look for the
         runner under the name that its program is about to give it.
         """
-        self.send(Engine.begin)
+        self.send(Engine.begin, claims=self._claims)
 
     def close(self) -> concurrent.futures.Future[None]:
         """Begin to shut the engine down, or to undo what ``open`` began; the future is the same
