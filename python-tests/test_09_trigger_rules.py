@@ -121,7 +121,11 @@ GIVEN = {
     ],
 )
 def test_operators_on_a_value_of_the_context(
-    shared_runner: cloaca.DefaultRunner, key: str, operator: str, value: Any, holds: bool
+    shared_runner: cloaca.DefaultRunner,
+    key: str,
+    operator: cloaca.OperatorName,
+    value: Any,
+    holds: bool,
 ) -> None:
     rule = context_value(key, operator, value)
     assert judged(shared_runner, rule, GIVEN) == ("Completed" if holds else "Skipped")

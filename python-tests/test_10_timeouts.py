@@ -216,6 +216,21 @@ def test_the_runners_default_bounds_a_task_and_the_deadline_a_run(
     assert (bounded.status, bounded.error) == ("Failed", "TimeoutError: Task execution timeout")
 
 
+def test_a_task_may_have_no_limit_beside_the_runners(
+    open_runner: OpenRunner, release: threading.Event
+) -> None:
+    runner = open_runner(task_timeout_seconds=1, pipeline_timeout_seconds=cloaca.NO_LIMIT)
+    with cloaca.WorkflowBuilder("two"):
+        cloaca.task(id="endless", timeout_seconds=cloaca.NO_LIMIT, retry_attempts=1)(
+            lambda context: {"released": release.wait(WAIT)}
+        )
+        cloaca.task(id="bounded", retry_attempts=1, on_failure=lambda *_: release.set())(
+            lambda context: {"x": release.wait(WAIT)}
+        )
+    tasks = runner.execute("two").task_results
+    assert (tasks["bounded"].status, tasks["endless"].status) == ("Failed", "Completed")
+
+
 def run_of_a_wait_that_ended(runner: cloaca.DefaultRunner) -> str:
     """Execute what does not end, and wait until the run is known at least."""
     timeout = 0.05

@@ -80,6 +80,22 @@ def test_a_config_survives_the_way_through_a_dict() -> None:
     assert again.pipeline_timeout_seconds is None
 
 
+@pytest.mark.parametrize(
+    "name", ["task_timeout_seconds", "pipeline_timeout_seconds", "workflow_timeout_seconds"]
+)
+def test_no_limit_has_a_word_of_its_own(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings: dict[str, Any] = {name: cloaca.NO_LIMIT}
+    endless = cloaca.DefaultRunnerConfig(**settings)
+    assert getattr(endless, name) is None  # as in 0.x
+    assert cloaca.NO_LIMIT in endless.to_dict().values()
+    assert cloaca.DefaultRunnerConfig(**endless.to_dict()) == endless
+    assigned = cloaca.DefaultRunnerConfig()
+    setattr(assigned, name, None)
+    assert assigned == endless
+    monkeypatch.setenv(f"CLOACA_{name.upper()}", "none")
+    assert cloaca.DefaultRunnerConfig() == endless
+
+
 def test_the_two_names_of_the_pipeline_timeout_are_one_setting() -> None:
     assert cloaca.DefaultRunnerConfig(workflow_timeout_seconds=9).pipeline_timeout_seconds == 9
     both = cloaca.DefaultRunnerConfig(workflow_timeout_seconds=9, pipeline_timeout_seconds=9)

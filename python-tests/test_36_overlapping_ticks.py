@@ -317,7 +317,11 @@ def test_queued_runs_are_cancelled_after_a_change_to_cancel_old(
 
 @pytest.mark.parametrize("policy", ["skip", "queue"])
 def test_a_schedule_that_is_moved_does_not_meet_runs_of_the_workflow_before(
-    runner: cloaca.DefaultRunner, gate: Gate, begun: Begun, seconds: Seconds, policy: str
+    runner: cloaca.DefaultRunner,
+    gate: Gate,
+    begun: Begun,
+    seconds: Seconds,
+    policy: cloaca.OverlapPolicyName,
 ) -> None:
     runner.schedule("s", "tick", EVERY_SECOND, "UTC", overlap_policy=policy)
     seconds.let_pass(runner)

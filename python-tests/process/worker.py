@@ -311,7 +311,10 @@ def _idle(runner: cloaca.DefaultRunner) -> None:
 
 
 def _schedule(
-    runner: cloaca.DefaultRunner, name: str, seconds: str, overlap: str = "allow"
+    runner: cloaca.DefaultRunner,
+    name: str,
+    seconds: str,
+    overlap: cloaca.OverlapPolicyName = "allow",
 ) -> None:
     """Fire a workflow every so many seconds."""
     expression = f"*/{seconds} * * * * *"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import Any
 
@@ -20,6 +21,7 @@ from cloaca_core._engine.work import Work
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.context import Context
 from cloaca_core.json_values import JsonValue
+from cloaca_core.limits import NO_LIMIT, NoLimit
 from cloaca_core.store.records import RunEnd
 from cloaca_core.store.states import TaskStatus
 from cloaca_core.testing.rows import attempt
@@ -519,14 +521,20 @@ class TestTimeouts:
 
         assert rows_of(await scene.journal.commit()) == [("a", 1, "Completed")]
 
-    @pytest.mark.parametrize(("own", "limit"), [(None, 17), (5, 5)])
-    async def test_a_task_without_a_limit_has_that_of_the_runner(
-        self, own: int | None, limit: int
+    @pytest.mark.parametrize(("own", "limit"), [(None, 17), (5, 5), (NO_LIMIT, math.inf)])
+    async def test_a_task_that_says_none_has_the_limit_of_the_runner(
+        self, own: int | NoLimit | None, limit: float
     ) -> None:
         scene = Scene(task_timeout_seconds=17)
         run = scene.adopt(graph_of(a={"timeout_seconds": own}))
 
         assert run.jobs[0].timeout == limit
+
+    async def test_neither_need_have_one(self) -> None:
+        scene = Scene(task_timeout_seconds=NO_LIMIT)
+        run = scene.adopt(graph_of(a={}, b={"timeout_seconds": 5}))
+
+        assert [run.jobs[task].timeout for task in (0, 1)] == [math.inf, 5]
 
 
 class TestCallbacks:

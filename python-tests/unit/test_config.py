@@ -17,6 +17,7 @@ import pytest
 from cloaca_core.backends import forced_backend
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import ConfigError, ConfigTypeError
+from cloaca_core.limits import NO_LIMIT, NoLimit
 
 POSITIONAL: dict[str, Any] = {
     "max_concurrent_tasks": 4,
@@ -47,6 +48,8 @@ KEYWORD_ONLY = {
     "runner_id": None,
 }
 DEFAULTS: dict[str, Any] = {**POSITIONAL, **KEYWORD_ONLY}
+TIMEOUTS = ("task_timeout_seconds", "pipeline_timeout_seconds", "workflow_timeout_seconds")
+"""The settings that may be without limit; two names are of one."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class TestFields:
     def test_none_can_be_assigned_only_where_it_means_something(self) -> None:
         config = DefaultRunnerConfig()
         for name in DEFAULTS:
-            if name in ("pipeline_timeout_seconds", "runner_id"):
+            if name in (*TIMEOUTS[:2], "runner_id"):
                 setattr(config, name, None)
             else:
                 with pytest.raises(ConfigTypeError, match=f"^{name} must be .*, got None$"):
@@ -190,12 +193,43 @@ class TestTimeout:
         with pytest.raises(ValueError, match="pipeline_timeout_seconds must be an int of at least"):
             DefaultRunnerConfig().workflow_timeout_seconds = 0
 
-    @pytest.mark.parametrize("name", ["pipeline_timeout_seconds", "workflow_timeout_seconds"])
-    def test_assigned_none_is_no_limit(self, name: str) -> None:
+    @pytest.mark.parametrize("name", TIMEOUTS)
+    @pytest.mark.parametrize("said", [NO_LIMIT, None])
+    def test_assigned_no_limit_it_is_read_as_none(self, name: str, said: NoLimit | None) -> None:
         config = DefaultRunnerConfig()
-        setattr(config, name, None)
-        assert config.pipeline_timeout_seconds is None
-        assert config.workflow_timeout_seconds is None
+        setattr(config, name, said)
+        assert getattr(config, name) is None
+        assert config.pipeline_timeout_seconds == config.workflow_timeout_seconds
+        assert config.to_dict()[name.replace("workflow", "pipeline")] is NO_LIMIT
+        assert f"{name.replace('workflow', 'pipeline')}=cloaca.NO_LIMIT" in repr(config)
+
+    @pytest.mark.parametrize("name", TIMEOUTS)
+    def test_as_an_argument_no_limit_is_none_and_none_the_default(self, name: str) -> None:
+        assert getattr(config_of(name, NO_LIMIT), name) is None
+        assert config_of(name, None) == DefaultRunnerConfig()
+
+    @pytest.mark.parametrize("name", TIMEOUTS)
+    @pytest.mark.parametrize("word", ["none", "None"])
+    def test_variables_and_files_have_a_word_for_no_limit(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, word: str
+    ) -> None:
+        (folder / "cloaca.toml").write_text(f'{name} = "{word}"\n')
+        assert getattr(DefaultRunnerConfig(), name) is None
+        (folder / "cloaca.toml").write_text(f"{name} = 7\n")
+        monkeypatch.setenv(f"CLOACA_{name.upper()}", word)
+        assert getattr(DefaultRunnerConfig(), name) is None
+
+    @pytest.mark.parametrize("name", TIMEOUTS)
+    def test_the_word_is_for_them_alone(self, name: str) -> None:
+        with pytest.raises(ConfigTypeError, match=r"or cloaca\.NO_LIMIT, got 'none'$"):
+            config_of(name, "none")
+
+    def test_other_settings_have_a_limit(self, folder: Path) -> None:
+        with pytest.raises(ConfigTypeError, match=r"^max_active_runs .*got cloaca\.NO_LIMIT$"):
+            config_of("max_active_runs", NO_LIMIT)
+        (folder / "cloaca.toml").write_text('max_active_runs = "none"\n')
+        with pytest.raises(ConfigTypeError, match=r"max_active_runs .*got 'none'$"):
+            DefaultRunnerConfig()
 
     def test_given_as_infinite_it_is_no_limit(self) -> None:
         config = DefaultRunnerConfig(pipeline_timeout_seconds=math.inf)  # type: ignore[arg-type] # no int
@@ -396,7 +430,8 @@ class TestAsAValue:
             (5, {"pipeline_timeout_seconds": 5}),
             (5, {"workflow_timeout_seconds": 5}),
             (5, {"pipeline_timeout_seconds": 5, "workflow_timeout_seconds": 5}),
-            (None, {"pipeline_timeout_seconds": math.inf}),
+            (None, {"pipeline_timeout_seconds": NO_LIMIT}),
+            (None, {"workflow_timeout_seconds": NO_LIMIT}),
             (3600, {"pipeline_timeout_seconds": None}),  # an argument, so None is the default
             (3600, {"workflow_timeout_seconds": None}),
             (7, {}),

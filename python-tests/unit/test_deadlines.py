@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 
@@ -52,6 +53,19 @@ async def test_a_shorter_limit_added_later_expires_first() -> None:
     deadlines.add("short", 0.0)
 
     assert await expired.count(1) == ["short"]
+
+
+async def test_what_has_no_limit_waits_for_no_timer() -> None:
+    expired = Expired()
+    deadlines = Deadlines(expired)
+    deadlines.add("limited", 0.0)
+    deadlines.add("endless", math.inf)
+    deadlines.add("freed", 0.0)
+    deadlines.add("freed", math.inf)
+
+    assert await expired.count(1) == ["limited"]
+    deadlines.discard("endless")
+    assert expired.things == ["limited"]
 
 
 async def test_what_is_discarded_does_not_expire() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cloaca_core.errors import CloacaError, ConfigError, ConfigTypeError
+from cloaca_core.limits import NO_LIMIT
 from cloaca_core.settings import (
     Kind,
     Setting,
@@ -51,8 +52,9 @@ class TestKinds:
     def test_what_is_acceptable_is_taken_as_it_is(self, kind: Kind[Any], value: object) -> None:
         assert setting(kind).checked(value) is value
 
-    def test_without_limit_can_be_said_as_infinite(self) -> None:
-        assert setting(unlimited(whole(1))).checked(math.inf) is None
+    @pytest.mark.parametrize("said", [NO_LIMIT, None, math.inf])
+    def test_without_limit_can_be_said_in_several_ways(self, said: object) -> None:
+        assert setting(unlimited(whole(1))).checked(said) is None
 
     @pytest.mark.parametrize(
         ("kind", "value", "expected"),
@@ -68,7 +70,7 @@ class TestKinds:
             (text(3), "", "1 to 3 printable characters, got ''"),
             (text(3), "abcd", "1 to 3 printable characters, got 'abcd'"),
             (text(3), "a\n", "1 to 3 printable characters, got 'a\\n'"),
-            (unlimited(whole(1)), 0, "an int of at least 1 or None, got 0"),
+            (unlimited(whole(1)), 0, "an int of at least 1, or cloaca.NO_LIMIT, got 0"),
         ],
     )
     def test_another_value_is_a_value_error(
@@ -123,7 +125,9 @@ class TestText:
             (text(3), "12", "12"),
             (optional(whole(1)), "12", 12),
             (unlimited(whole(1)), "12", 12),
-            (unlimited(whole(1)), "inf", math.inf),
+            (unlimited(whole(1)), "inf", NO_LIMIT),
+            (unlimited(whole(1)), "None", NO_LIMIT),
+            (unlimited(whole(1)), "none", NO_LIMIT),
         ],
     )
     def test_it_is_read_by_kind(self, kind: Kind[Any], text: str, value: object) -> None:

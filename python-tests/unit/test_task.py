@@ -15,6 +15,7 @@ from unittest import mock
 import pytest
 
 from cloaca_core.errors import CloacaError, DefinitionError, DefinitionTypeError
+from cloaca_core.limits import NO_LIMIT
 from cloaca_core.retry import RetryPolicy
 from cloaca_core.rules import always, task_success
 from cloaca_core.task import DeclaredTask, Task, current_collector, task
@@ -182,7 +183,7 @@ class TestRetry:
 
     def test_an_unknown_word_is_refused(self) -> None:
         with pytest.raises(ValueError, match='unknown retry_backoff "zzz": expected one of'):
-            task(retry_backoff="zzz")
+            task(retry_backoff="zzz")  # type: ignore[call-overload] # the point of the test
 
 
 class TestTimeout:
@@ -191,9 +192,13 @@ class TestTimeout:
         task(timeout_seconds=seconds)(noop)
         assert block.only().timeout_seconds == seconds
 
+    def test_it_may_be_none_at_all(self, block: Collected) -> None:
+        task(timeout_seconds=NO_LIMIT)(noop)
+        assert block.only().timeout_seconds is NO_LIMIT
+
     @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
     def test_what_is_no_span_of_time_is_a_value_error(self, seconds: float) -> None:
-        with pytest.raises(ValueError, match="timeout_seconds must be greater than 0"):
+        with pytest.raises(ValueError, match=r"greater than 0 and finite or cloaca\.NO_LIMIT, got"):
             task(timeout_seconds=seconds)
 
     @pytest.mark.parametrize("seconds", ["1", True])

@@ -50,11 +50,13 @@ def number(name: str, value: object) -> float:
     return float(found)
 
 
-def above_zero(name: str, value: object) -> float:
-    """``value`` as a float if it is a finite number greater than 0."""
+def above_zero(name: str, value: object, *, otherwise: str = "") -> float:
+    """``value`` as a float if it is a finite number greater than 0; ``otherwise`` is what else the
+    refusal says that the caller takes.
+    """
     found = _real(name, value)
     if not 0 < found <= sys.float_info.max:
-        raise DefinitionError(f"{name} must be greater than 0 and finite, got {value}")
+        raise DefinitionError(f"{name} must be greater than 0 and finite{otherwise}, got {value}")
     return float(found)
 
 

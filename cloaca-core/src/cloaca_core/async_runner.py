@@ -24,6 +24,7 @@ from cloaca_core._engine.wanted import wanted_backfill, wanted_schedule
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import CloacaError, RunnerClosedError
 from cloaca_core.handle import AsyncRunHandle
+from cloaca_core.option_names import CatchupPolicyName, OverlapPolicyName, RunStatusName
 from cloaca_core.registry import Registry
 from cloaca_core.results import (
     Backfill,
@@ -147,7 +148,7 @@ class AsyncRunner:
     async def list_runs(
         self,
         *,
-        status: str | None = None,
+        status: RunStatusName | None = None,
         workflow_name: str | None = None,
         tags: Mapping[str, str] | None = None,
         limit: int = 100,
@@ -179,8 +180,8 @@ class AsyncRunner:
         cron_expression: str,
         timezone: str,
         *,
-        catchup_policy: str | None = None,
-        overlap_policy: str | None = None,
+        catchup_policy: CatchupPolicyName | None = None,
+        overlap_policy: OverlapPolicyName | None = None,
         jitter_seconds: int | None = None,
         start_date: datetime | str | None = None,
         end_date: datetime | str | None = None,

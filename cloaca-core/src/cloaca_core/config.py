@@ -12,20 +12,29 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-import math
 import operator
 import os
 from dataclasses import KW_ONLY, InitVar, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias, overload
 
 from cloaca_core import logs
 from cloaca_core.errors import ConfigError, ConfigTypeError, UnknownSettingError
-from cloaca_core.settings import Setting, flag, number, one_of, optional, text, unlimited, whole
+from cloaca_core.limits import NoLimit
+from cloaca_core.option_names import TriggerRuleName
+from cloaca_core.settings import (
+    Limit,
+    Setting,
+    flag,
+    number,
+    one_of,
+    optional,
+    text,
+    unlimited,
+    whole,
+)
 
 ENVIRONMENT_PREFIX: Final = "CLOACA_"
-
-TriggerRuleName: TypeAlias = Literal["none_failed", "always"]
 
 
 def _default_pool_size() -> int:
@@ -63,7 +72,7 @@ class _WorkflowTimeout:
     def __get__(self, instance: DefaultRunnerConfig | None, owner: type) -> int | None:
         return None if instance is None else instance.pipeline_timeout_seconds
 
-    def __set__(self, instance: DefaultRunnerConfig, value: int | None) -> None:
+    def __set__(self, instance: DefaultRunnerConfig, value: int | NoLimit | None) -> None:
         if self.name in instance.__dict__:
             instance.pipeline_timeout_seconds = value
         else:  # the constructor: __post_init__ compares the two
@@ -88,8 +97,9 @@ class DefaultRunnerConfig:
 
     A setting that is not given, or given as None, comes from ``CLOACA_<SETTING>``, else from
     ``./cloaca.toml``, else from ``[tool.cloaca]`` of ``./pyproject.toml``, else it has its default.
-    ``pipeline_timeout_seconds``, also known as ``workflow_timeout_seconds``, is without limit when
-    it is *assigned* None; the constructor's and ``to_dict``'s word for that is ``math.inf``.
+    ``task_timeout_seconds`` and ``pipeline_timeout_seconds``, also known as
+    ``workflow_timeout_seconds``, may be ``cloaca.NO_LIMIT``, which variables and files call "none".
+    As properties they are None then, and assigned None they are without limit: so it is in 0.x.
 
     Whatever cannot be used is a ``ConfigError`` (ValueError) that names the setting, where it came
     from and what is accepted; an unsupported type a ``ConfigTypeError`` (TypeError).
@@ -105,15 +115,15 @@ class DefaultRunnerConfig:
         "Milliseconds before a runner looks again whether other processes changed the database; "
         "while they do not, longer and longer up to a second. Its own work is never polled for",
     )
-    task_timeout_seconds: Setting[int] = Setting(
-        whole(1, _LONGEST),
+    task_timeout_seconds: Limit = Limit(
+        unlimited(whole(1, _LONGEST)),
         300,
         "Seconds of one attempt in its body, for tasks without timeout_seconds",
     )
-    pipeline_timeout_seconds: Setting[int | None] = Setting(
+    pipeline_timeout_seconds: Limit = Limit(
         unlimited(whole(1, _LONGEST)),
         3600,
-        "Seconds from a run's first start on; assigned None, no limit",
+        "Seconds from a run's first start on",
     )
     db_pool_size: Setting[int] = Setting(
         whole(1),
@@ -202,10 +212,7 @@ class DefaultRunnerConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Every setting by its name; ``DefaultRunnerConfig(**config.to_dict()) == config``."""
-        values = {name: getattr(self, name) for name in _SETTINGS}
-        if self.pipeline_timeout_seconds is None:
-            values["pipeline_timeout_seconds"] = math.inf
-        return values
+        return {name: each.written(getattr(self, name)) for name, each in _SETTINGS.items()}
 
 
 _SETTINGS: Final[dict[str, Setting[Any]]] = {
@@ -271,13 +278,19 @@ def _arguments(config: DefaultRunnerConfig) -> _Source:
 def _changes(config: DefaultRunnerConfig, origin: DefaultRunnerConfig) -> _Source:
     """What ``origin`` has, but for the arguments that say something else."""
     changed = {
-        name: value for name, value in vars(config).items() if value != getattr(origin, name)
+        name: value
+        for name, value in vars(config).items()
+        if not _same(value, getattr(origin, name))
     }
     kept = {name: value for name, value in origin.to_dict().items() if name not in changed}
     if _WorkflowTimeout.name in changed:
         kept.pop(_TIMEOUT, None)
     given = {name: value for name, value in changed.items() if value is not None}
     return {name: _Given(value, "") for name, value in (kept | given).items()}
+
+
+def _setting(name: str) -> Setting[Any]:
+    return _SETTINGS.get(name, _SETTINGS[_TIMEOUT])
 
 
 def _environment() -> _Source:
@@ -288,8 +301,7 @@ def _environment() -> _Source:
         variable = ENVIRONMENT_PREFIX + name.upper()
         text = os.environ.get(variable)
         if text:  # an empty variable is the shell's way to unset one
-            value = _SETTINGS.get(name, _SETTINGS[_TIMEOUT]).parsed(text)
-            source[name] = _Given(value, f"{variable}: ")
+            source[name] = _Given(_setting(name).parsed(text), f"{variable}: ")
     return source
 
 
@@ -313,7 +325,7 @@ def _file(name: str, *tables: str) -> _Source:
     for key in values:
         if key not in _NAMES:
             raise ConfigError(f"{origin}unknown setting '{key}'{_nearest(key)}", field=key)
-    return {key: _Given(value, origin) for key, value in values.items()}
+    return {key: _Given(_setting(key).of_file(value), origin) for key, value in values.items()}
 
 
 def _toml(name: str, origin: str) -> dict[str, object]:
@@ -348,10 +360,18 @@ def _with_one_timeout(source: _Source) -> _Source:
     if alias is None:
         return source
     timeout = source.get(_TIMEOUT, alias)
-    if timeout.value != alias.value:
+    if not _same(timeout.value, alias.value):
         raise ConfigError(
             f"{alias.origin}{_TIMEOUT} and {_WorkflowTimeout.name} are one setting, "
             f"got {timeout.value!r} and {alias.value!r}",
             field=_TIMEOUT,
         )
     return {**source, _TIMEOUT: alias}
+
+
+def _same(value: object, other: object) -> bool:
+    """Whether two values are equal; an odd object may say neither yes nor no, as an array does."""
+    try:
+        return value is other or bool(value == other)
+    except Exception:  # noqa: BLE001 - it is refused for what it is, later and by its name
+        return False

@@ -13,7 +13,15 @@ from cloaca_core._engine.calls import (
     wait_for,
 )
 from cloaca_core._engine.engine import Engine
-from cloaca_core.results import PipelineResult, RunEvent, TaskResult, run_events, task_results
+from cloaca_core.option_names import RunStatusName
+from cloaca_core.results import (
+    PipelineResult,
+    RunEvent,
+    TaskResult,
+    run_events,
+    run_status_name,
+    task_results,
+)
 
 if TYPE_CHECKING:
     from cloaca_core._engine.host import EngineHost
@@ -65,10 +73,10 @@ class RunHandle(_Run):
 
     __slots__ = ()
 
-    def status(self) -> str:
+    def status(self) -> RunStatusName:
         """Pending, Running, Completed, Failed or Cancelled."""
         refuse_blocking_call()
-        return str(wait_for(self._host.send(Engine.get_run, self._id)).status)
+        return run_status_name(wait_for(self._host.send(Engine.get_run, self._id)))
 
     def result(self, timeout: float | None = None) -> PipelineResult:
         """Wait for the end and return the result, also of a run that failed.
@@ -104,9 +112,9 @@ class AsyncRunHandle(_Run):
 
     __slots__ = ()
 
-    async def status(self) -> str:
+    async def status(self) -> RunStatusName:
         """Pending, Running, Completed, Failed or Cancelled."""
-        return str((await awaited(self._host.send(Engine.get_run, self._id))).status)
+        return run_status_name(await awaited(self._host.send(Engine.get_run, self._id)))
 
     async def result(self, timeout: float | None = None) -> PipelineResult:
         """Wait for the end and return the result; see ``RunHandle.result``."""

@@ -13,7 +13,8 @@ from cloaca_core.context import Context
 from cloaca_core.errors import ContextValueError, PipelineTimeoutError, RunFailedError
 from cloaca_core.json_values import decode
 from cloaca_core.namespace import short_name
-from cloaca_core.store.states import RunStatus, TaskStatus
+from cloaca_core.option_names import RunStatusName, TaskStatusName
+from cloaca_core.store.states import TaskStatus
 
 if TYPE_CHECKING:
     from cloaca_core._engine.back_filling import Filled
@@ -48,7 +49,7 @@ class TaskResult:
     """
 
     task_id: str
-    status: str
+    status: TaskStatusName
     attempts: int = 0
     started_at: str | None = None
     ended_at: str | None = None
@@ -80,7 +81,7 @@ class RunInfo:
     id: str
     workflow_name: str
     version: str
-    status: str
+    status: RunStatusName
     created_at: str
     started_at: str | None
     ended_at: str | None
@@ -132,9 +133,9 @@ class PipelineResult:
         return self._row.version
 
     @property
-    def status(self) -> str:
+    def status(self) -> RunStatusName:
         """Completed, Failed or Cancelled."""
-        return str(self._row.status)
+        return run_status_name(self._row)
 
     @property
     def start_time(self) -> str:
@@ -175,7 +176,7 @@ class PipelineResult:
 
     def raise_for_status(self) -> None:
         """Raise ``RunFailedError`` with the error message unless the run completed."""
-        if self.status != RunStatus.COMPLETED:
+        if self.status != "Completed":
             raise RunFailedError(
                 f"run {self.execution_id} of {self.workflow_name!r} is {self.status}: "
                 f"{self.error_message}",
@@ -213,13 +214,18 @@ def backfill_result(filled: Filled) -> Backfill:
     return Backfill(filled.schedule_id, times, filled.runs, filled.already, filled.left)
 
 
+def run_status_name(row: RunRow) -> RunStatusName:
+    """The state of a run as users see it."""
+    return cast("RunStatusName", str(row.status))
+
+
 def run_info(row: RunRow) -> RunInfo:
     """A run's line in a listing."""
     return RunInfo(
         id=row.id,
         workflow_name=short_name(row.workflow),
         version=row.version,
-        status=str(row.status),
+        status=run_status_name(row),
         created_at=rfc3339(row.created_at),
         started_at=_rfc3339_or_none(row.started_at),
         ended_at=_rfc3339_or_none(row.ended_at),
@@ -253,7 +259,7 @@ def task_results(
         known = latest.get(row.task_id)
         if known is None or known.attempt < row.attempt:
             latest[row.task_id] = row
-    results = {task_id: TaskResult(task_id, TaskStatus.NOT_STARTED.value) for task_id in task_ids}
+    results = {task_id: TaskResult(task_id, "NotStarted") for task_id in task_ids}
     final = {task_id: _settled(row, run_ended_at) for task_id, row in latest.items()}
     return results | {task_id: _task_result(row) for task_id, row in final.items()}
 
@@ -273,7 +279,7 @@ def _task_result(row: AttemptRow) -> TaskResult:
     waits = row.status == TaskStatus.FAILED and row.retry_at is not None
     return TaskResult(
         task_id=row.task_id,
-        status=TaskStatus.WAITING.value if waits else str(row.status),
+        status="Waiting" if waits else cast("TaskStatusName", str(row.status)),
         attempts=row.attempt,
         started_at=_rfc3339_or_none(row.started_at),
         ended_at=None if waits else _rfc3339_or_none(row.ended_at),

@@ -19,6 +19,7 @@ from cloaca_core.errors import (
     DefinitionTypeError,
 )
 from cloaca_core.json_values import JsonValue, copy_value, normalise
+from cloaca_core.option_names import OperatorName
 from cloaca_core.store.states import TaskStatus
 
 RuleDict: TypeAlias = dict[str, Any]
@@ -125,7 +126,7 @@ def task_skipped(task_name: str) -> RuleDict:
     return _task_condition("TaskSkipped", task_name)
 
 
-def context_value(key: str, operator: str, value: Any) -> RuleDict:
+def context_value(key: str, operator: OperatorName, value: Any) -> RuleDict:
     """The value under ``key`` in the task's input compares so to ``value``.
 
     ``operator``, case and underscores ignored: ``Equals == eq``, ``NotEquals != ne``,

@@ -34,6 +34,7 @@ from cloaca_core.errors import (
     StoreOpenError,
 )
 from cloaca_core.handle import RunHandle
+from cloaca_core.option_names import CatchupPolicyName, OverlapPolicyName, RunStatusName
 from cloaca_core.registry import Registry
 from cloaca_core.results import (
     Backfill,
@@ -198,7 +199,7 @@ class DefaultRunner:
     def list_runs(
         self,
         *,
-        status: str | None = None,
+        status: RunStatusName | None = None,
         workflow_name: str | None = None,
         tags: Mapping[str, str] | None = None,
         limit: int = 100,
@@ -245,8 +246,8 @@ class DefaultRunner:
         cron_expression: str,
         timezone: str,
         *,
-        catchup_policy: str | None = None,
-        overlap_policy: str | None = None,
+        catchup_policy: CatchupPolicyName | None = None,
+        overlap_policy: OverlapPolicyName | None = None,
         jitter_seconds: int | None = None,
         start_date: datetime | str | None = None,
         end_date: datetime | str | None = None,

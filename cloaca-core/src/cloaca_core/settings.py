@@ -11,9 +11,10 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
+from cloaca_core.limits import NO_LIMIT, WORD, NoLimit
 
 T = TypeVar("T")
 StrT = TypeVar("StrT", bound=str)
@@ -87,12 +88,19 @@ def optional(kind: Kind[T]) -> Kind[T | None]:
 
 
 def unlimited(kind: Kind[T]) -> Kind[T | None]:
-    """``kind``, or None for "no limit", which can also be said as ``math.inf``."""
+    """``kind``, or ``NO_LIMIT``, which can also be said as None and as ``math.inf``."""
     return replace(
         optional(kind),
-        means_none=lambda value: value is None or value == math.inf,
-        parse=lambda text: math.inf if text.lower() == "inf" else kind.parse(text),
+        expected=f"{kind.expected}, or cloaca.NO_LIMIT",
+        types=(*kind.types, NoLimit),
+        means_none=_is_no_limit,
+        parse=lambda text: NO_LIMIT if text.lower() in (WORD, "inf") else kind.parse(text),
     )
+
+
+def _is_no_limit(value: object) -> bool:
+    # An odd object may have an odd idea of equality, so only a number is compared.
+    return value is None or value is NO_LIMIT or (isinstance(value, float) and value == math.inf)
 
 
 class Setting(Generic[T]):
@@ -152,6 +160,14 @@ class Setting(Generic[T]):
             return self._kind.parse(text)
         return text
 
+    def of_file(self, value: object) -> object:
+        """What a value of a file means for this setting: files have no word for some."""
+        return value
+
+    def written(self, value: T) -> object:
+        """How a value is given to the constructor."""
+        return value
+
     def checked(self, value: object, origin: str = "") -> T:
         """``value`` when it is acceptable, else a ``ConfigError`` that names the setting."""
         if self._kind.means_none(value):
@@ -165,3 +181,19 @@ class Setting(Generic[T]):
         if not self._kind.fits(value):
             raise ConfigError(refusal, field=self.name)
         return cast("T", value)
+
+
+class Limit(Setting[int | None]):
+    """A whole number that may also be ``NO_LIMIT``. It is read as None then, as in cloaca 0.x."""
+
+    if TYPE_CHECKING:  # the same method, which takes one more type
+
+        def __set__(self, instance: object, value: int | NoLimit | None) -> None: ...
+
+    def of_file(self, value: object) -> object:
+        """The word for no limit, else the value."""
+        return NO_LIMIT if isinstance(value, str) and value.lower() == WORD else value
+
+    def written(self, value: int | None) -> int | NoLimit:
+        """None would be the default there."""
+        return NO_LIMIT if value is None else value

@@ -18,7 +18,9 @@ from cloaca_core.arguments import above_zero, wrong_type
 from cloaca_core.callables import call_signature, is_async_callable, wrapped_signature
 from cloaca_core.context import Context
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
+from cloaca_core.limits import NoLimit
 from cloaca_core.namespace import check_name
+from cloaca_core.option_names import RetryBackoffName, RetryConditionName
 from cloaca_core.retry import RetryCondition, RetryPolicy, policy_from_arguments
 from cloaca_core.rules import Rule, parse_rule
 
@@ -27,7 +29,9 @@ Reference: TypeAlias = str | TaskFunction
 OnSuccess: TypeAlias = Callable[[str, Context], object]
 OnFailure: TypeAlias = Callable[[str, str, Context], object]
 ErrorClasses: TypeAlias = type[BaseException] | Sequence[type[BaseException]]
-RetryOn: TypeAlias = str | RetryCondition | ErrorClasses | Callable[[BaseException], bool]
+RetryOn: TypeAlias = (
+    RetryConditionName | RetryCondition | ErrorClasses | Callable[[BaseException], bool]
+)
 
 FunctionT = TypeVar("FunctionT", bound=TaskFunction)
 
@@ -46,7 +50,7 @@ class Task:
     function: TaskFunction
     dependencies: tuple[str, ...]
     retry: RetryPolicy
-    timeout_seconds: float | None
+    timeout_seconds: float | NoLimit | None
     rule: Rule | None
     on_success: OnSuccess | None
     on_failure: OnFailure | None
@@ -61,7 +65,7 @@ class Options:
     id: str | None
     dependencies: tuple[Reference, ...]
     retry: RetryPolicy
-    timeout_seconds: float | None
+    timeout_seconds: float | NoLimit | None
     rule: Rule | None
     on_success: OnSuccess | None
     on_failure: OnFailure | None
@@ -129,7 +133,7 @@ def task(
     dependencies: Sequence[Reference] | None = None,
     retry: RetryPolicy | None = None,
     retry_attempts: int | None = None,
-    retry_backoff: str | None = None,
+    retry_backoff: RetryBackoffName | None = None,
     retry_delay_ms: int | None = None,
     retry_max_delay_ms: int | None = None,
     retry_condition: RetryOn | None = None,
@@ -139,7 +143,7 @@ def task(
     invokes: object = None,
     post_invocation: object = None,
     trigger_rules: Mapping[str, object] | None = None,
-    timeout_seconds: float | None = None,
+    timeout_seconds: float | NoLimit | None = None,
 ) -> Callable[[FunctionT], FunctionT]: ...
 
 
@@ -151,7 +155,7 @@ def task(
     dependencies: Sequence[Reference] | None = None,
     retry: RetryPolicy | None = None,
     retry_attempts: int | None = None,
-    retry_backoff: str | None = None,
+    retry_backoff: RetryBackoffName | None = None,
     retry_delay_ms: int | None = None,
     retry_max_delay_ms: int | None = None,
     retry_condition: RetryOn | None = None,
@@ -161,7 +165,7 @@ def task(
     invokes: object = None,
     post_invocation: object = None,
     trigger_rules: Mapping[str, object] | None = None,
-    timeout_seconds: float | None = None,
+    timeout_seconds: float | NoLimit | None = None,
 ) -> FunctionT | Callable[[FunctionT], FunctionT]:
     """Make the decorated function a task of the workflow whose builder block is open.
 
@@ -188,8 +192,8 @@ def task(
       with the error as text and the input; none
     * ``trigger_rules``: a rule made by ``always``, ``all_of``, ``any_of``, ``none_of`` or one of
       their conditions; the task runs when no dependency failed
-    * ``timeout_seconds``: seconds of one attempt in the body, above 0; the runner's
-      ``task_timeout_seconds``
+    * ``timeout_seconds``: seconds of one attempt in the body, above 0, or ``cloaca.NO_LIMIT``; the
+      runner's ``task_timeout_seconds``
     * ``invokes``, ``post_invocation``: computation graphs, which this version refuses
 
     ``DefinitionError`` (ValueError) or ``DefinitionTypeError`` (TypeError) names the option, what
@@ -283,8 +287,10 @@ def is_reference(value: object) -> bool:
     return isinstance(value, str) or (callable(value) and hasattr(value, "__name__"))
 
 
-def _checked_timeout(seconds: float | None) -> float | None:
-    return None if seconds is None else above_zero("timeout_seconds", seconds)
+def _checked_timeout(seconds: float | NoLimit | None) -> float | NoLimit | None:
+    if seconds is None or isinstance(seconds, NoLimit):
+        return seconds
+    return above_zero("timeout_seconds", seconds, otherwise=" or cloaca.NO_LIMIT")
 
 
 CallbackT = TypeVar("CallbackT", bound="OnSuccess | OnFailure")

@@ -70,9 +70,20 @@ from cloaca_core.errors import (
     WorkflowNotFoundError as WorkflowNotFoundError,
     WorkflowValidationError as WorkflowValidationError,
 )
+from cloaca_core.limits import NO_LIMIT as NO_LIMIT, NoLimit as NoLimit
 from cloaca_core.namespace import (
     TaskNamespace as TaskNamespace,
     WorkflowContext as WorkflowContext,
+)
+from cloaca_core.option_names import (
+    CatchupPolicyName as CatchupPolicyName,
+    OperatorName as OperatorName,
+    OverlapPolicyName as OverlapPolicyName,
+    RetryBackoffName as RetryBackoffName,
+    RetryConditionName as RetryConditionName,
+    RunStatusName as RunStatusName,
+    TaskStatusName as TaskStatusName,
+    TriggerRuleName as TriggerRuleName,
 )
 from cloaca_core.registry import (
     Registry as Registry,
@@ -194,6 +205,8 @@ __all__ = [
     "DefaultRunner",
     "AsyncRunner",
     "DefaultRunnerConfig",
+    "NO_LIMIT",
+    "NoLimit",
     "TaskHandle",
     # observe
     "RunHandle",
@@ -204,6 +217,15 @@ __all__ = [
     "RunInfo",
     "Backfill",
     "RunEvent",
+    # the words that options take, and the states, as types
+    "RetryBackoffName",
+    "RetryConditionName",
+    "OperatorName",
+    "TriggerRuleName",
+    "CatchupPolicyName",
+    "OverlapPolicyName",
+    "RunStatusName",
+    "TaskStatusName",
     # tenants
     "DatabaseAdmin",
     "TenantConfig",

@@ -7,6 +7,7 @@ and only then do dependents start and waiters hear of it. Claims nothing and kno
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -31,6 +32,7 @@ from cloaca_core._engine.work import LEAST_CHECK, Stage, Work
 from cloaca_core.context import Context
 from cloaca_core.errors import RecoveryLimitError, StoreDataError
 from cloaca_core.json_values import encode
+from cloaca_core.limits import NO_LIMIT, NoLimit
 from cloaca_core.logs import SafeLogger
 from cloaca_core.store.records import AttemptRow, RunEnd, storable_text
 from cloaca_core.store.states import RunStatus
@@ -269,17 +271,22 @@ class Conductor:
             self._give_up(job)
 
     def _job(self, run: ActiveRun, task: int, resume: Resume) -> Job:
-        timeout = run.graph.tasks[task].timeout_seconds
         return Job(
             run,
             task,
             resume.attempt,
             run.plan.given(task),
-            timeout=self._config.task_timeout_seconds if timeout is None else timeout,
+            timeout=self._time_limit(run.graph.tasks[task].timeout_seconds),
             max_bytes=self._config.max_context_bytes,
             crashes=resume.crashes,
             finished=self._finished,
         )
+
+    def _time_limit(self, own: float | NoLimit | None) -> float:
+        """Seconds that an attempt may spend in its body, for ever as ``math.inf``."""
+        if own is None:
+            own = self._config.task_timeout_seconds or NO_LIMIT
+        return math.inf if isinstance(own, NoLimit) else own
 
     def _start(self, job: Job) -> None:
         """Send a job off; one of a recovered run only when its start mark is durable."""

@@ -8,6 +8,7 @@ are enough; a heap of timers would cost more than all planning.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -32,9 +33,13 @@ class Deadlines(Generic[T]):
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, thing: T, seconds: float) -> None:
-        """Let the thing expire after so many seconds, unless it is discarded before."""
+        """Let the thing expire after so many seconds, unless it is discarded before; ``math.inf``
+        is never.
+        """
         if thing in self._limit_of:
             self.discard(thing)
+        if seconds == math.inf:
+            return
         due = self._loop.time() + seconds
         self._limit_of[thing] = seconds
         if (queue := self._due.get(seconds)) is None:

@@ -7,13 +7,14 @@ cursor in the same transaction.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from cloaca_core.arguments import one_of
+from cloaca_core.option_names import CatchupPolicyName
 from cloaca_core.schedules.instants import SECOND, Instant
 from cloaca_core.schedules.timing import Timing
 
-CatchUpPolicy: TypeAlias = Literal["skip", "run_once", "run_all"]
+CatchUpPolicy: TypeAlias = CatchupPolicyName
 GRACE: Final = 60 * SECOND
 """A tick that has been due for longer was missed."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from cloaca_core.arguments import one_of
+from cloaca_core.option_names import OverlapPolicyName
 
-OverlapPolicy: TypeAlias = Literal["allow", "skip", "queue", "cancel_old"]
+OverlapPolicy: TypeAlias = OverlapPolicyName
 
 _POLICIES: Final[dict[str, OverlapPolicy]] = {
     "allow": "allow",

@@ -1,0 +1,90 @@
+"""How type checkers see the public API: read by mypy in ``invoke check``, never run.
+
+``assert_type`` says what a reader of a value may rely on. An ignored error says what is refused
+while it is written: strict mypy complains of an ignore that has no error.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, assert_type
+
+import cloaca
+
+
+def what_options_take() -> None:
+    """Words, each from its own list."""
+
+    def body(context: cloaca.Context) -> dict[str, int]:
+        return {"n": 1}
+
+    plain = cloaca.task(retry_backoff="linear", retry_condition="transient")(body)
+    assert_type(plain(cloaca.Context()), dict[str, int])
+    cloaca.task(retry_condition=(ValueError, OSError))(body)
+    cloaca.task(retry_condition=lambda error: bool(error.args))(body)
+    cloaca.task(retry_backoff="exponentail")(body)  # type: ignore[call-overload]
+    cloaca.task(retry_condition="always")(body)  # type: ignore[arg-type]
+    cloaca.context_value("n", "greater_than", 1)
+    cloaca.context_value("n", ">=", 1)  # type: ignore[arg-type]
+    cloaca.DefaultRunnerConfig(default_trigger_rule="always")
+    cloaca.DefaultRunnerConfig(default_trigger_rule="all_success")  # type: ignore[arg-type]
+
+
+def what_annotations_may_say() -> None:
+    """Each list has a name, for programs that hand a word on."""
+    backoff: cloaca.RetryBackoffName = "fixed"
+    condition: cloaca.RetryConditionName = "never"
+    operator: cloaca.OperatorName = "=="
+    rule: cloaca.TriggerRuleName = "none_failed"
+    cloaca.task(retry_backoff=backoff, retry_condition=condition)
+    cloaca.context_value("n", operator, 1)
+    cloaca.DefaultRunnerConfig(default_trigger_rule=rule)
+
+
+def how_no_limit_is_written(limit: float | cloaca.NoLimit | None) -> None:
+    """Where a time is set; it is read as None."""
+    cloaca.task(timeout_seconds=limit)
+    cloaca.task(timeout_seconds=cloaca.NO_LIMIT)
+    config = cloaca.DefaultRunnerConfig(
+        task_timeout_seconds=cloaca.NO_LIMIT, workflow_timeout_seconds=cloaca.NO_LIMIT
+    )
+    config.pipeline_timeout_seconds = cloaca.NO_LIMIT
+    assert_type(config.task_timeout_seconds, int | None)
+    config.task_timeout_seconds = None
+    assert_type(config.pipeline_timeout_seconds, int | None)
+    assert_type(config.workflow_timeout_seconds, int | None)
+    config.max_active_runs = cloaca.NO_LIMIT  # type: ignore[assignment]
+    if limit is not cloaca.NO_LIMIT:
+        assert_type(limit, float | None)
+
+
+def what_a_runner_is_told(runner: cloaca.DefaultRunner) -> None:
+    """Policies and states are words as well."""
+    catchup: cloaca.CatchupPolicyName = "run_all"
+    overlap: cloaca.OverlapPolicyName = "queue"
+    runner.schedule("s", "w", "* * * * *", "UTC", catchup_policy=catchup, overlap_policy=overlap)
+    runner.schedule("s", "w", "* * * * *", "UTC", catchup_policy="all")  # type: ignore[arg-type]
+    runner.schedule("s", "w", "* * * * *", "UTC", overlap_policy="wait")  # type: ignore[arg-type]
+    runner.list_runs(status="Failed")
+    runner.list_runs(status="failed")  # type: ignore[arg-type]
+    cloaca.DefaultRunner(":memory:", start=False)
+
+
+def what_it_answers(runner: cloaca.DefaultRunner) -> None:
+    """States are known by name."""
+    handle = runner.submit("w", {"n": 1})
+    assert_type(handle, cloaca.RunHandle)
+    assert_type(handle.status(), cloaca.RunStatusName)
+    assert_type(handle.status(), Literal["Pending", "Running", "Completed", "Failed", "Cancelled"])
+    assert_type(handle.result().status, cloaca.RunStatusName)
+    assert_type(handle.tasks()["t"].status, cloaca.TaskStatusName)
+    assert_type(runner.list_runs()[0].status, cloaca.RunStatusName)
+
+
+async def what_an_async_runner_answers(runner: cloaca.AsyncRunner) -> None:
+    """The same, awaited."""
+    handle = await runner.submit("w")
+    assert_type(handle, cloaca.AsyncRunHandle)
+    assert_type(await handle.status(), cloaca.RunStatusName)
+    await runner.schedule("s", "w", "* * * * *", "UTC", overlap_policy="skip")
+    await runner.list_runs(status="done")  # type: ignore[arg-type]
+    cloaca.AsyncRunner(":memory:", start=False)
