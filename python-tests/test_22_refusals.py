@@ -81,6 +81,21 @@ def test_a_circle(length: int) -> None:
     refused(define, r"^Workflow validation failed: Circular dependency detected: \[.*t0.*\]")
 
 
+def test_a_circle_that_fills_pages_is_shown_shortened() -> None:
+    def define(builder: cloaca.WorkflowBuilder) -> None:
+        for index in range(3_000):
+            cloaca.task(id=f"t{index}", dependencies=[f"t{(index + 1) % 3_000}"])(keep)
+
+    def in_a_block() -> None:
+        with cloaca.WorkflowBuilder("round") as builder:
+            define(builder)
+
+    with pytest.raises(ValueError, match=r"Circular dependency detected: \[.*t0.*…") as caught:
+        in_a_block()
+    assert str(caught.value).endswith('::t0"] (3000 tasks)')
+    assert len(str(caught.value)) < 1_000
+
+
 def test_build_has_a_prefix_of_its_own() -> None:
     with cloaca.WorkflowBuilder("built") as builder:
         with pytest.raises(

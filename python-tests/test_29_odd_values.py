@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import decimal
 import enum
@@ -136,6 +137,96 @@ def refuse_everywhere(
     assert result.status == "Failed"
     assert "orders[1].price" in str(result.error_message)
     assert result.final_context.to_dict() == {}
+
+
+class Array:
+    """What numpy's arrays do when they are compared."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> Array:  # type: ignore[override]
+        return self
+
+    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise ValueError("The truth value of an array is ambiguous")
+
+    def __repr__(self) -> str:
+        return "array([1, 2])"
+
+
+SETTINGS = [*cloaca.DefaultRunnerConfig().to_dict(), "workflow_timeout_seconds"]
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_an_array_is_no_setting_and_is_refused_by_its_name(name: str) -> None:
+    array: Any = Array()
+    shown = name.replace("workflow", "pipeline")
+    config = cloaca.DefaultRunnerConfig()
+    for refused in (
+        lambda: cloaca.DefaultRunnerConfig(**{name: array}),
+        lambda: setattr(config, name, array),
+        lambda: dataclasses.replace(config, **{name: array}),
+    ):
+        with pytest.raises(cloaca.ConfigTypeError, match=rf"^{shown} must be .*, got array\("):
+            refused()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "retry_attempts", "retry_delay_ms", "retry_max_delay_ms", "retry_backoff", "retry_jitter",
+        "timeout_seconds",
+    ],
+)  # fmt: skip
+def test_an_array_is_no_option_of_a_task(name: str) -> None:
+    array: Any = Array()
+    with pytest.raises(TypeError, match=rf"^{name} must be .*, got Array$"):
+        cloaca.task(**{name: array})
+
+
+def test_an_array_is_no_time_to_wait_and_no_number_of_lines(
+    shared_runner: cloaca.DefaultRunner,
+) -> None:
+    array: Any = Array()
+    with cloaca.WorkflowBuilder("quick"):
+        cloaca.task(id="only")(lambda context: None)
+    handle = shared_runner.submit("quick")
+    with pytest.raises(TypeError, match="timeout must be a number, got Array"):
+        handle.result(array)
+    with pytest.raises(TypeError, match="timeout must be a number, got Array"):
+        shared_runner.execute("quick", timeout=array)
+    with pytest.raises(TypeError, match="limit must be an int, not Array"):
+        shared_runner.list_runs(limit=array)
+
+
+@dataclasses.dataclass
+class Order:
+    price: int
+
+
+def test_a_record_in_the_place_of_a_context_is_told_how_to_become_one(
+    shared_runner: cloaca.DefaultRunner,
+) -> None:
+    order: Any = Order(7)
+    with cloaca.WorkflowBuilder("ordering"):
+        cloaca.task(id="only", retry_attempts=1)(lambda context: order)
+    hint = r"; give dataclasses\.asdict\(value\)$"
+    attempts: list[Callable[[], object]] = [
+        lambda: shared_runner.execute("ordering", order),
+        lambda: shared_runner.submit("ordering", order),
+        lambda: shared_runner.submit_many("ordering", [order]),
+        lambda: shared_runner.schedule("s", "ordering", "* * * * *", "UTC", params=order),
+        lambda: cloaca.Context(order),
+        lambda: cloaca.TriggerResult.fire(order),
+    ]
+    for attempt in attempts:
+        with pytest.raises(TypeError, match=hint):
+            attempt()
+    error = shared_runner.execute("ordering").error_message
+    assert str(error).endswith("; return dataclasses.asdict(value)")
+    assert shared_runner.execute("ordering", dataclasses.asdict(order)).status == "Failed"
 
 
 @pytest.mark.parametrize("key", ["\0", "\ud800"])

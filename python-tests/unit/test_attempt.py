@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from model.runs import active_run, graph_of, job_of
@@ -19,6 +19,12 @@ from cloaca_core.json_values import JsonValue
 from cloaca_core.task_handle import TaskHandle
 
 GIVEN: dict[str, JsonValue] = {"n": 1, "list": [1, 2], "none": None}
+
+
+class Point(NamedTuple):
+    """A record."""
+
+    x: int
 
 
 def change_by(body: Callable[[Context], Any]) -> Change:
@@ -81,6 +87,11 @@ class TestChanges:
         message = f"task 't' returned {type(value).__name__}; accepted: a Context, a mapping"
         with pytest.raises(ContextTypeError, match=message):
             change_by(lambda _: value)
+
+    def test_a_record_is_refused_with_how_to_make_a_mapping_of_it(self) -> None:
+        point: Any = Point(1)
+        with pytest.raises(ContextTypeError, match=r"or None; return value\._asdict\(\)$"):
+            change_by(lambda _: point)
 
     def test_a_coroutine_is_closed_and_refused_with_what_to_write(self) -> None:
         async def nobody_awaits(context: Context) -> None:

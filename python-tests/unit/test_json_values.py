@@ -11,9 +11,10 @@ import enum
 import json
 import math
 import pathlib
+import re
 import types
 import uuid
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import pytest
 from hypothesis import given, strategies as st
@@ -25,10 +26,12 @@ from cloaca_core.json_values import (
     copy_value,
     decode,
     encode,
+    mapping_hint,
     normalise,
     normalise_key,
     path_of,
     same_value,
+    shown_path,
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -252,6 +255,76 @@ class TestPath:
         with pytest.raises(ContextTypeError) as caught:
             normalise_key(None)
         assert caught.value.path == ""
+
+    def test_of_a_deep_path_the_message_shows_both_ends(self) -> None:
+        value: object = math.nan
+        for _ in range(199):
+            value = {"level": value}
+        with pytest.raises(ContextError) as caught:
+            normalise(value, "top")
+        whole = "top" + ".level" * 199
+        assert caught.value.path == whole
+        assert str(caught.value).startswith(f"{whole[:80]}…{whole[-80:]}: nan has no JSON form")
+
+    def test_a_path_that_fits_is_shown_whole(self) -> None:
+        assert shown_path("a" * 160) == "a" * 160
+        assert shown_path("a" * 161) == "a" * 80 + "…" + "a" * 80
+
+
+class Model:
+    """What pydantic's models look like from here."""
+
+    def model_dump(self, **how: str) -> dict[str, str]:
+        return how
+
+    def keys(self) -> list[str]:
+        return []
+
+
+class OldModel:
+    """What those of pydantic 1 look like."""
+
+    __validators__: ClassVar[dict[str, object]] = {}
+
+
+class Attrs:
+    """What attrs makes."""
+
+    __attrs_attrs__ = ()
+
+
+class Struct:
+    """What msgspec makes."""
+
+    __struct_fields__ = ("x",)
+
+
+class TestMappingHint:
+    @pytest.mark.parametrize(
+        ("form", "value"),
+        [
+            ('value.model_dump(mode="json")', Model()),
+            ("json.loads(value.json())", OldModel()),
+            ("attrs.asdict(value)", Attrs()),
+            ("msgspec.to_builtins(value)", Struct()),
+            ("dataclasses.asdict(value)", Order(1)),
+            ("value._asdict()", Point(1, 2)),
+            ("dict(value)", {}),
+        ],
+    )
+    def test_it_says_how_a_record_becomes_a_mapping(self, form: str, value: object) -> None:
+        assert mapping_hint(value) == f"; give {form}"
+        assert mapping_hint(value, "return") == f"; return {form}"
+
+    @pytest.mark.parametrize("value", [None, 1, "text", [1], object(), Order, Point, Model])
+    def test_of_anything_else_it_says_nothing(self, value: object) -> None:
+        assert mapping_hint(value) == ""
+
+    def test_inside_a_context_it_is_the_form_to_store(self) -> None:
+        for value in (Model(), OldModel(), Attrs(), Struct()):
+            form = mapping_hint(value).removeprefix("; give ")
+            with pytest.raises(ContextTypeError, match=re.escape(f"store {form} instead")):
+                normalise({"x": value})
 
 
 class TestCopy:

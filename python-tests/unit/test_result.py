@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import pytest
 
 from cloaca_core.context import Context
 from cloaca_core.errors import ContextTypeError, DefinitionError, DefinitionTypeError
 from cloaca_core.triggers.result import TriggerResult, read_results
+
+
+class Point(NamedTuple):
+    """A record."""
+
+    x: int
 
 
 def test_a_result_says_what_it_is() -> None:
@@ -36,6 +44,12 @@ def test_a_context_is_what_it_was_when_it_was_fired() -> None:
 def test_what_is_no_context_is_refused(context: object) -> None:
     with pytest.raises(DefinitionTypeError, match="context must be a Context, a mapping or None"):
         TriggerResult.fire(context)  # type: ignore[arg-type]  # what is tested
+
+
+def test_a_record_is_refused_with_how_to_make_a_mapping_of_it() -> None:
+    point: Any = Point(1)
+    with pytest.raises(DefinitionTypeError, match=r"got Point; give value\._asdict\(\)$"):
+        TriggerResult.fire(point)
 
 
 def test_what_cannot_be_stored_is_refused_where_it_is_fired() -> None:

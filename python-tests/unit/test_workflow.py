@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable
 
@@ -136,6 +137,15 @@ class TestValidation:
         assert str(caught.value) == (
             'Circular dependency detected: ["t::p::w::a", "t::p::w::c", "t::p::w::b", "t::p::w::a"]'
         )
+
+    def test_of_a_long_cycle_both_ends_are_shown(self) -> None:
+        tasks = [new_task(f"t{n}", f"t{(n + 1) % 3_000}") for n in range(3_000)]
+        with pytest.raises(WorkflowValidationError) as caught:
+            workflow_of(*tasks)
+        first = [f"t::p::w::t{n}" for n in range(5)]
+        last = [f"t::p::w::t{n}" for n in (2_996, 2_997, 2_998, 2_999, 0)]
+        shown = json.dumps([*first, "…", *last], ensure_ascii=False)
+        assert str(caught.value) == f"Circular dependency detected: {shown} (3000 tasks)"
 
     @pytest.mark.parametrize("name", ["a", "b"])
     def test_a_rule_may_name_direct_and_transitive_dependencies(self, name: str) -> None:

@@ -73,9 +73,9 @@ def flag(name: str, value: object) -> bool:
     return value
 
 
-def wrong_type(name: str, accepted: str, value: object) -> DefinitionTypeError:
+def wrong_type(name: str, accepted: str, value: object, hint: str = "") -> DefinitionTypeError:
     """The error for an argument of an unsupported type, to be raised by the caller."""
-    return DefinitionTypeError(f"{name} must be {accepted}, got {type(value).__name__}")
+    return DefinitionTypeError(f"{name} must be {accepted}, got {type(value).__name__}{hint}")
 
 
 def refuse_other_types(name: str, value: object, kind: type | UnionType, accepted: str) -> None:

@@ -21,6 +21,7 @@ from cloaca_core.json_values import (
     copy_value,
     decode,
     encode,
+    mapping_hint,
     normalise,
     normalise_items,
     normalise_key,
@@ -41,7 +42,8 @@ class Context(Mapping[str, Any]):
     Other values are refused when they are put in, with the place in the error's ``path``
     (``orders[3].price``): ``ContextTypeError`` (a TypeError) for a type without a JSON form,
     ``ContextValueError`` (a ValueError) for NaN, infinities, NUL, lone surrogates and excess.
-    A key that is no str is a ``ContextTypeError`` in every call but ``in``.
+    A key that is no str is a ``ContextTypeError`` in every call but ``in``. A model or a record is
+    made a mapping first: ``model.model_dump(mode="json")``, ``dataclasses.asdict(record)``.
     """
 
     __slots__ = ("_data", "_touched")
@@ -209,6 +211,7 @@ def _normal_items(data: Mapping[str, Any], parameter: str) -> dict[str, JsonValu
     if not isinstance(data, Mapping):
         raise ContextTypeError(
             f"{parameter} must be a mapping with str keys, got {type(data).__name__}"
+            f"{mapping_hint(data)}"
         )
     return normalise_items(data.items())
 

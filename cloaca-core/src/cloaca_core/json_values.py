@@ -19,6 +19,9 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 MAX_DEPTH: Final = 200
 """How many lists and dicts may stand inside each other in one value."""
 
+PATH_END: Final = 80
+"""Characters of each end of a path that a message shows."""
+
 LEAST_INT: Final = -(2**63)
 GREATEST_INT: Final = 2**64 - 1
 
@@ -114,6 +117,22 @@ def path_of(key: str) -> str:
     return key if key.isidentifier() else f"[{json.dumps(key)}]"
 
 
+def shown_path(path: str) -> str:
+    """A path as a message shows it: of a long one, as of a value 200 levels deep, both ends."""
+    return path if len(path) <= 2 * PATH_END else f"{path[:PATH_END]}…{path[-PATH_END:]}"
+
+
+def mapping_hint(value: object, verb: str = "give") -> str:
+    """What a refusal adds for a value that is no mapping: how to make one of it, if that is known.
+
+    Models and records are told by what their types can do, so that none of their modules is
+    imported for the sake of a message.
+    """
+    forms = (form for method, form in _MAPPINGS.items() if hasattr(type(value), method))
+    form = next(forms, None)
+    return "" if form is None else f"; {verb} {form}"
+
+
 def copy_value(value: JsonValue) -> JsonValue:
     """A deep copy of a normal value."""
     if type(value) is list:
@@ -158,7 +177,8 @@ class _RefusedError(Exception):
     def located(self, root: str) -> ContextError:
         path = root + "".join(reversed(self.steps))
         path = path.removeprefix(".")
-        return self.kind(f"{path}: {self.reason}" if path else self.reason, path=path)
+        reason = f"{shown_path(path)}: {self.reason}" if path else self.reason
+        return self.kind(reason, path=path)
 
 
 def _normal(value: object, depth: int) -> JsonValue:
@@ -326,14 +346,21 @@ def _instead_of(kind: type) -> str:
     return _ACCEPTED
 
 
-_METHODS: Final = {
+_MAPPINGS: Final = {
     "model_dump": 'value.model_dump(mode="json")',
-    "__fspath__": "str(value)",
+    "__validators__": "json.loads(value.json())",
+    "__attrs_attrs__": "attrs.asdict(value)",
     "__dataclass_fields__": "dataclasses.asdict(value)",
+    "__struct_fields__": "msgspec.to_builtins(value)",
+    "_asdict": "value._asdict()",
     "keys": "dict(value)",
-    "__iter__": "list(value)",
 }
-"""Forms that are told by what the type can do, the most telling first."""
+"""How objects become mappings, told by what the type can do, the most telling first: pydantic 2,
+pydantic 1, attrs, a dataclass, msgspec, a named tuple, something like a mapping.
+"""
+
+_METHODS: Final = {"__fspath__": "str(value)", **_MAPPINGS, "__iter__": "list(value)"}
+"""Forms for a value inside a context, told in the same way."""
 
 
 def _refuse_numpy(value: object) -> None:

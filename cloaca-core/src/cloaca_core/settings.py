@@ -172,7 +172,7 @@ class Setting(Generic[T]):
         """``value`` when it is acceptable, else a ``ConfigError`` that names the setting."""
         if self._kind.means_none(value):
             return cast("T", None)
-        refusal = f"{origin}{self.name} must be {self._kind.expected}, got {value!r}"
+        refusal = f"{origin}{self.name} must be {self._kind.expected}, got {value!r:.200}"
         # bool is a subclass of int, but True is no number of tasks.
         if not isinstance(value, self._kind.types) or (
             isinstance(value, bool) and bool not in self._kind.types

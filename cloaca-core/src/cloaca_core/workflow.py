@@ -10,6 +10,7 @@ import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Final
 
 from cloaca_core import graph
 from cloaca_core.arguments import text
@@ -18,6 +19,9 @@ from cloaca_core.fingerprint import fingerprint
 from cloaca_core.namespace import SEPARATOR
 from cloaca_core.rules import rule_tasks
 from cloaca_core.task import Task
+
+CYCLE_END: Final = 5
+"""Tasks of each end of a long cycle that a message names."""
 
 
 class Workflow:
@@ -172,8 +176,16 @@ def _check_dependencies(namespace: str, dependencies: graph.Graph) -> None:
 def _check_cycles(namespace: str, dependencies: graph.Graph) -> None:
     cycle = graph.find_cycle(dependencies)
     if cycle is not None:
-        path = json.dumps([_full(namespace, task_id) for task_id in cycle], ensure_ascii=False)
-        raise WorkflowValidationError(f"Circular dependency detected: {path}")
+        path = [_full(namespace, task_id) for task_id in cycle]
+        raise WorkflowValidationError(f"Circular dependency detected: {_shown_cycle(path)}")
+
+
+def _shown_cycle(path: Sequence[str]) -> str:
+    """The path as a list; of a long one both ends, and how many tasks it has."""
+    if len(path) <= 2 * CYCLE_END:
+        return json.dumps(path, ensure_ascii=False)
+    ends = [*path[:CYCLE_END], "…", *path[-CYCLE_END:]]
+    return f"{json.dumps(ends, ensure_ascii=False)} ({len(path) - 1} tasks)"
 
 
 def _check_rule(

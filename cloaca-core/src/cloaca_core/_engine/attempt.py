@@ -23,7 +23,7 @@ from cloaca_core._engine.outcome import Outcome, Raised, Succeeded, judged, rais
 from cloaca_core._engine.work import Work
 from cloaca_core.context import Context
 from cloaca_core.errors import ContextTypeError, ContextValueError
-from cloaca_core.json_values import encode, same_value
+from cloaca_core.json_values import encode, mapping_hint, same_value
 from cloaca_core.namespace import SEPARATOR
 from cloaca_core.task_handle import TaskHandle
 
@@ -230,7 +230,7 @@ def change_of(
 def _hint(value: object) -> str:
     """What to write instead. A coroutine is closed: Python would complain about it on stderr."""
     if not inspect.iscoroutine(value):
-        return ""
+        return mapping_hint(value, "return")
     value.close()
     return ". Nobody awaits it: define the task with async def and await it there"
 

@@ -25,7 +25,7 @@ from cloaca_core.errors import (
     RunNotFoundError,
     WorkflowNotFoundError,
 )
-from cloaca_core.json_values import JsonValue, encode
+from cloaca_core.json_values import JsonValue, encode, mapping_hint, shown_path
 from cloaca_core.namespace import SEPARATOR, check_name
 from cloaca_core.store.records import RunFilter, is_storable
 from cloaca_core.store.states import RunStatus
@@ -214,8 +214,8 @@ def _placed(error: ContextError, index: int | None) -> ContextError:
         return error
     joint = "" if not error.path or error.path.startswith("[") else "."
     path = f"contexts[{index}]{joint}{error.path}"
-    text = str(error).removeprefix(f"{error.path}: ")
-    return type(error)(f"{path}: {text}", path=path)
+    text = str(error).removeprefix(f"{shown_path(error.path)}: ")
+    return type(error)(f"{shown_path(path)}: {text}", path=path)
 
 
 def _items_of(context: ContextLike, name: str = "context") -> dict[str, JsonValue]:
@@ -226,6 +226,7 @@ def _items_of(context: ContextLike, name: str = "context") -> dict[str, JsonValu
     if not isinstance(context, Mapping):
         raise ContextTypeError(
             f"{name} must be a Context, a mapping or None, not {type(context).__name__}"
+            f"{mapping_hint(context)}"
         )
     return Context(context)._data
 

@@ -9,6 +9,7 @@ from typing import Any, final
 from cloaca_core.arguments import text, wrong_type
 from cloaca_core.context import Context
 from cloaca_core.errors import DefinitionError
+from cloaca_core.json_values import mapping_hint
 from cloaca_core.store.records import is_storable
 
 LONGEST_KEY = 255
@@ -96,7 +97,7 @@ def _copied(context: object) -> Context | None:
         return context.copy()
     if isinstance(context, Mapping):
         return Context(context)
-    raise wrong_type("context", "a Context, a mapping or None", context)
+    raise wrong_type("context", "a Context, a mapping or None", context, mapping_hint(context))
 
 
 def _checked_key(key: object) -> str | None:
