@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 
@@ -53,7 +54,7 @@ def test_the_switch_shows_what_happens_on_stderr(database_url: str) -> None:
     assert (code, output) == (0, "")
     assert "INFO cloaca.engine: runner " in shown
     assert "noisy: Failed" in shown
-    assert "ERROR cloaca.engine: on_success of good raised" in shown
+    assert re.search(r"ERROR cloaca\.engine: run \S+ task good attempt 1: on_success raised", shown)
     assert "RuntimeError: in the callback" in shown
     assert "DEBUG" not in shown
 
@@ -68,7 +69,7 @@ def test_a_program_with_logging_of_its_own_gets_the_records(database_url: str) -
     own = "import logging; logging.basicConfig(format='own %(message)s', level='INFO')\n" + PROGRAM
     _, output, shown = run(database_url, own)
     assert output == ""
-    assert "own on_success of good raised" in shown
+    assert re.search(r"own run \S+ task good attempt 1: on_success raised", shown)
     assert shown.count(" is open") == 1
 
 
@@ -88,12 +89,14 @@ def test_a_log_handler_that_raises_stops_nothing(database_url: str) -> None:
     handler = HANDLER.format(emit="raise ConnectionError(f'not sent: {record.getMessage()}')")
     code, output, shown = run(database_url, handler + PROGRAM)
     assert (code, output) == (0, "")
-    assert "ConnectionError: not sent: on_success of good raised" in shown
+    assert re.search(
+        r"ConnectionError: not sent: run \S+ task good attempt 1: on_success raised", shown
+    )
 
 
 def test_a_log_handler_that_calls_the_runner_is_told_why_it_cannot(database_url: str) -> None:
     handler = HANDLER.format(
-        emit="if record.getMessage().startswith('run '): runner.submit('noisy')"
+        emit="if 'noisy: Failed' in record.getMessage(): runner.submit('noisy')"
     )
     code, output, shown = run(database_url, handler + PROGRAM)
     assert (code, output) == (0, "")
@@ -107,6 +110,72 @@ def test_importing_and_defining_print_nothing(database_url: str) -> None:
         "    cloaca.task(id='t')(lambda c: None)\n"
     )
     assert run(database_url, program, CLOACA_LOG="debug") == (0, "", "")
+
+
+def log_of(run_id: str, caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """What was said of a run, the id left out."""
+    lines = [(each.levelname, each.getMessage()) for each in caplog.records]
+    return [
+        (level, text.removeprefix(f"run {run_id} "))
+        for level, text in lines
+        if text.startswith(f"run {run_id} ")
+    ]
+
+
+def test_info_tells_of_submits_starts_and_ends(
+    runner: cloaca.DefaultRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="cloaca")
+    with cloaca.WorkflowBuilder("told"):
+        cloaca.task(id="only")(lambda context: None)
+    handle = runner.submit("told", idempotency_key="once")
+    handle.wait(30)
+    runner.submit("told", idempotency_key="once")
+    runner.shutdown()
+    of = "of public::embedded::told:"
+    assert log_of(handle.id, caplog) == [
+        ("INFO", f"{of} submitted"),
+        ("INFO", f"{of} started"),
+        ("INFO", f"{of} Completed"),
+        ("INFO", f"{of} asked for again, by its key"),
+    ]
+
+
+def test_many_submits_are_told_in_a_line(
+    runner: cloaca.DefaultRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="cloaca")
+    with cloaca.WorkflowBuilder("told"):
+        cloaca.task(id="only")(lambda context: None)
+    handles = runner.submit_many("told", [None] * 5)
+    for handle in handles:
+        handle.wait(30)
+    runner.shutdown()
+    told = [each.getMessage() for each in caplog.records if "submitted" in each.getMessage()]
+    ends = f"{handles[0].id} to {handles[-1].id}"
+    assert told == [f"runs {ends} of public::embedded::told: submitted, 5 in all"]
+
+
+def test_debug_tells_of_attempts_as_well(
+    runner: cloaca.DefaultRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="cloaca")
+
+    def charge(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+        if handle.attempt == 1:
+            raise ConnectionError("busy")
+
+    with cloaca.WorkflowBuilder("told"):
+        cloaca.task(id="charge", retry_delay_ms=0)(charge)
+    handle = runner.submit("told")
+    handle.wait(30)
+    runner.shutdown()
+    assert [line for line in log_of(handle.id, caplog) if line[1].startswith("task")] == [
+        ("DEBUG", "task charge attempt 1: started"),
+        ("WARNING", "task charge attempt 1: failed, of 3, again in 0 s: ConnectionError: busy"),
+        ("DEBUG", "task charge attempt 2: started"),
+        ("DEBUG", "task charge attempt 2: completed"),
+    ]
 
 
 def test_records_carry_ids(runner: cloaca.DefaultRunner, caplog: pytest.LogCaptureFixture) -> None:

@@ -1180,9 +1180,10 @@ async def test_each_failed_attempt_is_logged(
     run = scene.adopt(graph_of(a={"body": fail, "retry_attempts": 2, "retry_delay_ms": 0}))
     await scene.finish()
 
+    task = f"run {run.id} task a attempt"
     assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
-        ("WARNING", "task a, attempt 1 of 2 failed, again in 0 s: ValueError: bad"),
-        ("WARNING", "task a, attempt 2 of 2 failed: ValueError: bad"),
+        ("WARNING", f"{task} 1: failed, of 2, again in 0 s: ValueError: bad"),
+        ("WARNING", f"{task} 2: failed, of 2: ValueError: bad"),
     ]
     assert {each.__dict__["run_id"] for each in caplog.records} == {run.id}
 

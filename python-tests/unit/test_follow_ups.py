@@ -109,7 +109,7 @@ class TestTime:
 
         assert work.abandoned
         (record,) = caplog.records
-        assert record.getMessage() == "what follows task 't' took too long"
+        assert record.getMessage() == "run r task t attempt 1: on_success took too long"
         assert record.__dict__["run_id"] == "r"
         assert scene.gone_on == [job]
 
@@ -262,7 +262,7 @@ class TestCalls:
         await run(executor, lambda: None)
 
         (record,) = caplog.records
-        assert record.getMessage() == "on_success of t raised"
+        assert record.getMessage() == "run r task t attempt 1: on_success raised"
         assert (record.levelno, record.name) == (logging.ERROR, "cloaca.engine")
         assert record.__dict__["run_id"] == "r"
         assert "SystemExit: no" in caplog.text
@@ -290,7 +290,10 @@ class TestCalls:
         await run(executor, lambda: nobody_awaits())
 
         (record,) = caplog.records
-        assert record.getMessage() == "on_success of t made a coroutine; define it with async"
+        assert (
+            record.getMessage()
+            == "run r task t attempt 1: on_success made a coroutine; define it with async"
+        )
         assert record.__dict__["run_id"] == "r"
 
     async def test_being_cancelled_when_it_was_given_up_is_no_error(
@@ -320,7 +323,7 @@ class TestCalls:
 
         await run(executor, cancel)
 
-        assert "on_success of t raised" in caplog.text
+        assert "run r task t attempt 1: on_success raised" in caplog.text
 
     async def test_context_variables_of_one_call_are_not_seen_by_the_next(
         self, executor: Executor

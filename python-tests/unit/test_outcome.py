@@ -68,6 +68,10 @@ def with_condition(condition: object) -> RetryPolicy:
     return builder.retry_condition(condition).build()  # type: ignore[arg-type]  # what tests give
 
 
+def judgement(policy: RetryPolicy, attempt: int, error: BaseException) -> Raised:
+    return judged(policy, attempt, error, who="run r", ids={"run_id": "r"})
+
+
 class TestRaised:
     def test_it_has_type_message_and_traceback(self) -> None:
         outcome = raised(caught(ValueError("bad")), again=False)
@@ -121,13 +125,13 @@ class TestRaised:
 class TestJudged:
     @pytest.mark.parametrize(("attempt", "again"), [(1, True), (2, True), (3, False)])
     def test_the_policy_decides_about_another_attempt(self, attempt: int, again: bool) -> None:
-        assert judged("t", POLICY, attempt, ValueError()).again is again
+        assert judgement(POLICY, attempt, ValueError()).again is again
 
     def test_a_condition_of_the_user_is_asked(self) -> None:
         policy = with_condition(lambda error: isinstance(error, KeyError))
 
-        assert judged("t", policy, 1, KeyError()).again
-        assert not judged("t", policy, 1, ValueError()).again
+        assert judgement(policy, 1, KeyError()).again
+        assert not judgement(policy, 1, ValueError()).again
 
     @pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt])
     def test_a_condition_that_raises_counts_as_no_and_is_logged(
@@ -136,10 +140,12 @@ class TestJudged:
         def condition(_: BaseException) -> bool:
             raise error
 
-        outcome = judged("load", with_condition(condition), 1, KeyError("x"))
+        outcome = judgement(with_condition(condition), 1, KeyError("x"))
 
         assert outcome == Raised("KeyError", "'x'", "KeyError: 'x'\n", again=False)
-        assert "the retry condition of task 'load' raised" in caplog.text
+        (record,) = caplog.records
+        assert record.getMessage() == "run r: the retry condition raised; no further attempt"
+        assert record.__dict__["run_id"] == "r"
 
     def test_never_is_never(self) -> None:
-        assert not judged("t", with_condition(RetryCondition.never()), 1, OSError()).again
+        assert not judgement(with_condition(RetryCondition.never()), 1, OSError()).again

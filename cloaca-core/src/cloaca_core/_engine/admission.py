@@ -6,6 +6,7 @@ A runner holds at most ``max_active_runs``; what is beyond waits in the table, n
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -210,6 +211,8 @@ class Admission:
         def accepted(committed: Committed) -> None:
             faults.hit("submit.after_commit")
             self._arriving -= ours
+            if log.isEnabledFor(logging.INFO):
+                _tell_of_submission(request, rows, committed)
             if not answer.done():
                 run_ids = [committed.existing.get(row.id, row.id) for row in rows]
                 answer.set_result((run_ids, bool(committed.existing)))
@@ -403,6 +406,21 @@ class Admission:
         if request.by_right:
             return len(request.texts)
         return 0 if self.paused else self._free()
+
+
+def _tell_of_submission(request: Request, rows: Sequence[NewRun], committed: Committed) -> None:
+    """In a line, also of many."""
+    workflow = request.workflow.namespace
+    new = [row.id for row in rows if row.id not in committed.existing]
+    if len(new) > 1:
+        of_many = "runs %s to %s of %s: submitted, %d in all"
+        log.info(of_many, new[0], new[-1], workflow, len(new), extra={"workflow": workflow})
+    for run_id in new if len(new) == 1 else ():
+        ids = {"run_id": run_id, "workflow": workflow}
+        log.info("run %s of %s: submitted", run_id, workflow, extra=ids)
+    for run_id in committed.existing.values():
+        ids = {"run_id": run_id, "workflow": workflow}
+        log.info("run %s of %s: asked for again, by its key", run_id, workflow, extra=ids)
 
 
 def _input_of(row: RunRow) -> dict[str, JsonValue]:

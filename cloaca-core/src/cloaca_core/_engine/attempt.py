@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import inspect
 import itertools
+import logging
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
@@ -24,6 +25,7 @@ from cloaca_core._engine.work import Work
 from cloaca_core.context import Context
 from cloaca_core.errors import ContextTypeError, ContextValueError
 from cloaca_core.json_values import encode, mapping_hint, same_value
+from cloaca_core.logs import SafeLogger
 from cloaca_core.namespace import SEPARATOR
 from cloaca_core.task_handle import TaskHandle
 
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from cloaca_core._engine.active_run import ActiveRun
     from cloaca_core.json_values import JsonValue
     from cloaca_core.task import Task
+
+
+log = SafeLogger("cloaca.engine")
 
 
 class AttemptWork(Work):
@@ -146,8 +151,12 @@ class Job(AttemptWork):
         """Fail for good: the retry policy may be what raised."""
         self._come_to(raised(error, again=False))
 
+    def __str__(self) -> str:
+        """How log lines about this attempt begin."""
+        return f"run {self.owner.id} task {self.task.id} attempt {self.attempt}"
+
     def log_ids(self) -> dict[str, object]:
-        """What a log record about this attempt carries."""
+        """What a log record about this attempt carries beside its text."""
         return {"run_id": self.owner.id, "task_id": self.task.id, "attempt": self.attempt}
 
     def arguments(self) -> tuple[object, ...]:
@@ -157,6 +166,8 @@ class Job(AttemptWork):
         return (self.context,)
 
     def _begin(self) -> None:
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s: started", self, extra=self.log_ids())
         faults.hit("body.before")
         self.context = Context._view(self.given)
 
@@ -197,7 +208,7 @@ async def _await(job: Job) -> Outcome:
 
 def outcome_of(job: Job, error: BaseException) -> Raised:
     """What this error of the attempt means, by its task's retry policy."""
-    return judged(job.task.id, job.task.retry, job.attempt, error, skip_frames=1, ids=job.log_ids())
+    return judged(job.task.retry, job.attempt, error, who=job, ids=job.log_ids(), skip_frames=1)
 
 
 def _returned(job: Job, value: object) -> Outcome:

@@ -7,6 +7,7 @@ and only then do dependents start and waiters hear of it. Claims nothing and kno
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import random
 import time
@@ -88,6 +89,8 @@ class Conductor:
     def adopt(self, run: ActiveRun) -> None:
         """Begin, or go on with, a run that is ours as of now."""
         self.runs[run.id] = run
+        if log.isEnabledFor(logging.INFO):
+            _tell_of_start(run)
         first = run.plan.begin()
         if self._arm_deadline(run) or first.over is not None:
             self._follow(run, first, [])
@@ -338,7 +341,7 @@ class Conductor:
             then = partial(self.guarded, job.owner, self._conclude, job)
             self._follow_ups.run(Judgement(job, error), then)
         else:
-            job.outcome = judged(job.task.id, job.task.retry, job.attempt, error)
+            job.outcome = judged(job.task.retry, job.attempt, error, who=job, ids=job.log_ids())
             self._conclude(job)
 
     # -- conclude ----------------------------------------------------------------------------
@@ -367,6 +370,8 @@ class Conductor:
         self.slot_free()
         if isinstance(outcome, Succeeded):
             run.size_bound += len(outcome.text.encode())
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("%s: completed", job, extra=job.log_ids())
             row = rows.completed(job, outcome, _now())
             self._follow(run, run.plan.completed(job.index, outcome.change), [row])
         elif outcome.again:
@@ -494,11 +499,16 @@ def _callback(job: Job, outcome: Outcome) -> Callback | None:
     return Callback(job, "on_failure", task.on_failure, failed)
 
 
+def _tell_of_start(run: ActiveRun) -> None:
+    goes_on = "started" if run.epoch == 1 else f"goes on, in epoch {run.epoch}"
+    ids = {"run_id": run.id, "workflow": run.row.workflow}
+    log.info("run %s of %s: %s", run.id, run.row.workflow, goes_on, extra=ids)
+
+
 def _tell_of_failure(job: Job, failure: Raised, again: str = "") -> None:
     """Say it to those as well who look at no result."""
     most = max(1, job.task.retry.max_attempts)
-    message = "task %s, attempt %d of %d failed%s: %.500s"
-    log.warning(message, job.task.id, job.attempt, most, again, failure, extra=job.log_ids())
+    log.warning("%s: failed, of %d%s: %.500s", job, most, again, failure, extra=job.log_ids())
 
 
 def _delay(policy: RetryPolicy, resume: Resume) -> float:

@@ -45,7 +45,7 @@ class FollowUp(AttemptWork):
 
     def __str__(self) -> str:
         """What log records call it."""
-        return f"{self._name} of {self._job.task.id}"
+        return f"{self._job}: {self._name}"
 
     def broke(self, error: BaseException) -> None:
         """Nothing: the job has its outcome, and what broke is what tells of errors."""
@@ -156,7 +156,7 @@ class FollowUps:
             if work.holds_slot:  # else it is asked about when it goes on
                 self._times.add(job, max(left, LEAST_CHECK))
         elif self._executor.abandon(work):
-            log.error("what follows task %r took too long", job.task.id, extra=job.log_ids())
+            log.error("%s took too long", work, extra=job.log_ids())
             self._over(job)
 
     def _over(self, job: Job) -> None:

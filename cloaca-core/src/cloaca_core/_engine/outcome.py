@@ -77,27 +77,24 @@ def _formatted(error: BaseException, skip_frames: int) -> str:
 
 
 def judged(
-    task_id: str,
     policy: RetryPolicy,
     attempt: int,
     error: BaseException,
     *,
+    who: object,
+    ids: Mapping[str, object],
     skip_frames: int = 0,
-    ids: Mapping[str, object] | None = None,
 ) -> Raised:
     """The outcome of attempt ``attempt`` (from 1) for an exception.
 
     Calls the user's retry condition if there is one, so it belongs on a thread of the bodies;
-    a condition that raises is logged with ``ids`` and counts as no. ``skip_frames`` frames of
-    ours are left out of the traceback.
+    a condition that raises is logged with ``ids``, in a text that begins with ``who``, and counts
+    as no. ``skip_frames`` frames of ours are left out of the traceback.
     """
     try:
         again = policy.retries(attempt, error)
     except BaseException:  # SystemExit as well: it would end a thread of the bodies
-        log.exception(
-            "the retry condition of task %r raised; no further attempt",
-            task_id,
-            extra=ids,
-        )
+        message = "%s: the retry condition raised; no further attempt"
+        log.exception(message, who, extra=ids)
         again = False
     return raised(error, again=again, skip_frames=skip_frames)
