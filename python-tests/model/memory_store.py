@@ -25,6 +25,8 @@ from cloaca_core.store.records import (
     RunFilter,
     RunnerRow,
     RunRow,
+    Waiting,
+    WaitingRow,
 )
 from cloaca_core.store.states import RunStatus, TaskStatus
 
@@ -255,6 +257,22 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
             if _matches(run, wanted)
         ]
         return found[: wanted.limit]
+
+    async def list_waiting(self, runner_id: str, most: int) -> Waiting:
+        live = [each for each in self.registered.values() if not each.fenced]
+        served = {run.workflow for each in live for run in self._active(each.id)}
+        rows = []
+        runs = [run for _, run in sorted(self.runs.items()) if self._is_claimable(run)]
+        for workflow in {run.workflow for run in runs} - served:
+            its = [run for run in runs if run.workflow == workflow]
+            first, found = its[0], min(len(its), most)
+            rows.append(WaitingRow("run", workflow, first.id, first.created_at, found))
+        enabled = [each for each in self.schedules.values() if each.enabled]
+        ticking = [(each.due_at, each) for each in enabled if each.due_at is not None]
+        for workflow in {each.workflow for _, each in ticking} - served:
+            due = [due_at for due_at, each in ticking if each.workflow == workflow]
+            rows.append(WaitingRow("schedule", workflow, "", min(due), min(len(due), most)))
+        return Waiting(rows, len([each for each in live if each.id != runner_id]))
 
     async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
         runs = [run for _, run in sorted(self.runs.items())]

@@ -21,7 +21,7 @@ def what_options_take() -> None:
     assert_type(plain(cloaca.Context()), dict[str, int])
     cloaca.task(retry_condition=(ValueError, OSError))(body)
     cloaca.task(retry_condition=lambda error: bool(error.args))(body)
-    cloaca.task(retry_backoff="exponentail")(body)  # type: ignore[call-overload]
+    cloaca.task(retry_backoff="expo")(body)  # type: ignore[call-overload]
     cloaca.task(retry_condition="always")(body)  # type: ignore[arg-type]
     cloaca.context_value("n", "greater_than", 1)
     cloaca.context_value("n", ">=", 1)  # type: ignore[arg-type]

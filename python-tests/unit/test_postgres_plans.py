@@ -123,6 +123,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_triggers": {"enabled_only": 1, "limit": LIMIT, "offset": 0},
     "known_events": {"trigger_id": "s00000001", "keys": ["k1", "k2"]},
     "list_events": {"trigger_id": "s00000001", "limit": LIMIT, "offset": 0},
+    "list_waiting": {"runner_id": "mine", "most": LIMIT},
     "list_runs": _LISTING,
     "list_active_runs": {**_LISTING, "status": "Running"},
     "list_ended_runs": {**_LISTING, "status": "Failed"},
@@ -136,7 +137,7 @@ _READ = frozenset(
     (
         *("get_run", "ended_runs", "load_attempts", "has_claimable", "next_due", "due_schedules"),
         *("get_schedule", "get_schedule_named", "list_schedules", "list_ticks", "count_ticks"),
-        *("list_under_way", "find_ticks", "schedules_ahead"),
+        *("list_under_way", "find_ticks", "schedules_ahead", "list_waiting"),
         *("triggers_named", "list_triggers", "known_events", "list_events"),
     )
 )

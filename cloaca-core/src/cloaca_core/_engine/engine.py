@@ -95,23 +95,25 @@ class Engine:
         from cloaca_core._engine.firing import ScheduleLoop
         from cloaca_core._engine.polling import PollingLoop
         from cloaca_core._engine.trigger_calls import TriggerCalls
+        from cloaca_core._engine.unserved_watch import UnservedWatch
 
+        self._unserved = UnservedWatch(store, registry, lambda: self._lease.runner_id)
         self._schedules = ScheduleLoop(
             store,
             self._journal,
             registry,
             config,
             ids,
-            made=self._admission.look,
+            made=self._runs_came,
             cancelled=self._hear_of_ends,
         )
-        self._cron = CronCalls(store, ids, self._schedules.look)
+        self._cron = CronCalls(store, ids, self._schedule_changed)
         self._back_filling = BackFilling(store, self._schedules)
         self._polling = PollingLoop(
-            store, self._journal, registry, config, ids, self._admission.look, self._broken
+            store, self._journal, registry, config, ids, self._runs_came, self._broken
         )
         self._triggers = TriggerCalls(store, self._polling.declared, self._polling.look)
-        self._takeover = Takeover(store, self._lease, identity, self._admission.look)
+        self._takeover = Takeover(store, self._lease, identity, self._runs_came)
         self._conductor.journal = self._journal
         self._conductor.slot_free = self._admission.place_free
         self._lease.owns_something = self._admission.owns_something
@@ -131,6 +133,7 @@ class Engine:
             SupervisedLoop("lease", self._lease.turn, longest_pause=self._lease.interval / 4),
             SupervisedLoop("lost-lease", self._reenlist),
             SupervisedLoop("claim", self._admission.turn),
+            SupervisedLoop("unserved", self._unserved.turn),
         ]
         if self._config.enable_recovery:
             loops.append(SupervisedLoop("takeover", self._takeover.turn))
@@ -418,6 +421,7 @@ class Engine:
                 for each in self._loops
             },
             "failing_triggers": dict(self._polling.failures),
+            "unserved": self._unserved.report(),
         }
 
     async def _with_attempts(self, row: RunRow) -> Ended:
@@ -452,7 +456,7 @@ class Engine:
         if self._news is None:
             self._news = await self._store.wait_changed()
         # It stays until all have heard of it: the next change may be long in coming.
-        self._admission.look()
+        self._runs_came()
         if self._news is Change.ANYTHING:
             self._schedules.look()
             self._polling.look()
@@ -464,6 +468,16 @@ class Engine:
         self._admission.look()
         self._schedules.look()
         self._polling.look()
+        self._unserved.look_soon()
+
+    def _schedule_changed(self) -> None:
+        self._schedules.look()
+        self._unserved.look_soon()
+
+    def _runs_came(self) -> None:
+        """There may be runs to claim, for this runner or for one that is not there."""
+        self._admission.look()
+        self._unserved.look()
 
     async def _hear_of_ends(self) -> None:
         """Wake those who wait for runs that have ended elsewhere, and stop those of ours that a

@@ -29,6 +29,7 @@ from cloaca_core.store.records import (
     ScheduleRow,
     TickRow,
     TriggerRow,
+    Waiting,
 )
 from cloaca_core.tenants import TenantConfig, TenantCredentials
 
@@ -175,6 +176,16 @@ class Store(Protocol):
 
     async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
         """Those of these runs that have ended."""
+
+    async def list_waiting(self, runner_id: str, most: int) -> Waiting:
+        """What waits for a runner that has its workflow, by workflow and kind, in any order.
+
+        Eligible: claimable runs, and enabled schedules with a tick to come or due, of workflows of
+        which no runner that is registered and not fenced owns a run that has not ended. At most
+        ``most`` of each are counted; ``first_run`` is the run of the least id. ``other_runners``
+        counts those that are registered and not fenced, beside ``runner_id``. Only reads; what a
+        concurrent caller takes meanwhile may still be told of.
+        """
 
     # -- schedules ---------------------------------------------------------------------------
 

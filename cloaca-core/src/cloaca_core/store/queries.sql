@@ -447,6 +447,83 @@ FROM cloaca_trigger WHERE name > '' AND enabled >= :enabled_only
 ORDER BY name LIMIT :limit OFFSET :offset;
 
 
+-- name: list_waiting
+-- The workflows of which runs wait for anybody, or schedules tick, and no live runner owns a run; and
+-- how many live runners there are beside this one. From each workflow one look leads to the next, and
+-- at most :most are counted, however many wait.
+WITH RECURSIVE waiting (workflow) AS (
+    SELECT min(run.workflow) FROM cloaca_run AS run
+    WHERE run.owner IS NULL AND run.behind IS NULL AND run.ended_at IS NULL
+    UNION ALL
+    SELECT (
+        SELECT min(run.workflow) FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.behind IS NULL AND run.ended_at IS NULL
+            AND run.workflow > waiting.workflow
+    )
+    FROM waiting WHERE waiting.workflow IS NOT NULL
+),
+planned (workflow) AS (
+    SELECT min(schedule.workflow) FROM cloaca_schedule AS schedule
+    WHERE schedule.enabled = 1 AND schedule.due_at IS NOT NULL
+    UNION ALL
+    SELECT (
+        SELECT min(schedule.workflow) FROM cloaca_schedule AS schedule
+        WHERE schedule.enabled = 1 AND schedule.due_at IS NOT NULL
+            AND schedule.workflow > planned.workflow
+    )
+    FROM planned WHERE planned.workflow IS NOT NULL
+)
+SELECT 'run' AS kind, waiting.workflow, oldest.id AS first_run, oldest.created_at AS due_at,
+    (
+        SELECT count(*) FROM (
+            SELECT 1 FROM cloaca_run AS run
+            WHERE run.owner IS NULL AND run.behind IS NULL AND run.ended_at IS NULL
+                AND run.workflow = waiting.workflow
+            LIMIT :most
+        ) AS counted
+    ) AS found
+FROM waiting
+JOIN cloaca_run AS oldest ON oldest.id = (
+    SELECT min(run.id) FROM cloaca_run AS run
+    WHERE run.owner IS NULL AND run.behind IS NULL AND run.ended_at IS NULL
+        AND run.workflow = waiting.workflow
+)
+WHERE waiting.workflow IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM cloaca_runner AS runner
+    WHERE runner.fenced = 0 AND EXISTS (
+        SELECT 1 FROM cloaca_run AS run
+        WHERE run.owner = runner.id AND run.behind IS NULL AND run.ended_at IS NULL
+            AND run.workflow = waiting.workflow
+    )
+)
+UNION ALL
+SELECT 'schedule', planned.workflow, '', (
+        SELECT min(schedule.due_at) FROM cloaca_schedule AS schedule
+        WHERE schedule.enabled = 1 AND schedule.due_at IS NOT NULL
+            AND schedule.workflow = planned.workflow
+    ),
+    (
+        SELECT count(*) FROM (
+            SELECT 1 FROM cloaca_schedule AS schedule
+            WHERE schedule.enabled = 1 AND schedule.due_at IS NOT NULL
+                AND schedule.workflow = planned.workflow
+            LIMIT :most
+        ) AS counted
+    )
+FROM planned
+WHERE planned.workflow IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM cloaca_runner AS runner
+    WHERE runner.fenced = 0 AND EXISTS (
+        SELECT 1 FROM cloaca_run AS run
+        WHERE run.owner = runner.id AND run.behind IS NULL AND run.ended_at IS NULL
+            AND run.workflow = planned.workflow
+    )
+)
+UNION ALL
+SELECT 'runner', '', '', 0, count(*) FROM cloaca_runner AS runner
+WHERE runner.fenced = 0 AND runner.id <> :runner_id;
+
+
 -- name: list_events
 -- What a trigger found and made a run for, newest first, with the end of the run if that is over.
 SELECT event.id, event.trigger_id, event.context_hash, event.run_id, event.created_at,

@@ -106,6 +106,27 @@ class RunEnd(NamedTuple):
     schedule_id: str | None = None
 
 
+class WaitingRow(NamedTuple):
+    """Runs (``kind`` "run") or schedules ("schedule") that wait for a runner with this workflow.
+
+    ``first_run`` is the oldest run, empty for schedules; ``due_at`` is when that was made, or when
+    the first schedule is due; ``found`` is how many there are, as far as they were counted.
+    """
+
+    kind: str
+    workflow: str
+    first_run: str
+    due_at: int
+    found: int
+
+
+class Waiting(NamedTuple):
+    """What no live runner is seen to work on, and how many live runners there are beside one."""
+
+    rows: list[WaitingRow]
+    other_runners: int
+
+
 class ScheduleRow(NamedTuple):
     """A schedule. Its ticks up to ``decided_until`` have been decided, ``next_tick`` is the one
     after and due at ``due_at``; both are None when it ticks no more. ``params`` is JSON.

@@ -39,6 +39,7 @@ class Queries(NamedTuple):
     get_run: Statement
     list_runs: Statement
     list_active_runs: Statement
+    list_waiting: Statement
     list_ended_runs: Statement
     list_runs_of_workflow: Statement
     list_runs_of_tag: Statement

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cloaca_core.store.queries import Statement
-from cloaca_core.store.records import AttemptRow, RunFilter, RunRow
+from cloaca_core.store.records import AttemptRow, RunFilter, RunRow, Waiting, WaitingRow
 from cloaca_core.store.sql_part import SqlPart, pair
 from cloaca_core.store.states import RunStatus
 
@@ -73,6 +73,12 @@ class SqlRuns(SqlPart):
         if status in _ACTIVE:
             return q.list_active_runs, {"status": status}
         return q.list_ended_runs, {"status": status}
+
+    async def list_waiting(self, runner_id: str, most: int) -> Waiting:
+        rows = await self._read(self._queries.list_waiting, runner_id=runner_id, most=most)
+        found = list(map(WaitingRow._make, rows))
+        (others,) = [row.found for row in found if row.kind == "runner"]
+        return Waiting([row for row in found if row.kind != "runner"], others)
 
     async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
         rows = await self._read(self._queries.ended_runs, ids=self._dialect.array(run_ids))

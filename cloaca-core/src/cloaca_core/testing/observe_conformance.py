@@ -5,14 +5,19 @@ from __future__ import annotations
 import pytest
 
 from cloaca_core.store.protocol import Store
+from cloaca_core.store.records import Waiting, WaitingRow
 from cloaca_core.store.states import RunStatus
 from cloaca_core.testing.rows import (
+    NOW,
     WORKFLOW,
     any_run,
+    fire,
     new_run,
+    new_tick,
     record,
     run_end,
     runner,
+    schedule,
     stored,
     submit,
 )
@@ -95,6 +100,71 @@ class ObserveConformance:
     async def _listed(store: Store, **wanted: object) -> str:
         runs = await store.list_runs(any_run(**wanted))  # type: ignore[arg-type] # as given
         return "".join(run.id for run in runs)
+
+    async def test_what_waits_is_told_by_workflow_and_counted_no_further_than_asked(
+        self, store: Store
+    ) -> None:
+        other = "public::embedded::other"
+        await submit(
+            store,
+            *[new_run(name, owner=None) for name in "cab"],
+            new_run("d", owner=None, workflow=other)._replace(created_at=NOW + 7),
+        )
+        row = schedule("s")._replace(workflow=other, due_at=NOW + 5)
+        await store.put_schedule(row)
+        await store.put_schedule(row._replace(id="t", due_at=NOW + 3))
+        await store.put_schedule(row._replace(id="off", enabled=False))
+        await store.put_schedule(row._replace(id="over", due_at=None, next_tick=None))
+
+        waiting = await store.list_waiting("me", 2)
+
+        assert sorted(waiting.rows) == [
+            WaitingRow("run", WORKFLOW, "a", NOW, 2),
+            WaitingRow("run", other, "d", NOW + 7, 1),
+            WaitingRow("schedule", other, "", NOW + 3, 2),
+        ]
+
+    async def test_what_waits_for_nobody_is_not_told(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        assert await store.list_waiting("r1", 9) == Waiting([], 0)
+
+        await submit(store, new_run("owned"), new_run("over", workflow="public::embedded::other"))
+        await record(store, ends=[run_end("over")])
+        await submit(store, new_run("waits", owner=None))  # whoever has the other run may come
+        await store.put_schedule(schedule("s")._replace(workflow=WORKFLOW))
+
+        assert await store.list_waiting("r1", 9) == Waiting([], 0)
+
+    async def test_a_run_behind_another_waits_for_that_one(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await store.put_schedule(schedule())
+        await fire(store, new_tick("s", "a"))
+        await store.claim("r1", [WORKFLOW], 1, NOW)
+        await fire(store, new_tick("s", "b", tick=NOW + 1, generation=1)._replace(behind="a"))
+        await store.delete_schedule("s")
+        await store.fence("r1", 0)
+
+        assert (await store.list_waiting("me", 9)).rows == []
+
+    async def test_runs_of_a_dead_runner_prove_nothing(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("owned"))
+        await submit(store, new_run("waits", owner=None))
+        assert (await store.list_waiting("me", 9)) == Waiting([], 1)
+
+        await store.fence("r1", 0)
+
+        assert await store.list_waiting("me", 9) == Waiting(
+            [WaitingRow("run", WORKFLOW, "waits", NOW, 1)], 0
+        )
+
+    async def test_other_runners_are_counted_as_long_as_they_live(self, store: Store) -> None:
+        for name in ("r1", "r2", "dead"):
+            await store.register(runner(name))
+        await store.fence("dead", 0)
+
+        assert (await store.list_waiting("r1", 9)).other_runners == 1
+        assert (await store.list_waiting("unknown", 9)).other_runners == 2
 
     # -- the store itself --------------------------------------------------------------------
 
