@@ -19,7 +19,7 @@ from own_database import OwnDatabases
 
 from cloaca_core.backends import backend_for
 from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_core.store.records import Batch, NewRun, NewTick, ScheduleRow
+from cloaca_core.store.records import Batch, NewRun, NewTick, ScheduleRow, Waiting
 from cloaca_core.store.states import RunStatus, TaskStatus
 from cloaca_core.testing.rows import (
     LATER,
@@ -182,6 +182,14 @@ class StoreAgainstModel(RuleBasedStateMachine):
     ) -> None:
         wanted = any_run(status=status, workflow=workflow, tags=tags, before=before, limit=limit)
         self.same(self.model.list_runs(wanted), self.store.list_runs(wanted))
+
+    @rule(runner_id=RUNNERS, most=LIMITS)
+    def list_waiting(self, runner_id: str, most: int) -> None:
+        async def sorted_in(store: Store) -> Waiting:
+            waiting = await store.list_waiting(runner_id, most)
+            return waiting._replace(rows=sorted(waiting.rows))
+
+        self.same(sorted_in(self.model), sorted_in(self.store))
 
     # -- schedules ---------------------------------------------------------------------------
 
