@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cloaca_core.backends import forced_backend
-from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.config import DefaultRunnerConfig, pool_size_of
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.limits import NO_LIMIT, NoLimit
 
@@ -266,6 +266,19 @@ class TestPoolSize:
     ) -> None:
         monkeypatch.setitem(sys.modules, "cloaca_core.backends", None)
         assert DefaultRunnerConfig(db_pool_size=3).db_pool_size == 3
+
+    def test_to_open_a_runner_no_other_backend_is_looked_for(
+        self, backends: Backends, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, "cloaca_core.backends", None)
+            config = DefaultRunnerConfig()
+            assert pool_size_of(config) == 10
+        backends(Found("sqlite"))
+        assert config.db_pool_size == 1
+
+    def test_a_runner_is_opened_with_the_size_that_was_given(self) -> None:
+        assert pool_size_of(DefaultRunnerConfig(db_pool_size=3)) == 3
 
 
 class TestSources:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,10 +143,18 @@ class TestText:
             setting(kind).checked(setting(kind).parsed("many"))
 
 
+SOUGHT: list[int] = []
+
+
+def _sought() -> int:
+    SOUGHT.append(7)
+    return 7
+
+
 @dataclass
 class Settings:
     size: Setting[int] = Setting(whole(1), 4)  # noqa: RUF009 - as in the real table
-    made: Setting[int] = Setting(whole(1), default_factory=lambda: 7)  # noqa: RUF009 - the same
+    made: Setting[int] = Setting(whole(1), default_factory=_sought)  # noqa: RUF009 - the same
 
 
 class TestFields:
@@ -161,6 +172,40 @@ class TestFields:
         one, other = Settings(1), Settings(2)
         assert (one.size, other.size) == (1, 2)
 
-    def test_a_default_can_be_made(self) -> None:
+    def test_the_default_is_the_value_when_nobody_gives_one(self) -> None:
         assert vars(Settings)["size"].default() == 4
-        assert vars(Settings)["made"].default() == 7
+
+    def test_a_default_that_must_be_looked_for_is_when_it_is_first_read_and_then_kept(self) -> None:
+        settings = _settled()
+        assert SOUGHT == []
+        assert (settings.made, settings.made) == (7, 7)
+        assert SOUGHT == [7]
+
+    @pytest.mark.parametrize(
+        "again",
+        [
+            copy.copy,
+            copy.deepcopy,
+            lambda it: pickle.loads(pickle.dumps(it)),  # noqa: S301 - its own pickle
+        ],
+    )
+    def test_a_copy_looks_for_it_as_well(self, again: Callable[[Settings], Settings]) -> None:
+        assert again(_settled()).made == 7
+
+    def test_what_is_assigned_before_it_was_read_is_checked_and_stays(self) -> None:
+        settings = _settled()
+        with pytest.raises(ConfigError, match="made must be"):
+            settings.made = 0
+        settings.made = 5
+        assert settings.made == 5
+        assert SOUGHT == []
+
+
+def _settled() -> Settings:
+    """As a class of settings leaves its constructor; nobody gave it anything."""
+    SOUGHT.clear()
+    settings = Settings()
+    for each in ("size", "made"):
+        setting = vars(Settings)[each]
+        setting.settle(settings, setting.default())
+    return settings

@@ -2,14 +2,14 @@
 
 Values come from the argument, else ``CLOACA_<FIELD>``, else ``./cloaca.toml``, else the table
 ``[tool.cloaca]`` of ``./pyproject.toml``, else the default. They are read when a config is made,
-never later. What a setting does is the engine's business.
+never later; the default of ``db_pool_size`` alone is found out when it is first read. What a
+setting does is the engine's business.
 """
 
 # ruff: noqa: RUF009 - a Setting is a descriptor: that one object serves all instances is its nature
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import operator
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias, overl
 from cloaca_core import logs
 from cloaca_core.errors import ConfigError, ConfigTypeError, UnknownSettingError
 from cloaca_core.limits import NoLimit
+from cloaca_core.nearest import nearest_name
 from cloaca_core.option_names import TriggerRuleName
 from cloaca_core.settings import (
     Limit,
@@ -44,8 +45,10 @@ def _default_pool_size() -> int:
 
     forced = forced_backend()
     names = {forced} if forced else {found.name for found in available_backends() if found.usable}
-    return 1 if names == {"sqlite"} else 10
+    return 1 if names == {"sqlite"} else _POOL_SIZE
 
+
+_POOL_SIZE: Final = 10
 
 _LONGEST: Final = 10**9
 """Of any time, in its unit. A longer one is a mistake, and instants must fit their columns."""
@@ -215,6 +218,14 @@ class DefaultRunnerConfig:
         return {name: each.written(getattr(self, name)) for name, each in _SETTINGS.items()}
 
 
+def pool_size_of(config: DefaultRunnerConfig) -> int:
+    """``db_pool_size`` for a backend that is being opened: its default is another one only where
+    SQLite is alone, which ignores it. So no other backend is looked for, nor its driver imported.
+    """
+    unread = _SETTINGS["db_pool_size"].is_unread(config)
+    return _POOL_SIZE if unread else config.db_pool_size
+
+
 _SETTINGS: Final[dict[str, Setting[Any]]] = {
     name: value for name, value in vars(DefaultRunnerConfig).items() if isinstance(value, Setting)
 }
@@ -312,9 +323,9 @@ def _refuse_mistyped_variables() -> None:
         if not value or word == variable or word in _WORDS or word.startswith(_NAMESPACES):
             continue
         # Strictly: a word far from ours is its user's own business.
-        if near := difflib.get_close_matches(word, _WORDS, n=1, cutoff=0.75):
+        if near := nearest_name(word, _WORDS, cutoff=0.75):
             raise ConfigError(
-                f"{variable}: unknown setting, did you mean {ENVIRONMENT_PREFIX}{near[0]}?",
+                f"{variable}: unknown setting, did you mean {ENVIRONMENT_PREFIX}{near}?",
                 field=variable,
             )
 
@@ -350,8 +361,8 @@ def _table(values: dict[str, object], path: tuple[str, ...], origin: str) -> dic
 
 
 def _nearest(key: str) -> str:
-    near = difflib.get_close_matches(key, _NAMES, n=1)
-    return f", did you mean '{near[0]}'?" if near else f"; there are {', '.join(_SETTINGS)}"
+    near = nearest_name(key, _NAMES)
+    return f", did you mean '{near}'?" if near else f"; there are {', '.join(_SETTINGS)}"
 
 
 def _with_one_timeout(source: _Source) -> _Source:

@@ -6,12 +6,11 @@ It holds definitions only: what ran, and where, is in the database.
 
 from __future__ import annotations
 
-import difflib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core.arguments import text, wrong_type
 from cloaca_core.errors import (
@@ -22,8 +21,11 @@ from cloaca_core.errors import (
 )
 from cloaca_core.logs import SafeLogger
 from cloaca_core.namespace import SEPARATOR, check_name, short_name
-from cloaca_core.triggers.definition import Trigger
+from cloaca_core.nearest import nearest_name
 from cloaca_core.workflow import Workflow
+
+if TYPE_CHECKING:
+    from cloaca_core.triggers.definition import Trigger
 
 REMEMBERED: Final = 1000
 """How many ids of tasks that a workflow does not have any more are kept, for error messages."""
@@ -64,6 +66,8 @@ class Registry:
 
     def register_trigger(self, trigger: Trigger) -> None:
         """Add a trigger; one that has the same name gives way to it."""
+        from cloaca_core.triggers.definition import Trigger  # here: most programs have none
+
         if not isinstance(trigger, Trigger):
             raise wrong_type("trigger", "a Trigger", trigger)
         self._change(lambda known: known.with_trigger(trigger))
@@ -202,8 +206,8 @@ class _Known:
 
     def _not_found(self, name: str) -> str:
         known = [*self.workflows, *self.named, *self.aliases]
-        near = difflib.get_close_matches(name, dict.fromkeys(known), n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        near = nearest_name(name, dict.fromkeys(known))
+        hint = f" (did you mean {near!r}?)" if near else ""
         if not known:
             hint = "; none is defined here yet: import the modules that define them"
         return f"Workflow not found in registry: {name}{hint}"

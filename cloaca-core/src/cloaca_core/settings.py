@@ -103,8 +103,18 @@ def _is_no_limit(value: object) -> bool:
     return value is None or value is NO_LIMIT or (isinstance(value, float) and value == math.inf)
 
 
+class Unread:
+    """In the place of a default that is found out when it is first read.
+
+    The class itself is the mark: copies and pickles of it are the same object.
+    """
+
+
 class Setting(Generic[T]):
-    """One field. The constructor stores what it is given; ``settle`` then decides its value."""
+    """One field. The constructor stores what it is given; ``settle`` then decides its value.
+
+    A ``default_factory`` is called when the value is first read, and not before.
+    """
 
     name: str
 
@@ -132,8 +142,12 @@ class Setting(Generic[T]):
     def __get__(self, instance: object, owner: type) -> T: ...
 
     def __get__(self, instance: object | None, owner: type) -> T | None:
-        # On the class, None: what a dataclass takes as the default of the parameter.
-        return None if instance is None else cast("T", instance.__dict__[self.name])
+        if instance is None:
+            return None  # on the class: what a dataclass takes as the default of the parameter
+        if self.is_unread(instance):
+            assert self._default_factory is not None
+            instance.__dict__[self.name] = self._default_factory()
+        return cast("T", instance.__dict__[self.name])
 
     def __set__(self, instance: object, value: T | None) -> None:
         is_assignment = self.name in instance.__dict__
@@ -143,16 +157,18 @@ class Setting(Generic[T]):
         """End the construction of this field with a value that was checked."""
         instance.__dict__[self.name] = value
 
+    def is_unread(self, instance: object) -> bool:
+        """True while the value is a default that has yet to be found out."""
+        return instance.__dict__[self.name] is Unread
+
     @property
     def types(self) -> tuple[type, ...]:
         """The types that it takes."""
         return self._kind.types
 
     def default(self) -> T:
-        """The value when nobody gives one."""
-        if self._default_factory is not None:
-            return self._default_factory()
-        return cast("T", self._default)
+        """The value when nobody gives one; ``Unread`` where that is found out later."""
+        return cast("T", self._default if self._default_factory is None else Unread)
 
     def parsed(self, text: str) -> object:
         """What a text means for this setting; the text itself when nothing, to be refused."""

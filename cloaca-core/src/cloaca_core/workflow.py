@@ -6,7 +6,6 @@ finding a workflow by name the registry's, running it the engine's.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from cloaca_core.arguments import text
 from cloaca_core.errors import TaskNotFoundError, WorkflowValidationError
 from cloaca_core.fingerprint import fingerprint
 from cloaca_core.namespace import SEPARATOR
+from cloaca_core.nearest import nearest_name
 from cloaca_core.rules import rule_tasks
 from cloaca_core.task import Task
 
@@ -164,8 +164,8 @@ def _check_dependencies(namespace: str, dependencies: graph.Graph) -> None:
     found = graph.find_missing(dependencies)
     if found is not None:
         task_id, missing = found
-        near = difflib.get_close_matches(missing, dependencies, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        near = nearest_name(missing, dependencies)
+        hint = f" (did you mean {near!r}?)" if near else ""
         raise WorkflowValidationError(
             f"Missing dependency: task '{_full(namespace, task_id)}' depends on "
             f"'{_full(namespace, missing)}' which is not registered{hint}",

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Final, NoReturn
 from urllib.parse import quote, unquote
 
@@ -19,7 +18,7 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cloaca_core.errors import StoreOpenError
-from cloaca_core.tenants import refusal_of_schema
+from cloaca_core.nearest import nearest_name
 
 _SCHEMES: Final = ("postgresql://", "postgres://")
 _EXAMPLE: Final = "postgresql://user:password@host:5432/database"
@@ -94,6 +93,8 @@ def url_of(target: Target) -> str:
 
 def check_schema(name: str) -> str:
     """The name, if it may be that of a tenant's schema."""
+    from cloaca_core.tenants import refusal_of_schema  # here: most programs name no schema
+
     if (reason := refusal_of_schema(name)) is not None:
         raise StoreOpenError(reason)
     return name
@@ -168,8 +169,8 @@ def _known() -> list[str]:
 def _refuse_unknown(name: str) -> NoReturn:
     if not _PARAMETER_NAME.fullmatch(name):
         raise StoreOpenError(f"unknown parameter in the database URL; {_ENCODE}")
-    near = get_close_matches(name, _known(), n=1)
-    hint = f": did you mean {near[0]!r}?" if near else "."
+    near = nearest_name(name, _known())
+    hint = f": did you mean {near!r}?" if near else "."
     raise StoreOpenError(
         f"unknown parameter {name!r}{hint} Of our own there are schema and pooler, all others are"
         " libpq's"

@@ -11,11 +11,11 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import NoReturn
 from urllib.parse import parse_qsl, unquote
 
 from cloaca_core.errors import StoreOpenError
+from cloaca_core.nearest import nearest_name
 from cloaca_core.store.urls import scheme_of
 
 MEMORY = ":memory:"
@@ -174,8 +174,8 @@ def _refuse_unknown(name: str) -> NoReturn:
 def _hint(name: str) -> str:
     if name == "cache":  # what SQLite's own URLs share a database in memory by
         return ": each runner has one connection of its own, and no database in memory is shared."
-    near = get_close_matches(name, _PARAMETERS, n=1)
-    return f": did you mean {near[0]!r}?" if near else "."
+    near = nearest_name(name, _PARAMETERS)
+    return f": did you mean {near!r}?" if near else "."
 
 
 def _one_of(*accepted: str) -> Callable[[str, str], str]:

@@ -21,12 +21,11 @@ from cloaca_core._engine.loop_thread import LoopThread
 from cloaca_core._engine.requests import Requests
 from cloaca_core.arguments import refuse_other_types
 from cloaca_core.backends import backend_for
-from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.config import DefaultRunnerConfig, pool_size_of
 from cloaca_core.errors import ConfigError, ConfigTypeError, RunnerClosedError, RunnerUsageError
 from cloaca_core.registry import Registry, default_registry
 from cloaca_core.store.protocol import Backend, StoreOptions, TenantBackend
 from cloaca_core.store.urls import url_of
-from cloaca_core.tenants import refusal_of_schema
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -265,7 +264,7 @@ def _store_options(config: DefaultRunnerConfig, schema: str | None) -> StoreOpti
     return StoreOptions(
         connect_timeout=config.connect_timeout_seconds,
         poll_interval=poll_ms / 1000,
-        pool_size=config.db_pool_size,
+        pool_size=pool_size_of(config),
         schema=schema,
     )
 
@@ -281,6 +280,8 @@ def _refuse_schema(schema: str | None, backend: Backend) -> None:
     """Check a schema's name, and refuse it where there is no such thing."""
     if schema is None:
         return
+    from cloaca_core.tenants import refusal_of_schema  # here: most programs name no schema
+
     if (reason := refusal_of_schema(schema)) is not None:
         raise ConfigError(reason, field="schema")
     if not isinstance(backend, TenantBackend):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Final
@@ -17,6 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from cloaca_core.arguments import text
 from cloaca_core.errors import CronExpressionError
+from cloaca_core.nearest import nearest_name
 
 # What a system has beside the names: a link to its own zone, and the zone of no place.
 _NO_ZONES: Final = frozenset(("localtime", "posixrules", "Factory"))
@@ -51,8 +51,8 @@ def zone_named(name: object) -> ZoneInfo:
     name = text("timezone", name)
     known = _names()
     if name not in known:
-        near = get_close_matches(name[:64], known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = nearest_name(name[:64], known)
+        hint = f"; did you mean {near!r}?" if near else ""
         raise CronExpressionError(
             f"Invalid cron expression or timezone: {name!r} is no IANA time zone{hint}",
             field="timezone",
