@@ -70,7 +70,6 @@ def test_a_file_is_cut_at_its_name_lines() -> None:
     [
         ("SELECT 1;\n-- name: one\nSELECT 1;", "SQL before the first"),
         ("-- name: one\nSELECT 1;\n-- name: one\nSELECT 2;", "one is defined twice"),
-        ("-- name: one\n-- only a comment\n;\n", "one is empty"),
         ("-- name: One Two\nSELECT 1;", "not a statement name: 'One Two'"),
         ("-- name:\nSELECT 1;", "not a statement name: ''"),
     ],
@@ -78,6 +77,11 @@ def test_a_file_is_cut_at_its_name_lines() -> None:
 def test_a_wrong_file_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse(text)
+
+
+def test_a_statement_without_sql_is_refused() -> None:
+    with pytest.raises(ValueError, match="one is empty"):
+        load_statements("-- name: one\n-- only a comment\n;\n", "", ("one",), "?")
 
 
 def test_an_override_comes_before_the_shared_statement() -> None:

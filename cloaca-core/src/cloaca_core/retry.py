@@ -5,12 +5,11 @@ A policy is a value: it neither sleeps nor counts, and the randomness of its jit
 
 from __future__ import annotations
 
-import decimal
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from typing import Any, Final, Literal, TypeAlias, assert_never
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, assert_never
 
 from cloaca_core.arguments import above_zero, flag, number, one_of, text, whole, wrong_type
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
@@ -21,6 +20,9 @@ from cloaca_core.retry_condition import (
     checked_condition,
     is_one_of,
 )
+
+if TYPE_CHECKING:
+    from decimal import Context, Decimal
 
 __all__ = [
     "BackoffStrategy",
@@ -34,10 +36,6 @@ __all__ = [
 
 LONGEST_DELAY: Final = 10.0**9
 """Seconds (32 years). A longer delay is a mistake, and due times must fit their column."""
-
-# Decimal digits, so that 1 s · 0.29 · 3 is 870 ms; its own context, for a user's may trap
-# anything. Without traps an overflow is infinite, and the cap cuts what is infinite.
-_EXACT: Final = decimal.Context(prec=40, rounding=decimal.ROUND_HALF_UP, traps=[])
 
 
 # -- backoff -------------------------------------------------------------------------------------
@@ -90,11 +88,11 @@ class BackoffStrategy:
         """What the initial delay times ``multiplier`` is multiplied by; infinite if too large."""
         match self.kind:
             case "fixed":
-                return Decimal(1)
+                return _decimal(1)
             case "linear":
-                return Decimal(attempt)
+                return _decimal(attempt)
             case "exponential":
-                return _EXACT.power(_decimal(self.base), attempt - 1)
+                return _exact().power(_decimal(self.base), attempt - 1)
             case _:
                 assert_never(self.kind)
 
@@ -176,14 +174,15 @@ class RetryPolicy:
 
         The backoff's delay, then the cap, then the jitter: ``uniform(0.75, 1.25)`` times that.
         """
-        delay = int(_EXACT.to_integral_value(self._capped_ms(attempt)))
+        delay = int(_exact().to_integral_value(self._capped_ms(attempt)))
         return round(delay * uniform(0.75, 1.25)) if self.with_jitter else delay
 
     def _capped_ms(self, attempt: int) -> Decimal:
-        start = _EXACT.multiply(_ms(self.initial_delay), _decimal(self.backoff.multiplier))
+        exact = _exact()
+        start = exact.multiply(_ms(self.initial_delay), _decimal(self.backoff.multiplier))
         if start == 0:
             return start  # and not 0 times an infinite growth
-        return min(_EXACT.multiply(start, self.backoff.growth(attempt)), _ms(self.max_delay))
+        return min(exact.multiply(start, self.backoff.growth(attempt)), _ms(self.max_delay))
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,9 +324,19 @@ def _milliseconds(name: str, value: object) -> float:
     return ms / 1000
 
 
+@cache
+def _exact() -> Context:
+    """Decimal digits, so that 1 s · 0.29 · 3 is 870 ms; its own context, for a user's may trap
+    anything. Without traps an overflow is infinite, and the cap cuts what is infinite.
+    """
+    import decimal  # here: a program in which no attempt fails does without
+
+    return decimal.Context(prec=40, rounding=decimal.ROUND_HALF_UP, traps=[])
+
+
 def _decimal(number: float) -> Decimal:
-    return Decimal(str(number))
+    return _exact().create_decimal(str(number))
 
 
 def _ms(seconds: float) -> Decimal:
-    return _EXACT.multiply(_decimal(seconds), 1000)
+    return _exact().multiply(_decimal(seconds), 1000)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.sql_store import SqlStore
-from cloaca_core.tenants import TenantConfig, TenantCredentials
-from cloaca_postgres import tenants
 from cloaca_postgres._version import __version__
 from cloaca_postgres.opening import open_dialect
 from cloaca_postgres.url import parse
+
+if TYPE_CHECKING:
+    from cloaca_core.tenants import TenantConfig, TenantCredentials
 
 
 class PostgresBackend:
@@ -28,9 +31,13 @@ class PostgresBackend:
         return SqlStore(dialect, dialect.outbox)
 
     def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
+        from cloaca_postgres import tenants  # here: few programs make tenants
+
         return tenants.create_tenant(parse(url), config)
 
     def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
+        from cloaca_postgres import tenants  # here: as above
+
         tenants.remove_tenant(parse(url), schema_name, username)
 
 

@@ -6,10 +6,10 @@ Lists never wait for a flush that way, nor a flush for lists, and a beat waits f
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from importlib.resources import files
 from typing import Final, NamedTuple
 
 from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.package_files import package_files
 from cloaca_core.store.changes import Change
 from cloaca_core.store.dialect import Answers, Step
 from cloaca_core.store.protocol import StoreOptions
@@ -55,7 +55,7 @@ class PostgresDialect:
         outbox: PostgresOutbox,
     ) -> None:
         self.outbox = outbox
-        self.overrides = files(__package__).joinpath("overrides.sql").read_text("utf-8")
+        self.overrides = package_files(__package__).joinpath("overrides.sql").read_text("utf-8")
         self._clock = clock
         place = target.place
         pool_size = options.pool_size

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from importlib.resources import files
 from typing import Any, Final, NamedTuple, TypeAlias
 from weakref import WeakSet
 
@@ -18,6 +17,7 @@ from psycopg import pq, sql
 from psycopg.rows import tuple_row
 
 from cloaca_core.errors import StoreDataError, StoreUnavailableError
+from cloaca_core.package_files import package_files
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.outbox import unusable, wrong_type
 from cloaca_core.store.queries import Row, Statement, load_statements
@@ -211,7 +211,7 @@ def _load(schema: str) -> _Statements:
     """The statements with the name of the schema in them."""
     quoted = sql.Identifier(schema).as_string().replace("%", "%%")
     loaded = load_statements(
-        files(__package__).joinpath("outbox.sql").read_text("utf-8"),
+        package_files(__package__).joinpath("outbox.sql").read_text("utf-8"),
         overrides="",
         required=_Statements._fields,
         placeholder=PLACEHOLDER,

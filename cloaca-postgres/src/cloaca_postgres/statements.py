@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Final, LiteralString, NamedTuple
 
 from psycopg import sql
 
+from cloaca_core.package_files import package_files
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Statement, load_statements
 
@@ -39,7 +39,7 @@ class _Statements(NamedTuple):
 
 STATEMENTS: Final = _Statements(
     **load_statements(
-        files(__package__).joinpath("schema.sql").read_text("utf-8"),
+        package_files(__package__).joinpath("schema.sql").read_text("utf-8"),
         overrides="",
         required=_Statements._fields,
         placeholder=PLACEHOLDER,

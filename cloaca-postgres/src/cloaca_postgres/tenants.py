@@ -10,13 +10,13 @@ import secrets
 import string
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.resources import files
 from typing import Final
 
 import psycopg
 from psycopg import sql
 
 from cloaca_core.errors import StoreUnavailableError, TenantError
+from cloaca_core.package_files import package_files
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.migrate import Applied, load_migrations, pending
 from cloaca_core.store.queries import Row, parse
@@ -39,7 +39,7 @@ _STATEMENTS: Final = {
     # A file of this wheel is as constant as a literal.
     name: sql.SQL(text.strip())
     for name, text in parse(
-        files(__package__).joinpath("tenants.sql").read_text("utf-8").split("\n", 1)[1]
+        package_files(__package__).joinpath("tenants.sql").read_text("utf-8").split("\n", 1)[1]
     ).items()
 }
 

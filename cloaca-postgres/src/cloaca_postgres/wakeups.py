@@ -11,7 +11,7 @@ stands in for what was never told: runs, as only those are told of after their c
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
@@ -72,7 +72,7 @@ class News:
     """Which transactions others want to hear of, and the message that tells them."""
 
     def __init__(self, schema: str) -> None:
-        self.sender: str = secrets.token_hex(8)
+        self.sender: str = os.urandom(8).hex()
         self.message: Step = step(STATEMENTS.notify, channel=channel_of(schema), sender=self.sender)
         self._held: bool | None = None
 

@@ -10,9 +10,9 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
-from importlib.resources import files
 
 from cloaca_core.json_values import encode
+from cloaca_core.package_files import package_files
 from cloaca_core.store.changes import Change
 from cloaca_core.store.dialect import Answers, Step
 from cloaca_sqlite.changes import ChangeWatch
@@ -36,7 +36,7 @@ class SqliteDialect:
     ) -> None:
         self.outbox = outbox
         self.writable = writable
-        self.overrides = files(__package__).joinpath("overrides.sql").read_text("utf-8")
+        self.overrides = package_files(__package__).joinpath("overrides.sql").read_text("utf-8")
         self._writer = writer
         self._reader = reader
         # Nobody else can reach a database in memory: nothing to watch.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Final
 
+from cloaca_core.package_files import package_files
 from cloaca_core.store.migrate import Applied, Migration
 from cloaca_core.store.queries import load_statements
 from cloaca_sqlite.driver import Connection
 
 _SCHEMA: Final = load_statements(
-    files(__package__).joinpath("schema.sql").read_text("utf-8"),
+    package_files(__package__).joinpath("schema.sql").read_text("utf-8"),
     overrides="",
     required=("list_tables", "list_migrations", "record_migration"),
     placeholder="?",

@@ -11,12 +11,12 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import aiosqlite
 
+from cloaca_core.package_files import package_files
 from cloaca_core.store.outbox import unusable, wrong_type
 from cloaca_core.store.queries import Statement, load_statements
 from cloaca_core.store.records import NewRun
@@ -49,7 +49,7 @@ class _Statements(NamedTuple):
 
 _STATEMENTS: Final = _Statements(
     **load_statements(
-        files(__package__).joinpath("outbox.sql").read_text("utf-8"),
+        package_files(__package__).joinpath("outbox.sql").read_text("utf-8"),
         overrides="",
         required=_Statements._fields,
         placeholder="?",

@@ -113,16 +113,6 @@ from cloaca_core.task import (
 from cloaca_core.task_handle import (
     TaskHandle as TaskHandle,
 )
-from cloaca_core.tenants import (
-    TenantConfig as TenantConfig,
-    TenantCredentials as TenantCredentials,
-)
-from cloaca_core.trigger import (
-    trigger as trigger,
-)
-from cloaca_core.triggers.result import (
-    TriggerResult as TriggerResult,
-)
 from cloaca_core.workflow import (
     Workflow as Workflow,
 )
@@ -157,11 +147,21 @@ if TYPE_CHECKING:  # found when they are asked for: see _LATER
     from cloaca_core.sqlite_tenants import (
         SqliteTenants as SqliteTenants,
     )
+    from cloaca_core.tenants import (
+        TenantConfig as TenantConfig,
+        TenantCredentials as TenantCredentials,
+    )
+    from cloaca_core.trigger import (
+        trigger as trigger,
+    )
     from cloaca_core.triggers.file_arrival import (
         file_arrival as file_arrival,
     )
     from cloaca_core.triggers.new_rows import (
         new_rows as new_rows,
+    )
+    from cloaca_core.triggers.result import (
+        TriggerResult as TriggerResult,
     )
 
 # Not in __all__: a star import would look for it, and so start the drivers.
@@ -312,6 +312,10 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "explain_schedule": "cloaca_core.schedules.explain",
         # few programs make tenants, or watch for something
         "DatabaseAdmin": "cloaca_core.database_admin",
+        "TenantConfig": "cloaca_core.tenants",
+        "TenantCredentials": "cloaca_core.tenants",
+        "trigger": "cloaca_core.trigger",
+        "TriggerResult": "cloaca_core.triggers.result",
         "file_arrival": "cloaca_core.triggers.file_arrival",
         "new_rows": "cloaca_core.triggers.new_rows",
     }

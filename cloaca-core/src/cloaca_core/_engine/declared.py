@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core._engine.requests import Requests
 from cloaca_core.errors import CloacaError, StoreError
 from cloaca_core.logs import SafeLogger
-from cloaca_core.triggers.polls import new_row, redefined
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -81,6 +80,9 @@ class DeclaredTriggers:
             self._settled[trigger.name] = (trigger, workflow)
 
     async def _put_one(self, trigger: Trigger, workflow: str | None, now: int) -> None:
+        # Here: with cron's fields and time zones, which most programs have no need of.
+        from cloaca_core.triggers.polls import new_row, redefined
+
         for _ in range(_TRIES):
             known = await self._store.triggers_named([trigger.name])
             if not known:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cloaca_core._engine.active_run import ActiveRun
@@ -19,12 +20,15 @@ from cloaca_core._engine.admission import Admission, Request
 from cloaca_core._engine.attempt import AttemptWork, Job
 from cloaca_core._engine.conductor import Conductor
 from cloaca_core._engine.executor import Executor
+from cloaca_core._engine.firing import ScheduleLoop
 from cloaca_core._engine.identity import this_process
 from cloaca_core._engine.ids import RunIds
 from cloaca_core._engine.journal import Journal
 from cloaca_core._engine.lease import Lease
+from cloaca_core._engine.polling import PollingLoop
 from cloaca_core._engine.supervised import SupervisedLoop
 from cloaca_core._engine.takeover import Takeover
+from cloaca_core._engine.unserved_watch import UnservedWatch
 from cloaca_core._engine.waiters import Ended, RecentRuns, Waiters
 from cloaca_core.errors import (
     ConfigError,
@@ -88,15 +92,6 @@ class Engine:
         self._admission = Admission(
             store, self._conductor, self._journal, self._lease, registry, config, ids
         )
-        # Here: cron's fields and time zones would add a tenth to the time that ``import cloaca``
-        # takes.
-        from cloaca_core._engine.back_filling import BackFilling
-        from cloaca_core._engine.cron_calls import CronCalls
-        from cloaca_core._engine.firing import ScheduleLoop
-        from cloaca_core._engine.polling import PollingLoop
-        from cloaca_core._engine.trigger_calls import TriggerCalls
-        from cloaca_core._engine.unserved_watch import UnservedWatch
-
         self._unserved = UnservedWatch(store, registry, lambda: self._lease.runner_id)
         self._schedules = ScheduleLoop(
             store,
@@ -107,12 +102,9 @@ class Engine:
             made=self._runs_came,
             cancelled=self._hear_of_ends,
         )
-        self._cron = CronCalls(store, ids, self._schedule_changed)
-        self._back_filling = BackFilling(store, self._schedules)
         self._polling = PollingLoop(
             store, self._journal, registry, config, ids, self._runs_came, self._broken
         )
-        self._triggers = TriggerCalls(store, self._polling.declared, self._polling.look)
         self._takeover = Takeover(store, self._lease, identity, self._runs_came)
         self._conductor.journal = self._journal
         self._conductor.slot_free = self._admission.place_free
@@ -433,6 +425,27 @@ class Engine:
         return Ended(row._replace(input=""), tuple(attempts))
 
     # -- schedules ---------------------------------------------------------------------------
+
+    # Each is made when it is first asked: cron's fields and time zones take as long to import as
+    # all of the engine, and most programs have no schedule.
+
+    @cached_property
+    def _cron(self) -> CronCalls:
+        from cloaca_core._engine.cron_calls import CronCalls
+
+        return CronCalls(self._store, self._ids, self._schedule_changed)
+
+    @cached_property
+    def _back_filling(self) -> BackFilling:
+        from cloaca_core._engine.back_filling import BackFilling
+
+        return BackFilling(self._store, self._schedules)
+
+    @cached_property
+    def _triggers(self) -> TriggerCalls:
+        from cloaca_core._engine.trigger_calls import TriggerCalls
+
+        return TriggerCalls(self._store, self._polling.declared, self._polling.look)
 
     async def cron(self, ask: Callable[[CronCalls], Coroutine[Any, Any, T]]) -> T:
         """Ask something about schedules."""

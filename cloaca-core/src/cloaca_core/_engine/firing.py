@@ -10,13 +10,12 @@ to know of other runners, and what a crash cuts off before its commit is due aga
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine import faults
 from cloaca_core._engine.alarm import Alarm
 from cloaca_core._engine.journal import Decided
-from cloaca_core._engine.setting_back import set_back
-from cloaca_core._engine.tick_rows import Fired, TickRows
 from cloaca_core.schedules.instants import SECOND, Instant
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from cloaca_core._engine.ids import RunIds
     from cloaca_core._engine.journal import Journal
+    from cloaca_core._engine.tick_rows import Fired, TickRows
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.registry import Registry
     from cloaca_core.store.protocol import Store
@@ -69,7 +69,8 @@ class ScheduleLoop:
         self._journal = journal
         self._registry = registry
         self._longest_sleep = min(config.cron_poll_interval_seconds, LONGEST_SLEEP)
-        self._rows = TickRows(registry, config, ids)
+        self._config = config
+        self._ids = ids
         self._made = made
         self._cancelled = cancelled
         self._untold = False
@@ -79,6 +80,13 @@ class ScheduleLoop:
         self._loop = asyncio.get_running_loop()
         self._seen: Instant = 0
         self._check_at = self._loop.time()
+
+    @cached_property
+    def _rows(self) -> TickRows:
+        # Here: cron's fields and time zones, which most programs have no need of.
+        from cloaca_core._engine.tick_rows import TickRows
+
+        return TickRows(self._registry, self._config, self._ids)
 
     def look(self) -> None:
         """A schedule may be due sooner than was known."""
@@ -99,6 +107,7 @@ class ScheduleLoop:
         due_at = await self._store.next_due(workflows)
         if due_at is None:
             return None
+        _ = self._rows  # made as soon as there is a schedule, and not at the instant it is due
         now = await self._store.now()
         if await self._has_set_back(workflows, now):
             return 0.0
@@ -120,6 +129,8 @@ class ScheduleLoop:
         if not is_back and self._loop.time() < self._check_at:
             return False
         self._check_at = self._loop.time() + LONGEST_SLEEP
+        from cloaca_core._engine.setting_back import set_back  # here: as ``_rows``
+
         return await set_back(self._store, workflows, now)
 
     # -- before it is due --------------------------------------------------------------------

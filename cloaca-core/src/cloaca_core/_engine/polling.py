@@ -22,8 +22,6 @@ from cloaca_core._engine.requests import Requests
 from cloaca_core.errors import CloacaError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.schedules.instants import SECOND, to_datetime
-from cloaca_core.triggers.polls import polled, set_back, ticked
-from cloaca_core.triggers.result import read_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -135,6 +133,10 @@ class PollingLoop:
         """Put right what stands where a clock put it that was ahead. One that cannot be read here
         is told of when it is due.
         """
+        if not rows:
+            return
+        from cloaca_core.triggers.polls import set_back  # here: with cron's fields and time zones
+
         for row in rows:
             try:
                 wanted = set_back(row, now)
@@ -156,6 +158,8 @@ class PollingLoop:
         """What a due cron trigger does; nothing if it cannot be read here, as for want of its zone:
         that must not stop the others.
         """
+        from cloaca_core.triggers.polls import ticked  # here: with cron's fields and time zones
+
         try:
             decided = ticked(row, now, most=self._most)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this trigger's alone
@@ -170,6 +174,8 @@ class PollingLoop:
     ) -> None:
         if not due:
             return
+        from cloaca_core.triggers.polls import polled  # here: as above
+
         taken = await self._store.take_polls([polled(row, now) for row in due])
         faults.hit("trigger.after_take")
         for row in due:
@@ -220,6 +226,8 @@ class PollingLoop:
                 assert_never(poll.outcome)
 
     async def _fire(self, row: TriggerRow, returned: object) -> None:
+        from cloaca_core.triggers.result import read_results  # here: most programs have no trigger
+
         try:
             results = read_results(returned)
         except CloacaError as error:  # where it was noticed says nothing

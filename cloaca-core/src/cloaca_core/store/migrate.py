@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from hashlib import sha256
-from importlib.resources import files
 from typing import NamedTuple, Protocol
 
 from cloaca_core.errors import NewerSchemaError, StoreOpenError
+from cloaca_core.package_files import package_files
 
 _FILE_NAME = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 
@@ -51,7 +51,7 @@ class Migrator(Protocol):
 
 def load_migrations(package: str) -> list[Migration]:
     """The migrations in the folder ``migrations`` of a package, 1, 2, 3, …"""
-    folder = files(package).joinpath("migrations")
+    folder = package_files(package).joinpath("migrations")
     found = sorted((f.name, f.read_text("utf-8")) for f in folder.iterdir() if _is_sql(f.name))
     migrations = [parse_migration(name, text) for name, text in found]
     numbers = [migration.number for migration in migrations]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
@@ -31,7 +31,9 @@ from cloaca_core.store.records import (
     TriggerRow,
     Waiting,
 )
-from cloaca_core.tenants import TenantConfig, TenantCredentials
+
+if TYPE_CHECKING:
+    from cloaca_core.tenants import TenantConfig, TenantCredentials
 
 Landed: TypeAlias = Callable[[Committed], None]
 """Hears of a batch as soon as it is durable."""

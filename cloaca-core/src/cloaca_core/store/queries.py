@@ -70,8 +70,6 @@ def parse(text: str) -> dict[str, str]:
             raise ValueError(f"not a statement name: {name!r}")
         if name in statements:
             raise ValueError(f"statement {name} is defined twice")
-        if not _without_comments(body):
-            raise ValueError(f"statement {name} is empty")
         statements[name] = body
     return statements
 
@@ -87,7 +85,9 @@ def compile_statement(name: str, text: str, placeholder: str) -> Statement:
         elif kind != "comment":
             # A driver whose placeholder is %s reads every other % as the start of one.
             sql.append(token.replace("%", "%%") if "%" in placeholder else token)
-    return Statement(name, "".join(sql).strip().rstrip(";").rstrip(), tuple(parameters))
+    if not (compiled := "".join(sql).strip().rstrip(";").rstrip()):
+        raise ValueError(f"statement {name} is empty")
+    return Statement(name, compiled, tuple(parameters))
 
 
 def load_statements(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from importlib.resources import files
 from typing import NamedTuple
 
+from cloaca_core.package_files import package_files
 from cloaca_core.store.dialect import Dialect, Step
 from cloaca_core.store.queries import Row, Statement, load_statements
 
@@ -102,7 +102,7 @@ def load_queries(dialect: Dialect) -> Queries:
 @lru_cache(maxsize=8)
 def _compiled(overrides: str, placeholder: str) -> Queries:
     """Once for all runners of a process: it would be two fifths of opening a file."""
-    shared = files(__package__).joinpath("queries.sql").read_text("utf-8")
+    shared = package_files(__package__).joinpath("queries.sql").read_text("utf-8")
     return Queries(**load_statements(shared, overrides, Queries._fields, placeholder))
 
 

@@ -1,0 +1,112 @@
+"""What a program loads on its way to its first result, and what it does not.
+
+The time of that way is the time of its imports, above all. It is not measured here, where others
+share the machine; a module that one of these programs has come to load is named instead.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import json, sys
+import cloaca
+{rest}
+print(json.dumps(sorted(sys.modules)))
+"""
+FIRST_RESULT = """
+with cloaca.WorkflowBuilder("one"):
+    @cloaca.task(id="step")
+    def step(context):
+        return context
+
+with cloaca.DefaultRunner({url!r}) as runner:
+    assert runner.execute("one", cloaca.Context({{}})).status == "Completed"
+"""
+
+DOOR = {
+    "cloaca", "cloaca._version", "cloaca.greeting",
+    "cloaca_core", "cloaca_core._version", "cloaca_core.arguments", "cloaca_core.backends",
+    "cloaca_core.block", "cloaca_core.builder", "cloaca_core.callables", "cloaca_core.config",
+    "cloaca_core.context", "cloaca_core.errors", "cloaca_core.fingerprint", "cloaca_core.graph",
+    "cloaca_core.json_values", "cloaca_core.logs", "cloaca_core.namespace", "cloaca_core.nearest",
+    "cloaca_core.registry", "cloaca_core.retry", "cloaca_core.retry_condition",
+    "cloaca_core.rules", "cloaca_core.settings", "cloaca_core.store", "cloaca_core.store.states",
+    "cloaca_core.store.urls", "cloaca_core.task", "cloaca_core.task_handle",
+    "cloaca_core.workflow",
+}  # fmt: skip
+"""All of ours that ``import cloaca`` loads."""
+UNUSED = (
+    # What cron and time zones need.
+    "cronsim", "zoneinfo", "tzdata", "calendar", "cloaca_core.schedules.cron",
+    "cloaca_core.schedules.zones", "cloaca_core.schedules.timing", "cloaca_core._engine.cron_calls",
+    "cloaca_core._engine.back_filling", "cloaca_core._engine.tick_rows",
+    # What triggers and tenants need.
+    "cloaca_core.trigger", "cloaca_core.triggers.definition", "cloaca_core.triggers.polls",
+    "cloaca_core.tenants", "cloaca_core.database_admin",
+    # What looks at everything that is installed, and at what is in zips.
+    "importlib.metadata", "importlib.resources", "email", "zipfile", "tempfile", "lzma", "bz2",
+    # What a rare error, an uncommon value, a retry or a file of settings needs.
+    "difflib", "uuid", "platform", "decimal", "fractions", "tomllib",
+)  # fmt: skip
+"""Modules that no program loads before its first result for our sake."""
+
+
+def loaded(rest: str = "") -> set[str]:
+    """The modules of a program of its own, at its end."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", PROGRAM.format(rest=rest)],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
+
+
+def of(modules: set[str], *names: str) -> list[str]:
+    """Those of the modules that have these names, or lie in packages of these names."""
+    return sorted(
+        each for each in modules for name in names if each == name or each.startswith(f"{name}.")
+    )
+
+
+def test_import_cloaca_loads_of_ours_what_a_definition_needs_and_no_third_party() -> None:
+    modules = loaded()
+
+    ours = set(of(modules, "cloaca", "cloaca_core", "cloaca_sqlite", "cloaca_postgres"))
+    assert ours <= DOOR
+    assert of(modules, "aiosqlite", "psycopg", "cronsim", "asyncio", "sqlite3") == []
+    assert of(modules, *UNUSED) == []
+
+
+@pytest.mark.parametrize("place", [":memory:", "runs.db"])
+def test_a_first_result_on_sqlite_loads_nothing_of_postgresql(place: str, tmp_path: Path) -> None:
+    url = place if place == ":memory:" else f"sqlite:///{tmp_path / place}"
+    modules = loaded(FIRST_RESULT.format(url=url))
+
+    assert of(modules, "cloaca_sqlite.driver") != []  # it did run there
+    assert of(modules, "psycopg", "psycopg_binary", "cloaca_postgres", "typing_extensions") == []
+    assert of(modules, *UNUSED) == []
+
+
+def test_a_first_result_on_postgresql_loads_nothing_of_sqlite(postgres_url: str) -> None:
+    modules = loaded(FIRST_RESULT.format(url=postgres_url))
+
+    assert of(modules, "cloaca_postgres.driver") != []
+    assert of(modules, "sqlite3", "aiosqlite", "cloaca_sqlite") == []
+    # psycopg itself loads time zones and what is installed, and the URL names a schema.
+    ours = {name for name in UNUSED if name.startswith("cloaca")} - {"cloaca_core.tenants"}
+    assert of(modules, "cronsim", "cloaca_postgres.tenants", *ours) == []
+
+
+def test_the_default_of_the_pool_looks_for_both_backends_when_it_is_read() -> None:
+    modules = loaded("cloaca.DefaultRunnerConfig().db_pool_size")
+
+    assert of(modules, "cloaca_sqlite.backend", "importlib.metadata") != []
