@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import psycopg
 import pytest
@@ -15,12 +15,15 @@ from cloaca_core.errors import (
     NewerSchemaError,
     StoreOpenError,
     StoreReadOnlyError,
+    StoreUnavailableError,
 )
 from cloaca_core.store.migrate import load_migrations
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.testing.rows import new_run, runner, schedule, stored, submit
 from cloaca_postgres import BACKEND
-from cloaca_postgres.opening import _refuse_unfit
+from cloaca_postgres.connecting import Connector
+from cloaca_postgres.driver import Session
+from cloaca_postgres.opening import _first_sessions, _refuse_unfit
 
 Query: TypeAlias = Callable[..., list[tuple[object, ...]]]
 
@@ -210,6 +213,45 @@ def test_a_server_out_of_reach_is_told_at_once(url: str) -> None:
         open_and_close(url)
 
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fails", [0, 1, 2])
+def test_where_one_of_the_first_sessions_cannot_be_had_the_others_are_closed(fails: int) -> None:
+    connector = _Crowded(fails)
+
+    with pytest.raises(StoreUnavailableError, match="too many"):
+        asyncio.run(_first_sessions(cast("Connector", connector)))
+
+    assert [each.closed for each in connector.sessions] == [True] * len(connector.sessions)
+    assert connector.asked == 3
+
+
+class _Crowded:
+    """A server that has no room for one of three; the others are had, before or after."""
+
+    def __init__(self, fails: int) -> None:
+        self.sessions: list[_Session] = []
+        self.asked = 0
+        self._fails = fails
+
+    async def connect_writer(self) -> Session:
+        self.asked += 1
+        if self.asked == self._fails + 1:
+            raise StoreUnavailableError("too many connections")
+        self.sessions.append(_Session())
+        return self.sessions[-1]
+
+    connect_reader = connect_writer
+
+
+class _Session(Session):
+    """Closed or not."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def test_an_unknown_database_is_told_by_name(postgres_server: str) -> None:

@@ -34,9 +34,10 @@ DOOR = {
     "cloaca_core", "cloaca_core._version", "cloaca_core.arguments", "cloaca_core.backends",
     "cloaca_core.block", "cloaca_core.builder", "cloaca_core.callables", "cloaca_core.config",
     "cloaca_core.context", "cloaca_core.errors", "cloaca_core.fingerprint", "cloaca_core.graph",
-    "cloaca_core.json_values", "cloaca_core.logs", "cloaca_core.namespace", "cloaca_core.nearest",
-    "cloaca_core.registry", "cloaca_core.retry", "cloaca_core.retry_condition",
-    "cloaca_core.rules", "cloaca_core.settings", "cloaca_core.store", "cloaca_core.store.states",
+    "cloaca_core.json_values", "cloaca_core.limits", "cloaca_core.logs", "cloaca_core.namespace",
+    "cloaca_core.nearest", "cloaca_core.option_names", "cloaca_core.registry",
+    "cloaca_core.retry", "cloaca_core.retry_condition", "cloaca_core.rules",
+    "cloaca_core.settings", "cloaca_core.store", "cloaca_core.store.states",
     "cloaca_core.store.urls", "cloaca_core.task", "cloaca_core.task_handle",
     "cloaca_core.workflow",
 }  # fmt: skip

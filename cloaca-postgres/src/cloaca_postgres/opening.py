@@ -6,6 +6,7 @@ schema that holds somebody else's tables under our names is refused before anyth
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Final
 
@@ -49,19 +50,34 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
     schema = await _schema_of(target, options.connect_timeout)
     clock = DatabaseClock()
     connector = Connector(target, schema, options.connect_timeout, clock)
-    opened = [await connector.connect_writer()]
+    first = await _first_sessions(connector)
     try:
-        await _migrate(opened[0], schema, target.place)
+        await _migrate(first.writer, schema, target.place)
         outbox = PostgresOutbox(target.place, schema)
-        await outbox.identify(opened[0], options.connect_timeout)
-        opened.append(await connector.connect_writer())
-        opened.append(await connector.connect_reader())
+        await outbox.identify(first.writer, options.connect_timeout)
     except BaseException:
-        for session in opened:
+        for session in first:
             session.close()
         raise
-    first = FirstSessions(*opened)
     return PostgresDialect(connector, first, clock, target, schema, options, outbox)
+
+
+async def _first_sessions(connector: Connector) -> FirstSessions:
+    """All at the same time: most of what a session takes to open is waiting for the server."""
+    dialling = [
+        asyncio.create_task(connector.connect_writer()),
+        asyncio.create_task(connector.connect_writer()),
+        asyncio.create_task(connector.connect_reader()),
+    ]
+    try:
+        return FirstSessions(*await asyncio.gather(*dialling))
+    except BaseException:
+        for each in dialling:
+            each.cancel()
+        for outcome in await asyncio.gather(*dialling, return_exceptions=True):
+            if isinstance(outcome, Session):
+                outcome.close()
+        raise
 
 
 def _in_schema(target: Target, schema: str | None) -> Target:
