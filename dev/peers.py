@@ -2,22 +2,26 @@
 
 Every engine is installed as its first page says and does the same: one run of one step. They are
 measured in turns, so that a busy machine slows all of them; what could not be measured is left
-out of the table and said.
+out of the table and said. How long a process takes to its first result is measured from outside,
+with processes of their own that end after it.
 """
 
 from __future__ import annotations
 
+import random
 import re
 import secrets
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.peers.timing import FIRST_ONLY
 from dev import databases, postgres
 from dev.console import environment, say, step
 from dev.package import package
@@ -25,6 +29,7 @@ from dev.project import POSTGRES, ROOT, SQLITE, version
 from dev.sandbox import Sandbox
 
 ROUNDS = 3
+STARTS = 15
 IMPORTS = 7
 SECONDS = 300
 
@@ -36,6 +41,7 @@ class Peer:
     ``install`` is a backend of ours, or requirements from the index; ``sqlite`` and ``postgres``
     say whether it works there, the former with what it puts before an absolute path. ``imports``
     is the name that a program needs to run something; several packages load the rest only then.
+    ``python`` is the oldest that it works with, if that is newer than ours.
     """
 
     name: str
@@ -44,6 +50,7 @@ class Peer:
     install: str | tuple[str, ...]
     sqlite: str = ""
     postgres: bool = False
+    python: tuple[int, int] = (3, 11)
 
 
 PEERS = (
@@ -77,6 +84,15 @@ PEERS = (
         ("procrastinate==3.10.0", "psycopg[binary]"),
         postgres=True,
     ),
+    Peer("Huey", "huey_engine", "huey.SqliteHuey", ("huey==3.5.4",), sqlite="sqlite://"),
+    Peer(
+        "Oban for Python",
+        "oban_engine",
+        "oban.Oban",
+        ("oban==0.7.0",),
+        postgres=True,
+        python=(3, 12),
+    ),
     Peer(
         "Prefect",
         "prefect_engine",
@@ -90,13 +106,27 @@ PEERS = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What was found of one engine; None is what it cannot do or did not do here."""
+    """What was found of one engine, in ms on SQLite and on PostgreSQL; None is what it cannot do or
+    did not do here. ``start`` is from the start of a process to its first result, on an empty
+    database.
+    """
 
     name: str
     megabytes: float
     import_ms: float
-    sqlite_ms: float | None
-    postgres_ms: float | None
+    start: Pair
+    run: Pair
+
+
+Pair = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where homes and databases are made."""
+
+    folder: Path
+    server: str
 
 
 def compare() -> None:
@@ -106,22 +136,48 @@ def compare() -> None:
         tempfile.TemporaryDirectory(prefix="cloaca-peers-") as name,
         postgres.server(durable=True) as server,
     ):
-        boxes = [(peer, _installed(peer, Path(name) / peer.name)) for peer in PEERS]
+        boxes = [(peer, _installed(peer, Path(name) / peer.name)) for peer in _fitting()]
         step(f"measuring {len(boxes)} engines, {ROUNDS} rounds; this wants the machine to itself")
-        rounds = [
-            [_latencies(peer, box, Path(name), server) for peer, box in boxes]
-            for _ in range(ROUNDS)
-        ]
+        place = Place(Path(name), server)
+        runs = _in_turns(boxes, ROUNDS, lambda peer, box: _latencies(peer, box, place))
+        step(f"starting each of them {STARTS} times")
+        starts = _in_turns(boxes, STARTS + 1, lambda peer, box: _starts(peer, box, place))
         rows = [
-            Row(peer.name, megabytes(box), import_ms(box, peer.imports), *_medians(found))
-            for (peer, box), found in zip(boxes, zip(*rounds, strict=True), strict=True)
+            Row(
+                peer.name,
+                megabytes(box),
+                import_ms(box, peer.imports),
+                _medians(starts[peer][1:]),  # but for the one that compiled it
+                _medians(runs[peer]),
+            )
+            for peer, box in boxes
         ]
     say(table(rows))
     say(f"cloaca {version()}; {', '.join(_pins())}")
 
 
-def _pins() -> Iterator[str]:
+def _fitting() -> list[Peer]:
+    """Those that work with this Python; another one would start in another time."""
     for peer in PEERS:
+        if sys.version_info < peer.python:
+            newer = ".".join(map(str, peer.python))
+            say(f"  {peer.name}: left out, it needs Python {newer}; run this with that one")
+    return [peer for peer in PEERS if sys.version_info >= peer.python]
+
+
+def _in_turns(
+    boxes: Sequence[tuple[Peer, Sandbox]], rounds: int, once: Callable[[Peer, Sandbox], Pair]
+) -> dict[Peer, list[Pair]]:
+    """What each engine took in each round; in every one they come in another order."""
+    found: dict[Peer, list[Pair]] = {peer: [] for peer, _ in boxes}
+    for _ in range(rounds):
+        for peer, box in random.sample(boxes, len(boxes)):
+            found[peer].append(once(peer, box))
+    return found
+
+
+def _pins() -> Iterator[str]:
+    for peer in _fitting():
         if not isinstance(peer.install, str):
             yield peer.install[0]
 
@@ -154,18 +210,44 @@ def import_ms(box: Sandbox, wanted: str) -> float:
     return statistics.median(seconds[1:]) * 1000
 
 
-Latencies = tuple[float | None, float | None]
+def _latencies(peer: Peer, box: Sandbox, place: Place) -> Pair:
+    """The medians of runs, in ms, on SQLite and on PostgreSQL."""
+
+    def median(home: Path, url: str) -> float | None:
+        started = time.monotonic()
+        said = _said(peer, box, home, url)
+        found = None if said is None else median_in(said)
+        if found is not None:
+            say(f"  {peer.name}: {found:.2f} ms in {time.monotonic() - started:.0f} s")
+        return found
+
+    return _on_both(peer, place, median)
 
 
-def _latencies(peer: Peer, box: Sandbox, folder: Path, server: str) -> Latencies:
-    """In ms, on SQLite and on PostgreSQL."""
+def _starts(peer: Peer, box: Sandbox, place: Place) -> Pair:
+    """From the start of a process to its first result, in ms, on SQLite and on PostgreSQL."""
+
+    def start(home: Path, url: str) -> float | None:
+        started = time.monotonic()
+        said = _said(peer, box, home, url, **{FIRST_ONLY: "1"})
+        first = None if said is None else first_in(said)
+        return None if first is None else (first - started) * 1000
+
+    return _on_both(peer, place, start)
+
+
+def _on_both(peer: Peer, place: Place, once: Callable[[Path, str], float | None]) -> Pair:
+    """Each time in an empty home and on an empty database."""
     on_sqlite = on_postgres = None
-    with tempfile.TemporaryDirectory(dir=folder) as name:
+    with tempfile.TemporaryDirectory(dir=place.folder) as name:
         if peer.sqlite:
-            on_sqlite = _one(peer, box, Path(name), f"{peer.sqlite}{Path(name) / 'runs.db'}")
-    with tempfile.TemporaryDirectory(dir=folder) as name, _database(peer, server) as url:
+            on_sqlite = once(Path(name), f"{peer.sqlite}{Path(name) / 'runs.db'}")
+    with (
+        tempfile.TemporaryDirectory(dir=place.folder) as name,
+        _database(peer, place.server) as url,
+    ):
         if url:
-            on_postgres = _one(peer, box, Path(name), url)
+            on_postgres = once(Path(name), url)
     return on_sqlite, on_postgres
 
 
@@ -178,8 +260,10 @@ def _database(peer: Peer, server: str) -> Iterator[str]:
         yield url
 
 
-def _one(peer: Peer, box: Sandbox, home: Path, url: str) -> float | None:
-    """The median of one program; its files, wherever it likes to keep them, are in ``home``."""
+def _said(peer: Peer, box: Sandbox, home: Path, url: str, **variables: str) -> str | None:
+    """What a program printed that told what it was asked for, None and a word about it if it did
+    not. Its files, wherever it likes to keep them, are in ``home``.
+    """
     command: list[str | Path] = [
         box.python,
         "-c",
@@ -188,12 +272,11 @@ def _one(peer: Peer, box: Sandbox, home: Path, url: str) -> float | None:
         f"benchmarks.peers.{peer.module}",
         url,
     ]
-    started = time.monotonic()
     try:
         done = subprocess.run(
             command,
             cwd=home,
-            env=environment({"HOME": str(home)}),
+            env=environment({"HOME": str(home), **variables}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -203,18 +286,23 @@ def _one(peer: Peer, box: Sandbox, home: Path, url: str) -> float | None:
     except subprocess.TimeoutExpired:
         say(f"  {peer.name}: nothing within {SECONDS} s")
         return None
-    found = median_in(done.stdout)
-    if found is None:
+    told = first_in if variables else median_in
+    if told(done.stdout) is None:
         said = (done.stdout + done.stderr).rstrip().splitlines()[-5:]
         say("\n".join([f"  {peer.name}: exit code {done.returncode}", *said]))
         return None
-    say(f"  {peer.name}: {found:.2f} ms in {time.monotonic() - started:.0f} s")
-    return found
+    return done.stdout
 
 
 def median_in(output: str) -> float | None:
     """What a program told by ``benchmarks.peers.timing``, among whatever else it printed."""
     found = re.search(r"(?m)^median_ms ([0-9.]+) of \d+$", output)
+    return float(found[1]) if found else None
+
+
+def first_in(output: str) -> float | None:
+    """When it had its first result, by the clock of ``time.monotonic``, as it told likewise."""
+    found = re.search(r"(?m)^first_result_at ([0-9.]+)$", output)
     return float(found[1]) if found else None
 
 
@@ -231,7 +319,7 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 # -- all of them ---------------------------------------------------------------------------------
 
 
-def _medians(found: Sequence[Latencies]) -> Latencies:
+def _medians(found: Sequence[Pair]) -> Pair:
     on_sqlite = [each for each, _ in found if each is not None]
     on_postgres = [each for _, each in found if each is not None]
     return (
@@ -242,15 +330,15 @@ def _medians(found: Sequence[Latencies]) -> Latencies:
 
 def table(rows: Sequence[Row]) -> str:
     """In Markdown, as README has it."""
-    head = [
-        "| | installed | import | one-step run, SQLite | one-step run, PostgreSQL |",
-        "|---|---|---|---|---|",
-    ]
+    columns = ["", "installed", "import"]
+    columns += [f"process start to first result, {each}" for each in ("SQLite", "PostgreSQL")]
+    columns += [f"one-step run, {each}" for each in ("SQLite", "PostgreSQL")]
+    head = [f"|{' |'.join(f' {each}'.rstrip() for each in columns)} |", "|---" * len(columns) + "|"]
     return "\n".join([*head, *(_line(row) for row in rows)])
 
 
 def _line(row: Row) -> str:
-    times = " | ".join(_milliseconds(each) for each in (row.sqlite_ms, row.postgres_ms))
+    times = " | ".join(_milliseconds(each) for each in (*row.start, *row.run))
     return f"| {row.name} | {_size(row.megabytes)} | {row.import_ms:.0f} ms | {times} |"
 
 
