@@ -15,6 +15,7 @@ from cloaca_core.store.queries import Row, Statement
 from cloaca_postgres import BACKEND
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import Connector, refuse_pooler
+from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session
 from cloaca_postgres.url import parse
 from dev.databases import with_query
@@ -67,6 +68,31 @@ async def test_each_kind_of_session_is_set_up_for_its_use(
     path = f"{postgres_schema}, pg_temp"
     assert [text for ((text,),) in answers] == [path, durable, plans, "8s", "off", "off"]
     session.close()
+
+
+@pytest.mark.parametrize("pooler", ["false", "true"])
+async def test_a_session_that_only_looked_at_the_server_can_go_on_as_a_writer(
+    connect: Connect, postgres_server: str, postgres_schema: str, pooler: str
+) -> None:
+    wire = await dial(parse(postgres_server), SOON)
+    looked = Session(wire, place="here", prepares=pooler == "false")
+
+    writer = await connect(pooler=pooler).make_writer(looked)
+
+    ((path,),), ((durable,),), ((plans,),), *_ = await writer.run(SHOW, SOON)
+    assert (path, durable, plans) == (f"{postgres_schema}, pg_temp", "on", "force_generic_plan")
+    assert looked.closed == (pooler == "true")  # a pooler may give the next transaction another one
+    writer.close()
+
+
+async def test_one_that_cannot_be_a_writer_is_closed(postgres_server: str) -> None:
+    looked = Session(await dial(parse(postgres_server), SOON), place="here", prepares=True)
+    connector = Connector(parse(postgres_server), "no_such_schema", SOON, DatabaseClock())
+
+    with pytest.raises(StoreUnavailableError, match="not in schema"):
+        await connector.make_writer(looked)
+
+    assert looked.closed
 
 
 async def test_behind_a_pooler_nothing_is_left_for_the_next_one_who_gets_the_session(

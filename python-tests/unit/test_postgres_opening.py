@@ -217,11 +217,12 @@ def test_a_server_out_of_reach_is_told_at_once(url: str) -> None:
 
 @pytest.mark.parametrize("fails", [0, 1, 2])
 def test_where_one_of_the_first_sessions_cannot_be_had_the_others_are_closed(fails: int) -> None:
-    connector = _Crowded(fails)
+    connector, looked = _Crowded(fails), _Session()
 
     with pytest.raises(StoreUnavailableError, match="too many"):
-        asyncio.run(_first_sessions(cast("Connector", connector)))
+        asyncio.run(_first_sessions(cast("Connector", connector), looked))
 
+    assert looked.closed
     assert [each.closed for each in connector.sessions] == [True] * len(connector.sessions)
     assert connector.asked == 3
 
@@ -242,6 +243,9 @@ class _Crowded:
         return self.sessions[-1]
 
     connect_reader = connect_writer
+
+    async def make_writer(self, _: Session) -> Session:
+        return await self.connect_writer()
 
 
 class _Session(Session):

@@ -30,6 +30,9 @@ class _Kind(NamedTuple):
     durable: bool
 
 
+_WRITER: Final = _Kind("force_generic_plan", durable=True)
+
+
 class Connector:
     """Opens sessions in one schema."""
 
@@ -41,7 +44,14 @@ class Connector:
 
     async def connect_writer(self) -> Session:
         """A session in the schema whose plans are kept, or ``StoreUnavailableError``."""
-        return await self._connect(_Kind("force_generic_plan", durable=True))
+        return await self._connect(_WRITER)
+
+    async def make_writer(self, session: Session) -> Session:
+        """The same, from a session that has no schema yet. It is closed where it cannot be one."""
+        if self._target.pooler:  # what such a session runs first is said when it is made
+            session.close()
+            return await self.connect_writer()
+        return await self._verified(session, _WRITER)
 
     async def connect_reader(self) -> Session:
         """The same for what is asked rarely: planned each time for the values that are given.
@@ -59,6 +69,9 @@ class Connector:
             prepares=not pooler,
             prelude=[self._enter(kind)] if pooler else (),
         )
+        return await self._verified(session, kind)
+
+    async def _verified(self, session: Session, kind: _Kind) -> Session:
         try:
             await self._verify(session, kind)
         except BaseException:

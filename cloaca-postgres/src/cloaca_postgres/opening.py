@@ -47,10 +47,10 @@ async def open_dialect(target: Target, options: StoreOptions) -> PostgresDialect
 
 
 async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
-    schema = await _schema_of(target, options.connect_timeout)
+    schema, looked = await _schema_of(target, options.connect_timeout)
     clock = DatabaseClock()
     connector = Connector(target, schema, options.connect_timeout, clock)
-    first = await _first_sessions(connector)
+    first = await _first_sessions(connector, looked)
     try:
         await _migrate(first.writer, schema, target.place)
         outbox = PostgresOutbox(target.place, schema)
@@ -62,16 +62,19 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
     return PostgresDialect(connector, first, clock, target, schema, options, outbox)
 
 
-async def _first_sessions(connector: Connector) -> FirstSessions:
-    """All at the same time: most of what a session takes to open is waiting for the server."""
+async def _first_sessions(connector: Connector, looked: Session) -> FirstSessions:
+    """All at the same time: most of what a session takes to open is waiting for the server. The
+    one that looked at it goes on as the first of them.
+    """
     dialling = [
-        asyncio.create_task(connector.connect_writer()),
+        asyncio.create_task(connector.make_writer(looked)),
         asyncio.create_task(connector.connect_writer()),
         asyncio.create_task(connector.connect_reader()),
     ]
     try:
         return FirstSessions(*await asyncio.gather(*dialling))
     except BaseException:
+        looked.close()  # its task may not have begun
         for each in dialling:
             each.cancel()
         for outcome in await asyncio.gather(*dialling, return_exceptions=True):
@@ -91,26 +94,31 @@ def _in_schema(target: Target, schema: str | None) -> Target:
     return replace(target, schema=schema)
 
 
-async def _schema_of(target: Target, timeout: float) -> str:
-    """Look at the server, and make sure that the schema is there."""
+async def _schema_of(target: Target, timeout: float) -> tuple[str, Session]:
+    """Look at the server, and make sure that the schema is there; the session that did it."""
     wire = await dial(target, timeout)
-    session = Session(wire, place=target.place, prepares=False)
+    session = Session(wire, place=target.place, prepares=not target.pooler)
     try:
         if not target.pooler:
             await refuse_pooler(session, target.place, timeout)
         asked = [step(STATEMENTS.forget_search_path), step(STATEMENTS.server)]
         _, ((*facts, current),) = await session.run(asked, timeout)
         _refuse_unfit(target.place, *facts)
-        if target.schema is not None:
-            await _create_schema(session, target.schema)
-            return target.schema
-    finally:
+        if target.schema is None:
+            return _existing(current, target.place), session
+        await _create_schema(session, target.schema)
+    except BaseException:
         session.close()
-    if current is None:
+        raise
+    return target.schema, session
+
+
+def _existing(schema: str | None, place: str) -> str:
+    if schema is None:
         raise StoreOpenError(
-            f"{target.place}: no schema of the search path exists; name one with ?schema=…"
+            f"{place}: no schema of the search path exists; name one with ?schema=…"
         )
-    return str(current)
+    return schema
 
 
 def _refuse_unfit(
