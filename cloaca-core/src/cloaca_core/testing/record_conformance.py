@@ -236,6 +236,30 @@ class CommitConformance:
         assert await store.load_attempts(["a"]) == []
         assert (await record(store, [attempt("a", epoch=3)])).current == {"a"}
 
+    async def test_an_end_under_an_older_epoch_ends_nothing(self, store: Store) -> None:
+        """The end has a guard of its own: the one of attempts does not protect it."""
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await store.release("r1", [])
+        (again,) = await store.claim("r1", [WORKFLOW], 1, LATER)
+
+        assert (await record(store, ends=[run_end("a")])).current == set()
+        assert await store.get_run("a") == again
+        end = run_end("a")._replace(epoch=again.epoch)
+        assert (await record(store, ends=[end])).current == {"a"}
+        assert (await stored(store, "a")).status == RunStatus.COMPLETED
+
+    async def test_another_runner_records_nothing_under_the_same_epoch(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await store.register(runner("r2"))
+        await submit(store, new_run("a"))
+
+        late = await record(store, [attempt("a")], [run_end("a")], runner_id="r2")
+
+        assert late.current == set()
+        assert await store.load_attempts(["a"]) == []
+        assert (await stored(store, "a")).ended_at is None
+
     async def test_a_fenced_runner_records_nothing_though_the_run_still_names_it(
         self, store: Store
     ) -> None:
