@@ -12,19 +12,22 @@ from model.memory_store import MemoryStore
 from model.quiet import quiet
 
 import cloaca_core.task
+from cloaca_core._engine import admission as module, journal
 from cloaca_core._engine.admission import Request
 from cloaca_core._engine.engine import Engine
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.errors import StoreFullError, StoreUnavailableError
 from cloaca_core.registry import Registry
-from cloaca_core.store.records import RunnerRow, RunRow
-from cloaca_core.testing.rows import new_run, runner, submit
+from cloaca_core.store.protocol import Landed
+from cloaca_core.store.records import Batch, Committed, RunnerRow, RunRow
+from cloaca_core.testing.rows import attempt, new_run, record, runner, submit
 
 
 class Store(MemoryStore):
-    """The model, which says when a claim found something, can be busy, registers when it may, and
-    lets claims pass over what another runner is looking at.
+    """The model, which says when a claim found something, can be busy or full, writes and registers
+    when it may, loses the answer to a claim, and lets claims pass over what another runner is
+    looking at.
     """
 
     def __init__(self) -> None:
@@ -33,8 +36,21 @@ class Store(MemoryStore):
         self.busy_beats = 0
         self.refused_beats = 0
         self.passed_over = 0
+        self.is_full = False
+        self.loses_an_answer = False
+        self.lost_one = asyncio.Event()
         self.registers = asyncio.Event()
         self.registers.set()
+        self.writes = asyncio.Event()
+        self.writes.set()
+        self.asked = asyncio.Event()
+
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+        self.asked.set()
+        await self.writes.wait()
+        if self.is_full:
+            raise StoreFullError("no space")
+        return await super().commit(batch, landed)
 
     async def beat(self, runner_id: str, lease_until: int) -> bool:
         if self.busy_beats:
@@ -57,6 +73,10 @@ class Store(MemoryStore):
         rows = await super().claim(runner_id, workflows, limit, now)
         if rows:
             self.claimed.set()
+        if self.loses_an_answer:
+            self.loses_an_answer = False
+            self.lost_one.set()
+            raise StoreUnavailableError("the connection was lost")
         return rows
 
 
@@ -162,6 +182,71 @@ async def test_a_place_that_becomes_free_is_filled_from_the_table() -> None:
         assert store.runs[first].status == "Completed"
 
 
+async def test_a_refused_submission_keeps_no_place() -> None:
+    async with engine_with(max_active_runs=1) as (engine, store, registry, _):
+        store.is_full = True
+        with pytest.raises(StoreFullError):
+            await engine.submit(request(registry))
+        store.is_full = False
+
+        (run,) = await engine.submit(request(registry))
+
+        assert store.runs[run].owner is not None
+
+
+async def test_neither_does_a_claim_that_fails() -> None:
+    async with engine_with(max_active_runs=1) as (engine, store, registry, _):
+        store.loses_an_answer = True
+        engine._admission.look()
+        await store.lost_one.wait()
+        await quiet()
+
+        (run,) = await engine.submit(request(registry))
+
+        assert store.runs[run].owner is not None
+
+
+async def test_a_submitter_waits_while_the_journal_has_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(journal, "MAX_INBOX_ENTRIES", 1)
+    async with engine_with() as (engine, store, registry, _):
+        store.writes.clear()
+        submitting = [asyncio.create_task(engine.submit(request(registry)))]
+        await store.asked.wait()
+        for _ in range(3):
+            submitting.append(asyncio.create_task(engine.submit(request(registry))))
+            await quiet()
+        waiting = len(engine._journal._inbox)
+        store.writes.set()
+        await asyncio.gather(*submitting)
+
+        assert waiting == 1
+
+
+async def test_a_key_that_was_used_before_is_kept_while_its_run_has_not_failed() -> None:
+    """A body that is tried again finds the run that its earlier attempt has started."""
+    async with engine_with() as (engine, _, registry, _):
+        first = request(registry, idempotency_key="1", further_keys=["2"])
+
+        assert await engine.submit(first) == await engine.submit(first)
+
+
+async def test_what_was_begun_before_is_gone_on_from() -> None:
+    """Its last owner has given it back, and has done all that there was to do."""
+    async with engine_with() as (engine, store, _, _):
+        await store.register(runner("old"))
+        run = new_run("run", owner="old", workflow="public::embedded::gate")
+        await submit(store, run, runner_id="old")
+        await record(store, [attempt("run", "only")], runner_id="old")
+        await store.unregister("old")
+        await engine.resume()
+
+        ended = await engine.wait("run", None)  # and not for the gate, which is closed
+
+        assert ended.row.status == "Completed"
+
+
 async def test_a_busy_database_keeps_a_submitter_of_an_idle_runner_waiting_only() -> None:
     """As it does one of a busy runner, whose rows the journal tries again to write."""
     async with engine_with() as (engine, store, registry, _):
@@ -172,6 +257,16 @@ async def test_a_busy_database_keeps_a_submitter_of_an_idle_runner_waiting_only(
 
         assert store.runs[run].owner is not None
         assert store.busy_beats == 0
+
+
+async def test_the_pauses_between_its_tries_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_PAUSE", 0)
+    async with engine_with() as (engine, store, registry, _):
+        store.busy_beats = 40  # the last pause would be as long as the earth is old
+        engine._lease._last_beat = float("-inf")
+
+        async with asyncio.timeout(10):
+            await engine.submit(request(registry))
 
 
 async def test_nobody_asks_without_end_for_the_lease_of_a_runner_that_was_declared_dead() -> None:

@@ -769,6 +769,15 @@ class TestDeadlines:
             ("b", 1, "Cancelled"),
         ]
 
+    async def test_a_new_owner_gives_it_what_is_left_of_its_time(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        began = time.time_ns() // 1000
+        monkeypatch.setattr(module, "_now", lambda: began + 400_000)
+        run = scene.adopt(PAIR, started_at=began, epoch=3)
+
+        assert scene.conductor._run_times._limit_of == {run: pytest.approx(0.6)}
+
     async def test_no_body_starts_after_it(self, scene: Scene) -> None:
         await self.overdue(scene, CHAIN, past=[attempt("r", "a")])
         assert not scene.executor.queued

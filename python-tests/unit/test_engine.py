@@ -160,6 +160,15 @@ class Scene:
     async def execute(self, engine: Engine, name: str = "flow") -> Ended:
         return await engine.execute(self.request(name), None)
 
+    async def die(self, engine: Engine) -> None:
+        """Others take over from its runner, and it hears of that at once."""
+        (mine,) = await self.store.runners()
+        await self.store.fence(mine.id, mine.beat)
+        while await self.store.take_over(mine.id, 10):
+            pass
+        await engine._lease.prove()
+        await quiet()
+
     async def orphan(self, run_id: str = "orphan", **fields: Any) -> None:
         """A run without an owner, that somebody had begun."""
         await self.store.register(runner("old"))
@@ -408,6 +417,20 @@ class TestClaims:
         assert (await engine.wait("orphan", None)).row.status == "Completed"
         assert scene.store.runs["orphan"].epoch == 3  # claimed once
 
+    async def test_what_was_claimed_for_a_runner_that_is_dead_by_now_is_not_begun_for_it(
+        self, scene: Scene
+    ) -> None:
+        bodies: list[str] = []
+
+        scene.define(lambda context: bodies.append("begun"))
+        await scene.orphan()
+        scene.store.afterwards["claim"] = [lambda: scene.die(engine)]
+        engine = await scene.open()
+        ended = await engine.wait("orphan", None)
+
+        assert (ended.row.status, ended.row.epoch) == ("Completed", 5)
+        assert bodies == ["begun"]
+
     @pytest.mark.parametrize("text", ["no JSON", "[1]", '[["a", 1]]', '"text"', '{"a":"\udcff"}'])
     async def test_a_run_whose_input_is_damaged_fails_and_the_others_do_not(
         self, scene: Scene, text: str
@@ -439,18 +462,9 @@ class TestSubmissions:
     ) -> None:
         bodies: list[str] = []
 
-        async def die() -> None:
-            """Others take over from us, and we hear of that before the answer comes."""
-            (mine,) = await scene.store.runners()
-            await scene.store.fence(mine.id, mine.beat)
-            while await scene.store.take_over(mine.id, 10):
-                pass
-            await engine._lease.prove()
-            await quiet()
-
         scene.define(lambda context: bodies.append("begun"))
         engine = await scene.open()
-        scene.store.afterwards["commit"] = [die]
+        scene.store.afterwards["commit"] = [lambda: scene.die(engine)]
         ended = await scene.execute(engine)
 
         assert (ended.row.status, ended.row.epoch) == ("Completed", 3)

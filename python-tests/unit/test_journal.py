@@ -10,7 +10,7 @@ from model.memory_store import MemoryStore
 from model.quiet import quiet
 
 from cloaca_core._engine import journal as module, rows
-from cloaca_core._engine.journal import Journal, Record, Submission
+from cloaca_core._engine.journal import Decided, Journal, Record, Submission
 from cloaca_core.errors import (
     StoreDataError,
     StoreError,
@@ -21,7 +21,7 @@ from cloaca_core.errors import (
 from cloaca_core.store.protocol import Landed
 from cloaca_core.store.records import AttemptRow, Batch, Committed, RunEnd
 from cloaca_core.store.states import TaskStatus
-from cloaca_core.testing.rows import attempt, new_run, run_end, runner, submit
+from cloaca_core.testing.rows import attempt, firing, new_run, run_end, runner, submit
 
 
 class Store(MemoryStore):
@@ -287,6 +287,18 @@ class TestErrors:
         assert desk.store.batches == [desk.store.batches[0]] * 4
         assert desk.journal.failure is None
 
+    async def test_the_pauses_between_tries_grow_to_a_bound(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Or a database that is back after an hour would be asked again after another one."""
+        monkeypatch.setattr(module, "LONGEST_PAUSE", 0.003)
+        desk.store.failures = [StoreUnavailableError("locked")] * 5
+        desk.journal.add(Row([attempt("run")]))
+        await desk.journal.drained()
+
+        pauses = [record.args[0] for record in caplog.records if isinstance(record.args, tuple)]
+        assert pauses == [0.001, 0.002, 0.003, 0.003, 0.003]
+
     async def test_the_error_can_be_seen_meanwhile(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -442,6 +454,51 @@ class TestBounds:
         assert not desk.journal.has_room()
         desk.store.open.set()
         await desk.journal.room()
+
+    async def test_large_records_fill_it_as_well_until_they_are_committed(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_INBOX_BYTES", 1_000)
+        room = []
+        desk.store.open.clear()
+        for change in ("{}", "x" * 1_000):
+            desk.journal.add(Row([attempt("run")._replace(change=change)]))
+            room.append(desk.journal.has_room())
+        desk.store.open.set()
+        await desk.journal.drained()
+        room.append(desk.journal.has_room())
+
+        assert room == [True, False, True]
+
+    async def test_what_is_dropped_makes_room(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_INBOX_BYTES", 1_000)
+        desk.store.open.clear()
+        desk.journal.add(Row([attempt("run")._replace(change="x" * 1_000)]))
+        assert not desk.journal.has_room()
+
+        desk.journal.become("r2")
+
+        assert desk.journal.has_room()
+
+    async def test_a_decision_waits_for_room(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_INBOX_ENTRIES", 1)
+        desk.store.open.clear()
+        desk.journal.add(Row([attempt("run", "a")]))
+        await desk.store.asked.wait()
+        desk.journal.add(Row([attempt("run", "b")]))
+        told = asyncio.Event()
+        decided = asyncio.create_task(desk.journal.decide(Decided(told.set, [firing()])))
+        await quiet()
+        desk.store.open.set()
+        await decided
+
+        written = [(len(batch.attempts), len(batch.firings)) for batch in desk.store.batches]
+        assert written == [(1, 0), (1, 0), (0, 1)]
+        assert told.is_set()
 
     async def test_a_batch_has_a_most(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "MAX_BATCH_ENTRIES", 40)

@@ -108,6 +108,18 @@ async def test_a_runner_that_owns_nothing_says_so_and_then_beats_no_more(holder:
     further.cancel()
 
 
+async def test_a_lease_counts_from_when_its_beat_was_sent(holder: Holder) -> None:
+    """Its answer may take long, and the end that it has asked for comes no later for that."""
+    holder.store.open.clear()
+    beating = asyncio.create_task(holder.turn_after(holder.lease.interval))
+    await quiet()
+    holder.clock.now += holder.lease.interval * 1.5
+    holder.store.open.set()
+    await beating
+
+    assert not holder.lease.is_fresh()
+
+
 async def test_that_it_owns_nothing_is_said_again_when_that_has_failed(holder: Holder) -> None:
     """Else its lease would end, and it would be taken for dead."""
     holder.owns = False

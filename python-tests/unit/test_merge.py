@@ -68,6 +68,11 @@ class TestUnrelatedWriters:
         assert seen(wrote(B, 1), wrote(C, 2)) == {"k": 2}
         assert seen(wrote(C, 2), wrote(B, 1)) == {"k": 1}
 
+    def test_one_that_is_declared_again_at_the_end_wins_too(self) -> None:
+        """As a writer does whose context comes by two ways."""
+        first, other = wrote(B, 1), wrote(C, 2)
+        assert seen(first, other, merged([first, UNTOUCHED], ANCESTORS)) == {"k": 1}
+
     def test_a_write_beats_a_removal(self) -> None:
         assert seen(wrote(B, 1), removed(C)) == seen(removed(C), wrote(B, 1)) == {"k": 1}
 

@@ -9,11 +9,12 @@ from typing import Any
 from hypothesis import given, settings, strategies as st
 from model.plain_plan import PlainRun, PlainTask
 
-from cloaca_core._engine.merge import Change
+from cloaca_core._engine.merge import UNCHANGED, Change
 from cloaca_core._engine.plan_graph import PlanGraph, plan_graph
 from cloaca_core._engine.planner import Completed, Failed, Known, RunOver, RunPlan, Skipped
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.registry import Registry
+from cloaca_core.rules import context_value
 from cloaca_core.store.states import RunStatus, TaskStatus
 from cloaca_core.task import task as task_decorator
 
@@ -178,6 +179,20 @@ class TestTheVerdict:
         assert over.status is RunStatus.COMPLETED
 
 
+class TestFailures:
+    def test_a_failed_task_hands_on_what_it_was_given(self) -> None:
+        tasks = [
+            PlainTask("a", [], {"x": 1}),
+            PlainTask("b", ["a"], fails=True),
+            PlainTask("c", ["b"], runs_when="always"),
+        ]
+        driver = Driver(tasks, 0)
+
+        driver.run(RunPlan(driver.graph, {}))
+
+        assert driver.given["c"] == {"x": 1}
+
+
 class TestReasons:
     def skipped(self, *tasks: PlainTask) -> dict[str, str]:
         driver = Driver(tasks, 0)
@@ -196,6 +211,36 @@ class TestReasons:
         reasons = self.skipped(PlainTask("a", []), PlainTask("b", ["a"], runs_when="any failed"))
 
         assert reasons == {"b": "Trigger rules not satisfied"}
+
+    def test_it_is_handed_on_by_a_new_owner_too(self) -> None:
+        tasks = [
+            PlainTask("a", [], fails=True),
+            PlainTask("b", ["a"]),
+            PlainTask("slow", []),
+            PlainTask("c", ["b", "slow"]),
+        ]
+        known: dict[int, Known] = {
+            0: Failed("ValueError: no"),
+            1: Skipped("upstream failed: a"),
+        }
+        plan = RunPlan(graph_of(tasks), {}, known=known)
+        assert plan.begin().ready == [2]
+
+        step = plan.completed(2, UNCHANGED)
+
+        assert step.skipped == [(3, "upstream failed: b")]
+
+    def test_a_rule_is_asked_about_what_the_task_is_given(self) -> None:
+        builder = WorkflowBuilder("w", registry=Registry())
+        with builder:
+            task_decorator(id="a")(lambda context: None)
+            rule = context_value("x", "Equals", 1)
+            task_decorator(id="b", dependencies=["a"], trigger_rules=rule)(lambda context: None)
+        assert builder.workflow is not None
+        plan = RunPlan(plan_graph(builder.workflow), {"x": 0})
+        plan.begin()
+
+        assert plan.completed(0, Change({"x": 1}, [])).ready == [1]
 
     def test_always_as_the_default_rule(self) -> None:
         tasks = [PlainTask("a", [], fails=True), PlainTask("b", ["a"])]

@@ -137,3 +137,17 @@ class TestGivingUp:
 
         other.go()
         await pool.check_balance()
+
+    async def test_one_that_kept_its_slot_is_counted_back_when_it_ends(self, pool: Pool) -> None:
+        """Else its runner would look for a start mark for ever."""
+        for _ in range(SLOTS * ABANDONED_PER_SLOT):
+            pool.abandon(await pool.started())
+        stuck = await pool.started()
+        pool.abandon(stuck)
+        bodies = [await pool.started(), pool.send()]
+        for body in (stuck, *bodies):
+            body.go()
+        for body in bodies:
+            await body.reported.wait()
+
+        assert not pool.is_starting
