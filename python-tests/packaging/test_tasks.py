@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
 import subprocess
 import sys
@@ -514,6 +515,35 @@ def test_each_job_is_told_of_when_it_ends_and_listed_where_it_was_planned(
 
     assert [each.job for each in outcomes] == [first, second]
     assert capsys.readouterr().out.splitlines()[1:] == ["second", "test_01_installed.py"]
+@pytest.mark.parametrize(
+    ("problem", "code", "filtered"),
+    [
+        ("holds no test", 5, False),  # as a file does whose tests were renamed
+        ("", 5, True),  # none of this file matches -k
+        ("", 0, False),
+        ("pytest ended with exit code 3", 3, False),
+    ],
+)
+def test_a_process_that_ran_no_test_is_a_problem_unless_some_were_chosen(
+    problem: str, code: int, filtered: bool
+) -> None:
+    assert testing._problem(code, Counts(), filtered=filtered) == problem
+
+
+def test_what_a_test_started_and_forgot_ends_with_its_process() -> None:
+    forget = "import subprocess; subprocess.Popen(['cat'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", forget],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert testing._wait(process) == 0
+
+        ended, _, _ = select.select([process.stdout], [], [], 10)  # when nobody holds it open
+
+        assert ended
 
 
 # -- what is counted -----------------------------------------------------------------------------
