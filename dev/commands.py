@@ -14,6 +14,7 @@ from dev import (
     docs,
     examples as exemplifying,
     generate as generating,
+    mutants as breaking,
     package as packaging,
     peers as comparing,
     release as releasing,
@@ -92,6 +93,18 @@ def unit(_: Context, file: str, k: str | None = None, backend: str | None = None
     """Run one test file straight from the tree, without building anything."""
     with readable_failures():
         trying.unit(file, k, backend)
+
+
+@task(
+    help={
+        "only": "only those whose name, file or list contains this text",
+        "jobs": "how many at a time",
+    }
+)
+def mutants(_: Context, only: str | None = None, jobs: int = 2) -> None:
+    """Break rules of the project one by one, and tell which the tests do not notice."""
+    with readable_failures():
+        breaking.run(only, jobs=jobs)
 
 
 @task(help={"backend": "only what is about this backend"})
@@ -199,7 +212,18 @@ def serve_docs(_: Context, address: str = "localhost:8000") -> None:
 
 
 namespace = Collection(
-    generate, package, run_tests, unit, smoke, release, scrub, debug_env, demo, bench, check
+    generate,
+    package,
+    run_tests,
+    unit,
+    mutants,
+    smoke,
+    release,
+    scrub,
+    debug_env,
+    demo,
+    bench,
+    check,
 )
 namespace.add_collection(Collection("examples", run_examples))
 namespace.add_collection(Collection("services", up, down, reset, status))
