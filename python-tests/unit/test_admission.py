@@ -15,6 +15,7 @@ import cloaca_core.task
 from cloaca_core._engine import admission as module, journal
 from cloaca_core._engine.admission import Request
 from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.lease import IDLE, NEVER
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import StoreFullError, StoreUnavailableError
@@ -36,6 +37,7 @@ class Store(MemoryStore):
         self.busy_beats = 0
         self.refused_beats = 0
         self.passed_over = 0
+        self.claims = 0
         self.is_full = False
         self.loses_an_answer = False
         self.lost_one = asyncio.Event()
@@ -67,6 +69,7 @@ class Store(MemoryStore):
     async def claim(
         self, runner_id: str, workflows: Collection[str], limit: int, now: int
     ) -> list[RunRow]:
+        self.claims += 1
         if self.passed_over:
             self.passed_over -= 1
             return []
@@ -194,6 +197,44 @@ async def test_a_refused_submission_keeps_no_place() -> None:
         assert store.runs[run].owner is not None
 
 
+async def test_what_did_not_fit_is_looked_for_later() -> None:
+    async with engine_with(max_active_runs=1) as (engine, _, registry, gate):
+        await quiet()  # it has looked once, and found nothing
+        _, second = await engine.submit(request(registry, count=2))
+        gate.open.set()
+
+        async with asyncio.timeout(10):
+            assert (await engine.wait(second, None)).row.status == "Completed"
+
+
+async def test_what_is_on_its_way_needs_a_lease() -> None:
+    """Else the runner would say that it owns nothing just before it does."""
+    async with engine_with() as (engine, store, registry, _):
+        store.writes.clear()
+        submitting = asyncio.create_task(engine.submit(request(registry)))
+        await store.asked.wait()
+        owns = [engine._admission.owns_something()]
+        store.writes.set()
+        await submitting
+
+        assert owns == [True]
+
+
+async def test_what_may_be_astray_while_there_is_no_place_is_looked_for_when_there_is() -> None:
+    async with engine_with(max_active_runs=1) as (engine, store, registry, gate):
+        await engine.submit(request(registry))
+        engine._admission.look()
+        await quiet()
+        astray = new_run("astray", owner=(me := engine._lease.runner_id))
+        await submit(store, astray._replace(workflow="public::embedded::gate"), runner_id=me)
+        engine._admission._strays.suspect()
+        await quiet()
+        gate.open.set()
+
+        async with asyncio.timeout(10):
+            assert (await engine.wait("astray", None)).row.epoch == 3
+
+
 async def test_neither_does_a_claim_that_fails() -> None:
     async with engine_with(max_active_runs=1) as (engine, store, registry, _):
         store.loses_an_answer = True
@@ -283,6 +324,54 @@ async def test_nobody_asks_without_end_for_the_lease_of_a_runner_that_was_declar
         (run,) = await submitting
 
         assert store.runs[run].owner == engine._lease.runner_id
+
+
+async def idle_engine(engine: Engine, store: Store) -> None:
+    """It has told everybody that it owns nothing."""
+    await quiet()
+    await store.beat(engine._lease.runner_id, IDLE)
+    engine._lease._last_beat = NEVER
+    store.claims = 0
+
+
+async def test_an_idle_runner_looks_before_it_claims() -> None:
+    async with engine_with() as (engine, store, _, _):
+        await idle_engine(engine, store)
+        engine._admission.look()
+        await quiet()
+
+        assert store.claims == 0
+        assert store.registered[engine._lease.runner_id].lease_until == IDLE
+
+
+async def test_it_has_a_lease_before_it_claims() -> None:
+    async with engine_with() as (engine, store, _, _):
+        await idle_engine(engine, store)
+        await backlog_of(1, engine, store)
+
+        assert store.registered[engine._lease.runner_id].lease_until != IDLE
+
+
+async def test_a_claim_for_which_no_lease_could_be_had_is_made_again() -> None:
+    async with engine_with() as (engine, store, _, _):
+        await idle_engine(engine, store)
+        store.busy_beats = 1
+
+        async with asyncio.timeout(10):
+            await backlog_of(1, engine, store)
+
+        assert held(store) == 1
+
+
+async def test_a_claim_that_comes_to_its_turn_while_paused_takes_nothing() -> None:
+    async with engine_with() as (engine, store, _, _):
+        await engine.pause()
+        await store.register(runner("other"))
+        await submit(store, new_run("r", owner=None, workflow="public::embedded::gate"))
+
+        await engine._admission._claim_some()
+
+        assert store.runs["r"].owner is None
 
 
 async def backlog_of(count: int, engine: Engine, store: Store) -> None:

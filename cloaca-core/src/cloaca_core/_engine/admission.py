@@ -276,6 +276,7 @@ class Admission:
         await self._hunger()
         self._more.clear()
         try:
+            await self._strays.give_back()  # what was suspected while there was no room
             async with self._claiming:
                 await self._claim_some()
         except Exception:
