@@ -1167,6 +1167,18 @@ async def test_a_final_context_that_is_too_large_fails_the_run_with_its_size() -
     assert (end.status, end.final_context, end.error_message) == ("Failed", "{}", message)
 
 
+async def test_its_size_is_that_of_its_bytes() -> None:
+    scene = Scene(max_context_bytes=60)
+    graph = graph_of(
+        a={"body": lambda context: {"a": "é" * 20}}, b={"body": lambda context: {"b": "x" * 10}}
+    )
+    scene.adopt(graph)
+
+    # {"a":"…","b":"…"}: 40, 10, twice 6, a comma and two braces.
+    message = "the final context is 65 bytes long; max_context_bytes is 60"
+    assert (await scene.the_end()).error_message == message
+
+
 async def test_the_size_is_told_beside_what_failed_before() -> None:
     scene = Scene(max_context_bytes=60)
     graph = graph_of(

@@ -17,6 +17,7 @@ from cloaca_core._engine.attempt import CURRENT_WORK
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.lease import IDLE
 from cloaca_core._engine.planner import RunPlan
+from cloaca_core._engine.strays import Strays
 from cloaca_core._engine.waiters import Ended
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.config import DefaultRunnerConfig
@@ -355,6 +356,36 @@ class TestClaims:
 
         assert (await engine.wait("orphan", None)).row.status == "Completed"
         assert scene.store.runs["orphan"].recoveries == 0
+
+    async def test_what_a_claim_is_granted_long_after_it_was_sent_is_not_left_lying(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The database had its statement still before it when it was asked what is owned here."""
+        later: list[Strays] = []
+        is_granted = asyncio.Event()
+
+        def suspect(strays: Strays) -> None:
+            later.append(strays)
+            strays.suspect()
+
+        async def granted() -> None:
+            (mine,) = await scene.store.runners()
+            await MemoryStore.claim(scene.store, mine.id, [FLOW], 1, 0)
+            is_granted.set()
+
+        monkeypatch.setattr(Strays, "suspect_for_long", suspect)
+        scene.define(nothing)
+        await scene.orphan()
+        scene.store.failures["claim"] = [StoreUnavailableError("the connection was lost")]
+        scene.store.afterwards["release"] = [granted]
+        engine = await scene.open()
+        await is_granted.wait()
+        await quiet()
+
+        (strays,) = later
+        strays.suspect()
+
+        assert (await engine.wait("orphan", None)).row.status == "Completed"
 
     async def test_a_lost_answer_takes_no_run_away_that_is_being_worked_on(
         self, scene: Scene

@@ -324,6 +324,12 @@ class TestErrors:
         assert row.fate == "recorded"
         assert "new" not in desk.store.runs
 
+    async def test_who_decides_hears_of_it(self, desk: Desk) -> None:
+        desk.store.failures = [StoreFullError("no space")] * 2
+
+        with pytest.raises(StoreFullError):
+            await desk.journal.decide(Decided(lambda: None, [firing()]))
+
     async def test_who_comes_while_what_was_done_waits_for_space_hears_of_it(
         self, desk: Desk
     ) -> None:

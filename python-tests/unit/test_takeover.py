@@ -44,6 +44,11 @@ class Store(MemoryStore):
     clock: Clock
     broken = False
     lives: str | None = None
+    contended: bool | None = None
+
+    def set_contended(self, *, contended: bool) -> None:
+        self.contended = contended
+
     set_by = 0.0
     ends_with_boot = False
 
@@ -139,6 +144,29 @@ class TestTheCertainlyGone:
 
         assert not scene.is_taken()
         scene.takeover.close()
+
+    async def test_all_its_runs_are_freed_however_many_steps_that_takes(
+        self, scene: Scene, ended: ProcessIdentity, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(takeover, "RUNS_PER_STEP", 1)
+        await scene.other(ended)
+        await submit(scene.store, new_run("second", owner="other"))
+
+        await scene.after(0)
+
+        assert [run.owner for run in scene.store.runs.values()] == [None, None]
+        assert scene.freed == [None, None]  # so others may begin with the first
+
+    async def test_the_store_hears_whether_there_are_others(self, scene: Scene) -> None:
+        """It lets them have their turns to write."""
+        await scene.other()
+        await scene.after(0)
+        heard = [scene.store.contended]
+        await scene.store.unregister("other")
+        await scene.after(0)
+        heard.append(scene.store.contended)
+
+        assert heard == [True, False]
 
 
 class TestTheSilent:

@@ -166,6 +166,12 @@ class LeaseConformance:
         assert await store.take_over("r1", 10) == 1
         assert await store.get_run("over") == before[1]
 
+    async def test_a_live_runner_that_owns_nothing_stays(self, store: Store) -> None:
+        await store.register(runner("r1"))
+
+        assert await store.take_over("r1", 10) == 0
+        assert [row.id for row in await store.runners()] == ["r1"]
+
     async def test_concurrent_takeovers_count_a_crash_once(self, store: Store) -> None:
         await store.register(runner("r1"))
         names = [f"{n:02}" for n in range(20)]

@@ -304,6 +304,14 @@ class OverlapConformance:
 
         assert (await stored(store, "a")).status == RunStatus.PENDING
 
+    async def test_neither_does_one_that_another_runner_has_decided(self, store: Store) -> None:
+        await _queue(store, "a", "b")
+
+        await _replace(store, "too late", 1, "a")  # "b" is what this tick has made
+
+        assert (await stored(store, "a")).status == RunStatus.PENDING
+        assert await store.get_run("too late") is None
+
     async def test_an_end_comes_before_a_cancellation_in_the_same_batch(self, store: Store) -> None:
         await _queue(store, "a")
         await _claimed(store)
