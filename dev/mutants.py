@@ -9,6 +9,7 @@ rule in it, runs the few tests that must fail, straight from the sources, and me
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -42,13 +43,14 @@ _LEFT_OUT: Final = shutil.ignore_patterns(
 # What pytest's exit codes say.
 _PASSED, _FAILED = 0, 1
 _NOTHING_RUN: Final = (3, 4, 5)
+_FAILURE: Final = re.compile(r"^FAILED [^[ ]*::(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """A test failed, as it must; ``how`` says what happened if it was anything else."""
+    """A test failed, as it must, or the tests did not even end; ``how`` says which."""
 
-    how: str = ""
+    how: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,21 +283,29 @@ def _fate(ran: Ran) -> Fate:
         return Unclear(ran.output)
     if ran.code is None:
         return Killed(f"its tests hung for {SECONDS:.0f} s")
-    return Killed("" if ran.code == _FAILED else f"pytest ended with exit code {ran.code}")
+    if ran.code == _FAILED:
+        return Killed(f"by {_first_failure(ran.output)}")
+    return Killed(f"pytest ended with exit code {ran.code}")
+
+
+def _first_failure(output: str) -> str:
+    """The name of the test, without its file and its parameters."""
+    found = _FAILURE.search(output)
+    return found[1] if found else "a fixture"
 
 
 # -- telling -------------------------------------------------------------------------------------
 
 
 def _shown(result: Result) -> Result:
-    say(f"  {_told(result.fate)}  {result.mutant} ({result.seconds:.1f} s)")
+    say(f"  {_told(result.fate)}: {result.mutant} ({result.seconds:.1f} s)")
     return result
 
 
 def _told(fate: Fate) -> str:
     match fate:
         case Killed(how):
-            return f"killed, {how}:" if how else "killed"
+            return f"killed, {how}"
         case Survived():
             return "SURVIVED"
         case Unclear():

@@ -97,7 +97,7 @@ def test_one_that_a_test_notices_is_killed_and_the_tree_is_as_before(
     mutants.run()
 
     told = capsys.readouterr().out
-    assert "  killed  a.toml: a (" in told
+    assert "  killed, by test_double: a.toml: a (" in told
     assert told.endswith("\n1 of 1 mutants were killed\n")
     assert files(tree.root) == before
 
@@ -133,13 +133,13 @@ def test_one_that_makes_its_tests_hang_is_killed_and_told_as_such(
 
     mutants.run()
 
-    assert "  killed, its tests hung for 2 s:  a.toml: a (" in capsys.readouterr().out
+    assert "  killed, its tests hung for 2 s: a.toml: a (" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("told", "new"),
     [
-        ("killed, pytest ended with exit code 77:", "__import__('os')._exit(77)"),
+        ("killed, pytest ended with exit code 77", "__import__('os')._exit(77)"),
         ("UNCLEAR", "n *"),  # it cannot even be read, so it breaks no rule
     ],
 )
@@ -152,7 +152,7 @@ def test_other_ends_are_told(
     except TaskFailed:
         assert told == "UNCLEAR"
 
-    assert f"  {told}  a.toml: a (" in capsys.readouterr().out
+    assert f"  {told}: a.toml: a (" in capsys.readouterr().out
 
 
 # -- when nothing is broken ----------------------------------------------------------------------
