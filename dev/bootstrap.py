@@ -1,7 +1,7 @@
 """The tools' environment ``.venv``: made once, then handed over to.
 
-This is the one module that runs before anything is installed, on whatever Python started it, so
-it imports nothing but the standard library. It installs nothing outside ``.venv``.
+This runs before anything is installed, on whatever Python started it, so it imports nothing but the
+standard library and modules that keep to that too. It installs nothing outside ``.venv``.
 """
 
 from __future__ import annotations
@@ -18,16 +18,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from dev import environments
+from dev.console import TaskFailed
+
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "made-from.json"
 LOCK = ROOT / ".venv.lock"
 BACKUPS = ROOT / ".backups"
-REQUIREMENTS = (ROOT / "dev" / "requirements.txt", ROOT / "python-tests" / "requirements.txt")
+LOCKED = ROOT / "dev" / "lock.txt"
+"""Every package of the tools and the tests, in one version."""
+QUICK = ROOT / "dev" / "quick.txt"
+"""uv, which the rest is installed with where it can be had."""
 LEAST = (3, 11)
 
 
-class SetupFailed(Exception):  # noqa: N818  reads as what happened
+class SetupFailed(TaskFailed):
     """The environment cannot be made; the message says what to do."""
 
 
@@ -38,7 +44,7 @@ def hand_over(arguments: Sequence[str]) -> int:
         with only_one(LOCK):
             if not is_current():
                 make()
-    except (SetupFailed, OSError) as failure:
+    except (TaskFailed, OSError) as failure:
         return _tell(f"failed: {failure}", 1)
     except KeyboardInterrupt:
         return _tell("interrupted", 130)
@@ -68,24 +74,47 @@ def program(name: str) -> Path:
 
 
 def is_current() -> bool:
-    """True when ``.venv`` was made, to its end, from these requirements and this Python."""
+    """True when ``.venv`` was made, to its end, from these requirements, and its Python works.
+
+    Which Python starts ``tasks.py`` does not count: the tools run on the one that they have.
+    """
     there = all(program(name).exists() for name in ("python", "invoke"))
     try:
-        return there and json.loads(STAMP.read_text()) == wanted()
+        return there and json.loads(STAMP.read_text()) == made_from(python_inside())
     except (OSError, ValueError):
         return False
 
 
-def wanted() -> dict[str, str]:
+def made_from(minor: tuple[int, int] | None) -> dict[str, object]:
     """What the environment is made from; any change means making it anew."""
-    texts = b"\0".join(path.read_bytes() for path in REQUIREMENTS)
+    texts = b"\0".join(path.read_bytes() for path in (LOCKED, QUICK))
     return {
         "requirements": hashlib.sha256(texts).hexdigest(),
-        "python": sys.version,
-        "base": base_python(),
+        # None, as no environment is stamped, for one that is too old by now or does not start.
+        "python": list(minor) if minor is not None and minor >= LEAST else None,
         # A virtual environment knows its own place, so a moved checkout needs a new one.
         "place": str(VENV),
     }
+
+
+def python_inside() -> tuple[int, int] | None:
+    """The minor version of the environment's Python; None when it no longer starts.
+
+    Its packages lie in a folder of that name, so another version in its place cannot see them.
+    """
+    question = "import sys; print(*sys.version_info[:2])"
+    try:
+        done = subprocess.run(
+            [str(program("python")), "-I", "-S", "-c", question],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        major, minor = done.stdout.split()
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return int(major), int(minor)
 
 
 def base_python() -> str:
@@ -131,7 +160,7 @@ def make() -> None:
     except BaseException:
         shutil.rmtree(VENV, ignore_errors=True)
         raise
-    STAMP.write_text(json.dumps(wanted(), indent=1))
+    STAMP.write_text(json.dumps(made_from(sys.version_info[:2]), indent=1))
 
 
 def _refuse_without_ensurepip() -> None:
@@ -155,16 +184,29 @@ def _put_aside_what_is_not_ours() -> None:
 
 
 def _install() -> None:
-    """Install with uv, which takes seconds; with pip where uv does not come as a wheel."""
-    pip = [str(program("python")), "-m", "pip", "install", "--quiet"]
-    files = [word for path in REQUIREMENTS for word in ("--requirement", str(path))]
+    """Install with uv, which takes seconds; with pip where uv cannot.
+
+    uv stays only where it did its work: every later task asks it because it is there.
+    """
+    python = program("python")
+    if os.environ.get(environments.VARIABLE) != "pip":
+        _fetch_uv(python)
+    environments.install(python, "--requirement", LOCKED, pip_of=python)
+    if environments.find_uv(python) is None:
+        _run([*_pip(python), "uninstall", "--quiet", "--yes", "uv"])
+
+
+def _fetch_uv(python: Path) -> None:
+    """With little patience: an index that does not answer is waited for once, in what follows."""
     try:
-        _run([*pip, "uv>=0.9"])
-        uv = [str(program("uv")), "pip", "install", "--quiet", "--python", str(program("python"))]
-        _run([*uv, *files])
+        hasty = ["--quiet", "--retries", "1", "--timeout", "15", "--requirement", str(QUICK)]
+        _run([*_pip(python), "install", *hasty])
     except SetupFailed as failure:
-        _say(f"{failure}\n    uv did not do it; pip will, more slowly")
-        _run([*pip, *files])
+        _say(f"{failure}\n    uv cannot be had; pip does it, more slowly")
+
+
+def _pip(python: Path) -> list[str]:
+    return [str(python), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input"]
 
 
 def _run(command: Sequence[str]) -> None:
@@ -177,7 +219,7 @@ def _run(command: Sequence[str]) -> None:
         check=False,
     )
     if done.returncode:
-        said = done.stdout.rstrip()
+        said = environments.masked(done.stdout.rstrip())
         raise SetupFailed(f"{said}\nexit code {done.returncode} from: {' '.join(command)}")
 
 

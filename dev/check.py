@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from dev import docs, generate
+from dev import docs, generate, lock
 from dev.console import TaskFailed, run, say, step
 from dev.package import package
 from dev.project import CORE, DISTRIBUTIONS, DOOR, ROOT
@@ -86,6 +86,7 @@ def _tool(module: str, *arguments: str) -> None:
 
 CHECKS: dict[str, Callable[[], None]] = {
     "generate --check": generate.check,
+    "lock": lock.check,
     "ruff check": _ruff_check,
     "ruff format --check": _ruff_format,
     "mypy --strict": _mypy,

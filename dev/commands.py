@@ -14,6 +14,7 @@ from dev import (
     docs,
     examples as exemplifying,
     generate as generating,
+    lock as locking,
     mutants as breaking,
     package as packaging,
     peers as comparing,
@@ -38,6 +39,13 @@ def generate(_: Context, backend: str | None = None, check: bool = False) -> Non
             generating.check(backend)
         else:
             generating.generate(backend)
+
+
+@task(help={"upgrade": "take the newest versions, and not only what the requirements force"})
+def lock(_: Context, upgrade: bool = False) -> None:
+    """Write dev/lock.txt, the versions of the tools and tests, anew from the requirements."""
+    with readable_failures():
+        locking.lock(upgrade=upgrade)
 
 
 @task(help={"backend": _BACKEND})
@@ -213,6 +221,7 @@ def serve_docs(_: Context, address: str = "localhost:8000") -> None:
 
 namespace = Collection(
     generate,
+    lock,
     package,
     run_tests,
     unit,

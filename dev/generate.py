@@ -144,6 +144,10 @@ def _values(distribution: Distribution) -> dict[str, object]:
         "extras": project.extras(),
         "python_least": project.PYTHON_LEAST,
         "python_tested": project.PYTHON_TESTED,
+        "systems_tested": project.SYSTEMS_TESTED,
+        "urls": project.URLS,
+        "builder": project.BUILDER,
+        "epoch": project.EPOCH,
         "license_text": project.text_of("LICENSE"),
     }
 

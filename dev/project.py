@@ -6,6 +6,7 @@ said once, here; the templates hold its wording.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,9 +19,20 @@ ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
 REPORTS = ROOT / ".reports"
 TESTS = ROOT / "python-tests"
+LOCK = ROOT / "dev" / "lock.txt"
 PYTHON_LEAST = "3.11"
-# What the classifiers claim: only interpreters that the tests really ran on.
+# What the classifiers claim: only interpreters and systems that the tests really ran on.
 PYTHON_TESTED = ("3.11", "3.12", "3.13")
+SYSTEMS_TESTED = ("POSIX :: Linux",)
+# The project's addresses by their label (Source, Documentation, Changelog …), rendered as
+# ``[project.urls]``. An address needs a host, and the project has no public one yet: until it has,
+# the table is left out, which is truer than an address that leads nowhere.
+URLS: Mapping[str, str] = {}
+# Two versions of the builder give other bytes for the same sources, so it is exact.
+BUILDER = "hatchling==1.33.0"
+# The instant that everything built is said to be of, in seconds since 1970, unless the caller's
+# SOURCE_DATE_EPOCH says otherwise: the same sources give the same bytes on every machine and day.
+EPOCH = "1735689600"
 
 Kind = Literal["dispatcher", "core", "backend"]
 

@@ -13,13 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from uv import find_uv_bin
-
-from dev.console import TaskFailed, environment, run
-from dev.project import DIST, DOOR, Distribution, distributions_for, version
-
-# Looked up once, at import: in Python 3.11 two threads may not ask sysconfig at the same time.
-_UV = find_uv_bin()
+from dev import environments
+from dev.console import TaskFailed, environment
+from dev.project import DIST, DOOR, LOCK, Distribution, distributions_for, version
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +33,35 @@ class Sandbox:
 
     def create(self, python: Path | None = None) -> Sandbox:
         """Make it, empty, on this interpreter or on the one that is running."""
-        base = python or Path(sys.executable)
-        run([*_uv("venv"), "--no-project", "--python", str(base), self.folder], quiet=True)
+        environments.create(self.folder, python or Path(sys.executable))
         return self
 
     def install(self, *wheels: str, folder: Path = DIST, third_party: Sequence[str] = ()) -> None:
         """Install our wheels, as pinned requirements, after the third parties that they need."""
         if third_party:
             self.install_third_party(*third_party)
-        # Without a cache: a wheel that was built again has the same name and other contents.
-        offline: list[str | Path] = ["--no-cache", "--no-index", "--find-links", folder]
-        run([*self._pip(), *offline, *wheels], quiet=True)
+        environments.install_from_folder(self.python, folder, *wheels)
 
     def install_third_party(self, *requirements: str, alone: bool = False) -> None:
         """Install packages from the index; ``alone`` without what they require in turn."""
-        run([*self._pip(), *(["--no-deps"] if alone else []), *requirements], quiet=True)
+        environments.install(self.python, *(["--no-deps"] if alone else []), *requirements)
 
     def remove(self, package: str) -> None:
-        """Take a package out, whoever requires it."""
-        run([*_uv("pip"), "uninstall", "--python", self.python, package], quiet=True)
+        """Take a package out, also when another one requires it."""
+        environments.remove(self.python, package)
 
-    def install_for(self, backend: str) -> None:
-        """Install everything that a program on this backend installs."""
+    def install_for(self, backend: str, *, locked: bool = False) -> None:
+        """Install everything that a program on this backend installs.
+
+        ``locked``: third parties in the versions that the project's own tools and tests have, and
+        not in the newest that a user would get today.
+        """
         wanted = distributions_for(backend)
         require_built(wanted)
         third_party = [requirement for each in wanted for requirement in each.third_party]
-        self.install(f"{DOOR.name}[{backend}]=={version()}", third_party=third_party)
+        versions = ["--constraint", str(LOCK)] if locked else []
+        wheels = f"{DOOR.name}[{backend}]=={version()}"
+        self.install(wheels, third_party=[*versions, *third_party])
 
     def run(self, code: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a piece of Python in it, away from the source tree; the caller reads the result."""
@@ -77,9 +76,6 @@ class Sandbox:
             check=False,
         )
 
-    def _pip(self) -> list[str | Path]:
-        return [*_uv("pip"), "install", "--python", self.python]
-
 
 def require_built(distributions: Sequence[Distribution]) -> None:
     """Fail, with what to do, when a wheel was not built yet."""
@@ -88,10 +84,6 @@ def require_built(distributions: Sequence[Distribution]) -> None:
         raise TaskFailed(f"dist/ lacks {', '.join(missing)}; run `python tasks.py package` first")
 
 
-def _uv(command: str) -> list[str]:
-    return [_UV, command, "--quiet", "--no-python-downloads"]
-
-
 if __name__ == "__main__":
     # tox calls this to fill the environment that it has just made.
-    Sandbox(Path(sys.prefix)).install_for(sys.argv[1])
+    Sandbox(Path(sys.prefix)).install_for(sys.argv[1], locked=True)

@@ -16,7 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from dev import bootstrap, jobs as planning, junit, results, testing, unit as straight
+from dev import (
+    bootstrap,
+    environments,
+    jobs as planning,
+    junit,
+    results,
+    testing,
+    unit as straight,
+)
 from dev.console import TaskFailed, environment, readable_failures, run, say
 from dev.interpreters import MINORS, Interpreter, installed
 from dev.jobs import SECONDS, Wanted, plan
@@ -33,30 +41,68 @@ MIDDLE = Interpreter((3, 12, 1), Path("python3.12"))
 
 @pytest.fixture
 def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A place for ``.venv`` that is not the real one."""
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text("invoke\n")
+    """A place for ``.venv`` that is not the real one; its Python says that it is a 3.12."""
     monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(bootstrap, "STAMP", tmp_path / ".venv" / "made-from.json")
-    monkeypatch.setattr(bootstrap, "REQUIREMENTS", (requirements,))
+    monkeypatch.setattr(bootstrap, "LOCKED", tmp_path / "lock.txt")
+    monkeypatch.setattr(bootstrap, "QUICK", tmp_path / "quick.txt")
+    bootstrap.LOCKED.write_text("invoke==3.0\n")
+    bootstrap.QUICK.write_text("uv==0.1\n")
     bootstrap.program("python").parent.mkdir(parents=True)
     for name in ("python", "invoke"):
-        bootstrap.program(name).touch()
-    bootstrap.STAMP.write_text(json.dumps(bootstrap.wanted()))
+        put_program(bootstrap.program(name), "echo 3 12")
+    bootstrap.STAMP.write_text(json.dumps(bootstrap.made_from((3, 12))))
     return tmp_path
+
+
+def put_program(path: Path, line: str) -> None:
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
 
 
 def test_an_environment_made_from_the_same_things_is_kept(venv: Path) -> None:
     assert bootstrap.is_current()
 
 
-def test_other_requirements_make_it_anew(venv: Path) -> None:
-    (venv / "requirements.txt").write_text("invoke\njinja2\n")
+@pytest.mark.parametrize("name", ["lock.txt", "quick.txt"])
+def test_other_requirements_make_it_anew(venv: Path, name: str) -> None:
+    (venv / name).write_text("invoke==3.0\njinja2==3.1\n")
     assert not bootstrap.is_current()
 
 
-def test_another_python_makes_it_anew(venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.version", "3.99")
+def test_which_python_starts_it_does_not_count(venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.version_info", (3, 99, 1))
+    monkeypatch.setattr("sys.version", "3.99.1")
+    monkeypatch.setattr("sys._base_executable", "/usr/bin/python3.99")
+    assert bootstrap.is_current()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "echo 3 13",  # another version came in its place, which does not see the packages
+        "exit 1",  # it no longer starts
+        "echo",
+    ],
+)
+def test_an_environment_whose_own_python_is_another_or_broken_is_made_anew(
+    venv: Path, line: str
+) -> None:
+    put_program(bootstrap.program("python"), line)
+    assert not bootstrap.is_current()
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(venv: Path) -> None:
+    python = bootstrap.program("python")
+    python.unlink()
+    python.symlink_to(venv / "uninstalled")
+    assert not bootstrap.is_current()
+
+
+def test_an_environment_whose_python_is_too_old_by_now_is_made_anew(
+    venv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "LEAST", (3, 13))
     assert not bootstrap.is_current()
 
 
@@ -71,6 +117,7 @@ def test_an_environment_that_somebody_else_made_is_put_aside_and_told_of(
 ) -> None:
     monkeypatch.setattr(bootstrap, "BACKUPS", venv / "backups")
     monkeypatch.setattr(bootstrap, "_run", lambda command: None)
+    monkeypatch.setattr(environments, "install", lambda *words, pip_of: None)
     bootstrap.STAMP.unlink()
     (bootstrap.VENV / "theirs").touch()
 
@@ -86,9 +133,54 @@ def test_an_environment_that_was_killed_half_made_is_ours(
 ) -> None:
     seen = []
     monkeypatch.setattr(bootstrap, "_run", lambda command: seen.append(bootstrap.STAMP.read_text()))
+    monkeypatch.setattr(environments, "install", lambda *words, pip_of: None)
     bootstrap.make()
     assert set(seen) == {""}
-    assert json.loads(bootstrap.STAMP.read_text()) == bootstrap.wanted()
+    here = sys.version_info[:2]
+    assert json.loads(bootstrap.STAMP.read_text()) == bootstrap.made_from(here)
+
+
+@pytest.fixture
+def asked(venv: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What ``make`` has done: programs that it runs, and with which installer the lock came."""
+    done: list[str] = []
+    monkeypatch.delenv("CLOACA_INSTALLER", raising=False)
+    monkeypatch.setattr(bootstrap, "_run", lambda command: done.append(" ".join(command)))
+    return done
+
+
+def test_uv_stays_only_where_it_did_its_work(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every later task asks for it because it is there."""
+
+    def pip_did(*words: object, pip_of: Path) -> None:
+        monkeypatch.setenv("CLOACA_INSTALLER", "pip")
+
+    monkeypatch.setattr(environments, "install", pip_did)
+    bootstrap.make()
+    assert asked[-1].endswith("uninstall --quiet --yes uv")
+
+
+def test_where_uv_cannot_be_had_pip_does_the_rest(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_uv(command: Sequence[str]) -> None:
+        if str(bootstrap.QUICK) in command:
+            raise bootstrap.SetupFailed("no such package: uv")
+
+    monkeypatch.setattr(bootstrap, "_run", no_uv)
+    monkeypatch.setattr(environments, "install", lambda *words, pip_of: asked.append("lock"))
+    bootstrap.make()
+    assert asked == ["lock"]
+    assert "no such package: uv\n    uv cannot be had; pip does it" in capsys.readouterr().out
+
+
+def test_who_wants_pip_alone_gets_no_uv(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOACA_INSTALLER", "pip")
+    monkeypatch.setattr(environments, "install", lambda *words, pip_of: None)
+    bootstrap.make()
+    assert not [command for command in asked if str(bootstrap.QUICK) in command]
 
 
 def test_what_lies_in_the_folder_of_the_start_is_none_of_the_tools(
@@ -450,11 +542,12 @@ def test_the_interpreters_found_work_and_come_in_order() -> None:
     )
 
 
-def test_tox_downloads_no_interpreter_that_is_missing() -> None:
-    """Whoever starts it: what it would skip, uv would fetch."""
+def test_tox_installs_as_everything_else_does_and_downloads_no_interpreter() -> None:
+    """A plug-in that gives all of it to uv would fail where only pip can, and fetch a Python."""
     settings = ConfigParser(interpolation=None)
     settings.read(ROOT / "tox.ini", encoding="utf-8")
-    assert "UV_PYTHON_DOWNLOADS = never" in settings["testenv"]["set_env"].splitlines()
+    assert settings["testenv"]["install_command"].startswith("python -m dev.environments ")
+    assert settings["tox"]["requires"].split() == ["tox>=4.30"]
 
 
 def test_a_server_is_looked_for_only_when_a_test_needs_one(
