@@ -108,6 +108,11 @@ class Cluster:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.folder / "data"
+
+    @property
     def log(self) -> Path:
         """What the server says."""
         return self.folder / "server.log"
@@ -120,7 +125,7 @@ class Cluster:
 
     def _call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Output goes by a file: a server would keep a pipe open for as long as it runs."""
-        words = [str(self.binaries / program), f"--pgdata={self.folder / 'data'}", *arguments]
+        words = [str(self.binaries / program), f"--pgdata={self.data}", *arguments]
         user, group = _user()
         said = self.folder / f"{program}.out"
         with said.open("w+", encoding="utf-8", errors="replace") as output:

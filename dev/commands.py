@@ -184,11 +184,11 @@ def up(_: Context) -> None:
         services.up()
 
 
-@task
-def down(_: Context) -> None:
-    """Stop it and remove what it holds."""
+@task(help={"volumes": "remove what it holds, too"})
+def down(_: Context, volumes: bool = False) -> None:
+    """Stop it; what it holds is kept for the next start."""
     with readable_failures():
-        services.down()
+        services.down(volumes=volumes)
 
 
 @task

@@ -37,19 +37,27 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     quiet: bool = False,
+    seconds: float | None = None,
 ) -> None:
-    """Run a program to its end; a failure names the command and, if quiet, shows its output."""
+    """Run a program to its end; a failure names the command and, if quiet, shows its output.
+
+    One that takes longer than ``seconds`` is ended, which is a failure too.
+    """
     words = [str(word) for word in command]
-    done = subprocess.run(
-        words,
-        cwd=cwd,
-        env=environment(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if quiet else None,
-        stderr=subprocess.STDOUT if quiet else None,
-        text=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            words,
+            cwd=cwd,
+            env=environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if quiet else None,
+            stderr=subprocess.STDOUT if quiet else None,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise TaskFailed(f"not done after {seconds:.0f} s: {shlex.join(words)}") from None
     if done.returncode:
         shown = f"{done.stdout.rstrip()}\n" if quiet else ""
         raise TaskFailed(f"{shown}exit code {done.returncode} from: {shlex.join(words)}")

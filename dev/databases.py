@@ -36,6 +36,13 @@ def with_query(url: str, **parameters: str) -> str:
     return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
 
 
+def with_port(url: str, port: int) -> str:
+    """The URL of the same server on another port."""
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user}@{host.rpartition(':')[0]}:{port}"))
+
+
 def for_libpq(url: str) -> str:
     """The URL without the query parameters that only cloaca knows."""
     return without_query(url, *_OURS)

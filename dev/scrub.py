@@ -27,7 +27,7 @@ def scrub(*, deep: bool = False, placeholders: bool = False) -> None:
     for path in cluster.sweep(Path(tempfile.gettempdir())):
         say(f"  ended a server that nobody kept: {path.name}")
     if deep:
-        services.down()
+        services.down(volumes=True)
     for path in [*_leftovers(), *(_deep_leftovers() if deep else ())]:
         _remove(path)
     if placeholders:

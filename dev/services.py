@@ -1,7 +1,8 @@
 """The PostgreSQL that stays up between tasks: by docker compose, or else a private server.
 
 What was started is written down in ``.services``, which only its owner can read: the URL in it
-holds a password, and no task ever prints one.
+holds a password, and no task ever prints one. What the server holds is kept when it is stopped or
+has died, until ``services.down --volumes`` says otherwise.
 """
 
 from __future__ import annotations
@@ -11,32 +12,41 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeGuard
+from urllib.parse import quote, urlsplit
 
 from dev import databases, postgres_programs as programs
 from dev.bootstrap import only_one
 from dev.cluster import Cluster, can_hold_a_server, url_of
-from dev.console import TaskFailed, run, say, step
+from dev.console import TaskFailed, environment, run, say, step
 from dev.files import write_atomically
 from dev.project import ROOT
 
 FOLDER = ROOT / ".services"
-# What docker-compose.yaml says; it guards a database that only this machine can reach.
-COMPOSE_URL = "postgresql://cloaca:cloaca@127.0.0.1:5432/cloaca"
 DATABASE = "cloaca"
 _COMPOSE = ("docker", "compose")
+_SERVICE = "postgres"
+_TEMPORARY = "cloaca-services-"
+# An engine that hangs is as one that is not there. Starting may have to fetch an image first.
+_QUESTION_SECONDS = 20
+_START_SECONDS = 900
+_STOP_SECONDS = 120
+_KEPT = "services.up goes on with what it holds, services.down --volumes removes it"
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A server that ``up`` started, and what is needed to end it."""
+    """A server that ``up`` started, and what is needed to go on with it or to end it."""
 
     kind: Literal["docker", "private"]
     url: str
     folder: str = ""
     binaries: str = ""
+    stopped: bool = False
 
     @property
     def cluster(self) -> Cluster:
@@ -45,7 +55,7 @@ class Started:
 
     def is_up(self) -> bool:
         """Whether it lets us in."""
-        return not databases.why_no_answer(self.url)
+        return not self.stopped and not databases.why_no_answer(self.url)
 
     def is_dead(self) -> bool:
         """Whether its process has ended without us; docker starts its own again."""
@@ -60,34 +70,32 @@ class Started:
 
 def up() -> None:
     """Start a PostgreSQL, or say that it is up already; of two at once, the second finds it up."""
-    FOLDER.mkdir(exist_ok=True)
-    with only_one(FOLDER / "lock"):
-        _up()
-
-
-def _up() -> None:
-    started = recorded()
-    if started is not None and started.is_up():
-        say(f"already up: {started}")
-        return
-    if started is not None:
-        _clear(started)
-    started = _start_in_docker() if _docker_answers() else _start_private()
-    _record(started)
+    with _alone():
+        started = recorded()
+        if started is not None and started.is_up():
+            say(f"already up: {started}")
+            return
+        started = _again(started) if _can_go_on(started) else _anew()
+        _record(started)
     say(f"up: {started}")
     say(
         "the tests find it by themselves; its URL, with the password, is in .services/postgres.json"
     )
 
 
-def down() -> None:
-    """Stop what ``up`` started, with all that it holds."""
-    started = recorded()
-    if started is None:
-        say("nothing is up")
-        return
-    _clear(started)
-    say(f"down: {started}")
+def down(*, volumes: bool = False) -> None:
+    """Stop what ``up`` started; with ``volumes`` what it holds is removed too."""
+    with _alone():
+        started = recorded()
+        if started is None or (started.stopped and not volumes):
+            say("nothing is up" if started is None else f"nothing is up; {_KEPT}")
+        elif volumes:
+            _remove(started)
+            say(f"down, and what it held is gone: {started}")
+        else:
+            _stop(started)
+            _record(replace(started, stopped=True))
+            say(f"down: {started}; {_KEPT}")
 
 
 def reset() -> None:
@@ -103,24 +111,30 @@ def reset() -> None:
 
 
 def status() -> None:
-    """Say what is up; what a server that died left behind is cleared away."""
+    """Say what is up."""
     started = recorded()
     if started is None:
         say("nothing is up")
+    elif started.stopped:
+        say(f"stopped: {started}; {_KEPT}")
     elif started.is_up():
         say(f"up: {started}")
     elif started.is_dead():
-        _clear(started)
-        say(f"it had died and was cleared away: {started}")
+        say(f"it has died: {started}; {_KEPT}")
     else:
         raise TaskFailed(f"it does not answer: {started}; `python tasks.py services.down` ends it")
+
+
+def _alone() -> AbstractContextManager[None]:
+    FOLDER.mkdir(exist_ok=True)
+    return only_one(FOLDER / "lock")
 
 
 # -- what was written down -----------------------------------------------------------------------
 
 
 def recorded() -> Started | None:
-    """What ``up`` started last and nobody ended, alive or not."""
+    """What ``up`` started last and is not removed, running or not."""
     try:
         return Started(**json.loads(_record_path().read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -145,17 +159,54 @@ def _record_path() -> Path:
     return FOLDER / "postgres.json"
 
 
-def _clear(started: Started) -> None:
+# -- ending one ----------------------------------------------------------------------------------
+
+
+def _stop(started: Started) -> None:
+    if started.kind == "private":
+        started.cluster.stop()
+    elif _docker_answers():
+        run([*_COMPOSE, "down"], cwd=ROOT, quiet=True, seconds=_STOP_SECONDS)
+
+
+def _remove(started: Started) -> None:
     if started.kind == "private":
         started.cluster.remove()
+        _remove_if_temporary(Path(started.folder).parent)
     elif _docker_answers():
-        run([*_COMPOSE, "down", "--volumes"], cwd=ROOT, quiet=True)
+        run([*_COMPOSE, "down", "--volumes"], cwd=ROOT, quiet=True, seconds=_STOP_SECONDS)
     else:
         say("docker does not answer, so its volume stays")
     _record_path().unlink(missing_ok=True)
 
 
+def _remove_if_temporary(folder: Path) -> None:
+    if folder.name.startswith(_TEMPORARY):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 # -- starting one --------------------------------------------------------------------------------
+
+
+def _can_go_on(started: Started | None) -> TypeGuard[Started]:
+    """Whether there is a private server with what it held; docker keeps its volume by itself."""
+    return started is not None and started.kind == "private" and started.cluster.data.is_dir()
+
+
+def _again(started: Started) -> Started:
+    """Start it where it was, on its port if that is still free; its user and password are kept."""
+    step(f"starting the private PostgreSQL again: {started}")
+    server, port = started.cluster, urlsplit(started.url).port
+    server.stop()
+    try:
+        port = server.start(durable=True, port=port)
+    except TaskFailed:
+        port = server.start(durable=True)
+    return replace(started, url=databases.with_port(started.url, port), stopped=False)
+
+
+def _anew() -> Started:
+    return _start_in_docker() if _docker_answers() else _start_private()
 
 
 def _docker_answers() -> bool:
@@ -163,23 +214,62 @@ def _docker_answers() -> bool:
     docker = shutil.which(_COMPOSE[0])
     if docker is None:
         return False
-    questions = ([docker, "info"], [docker, "compose", "version"])
-    return all(
-        subprocess.run(each, capture_output=True, check=False).returncode == 0 for each in questions
-    )
+    return all(_answers([docker, *words]) for words in (["info"], ["compose", "version"]))
+
+
+def _answers(command: Sequence[str]) -> bool:
+    try:
+        _ask(command)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
+
+
+def _ask(command: Sequence[str]) -> str:
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_QUESTION_SECONDS,
+        check=True,
+    ).stdout
 
 
 def _start_in_docker() -> Started:
     step("starting PostgreSQL by docker compose")
-    run([*_COMPOSE, "up", "--detach", "--wait"], cwd=ROOT, quiet=True)
-    return Started("docker", COMPOSE_URL)
+    run([*_COMPOSE, "up", "--detach", "--wait"], cwd=ROOT, quiet=True, seconds=_START_SECONDS)
+    try:
+        said = _ask([*_COMPOSE, "config", "--format", "json"])
+    except subprocess.SubprocessError as error:
+        raise TaskFailed(f"docker compose does not say what it started: {error}") from error
+    return Started("docker", composed_url(said))
+
+
+def composed_url(said: str) -> str:
+    """The URL of the server, from the resolved ``docker-compose.yaml``: it alone states the port,
+    the user and the database.
+    """
+    try:
+        service = json.loads(said)["services"][_SERVICE]
+        (port,) = service["ports"]
+        settings = service["environment"]
+        words = [settings[f"POSTGRES_{name}"] for name in ("USER", "PASSWORD", "DB")]
+        address = f"{port['host_ip']}:{port['published']}"
+    except (ValueError, KeyError, TypeError) as error:
+        told = "docker compose config does not say where the server listens"
+        raise TaskFailed(f"{told}: {type(error).__name__} {error}") from error
+    user, password, database = (quote(word, safe="") for word in words)
+    return f"postgresql://{user}:{password}@{address}/{database}"
 
 
 def _start_private() -> Started:
     """In ``.services``, or, where root's stand-in cannot reach the checkout, in a temporary one."""
     folder = FOLDER / "postgres"
     if not can_hold_a_server(folder):
-        folder = Path(tempfile.mkdtemp(prefix="cloaca-services-")) / "postgres"
+        folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY)) / "postgres"
         folder.parent.chmod(0o711)
     binaries = programs.installed() or programs.embedded(folder / "embedded")
     step(f"starting a private PostgreSQL from {binaries}")
