@@ -2,7 +2,8 @@
 
 ``templates/rendered.sha256`` remembers what was written last. A file that differs from it was
 edited by hand and is backed up before it is replaced; one that merely is out of date is not.
-Nothing here decides what a file says: that is the templates' part.
+Nothing here decides what a file says: that is the templates' part. Of pages that are written by
+hand the version in the commands that install it is rendered, and nothing else.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
-from dev import project
+from dev import pages, project
 from dev.console import TaskFailed, say, step
 from dev.files import digest, write_atomically
 from dev.project import ROOT, Distribution
@@ -53,6 +54,7 @@ def generate(backend: str | None = None) -> list[str]:
     step(f"rendering {_what(backend)} for version {project.version()}")
     rendered = list(render(backend))
     written = [name_of(each.path) for each in rendered if _put(each)]
+    written += [_put_page(path, text) for path, text in pages.outdated()]
     removed = [name for name in _orphans(rendered) if _remove(name)]
     text = _manifest(rendered)
     if _manifest_on_disk() != text:
@@ -68,7 +70,7 @@ def check(backend: str | None = None) -> None:
     if found:
         lines = "\n".join(f"  {each.name}: {each.reason}" for each in found)
         raise TaskFailed(
-            f"{len(found)} generated file(s) drifted; edit the template and run "
+            f"{len(found)} generated file(s) drifted; edit the template if need be and run "
             f"`python tasks.py generate`:\n{lines}"
         )
     say("no drift")
@@ -79,6 +81,8 @@ def drift(backend: str | None = None) -> list[Drift]:
     rendered = list(render(backend))
     found = [Drift(name_of(each.path), reason) for each in rendered if (reason := _off(each))]
     found += [Drift(name, "no template makes it any more") for name in _orphans(rendered)]
+    reason = f"installs another version than {project.version()}"
+    found += [Drift(name_of(path), reason) for path, _ in pages.outdated()]
     if _manifest_on_disk() != _manifest(rendered):
         found.append(Drift(name_of(MANIFEST), "does not list what the templates make"))
     return found
@@ -168,6 +172,12 @@ def _put(wanted: Rendered) -> bool:
     write_atomically(wanted.path, wanted.content)
     say(f"  wrote {name_of(wanted.path)}")
     return True
+
+
+def _put_page(path: Path, text: str) -> str:
+    write_atomically(path, text.encode())
+    say(f"  wrote {name_of(path)}")
+    return name_of(path)
 
 
 def _off(wanted: Rendered) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dev import generate
-from dev.project import DISTRIBUTIONS, ROOT
+from dev import generate, pages
+from dev.project import DISTRIBUTIONS, ROOT, version
 
 VERSION_FILE = "cloaca-core/src/cloaca_core/_version.py"
 
@@ -26,8 +26,10 @@ class Checkout:
         self.root = root
         for name in ("dev", "templates", *(each.name for each in DISTRIBUTIONS)):
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("VERSION", "LICENSE"):
+        for name in ("VERSION", "LICENSE", "README.md"):
             shutil.copy(ROOT / name, root / name)
+        (root / "docs").mkdir()
+        shutil.copy(ROOT / "docs" / "index.md", root / "docs" / "index.md")
 
     def generate(self, call: str = "generate()") -> subprocess.CompletedProcess[str]:
         """Call a function of ``dev.generate`` as the task does."""
@@ -95,6 +97,29 @@ def test_a_file_that_is_only_out_of_date_is_replaced_without_a_backup(checkout: 
     assert '__version__ = "1.0.0b7"' in checkout.file(VERSION_FILE).read_text()
     assert not checkout.file(".backups").exists()
     assert checkout.generate("check()").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/index.md"])
+def test_a_page_that_installs_another_version_is_drift_that_generating_mends(
+    checkout: Checkout, name: str
+) -> None:
+    """Its other text is a person's, so no copy is kept aside."""
+    page = checkout.file(name)
+    today = f'dist "cloaca[sqlite]=={version()}"'
+    assert page.read_text().count(today) == 1
+    checkout.file("VERSION").write_text("1.0.0-beta.7\n")
+    assert f"{name}: installs another version than 1.0.0b7" in checkout.generate("check()").stderr
+    before = page.read_text()
+    done = checkout.generate()
+    assert f"wrote {name}" in done.stdout
+    assert page.read_text() == before.replace(today, 'dist "cloaca[sqlite]==1.0.0b7"')
+    assert checkout.generate("check()").returncode == 0
+    assert not checkout.file(".backups").exists()
+
+
+def test_versions_of_others_and_older_ones_in_a_page_stay() -> None:
+    text = 'cloaca==0.12.0, "httpx==1.0", pip install "cloaca[sqlite]==0.2.0"'
+    assert pages.with_version(text, "2.0") == text
 
 
 def test_one_backend_leaves_the_others_alone(checkout: Checkout) -> None:

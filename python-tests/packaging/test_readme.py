@@ -52,8 +52,9 @@ def is_task(name: str, defined: str) -> bool:
     return f'"{collection}' in defined and (f'name="{task}"' in defined or function in defined)
 
 
-def test_the_lines_to_install_pin_this_version_and_its_requirements() -> None:
-    text = text_of("README.md")
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_the_lines_to_install_pin_this_version_and_its_requirements(page: str) -> None:
+    text = text_of(page)
 
     assert f'"cloaca[sqlite]=={version()}"' in text
     requirements = " ".join(f'"{each}"' for each in installed_first(DOOR))

@@ -205,37 +205,26 @@ def kept() -> int:
 
 
 def test_what_a_private_server_holds_outlives_a_stop_and_a_crash(private: Path) -> None:
+    """Also when its port is another's by then."""
     services.up()
-    first = services.url_of_started()
-    assert first is not None
-    databases.create(first, "kept")
+    started = services.recorded()
+    assert started is not None
+    databases.create(started.url, "kept")
 
     services.down()
     assert services.url_of_started() is None
     services.up()
-    assert services.url_of_started() == first
+    assert services.url_of_started() == started.url
     assert kept() == 1
 
-    started = services.recorded()
-    assert started is not None
     started.cluster.stop(mode="immediate")
     services.status()
-    services.up()
-    assert kept() == 1
-
-
-def test_a_private_server_whose_port_is_taken_goes_on_at_another(private: Path) -> None:
-    services.up()
-    first = services.recorded()
-    assert first is not None
-    databases.create(first.url, "kept")
-    services.down()
     with socket.socket() as other:
-        other.bind(("127.0.0.1", urlsplit(first.url).port or 0))
+        other.bind(("127.0.0.1", urlsplit(started.url).port or 0))
         other.listen()
         services.up()
-        assert services.url_of_started() != first.url
-        assert kept() == 1
+    assert services.url_of_started() != started.url
+    assert kept() == 1
 
 
 def test_down_works_although_docker_has_gone(
