@@ -136,6 +136,22 @@ def test_a_backend_that_is_not_installed_is_named_with_its_pinned_command(
     assert INSTALL_POSTGRES in message
 
 
+def test_without_the_engine_import_says_what_to_install(install: Install) -> None:
+    box = install(SQLITE).box
+    box.remove(CORE.name)
+    first = box.run("import cloaca")
+    last = first.stderr.partition("ImportError: ")[2]
+    assert "cloaca-core is not installed" in last
+    assert f'\n    pip install "cloaca-core=={HERE}"\n' in last
+    assert f'\n    pip install --no-index --find-links dist "cloaca-core=={HERE}"\n' in last
+    assert "Error:" not in last  # it is the last word
+
+    # A folder that outlives its package, as one with a stray file does, is no engine either.
+    asked = box.run("import sysconfig; print(sysconfig.get_path('purelib'))")
+    (Path(asked.stdout.strip()) / "cloaca_core").mkdir(exist_ok=True)
+    assert box.run("import cloaca").stderr == first.stderr
+
+
 def test_a_scheme_that_nobody_opens_is_refused_without_echoing_the_url(
     sqlite_only: Installation,
 ) -> None:

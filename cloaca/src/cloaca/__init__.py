@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
+from cloaca import _check as _check  # first: says what to install where the engine is missing
 from cloaca._version import __version__ as __version__
 from cloaca.greeting import HelloClass as HelloClass, hello_world as hello_world
 from cloaca_core.backends import (
