@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from dev import cluster, generate, services
 from dev.bootstrap import VENV
 from dev.console import say, step
 from dev.docs import SITE
+from dev.files import write_atomically
 from dev.project import DIST, REPORTS, ROOT
 
 _CACHES = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "*.egg-info")
@@ -35,6 +37,7 @@ def scrub(*, deep: bool = False, placeholders: bool = False) -> None:
     else:
         generate.generate()
     _remove_tools_environment()
+    _keep_the_commit_hook_working()
 
 
 def _leftovers() -> Iterator[Path]:
@@ -54,6 +57,28 @@ def _remove_tools_environment() -> None:
         say(f"  kept {VENV.name}, which this task runs in: remove it yourself")
         return
     _remove(VENV)
+
+
+def _keep_the_commit_hook_working() -> None:
+    """Put ours in the place of one that ``pre-commit install`` wrote: that starts the environment
+    which is gone, and would stop every commit.
+    """
+    hook = _commit_hook()
+    if hook is None or str(VENV) not in hook.read_text(encoding="utf-8", errors="replace"):
+        return
+    write_atomically(hook, (ROOT / "dev" / "hooks" / "pre-commit").read_bytes())
+    say(f"  the commit hook no longer needs {VENV.name}")
+
+
+def _commit_hook() -> Path | None:
+    """The hook that git starts before a commit here, if there is one."""
+    question = ["git", "rev-parse", "--git-path", "hooks/pre-commit"]
+    try:
+        done = subprocess.run(question, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):  # no git, or no checkout of it
+        return None
+    hook = ROOT / done.stdout.strip()
+    return hook if hook.is_file() else None
 
 
 def _remove(path: Path) -> None:
