@@ -19,6 +19,7 @@ from dev.project import (
     DOOR,
     EPOCH,
     LOCK,
+    PYTHON_TESTED,
     ROOT,
     SQLITE,
     Distribution,
@@ -198,3 +199,17 @@ def _copy_with(wheel: Path, folder: Path, extra: dict[str, str]) -> Path:
 def _spaceless(text: str) -> str:
     """Builders order and space version specifiers as they like."""
     return "".join(sorted(text.replace(" ", "")))
+
+
+@every_distribution
+def test_its_readme_says_where_it_runs(distribution: Distribution) -> None:
+    text = metadata(distribution).get_payload()
+    assert isinstance(text, str)
+    section = text.partition("\n## Where it runs\n")[2]
+    assert [name for name in ("**Linux**", "**macOS**", "**Windows**") if name not in section] == []
+
+
+def test_the_site_names_the_pythons_that_the_wheels_claim() -> None:
+    page = (ROOT / "docs" / "reference" / "installed.md").read_text(encoding="utf-8")
+    *others, last = PYTHON_TESTED
+    assert f"on Python {', '.join(others)} and {last}" in page
