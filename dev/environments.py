@@ -196,7 +196,7 @@ def _words(options: Mapping[str, str], name: str) -> list[str]:
     return options.get(name, "").split()
 
 
-@functools.cache
+@functools.lru_cache
 def pip_options(python: Path) -> Mapping[str, str]:
     """What the files and variables of this machine tell ``pip install``; nothing without a pip."""
     done = subprocess.run(
