@@ -31,8 +31,9 @@ HERE = Path(sys.executable)
 VARIABLE = "CLOACA_INSTALLER"
 """``pip`` here means that uv is not asked."""
 
-# An index that cannot be reached is to be noticed in seconds, since pip is then asked.
-PATIENCE = {"UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_RETRIES": "1"}
+# An index that cannot be reached, or says nothing, is given up in half a minute at most, and pip is
+# asked. Without these it takes minutes.
+PATIENCE = {"UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_TIMEOUT": "15", "UV_HTTP_RETRIES": "1"}
 
 
 # -- making and filling --------------------------------------------------------------------------

@@ -98,6 +98,7 @@ def test_without_a_word_to_pip_uv_is_told_of_the_systems_certificates_and_to_hur
     assert environments.uv_settings() == {
         "UV_SYSTEM_CERTS": "1",
         "UV_HTTP_CONNECT_TIMEOUT": "5",
+        "UV_HTTP_TIMEOUT": "15",
         "UV_HTTP_RETRIES": "1",
     }
 
