@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from typing import Any
 
@@ -283,3 +286,154 @@ async def test_a_connection_that_must_be_awaited_is_nothing_for_a_runner_that_bl
     with pytest.raises(TypeError, match=r"not (aiosqlite|psycopg)\..*Connection"):
         runner.submit("send", {"order": 1}, connection=mine)
     await mine.close()
+
+
+# -- beside a transaction that stays open --------------------------------------------------------
+
+stays_open = pytest.mark.backend(
+    "postgres", reason="on SQLite an open write transaction keeps every writer of the file waiting"
+)
+
+
+def in_thread(submit: Callable[[], cloaca.RunHandle]) -> Future[cloaca.RunHandle]:
+    """A submit that may have to wait. Its thread ends with it at the latest."""
+    answer: Future[cloaca.RunHandle] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(submit())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer
+
+
+def until_held(runner: cloaca.DefaultRunner, count: int) -> None:
+    """Return when so many submits wait for a transaction."""
+    while runner.health()["held_submits"] != count:
+        pass
+
+
+@stays_open
+def test_only_a_submit_of_the_same_key_waits_for_an_open_transaction(
+    runner: cloaca.DefaultRunner, mine: Any, bodies: list[int]
+) -> None:
+    first = runner.submit("send", {"order": 1}, connection=mine, idempotency_key="order 1")
+    same = in_thread(lambda: runner.submit("send", {"order": 2}, idempotency_key="order 1"))
+    until_held(runner, 1)
+
+    runner.submit("send", {"order": 3}).wait(WAIT)
+    runner.submit("send", {"order": 4}, idempotency_key="order 4").wait(WAIT)
+    assert (bodies, same.done()) == ([3, 4], False)
+
+    mine.commit()
+
+    assert same.result(WAIT) == first
+    first.wait(WAIT)
+    assert bodies == [3, 4, 1]
+    assert runner.health()["held_submits"] == 0
+
+
+@stays_open
+def test_after_a_rollback_the_submit_that_waited_makes_its_run(
+    runner: cloaca.DefaultRunner, mine: Any, bodies: list[int]
+) -> None:
+    lost = runner.submit("send", {"order": 1}, connection=mine, idempotency_key="k")
+    waits = in_thread(
+        lambda: runner.submit("send", {"order": 2}, idempotency_key="k", tags={"t": "x"})
+    )
+    until_held(runner, 1)
+
+    mine.rollback()
+
+    kept = waits.result(WAIT)
+    assert kept.result(WAIT).status == "Completed"
+    assert kept != lost
+    assert bodies == [2]
+    assert [run.id for run in runner.list_runs(tags={"t": "x"})] == [kept.id]
+
+
+@stays_open
+def test_a_hundred_keys_of_one_transaction_are_waited_for_with_one_connection(
+    runner: cloaca.DefaultRunner,
+    mine: Any,
+    own_databases: OwnDatabases,
+    database_url: str,
+    bodies: list[int],
+) -> None:
+    """More than a transaction has locks of its own for: the others hold up nobody else either."""
+    keys = [f"order {number}" for number in range(100)]
+    for key in keys:
+        runner.submit("send", {"order": 0}, connection=mine, idempotency_key=key)
+
+    def again(key: str) -> Future[cloaca.RunHandle]:
+        return in_thread(lambda: runner.submit("send", {"order": 1}, idempotency_key=key))
+
+    waiting = [again(key) for key in keys]
+    until_held(runner, 100)
+    runner.submit("send", {"order": 2}).wait(WAIT)
+    runner.submit("send", {"order": 3}, idempotency_key="another").wait(WAIT)
+    assert bodies == [2, 3]
+    waits_for_lock = own_databases.query(
+        database_url,
+        "SELECT count(*) FROM pg_stat_activity WHERE ? = ANY(pg_blocking_pids(pid))",
+        mine.info.backend_pid,
+    )
+    assert waits_for_lock[0][0] <= 1
+
+    mine.rollback()
+
+    handles = [each.result(WAIT) for each in waiting]
+    assert len(set(handles)) == 100
+    for handle in handles:
+        handle.wait(WAIT)
+    assert bodies == [2, 3] + [1] * 100
+
+
+@stays_open
+def test_a_shutdown_refuses_a_submit_that_waits_and_it_makes_no_run(
+    runner: cloaca.DefaultRunner, mine: Any, own_databases: OwnDatabases, database_url: str
+) -> None:
+    runner.submit("send", {"order": 1}, connection=mine, idempotency_key="k")
+    waits = in_thread(lambda: runner.submit("send", {"order": 2}, idempotency_key="k"))
+    until_held(runner, 1)
+
+    runner.shutdown()
+
+    with pytest.raises(cloaca.RunnerClosedError):
+        waits.result(WAIT)
+    mine.rollback()
+    until_nobody_waits_for(mine)
+    assert own_databases.query(database_url, "SELECT count(*) FROM cloaca_run") == [(0,)]
+
+
+def until_nobody_waits_for(mine: Any) -> None:
+    """Return when no session waits for this one: a server notices late that a client is gone."""
+    statement = "SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    while mine.execute(statement).fetchone():
+        mine.rollback()
+    mine.rollback()
+
+
+@stays_open
+@pytest.mark.asyncio
+async def test_a_submit_that_waits_may_be_cancelled(
+    own_databases: OwnDatabases, database_url: str, bodies: list[int]
+) -> None:
+    async with cloaca.AsyncRunner(database_url) as runner:
+        with closing(own_databases.connect(database_url)) as mine:
+            await runner.submit("send", {"order": 1}, connection=mine, idempotency_key="k")
+            given_up, waits = [
+                asyncio.ensure_future(runner.submit("send", {"order": order}, idempotency_key="k"))
+                for order in (2, 3)
+            ]
+            while (await runner.health())["held_submits"] != 2:
+                pass
+            given_up.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await given_up
+            mine.rollback()
+
+        await (await waits).wait(WAIT)
+    assert bodies == [3]

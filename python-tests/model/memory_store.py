@@ -58,6 +58,10 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
             landed(committed)
         return committed
 
+    async def insert_when_free(self, run: NewRun) -> str:
+        _refuse_unstorable(Batch("", [run], [], [], {}))
+        return self._insert(run._replace(owner=None))
+
     def _write(self, batch: Batch) -> Committed:
         _refuse_unstorable(batch)
         self._fire(batch)

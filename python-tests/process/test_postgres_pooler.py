@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,30 @@ def test_runs_go_on_when_it_was_restarted(fleet: Fleet, between: Pooler) -> None
 
     assert worker.result(run_id)[0] == "Completed"
     assert fleet.executions(run_id) == dict.fromkeys("abcd", 1)
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_only_a_submit_of_the_same_key_waits_for_an_open_transaction(
+    between: Pooler, own_databases: OwnDatabases, database_url: str, commits: bool
+) -> None:
+    define()
+    with (
+        cloaca.DefaultRunner(between.url) as runner,
+        closing(own_databases.connect(database_url)) as mine,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        first = runner.submit("quick", connection=mine, idempotency_key="k")
+        same = pool.submit(runner.submit, "quick", idempotency_key="k")
+        while runner.health()["held_submits"] != 1:
+            pass
+        assert runner.execute("quick").status == "Completed"
+        assert not same.done()
+
+        mine.commit() if commits else mine.rollback()
+
+        assert (same.result(60) == first) is commits
+        assert same.result().result(60).status == "Completed"
+    assert own_databases.query(database_url, "SELECT count(*) FROM cloaca_run") == [(2,)]
 
 
 def test_sessions_that_somebody_left_in_another_schema_lead_nobody_there(

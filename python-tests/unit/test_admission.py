@@ -21,14 +21,14 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import StoreFullError, StoreUnavailableError
 from cloaca_core.registry import Registry
 from cloaca_core.store.protocol import Landed
-from cloaca_core.store.records import Batch, Committed, RunnerRow, RunRow
+from cloaca_core.store.records import Batch, Committed, NewRun, RunnerRow, RunRow
 from cloaca_core.testing.rows import attempt, new_run, record, runner, submit
 
 
 class Store(MemoryStore):
     """The model, which says when a claim found something, can be busy or full, writes and registers
-    when it may, loses the answer to a claim, and lets claims pass over what another runner is
-    looking at.
+    when it may, loses the answer to a claim, lets claims pass over what another runner is looking
+    at, and has transactions of others that write the keys ``held`` until they are ``free``.
     """
 
     def __init__(self) -> None:
@@ -46,13 +46,22 @@ class Store(MemoryStore):
         self.writes = asyncio.Event()
         self.writes.set()
         self.asked = asyncio.Event()
+        self.held: set[str | None] = set()
+        self.free = asyncio.Event()
 
     async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
         self.asked.set()
         await self.writes.wait()
         if self.is_full:
             raise StoreFullError("no space")
-        return await super().commit(batch, landed)
+        held = {run.id for run in batch.new_runs if run.idempotency_key in self.held}
+        rest = [run for run in batch.new_runs if run.id not in held]
+        committed = await super().commit(batch._replace(new_runs=rest), landed)
+        return committed._replace(held=frozenset(held))
+
+    async def insert_when_free(self, run: NewRun) -> str:
+        await self.free.wait()
+        return await super().insert_when_free(run)
 
     async def beat(self, runner_id: str, lease_until: int) -> bool:
         if self.busy_beats:
@@ -372,6 +381,35 @@ async def test_a_claim_that_comes_to_its_turn_while_paused_takes_nothing() -> No
         await engine._admission._claim_some()
 
         assert store.runs["r"].owner is None
+
+
+async def test_a_run_that_is_held_back_keeps_no_place_and_is_claimed_when_it_is_there() -> None:
+    async with engine_with(max_active_runs=1) as (engine, store, registry, _):
+        store.held = {"k"}
+        waiting = asyncio.create_task(engine.submit(request(registry, idempotency_key="k")))
+        await quiet()
+        assert (await engine.health())["held_submits"] == 1
+        assert store.runs == {}
+
+        (other,) = await engine.submit(request(registry))
+        assert store.runs[other].owner is not None  # in the only place
+        store.free.set()
+        (run,) = await waiting
+
+        assert (await engine.health())["held_submits"] == 0
+        assert store.runs[run].owner is None  # until there is a place
+
+
+async def test_the_run_that_was_waited_for_is_the_answer() -> None:
+    async with engine_with() as (engine, store, registry, _):
+        store.held = {"k"}
+        waiting = asyncio.create_task(engine.submit(request(registry, idempotency_key="k")))
+        await quiet()
+        theirs = new_run("theirs", owner=None, workflow="public::embedded::gate", key="k")
+        store._insert(theirs)
+        store.free.set()
+
+        assert await waiting == ["theirs"]
 
 
 async def backlog_of(count: int, engine: Engine, store: Store) -> None:

@@ -102,8 +102,10 @@ class Row(Record):
 class NewRuns:
     """A submission that notes what became of it."""
 
-    def __init__(self, *run_ids: str, owner: str | None = "r1", text: str = "{}") -> None:
-        rows = [new_run(run_id, owner=owner)._replace(input=text) for run_id in run_ids]
+    def __init__(
+        self, *run_ids: str, owner: str | None = "r1", text: str = "{}", key: str | None = None
+    ) -> None:
+        rows = [new_run(run_id, owner=owner, key=key)._replace(input=text) for run_id in run_ids]
         self.accepted: Committed | None = None
         self.error: StoreError | None = None
         self.settled = asyncio.Event()
@@ -513,6 +515,20 @@ class TestBounds:
         await desk.journal.drained()
 
         assert [len(batch.attempts) for batch in desk.store.batches] == [40, 40, 20]
+
+    async def test_a_batch_has_a_most_of_keys(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each may take a lock, of which a server has a bounded number."""
+        monkeypatch.setattr(module, "MAX_BATCH_KEYS", 10)
+        for number in range(25):
+            desk.journal.add(NewRuns(f"plain {number}").entry)
+            desk.journal.add(NewRuns(f"keyed {number}", key=f"k{number}").entry)
+        await desk.journal.drained()
+
+        keys = [[run.idempotency_key for run in batch.new_runs] for batch in desk.store.batches]
+        assert [len(batch) for batch in keys] == [20, 20, 10]
+        assert [sum(key is not None for key in batch) for batch in keys] == [10, 10, 5]
 
     async def test_runs_without_input_have_weight_too(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch

@@ -245,6 +245,100 @@ async def test_a_value_without_a_form_in_the_encoding_of_the_connection_is_refus
     assert await outbox.submit_awaited(raw, new_run("a", tags='{"t":"ü"}')) == "a"
 
 
+# -- what it says about its keys -----------------------------------------------------------------
+
+
+async def locks(raw: Raw) -> int:
+    """How many advisory locks its transaction has."""
+    statement = b"""
+        SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
+    """
+    return int(await value(raw, statement))
+
+
+async def held(store: Store, key: str) -> bool:
+    """Whether a batch holds a run with this key back."""
+    name = f"asks for {key}"
+    async with asyncio.timeout(10):
+        return (await submit(store, new_run(name, owner=None, key=key))).held == {name}
+
+
+async def test_a_run_without_a_key_says_nothing(outbox: Outbox, raw: Raw) -> None:
+    await outbox.submit_awaited(raw, new_run("a"))
+    assert await locks(raw) == 0
+
+
+async def test_a_transaction_takes_a_bounded_number_of_locks_and_still_stops_no_batch(
+    store: Store, outbox: Outbox, raw: Raw
+) -> None:
+    await submit(store, new_run("before", key="known"))
+    for number in range(200):
+        await outbox.submit_awaited(raw, new_run(f"r{number:03}", key=f"k{number}"))
+
+    assert await locks(raw) == 65  # one each, and one for all others
+    assert await held(store, "k0")
+    assert await held(store, "k199")
+    assert not await held(store, "known")  # as there is its run
+    assert await store.insert_when_free(new_run("other", key="another")) == "other"
+    await raw.rollback()
+    assert not await held(store, "k199")
+
+
+async def test_the_next_transaction_has_as_many_locks_again(outbox: Outbox, raw: Raw) -> None:
+    for number in range(70):
+        await outbox.submit_awaited(raw, new_run(f"r{number}", key=f"k{number}"))
+    await raw.commit()
+    await outbox.submit_awaited(raw, new_run("next", key="next"))
+    await outbox.submit_awaited(raw, new_run("last", key="last"))
+    assert await locks(raw) == 2
+
+
+async def test_what_is_undone_is_said_no_more(store: Store, outbox: Outbox, raw: Raw) -> None:
+    async with raw.transaction():
+        async with raw.transaction(force_rollback=True):
+            await outbox.submit_awaited(raw, new_run("undone", key="k"))
+        await outbox.submit_awaited(raw, new_run("kept", key="l"))
+        assert not await held(store, "k")
+        assert await held(store, "l")
+
+
+async def test_who_has_waited_for_another_transaction_says_it_then(
+    store: Store, outbox: Outbox, raw: Raw, postgres_server: str
+) -> None:
+    async with await psycopg.AsyncConnection.connect(postgres_server) as other:
+        await outbox.submit_awaited(other, new_run("first", key="k"))
+        waiting = asyncio.create_task(outbox.submit_awaited(raw, new_run("second", key="k")))
+        await blocked_by(other)
+        await other.rollback()
+        await waiting
+
+        assert await held(store, "k")
+
+
+async def test_a_role_that_cannot_reach_the_schema_stops_nobody_with_locks_of_its_own(
+    store: Store, outbox: Outbox, raw: Raw, postgres_server: str
+) -> None:
+    """Whoever may connect may take any advisory lock, and see which ones others take."""
+    for number in range(66):
+        await outbox.submit_awaited(raw, new_run(f"r{number}", key=f"k{number}"))
+    numbers = await raw.execute(
+        "SELECT classid, objid FROM pg_locks WHERE locktype = 'advisory' AND pid = %s",
+        [raw.info.backend_pid],
+    )
+    seen = [
+        (high << 32 | low) - (1 << 64 if high >> 31 else 0)
+        for high, low in await numbers.fetchall()
+    ]
+    await raw.rollback()
+    async with await psycopg.AsyncConnection.connect(postgres_server) as hostile:
+        await hostile.execute("SELECT pg_advisory_lock(n) FROM unnest(%s::bigint[]) AS n", [seen])
+
+        assert await held(store, "k0")  # it takes the long way …
+        assert await store.insert_when_free(new_run("k0", key="k0")) == "k0"  # … and arrives
+        async with asyncio.timeout(10):
+            assert await outbox.submit_awaited(raw, new_run("k1", key="k1")) == "k1"
+
+
 # -- refused -------------------------------------------------------------------------------------
 
 

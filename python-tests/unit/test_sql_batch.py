@@ -14,6 +14,7 @@ from cloaca_core.store.sql_batch import BatchSteps, committed
 from cloaca_core.store.sql_part import Queries
 from cloaca_core.testing.rows import (
     NOW,
+    WORKFLOW,
     attempt,
     firing,
     new_event,
@@ -103,6 +104,15 @@ def test_a_batch_is_the_statements_that_have_rows(
     assert [step.statement.name for step in steps.of(batch).values()] == expected
 
 
+def test_one_run_by_itself_is_inserted_and_asked_for(steps: BatchSteps) -> None:
+    def names(tags: str) -> list[str]:
+        run = new_run("a", key="k", tags=tags)
+        return [step.statement.name for step in steps.of_one(run).values()]
+
+    assert names("{}") == ["insert_unowned_run", "find_keys"]
+    assert names('{"t":"x"}') == ["insert_unowned_run", "insert_tag", "find_keys"]
+
+
 def test_an_attempt_of_a_run_without_a_fence_is_a_mistake_of_the_caller(steps: BatchSteps) -> None:
     with pytest.raises(KeyError):
         steps.of(Batch("r1", [], [attempt("a")], [], {}))
@@ -123,3 +133,14 @@ def test_a_new_run_is_told_who_has_its_key() -> None:
 
     assert answer.existing == {"b": "earlier"}
     assert answer.owned == {"a"}
+
+
+def test_a_new_run_whose_key_no_run_has_was_held_back() -> None:
+    runs = [new_run("a", key="k"), new_run("b", key="l"), new_run("c"), new_run("d", key="l")]
+    batch = Batch("r1", runs, [], [], {})
+
+    answer = committed(batch, {"owned": [("a",), ("c",)], "keys": [(WORKFLOW, "k", "a")]})
+
+    assert answer.held == {"b", "d"}
+    assert answer.existing == {}
+    assert committed(batch._replace(new_runs=[runs[2]]), {"owned": [("c",)]}).held == frozenset()

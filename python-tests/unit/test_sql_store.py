@@ -8,12 +8,14 @@ from importlib.resources import files
 
 import pytest
 
+from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.store.changes import Change
 from cloaca_core.store.dialect import Answers, Step
+from cloaca_core.store.queries import Row
 from cloaca_core.store.records import Batch, Committed
 from cloaca_core.store.sql_part import load_queries
 from cloaca_core.store.sql_store import SqlStore
-from cloaca_core.testing.rows import attempt
+from cloaca_core.testing.rows import attempt, new_run
 
 
 class RecordingDialect:
@@ -25,6 +27,7 @@ class RecordingDialect:
 
     def __init__(self) -> None:
         self.transactions: list[list[str]] = []
+        self.holders: list[Row] = []
 
     def array(self, values: Collection[str | int]) -> object:
         return tuple(values)
@@ -42,6 +45,10 @@ class RecordingDialect:
         if landed is not None:
             landed(answers)
         return answers
+
+    async def write_apart(self, steps: Sequence[Step], key: str) -> Answers:
+        self.transactions.append([key, *[step.statement.name for step in steps]])
+        return [self.holders for _ in steps]
 
     async def read(self, steps: Sequence[Step]) -> Answers:
         return await self.write(steps)
@@ -81,6 +88,21 @@ def test_a_batch_of_nothing_is_no_transaction() -> None:
 
     assert dialect.transactions == []
     assert committed == Committed(frozenset(), {}, frozenset())
+
+
+def test_a_run_that_may_have_to_wait_is_one_transaction_of_its_own() -> None:
+    dialect = RecordingDialect()
+    dialect.holders = [("w", "k", "earlier")]
+
+    holder = asyncio.run(SqlStore(dialect).insert_when_free(new_run("a", workflow="w", key="k")))
+
+    assert holder == "earlier"
+    assert dialect.transactions == [['["w", "k"]', "insert_unowned_run", "find_keys"]]
+
+
+def test_a_run_whose_key_was_taken_by_one_that_is_gone_is_to_be_sent_again() -> None:
+    with pytest.raises(StoreUnavailableError, match="has just gone"):
+        asyncio.run(SqlStore(RecordingDialect()).insert_when_free(new_run("a", key="k")))
 
 
 def test_a_dialect_without_a_statement_is_refused_when_the_store_is_made() -> None:

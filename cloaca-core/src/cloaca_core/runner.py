@@ -146,8 +146,9 @@ class DefaultRunner:
         same database, whatever its search path. Others are a TypeError; one to another database,
         a closed one or one whose transaction has failed is a ValueError; after any error your
         transaction is as it was before. Keep it short: on SQLite nobody else can write before it
-        ends, and a plain ``submit`` would wait for it. In a task body, such a run is not found
-        again when the body is run again: give it an ``idempotency_key``.
+        ends, and a plain ``submit`` would wait for it; on PostgreSQL only a ``submit`` with the
+        ``idempotency_key`` of a run in it waits. In a task body, such a run is not found again
+        when the body is run again: give it an ``idempotency_key``.
         """
         refuse_blocking_call()
         request = self._host.open_requests.request(

@@ -16,6 +16,7 @@ from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import Connector
 from cloaca_postgres.driver import Session
+from cloaca_postgres.key_waits import KeyWaits
 from cloaca_postgres.outbox import PostgresOutbox
 from cloaca_postgres.pool import Pool
 from cloaca_postgres.statements import PLACEHOLDER, STATEMENTS, step
@@ -38,7 +39,8 @@ class PostgresDialect:
     """An open, migrated PostgreSQL schema. Contracts: see ``Dialect``.
 
     ``options.pool_size`` bounds the sessions that read and write, of which there is at least one
-    each; the heartbeat and the wake-ups have one each beside them.
+    each; the heartbeat and the wake-ups have one each beside them, and so have all submits together
+    that wait for a key.
     """
 
     placeholder = PLACEHOLDER
@@ -66,6 +68,7 @@ class PostgresDialect:
         self._reads.add(first.reader)
         self._heart = Pool(connector.connect_writer, 1, place=place)
         self._heart.add(first.heart)
+        self._key_waits = KeyWaits(connector.connect_writer, place)
         self._wakeups: Wakeups
         if target.pooler:
             self._wakeups = Poller(self._reads, schema, options.poll_interval)
@@ -92,6 +95,11 @@ class PostgresDialect:
         answers = answers[: len(steps)]
         if landed is not None:
             landed(answers)
+        return answers
+
+    async def write_apart(self, steps: Sequence[Step], key: str) -> Answers:
+        answers = await self._key_waits.write(steps, key)
+        self._wakeups.wrote(steps)
         return answers
 
     async def read(self, steps: Sequence[Step]) -> Answers:
@@ -131,5 +139,6 @@ class PostgresDialect:
 
     async def close(self) -> None:
         await self._wakeups.close()
+        await self._key_waits.close()
         for pool in (self._reads, self._writes, self._heart):
             await pool.close()

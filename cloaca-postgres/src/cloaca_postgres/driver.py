@@ -72,8 +72,11 @@ class Session:
         self._socket = self._pg.socket
         self._loop.add_reader(self._socket, self._on_readable)
 
-    async def run(self, steps: Sequence[Step], deadline: float) -> list[list[Row]]:
-        """The rows of each step of one transaction.
+    async def run(
+        self, steps: Sequence[Step], deadline: float, *, begun: bool = False
+    ) -> list[list[Row]]:
+        """The rows of each step of one transaction, or of a part of one that was ``begun`` in an
+        earlier call.
 
         When the answer takes longer than ``deadline`` seconds, or nobody waits for it any more,
         the session is given up: what the server does with the transaction is not known.
@@ -81,10 +84,11 @@ class Session:
         bound = [(step.statement, _bound(step)) for step in steps]
         if self.closed:
             raise StoreUnavailableError(f"{self._place}: the connection was lost")
-        exchange = self._send(self._prelude + bound)
+        prelude = [] if begun else self._prelude
+        exchange = self._send(prelude + bound)
         timer = self._loop.call_later(deadline, self._expire, deadline)
         try:
-            return (await exchange.answer)[len(self._prelude) :]
+            return (await exchange.answer)[len(prelude) :]
         except asyncio.CancelledError:
             self.close()
             raise

@@ -36,6 +36,7 @@ _BY_CLASS: Final[dict[str, tuple[type[StoreError], str]]] = {
     "58": (StoreError, "the server's disk failed"),
 }
 _CONFLICTS: Final = ("40001", "40P01")
+_IN_USE: Final = "55P03"
 _NO_RIGHT: Final = "42501"
 
 
@@ -47,6 +48,11 @@ def code_of(error: BaseException | None) -> str | None:
 def is_conflict(error: StoreError) -> bool:
     """Whether two transactions were in each other's way, so that one may simply run again."""
     return code_of(error.__cause__) in _CONFLICTS
+
+
+def is_in_use(error: StoreError) -> bool:
+    """Whether a lock was waited for as long as the statement was let wait."""
+    return code_of(error.__cause__) == _IN_USE
 
 
 def is_forbidden(error: StoreError) -> bool:

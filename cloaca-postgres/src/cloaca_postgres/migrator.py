@@ -35,7 +35,7 @@ class PostgresMigrator:
             if migration.number not in [applied.number for applied in await self.applied()]:
                 await self._apply(migration)
         except BaseException:
-            await self._session.run([step(STATEMENTS.rollback)], _PATIENCE_S)
+            await self._session.run([step(STATEMENTS.rollback)], _PATIENCE_S, begun=True)
             raise
         await self._session.run([step(STATEMENTS.commit)], _PATIENCE_S)
 

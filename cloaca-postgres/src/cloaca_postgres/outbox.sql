@@ -10,14 +10,44 @@ SELECT pg_catalog.current_database(), applied_at FROM {schema}.cloaca_migration 
 -- name: add_run
 -- Add a run that belongs to nobody, with its tags, and tell who listens when it is committed.
 -- With a taken idempotency key nothing changes, and no row is answered.
-WITH run AS (
+--
+-- An advisory lock says until the end of the transaction which key it writes, so that runners pass
+-- it over (insert_run in overrides.sql) and do not wait for that end with all that they have to
+-- record. It is only a sign: nobody ever waits for it, so that a role without rights in the schema,
+-- which can take any such lock, can stop nobody; and its number depends on what only those can read
+-- who have such rights. Who cannot have it (another transaction writes the key) tries again when the
+-- run is inserted: the other one has ended then. A server has room for 64 locks per connection, so
+-- further keys of a transaction share one lock, by which runners pass over all keys.
+WITH place AS MATERIALIZED (
+    SELECT CASE
+        WHEN CAST(:idempotency_key AS TEXT) IS NULL THEN NULL
+        WHEN CAST(pg_catalog.set_config(
+            'cloaca.keys',
+            CAST(1 + coalesce(
+                CAST(nullif(pg_catalog.current_setting('cloaca.keys', true), '') AS INTEGER), 0
+            ) AS TEXT),
+            true
+        ) AS INTEGER) <= 64
+        THEN pg_catalog.hashtextextended(
+            CAST(:idempotency_key AS TEXT) COLLATE "C",
+            pg_catalog.hashtextextended(CAST(:workflow AS TEXT) COLLATE "C", applied_at)
+        )
+        ELSE pg_catalog.hashtextextended('', applied_at)
+    END AS number
+    FROM {schema}.cloaca_migration WHERE cloaca_migration.number = 1
+),
+said AS MATERIALIZED (
+    SELECT pg_catalog.pg_try_advisory_xact_lock(place.number) FROM place
+),
+run AS (
     INSERT INTO {schema}.cloaca_run (
         id, workflow, version, input, tags, idempotency_key, parent_id, created_at, epoch, status
     )
-    VALUES (
-        :id, :workflow, :version, :input, :tags, :idempotency_key, :parent_id, :created_at,
-        0, 'Pending'
-    )
+    SELECT
+        CAST(:id AS TEXT), CAST(:workflow AS TEXT), CAST(:version AS TEXT), CAST(:input AS TEXT),
+        CAST(:tags AS TEXT), CAST(:idempotency_key AS TEXT), CAST(:parent_id AS TEXT),
+        CAST(:created_at AS BIGINT), 0, 'Pending'
+    FROM said
     ON CONFLICT DO NOTHING
     RETURNING id
 ),
@@ -26,7 +56,10 @@ tags AS (
     SELECT run.id, tag.key, tag.value
     FROM run CROSS JOIN pg_catalog.json_each_text(CAST(:tags AS JSON)) AS tag
 )
-SELECT run.id, pg_catalog.pg_notify(:channel, :sender) FROM run;
+SELECT
+    run.id, pg_catalog.pg_notify(:channel, :sender),
+    pg_catalog.pg_try_advisory_xact_lock(place.number)
+FROM run CROSS JOIN place;
 
 
 -- name: find_holder

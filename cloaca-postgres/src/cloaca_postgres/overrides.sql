@@ -17,7 +17,14 @@
 -- Add runs. Each belongs to its owner from the start if that is a live runner, else to nobody.
 -- Sent again, or with a taken idempotency key, one changes nothing. Keys are taken in their order:
 -- two batches with the same ones would else wait for each other until the server finds that out.
-WITH live AS MATERIALIZED (
+-- A key that a user's transaction says it is writing (see outbox.sql) is passed over: to insert it
+-- would wait for the end of that transaction. A lock that is shared keeps such a transaction from
+-- coming in between, and other batches do not mind; nobody waits for one. The last step finds no run
+-- with a key that was passed over, unless there was one before.
+WITH seed AS MATERIALIZED (
+    SELECT applied_at AS value FROM cloaca_migration WHERE number = 1
+),
+live AS MATERIALIZED (
     SELECT runner.id FROM cloaca_runner AS runner
     WHERE runner.id = ANY(CAST(:owner AS TEXT[])) AND runner.fenced = 0
     FOR KEY SHARE
@@ -39,6 +46,14 @@ FROM unnest(
     CAST(:parent_id AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:owner AS TEXT[])
 ) AS new (id, workflow, version, input, tags, idempotency_key, parent_id, created_at, owner)
 LEFT JOIN live ON live.id = new.owner
+WHERE CASE
+    WHEN new.idempotency_key IS NULL THEN TRUE
+    ELSE (SELECT pg_try_advisory_xact_lock_shared(hashtextextended('', value)) FROM seed)
+        AND pg_try_advisory_xact_lock_shared(hashtextextended(
+            new.idempotency_key COLLATE "C",
+            hashtextextended(new.workflow COLLATE "C", (SELECT value FROM seed))
+        ))
+END
 ORDER BY new.idempotency_key COLLATE "C", new.workflow COLLATE "C"
 ON CONFLICT DO NOTHING;
 

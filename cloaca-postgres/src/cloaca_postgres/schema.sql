@@ -116,6 +116,25 @@ COMMIT;
 ROLLBACK;
 
 
+-- name: free_keys
+-- Which of these (workflow, key) no user's transaction says it is writing, as in insert_run. One
+-- that writes so many that it says so of all of them is left out of account.
+WITH seed AS MATERIALIZED (
+    SELECT applied_at AS value FROM cloaca_migration WHERE number = 1
+)
+SELECT wanted
+FROM unnest(CAST(:keys AS TEXT[])) AS wanted
+WHERE pg_try_advisory_xact_lock_shared(hashtextextended(
+    (CAST(wanted AS JSON) ->> 1) COLLATE "C",
+    hashtextextended((CAST(wanted AS JSON) ->> 0) COLLATE "C", (SELECT value FROM seed))
+));
+
+
+-- name: wait_at_most
+-- How long the statements of this transaction wait for a lock.
+SELECT set_config('lock_timeout', :lock_timeout, true);
+
+
 -- name: notify
 -- Tell who listens that something has changed, and who says so.
 SELECT pg_notify(:channel, :sender);

@@ -32,6 +32,8 @@ class _Statements(NamedTuple):
     begin: Statement
     commit: Statement
     rollback: Statement
+    free_keys: Statement
+    wait_at_most: Statement
     notify: Statement
     runs_written: Statement
     newest_transaction: Statement

@@ -43,6 +43,9 @@ _DEADLINE_S: Final = 5.0
 _WRITTEN: Final = step(STATEMENTS.runs_written)
 _NEWEST: Final = step(STATEMENTS.newest_transaction)
 _OF_RUNNERS: Final = frozenset(("release", "unregister", "register", "take_over_runs", "fence"))
+_OF_RUNS: Final = frozenset(
+    ("insert_unowned_run", "end_run", "insert_tick_run", "insert_event_run")
+)
 _OF_SCHEDULES: Final = frozenset(
     ("put_schedule", "retime_schedule", "add_trigger", "change_trigger")
 )
@@ -104,7 +107,7 @@ def _is_of_runs(one: Step) -> bool:
     if one.statement.name == "insert_run":
         owner = one.statement.parameters.index("owner")
         return any(row[owner] is None for row in one.rows or ())
-    return one.statement.name in ("end_run", "insert_tick_run", "insert_event_run")
+    return one.statement.name in _OF_RUNS
 
 
 class Listener:

@@ -55,6 +55,10 @@ class SqliteDialect:
     ) -> Answers:
         return await self._writer.transact(lambda raw: run_steps(raw, steps), landed)
 
+    async def write_apart(self, steps: Sequence[Step], key: str) -> Answers:  # noqa: ARG002 - see below
+        """One transaction writes at a time: whoever has written this key has ended."""
+        return await self.write(steps)
+
     async def read(self, steps: Sequence[Step]) -> Answers:
         connection = self._reader or self._writer
         return await connection.call(lambda raw: _read(raw, steps))

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from cloaca_core._engine import faults
 from cloaca_core._engine.active_run import ActiveRun
+from cloaca_core._engine.held_keys import HeldKeys
 from cloaca_core._engine.ids import RunIds
 from cloaca_core._engine.journal import FIRST_PAUSE, LONGEST_PAUSE, Journal, Submission
 from cloaca_core._engine.plan_graph import PlanGraph, plan_graph
@@ -99,6 +100,7 @@ class Admission:
     ) -> None:
         self.paused = False
         self.is_crowded: Callable[[], bool] = lambda: False
+        self.held_keys: HeldKeys = HeldKeys(store)
         self._journal = journal
         self._lease = lease
         self._store = store
@@ -142,9 +144,18 @@ class Admission:
             await self._journal.room()
         await self._hold_lease()  # last: it has to be fresh when the rows go on their way
         rows = self._new_rows(request)
-        accepted: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        accepted: asyncio.Future[Accepted | None] = asyncio.get_running_loop().create_future()
         self._hand_in(request, rows, accepted)
-        return await accepted
+        return await accepted or await self._accepted_later(rows)
+
+    async def _accepted_later(self, rows: Sequence[NewRun]) -> Accepted:
+        """Wait until nobody writes the key of these runs any more: it is one run, which belongs to
+        nobody then. How long that takes nobody knows, and neither a place nor a lease is kept.
+        """
+        (row,) = rows
+        holder = await self.held_keys.insert(row)
+        self.look()
+        return [holder], holder != row.id
 
     async def _hold_lease(self) -> None:
         """Hold a fresh lease. A busy database is tried again, as the journal does, and so it is
@@ -202,9 +213,11 @@ class Admission:
         )
 
     def _hand_in(
-        self, request: Request, rows: list[NewRun], answer: asyncio.Future[Accepted]
+        self, request: Request, rows: list[NewRun], answer: asyncio.Future[Accepted | None]
     ) -> None:
-        """Have the rows committed, and begin what is ours even if nobody waits any more."""
+        """Have the rows committed, and begin what is ours even if nobody waits any more. The answer
+        is None when they were held back.
+        """
         ours = sum(row.owner is not None for row in rows)
         self._arriving += ours
 
@@ -215,7 +228,8 @@ class Admission:
                 _tell_of_submission(request, rows, committed)
             if not answer.done():
                 run_ids = [committed.existing.get(row.id, row.id) for row in rows]
-                answer.set_result((run_ids, bool(committed.existing)))
+                held = rows[0].id in committed.held
+                answer.set_result(None if held else (run_ids, bool(committed.existing)))
             self._begin(request, rows, committed)
             self.place_free()  # those whose key was taken were on the way to no place
 
@@ -239,7 +253,7 @@ class Admission:
                 run = self._active(_owned_row(row), graph, data, Recalled({}, {}, {}))
                 run.depth = request.depth
                 self._conductor.guarded(run, self._conductor.adopt, run)
-            elif row.id not in committed.existing:
+            elif row.id not in committed.existing and row.id not in committed.held:
                 self.look()
 
     # -- claim -------------------------------------------------------------------------------

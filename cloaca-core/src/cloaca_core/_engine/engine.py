@@ -170,6 +170,7 @@ class Engine:
         self._conductor.drain()
         await self._bodies_end(self._config.shutdown_grace_seconds)
         await self._leave()
+        self._admission.held_keys.fail_all(RunnerClosedError(CLOSED))
         self._waiters.fail_all(RunnerClosedError(CLOSED))
         self._executor.close()
         await self._polling.close()
@@ -403,6 +404,7 @@ class Engine:
             "active_runs": len(self._conductor.runs),
             "running_bodies": len(self._conductor.running()),
             "abandoned_bodies": self._executor.abandoned,
+            "held_submits": len(self._admission.held_keys),
             "paused": self._admission.paused,
             "journal_error": None if self._journal.failure is None else str(self._journal.failure),
             "loops": {

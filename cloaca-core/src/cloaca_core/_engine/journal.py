@@ -47,6 +47,10 @@ ErrorT = TypeVar("ErrorT", bound=StoreError)
 
 MAX_BATCH_ENTRIES: Final = 5_000
 MAX_BATCH_BYTES: Final = 16 << 20
+MAX_BATCH_KEYS: Final = 200
+"""A database may lock each idempotency key until its run is committed, and has room for a bounded
+number of locks: about 64 for each connection, of which a runner has five.
+"""
 MAX_INBOX_ENTRIES: Final = 20_000
 MAX_INBOX_BYTES: Final = 64 << 20
 MARK_DELAY: Final = 0.05
@@ -57,17 +61,19 @@ LONGEST_PAUSE: Final = 1.0
 
 @dataclass(slots=True)
 class Submission:
-    """New runs, accepted or refused together. ``accepted`` gets what became of them. ``weight`` is
-    about how many bytes it holds.
+    """New runs, accepted or refused together. ``accepted`` gets what became of them, also when they
+    were held back. ``weight`` is about how many bytes it holds, ``keys`` how many have one.
     """
 
     rows: Sequence[NewRun]
     accepted: Callable[[Committed], None]
     refused: Callable[[StoreError], None]
     weight: int = field(init=False)
+    keys: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.weight = sum([ROW_BYTES + len(row.input) for row in self.rows])
+        self.keys = sum([row.idempotency_key is not None for row in self.rows])
 
 
 @dataclass(slots=True)
@@ -256,11 +262,18 @@ class Journal:
 
     def _take(self) -> tuple[list[Entry], list[AttemptRow]]:
         entries: list[Entry] = []
-        weight = 0
-        while self._inbox and len(entries) < MAX_BATCH_ENTRIES and weight < MAX_BATCH_BYTES:
+        weight = keys = 0
+        while (
+            self._inbox
+            and len(entries) < MAX_BATCH_ENTRIES
+            and weight < MAX_BATCH_BYTES
+            and keys < MAX_BATCH_KEYS
+        ):
             entry = self._inbox.popleft()
             entries.append(entry)
             weight += entry.weight
+            if isinstance(entry, Submission):
+                keys += entry.keys
         self._bytes -= weight
         self._measure()
         self._marks_due = False

@@ -66,6 +66,11 @@ class Dialect(Protocol):
         called for a transaction that is going to raise.
         """
 
+    async def write_apart(self, steps: Sequence[Step], key: str) -> Answers:
+        """As ``write``, for a transaction that may have to wait for one of others that writes a run
+        with this key, a ``pair``; see ``Store.insert_when_free``.
+        """
+
     async def read(self, steps: Sequence[Step]) -> Answers:
         """Run steps that only read, on one snapshot; sees every write that has returned."""
 

@@ -23,6 +23,9 @@ class Outbox(Protocol):
     wait for changes hear of it, when the transaction that the connection is in commits; a
     connection that begins none by itself commits it at once.
 
+    That transaction may stay open for long. Until it ends it must hold nothing that a commit of a
+    store would wait for, so it says which keys it writes (see ``Store.commit``).
+
     The run and its tags are written as one unit. After a raise the transaction is as it was:
     ``ConfigTypeError`` for what is no connection of this database's driver, ``ConfigError`` for
     one that cannot be used now or leads to another database, ``StoreError`` for what the database

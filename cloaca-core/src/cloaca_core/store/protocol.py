@@ -23,6 +23,7 @@ from cloaca_core.store.records import (
     Batch,
     Committed,
     EventRow,
+    NewRun,
     RunFilter,
     RunnerRow,
     RunRow,
@@ -63,6 +64,14 @@ class Store(Protocol):
         already there changes nothing (the batch is being sent again); a (workflow,
         idempotency_key) that another run has inserts nothing and is answered in ``existing``.
 
+        A commit never waits for a transaction in which a user writes runs (see ``Outbox``): such
+        a transaction may stay open for as long as its program likes, and the batch holds the
+        records of every run of this runner. Where a run that is not committed has the key of a new
+        one, that one is left out and answered in ``held``; ``insert_when_free`` waits for it. A
+        store may also hold back a run whose key nobody writes, never one whose key is taken. It
+        may wait for other batches, which take moments. Where one transaction writes at a time,
+        every writer waits for a user's, so that nothing is ever held back.
+
         Attempts and ends: recorded only for runs that the runner owns under the epoch of
         ``fences``, which are locked first and answered in ``current``. An attempt row replaces an
         earlier row of the same attempt unless that one is final (P2); an end changes nothing on
@@ -96,6 +105,17 @@ class Store(Protocol):
         let go by it, without a way round over the engine's loop. It is quick and never raises.
 
         Raises ``StoreDataError`` when the database refuses a value; nothing was written.
+        """
+
+    async def insert_when_free(self, run: NewRun) -> str:
+        """Insert one run that has a key, without an owner whatever it names; answer the id of the
+        run that stands for it: its own, or that of the run that has its key.
+
+        While a transaction of others writes a run with that key, wait for its end: if it commits,
+        its run is the answer, else this one is inserted. Nothing else waits meanwhile, neither
+        commits nor other calls of this operation for longer than about a second, and any number
+        of them needs one connection. Cancelled, it inserts the run now or never: none appears
+        later. Sent again it changes nothing.
         """
 
     # -- claim -------------------------------------------------------------------------------

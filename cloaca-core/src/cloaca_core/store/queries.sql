@@ -23,6 +23,18 @@ WHERE 1 = 1
 ON CONFLICT DO NOTHING;
 
 
+-- name: insert_unowned_run
+-- Add a run that belongs to nobody. Sent again, or with a taken idempotency key, it changes nothing.
+INSERT INTO cloaca_run (
+    id, workflow, version, input, tags, idempotency_key, parent_id, created_at, epoch, status
+)
+VALUES (
+    :id, :workflow, :version, :input, :tags, :idempotency_key, CAST(:parent_id AS TEXT),
+    :created_at, 0, 'Pending'
+)
+ON CONFLICT DO NOTHING;
+
+
 -- name: insert_tag
 -- Index one tag of a run that was inserted (a run whose key was taken was not).
 INSERT INTO cloaca_run_tag (run_id, tag, content)

@@ -293,12 +293,14 @@ class Committed(NamedTuple):
     that was sent without an owner and claimed before it was sent again came through the claim.
     ``existing``: for a new run whose (workflow, idempotency_key) was taken, the id of the run
     that has it. ``current``: the runs of ``fences`` that this runner still owns under that epoch;
-    nothing was recorded for the others.
+    nothing was recorded for the others. ``held``: ids of new runs of which nothing was written,
+    because a transaction of others that is still open may be writing a run with their key.
     """
 
     owned: frozenset[str]
     existing: dict[str, str]
     current: frozenset[str]
+    held: frozenset[str] = frozenset()
 
 
 class RunnerRow(NamedTuple):

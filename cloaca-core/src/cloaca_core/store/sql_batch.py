@@ -32,6 +32,7 @@ class BatchSteps:
         self._array = array
         guard = ("runner_id", "fence")
         self._run_row = q.insert_run.binder(NewRun._fields)
+        self._unowned_row = q.insert_unowned_run.binder(NewRun._fields)
         self._attempt_row = q.record_attempt.binder(AttemptRow._fields + guard)
         self._end_row = q.end_run.binder(RunEnd._fields + guard)
         self._owned_params = q.owned_runs.binder(("ids", "runner_id"))
@@ -61,6 +62,16 @@ class BatchSteps:
             | self._record_steps(batch)
             | self._succession_steps(batch, scheduled)
         )
+
+    def of_one(self, run: NewRun) -> dict[str, Step]:
+        """The statements that insert one run that has a key and no owner."""
+        q = self._queries
+        steps = {"run": Step(q.insert_unowned_run, self._unowned_row(run))}
+        if tags := _tag_rows([run]):
+            steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
+        wanted = self._array([pair(run.workflow, run.idempotency_key)])
+        steps["keys"] = Step(q.find_keys, q.find_keys.bind(keys=wanted))
+        return steps
 
     def _lock_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
         """Whoever puts a run behind another one, and whoever ends that one, come one by one. All
@@ -163,9 +174,11 @@ class BatchSteps:
 
 def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
     """What became of a batch, by the answers of its statements."""
+    existing, held = _other_holders(batch.new_runs, answers.get("keys"))
     return Committed(
         owned=frozenset([run_id for (run_id,) in answers.get("owned", ())]),
-        existing=_other_holders(batch.new_runs, answers.get("keys", ())),
+        existing=existing,
+        held=held,
         current=frozenset([i for i, epoch in answers.get("fence", ()) if batch.fences[i] == epoch]),
     )
 
@@ -192,14 +205,23 @@ def _tag_rows(runs: Sequence[NewRun]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _other_holders(runs: Sequence[NewRun], holders: Sequence[Row]) -> dict[str, str]:
-    """Which of the new runs found their idempotency key taken, and by which run."""
-    if not holders:
-        return {}
+def _other_holders(
+    runs: Sequence[NewRun], holders: Sequence[Row] | None
+) -> tuple[dict[str, str], frozenset[str]]:
+    """Which of the new runs found their idempotency key taken, and by which run; and those of whose
+    keys no run is known: they were passed over.
+    """
+    if holders is None:  # none of them has a key
+        return {}, frozenset()
     by_key: Mapping[tuple[str, str], str] = {(flow, key): run for flow, key, run in holders}
-    return {
-        run.id: holder
-        for run in runs
-        if run.idempotency_key is not None
-        and (holder := by_key[run.workflow, run.idempotency_key]) != run.id
-    }
+    existing: dict[str, str] = {}
+    held: set[str] = set()
+    for run in runs:
+        if run.idempotency_key is None:
+            continue
+        holder = by_key.get((run.workflow, run.idempotency_key))
+        if holder is None:
+            held.add(run.id)
+        elif holder != run.id:
+            existing[run.id] = holder
+    return existing, frozenset(held)

@@ -15,6 +15,7 @@ class Queries(NamedTuple):
     """The statements that must exist, in ``queries.sql`` or in the dialect's overrides."""
 
     insert_run: Statement
+    insert_unowned_run: Statement
     insert_tag: Statement
     owned_runs: Statement
     find_keys: Statement

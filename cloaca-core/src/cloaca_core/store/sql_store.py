@@ -7,13 +7,14 @@ one noun is in the part of that name.
 
 from __future__ import annotations
 
+from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.store.changes import Change
 from cloaca_core.store.dialect import Answers, Dialect
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Landed
-from cloaca_core.store.records import Batch, Committed
+from cloaca_core.store.records import Batch, Committed, NewRun
 from cloaca_core.store.sql_batch import BatchSteps, committed
-from cloaca_core.store.sql_part import load_queries
+from cloaca_core.store.sql_part import load_queries, pair
 from cloaca_core.store.sql_runners import SqlRunners
 from cloaca_core.store.sql_runs import SqlRuns
 from cloaca_core.store.sql_schedules import SqlSchedules
@@ -51,6 +52,15 @@ class SqlStore(SqlRuns, SqlRunners, SqlSchedules, SqlTriggers):
         else:
             await self._dialect.write(list(steps.values()), landed=answered)
         return known[-1]
+
+    async def insert_when_free(self, run: NewRun) -> str:
+        steps = self._batch_steps.of_one(run)
+        key = pair(run.workflow, run.idempotency_key)
+        *_, holders = await self._dialect.write_apart(list(steps.values()), key)
+        if not holders:
+            raise StoreUnavailableError("the run with this key has just gone")
+        ((_, _, holder),) = holders
+        return str(holder)
 
     async def now(self) -> int:
         return await self._dialect.now()

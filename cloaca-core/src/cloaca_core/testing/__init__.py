@@ -14,11 +14,12 @@ Importing this package needs pytest and pytest-asyncio; nothing else of cloaca i
 
 ``StoreConformance`` is the contract of one open store, ``BackendConformance`` opens it from a
 URL, ``SharedBackendConformance`` adds what several stores and processes on one database see.
+``OutboxConformance`` is for those beside which users may write runs in transactions of their own.
 """
 
 import pytest
 
-for _part in ("backend", "claim", "lease", "observe", "overlap", "record", "schedule"):
+for _part in ("backend", "claim", "lease", "observe", "outbox", "overlap", "record", "schedule"):
     pytest.register_assert_rewrite(f"cloaca_core.testing.{_part}_conformance")
 pytest.register_assert_rewrite("cloaca_core.testing.rows")
 
@@ -27,6 +28,12 @@ from cloaca_core.testing.backend_conformance import (  # noqa: E402 - see above
     BackendConformance,
     SharedBackendConformance,
 )
+from cloaca_core.testing.outbox_conformance import OutboxConformance  # noqa: E402 - see above
 from cloaca_core.testing.store_conformance import StoreConformance  # noqa: E402 - see above
 
-__all__ = ["BackendConformance", "SharedBackendConformance", "StoreConformance"]
+__all__ = [
+    "BackendConformance",
+    "OutboxConformance",
+    "SharedBackendConformance",
+    "StoreConformance",
+]

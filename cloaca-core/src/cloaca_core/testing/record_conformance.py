@@ -12,6 +12,7 @@ from cloaca_core.testing.rows import (
     LATER,
     NOW,
     WORKFLOW,
+    any_run,
     attempt,
     new_run,
     record,
@@ -161,10 +162,51 @@ class CommitConformance:
 
         assert (await submit(store, new_run("b", key="k"))).existing == {"b": "a"}
 
+    async def test_a_key_is_not_held_back_once_its_run_is_there(self, store: Store) -> None:
+        runs = [new_run(name, owner=None, key=key) for name, key in zip("abc", "kkl", strict=True)]
+        for _ in range(2):
+            assert (await submit(store, *runs)).held == frozenset()
+
+    # -- insert_when_free --------------------------------------------------------------------
+
+    async def test_a_run_with_a_free_key_is_inserted_for_whoever_claims_it(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+
+        for _ in range(2):  # sent again it changes nothing
+            run = new_run("a", owner="r1", key="k", tags='{"team":"x"}')
+            assert await store.insert_when_free(run) == "a"
+
+        found = await stored(store, "a")
+        assert (found.owner, found.epoch, found.status) == (None, 0, RunStatus.PENDING)
+        assert (found.input, found.tags, found.created_at) == (run.input, run.tags, NOW)
+        listed = await store.list_runs(any_run(tags=(("team", "x"),)))
+        assert [each.id for each in listed] == ["a"]
+
+    async def test_a_run_with_a_taken_key_is_not_inserted_and_the_other_is_named(
+        self, store: Store
+    ) -> None:
+        await submit(store, new_run("a", owner=None, key="k"))
+
+        second = new_run("b", key="k", tags='{"team":"x"}')
+        assert await store.insert_when_free(second) == "a"
+        assert await store.insert_when_free(new_run("c", workflow="w", key="k")) == "c"
+
+        assert await store.get_run("b") is None
+        assert await store.list_runs(any_run(tags=(("team", "x"),))) == []
+
+    async def test_a_run_that_no_database_takes_is_refused(self, store: Store) -> None:
+        with pytest.raises(StoreDataError):
+            await store.insert_when_free(new_run("a", key="k")._replace(input="\ud800"))
+        assert await store.insert_when_free(new_run("b", key="k")) == "b"
+
+    # -- commit: nothing ---------------------------------------------------------------------
+
     async def test_an_empty_batch_is_nothing(self, store: Store) -> None:
         committed = await store.commit(Batch("r1", [], [], [], {}))
 
-        assert committed == (frozenset(), {}, frozenset())
+        assert committed == Committed(frozenset(), {}, frozenset())
 
     # -- commit: when it has landed ----------------------------------------------------------
 
