@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, LiteralString
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -266,3 +268,128 @@ def test_a_name_that_no_schema_can_have_is_refused_before_anything_is_connected(
 ) -> None:
     with pytest.raises(ValueError, match="Schema name"):
         cloaca.DefaultRunner.with_schema("postgresql://me@127.0.0.1:1/db", schema)
+
+
+# -- in each other's way -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def session(make: Make) -> Iterator[Callable[[str], psycopg.Connection]]:
+    """Opens sessions that the test leaves open, as a tenant's program does."""
+    opened: list[psycopg.Connection] = []
+
+    def session(url: str) -> psycopg.Connection:
+        opened.append(psycopg.connect(databases.for_libpq(url), autocommit=True))
+        return opened[-1]
+
+    yield session
+    for each in opened:
+        each.close()
+
+
+def is_there(url: str, role: str) -> bool:
+    return (role,) in ask(url, "SELECT rolname FROM pg_roles")
+
+
+def test_no_tenant_keeps_an_administrator_waiting_with_a_lock(
+    make: Make, admin_url: str, session: Callable[[str], psycopg.Connection]
+) -> None:
+    """Any role may take any advisory lock, such as those by which this was once kept in order."""
+    hostile = session(make("hostile").connection_string)
+    for name in ("cloaca tenants", "cloaca migration of victim"):
+        hostile.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
+
+    victim = make("victim")
+    with cloaca.DefaultRunner(victim.connection_string) as runner:
+        assert runner.list_runs() == []
+    cloaca.DatabaseAdmin(admin_url).remove_tenant("victim", victim.username)
+    assert not is_there(admin_url, victim.username)
+
+
+def test_what_a_tenant_has_open_and_owns_goes_with_it(
+    make: Make, admin_url: str, session: Callable[[str], psycopg.Connection]
+) -> None:
+    tenant = make("busy")
+    idle, busy = session(tenant.connection_string), session(tenant.connection_string)
+    idle.execute("CREATE TEMP TABLE mine (a INT)")
+    idle.execute("SELECT lo_create(0)")
+    busy.execute("BEGIN")
+    busy.execute("SELECT count(*) FROM busy.cloaca_run")
+    busy.execute("CREATE TABLE busy.of_the_tenant (a INT)")
+    own_role = sql.Identifier(tenant.username)
+    busy.execute(sql.SQL("ALTER ROLE {} PASSWORD 'new'").format(own_role))
+
+    cloaca.DatabaseAdmin(admin_url).remove_tenant("busy", tenant.username)
+
+    assert not is_there(admin_url, tenant.username)
+    assert ask(admin_url, "SELECT count(*) FROM pg_largeobject_metadata") == [(0,)]
+    for each in (idle, busy):
+        with pytest.raises(psycopg.OperationalError):
+            each.execute("SELECT 1")
+
+
+def test_what_a_tenant_owns_in_another_database_is_named_and_it_may_go_on(
+    make: Make, admin_url: str, postgres_database: str
+) -> None:
+    tenant = make("wide")
+    elsewhere = databases.with_database(tenant.connection_string, name_of(postgres_database))
+    ask(elsewhere, "SELECT lo_create(0)")
+    try:
+        with pytest.raises(
+            cloaca.TenantError, match=r"remove tenant: .*open sessions.* owns"
+        ) as no:
+            cloaca.DatabaseAdmin(admin_url).remove_tenant("wide", tenant.username)
+        assert name_of(postgres_database) in str(no.value)
+        with cloaca.DefaultRunner(tenant.connection_string) as runner:
+            assert runner.list_runs() == []
+    finally:
+        ask(postgres_database, "DROP OWNED BY {}", tenant.username)
+
+
+def test_an_administrator_need_not_be_a_superuser(
+    admin_url: str, session: Callable[[str], psycopg.Connection]
+) -> None:
+    name = f"admin_{secrets.token_hex(6)}"
+    ask(admin_url, "CREATE ROLE {} LOGIN CREATEROLE PASSWORD 'word'", name)
+    ask(admin_url, "GRANT CREATE ON DATABASE {} TO {}", name_of(admin_url), name)
+    admin = cloaca.DatabaseAdmin(as_user(admin_url, name, "word"))
+    try:
+        tenant = admin.create_tenant(cloaca.TenantConfig("plain", f"{name}_tenant"))
+        open_still = session(tenant.connection_string)
+        open_still.execute("CREATE TEMP TABLE mine (a INT)")
+        open_still.execute("SELECT lo_create(0)")
+
+        admin.remove_tenant("plain", tenant.username)
+
+        assert not is_there(admin_url, tenant.username)
+    finally:
+        ask(admin_url, "DROP OWNED BY {}", name)
+        ask(admin_url, "DROP ROLE {}", name)
+
+
+def test_administrators_at_one_time_are_not_in_each_others_way(make: Make, admin_url: str) -> None:
+    """Neither at one tenant nor at several, also where each is given a right on the database."""
+    ask(admin_url, "REVOKE CONNECT ON DATABASE {} FROM PUBLIC", name_of(admin_url))
+    role = f"both_{secrets.token_hex(6)}"
+
+    with ThreadPoolExecutor(6) as pool:
+        same = [pool.submit(make, "both", role, "word") for _ in range(3)]
+        others = [pool.submit(make, f"other_{number}") for number in range(3)]
+        for each in [*same, *others]:
+            with cloaca.DefaultRunner(each.result().connection_string) as runner:
+                assert runner.list_runs() == []
+        admin = cloaca.DatabaseAdmin(admin_url)
+        removed = [pool.submit(admin.remove_tenant, "both", role) for _ in range(3)]
+        assert [each.result() for each in removed] == [None] * 3
+
+
+def name_of(url: str) -> str:
+    """The database that a URL names."""
+    return urlsplit(url).path.removeprefix("/")
+
+
+def as_user(url: str, user: str, password: str) -> str:
+    """The URL for somebody else."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{place}"))

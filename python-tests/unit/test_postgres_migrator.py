@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import psycopg
 import pytest
@@ -16,6 +16,7 @@ from cloaca_core.errors import StoreError
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.migrate import Applied, Migration
 from cloaca_core.store.queries import Statement
+from cloaca_postgres import migrator as module
 from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session
 from cloaca_postgres.migrator import PostgresMigrator, split_statements
@@ -147,3 +148,77 @@ def test_a_script_is_cut_where_a_line_ends_a_statement() -> None:
 
 def test_the_last_statement_may_go_without_its_semicolon() -> None:
     assert list(split_statements("SELECT 1;\nSELECT '5%'")) == ["SELECT 1;\n", "SELECT '5%%'"]
+
+
+# -- beside others -------------------------------------------------------------------------------
+
+
+async def test_of_two_that_make_the_first_table_the_second_finds_it(
+    migrator: PostgresMigrator, postgres_server: str, postgres_schema: str
+) -> None:
+    async with await psycopg.AsyncConnection.connect(postgres_server) as other:
+        await other.execute("SELECT set_config('search_path', %s, true)", [postgres_schema])
+        await other.execute(FIRST.sql.encode())
+        await other.execute("INSERT INTO cloaca_migration VALUES (1, 'initial', 'c1', 5)")
+        waits = asyncio.create_task(migrator.apply(FIRST))
+        await blocked_by(other)
+        await other.commit()
+        await waits
+
+    assert await migrator.applied() == [Applied(1, "initial", "c1")]
+
+
+async def test_a_table_that_somebody_else_has_made_is_still_refused(
+    migrator: PostgresMigrator, postgres_server: str, postgres_schema: str
+) -> None:
+    with psycopg.connect(postgres_server, autocommit=True) as raw:
+        raw.execute(f"CREATE TABLE {postgres_schema}.cloaca_first (id TEXT)".encode())
+
+    with pytest.raises(StoreError, match="already exists"):
+        await migrator.apply(FIRST)
+
+
+async def test_who_uses_a_table_for_long_stops_the_migration_and_nobody_else(
+    migrator: PostgresMigrator,
+    postgres_server: str,
+    postgres_schema: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever comes after a change of a table that waits would wait as well."""
+    monkeypatch.setattr(module, "APART_S", 0.05)
+    await migrator.apply(FIRST)
+    insert = f"INSERT INTO {postgres_schema}.cloaca_first VALUES ('a')".encode()
+    change = Migration(2, "second", "c2", "ALTER TABLE cloaca_first ADD COLUMN more TEXT;\n")
+    async with await psycopg.AsyncConnection.connect(postgres_server) as user:
+        await user.execute(insert)
+        waits = asyncio.create_task(migrator.apply(change))
+        await blocked_by(user)
+        async with await psycopg.AsyncConnection.connect(postgres_server) as other:
+            async with asyncio.timeout(10):
+                await other.execute(insert)
+            assert not waits.done()
+        await user.commit()
+        await waits
+
+    assert [applied.number for applied in await migrator.applied()] == [1, 2]
+
+
+async def test_a_role_that_may_not_write_in_the_schema_keeps_no_migration_waiting(
+    migrator: PostgresMigrator, postgres_server: str, postgres_schema: str
+) -> None:
+    """It can take any advisory lock, such as the one that this was kept in order by."""
+    async with await psycopg.AsyncConnection.connect(postgres_server) as hostile:
+        lock = b"SELECT pg_advisory_lock(hashtextextended('cloaca migration of ' || %s, 0))"
+        await hostile.execute(lock, [postgres_schema])
+        await migrator.apply(FIRST)
+        await migrator.apply(SECOND)
+
+
+async def blocked_by(other: psycopg.AsyncConnection[Any]) -> None:
+    """Return when a session waits for this one."""
+    async with await psycopg.AsyncConnection.connect(
+        other.info.dsn, password=other.info.password, autocommit=True
+    ) as watch:
+        statement = "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+        while not await (await watch.execute(statement, [other.info.backend_pid])).fetchone():
+            pass

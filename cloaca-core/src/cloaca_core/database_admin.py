@@ -54,6 +54,11 @@ class DatabaseAdmin:
     def remove_tenant(self, schema_name: str, username: str) -> None:
         """Remove a tenant's schema, with all of its work, and its role.
 
+        Sessions that the role has open are ended, and what it owns elsewhere in this database, such
+        as large objects, is removed as well; the administrator takes the role's rights for that.
+        What it owns in another database is not: that is named in the error, and the tenant stays,
+        with its sessions ended.
+
         A tenant that is not there is no error; a schema or role that is none of a tenant's is
         refused, ``TenantError`` "Failed to remove tenant: …".
         """

@@ -36,6 +36,7 @@ _BY_CLASS: Final[dict[str, tuple[type[StoreError], str]]] = {
     "58": (StoreError, "the server's disk failed"),
 }
 _CONFLICTS: Final = ("40001", "40P01")
+_MADE_ALREADY: Final = ("23505", "42P06", "42P07")
 _IN_USE: Final = "55P03"
 _NO_RIGHT: Final = "42501"
 
@@ -48,6 +49,13 @@ def code_of(error: BaseException | None) -> str | None:
 def is_conflict(error: StoreError) -> bool:
     """Whether two transactions were in each other's way, so that one may simply run again."""
     return code_of(error.__cause__) in _CONFLICTS
+
+
+def is_made_already(error: StoreError) -> bool:
+    """Whether a schema or a table was to be made that another transaction has made meanwhile: to
+    make one waits for the end of who makes another one of its name.
+    """
+    return code_of(error.__cause__) in _MADE_ALREADY
 
 
 def is_in_use(error: StoreError) -> bool:

@@ -24,7 +24,7 @@ from cloaca_postgres.connecting import ISOLATION, Connector, refuse_pooler
 from cloaca_postgres.dialect import FirstSessions, PostgresDialect
 from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session
-from cloaca_postgres.errors import is_forbidden
+from cloaca_postgres.errors import is_forbidden, is_made_already
 from cloaca_postgres.migrator import PostgresMigrator
 from cloaca_postgres.outbox import PostgresOutbox
 from cloaca_postgres.pool import STATEMENT_DEADLINE_S
@@ -144,10 +144,10 @@ async def _create_schema(session: Session, schema: str) -> None:
     try:
         (((there,),),) = await session.run([has], STATEMENT_DEADLINE_S)
         if not there:
-            # IF NOT EXISTS alone fails when two do this at once.
-            lock = step(STATEMENTS.lock_migrations, schema=schema)
-            await session.run([lock, create], STATEMENT_DEADLINE_S)
+            await session.run([create], STATEMENT_DEADLINE_S)
     except StoreError as error:
+        if is_made_already(error):  # IF NOT EXISTS fails when two do this at once
+            return
         raise StoreOpenError(f"Failed to set up schema {schema!r}: {error}") from error
 
 

@@ -92,8 +92,9 @@ VALUES (:number, :name, :checksum, :applied_at);
 
 
 -- name: lock_migrations
--- Keep every other migration of this schema out until the transaction ends.
-SELECT pg_advisory_xact_lock(hashtextextended('cloaca migration of ' || :schema, 0));
+-- Keep every other migration of this schema out until the transaction ends, and whoever may write in
+-- it alone: any role of the database can take an advisory lock. Who reads is not kept out.
+LOCK TABLE cloaca_migration IN SHARE ROW EXCLUSIVE MODE;
 
 
 -- name: allow_time

@@ -1,21 +1,26 @@
 """Tenants: a schema each, with a role that can reach it and nothing else.
 
-All of it is one transaction, under a lock. What was made here says so in its comment, and nothing
-else is ever changed: a schema or a role that happens to have a tenant's name is somebody's.
+What was made here says so in its comment, and nothing else is ever changed: a schema or a role that
+happens to have a tenant's name is somebody's.
+
+Two administrators who change one tenant come one by one without a lock that a tenant could hold, as
+it could any advisory lock: to comment on a schema locks it, and only its owner may do that; of two
+who make one of a name the second finds it; and whoever finds a row of a catalog changed under its
+hands begins again.
 """
 
 from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from typing import Final, TypeVar
 
 import psycopg
 from psycopg import sql
 
-from cloaca_core.errors import StoreUnavailableError, TenantError
+from cloaca_core.errors import StoreError, StoreUnavailableError, TenantError
 from cloaca_core.package_files import package_files
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.migrate import Applied, load_migrations, pending
@@ -26,6 +31,8 @@ from cloaca_postgres.migrator import noted
 from cloaca_postgres.statements import STATEMENTS, step
 from cloaca_postgres.url import Target, url_of
 
+T = TypeVar("T")
+
 PASSWORD_LENGTH: Final = 32
 CONNECT_TIMEOUT_S: Final = 5
 _ALPHABET: Final = string.ascii_letters + string.digits
@@ -34,6 +41,18 @@ _IDENTITY: Final = (
     *("sslcert", "sslkey", "sslpassword", "sslcertmode", "options"),
 )
 """Parameters by which the administrator gets in, and a tenant must not."""
+
+_TRIES: Final = 5
+"""How often a transaction that met another administrator's is tried."""
+_MET_ANOTHER: Final = frozenset(
+    (
+        *("23505", "42710", "42P06", "42P07"),  # it has made what we were about to make
+        *("3F000", "42704"),  # it has removed what we were about to change
+        *("40P01", "XX000"),  # it waited for us; it has changed the same row of a catalog
+    )
+)
+_ENDED_WITHIN_MS: Final = 5_000
+_KNOWS_HOW_TO_WAIT: Final = 140000
 
 _STATEMENTS: Final = {
     # A file of this wheel is as constant as a literal.
@@ -47,12 +66,16 @@ _STATEMENTS: Final = {
 def create_tenant(target: Target, config: TenantConfig) -> TenantCredentials:
     """See ``TenantBackend.create_tenant``."""
     password = config.password or _random_password()
-    with _transaction(target, config.schema_name, config.username) as admin:
+
+    def create(admin: _Admin) -> str:
         admin.make_schema()
         admin.make_role(password)
         admin.migrate()
         admin.grant()
-        database = admin.database
+        return admin.database
+
+    with closing(_connect(target)) as connection:
+        database = _transact(target, connection, config.schema_name, config.username, create)
     return TenantCredentials(
         config.username,
         password,
@@ -62,27 +85,57 @@ def create_tenant(target: Target, config: TenantConfig) -> TenantCredentials:
 
 
 def remove_tenant(target: Target, schema_name: str, username: str) -> None:
-    """See ``TenantBackend.remove_tenant``."""
-    with _transaction(target, schema_name, username) as admin:
+    """See ``TenantBackend.remove_tenant``.
+
+    First nobody is let in as the role any more, which others see only after a commit; then its
+    sessions are ended, and all is removed. If that fails the role is let in again.
+    """
+
+    def remove(admin: _Admin) -> None:
         admin.remove_schema()
         admin.remove_role()
 
+    with closing(_connect(target)) as connection:
+        tenant = (target, connection, schema_name, username)
+        shut_out = _transact(*tenant, _Admin.shut_out)
+        try:
+            _transact(*tenant, remove)
+        except BaseException:
+            if shut_out:
+                with suppress(StoreError):
+                    _transact(*tenant, _Admin.let_in)
+            raise
 
-@contextmanager
-def _transaction(target: Target, schema: str, role: str) -> Iterator[_Admin]:
-    """Everything within happens or nothing does; what the server says is translated."""
+
+def _connect(target: Target) -> psycopg.Connection:
     text = target.conninfo(
         connect_timeout=CONNECT_TIMEOUT_S, fallback_application_name="cloaca admin"
     )
     try:
-        connection = psycopg.connect(text, client_encoding="UTF8", prepare_threshold=None)
+        return psycopg.connect(
+            text, autocommit=True, client_encoding="UTF8", prepare_threshold=None
+        )
     except psycopg.Error as error:
         raise StoreUnavailableError(f"{target.place}: {one_line(error)}") from error
-    try:
-        with connection:
-            yield _Admin(connection, schema, role)
-    except psycopg.Error as error:
-        raise translated(error, target.place) from error
+
+
+def _transact(
+    target: Target,
+    connection: psycopg.Connection,
+    schema: str,
+    role: str,
+    work: Callable[[_Admin], T],
+) -> T:
+    """Everything of the work happens or nothing does; what the server says is translated."""
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            with connection.transaction():
+                return work(_Admin(connection, schema, role))
+        except psycopg.Error as error:
+            if error.sqlstate not in _MET_ANOTHER or tries == _TRIES:
+                raise translated(error, target.place) from error
 
 
 class _Admin:
@@ -98,7 +151,6 @@ class _Admin:
             "role": f"cloaca tenant {schema} in database {self.database}",
         }
         self._run("limit")
-        self._run("lock")
 
     # -- make --------------------------------------------------------------------------------
 
@@ -106,7 +158,11 @@ class _Admin:
         """The schema, if it is not there."""
         if not self._is_ours("schema"):
             self._run("create_schema")
-            self._run("mark_schema", mark=sql.Literal(self._marks["schema"]))
+        self._lock_schema()
+
+    def _lock_schema(self) -> None:
+        """Say whose it is, once more: who comments on it keeps others from that until the end."""
+        self._run("mark_schema", mark=sql.Literal(self._marks["schema"]))
 
     def make_role(self, password: str) -> None:
         """The role, if it is not there, and its password."""
@@ -120,7 +176,8 @@ class _Admin:
     def migrate(self) -> None:
         """Bring the schema up to date, as opening a runner on it would."""
         self._run("enter")
-        self._ask(step(STATEMENTS.lock_migrations, schema=self._schema))
+        if self._applied():
+            self._ask(step(STATEMENTS.lock_migrations))
         for migration in pending(self._applied(), load_migrations(__package__)):
             self._connection.execute(migration.sql.encode())
             self._ask(noted(migration))
@@ -138,7 +195,7 @@ class _Admin:
 
     def grant(self) -> None:
         """What the role may do."""
-        if not self._answer("can_connect", role=sql.Literal(self._role)):
+        if not self._answer("can_connect", role=self._role_text):
             self._run("let_connect")
         for name in (
             *("keep_others_out", "open_schema", "open_tables", "open_sequences"),
@@ -155,16 +212,75 @@ class _Admin:
 
     # -- remove ------------------------------------------------------------------------------
 
+    def shut_out(self) -> bool:
+        """Let nobody log in as the role; whether anybody could. Its sessions are ended before, as
+        they may hold its row.
+        """
+        self._is_ours("schema")
+        if not (self._is_ours("role") and self._answer("can_log_in", role=self._role_text)):
+            return False
+        joined = self._join_role()
+        self._end_sessions()
+        self._run("forbid_login")
+        if joined:
+            self._run("leave_role")
+        return True
+
+    def let_in(self) -> None:
+        """Undo that."""
+        if self._is_ours("role"):
+            self._run("allow_login")
+
     def remove_schema(self) -> None:
         """The schema, if it is there."""
+        if self._is_ours("role"):  # its sessions may hold what is in the schema
+            self._join_role()
+            self._end_sessions()
         if self._is_ours("schema"):
+            self._lock_schema()
             self._run("drop_schema")
 
     def remove_role(self) -> None:
-        """The role, if it is there."""
-        if self._is_ours("role"):
-            self._run("take_connect")
+        """The role, if it is there, and what it owns in this database outside of its schema."""
+        if not self._is_ours("role"):
+            return
+        try:
+            self._run("drop_owned")
             self._run("drop_role")
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise self._cannot_remove(error) from error
+        except psycopg.errors.DependentObjectsStillExist as error:
+            raise self._cannot_remove(error) from error
+
+    def _join_role(self) -> bool:
+        """Get the role's rights, which it takes to end its sessions and to drop what it owns;
+        whether that had to be. Without the right to, what follows says what is missing.
+        """
+        if self._answer("has_rights_of", role=self._role_text):
+            return False
+        with suppress(psycopg.errors.InsufficientPrivilege), self._connection.transaction():
+            self._run("join_role")
+            return True
+        return False
+
+    def _end_sessions(self) -> None:
+        waits = self._connection.info.server_version >= _KNOWS_HOW_TO_WAIT
+        limit = sql.SQL(", {}").format(_ENDED_WITHIN_MS) if waits else sql.SQL("")
+        try:
+            with self._connection.transaction():
+                self._rows("end_sessions", role=self._role_text, limit=limit)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise self._cannot_remove(error) from error
+
+    def _cannot_remove(self, error: psycopg.Error) -> TenantError:
+        """Both things that can be in the way: what it has open, and what it owns."""
+        said = error.diag.message_detail or error.diag.message_primary
+        return TenantError(
+            f"the role {self._role!r} has open sessions that this administrator may not end, or"
+            f" owns what it may not drop, or what is in another database ({said}): end those and"
+            " drop that, or remove the tenant as a superuser or a member of the role",
+            tenant=self._schema,
+        )
 
     # -- whose it is -------------------------------------------------------------------------
 
@@ -180,6 +296,10 @@ class _Admin:
         return bool(rows)
 
     # -- statements --------------------------------------------------------------------------
+
+    @property
+    def _role_text(self) -> sql.Literal:
+        return sql.Literal(self._role)
 
     def _answer(self, name: str, **parts: sql.Composable) -> object:
         return self._rows(name, **parts)[0][0]

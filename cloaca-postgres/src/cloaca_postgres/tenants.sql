@@ -1,11 +1,6 @@
 -- How a tenant is made and removed. {names} are composed as identifiers and literals.
 
 
--- name: lock
--- One administrator at a time; roles belong to the whole server.
-SELECT pg_advisory_xact_lock(hashtextextended('cloaca tenants', 0));
-
-
 -- name: limit
 -- A tenant's own sessions may hold what is to be changed: wait a while for them, not for ever.
 SET LOCAL lock_timeout = '10s';
@@ -29,7 +24,8 @@ CREATE SCHEMA {schema};
 
 
 -- name: mark_schema
--- Say whose it is.
+-- Say whose it is. Locks the schema against others who do so until the transaction ends; for anybody
+-- but its owner it fails.
 COMMENT ON SCHEMA {schema} IS {mark};
 
 
@@ -101,9 +97,46 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA {schema}
 DROP SCHEMA {schema} CASCADE;
 
 
--- name: take_connect
--- A right that the role may have been given; it would keep the role from being dropped.
-REVOKE ALL ON DATABASE {database} FROM {role};
+-- name: can_log_in
+-- Whether anybody can log in as the role.
+SELECT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = {role};
+
+
+-- name: forbid_login
+-- From the commit on nobody logs in as the role.
+ALTER ROLE {role} NOLOGIN;
+
+
+-- name: allow_login
+-- As it was.
+ALTER ROLE {role} LOGIN;
+
+
+-- name: has_rights_of
+-- Whether the administrator has the rights of the role already.
+SELECT pg_has_role({role}, 'USAGE');
+
+
+-- name: join_role
+-- An administrator who is no superuser but made the role may become a member.
+GRANT {role} TO CURRENT_USER;
+
+
+-- name: leave_role
+-- As it was.
+REVOKE {role} FROM CURRENT_USER;
+
+
+-- name: end_sessions
+-- End the sessions of the role, in whichever database; newer servers wait until they are gone, and
+-- what they held and had for themselves (temporary tables) with them.
+SELECT pg_terminate_backend(pid{limit}) FROM pg_catalog.pg_stat_activity WHERE usename = {role};
+
+
+-- name: drop_owned
+-- What the role owns in this database outside of its schema, such as large objects, and rights that
+-- it was given: each would keep it from being dropped.
+DROP OWNED BY {role};
 
 
 -- name: drop_role

@@ -378,11 +378,12 @@ class TenantBackend(Backend, Protocol):
     """A backend that keeps tenants apart in one database, each in a schema of its own.
 
     Both methods block, and raise ``StoreError``, or ``TenantError`` for what is there under a
-    tenant's name and not a tenant's; after a raise nothing has changed.
+    tenant's name and not a tenant's; after a raise nothing has changed, but that a tenant's
+    sessions may have been ended. No tenant can hold up what concerns another one.
     """
 
     def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
         """Make the schema, or bring it up to date, and a role that reaches it and nothing else."""
 
     def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
-        """Remove both, whichever of them is there."""
+        """Remove both, whichever of them is there, and end the sessions of the role before."""
