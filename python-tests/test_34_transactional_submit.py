@@ -207,6 +207,22 @@ def test_what_is_no_connection_is_refused_with_what_is_accepted(
         runner.submit("send", {"order": 7}, connection=given)
 
 
+@pytest.mark.asyncio
+async def test_a_connection_of_sqlalchemy_is_refused_with_the_way_to_the_drivers(
+    database_url: str,
+) -> None:
+    given = type("Connection", (), {"__module__": "sqlalchemy.engine.base"})()
+    awaited = type("AsyncConnection", (), {"__module__": "sqlalchemy.ext.asyncio.engine"})()
+    with (
+        cloaca.DefaultRunner(database_url) as runner,
+        pytest.raises(TypeError, match=r"give its \.connection\.driver_connection$"),
+    ):
+        runner.submit("send", {"order": 7}, connection=given)
+    async with cloaca.AsyncRunner(database_url) as runner:
+        with pytest.raises(TypeError, match=r"give \(await it\.get_raw_connection\(\)\)"):
+            await runner.submit("send", {"order": 7}, connection=awaited)
+
+
 def test_what_any_submit_refuses_is_refused_before_anything_is_written(
     open_runner: Callable[..., cloaca.DefaultRunner], mine: Any
 ) -> None:

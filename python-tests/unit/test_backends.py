@@ -55,6 +55,25 @@ def test_the_scheme_chooses_the_backend(resolve: Resolve, expected: str, url: st
     assert expected == resolve(url)
 
 
+@pytest.mark.parametrize(
+    ("expected", "url"),
+    [
+        ("postgresql://user:password@host:5432/database", "postgresql+psycopg://me:s3cret@host/w"),
+        ("postgresql://user:password@host:5432/database", "postgresql+asyncpg://me:s3cret@host/w"),
+        ("postgresql://user:password@host:5432/database", "postgres+psycopg2://me:s3cret@host/w"),
+        ("sqlite://work.db", "sqlite+aiosqlite:///work.db"),
+    ],
+)
+def test_a_url_with_a_driver_in_it_is_refused_with_the_form_to_write(
+    resolve: Resolve, expected: str, url: str
+) -> None:
+    with pytest.raises(BackendNotFoundError, match="a driver is not named here") as refusal:
+        resolve(url)
+    assert f"write {expected}" in str(refusal.value)
+    assert "s3cret" not in str(refusal.value)
+    assert refusal.value.scheme == url.partition(":")[0]
+
+
 def test_an_unknown_scheme_is_refused_with_the_known_ones(resolve: Resolve) -> None:
     with pytest.raises(
         BackendNotFoundError, match="'mysql'; known are: sqlite, file, postgresql"

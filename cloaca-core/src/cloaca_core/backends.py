@@ -39,6 +39,12 @@ FORCE_VARIABLE = "CLOACA_BACKEND"
 # A URL without a scheme is a file's name, and ``file:`` is SQLite's own form of one.
 _SCHEMES_OF = {"sqlite": ("sqlite", "file"), "postgres": ("postgresql", "postgres")}
 _OUR_SCHEMES = frozenset(scheme for schemes in _SCHEMES_OF.values() for scheme in schemes)
+_URLS_OF = {
+    "sqlite": "sqlite://work.db, or sqlite:///var/lib/work.db for an absolute path",
+    "postgresql": "postgresql://user:password@host:5432/database",
+    "postgres": "postgresql://user:password@host:5432/database",
+}
+"""What to write where others put the driver's name behind the scheme."""
 _MEMBERS = ("name", "schemes", "version", "unusable_reason", "check_url", "open")
 _MODULES = {"sqlite": "cloaca_sqlite", "postgres": "cloaca_postgres"}
 _DOOR_VERSION = "cloaca._version"
@@ -135,10 +141,11 @@ def _source_for_scheme(scheme: str) -> _Source:
     for source in _sources():
         if scheme in source.schemes:
             return source
+    known = f"known are: {', '.join(_known_schemes())}"
+    if (form := _URLS_OF.get(scheme.partition("+")[0])) is not None:
+        known = f"a driver is not named here, as SQLAlchemy's URLs do: write {form}"
     raise BackendNotFoundError(
-        f"No backend opens database URLs of the scheme {scheme!r}; "
-        f"known are: {', '.join(_known_schemes())}",
-        scheme=scheme,
+        f"No backend opens database URLs of the scheme {scheme!r}; {known}", scheme=scheme
     )
 
 

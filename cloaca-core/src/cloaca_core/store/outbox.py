@@ -6,12 +6,26 @@ own. It rests on nothing that such a connection may have set otherwise, and chan
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.store.records import NewRun
 
 _FIELD = "connection"
+_SQLALCHEMY: Final = {
+    "Connection": "its .connection.driver_connection",
+    "Session": "its .connection().connection.driver_connection",
+    "scoped_session": "its .connection().connection.driver_connection",
+    "AsyncConnection": "(await it.get_raw_connection()).driver_connection",
+    "AsyncSession": "(await (await it.connection()).get_raw_connection()).driver_connection",
+    "async_scoped_session": (
+        "(await (await it.connection()).get_raw_connection()).driver_connection"
+    ),
+    "_ConnectionFairy": "its .driver_connection",
+    "Engine": "the .connection.driver_connection of a connection of its",
+    "AsyncEngine": "the driver_connection of a raw connection of its",
+}
+"""How to get the driver's connection from each class of SQLAlchemy's."""
 
 
 class Outbox(Protocol):
@@ -43,7 +57,19 @@ def wrong_type(accepted: str, given: object) -> ConfigTypeError:
     """The error for something that is no connection."""
     kind = type(given)  # with its module: many drivers have a "Connection"
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-    return ConfigTypeError(f"connection must be {accepted}, not {name}", field=_FIELD)
+    return ConfigTypeError(
+        f"connection must be {accepted}, not {name}{_hint_for(kind)}", field=_FIELD
+    )
+
+
+def _hint_for(kind: type) -> str:
+    """What of SQLAlchemy's to give instead, also of classes that others derive. It may not be
+    installed, so its classes are told by their names.
+    """
+    for base in kind.__mro__:
+        if base.__module__.partition(".")[0] == "sqlalchemy" and base.__name__ in _SQLALCHEMY:
+            return f": give {_SQLALCHEMY[base.__name__]}"
+    return ""
 
 
 def unusable(reason: str) -> ConfigError:
