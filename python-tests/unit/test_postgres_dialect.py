@@ -278,6 +278,38 @@ async def test_of_several_rows_for_one_attempt_the_final_one_stays(store: Store)
     assert [row.crashes for row in await store.load_attempts(["b"])] == [2]  # the last
 
 
+async def test_runs_are_locked_in_their_order(
+    store: Store, by_hand: psycopg.AsyncConnection[Any]
+) -> None:
+    """Who waits for one holds none that comes after it, so that no two wait for each other."""
+    await store.register(runner("r1"))
+    await submit(store, new_run("a"), new_run("z"))
+    await by_hand.execute("SELECT 1 FROM cloaca_run WHERE id = 'a' FOR NO KEY UPDATE")
+
+    recording = asyncio.create_task(record(store, [attempt("z"), attempt("a")]))
+    await blocked_sessions(by_hand, 1)
+    await by_hand.execute("SELECT 1 FROM cloaca_run WHERE id = 'z' FOR NO KEY UPDATE NOWAIT")
+    await by_hand.commit()
+
+    assert (await recording).current == {"a", "z"}
+
+
+async def test_the_runner_is_locked_before_its_runs(
+    store: Store, by_hand: psycopg.AsyncConnection[Any]
+) -> None:
+    """As who fences it does: the runs are free for what comes first."""
+    await store.register(runner("r1"))
+    await submit(store, new_run("a"))
+    await by_hand.execute("SELECT 1 FROM cloaca_runner WHERE id = 'r1' FOR UPDATE")
+
+    recording = asyncio.create_task(record(store, [attempt("a")]))
+    await blocked_sessions(by_hand, 1)
+    await by_hand.execute("SELECT 1 FROM cloaca_run WHERE id = 'a' FOR NO KEY UPDATE NOWAIT")
+    await by_hand.commit()
+
+    assert (await recording).current == {"a"}
+
+
 async def test_keys_are_taken_in_their_order(
     store: Store, by_hand: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from cloaca_postgres.pool import STATEMENT_DEADLINE_S, Pool
 
 pytestmark = pytest.mark.asyncio
 
+SOON_S = 10
 STEPS = [Step(Statement("x", "SELECT 1", ()))]
 
 
@@ -114,6 +115,28 @@ async def test_a_waiter_that_gives_up_takes_no_session_with_it() -> None:
     assert await scene.run() == 0
 
 
+async def test_a_waiter_that_is_cancelled_when_it_is_served_takes_no_session_with_it() -> None:
+    scene = Scene(1)
+    await scene.run()
+    scene.sessions[0].go.clear()
+
+    async def served_and_cancelled() -> None:
+        await scene.run()  # gives the session to the second, which has not run on yet
+        second.cancel()
+
+    first, second = (
+        asyncio.create_task(served_and_cancelled()),
+        asyncio.create_task(scene.run()),
+    )
+    await asyncio.sleep(0)
+    scene.sessions[0].go.set()
+    await asyncio.wait([first, second])
+
+    assert second.cancelled()
+    async with asyncio.timeout(SOON_S):
+        assert await scene.run() == 0
+
+
 async def test_a_lost_session_is_replaced() -> None:
     scene = Scene(1)
     await scene.run()
@@ -166,18 +189,29 @@ async def test_a_transaction_that_gave_way_to_another_runs_again(
 ) -> None:
     scene = Scene(1)
     await scene.run()
-    scene.sessions[0].failures = [error(), error()]
+    scene.sessions[0].failures = [error() for _ in range(4)]
 
-    assert await scene.run() == 0
+    assert await scene.run() == 0  # at the fifth try
 
 
-async def test_one_that_always_gives_way_is_told_in_the_end() -> None:
+async def test_one_that_always_gives_way_is_told_after_five_tries() -> None:
     scene = Scene(1)
     await scene.run()
     scene.sessions[0].failures = [errors.DeadlockDetected() for _ in range(9)]
 
     with pytest.raises(StoreUnavailableError):
         await scene.run()
+    assert len(scene.sessions[0].failures) == 9 - 5
+
+
+async def test_what_failed_for_another_reason_is_not_tried_again() -> None:
+    scene = Scene(1)
+    await scene.run()
+    scene.sessions[0].failures = [errors.QueryCanceled(), errors.QueryCanceled()]
+
+    with pytest.raises(StoreUnavailableError):
+        await scene.run()
+    assert len(scene.sessions[0].failures) == 1
 
 
 async def test_closing_ends_who_works_and_who_waits() -> None:

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from psycopg import sql
 
+from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.store.changes import Change
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.protocol import Store, StoreOptions
@@ -187,6 +188,50 @@ async def test_a_listener_that_lost_its_connection_reports_a_change_and_listens_
     await submit(other, new_run("a", owner=None))
     await asyncio.wait_for(waiting, SOON)
     await store.close()
+
+
+class FakeSession:
+    """A session that notes what it was asked; ``broken`` it says only then that it was lost."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self.notified: object = None
+        self.lost: object = None
+        self.closed = False
+        self.broken = broken
+        self.asked: list[str] = []
+        self.told = asyncio.Event()
+
+    async def run(self, steps: Sequence[Step], deadline: float) -> list[list[Row]]:
+        assert deadline > 0
+        names = [step.statement.name for step in steps]
+        if names == ["notify"] and self.broken:
+            raise StoreUnavailableError("the connection was lost")
+        self.asked += names
+        if names == ["notify"]:
+            self.told.set()
+        return [[(0,)] for _ in steps]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+async def test_what_could_not_be_told_on_a_lost_connection_is_told_on_the_next_one() -> None:
+    sessions = [FakeSession(broken=True), FakeSession()]
+    opened = iter(sessions)
+
+    async def connect() -> Session:
+        return cast("Session", next(opened))
+
+    listener = Listener(connect, "s")
+    await listener.wait()  # it listens
+    listener.wrote([named("end_run")])
+
+    async with asyncio.timeout(10):
+        await sessions[1].told.wait()
+
+    assert sessions[0].closed
+    assert sessions[1].asked[:3] == ["listen", "runs_written", "notify"]
+    await listener.close()
 
 
 @pytest.mark.asyncio

@@ -27,7 +27,7 @@ from cloaca_core.store.migrate import Applied, load_migrations, pending
 from cloaca_core.store.queries import Row, parse
 from cloaca_core.tenants import TenantConfig, TenantCredentials
 from cloaca_postgres.errors import one_line, translated
-from cloaca_postgres.migrator import noted
+from cloaca_postgres.migrator import TABLE_WAIT_S, noted
 from cloaca_postgres.statements import STATEMENTS, step
 from cloaca_postgres.url import Target, url_of
 
@@ -178,9 +178,12 @@ class _Admin:
         self._run("enter")
         if self._applied():
             self._ask(step(STATEMENTS.lock_migrations))
+            # The tenant's runners would wait behind a change that waits for a table of theirs.
+            self._ask(step(STATEMENTS.wait_at_most, lock_timeout=f"{int(TABLE_WAIT_S * 1000)}ms"))
         for migration in pending(self._applied(), load_migrations(__package__)):
             self._connection.execute(migration.sql.encode())
             self._ask(noted(migration))
+        self._run("limit")
 
     def _applied(self) -> list[Applied]:
         if ("cloaca_migration",) not in self._ask(
