@@ -51,6 +51,19 @@ async def test_without_schedules_it_sleeps_for_ever(store: Store, start: Start) 
     assert await start(store).fire() is None
 
 
+async def test_what_ticks_need_is_imported_when_there_is_a_schedule_and_not_when_it_is_due(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+    await runner.fire()
+    assert "_rows" not in vars(runner.loop)
+
+    await runner.calls.register(wanted("@daily"))
+    await runner.fire()
+
+    assert "_rows" in vars(runner.loop)
+
+
 async def test_it_sleeps_until_the_next_tick(store: Store, start: Start) -> None:
     runner = start(store)
     await runner.calls.register(wanted())
