@@ -280,7 +280,8 @@ def test_a_run_of_another_runner_is_stopped_there(
     open_runner: Callable[..., cloaca.DefaultRunner], begun: Begun, seconds: Seconds
 ) -> None:
     working = open_runner(enable_cron_scheduling=False, shutdown_grace_seconds=0)
-    firing = seconds.govern(open_runner(shutdown_grace_seconds=0, start=False))  # fires all the same
+    opened = open_runner(shutdown_grace_seconds=0, start=False)  # fires all the same
+    firing = seconds.govern(opened)
     firing.schedule("s", "wait", EVERY_SECOND, "UTC", overlap_policy="cancel_old")
     seconds.let_pass(firing)
     first, _ = begun.get(timeout=PATIENCE)

@@ -608,6 +608,8 @@ def test_each_job_is_told_of_when_it_ends_and_listed_where_it_was_planned(
 
     assert [each.job for each in outcomes] == [first, second]
     assert capsys.readouterr().out.splitlines()[1:] == ["second", "test_01_installed.py"]
+
+
 @pytest.mark.parametrize(
     ("problem", "code", "filtered"),
     [
