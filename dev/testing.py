@@ -32,8 +32,9 @@ from dev.sandbox import Sandbox
 # for them. With four a core idles now and then; with more than five all of it takes as long, and
 # the longest tests come near their time limits.
 WORKERS = 5
-# A process that is still running then has hung; single tests have a shorter limit of their own. The
-# longest suite takes a third of this, or all of 480 s on a machine that is busy with other things.
+# A process that is still running then has hung; single tests have a shorter limit of their own, and
+# end their process at twice that. One that is planned for half a minute took 225 s on a machine
+# that was busy with eight times as much.
 JOB_SECONDS = 900
 _NO_TESTS = 5
 
@@ -95,7 +96,9 @@ def _compile(pythons: Iterable[Path]) -> None:
     compile all of it: two to three seconds of a core.
     """
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        for done in [pool.submit(run, [each, "-c", _COMPILE], quiet=True) for each in pythons]:
+        for done in [
+            pool.submit(run, [each, "-I", "-c", _COMPILE], quiet=True) for each in pythons
+        ]:
             done.result()
 
 
