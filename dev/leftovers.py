@@ -9,12 +9,13 @@ is. Without ``/proc`` (macOS) they are left to end by themselves; on Windows not
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dev import cluster, databases
@@ -25,6 +26,7 @@ MARK = "CLOACA_TEST_RUN"
 """The variable that says in which run's folder a process was started."""
 _LOCK = "in-use"
 _PROCESSES = Path("/proc")
+_PATIENCE_SECONDS = 5.0
 
 
 @contextmanager
@@ -42,13 +44,14 @@ def run_folder() -> Iterator[Path]:
 
 def sweep(temporary: Path) -> None:
     """Remove what killed runs have left in this folder, and end what they have left running."""
-    for path in cluster.sweep(temporary):
-        say(f"  ended a server that nobody kept: {path.name}")
     for lock in temporary.glob(f"{PREFIX}*/{_LOCK}"):
         if _is_free(lock):
             _end_processes_of(lock.parent)
             shutil.rmtree(lock.parent, ignore_errors=True)
             say(f"  removed what a killed test run left: {lock.parent.name}")
+    # Afterwards: a test that has just been ended may have kept one.
+    for path in cluster.sweep(temporary):
+        say(f"  ended a server that nobody kept: {path.name}")
 
 
 def sweep_server(url: str) -> None:
@@ -96,7 +99,14 @@ def _has(process: Path, mark: bytes) -> bool:
 
 
 def _end(pid: int) -> None:
+    """Kill a process, and wait until it has gone where the system can tell."""
     try:
-        os.kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
+        handle = os.pidfd_open(pid) if sys.platform == "linux" else None
+    except ProcessLookupError:
         return
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+        if handle is not None:
+            select.select([handle], [], [], _PATIENCE_SECONDS)
+    if handle is not None:
+        os.close(handle)

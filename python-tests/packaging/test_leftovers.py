@@ -99,6 +99,21 @@ def test_processes_that_outlived_their_run_are_ended(run: Run, tmp_path: Path) -
     assert ended
 
 
+def test_servers_are_looked_for_when_those_who_may_have_kept_one_have_ended(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.kill()
+    seen: list[list[Path]] = []
+
+    def sweep(folder: Path) -> list[Path]:
+        seen.append(list(folder.iterdir()))
+        return []
+
+    monkeypatch.setattr("dev.cluster.sweep", sweep)
+    leftovers.sweep(tmp_path)
+    assert seen == [[]]
+
+
 def test_a_run_that_goes_on_keeps_its_folder_and_its_processes(run: Run, tmp_path: Path) -> None:
     leftovers.sweep(tmp_path)
     assert [str(path) for path in tmp_path.iterdir()] == [run.said[0]]

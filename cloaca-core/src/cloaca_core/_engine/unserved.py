@@ -7,11 +7,11 @@ says which work there is; ``unserved_watch``, when to look and whom to tell.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from cloaca_core.namespace import short_name
+from cloaca_core.nearest import nearest_name
 
 if TYPE_CHECKING:
     from cloaca_core.schedules.instants import Instant
@@ -100,8 +100,8 @@ def nearest(workflow: str, known: Collection[str]) -> str | None:
     by their last part.
     """
     named = {short_name(each): each for each in known}
-    close = difflib.get_close_matches(short_name(workflow), named, n=1)
-    return named[close[0]] if close else None
+    close = nearest_name(short_name(workflow), named)
+    return None if close is None else named[close]
 
 
 def warning_about(workflow: str, work: Sequence[Followed], meant: str | None) -> str:
