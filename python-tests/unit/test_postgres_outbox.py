@@ -16,7 +16,7 @@ from cloaca_core.errors import ConfigError, StoreDataError, StoreError
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.states import RunStatus
-from cloaca_core.testing.rows import NOW, any_run, new_run, runner, stored, submit
+from cloaca_core.testing.rows import NOW, WORKFLOW, any_run, new_run, runner, stored, submit
 from cloaca_postgres import BACKEND
 from dev.databases import temporary, with_query
 
@@ -170,8 +170,9 @@ async def blocked_by(other: Raw) -> None:
         other.info.dsn, password=other.info.password, autocommit=True
     ) as watch:
         statement = "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
-        while not await (await watch.execute(statement, [pid])).fetchone():
-            pass
+        async with asyncio.timeout(10):
+            while not await (await watch.execute(statement, [pid])).fetchone():
+                pass
 
 
 @pytest.mark.parametrize("commits", [True, False])
@@ -313,6 +314,43 @@ async def test_who_has_waited_for_another_transaction_says_it_then(
         await waiting
 
         assert await held(store, "k")
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+async def test_it_makes_way_for_a_batch_that_is_about_to_insert_the_key(
+    store: Store,
+    outbox: Outbox,
+    raw: Raw,
+    postgres_server: str,
+    postgres_schema: str,
+    autocommit: bool,
+) -> None:
+    """Else the batch would wait for the end of this transaction."""
+    await raw.set_autocommit(autocommit)
+    async with await psycopg.AsyncConnection.connect(postgres_server) as batch, raw.transaction():
+        await raw.execute("INSERT INTO stock VALUES ('bolt')")
+        await raw.execute("SET LOCAL lock_timeout = '7s'")
+        await batch.execute("SELECT set_config('search_path', %s, true)", [postgres_schema])
+        await batch.execute(
+            "SELECT pg_advisory_xact_lock_shared("
+            "hashtextextended('k', hashtextextended(%s, applied_at)))"
+            " FROM cloaca_migration WHERE number = 1",
+            [WORKFLOW],
+        )
+        submitting = asyncio.create_task(outbox.submit_awaited(raw, new_run("mine", key="k")))
+        await blocked_by(batch)
+        async with asyncio.timeout(10):
+            await batch.execute(
+                "INSERT INTO cloaca_run"
+                " (id, workflow, version, status, epoch, created_at, tags, input, idempotency_key)"
+                " VALUES ('batch', %s, '', 'Pending', 0, 0, '{}', '{}', 'k')",
+                [WORKFLOW],
+            )
+        await batch.commit()
+
+        assert await submitting == "batch"
+        assert await value(raw, b"SHOW lock_timeout") == "7s"
+        assert await value(raw, b"SELECT item FROM stock") == "bolt"
 
 
 async def test_a_role_that_cannot_reach_the_schema_stops_nobody_with_locks_of_its_own(

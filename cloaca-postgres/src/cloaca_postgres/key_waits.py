@@ -63,7 +63,7 @@ class KeyWaits:
     async def write(self, steps: Sequence[Step], key: str) -> Answers:
         """Run the steps in one transaction, however long they wait for another one.
 
-        Whoever gives up takes the transaction with it: only what was being committed is written.
+        A caller that is cancelled ends the transaction, unless its commit is on the way.
         """
         if self._closed:
             raise self._is_closed()
@@ -78,7 +78,7 @@ class KeyWaits:
                 self._waits.remove(wait)
 
     async def close(self) -> None:
-        """End; whoever waits hears of it."""
+        """End; all callers that wait get a ``StoreError``."""
         self._closed = True
         self._fail_all(self._is_closed())
         if self._task is not None:
@@ -91,7 +91,7 @@ class KeyWaits:
     # -- take turns --------------------------------------------------------------------------
 
     async def _serve(self) -> None:
-        """Until nobody waits. When the session is lost all hear of it: they may come again."""
+        """Take turns until none waits. A lost session is an error for all: they may call again."""
         try:
             session = await self._connect()
             try:
@@ -101,7 +101,7 @@ class KeyWaits:
                 session.close()
         except StoreError as error:
             self._fail_all(error)
-        except Exception as error:  # those who wait would else wait for ever
+        except Exception as error:  # a flaw here must not leave callers waiting for ever
             log.exception("waiting for keys failed")
             self._fail_all(StoreError(f"{self._place}: waiting for keys failed: {error!r}"))
 
@@ -123,7 +123,7 @@ class KeyWaits:
         return [wait for wait in asked if wait.key in free]
 
     async def _try(self, session: Session, wait: _Wait, seconds: float) -> None:
-        """Let it wait for so long; whoever must wait longer is last in line then."""
+        """Let it wait for so long; if that is not enough it goes to the end of the line."""
         if wait.answer.done():  # its caller has given up meanwhile
             return
         wait.misled = seconds < TURN_S

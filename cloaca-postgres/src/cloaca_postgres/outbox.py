@@ -42,6 +42,7 @@ class _Statements(NamedTuple):
 
     identity: Statement
     add_run: Statement
+    wait_for_key: Statement
     find_holder: Statement
     savepoint: Statement
     release: Statement
@@ -131,7 +132,9 @@ class PostgresOutbox:
         try:
             if connection not in self._ours:
                 yield from self._verify()
-            run_id = yield from self._insertion(run)
+            run_id, number = yield from self._insertion(run)
+            if number is not None and frame is not self._alone:
+                run_id = yield from self._insertion_after_batches(frame, run, number)
             yield from _each(frame.keep)
         except BaseException:
             with suppress(psycopg.Error):  # the connection is lost, and the transaction with it
@@ -150,19 +153,35 @@ class PostgresOutbox:
         if found != [self._identity]:
             raise elsewhere
 
-    def _insertion(self, run: NewRun) -> _Work:
+    def _insertion_after_batches(self, frame: _Frame, run: NewRun, number: int) -> _Work:
+        """Once more: a batch of a runner that has the lock of the key would wait for this run. So
+        make way for it, and wait for its end instead; for others that have the lock a second only.
+        """
+        yield from _each(frame.undo)
+        yield from _each(frame.begin)
+        try:
+            yield step(self._statements.wait_for_key, number=number)
+        except psycopg.errors.LockNotAvailable:
+            yield from _each(frame.undo)
+            yield from _each(frame.begin)
+        run_id, _ = yield from self._insertion(run)
+        return run_id
+
+    def _insertion(self, run: NewRun) -> Generator[Step, list[Row], tuple[str, int | None]]:
+        """The id of the run that stands for it; and of the lock, if it was not to be had."""
         add_run, find_holder = self._statements.add_run, self._statements.find_holder
         values = {**run._asdict(), "channel": self._channel, "sender": _SENDER}
         added = yield Step(add_run, tuple([values[name] for name in add_run.parameters]))
         if added:
-            return run.id
+            ((_, _, had, number),) = added
+            return run.id, None if had else number
         # A statement of its own: it sees what was committed while that one waited.
         holders = yield step(
             find_holder, workflow=run.workflow, idempotency_key=run.idempotency_key
         )
         if not holders:
             raise StoreUnavailableError(f"{self._place}: the run with this key has just gone")
-        return str(holders[0][0])
+        return str(holders[0][0]), None
 
 
 def _each(steps: Sequence[Step]) -> Generator[Step, list[Row], None]:

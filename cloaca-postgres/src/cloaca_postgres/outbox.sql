@@ -13,28 +13,34 @@ SELECT pg_catalog.current_database(), applied_at FROM {schema}.cloaca_migration 
 --
 -- An advisory lock says until the end of the transaction which key it writes, so that runners pass
 -- it over (insert_run in overrides.sql) and do not wait for that end with all that they have to
--- record. It is only a sign: nobody ever waits for it, so that a role without rights in the schema,
--- which can take any such lock, can stop nobody; and its number depends on what only those can read
--- who have such rights. Who cannot have it (another transaction writes the key) tries again when the
--- run is inserted: the other one has ended then. A server has room for 64 locks per connection, so
--- further keys of a transaction share one lock, by which runners pass over all keys.
-WITH place AS MATERIALIZED (
-    SELECT CASE
-        WHEN CAST(:idempotency_key AS TEXT) IS NULL THEN NULL
-        WHEN CAST(pg_catalog.set_config(
+-- record. A server has room for about 64 locks per connection, so further keys of a transaction share
+-- one lock, by which runners pass over all keys.
+--
+-- It is a sign only: a role without rights in the schema can take any such lock, and must stop nothing
+-- by it. (Nor can that role compute the number, which is made from a value in the schema.) So it is
+-- not waited for here. While another transaction writes the key it cannot be had, and is tried again
+-- after the insert, which has waited for the end of that one. The third column says whether it was
+-- had. If it was not, a runner's batch may be about to insert the key: see wait_for_key. (Of the
+-- shared one only the first try matters: another transaction may have it for long, to the same end.)
+WITH counted AS MATERIALIZED (
+    SELECT
+        CASE WHEN CAST(:idempotency_key AS TEXT) IS NOT NULL THEN CAST(pg_catalog.set_config(
             'cloaca.keys',
             CAST(1 + coalesce(
                 CAST(nullif(pg_catalog.current_setting('cloaca.keys', true), '') AS INTEGER), 0
             ) AS TEXT),
             true
-        ) AS INTEGER) <= 64
-        THEN pg_catalog.hashtextextended(
+        ) AS INTEGER) END AS keys
+),
+place AS MATERIALIZED (
+    SELECT keys, CASE
+        WHEN keys <= 64 THEN pg_catalog.hashtextextended(
             CAST(:idempotency_key AS TEXT) COLLATE "C",
             pg_catalog.hashtextextended(CAST(:workflow AS TEXT) COLLATE "C", applied_at)
         )
-        ELSE pg_catalog.hashtextextended('', applied_at)
+        WHEN keys > 64 THEN pg_catalog.hashtextextended('', applied_at)
     END AS number
-    FROM {schema}.cloaca_migration WHERE cloaca_migration.number = 1
+    FROM counted CROSS JOIN {schema}.cloaca_migration AS migration WHERE migration.number = 1
 ),
 said AS MATERIALIZED (
     SELECT pg_catalog.pg_try_advisory_xact_lock(place.number) FROM place
@@ -58,8 +64,24 @@ tags AS (
 )
 SELECT
     run.id, pg_catalog.pg_notify(:channel, :sender),
-    pg_catalog.pg_try_advisory_xact_lock(place.number)
+    coalesce(pg_catalog.pg_try_advisory_xact_lock(place.number) OR place.keys > 65, TRUE),
+    place.number
 FROM run CROSS JOIN place;
+
+
+-- name: wait_for_key
+-- Take the lock of a key, or fail after a second: for as long as a batch has it that is about to
+-- insert the key. The transaction's own limit stays as it is.
+WITH own AS MATERIALIZED (
+    SELECT pg_catalog.current_setting('lock_timeout') AS lock_timeout
+),
+limited AS MATERIALIZED (
+    SELECT own.lock_timeout, pg_catalog.set_config('lock_timeout', '1s', true) FROM own
+),
+taken AS MATERIALIZED (
+    SELECT limited.lock_timeout, pg_catalog.pg_advisory_xact_lock(:number) FROM limited
+)
+SELECT pg_catalog.set_config('lock_timeout', taken.lock_timeout, true) FROM taken;
 
 
 -- name: find_holder

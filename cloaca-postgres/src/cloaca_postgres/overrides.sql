@@ -18,9 +18,9 @@
 -- Sent again, or with a taken idempotency key, one changes nothing. Keys are taken in their order:
 -- two batches with the same ones would else wait for each other until the server finds that out.
 -- A key that a user's transaction says it is writing (see outbox.sql) is passed over: to insert it
--- would wait for the end of that transaction. A lock that is shared keeps such a transaction from
--- coming in between, and other batches do not mind; nobody waits for one. The last step finds no run
--- with a key that was passed over, unless there was one before.
+-- would wait for the end of that transaction. By the shared lock that the batch takes on a key such a
+-- transaction knows that it must make way for the batch; other batches have that lock as well.
+-- find_keys answers nothing for a key that was passed over, unless a run had it before.
 WITH seed AS MATERIALIZED (
     SELECT applied_at AS value FROM cloaca_migration WHERE number = 1
 ),

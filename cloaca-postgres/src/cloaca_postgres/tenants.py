@@ -5,8 +5,8 @@ happens to have a tenant's name is somebody's.
 
 Two administrators who change one tenant come one by one without a lock that a tenant could hold, as
 it could any advisory lock: to comment on a schema locks it, and only its owner may do that; of two
-who make one of a name the second finds it; and whoever finds a row of a catalog changed under its
-hands begins again.
+who make one of a name the second finds it; and a transaction that finds a row of a catalog changed
+meanwhile begins again.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def create_tenant(target: Target, config: TenantConfig) -> TenantCredentials:
 def remove_tenant(target: Target, schema_name: str, username: str) -> None:
     """See ``TenantBackend.remove_tenant``.
 
-    First nobody is let in as the role any more, which others see only after a commit; then its
-    sessions are ended, and all is removed. If that fails the role is let in again.
+    First it is forbidden to log in as the role, which others see only after a commit; then its
+    sessions are ended, and all is removed. If that fails the role may log in again.
     """
 
     def remove(admin: _Admin) -> None:
@@ -216,8 +216,8 @@ class _Admin:
     # -- remove ------------------------------------------------------------------------------
 
     def shut_out(self) -> bool:
-        """Let nobody log in as the role; whether anybody could. Its sessions are ended before, as
-        they may hold its row.
+        """Forbid to log in as the role; false if that was forbidden already. Its sessions are ended
+        before, as they may hold its row.
         """
         self._is_ours("schema")
         if not (self._is_ours("role") and self._answer("can_log_in", role=self._role_text)):

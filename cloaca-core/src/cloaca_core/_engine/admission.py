@@ -149,8 +149,8 @@ class Admission:
         return await accepted or await self._accepted_later(rows)
 
     async def _accepted_later(self, rows: Sequence[NewRun]) -> Accepted:
-        """Wait until nobody writes the key of these runs any more: it is one run, which belongs to
-        nobody then. How long that takes nobody knows, and neither a place nor a lease is kept.
+        """Wait until no transaction of others writes the key: a submission with a key is one run.
+        That may take hours, so no place is kept for it: the run is inserted without an owner.
         """
         (row,) = rows
         holder = await self.held_keys.insert(row)
