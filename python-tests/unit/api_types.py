@@ -73,18 +73,18 @@ def what_it_answers(runner: cloaca.DefaultRunner) -> None:
     """States are known by name."""
     handle = runner.submit("w", {"n": 1})
     assert_type(handle, cloaca.RunHandle)
-    assert_type(handle.status(), cloaca.RunStatusName)
+    assert_type(handle.status(), cloaca.RunStatus)
     assert_type(handle.status(), Literal["Pending", "Running", "Completed", "Failed", "Cancelled"])
-    assert_type(handle.result().status, cloaca.RunStatusName)
-    assert_type(handle.tasks()["t"].status, cloaca.TaskStatusName)
-    assert_type(runner.list_runs()[0].status, cloaca.RunStatusName)
+    assert_type(handle.result().status, cloaca.RunStatus)
+    assert_type(handle.tasks()["t"].status, cloaca.TaskStatus)
+    assert_type(runner.list_runs()[0].status, cloaca.RunStatus)
 
 
 async def what_an_async_runner_answers(runner: cloaca.AsyncRunner) -> None:
     """The same, awaited."""
     handle = await runner.submit("w")
     assert_type(handle, cloaca.AsyncRunHandle)
-    assert_type(await handle.status(), cloaca.RunStatusName)
+    assert_type(await handle.status(), cloaca.RunStatus)
     await runner.schedule("s", "w", "* * * * *", "UTC", overlap_policy="skip")
     await runner.list_runs(status="done")  # type: ignore[arg-type]
     cloaca.AsyncRunner(":memory:", start=False)

@@ -62,5 +62,5 @@ def test_each_operator_has_its_word() -> None:
 
 
 def test_the_states_are_those_that_are_stored() -> None:
-    assert get_args(names.RunStatusName) == tuple(RunStatus)
-    assert get_args(names.TaskStatusName) == tuple(TaskStatus)
+    assert get_args(names.RunStatus) == tuple(RunStatus)
+    assert get_args(names.TaskStatus) == tuple(TaskStatus)

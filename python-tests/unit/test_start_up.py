@@ -30,7 +30,7 @@ with cloaca.DefaultRunner({url!r}) as runner:
 """
 
 DOOR = {
-    "cloaca", "cloaca._version", "cloaca.greeting",
+    "cloaca", "cloaca._check", "cloaca._version", "cloaca.greeting",
     "cloaca_core", "cloaca_core._version", "cloaca_core.arguments", "cloaca_core.backends",
     "cloaca_core.block", "cloaca_core.builder", "cloaca_core.callables", "cloaca_core.config",
     "cloaca_core.context", "cloaca_core.errors", "cloaca_core.fingerprint", "cloaca_core.graph",

@@ -24,7 +24,7 @@ from cloaca_core._engine.wanted import wanted_backfill, wanted_schedule
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import CloacaError, RunnerClosedError
 from cloaca_core.handle import AsyncRunHandle
-from cloaca_core.option_names import CatchupPolicyName, OverlapPolicyName, RunStatusName
+from cloaca_core.option_names import CatchupPolicyName, OverlapPolicyName, RunStatus
 from cloaca_core.registry import Registry
 from cloaca_core.results import (
     Backfill,
@@ -148,7 +148,7 @@ class AsyncRunner:
     async def list_runs(
         self,
         *,
-        status: RunStatusName | None = None,
+        status: RunStatus | None = None,
         workflow_name: str | None = None,
         tags: Mapping[str, str] | None = None,
         limit: int = 100,

@@ -13,7 +13,7 @@ from cloaca_core._engine.calls import (
     wait_for,
 )
 from cloaca_core._engine.engine import Engine
-from cloaca_core.option_names import RunStatusName
+from cloaca_core.option_names import RunStatus
 from cloaca_core.results import (
     PipelineResult,
     RunEvent,
@@ -73,7 +73,7 @@ class RunHandle(_Run):
 
     __slots__ = ()
 
-    def status(self) -> RunStatusName:
+    def status(self) -> RunStatus:
         """Pending, Running, Completed, Failed or Cancelled."""
         refuse_blocking_call()
         return run_status_name(wait_for(self._host.send(Engine.get_run, self._id)))
@@ -112,7 +112,7 @@ class AsyncRunHandle(_Run):
 
     __slots__ = ()
 
-    async def status(self) -> RunStatusName:
+    async def status(self) -> RunStatus:
         """Pending, Running, Completed, Failed or Cancelled."""
         return run_status_name(await awaited(self._host.send(Engine.get_run, self._id)))
 

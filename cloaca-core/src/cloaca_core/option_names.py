@@ -35,10 +35,10 @@ OperatorName: TypeAlias = Literal[
 ]  # fmt: skip
 """How `context_value` compares. Any case and underscores are taken when the program runs."""
 
-RunStatusName: TypeAlias = Literal["Pending", "Running", "Completed", "Failed", "Cancelled"]
+RunStatus: TypeAlias = Literal["Pending", "Running", "Completed", "Failed", "Cancelled"]
 """Where a run stands."""
 
-TaskStatusName: TypeAlias = Literal[
+TaskStatus: TypeAlias = Literal[
     "NotStarted", "Ready", "Running", "Waiting", "Completed", "Failed", "Skipped", "Cancelled"
 ]
 """Where a task of a run stands."""

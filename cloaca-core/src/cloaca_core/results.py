@@ -13,8 +13,8 @@ from cloaca_core.context import Context
 from cloaca_core.errors import ContextValueError, PipelineTimeoutError, RunFailedError
 from cloaca_core.json_values import decode
 from cloaca_core.namespace import short_name
-from cloaca_core.option_names import RunStatusName, TaskStatusName
-from cloaca_core.store.states import TaskStatus
+from cloaca_core.option_names import RunStatus, TaskStatus
+from cloaca_core.store import states
 
 if TYPE_CHECKING:
     from cloaca_core._engine.back_filling import Filled
@@ -49,7 +49,7 @@ class TaskResult:
     """
 
     task_id: str
-    status: TaskStatusName
+    status: TaskStatus
     attempts: int = 0
     started_at: str | None = None
     ended_at: str | None = None
@@ -81,7 +81,7 @@ class RunInfo:
     id: str
     workflow_name: str
     version: str
-    status: RunStatusName
+    status: RunStatus
     created_at: str
     started_at: str | None
     ended_at: str | None
@@ -133,7 +133,7 @@ class PipelineResult:
         return self._row.version
 
     @property
-    def status(self) -> RunStatusName:
+    def status(self) -> RunStatus:
         """Completed, Failed or Cancelled."""
         return run_status_name(self._row)
 
@@ -214,9 +214,9 @@ def backfill_result(filled: Filled) -> Backfill:
     return Backfill(filled.schedule_id, times, filled.runs, filled.already, filled.left)
 
 
-def run_status_name(row: RunRow) -> RunStatusName:
+def run_status_name(row: RunRow) -> RunStatus:
     """The state of a run as users see it."""
-    return cast("RunStatusName", str(row.status))
+    return cast("RunStatus", str(row.status))
 
 
 def run_info(row: RunRow) -> RunInfo:
@@ -271,15 +271,15 @@ def _settled(row: AttemptRow, run_ended_at: int | None) -> AttemptRow:
     if run_ended_at is None:
         return row
     if row.ended_at is None:
-        return row._replace(status=TaskStatus.CANCELLED, ended_at=run_ended_at)
+        return row._replace(status=states.TaskStatus.CANCELLED, ended_at=run_ended_at)
     return row._replace(retry_at=None)
 
 
 def _task_result(row: AttemptRow) -> TaskResult:
-    waits = row.status == TaskStatus.FAILED and row.retry_at is not None
+    waits = row.status == states.TaskStatus.FAILED and row.retry_at is not None
     return TaskResult(
         task_id=row.task_id,
-        status="Waiting" if waits else cast("TaskStatusName", str(row.status)),
+        status="Waiting" if waits else cast("TaskStatus", str(row.status)),
         attempts=row.attempt,
         started_at=_rfc3339_or_none(row.started_at),
         ended_at=None if waits else _rfc3339_or_none(row.ended_at),

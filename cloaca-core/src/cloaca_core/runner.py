@@ -34,7 +34,7 @@ from cloaca_core.errors import (
     StoreOpenError,
 )
 from cloaca_core.handle import RunHandle
-from cloaca_core.option_names import CatchupPolicyName, OverlapPolicyName, RunStatusName
+from cloaca_core.option_names import CatchupPolicyName, OverlapPolicyName, RunStatus
 from cloaca_core.registry import Registry
 from cloaca_core.results import (
     Backfill,
@@ -200,7 +200,7 @@ class DefaultRunner:
     def list_runs(
         self,
         *,
-        status: RunStatusName | None = None,
+        status: RunStatus | None = None,
         workflow_name: str | None = None,
         tags: Mapping[str, str] | None = None,
         limit: int = 100,

@@ -82,8 +82,8 @@ from cloaca_core.option_names import (
     OverlapPolicyName as OverlapPolicyName,
     RetryBackoffName as RetryBackoffName,
     RetryConditionName as RetryConditionName,
-    RunStatusName as RunStatusName,
-    TaskStatusName as TaskStatusName,
+    RunStatus as RunStatus,
+    TaskStatus as TaskStatus,
     TriggerRuleName as TriggerRuleName,
 )
 from cloaca_core.registry import (
@@ -225,8 +225,8 @@ __all__ = [
     "TriggerRuleName",
     "CatchupPolicyName",
     "OverlapPolicyName",
-    "RunStatusName",
-    "TaskStatusName",
+    "RunStatus",
+    "TaskStatus",
     # tenants
     "DatabaseAdmin",
     "TenantConfig",
