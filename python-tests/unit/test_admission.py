@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
@@ -398,6 +399,35 @@ async def test_a_run_that_is_held_back_keeps_no_place_and_is_claimed_when_it_is_
 
         assert (await engine.health())["held_submits"] == 0
         assert store.runs[run].owner is None  # until there is a place
+
+
+async def test_each_submission_of_a_commit_is_told_of_by_itself_and_once_it_is_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, logger="cloaca.engine")
+    async with engine_with() as (engine, store, registry, _):
+        (known,) = await engine.submit(request(registry, idempotency_key="k"))
+        store.held = {"held"}
+        store.writes.clear()
+        waiting = [
+            asyncio.create_task(engine.submit(request(registry, idempotency_key=key)))
+            for key in ("k", None, "held")
+        ]
+        await quiet()
+        caplog.clear()
+        store.writes.set()
+        _, (new,) = await asyncio.gather(*waiting[:2])
+        of = "of public::embedded::gate"
+        assert [line for line in caplog.messages if "started" not in line] == [
+            f"run {known} {of}: asked for again, by its key",
+            f"run {new} {of}: submitted",
+            f"submit {of} waits: a transaction writes its key",
+        ]
+
+        caplog.clear()
+        store.free.set()
+        (later,) = await waiting[2]
+        assert f"run {later} {of}: submitted" in caplog.messages
 
 
 async def test_the_run_that_was_waited_for_is_the_answer() -> None:

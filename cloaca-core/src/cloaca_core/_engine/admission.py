@@ -155,7 +155,9 @@ class Admission:
         (row,) = rows
         holder = await self.held_keys.insert(row)
         self.look()
-        return [holder], holder != row.id
+        new, known = ([row.id], []) if holder == row.id else ([], [holder])
+        _tell_of_submission(row.workflow, new, known)
+        return [holder], bool(known)
 
     async def _hold_lease(self) -> None:
         """Hold a fresh lease. A busy database is tried again, as the journal does, and so it is
@@ -225,7 +227,7 @@ class Admission:
             faults.hit("submit.after_commit")
             self._arriving -= ours
             if log.isEnabledFor(logging.INFO):
-                _tell_of_submission(request, rows, committed)
+                _tell_of_submission(request.workflow.namespace, *_became(rows, committed))
             if not answer.done():
                 run_ids = [committed.existing.get(row.id, row.id) for row in rows]
                 held = rows[0].id in committed.held
@@ -423,17 +425,22 @@ class Admission:
         return 0 if self.paused else self._free()
 
 
-def _tell_of_submission(request: Request, rows: Sequence[NewRun], committed: Committed) -> None:
-    """In a line, also of many."""
-    workflow = request.workflow.namespace
-    new = [row.id for row in rows if row.id not in committed.existing]
+def _became(rows: Sequence[NewRun], committed: Committed) -> tuple[list[str], list[str]]:
+    """The ids of these runs that are new, and of those that have the keys of others already."""
+    existing, held = committed.existing, committed.held
+    new = [row.id for row in rows if row.id not in existing and row.id not in held]
+    return new, [existing[row.id] for row in rows if row.id in existing]
+
+
+def _tell_of_submission(workflow: str, new: Sequence[str], known: Sequence[str]) -> None:
+    """In a line, also of many. ``known`` are the runs that have the keys of others already."""
     if len(new) > 1:
         of_many = "runs %s to %s of %s: submitted, %d in all"
         log.info(of_many, new[0], new[-1], workflow, len(new), extra={"workflow": workflow})
     for run_id in new if len(new) == 1 else ():
         ids = {"run_id": run_id, "workflow": workflow}
         log.info("run %s of %s: submitted", run_id, workflow, extra=ids)
-    for run_id in committed.existing.values():
+    for run_id in known:
         ids = {"run_id": run_id, "workflow": workflow}
         log.info("run %s of %s: asked for again, by its key", run_id, workflow, extra=ids)
 
