@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +153,7 @@ def compare() -> None:
             for peer, box in boxes
         ]
     say(table(rows))
-    say(f"cloaca {version()}; {', '.join(_pins())}")
+    say(f"cloaca {version()}; {', '.join(_pins(peer for peer, _ in boxes))}")
 
 
 def _fitting() -> list[Peer]:
@@ -176,8 +176,8 @@ def _in_turns(
     return found
 
 
-def _pins() -> Iterator[str]:
-    for peer in _fitting():
+def _pins(peers: Iterable[Peer]) -> Iterator[str]:
+    for peer in peers:
         if not isinstance(peer.install, str):
             yield peer.install[0]
 
