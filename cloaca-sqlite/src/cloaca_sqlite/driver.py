@@ -12,7 +12,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TypeVar
 
 import aiosqlite
@@ -127,9 +126,16 @@ class Connection(aiosqlite.Connection):
             self._refuse_closed()
             raw = self.raw
             try:
-                return await self._on_thread(partial(_at_its_place, raw, function))
+                # Not by ``_on_thread``: each step of a run passes here.
+                result: T = await self._execute(  # type: ignore[no-untyped-call] # aiosqlite's own
+                    lambda raw=raw: _at_its_place(raw, function)
+                )
             except LogLostError:
                 await self.siblings.renew(self, raw)
+            except DRIVER_ERRORS as error:
+                raise translated(error, self._path) from error
+            else:
+                return result
         raise StoreUnavailableError(
             f"{self._path}: its -wal or -shm file is deleted again and again", database=self._path
         )
@@ -137,8 +143,7 @@ class Connection(aiosqlite.Connection):
     async def _on_thread(self, work: Callable[[], T]) -> T:
         self._refuse_closed()
         try:
-            # A closure: aiosqlite logs what it runs, and a partial's repr would show its arguments.
-            result: T = await self._execute(lambda: work())  # type: ignore[no-untyped-call] # aiosqlite's own
+            result: T = await self._execute(work)  # type: ignore[no-untyped-call] # aiosqlite's own
         except DRIVER_ERRORS as error:
             raise translated(error, self._path) from error
         return result
@@ -259,7 +264,6 @@ async def hop(connection: aiosqlite.Connection, function: Callable[[sqlite3.Conn
 def _at_its_place(raw: FileConnection, function: Callable[[FileConnection], T]) -> T:
     """Run a function on a connection that still leads to its file."""
     with GATE:
-        raw.check_open()
         raw.check_place()
         return _despite_damage(raw, function)
 

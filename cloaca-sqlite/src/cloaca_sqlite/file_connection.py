@@ -23,7 +23,8 @@ from cloaca_sqlite.open_files import OPEN_FILES, FileId, Whereabouts, file_id, w
 from cloaca_sqlite.url import MEMORY
 
 _CACHED_STATEMENTS: Final = 128
-_MOMENT_S: Final = 0.001
+_MOMENT_S: Final = 0.005
+"""As long as a commit takes: the log may be lost meanwhile as well."""
 HARD_LINK: Final = (
     "the file has a second name, a hard link. SQLite keeps a log for each name, and what is written"
     " by one name is lost to the other: remove the other name (a symbolic link or a copy is safe)"
@@ -78,7 +79,11 @@ class FileConnection(sqlite3.Connection):
     # -- look --------------------------------------------------------------------------------
 
     def check_place(self) -> None:
-        """Refuse to go on with a file that nobody will find again, or by two names."""
+        """Refuse to go on with a file that nobody will find again, or by two names.
+        ``LogLostError`` when this connection was abandoned.
+        """
+        if not self.is_open:
+            raise LogLostError
         if self.file is None:
             return
         match whereabouts(self.file, self.place):
@@ -99,16 +104,11 @@ class FileConnection(sqlite3.Connection):
         self._seen_at = time.monotonic()
 
     def check_log_before_work(self) -> None:
-        """The same, unless it was seen a moment ago. The log may be lost as well while the work is
-        under way, which takes no less: so it is looked at again after the commit.
+        """The same, unless it was seen a moment ago: it may be lost as well while the work is
+        under way, so it is looked at again after the commit.
         """
         if time.monotonic() - self._seen_at > _MOMENT_S:
             self.check_log()
-
-    def check_open(self) -> None:
-        """``LogLostError`` when it was abandoned."""
-        if not self.is_open:
-            raise LogLostError
 
     def has_lost_log(self) -> bool:
         """Whether it is open, and what it commits would be found by nobody."""
