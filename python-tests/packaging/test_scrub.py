@@ -27,7 +27,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (root / name / "file").touch()
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr("dev.generate.generate", list)
-    monkeypatch.setattr("dev.services.down", lambda: None)
+    monkeypatch.setattr("dev.services.down", lambda *, volumes: None)
     return root
 
 

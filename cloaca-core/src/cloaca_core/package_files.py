@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def package_files(package: str) -> Traversable:
-    """The folder of a package that has been imported, wherever it was imported from."""
-    folder = Path(sys.modules[package].__path__[0])
+    """The folder of a package, wherever that is imported from."""
+    folder = Path(import_module(package).__path__[0])
     if folder.is_dir():
         return folder
     # Here: it takes a tenth of the time to the first result, and a program in a zip alone needs it.
