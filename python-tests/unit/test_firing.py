@@ -555,6 +555,82 @@ async def test_a_clock_that_was_ahead_silences_no_schedule_once_it_is_right(
     )
 
 
+async def _ended_by_a_clock_that_was_ahead(store: Store, runner: Runner) -> str:
+    """Fire a schedule of 30 days a year ahead, and put the clock right."""
+    schedule_id = await runner.calls.register(wanted(end_date="2026-04-09T12:00:00Z"))
+    store.time += 365 * DAY
+    await runner.fire()
+    assert store.schedules[schedule_id].due_at is None
+    store.time -= 365 * DAY
+    return schedule_id
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_schedule_that_such_a_clock_has_ended_goes_on_under_the_next_runner(
+    store: Store, start: Start, others: int
+) -> None:
+    """Also where no other schedule is due at any time."""
+    first = start(store)
+    await _ended_by_a_clock_that_was_ahead(store, first)
+    ahead = len(store.runs)
+    for _ in range(others):
+        await first.calls.register(wanted("@yearly"))
+
+    next_one = start(store)
+    made = []
+    for minutes in range(4):
+        store.time += MINUTE * min(minutes, 1)
+        await next_one.fire()
+        made.append(len(store.runs) - ahead)
+
+    assert made == [0, 1, 2, 3]
+
+
+async def test_a_runner_whose_schedules_have_ended_looks_whether_a_clock_was_ahead(
+    store: Store, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = start(store)
+    await _ended_by_a_clock_that_was_ahead(store, runner)
+    asked = _count_reads(store, monkeypatch)
+
+    pause = await runner.fire()
+
+    assert pause is not None
+    assert 0 < pause <= 60
+    assert asked == ["next_due"]
+    monkeypatch.setattr(runner.loop, "_check_at", 0.0)  # that time has passed
+    assert await runner.fire() == 30
+
+
+async def test_a_runner_without_schedules_sleeps_on_and_loads_nothing_of_cron(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+
+    assert [await runner.fire() for _ in range(2)] == [None, None]
+    assert not {"_rows", "_setting_back"} & vars(runner.loop).keys()
+
+
+async def test_one_that_cannot_be_put_right_is_told_of_once_for_each_change_of_it(
+    store: Store, start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = start(store)
+    broken = await _ended_by_a_clock_that_was_ahead(store, runner)
+    store.schedules[broken] = store.schedules[broken]._replace(timezone="Mars/Olympus")
+
+    async def look_twice() -> None:
+        for _ in range(2):
+            monkeypatch.setattr(runner.loop, "_check_at", 0.0)  # the time has come
+            await runner.loop.fire_due()
+
+    await look_twice()
+    store.schedules[broken] = store.schedules[broken]._replace(generation=99)
+    await look_twice()
+
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [f"schedule {broken} cannot be put right here"] * 2
+
+
 async def test_the_next_runner_puts_right_what_it_finds(store: Store, start: Start) -> None:
     runner = start(store)
     await runner.calls.register(wanted())

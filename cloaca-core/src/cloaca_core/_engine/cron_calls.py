@@ -12,7 +12,7 @@ from uuid import UUID
 
 from cloaca_core._engine.listing import checked_page, instant_text
 from cloaca_core._engine.refusals import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
-from cloaca_core._engine.setting_back import set_back
+from cloaca_core._engine.setting_back import SettingBack
 from cloaca_core._engine.tick_rows import tick_name, timing_of
 from cloaca_core.arguments import flag, text, whole
 from cloaca_core.errors import ScheduleError
@@ -20,7 +20,7 @@ from cloaca_core.namespace import SEPARATOR, check_name, short_name
 from cloaca_core.schedules.catch_up import catch_up_policy, next_due
 from cloaca_core.schedules.instants import read_instant
 from cloaca_core.schedules.overlap import overlap_policy
-from cloaca_core.schedules.set_back import is_ahead
+from cloaca_core.schedules.set_back import AHEAD, MOST_AHEAD, is_ahead
 from cloaca_core.store.records import ScheduleRow, TickRow
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class CronCalls:
         self._store = store
         self._ids = ids
         self._changed = changed
+        self._setting_back = SettingBack(store)
 
     async def register(self, wanted: Wanted) -> str:
         """Add a schedule, which has no name."""
@@ -84,7 +85,9 @@ class CronCalls:
     async def _put_named(self, wanted: Wanted, name: str) -> str:
         known = await self._store.get_schedule_named(name)
         if known is not None and is_ahead(known.decided_until, now := await self._store.now()):
-            await set_back(self._store, [known.workflow], now)
+            edge = now + AHEAD
+            ahead = await self._store.schedules_ahead([known.workflow], now, edge, MOST_AHEAD)
+            await self._setting_back.put_right(ahead, now)
         schedule_id = self._ids.next() if known is None else known.id
         return await self._put(replace(wanted, name=name), schedule_id)
 

@@ -17,12 +17,14 @@ from cloaca_core._engine import faults
 from cloaca_core._engine.alarm import Alarm
 from cloaca_core._engine.journal import Decided
 from cloaca_core.schedules.instants import SECOND, Instant
+from cloaca_core.schedules.set_back import AHEAD, MOST_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from cloaca_core._engine.ids import RunIds
     from cloaca_core._engine.journal import Journal
+    from cloaca_core._engine.setting_back import SettingBack
     from cloaca_core._engine.tick_rows import Fired, TickRows
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.registry import Registry
@@ -80,6 +82,7 @@ class ScheduleLoop:
         self._loop = asyncio.get_running_loop()
         self._seen: Instant = 0
         self._check_at = self._loop.time()
+        self._had_any = False
 
     @cached_property
     def _rows(self) -> TickRows:
@@ -87,6 +90,12 @@ class ScheduleLoop:
         from cloaca_core._engine.tick_rows import TickRows
 
         return TickRows(self._registry, self._config, self._ids)
+
+    @cached_property
+    def _setting_back(self) -> SettingBack:
+        from cloaca_core._engine.setting_back import SettingBack  # here: as ``_rows``
+
+        return SettingBack(self._store)
 
     def look(self) -> None:
         """A schedule may be due sooner than was known."""
@@ -105,12 +114,16 @@ class ScheduleLoop:
         if await self._fire_ahead():
             return 0.0
         due_at = await self._store.next_due(workflows)
-        if due_at is None:
-            return None
-        _ = self._rows  # made as soon as there is a schedule, and not at the instant it is due
+        if due_at is not None:
+            self._had_any = True
+            _ = self._rows  # made as soon as there is a schedule, and not at the instant it is due
+        elif self._loop.time() < self._check_at:
+            return self._until_check()
         now = await self._store.now()
         if await self._has_set_back(workflows, now):
             return 0.0
+        if due_at is None:
+            return self._until_check()
         if due_at <= now:
             async with self._deciding:
                 await self._fire_of(workflows, now)
@@ -129,9 +142,14 @@ class ScheduleLoop:
         if not is_back and self._loop.time() < self._check_at:
             return False
         self._check_at = self._loop.time() + LONGEST_SLEEP
-        from cloaca_core._engine.setting_back import set_back  # here: as ``_rows``
+        ahead = await self._store.schedules_ahead(workflows, now, now + AHEAD, MOST_AHEAD)
+        return bool(ahead) and await self._setting_back.put_right(ahead, now)
 
-        return await set_back(self._store, workflows, now)
+    def _until_check(self) -> float | None:
+        """Seconds to sleep when no schedule is due at any time. Those that there were may have been
+        ended by a clock that is ahead; None for a runner that has never seen any.
+        """
+        return max(0.0, self._check_at - self._loop.time()) if self._had_any else None
 
     # -- before it is due --------------------------------------------------------------------
 

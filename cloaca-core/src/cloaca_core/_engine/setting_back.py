@@ -5,16 +5,16 @@ When that is so, and where they go on, is decided in ``schedules.set_back``. Fir
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cloaca_core._engine.tick_rows import timing_of
 from cloaca_core.logs import SafeLogger
 from cloaca_core.schedules.catch_up import next_due
 from cloaca_core.schedules.instants import to_datetime
-from cloaca_core.schedules.set_back import AHEAD, cursor_set_back
+from cloaca_core.schedules.set_back import cursor_set_back
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Sequence
 
     from cloaca_core.schedules.instants import Instant
     from cloaca_core.store.protocol import Store
@@ -22,26 +22,38 @@ if TYPE_CHECKING:
 
 log = SafeLogger("cloaca.schedules")
 
-CHECKED: Final = 1_000
-"""Schedules that are put right in one go."""
 
+class SettingBack:
+    """Remembers which schedules it could not read, to say so once for each change of theirs."""
 
-async def set_back(store: Store, workflows: Collection[str], now: Instant) -> bool:
-    """Put the schedules of these workflows right; whether there were any. One that was changed
-    meanwhile is left as it is.
-    """
-    changed = False
-    for row, newest in await store.schedules_ahead(workflows, now, now + AHEAD, CHECKED):
-        try:
-            wanted = _set_back(row, newest, now)
-        except Exception:  # one schedule that cannot be read must not stop the others
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._unreadable: set[tuple[str, int]] = set()
+
+    async def put_right(
+        self, ahead: Sequence[tuple[ScheduleRow, Instant | None]], now: Instant
+    ) -> bool:
+        """Set these schedules back, each by the newest of its ticks up to now; true when one was.
+        One that was changed meanwhile is left as it is.
+        """
+        changed = False
+        for row, newest in ahead:
+            try:
+                wanted = _set_back(row, newest, now)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this schedule's alone
+                self._tell_of_unreadable(row, error)
+                continue
+            if await self._store.retime_schedule(wanted):
+                changed = True
+                _tell(row, wanted)
+        return changed
+
+    def _tell_of_unreadable(self, row: ScheduleRow, error: Exception) -> None:
+        if (row.id, row.generation) not in self._unreadable:
+            self._unreadable.add((row.id, row.generation))
             ids = {"schedule_id": row.id, "workflow": row.workflow}
-            log.exception("schedule %s cannot be put right here", row.id, extra=ids)
-            continue
-        if await store.retime_schedule(wanted):
-            changed = True
-            _tell(row, wanted)
-    return changed
+            message = "schedule %s cannot be put right here"
+            log.error(message, row.id, exc_info=error, extra=ids)
 
 
 def _set_back(row: ScheduleRow, newest: Instant | None, now: Instant) -> ScheduleRow:

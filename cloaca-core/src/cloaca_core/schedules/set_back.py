@@ -1,4 +1,4 @@
-"""Where a schedule goes on that was decided on a clock which was ahead, once that is right again.
+"""Moves a schedule's cursor back after the clock was ahead.
 
 Ticks are decided up to the present at most, so a cursor in the future comes of a clock that was put
 back since. Left alone, the schedule would be silent until that time really comes. No tick runs
@@ -13,6 +13,8 @@ from cloaca_core.schedules.instants import SECOND, Instant
 
 AHEAD: Final = 60 * SECOND
 """A cursor that is no further ahead is waited for: clocks differ a little, and are corrected."""
+MOST_AHEAD: Final = 1_000
+"""Schedules that are set back in one go."""
 
 
 def is_ahead(cursor: Instant, now: Instant) -> bool:
@@ -21,8 +23,8 @@ def is_ahead(cursor: Instant, now: Instant) -> bool:
 
 
 def cursor_set_back(changed_at: Instant, newest: Instant | None, now: Instant) -> Instant:
-    """Up to where ticks are decided indeed: ``newest`` is the newest tick up to now that was,
-    ``changed_at`` when the schedule was changed, which begins anew with that.
+    """The last instant whose ticks are known to be decided. ``newest`` is the newest tick up to now
+    that was decided; ``changed_at`` is when the schedule was changed, which begins anew with that.
 
     So ticks that passed while the clock was ahead are missed ones, for which there is a policy. Of
     a change in the future nothing is known but that the schedule is there now.

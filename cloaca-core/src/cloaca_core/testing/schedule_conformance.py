@@ -294,8 +294,9 @@ class ScheduleConformance:
         assert await store.next_due([]) is None
 
     async def test_what_a_clock_that_was_ahead_has_decided_is_found(self, store: Store) -> None:
-        for name in ("b", "a"):
-            await store.put_schedule(schedule(name)._replace(decided_until=NOW + 100))
+        for name, due_at in (("b", None), ("a", NOW)):  # that clock may have ended it as well
+            ahead = schedule(name, due_at=due_at)._replace(decided_until=NOW + 100)
+            await store.put_schedule(ahead)
         await store.put_schedule(schedule("explained")._replace(decided_until=NOW + 50))
         off = schedule("off")._replace(decided_until=NOW + 100, enabled=False)
         await store.put_schedule(off)
