@@ -586,11 +586,18 @@ async def test_a_schedule_that_such_a_clock_has_ended_goes_on_under_the_next_run
     assert made == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("next_one", [False, True])
 async def test_a_runner_whose_schedules_have_ended_looks_whether_a_clock_was_ahead(
-    store: Store, start: Start, monkeypatch: pytest.MonkeyPatch
+    store: Store, start: Start, monkeypatch: pytest.MonkeyPatch, next_one: bool
 ) -> None:
+    """Also one that was opened while the clock was ahead."""
     runner = start(store)
     await _ended_by_a_clock_that_was_ahead(store, runner)
+    if next_one:
+        runner = start(store)
+        store.time += 365 * DAY
+        await runner.fire()
+        store.time -= 365 * DAY
     asked = _count_reads(store, monkeypatch)
 
     pause = await runner.fire()

@@ -114,16 +114,13 @@ class ScheduleLoop:
         if await self._fire_ahead():
             return 0.0
         due_at = await self._store.next_due(workflows)
-        if due_at is not None:
-            self._had_any = True
-            _ = self._rows  # made as soon as there is a schedule, and not at the instant it is due
-        elif self._loop.time() < self._check_at:
-            return self._until_check()
+        if due_at is None:
+            return await self._rest(workflows)
+        self._had_any = True
+        _ = self._rows  # made as soon as there is a schedule, and not at the instant it is due
         now = await self._store.now()
         if await self._has_set_back(workflows, now):
             return 0.0
-        if due_at is None:
-            return self._until_check()
         if due_at <= now:
             async with self._deciding:
                 await self._fire_of(workflows, now)
@@ -133,6 +130,18 @@ class ScheduleLoop:
             return min((due_at - now - LEAD) / SECOND, self._longest_sleep)
         await self._decide_ahead(workflows, due_at)
         return max(0.0, (due_at - await self._store.now()) / SECOND)
+
+    async def _rest(self, workflows: Sequence[str]) -> float | None:
+        """Seconds to sleep when no schedule is due at any time: those that there are may have been
+        ended by a clock that is ahead. None where there never were any.
+        """
+        if self._loop.time() >= self._check_at:
+            now = await self._store.now()
+            if await self._has_set_back(workflows, now):
+                return 0.0
+            ended = await self._store.schedules_ahead(workflows, now, 0, 1)
+            self._had_any = self._had_any or bool(ended)
+        return max(0.0, self._check_at - self._loop.time()) if self._had_any else None
 
     async def _has_set_back(self, workflows: Sequence[str], now: Instant) -> bool:
         """Put schedules right that stand where a clock put them that was ahead. Asked for now and
@@ -144,12 +153,6 @@ class ScheduleLoop:
         self._check_at = self._loop.time() + LONGEST_SLEEP
         ahead = await self._store.schedules_ahead(workflows, now, now + AHEAD, MOST_AHEAD)
         return bool(ahead) and await self._setting_back.put_right(ahead, now)
-
-    def _until_check(self) -> float | None:
-        """Seconds to sleep when no schedule is due at any time. Those that there were may have been
-        ended by a clock that is ahead; None for a runner that has never seen any.
-        """
-        return max(0.0, self._check_at - self._loop.time()) if self._had_any else None
 
     # -- before it is due --------------------------------------------------------------------
 
