@@ -10,9 +10,11 @@ from cloaca_core._engine.unserved import (
     follow,
     lasting,
     nearest,
+    next_look,
     unmet_work,
     warning_about,
 )
+from cloaca_core.schedules.instants import SECOND
 from cloaca_core.store.records import TriggerRow, Waiting, WaitingRow
 from cloaca_core.testing.rows import NOW, trigger_row
 
@@ -64,33 +66,61 @@ class TestUnmetWork:
 
 class TestFollow:
     def test_the_same_work_is_followed_from_when_it_was_first_seen(self) -> None:
-        first = follow({}, found(RUN), 100.0, NOW)
-        again = follow(first, found(RUN._replace(found=9)), 131.0, NOW + 31)
+        first = follow({}, found(RUN), 100.0, NOW, 0.0)
+        again = follow(first, found(RUN._replace(found=9)), 131.0, NOW + 31, 0.0)
         assert [(each.seen_at, each.unmet.number) for each in again.values()] == [(100.0, 9)]
 
     def test_other_work_begins_anew(self) -> None:
-        first = follow({}, found(RUN), 100.0, NOW)
-        again = follow(first, found(RUN._replace(first_run="r2")), 131.0, NOW)
+        first = follow({}, found(RUN), 100.0, NOW, 0.0)
+        again = follow(first, found(RUN._replace(first_run="r2")), 131.0, NOW, 0.0)
         assert [each.seen_at for each in again.values()] == [131.0]
 
     def test_so_does_a_schedule_that_somebody_has_fired(self) -> None:
-        first = follow({}, found(DUE, others=1), 100.0, NOW)
+        first = follow({}, found(DUE, others=1), 100.0, NOW, 0.0)
         fired = DUE._replace(due_at=NOW - 1)
-        again = follow(first, found(fired, others=1), 131.0, NOW)
+        again = follow(first, found(fired, others=1), 131.0, NOW, 0.0)
         assert [each.seen_at for each in again.values()] == [131.0]
 
     def test_what_is_not_there_any_more_is_forgotten(self) -> None:
-        assert follow(follow({}, found(RUN), 100.0, NOW), [], 131.0, NOW) == {}
+        first = follow({}, found(RUN), 100.0, NOW, 0.0)
+        assert follow(first, [], 131.0, NOW, 31.0) == {}
 
     def test_a_run_waits_since_it_was_made_and_the_rest_since_it_was_seen(self) -> None:
-        followed = follow({}, found(RUN, DUE), 100.0, NOW + 4)
+        followed = follow({}, found(RUN, DUE), 100.0, NOW + 4, 0.0)
         assert [each.since for each in followed.values()] == [NOW - 5, NOW + 4]
+
+    @pytest.mark.parametrize(
+        ("made", "begun"),
+        [
+            (20, 110.0),  # since the last look, which did not find it
+            (30, 100.0),
+            (31, 130.0),  # before that: it may have been released just now
+            (-1, 130.0),  # by a clock that is ahead of the store's
+        ],
+    )
+    def test_a_run_made_since_the_last_look_has_waited_from_then_on(
+        self, made: int, begun: float
+    ) -> None:
+        row = RUN._replace(due_at=NOW - made * SECOND)
+        followed = follow({}, found(row, DUE), 130.0, NOW, 30.0)
+        assert [each.seen_at for each in followed.values()] == [begun, 130.0]
+
+
+class TestNextLook:
+    def test_it_is_when_the_first_of_the_work_may_have_waited_for_long(self) -> None:
+        followed = follow({}, found(RUN._replace(due_at=NOW - 20 * SECOND)), 130.0, NOW, 30.0)
+        followed |= follow({}, found(DUE), 130.0, NOW, 30.0)
+        assert next_look(followed, 130.0, 30.0) == 10.0
+
+    def test_what_has_is_looked_at_as_seldom_as_before_it_was(self) -> None:
+        followed = follow({}, found(RUN), 100.0, NOW, 0.0)
+        assert next_look(followed, 130.0, 30.0) == 30.0
 
 
 class TestLasting:
     @pytest.mark.parametrize(("seen_at", "kinds"), [(129.9, []), (130.0, ["run", "schedule"])])
     def test_it_is_what_has_been_so_for_long(self, seen_at: float, kinds: list[str]) -> None:
-        followed = follow({}, found(RUN, DUE), 100.0, NOW)
+        followed = follow({}, found(RUN, DUE), 100.0, NOW, 0.0)
         unserved = lasting(followed, seen_at, 30.0)
         assert [each.unmet.kind for work in unserved.values() for each in work] == kinds
         assert list(unserved) == [GONE] * bool(kinds)

@@ -14,6 +14,7 @@ from cloaca_core._engine.unserved_watch import PATIENCE, SETTLING, UnservedWatch
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.registry import Registry
+from cloaca_core.schedules.instants import SECOND
 from cloaca_core.store.records import Waiting
 from cloaca_core.task import task
 from cloaca_core.testing.rows import NOW, new_run, runner, schedule, submit, trigger_row
@@ -64,6 +65,18 @@ class Scene:
         """Turn once more after so many seconds."""
         self.clock.now += seconds
         return await self.watch.look_now()
+
+    def move_clocks(self) -> None:
+        """Let the store's clock go on with the program's."""
+        began = self.clock.now
+        self.store.wall_clock = lambda: NOW + int((self.clock.now - began) * SECOND)
+
+    async def leave(self, run_id: str, age: int = 0) -> None:
+        """Leave a run behind that was made so many seconds ago."""
+        made = await self.store.now() - age * SECOND
+        run = new_run(run_id, owner=None, workflow=GONE)._replace(created_at=made)
+        await submit(self.store, run)
+        self.watch.look()
 
     async def wait(self) -> None:
         """Let the watch do what it does in a minute and more when nothing rings."""
@@ -116,6 +129,36 @@ async def test_a_run_that_waits_for_half_a_minute_is_told_of_once(
             "did_you_mean": HERE,
         }
     ]
+
+
+async def test_one_that_comes_just_after_a_look_is_told_of_as_soon(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When it was made is known: the look that finds it is not the beginning of its time."""
+    scene.move_clocks()
+    await scene.after(SETTLING)
+    scene.clock.now += 1
+    await scene.leave("r")
+
+    assert await scene.after(28) == 1
+    assert await scene.after(1) == SETTLING  # it waits for 29 s
+    assert said(caplog) == []
+    assert await scene.after(SETTLING) == PATIENCE
+
+    assert said(caplog) == [GONE]
+
+
+async def test_an_old_one_that_is_found_may_have_been_released_just_now(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.move_clocks()
+    await scene.leave("r", age=3600)
+
+    assert await scene.after(SETTLING) == PATIENCE
+    assert said(caplog) == []
+    await scene.after(PATIENCE)
+
+    assert said(caplog) == [GONE]
 
 
 async def test_a_run_that_is_taken_up_in_time_is_not(

@@ -1,4 +1,4 @@
-"""Which work waits for a workflow that no live runner seems to have.
+"""Finds runs, schedules and triggers whose workflow no live runner seems to have.
 
 Nothing says what other runners have registered, so this judges by what is seen: work of a workflow
 that is not registered here, of which no live runner owns a run, and which stays as it is. The store
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from cloaca_core.namespace import short_name
 from cloaca_core.nearest import nearest_name
+from cloaca_core.schedules.instants import SECOND, Instant
 
 if TYPE_CHECKING:
-    from cloaca_core.schedules.instants import Instant
     from cloaca_core.store.records import TriggerRow, Waiting, WaitingRow
 
 Kind: TypeAlias = Literal["run", "schedule", "trigger"]
 
 
 class Unmet(NamedTuple):
-    """Work of one kind for one workflow. ``mark`` stays the same as long as nobody works on it;
+    """Work of one kind for one workflow. ``mark`` stays the same as long as no runner works on it;
     ``since`` is when the oldest run was made, None for the other kinds.
     """
 
@@ -46,7 +46,7 @@ Key: TypeAlias = tuple[Kind, str]
 def unmet_work(
     waiting: Waiting, triggers: Sequence[TriggerRow], known: Collection[str], now: Instant
 ) -> list[Unmet]:
-    """The work of workflows other than the ``known`` ones that somebody should have begun.
+    """The work of workflows other than the ``known`` ones that a runner should have begun.
 
     Of a schedule that is not due yet that is certain only where there is no other runner. So it is
     of a trigger, which fires here in any case: then its run waits.
@@ -70,9 +70,15 @@ def _unmet_triggers(triggers: Sequence[TriggerRow], known: Collection[str]) -> l
 
 
 def follow(
-    before: Mapping[Key, Followed], found: Sequence[Unmet], seen_at: float, now: Instant
+    before: Mapping[Key, Followed],
+    found: Sequence[Unmet],
+    seen_at: float,
+    now: Instant,
+    unseen_for: float,
 ) -> dict[Key, Followed]:
-    """What was found, each from the time on since which it is as it is."""
+    """Keeps the first sighting of work whose mark has not changed. ``unseen_for`` is how many
+    seconds ago the last look was.
+    """
     followed = {}
     for each in found:
         key = (each.kind, each.workflow)
@@ -80,8 +86,23 @@ def follow(
         if known is not None and known.unmet.mark == each.mark:
             followed[key] = known._replace(unmet=each)
         else:
-            followed[key] = Followed(each, seen_at, now if each.since is None else each.since)
+            begun = seen_at - _known_wait(each, now, unseen_for)
+            followed[key] = Followed(each, begun, now if each.since is None else each.since)
     return followed
+
+
+def _known_wait(unmet: Unmet, now: Instant, unseen_for: float) -> float:
+    """Seconds that a run which was made since the last look has waited. Older work may have been
+    released or become due just now.
+    """
+    age = 0.0 if unmet.since is None else (now - unmet.since) / SECOND
+    return age if 0.0 < age <= unseen_for else 0.0
+
+
+def next_look(followed: Mapping[Key, Followed], seen_at: float, patience: float) -> float:
+    """Seconds until the first of the work that does not last yet may do so, else ``patience``."""
+    left = [each.seen_at + patience - seen_at for each in followed.values()]
+    return min([seconds for seconds in left if seconds > 0], default=patience)
 
 
 def lasting(
@@ -105,7 +126,7 @@ def nearest(workflow: str, known: Collection[str]) -> str | None:
 
 
 def warning_about(workflow: str, work: Sequence[Followed], meant: str | None) -> str:
-    """What is said of a workflow once."""
+    """The text of the warning about a workflow, which is given once."""
     counted = " and ".join(_counted(each.unmet) for each in work)
     hint = "" if meant is None else f"; did you mean {meant!r}?"
     return (

@@ -2,8 +2,8 @@
 
 Sleeps unless something may wait: others have changed the database, runs were given back, a schedule
 was added, or the last look found some. It looks no more often than every half minute, so that an
-idle runner stays idle; only what this program itself has just registered is looked at sooner. Which
-work that is, is decided in ``unserved``.
+idle runner stays idle; sooner only when this program has just registered something, or a run that
+the last look found has waited for that long. ``unserved`` decides which work it tells of.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from cloaca_core._engine.unserved import (
     follow,
     lasting,
     nearest,
+    next_look,
     unmet_work,
     warning_about,
 )
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 PATIENCE: Final = 30.0
-"""Seconds for which work must wait before it is told of, and between two looks."""
+"""Seconds for which work must wait before it is told of, and between two looks as a rule."""
 SETTLING: Final = 2.0
-"""Seconds between a look and one for what this program has registered meanwhile, and before the
-first: it is about to register more.
+"""Seconds at least between two looks, and before the first: a program that registers something is
+about to register more.
 """
 MOST: Final = 1_000
 """Runs of a workflow, and schedules, that are counted."""
@@ -97,21 +98,24 @@ class UnservedWatch:
         if (left := self._looked_at + self._gap - time.monotonic()) > 0:
             return left if self._wanted or self._followed else None
         self._wanted, self._gap = False, PATIENCE
-        self._looked_at = time.monotonic()
+        last, self._looked_at = self._looked_at, time.monotonic()
         try:
-            await self._judge(self._looked_at)
+            await self._judge(self._looked_at, self._looked_at - last)
         except BaseException:
             self._wanted = True  # whatever there was to see is still there
             raise
-        return PATIENCE if self._followed else None
+        if not self._followed:
+            return None
+        self._gap = max(SETTLING, next_look(self._followed, self._looked_at, PATIENCE))
+        return self._gap
 
-    async def _judge(self, seen_at: float) -> None:
+    async def _judge(self, seen_at: float, unseen_for: float) -> None:
         waiting = await self._store.list_waiting(self._runner_id(), MOST)
         triggers = await self._lacking_triggers()
         now = await self._store.now() if waiting.rows or triggers else 0
         known = self._registry.namespaces()
         found = unmet_work(waiting, triggers, known, now)
-        self._followed = follow(self._followed, found, seen_at, now)
+        self._followed = follow(self._followed, found, seen_at, now, unseen_for)
         self._unserved = lasting(self._followed, seen_at, PATIENCE)
         self._warned &= _named_in(waiting, triggers).difference(known)
         self._warn(known)
@@ -128,7 +132,7 @@ class UnservedWatch:
             self._registry.find(workflow)
         except WorkflowNotFoundError:
             return True
-        except AmbiguousWorkflowError:  # whoever declares such a trigger is told of that
+        except AmbiguousWorkflowError:  # the program that declares such a trigger is told of that
             return False
         return False
 
