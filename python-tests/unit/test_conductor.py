@@ -22,7 +22,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.context import Context
 from cloaca_core.json_values import JsonValue
 from cloaca_core.limits import NO_LIMIT, NoLimit
-from cloaca_core.store.records import RunEnd
+from cloaca_core.store.records import AttemptRow, RunEnd
 from cloaca_core.store.states import TaskStatus
 from cloaca_core.testing.rows import attempt
 
@@ -1292,3 +1292,27 @@ class TestRunsOfSchedules:
 
         scene.adopt(PAIR, schedule_id="s", id="t")
         assert scene.conductor.scheduled() == ["t"]
+
+
+class TestLog:
+    @pytest.mark.parametrize(
+        ("said", "past", "fields"),
+        [
+            ("started", [], {}),
+            ("started", [], {"epoch": 2}),  # released by its last owner before any body
+            ("goes on, in epoch 2", [attempt("r", "a")], {"epoch": 2}),
+            ("goes on, in epoch 2", [], {"epoch": 2, "recoveries": 1}),  # its owner has died
+        ],
+    )
+    async def test_it_says_whether_a_run_starts_or_goes_on(
+        self,
+        caplog: pytest.LogCaptureFixture,
+        said: str,
+        past: list[AttemptRow],
+        fields: dict[str, int],
+    ) -> None:
+        caplog.set_level("INFO", logger="cloaca.engine")
+        Scene().adopt(PAIR, past=past, **fields)
+
+        (record,) = caplog.records
+        assert record.getMessage().endswith(f": {said}")

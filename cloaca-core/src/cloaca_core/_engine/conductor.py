@@ -500,7 +500,11 @@ def _callback(job: Job, outcome: Outcome) -> Callback | None:
 
 
 def _tell_of_start(run: ActiveRun) -> None:
-    goes_on = "started" if run.epoch == 1 else f"goes on, in epoch {run.epoch}"
+    """Log that a run starts, or goes on. One that its last owner released before any body began
+    starts; of one whose owner has died that is not known.
+    """
+    begun = bool(run.latest) or run.recovered
+    goes_on = f"goes on, in epoch {run.epoch}" if begun else "started"
     ids = {"run_id": run.id, "workflow": run.row.workflow}
     log.info("run %s of %s: %s", run.id, run.row.workflow, goes_on, extra=ids)
 
