@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from typing import Any
@@ -342,3 +344,23 @@ class TestCalls:
             await run(executor, function)
 
         assert seen == ["none"] * 4
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_one_that_comes_back_in_a_forked_child_ends_that_child(self, is_async: bool) -> None:
+        pids: list[int] = []
+
+        async def later() -> None:
+            pids.append(os.fork())
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns with threads
+            if is_async:
+                asyncio.run(callback(later, ()).run_async())
+            else:
+                callback(lambda: pids.append(os.fork()), ()).run()
+        (pid,) = pids
+        if pid == 0:
+            os._exit(99)  # it has left
+
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from typing import NoReturn
 
 import pytest
@@ -149,3 +151,21 @@ class TestJudged:
 
     def test_never_is_never(self) -> None:
         assert not judgement(with_condition(RetryCondition.never()), 1, OSError()).again
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+    def test_a_condition_that_comes_back_in_a_forked_child_ends_that_child(self) -> None:
+        pids: list[int] = []
+
+        def fork(error: BaseException) -> bool:
+            pids.append(os.fork())
+            return True
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns with threads
+            outcome = judgement(with_condition(fork), 1, ValueError("bad"))
+        (pid,) = pids
+        if pid == 0:
+            os._exit(99)  # it has left
+
+        assert outcome.again
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -95,7 +95,8 @@ class Callback(FollowUp):
     def run(self) -> None:
         """Call it on this thread, with context variables of its own."""
         try:
-            result = contextvars.Context().run(self._call)
+            with OneProcess():
+                result = contextvars.Context().run(self._call)
         except BaseException:
             log.exception("%s raised", self, extra=self._job.log_ids())
         else:
@@ -116,8 +117,7 @@ class Callback(FollowUp):
 
     def _call(self) -> object:
         CURRENT_WORK.set(self)
-        with OneProcess():
-            return self._function(*self._arguments)
+        return self._function(*self._arguments)
 
 
 class FollowUps:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from cloaca_core._engine.forked import OneProcess
 from cloaca_core._engine.merge import Change
 from cloaca_core.logs import SafeLogger
 from cloaca_core.retry import RetryPolicy
@@ -92,7 +93,8 @@ def judged(
     as no. ``skip_frames`` frames of ours are left out of the traceback.
     """
     try:
-        again = policy.retries(attempt, error)
+        with OneProcess():
+            again = policy.retries(attempt, error)
     except BaseException:  # SystemExit as well: it would end a thread of the bodies
         message = "%s: the retry condition raised; no further attempt"
         log.exception(message, who, extra=ids)
