@@ -296,6 +296,27 @@ async def test_one_that_fires_too_much_fails_until_it_does_not_and_is_told_of_on
     assert [each.getMessage()[:45] for each in errors] == [told, told]
 
 
+async def test_another_error_is_told_of_although_the_last_one_begins_like_it(
+    store: Store, opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    part = opened()
+    texts = ["no such file", "no such file", "no"]
+
+    class BriefError(Exception):
+        def __repr__(self) -> str:
+            return str(self)
+
+    def fail() -> bool:
+        raise BriefError(texts.pop(0))
+
+    part.define(fail, name="t")
+    for _ in range(3):
+        await due(part, store)
+
+    errors = [each for each in caplog.records if each.levelno == logging.ERROR]
+    assert len(errors) == 2
+
+
 async def test_of_many_that_are_too_large_the_first_is_told_and_how_many(
     store: Store, opened: Open
 ) -> None:

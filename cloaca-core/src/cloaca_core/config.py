@@ -301,7 +301,7 @@ def _changes(config: DefaultRunnerConfig, origin: DefaultRunnerConfig) -> _Sourc
 
 
 def _setting(name: str) -> Setting[Any]:
-    return _SETTINGS.get(name, _SETTINGS[_TIMEOUT])
+    return _SETTINGS[_TIMEOUT if name == _WorkflowTimeout.name else name]
 
 
 def _environment() -> _Source:

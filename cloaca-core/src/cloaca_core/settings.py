@@ -203,7 +203,7 @@ class Setting(Generic[T]):
 class Limit(Setting[int | None]):
     """A whole number that may also be ``NO_LIMIT``. It is read as None then, as in cloaca 0.x."""
 
-    if TYPE_CHECKING:  # the same method, which takes one more type
+    if TYPE_CHECKING:  # widens the accepted type for checkers; the method is the inherited one
 
         def __set__(self, instance: object, value: int | NoLimit | None) -> None: ...
 

@@ -149,7 +149,8 @@ class Engine:
 
     async def begin(self, *, claims: bool = True) -> None:
         """Begin to work; without ``claims`` as after ``pause``, and so from the first moment on."""
-        self._admission.paused = self._admission.paused or not claims
+        if not claims:
+            self._admission.paused = True
         loop = asyncio.get_running_loop()
         self._unsubscribe = self._registry.on_change(
             lambda: loop.call_soon_threadsafe(self._look_for_work)
@@ -214,19 +215,19 @@ class Engine:
         await self._journal.drained()
 
     def tell_of_wait(self) -> None:
-        """Say what a shutdown that begins waits for, on this thread: any may ask."""
+        """Logs which bodies the shutdown waits for. Any thread may call it."""
         if waits_for := self._what_runs():
             grace = self._config.shutdown_grace_seconds
             told = f"shutdown waits up to {grace:g} s for {waits_for}; Ctrl-C ends the wait"
             warn_person(log, told, self._own_ids())
 
     def tell_of_haste(self) -> None:
-        """Say what a shutdown waits for no longer, on this thread: any may ask."""
+        """Logs which bodies the shutdown waits for no longer. Any thread may call it."""
         if waits_for := self._what_runs():
             warn_person(log, f"shutdown waits no longer for {waits_for}", self._own_ids())
 
     def _what_runs(self) -> str:
-        """What a shutdown waits for, "" for nothing that takes long. Any thread may ask."""
+        """Names the bodies, or the database error, that keep a shutdown waiting; "" if none."""
         if jobs := self._conductor.running():
             named = [f"task {job.task.id} of run {job.owner.id}" for job in jobs[:NAMED]]
             more = [f"{len(jobs) - NAMED} more"] if len(jobs) > NAMED else []

@@ -249,9 +249,11 @@ class PollingLoop:
         self, name: str, message: str, error: BaseException | None, known_by: str | None = None
     ) -> None:
         """Say what is wrong with a trigger, once and not at each poll, its own or another's: not
-        again while it begins with ``known_by``, by default all of it.
+        again while it is the same, or begins with ``known_by`` where that is given.
         """
-        if not self.failures.get(name, "").startswith(known_by or message):
+        before = self.failures.get(name, "")
+        is_known = before == message if known_by is None else before.startswith(known_by)
+        if not is_known:
             log.error("%s", message, exc_info=error, extra=_ids(name))
         self.failures[name] = message
 
