@@ -123,7 +123,7 @@ def shown_path(path: str) -> str:
 
 
 def mapping_hint(value: object, verb: str = "give") -> str:
-    """What a refusal adds for a value that is no mapping: how to make one of it, if that is known.
+    """The end of a refusal: how to make a mapping of this value; "" if that is not known.
 
     Models and records are told by what their types can do, so that none of their modules is
     imported for the sake of a message.

@@ -24,4 +24,4 @@ class NoLimit(Enum):
 
 
 NO_LIMIT: Final = NoLimit.NO_LIMIT
-"""What the time limit of a task or of runs is set to when there is to be none."""
+"""The time limit of a task or of runs that is to have none."""

@@ -1,7 +1,7 @@
 """The words that options take, and the names of states, as types.
 
-For editors and type checkers: what is given is checked when the program runs, whatever it was
-annotated as. Imports nothing, so that a definition may name them without what they are about.
+For editors and type checkers: values are checked when the program runs, however they were
+annotated. Imports nothing, so that a definition may name them without loading the engine.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ TriggerRuleName: TypeAlias = Literal["none_failed", "always"]
 """When tasks without a rule run: the setting `default_trigger_rule`."""
 
 CatchupPolicyName: TypeAlias = Literal["skip", "run_once", "run_all"]
-"""What becomes of missed ticks: `catchup_policy` of `schedule`."""
+"""How missed ticks are treated: `catchup_policy` of `schedule`."""
 
 OverlapPolicyName: TypeAlias = Literal["allow", "skip", "queue", "cancel_old"]
-"""What a tick does while earlier runs go on: `overlap_policy` of `schedule`."""
+"""How a tick treats earlier runs that go on: `overlap_policy` of `schedule`."""
 
 OperatorName: TypeAlias = Literal[
     "Equals", "equals", "eq", "==",
@@ -36,9 +36,9 @@ OperatorName: TypeAlias = Literal[
 """How `context_value` compares. Any case and underscores are taken when the program runs."""
 
 RunStatus: TypeAlias = Literal["Pending", "Running", "Completed", "Failed", "Cancelled"]
-"""Where a run stands."""
+"""The states of a run."""
 
 TaskStatus: TypeAlias = Literal[
     "NotStarted", "Ready", "Running", "Waiting", "Completed", "Failed", "Skipped", "Cancelled"
 ]
-"""Where a task of a run stands."""
+"""The states of a task in a run."""

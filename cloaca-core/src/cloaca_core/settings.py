@@ -178,7 +178,7 @@ class Setting(Generic[T]):
         return text
 
     def of_file(self, value: object) -> object:
-        """What a value of a file means for this setting: files have no word for some."""
+        """Reads a value of a file: files have no word for some values."""
         return value
 
     def written(self, value: T) -> object:

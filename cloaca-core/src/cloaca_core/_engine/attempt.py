@@ -156,7 +156,7 @@ class Job(AttemptWork):
         return f"run {self.owner.id} task {self.task.id} attempt {self.attempt}"
 
     def log_ids(self) -> dict[str, object]:
-        """What a log record about this attempt carries beside its text."""
+        """Returns the fields of a log record about this attempt."""
         return {"run_id": self.owner.id, "task_id": self.task.id, "attempt": self.attempt}
 
     def arguments(self) -> tuple[object, ...]:

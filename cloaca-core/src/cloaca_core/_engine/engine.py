@@ -192,7 +192,7 @@ class Engine:
         self.broken(reason)
 
     def _own_ids(self) -> dict[str, str]:
-        """What a log record tells besides its text."""
+        """Returns the fields of a log record of this runner."""
         return {"runner_id": self._lease.runner_id}
 
     async def _bodies_end(self, grace: float) -> None:

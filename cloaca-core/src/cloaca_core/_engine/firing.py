@@ -144,8 +144,8 @@ class ScheduleLoop:
         return max(0.0, self._check_at - self._loop.time()) if self._had_any else None
 
     async def _has_set_back(self, workflows: Sequence[str], now: Instant) -> bool:
-        """Put schedules right that stand where a clock put them that was ahead. Asked for now and
-        then, as others may have put them there, and at once when the clock has been put back.
+        """Put schedules right whose ticks were decided by a clock that was ahead. Looks now and
+        then, as it may have been another runner's, and at once when the clock has been put back.
         """
         is_back, self._seen = now < self._seen, now
         if not is_back and self._loop.time() < self._check_at:

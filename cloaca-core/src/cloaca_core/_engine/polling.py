@@ -130,8 +130,8 @@ class PollingLoop:
             self.look()
 
     async def _set_back(self, rows: Sequence[TriggerRow], now: int) -> None:
-        """Put right what stands where a clock put it that was ahead. One that cannot be read here
-        is told of when it is due.
+        """Put triggers right whose next poll or tick was set by a clock that was ahead. One that
+        cannot be read here is told of when it is due.
         """
         if not rows:
             return
@@ -281,5 +281,5 @@ def _tell_of_set_back(row: TriggerRow) -> None:
 
 
 def _ids(name: str) -> dict[str, str]:
-    """What a log record tells besides its text."""
+    """Returns the fields of a log record about a trigger."""
     return {"trigger": name}

@@ -1,6 +1,6 @@
 """Puts schedules right that were decided on a clock which was ahead.
 
-When that is so, and where they go on, is decided in ``schedules.set_back``. Fires nothing.
+``schedules.set_back`` decides from which instant each of them goes on. Fires nothing.
 """
 
 from __future__ import annotations

@@ -63,8 +63,8 @@ def wrong_type(accepted: str, given: object) -> ConfigTypeError:
 
 
 def _hint_for(kind: type) -> str:
-    """What of SQLAlchemy's to give instead, also of classes that others derive. It may not be
-    installed, so its classes are told by their names.
+    """Names the attribute of a SQLAlchemy object to give instead, also for derived classes; "" for
+    other objects. SQLAlchemy may not be installed, so its classes are told by their names.
     """
     for base in kind.__mro__:
         if base.__module__.partition(".")[0] == "sqlalchemy" and base.__name__ in _SQLALCHEMY:

@@ -200,7 +200,7 @@ class Store(Protocol):
         """Those of these runs that have ended."""
 
     async def list_waiting(self, runner_id: str, most: int) -> Waiting:
-        """What waits for a runner that has its workflow, by workflow and kind, in any order.
+        """Work that waits for a runner with its workflow, by workflow and kind, in any order.
 
         Eligible: claimable runs, and enabled schedules with a tick to come or due, of workflows of
         which no runner that is registered and not fenced owns a run that has not ended. At most

@@ -24,7 +24,7 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: insert_unowned_run
--- Add a run that belongs to nobody. Sent again, or with a taken idempotency key, it changes nothing.
+-- Add a run without an owner. Sent again, or with a taken idempotency key, it changes nothing.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, epoch, status
 )

@@ -121,7 +121,7 @@ class WaitingRow(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """What no live runner is seen to work on, and how many live runners there are beside one."""
+    """Waiting work by workflow, and the number of other live runners."""
 
     rows: list[WaitingRow]
     other_runners: int

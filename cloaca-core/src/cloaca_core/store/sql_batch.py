@@ -208,8 +208,8 @@ def _tag_rows(runs: Sequence[NewRun]) -> list[tuple[str, str, str]]:
 def _other_holders(
     runs: Sequence[NewRun], holders: Sequence[Row] | None
 ) -> tuple[dict[str, str], frozenset[str]]:
-    """Which of the new runs found their idempotency key taken, and by which run; and those of whose
-    keys no run is known: they were passed over.
+    """Sorts new runs that were not inserted: those whose idempotency key another run has, with that
+    run, and those of whose keys no run is known, which were passed over.
     """
     if holders is None:  # none of them has a key
         return {}, frozenset()

@@ -1,4 +1,4 @@
-"""What a store does beside a transaction in which a user writes runs and which stays open.
+"""Tests of a store beside a user's open transaction that has written runs.
 
 For backends that have an ``Outbox`` and let several transactions write at a time.
 """
@@ -18,7 +18,7 @@ _SOON_S = 60
 
 
 class Transactional(Protocol):
-    """What these tests need of a user's connection."""
+    """A user's connection, as far as these tests need it."""
 
     def commit(self) -> object:
         """End the transaction; what it wrote is there."""
@@ -34,7 +34,7 @@ class OutboxConformance:
 
     @pytest.fixture
     def outbox(self, store: Store) -> Outbox:
-        """What writes on the connection."""
+        """The store's outbox, which writes on the connection."""
         assert store.outbox is not None
         return store.outbox
 
