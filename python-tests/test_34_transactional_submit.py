@@ -352,6 +352,32 @@ def test_only_a_submit_of_the_same_key_waits_for_an_open_transaction(
 
 
 @stays_open
+def test_a_body_that_waits_for_a_run_of_its_own_goes_on_beside_many_keys(
+    runner: cloaca.DefaultRunner, mine: Any, bodies: list[int]
+) -> None:
+    """Also while its runner takes on nothing else: nobody would come for a run that is not its."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    def ask(context: cloaca.Context) -> None:
+        inside.set()
+        go_on.wait(WAIT)
+        runner.execute("send", {"order": 5})
+
+    with cloaca.WorkflowBuilder("parent"):
+        cloaca.task(id="ask")(ask)
+    parent = runner.submit("parent")
+    assert inside.wait(WAIT)
+    for order in range(70):  # more than a transaction can name the keys of
+        runner.submit("send", {"order": 0}, connection=mine, idempotency_key=f"order {order}")
+    runner.stop()
+    go_on.set()
+
+    assert parent.result(WAIT).status == "Completed"
+    assert bodies == [5]
+    mine.rollback()
+
+
+@stays_open
 def test_after_a_rollback_the_submit_that_waited_makes_its_run(
     runner: cloaca.DefaultRunner, mine: Any, bodies: list[int]
 ) -> None:

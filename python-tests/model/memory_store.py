@@ -39,6 +39,7 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
 
     outbox: Outbox | None = None
     writable = True
+    most_keys: int | None = None
 
     def __init__(self) -> None:
         MemorySchedules.__init__(self)

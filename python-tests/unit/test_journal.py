@@ -103,9 +103,17 @@ class NewRuns:
     """A submission that notes what became of it."""
 
     def __init__(
-        self, *run_ids: str, owner: str | None = "r1", text: str = "{}", key: str | None = None
+        self,
+        *run_ids: str,
+        owner: str | None = "r1",
+        text: str = "{}",
+        key: str | None = None,
+        parent: str | None = None,
     ) -> None:
-        rows = [new_run(run_id, owner=owner, key=key)._replace(input=text) for run_id in run_ids]
+        rows = [
+            new_run(run_id, owner=owner, key=key)._replace(input=text, parent_id=parent)
+            for run_id in run_ids
+        ]
         self.accepted: Committed | None = None
         self.error: StoreError | None = None
         self.settled = asyncio.Event()
@@ -135,6 +143,21 @@ class Desk:
     async def work(self) -> None:
         while True:
             await self.journal.turn()
+
+    async def written(self, turns: int) -> None:
+        """Everything that was added was written in so many turns."""
+        async with asyncio.timeout(10):
+            for _ in range(turns):
+                await self.journal.turn()
+            await self.journal.drained()
+
+
+async def opened(*, most_keys: int | None) -> Desk:
+    """A desk at which nobody works, over a store that takes so many keys at a time."""
+    store = Store()
+    store.most_keys = most_keys
+    await store.register(runner("r1"))
+    return Desk(store)
 
 
 @pytest.fixture
@@ -516,19 +539,35 @@ class TestBounds:
 
         assert [len(batch.attempts) for batch in desk.store.batches] == [40, 40, 20]
 
-    async def test_a_batch_has_a_most_of_keys(
-        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_a_batch_has_as_many_keys_as_the_store_takes(self) -> None:
         """Each may take a lock, of which a server has a bounded number."""
-        monkeypatch.setattr(module, "MAX_BATCH_KEYS", 10)
+        desk = await opened(most_keys=10)
         for number in range(25):
             desk.journal.add(NewRuns(f"plain {number}").entry)
             desk.journal.add(NewRuns(f"keyed {number}", key=f"k{number}").entry)
-        await desk.journal.drained()
+        await desk.written(3)
 
         keys = [[run.idempotency_key for run in batch.new_runs] for batch in desk.store.batches]
         assert [len(batch) for batch in keys] == [20, 20, 10]
         assert [sum(key is not None for key in batch) for batch in keys] == [10, 10, 5]
+
+    async def test_where_keys_take_nothing_that_is_bounded_they_are_not_counted(self) -> None:
+        desk = await opened(most_keys=None)
+        for number in range(1_000):
+            desk.journal.add(NewRuns(f"keyed {number}", key=f"k{number}").entry)
+        await desk.written(1)
+
+        assert [len(batch.new_runs) for batch in desk.store.batches] == [1_000]
+
+    async def test_keys_that_the_engine_made_for_the_runs_of_bodies_are_not_counted(self) -> None:
+        """A store holds none of them back, so that it need not lock them."""
+        desk = await opened(most_keys=10)
+        for number in range(25):
+            child = NewRuns(f"child {number}", key=f"run::task::{number}", parent="run")
+            desk.journal.add(child.entry)
+        await desk.written(1)
+
+        assert [len(batch.new_runs) for batch in desk.store.batches] == [25]
 
     async def test_runs_without_input_have_weight_too(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch

@@ -43,6 +43,10 @@ async def test_reading_does_not_wait_for_a_flush(dialect: SqliteDialect) -> None
     await writing
 
 
+async def test_keys_take_no_locks_so_a_batch_may_have_any_number(dialect: SqliteDialect) -> None:
+    assert SqlStore(dialect).most_keys is None
+
+
 async def test_several_reads_share_a_snapshot(dialect: SqliteDialect) -> None:
     assert await dialect.read([Step(COUNT), Step(COUNT)]) == [[(0,)], [(0,)]]
     await submit(SqlStore(dialect), new_run("a"))

@@ -25,6 +25,10 @@ from cloaca_postgres.wakeups import Listener, Poller, Wakeups
 
 _WRITERS: Final = 2
 """Sessions that write: the journal's, and one for what must not wait for it, such as claims."""
+_MOST_KEYS: Final = 200
+"""Keys that a batch locks until its commit: the server has room for about 64 locks per connection,
+of which a runner has five.
+"""
 
 
 class FirstSessions(NamedTuple):
@@ -45,6 +49,7 @@ class PostgresDialect:
 
     placeholder = PLACEHOLDER
     writable = True
+    most_keys: int | None = _MOST_KEYS
 
     def __init__(
         self,

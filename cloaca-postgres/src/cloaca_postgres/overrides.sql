@@ -21,6 +21,8 @@
 -- would wait for the end of that transaction. By the shared lock that the batch takes on a key such a
 -- transaction knows that it must make way for the batch; other batches have that lock as well.
 -- find_keys answers nothing for a key that was passed over, unless a run had it before.
+-- A key that begins with the id of the run's own parent was made by the engine: no user's transaction
+-- writes it, and the body of the parent waits for the run. So it is neither locked nor passed over.
 WITH seed AS MATERIALIZED (
     SELECT applied_at AS value FROM cloaca_migration WHERE number = 1
 ),
@@ -48,6 +50,7 @@ FROM unnest(
 LEFT JOIN live ON live.id = new.owner
 WHERE CASE
     WHEN new.idempotency_key IS NULL THEN TRUE
+    WHEN starts_with(new.idempotency_key, new.parent_id || '::') THEN TRUE
     ELSE (SELECT pg_try_advisory_xact_lock_shared(hashtextextended('', value)) FROM seed)
         AND pg_try_advisory_xact_lock_shared(hashtextextended(
             new.idempotency_key COLLATE "C",

@@ -24,6 +24,7 @@ class SqliteDialect:
     """An open, migrated SQLite database. Contracts: see ``Dialect``."""
 
     placeholder = "?"
+    most_keys: int | None = None
 
     def __init__(
         self,

@@ -146,11 +146,14 @@ class Admission:
         rows = self._new_rows(request)
         accepted: asyncio.Future[Accepted | None] = asyncio.get_running_loop().create_future()
         self._hand_in(request, rows, accepted)
-        return await accepted or await self._accepted_later(rows)
+        if (found := await accepted) is not None:
+            return found
+        return await self._accepted_later(rows)
 
     async def _accepted_later(self, rows: Sequence[NewRun]) -> Accepted:
         """Wait until no transaction of others writes the key: a submission with a key is one run.
-        That may take hours, so no place is kept for it: the run is inserted without an owner.
+        That may take hours, so no place is kept for it: the run is inserted without an owner. A
+        child for which a body of ours waits does not come here (see ``NewRun.may_be_held``).
         """
         (row,) = rows
         holder = await self.held_keys.insert(row)
@@ -230,7 +233,7 @@ class Admission:
                 _tell_of_submission(request.workflow.namespace, *_became(rows, committed))
             if not answer.done():
                 run_ids = [committed.existing.get(row.id, row.id) for row in rows]
-                held = rows[0].id in committed.held
+                held = rows[0].id in committed.held  # a request with a key is one run
                 answer.set_result(None if held else (run_ids, bool(committed.existing)))
             self._begin(request, rows, committed)
             self.place_free()  # those whose key was taken were on the way to no place

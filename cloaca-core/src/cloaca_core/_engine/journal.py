@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from cloaca_core._engine import faults
@@ -47,10 +48,6 @@ ErrorT = TypeVar("ErrorT", bound=StoreError)
 
 MAX_BATCH_ENTRIES: Final = 5_000
 MAX_BATCH_BYTES: Final = 16 << 20
-MAX_BATCH_KEYS: Final = 200
-"""A database may lock each idempotency key until its run is committed, and has room for a bounded
-number of locks: about 64 for each connection, of which a runner has five.
-"""
 MAX_INBOX_ENTRIES: Final = 20_000
 MAX_INBOX_BYTES: Final = 64 << 20
 MARK_DELAY: Final = 0.05
@@ -62,7 +59,7 @@ LONGEST_PAUSE: Final = 1.0
 @dataclass(slots=True)
 class Submission:
     """New runs, accepted or refused together. ``accepted`` gets what became of them, also when they
-    were held back. ``weight`` is about how many bytes it holds, ``keys`` how many have one.
+    were held back. ``weight`` is about how many bytes it holds, ``keys`` how many may be held.
     """
 
     rows: Sequence[NewRun]
@@ -73,7 +70,7 @@ class Submission:
 
     def __post_init__(self) -> None:
         self.weight = sum([ROW_BYTES + len(row.input) for row in self.rows])
-        self.keys = sum([row.idempotency_key is not None for row in self.rows])
+        self.keys = sum([row.may_be_held for row in self.rows])
 
 
 @dataclass(slots=True)
@@ -174,6 +171,7 @@ class Journal:
         self.failure: Exception | None = None
         self.writing = asyncio.Lock()
         self._store = store
+        self._most_keys: float = inf if store.most_keys is None else store.most_keys
         self._inbox: deque[Entry] = deque()
         self._bytes = 0
         self._start_marks = start_marks
@@ -267,7 +265,7 @@ class Journal:
             self._inbox
             and len(entries) < MAX_BATCH_ENTRIES
             and weight < MAX_BATCH_BYTES
-            and keys < MAX_BATCH_KEYS
+            and keys < self._most_keys
         ):
             entry = self._inbox.popleft()
             entries.append(entry)

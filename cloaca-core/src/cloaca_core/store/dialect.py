@@ -47,6 +47,10 @@ class Dialect(Protocol):
     def writable(self) -> bool:
         """See ``Store.writable``."""
 
+    @property
+    def most_keys(self) -> int | None:
+        """See ``Store.most_keys``."""
+
     def array(self, values: Collection[str | int]) -> object:
         """A list of texts or of numbers as one parameter, in the form that the overrides unpack."""
 

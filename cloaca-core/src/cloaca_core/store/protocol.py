@@ -54,6 +54,12 @@ class Store(Protocol):
     def writable(self) -> bool:
         """False when it was opened to look at only: each write raises ``StoreReadOnlyError``."""
 
+    @property
+    def most_keys(self) -> int | None:
+        """About how many new runs that ``may_be_held`` the engine puts into one batch, where each
+        takes something that the database has a bounded number of, such as locks. None: any number.
+        """
+
     # -- record ------------------------------------------------------------------------------
 
     async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
@@ -68,8 +74,9 @@ class Store(Protocol):
         a transaction may stay open for as long as its program likes, and the batch holds the
         records of every run of this runner. Where a run that is not committed has the key of a new
         one, that one is left out and answered in ``held``; ``insert_when_free`` waits for it. A
-        store may also hold back a run whose key nobody writes, never one whose key is taken. It
-        may wait for other batches, which take moments. Where one transaction writes at a time,
+        store may also hold back a run whose key nobody writes, never one whose key is taken, nor
+        one of which ``may_be_held`` is false: the body of its parent waits for it. A commit may
+        wait for other batches, which take moments. Where one transaction writes at a time,
         every writer waits for a user's, so that nothing is ever held back.
 
         Attempts and ends: recorded only for runs that the runner owns under the epoch of

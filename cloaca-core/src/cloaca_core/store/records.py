@@ -42,6 +42,14 @@ class NewRun(NamedTuple):
     owner: str | None
     created_at: int
 
+    @property
+    def may_be_held(self) -> bool:
+        """Whether a user's transaction may be writing its key. None writes a key that the engine
+        made for the run of a body: that begins with the id of the parent and ``::``.
+        """
+        key, parent_id = self.idempotency_key, self.parent_id
+        return key is not None and (parent_id is None or not key.startswith(f"{parent_id}::"))
+
 
 class RunRow(NamedTuple):
     """A run as it stands in the table. ``schedule_id`` says which schedule has made it, if one

@@ -33,6 +33,10 @@ class SqlStore(SqlRuns, SqlRunners, SqlSchedules, SqlTriggers):
     def writable(self) -> bool:
         return self._dialect.writable
 
+    @property
+    def most_keys(self) -> int | None:
+        return self._dialect.most_keys
+
     async def close(self) -> None:
         await self._dialect.close()
 

@@ -1,4 +1,4 @@
-"""Tests of a store beside a user's open transaction that has written runs.
+"""Contract: a user's open transaction holds up one submit only.
 
 For backends that have an ``Outbox`` and let several transactions write at a time.
 """
@@ -67,6 +67,25 @@ class OutboxConformance:
         mine.commit()
         after = await submit(store, new_run("second", key="k"))
         assert (after.held, after.existing) == (frozenset(), {"second": "first"})
+
+    async def test_a_run_that_a_body_waits_for_is_not_held_back_beside_many_keys(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        """Its key is the engine's: no transaction of a user writes it, however many it writes."""
+        await store.register(runner("r1"))
+        await submit(store, new_run("parent"))
+        for number in range(70):
+            outbox.submit(mine, new_run(f"mine {number}", key=f"k{number}"))
+        child = new_run("child", key="parent::task::1")._replace(parent_id="parent")
+
+        async with asyncio.timeout(_SOON_S):
+            committed = await submit(
+                store, child, new_run("new", key="k69")._replace(parent_id="parent")
+            )
+
+        assert committed.owned == {"child"}
+        assert committed.held == {"new"}
+        mine.rollback()
 
     async def test_a_key_is_free_again_after_a_rollback(
         self, store: Store, outbox: Outbox, mine: Transactional
