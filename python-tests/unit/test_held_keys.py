@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 from model.memory_store import MemoryStore
@@ -100,3 +101,38 @@ async def test_at_the_end_of_the_runner_all_hear_of_it_also_who_comes_then(store
     store.free.set()
     await quiet()
     assert store.runs == {}
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+
+
+async def test_an_outage_is_told_of_once_however_many_wait_and_try(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = HeldKeys(store)
+    store.free.set()
+    store.failures = [StoreUnavailableError("the server is away") for _ in range(9)]
+
+    await asyncio.gather(*[held.insert(new_run(name, key=name)) for name in "abc"])
+
+    assert told(caplog) == [
+        "submits that wait for a key fail and are tried again: the server is away"
+    ]
+
+    store.failures = [StoreUnavailableError("away again")] * 2
+    await held.insert(new_run("d", key="d"))
+    assert len(told(caplog)) == 2
+
+
+async def test_so_is_one_that_comes_long_after_another(
+    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing need have succeeded in between: a submit may wait for hours."""
+    monkeypatch.setattr(module, "OUTAGE_OVER_S", 0.0)
+    store.free.set()
+    store.failures = [StoreUnavailableError("away")] * 2
+
+    await HeldKeys(store).insert(new_run("a", key="k"))
+
+    assert len(told(caplog)) == 2

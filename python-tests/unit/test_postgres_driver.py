@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,6 +16,7 @@ from cloaca_core.store.dialect import Step
 from cloaca_core.store.queries import Statement
 from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session
+from cloaca_postgres.errors import is_canceled
 from cloaca_postgres.url import parse
 
 pytestmark = pytest.mark.asyncio
@@ -184,6 +187,67 @@ async def test_a_statement_that_is_not_answered_in_time_costs_the_session(sessio
     assert isinstance(first, StoreUnavailableError)
     assert "no answer within 0.05 seconds" in str(first)
     assert isinstance(second, StoreUnavailableError)
+    assert session.closed
+
+
+async def test_a_statement_can_be_ended_early_and_the_session_goes_on(
+    session: Session, postgres_server: str
+) -> None:
+    sleeping = asyncio.create_task(session.run([SLEEP], SOON))
+    await until_asleep(postgres_server, session.backend_pid)
+
+    await session.cancel(SOON)
+
+    with pytest.raises(StoreUnavailableError) as canceled:
+        await sleeping
+    assert is_canceled(canceled.value)
+    assert await session.run([ONE], SOON) == [[(1,)]]
+
+
+async def until_asleep(server: str, pid: int) -> None:
+    """Return when the server's process is in the middle of ``SLEEP``."""
+    asked = "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+    async with await psycopg.AsyncConnection.connect(server, autocommit=True) as raw:
+        while await (await raw.execute(asked, [pid])).fetchone() is None:
+            pass
+
+
+class Canceling:
+    """A libpq connection with another way to ask for the end of a statement."""
+
+    def __init__(self, real: Any, cancel: Callable[[], object]) -> None:
+        self._real = real
+        self.cancel = cancel
+
+    def get_cancel(self) -> Canceling:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+async def test_a_request_to_end_a_statement_that_fails_leaves_the_statement(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise psycopg.OperationalError("no connection")
+
+    monkeypatch.setattr(session, "_pg", Canceling(session._pg, refuse))
+    await session.cancel(SOON)
+    assert await session.run([ONE], SOON) == [[(1,)]]
+
+
+async def test_a_request_to_end_a_statement_that_takes_too_long_costs_the_session(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could end any later statement."""
+    release = threading.Event()
+    slow = Canceling(session._pg, lambda: release.wait(SOON))
+    monkeypatch.setattr(session, "_pg", slow)
+    try:
+        await session.cancel(0.01)
+    finally:
+        release.set()
     assert session.closed
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import psycopg
@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from cloaca_core.errors import StoreDataError, StoreError, StoreUnavailableError
+from cloaca_core.store.dialect import Answers, Step
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.testing.rows import WORKFLOW, any_run, new_run, submit
 from cloaca_postgres import BACKEND, key_waits as module
@@ -69,6 +70,16 @@ async def waiting_for(connection: Raw) -> int:
                     return int(row[0])
 
 
+async def lock_of(connection: Raw) -> int:
+    """The number of the one advisory lock that it has."""
+    cursor = await connection.execute(
+        "SELECT classid, objid FROM pg_locks WHERE locktype = 'advisory' AND pid = %s",
+        [connection.info.backend_pid],
+    )
+    ((high, low),) = await cursor.fetchall()
+    return int(high << 32 | low) - (1 << 64 if high >> 31 else 0)
+
+
 async def test_one_that_stays_blocked_keeps_no_other_waiting(
     store: Store, mine: Raw, yours: Raw
 ) -> None:
@@ -93,15 +104,9 @@ async def test_each_gets_its_turn_whatever_the_locks_say(
     monkeypatch.setattr(module, "TURN_S", 0.1)
     monkeypatch.setattr(module, "QUICK_TRY_S", 0.05)
     await write(store, mine, "mine", "a")
-    async with mine.cursor() as cursor:
-        await cursor.execute(
-            "SELECT objid, classid FROM pg_locks WHERE locktype = 'advisory' AND pid = %s",
-            [mine.info.backend_pid],
-        )
-        (lock,) = await cursor.fetchall()
+    lock = await lock_of(mine)
     await mine.rollback()
-    number = (lock[1] << 32 | lock[0]) - (1 << 64 if lock[1] >> 31 else 0)
-    await mine.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+    await mine.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
 
     held = await submit(store, new_run("held", owner=None, key="a"))
     assert held.held == {"held"}
@@ -199,3 +204,106 @@ async def test_others_hear_of_a_run_that_was_waited_for(
     await store.insert_when_free(new_run("a", key="k"))
     await asyncio.wait_for(heard, 10)
     await listening.close()
+
+
+# -- turns ---------------------------------------------------------------------------------------
+
+
+class Fake:
+    """A session on which no key is free: a run is inserted once the test lets it, and the wait for
+    that ends when it is canceled.
+    """
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.limits: list[object] = []
+        self.tries = asyncio.Queue[asyncio.Future[None]]()
+        self.under_way: asyncio.Future[None] | None = None
+        self.canceled = 0
+
+    async def run(self, steps: Sequence[Step], _: float, **__: bool) -> Answers:
+        limits = [each.params for each in steps if each.statement.name == "wait_at_most"]
+        if limits:
+            self.limits += [value for (value,) in limits]
+            self.under_way = asyncio.get_running_loop().create_future()
+            self.tries.put_nowait(self.under_way)
+            await self.under_way
+        return [[] for _ in steps]
+
+    async def cancel(self, _: float) -> None:
+        self.canceled += 1
+        assert self.under_way is not None
+        self.under_way.set_exception(failed(psycopg.errors.QueryCanceled()))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def failed(cause: psycopg.Error) -> StoreUnavailableError:
+    error = StoreUnavailableError("not now")
+    error.__cause__ = cause
+    return error
+
+
+def waits_on(fake: Fake) -> module.KeyWaits:
+    async def connect() -> Any:
+        return fake
+
+    return module.KeyWaits(connect, "here")
+
+
+async def test_the_turns_of_one_that_is_alone_grow_up_to_a_most() -> None:
+    """So a transaction that is open for hours costs the server little, and few lines of its log."""
+    fake = Fake()
+    waits = waits_on(fake)
+    alone = asyncio.create_task(waits.write([], "a"))
+    async with asyncio.timeout(SOON_S):
+        for _ in range(5):
+            turn = await fake.tries.get()
+            turn.set_exception(failed(psycopg.errors.LockNotAvailable()))
+        (await fake.tries.get()).set_result(None)
+        await alone
+
+    assert fake.limits == ["1000ms", "2000ms", "4000ms", "7000ms", "7000ms", "7000ms"]
+    assert fake.canceled == 0
+
+
+async def test_one_that_comes_ends_the_turn_of_one_that_was_alone_and_they_take_turns() -> None:
+    fake = Fake()
+    waits = waits_on(fake)
+    first = asyncio.create_task(waits.write([], "a"))
+    async with asyncio.timeout(SOON_S):
+        (await fake.tries.get()).set_exception(failed(psycopg.errors.LockNotAvailable()))
+        await fake.tries.get()
+        second = asyncio.create_task(waits.write([], "b"))
+        (await fake.tries.get()).set_result(None)
+        await second
+        assert not first.done()
+        (await fake.tries.get()).set_result(None)
+        await first
+
+    assert fake.canceled == 1
+    assert fake.limits == ["1000ms", "2000ms", "1000ms", "1000ms"]
+
+
+async def test_free_keys_that_keep_coming_leave_the_others_their_turn(
+    store: Store, mine: Raw
+) -> None:
+    """A stranger holds the lock of a key that no transaction writes."""
+    await write(store, mine, "mine", "a")
+    lock = await lock_of(mine)
+    await mine.rollback()
+    await mine.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
+
+    async def keep_coming(name: str) -> None:
+        number = 0
+        while not starved.done():
+            await store.insert_when_free(new_run(f"{name}{number}", key=f"{name}{number}"))
+            number += 1
+
+    starved = wait_for(store, "starved", "a")
+    others = [asyncio.create_task(keep_coming(name)) for name in "xyz"]
+    async with asyncio.timeout(SOON_S):
+        assert await starved == "starved"
+    await asyncio.gather(*others)

@@ -95,6 +95,22 @@ class Session:
         finally:
             timer.cancel()
 
+    async def cancel(self, deadline: float) -> None:
+        """Ask the server to end the statement that it is running now, which then fails. If that
+        cannot be asked for the statement goes on; after ``deadline`` seconds the session is given
+        up, as it is when this call is cancelled: a request under way could end a later statement.
+        """
+        asking = asyncio.ensure_future(asyncio.to_thread(self._pg.get_cancel().cancel))
+        try:
+            done, _ = await asyncio.wait([asking], timeout=deadline)
+        except asyncio.CancelledError:
+            self.close()
+            raise
+        if not done:
+            self._expire(deadline)
+        elif (error := asking.exception()) is not None and not isinstance(error, psycopg.Error):
+            raise error
+
     def close(self) -> None:
         """Give the connection up; whoever waits for an answer hears of it."""
         self._give_up(StoreUnavailableError(f"{self._place}: the connection was closed"))

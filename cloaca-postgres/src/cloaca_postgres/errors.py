@@ -38,6 +38,7 @@ _BY_CLASS: Final[dict[str, tuple[type[StoreError], str]]] = {
 _CONFLICTS: Final = ("40001", "40P01")
 _MADE_ALREADY: Final = ("23505", "42P06", "42P07")
 _IN_USE: Final = "55P03"
+_CANCELED: Final = "57014"
 _NO_RIGHT: Final = "42501"
 
 
@@ -52,15 +53,18 @@ def is_conflict(error: StoreError) -> bool:
 
 
 def is_made_already(error: StoreError) -> bool:
-    """Whether a schema or a table was to be made that another transaction has made meanwhile: to
-    make one waits for the end of who makes another one of its name.
-    """
+    """True when another transaction created the same schema or table first."""
     return code_of(error.__cause__) in _MADE_ALREADY
 
 
 def is_in_use(error: StoreError) -> bool:
-    """Whether a lock was waited for as long as the statement was let wait."""
+    """True when the statement's limit of waiting for a lock has passed."""
     return code_of(error.__cause__) == _IN_USE
+
+
+def is_canceled(error: StoreError) -> bool:
+    """True when the statement was canceled on request, or took too long."""
+    return code_of(error.__cause__) == _CANCELED
 
 
 def is_forbidden(error: StoreError) -> bool:

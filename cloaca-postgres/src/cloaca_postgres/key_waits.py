@@ -1,10 +1,11 @@
 """Inserts runs whose idempotency key a transaction of others is writing, each by itself.
 
 Such a transaction may be open for hours. To insert is to wait for it, on a session of its own: one
-for all of them, which is there only while there is something to wait for. So they take turns: those
-come first whose key seems to be free, by the locks that outboxes take, and while there are none the
-next one waits for a second. Those locks are only a sign, which anybody could set: none is waited
-for, and each gets its turn whatever they say.
+for all of them, which is there only while there is something to wait for. So they take turns. In
+each round those are tried whose key seems to be free, by the locks that outboxes take; then the
+first of the others waits for a second, or for longer while it is alone. Those locks are only a
+sign, which any role could set: none is waited for, and each run gets its turn even if its lock is
+never free.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from cloaca_core.errors import StoreError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.store.dialect import Answers, Step
 from cloaca_postgres.driver import Session
-from cloaca_postgres.errors import is_conflict, is_in_use
+from cloaca_postgres.errors import is_canceled, is_conflict, is_in_use
 from cloaca_postgres.pool import STATEMENT_DEADLINE_S
 from cloaca_postgres.statements import STATEMENTS, step
 
@@ -29,6 +30,8 @@ QUICK_TRY_S: Final = 0.05
 """How long one waits whose key seems to be free: batches that write the key end meanwhile."""
 TURN_S: Final = 1.0
 """How long one waits while others may become free unnoticed."""
+LONGEST_TURN_S: Final = 0.7 * STATEMENT_DEADLINE_S
+"""How long one that is alone waits in the end: the server ends statements not much later."""
 MOST_ASKED: Final = 200
 """Keys per question: each is locked for as long as that takes."""
 _BEGIN: Final = step(STATEMENTS.begin)
@@ -38,8 +41,8 @@ _ROLLBACK: Final = step(STATEMENTS.rollback)
 
 @dataclass(slots=True, eq=False)
 class _Wait:
-    """A transaction that waits. ``misled`` says that its key seemed to be free and was not: it is
-    tried again when its turn comes.
+    """A transaction that waits for a key. ``seemed_free`` says that the key seemed to be free and
+    was not: then it is tried again when its turn comes.
     """
 
     steps: Sequence[Step]
@@ -47,7 +50,7 @@ class _Wait:
     answer: asyncio.Future[Answers] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
-    misled: bool = False
+    seemed_free: bool = False
 
 
 class KeyWaits:
@@ -58,6 +61,8 @@ class KeyWaits:
         self._place = place
         self._waits: deque[_Wait] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._turn_s = TURN_S
+        self._arrived = asyncio.Event()
         self._closed = False
 
     async def write(self, steps: Sequence[Step], key: str) -> Answers:
@@ -69,6 +74,7 @@ class KeyWaits:
             raise self._is_closed()
         wait = _Wait(steps, key)
         self._waits.append(wait)
+        self._arrived.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._serve(), name="cloaca-key-waits")
         try:
@@ -92,6 +98,7 @@ class KeyWaits:
 
     async def _serve(self) -> None:
         """Take turns until none waits. A lost session is an error for all: they may call again."""
+        self._turn_s = TURN_S
         try:
             session = await self._connect()
             try:
@@ -108,13 +115,38 @@ class KeyWaits:
     async def _round(self, session: Session) -> None:
         ready = await self._ready(session)
         for wait in ready:
+            wait.seemed_free = True
             await self._try(session, wait, QUICK_TRY_S)
-        for wait in list(self._waits)[: 0 if ready else 1]:
+        for wait in self._waits:
+            if wait not in ready:
+                wait.seemed_free = False
+                await self._turn(session, wait)
+                break
+
+    async def _turn(self, session: Session, wait: _Wait) -> None:
+        """Let one wait. While it is alone each of its turns is longer than the one before, and ends
+        when another one arrives.
+        """
+        if len(self._waits) > 1:
+            self._turn_s = TURN_S
             await self._try(session, wait, TURN_S)
+            return
+        self._arrived.clear()
+        trying = asyncio.create_task(self._try(session, wait, self._turn_s))
+        arrival = asyncio.create_task(self._arrived.wait())
+        self._turn_s = min(2 * self._turn_s, LONGEST_TURN_S)
+        try:
+            await asyncio.wait([trying, arrival], return_when=asyncio.FIRST_COMPLETED)
+            if not trying.done():
+                await session.cancel(STATEMENT_DEADLINE_S)
+            await trying
+        finally:
+            trying.cancel()
+            arrival.cancel()
 
     async def _ready(self, session: Session) -> list[_Wait]:
-        """Those whose key seems to be free."""
-        asked = [wait for wait in self._waits if not wait.misled][:MOST_ASKED]
+        """Find those whose key seems to be free."""
+        asked = [wait for wait in self._waits if not wait.seemed_free][:MOST_ASKED]
         if len(asked) == MOST_ASKED:
             self._waits.rotate(-MOST_ASKED)  # the others are asked for next time
         keys = sorted({wait.key for wait in asked})
@@ -126,14 +158,13 @@ class KeyWaits:
         """Let it wait for so long; if that is not enough it goes to the end of the line."""
         if wait.answer.done():  # its caller has given up meanwhile
             return
-        wait.misled = seconds < TURN_S
         try:
             answers = await self._run(session, wait, seconds)
         except StoreError as error:
             if session.closed:
                 raise
             await session.run([_ROLLBACK], STATEMENT_DEADLINE_S, begun=True)
-            if not (is_in_use(error) or is_conflict(error)):
+            if not (is_in_use(error) or is_canceled(error) or is_conflict(error)):
                 _refuse(wait, error)
             elif wait in self._waits:
                 self._waits.remove(wait)
@@ -144,8 +175,8 @@ class KeyWaits:
                 self._waits.remove(wait)
 
     async def _run(self, session: Session, wait: _Wait, seconds: float) -> Answers:
-        """In two parts: a server goes on with what was sent by a client that is gone. So it finds
-        no commit there.
+        """Send the commit by itself, after the answer: a server also runs statements of a client
+        that is gone, and then finds no commit among them.
         """
         limit = step(STATEMENTS.wait_at_most, lock_timeout=f"{int(seconds * 1000)}ms")
         _, _, *answers = await session.run([_BEGIN, limit, *wait.steps], STATEMENT_DEADLINE_S)

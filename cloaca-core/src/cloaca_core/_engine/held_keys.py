@@ -7,7 +7,7 @@ itself until that transaction ends, its caller gives up, or the runner is shut d
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.journal import FIRST_PAUSE, LONGEST_PAUSE
 from cloaca_core.errors import CloacaError, StoreFullError, StoreUnavailableError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 log = SafeLogger("cloaca.engine")
 
+OUTAGE_OVER_S: Final = 30.0
+"""A try that fails so long after the last failed one belongs to another outage."""
+
 
 class HeldKeys:
     """Belongs to the engine's loop."""
@@ -27,6 +30,7 @@ class HeldKeys:
         self._store = store
         self._waiting: set[asyncio.Task[str]] = set()
         self._failure: CloacaError | None = None
+        self._failed_at: float | None = None
 
     def __len__(self) -> int:
         """How many submits wait."""
@@ -62,10 +66,20 @@ class HeldKeys:
         pause = FIRST_PAUSE
         while True:
             try:
-                return await self._store.insert_when_free(row)
+                holder = await self._store.insert_when_free(row)
             except StoreFullError:
                 raise
             except StoreUnavailableError as error:
-                log.warning("submit failed, trying again in %.2f s: %s", pause, error)
+                self._tell(error)
+            else:
+                self._failed_at = None
+                return holder
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _tell(self, error: StoreUnavailableError) -> None:
+        """Warn once per outage: all submits that wait find out about it, again and again."""
+        now = asyncio.get_running_loop().time()
+        if self._failed_at is None or now - self._failed_at > OUTAGE_OVER_S:
+            log.warning("submits that wait for a key fail and are tried again: %s", error)
+        self._failed_at = now
