@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from psycopg import sql
 
 import cloaca
+from cloaca_postgres import tenants
 from dev import databases
 
 pytestmark = pytest.mark.backend("postgres", reason="tenants on SQLite are files: scenario 33")
@@ -336,7 +337,7 @@ def test_what_a_tenant_owns_in_another_database_is_named_and_it_may_go_on(
     ask(elsewhere, "SELECT lo_create(0)")
     try:
         with pytest.raises(
-            cloaca.TenantError, match=r"remove tenant: .*open sessions.* owns"
+            cloaca.TenantError, match=r"remove tenant: .* owns what .*drop that"
         ) as no:
             cloaca.DatabaseAdmin(admin_url).remove_tenant("wide", tenant.username)
         assert name_of(postgres_database) in str(no.value)
@@ -344,6 +345,22 @@ def test_what_a_tenant_owns_in_another_database_is_named_and_it_may_go_on(
             assert runner.list_runs() == []
     finally:
         ask(postgres_database, "DROP OWNED BY {}", tenant.username)
+
+
+def test_why_a_tenant_could_not_be_removed_is_told_also_if_its_role_is_another_s_by_now(
+    make: Make, admin_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = make("changed")
+
+    def fail(_: object) -> None:
+        ask(admin_url, "COMMENT ON ROLE {} IS 'somebody else''s'", tenant.username)
+        raise cloaca.StoreError("the first thing that went wrong")
+
+    monkeypatch.setattr(tenants._Admin, "remove_schema", fail)
+    with pytest.raises(cloaca.TenantError, match="the first thing"):
+        cloaca.DatabaseAdmin(admin_url).remove_tenant("changed", tenant.username)
+    ask(admin_url, "DROP OWNED BY {}", tenant.username)
+    ask(admin_url, "DROP ROLE {}", tenant.username)
 
 
 def test_an_administrator_need_not_be_a_superuser(

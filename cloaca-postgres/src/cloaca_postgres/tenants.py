@@ -3,10 +3,11 @@
 What was made here says so in its comment, and nothing else is ever changed: a schema or a role that
 happens to have a tenant's name is somebody's.
 
-Two administrators who change one tenant come one by one without a lock that a tenant could hold, as
-it could any advisory lock: to comment on a schema locks it, and only its owner may do that; of two
-who make one of a name the second finds it; and a transaction that finds a row of a catalog changed
-meanwhile begins again.
+Two administrators who change the same tenant take turns. They use no advisory lock for that: a
+tenant could take it and keep them waiting. Instead each writes the comment of the schema. A comment
+on a schema locks it until the transaction ends, and only the schema's owner can take that lock. If
+both create the same schema, the second one finds it. A transaction that finds a row of a catalog
+changed by another one begins again.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def remove_tenant(target: Target, schema_name: str, username: str) -> None:
             _transact(*tenant, remove)
         except BaseException:
             if shut_out:
-                with suppress(StoreError):
+                with suppress(StoreError, TenantError):  # the first error says more
                     _transact(*tenant, _Admin.let_in)
             raise
 
@@ -161,7 +162,7 @@ class _Admin:
         self._lock_schema()
 
     def _lock_schema(self) -> None:
-        """Say whose it is, once more: who comments on it keeps others from that until the end."""
+        """Write its comment once more, which locks it against other administrators."""
         self._run("mark_schema", mark=sql.Literal(self._marks["schema"]))
 
     def make_role(self, password: str) -> None:
@@ -219,7 +220,7 @@ class _Admin:
         """Forbid to log in as the role; false if that was forbidden already. Its sessions are ended
         before, as they may hold its row.
         """
-        self._is_ours("schema")
+        self._refuse_foreign_schema()
         if not (self._is_ours("role") and self._answer("can_log_in", role=self._role_text)):
             return False
         joined = self._join_role()
@@ -230,7 +231,7 @@ class _Admin:
         return True
 
     def let_in(self) -> None:
-        """Undo that."""
+        """Allow again to log in as the role."""
         if self._is_ours("role"):
             self._run("allow_login")
 
@@ -250,10 +251,12 @@ class _Admin:
         try:
             self._run("drop_owned")
             self._run("drop_role")
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise self._cannot_remove(error) from error
-        except psycopg.errors.DependentObjectsStillExist as error:
-            raise self._cannot_remove(error) from error
+        except (
+            psycopg.errors.InsufficientPrivilege,
+            psycopg.errors.DependentObjectsStillExist,
+        ) as error:
+            owns = "owns what this administrator may not drop, or what is in another database"
+            raise self._cannot_remove(owns, "drop that", error) from error
 
     def _join_role(self) -> bool:
         """Get the role's rights, which it takes to end its sessions and to drop what it owns;
@@ -273,19 +276,23 @@ class _Admin:
             with self._connection.transaction():
                 self._rows("end_sessions", role=self._role_text, limit=limit)
         except psycopg.errors.InsufficientPrivilege as error:
-            raise self._cannot_remove(error) from error
+            has_open = "has open sessions that this administrator may not end"
+            raise self._cannot_remove(has_open, "end those", error) from error
 
-    def _cannot_remove(self, error: psycopg.Error) -> TenantError:
-        """Both things that can be in the way: what it has open, and what it owns."""
+    def _cannot_remove(self, reason: str, cure: str, error: psycopg.Error) -> TenantError:
+        """The error that says what is in the way of the role's removal."""
         said = error.diag.message_detail or error.diag.message_primary
         return TenantError(
-            f"the role {self._role!r} has open sessions that this administrator may not end, or"
-            f" owns what it may not drop, or what is in another database ({said}): end those and"
-            " drop that, or remove the tenant as a superuser or a member of the role",
+            f"the role {self._role!r} {reason} ({said}): {cure}, or remove the tenant as a"
+            " superuser or a member of the role",
             tenant=self._schema,
         )
 
     # -- whose it is -------------------------------------------------------------------------
+
+    def _refuse_foreign_schema(self) -> None:
+        """Raise ``TenantError`` if the schema is there and not this tenant's."""
+        self._is_ours("schema")
 
     def _is_ours(self, kind: str) -> bool:
         """Whether the schema or role is there and this tenant's; ``TenantError`` if another's."""

@@ -24,8 +24,8 @@ CREATE SCHEMA {schema};
 
 
 -- name: mark_schema
--- Say whose it is. Locks the schema against others who do so until the transaction ends; for anybody
--- but its owner it fails.
+-- Note the tenant's role as the comment of the schema. That locks the schema until the transaction
+-- ends, against others who write its comment; for any role but its owner it fails.
 COMMENT ON SCHEMA {schema} IS {mark};
 
 
@@ -103,12 +103,12 @@ SELECT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = {role};
 
 
 -- name: forbid_login
--- From the commit on nobody logs in as the role.
+-- End logins as the role from the commit on.
 ALTER ROLE {role} NOLOGIN;
 
 
 -- name: allow_login
--- As it was.
+-- Undo forbid_login.
 ALTER ROLE {role} LOGIN;
 
 
@@ -123,7 +123,7 @@ GRANT {role} TO CURRENT_USER;
 
 
 -- name: leave_role
--- As it was.
+-- Undo join_role.
 REVOKE {role} FROM CURRENT_USER;
 
 
@@ -134,8 +134,8 @@ SELECT pg_terminate_backend(pid{limit}) FROM pg_catalog.pg_stat_activity WHERE u
 
 
 -- name: drop_owned
--- What the role owns in this database outside of its schema, such as large objects, and rights that
--- it was given: each would keep it from being dropped.
+-- Drop everything that the role owns in this database outside of its schema, such as large objects,
+-- and rights that it was given: each would keep the role from being dropped.
 DROP OWNED BY {role};
 
 
