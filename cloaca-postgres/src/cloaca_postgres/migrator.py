@@ -21,7 +21,7 @@ from cloaca_postgres.statements import STATEMENTS, step
 
 _PATIENCE_S: Final = 600.0
 TABLE_WAIT_S: Final = 0.5
-"""How long a migration waits at a time until nobody uses a table that it changes."""
+"""How long a migration waits at a time for a table that it changes."""
 APART_S: Final = 2.0
 """Between two such waits, in which others go on."""
 _NOTES: Final = "cloaca_migration"

@@ -63,8 +63,8 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
 
 
 async def _first_sessions(connector: Connector, looked: Session) -> FirstSessions:
-    """All at the same time: most of what a session takes to open is waiting for the server. The
-    one that looked at it goes on as the first of them.
+    """Open all sessions at the same time: opening one is mostly waiting for the server. The session
+    that looked at the server goes on as the first of them.
     """
     dialling = [
         asyncio.create_task(connector.make_writer(looked)),
@@ -95,7 +95,7 @@ def _in_schema(target: Target, schema: str | None) -> Target:
 
 
 async def _schema_of(target: Target, timeout: float) -> tuple[str, Session]:
-    """Look at the server, and make sure that the schema is there; the session that did it."""
+    """Look at the server and make sure that the schema is there; its name and the session used."""
     wire = await dial(target, timeout)
     session = Session(wire, place=target.place, prepares=not target.pooler)
     try:

@@ -154,8 +154,8 @@ class PostgresOutbox:
             raise elsewhere
 
     def _insertion_after_batches(self, frame: _Frame, run: NewRun, number: int) -> _Work:
-        """Once more: a batch of a runner that has the lock of the key would wait for this run. So
-        make way for it, and wait for its end instead; for others that have the lock a second only.
+        """Insert again, after the end of the batch that has the lock of the key: the batch of a
+        runner would else wait for this run. A stranger who has the lock is waited for for a second.
         """
         yield from _each(frame.undo)
         yield from _each(frame.begin)
@@ -168,7 +168,9 @@ class PostgresOutbox:
         return run_id
 
     def _insertion(self, run: NewRun) -> Generator[Step, list[Row], tuple[str, int | None]]:
-        """The id of the run that stands for it; and of the lock, if it was not to be had."""
+        """Insert the run. The id of the run that stands for it, and the number of the key's lock if
+        another transaction has that.
+        """
         add_run, find_holder = self._statements.add_run, self._statements.find_holder
         values = {**run._asdict(), "channel": self._channel, "sender": _SENDER}
         added = yield Step(add_run, tuple([values[name] for name in add_run.parameters]))

@@ -10,19 +10,11 @@ SELECT pg_catalog.current_database(), applied_at FROM {schema}.cloaca_migration 
 -- name: add_run
 -- Add a run that belongs to nobody, with its tags, and tell who listens when it is committed.
 -- With a taken idempotency key nothing changes, and no row is answered.
---
--- An advisory lock says until the end of the transaction which key it writes, so that runners pass
--- it over (insert_run in overrides.sql) and do not wait for that end with all that they have to
--- record. A server has room for about 64 locks per connection, so further keys of a transaction share
--- one lock, by which runners pass over all keys.
---
--- It is a sign only: a role without rights in the schema can take any such lock, and must stop nothing
--- by it. (Nor can that role compute the number, which is made from a value in the schema.) So it is
--- not waited for here. While another transaction writes the key it cannot be had, and is tried again
--- after the insert, which has waited for the end of that one. The third column says whether it was
--- had. If it was not, a runner's batch may be about to insert the key: see wait_for_key. (Of the
--- shared one only the first try matters: another transaction may have it for long, to the same end.)
-WITH counted AS MATERIALIZED (
+-- The lock of its key, held until the transaction ends, says that this transaction writes the key:
+-- runners pass the key over (insert_run in overrides.sql) and do not wait for this transaction.
+WITH
+-- Count the keys of this transaction, in a setting that ends with it.
+counted AS MATERIALIZED (
     SELECT
         CASE WHEN CAST(:idempotency_key AS TEXT) IS NOT NULL THEN CAST(pg_catalog.set_config(
             'cloaca.keys',
@@ -32,6 +24,9 @@ WITH counted AS MATERIALIZED (
             true
         ) AS INTEGER) END AS keys
 ),
+-- Choose the number of the lock. A server has room for about 64 locks per connection: each further key
+-- takes one lock that stands for all keys. The numbers are made from a value in the schema, so that a
+-- role without rights in the schema cannot compute them.
 place AS MATERIALIZED (
     SELECT keys, CASE
         WHEN keys <= 64 THEN pg_catalog.hashtextextended(
@@ -42,9 +37,11 @@ place AS MATERIALIZED (
     END AS number
     FROM counted CROSS JOIN {schema}.cloaca_migration AS migration WHERE migration.number = 1
 ),
+-- Take the lock, or go on without it: any role can take an advisory lock, so it is never waited for.
 said AS MATERIALIZED (
     SELECT pg_catalog.pg_try_advisory_xact_lock(place.number) FROM place
 ),
+-- This waits for the end of another transaction that writes the key.
 run AS (
     INSERT INTO {schema}.cloaca_run (
         id, workflow, version, input, tags, idempotency_key, parent_id, created_at, epoch, status
@@ -62,6 +59,10 @@ tags AS (
     SELECT run.id, tag.key, tag.value
     FROM run CROSS JOIN pg_catalog.json_each_text(CAST(:tags AS JSON)) AS tag
 )
+-- Try the lock again, which another transaction may have had until the insert was done. The third
+-- column is false if it cannot be taken now either: then a batch of a runner may be about to insert the
+-- key (see wait_for_key). For the lock of all keys the first try is enough: another transaction that
+-- has it makes runners pass over all keys as well.
 SELECT
     run.id, pg_catalog.pg_notify(:channel, :sender),
     coalesce(pg_catalog.pg_try_advisory_xact_lock(place.number) OR place.keys > 65, TRUE),

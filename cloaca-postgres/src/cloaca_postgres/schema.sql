@@ -118,8 +118,8 @@ ROLLBACK;
 
 
 -- name: free_keys
--- Which of these (workflow, key) no user's transaction says it is writing, as in insert_run. One
--- that writes so many that it says so of all of them is left out of account.
+-- Find those of these (workflow, key) that no user's transaction says it is writing, as in insert_run.
+-- The lock that a transaction with many keys takes for all of them together is not looked at.
 WITH seed AS MATERIALIZED (
     SELECT applied_at AS value FROM cloaca_migration WHERE number = 1
 )
@@ -132,7 +132,7 @@ WHERE pg_try_advisory_xact_lock_shared(hashtextextended(
 
 
 -- name: wait_at_most
--- How long the statements of this transaction wait for a lock.
+-- Limit how long each statement of this transaction waits for a lock.
 SELECT set_config('lock_timeout', :lock_timeout, true);
 
 

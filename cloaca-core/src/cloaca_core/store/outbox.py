@@ -64,7 +64,7 @@ def wrong_type(accepted: str, given: object) -> ConfigTypeError:
 
 def _hint_for(kind: type) -> str:
     """Names the attribute of a SQLAlchemy object to give instead, also for derived classes; "" for
-    other objects. SQLAlchemy may not be installed, so its classes are told by their names.
+    other objects. SQLAlchemy may not be installed, so its classes are known by their names.
     """
     for base in kind.__mro__:
         if base.__module__.partition(".")[0] == "sqlalchemy" and base.__name__ in _SQLALCHEMY:
