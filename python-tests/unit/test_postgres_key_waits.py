@@ -114,6 +114,25 @@ async def test_each_gets_its_turn_whatever_the_locks_say(
         assert await wait_for(store, "free", "a") == "free"  # while the lock is still taken
 
 
+async def test_one_that_stays_blocked_leaves_its_turn_to_one_whose_lock_a_stranger_has(
+    store: Store, mine: Raw, yours: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TURN_S", 0.1)
+    await write(store, mine, "mine", "a")
+    await write(store, yours, "yours", "b")
+    lock = await lock_of(yours)
+    await yours.rollback()
+    await yours.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
+
+    first, second = wait_for(store, "first", "a"), wait_for(store, "second", "b")
+
+    async with asyncio.timeout(SOON_S):
+        assert await second == "second"
+    assert not first.done()
+    await mine.rollback()
+    assert await first == "first"
+
+
 async def test_one_that_only_seemed_to_be_free_leaves_the_others_their_turn(
     store: Store, mine: Raw, yours: Raw, postgres_schema: str
 ) -> None:
