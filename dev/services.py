@@ -165,8 +165,13 @@ def _record_path() -> Path:
 def _stop(started: Started) -> None:
     if started.kind == "private":
         started.cluster.stop()
-    elif _docker_answers():
-        run([*_COMPOSE, "down"], cwd=ROOT, quiet=True, seconds=_STOP_SECONDS)
+        return
+    if not _docker_answers():  # its container may run on: what is written down must stay true
+        raise TaskFailed(
+            "docker does not answer; start it and try again, or forget the server and leave its "
+            "container and volume with `python tasks.py services.down --volumes`"
+        )
+    run([*_COMPOSE, "down"], cwd=ROOT, quiet=True, seconds=_STOP_SECONDS)
 
 
 def _remove(started: Started) -> None:
@@ -176,7 +181,7 @@ def _remove(started: Started) -> None:
     elif _docker_answers():
         run([*_COMPOSE, "down", "--volumes"], cwd=ROOT, quiet=True, seconds=_STOP_SECONDS)
     else:
-        say("docker does not answer, so its volume stays")
+        say("docker does not answer, so its container and its volume stay")
     _record_path().unlink(missing_ok=True)
 
 

@@ -220,6 +220,8 @@ def test_what_a_private_server_holds_outlives_a_stop_and_a_crash(private: Path) 
     started.cluster.stop(mode="immediate")
     services.status()
     with socket.socket() as other:
+        # Connections to the server that has died may linger on the port.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", urlsplit(started.url).port or 0))
         other.listen()
         services.up()
@@ -227,16 +229,28 @@ def test_what_a_private_server_holds_outlives_a_stop_and_a_crash(private: Path) 
     assert kept() == 1
 
 
-def test_down_works_although_docker_has_gone(
+def test_what_docker_may_still_run_is_not_taken_for_stopped(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next start would forget it and begin a private server beside it."""
+    services._record(Started("docker", URL))
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(TaskFailed, match="docker does not answer; start it and try again"):
+        services.down()
+
+    assert services.recorded() == Started("docker", URL)
+
+
+def test_what_docker_had_can_be_forgotten_when_it_has_gone(
     folder: Path, silent: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     services._record(Started("docker", URL))
     monkeypatch.setenv("PATH", "")
 
-    services.down()
     services.down(volumes=True)
 
-    assert "its volume stays" in capsys.readouterr().out
+    assert "its container and its volume stay" in capsys.readouterr().out
     assert services.recorded() is None
 
 
