@@ -14,7 +14,7 @@ from pathlib import Path
 from dev import environments
 from dev.console import TaskFailed, run, say, step
 from dev.files import digest, write_atomically
-from dev.project import LOCK, PYTHON_LEAST, ROOT
+from dev.project import BUILDER, LOCK, PYTHON_LEAST, ROOT
 
 SOURCES = ("dev/requirements.txt", "python-tests/requirements.txt")
 _HEAD = """\
@@ -55,12 +55,19 @@ def _command(uv: Path, output: Path, *, upgrade: bool) -> list[str | Path]:
 
 
 def check() -> None:
-    """Fail when the requirements are not those that the lock was made from."""
+    """Fail when the requirements are not those that the lock was made from, or the lock has another
+    builder than the distributions name.
+    """
     text = LOCK.read_text(encoding="utf-8") if LOCK.exists() else ""
     if made_from(text) != _requirements_digest():
         raise TaskFailed(
             f"{LOCK.relative_to(ROOT).as_posix()} was not made from what {' and '.join(SOURCES)} "
             "say now; run `python tasks.py lock`"
+        )
+    if BUILDER not in pins(text):
+        raise TaskFailed(
+            f"{LOCK.relative_to(ROOT).as_posix()} lacks the builder {BUILDER} of dev/project.py; "
+            f"require that in {SOURCES[0]} and run `python tasks.py lock`"
         )
 
 

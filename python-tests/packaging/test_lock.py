@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from dev import lock
 from dev.console import TaskFailed
 from dev.interpreters import MINORS
-from dev.project import LOCK, ROOT
+from dev.project import BUILDER, LOCK, ROOT
 
 
 def locked() -> list[Requirement]:
@@ -65,7 +65,9 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).write_text("# why\nrich>=14\nhttpx\n")
     monkeypatch.setattr(lock, "ROOT", tmp_path)
     monkeypatch.setattr(lock, "LOCK", tmp_path / "dev" / "lock.txt")
-    (tmp_path / "dev" / "lock.txt").write_text(lock._head() + "rich==14.1\nhttpx==0.28\n")
+    (tmp_path / "dev" / "lock.txt").write_text(
+        lock._head() + f"rich==14.1\nhttpx==0.28\n{BUILDER}\n"
+    )
     return tmp_path
 
 
@@ -86,6 +88,13 @@ def test_a_lock_that_was_made_from_other_requirements_is_told_of(
 def test_comments_and_the_order_make_no_lock_stale(tree: Path) -> None:
     (tree / lock.SOURCES[0]).write_text("httpx  # for a reason\n\nrich>=14\n")
     lock.check()
+
+
+def test_a_lock_with_another_builder_than_that_of_the_wheels_is_told_of(tree: Path) -> None:
+    path = tree / "dev" / "lock.txt"
+    path.write_text(path.read_text().replace(BUILDER, "hatchling==1.0"))
+    with pytest.raises(TaskFailed, match=rf"dev/lock\.txt lacks the builder {BUILDER}"):
+        lock.check()
 
 
 @pytest.mark.parametrize("text", [None, "", "rich==14.1\n"])
