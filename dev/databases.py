@@ -121,7 +121,7 @@ def _held(url: str, name: str) -> Iterator[None]:
     with closing(connection(with_database(url, MAINTENANCE))) as holder:
         holder.execute("BEGIN")
         holder.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        holder.execute(f"SELECT pg_advisory_xact_lock({_LOCK})", [name])
+        holder.execute(_HOLD, [name])
         yield
 
 
@@ -138,13 +138,21 @@ def sweep(url: str) -> list[str]:
 
 
 def _is_free(url: str, name: str) -> bool:
-    """Whether who made the database has gone: who lives holds the lock from before it was made."""
-    ((free,),) = query(url, f"SELECT pg_try_advisory_xact_lock({_LOCK})", name)
+    """Whether the maker of a database has gone; until then it holds the lock, from before it was
+    made.
+    """
+    ((free,),) = query(url, _TRY, name)
     return bool(free)
 
 
 _OF_TESTS = "cloaca_test_run_"
-_LOCK: LiteralString = "hashtextextended('database of tests ' || %s, 0)"
+# One lock for each name, from the hash of the same text in both.
+_HOLD: LiteralString = """
+SELECT pg_advisory_xact_lock(hashtextextended('database of tests ' || %s, 0))
+"""
+_TRY: LiteralString = """
+SELECT pg_try_advisory_xact_lock(hashtextextended('database of tests ' || %s, 0))
+"""
 # Those whose comment, see tenants.sql, names a database that is no more.
 _LEFT_ROLES: LiteralString = """
 SELECT rolname FROM pg_roles, shobj_description(oid, 'pg_authid') AS mark WHERE mark LIKE %s
