@@ -9,11 +9,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from dev import generate, pages
+from dev import generate, pages, project
 from dev.project import DISTRIBUTIONS, ROOT, version
 
 VERSION_FILE = "cloaca-core/src/cloaca_core/_version.py"
@@ -65,6 +66,19 @@ def test_generating_again_writes_nothing(checkout: Checkout) -> None:
     before = checkout.state()
     assert checkout.generate().returncode == 0
     assert checkout.state() == before
+
+
+def test_addresses_of_the_project_are_rendered_once_it_has_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    urls = {"Source": "https://here.example/cloaca", "Release notes": "https://here.example/news"}
+    monkeypatch.setattr(project, "URLS", urls)
+
+    files = [each for each in generate.render() if each.path.name == "pyproject.toml"]
+
+    assert len(files) == len(DISTRIBUTIONS)
+    for each in files:
+        assert tomllib.loads(each.content.decode())["project"]["urls"] == urls
 
 
 def test_check_lists_the_drift_and_writes_nothing(checkout: Checkout) -> None:
