@@ -52,7 +52,7 @@ def test_an_awaiting_loop_whose_descriptors_were_closed_notices(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else it would neither be woken by the answer nor raise."""
-    monkeypatch.setattr(loop_care, "LOOKS_UP", 0.01)
+    monkeypatch.setattr(loop_care, "WAKE_PERIOD_S", 0.01)
     loop = asyncio.new_event_loop()
     number: int = loop._selector.fileno()  # type: ignore[attr-defined]  # a body may close it
     kept = os.dup(number)
@@ -70,6 +70,18 @@ def test_an_awaiting_loop_whose_descriptors_were_closed_notices(
     with pytest.raises(asyncio.CancelledError):
         loop.run_until_complete(waiting)
     loop.close()
+
+
+async def test_calls_that_wait_on_one_loop_share_what_wakes_it() -> None:
+    """A callback a second for each of them would be 10,000 for 10,000 runs."""
+    future = concurrent.futures.Future[str]()
+    calls = [asyncio.create_task(awaited(future)) for _ in range(3)]
+    await asyncio.sleep(0)
+    timers = len(asyncio.get_running_loop()._scheduled)  # type: ignore[attr-defined]  # as above
+    future.set_result("the end")
+
+    assert await asyncio.gather(*calls) == ["the end"] * 3
+    assert timers == 1
 
 
 class _AtTheLastMoment(concurrent.futures.Future[str]):

@@ -14,6 +14,7 @@ import pytest
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine import host as module
+from cloaca_core._engine.answer import Answer
 from cloaca_core._engine.attempt import CURRENT_WORK, Job
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.host import EngineHost
@@ -624,6 +625,31 @@ class TestBreakDown:
         closing.result(WAIT)
         host.end_thread()
         release.set()
+
+    def test_a_part_that_dies_as_the_end_begins_leaves_nothing_open(
+        self, opened: EngineHost, backend: ModelBackend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Between the call that shuts down and its being known as the one."""
+        thread = opened._thread
+        assert thread is not None
+        submit, broken = thread.submit, threading.Event()
+
+        def break_down() -> None:
+            opened._break_down("because")
+            broken.set()
+
+        def submit_and_break_down(coroutine: Coroutine[Any, Any, None]) -> Answer[None]:
+            answer = submit(coroutine)
+            thread.loop.call_soon_threadsafe(break_down)
+            assert broken.wait(WAIT)
+            return answer
+
+        monkeypatch.setattr(thread, "submit", submit_and_break_down)
+        opened.close().result(WAIT)
+
+        with pytest.raises(RunnerClosedError, match=r"^because$"):
+            opened.end_thread()
+        assert backend.store.is_closed
 
     def test_after_a_death_the_registry_tells_it_nothing(
         self, opened: EngineHost, registry: Registry, monkeypatch: pytest.MonkeyPatch

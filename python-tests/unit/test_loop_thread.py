@@ -185,7 +185,7 @@ class TestDeath:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Nothing wakes it, and nothing that is sent to it does."""
-        monkeypatch.setattr(loop_care, "LOOKS_UP", 0.01)
+        monkeypatch.setattr(loop_care, "WAKE_PERIOD_S", 0.01)
         thread = LoopThread()
         thread.start()
         answer = thread.submit(asyncio.sleep(3600))

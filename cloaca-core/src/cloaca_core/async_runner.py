@@ -17,7 +17,7 @@ from typing import Any, Self
 from cloaca_core._engine.calls import awaited, checked_timeout, current_work
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.host import EngineHost
-from cloaca_core._engine.loop_care import LookUp
+from cloaca_core._engine.loop_care import wake_timer
 from cloaca_core._engine.refusals import CRON_WORKFLOW, INSTANCE, SCHEDULE
 from cloaca_core._engine.requests import ContextLike, checked_run_id
 from cloaca_core._engine.wanted import wanted_backfill, wanted_schedule
@@ -353,7 +353,7 @@ class AsyncRunner:
         if interrupted:
             self._host.tell_of_wait()
         try:
-            with suppress(RunnerClosedError), LookUp(asyncio.get_running_loop()):
+            with suppress(RunnerClosedError), wake_timer():
                 await asyncio.shield(closing)  # what has ended the engine is said below, once
         except asyncio.CancelledError:
             self._host.hurry()

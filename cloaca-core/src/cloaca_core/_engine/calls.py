@@ -15,7 +15,7 @@ from typing import TypeVar
 from cloaca_core._engine.answer import Answer
 from cloaca_core._engine.attempt import CURRENT_WORK, AttemptWork
 from cloaca_core._engine.engine import CLOSED
-from cloaca_core._engine.loop_care import LookUp
+from cloaca_core._engine.loop_care import wake_timer
 from cloaca_core.arguments import number
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError, RunnerUsageError
 
@@ -57,7 +57,7 @@ async def awaited(
         return wait_for(future)
     try:
         async with asyncio.timeout(timeout) as limit:
-            with LookUp(asyncio.get_running_loop()):
+            with wake_timer():
                 return await asyncio.wrap_future(future)
     except TimeoutError:
         if not limit.expired():

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core._engine.loop_care import LookUp, has_closed, reason, stay_with, tell_of_closed
+from cloaca_core._engine.loop_care import has_closed, keep_waking, reason, stay_with, tell_of_closed
 from cloaca_core._engine.mailbox import Mailbox
 from cloaca_core._engine.starting import Starter
 from cloaca_core._engine.work import Stage
@@ -158,7 +158,7 @@ class BodyLoop:
         the loop. Whoever awaits that task is given them as well, once the loop runs again.
         """
         loop.set_exception_handler(tell_of_closed)
-        LookUp(loop).start()
+        keep_waking(loop)
         try:
             while not self._ended:
                 self._serve_once(loop)

@@ -134,8 +134,9 @@ class EngineHost:
         assert self._thread is not None
         assert self._engine is not None
         self._engine.hurry()
-        if self._closing is None:
-            closing = self._closing = Answer[None]()
+        closing = Answer[None]()
+        self._closing = self._closing or closing  # no call between: another thread may close now
+        if self._closing is closing:
             self._thread.fail(reason)
             self._ending = self._thread.loop.create_task(self._shut_down())
             self._ending.add_done_callback(lambda _: closing.set_result(None))
@@ -159,7 +160,7 @@ class EngineHost:
         closing: concurrent.futures.Future[None] = concurrent.futures.Future()
         if (thread := self._thread) is not None and thread.takes_calls():
             closing = thread.submit(self._shut_down())
-            closing.add_done_callback(lambda _: thread.stop())  # whoever still waits for it
+            closing.add_done_callback(lambda _: _stop_unless_failed(thread))
         else:
             closing.set_result(None)
         self._closing = self._closing or closing  # a signal handler may have been quicker
@@ -257,6 +258,14 @@ class EngineHost:
                 "a call of the runner on its engine's own thread, as by a handler of its log "
                 "records, would wait for itself; make it on another thread"
             )
+
+
+def _stop_unless_failed(thread: LoopThread) -> None:
+    """Stop it after a shutdown, whether or not a caller still waits for that. A breakdown that came
+    first has cut the shutdown short, and its own is under way on the loop.
+    """
+    if thread.failure is None:
+        thread.stop()
 
 
 def _store_options(config: DefaultRunnerConfig, schema: str | None) -> StoreOptions:

@@ -10,35 +10,65 @@ import asyncio
 import errno
 import threading
 from typing import Any, Final, NoReturn
+from weakref import WeakKeyDictionary
 
 from cloaca_core.logs import SafeLogger
 
 log = SafeLogger("cloaca.engine")
 
-LOOKS_UP: Final = 1.0
-"""Seconds after which a loop looks at its descriptors, whether or not anything wakes it."""
+WAKE_PERIOD_S: Final = 1.0
+"""How often a loop looks at its descriptors, whether or not anything wakes it."""
 
 
-class LookUp:
-    """Wakes a loop now and then, from ``start`` on or as a context manager. One that waits for
-    descriptors that were closed is woken by nothing else; waiting again, it raises.
+def keep_waking(loop: asyncio.AbstractEventLoop) -> None:
+    """Wake a loop of ours now and then, up to its end. One that waits for descriptors that were
+    closed is woken by nothing else; waiting again, it raises.
+    """
+    loop.call_later(WAKE_PERIOD_S, keep_waking, loop)
+
+
+class WakeTimer:
+    """Wakes a program's loop in the same way, while calls wait on it: a context manager for each
+    call, one timer for all of them.
+
+    The timer outlasts the last call by up to a period, so that short calls set none of their own.
+    Nothing here refers to the loop, which would keep that alive.
     """
 
-    __slots__ = ("_loop", "_timer")
+    __slots__ = ("_calls", "_is_set")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._timer: asyncio.TimerHandle | None = None
+    def __init__(self) -> None:
+        self._calls = 0
+        self._is_set = False
 
-    def start(self) -> None:
-        """Begin, on the loop's thread."""
-        self._timer = self._loop.call_later(LOOKS_UP, self.start)
-
-    __enter__ = start
+    def __enter__(self) -> None:
+        self._calls += 1
+        if not self._is_set:
+            self._is_set = True
+            self._set(asyncio.get_running_loop())
 
     def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._calls -= 1
+
+    def _set(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(WAKE_PERIOD_S, self._wake, loop)
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_set = self._calls > 0
+        if self._is_set:
+            self._set(loop)
+
+
+_timers: WeakKeyDictionary[asyncio.AbstractEventLoop, WakeTimer] = WeakKeyDictionary()
+
+
+def wake_timer() -> WakeTimer:
+    """The timer of the running loop."""
+    loop = asyncio.get_running_loop()
+    timer = _timers.get(loop)
+    if timer is None:
+        timer = _timers[loop] = WakeTimer()
+    return timer
 
 
 def tell_of_callback(_: object, context: dict[str, Any]) -> None:
@@ -72,10 +102,14 @@ def stay_with(loop: asyncio.AbstractEventLoop) -> NoReturn:
     descriptors which may be other files by now, and Python would complain on stderr.
     """
     threading.current_thread().name = "cloaca-broken"
-    tasks = asyncio.all_tasks(loop)
-    while tasks is not None:
-        threading.Event().wait()
-    raise AssertionError("an endless sleep has ended")
+    _kept_alive.append((loop, asyncio.all_tasks(loop)))
+    never = threading.Event()
+    while True:
+        never.wait()
+
+
+_kept_alive: list[object] = []
+"""Loops that have broken, with their tasks."""
 
 
 def reason(thread: str, error: BaseException) -> str:

@@ -12,7 +12,13 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from cloaca_core._engine.answer import Answer
-from cloaca_core._engine.loop_care import LookUp, has_closed, reason, stay_with, tell_of_callback
+from cloaca_core._engine.loop_care import (
+    has_closed,
+    keep_waking,
+    reason,
+    stay_with,
+    tell_of_callback,
+)
 from cloaca_core.errors import RunnerClosedError
 from cloaca_core.logs import SafeLogger
 
@@ -138,7 +144,7 @@ class LoopThread:
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)
         self.loop.set_exception_handler(tell_of_callback)
-        LookUp(self.loop).start()
+        keep_waking(self.loop)
         try:
             while not self._has_ended:  # a handler of log records that stops the loop ends nothing
                 self.loop.run_forever()
