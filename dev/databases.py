@@ -153,7 +153,7 @@ SELECT pg_advisory_xact_lock(hashtextextended('database of tests ' || %s, 0))
 _TRY: LiteralString = """
 SELECT pg_try_advisory_xact_lock(hashtextextended('database of tests ' || %s, 0))
 """
-# Those whose comment, see tenants.sql, names a database that is no more.
+# Roles whose comment, see tenants.sql, names a database that is no more.
 _LEFT_ROLES: LiteralString = """
 SELECT rolname FROM pg_roles, shobj_description(oid, 'pg_authid') AS mark WHERE mark LIKE %s
 AND NOT EXISTS (SELECT FROM pg_database WHERE mark LIKE '%% in database ' || datname)

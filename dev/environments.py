@@ -167,7 +167,7 @@ _FORMERLY = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDEX": "UV_EXTRA_INDEX_URL
 
 
 def _uv_options(pip_of: Path) -> list[str]:
-    """What uv has no variable for."""
+    """Options of uv that no variable can set."""
     said = pip_options(pip_of).get("no-index", "")
     return ["--no-index"] if said.lower() in {"1", "true", "yes", "on"} else []
 
@@ -199,7 +199,7 @@ def _words(options: Mapping[str, str], name: str) -> list[str]:
 
 @functools.lru_cache
 def pip_options(python: Path) -> Mapping[str, str]:
-    """What the files and variables of this machine tell ``pip install``; nothing without a pip."""
+    """Options of ``pip install`` from this machine's files and variables; none without a pip."""
     done = subprocess.run(
         [python, "-I", "-m", "pip", "config", "list"],
         env=environment(),

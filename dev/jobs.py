@@ -1,4 +1,4 @@
-"""What a test run consists of: jobs, each one process of pytest, the longest first.
+"""Plans a test run: jobs, each one process of pytest, the longest first.
 
 The numbered scenarios run on every backend; on the newest Python beside the least only those on
 the embedded backend, since what differs between Pythons lies in core and in the standard library.
@@ -76,7 +76,7 @@ _MARK = re.compile(r'^pytestmark = pytest\.mark\.backend\("(\w+)"', re.MULTILINE
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the person asked for."""
+    """Selection of tests from the command line."""
 
     backend: str | None = None
     file: str | None = None
@@ -121,7 +121,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What the table calls it."""
+        """Its name in the table."""
         return self.share.name
 
 
@@ -216,7 +216,7 @@ def test_file(name: str) -> Path:
 
 
 def _suites() -> Iterator[str]:
-    """Those suites that hold a test."""
+    """Suites that hold a test."""
     return (suite for suite in EACH + ONCE if any((TESTS / suite).rglob("test_*.py")))
 
 

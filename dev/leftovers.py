@@ -1,4 +1,4 @@
-"""What a test run that was killed leaves, and its removal by the next one.
+"""Removes the remains of a test run that was killed, at the start of the next one.
 
 A run has a folder and holds a lock on a file in it; the system frees the lock when the process is
 gone, in whatever way. Each process that the run starts, and each that these start, has the
@@ -61,7 +61,7 @@ def sweep_server(url: str) -> None:
 
 
 def _is_free(lock: Path) -> bool:
-    """Whether the run that held it has gone; another user's is none of ours."""
+    """Whether the run that held it has gone; False for another user's, which is left alone."""
     try:
         with lock.open("r+b") as file:
             return _take(file.fileno())

@@ -87,7 +87,7 @@ def _head() -> str:
 
 
 def _requirements_digest() -> str:
-    """Of what is asked for, whatever the comments and the order are."""
+    """Digest of the requirements, without their comments and order."""
     lines = {
         line for name in SOURCES for line in _without_comments((ROOT / name).read_text("utf-8"))
     }

@@ -16,7 +16,7 @@ from dev.console import TaskFailed
 from dev.project import BACKENDS
 
 FOLDER = Path("python-tests") / "mutants"
-"""Where the lists lie, from the root."""
+"""Folder of the lists, from the root."""
 
 _TEXTS = ("name", "file", "old", "new")
 _FIELDS = {*_TEXTS, "tests", "backend"}
@@ -61,7 +61,7 @@ def read(root: Path) -> list[Mutant]:
 
 
 def chosen(mutants: Iterable[Mutant], only: str | None) -> list[Mutant]:
-    """Those whose name, file or list contains this text; without one, all of them."""
+    """Mutants whose name, file or list contains this text; without one, all of them."""
     found = [each for each in mutants if only is None or _mentions(each, only)]
     if not found:
         raise TaskFailed(

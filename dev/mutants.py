@@ -40,7 +40,7 @@ _LEFT_OUT: Final = shutil.ignore_patterns(
     *(".git", ".venv", ".tox", ".cache", ".*_cache", "__pycache__", "*.egg-info", ".hypothesis"),
     *("dist", "site", "debug-env-*", ".demo", ".services", ".reports", ".backups"),
 )
-# What pytest's exit codes say.
+# Meaning of pytest's exit codes.
 _PASSED, _FAILED = 0, 1
 _NOTHING_RUN: Final = (3, 4, 5)
 _FAILURE: Final = re.compile(r"^FAILED [^[ ]*::(\w+)", re.MULTILINE)
@@ -70,7 +70,7 @@ Fate: TypeAlias = Killed | Survived | Unclear
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a mutant."""
+    """Result of testing a mutant."""
 
     mutant: Mutant
     fate: Fate
@@ -95,7 +95,7 @@ def run(only: str | None = None, *, jobs: int = 2) -> None:
 
 @contextmanager
 def _server_for(mutants: Sequence[Mutant]) -> Iterator[Mapping[str, str]]:
-    """What tells the tests of a PostgreSQL, if any of them needs it."""
+    """Variables that lead the tests to a PostgreSQL, if any of them needs it."""
     if all(each.backend != POSTGRES.backend for each in mutants):
         yield {}
         return
@@ -216,7 +216,7 @@ class Tree:
         return self.processes.run([*pytest, *base, *options, *tests], self.folder, env, most)
 
     def _environment(self, backend: str | None, *, compiles: bool) -> dict[str, str]:
-        """What the person's own shell says of a backend is not asked."""
+        """Variables of the tests, without the choice of a backend in the person's own shell."""
         kept = {key: text for key, text in environment().items() if key != _BACKEND}
         sources = [str(self.folder / each.name / "src") for each in DISTRIBUTIONS]
         kept["PYTHONPATH"] = os.pathsep.join(sources)

@@ -69,7 +69,7 @@ def _build(distribution: Distribution, folder: Path, *what: str) -> None:
 
 
 def _builders_settings(uv: Path | None) -> dict[str, str]:
-    """What makes the builder's own requirements come from where ours do, in the locked versions."""
+    """Variables by which the builder's own requirements come from our index, in locked versions."""
     if uv is None:
         return {"PIP_CONSTRAINT": str(LOCK)}
     path = os.pathsep.join([str(uv.parent), os.environ["PATH"]])

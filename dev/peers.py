@@ -106,8 +106,8 @@ PEERS = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What was found of one engine, in ms on SQLite and on PostgreSQL; None is what it cannot do or
-    did not do here. ``start`` is from the start of a process to its first result, on an empty
+    """Measurements of one engine, in ms on SQLite and on PostgreSQL; None where it cannot do that
+    or did not do it here. ``start`` is from the start of a process to its first result, on an empty
     database.
     """
 
@@ -123,7 +123,7 @@ Pair = tuple[float | None, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where homes and databases are made."""
+    """Places of homes and databases."""
 
     folder: Path
     server: str
@@ -157,7 +157,7 @@ def compare() -> None:
 
 
 def _fitting() -> list[Peer]:
-    """Those that work with this Python; another one would start in another time."""
+    """Engines that work with this Python; another one would start in another time."""
     for peer in PEERS:
         if sys.version_info < peer.python:
             newer = ".".join(map(str, peer.python))
@@ -168,7 +168,7 @@ def _fitting() -> list[Peer]:
 def _in_turns(
     boxes: Sequence[tuple[Peer, Sandbox]], rounds: int, once: Callable[[Peer, Sandbox], Pair]
 ) -> dict[Peer, list[Pair]]:
-    """What each engine took in each round; in every one they come in another order."""
+    """Times of each engine in each round; in every one they come in another order."""
     found: dict[Peer, list[Pair]] = {peer: [] for peer, _ in boxes}
     for _ in range(rounds):
         for peer, box in random.sample(boxes, len(boxes)):
@@ -261,7 +261,7 @@ def _database(peer: Peer, server: str) -> Iterator[str]:
 
 
 def _said(peer: Peer, box: Sandbox, home: Path, url: str, **variables: str) -> str | None:
-    """What a program printed that told what it was asked for, None and a word about it if it did
+    """Output of a program that did what it was asked; None, and a word about it, if it did
     not. Its files, wherever it likes to keep them, are in ``home``.
     """
     command: list[str | Path] = [

@@ -1,4 +1,4 @@
-"""What a test run tells of its jobs: a line as each ends, then failures, the table, the sum."""
+"""Reports the jobs of a test run: a line as each ends, then failures, the table, the sum."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Outcome:
 
     @property
     def is_bad(self) -> bool:
-        """Whether a person has to look at it."""
+        """Whether a person must look at it."""
         return bool(self.problem or self.counts.failed)
 
 

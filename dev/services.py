@@ -134,7 +134,7 @@ def _alone() -> AbstractContextManager[None]:
 
 
 def recorded() -> Started | None:
-    """What ``up`` started last and is not removed, running or not."""
+    """The server that ``up`` started last and that is not removed, running or not."""
     try:
         return Started(**json.loads(_record_path().read_text(encoding="utf-8")))
     except FileNotFoundError:

@@ -30,7 +30,7 @@ def unit(file: str, expression: str | None = None, backend: str | None = None) -
 
 
 def command(file: str, expression: str | None) -> list[str]:
-    """What is started; the keyboard stays with it, for a debugger."""
+    """The command to start; the keyboard stays with it, for a debugger."""
     pytest = [sys.executable, "-P", "-m", "pytest", "--quiet", "-p", "no:cacheprovider"]
     return [*pytest, str(test_file(file)), *(["-k", expression] if expression else [])]
 

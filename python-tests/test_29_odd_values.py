@@ -1,4 +1,7 @@
-"""29: odd, hostile and huge values are kept exactly or refused with their place."""
+"""29: odd, hostile and huge values are kept exactly or refused with their place.
+
+Each ``type: ignore`` is part of the test: a class that breaks the rules of its type on purpose.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How type checkers see the public API: read by mypy in ``invoke check``, never run.
 
-``assert_type`` says what a reader of a value may rely on. An ignored error says what is refused
-while it is written: strict mypy complains of an ignore that has no error.
+``assert_type`` says what a reader of a value may rely on. Each ``type: ignore`` is the assertion:
+the line is refused while it is written, and strict mypy complains of an ignore without an error.
 """
 
 from __future__ import annotations

@@ -56,8 +56,12 @@ class SqliteDialect:
     ) -> Answers:
         return await self._writer.transact(lambda raw: run_steps(raw, steps), landed)
 
-    async def write_apart(self, steps: Sequence[Step], key: str) -> Answers:  # noqa: ARG002 - see below
-        """One transaction writes at a time: whoever has written this key has ended."""
+    async def write_apart(
+        self,
+        steps: Sequence[Step],
+        key: str,  # noqa: ARG002 - one transaction writes at a time: none that wrote it is open
+    ) -> Answers:
+        """As ``write``."""
         return await self.write(steps)
 
     async def read(self, steps: Sequence[Step]) -> Answers:

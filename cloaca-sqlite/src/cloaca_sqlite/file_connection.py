@@ -32,7 +32,7 @@ HARD_LINK: Final = (
 
 
 class Folding(Enum):
-    """What became of the content of a lost log."""
+    """Result of moving a lost log into the file."""
 
     DONE = auto()
     """All of it is in the file."""
@@ -79,7 +79,7 @@ class FileConnection(sqlite3.Connection):
     # -- look --------------------------------------------------------------------------------
 
     def check_place(self) -> None:
-        """Refuse to go on with a file that nobody will find again, or by two names.
+        """Refuse to go on with a file that is not at its place, or has two names.
         ``LogLostError`` when this connection was abandoned.
         """
         if not self.is_open:
@@ -111,7 +111,7 @@ class FileConnection(sqlite3.Connection):
             self.check_log()
 
     def has_lost_log(self) -> bool:
-        """Whether it is open, and what it commits would be found by nobody."""
+        """Whether this connection writes to a deleted or replaced log."""
         return self.is_open and self.log is not None and self.log.are_lost()
 
     # -- close -------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def no_one_opens(database: FileId) -> Iterator[bool]:
 
 
 def count_descriptors(file: FileId) -> int:
-    """How many this process has of it, by whatever connections."""
+    """The number of descriptors of it in this process, also those of other libraries."""
     return len(_descriptors_of(file))
 
 

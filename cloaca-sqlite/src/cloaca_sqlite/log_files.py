@@ -20,7 +20,7 @@ _NOWHERE: Final[FileId] = (0, 0)
 
 @dataclass(frozen=True, slots=True)
 class LogFiles:
-    """What stood beside a database when a connection opened it."""
+    """The log and index file that a connection has open."""
 
     log: FileId
     index: FileId
@@ -29,7 +29,7 @@ class LogFiles:
 
     @classmethod
     def beside(cls, place: str) -> Self:
-        """Those that are there now. ``place`` is the database's path without symbolic links."""
+        """The two files beside a database now. ``place`` is its path without symbolic links."""
         log, index = f"{place}-wal", f"{place}-shm"
         return cls(file_id(log) or _NOWHERE, file_id(index) or _NOWHERE, log, index)
 
@@ -58,7 +58,7 @@ class LogFiles:
         return log != self.log and index == self.index
 
     def descriptors_here(self) -> int:
-        """How many connections of this process have the log open: each has a descriptor of it."""
+        """The number of connections of this process to the log: each has a descriptor of it."""
         return count_descriptors(self.log)
 
     def are_used_here(self) -> bool:

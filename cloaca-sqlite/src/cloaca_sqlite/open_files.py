@@ -60,7 +60,7 @@ def file_id(path: str) -> FileId | None:
 
 
 class Whereabouts(Enum):
-    """What became of a file that was at a path."""
+    """State of a file that was at a path."""
 
     THERE = auto()
     ELSEWHERE = auto()
@@ -70,7 +70,7 @@ class Whereabouts(Enum):
 
 
 def whereabouts(file: FileId, path: str) -> Whereabouts:
-    """What became of it, as far as that is certain."""
+    """State of the file that was at this path, as far as that is certain."""
     try:
         found = os.stat(path)  # noqa: PTH116 - each commit asks: a Path takes half as long again
     except (FileNotFoundError, NotADirectoryError):
