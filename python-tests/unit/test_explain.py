@@ -45,6 +45,10 @@ class TestWords:
                 ),
                 "0 0 1,2W * *",
             ),
+            (  # February has no 30th
+                "Every minute in February, but only on the weekday nearest to day 1 of the month",
+                "* * 30,1W 2 *",
+            ),
         ],
     )
     def test_it_is_said_in_words(self, words: str, expression: str) -> None:

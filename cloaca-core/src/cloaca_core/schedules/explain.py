@@ -5,11 +5,13 @@ The words are cronsim's, but for the weekday nearest to a day, which it does not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from typing import Final
+
+from cronsim import CronSimError
 
 from cloaca_core.schedules.cron import CronExpression
 from cloaca_core.schedules.cron_text import cronsim_of, nearest
@@ -103,6 +105,8 @@ def in_words(normalized: str) -> str:
     near = [f"day {day}" for term in terms if (day := nearest(term)) is not None]
     others = [term for term in terms if nearest(term) is None]
     fields[-3] = ",".join(others) or "*"
+    if near and others and not _takes(fields):  # none of these months has one of the other days
+        others, fields[-3] = [], "*"
     words = cronsim_of(*["0", *fields][-6:]).explain()
     if not near:
         return words
@@ -110,6 +114,15 @@ def in_words(normalized: str) -> str:
     if others or fields[-1][0] != "*":
         return f"{words}, and on the weekday nearest to {joined} of the month"
     return f"{words}, but only on the weekday nearest to {joined} of the month"
+
+
+def _takes(fields: Sequence[str]) -> bool:
+    """Whether cronsim takes these fields by themselves."""
+    try:
+        cronsim_of(*["0", *fields][-6:])
+    except CronSimError:
+        return False
+    return True
 
 
 # -- clock changes -------------------------------------------------------------------------------
