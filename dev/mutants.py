@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, TypeAlias, assert_never
 
-from dev import mutant_lists, postgres
+from dev import mutant_lists, postgres, process_groups
 from dev.console import TaskFailed, environment, say, step
 from dev.databases import masked
 from dev.mutant_lists import Mutant
@@ -147,7 +146,7 @@ class Processes:
                 start_new_session=True,
             )
             self._running.add(process)
-            code = self._wait(process, most)
+            code = process_groups.wait(process, 0 if self._ended else most)
             self._running.discard(process)
             output.seek(0)
             return Ran(code, output.read().decode(errors="replace"))
@@ -156,27 +155,7 @@ class Processes:
         """End those that run, and each that is started after this."""
         self._ended = True
         for process in list(self._running):
-            _end(process)
-
-    def _wait(self, process: subprocess.Popen[bytes], most: float) -> int | None:
-        try:
-            return process.wait(timeout=0 if self._ended else most)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            _end(process)
-            process.wait()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and everything in its group."""
-    if os.name == "nt":
-        process.kill()
-        return
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+            process_groups.kill(process)
 
 
 @dataclass(frozen=True, slots=True)

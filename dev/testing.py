@@ -8,7 +8,6 @@ its own. Environments, databases, the private PostgreSQL and logs are gone after
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
-from dev import databases, interpreters, junit, leftovers, postgres, results
+from dev import databases, interpreters, junit, leftovers, postgres, process_groups, results
 from dev.console import environment, run, say, step
 from dev.jobs import BACKEND_VARIABLE, Job, Target, Wanted, plan
 from dev.junit import Counts
@@ -145,7 +144,7 @@ def _run_all(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in list(running):
-                _kill(process)
+                process_groups.kill(process)
             raise
     return [future.result() for future in futures]
 
@@ -179,7 +178,7 @@ def _run_job(
             start_new_session=True,
         )
         running.add(process)
-        code = _wait(process)
+        code = process_groups.wait(process, JOB_SECONDS)
         running.discard(process)
     counts = junit.read(report)
     return Outcome(
@@ -211,29 +210,6 @@ def _mentions(job: Job, module: str) -> bool:
 def _noted(running_test: Path) -> str:
     """The test that was running last, as ``conftest.py`` has noted it."""
     return running_test.read_text(encoding="utf-8") if running_test.exists() else ""
-
-
-def _wait(process: subprocess.Popen[bytes]) -> int | None:
-    """The exit code; None for a process that had to be killed because it hung."""
-    try:
-        return process.wait(timeout=JOB_SECONDS)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        # Its group may outlive it: what a test started and forgot ends here.
-        _kill(process)
-        process.wait()
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and everything in its group."""
-    if os.name == "nt":
-        process.kill()
-        return
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def _problem(code: int | None, counts: Counts | None, *, filtered: bool, test: str = "") -> str:

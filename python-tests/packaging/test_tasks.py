@@ -21,6 +21,7 @@ from dev import (
     environments,
     jobs as planning,
     junit,
+    process_groups,
     results,
     testing,
     unit as straight,
@@ -634,7 +635,7 @@ def test_what_a_test_started_and_forgot_ends_with_its_process() -> None:
         start_new_session=True,
     ) as process:
         assert process.stdout is not None
-        assert testing._wait(process) == 0
+        assert process_groups.wait(process, 60) == 0
 
         ended, _, _ = select.select([process.stdout], [], [], 10)  # when nobody holds it open
 
