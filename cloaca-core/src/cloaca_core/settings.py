@@ -168,7 +168,7 @@ class Setting(Generic[T]):
         return self._kind.types
 
     def default(self) -> T:
-        """The value when nobody gives one; ``Unread`` where that is found out later."""
+        """The default; ``Unread`` where that is found out later."""
         return cast("T", self._default if self._default_factory is None else Unread)
 
     def parsed(self, text: str) -> object:

@@ -1,7 +1,7 @@
 """Migrations on PostgreSQL: schema changes are transactional, a lock on their table keeps order.
 
-The first one makes that table: whoever else does waits, and then finds it. So only roles that may
-write in the schema can keep a migration waiting.
+The first transaction makes that table: others that do so wait, and then find it. So only roles that
+may write in the schema can keep a migration waiting.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ VALUES (:number, :name, :checksum, :applied_at);
 
 
 -- name: lock_migrations
--- Keep every other migration of this schema out until the transaction ends, and whoever may write in
+-- Keep every other migration of this schema out until the transaction ends, and every role that may write in
 -- it alone: any role of the database can take an advisory lock. Who reads is not kept out.
 LOCK TABLE cloaca_migration IN SHARE ROW EXCLUSIVE MODE;
 

@@ -1,7 +1,7 @@
 """Tenants: a schema each, with a role that can reach it and nothing else.
 
 What was made here says so in its comment, and nothing else is ever changed: a schema or a role that
-happens to have a tenant's name is somebody's.
+happens to have a tenant's name is in use.
 
 Two administrators who change the same tenant take turns. They use no advisory lock for that: a
 tenant could take it and keep them waiting. Instead each writes the comment of the schema. A comment

@@ -63,7 +63,7 @@ class LogFiles:
 
     def are_used_here(self) -> bool:
         """Whether a connection of this process has a lost one open. A number that a file has now is
-        not that of a lost one: the system gives it to another file when nobody has that one open.
+        not that of a lost one: the system gives it away only when no process has that one open.
         """
         lost = {self.log, self.index}.difference(self._now())
         return any(count_descriptors(each) for each in lost)

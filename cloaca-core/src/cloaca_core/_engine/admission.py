@@ -220,8 +220,8 @@ class Admission:
     def _hand_in(
         self, request: Request, rows: list[NewRun], answer: asyncio.Future[Accepted | None]
     ) -> None:
-        """Have the rows committed, and begin what is ours even if nobody waits any more. The answer
-        is None when they were held back.
+        """Have the rows committed, and begin what is ours even if its caller has given up. The
+        answer is None when they were held back.
         """
         ours = sum(row.owner is not None for row in rows)
         self._arriving += ours

@@ -37,7 +37,7 @@ class HeldKeys:
         return len(self._waiting)
 
     async def insert(self, row: NewRun) -> str:
-        """Insert the run when nobody writes its key any more; the id of the run that stands for
+        """Insert the run once no transaction writes its key; the id of the run that stands for
         it.
         """
         if self._failure is not None:

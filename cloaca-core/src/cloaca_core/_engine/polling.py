@@ -82,7 +82,7 @@ class PollingLoop:
         self._events.closing = True
 
     def let_go(self) -> None:
-        """Let functions that run end as they will; nobody waits for them."""
+        """Let functions that run end as they will; the engine does not wait for them."""
         self.drain()
         self._places.close()
 

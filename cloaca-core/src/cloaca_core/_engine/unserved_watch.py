@@ -102,7 +102,7 @@ class UnservedWatch:
         try:
             await self._judge(self._looked_at, self._looked_at - last)
         except BaseException:
-            self._wanted = True  # whatever there was to see is still there
+            self._wanted = True  # the work that there was to see is still there
             raise
         if not self._followed:
             return None

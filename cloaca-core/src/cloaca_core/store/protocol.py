@@ -74,10 +74,10 @@ class Store(Protocol):
         a transaction may stay open for as long as its program likes, and the batch holds the
         records of every run of this runner. Where a run that is not committed has the key of a new
         one, that one is left out and answered in ``held``; ``insert_when_free`` waits for it. A
-        store may also hold back a run whose key nobody writes, never one whose key is taken, nor
-        one of which ``may_be_held`` is false: the body of its parent waits for it. A commit may
-        wait for other batches, which take moments. Where one transaction writes at a time,
-        every writer waits for a user's, so that nothing is ever held back.
+        store may also hold back a run whose key is not being written, never one whose key is
+        taken, nor one of which ``may_be_held`` is false: the body of its parent waits for it. A
+        commit may wait for other batches, which take moments. Where one transaction writes at a
+        time, every writer waits for a user's, so that nothing is ever held back.
 
         Attempts and ends: recorded only for runs that the runner owns under the epoch of
         ``fences``, which are locked first and answered in ``current``. An attempt row replaces an
@@ -115,8 +115,8 @@ class Store(Protocol):
         """
 
     async def insert_when_free(self, run: NewRun) -> str:
-        """Insert one run that has a key, without an owner whatever it names; answer the id of the
-        run that stands for it: its own, or that of the run that has its key.
+        """Insert one run that has a key, without an owner, even if it names one; answer the id of
+        the run that stands for it: its own, or that of the run that has its key.
 
         While a transaction of others writes a run with that key, wait for its end: if it commits,
         its run is the answer, else this one is inserted. Nothing else waits meanwhile, neither

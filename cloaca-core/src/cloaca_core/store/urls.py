@@ -15,7 +15,7 @@ _WORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
 
 def url_of(database_url: str | os.PathLike[str]) -> str:
-    """A URL as it is; that of the SQLite file which a path names, whatever characters it has.
+    """A URL as it is; that of the SQLite file which a path names, special characters included.
 
     A path never means a URL, nor a database in memory, and ``?`` begins no parameters in it.
     """

@@ -130,7 +130,7 @@ class ObserveConformance:
 
         await submit(store, new_run("owned"), new_run("over", workflow="public::embedded::other"))
         await record(store, ends=[run_end("over")])
-        await submit(store, new_run("waits", owner=None))  # whoever has the other run may come
+        await submit(store, new_run("waits", owner=None))  # the other run's owner may claim it
         await store.put_schedule(schedule("s")._replace(workflow=WORKFLOW))
 
         assert await store.list_waiting("r1", 9) == Waiting([], 0)

@@ -40,7 +40,7 @@ def run_context(
 
 
 def tick_key(tick: Instant) -> str:
-    """The key of a tick's event: it has one run for ever, whatever the clock shows later."""
+    """The key of a tick's event: it has one run for ever, even if the clock is put back."""
     return f"tick {to_datetime(tick).isoformat()}"
 
 
