@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 import aiosqlite
 
@@ -31,6 +31,7 @@ from cloaca_sqlite.fork_gate import GATE
 from cloaca_sqlite.siblings import Siblings
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 _RETRY_S = (0.0002, 0.001)
 """Between two tries for a lock: shorter than a courtesy pause, so that a waiter finds it."""
@@ -83,7 +84,7 @@ class Connection(aiosqlite.Connection):
 
     def _settle(self, raw: FileConnection) -> None:
         if (configure := self._configure) is not None:
-            self._wait_for_lock(lambda: configure(raw))
+            self._wait_for_lock(configure, raw)
         self._wait_for_lock(raw.settle)
 
     def stop(self) -> asyncio.Future[object] | None:
@@ -96,7 +97,7 @@ class Connection(aiosqlite.Connection):
 
         def attempts(raw: FileConnection) -> T:
             raw.check_log()
-            return self._wait_for_lock(lambda: function(raw))
+            return self._wait_for_lock(function, raw)
 
         return await self._hop(attempts)
 
@@ -111,9 +112,13 @@ class Connection(aiosqlite.Connection):
 
         def transaction(raw: FileConnection) -> T:
             self._courtesy.before_begin()
-            self._wait_for_lock(lambda: raw.execute("BEGIN IMMEDIATE"))
+            self._wait_for_lock(raw.execute, "BEGIN IMMEDIATE")
             result = self._finish(raw, work)
-            self._see_to_it(raw)
+            try:
+                raw.check_log()
+            except LogLostError:  # the commit counts if others find it in the file itself
+                if self._folded(raw) is not Folding.DONE:
+                    raise
             self._courtesy.after_commit()
             if landed is not None:
                 landed(result)
@@ -217,7 +222,7 @@ class Connection(aiosqlite.Connection):
         try:
             raw.check_log_before_work()  # COMMIT may also fold the log, over the work of others
             result = work(raw)
-            self._wait_for_lock(lambda: raw.execute("COMMIT"))
+            self._wait_for_lock(raw.execute, "COMMIT")
         except BaseException:
             # SQLite has already rolled back after some errors (a full disk, for one).
             if raw.in_transaction:
@@ -225,26 +230,16 @@ class Connection(aiosqlite.Connection):
             raise
         return result
 
-    def _see_to_it(self, raw: FileConnection) -> None:
-        """Let a commit count only where others will find it: in the log that is beside the file, or
-        in the file itself.
-        """
-        try:
-            raw.check_log()
-        except LogLostError:
-            if self._folded(raw) is not Folding.DONE:
-                raise
-
-    def _wait_for_lock(self, attempt: Callable[[], T]) -> T:
+    def _wait_for_lock(self, attempt: Callable[[*Ts], T], *args: *Ts) -> T:
         deadline = time.monotonic() + self._busy_timeout
         while True:
             try:
-                return attempt()
+                return attempt(*args)
             except sqlite3.OperationalError as error:
                 if not is_busy(error) or time.monotonic() >= deadline:
                     raise
             if self._closing.wait(random.uniform(*_RETRY_S)):  # noqa: S311 - no secret: jitter
-                return attempt()
+                return attempt(*args)
 
 
 async def hop(connection: aiosqlite.Connection, function: Callable[[sqlite3.Connection], T]) -> T:

@@ -39,10 +39,7 @@ class LogFiles:
             log, index = os.stat(self.log_path), os.stat(self.index_path)  # noqa: PTH116 - as there
         except OSError:
             return self._is_elsewhere()
-        return (log.st_ino, index.st_ino) != (self.log[1], self.index[1]) or (
-            log.st_dev,
-            index.st_dev,
-        ) != (self.log[0], self.index[0])
+        return (log.st_dev, log.st_ino) != self.log or (index.st_dev, index.st_ino) != self.index
 
     def _is_elsewhere(self) -> bool:
         return is_elsewhere(self.log, self.log_path) or is_elsewhere(self.index, self.index_path)
