@@ -119,10 +119,10 @@ class Store(Protocol):
         the run that stands for it: its own, or that of the run that has its key.
 
         While a transaction of others writes a run with that key, wait for its end: if it commits,
-        its run is the answer, else this one is inserted. Nothing else waits meanwhile, neither
-        commits nor other calls of this operation for longer than about a second, and any number
-        of them needs one connection. Cancelled, it inserts the run now or never: none appears
-        later. Sent again it changes nothing.
+        its run is the answer, else this one is inserted. Commits do not wait meanwhile, other
+        calls of this operation some seconds at most, and any number of them needs one connection.
+        Cancelled, it inserts the run now or never: none appears later. Sent again it changes
+        nothing.
         """
 
     # -- claim -------------------------------------------------------------------------------
