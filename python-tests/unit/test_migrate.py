@@ -30,8 +30,10 @@ class Database:
     def __init__(self, *has: Migration, meanwhile: tuple[Migration, ...] = ()) -> None:
         self.has = list(has)
         self.meanwhile = list(meanwhile)
+        self.looks = 0
 
     async def applied(self) -> list[Applied]:
+        self.looks += 1
         return applied(*self.has)
 
     async def apply(self, migration: Migration) -> None:
@@ -90,6 +92,14 @@ def test_a_new_database_gets_everything_in_order() -> None:
     asyncio.run(migrate(database, [ONE, TWO]))
 
     assert database.has == [ONE, TWO]
+
+
+def test_a_database_that_has_everything_is_looked_at_once() -> None:
+    database = Database(ONE, TWO)
+
+    asyncio.run(migrate(database, [ONE, TWO]))
+
+    assert (database.has, database.looks) == ([ONE, TWO], 1)
 
 
 def test_what_another_process_applied_first_is_left() -> None:

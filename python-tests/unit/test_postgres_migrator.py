@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import psycopg
@@ -15,7 +15,7 @@ from psycopg import sql
 from cloaca_core.errors import StoreError
 from cloaca_core.store.dialect import Step
 from cloaca_core.store.migrate import Applied, Migration
-from cloaca_core.store.queries import Statement
+from cloaca_core.store.queries import Row, Statement
 from cloaca_postgres import migrator as module
 from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session
@@ -74,6 +74,30 @@ async def test_what_was_applied_is_noted_in_order(
     asked = Step(Statement("asked", "SELECT min(applied_at) FROM cloaca_migration", ()))
     (((instant,),),) = await (await connect()).run([asked], SOON)
     assert before <= instant <= time.time_ns() // 1000
+
+
+async def test_one_takes_three_round_trips(
+    migrator: PostgresMigrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrator.apply(FIRST)
+    asked: list[list[str]] = []
+    run = Session.run
+
+    async def counted(
+        self: Session, steps: Sequence[Step], deadline: float, *, begun: bool = False
+    ) -> list[list[Row]]:
+        asked.append([each.statement.name for each in steps])
+        return await run(self, steps, deadline, begun=begun)
+
+    monkeypatch.setattr(Session, "run", counted)
+
+    await migrator.apply(SECOND)
+
+    assert asked == [
+        ["begin", "allow_time", "list_tables"],
+        ["lock_migrations", "list_migrations"],
+        ["wait_at_most", "migration_2_0", "record_migration", "commit"],
+    ]
 
 
 async def test_one_that_is_noted_is_not_applied_again(migrator: PostgresMigrator) -> None:
@@ -166,6 +190,24 @@ async def test_of_two_that_make_the_first_table_the_second_finds_it(
         await waits
 
     assert await migrator.applied() == [Applied(1, "initial", "c1")]
+
+
+async def test_one_that_another_process_applies_meanwhile_is_not_applied_again(
+    migrator: PostgresMigrator, postgres_server: str, postgres_schema: str
+) -> None:
+    await migrator.apply(FIRST)
+    change = Migration(2, "second", "c2", "ALTER TABLE cloaca_first ADD COLUMN more TEXT;\n")
+    async with await psycopg.AsyncConnection.connect(postgres_server) as other:
+        await other.execute("SELECT set_config('search_path', %s, true)", [postgres_schema])
+        await other.execute("LOCK TABLE cloaca_migration IN SHARE ROW EXCLUSIVE MODE")
+        waits = asyncio.create_task(migrator.apply(change))
+        await blocked_by(other)
+        await other.execute(change.sql.encode())
+        await other.execute("INSERT INTO cloaca_migration VALUES (2, 'second', 'c2', 5)")
+        await other.commit()
+        await waits
+
+    assert [applied.number for applied in await migrator.applied()] == [1, 2]
 
 
 async def test_a_table_that_somebody_else_has_made_is_still_refused(

@@ -282,9 +282,11 @@ async def test_where_nothing_was_written_nothing_is_noticed(
     looked, asked = asyncio.Event(), 0
     run = Session.run
 
-    async def counted(self: Session, steps: Sequence[Step], deadline: float) -> list[list[Row]]:
+    async def counted(
+        self: Session, steps: Sequence[Step], deadline: float, *, begun: bool = False
+    ) -> list[list[Row]]:
         nonlocal asked
-        answers = await run(self, steps, deadline)
+        answers = await run(self, steps, deadline, begun=begun)
         asked += steps[-1].statement.name == "runs_written"
         if asked == 3:  # with the one that listens
             looked.set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cloaca_core.errors import StoreError
@@ -25,6 +25,12 @@ TABLE_WAIT_S: Final = 0.5
 APART_S: Final = 2.0
 """Between two such waits, in which others go on."""
 _NOTES: Final = "cloaca_migration"
+_BEGIN: Final = step(STATEMENTS.begin)
+_COMMIT: Final = step(STATEMENTS.commit)
+_ROLLBACK: Final = step(STATEMENTS.rollback)
+_LOCK: Final = step(STATEMENTS.lock_migrations)
+_LIST: Final = step(STATEMENTS.list_migrations)
+_WAIT_BRIEFLY: Final = step(STATEMENTS.wait_at_most, lock_timeout=f"{int(TABLE_WAIT_S * 1000)}ms")
 _ALLOW_TIME: Final = step(STATEMENTS.allow_time, statement_timeout=f"{int(_PATIENCE_S * 1000)}ms")
 
 
@@ -38,7 +44,7 @@ class PostgresMigrator:
     async def applied(self) -> list[Applied]:
         if _NOTES not in await self.table_names():
             return []
-        return [Applied(*row) for row in await self._run(step(STATEMENTS.list_migrations))]
+        return [Applied(*row) for row in await self._ask(_LIST)]
 
     async def apply(self, migration: Migration) -> None:
         """While a transaction uses a table, be it of a user who has submitted a run in it, a change
@@ -62,34 +68,42 @@ class PostgresMigrator:
         return migration.number in [applied.number for applied in await self.applied()]
 
     async def _try(self, migration: Migration) -> None:
-        await self._session.run([step(STATEMENTS.begin)], _PATIENCE_S)
+        """Takes three round trips: begin, lock and look, change and note. The look comes after the
+        lock, so it finds what the one that held the lock before has noted.
+        """
         try:
-            if _NOTES in await self.table_names():
-                await self._run(step(STATEMENTS.lock_migrations))
-            if not await self._has(migration):
-                await self._apply(migration)
+            *_, tables = await self._session.run([_BEGIN, _ALLOW_TIME, self._list()], _PATIENCE_S)
+            applied: list[Row] = []
+            if (_NOTES,) in tables:
+                _, applied = await self._go_on([_LOCK, _LIST])
+            missing = migration.number not in [number for number, *_ in applied]
+            await self._go_on([*(_changes(migration) if missing else ()), _COMMIT])
         except BaseException:
-            await self._session.run([step(STATEMENTS.rollback)], _PATIENCE_S, begun=True)
+            await self._go_on([_ROLLBACK])
             raise
-        await self._session.run([step(STATEMENTS.commit)], _PATIENCE_S)
 
-    async def _apply(self, migration: Migration) -> None:
-        steps = [
-            Step(Statement(f"migration_{migration.number}_{place}", text, ()))
-            for place, text in enumerate(split_statements(migration.sql))
-        ]
-        limit = step(STATEMENTS.wait_at_most, lock_timeout=f"{int(TABLE_WAIT_S * 1000)}ms")
-        await self._session.run([_ALLOW_TIME, limit, *steps], _PATIENCE_S)
-        await self._run(noted(migration))  # by itself: its table may be new
+    async def _go_on(self, steps: Sequence[Step]) -> list[list[Row]]:
+        """Run steps of the transaction that ``_try`` has begun."""
+        return await self._session.run(steps, _PATIENCE_S, begun=True)
 
     async def table_names(self) -> list[str]:
         """Which tables of ours the schema has."""
-        rows = await self._run(step(STATEMENTS.list_tables, schema=self._schema))
-        return [name for (name,) in rows]
+        return [name for (name,) in await self._ask(self._list())]
 
-    async def _run(self, one: Step) -> list[Row]:
+    def _list(self) -> Step:
+        return step(STATEMENTS.list_tables, schema=self._schema)
+
+    async def _ask(self, one: Step) -> list[Row]:
         _, rows = await self._session.run([_ALLOW_TIME, one], _PATIENCE_S)
         return rows
+
+
+def _changes(migration: Migration) -> Iterator[Step]:
+    """The statements of a migration and the note of it, none of which may wait long for a lock."""
+    yield _WAIT_BRIEFLY
+    for place, text in enumerate(split_statements(migration.sql)):
+        yield Step(Statement(f"migration_{migration.number}_{place}", text, ()))
+    yield noted(migration)
 
 
 def noted(migration: Migration) -> Step:

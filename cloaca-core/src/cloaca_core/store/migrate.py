@@ -71,10 +71,11 @@ def parse_migration(file_name: str, text: str) -> Migration:
 
 async def migrate(migrator: Migrator, known: Sequence[Migration]) -> None:
     """Apply what is missing; refuse a database that is not a prefix of what is known."""
-    for migration in pending(await migrator.applied(), known):
+    missing = pending(await migrator.applied(), known)
+    for migration in missing:
         await migrator.apply(migration)
-    # Another process, of another version, may have been faster.
-    pending(await migrator.applied(), known)
+    if missing:  # another process, of another version, may have been faster
+        pending(await migrator.applied(), known)
 
 
 def pending(applied: Sequence[Applied], known: Sequence[Migration]) -> list[Migration]:
