@@ -187,15 +187,15 @@ async def test_nothing_is_set_before_it_is_known_who_answers(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is set in another one's session would be found there by somebody else."""
-    asked: list[str] = []
+    asked: list[list[str]] = []
     run = Session.run
 
     async def noted(self: Session, steps: list[Step], deadline: float) -> list[list[Row]]:
-        asked.extend(step.statement.name for step in steps)
+        asked.append([step.statement.name for step in steps])
         return await run(self, steps, deadline)
 
     monkeypatch.setattr(Session, "run", noted)
 
     (await connect().connect_writer()).close()
 
-    assert asked == ["who_answers", "enter_session", "where_am_i"]
+    assert asked == [["who_answers"], ["enter_session", "where_am_i"]]  # two round trips

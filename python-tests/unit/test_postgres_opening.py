@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias, cast
 
 import psycopg
@@ -27,6 +27,7 @@ from cloaca_postgres.opening import _first_sessions, _refuse_unfit
 
 Query: TypeAlias = Callable[..., list[tuple[object, ...]]]
 
+SOON = 60.0
 KNOWN = load_migrations("cloaca_postgres")
 FIT = {"version": 150000, "encoding": "UTF8", "isolation": "read committed", "in_recovery": False}
 
@@ -220,11 +221,41 @@ def test_where_one_of_the_first_sessions_cannot_be_had_the_others_are_closed(fai
     connector, looked = _Crowded(fails), _Session()
 
     with pytest.raises(StoreUnavailableError, match="too many"):
-        asyncio.run(_first_sessions(cast("Connector", connector), looked))
+        asyncio.run(_first_sessions(cast("Connector", connector), looked, _prepared))
 
     assert looked.closed
     assert [each.closed for each in connector.sessions] == [True] * len(connector.sessions)
     assert connector.asked == 3
+
+
+def test_where_the_database_cannot_be_prepared_all_sessions_are_closed() -> None:
+    connector, looked = _Crowded(9), _Session()
+
+    async def refused(_: Session) -> None:
+        raise StoreOpenError("not ours")
+
+    with pytest.raises(StoreOpenError, match="not ours"):
+        asyncio.run(_first_sessions(cast("Connector", connector), looked, refused))
+
+    assert [each.closed for each in (looked, *connector.sessions)] == [True] * 4
+
+
+def test_the_database_is_prepared_while_the_other_sessions_are_opened() -> None:
+    async def opened() -> None:
+        connector, prepared = _Crowded(9), asyncio.Event()
+        connector.may_open = prepared.wait
+
+        async def prepare(_: Session) -> None:
+            prepared.set()
+
+        async with asyncio.timeout(SOON):
+            await _first_sessions(cast("Connector", connector), _Session(), prepare)
+
+    asyncio.run(opened())
+
+
+async def _prepared(_: Session) -> None:
+    """Finds the database as it should be."""
 
 
 class _Crowded:
@@ -234,18 +265,24 @@ class _Crowded:
         self.sessions: list[_Session] = []
         self.asked = 0
         self._fails = fails
+        self.may_open: Callable[[], Awaitable[object]] = _at_once
 
     async def connect_writer(self) -> Session:
+        await self.may_open()
+        return await self.make_writer(_Session())
+
+    connect_reader = connect_writer
+
+    async def make_writer(self, _: Session) -> Session:
         self.asked += 1
         if self.asked == self._fails + 1:
             raise StoreUnavailableError("too many connections")
         self.sessions.append(_Session())
         return self.sessions[-1]
 
-    connect_reader = connect_writer
 
-    async def make_writer(self, _: Session) -> Session:
-        return await self.connect_writer()
+async def _at_once() -> None:
+    """There is room."""
 
 
 class _Session(Session):

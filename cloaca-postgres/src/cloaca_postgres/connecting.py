@@ -90,13 +90,12 @@ class Connector:
         )
 
     async def _verify(self, session: Session, kind: _Kind) -> None:
+        asked = [step(STATEMENTS.where_am_i)]
         if not self._target.pooler:
             await refuse_pooler(session, self._target.place, self._timeout)
-            await session.run([self._enter(kind)], self._timeout)
+            asked = [self._enter(kind), *asked]
         sent = self._clock.start()
-        (((schema, isolation, now),),) = await session.run(
-            [step(STATEMENTS.where_am_i)], self._timeout
-        )
+        *_, ((schema, isolation, now),) = await session.run(asked, self._timeout)
         if schema != self._schema:
             raise StoreUnavailableError(
                 f"{self._target.place}: the session is not in schema {self._schema!r}"

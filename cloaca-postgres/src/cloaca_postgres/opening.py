@@ -7,8 +7,9 @@ schema that holds somebody else's tables under our names is refused before anyth
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from cloaca_core.errors import (
     ForeignDatabaseError,
@@ -32,6 +33,7 @@ from cloaca_postgres.statements import STATEMENTS, naming, step
 from cloaca_postgres.url import Target, check_schema
 
 _OLDEST_SERVER: Final = 130000
+_Prepare: TypeAlias = Callable[[Session], Awaitable[None]]
 _AS_THEY_ARE: Final = (StoreOpenError, StoreFullError, StoreReadOnlyError)
 
 
@@ -50,24 +52,24 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
     schema, looked = await _schema_of(target, options.connect_timeout)
     clock = DatabaseClock()
     connector = Connector(target, schema, options.connect_timeout, clock)
-    first = await _first_sessions(connector, looked)
-    try:
-        await _migrate(first.writer, schema, target.place)
-        outbox = PostgresOutbox(target.place, schema)
-        await outbox.identify(first.writer, options.connect_timeout)
-    except BaseException:
-        for session in first:
-            session.close()
-        raise
+    outbox = PostgresOutbox(target.place, schema)
+
+    async def prepare(writer: Session) -> None:
+        await _migrate(writer, schema, target.place)
+        await outbox.identify(writer, options.connect_timeout)
+
+    first = await _first_sessions(connector, looked, prepare)
     return PostgresDialect(connector, first, clock, target, schema, options, outbox)
 
 
-async def _first_sessions(connector: Connector, looked: Session) -> FirstSessions:
-    """Open all sessions at the same time: opening one is mostly waiting for the server. The session
-    that looked at the server goes on as the first of them.
+async def _first_sessions(
+    connector: Connector, looked: Session, prepare: _Prepare
+) -> FirstSessions:
+    """Open all sessions at the same time, and meanwhile prepare the database on the first of them:
+    all of it is mostly waiting for the server. The session that looked at the server is that first.
     """
     dialling = [
-        asyncio.create_task(connector.make_writer(looked)),
+        asyncio.create_task(_first_writer(connector, looked, prepare)),
         asyncio.create_task(connector.connect_writer()),
         asyncio.create_task(connector.connect_reader()),
     ]
@@ -81,6 +83,16 @@ async def _first_sessions(connector: Connector, looked: Session) -> FirstSession
             if isinstance(outcome, Session):
                 outcome.close()
         raise
+
+
+async def _first_writer(connector: Connector, looked: Session, prepare: _Prepare) -> Session:
+    writer = await connector.make_writer(looked)
+    try:
+        await prepare(writer)
+    except BaseException:
+        writer.close()
+        raise
+    return writer
 
 
 def _in_schema(target: Target, schema: str | None) -> Target:
