@@ -14,9 +14,9 @@ from model.quiet import quiet
 
 import cloaca_core.task
 from cloaca_core._engine import admission as module, journal
-from cloaca_core._engine.admission import Request
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.lease import IDLE, NEVER
+from cloaca_core._engine.request import Request
 from cloaca_core.builder import WorkflowBuilder
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import StoreFullError, StoreUnavailableError

@@ -12,11 +12,11 @@ import pytest
 from model.memory_store import MemoryStore
 from model.quiet import quiet, threads_end
 
-from cloaca_core._engine.admission import Request
 from cloaca_core._engine.attempt import CURRENT_WORK
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.lease import IDLE
 from cloaca_core._engine.planner import RunPlan
+from cloaca_core._engine.request import Request
 from cloaca_core._engine.strays import Strays
 from cloaca_core._engine.waiters import Ended
 from cloaca_core.builder import WorkflowBuilder

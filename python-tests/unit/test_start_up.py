@@ -6,13 +6,21 @@ share the machine; a module that one of these programs has come to load is named
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+import cloaca
+from cloaca_core._engine.host import EngineHost
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_sqlite.backend import SqliteBackend
+
+SOON_S = 10.0
 PROGRAM = """
 import json, sys
 import cloaca
@@ -42,6 +50,12 @@ DOOR = {
     "cloaca_core.workflow",
 }  # fmt: skip
 """All of ours that ``import cloaca`` loads."""
+PARTS = (
+    "cloaca_core._engine.admission", "cloaca_core._engine.conductor", "cloaca_core._engine.firing",
+    "cloaca_core._engine.journal", "cloaca_core._engine.lease", "cloaca_core._engine.planner",
+    "cloaca_core._engine.polling", "cloaca_core._engine.takeover",
+)  # fmt: skip
+"""Some of the modules that an engine is made of."""
 UNUSED = (
     # What cron and time zones need.
     "cronsim", "zoneinfo", "tzdata", "calendar", "cloaca_core.schedules.cron",
@@ -105,6 +119,38 @@ def test_a_first_result_on_postgresql_loads_nothing_of_sqlite(postgres_url: str)
     # psycopg itself loads time zones and what is installed, and the URL names a schema.
     ours = {name for name in UNUSED if name.startswith("cloaca")} - {"cloaca_core.tenants"}
     assert of(modules, "cronsim", "cloaca_postgres.tenants", *ours) == []
+
+
+def test_what_the_engine_is_made_of_is_loaded_while_the_database_opens() -> None:
+    before = loaded("cloaca.DefaultRunner, cloaca.AsyncRunner")
+    after = loaded(FIRST_RESULT.format(url=":memory:"))
+
+    assert of(after, *PARTS) == sorted(PARTS)
+    assert of(before, "cloaca_core._engine.parts", *PARTS) == []
+
+
+@pytest.mark.parametrize("kind", [cloaca.DefaultRunner, cloaca.AsyncRunner])
+def test_both_kinds_of_runner_load_it_before_they_wait(
+    kind: type[cloaca.DefaultRunner | cloaca.AsyncRunner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_loaded, opens = threading.Event(), SqliteBackend.open
+
+    async def open_afterwards(self: SqliteBackend, url: str, options: StoreOptions) -> Store:
+        assert await asyncio.to_thread(is_loaded.wait, SOON_S)
+        return await opens(self, url, options)
+
+    monkeypatch.setattr(SqliteBackend, "open", open_afterwards)
+    monkeypatch.setattr(EngineHost, "load_engine", is_loaded.set)
+
+    if issubclass(kind, cloaca.DefaultRunner):
+        kind(":memory:", registry=cloaca.Registry()).shutdown()
+    else:
+        asyncio.run(_open_and_close(kind(":memory:", registry=cloaca.Registry())))
+
+
+async def _open_and_close(runner: cloaca.AsyncRunner) -> None:
+    async with runner:
+        pass
 
 
 def test_the_default_of_the_pool_looks_for_both_backends_when_it_is_read() -> None:

@@ -59,6 +59,7 @@ class AsyncRunner:
     async def __aenter__(self) -> Self:
         opening = self._host.open()  # refused when it is open already, which goes on untouched
         try:
+            self._host.load_engine()
             await awaited(opening)
             self._host.begin()
         except BaseException:

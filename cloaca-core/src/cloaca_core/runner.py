@@ -78,7 +78,9 @@ class DefaultRunner:
     ) -> None:
         self._host = EngineHost(database_url, config, schema, registry, start=start)
         try:
-            wait_for(self._host.open())
+            opening = self._host.open()
+            self._host.load_engine()
+            wait_for(opening)
             self._host.begin()
         except BaseException:
             with suppress(RunnerClosedError):  # it is what has been raised

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -29,9 +29,9 @@ from cloaca_core.store.records import AttemptRow, Committed, NewRun, RunRow
 from cloaca_core.store.states import RunStatus
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.attempt import Job
     from cloaca_core._engine.conductor import Conductor
     from cloaca_core._engine.lease import Lease
+    from cloaca_core._engine.request import Request
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.registry import Registry
     from cloaca_core.store.protocol import Store
@@ -57,32 +57,6 @@ has ended since the last claim. So quick runs come in growing numbers, long ones
 
 Accepted: TypeAlias = tuple[list[str], bool]
 """The ids of the runs that stand for those of a request, and whether any was there before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Runs of one workflow to be submitted together.
-
-    ``texts`` are their inputs as they are stored; ``data`` the first of them decoded: as many as
-    could begin at once. ``tags`` is JSON. ``further_keys`` are for a body that is tried again: each
-    takes the place of the one before it when the run that an earlier attempt started has failed.
-    ``by_right`` says that a body of ours waits for it: it may not wait for the place of its own
-    parent.
-    """
-
-    workflow: Workflow
-    texts: Sequence[str]
-    data: Sequence[dict[str, JsonValue]]
-    tags: str
-    idempotency_key: str | None = None
-    further_keys: Sequence[str] = ()
-    by_right: bool = False
-    parent: Job | None = None
-
-    @property
-    def depth(self) -> int:
-        """How many runs wait for these, one in a body of the other."""
-        return self.parent.owner.depth + 1 if self.by_right and self.parent is not None else 0
 
 
 class Admission:

@@ -15,20 +15,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from cloaca_core._engine.active_run import ActiveRun
-from cloaca_core._engine.admission import Admission, Request
-from cloaca_core._engine.attempt import AttemptWork, Job
-from cloaca_core._engine.conductor import Conductor
-from cloaca_core._engine.executor import Executor
-from cloaca_core._engine.firing import ScheduleLoop
-from cloaca_core._engine.identity import this_process
-from cloaca_core._engine.ids import RunIds
-from cloaca_core._engine.journal import Journal
-from cloaca_core._engine.lease import Lease
-from cloaca_core._engine.polling import PollingLoop
 from cloaca_core._engine.supervised import SupervisedLoop
-from cloaca_core._engine.takeover import Takeover
-from cloaca_core._engine.unserved_watch import UnservedWatch
 from cloaca_core._engine.waiters import Ended, RecentRuns, Waiters
 from cloaca_core.errors import (
     ConfigError,
@@ -43,8 +30,11 @@ from cloaca_core.store.changes import Change
 from cloaca_core.store.records import AttemptRow, NewRun, RunEnd, RunFilter, RunRow
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.active_run import ActiveRun
+    from cloaca_core._engine.attempt import AttemptWork, Job
     from cloaca_core._engine.back_filling import BackFilling
     from cloaca_core._engine.cron_calls import CronCalls
+    from cloaca_core._engine.request import Request
     from cloaca_core._engine.trigger_calls import TriggerCalls
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.registry import Registry
@@ -70,9 +60,11 @@ class Engine:
     """
 
     def __init__(self, store: Store, config: DefaultRunnerConfig, registry: Registry) -> None:
+        from cloaca_core._engine import parts  # here: imported while the database opens
+
         loop = asyncio.get_running_loop()
-        ids = RunIds()
-        identity = this_process()
+        ids = parts.RunIds()
+        identity = parts.this_process()
         runner_id = config.runner_id or ids.next()
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
         self.recent: RecentRuns = RecentRuns()
@@ -85,15 +77,15 @@ class Engine:
         self._news: Change | None = None
         self._hurried = asyncio.Event()
         self.broken: Callable[[str], None] = lambda _: None
-        self._executor = Executor(*slots, loop, self._broken)
-        self._conductor = Conductor(config, self._executor, self._ended, self._place_free)
-        self._journal = Journal(store, runner_id, self._conductor.start_marks)
-        self._lease = Lease(store, runner_id, identity, config.lease_seconds)
-        self._admission = Admission(
+        self._executor = parts.Executor(*slots, loop, self._broken)
+        self._conductor = parts.Conductor(config, self._executor, self._ended, self._place_free)
+        self._journal = parts.Journal(store, runner_id, self._conductor.start_marks)
+        self._lease = parts.Lease(store, runner_id, identity, config.lease_seconds)
+        self._admission = parts.Admission(
             store, self._conductor, self._journal, self._lease, registry, config, ids
         )
-        self._unserved = UnservedWatch(store, registry, lambda: self._lease.runner_id)
-        self._schedules = ScheduleLoop(
+        self._unserved = parts.UnservedWatch(store, registry, lambda: self._lease.runner_id)
+        self._schedules = parts.ScheduleLoop(
             store,
             self._journal,
             registry,
@@ -102,10 +94,10 @@ class Engine:
             made=self._runs_came,
             cancelled=self._hear_of_ends,
         )
-        self._polling = PollingLoop(
+        self._polling = parts.PollingLoop(
             store, self._journal, registry, config, ids, self._runs_came, self._broken
         )
-        self._takeover = Takeover(store, self._lease, identity, self._runs_came)
+        self._takeover = parts.Takeover(store, self._lease, identity, self._runs_came)
         self._conductor.journal = self._journal
         self._conductor.slot_free = self._admission.place_free
         self._lease.owns_something = self._admission.owns_something

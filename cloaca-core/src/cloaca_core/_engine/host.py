@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from cloaca_core._engine.answer import Answer
@@ -96,6 +97,13 @@ class EngineHost:
             raise
         engine.broken = self._break_down
         self._engine = engine
+
+    @staticmethod
+    def load_engine() -> None:
+        """Import what the engine is made of: to be called while the database opens, which is mostly
+        waiting for it. The engine would import it afterwards.
+        """
+        import_module("cloaca_core._engine.parts")
 
     def begin(self) -> None:
         """Let the engine work: the last step of opening. What it goes on with may look for the

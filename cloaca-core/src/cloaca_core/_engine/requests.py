@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from cloaca_core._engine.admission import Request
 from cloaca_core._engine.attempt import CURRENT_WORK
 from cloaca_core._engine.ids import is_run_id
 from cloaca_core._engine.refusals import EXECUTION
+from cloaca_core._engine.request import Request
 from cloaca_core.context import Context
 from cloaca_core.errors import (
     ConfigError,
