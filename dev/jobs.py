@@ -50,26 +50,27 @@ SECONDS: dict[str, float] = {
     "process/test_schedules.py": 14,
     "process/test_sharing.py": 10,
     "unit": 0.4,
-    "unit/test_cron_against_model.py": 27,
-    "unit/test_fingerprint.py": 3,
-    "unit/test_planner.py": 6,
-    "unit/test_postgres_dialect.py": 6,
-    "unit/test_postgres_outbox.py": 5,
-    "unit/test_postgres_plans.py": 5,
-    "unit/test_postgres_url.py": 5,
-    "test_15_submit_many.py": 5,
-    "test_24_fork_and_exit.py": 7,
-    "test_26_readme.py": 8,
-    "test_30_quiet.py": 3,
-    "test_32_postgres_tenants.py": 12,
-    "test_35_cron_schedules.py": 7,
-    "test_37_backfill_and_instances.py": 4,
-    "test_38_triggers.py": 5,
+    "unit/core/schedules/test_cron_against_model.py": 27,
+    "unit/core/definition/test_fingerprint.py": 3,
+    "unit/core/engine/plan/test_planner.py": 6,
+    "unit/postgres/test_dialect.py": 6,
+    "unit/postgres/test_outbox.py": 5,
+    "unit/postgres/test_plans.py": 5,
+    "unit/postgres/test_url.py": 5,
+    "scenarios/test_15_submit_many.py": 5,
+    "scenarios/test_24_fork_and_exit.py": 7,
+    "scenarios/test_26_readme.py": 8,
+    "scenarios/test_30_quiet.py": 3,
+    "scenarios/test_32_postgres_tenants.py": 12,
+    "scenarios/test_35_cron_schedules.py": 7,
+    "scenarios/test_37_backfill_and_instances.py": 4,
+    "scenarios/test_38_triggers.py": 5,
 }
 """How long a file takes there, or each of a folder; the others take ``OTHERWISE``. Rounded: they
 decide what starts first and what shares a process, and the table of each run says them anew."""
 OTHERWISE = 1.0
-# Files of these folders that are named after a backend belong to it: see conftest.py.
+# What these folders hold, a file or a folder, is of the backend after which it is named: see
+# conftest.py.
 _NAMED_AFTER_BACKENDS = ("conformance", "process", "unit")
 _MARK = re.compile(r'^pytestmark = pytest\.mark\.backend\("(\w+)"', re.MULTILINE)
 
@@ -198,9 +199,10 @@ def _jobs_once(
 
 def _belongs_to(path: Path) -> str | None:
     """The backend that all of a file is about: on another one it would hold no test."""
-    if path.parent.name in _NAMED_AFTER_BACKENDS:
+    folder, name, *_ = path.relative_to(TESTS).parts
+    if folder in _NAMED_AFTER_BACKENDS:
         for each in BACKENDS:
-            if path.name.startswith(f"test_{each.backend}"):
+            if name.removeprefix("test_").startswith(each.backend):
                 return each.backend
     found = _MARK.search(path.read_text(encoding="utf-8"))
     return found[1] if found else None
@@ -222,7 +224,7 @@ def _suites() -> Iterator[str]:
 
 def scenarios() -> list[Path]:
     """The numbered files, in the order of their numbers."""
-    return sorted(TESTS.glob("test_[0-9][0-9]_*.py"))
+    return sorted((TESTS / "scenarios").glob("test_[0-9][0-9]_*.py"))
 
 
 # -- what shares a process -----------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 A test that is about one backend's own matters, a file or a server, says so with
 ``@pytest.mark.backend(name, reason=…)`` and is deselected on the other. In the folders of tests
-that need a backend's package, a file named after a backend is collected only on that one.
+that need a backend's package, what is named after a backend, a file or a folder, is collected only
+on that one.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ def chosen_backend() -> str | None:
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Leave out files of a backend that this run is not on, and that need not be installed."""
+    """Leave out what is of a backend that this run is not on, and that need not be installed."""
     chosen = chosen_backend()
     if chosen is None or collection_path.parent.name not in NAMED_AFTER_BACKENDS:
         return None
-    others = tuple(f"test_{name}" for name in BACKENDS if name != chosen)
-    return collection_path.name.startswith(others) or None
+    others = tuple(name for name in BACKENDS if name != chosen)
+    return collection_path.name.removeprefix("test_").startswith(others) or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from cloaca_core.testing import OutboxConformance, SharedBackendConformance
+from cloaca_core.conformance import OutboxConformance, SharedBackendConformance
 from cloaca_postgres import BACKEND
 from dev.databases import for_libpq
 

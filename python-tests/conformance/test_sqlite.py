@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cloaca_core.testing import BackendConformance, SharedBackendConformance
+from cloaca_core.conformance import BackendConformance, SharedBackendConformance
 from cloaca_sqlite import BACKEND
 
 

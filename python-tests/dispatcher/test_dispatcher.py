@@ -54,7 +54,7 @@ class Installation:
 _QUESTION = """
 import json
 import cloaca
-from cloaca_core.backends import backend_for
+from cloaca_core.store.backends import backend_for
 
 try:
     answer = {expression}

@@ -10,8 +10,8 @@ from functools import partial
 
 from model.quiet import quiet
 
-from cloaca_core._engine.executor import Executor
-from cloaca_core._engine.work import Work
+from cloaca_core._engine.execute.executor import Executor
+from cloaca_core._engine.execute.work import Work
 
 SLOTS = 2
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.executor import Executor
-from cloaca_core._engine.journal import Entry, Journal, Record
-from cloaca_core._engine.work import Stage, Work
+from cloaca_core._engine.execute.executor import Executor
+from cloaca_core._engine.execute.work import Stage, Work
+from cloaca_core._engine.record.journal import Entry, Journal, Record
 from cloaca_core.errors import StoreDataError
-from cloaca_core.store.records import AttemptRow
+from cloaca_core.records.rows import AttemptRow
 
 
 class HandExecutor(Executor):

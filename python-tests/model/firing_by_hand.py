@@ -10,19 +10,19 @@ from typing import Any
 
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.back_filling import BackFilling
-from cloaca_core._engine.cron_calls import CronCalls, Wanted
-from cloaca_core._engine.firing import ScheduleLoop
-from cloaca_core._engine.ids import RunIds
-from cloaca_core._engine.journal import Journal
-from cloaca_core._engine.supervised import SupervisedLoop
-from cloaca_core.builder import WorkflowBuilder
+from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
+from cloaca_core._engine.record.journal import Journal
+from cloaca_core._engine.runtime.supervisor import SupervisedLoop
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.context import Context
-from cloaca_core.registry import Registry
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
+from cloaca_core.records.rows import Batch, Committed, RunRow
+from cloaca_core.runner.calls.backfill import BackFilling
+from cloaca_core.runner.calls.schedules import CronCalls, Wanted
 from cloaca_core.store.protocol import Landed
-from cloaca_core.store.records import Batch, Committed, RunRow
-from cloaca_core.task import task
+from cloaca_core.values.ids import RunIds
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND

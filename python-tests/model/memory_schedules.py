@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 
-from cloaca_core.store.records import (
+from cloaca_core.records.rows import (
     Batch,
     Firing,
     NewRun,
@@ -14,7 +14,7 @@ from cloaca_core.store.records import (
     ScheduleRow,
     TickRow,
 )
-from cloaca_core.store.states import RunStatus
+from cloaca_core.records.states import RunStatus
 
 
 def _wall_clock() -> int:

@@ -14,10 +14,7 @@ from model.memory_schedules import MemorySchedules, run_of
 from model.memory_triggers import MemoryTriggers, run_of_event
 
 from cloaca_core.errors import StoreDataError, StoreOpenError
-from cloaca_core.store.changes import Change
-from cloaca_core.store.outbox import Outbox
-from cloaca_core.store.protocol import Landed
-from cloaca_core.store.records import (
+from cloaca_core.records.rows import (
     AttemptRow,
     Batch,
     Committed,
@@ -28,7 +25,10 @@ from cloaca_core.store.records import (
     Waiting,
     WaitingRow,
 )
-from cloaca_core.store.states import RunStatus, TaskStatus
+from cloaca_core.records.states import RunStatus, TaskStatus
+from cloaca_core.store.changes import Change
+from cloaca_core.store.outbox import Outbox
+from cloaca_core.store.protocol import Landed
 
 FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus.CANCELLED}
 """What never changes again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from cloaca_core.store.records import Batch, EventRow, NewEvent, NewRun, RunRow, TriggerRow
+from cloaca_core.records.rows import Batch, EventRow, NewEvent, NewRun, RunRow, TriggerRow
 
 
 class MemoryTriggers:

@@ -6,18 +6,18 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cloaca_core._engine.active_run import ActiveRun
-from cloaca_core._engine.admission import _owned_row
-from cloaca_core._engine.attempt import Job
-from cloaca_core._engine.plan_graph import PlanGraph, plan_graph
-from cloaca_core._engine.recall import recall
-from cloaca_core.builder import WorkflowBuilder
-from cloaca_core.context import Context
-from cloaca_core.json_values import JsonValue, encode
-from cloaca_core.registry import Registry
-from cloaca_core.store.records import AttemptRow
-from cloaca_core.task import task
-from cloaca_core.testing.rows import new_run
+from cloaca_core._engine.claim.claimer import _owned_row
+from cloaca_core._engine.execute.attempt import Job
+from cloaca_core._engine.plan.active_run import ActiveRun
+from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
+from cloaca_core._engine.plan.restore import recall
+from cloaca_core.conformance.rows import new_run
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
+from cloaca_core.records.rows import AttemptRow
+from cloaca_core.values.json_values import JsonValue, encode
 
 
 def nothing(context: Context) -> None:

@@ -17,11 +17,7 @@ from hypothesis.stateful import (
 from model.memory_store import MemoryStore
 from own_database import OwnDatabases
 
-from cloaca_core.backends import backend_for
-from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_core.store.records import Batch, NewRun, NewTick, ScheduleRow, Waiting
-from cloaca_core.store.states import RunStatus, TaskStatus
-from cloaca_core.testing.rows import (
+from cloaca_core.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
@@ -34,6 +30,10 @@ from cloaca_core.testing.rows import (
     runner,
     schedule,
 )
+from cloaca_core.records.rows import Batch, NewRun, NewTick, ScheduleRow, Waiting
+from cloaca_core.records.states import RunStatus, TaskStatus
+from cloaca_core.store.backends import backend_for
+from cloaca_core.store.protocol import Store, StoreOptions
 
 T = TypeVar("T")
 

@@ -68,15 +68,21 @@ def test_a_mark_for_a_backend_that_nobody_knows_is_refused(tmp_path: Path) -> No
     assert "backend('oracle', reason='a pond'): none of" in collected(tmp_path, "sqlite")
 
 
-@pytest.mark.parametrize("folder", ["unit", "conformance"])
+@pytest.mark.parametrize(
+    ("own", "others"),
+    [
+        ("process/test_postgres_url.py", "process/test_sqlite_url.py"),
+        ("conformance/test_postgres.py", "conformance/test_sqlite.py"),
+        ("unit/postgres/test_url.py", "unit/sqlite/test_url.py"),  # folders are named after them
+    ],
+)
 def test_a_file_named_after_the_other_backend_is_not_even_imported(
-    tmp_path: Path, folder: str
+    tmp_path: Path, own: str, others: str
 ) -> None:
-    place = tmp_path / folder
-    place.mkdir()
-    (place / "test_sqlite_url.py").write_text("import what_is_not_installed_there\n")
-    (place / "test_postgres_url.py").write_text(COMMON)
-    shown = collected(place, "postgres")
+    for name, text in (own, COMMON), (others, "import what_is_not_installed_there\n"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    shown = collected(tmp_path / own.partition("/")[0], "postgres")
     assert "1 test collected" in shown
     assert "what_is_not_installed_there" not in shown
 

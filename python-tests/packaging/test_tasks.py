@@ -358,19 +358,19 @@ def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
     ("expected", "name"),
     [
         # What a user sees: on both backends; on the newest Python once more where files are enough.
-        (["py311-postgres", "py311-sqlite", "py313-sqlite"], "test_03_context.py"),
+        (["py311-postgres", "py311-sqlite", "py313-sqlite"], "scenarios/test_03_context.py"),
         (["py311-postgres", "py311-sqlite"], "process/test_kill.py"),
         (["py311-postgres", "py311-sqlite"], "model/test_store_against_model.py"),
         (["py311-postgres", "py311-sqlite"], "pages/test_pages.py"),
         # These need all backends, or none, and say nothing new when they run twice.
         (["py311-all"], "conformance/test_sqlite.py"),
-        (["py311-all"], "unit/test_journal.py"),
-        (["py311-all"], "unit/test_postgres_pool.py"),
+        (["py311-all"], "unit/core/engine/record/test_journal.py"),
+        (["py311-all"], "unit/postgres/test_pool.py"),
         (["py311-all"], "dispatcher/test_dispatcher.py"),
         (["py311-all"], "packaging/test_tasks.py"),
         # A file that is about one backend alone.
-        (["py311-sqlite", "py313-sqlite"], "test_23_databases.py"),
-        (["py311-postgres"], "test_31_postgres_databases.py"),
+        (["py311-sqlite", "py313-sqlite"], "scenarios/test_23_databases.py"),
+        (["py311-postgres"], "scenarios/test_31_postgres_databases.py"),
         (["py311-postgres"], "process/test_postgres_faults.py"),
     ],
 )
@@ -400,6 +400,12 @@ def test_a_backend_narrows_to_what_is_about_it() -> None:
     jobs = plan(Wanted(backend="postgres"), [OLD])
     assert {job.backend for job in jobs} == {"postgres"}
     assert {job.target.backend for job in jobs} == {"postgres", "all"}
+
+
+def test_a_folder_named_after_the_other_backend_is_left_out() -> None:
+    names = jobs_of(Wanted(backend="postgres", file="unit"), OLD)
+    assert "unit/postgres/test_pool.py" in names
+    assert [name for name in names if name.startswith("unit/sqlite/")] == []
 
 
 def test_sqlite_alone_needs_nothing_of_the_others() -> None:
@@ -461,8 +467,12 @@ def test_a_file_that_takes_longer_than_a_share_is_alone(files: list[Path]) -> No
 
 def test_all_pythons_means_everything_on_each() -> None:
     jobs = jobs_of(Wanted(all_pythons=True), OLD, MIDDLE, NEW)
-    assert jobs["unit/test_journal.py"] == ["py311-all", "py312-all", "py313-all"]
-    assert jobs["test_03_context.py"] == [
+    assert jobs["unit/core/engine/record/test_journal.py"] == [
+        "py311-all",
+        "py312-all",
+        "py313-all",
+    ]
+    assert jobs["scenarios/test_03_context.py"] == [
         f"{python}-{backend}"
         for python in ("py311", "py312", "py313")
         for backend in ("postgres", "sqlite")
@@ -483,15 +493,19 @@ def test_a_python_that_is_not_there_is_told_so() -> None:
         plan(Wanted(python="3.14"), [OLD, NEW])
 
 
-@pytest.mark.parametrize("written", ["test_01_installed.py", "python-tests/test_01_installed.py"])
+@pytest.mark.parametrize(
+    "written", ["scenarios/test_01_installed.py", "python-tests/scenarios/test_01_installed.py"]
+)
 def test_a_file_is_found_from_the_root_and_from_the_tests(written: str) -> None:
     jobs = jobs_of(Wanted(backend="sqlite", file=written), OLD, NEW)
-    assert jobs == {"test_01_installed.py": ["py311-sqlite"]}
+    assert jobs == {"scenarios/test_01_installed.py": ["py311-sqlite"]}
 
 
 def test_a_file_of_another_backend_is_told_so() -> None:
-    with pytest.raises(TaskFailed, match=r"'test_23_databases\.py' holds no test for postgres"):
-        plan(Wanted(backend="postgres", file="test_23_databases.py"), [OLD])
+    with pytest.raises(
+        TaskFailed, match=r"'scenarios/test_23_databases\.py' holds no test for postgres"
+    ):
+        plan(Wanted(backend="postgres", file="scenarios/test_23_databases.py"), [OLD])
 
 
 def test_a_file_that_is_not_there_is_told_so() -> None:
@@ -527,8 +541,9 @@ def test_one_file_runs_from_the_sources(
 
 
 def test_one_file_is_found_as_by_the_whole_run() -> None:
-    command = straight.command("unit/test_journal.py", "retry")
-    assert command[-3:] == [str(TESTS / "unit" / "test_journal.py"), "-k", "retry"]
+    command = straight.command("unit/core/engine/record/test_journal.py", "retry")
+    path = TESTS / "unit/core/engine/record/test_journal.py"
+    assert command[-3:] == [str(path), "-k", "retry"]
 
 
 def test_no_interpreter_is_told_so() -> None:
@@ -587,7 +602,7 @@ def test_a_job_that_did_not_end_by_itself_names_the_test_that_was_running(
 def test_each_job_is_told_of_when_it_ends_and_listed_where_it_was_planned(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    first, second = plan(Wanted(backend="sqlite", file="test_01_installed.py"), [OLD]) * 2
+    first, second = plan(Wanted(backend="sqlite", file="scenarios/test_01_installed.py"), [OLD]) * 2
     second = replace(second, share=replace(second.share, name="second"))
     second_was_told = threading.Event()
 
@@ -608,7 +623,7 @@ def test_each_job_is_told_of_when_it_ends_and_listed_where_it_was_planned(
     outcomes = testing._run_all([first, second], python, tmp_path, {}, None)
 
     assert [each.job for each in outcomes] == [first, second]
-    assert capsys.readouterr().out.splitlines()[1:] == ["second", "test_01_installed.py"]
+    assert capsys.readouterr().out.splitlines()[1:] == ["second", "scenarios/test_01_installed.py"]
 
 
 @pytest.mark.parametrize(
@@ -670,8 +685,8 @@ def test_merged_reports_keep_the_names_of_their_runs(tmp_path: Path) -> None:
 
 
 def test_the_table_has_a_row_per_process() -> None:
-    job = plan(Wanted(backend="sqlite", file="test_01_installed.py"), [OLD])[0]
+    job = plan(Wanted(backend="sqlite", file="scenarios/test_01_installed.py"), [OLD])[0]
     outcome = results.Outcome(job, Counts(3), 1.25, Path("report"), "", "")
     head, row = results.table([outcome]).splitlines()
     assert head.split() == ["environment", "tests", "passed", "failed", "skipped", "seconds"]
-    assert row.split() == ["py311-sqlite", "test_01_installed.py", "3", "0", "0", "1.2"]
+    assert row.split() == ["py311-sqlite", "scenarios/test_01_installed.py", "3", "0", "0", "1.2"]

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 IMPORTED = ("resource", "cloaca", "cloaca_core", "cloaca_sqlite", "cloaca_postgres")
-NOT_IMPORTED = ("cloaca_core.testing",)
+NOT_IMPORTED = ("cloaca_core.conformance",)
 """It brings pytest, which takes long and which no worker needs."""
 MOST_BYTES = 150_000
 """Of a request: the environment, most of all."""
@@ -235,7 +235,7 @@ def _become(request: dict[str, Any], program: str) -> None:
     os.chdir(request["folder"])
     sys.argv = [program, *request["arguments"]]
     if "CLOACA_FAULT" in os.environ:
-        importlib.reload(importlib.import_module("cloaca_core._engine.faults"))
+        importlib.reload(importlib.import_module("cloaca_core._engine.runtime.failpoints"))
 
 
 if __name__ == "__main__":

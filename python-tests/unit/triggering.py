@@ -11,16 +11,16 @@ from typing import Any
 
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.ids import RunIds
-from cloaca_core._engine.journal import Journal
-from cloaca_core._engine.polling import PollingLoop
-from cloaca_core._engine.supervised import SupervisedLoop
-from cloaca_core._engine.trigger_calls import TriggerCalls
+from cloaca_core._engine.fire.trigger_loop import PollingLoop
+from cloaca_core._engine.record.journal import Journal
+from cloaca_core._engine.runtime.supervisor import SupervisedLoop
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.registry import Registry
-from cloaca_core.store.records import Batch, RunEnd, RunRow
-from cloaca_core.testing.rows import runner as runner_row
-from cloaca_core.trigger import trigger
+from cloaca_core.conformance.rows import runner as runner_row
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.triggers.decorator import trigger
+from cloaca_core.records.rows import Batch, RunEnd, RunRow
+from cloaca_core.runner.calls.triggers import TriggerCalls
+from cloaca_core.values.ids import RunIds
 
 SECOND = 1_000_000
 NOON = int(datetime(2026, 3, 10, 12, tzinfo=UTC).timestamp()) * SECOND

@@ -20,9 +20,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias, overl
 
 from cloaca_core import logs
 from cloaca_core.errors import ConfigError, ConfigTypeError, UnknownSettingError
-from cloaca_core.limits import NoLimit
-from cloaca_core.nearest import nearest_name
-from cloaca_core.option_names import TriggerRuleName
 from cloaca_core.settings import (
     Limit,
     Setting,
@@ -34,6 +31,9 @@ from cloaca_core.settings import (
     unlimited,
     whole,
 )
+from cloaca_core.values.nearest import nearest_name
+from cloaca_core.values.no_limit import NoLimit
+from cloaca_core.values.option_names import TriggerRuleName
 
 ENVIRONMENT_PREFIX: Final = "CLOACA_"
 
@@ -41,7 +41,7 @@ ENVIRONMENT_PREFIX: Final = "CLOACA_"
 def _default_pool_size() -> int:
     """SQLite uses one connection whatever this says; 10 is for a server."""
     # Here, not above: looking for backends imports their drivers, which most configs never need.
-    from cloaca_core.backends import available_backends, forced_backend
+    from cloaca_core.store.backends import available_backends, forced_backend
 
     forced = forced_backend()
     names = {forced} if forced else {found.name for found in available_backends() if found.usable}

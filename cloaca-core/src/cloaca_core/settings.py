@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
-from cloaca_core.limits import NO_LIMIT, WORD, NoLimit
+from cloaca_core.values.no_limit import NO_LIMIT, WORD, NoLimit
 
 T = TypeVar("T")
 StrT = TypeVar("StrT", bound=str)

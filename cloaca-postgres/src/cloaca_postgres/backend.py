@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_core.store.sql_store import SqlStore
+from cloaca_core.store.sql.store import SqlStore
 from cloaca_postgres._version import __version__
 from cloaca_postgres.opening import open_dialect
 from cloaca_postgres.url import parse
 
 if TYPE_CHECKING:
-    from cloaca_core.tenants import TenantConfig, TenantCredentials
+    from cloaca_core.store.tenants import TenantConfig, TenantCredentials
 
 
 class PostgresBackend:

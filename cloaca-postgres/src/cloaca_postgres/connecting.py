@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.store.dialect import Step
+from cloaca_core.store.sql.dialect import Step
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session

@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.package_files import package_files
 from cloaca_core.store.changes import Change
-from cloaca_core.store.dialect import Answers, Step
+from cloaca_core.store.package_files import package_files
 from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import Connector
 from cloaca_postgres.driver import Session

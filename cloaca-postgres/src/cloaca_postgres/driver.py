@@ -21,8 +21,8 @@ from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 
 from cloaca_core.errors import StoreError, StoreUnavailableError
-from cloaca_core.store.dialect import Step
-from cloaca_core.store.queries import Row, Statement
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Row, Statement
 from cloaca_postgres.errors import translated
 from cloaca_postgres.values import array_of, text_of
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cloaca_core.errors import StoreError
-from cloaca_core.store.dialect import Step
 from cloaca_core.store.migrate import Applied, Migration
-from cloaca_core.store.queries import Row, Statement
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Row, Statement
 from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import is_in_use, is_made_already
 from cloaca_postgres.statements import STATEMENTS, step

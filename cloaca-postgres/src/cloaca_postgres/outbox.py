@@ -17,11 +17,11 @@ from psycopg import pq, sql
 from psycopg.rows import tuple_row
 
 from cloaca_core.errors import StoreDataError, StoreUnavailableError
-from cloaca_core.package_files import package_files
-from cloaca_core.store.dialect import Step
+from cloaca_core.records.rows import NewRun
 from cloaca_core.store.outbox import unusable, wrong_type
-from cloaca_core.store.queries import Row, Statement, load_statements
-from cloaca_core.store.records import NewRun
+from cloaca_core.store.package_files import package_files
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Row, Statement, load_statements
 from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import translated
 from cloaca_postgres.statements import PLACEHOLDER, step

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from cloaca_core.errors import StoreError, StoreReadOnlyError, StoreUnavailableError
-from cloaca_core.store.dialect import Step
-from cloaca_core.store.queries import Row
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Row
 from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import is_conflict
 

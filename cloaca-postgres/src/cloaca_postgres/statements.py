@@ -6,9 +6,9 @@ from typing import Final, LiteralString, NamedTuple
 
 from psycopg import sql
 
-from cloaca_core.package_files import package_files
-from cloaca_core.store.dialect import Step
-from cloaca_core.store.queries import Statement, load_statements
+from cloaca_core.store.package_files import package_files
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Statement, load_statements
 
 PLACEHOLDER: Final = "%s"
 

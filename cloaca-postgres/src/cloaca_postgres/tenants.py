@@ -22,11 +22,11 @@ import psycopg
 from psycopg import sql
 
 from cloaca_core.errors import StoreError, StoreUnavailableError, TenantError
-from cloaca_core.package_files import package_files
-from cloaca_core.store.dialect import Step
 from cloaca_core.store.migrate import Applied, load_migrations, pending
-from cloaca_core.store.queries import Row, parse
-from cloaca_core.tenants import TenantConfig, TenantCredentials
+from cloaca_core.store.package_files import package_files
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Row, parse
+from cloaca_core.store.tenants import TenantConfig, TenantCredentials
 from cloaca_postgres.errors import one_line, translated
 from cloaca_postgres.migrator import TABLE_WAIT_S, noted
 from cloaca_postgres.statements import STATEMENTS, step

@@ -18,7 +18,7 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cloaca_core.errors import StoreOpenError
-from cloaca_core.nearest import nearest_name
+from cloaca_core.values.nearest import nearest_name
 
 _SCHEMES: Final = ("postgresql://", "postgres://")
 _EXAMPLE: Final = "postgresql://user:password@host:5432/database"
@@ -93,7 +93,7 @@ def url_of(target: Target) -> str:
 
 def check_schema(name: str) -> str:
     """The name, if it may be that of a tenant's schema."""
-    from cloaca_core.tenants import refusal_of_schema  # here: most programs name no schema
+    from cloaca_core.store.tenants import refusal_of_schema  # here: most programs name no schema
 
     if (reason := refusal_of_schema(name)) is not None:
         raise StoreOpenError(reason)

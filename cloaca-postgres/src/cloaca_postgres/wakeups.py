@@ -20,8 +20,8 @@ from typing import Final, Protocol
 from cloaca_core.errors import StoreError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.store.changes import Change
-from cloaca_core.store.dialect import Step
-from cloaca_core.store.queries import Row
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Row
 from cloaca_postgres.driver import Session
 from cloaca_postgres.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, Pool
 from cloaca_postgres.statements import STATEMENTS, naming, step

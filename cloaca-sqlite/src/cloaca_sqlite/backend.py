@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_core.store.sql_store import SqlStore
+from cloaca_core.store.sql.store import SqlStore
 from cloaca_sqlite._version import __version__
 from cloaca_sqlite.opening import open_dialect
 from cloaca_sqlite.url import SCHEMES, parse

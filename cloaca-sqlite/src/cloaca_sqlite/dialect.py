@@ -11,10 +11,10 @@ import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from cloaca_core.json_values import encode
-from cloaca_core.package_files import package_files
 from cloaca_core.store.changes import Change
-from cloaca_core.store.dialect import Answers, Step
+from cloaca_core.store.package_files import package_files
+from cloaca_core.store.sql.dialect import Answers, Step
+from cloaca_core.values.json_values import encode
 from cloaca_sqlite.changes import ChangeWatch
 from cloaca_sqlite.driver import Connection, run_steps
 from cloaca_sqlite.outbox import SqliteOutbox

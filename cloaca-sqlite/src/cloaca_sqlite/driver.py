@@ -17,8 +17,8 @@ from typing import TypeVar, TypeVarTuple
 import aiosqlite
 
 from cloaca_core.errors import StoreError, StoreUnavailableError
-from cloaca_core.store.dialect import Step
-from cloaca_core.store.queries import Row
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Row
 from cloaca_sqlite.errors import DRIVER_ERRORS, is_busy, is_undecodable, translated
 from cloaca_sqlite.file_connection import (
     FileConnection,

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from cloaca_core.package_files import package_files
 from cloaca_core.store.migrate import Applied, Migration
-from cloaca_core.store.queries import load_statements
+from cloaca_core.store.package_files import package_files
+from cloaca_core.store.sql.queries import load_statements
 from cloaca_sqlite.driver import Connection
 
 _SCHEMA: Final = load_statements(

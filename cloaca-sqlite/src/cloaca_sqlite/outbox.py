@@ -16,10 +16,10 @@ from typing import Final, NamedTuple
 
 import aiosqlite
 
-from cloaca_core.package_files import package_files
+from cloaca_core.records.rows import NewRun
 from cloaca_core.store.outbox import unusable, wrong_type
-from cloaca_core.store.queries import Statement, load_statements
-from cloaca_core.store.records import NewRun
+from cloaca_core.store.package_files import package_files
+from cloaca_core.store.sql.queries import Statement, load_statements
 from cloaca_sqlite.driver import hop
 from cloaca_sqlite.errors import DRIVER_ERRORS, translated
 from cloaca_sqlite.file_connection import HARD_LINK

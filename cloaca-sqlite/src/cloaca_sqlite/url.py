@@ -15,8 +15,8 @@ from typing import NoReturn
 from urllib.parse import parse_qsl, unquote
 
 from cloaca_core.errors import StoreOpenError
-from cloaca_core.nearest import nearest_name
 from cloaca_core.store.urls import scheme_of
+from cloaca_core.values.nearest import nearest_name
 
 MEMORY = ":memory:"
 READ_ONLY = "ro"

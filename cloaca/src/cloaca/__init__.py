@@ -12,20 +12,45 @@ from typing import TYPE_CHECKING
 from cloaca import _check as _check  # first: says what to install where the engine is missing
 from cloaca._version import __version__ as __version__
 from cloaca.greeting import HelloClass as HelloClass, hello_world as hello_world
-from cloaca_core.backends import (
-    BackendInfo as BackendInfo,
-    available_backends as available_backends,
-    chosen_backend as _chosen_backend,
-    get_backend as get_backend,
-)
-from cloaca_core.builder import (
-    WorkflowBuilder as WorkflowBuilder,
-)
 from cloaca_core.config import (
     DefaultRunnerConfig as DefaultRunnerConfig,
 )
-from cloaca_core.context import (
+from cloaca_core.definition.builder import (
+    WorkflowBuilder as WorkflowBuilder,
+)
+from cloaca_core.definition.context import (
     Context as Context,
+)
+from cloaca_core.definition.registry import (
+    Registry as Registry,
+    get_workflow as get_workflow,
+    list_workflows as list_workflows,
+    register_workflow_constructor as register_workflow_constructor,
+)
+from cloaca_core.definition.retry import (
+    BackoffStrategy as BackoffStrategy,
+    RetryCondition as RetryCondition,
+    RetryPolicy as RetryPolicy,
+    RetryPolicyBuilder as RetryPolicyBuilder,
+)
+from cloaca_core.definition.rules import (
+    all_of as all_of,
+    always as always,
+    any_of as any_of,
+    context_value as context_value,
+    none_of as none_of,
+    task_failed as task_failed,
+    task_skipped as task_skipped,
+    task_success as task_success,
+)
+from cloaca_core.definition.task import (
+    task as task,
+)
+from cloaca_core.definition.task_handle import (
+    TaskHandle as TaskHandle,
+)
+from cloaca_core.definition.workflow import (
+    Workflow as Workflow,
 )
 from cloaca_core.errors import (
     AmbiguousBackendError as AmbiguousBackendError,
@@ -71,12 +96,18 @@ from cloaca_core.errors import (
     WorkflowNotFoundError as WorkflowNotFoundError,
     WorkflowValidationError as WorkflowValidationError,
 )
-from cloaca_core.limits import NO_LIMIT as NO_LIMIT, NoLimit as NoLimit
-from cloaca_core.namespace import (
+from cloaca_core.store.backends import (
+    BackendInfo as BackendInfo,
+    available_backends as available_backends,
+    chosen_backend as _chosen_backend,
+    get_backend as get_backend,
+)
+from cloaca_core.values.namespace import (
     TaskNamespace as TaskNamespace,
     WorkflowContext as WorkflowContext,
 )
-from cloaca_core.option_names import (
+from cloaca_core.values.no_limit import NO_LIMIT as NO_LIMIT, NoLimit as NoLimit
+from cloaca_core.values.option_names import (
     CatchupPolicyName as CatchupPolicyName,
     OperatorName as OperatorName,
     OverlapPolicyName as OverlapPolicyName,
@@ -86,50 +117,34 @@ from cloaca_core.option_names import (
     TaskStatus as TaskStatus,
     TriggerRuleName as TriggerRuleName,
 )
-from cloaca_core.registry import (
-    Registry as Registry,
-    get_workflow as get_workflow,
-    list_workflows as list_workflows,
-    register_workflow_constructor as register_workflow_constructor,
-)
-from cloaca_core.retry import (
-    BackoffStrategy as BackoffStrategy,
-    RetryCondition as RetryCondition,
-    RetryPolicy as RetryPolicy,
-    RetryPolicyBuilder as RetryPolicyBuilder,
-)
-from cloaca_core.rules import (
-    all_of as all_of,
-    always as always,
-    any_of as any_of,
-    context_value as context_value,
-    none_of as none_of,
-    task_failed as task_failed,
-    task_skipped as task_skipped,
-    task_success as task_success,
-)
-from cloaca_core.task import (
-    task as task,
-)
-from cloaca_core.task_handle import (
-    TaskHandle as TaskHandle,
-)
-from cloaca_core.workflow import (
-    Workflow as Workflow,
-)
 
 if TYPE_CHECKING:  # found when they are asked for: see _LATER
-    from cloaca_core.async_runner import (
+    from cloaca_core.definition.triggers.decorator import (
+        trigger as trigger,
+    )
+    from cloaca_core.definition.triggers.file_arrival import (
+        file_arrival as file_arrival,
+    )
+    from cloaca_core.definition.triggers.new_rows import (
+        new_rows as new_rows,
+    )
+    from cloaca_core.definition.triggers.result import (
+        TriggerResult as TriggerResult,
+    )
+    from cloaca_core.runner.async_runner import (
         AsyncRunner as AsyncRunner,
     )
-    from cloaca_core.database_admin import (
+    from cloaca_core.runner.database_admin import (
         DatabaseAdmin as DatabaseAdmin,
     )
-    from cloaca_core.handle import (
+    from cloaca_core.runner.default_runner import (
+        DefaultRunner as DefaultRunner,
+    )
+    from cloaca_core.runner.handles import (
         AsyncRunHandle as AsyncRunHandle,
         RunHandle as RunHandle,
     )
-    from cloaca_core.results import (
+    from cloaca_core.runner.results import (
         Backfill as Backfill,
         PipelineResult as PipelineResult,
         RunEvent as RunEvent,
@@ -137,32 +152,17 @@ if TYPE_CHECKING:  # found when they are asked for: see _LATER
         TaskResult as TaskResult,
         WorkflowResult as WorkflowResult,
     )
-    from cloaca_core.runner import (
-        DefaultRunner as DefaultRunner,
+    from cloaca_core.runner.sqlite_tenants import (
+        SqliteTenants as SqliteTenants,
     )
     from cloaca_core.schedules.explain import (
         ClockChange as ClockChange,
         ScheduleExplanation as ScheduleExplanation,
         explain_schedule as explain_schedule,
     )
-    from cloaca_core.sqlite_tenants import (
-        SqliteTenants as SqliteTenants,
-    )
-    from cloaca_core.tenants import (
+    from cloaca_core.store.tenants import (
         TenantConfig as TenantConfig,
         TenantCredentials as TenantCredentials,
-    )
-    from cloaca_core.trigger import (
-        trigger as trigger,
-    )
-    from cloaca_core.triggers.file_arrival import (
-        file_arrival as file_arrival,
-    )
-    from cloaca_core.triggers.new_rows import (
-        new_rows as new_rows,
-    )
-    from cloaca_core.triggers.result import (
-        TriggerResult as TriggerResult,
     )
 
 # Not in __all__: a star import would look for it, and so start the drivers.
@@ -296,29 +296,29 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
     _LATER = {
         # what runs needs asyncio, which costs more than all the rest; a module that only defines
         # workflows, and a process that is started for one body, does without
-        "AsyncRunner": "cloaca_core.async_runner",
-        "DefaultRunner": "cloaca_core.runner",
-        "AsyncRunHandle": "cloaca_core.handle",
-        "RunHandle": "cloaca_core.handle",
-        "SqliteTenants": "cloaca_core.sqlite_tenants",
-        "Backfill": "cloaca_core.results",
-        "PipelineResult": "cloaca_core.results",
-        "RunEvent": "cloaca_core.results",
-        "RunInfo": "cloaca_core.results",
-        "TaskResult": "cloaca_core.results",
-        "WorkflowResult": "cloaca_core.results",
+        "AsyncRunner": "cloaca_core.runner.async_runner",
+        "DefaultRunner": "cloaca_core.runner.default_runner",
+        "AsyncRunHandle": "cloaca_core.runner.handles",
+        "RunHandle": "cloaca_core.runner.handles",
+        "SqliteTenants": "cloaca_core.runner.sqlite_tenants",
+        "Backfill": "cloaca_core.runner.results",
+        "PipelineResult": "cloaca_core.runner.results",
+        "RunEvent": "cloaca_core.runner.results",
+        "RunInfo": "cloaca_core.runner.results",
+        "TaskResult": "cloaca_core.runner.results",
+        "WorkflowResult": "cloaca_core.runner.results",
         # cron's fields and time zones
         "ClockChange": "cloaca_core.schedules.explain",
         "ScheduleExplanation": "cloaca_core.schedules.explain",
         "explain_schedule": "cloaca_core.schedules.explain",
         # few programs make tenants, or watch for something
-        "DatabaseAdmin": "cloaca_core.database_admin",
-        "TenantConfig": "cloaca_core.tenants",
-        "TenantCredentials": "cloaca_core.tenants",
-        "trigger": "cloaca_core.trigger",
-        "TriggerResult": "cloaca_core.triggers.result",
-        "file_arrival": "cloaca_core.triggers.file_arrival",
-        "new_rows": "cloaca_core.triggers.new_rows",
+        "DatabaseAdmin": "cloaca_core.runner.database_admin",
+        "TenantConfig": "cloaca_core.store.tenants",
+        "TenantCredentials": "cloaca_core.store.tenants",
+        "trigger": "cloaca_core.definition.triggers.decorator",
+        "TriggerResult": "cloaca_core.definition.triggers.result",
+        "file_arrival": "cloaca_core.definition.triggers.file_arrival",
+        "new_rows": "cloaca_core.definition.triggers.new_rows",
     }
 
     def __getattr__(name: str) -> object:

@@ -1,1 +1,17 @@
-"""PLAN, CLAIM, EXECUTE, RECORD, RECOVER: what happens between submit and result. Private."""
+"""The engine: everything between submit and result. Private.
+
+``engine`` wires the parts, starts and stops them. The folders are the stages of a run; read them in
+this order:
+
+* ``submit``: a checked request becomes a durable run.
+* ``claim``: runs come from the table, within limits.
+* ``plan``: the state of a run, and the steps that follow from it. Pure.
+* ``orchestrate``: decide, launch, and go on when an attempt has ended.
+* ``execute``: user code runs in here and nowhere else.
+* ``record``: facts become durable, in groups.
+* ``recover``: which runners are dead, and whose runs are free.
+* ``fire``: time and events make runs.
+* ``observe``: callers that wait for a run, recent results, work without a runner.
+
+``runtime`` has the tools for loops and threads, which know no run.
+"""

@@ -1,7 +1,7 @@
 """One runner's engine: wires the parts, starts and stops them, and answers the façades.
 
 Everything here runs on the engine's own loop (see ``loop_thread``); user code never does. The
-flow of a run is in ``admission`` (submit, claim), ``conductor`` (plan, execute) and ``journal``
+flow of a run is in ``claimer`` (submit, claim), ``orchestrator`` (plan, execute) and ``journal``
 (record).
 """
 
@@ -15,8 +15,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from cloaca_core._engine.supervised import SupervisedLoop
-from cloaca_core._engine.waiters import Ended, RecentRuns, Waiters
+from cloaca_core._engine.observe.waiters import Ended, RecentRuns, Waiters
+from cloaca_core._engine.runtime.supervisor import SupervisedLoop
 from cloaca_core.errors import (
     ConfigError,
     RunnerClosedError,
@@ -26,18 +26,18 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
 )
 from cloaca_core.logs import SafeLogger, warn_person
+from cloaca_core.records.rows import AttemptRow, NewRun, RunEnd, RunFilter, RunRow
 from cloaca_core.store.changes import Change
-from cloaca_core.store.records import AttemptRow, NewRun, RunEnd, RunFilter, RunRow
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.active_run import ActiveRun
-    from cloaca_core._engine.attempt import AttemptWork, Job
-    from cloaca_core._engine.back_filling import BackFilling
-    from cloaca_core._engine.cron_calls import CronCalls
-    from cloaca_core._engine.request import Request
-    from cloaca_core._engine.trigger_calls import TriggerCalls
+    from cloaca_core._engine.execute.attempt import AttemptWork, Job
+    from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.submit.request import Request
     from cloaca_core.config import DefaultRunnerConfig
-    from cloaca_core.registry import Registry
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.runner.calls.backfill import BackFilling
+    from cloaca_core.runner.calls.schedules import CronCalls
+    from cloaca_core.runner.calls.triggers import TriggerCalls
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.store.protocol import Store
 
@@ -426,19 +426,19 @@ class Engine:
 
     @cached_property
     def _cron(self) -> CronCalls:
-        from cloaca_core._engine.cron_calls import CronCalls
+        from cloaca_core.runner.calls.schedules import CronCalls
 
         return CronCalls(self._store, self._ids, self._schedule_changed)
 
     @cached_property
     def _back_filling(self) -> BackFilling:
-        from cloaca_core._engine.back_filling import BackFilling
+        from cloaca_core.runner.calls.backfill import BackFilling
 
         return BackFilling(self._store, self._schedules)
 
     @cached_property
     def _triggers(self) -> TriggerCalls:
-        from cloaca_core._engine.trigger_calls import TriggerCalls
+        from cloaca_core.runner.calls.triggers import TriggerCalls
 
         return TriggerCalls(self._store, self._polling.declared, self._polling.look)
 

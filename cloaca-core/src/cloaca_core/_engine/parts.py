@@ -6,14 +6,14 @@ imports them meanwhile (``load_engine`` of the host), on the thread that would o
 
 from __future__ import annotations
 
-from cloaca_core._engine.admission import Admission as Admission
-from cloaca_core._engine.conductor import Conductor as Conductor
-from cloaca_core._engine.executor import Executor as Executor
-from cloaca_core._engine.firing import ScheduleLoop as ScheduleLoop
-from cloaca_core._engine.identity import this_process as this_process
-from cloaca_core._engine.ids import RunIds as RunIds
-from cloaca_core._engine.journal import Journal as Journal
-from cloaca_core._engine.lease import Lease as Lease
-from cloaca_core._engine.polling import PollingLoop as PollingLoop
-from cloaca_core._engine.takeover import Takeover as Takeover
-from cloaca_core._engine.unserved_watch import UnservedWatch as UnservedWatch
+from cloaca_core._engine.claim.claimer import Admission as Admission
+from cloaca_core._engine.execute.executor import Executor as Executor
+from cloaca_core._engine.fire.schedule_loop import ScheduleLoop as ScheduleLoop
+from cloaca_core._engine.fire.trigger_loop import PollingLoop as PollingLoop
+from cloaca_core._engine.observe.unserved_watch import UnservedWatch as UnservedWatch
+from cloaca_core._engine.orchestrate.orchestrator import Conductor as Conductor
+from cloaca_core._engine.record.journal import Journal as Journal
+from cloaca_core._engine.recover.lease import Lease as Lease
+from cloaca_core._engine.recover.process_identity import this_process as this_process
+from cloaca_core._engine.recover.takeover import Takeover as Takeover
+from cloaca_core.values.ids import RunIds as RunIds

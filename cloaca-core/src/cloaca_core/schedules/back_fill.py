@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from cloaca_core.errors import ScheduleError
-from cloaca_core.schedules.instants import Instant, to_datetime
 from cloaca_core.schedules.timing import Timing
+from cloaca_core.values.instants import Instant, to_datetime
 
 MOST_TICKS: Final = 100_000
 """That one period may have: more than two months of minutes."""

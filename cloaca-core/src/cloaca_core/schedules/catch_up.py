@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never
 
-from cloaca_core.arguments import one_of
-from cloaca_core.option_names import CatchupPolicyName
-from cloaca_core.schedules.instants import SECOND, Instant
 from cloaca_core.schedules.timing import Timing
+from cloaca_core.values.arguments import one_of
+from cloaca_core.values.instants import SECOND, Instant
+from cloaca_core.values.option_names import CatchupPolicyName
 
 CatchUpPolicy: TypeAlias = CatchupPolicyName
 GRACE: Final = 60 * SECOND

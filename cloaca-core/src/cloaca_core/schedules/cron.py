@@ -30,8 +30,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from cloaca_core.schedules.cron_fields import LONGEST_PAUSE, CronFields, read_fields
-from cloaca_core.schedules.instants import SECOND, Instant
 from cloaca_core.schedules.zones import Span, spans_from, zone_named
+from cloaca_core.values.instants import SECOND, Instant
 
 _THREE_HOURS: Final = 3 * 3600
 

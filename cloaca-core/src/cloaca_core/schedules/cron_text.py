@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from cronsim import CronSim, CronSimError
 
-from cloaca_core.arguments import text
 from cloaca_core.errors import CronExpressionError
+from cloaca_core.values.arguments import text
 
 ALIASES: Final = {
     "@yearly": "0 0 1 1 *",

@@ -15,8 +15,8 @@ from cronsim import CronSimError
 
 from cloaca_core.schedules.cron import CronExpression
 from cloaca_core.schedules.cron_text import cronsim_of, nearest
-from cloaca_core.schedules.instants import SECOND, Instant, from_datetime, read_instant, to_datetime
 from cloaca_core.schedules.zones import Span, spans_from
+from cloaca_core.values.instants import SECOND, Instant, from_datetime, read_instant, to_datetime
 
 NEXT_TICKS: Final = 5
 _YEAR: Final = 366 * 86_400

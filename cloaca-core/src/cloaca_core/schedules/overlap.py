@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never
 
-from cloaca_core.arguments import one_of
-from cloaca_core.option_names import OverlapPolicyName
+from cloaca_core.values.arguments import one_of
+from cloaca_core.values.option_names import OverlapPolicyName
 
 OverlapPolicy: TypeAlias = OverlapPolicyName
 

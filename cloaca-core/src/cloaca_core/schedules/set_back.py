@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cloaca_core.schedules.instants import SECOND, Instant
+from cloaca_core.values.instants import SECOND, Instant
 
 AHEAD: Final = 60 * SECOND
 """A cursor that is no further ahead is waited for: clocks differ a little, and are corrected."""

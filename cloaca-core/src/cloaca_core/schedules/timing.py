@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from cloaca_core.schedules.cron import CronExpression
-from cloaca_core.schedules.instants import SECOND, Instant
+from cloaca_core.values.instants import SECOND, Instant
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from cloaca_core.arguments import text
 from cloaca_core.errors import CronExpressionError
-from cloaca_core.nearest import nearest_name
+from cloaca_core.values.arguments import text
+from cloaca_core.values.nearest import nearest_name
 
 # What a system has beside the names: a link to its own zone, and the zone of no place.
 _NO_ZONES: Final = frozenset(("localtime", "posixrules", "Factory"))

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 from cloaca_core.errors import NewerSchemaError, StoreOpenError
-from cloaca_core.package_files import package_files
+from cloaca_core.store.package_files import package_files
 
 _FILE_NAME = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 

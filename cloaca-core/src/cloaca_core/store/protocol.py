@@ -16,9 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-from cloaca_core.store.changes import Change
-from cloaca_core.store.outbox import Outbox
-from cloaca_core.store.records import (
+from cloaca_core.records.rows import (
     AttemptRow,
     Batch,
     Committed,
@@ -32,9 +30,11 @@ from cloaca_core.store.records import (
     TriggerRow,
     Waiting,
 )
+from cloaca_core.store.changes import Change
+from cloaca_core.store.outbox import Outbox
 
 if TYPE_CHECKING:
-    from cloaca_core.tenants import TenantConfig, TenantCredentials
+    from cloaca_core.store.tenants import TenantConfig, TenantCredentials
 
 Landed: TypeAlias = Callable[[Committed], None]
 """Hears of a batch as soon as it is durable."""

@@ -1,0 +1,1 @@
+"""CLAIM: runs come from the table, within limits."""

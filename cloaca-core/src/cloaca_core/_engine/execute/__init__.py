@@ -1,0 +1,1 @@
+"""EXECUTE: user code runs in here and nowhere else."""

@@ -1,0 +1,273 @@
+"""Runs one body and says what came of it.
+
+Sync and async bodies differ in how they are called; what they return or raise is judged in one
+place. Decides nothing about retries and knows no store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import itertools
+import logging
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.execute.forked import OneProcess
+from cloaca_core._engine.execute.outcome import Outcome, Raised, Succeeded, judged, raised
+from cloaca_core._engine.execute.work import Work
+from cloaca_core._engine.plan.merge import UNCHANGED, Change
+from cloaca_core._engine.runtime import failpoints
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.task_handle import TaskHandle
+from cloaca_core.errors import ContextTypeError, ContextValueError
+from cloaca_core.logs import SafeLogger
+from cloaca_core.values.json_values import encode, mapping_hint, same_value
+from cloaca_core.values.namespace import SEPARATOR
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core.definition.task import Task
+    from cloaca_core.values.json_values import JsonValue
+
+
+log = SafeLogger("cloaca.engine")
+
+
+class AttemptWork(Work):
+    """User code of one attempt: the body itself, which is the ``Job``, or what follows it.
+
+    ``waits`` counts the runs that it waits for; it is away from the first to the last of them.
+    """
+
+    __slots__ = ("_calls", "waits")
+
+    def __init__(
+        self, *, is_async: bool, finished: Callable[[Work], None] = lambda _: None
+    ) -> None:
+        super().__init__(is_async=is_async, finished=finished)
+        self.waits: int = 0
+        self._calls: Iterator[int] | None = None
+
+    @property
+    @abstractmethod
+    def job(self) -> Job:
+        """The attempt that it belongs to."""
+
+    @abstractmethod
+    def child_keys(self) -> list[str]:
+        """Idempotency keys of the next run that it starts: the same when it is run again. Each is
+        for when the run that has the one before it has failed.
+        """
+
+    def _next_call(self) -> int:
+        if self._calls is None:  # most start none
+            self._calls = itertools.count(1)
+        return next(self._calls)
+
+
+class Job(AttemptWork):
+    """One attempt of one task.
+
+    ``started_at`` is wall time in µs at the body's first instant, and ``context`` is made soon
+    after: many jobs may share what is ``given``. ``marked`` says that its start mark is on the way.
+    """
+
+    __slots__ = (
+        "attempt",
+        "context",
+        "crashes",
+        "given",
+        "index",
+        "marked",
+        "max_bytes",
+        "outcome",
+        "owner",
+        "started_at",
+        "task",
+        "timeout",
+    )
+
+    def __init__(
+        self,
+        owner: ActiveRun,
+        index: int,
+        attempt: int,
+        given: dict[str, JsonValue],
+        *,
+        timeout: float,
+        max_bytes: int,
+        crashes: int = 0,
+        finished: Callable[[Work], None],
+    ) -> None:
+        self.task: Task = owner.graph.tasks[index]
+        super().__init__(is_async=self.task.is_async, finished=finished)
+        self.owner: ActiveRun = owner
+        self.index: int = index
+        self.attempt: int = attempt
+        self.given: dict[str, JsonValue] = given
+        self.timeout: float = timeout
+        self.max_bytes: int = max_bytes
+        self.crashes: int = crashes
+        self.started_at: int | None = None
+        self.context: Context
+        self.outcome: Outcome | None = None
+        self.marked: bool = False
+
+    @property
+    def job(self) -> Job:
+        """Itself."""
+        return self
+
+    def child_keys(self) -> list[str]:
+        """By run, task and call; each further attempt may start a failed run anew."""
+        key = SEPARATOR.join([self.owner.id, self.task.id, str(self._next_call())])
+        return [key, *(f"{key}{SEPARATOR}{number}" for number in range(2, self.attempt + 1))]
+
+    def begin(self) -> None:
+        """Whoever sees it run knows since when."""
+        self.started_at = time.time_ns() // 1000
+        super().begin()
+
+    def run(self) -> None:
+        """Call the body, with context variables of its own."""
+        self._begin()
+        self._come_to(contextvars.Context().run(_call, self))
+        self._end()
+
+    async def run_async(self) -> None:
+        """Await the body; the loop gave it a context of its own."""
+        self._begin()
+        try:
+            self._come_to(await _await(self))
+        finally:
+            self._end()
+
+    def broke(self, error: BaseException) -> None:
+        """Fail for good: the retry policy may be what raised."""
+        self._come_to(raised(error, again=False))
+
+    def __str__(self) -> str:
+        """How log lines about this attempt begin."""
+        return f"run {self.owner.id} task {self.task.id} attempt {self.attempt}"
+
+    def log_ids(self) -> dict[str, object]:
+        """Returns the fields of a log record about this attempt."""
+        return {"run_id": self.owner.id, "task_id": self.task.id, "attempt": self.attempt}
+
+    def arguments(self) -> tuple[object, ...]:
+        """What the body is called with."""
+        if self.task.wants_handle:
+            return (self.context, TaskHandle(self))
+        return (self.context,)
+
+    def _begin(self) -> None:
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s: started", self, extra=self.log_ids())
+        failpoints.hit("body.before")
+        self.context = Context._view(self.given)
+
+    def _come_to(self, outcome: Outcome) -> None:
+        if not self.abandoned:  # else its time is up: it has its outcome, or gets it elsewhere
+            self.outcome = outcome
+
+    def _end(self) -> None:
+        self.clock.pause()
+        failpoints.hit("body.after")
+
+
+CURRENT_WORK: Final[ContextVar[AttemptWork | None]] = ContextVar("cloaca_work", default=None)
+"""The user code of an attempt that runs in this thread or coroutine."""
+
+
+def _call(job: Job) -> Outcome:
+    CURRENT_WORK.set(job)
+    try:
+        with OneProcess():
+            value = job.task.function(*job.arguments())
+    except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
+        return outcome_of(job, error)
+    return _returned(job, value)
+
+
+async def _await(job: Job) -> Outcome:
+    CURRENT_WORK.set(job)
+    try:
+        with OneProcess():
+            value = await job.task.function(*job.arguments())  # type: ignore[misc]  # by is_async
+    except BaseException as error:
+        if job.abandoned and isinstance(error, asyncio.CancelledError):
+            raise
+        return outcome_of(job, error)
+    return _returned(job, value)
+
+
+def outcome_of(job: Job, error: BaseException) -> Raised:
+    """What this error of the attempt means, by its task's retry policy."""
+    return judged(job.task.retry, job.attempt, error, who=job, ids=job.log_ids(), skip_frames=1)
+
+
+def _returned(job: Job, value: object) -> Outcome:
+    try:
+        change = change_of(job.task.id, job.given, job.context, value)
+        text = change.to_json()
+        _check_size(job, change, text)
+    except BaseException as error:  # noqa: BLE001 - a mapping of the user's may raise anything
+        return outcome_of(job, error)
+    return Succeeded(change, text)
+
+
+def change_of(
+    task_id: str, given: Mapping[str, JsonValue], context: Context, value: object
+) -> Change:
+    """The change that a body made: to ``context`` itself, or by the value that it returned."""
+    if value is None or value is context:
+        return _changed_keys(given, context._data, context._touched)
+    if isinstance(value, Context):
+        return _changed_keys(given, value._data, {*given, *value._data})
+    if isinstance(value, Mapping):
+        context.update_from_dict(value)
+        return _changed_keys(given, context._data, context._touched)
+    raise ContextTypeError(
+        f"task {task_id!r} returned {type(value).__name__}; "
+        f"accepted: a Context, a mapping of changes, or None{_hint(value)}"
+    )
+
+
+def _hint(value: object) -> str:
+    """What to write instead. A coroutine is closed: Python would complain about it on stderr."""
+    if not inspect.iscoroutine(value):
+        return mapping_hint(value, "return")
+    value.close()
+    return ". Nobody awaits it: define the task with async def and await it there"
+
+
+def _changed_keys(
+    given: Mapping[str, JsonValue], data: Mapping[str, JsonValue], keys: AbstractSet[str]
+) -> Change:
+    """The change to ``keys``, in the order of the contexts: a set's differs in each process."""
+    if not keys:
+        return UNCHANGED
+    new = {
+        key: value
+        for key, value in data.items()
+        if key in keys and not (key in given and same_value(given[key], value))
+    }
+    return Change(new, [key for key in given if key in keys and key not in data])
+
+
+def _check_size(job: Job, change: Change, text: str) -> None:
+    """Refuse a context over ``max_bytes``; weighed exactly only when it may come near."""
+    if job.owner.size_bound + len(text.encode()) <= job.max_bytes:
+        return
+    after = {**job.given, **change.set}
+    size = len(encode({k: v for k, v in after.items() if k not in change.removed}).encode())
+    if size > job.max_bytes:
+        raise ContextValueError(
+            f"task {job.task.id!r} would hand on {size} bytes of context, of which it was given "
+            f"{len(encode(job.given).encode())}; max_context_bytes is {job.max_bytes}"
+        )

@@ -1,0 +1,166 @@
+"""User code that follows a body: its callbacks, and retry conditions about a timeout.
+
+It has the time limit of the attempt that it follows; one that takes longer is given up like a
+body, and the run goes on without it. Belongs to the engine's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cloaca_core._engine.execute.attempt import CURRENT_WORK, AttemptWork, outcome_of
+from cloaca_core._engine.execute.forked import OneProcess
+from cloaca_core._engine.execute.work import LEAST_CHECK
+from cloaca_core._engine.runtime.deadlines import Deadlines
+from cloaca_core.definition.callables import is_async_callable
+from cloaca_core.logs import SafeLogger
+from cloaca_core.values.namespace import SEPARATOR
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.attempt import Job
+    from cloaca_core._engine.execute.executor import Executor
+    from cloaca_core._engine.execute.outcome import Raised
+
+log = SafeLogger("cloaca.engine")
+
+
+class FollowUp(AttemptWork):
+    """Follows the body of ``job``. ``name`` is the option of the task that asks for it."""
+
+    __slots__ = ("_job", "_name")
+
+    def __init__(self, job: Job, name: str, *, is_async: bool = False) -> None:
+        super().__init__(is_async=is_async)
+        self._job = job
+        self._name = name
+
+    @property
+    def job(self) -> Job:
+        """The attempt that it follows."""
+        return self._job
+
+    def __str__(self) -> str:
+        """What log records call it."""
+        return f"{self._job}: {self._name}"
+
+    def broke(self, error: BaseException) -> None:
+        """Nothing: the job has its outcome, and what broke is what tells of errors."""
+
+    def child_keys(self) -> list[str]:
+        """By run, task, attempt and call: each attempt is followed by runs of its own."""
+        job = self._job
+        parts = (job.owner.id, job.task.id, self._name, job.attempt, self._next_call())
+        return [SEPARATOR.join(map(str, parts))]
+
+
+class Judgement(FollowUp):
+    """Asks the user's retry condition about a timeout, on a thread of the bodies."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, job: Job, error: BaseException) -> None:
+        super().__init__(job, "retry_condition")
+        self._error = error
+
+    def run(self) -> None:
+        """Put the verdict in the place of the outcome that the job has until then."""
+        outcome = contextvars.Context().run(self._judge)
+        if not self.abandoned:
+            self._job.outcome = outcome
+
+    def _judge(self) -> Raised:
+        CURRENT_WORK.set(self)
+        return outcome_of(self._job, self._error)
+
+    async def run_async(self) -> None:
+        self.run()
+
+
+class Callback(FollowUp):
+    """A call whose result does not matter: what it raises is logged."""
+
+    __slots__ = ("_arguments", "_function")
+
+    def __init__(
+        self, job: Job, name: str, function: Callable[..., object], arguments: tuple[object, ...]
+    ) -> None:
+        super().__init__(job, name, is_async=is_async_callable(function))
+        self._function = function
+        self._arguments = arguments
+
+    def run(self) -> None:
+        """Call it on this thread, with context variables of its own."""
+        try:
+            with OneProcess():
+                result = contextvars.Context().run(self._call)
+        except BaseException:
+            log.exception("%s raised", self, extra=self._job.log_ids())
+        else:
+            if inspect.iscoroutine(result):
+                result.close()
+                reason = "%s made a coroutine; define it with async"
+                log.error(reason, self, extra=self._job.log_ids())
+
+    async def run_async(self) -> None:
+        """Await it on this thread's loop, which gave it a context of its own."""
+        try:
+            with OneProcess():
+                await self._call()  # type: ignore[misc]  # async by is_async
+        except BaseException as error:
+            if self.abandoned and isinstance(error, asyncio.CancelledError):
+                raise
+            log.exception("%s raised", self, extra=self._job.log_ids())
+
+    def _call(self) -> object:
+        CURRENT_WORK.set(self)
+        return self._function(*self._arguments)
+
+
+class FollowUps:
+    """At most one for each job."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._under_way: dict[Job, tuple[FollowUp, Callable[[], None]]] = {}
+        self._times = Deadlines(self.check_time)
+
+    def run(self, work: FollowUp, then: Callable[[], None]) -> None:
+        """Run ``work``, and call ``then`` when it has run or has been given up for its time."""
+        self._under_way[work.job] = (work, then)
+        work.finished = lambda _: self._over(work.job)
+        self._times.add(work.job, work.job.timeout)
+        self._executor.submit(work)
+
+    def give_up(self, job: Job) -> None:
+        """Nobody is interested any more; harmless when the job has none."""
+        if job in self._under_way:
+            self._times.discard(job)
+            work, _ = self._under_way.pop(job)
+            self._executor.abandon(work)
+
+    def is_away(self, job: Job) -> bool:
+        """True when what follows this job waits for another run."""
+        return job in self._under_way and not self._under_way[job][0].holds_slot
+
+    def check_time(self, job: Job) -> None:
+        """It may have used up its time: give it up, or look again when it may have."""
+        if job not in self._under_way:
+            return
+        work, _ = self._under_way[job]
+        left = job.timeout - work.clock.spent()  # the limit is for running, not for queueing
+        if left > 0:
+            if work.holds_slot:  # else it is asked about when it goes on
+                self._times.add(job, max(left, LEAST_CHECK))
+        elif self._executor.abandon(work):
+            log.error("%s took too long", work, extra=job.log_ids())
+            self._over(job)
+
+    def _over(self, job: Job) -> None:
+        self._times.discard(job)
+        if job in self._under_way:  # not given up while the report was on the way
+            _, then = self._under_way.pop(job)
+            then()

@@ -1,0 +1,92 @@
+"""Sends user code where it belongs: sync to our threads, async to the loop of the bodies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from cloaca_core._engine.execute.coroutines import BodyLoop
+from cloaca_core._engine.execute.threads import BodyThreads
+from cloaca_core._engine.execute.work import Stage, Work
+
+
+class Executor:
+    """The two places where user code runs, as one. Belongs to the engine's loop, but for
+    ``let_go``. ``broken`` is called with the reason when one of them runs nothing any more.
+    """
+
+    def __init__(
+        self,
+        thread_slots: int,
+        async_slots: int,
+        loop: asyncio.AbstractEventLoop,
+        broken: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._threads = BodyThreads(thread_slots, loop)
+        self._coroutines = BodyLoop(async_slots, loop, broken)
+
+    def submit(self, work: Work) -> None:
+        """Queue work; its ``finished`` is called on the engine's loop unless it is abandoned."""
+        work.stage = Stage.QUEUED
+        self._place(work).submit(work)
+
+    def expect(self, work: Work) -> bool:
+        """Be ready for work that will soon be let go or abandoned; false when none can be taken
+        ahead.
+        """
+        expected = self._place(work).expect()
+        if expected:
+            work.stage = Stage.QUEUED
+        return expected
+
+    def let_go(self, work: Work) -> None:
+        """Queue work that was expected. Any thread may do so."""
+        self._place(work).let_go(work)
+
+    def lend(self, work: Work) -> None:
+        """The body of ``work`` begins to wait for another run."""
+        self._place(work).lend(work)
+
+    async def reclaim(self, work: Work) -> None:
+        """Return when the body of ``work`` may go on."""
+        await self._place(work).reclaim(work)
+
+    def abandon(self, work: Work, *, even_running: bool = True) -> bool:
+        """Give work up; false when it has just run and its report is on the way, or when it runs
+        and that is to be respected.
+        """
+        if work.stage is Stage.HELD:  # no place has counted it
+            work.abandoned = True
+            return True
+        return self._place(work).abandon(work, even_running=even_running)
+
+    def running(self) -> Iterator[Work]:
+        """What has begun and runs right now."""
+        for work in [*self._threads.running.values(), *self._coroutines.running]:
+            if work.stage is Stage.RUNNING:
+                yield work
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether anything that has a slot has not begun yet. Its thread may be late, or its loop
+        held up by another body.
+        """
+        return self._threads.is_starting or self._coroutines.is_starting
+
+    @property
+    def backlog(self) -> int:
+        """How much waits for a slot."""
+        return self._threads.backlog + self._coroutines.backlog
+
+    @property
+    def abandoned(self) -> int:
+        """How many bodies go on running although they were given up."""
+        return self._threads.abandoned + self._coroutines.abandoned
+
+    def close(self) -> None:
+        """Let the threads and the loop end; running bodies are not waited for."""
+        self._threads.close()
+        self._coroutines.close()
+
+    def _place(self, work: Work) -> BodyThreads | BodyLoop:
+        return self._coroutines if work.is_async else self._threads

@@ -1,0 +1,102 @@
+"""What an attempt came to, as values."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from cloaca_core._engine.execute.forked import OneProcess
+from cloaca_core._engine.plan.merge import Change
+from cloaca_core.definition.retry import RetryPolicy
+from cloaca_core.logs import SafeLogger
+from cloaca_core.records.rows import storable_text
+
+log = SafeLogger("cloaca.engine")
+
+_NAME: Final = type.__dict__["__name__"]
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The body returned. ``text`` is the change as it is stored."""
+
+    change: Change
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The body raised, timed out, or returned what no context can hold.
+
+    ``again`` says whether the policy wants another attempt.
+    """
+
+    type: str
+    message: str
+    traceback: str
+    again: bool
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}"
+
+
+Outcome: TypeAlias = Succeeded | Raised
+
+
+def raised(error: BaseException, *, again: bool, skip_frames: int = 0) -> Raised:
+    """The outcome for an exception; ``skip_frames`` of ours are left out of the traceback."""
+    return Raised(
+        type=storable_text(_class_name(error)),
+        message=storable_text(_message(error)),
+        traceback=storable_text(_formatted(error, skip_frames)),
+        again=again,
+    )
+
+
+def _class_name(error: BaseException) -> str:
+    """The name that its class was given, without asking the class: its metaclass may raise."""
+    return str.__str__(_NAME.__get__(type(error)))
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str.__str__(str(error))  # a user's __str__ may return a str with other methods
+    except BaseException as broken:  # noqa: BLE001 - or raise anything
+        return f"<its __str__ raised {_class_name(broken)}>"
+
+
+def _formatted(error: BaseException, skip_frames: int) -> str:
+    try:
+        trace = error.__traceback__
+        for _ in range(skip_frames):
+            trace = trace.tb_next if trace is not None else None
+        return "".join(traceback.format_exception(type(error), error, trace))
+    except BaseException as broken:  # noqa: BLE001 - what it asks may be the user's
+        return f"<the traceback cannot be formatted: {_class_name(broken)}>"
+
+
+def judged(
+    policy: RetryPolicy,
+    attempt: int,
+    error: BaseException,
+    *,
+    who: object,
+    ids: Mapping[str, object],
+    skip_frames: int = 0,
+) -> Raised:
+    """The outcome of attempt ``attempt`` (from 1) for an exception.
+
+    Calls the user's retry condition if there is one, so it belongs on a thread of the bodies;
+    a condition that raises is logged with ``ids``, in a text that begins with ``who``, and counts
+    as no. ``skip_frames`` frames of ours are left out of the traceback.
+    """
+    try:
+        with OneProcess():
+            again = policy.retries(attempt, error)
+    except BaseException:  # SystemExit as well: it would end a thread of the bodies
+        message = "%s: the retry condition raised; no further attempt"
+        log.exception(message, who, extra=ids)
+        again = False
+    return raised(error, again=again, skip_frames=skip_frames)

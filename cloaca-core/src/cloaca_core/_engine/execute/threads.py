@@ -1,0 +1,215 @@
+"""Sync user code on daemon threads of our own.
+
+The standard library's pools join their threads at exit; a body that never returns would keep the
+interpreter alive. Threads pull from one queue, so a thousand queued bodies cost no hop of the
+loop between them. All counting happens on the engine's loop; a thread only runs, reports, and
+leaves when it is asked to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.execute.work import Stage
+from cloaca_core._engine.runtime.mailbox import Mailbox
+from cloaca_core._engine.runtime.starter import Starter
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.work import Work
+
+ABANDONED_PER_SLOT: Final = 4
+"""How many timed-out bodies are replaced by new threads before their slots stay taken."""
+
+
+class BodyThreads:
+    """At most ``slots`` pieces of work run at once, not counting waiting and abandoned ones; fewer
+    while the system has no thread for them.
+
+    Public methods are called on the engine's loop, but for ``let_go``. ``running`` holds what runs,
+    by thread.
+    """
+
+    def __init__(self, slots: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._slots = slots
+        self._loop = loop
+        self.running: dict[int, Work] = {}
+        self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._reports: Mailbox[Work | None] = Mailbox(loop, self._report)
+        self._starter = Starter(loop, self._grow)
+        self._threads = 0
+        self._outstanding = 0
+        self._abandoned = 0
+        self._dismissals = 0
+        self._resuming: deque[asyncio.Future[None]] = deque()
+        self._closed = False
+
+    @property
+    def abandoned(self) -> int:
+        """How many given-up bodies are still running."""
+        return self._abandoned
+
+    @property
+    def backlog(self) -> int:
+        """About how much waits for a slot."""
+        return self._queue.qsize()
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether something may have a slot and has not begun yet."""
+        begun = [
+            work for work in list(self.running.values()) if work.holds_slot and not work.leaves
+        ]
+        return len(begun) < min(self._threads, self._outstanding)
+
+    def submit(self, work: Work) -> None:
+        """Queue work; its ``finished`` is called on the loop."""
+        self.expect()
+        self.let_go(work)
+
+    def expect(self) -> bool:
+        """Count on work that will be let go or abandoned. True: the queue takes all."""
+        self._outstanding += 1
+        self._grow()
+        return True
+
+    def let_go(self, work: Work) -> None:
+        """Queue work that was expected. Any thread may do so."""
+        self._queue.put(work)
+
+    def lend(self, work: Work) -> None:
+        """The body of ``work`` waits for something: its slot is somebody else's meanwhile."""
+        work.holds_slot = False
+        self._threads -= 1
+        self._outstanding -= 1
+        self._grow()
+
+    async def reclaim(self, work: Work) -> None:
+        """Return when the body of ``work`` may go on; at once when it has been abandoned."""
+        if work.abandoned:
+            return
+        self._outstanding += 1
+        if self._threads < self._slots:
+            self._threads += 1
+        else:
+            await self._next_free()
+        self._seat(work)
+
+    def _seat(self, work: Work) -> None:
+        """Give work a free slot, unless it was abandoned meanwhile: its thread will leave."""
+        if work.abandoned:
+            self._outstanding -= 1
+            self._threads -= 1
+            self._grow()
+        else:
+            work.holds_slot = True
+
+    def abandon(self, work: Work, *, even_running: bool = True) -> bool:
+        """Give work up; false when it has just run and its report is on the way, or when it runs
+        and that is to be respected.
+
+        The thread of a running body is replaced while there are not too many of them; else the
+        slot stays taken until the body ends.
+        """
+        replaced = self._abandoned < self._slots * ABANDONED_PER_SLOT or not work.holds_slot
+        with self._lock:
+            is_running = work.stage is Stage.RUNNING
+            if work.stage is Stage.RAN or (is_running and not even_running):
+                return False
+            work.abandoned = True
+            work.leaves = replaced
+        self._abandoned += is_running
+        if work.holds_slot and not (is_running and not replaced):
+            self._outstanding -= 1
+            self._threads -= is_running
+            self._grow()
+        return True
+
+    def close(self) -> None:
+        """Let idle threads end. Running bodies are left alone; nobody waits for them."""
+        self._closed = True
+        self._starter.close()
+        with self._lock:
+            self._dismissals += self._threads
+        for _ in range(self._threads):
+            self._queue.put(None)
+
+    def _grow(self) -> None:
+        wanted = min(self._slots, self._outstanding)
+        while self._threads < wanted and not self._closed:
+            if not self._starter.has_started(self._start_thread):
+                return
+            self._threads += 1
+
+    def _start_thread(self) -> None:
+        threading.Thread(target=self._serve, name="cloaca-body", daemon=True).start()
+
+    async def _next_free(self) -> None:
+        """Take the slot of whichever thread is free next, idle ones included."""
+        resumed: asyncio.Future[None] = self._loop.create_future()
+        self._resuming.append(resumed)
+        with self._lock:
+            self._dismissals += 1
+        self._queue.put(None)
+        await resumed
+
+    # -- on the threads ----------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        thread = threading.get_ident()
+        while not self._is_dismissed():
+            work = self._queue.get()
+            if work is None or not self._begins(work):
+                continue
+            self.running[thread] = work
+            try:
+                work.run()
+            except BaseException as error:  # noqa: BLE001 - it would cost a slot, whatever it is
+                work.broke(error)
+            del self.running[thread]
+            with self._lock:
+                work.stage = Stage.RAN
+            self._reports.put(work)
+            if work.leaves:
+                return
+        self._reports.put(None)
+
+    def _begins(self, work: Work) -> bool:
+        with self._lock:
+            if not work.abandoned:
+                work.begin()
+            return not work.abandoned
+
+    def _is_dismissed(self) -> bool:
+        if not self._dismissals:
+            return False
+        with self._lock:
+            if not self._dismissals:
+                return False
+            self._dismissals -= 1
+            return True
+
+    # -- on the loop again -------------------------------------------------------------------
+
+    def _report(self, work: Work | None) -> None:
+        if work is None:
+            self._pass_slot_on()
+        elif work.abandoned:
+            self._abandoned -= 1
+            self._outstanding -= not work.leaves
+        else:
+            self._outstanding -= 1
+            work.finished(work)
+
+    def _pass_slot_on(self) -> None:
+        """A thread has left: its slot goes to the body that asked for one."""
+        while self._resuming:
+            resumed = self._resuming.popleft()
+            if not resumed.done():
+                resumed.set_result(None)
+                return
+        self._threads -= 1

@@ -1,0 +1,1 @@
+"""FIRE: time and events make runs."""

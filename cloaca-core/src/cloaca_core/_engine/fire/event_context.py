@@ -1,0 +1,59 @@
+"""What a fired trigger becomes: the context of a run, and the hash that tells equal ones."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from cloaca_core.values.instants import Instant, to_datetime
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cloaca_core.definition.triggers.result import TriggerResult
+    from cloaca_core.records.rows import TriggerRow
+    from cloaca_core.schedules.catch_up import DueTick
+    from cloaca_core.values.json_values import JsonValue
+
+
+def fired_items(result: TriggerResult) -> dict[str, JsonValue]:
+    """What was fired; nothing is an empty context."""
+    return {} if result.context is None else dict(result.context._data)
+
+
+def context_hash(fired: Mapping[str, JsonValue]) -> str:
+    """64 hex digits that only equal contexts have in common, whatever the order of their keys."""
+    canonical = json.dumps(fired, sort_keys=True, separators=(",", ":"))
+    return sha256(canonical.encode()).hexdigest()
+
+
+def run_context(
+    fired: Mapping[str, JsonValue], trigger_name: str, now: Instant
+) -> dict[str, JsonValue]:
+    """What the run begins with."""
+    told: dict[str, JsonValue] = {
+        "trigger_name": trigger_name,
+        "triggered_at": to_datetime(now).isoformat(),
+    }
+    return {**fired, **told}
+
+
+def tick_key(tick: Instant) -> str:
+    """The key of a tick's event: it has one run for ever, even if the clock is put back."""
+    return f"tick {to_datetime(tick).isoformat()}"
+
+
+def tick_context(row: TriggerRow, due: DueTick, now: Instant) -> dict[str, JsonValue]:
+    """What the run of a tick begins with: as those of cron schedules, and as those of triggers."""
+    told: dict[str, JsonValue] = {
+        "scheduled_time": to_datetime(due.tick).isoformat(),
+        "schedule_id": row.id,
+        "schedule_timezone": row.timezone,
+        "schedule_expression": row.cron_expression,
+    }
+    if due.recovered:
+        told["is_recovery"] = True
+        told["recovery_attempt"] = 1
+        told["original_execution_id"] = f"{row.id}@{told['scheduled_time']}"
+    return run_context(told, row.name, now)

@@ -1,0 +1,114 @@
+"""One poll of a trigger: its function, run off the engine's loop, and what that came to."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
+
+from cloaca_core._engine.execute.coroutines import BodyLoop
+from cloaca_core._engine.execute.forked import OneProcess
+from cloaca_core._engine.execute.threads import BodyThreads
+from cloaca_core._engine.execute.work import Stage, Work
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable, Collection
+
+    from cloaca_core.definition.triggers.definition import Trigger
+    from cloaca_core.records.rows import TriggerRow
+
+MANY: Final = 1 << 20
+"""Polls at a time: each trigger has one at most, so that they never wait for one another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The function returned this, whatever that is."""
+
+    what: object
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """The function raised."""
+
+    error: BaseException
+
+
+PollOutcome: TypeAlias = Returned | Broke
+
+
+class Poll(Work):
+    """A poll that was taken. ``outcome`` is there when it has run."""
+
+    __slots__ = ("outcome", "row", "trigger")
+
+    def __init__(self, trigger: Trigger, row: TriggerRow, finished: Callable[[Work], None]) -> None:
+        super().__init__(is_async=trigger.is_async, finished=finished)
+        self.trigger = trigger
+        self.row = row
+        self.outcome: PollOutcome | None = None
+
+    def run(self) -> None:
+        try:
+            with OneProcess():
+                returned = self.trigger.function()
+            _close_coroutine(returned)
+            self.outcome = Returned(returned)
+        except BaseException as error:  # noqa: BLE001 - it must not end the thread, whatever it is
+            self.outcome = Broke(error)
+
+    async def run_async(self) -> None:
+        try:
+            with OneProcess():
+                returned = await cast("Awaitable[object]", self.trigger.function())
+            self.outcome = Returned(returned)
+        except BaseException as error:  # noqa: BLE001 - it must not end the loop, whatever it is
+            self.outcome = Broke(error)
+
+    def broke(self, error: BaseException) -> None:
+        self.outcome = Broke(error)
+
+
+class PollPlaces:
+    """Where polls run, away from tasks and from one another: one that hangs holds up nobody else.
+
+    Sync functions share threads that are made as they are needed; each async function has a loop
+    of its own, on which what it keeps (a client, a lock) stays usable from poll to poll. Belongs to
+    the engine's loop. ``broken`` is called with the reason when a loop runs nothing any more.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, broken: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._loop = loop
+        self._broken = broken
+        self._threads = BodyThreads(MANY, loop)
+        self._loops: dict[Trigger, BodyLoop] = {}
+
+    def start(self, poll: Poll) -> None:
+        """Run it; its ``finished`` is called on the engine's loop."""
+        poll.stage = Stage.QUEUED
+        if not poll.is_async:
+            self._threads.submit(poll)
+            return
+        if (place := self._loops.get(poll.trigger)) is None:
+            place = self._loops[poll.trigger] = BodyLoop(1, self._loop, self._broken)
+        place.submit(poll)
+
+    def keep(self, triggers: Collection[Trigger]) -> None:
+        """End the loops of triggers that are none of these."""
+        for gone in self._loops.keys() - set(triggers):
+            self._loops.pop(gone).close()
+
+    def close(self) -> None:
+        """Let threads and loops end; nobody waits for what still runs."""
+        self._threads.close()
+        self.keep(())
+
+
+def _close_coroutine(returned: object) -> None:
+    """A plain function that returned a coroutine is refused; that one must not complain as well."""
+    if inspect.iscoroutine(returned):
+        returned.close()

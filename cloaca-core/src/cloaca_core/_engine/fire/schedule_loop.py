@@ -1,0 +1,245 @@
+"""Makes the runs of cron schedules when they are due.
+
+Sleeps until shortly before and asks nobody meanwhile. What becomes of the ticks is then decided
+ahead, so that at the due instant the commit alone is left to do, however busy the process is. The
+journal writes the decision, the runs and how the schedule goes on in one transaction, which counts
+only if nobody else has decided the same and nobody has changed the schedule. So nothing here needs
+to know of other runners, and what a crash cuts off before its commit is due again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cloaca_core._engine.record.journal import Decided
+from cloaca_core._engine.runtime import failpoints
+from cloaca_core._engine.runtime.wakeup import Alarm
+from cloaca_core.schedules.set_back import AHEAD, MOST_AHEAD
+from cloaca_core.values.instants import SECOND, Instant
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from cloaca_core._engine.fire.cursor_correction import SettingBack
+    from cloaca_core._engine.fire.tick_rows import Fired, TickRows
+    from cloaca_core._engine.record.journal import Journal
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.records.rows import Cancellation, Firing, NewTick, ScheduleRow
+    from cloaca_core.store.protocol import Store
+    from cloaca_core.values.ids import RunIds
+
+SCHEDULES_PER_COMMIT: Final = 1_000
+"""In smaller commits the runs of the first ones take the time that the last ones wait for."""
+LEAD: Final = SECOND // 2
+"""So long before they are due ticks are decided. They count for as long after: what a sleep of the
+host or a step of the clock has made older may be a missed tick, and is decided anew.
+"""
+LONGEST_SLEEP: Final = 60.0
+"""Seconds: the clock that ticks are due by may be set while this sleeps on one that cannot."""
+
+
+class Ahead(NamedTuple):
+    """What was decided for an instant before it came."""
+
+    due_at: Instant
+    fired: Sequence[Fired]
+
+
+_NOTHING: Final = Ahead(0, ())
+
+
+class ScheduleLoop:
+    """Belongs to the engine's loop. ``made`` is called when runs have become claimable,
+    ``cancelled`` when runs may have ended that somebody owned or waits for.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        registry: Registry,
+        config: DefaultRunnerConfig,
+        ids: RunIds,
+        made: Callable[[], None],
+        cancelled: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.closing = False
+        self._store = store
+        self._journal = journal
+        self._registry = registry
+        self._longest_sleep = min(config.cron_poll_interval_seconds, LONGEST_SLEEP)
+        self._config = config
+        self._ids = ids
+        self._made = made
+        self._cancelled = cancelled
+        self._untold = False
+        self._alarm = Alarm()
+        self._deciding = asyncio.Lock()
+        self._ahead = _NOTHING
+        self._loop = asyncio.get_running_loop()
+        self._seen: Instant = 0
+        self._check_at = self._loop.time()
+        self._had_any = False
+
+    @cached_property
+    def _rows(self) -> TickRows:
+        # Here: cron's fields and time zones, which most programs have no need of.
+        from cloaca_core._engine.fire.tick_rows import TickRows
+
+        return TickRows(self._registry, self._config, self._ids)
+
+    @cached_property
+    def _setting_back(self) -> SettingBack:
+        from cloaca_core._engine.fire.cursor_correction import SettingBack  # here: as ``_rows``
+
+        return SettingBack(self._store)
+
+    def look(self) -> None:
+        """A schedule may be due sooner than was known."""
+        self._alarm.ring()
+
+    async def turn(self) -> None:
+        """Fire what is due, then sleep until something nearly is."""
+        await self._alarm.turn(self.fire_due)
+
+    async def fire_due(self) -> float | None:
+        """Fire some of what is due; seconds until it is worth looking again, None for never."""
+        await self._tell()  # an earlier turn may have failed in between
+        workflows = self._registry.namespaces()
+        if self.closing or not workflows:
+            return None
+        if await self._fire_ahead():
+            return 0.0
+        due_at = await self._store.next_due(workflows)
+        if due_at is None:
+            return await self._rest(workflows)
+        self._had_any = True
+        _ = self._rows  # made as soon as there is a schedule, and not at the instant it is due
+        now = await self._store.now()
+        if await self._has_set_back(workflows, now):
+            return 0.0
+        if due_at <= now:
+            async with self._deciding:
+                await self._fire_of(workflows, now)
+            await self._tell()
+            return 0.0
+        if due_at > now + LEAD:
+            return min((due_at - now - LEAD) / SECOND, self._longest_sleep)
+        await self._decide_ahead(workflows, due_at)
+        return max(0.0, (due_at - await self._store.now()) / SECOND)
+
+    async def _rest(self, workflows: Sequence[str]) -> float | None:
+        """Seconds to sleep when no schedule is due at any time: those that there are may have been
+        ended by a clock that is ahead. None where there never were any.
+        """
+        if self._loop.time() >= self._check_at:
+            now = await self._store.now()
+            if await self._has_set_back(workflows, now):
+                return 0.0
+            ended = await self._store.schedules_ahead(workflows, now, 0, 1)
+            self._had_any = self._had_any or bool(ended)
+        return max(0.0, self._check_at - self._loop.time()) if self._had_any else None
+
+    async def _has_set_back(self, workflows: Sequence[str], now: Instant) -> bool:
+        """Put schedules right whose ticks were decided by a clock that was ahead. Looks now and
+        then, as it may have been another runner's, and at once when the clock has been put back.
+        """
+        is_back, self._seen = now < self._seen, now
+        if not is_back and self._loop.time() < self._check_at:
+            return False
+        self._check_at = self._loop.time() + LONGEST_SLEEP
+        ahead = await self._store.schedules_ahead(workflows, now, now + AHEAD, MOST_AHEAD)
+        return bool(ahead) and await self._setting_back.put_right(ahead, now)
+
+    # -- before it is due --------------------------------------------------------------------
+
+    async def _decide_ahead(self, workflows: Sequence[str], due_at: Instant) -> None:
+        """Decide what will be due by then, apart from ticks for which it matters which runs are
+        under way at that time.
+        """
+        if self._ahead.due_at == due_at:
+            return
+        rows = await self._store.due_schedules(workflows, due_at, SCHEDULES_PER_COMMIT)
+        alone = [row for row in rows if row.overlap_policy == "allow"]
+        self._ahead = Ahead(due_at, self._rows.fire_some(alone, {}, due_at))
+
+    async def _fire_ahead(self) -> bool:
+        """Write what was decided for this instant, if it was."""
+        due_at, fired = self._ahead
+        if not fired or (late := await self._store.now() - due_at) < 0:
+            return False
+        self._ahead = _NOTHING
+        if late > LEAD:
+            return False
+        async with self._deciding:
+            await self._write(self._rows.renumbered(fired))
+        return True
+
+    # -- when it is due ----------------------------------------------------------------------
+
+    async def _fire_of(self, workflows: Sequence[str], now: Instant) -> None:
+        due = await self._store.due_schedules(workflows, now, SCHEDULES_PER_COMMIT)
+        under_way = await self._under_way(due)
+        fired = self._rows.fire_some(due, under_way, now)
+        for place, (row, each) in enumerate(zip(due, fired, strict=False)):
+            if filled := await self._filled(row, each):
+                fired[place] = self._rows.fire(row, under_way.get(row.id, ()), now, filled)
+        if fired:
+            await self._write(fired)
+
+    async def _under_way(self, due: Sequence[ScheduleRow]) -> Mapping[str, Sequence[str]]:
+        """The runs that ticks of these schedules meet. Asked for after the schedules: whatever
+        makes more of them meanwhile has these decided anew.
+        """
+        asking = [row.id for row in due if row.overlap_policy != "allow"]
+        return await self._store.list_under_way(asking) if asking else {}
+
+    async def _filled(self, row: ScheduleRow, fired: Fired) -> frozenset[Instant]:
+        """Those of its ticks that have their runs already, by a back-fill: the ones after them
+        would meet runs that are never made.
+        """
+        if row.overlap_policy == "allow" or len(fired.ticks) < 2:
+            return frozenset()
+        found = await self._store.find_ticks(row.id, [each.tick for each in fired.ticks])
+        return frozenset(each.tick for each in found)
+
+    async def back_fill(
+        self, row: ScheduleRow, ticks: Sequence[Instant], now: Instant
+    ) -> dict[Instant, str]:
+        """Make the runs of ticks that have none, wherever the schedule stands; the run of each,
+        which is there unless somebody else was faster or the schedule has been deleted.
+        """
+        runs = self._rows.filled(row, ticks, now)
+        async with self._deciding:
+            await self._commit([], list(runs.values()))
+        return {tick: str(made.run_id) for tick, made in runs.items()}
+
+    # -- record ------------------------------------------------------------------------------
+
+    async def _write(self, fired: Sequence[Fired]) -> None:
+        firings = [each.firing for each in fired]
+        ticks = [tick for each in fired for tick in each.ticks]
+        await self._commit(firings, ticks, [gone for each in fired for gone in each.cancelled])
+
+    async def _commit(
+        self,
+        firings: Sequence[Firing],
+        ticks: Sequence[NewTick],
+        cancelled: Sequence[Cancellation] = (),
+    ) -> None:
+        def told() -> None:
+            failpoints.hit("schedule.after_commit")
+            self._untold = self._untold or bool(cancelled)
+            self._made()
+
+        failpoints.hit("schedule.before_commit")
+        decided = Decided(told, firings=firings, ticks=ticks, cancellations=cancelled)
+        await self._journal.decide(decided)
+
+    async def _tell(self) -> None:
+        if self._untold:
+            await self._cancelled()
+            self._untold = False

@@ -1,0 +1,288 @@
+"""Polls the triggers of this runner when they are due.
+
+Sleeps until then and asks nobody meanwhile. A poll is taken by one guarded write before the
+function is called, so that of any number of runners one calls it. What a crash cuts off between
+the two, and before what was fired is written, was only seen: the next poll sees it again. A cron
+trigger calls nothing: its tick is taken and fired in one transaction. When a trigger is due is
+decided in ``trigger_times``, what becomes of what it fired in ``event_writer``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING, Final, assert_never
+
+from cloaca_core._engine.fire.event_writer import EventWriter
+from cloaca_core._engine.fire.poll import Broke, Poll, PollPlaces, Returned
+from cloaca_core._engine.fire.trigger_sync import DeclaredTriggers
+from cloaca_core._engine.runtime import failpoints
+from cloaca_core._engine.runtime.wakeup import Alarm
+from cloaca_core.errors import CloacaError
+from cloaca_core.logs import SafeLogger
+from cloaca_core.runner.calls.arguments import Requests
+from cloaca_core.values.instants import SECOND, to_datetime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cloaca_core._engine.execute.work import Work
+    from cloaca_core._engine.fire.trigger_times import Ticked
+    from cloaca_core._engine.record.journal import Journal
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.definition.triggers.definition import Trigger
+    from cloaca_core.records.rows import TriggerRow
+    from cloaca_core.store.protocol import Store
+    from cloaca_core.values.ids import RunIds
+
+log = SafeLogger("cloaca.triggers")
+
+LONGEST_SLEEP: Final = 60.0
+"""Seconds: the clock that polls are due by may be set while this sleeps on one that cannot."""
+HANGS: Final = 60.0
+"""Seconds after which a poll that has not returned is told of."""
+
+
+class PollingLoop:
+    """Belongs to the engine's loop. ``made`` is called when runs have become claimable;
+    ``failures`` says of the triggers whose last poll here fired nothing, or not all, why.
+    ``broken`` is called with the reason when a loop that polls run on has died.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        registry: Registry,
+        config: DefaultRunnerConfig,
+        ids: RunIds,
+        made: Callable[[], None],
+        broken: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        requests = Requests(registry, config)
+        self.declared: DeclaredTriggers = DeclaredTriggers(store, registry, requests, ids)
+        self.failures: dict[str, str] = {}
+        self._store = store
+        self._registry = registry
+        self._most = config.cron_max_catchup_executions
+        self._loop = asyncio.get_running_loop()
+        self._events = EventWriter(store, journal, registry, requests, ids, made)
+        self._places = PollPlaces(self._loop, broken)
+        self._running: dict[Trigger, asyncio.TimerHandle] = {}
+        self._concluding: set[asyncio.Task[None]] = set()
+        self._alarm = Alarm()
+
+    def look(self) -> None:
+        """A trigger may be due sooner than was known, or a poll is over."""
+        self._alarm.ring()
+
+    def drain(self) -> None:
+        """Poll no more; what a poll that is under way fires is dropped."""
+        self._events.closing = True
+
+    def let_go(self) -> None:
+        """Let functions that run end as they will; the engine does not wait for them."""
+        self.drain()
+        self._places.close()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        self.let_go()
+        for timer in self._running.values():
+            timer.cancel()
+        for task in self._concluding:
+            task.cancel()
+        await asyncio.gather(*self._concluding, return_exceptions=True)
+
+    # -- when --------------------------------------------------------------------------------
+
+    async def turn(self) -> None:
+        """Poll what is due, then sleep until something is."""
+        await self._alarm.turn(self.poll_due)
+
+    async def poll_due(self) -> float | None:
+        """Poll what is due; seconds until it is worth looking again, None for never."""
+        await self.declared.settle()
+        registered = self._registry.triggers()
+        self._places.keep(registered)
+        for name in self.failures.keys() - {each.name for each in registered}:
+            del self.failures[name]
+        triggers = {each.name: each for each in registered if self._is_to_be_polled(each)}
+        if not triggers or self._events.closing:
+            return None
+        rows = await self._store.triggers_named(triggers)
+        self._miss(triggers.keys() - {row.name for row in rows})
+        now = await self._store.now()
+        await self._set_back([row for row in rows if row.enabled], now)
+        due = [row for row in rows if row.enabled and _seconds_until(row, now) <= 0]
+        await self._tick([row for row in due if row.poll_interval_ms is None], now)
+        await self._poll([row for row in due if row.poll_interval_ms is not None], triggers, now)
+        return _sleep([row for row in rows if row.enabled], now)
+
+    def _is_to_be_polled(self, trigger: Trigger) -> bool:
+        return trigger.workflow is not None and trigger not in self._running
+
+    def _miss(self, names: set[str]) -> None:
+        """Somebody has removed these rows: they are put there again."""
+        if names:
+            self.declared.forget(names)
+            self.look()
+
+    async def _set_back(self, rows: Sequence[TriggerRow], now: int) -> None:
+        """Put triggers right whose next poll or tick was set by a clock that was ahead. One that
+        cannot be read here is told of when it is due.
+        """
+        if not rows:
+            return
+        # Here: with cron's fields and time zones.
+        from cloaca_core._engine.fire.trigger_times import set_back
+
+        for row in rows:
+            try:
+                wanted = set_back(row, now)
+            except Exception:  # noqa: BLE001, S112 - whatever it is, it must not stop the others
+                continue
+            if wanted is not None and await self._store.change_trigger(wanted):
+                _tell_of_set_back(row)
+                self.look()
+
+    # -- act ---------------------------------------------------------------------------------
+
+    async def _tick(self, due: Sequence[TriggerRow], now: int) -> None:
+        decided = [each for row in due for each in self._ticked(row, now)]
+        if decided:
+            await self._events.tick(decided, now)
+            self.look()
+
+    def _ticked(self, row: TriggerRow, now: int) -> list[Ticked]:
+        """What a due cron trigger does; nothing if it cannot be read here, as for want of its zone:
+        that must not stop the others.
+        """
+        # Here: with cron's fields and time zones.
+        from cloaca_core._engine.fire.trigger_times import ticked
+
+        try:
+            decided = ticked(row, now, most=self._most)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this trigger's alone
+            message = f"trigger {row.name!r} cannot be fired here: {error!r}"
+            self._fail(row.name, message, error)
+            return []
+        self.failures.pop(row.name, None)
+        return [decided]
+
+    async def _poll(
+        self, due: Sequence[TriggerRow], triggers: Mapping[str, Trigger], now: int
+    ) -> None:
+        if not due:
+            return
+        from cloaca_core._engine.fire.trigger_times import polled  # here: as above
+
+        taken = await self._store.take_polls([polled(row, now) for row in due])
+        failpoints.hit("trigger.after_take")
+        for row in due:
+            if row.id in taken:
+                self._start(triggers[row.name], row)
+        if len(taken) < len(due):  # others were faster, and know when the next one is
+            self.look()
+
+    def _start(self, trigger: Trigger, row: TriggerRow) -> None:
+        hangs = self._loop.call_later(HANGS, _tell_of_hanging, trigger.name)
+        self._running[trigger] = hangs
+        self._places.start(Poll(trigger, row, self._finished))
+
+    def _finished(self, work: Work) -> None:
+        assert isinstance(work, Poll)
+        self._running[work.trigger].cancel()
+        if self._events.closing:  # whatever it fired comes too late
+            self._over(work)
+            return
+        task = self._loop.create_task(self._conclude(work))
+        self._concluding.add(task)
+        task.add_done_callback(self._concluding.discard)
+
+    async def _conclude(self, poll: Poll) -> None:
+        """Write what a poll fired. If that fails, the next poll will see it again."""
+        name = poll.trigger.name
+        try:
+            await self._act(poll)
+        except Exception:
+            log.exception("what trigger %r fired was not written", name, extra=_ids(name))
+        finally:
+            self._over(poll)
+
+    def _over(self, poll: Poll) -> None:
+        del self._running[poll.trigger]
+        self.look()
+
+    async def _act(self, poll: Poll) -> None:
+        name = poll.trigger.name
+        match poll.outcome:
+            case Returned(what):
+                await self._fire(poll.row, what)
+            case Broke(error):
+                self._fail(name, f"trigger {name!r} failed: {error!r}", error)
+            case None:
+                raise AssertionError("a poll has finished without an outcome")
+            case _:
+                assert_never(poll.outcome)
+
+    async def _fire(self, row: TriggerRow, returned: object) -> None:
+        # Here: most programs have no trigger.
+        from cloaca_core.definition.triggers.result import read_results
+
+        try:
+            results = read_results(returned)
+        except CloacaError as error:  # where it was noticed says nothing
+            self._fail(row.name, f"trigger {row.name!r} is wrong: {error}", None)
+            return
+        refused = await self._events.fire(row, results)
+        if refused:
+            self._tell_of_refused(row.name, refused)
+        else:
+            self.failures.pop(row.name, None)
+
+    def _tell_of_refused(self, name: str, refused: Sequence[CloacaError]) -> None:
+        """It is told once, although the next poll may fire something of another size."""
+        what = f"trigger {name!r} fired what cannot be stored"
+        others = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        self._fail(name, f"{what}: {refused[0]}{others}", None, known_by=what)
+
+    def _fail(
+        self, name: str, message: str, error: BaseException | None, known_by: str | None = None
+    ) -> None:
+        """Say what is wrong with a trigger, once and not at each poll, its own or another's: not
+        again while it is the same, or begins with ``known_by`` where that is given.
+        """
+        before = self.failures.get(name, "")
+        is_known = before == message if known_by is None else before.startswith(known_by)
+        if not is_known:
+            log.error("%s", message, exc_info=error, extra=_ids(name))
+        self.failures[name] = message
+
+
+def _sleep(rows: Sequence[TriggerRow], now: int) -> float | None:
+    """How long nothing of this is due. What is due and was not taken is looked at later."""
+    times = [seconds for row in rows if (seconds := _seconds_until(row, now)) > 0]
+    return min([*times, LONGEST_SLEEP]) if rows else None
+
+
+def _seconds_until(row: TriggerRow, now: int) -> float:
+    """Until it is due; for ever for one that never is."""
+    return inf if row.next_poll_at is None else (row.next_poll_at - now) / SECOND
+
+
+def _tell_of_hanging(name: str) -> None:
+    message = "trigger %r has not returned for %.0f s: it is not polled here until it does"
+    log.warning(message, name, HANGS, extra=_ids(name))
+
+
+def _tell_of_set_back(row: TriggerRow) -> None:
+    assert row.next_poll_at is not None
+    message = "trigger %r was due next at %s by a clock that was ahead; it goes on from now"
+    log.warning(message, row.name, to_datetime(row.next_poll_at).isoformat(), extra=_ids(row.name))
+
+
+def _ids(name: str) -> dict[str, str]:
+    """Returns the fields of a log record about a trigger."""
+    return {"trigger": name}

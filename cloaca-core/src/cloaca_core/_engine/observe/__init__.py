@@ -1,0 +1,1 @@
+"""OBSERVE: callers that wait for a run, recent results, work without a runner."""

@@ -1,0 +1,150 @@
+"""Warns of work that no live runner takes up, once for each workflow, and keeps it for ``health``.
+
+Sleeps unless something may wait: others have changed the database, runs were given back, a schedule
+was added, or the last look found some. It looks no more often than every half minute, so that an
+idle runner stays idle; sooner only when this program has just registered something, or a run that
+the last look found has waited for that long. ``unserved`` decides which work it tells of.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from cloaca_core._engine.observe.unserved import (
+    Followed,
+    Key,
+    follow,
+    lasting,
+    nearest,
+    next_look,
+    unmet_work,
+    warning_about,
+)
+from cloaca_core._engine.runtime.wakeup import Alarm
+from cloaca_core.errors import AmbiguousWorkflowError, WorkflowNotFoundError
+from cloaca_core.logs import SafeLogger
+
+if TYPE_CHECKING:
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.records.rows import TriggerRow, Waiting
+    from cloaca_core.store.protocol import Store
+
+log = SafeLogger("cloaca.engine")
+
+PATIENCE: Final = 30.0
+"""Seconds for which work must wait before it is told of, and between two looks as a rule."""
+SETTLING: Final = 2.0
+"""Seconds at least between two looks, and before the first: a program that registers something is
+about to register more.
+"""
+MOST: Final = 1_000
+"""Runs of a workflow, and schedules, that are counted."""
+
+
+class UnservedWatch:
+    """Belongs to the engine's loop. ``runner_id`` says who this runner is: it may be renamed."""
+
+    def __init__(self, store: Store, registry: Registry, runner_id: Callable[[], str]) -> None:
+        self._store = store
+        self._registry = registry
+        self._runner_id = runner_id
+        self._alarm = Alarm()
+        self._looked_at = time.monotonic()
+        self._gap = SETTLING
+        self._wanted = True
+        self._followed: dict[Key, Followed] = {}
+        self._unserved: dict[str, list[Followed]] = {}
+        self._warned: set[str] = set()
+
+    def look(self) -> None:
+        """Others may have left work."""
+        if not self._wanted:
+            self._wanted = True
+            self._alarm.ring()
+
+    def look_soon(self) -> None:
+        """This program has registered something."""
+        self._wanted = True
+        self._gap = SETTLING
+        self._alarm.ring()
+
+    def report(self) -> list[dict[str, Any]]:
+        """The work that no runner takes up, as ``health`` shows it."""
+        # Here: most programs have no such work, and do without the arithmetic of instants.
+        from cloaca_core.runner.calls.paging import instant_text
+
+        known = self._registry.namespaces()
+        return [
+            {
+                "kind": each.unmet.kind,
+                "workflow": workflow,
+                "count": each.unmet.number,
+                "since": instant_text(each.since),
+                "did_you_mean": nearest(workflow, known),
+            }
+            for workflow, work in self._unserved.items()
+            for each in work
+            if workflow not in known
+        ]
+
+    async def turn(self) -> None:
+        """Look when it is worth it and not too soon, then sleep."""
+        await self._alarm.turn(self.look_now)
+
+    async def look_now(self) -> float | None:
+        """Look, unless that was just done; seconds until it is worth looking again, if it is."""
+        if (left := self._looked_at + self._gap - time.monotonic()) > 0:
+            return left if self._wanted or self._followed else None
+        self._wanted, self._gap = False, PATIENCE
+        last, self._looked_at = self._looked_at, time.monotonic()
+        try:
+            await self._judge(self._looked_at, self._looked_at - last)
+        except BaseException:
+            self._wanted = True  # the work that there was to see is still there
+            raise
+        if not self._followed:
+            return None
+        self._gap = max(SETTLING, next_look(self._followed, self._looked_at, PATIENCE))
+        return self._gap
+
+    async def _judge(self, seen_at: float, unseen_for: float) -> None:
+        waiting = await self._store.list_waiting(self._runner_id(), MOST)
+        triggers = await self._lacking_triggers()
+        now = await self._store.now() if waiting.rows or triggers else 0
+        known = self._registry.namespaces()
+        found = unmet_work(waiting, triggers, known, now)
+        self._followed = follow(self._followed, found, seen_at, now, unseen_for)
+        self._unserved = lasting(self._followed, seen_at, PATIENCE)
+        self._warned &= _named_in(waiting, triggers).difference(known)
+        self._warn(known)
+
+    async def _lacking_triggers(self) -> list[TriggerRow]:
+        """The triggers of this program whose workflow it has not."""
+        names = [each.name for each in self._registry.triggers() if self._lacks(each.workflow)]
+        return await self._store.triggers_named(names) if names else []
+
+    def _lacks(self, workflow: str | None) -> bool:
+        if workflow is None:
+            return False
+        try:
+            self._registry.find(workflow)
+        except WorkflowNotFoundError:
+            return True
+        except AmbiguousWorkflowError:  # the program that declares such a trigger is told of that
+            return False
+        return False
+
+    def _warn(self, known: list[str]) -> None:
+        for workflow in self._unserved.keys() - self._warned:
+            meant = nearest(workflow, known)
+            text = warning_about(workflow, self._unserved[workflow], meant)
+            log.warning("%s", text, extra={"workflow": workflow})
+        self._warned |= self._unserved.keys()
+
+
+def _named_in(waiting: Waiting, triggers: list[TriggerRow]) -> set[str]:
+    """The workflows for which anything waits, also where a runner may be about to take it up."""
+    named = {row.workflow for row in triggers if row.workflow is not None}
+    return named.union(row.workflow for row in waiting.rows)

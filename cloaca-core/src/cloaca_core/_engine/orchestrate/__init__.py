@@ -1,0 +1,1 @@
+"""ORCHESTRATE: decide, launch, and go on when an attempt has ended."""

@@ -1,0 +1,135 @@
+"""Bodies that wait for other runs, and what they give away meanwhile.
+
+A waiting body gives back its slot, its blame (a body that waits kills no process) and, when all
+bodies of its run wait, the run's place, so that what it waits for can run. It takes the slot again
+before it goes on. Belongs to the engine's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from cloaca_core._engine.record import attempt_rows
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.attempt import AttemptWork, Job
+    from cloaca_core._engine.execute.executor import Executor
+    from cloaca_core._engine.orchestrate.quarantine import Caution
+    from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core.records.rows import AttemptRow
+
+Mark: TypeAlias = "Callable[[Job, AttemptRow, Callable[[], None]], None]"
+"""Writes where a body stands, and calls the function when that is durable."""
+
+
+class Lending:
+    """``runs`` are those with a waiting body. ``resumed`` is called with each body that goes on,
+    ``place_free`` when a run may need no place for a while.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        caution: Caution,
+        mark: Mark,
+        resumed: Callable[[AttemptWork], None],
+        place_free: Callable[[], None],
+    ) -> None:
+        self.runs: set[ActiveRun] = set()
+        self._executor = executor
+        self._caution = caution
+        self._mark = mark
+        self._resumed = resumed
+        self._place_free = place_free
+        self._away: dict[Job, AttemptWork] = {}
+        self._marking: dict[Job, set[asyncio.Future[None]]] = {}
+        self._returning: dict[AttemptWork, asyncio.Event] = {}
+
+    def lend(self, work: AttemptWork) -> None:
+        """A body, or what follows it, begins to wait. One that is async or has threads of its own
+        may wait for several runs at once; it is away from the first to the last of them.
+        """
+        work.waits += 1
+        if work.waits > 1 or work in self._returning:
+            return
+        work.clock.pause()
+        self._goes_away(work)
+        self._executor.lend(work)
+        job = work.job
+        job.marked = False
+        self._mark(job, attempt_rows.waiting_mark(job), partial(self._give_way, work))
+        self._place_free()
+
+    async def reclaim(self, work: AttemptWork) -> None:
+        """Return when it may go on, or waits for others."""
+        work.waits -= 1
+        if work.waits:
+            return
+        if (returned := self._returning.get(work)) is not None:
+            await returned.wait()
+            return
+        returned = self._returning[work] = asyncio.Event()
+        try:
+            await self._return(work)
+        finally:
+            returned.set()
+
+    async def _return(self, work: AttemptWork) -> None:
+        await self._executor.reclaim(work)
+        del self._returning[work]
+        if work.waits:  # again, while it waited for its slot
+            if work.holds_slot:
+                self._executor.lend(work)
+            return
+        job = work.job
+        if self._away.get(job) is work:
+            self._is_back(job)
+        if job.owner.recovered and not work.abandoned:
+            await self._marked_again(job)
+        if not (work.abandoned or work.waits):  # it may be away again
+            work.clock.start()
+            self._resumed(work)
+
+    def give_up(self, job: Job) -> None:
+        """Nobody waits for this body any more; its run does not wait because of it."""
+        self._is_back(job)
+        for durable in self._marking.pop(job, ()):
+            durable.set_result(None)
+
+    def _goes_away(self, work: AttemptWork) -> None:
+        if work.job not in self._away:
+            work.job.owner.lent += 1
+            self.runs.add(work.job.owner)
+        self._away[work.job] = work
+
+    def _is_back(self, job: Job) -> None:
+        if self._away.pop(job, None) is not None:
+            job.owner.lent -= 1
+            if not job.owner.lent:
+                self.runs.discard(job.owner)
+
+    def _give_way(self, work: AttemptWork) -> None:
+        """Let others start: one of them may be what this one waits for."""
+        if work.waits:
+            self._caution.over(work.job)
+
+    async def _marked_again(self, job: Job) -> None:
+        """A body of a recovered run goes on, as it started, when its mark is durable. It may have
+        waited again meanwhile, so there may be several marks on the way.
+        """
+        job.marked = True
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._marking.setdefault(job, set()).add(durable)
+        self._mark(job, attempt_rows.start_mark(job), partial(self._is_marked, job, durable))
+        await durable
+
+    def _is_marked(self, job: Job, durable: asyncio.Future[None]) -> None:
+        if durable.done():  # given up
+            return
+        durable.set_result(None)
+        self._marking[job].remove(durable)
+        if not self._marking[job]:
+            del self._marking[job]

@@ -1,0 +1,1 @@
+"""PLAN: the state of a run, and the steps that follow from it. Pure."""

@@ -1,0 +1,80 @@
+"""What the table says of a run that somebody else has begun: facts for the plan, and what to redo.
+
+Pure. An attempt that failed for good, succeeded or was skipped is a fact; one that is to be tried
+again keeps its number and its due time, so a new owner keeps the back-off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, cast
+
+from cloaca_core._engine.plan.graph import PlanGraph
+from cloaca_core._engine.plan.merge import Change
+from cloaca_core._engine.plan.planner import Completed, Failed, Known, Skipped
+from cloaca_core.records.rows import AttemptRow
+from cloaca_core.records.states import TaskStatus
+from cloaca_core.values.json_values import JsonValue, decode
+
+
+class Resume(NamedTuple):
+    """How to go on with a task that is not final.
+
+    ``retry_at`` is the earliest start in µs; ``crashes`` how many processes died in this attempt.
+    """
+
+    attempt: int = 1
+    retry_at: int | None = None
+    crashes: int = 0
+
+
+FRESH = Resume()
+
+
+class Recalled(NamedTuple):
+    """The past of a run: facts and resumptions by task index, and each task's latest row."""
+
+    known: dict[int, Known]
+    resume: dict[int, Resume]
+    latest: dict[int, AttemptRow]
+
+
+def recall(graph: PlanGraph, rows: Iterable[AttemptRow]) -> Recalled:
+    """Sort out the attempts of a run; tasks that the workflow no longer has are passed over."""
+    latest: dict[int, AttemptRow] = {}
+    for row in rows:
+        index = graph.position.get(row.task_id)
+        if index is not None and (index not in latest or latest[index].attempt < row.attempt):
+            latest[index] = row
+    recalled = Recalled({}, {}, latest)
+    for index, row in latest.items():
+        if (fact := _fact(row)) is not None:
+            recalled.known[index] = fact
+        else:
+            recalled.resume[index] = _resumption(row)
+    return recalled
+
+
+def _fact(row: AttemptRow) -> Known | None:
+    match row.status:
+        case TaskStatus.COMPLETED:
+            return Completed(change_from_json(row.change or "{}"))
+        case TaskStatus.SKIPPED:
+            return Skipped(row.skip_reason or "")
+        case TaskStatus.FAILED if row.retry_at is None:
+            return Failed(f"{row.error_type}: {row.error_message}")
+        case _:
+            return None
+
+
+def _resumption(row: AttemptRow) -> Resume:
+    if row.status == TaskStatus.FAILED:
+        return Resume(row.attempt + 1, row.retry_at)
+    return Resume(row.attempt, crashes=row.crashes)
+
+
+def change_from_json(text: str) -> Change:
+    """The inverse of ``Change.to_json``."""
+    stored = cast(dict[str, JsonValue], decode(text))
+    new = cast(dict[str, JsonValue], stored.get("set", {}))
+    return Change(new, cast(list[str], stored.get("removed", [])))

@@ -1,0 +1,1 @@
+"""RECORD: facts become durable, in groups."""

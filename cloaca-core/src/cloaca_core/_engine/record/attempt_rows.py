@@ -1,0 +1,128 @@
+"""The attempt rows that a run's events become. Pure; the only place where they are built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.execute.outcome import Raised, Succeeded
+from cloaca_core.records.rows import AttemptRow, storable_text
+from cloaca_core.records.states import TaskStatus
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.attempt import Job
+    from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.plan.restore import Resume
+
+
+ROW_BYTES: Final = 250
+"""About what a row takes besides its texts."""
+
+
+def weight_of(row: AttemptRow) -> int:
+    """About how many bytes a row takes, here and on its way to the database."""
+    weight = ROW_BYTES + len(row.change or "") + len(row.skip_reason or "")
+    if row.error_message is not None:
+        weight += len(row.error_message) + len(row.error_traceback or "")
+    return weight
+
+
+def start_mark(job: Job) -> AttemptRow:
+    """The body has started, or is about to."""
+    return _of_job(job, TaskStatus.RUNNING, None)
+
+
+def waiting_mark(job: Job) -> AttemptRow:
+    """The body waits for another run."""
+    return _of_job(job, TaskStatus.WAITING, None)
+
+
+def completed(job: Job, outcome: Succeeded, now: int) -> AttemptRow:
+    """The attempt succeeded at ``now``."""
+    return _of_job(job, TaskStatus.COMPLETED, now, change=outcome.text)
+
+
+def failed(job: Job, failure: Raised, now: int, *, retry_at: int | None) -> AttemptRow:
+    """The attempt failed at ``now``; another one may start at ``retry_at``."""
+    return _of_job(job, TaskStatus.FAILED, now, failure=failure, retry_at=retry_at)
+
+
+def failed_unstarted(
+    run: ActiveRun, task: int, resume: Resume, failure: Raised, now: int
+) -> AttemptRow:
+    """An attempt that fails without its body being started."""
+    return _row(
+        run,
+        task,
+        resume.attempt,
+        TaskStatus.FAILED,
+        now,
+        failure=failure,
+        crashes=resume.crashes,
+    )
+
+
+def cancelled(job: Job, reason: str, now: int) -> AttemptRow:
+    """The attempt was cut short because its run is over."""
+    return _of_job(job, TaskStatus.CANCELLED, now, reason=storable_text(reason))
+
+
+def skipped(run: ActiveRun, task: int, reason: str, now: int) -> AttemptRow:
+    """The task does not run at all."""
+    return _row(run, task, 0, TaskStatus.SKIPPED, now, reason=storable_text(reason))
+
+
+def _of_job(
+    job: Job,
+    status: TaskStatus,
+    ended_at: int | None,
+    *,
+    change: str | None = None,
+    failure: Raised | None = None,
+    reason: str | None = None,
+    retry_at: int | None = None,
+) -> AttemptRow:
+    return _row(
+        job.owner,
+        job.index,
+        job.attempt,
+        status,
+        ended_at,
+        change=change,
+        failure=failure,
+        reason=reason,
+        started_at=job.started_at,
+        retry_at=retry_at,
+        crashes=job.crashes,
+    )
+
+
+def _row(
+    run: ActiveRun,
+    task: int,
+    attempt: int,
+    status: TaskStatus,
+    ended_at: int | None,
+    *,
+    change: str | None = None,
+    failure: Raised | None = None,
+    reason: str | None = None,
+    started_at: int | None = None,
+    retry_at: int | None = None,
+    crashes: int = 0,
+) -> AttemptRow:
+    return AttemptRow(
+        run.id,
+        run.graph.tasks[task].id,
+        attempt,
+        run.epoch,
+        status.value,
+        change,
+        None if failure is None else failure.type,
+        None if failure is None else failure.message,
+        None if failure is None else failure.traceback,
+        reason,
+        started_at,
+        ended_at,
+        retry_at,
+        crashes,
+    )

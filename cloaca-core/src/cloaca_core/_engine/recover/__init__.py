@@ -1,0 +1,1 @@
+"""RECOVER: which runners are dead, and whose runs are free."""

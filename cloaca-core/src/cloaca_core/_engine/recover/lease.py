@@ -1,0 +1,127 @@
+"""Keeps this runner's claim to its runs alive, and notices when it is lost.
+
+A runner that owns nothing says so once (a lease that ends at ``IDLE``) and beats no more; before it
+owns something again it beats once, so that nobody can mistake it for dead in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.recover.process_identity import ProcessIdentity
+from cloaca_core.logs import SafeLogger
+from cloaca_core.records.rows import RunnerRow
+
+if TYPE_CHECKING:
+    from cloaca_core.store.protocol import Store
+
+log = SafeLogger("cloaca.lease")
+
+BEATS_PER_LEASE: Final = 3
+IDLE: Final = 0
+"""The lease end of a runner that owns nothing: there is nothing to take over from it."""
+NEVER: Final = float("-inf")
+
+
+class Lease:
+    """The registration of one runner. Belongs to the engine's loop.
+
+    ``owns_something`` is asked before each beat; ``lost`` is set when the runner was fenced.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runner_id: str,
+        identity: ProcessIdentity,
+        seconds: float,
+    ) -> None:
+        self.runner_id = runner_id
+        self.interval = seconds / BEATS_PER_LEASE
+        self.lost = asyncio.Event()
+        self.owns_something: Callable[[], bool] = lambda: True
+        self._store = store
+        self._identity = identity
+        self._seconds = seconds
+        self._last_beat = NEVER
+        self._needed = asyncio.Event()
+        self._lock = asyncio.Lock()
+
+    async def register(self) -> None:
+        """Make this runner known."""
+        await self._store.register(
+            RunnerRow(
+                id=self.runner_id,
+                **self._identity._asdict(),
+                beat=0,
+                lease_until=self._lease_end(),
+                fenced=False,
+                started_at=time.time_ns() // 1000,
+            )
+        )
+        self._last_beat = time.monotonic()
+        self._needed.set()
+
+    async def reenlist(self, runner_id: str) -> None:
+        """Register under another id after the old one was declared dead."""
+        async with self._lock:  # a beat under the old id that comes later would be lost again
+            self.runner_id = runner_id
+            self.lost.clear()
+            await self.register()
+
+    def is_idle(self) -> bool:
+        """True when everybody was told that nothing is owned here."""
+        return self._last_beat == NEVER
+
+    def is_fresh(self) -> bool:
+        """True while the lease is certain to last until the next beat."""
+        self._needed.set()
+        return time.monotonic() - self._last_beat < self.interval * 1.5
+
+    async def refresh(self) -> None:
+        """Beat now, unless somebody else just did."""
+        async with self._lock:
+            if not self.is_fresh():
+                await self._beat(self._lease_end())
+
+    async def prove(self) -> None:
+        """Beat now: proof that the database takes writes, from anybody."""
+        async with self._lock:
+            await self._beat(self._lease_end() if self.owns_something() else IDLE)
+
+    async def turn(self) -> None:
+        """Beat when the time has come; sleep while nothing is owned."""
+        await self._needed.wait()
+        await asyncio.sleep(max(0.0, self._last_beat + self.interval - time.monotonic()))
+        async with self._lock:
+            if self.owns_something():
+                await self._beat(self._lease_end())
+            else:
+                await self._become_idle()
+
+    async def _become_idle(self) -> None:
+        self._needed.clear()  # first: who needs the lease meanwhile sets it again
+        try:
+            await self._beat(IDLE)
+        except BaseException:
+            self._needed.set()  # untold, the lease would end, as that of a dead runner does
+            raise
+
+    async def _beat(self, lease_until: int) -> None:
+        sent = time.monotonic() if lease_until != IDLE else NEVER
+        self._last_beat = min(self._last_beat, sent)  # an idle one is not fresh while it is told
+        if await self._store.beat(self.runner_id, lease_until):
+            self._last_beat = sent
+        elif not self.lost.is_set():
+            log.error(
+                "runner %s was declared dead by another runner",
+                self.runner_id,
+                extra={"runner_id": self.runner_id},
+            )
+            self.lost.set()
+
+    def _lease_end(self) -> int:
+        return self._store.lease_clock() + int(self._seconds * 1e6)

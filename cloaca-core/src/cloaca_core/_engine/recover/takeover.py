@@ -1,0 +1,224 @@
+"""Finds runners that are gone and makes their runs claimable again.
+
+Level-triggered: every sweep looks at all runners. A process of this host that has certainly ended
+is taken over at once; any other needs both an ended lease and a beat counter that this runner has
+itself seen unchanged for a whole beat interval, on its own clock. Then it gets a last chance: who
+stood still together with us (a host asleep, a process stopped, a database that took no writes)
+beats as soon as it can, and this runner may only have been the first to wake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.recover.lease import BEATS_PER_LEASE, IDLE, Lease
+from cloaca_core._engine.recover.lease_clock import LeaseClock
+from cloaca_core._engine.recover.process_identity import (
+    ProcessIdentity,
+    is_gone,
+    is_neighbour,
+    process_of,
+)
+from cloaca_core._engine.runtime import failpoints
+from cloaca_core.logs import SafeLogger
+from cloaca_core.records.rows import RunnerRow
+
+if TYPE_CHECKING:
+    from cloaca_core.store.protocol import Store
+
+log = SafeLogger("cloaca.takeover")
+
+RUNS_PER_STEP: Final = 500
+LAST_CHANCE: Final = 0.5
+"""Seconds, at most a beat: how long the database takes writes before silence means death."""
+LATE: Final = 1.0
+"""Seconds over the last chance that tell that this process itself stood still meanwhile."""
+A_LITTLE: Final = 0.001
+"""Seconds by which a timer may come too early."""
+LONGEST_SLEEP: Final = 60.0
+"""Seconds; wake-ups come from deaths and changes, this only bounds what a missed one costs."""
+
+
+class Takeover:
+    """Belongs to the engine's loop. ``freed`` is called when runs have become claimable.
+
+    ``is_crowded`` says whether other live runners were there at the last sweep.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        lease: Lease,
+        identity: ProcessIdentity,
+        freed: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._lease = lease
+        self._identity = identity
+        self._freed = freed
+        self._seen: dict[str, tuple[int, float]] = {}
+        self._warned: dict[str, tuple[int, float]] = {}
+        self._clock = LeaseClock(store.lease_clock, lease.interval * BEATS_PER_LEASE)
+        self._deaths = DeathWatch(self.look)
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+        self.is_crowded = False
+
+    def look(self) -> None:
+        """Somebody may have come or gone."""
+        self._wanted.set()
+
+    async def turn(self) -> None:
+        """Sweep now if asked to, else when the next lease may have ended."""
+        try:
+            timeout = await self.sweep()
+        except Exception:
+            self._seen.clear()  # a beat that could not be seen says nothing
+            self._warned.clear()
+            raise
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
+
+    async def sweep(self) -> float | None:
+        """Take over from everybody who is gone; seconds until it is worth looking again."""
+        self._wanted.clear()
+        others = [row for row in await self._store.runners() if not self._is_mine(row)]
+        self._clock.notice()
+        self._forget_all_but({row.id for row in others})
+        live = [row for row in others if not await self._is_dealt_with(row)]
+        self.is_crowded = bool(live)
+        self._store.set_contended(contended=self.is_crowded)
+        self._deaths.watch([r.pid for r in live if is_neighbour(self._identity, process_of(r))])
+        return self._next_look(live)
+
+    async def _is_dealt_with(self, row: RunnerRow) -> bool:
+        """Take over from this runner if it is dead."""
+        if row.fenced or is_gone(self._identity, process_of(row)):
+            return await self._take_over(row)
+        if not self._has_lapsed(row):
+            self._warned.pop(row.id, None)
+            return False
+        if self._has_missed_its_chance(row):
+            return await self._take_over(row)
+        if row.id not in self._warned:
+            await self._lease.prove()
+            self._warned[row.id] = (row.beat, time.monotonic())
+        return False
+
+    def _forget_all_but(self, known: set[str]) -> None:
+        for memory in (self._seen, self._warned):
+            for runner_id in memory.keys() - known:
+                del memory[runner_id]
+
+    def close(self) -> None:
+        """Stop watching processes."""
+        self._deaths.watch([])
+
+    def _is_mine(self, row: RunnerRow) -> bool:
+        return row.id == self._lease.runner_id and process_of(row) == self._identity
+
+    def _has_lapsed(self, row: RunnerRow) -> bool:
+        now = time.monotonic()
+        beat, since = self._seen.get(row.id, (-1, now))
+        if beat != row.beat:
+            self._seen[row.id] = (row.beat, now)
+            return False
+        ended = row.lease_until != IDLE and self._lease_left(row) < 0
+        return ended and now - since >= self._lease.interval
+
+    def _lease_left(self, row: RunnerRow) -> float:
+        """Seconds until a lease ends. One of an earlier boot is over, where it counts from boot."""
+        if self._store.lease_ends_with_boot and row.boot_id != self._identity.boot_id:
+            return -math.inf
+        return self._clock.left(row.lease_until)
+
+    def _has_missed_its_chance(self, row: RunnerRow) -> bool:
+        """True when it has kept silent although it could beat, and we were awake to see it."""
+        beat, since = self._warned.get(row.id, (-1, 0.0))
+        waited = time.monotonic() - since
+        if beat != row.beat or waited > self._last_chance() + LATE:
+            self._warned.pop(row.id, None)
+            return False
+        return waited >= self._last_chance()
+
+    def _last_chance(self) -> float:
+        return min(LAST_CHANCE, self._lease.interval)
+
+    async def _take_over(self, row: RunnerRow) -> bool:
+        """Fence it and free its runs; false when it has just given a sign of life."""
+        if not row.fenced and not await self._store.fence(row.id, row.beat):
+            return False
+        failpoints.hit("takeover.after_fence")
+        count = 0
+        while freed := await self._store.take_over(row.id, RUNS_PER_STEP):
+            count += freed
+            self._freed()
+        self._seen.pop(row.id, None)
+        self._warned.pop(row.id, None)
+        level = logging.WARNING if count else logging.INFO
+        log.log(level, "took over %d run(s) of runner %s, which is gone", count, row.id)
+        return True
+
+    def _next_look(self, live: list[RunnerRow]) -> float | None:
+        """None when nobody holds a lease: taking one changes the database, and that wakes us."""
+        if self._warned:
+            first = min(since for _, since in self._warned.values())
+            return max(0.0, first + self._last_chance() - time.monotonic()) + A_LITTLE
+        left = [self._lease_left(row) for row in live if row.lease_until != IDLE]
+        if not left:
+            return None
+        return min(max(min(left), 0.0) + self._lease.interval, LONGEST_SLEEP)
+
+
+class DeathWatch:
+    """Calls ``died`` when one of the watched processes ends, by pidfd; elsewhere it never does."""
+
+    def __init__(self, died: Callable[[], None]) -> None:
+        self._died = died
+        self._fds: dict[int, int] = {}
+        self._reported: set[int] = set()
+
+    def watch(self, pids: list[int]) -> None:
+        """Watch exactly these processes, this one apart."""
+        self._reported &= set(pids)
+        wanted = set(pids) - {os.getpid()} - self._reported
+        for pid in self._fds.keys() - wanted:
+            self._forget(pid)
+        for pid in wanted - self._fds.keys():
+            self._observe(pid)
+
+    def _observe(self, pid: int) -> None:
+        if not hasattr(os, "pidfd_open"):
+            return
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._announce(pid)
+            return
+        except OSError:
+            return  # not to be watched here: its lease decides
+        self._fds[pid] = fd
+        asyncio.get_running_loop().add_reader(fd, self._report, pid)
+
+    def _report(self, pid: int) -> None:
+        self._forget(pid)
+        self._announce(pid)
+
+    def _announce(self, pid: int) -> None:
+        """Once: somebody who still takes it for alive would ask to have it watched for ever."""
+        self._reported.add(pid)
+        self._died()
+
+    def _forget(self, pid: int) -> None:
+        fd = self._fds.pop(pid)
+        asyncio.get_running_loop().remove_reader(fd)
+        os.close(fd)

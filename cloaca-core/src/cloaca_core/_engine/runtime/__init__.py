@@ -1,0 +1,1 @@
+"""Tools for loops and threads, which know no run."""

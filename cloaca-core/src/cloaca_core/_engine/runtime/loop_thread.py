@@ -1,0 +1,188 @@
+"""The daemon thread that an engine's loop runs on, and how other threads call into it."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import inspect
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any, NoReturn, TypeVar
+
+from cloaca_core._engine.runtime.call_future import Answer
+from cloaca_core._engine.runtime.loop_care import (
+    has_closed,
+    keep_waking,
+    reason,
+    stay_with,
+    tell_of_callback,
+)
+from cloaca_core.errors import RunnerClosedError
+from cloaca_core.logs import SafeLogger
+
+log = SafeLogger("cloaca.engine")
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """An event loop on a thread that never keeps the interpreter alive.
+
+    ``died`` is called on the thread when that ends before it was stopped; ``failure`` says why
+    from then on. No lock is held: a signal handler may call in the middle of another call.
+    """
+
+    def __init__(self, died: Callable[[], None] = lambda: None) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.failure: str | None = None
+        self._died = died
+        self._is_open = False
+        self._has_ended = False
+        self._over: Answer[None] = Answer()
+        self._calls: dict[Answer[Any], Coroutine[Any, Any, Any]] = {}
+        self._thread = threading.Thread(target=self._serve, name="cloaca-engine", daemon=True)
+
+    def start(self) -> None:
+        """Begin to run the loop. RuntimeError when the system gives no thread."""
+        self._is_open = True
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._is_open = False
+            self.loop.close()
+            raise
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Answer[T]:
+        """Run a coroutine on the loop; the future may be waited for on any other thread.
+
+        It is cancelled when the thread is being stopped: the loop may not get round to it. When the
+        thread has died, or dies, it raises ``RunnerClosedError``.
+        """
+        answer: Answer[T] = Answer()
+        sent = False
+        if self.takes_calls():
+            self._calls[answer] = coroutine  # before it is sent: ``fail`` looks here
+            with suppress(RuntimeError):  # the loop has just been closed
+                self.loop.call_soon_threadsafe(self._begin, coroutine, answer)
+                sent = True
+        if not (sent and self.takes_calls()):
+            if self._calls.pop(answer, None) is not None or not sent:
+                self._cut_short(answer)
+            if not sent or self.loop.is_closed():
+                coroutine.close()  # it will not begin any more
+        return answer
+
+    def _begin(self, coroutine: Coroutine[Any, Any, T], answer: Answer[T]) -> None:
+        task = self.loop.create_task(coroutine)
+        task.add_done_callback(partial(self._end, answer))
+        answer.add_done_callback(partial(self._follow, task))
+
+    def _follow(self, task: asyncio.Task[T], answer: concurrent.futures.Future[T]) -> None:
+        """Nobody waits for a call whose answer was cancelled."""
+        if answer.cancelled():
+            with suppress(RuntimeError):  # the loop is closed
+                self.loop.call_soon_threadsafe(task.cancel)
+
+    def _end(self, answer: Answer[T], task: asyncio.Task[T]) -> None:
+        if self._calls.pop(answer, None) is None:  # it was cut short
+            _ = task.cancelled() or task.exception()  # asked for: else asyncio complains
+            return
+        _settle(answer, task)
+        answer.end()
+
+    def _cut_short(self, answer: Answer[T]) -> None:
+        """Answer a call that nothing else will answer."""
+        if self.failure is None:
+            answer.cancel()
+        else:
+            with suppress(concurrent.futures.InvalidStateError):  # it was answered or cancelled
+                answer.set_exception(RunnerClosedError(self.failure))
+        answer.end()
+
+    def takes_calls(self) -> bool:
+        """True from ``start`` until it is stopped or fails."""
+        return self._is_open
+
+    def is_current(self) -> bool:
+        """True on the loop's own thread."""
+        return threading.current_thread() is self._thread
+
+    def stop(self) -> None:
+        """Cancel what is left on the loop, end the thread and wait for it. Safe to call twice."""
+        self._is_open = False
+        with suppress(RuntimeError):  # the loop is closed already
+            self.loop.call_soon_threadsafe(self._cancel_rest)
+        if self._thread.ident is None or self.is_current():
+            return
+        self._over.result()
+        if self.loop.is_closed():  # else the thread stays with it
+            self._thread.join()
+
+    def fail(self, failure: str) -> None:
+        """Take no more calls, and answer those that are under way with ``RunnerClosedError``; the
+        loop itself goes on. For the loop's own thread.
+        """
+        self.failure = self.failure or failure  # the first is the cause of the second
+        self._is_open = False
+        while self._calls:
+            answer, coroutine = self._calls.popitem()
+            self._cut_short(answer)
+            if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED and self._has_ended:
+                coroutine.close()  # it will not begin any more
+
+    def _cancel_rest(self) -> None:
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self.loop.call_soon(self.loop.call_soon, self._leave)
+
+    def _leave(self) -> None:
+        self._has_ended = True
+        self.loop.stop()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.set_exception_handler(tell_of_callback)
+        keep_waking(self.loop)
+        try:
+            while not self._has_ended:  # a handler of log records that stops the loop ends nothing
+                self.loop.run_forever()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, callers wait for this loop
+            self._die(error)
+        closed = has_closed(self.loop)
+        self._over.set_result(None)
+        if not closed:
+            stay_with(self.loop)
+
+    def _die(self, error: BaseException) -> NoReturn:
+        self._has_ended = True
+        self.fail(reason("engine thread", error))
+        with suppress(BaseException):  # it may be a handler of log records that has ended it
+            self._died()
+            log.critical("%s", self.failure, exc_info=error)
+        self._over.set_result(None)
+        stay_with(self.loop)
+
+
+def _settle(answer: Answer[T], task: asyncio.Task[T]) -> None:
+    if task.cancelled():
+        answer.cancel()
+        return
+    error = task.exception()
+    if not answer.set_running_or_notify_cancel():
+        return
+    if error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(task.result())
+
+
+def run_on_own_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The outcome of work on a loop of its own, which ends with it."""
+    thread = LoopThread()
+    thread.start()
+    try:
+        return thread.submit(coroutine).result()
+    finally:
+        thread.stop()

@@ -1,0 +1,1 @@
+"""SUBMIT: a checked request becomes a durable run."""

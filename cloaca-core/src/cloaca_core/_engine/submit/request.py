@@ -1,0 +1,39 @@
+"""A checked request: runs of one workflow that a caller wants to have submitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloaca_core._engine.execute.attempt import Job
+    from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.values.json_values import JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Runs of one workflow to be submitted together.
+
+    ``texts`` are their inputs as they are stored; ``data`` the first of them decoded: as many as
+    could begin at once. ``tags`` is JSON. ``further_keys`` are for a body that is tried again: each
+    takes the place of the one before it when the run that an earlier attempt started has failed.
+    ``by_right`` says that a body of ours waits for it: it may not wait for the place of its own
+    parent.
+    """
+
+    workflow: Workflow
+    texts: Sequence[str]
+    data: Sequence[dict[str, JsonValue]]
+    tags: str
+    idempotency_key: str | None = None
+    further_keys: Sequence[str] = ()
+    by_right: bool = False
+    parent: Job | None = None
+
+    @property
+    def depth(self) -> int:
+        """How many runs wait for these, one in a body of the other."""
+        return self.parent.owner.depth + 1 if self.by_right and self.parent is not None else 0

@@ -1,0 +1,39 @@
+"""What authors of a backend import in their tests: the store contract as pytest classes.
+
+Importing this package needs pytest and pytest-asyncio; nothing else of cloaca imports it.
+
+    from cloaca_core.conformance import SharedBackendConformance
+    from cloaca_sqlite import BACKEND
+
+    class TestSqlite(SharedBackendConformance):
+        backend = BACKEND
+
+        @pytest.fixture
+        def url(self, tmp_path):
+            return f"sqlite://{tmp_path}/conformance.db"
+
+``StoreConformance`` is the contract of one open store, ``BackendConformance`` opens it from a
+URL, ``SharedBackendConformance`` adds what several stores and processes on one database see.
+``OutboxConformance`` is for those beside which users may write runs in transactions of their own.
+"""
+
+import pytest
+
+for _part in ("backend", "claim", "lease", "observe", "outbox", "overlap", "record", "schedule"):
+    pytest.register_assert_rewrite(f"cloaca_core.conformance.{_part}_conformance")
+pytest.register_assert_rewrite("cloaca_core.conformance.rows")
+
+# Imported after the lines above, so that their asserts explain themselves.
+from cloaca_core.conformance.backend_conformance import (  # noqa: E402 - see above
+    BackendConformance,
+    SharedBackendConformance,
+)
+from cloaca_core.conformance.outbox_conformance import OutboxConformance  # noqa: E402 - see above
+from cloaca_core.conformance.store_conformance import StoreConformance  # noqa: E402 - see above
+
+__all__ = [
+    "BackendConformance",
+    "OutboxConformance",
+    "SharedBackendConformance",
+    "StoreConformance",
+]

@@ -1,0 +1,293 @@
+"""What several stores, in one process and in several, see of one database.
+
+Children are started with *spawn*, open the database by its URL and answer plain values, so that
+the backend object must be picklable. They meet at a barrier before they compete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing.synchronize import Barrier
+from typing import Any, TypeAlias, TypeVar
+
+import pytest
+import pytest_asyncio
+
+from cloaca_core.conformance.rows import (
+    NOW,
+    WORKFLOW,
+    attempt,
+    new_run,
+    record,
+    run_end,
+    runner,
+    submit,
+)
+from cloaca_core.conformance.store_conformance import StoreConformance
+from cloaca_core.errors import StoreError
+from cloaca_core.records.rows import AttemptRow, Batch, Committed
+from cloaca_core.records.states import TaskStatus
+from cloaca_core.store.protocol import Backend, Store, StoreOptions
+
+T = TypeVar("T")
+Job: TypeAlias = Callable[[Store, int], Coroutine[Any, Any, T]]
+"""What a child does with its store; it gets its number."""
+
+PROCESSES = 4
+WAITING_RUNS = 2_000
+_STARTUP_S = 60
+
+
+class BackendConformance(StoreConformance):
+    """Give it ``backend`` and a fixture ``url`` of a database that is new in each test."""
+
+    backend: Backend
+
+    @pytest_asyncio.fixture
+    async def store(self, url: str) -> AsyncIterator[Store]:
+        """An open, empty store."""
+        store = await self.backend.open(url, StoreOptions())
+        yield store
+        await store.close()
+
+    async def test_its_urls_are_accepted(self, url: str) -> None:
+        self.backend.check_url(url)
+
+    async def test_it_is_usable_here(self) -> None:
+        assert self.backend.unusable_reason is None
+
+    async def test_it_may_be_written_unless_its_url_says_otherwise(self, store: Store) -> None:
+        assert store.writable
+
+    async def test_a_closed_store_says_so(self, store: Store) -> None:
+        await store.close()
+
+        with pytest.raises(StoreError, match="closed"):
+            await store.get_run("a")
+        with pytest.raises(StoreError, match="closed"):
+            await submit(store, new_run("a"))
+
+    async def test_closing_ends_a_wait_for_changes(self, store: Store) -> None:
+        waiting = asyncio.create_task(_changes(store, 3))
+        await asyncio.sleep(0)
+
+        await store.close()
+
+        await asyncio.wait({waiting}, timeout=_STARTUP_S)
+        assert waiting.done()
+        waiting.exception()
+
+
+class SharedBackendConformance(BackendConformance):
+    """Adds several stores and processes on one database."""
+
+    @pytest_asyncio.fixture
+    async def second(self, url: str) -> AsyncIterator[Store]:
+        """Another store on the database of ``store``."""
+        second = await self.backend.open(url, StoreOptions())
+        yield second
+        await second.close()
+
+    async def test_what_is_closed_is_there_when_it_is_opened_again(
+        self, store: Store, url: str
+    ) -> None:
+        await submit(store, new_run("a", owner=None))
+        before = await store.get_run("a")
+        await store.close()
+
+        again = await self.backend.open(url, StoreOptions())
+        try:
+            assert await again.get_run("a") == before
+        finally:
+            await again.close()
+
+    async def test_a_commit_is_seen_by_the_other_store_at_once(
+        self, store: Store, second: Store
+    ) -> None:
+        for name in "abc":
+            await submit(store, new_run(name, owner=None))
+            assert await second.get_run(name) == await store.get_run(name)
+
+    async def test_what_has_landed_is_seen_by_others(self, store: Store, url: str) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        seen: list[list[AttemptRow]] = []
+
+        def landed(_: Committed) -> None:
+            with ThreadPoolExecutor(1) as pool:  # on this thread a loop may be running
+                seen.append(pool.submit(asyncio.run, self._attempts(url)).result())
+
+        await store.commit(Batch("r1", [], [attempt("a")], [], {"a": 1}), landed)
+
+        assert seen == [[attempt("a")]]
+
+    async def _attempts(self, url: str) -> list[AttemptRow]:
+        other = await self.backend.open(url, StoreOptions())
+        try:
+            return await other.load_attempts(["a"])
+        finally:
+            await other.close()
+
+    async def test_a_stale_owner_in_another_store_is_refused(
+        self, store: Store, second: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await second.register(runner("r2"))
+        await submit(store, new_run("a"))
+        await second.fence("r1", 0)
+        await second.take_over("r1", 10)
+        (taken,) = await second.claim("r2", [WORKFLOW], 1, NOW)
+
+        committed = await record(store, [attempt("a")], [run_end("a")])
+
+        assert committed.current == set()
+        assert await store.get_run("a") == taken
+        assert await second.load_attempts(["a"]) == []
+
+    async def test_a_beat_and_a_fence_never_both_win(self, store: Store, second: Store) -> None:
+        for number in range(20):
+            name = f"r{number}"
+            await store.register(runner(name))
+
+            beaten, fenced = await asyncio.gather(store.beat(name, 9), second.fence(name, 0))
+
+            assert beaten != fenced
+
+    async def test_a_change_by_the_other_store_ends_the_wait(
+        self, store: Store, second: Store
+    ) -> None:
+        waiting = asyncio.create_task(_changes(store, 3))
+        for name in "abcdefgh":
+            await submit(second, new_run(name, owner=None))
+            await asyncio.wait({waiting}, timeout=3)
+            if waiting.done():
+                break
+
+        await asyncio.wait_for(waiting, _STARTUP_S)
+
+    # -- processes ---------------------------------------------------------------------------
+
+    async def test_processes_may_open_a_new_database_at_once(self, url: str) -> None:
+        opened = await _in_processes(self.backend, url, _open_and_close)
+
+        assert opened == [True] * PROCESSES
+
+    async def test_processes_never_claim_a_run_twice(self, store: Store, url: str) -> None:
+        names = [f"{number:05}" for number in range(WAITING_RUNS)]
+        await submit(store, *[new_run(name, owner=None) for name in names])
+
+        shares = await _in_processes(self.backend, url, _claim_everything)
+
+        assert sorted(name for share in shares for name in share) == names
+
+    async def test_processes_take_a_dead_runner_over_once(self, store: Store, url: str) -> None:
+        names = [f"{number:03}" for number in range(300)]
+        await store.register(runner("dead"))
+        await submit(store, *[new_run(name, owner="dead") for name in names], runner_id="dead")
+        marks = [attempt(name, status=TaskStatus.RUNNING) for name in names]
+        await record(store, marks, runner_id="dead")
+
+        freed = await _in_processes(self.backend, url, _take_over_the_dead)
+
+        assert sum(freed) == len(names)
+        assert await store.load_attempts(names) == [mark._replace(crashes=1) for mark in marks]
+        assert await store.runners() == []
+
+    async def test_processes_sharing_a_key_agree_on_one_run(self, store: Store, url: str) -> None:
+        winners = await _in_processes(self.backend, url, _submit_one_key)
+
+        assert len({tuple(share) for share in winners}) == 1
+        assert [run.id for run in await store.ended(winners[0])] == []
+        assert [await store.get_run(name) is not None for name in winners[0]] == [True] * 20
+
+    async def test_processes_writing_at_once_all_succeed(self, store: Store, url: str) -> None:
+        counts = await _in_processes(self.backend, url, _run_to_the_end)
+
+        assert counts == [50] * PROCESSES
+        assert len(await store.ended([f"{n}-{k:02}" for n in range(4) for k in range(50)])) == 200
+
+
+async def _changes(store: Store, count: int) -> None:
+    """Wait until changes were seen so often; the first wait may end for no reason."""
+    for _ in range(count):
+        await store.wait_changed()
+
+
+async def _in_processes(backend: Backend, url: str, job: Job[T]) -> list[T]:
+    """What the job answers in each of ``PROCESSES`` processes that start it together."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(PROCESSES)
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(PROCESSES, context, _keep_barrier, (barrier,)) as pool:
+        shares = [
+            loop.run_in_executor(pool, _in_child, backend, url, job, number)
+            for number in range(PROCESSES)
+        ]
+        return await asyncio.gather(*shares)
+
+
+_barriers: list[Barrier] = []
+
+
+def _keep_barrier(barrier: Barrier) -> None:
+    """A barrier reaches a child only while it is started."""
+    _barriers.append(barrier)
+
+
+def _in_child(backend: Backend, url: str, job: Job[T], number: int) -> T:
+    return asyncio.run(_with_store(backend, url, job, number))
+
+
+async def _with_store(backend: Backend, url: str, job: Job[T], number: int) -> T:
+    await asyncio.to_thread(_barriers[0].wait, _STARTUP_S)
+    store = await backend.open(url, StoreOptions())
+    try:
+        return await job(store, number)
+    finally:
+        await store.close()
+
+
+async def _open_and_close(store: Store, _: int) -> bool:
+    return await store.runners() == []
+
+
+async def _claim_everything(store: Store, number: int) -> list[str]:
+    await store.register(runner(f"r{number}"))
+    claimed: list[str] = []
+    while runs := await store.claim(f"r{number}", [WORKFLOW], 9, NOW):
+        claimed += [run.id for run in runs]
+    return claimed
+
+
+async def _take_over_the_dead(store: Store, _: int) -> int:
+    if not await store.fence("dead", 0):
+        return 0
+    freed = 0
+    while count := await store.take_over("dead", 7):
+        freed += count
+    return freed
+
+
+async def _submit_one_key(store: Store, number: int) -> list[str]:
+    """Twenty keys; for each, the run that has it."""
+    winners = []
+    for key in map(str, range(20)):
+        mine = f"{key}-of-{number}"
+        committed = await submit(store, new_run(mine, owner=None, key=key))
+        winners.append(committed.existing.get(mine, mine))
+    return winners
+
+
+async def _run_to_the_end(store: Store, number: int) -> int:
+    """Submit, record and end runs one by one, as a busy runner among others does."""
+    me = f"r{number}"
+    await store.register(runner(me))
+    store.set_contended(contended=True)
+    ended = 0
+    for name in [f"{number}-{k:02}" for k in range(50)]:
+        await submit(store, new_run(name, owner=me), runner_id=me)
+        ended += len((await record(store, [attempt(name)], [run_end(name)], runner_id=me)).current)
+    return ended

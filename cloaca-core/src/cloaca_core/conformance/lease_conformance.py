@@ -1,0 +1,186 @@
+"""What registering, beating, fencing and takeover promise."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from cloaca_core.conformance.rows import (
+    LATER,
+    NOW,
+    WORKFLOW,
+    attempt,
+    new_run,
+    record,
+    run_end,
+    runner,
+    stored,
+    submit,
+)
+from cloaca_core.errors import StoreOpenError
+from cloaca_core.records.rows import RunnerRow
+from cloaca_core.records.states import TaskStatus
+from cloaca_core.store.protocol import Store
+
+
+class LeaseConformance:
+    """A part of ``StoreConformance``."""
+
+    # -- lease -------------------------------------------------------------------------------
+
+    async def test_the_lease_clock_does_not_go_back(self, store: Store) -> None:
+        readings = [store.lease_clock() for _ in range(100)]
+
+        assert readings == sorted(readings)
+
+    async def test_runners_are_listed_oldest_first(self, store: Store) -> None:
+        young, old = runner("a", started_at=NOW + 1), runner("b", started_at=NOW)
+        await store.register(young)
+        await store.register(old)
+
+        assert await store.runners() == [old, young]
+
+    async def test_registering_starts_with_beat_0_and_not_fenced(self, store: Store) -> None:
+        await store.register(runner("r1")._replace(beat=5, fenced=True))
+
+        assert await store.runners() == [runner("r1")]
+
+    async def test_a_registration_sent_again_changes_nothing(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await store.beat("r1", 2000)
+
+        await store.register(runner("r1"))
+
+        assert await store.runners() == [runner("r1")._replace(beat=1, lease_until=2000)]
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            runner("r1")._replace(pid=18),  # of another process
+            runner("r1")._replace(started_at=NOW + 1),  # a second one of the same process
+        ],
+    )
+    async def test_another_runner_cannot_register_the_same_id(
+        self, store: Store, other: RunnerRow
+    ) -> None:
+        await store.register(runner("r1"))
+
+        with pytest.raises(StoreOpenError, match=r"^runner_id 'r1' is in use by another runner$"):
+            await store.register(other)
+
+    async def test_a_beat_renews_the_lease_and_is_counted(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await store.register(runner("r2"))
+
+        assert await store.beat("r1", 2000) is True
+
+        assert await store.runners() == [
+            runner("r1")._replace(beat=1, lease_until=2000),
+            runner("r2"),
+        ]
+
+    async def test_a_fenced_runner_does_not_beat_and_is_fenced_for_everybody(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await store.fence("r1", 0)
+
+        assert await store.beat("r1", 2000) is False
+        assert await store.fence("r1", 0) is True
+
+    async def test_who_is_not_registered_neither_beats_nor_is_fenced(self, store: Store) -> None:
+        assert await store.beat("nobody", 2000) is False
+        assert await store.fence("nobody", 0) is False
+
+    async def test_unregistering_frees_what_is_owned_and_counts_no_crash(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await store.register(runner("r2"))
+        await submit(store, new_run("a"), new_run("over"))
+        await submit(store, new_run("other", owner="r2"), runner_id="r2")
+        await record(store, [attempt("a", status=TaskStatus.RUNNING)], [run_end("over")])
+        over, other = await store.get_run("over"), await store.get_run("other")
+
+        await store.unregister("r1")
+
+        run = await stored(store, "a")
+        assert (run.owner, run.epoch, run.recoveries) == (None, 2, 0)
+        assert [row.crashes for row in await store.load_attempts(["a"])] == [0]
+        assert await store.runners() == [runner("r2")]
+        assert [await store.get_run("over"), await store.get_run("other")] == [over, other]
+
+    async def test_fencing_needs_the_beat_that_was_seen(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await store.beat("r1", 2000)
+
+        assert await store.fence("r1", 0) is False
+        assert await store.beat("r1", 3000) is True
+        assert await store.fence("r1", 2) is True
+        assert [row.fenced for row in await store.runners()] == [True]
+
+    async def test_a_takeover_frees_runs_in_batches_and_then_removes_the_runner(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, *[new_run(name) for name in "abc"])
+        await store.fence("r1", 0)
+
+        assert await store.take_over("r1", 2) == 2
+        assert [(await stored(store, name)).owner for name in "abc"] == [None, None, "r1"]
+        assert await store.take_over("r1", 2) == 1
+        assert await store.take_over("r1", 2) == 0
+
+        assert await store.runners() == []
+        runs = [await stored(store, name) for name in "abc"]
+        assert [(r.owner, r.epoch, r.recoveries) for r in runs] == [(None, 2, 1)] * 3
+
+    async def test_a_takeover_blames_only_what_was_running_under_the_old_epoch(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await record(store, [attempt("a", "older", status=TaskStatus.RUNNING)])
+        await store.release("r1", [])
+        await store.claim("r1", [WORKFLOW], 1, LATER)
+        done = attempt("a", "done", epoch=3)
+        marked = attempt("a", "marked", epoch=3, status=TaskStatus.RUNNING)
+        await record(store, [done, marked])
+        await store.fence("r1", 0)
+
+        await store.take_over("r1", 10)
+
+        crashes = {row.task_id: row.crashes for row in await store.load_attempts(["a"])}
+        assert crashes == {"done": 0, "marked": 1, "older": 0}
+
+    async def test_a_takeover_leaves_ended_runs_and_live_runners(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("over"))
+        await record(store, ends=[run_end("over")])
+        before = [await store.get_run("a"), await store.get_run("over")]
+
+        assert await store.take_over("r1", 10) == 0
+        assert [await store.get_run("a"), await store.get_run("over")] == before
+        await store.fence("r1", 0)
+        assert await store.take_over("r1", 10) == 1
+        assert await store.get_run("over") == before[1]
+
+    async def test_a_live_runner_that_owns_nothing_stays(self, store: Store) -> None:
+        await store.register(runner("r1"))
+
+        assert await store.take_over("r1", 10) == 0
+        assert [row.id for row in await store.runners()] == ["r1"]
+
+    async def test_concurrent_takeovers_count_a_crash_once(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        names = [f"{n:02}" for n in range(20)]
+        await submit(store, *[new_run(name) for name in names])
+        await record(store, [attempt(name, status=TaskStatus.RUNNING) for name in names])
+        await store.fence("r1", 0)
+
+        freed = await asyncio.gather(*[store.take_over("r1", 6) for _ in range(8)])
+
+        assert sum(freed) == 20
+        assert {row.crashes for row in await store.load_attempts(names)} == {1}
+        assert {(await stored(store, name)).recoveries for name in names} == {1}

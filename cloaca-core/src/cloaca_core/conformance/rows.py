@@ -1,0 +1,278 @@
+"""Rows for tests: every field has a plain value that a test may replace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cloaca_core.records.rows import (
+    AttemptRow,
+    Batch,
+    Committed,
+    Firing,
+    NewEvent,
+    NewRun,
+    NewTick,
+    RunEnd,
+    RunFilter,
+    RunnerRow,
+    RunRow,
+    ScheduleRow,
+    TriggerRow,
+)
+from cloaca_core.records.states import RunStatus, TaskStatus, TickOutcome
+from cloaca_core.store.protocol import Store
+
+WORKFLOW = "public::embedded::orders"
+NOW = 1_700_000_000_000_000
+LATER = NOW + 100
+
+
+def runner(runner_id: str = "r1", *, started_at: int = NOW) -> RunnerRow:
+    """A runner as it registers."""
+    return RunnerRow(
+        id=runner_id,
+        boot_id="boot",
+        pid_namespace="pid:[1]",
+        pid=17,
+        process_start=4711,
+        beat=0,
+        lease_until=1000,
+        fenced=False,
+        started_at=started_at,
+    )
+
+
+def new_run(
+    run_id: str,
+    *,
+    owner: str | None = "r1",
+    workflow: str = WORKFLOW,
+    key: str | None = None,
+    tags: str = "{}",
+) -> NewRun:
+    """A run to be inserted."""
+    return NewRun(
+        id=run_id,
+        workflow=workflow,
+        version="0123456789abcdef",
+        input='{"amount":1}',
+        tags=tags,
+        idempotency_key=key,
+        parent_id=None,
+        owner=owner,
+        created_at=NOW,
+    )
+
+
+def attempt(
+    run_id: str,
+    task_id: str = "load",
+    number: int = 1,
+    *,
+    epoch: int = 1,
+    status: str = TaskStatus.COMPLETED,
+    error: str | None = None,
+    crashes: int = 0,
+) -> AttemptRow:
+    """One attempt of a task, by default one that completed."""
+    done = status == TaskStatus.COMPLETED
+    return AttemptRow(
+        run_id=run_id,
+        task_id=task_id,
+        attempt=number,
+        epoch=epoch,
+        status=status,
+        change='{"set":{"x":1},"removed":[]}' if done else None,
+        error_type="ValueError" if error else None,
+        error_message=error,
+        error_traceback=None,
+        skip_reason=None,
+        started_at=NOW,
+        ended_at=None if status == TaskStatus.RUNNING else NOW + 5,
+        retry_at=None,
+        crashes=crashes,
+    )
+
+
+def run_end(
+    run_id: str,
+    *,
+    epoch: int = 1,
+    status: str = RunStatus.COMPLETED,
+    final_context: str = '{"x":1}',
+) -> RunEnd:
+    """The last write of a run."""
+    return RunEnd(
+        id=run_id,
+        epoch=epoch,
+        status=status,
+        final_context=final_context,
+        error_message=None if status == RunStatus.COMPLETED else "it broke",
+        ended_at=NOW + 9,
+    )
+
+
+def schedule(
+    schedule_id: str = "s",
+    *,
+    name: str | None = None,
+    workflow: str = WORKFLOW,
+    due_at: int | None = NOW,
+    created_at: int = NOW,
+) -> ScheduleRow:
+    """A schedule as it is put there, due now."""
+    return ScheduleRow(
+        id=schedule_id,
+        name=name,
+        workflow=workflow,
+        cron_expression="* * * * *",
+        timezone="UTC",
+        enabled=True,
+        catchup_policy="run_once",
+        overlap_policy="allow",
+        jitter_seconds=0,
+        start_date=None,
+        end_date=None,
+        params="{}",
+        decided_until=NOW - 100,
+        next_tick=due_at,
+        due_at=due_at,
+        last_tick=None,
+        generation=0,
+        created_at=created_at,
+        updated_at=created_at,
+    )
+
+
+def firing(schedule_id: str = "s", *, generation: int = 0, lost: int = 0) -> Firing:
+    """A decision about a schedule, which goes on with a later tick."""
+    return Firing(
+        schedule_id=schedule_id,
+        generation=generation,
+        decided_until=NOW,
+        next_tick=LATER,
+        due_at=LATER,
+        last_tick=NOW,
+        lost=lost,
+        decided_at=NOW,
+    )
+
+
+def new_tick(schedule_id: str, run_id: str, *, tick: int = NOW, generation: int = 0) -> NewTick:
+    """A tick with its run."""
+    return NewTick(
+        schedule_id=schedule_id,
+        generation=generation,
+        tick=tick,
+        outcome=TickOutcome.FIRED,
+        run_id=run_id,
+        workflow=WORKFLOW,
+        version="0123456789abcdef",
+        input='{"amount":1}',
+        created_at=NOW,
+    )
+
+
+def trigger_row(
+    trigger_id: str = "t", *, name: str | None = None, next_poll_at: int | None = NOW
+) -> TriggerRow:
+    """A trigger as it is added, due now."""
+    return TriggerRow(
+        id=trigger_id,
+        name=trigger_id if name is None else name,
+        workflow=WORKFLOW,
+        poll_interval_ms=5_000,
+        cron_expression=None,
+        timezone=None,
+        allow_concurrent=False,
+        enabled=True,
+        last_poll_at=None,
+        next_poll_at=next_poll_at,
+        generation=0,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def new_event(
+    run_id: str,
+    *,
+    trigger_id: str = "t",
+    key: str | None = None,
+    context_hash: str = "h",
+    allow_concurrent: bool = False,
+    generation: int | None = None,
+    created_at: int = NOW,
+) -> NewEvent:
+    """An event with its run; it has the run's id with "e-" before it."""
+    return NewEvent(
+        id=f"e-{run_id}",
+        trigger_id=trigger_id,
+        generation=generation,
+        event_key=key,
+        context_hash=context_hash,
+        allow_concurrent=int(allow_concurrent),
+        run_id=run_id,
+        workflow=WORKFLOW,
+        version="0123456789abcdef",
+        input='{"amount":1}',
+        created_at=created_at,
+    )
+
+
+async def fire_events(
+    store: Store, *events: NewEvent, turns: Iterable[TriggerRow] = (), runner_id: str = "r1"
+) -> Committed:
+    """Commit events alone."""
+    return await store.commit(Batch(runner_id, [], [], [], {}, events=events, turns=list(turns)))
+
+
+async def fire(store: Store, *ticks: NewTick, lost: int = 0, runner_id: str = "r1") -> Committed:
+    """Commit ticks of one schedule with the decision that they belong to."""
+    generation = ticks[0].generation
+    assert generation is not None
+    decided = firing(ticks[0].schedule_id, generation=generation, lost=lost)
+    return await store.commit(Batch(runner_id, [], [], [], {}, [decided], ticks))
+
+
+async def back_fill(store: Store, *ticks: NewTick) -> Committed:
+    """Commit ticks that belong to no decision."""
+    filled = [tick._replace(generation=None, outcome=TickOutcome.BACKFILLED) for tick in ticks]
+    return await store.commit(Batch("r1", [], [], [], {}, (), filled))
+
+
+def any_run(
+    *,
+    status: str | None = None,
+    workflow: str | None = None,
+    tags: tuple[tuple[str, str], ...] = (),
+    before: str | None = None,
+    limit: int = 100,
+) -> RunFilter:
+    """A listing's filter that by default wants everything."""
+    return RunFilter(status, workflow, tags, before, limit)
+
+
+async def submit(store: Store, *runs: NewRun, runner_id: str = "r1") -> Committed:
+    """Commit new runs alone."""
+    return await store.commit(Batch(runner_id, list(runs), [], [], {}))
+
+
+async def record(
+    store: Store,
+    attempts: Iterable[AttemptRow] = (),
+    ends: Iterable[RunEnd] = (),
+    *,
+    runner_id: str = "r1",
+) -> Committed:
+    """Commit attempts and ends, fenced under the epochs that they carry."""
+    attempts, ends = list(attempts), list(ends)
+    fences = {row.run_id: row.epoch for row in attempts} | {end.id: end.epoch for end in ends}
+    return await store.commit(Batch(runner_id, [], attempts, ends, fences))
+
+
+async def stored(store: Store, run_id: str) -> RunRow:
+    """A run that must be there."""
+    run = await store.get_run(run_id)
+    assert run is not None
+    return run

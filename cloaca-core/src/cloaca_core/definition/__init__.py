@@ -1,0 +1,1 @@
+"""DEFINE: the objects that a user writes, checked when written, then immutable."""

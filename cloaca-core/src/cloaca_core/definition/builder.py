@@ -1,0 +1,212 @@
+"""``WorkflowBuilder``: a block in which ``@task`` functions become a workflow.
+
+The block is all or nothing: its workflow is checked and registered when the block ends, and
+nothing is registered when its body raised or the graph does not hold together.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+from cloaca_core.definition.registry import Registry, default_registry
+from cloaca_core.definition.task import (
+    Collector,
+    DeclaredTask,
+    Reference,
+    current_collector,
+    is_reference,
+    no_open_block,
+)
+from cloaca_core.definition.task_block import Block
+from cloaca_core.definition.workflow import Workflow
+from cloaca_core.errors import DefinitionError, DefinitionTypeError, WorkflowValidationError
+from cloaca_core.values.arguments import text, wrong_type
+from cloaca_core.values.namespace import SEPARATOR, check_name
+
+if TYPE_CHECKING:
+    import asyncio
+
+_Place: TypeAlias = "tuple[int, asyncio.Task[object] | None]"
+"""Where code runs: its thread, and its asyncio task if it has one."""
+
+
+class WorkflowBuilder:
+    """Collects the tasks that are defined inside its ``with`` block.
+
+    The workflow's full name is ``tenant::package::workflow``; these default to ``public``,
+    ``embedded`` and ``name``. (A tenant here is a name, it isolates nothing.) Entering a name
+    again defines that workflow anew when the block ends. ``registry`` defaults to the program's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        tenant: str | None = None,
+        package: str | None = None,
+        workflow: str | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        self._name = check_name(name, "WorkflowBuilder(name=...)")
+        self._namespace = SEPARATOR.join(
+            (
+                _part("tenant", tenant, default="public"),
+                _part("package", package, default="embedded"),
+                _part("workflow", workflow, default=self._name),
+            )
+        )
+        self._registry = default_registry() if registry is None else _registry(registry)
+        self._description = ""
+        self._tags: dict[str, str] = {}
+        self._result: Workflow | None = None
+        self._outer: Collector | None = None
+        self._opened_in: _Place | None = None
+        self._start()
+
+    def _start(self) -> None:
+        self._block = Block(self._namespace)
+        self._named: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"WorkflowBuilder({self._namespace!r})"
+
+    def description(self, description: str) -> Self:
+        """Say what the workflow is for."""
+        self._description = text("description", description)
+        return self
+
+    def tag(self, key: str, value: str) -> Self:
+        """Label the workflow; a key that is given again takes the new value."""
+        self._tags[text("key", key)] = text("value", value)
+        return self
+
+    def add_task(self, task: Reference) -> Self:
+        """Name a task of this block, where it changes nothing, or of the registered workflow of
+        this name, which takes it in here as well. Wrong a second time.
+        """
+        if not is_reference(task):
+            raise DefinitionTypeError(
+                "Task must be either a string task ID or a function object with __name__ "
+                f"attribute, got {type(task).__name__}"
+            )
+        task_id = self._block.find(task) or self._take_in(task)
+        if task_id is None:
+            wanted = task if isinstance(task, str) else task.__name__
+            raise DefinitionError(
+                f"Task '{wanted}' not found in registry. Make sure it was decorated with @task."
+            )
+        if task_id in self._named:
+            raise DefinitionError(
+                f"Failed to add task: Duplicate task: {self._namespace}{SEPARATOR}{task_id}"
+            )
+        self._named.add(task_id)
+        return self
+
+    def _take_in(self, task: Reference) -> str | None:
+        registered = self._registry.get(self._namespace)
+        if registered is None:
+            return None
+        earlier = {each.id: DeclaredTask.again(each) for each in registered.tasks}
+        known = Block(self._namespace)
+        for declared in earlier.values():
+            known.add(declared)
+        task_id = known.find(task)
+        if task_id is not None:
+            self._block.add(earlier[task_id])
+        return task_id
+
+    def declare(self, declared: DeclaredTask) -> None:
+        """Take a decorated function; ``@task`` calls this.
+
+        Refused where the block is only inherited: a thread or an asyncio task that it started
+        would race with its end, after which nobody reads what is declared.
+        """
+        if self._opened_in != _here():
+            raise no_open_block()
+        self._block.add(declared)
+
+    def build(self) -> Workflow:
+        """The workflow of the tasks so far. Registers nothing: only the end of the block does."""
+        return self._workflow("Failed to build workflow: ")
+
+    @property
+    def workflow(self) -> Workflow:
+        """What the block made, once it has ended."""
+        if self._result is None:
+            raise DefinitionError(f"{self!r}.workflow is there once its block has ended")
+        return self._result
+
+    def _workflow(self, prefix: str) -> Workflow:
+        try:
+            return Workflow(
+                namespace=self._namespace,
+                name=self._name,
+                tasks=self._block.tasks(),
+                description=self._description,
+                tags=self._tags,
+            )
+        except WorkflowValidationError as error:
+            raise WorkflowValidationError(
+                f"{prefix}{error}{self._hint(error.missing)}", missing=error.missing
+            ) from None
+
+    def _hint(self, missing: str | None) -> str:
+        if missing is None or not self._registry.had_task(self._namespace, missing):
+            return ""
+        return (
+            f"; an earlier block of this name had '{missing}', but a block defines its workflow "
+            "anew and has to contain all its tasks"
+        )
+
+    # -- the block -------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        if self._opened_in is not None:
+            raise DefinitionError(f"The block of {self!r} is already open")
+        self._start()
+        self._opened_in = _here()
+        self._result = None
+        self._outer = current_collector.get()
+        current_collector.set(self)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        current_collector.set(self._outer)
+        self._outer = None
+        self._opened_in = None
+        if exc_type is None:
+            self._result = self._workflow("Workflow validation failed: ")
+            self._registry.register(self._result)
+
+
+def _here() -> _Place:
+    return threading.get_ident(), _current_task()
+
+
+def _current_task() -> asyncio.Task[object] | None:
+    if "asyncio" not in sys.modules:  # who has not imported it runs no loop, and need not wait
+        return None
+    from asyncio import current_task
+
+    try:
+        return current_task()
+    except RuntimeError:  # no loop runs in this thread
+        return None
+
+
+def _part(parameter: str, given: str | None, *, default: str) -> str:
+    return default if given is None else check_name(given, f"WorkflowBuilder({parameter}=...)")
+
+
+def _registry(value: object) -> Registry:
+    if not isinstance(value, Registry):
+        raise wrong_type("registry", "a Registry or None", value)
+    return value

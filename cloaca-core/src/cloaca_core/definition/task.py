@@ -1,0 +1,376 @@
+"""``@task``: from a plain function and its options to a checked, immutable ``Task``.
+
+Options are checked when ``task(...)`` is called, the function when it is decorated; whatever
+needs the other tasks of the workflow (do the dependencies exist?) waits until it is built.
+The decorated function stays what it was: nothing here wraps or runs it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias, TypeVar, overload
+
+from cloaca_core.definition.callables import call_signature, is_async_callable, wrapped_signature
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.retry import RetryCondition, RetryPolicy, policy_from_arguments
+from cloaca_core.definition.rules import Rule, parse_rule
+from cloaca_core.errors import DefinitionError, DefinitionTypeError
+from cloaca_core.values.arguments import above_zero, wrong_type
+from cloaca_core.values.namespace import check_name
+from cloaca_core.values.no_limit import NoLimit
+from cloaca_core.values.option_names import RetryBackoffName, RetryConditionName
+
+TaskFunction: TypeAlias = Callable[..., object]
+Reference: TypeAlias = str | TaskFunction
+OnSuccess: TypeAlias = Callable[[str, Context], object]
+OnFailure: TypeAlias = Callable[[str, str, Context], object]
+ErrorClasses: TypeAlias = type[BaseException] | Sequence[type[BaseException]]
+RetryOn: TypeAlias = (
+    RetryConditionName | RetryCondition | ErrorClasses | Callable[[BaseException], bool]
+)
+
+FunctionT = TypeVar("FunctionT", bound=TaskFunction)
+
+HANDLE_NAMES: Final = frozenset({"handle", "task_handle"})
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task of a workflow, every reference resolved to short ids of that workflow.
+
+    ``dependencies`` are in declared order. ``timeout_seconds`` None means the runner's default,
+    ``rule`` None the default rule.
+    """
+
+    id: str
+    function: TaskFunction
+    dependencies: tuple[str, ...]
+    retry: RetryPolicy
+    timeout_seconds: float | NoLimit | None
+    rule: Rule | None
+    on_success: OnSuccess | None
+    on_failure: OnFailure | None
+    is_async: bool
+    wants_handle: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``task(...)`` was called with, checked; dependencies and rule as they were written."""
+
+    id: str | None
+    dependencies: tuple[Reference, ...]
+    retry: RetryPolicy
+    timeout_seconds: float | NoLimit | None
+    rule: Rule | None
+    on_success: OnSuccess | None
+    on_failure: OnFailure | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredTask:
+    """A decorated function and its options: a task whose references are not resolved yet."""
+
+    id: str
+    function: TaskFunction
+    wants_handle: bool
+    options: Options
+
+    def resolved(self, dependencies: tuple[str, ...], rule: Rule | None) -> Task:
+        """The task that this is, once its references are known."""
+        return Task(
+            id=self.id,
+            function=self.function,
+            dependencies=dependencies,
+            retry=self.options.retry,
+            timeout_seconds=self.options.timeout_seconds,
+            rule=rule,
+            on_success=self.options.on_success,
+            on_failure=self.options.on_failure,
+            is_async=is_async_callable(self.function),
+            wants_handle=self.wants_handle,
+        )
+
+    @classmethod
+    def again(cls, task: Task) -> DeclaredTask:
+        """What a task was declared as, for taking it into another build of its workflow."""
+        options = Options(
+            id=task.id,
+            dependencies=task.dependencies,
+            retry=task.retry,
+            timeout_seconds=task.timeout_seconds,
+            rule=task.rule,
+            on_success=task.on_success,
+            on_failure=task.on_failure,
+        )
+        return cls(task.id, task.function, task.wants_handle, options)
+
+
+class Collector(Protocol):
+    """Where a decorated function goes: the builder whose block is open."""
+
+    def declare(self, declared: DeclaredTask) -> None:
+        """Take one more task, or raise and take nothing."""
+
+
+current_collector: ContextVar[Collector | None] = ContextVar("current_collector", default=None)
+"""The innermost block. Threads and asyncio tasks inherit a copy; their block it is not, and the
+collector refuses them."""
+
+
+@overload
+def task(function: FunctionT, /) -> FunctionT: ...
+
+
+@overload
+def task(
+    *,
+    id: str | None = None,
+    dependencies: Sequence[Reference] | None = None,
+    retry: RetryPolicy | None = None,
+    retry_attempts: int | None = None,
+    retry_backoff: RetryBackoffName | None = None,
+    retry_delay_ms: int | None = None,
+    retry_max_delay_ms: int | None = None,
+    retry_condition: RetryOn | None = None,
+    retry_jitter: bool | None = None,
+    on_success: OnSuccess | None = None,
+    on_failure: OnFailure | None = None,
+    invokes: object = None,
+    post_invocation: object = None,
+    trigger_rules: Mapping[str, object] | None = None,
+    timeout_seconds: float | NoLimit | None = None,
+) -> Callable[[FunctionT], FunctionT]: ...
+
+
+def task(
+    function: FunctionT | None = None,
+    /,
+    *,
+    id: str | None = None,  # noqa: A002 - the public name of the parameter
+    dependencies: Sequence[Reference] | None = None,
+    retry: RetryPolicy | None = None,
+    retry_attempts: int | None = None,
+    retry_backoff: RetryBackoffName | None = None,
+    retry_delay_ms: int | None = None,
+    retry_max_delay_ms: int | None = None,
+    retry_condition: RetryOn | None = None,
+    retry_jitter: bool | None = None,
+    on_success: OnSuccess | None = None,
+    on_failure: OnFailure | None = None,
+    invokes: object = None,
+    post_invocation: object = None,
+    trigger_rules: Mapping[str, object] | None = None,
+    timeout_seconds: float | NoLimit | None = None,
+) -> FunctionT | Callable[[FunctionT], FunctionT]:
+    """Make the decorated function a task of the workflow whose builder block is open.
+
+    ``@task`` alone takes every default. The function is called with the task's ``Context``, and
+    with a ``TaskHandle`` as well if its second positional parameter is named ``handle`` or
+    ``task_handle``. It may be ``async``. It stays the plain function. What it returns is the
+    task's output: a ``Context`` as a whole, a mapping as an update of its context, None what it
+    did to its context.
+
+    Options are keywords; None means the default, which stands last in each line.
+
+    * ``id``: 1 to 255 characters without ``::``; the function's name
+    * ``dependencies``: a list of ids or functions, also of tasks further down; none
+    * ``retry``: a ``RetryPolicy``, in place of all ``retry_*``; none
+    * ``retry_attempts``: attempts in all, 0 and 1 mean one; 3
+    * ``retry_backoff``: ``"fixed"``, ``"linear"`` or ``"exponential"``; exponential
+    * ``retry_delay_ms``: milliseconds before the second attempt; 1000
+    * ``retry_max_delay_ms``: milliseconds, the cap of all delays; 60000
+    * ``retry_condition``: ``"never"``, ``"transient"``, ``"all"``, a ``RetryCondition``, exception
+      classes or a function of the exception that returns a bool; all
+    * ``retry_jitter``: whether each delay is spread by ±25 %; True
+    * ``on_success``: called as ``on_success(task_id, context)`` with the output; none
+    * ``on_failure``: called as ``on_failure(task_id, error, context)`` after each failed attempt,
+      with the error as text and the input; none
+    * ``trigger_rules``: a rule made by ``always``, ``all_of``, ``any_of``, ``none_of`` or one of
+      their conditions; the task runs when no dependency failed
+    * ``timeout_seconds``: seconds of one attempt in the body, above 0, or ``cloaca.NO_LIMIT``; the
+      runner's ``task_timeout_seconds``
+    * ``invokes``, ``post_invocation``: computation graphs, which this version refuses
+
+    ``DefinitionError`` (ValueError) or ``DefinitionTypeError`` (TypeError) names the option, what
+    was given and what is accepted.
+    """
+    _refuse_text(function)
+    _refuse_computation_graph(invokes, post_invocation)
+    checked = Options(
+        id=None if id is None else check_name(id, "task(id=...)"),
+        dependencies=_checked_dependencies(dependencies),
+        retry=policy_from_arguments(
+            retry=retry,
+            retry_attempts=retry_attempts,
+            retry_backoff=retry_backoff,
+            retry_delay_ms=retry_delay_ms,
+            retry_max_delay_ms=retry_max_delay_ms,
+            retry_condition=retry_condition,
+            retry_jitter=retry_jitter,
+        ),
+        timeout_seconds=_checked_timeout(timeout_seconds),
+        rule=None if trigger_rules is None else parse_rule(trigger_rules),
+        on_success=_checked_callback("on_success", on_success, "task_id", "context"),
+        on_failure=_checked_callback("on_failure", on_failure, "task_id", "error", "context"),
+    )
+    if function is not None:
+        return _declare(checked, function)
+    return functools.partial(_declare, checked)
+
+
+def _declare(options: Options, function: FunctionT) -> FunctionT:
+    collector = current_collector.get()
+    if collector is None:
+        raise no_open_block()
+    takes_handle = _takes_handle(function)
+    task_id = options.id or _name_of(function)
+    collector.declare(DeclaredTask(task_id, function, takes_handle, options))
+    return function
+
+
+def no_open_block() -> DefinitionError:
+    """The error for a task that no block collects, to be raised by the caller."""
+    return DefinitionError(
+        "No workflow context available. Tasks must be defined within a WorkflowBuilder "
+        "context manager."
+    )
+
+
+# -- the options ---------------------------------------------------------------------------------
+
+
+def _refuse_text(function: object) -> None:
+    if isinstance(function, str):
+        raise DefinitionTypeError(
+            f"task() takes keyword arguments only: @task(id={function!r:.80})"
+        )
+
+
+def _refuse_computation_graph(invokes: object, post_invocation: object) -> None:
+    if invokes is not None:
+        raise DefinitionError(
+            "task(invokes=...): computation graphs are not available in this version of cloaca"
+        )
+    if post_invocation is not None:
+        raise DefinitionError("task(post_invocation=...) needs invokes, which is not given")
+
+
+def _checked_dependencies(given: Sequence[Reference] | None) -> tuple[Reference, ...]:
+    if given is None:
+        return ()
+    # Not any iterable: a string is one of characters, and a set has no declared order.
+    if not isinstance(given, list | tuple):
+        raise DefinitionTypeError(
+            "dependencies must be a list of task ids or functions, got "
+            f"{type(given).__name__}; one dependency is written [{_shown(given)}]"
+        )
+    for index, dependency in enumerate(given):
+        if not is_reference(dependency):
+            raise DefinitionTypeError(
+                f"Dependency {index} must be either a string or a function object with "
+                f"__name__ attribute, got {type(dependency).__name__}"
+            )
+    return tuple(given)
+
+
+def _shown(given: object) -> str:
+    return getattr(given, "__name__", None) or repr(given)
+
+
+def is_reference(value: object) -> bool:
+    """True for what can name a task: an id, or a function by its identity or name."""
+    return isinstance(value, str) or (callable(value) and hasattr(value, "__name__"))
+
+
+def _checked_timeout(seconds: float | NoLimit | None) -> float | NoLimit | None:
+    if seconds is None or isinstance(seconds, NoLimit):
+        return seconds
+    return above_zero("timeout_seconds", seconds, otherwise=" or cloaca.NO_LIMIT")
+
+
+CallbackT = TypeVar("CallbackT", bound="OnSuccess | OnFailure")
+
+
+def _checked_callback(
+    parameter: str, callback: CallbackT | None, *arguments: str
+) -> CallbackT | None:
+    """The callback, unless it says itself that it cannot be called with these arguments."""
+    if callback is None:
+        return None
+    if not callable(callback):
+        raise wrong_type(parameter, "callable", callback)
+    if (signature := call_signature(callback)) is not None:
+        try:
+            signature.bind(*arguments)
+        except TypeError as error:
+            name = getattr(callback, "__qualname__", type(callback).__qualname__)
+            raise DefinitionTypeError(
+                f"{parameter} is called as {parameter}({', '.join(arguments)}), and "
+                f"{name}{signature} cannot be called so: {error}"
+            ) from error
+    return callback
+
+
+# -- the function --------------------------------------------------------------------------------
+
+
+def _name_of(function: TaskFunction) -> str:
+    name = getattr(function, "__name__", None)
+    if name is None:
+        raise DefinitionError(
+            f"task(id=...) is required for a {type(function).__name__}, which has no __name__"
+        )
+    return check_name(name, "the task's id, taken from its function's name,")
+
+
+def _takes_handle(function: TaskFunction) -> bool:
+    """Whether the function wants a task handle; raises when it cannot be a task's body at all."""
+    if not callable(function):
+        raise DefinitionTypeError(
+            f"@task decorates a function, got {type(function).__name__}; "
+            "its options are keywords: @task(id=...)"
+        )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise DefinitionTypeError(f"A task function must not yield: {function!r}")
+    signature = call_signature(function)
+    if signature is None:
+        return False
+    takes_handle = _second_is_handle(signature) or _hands_it_on(function, signature)
+    _check_arguments(function, signature, count=2 if takes_handle else 1)
+    return takes_handle
+
+
+def _second_is_handle(signature: inspect.Signature) -> bool:
+    positional = [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    return len(positional) > 1 and positional[1] in HANDLE_NAMES
+
+
+def _hands_it_on(function: TaskFunction, signature: inspect.Signature) -> bool:
+    """Whether a wrapper, which need not name a handle, takes one for what it wraps."""
+    wrapped = wrapped_signature(function)
+    if wrapped is None or not _second_is_handle(wrapped):
+        return False
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        return False
+    return True
+
+
+def _check_arguments(function: TaskFunction, signature: inspect.Signature, count: int) -> None:
+    try:
+        signature.bind(*(None,) * count)
+    except TypeError as error:
+        raise DefinitionTypeError(
+            "A task function is called with its context, and with a second argument only if that "
+            f"is named handle or task_handle; {function!r} cannot be called so: {error}"
+        ) from error

@@ -1,0 +1,54 @@
+"""What a body may know of the attempt that it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.attempt import Job
+
+
+class TaskHandle:
+    """Given to a body whose second parameter is named ``handle`` or ``task_handle``.
+
+    ``idempotency_key`` is the same for every attempt of this task in this run, and ``epoch``
+    grows each time the run changes its owner: with them a body can protect foreign systems
+    against being told twice.
+    """
+
+    __slots__ = ("_job",)
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        return self._job.owner.id
+
+    @property
+    def task_id(self) -> str:
+        """The short id of the task."""
+        return self._job.task.id
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1."""
+        return self._job.attempt
+
+    @property
+    def epoch(self) -> int:
+        """How often the run has had an owner, this one included."""
+        return self._job.owner.epoch
+
+    @property
+    def idempotency_key(self) -> str:
+        """``run_id:task_id``."""
+        return f"{self.run_id}:{self.task_id}"
+
+    def is_slot_held(self) -> bool:
+        """False while the body waits for another run and after it was given up."""
+        return self._job.holds_slot and not self._job.abandoned
+
+    def __repr__(self) -> str:
+        return f"TaskHandle(run_id={self.run_id!r}, task_id={self.task_id!r})"

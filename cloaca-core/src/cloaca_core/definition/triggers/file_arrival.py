@@ -1,0 +1,126 @@
+"""A ready-made trigger function: a run for each file that has arrived and is not written any more.
+
+Which files have had their run is in the database, by the key of each event, and not here: a poll
+gives every file that is there, in any process and after any restart.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.triggers.durations import read_duration
+from cloaca_core.definition.triggers.result import TriggerResult
+from cloaca_core.errors import ContextError, DefinitionError
+from cloaca_core.logs import SafeLogger
+from cloaca_core.values.arguments import wrong_type
+from cloaca_core.values.instants import to_datetime
+
+log: SafeLogger = SafeLogger("cloaca.triggers")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A file as it was at one poll, and since when it has been like that (monotonic seconds)."""
+
+    size: int
+    modified_ns: int
+    since: float
+
+
+class FileArrival:
+    """Made by ``file_arrival``; call it to look."""
+
+    def __init__(self, pattern: str, settle_seconds: float) -> None:
+        self._pattern = pattern
+        self._settle_seconds = settle_seconds
+        self._seen: dict[str, _Seen] = {}
+
+    def __repr__(self) -> str:
+        return f"file_arrival({self._pattern!r})"
+
+    def __call__(self) -> list[TriggerResult]:
+        """One result to fire for each file that has settled, by path."""
+        now = time.monotonic()
+        found = {path: seen for path in self._paths() if (seen := _look(path, now)) is not None}
+        before, self._seen = self._seen, {}
+        settled = []
+        for path, seen in found.items():
+            self._seen[path] = _merged(before.get(path), seen)
+            if self._has_settled(self._seen[path], now):
+                settled.append((path, seen))
+        return [result for path, seen in settled if (result := _fired(path, seen)) is not None]
+
+    def _paths(self) -> list[str]:
+        return sorted(glob.glob(self._pattern, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+
+    def _has_settled(self, seen: _Seen, now: float) -> bool:
+        """True for a file that an earlier poll has seen like this, long enough ago."""
+        return seen.since < now and now - seen.since >= self._settle_seconds
+
+
+def file_arrival(pattern: str | os.PathLike[str], *, settle: str | None = None) -> FileArrival:
+    """A function for ``trigger(...)`` that fires for each new file that a pattern matches.
+
+        trigger(name="invoices", on="book", poll_interval="5s")(file_arrival("/in/*.csv"))
+
+    * ``pattern``: as in ``glob``, ``**`` included; a relative one belongs to the folder that is
+      current at the time of the call
+    * ``settle``: how long size and time of modification must not have changed, as ``2s``; at least
+      from one poll to the next, which is the default. Files that are moved there when they are
+      whole are safe whatever writes them.
+
+    Each file makes one run, whose context has its ``path``, ``size`` in bytes and ``modified_at``
+    (RFC 3339, UTC). One that is written again, so that its size or time differs, is a new event. A
+    file whose name is no UTF-8 is logged and left alone. Whatever else a trigger can say, a
+    function of your own can: it may call this one and change the results.
+    """
+    if isinstance(pattern, os.PathLike):
+        pattern = os.fspath(pattern)
+    if not isinstance(pattern, str):
+        raise wrong_type("pattern", "a str or a path", pattern)
+    if not pattern:
+        raise DefinitionError("pattern must not be empty")
+    settle_ms = 0 if settle is None else read_duration("settle", settle)
+    return FileArrival(str(Path(pattern).absolute()), settle_ms / 1000)
+
+
+def _look(path: str, now: float) -> _Seen | None:
+    """The file as it is; None for what is none, or has gone meanwhile."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return _Seen(found.st_size, found.st_mtime_ns, now)
+
+
+def _merged(before: _Seen | None, now: _Seen) -> _Seen:
+    """What is known of a file: since when it has been as it is now."""
+    if before is None or (before.size, before.modified_ns) != (now.size, now.modified_ns):
+        return now
+    return before
+
+
+def _fired(path: str, seen: _Seen) -> TriggerResult | None:
+    try:
+        context = Context(
+            {
+                "path": path,
+                "size": seen.size,
+                "modified_at": to_datetime(seen.modified_ns // 1000).isoformat(),
+            }
+        )
+    except (ContextError, OverflowError) as error:
+        log.warning("the file %a makes no run: %s", path, error)
+        return None
+    event = f"{path}\0{seen.size}\0{seen.modified_ns}"
+    key = "file:" + sha256(event.encode()).hexdigest()
+    return TriggerResult.fire(context, idempotency_key=key)

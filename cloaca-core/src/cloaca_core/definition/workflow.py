@@ -1,0 +1,206 @@
+"""A workflow: a checked graph of tasks under a name, with a version, never changed once made.
+
+It answers questions about its shape and draws it. Collecting tasks is the builder's business,
+finding a workflow by name the registry's, running it the engine's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from cloaca_core.definition import graph
+from cloaca_core.definition.fingerprint import fingerprint
+from cloaca_core.definition.rules import rule_tasks
+from cloaca_core.definition.task import Task
+from cloaca_core.errors import TaskNotFoundError, WorkflowValidationError
+from cloaca_core.values.arguments import text
+from cloaca_core.values.namespace import SEPARATOR
+from cloaca_core.values.nearest import nearest_name
+
+CYCLE_END: Final = 5
+"""Tasks of each end of a long cycle that a message names."""
+
+
+class Workflow:
+    """What ``WorkflowBuilder`` makes of a block of ``@task`` functions."""
+
+    def __init__(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        tasks: Sequence[Task],
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self._namespace = namespace
+        self._name = name
+        self._description = description
+        self._tags = MappingProxyType(dict(tags or {}))
+        self._tasks = {task.id: task for task in tasks}
+        self._graph = {task.id: task.dependencies for task in tasks}
+        self.validate()
+        self._version = fingerprint([tuple(tasks), description, dict(self._tags)])
+
+    def __repr__(self) -> str:
+        return f"Workflow(name={self._name!r}, tasks={len(self._tasks)})"
+
+    @property
+    def namespace(self) -> str:
+        """The full name: ``tenant::package::workflow``."""
+        return self._namespace
+
+    @property
+    def name(self) -> str:
+        """The name that the builder was given."""
+        return self._name
+
+    @property
+    def description(self) -> str:
+        """What the workflow is for; empty when nobody said."""
+        return self._description
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """What the workflow is labelled with, as a read-only mapping."""
+        return self._tags
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks in definition order."""
+        return tuple(self._tasks.values())
+
+    @property
+    def version(self) -> str:
+        """16 hex digits: equal definitions have equal versions, bodies included."""
+        return self._version
+
+    def task(self, task_id: str) -> Task:
+        """The task of this id, short or full; ``TaskNotFoundError`` when there is none."""
+        text("task_id", task_id)
+        found = self._tasks.get(task_id.removeprefix(self._namespace + SEPARATOR))
+        if found is None:
+            raise TaskNotFoundError(f"No task '{task_id}' in {self!r}", task_id=task_id)
+        return found
+
+    def validate(self) -> None:
+        """Check that the graph holds together; a workflow that could be made always passes."""
+        check_graph(self._namespace, self.tasks)
+
+    # -- shape -----------------------------------------------------------------------------------
+
+    def topological_sort(self) -> list[str]:
+        """Full names of the tasks, each after what it depends on."""
+        return self._full(graph.topological_order(self._graph))
+
+    def get_execution_levels(self) -> list[list[str]]:
+        """Full names grouped by what can run at the same time."""
+        return [self._full(level) for level in graph.levels(self._graph)]
+
+    def get_roots(self) -> list[str]:
+        """Full names of the tasks without dependencies."""
+        return self._full(graph.roots(self._graph))
+
+    def get_leaves(self) -> list[str]:
+        """Full names of the tasks that no other depends on."""
+        return self._full(graph.leaves(self._graph))
+
+    def _full(self, task_ids: Iterable[str]) -> list[str]:
+        return [f"{self._namespace}{SEPARATOR}{task_id}" for task_id in task_ids]
+
+    # -- drawings --------------------------------------------------------------------------------
+
+    def to_mermaid(self) -> str:
+        """The graph as a Mermaid flowchart."""
+        nodes = (f'    {node}["{_mermaid_text(label)}"]' for node, label in self._nodes())
+        edges = (f"    {start} --> {end}" for start, end in self._edges())
+        return "\n".join(("flowchart TD", *nodes, *edges)) + "\n"
+
+    def to_dot(self) -> str:
+        """The graph in Graphviz' language."""
+        nodes = (f"    {node} [label={_dot_text(label)}];" for node, label in self._nodes())
+        edges = (f"    {start} -> {end};" for start, end in self._edges())
+        return "\n".join((f"digraph {_dot_text(self._name)} {{", *nodes, *edges, "}")) + "\n"
+
+    def _nodes(self) -> Iterator[tuple[str, str]]:
+        """A name that every drawing language takes, and the id, for each task."""
+        return ((f"t{index}", task_id) for index, task_id in enumerate(self._tasks))
+
+    def _edges(self) -> Iterator[tuple[str, str]]:
+        node_of = {task_id: node for node, task_id in self._nodes()}
+        for task_id, dependencies in self._graph.items():
+            for dependency in dependencies:
+                yield node_of[dependency], node_of[task_id]
+
+
+def _mermaid_text(text: str) -> str:
+    return text.replace("#", "#35;").replace('"', "#quot;")
+
+
+def _dot_text(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+# -- validation ----------------------------------------------------------------------------------
+
+
+def check_graph(namespace: str, tasks: Sequence[Task]) -> None:
+    """Raise ``WorkflowValidationError`` for the first thing that keeps tasks from being a graph."""
+    if not tasks:
+        raise WorkflowValidationError("Workflow cannot be empty")
+    dependencies = {task.id: task.dependencies for task in tasks}
+    _check_dependencies(namespace, dependencies)
+    _check_cycles(namespace, dependencies)
+    for task in tasks:
+        if task.rule is not None:
+            _check_rule(namespace, task.id, rule_tasks(task.rule), dependencies)
+
+
+def _check_dependencies(namespace: str, dependencies: graph.Graph) -> None:
+    found = graph.find_missing(dependencies)
+    if found is not None:
+        task_id, missing = found
+        near = nearest_name(missing, dependencies)
+        hint = f" (did you mean {near!r}?)" if near else ""
+        raise WorkflowValidationError(
+            f"Missing dependency: task '{_full(namespace, task_id)}' depends on "
+            f"'{_full(namespace, missing)}' which is not registered{hint}",
+            missing=missing,
+        )
+
+
+def _check_cycles(namespace: str, dependencies: graph.Graph) -> None:
+    cycle = graph.find_cycle(dependencies)
+    if cycle is not None:
+        path = [_full(namespace, task_id) for task_id in cycle]
+        raise WorkflowValidationError(f"Circular dependency detected: {_shown_cycle(path)}")
+
+
+def _shown_cycle(path: Sequence[str]) -> str:
+    """The path as a list; of a long one both ends, and how many tasks it has."""
+    if len(path) <= 2 * CYCLE_END:
+        return json.dumps(path, ensure_ascii=False)
+    ends = [*path[:CYCLE_END], "…", *path[-CYCLE_END:]]
+    return f"{json.dumps(ends, ensure_ascii=False)} ({len(path) - 1} tasks)"
+
+
+def _check_rule(
+    namespace: str, task_id: str, named: Iterable[str], dependencies: graph.Graph
+) -> None:
+    """A rule about a task that may end later, or never, could wait for ever."""
+    unknown = set(named).difference(dependencies[task_id])
+    for name in sorted(unknown and unknown - graph.ancestors(dependencies, task_id)):
+        raise WorkflowValidationError(
+            "@cloaca.task(trigger_rules=...): invalid trigger rule: task "
+            f"'{_full(namespace, task_id)}' names '{_full(namespace, name)}', which is not one of "
+            "its direct or transitive dependencies"
+        )
+
+
+def _full(namespace: str, name: str) -> str:
+    """The full name of a task id; a name that is full already belongs to another workflow."""
+    return name if SEPARATOR in name else f"{namespace}{SEPARATOR}{name}"

@@ -1,0 +1,1 @@
+"""Rows between the engine and the store: runs, attempts, schedules, triggers. Pure."""

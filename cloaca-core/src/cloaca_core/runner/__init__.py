@@ -1,0 +1,1 @@
+"""RUN: the runners, handles and results that a program holds."""

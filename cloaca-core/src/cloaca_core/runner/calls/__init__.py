@@ -1,0 +1,1 @@
+"""One module per kind of operation, whose arguments are checked here, once."""

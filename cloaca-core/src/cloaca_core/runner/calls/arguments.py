@@ -1,0 +1,295 @@
+"""What a user's arguments mean to the engine: checked requests and filters.
+
+Refuses bad input by the name of the parameter, before anything is submitted. Asks the registry
+and the config; knows neither the engine nor a store.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+from cloaca_core._engine.execute.attempt import CURRENT_WORK
+from cloaca_core._engine.submit.request import Request
+from cloaca_core.definition.context import Context
+from cloaca_core.errors import (
+    ConfigError,
+    ConfigTypeError,
+    ContextError,
+    ContextTypeError,
+    ContextValueError,
+    RunNotFoundError,
+    WorkflowNotFoundError,
+)
+from cloaca_core.records.rows import RunFilter, is_storable
+from cloaca_core.records.states import RunStatus
+from cloaca_core.runner.error_prefixes import EXECUTION
+from cloaca_core.values.ids import is_run_id
+from cloaca_core.values.json_values import JsonValue, encode, mapping_hint, shown_path
+from cloaca_core.values.namespace import SEPARATOR, check_name
+
+if TYPE_CHECKING:
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.definition.workflow import Workflow
+
+RUNS_PER_COMMIT: Final = 10_000
+"""``submit_many`` writes so many runs at a time; heartbeats go in between."""
+
+ContextLike: TypeAlias = Context | Mapping[str, Any] | None
+
+
+class Requests:
+    """Makes requests for one runner. Any thread may call."""
+
+    def __init__(self, registry: Registry, config: DefaultRunnerConfig) -> None:
+        self._registry = registry
+        self._config = config
+
+    def request(
+        self,
+        workflow_name: str,
+        contexts: Iterable[ContextLike],
+        *,
+        tags: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        numbered: bool = False,
+    ) -> Request:
+        """A checked request. A body's own run gets an idempotency key by default (``numbered``):
+        when the body is run again, it finds the run that its first life started. A further
+        attempt finds it too, unless it failed: then it starts another one.
+        """
+        return self._request(
+            self._workflow(workflow_name),
+            self._inputs((None, context) for context in contexts),
+            tags=tags,
+            idempotency_key=idempotency_key,
+            numbered=numbered,
+        )
+
+    def _request(
+        self,
+        workflow: Workflow,
+        inputs: tuple[list[str], list[dict[str, JsonValue]]],
+        *,
+        tags: Mapping[str, str] | None,
+        idempotency_key: str | None = None,
+        numbered: bool = False,
+    ) -> Request:
+        texts, data = inputs
+        parent = CURRENT_WORK.get()
+        further_keys: list[str] = []
+        if idempotency_key is not None:
+            idempotency_key = _checked_text("idempotency_key", idempotency_key)
+        elif numbered and parent is not None:
+            idempotency_key, *further_keys = parent.child_keys()
+        return Request(
+            workflow=workflow,
+            texts=texts,
+            data=data,
+            tags=_tags_json(tags),
+            idempotency_key=idempotency_key,
+            further_keys=further_keys,
+            parent=None if parent is None else parent.job,
+        )
+
+    def many(
+        self,
+        workflow_name: str,
+        contexts: Iterable[ContextLike],
+        tags: Mapping[str, str] | None,
+    ) -> Iterator[Request]:
+        """Requests of up to ``RUNS_PER_COMMIT`` runs each.
+
+        A sequence that takes several is checked to its end before the first one is given. The
+        path of a context that is refused begins with its place: ``contexts[3].price``.
+        """
+        workflow = self._workflow(workflow_name)
+        _refuse_single(contexts)
+        _checked_tags(tags)
+        if isinstance(contexts, Sequence) and len(contexts) > RUNS_PER_COMMIT:
+            self._check(contexts)
+        remaining = enumerate(contexts)
+        while chunk := list(islice(remaining, RUNS_PER_COMMIT)):
+            yield self._request(workflow, self._inputs(chunk), tags=tags)
+
+    def _workflow(self, name: str) -> Workflow:
+        try:
+            return self._registry.find(name)
+        except WorkflowNotFoundError as error:
+            message = f"{EXECUTION}{error}"
+            raise WorkflowNotFoundError(message, name=name) from None
+
+    def _inputs(
+        self, contexts: Iterable[tuple[int | None, ContextLike]]
+    ) -> tuple[list[str], list[dict[str, JsonValue]]]:
+        """The inputs as they are stored, and the first of them as data as well.
+
+        No more than ``max_active_runs`` can begin at once; the others will be read from the table.
+        Contexts come with their place among many, if they are.
+        """
+        texts: list[str] = []
+        data: list[dict[str, JsonValue]] = []
+        for index, context in contexts:
+            try:
+                items = _items_of(context)
+                texts.append(self._text_of(items))
+            except ContextError as error:
+                raise _placed(error, index) from None
+            if len(data) < self._config.max_active_runs:
+                data.append(items)
+        return texts, data
+
+    def _check(self, contexts: Iterable[ContextLike]) -> None:
+        """Refuse what ``request`` would refuse of these contexts, and keep nothing."""
+        for index, context in enumerate(contexts):
+            try:
+                self._text_of(_items_of(context))
+            except ContextError as error:
+                raise _placed(error, index) from None
+
+    def input_text(self, context: ContextLike, name: str = "context") -> str:
+        """A checked context as it is stored; ``name`` is what a refusal calls it."""
+        return self._text_of(_items_of(context, name), name)
+
+    def _text_of(self, items: dict[str, JsonValue], name: str = "context") -> str:
+        text = encode(items)
+        if (size := len(text.encode())) > self._config.max_context_bytes:
+            raise ContextValueError(
+                f"{name} is {size} bytes long; "
+                f"max_context_bytes is {self._config.max_context_bytes}"
+            )
+        return text
+
+    def run_filter(
+        self,
+        status: str | None,
+        workflow_name: str | None,
+        tags: Mapping[str, str] | None,
+        limit: int,
+        before: str | None,
+    ) -> RunFilter:
+        """A checked filter for a listing."""
+        if isinstance(limit, bool) or not isinstance(limit, int):
+            raise ConfigTypeError(
+                f"limit must be an int, not {type(limit).__name__}", field="limit"
+            )
+        if not 1 <= limit <= sys.maxsize:
+            raise ConfigError(f"limit must be 1 to {sys.maxsize}, got {limit}", field="limit")
+        return RunFilter(
+            status=None if status is None else _checked_status(status),
+            workflow=None if workflow_name is None else self.namespace(workflow_name),
+            tags=tuple(_checked_tags(tags).items()),
+            before=None if before is None else _checked_mark(before),
+            limit=limit,
+        )
+
+    def namespace(self, workflow_name: str) -> str:
+        """The full name that is meant; the workflow need not be registered here."""
+        try:
+            return self._registry.find(workflow_name).namespace
+        except WorkflowNotFoundError:
+            return _full_name(workflow_name)
+
+
+def _full_name(workflow_name: str) -> str:
+    """The namespace that a name of no workflow here stands for, if it can be one at all."""
+    parts = workflow_name.split(SEPARATOR)
+    if len(parts) not in (1, 3):
+        raise ConfigError(
+            "workflow_name must be a workflow's name or tenant::package::workflow, "
+            f"got {workflow_name!r:.100}",
+            field="workflow_name",
+        )
+    for part in parts:
+        check_name(part, "workflow_name")
+    return SEPARATOR.join(["public", "embedded", *parts][-3:])
+
+
+def _placed(error: ContextError, index: int | None) -> ContextError:
+    """A refusal with the place of its context among many at the head of its path."""
+    if index is None:
+        return error
+    joint = "" if not error.path or error.path.startswith("[") else "."
+    path = f"contexts[{index}]{joint}{error.path}"
+    text = str(error).removeprefix(f"{shown_path(error.path)}: ")
+    return type(error)(f"{shown_path(path)}: {text}", path=path)
+
+
+def _items_of(context: ContextLike, name: str = "context") -> dict[str, JsonValue]:
+    if context is None:
+        return {}
+    if isinstance(context, Context):
+        return dict(context._data)
+    if not isinstance(context, Mapping):
+        raise ContextTypeError(
+            f"{name} must be a Context, a mapping or None, not {type(context).__name__}"
+            f"{mapping_hint(context)}"
+        )
+    return Context(context)._data
+
+
+def _checked_text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigTypeError(f"{name} must be a str, not {type(value).__name__}", field=name)
+    if not value or len(value) > 255 or not is_storable(value):
+        raise ConfigError(
+            f"{name} must have 1 to 255 characters, no NUL and no lone surrogate, "
+            f"got {value!r:.80}",
+            field=name,
+        )
+    return str.__str__(value)  # a driver may store an enum by its name
+
+
+def _checked_status(status: object) -> str:
+    if not isinstance(status, str):
+        raise ConfigTypeError(f"status must be a str, not {type(status).__name__}", field="status")
+    if status not in list(RunStatus):
+        raise ConfigError(
+            f"status must be one of {', '.join(RunStatus)}, got {status!r:.80}", field="status"
+        )
+    return RunStatus(status).value
+
+
+def checked_run_id(run_id: str) -> str:
+    """An id that a run can have."""
+    if not isinstance(run_id, str):
+        raise ConfigTypeError(f"run_id must be a str, not {type(run_id).__name__}", field="run_id")
+    if not is_storable(run_id):
+        raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
+    return run_id
+
+
+def _checked_mark(before: str) -> str:
+    """The run id that a listing goes on from. It need not be there any more, but be one."""
+    if not isinstance(before, str):
+        raise ConfigTypeError(f"before must be a str, not {type(before).__name__}", field="before")
+    if not is_run_id(before):
+        raise ConfigError(f"before must be the id of a run, got {before!r:.100}", field="before")
+    return before
+
+
+def _refuse_single(contexts: Iterable[ContextLike]) -> None:
+    """A single context can be iterated as well, and is easily given in the place of many."""
+    if isinstance(contexts, str | bytes | Mapping) or not isinstance(contexts, Iterable):
+        raise ConfigTypeError(
+            f"contexts must be an iterable of contexts, not {type(contexts).__name__}",
+            field="contexts",
+        )
+
+
+def _tags_json(tags: Mapping[str, str] | None) -> str:
+    return encode(cast("dict[str, JsonValue]", _checked_tags(tags)))
+
+
+def _checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
+    if tags is None:
+        return {}
+    if not isinstance(tags, Mapping):
+        raise ConfigTypeError(f"tags must be a mapping, not {type(tags).__name__}", field="tags")
+    return {
+        _checked_text("a key of tags", key): _checked_text(f"tags[{key!r}]", value)
+        for key, value in tags.items()
+    }

@@ -1,0 +1,149 @@
+"""Runs the ticks of a period after the fact, or says what that would come to.
+
+Page by page, each a commit of its own: what an error or a crash cuts off can be asked for again,
+since no tick runs twice. Decides nothing about ticks, and never moves a schedule on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+from uuid import UUID
+
+from cloaca_core._engine.fire.tick_rows import TICKS_PER_COMMIT, timing_of
+from cloaca_core.errors import ScheduleError
+from cloaca_core.records.rows import ScheduleRow, is_storable
+from cloaca_core.runner.error_prefixes import prefixed
+from cloaca_core.schedules.back_fill import BackFill, back_fill, check_period
+from cloaca_core.values.arguments import text, whole
+from cloaca_core.values.instants import Instant, read_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
+    from cloaca_core.schedules.timing import Timing
+    from cloaca_core.store.protocol import Store
+
+DEFAULT_LIMIT: Final = 1_000
+_PREFIX: Final = "Failed to back-fill schedule: "
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to back-fill, as it was asked for. ``schedule`` is an id or a name."""
+
+    schedule: str
+    start: datetime | str
+    end: datetime | str
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What a back-fill came to. A preview has no ``runs``; else there is one for each tick."""
+
+    schedule_id: str
+    ticks: tuple[Instant, ...] = ()
+    runs: tuple[str, ...] = ()
+    already: int = 0
+    left: int = 0
+
+
+_Fill: TypeAlias = Callable[[ScheduleRow, BackFill], Awaitable[Filled]]
+
+
+class BackFilling:
+    """Belongs to the engine's loop."""
+
+    def __init__(self, store: Store, schedules: ScheduleLoop) -> None:
+        self._store = store
+        self._schedules = schedules
+
+    async def preview(self, wish: Wish) -> Filled:
+        """What ``run`` would do just now."""
+        return await self._all(wish, _would)
+
+    async def run(self, wish: Wish) -> Filled:
+        """Make the runs of the period's ticks that have none."""
+        return await self._all(wish, self._make)
+
+    async def _all(self, wish: Wish, fill: _Fill) -> Filled:
+        with prefixed(_PREFIX):
+            row = await self._known(wish.schedule)
+            total = Filled(row.id)
+            limit = whole("limit", DEFAULT_LIMIT if wish.limit is None else wish.limit)
+            for ticks in await self._pages(row, wish):
+                page = await self._decided(row, ticks, limit - len(total.ticks))
+                total = _sum(total, await fill(row, page))
+        return total
+
+    async def _known(self, schedule: object) -> ScheduleRow:
+        schedule = text("schedule", schedule)
+        row = None
+        if is_storable(schedule):
+            if (schedule_id := _as_id(schedule)) is not None:
+                row = await self._store.get_schedule(schedule_id)
+            row = row or await self._store.get_schedule_named(schedule)
+        if row is None:
+            raise ScheduleError(
+                f"Record not found: no schedule has the id or the name {schedule!r:.100}"
+            )
+        return row
+
+    async def _pages(self, row: ScheduleRow, wish: Wish) -> Iterator[Sequence[Instant]]:
+        timing = timing_of(row)
+        start, end = read_instant("start", wish.start), read_instant("end", wish.end)
+        check_period(timing, start, end, await self._store.now())
+        return _paged(timing, start, end)
+
+    async def _decided(self, row: ScheduleRow, ticks: Sequence[Instant], limit: int) -> BackFill:
+        found = await self._store.find_ticks(row.id, ticks)
+        fired = [each.tick for each in found if each.run_id is not None]
+        return back_fill(ticks, fired=fired, limit=limit)
+
+    async def _make(self, row: ScheduleRow, page: BackFill) -> Filled:
+        if not page.ticks:
+            return await _would(row, page)
+        sent = await self._schedules.back_fill(row, page.ticks, await self._store.now())
+        found = await self._store.find_ticks(row.id, page.ticks)
+        if not found:
+            raise ScheduleError(f"Record not found: schedule {row.id} has been deleted meanwhile")
+        ours = [each for each in found if each.run_id == sent[each.tick]]
+        return Filled(
+            row.id,
+            ticks=tuple([each.tick for each in ours]),
+            runs=tuple([sent[each.tick] for each in ours]),
+            already=page.already + len(found) - len(ours),
+            left=page.left,
+        )
+
+
+def _paged(timing: Timing, start: Instant, end: Instant) -> Iterator[Sequence[Instant]]:
+    after = start - 1
+    while ticks := timing.between(after, end - 1, TICKS_PER_COMMIT):
+        yield ticks
+        after = ticks[-1]
+
+
+async def _would(row: ScheduleRow, page: BackFill) -> Filled:
+    return Filled(row.id, page.ticks, (), page.already, page.left)
+
+
+def _sum(first: Filled, second: Filled) -> Filled:
+    return Filled(
+        first.schedule_id,
+        first.ticks + second.ticks,
+        first.runs + second.runs,
+        first.already + second.already,
+        first.left + second.left,
+    )
+
+
+def _as_id(schedule: str) -> str | None:
+    try:
+        return str(UUID(schedule))
+    except ValueError:
+        return None

@@ -1,0 +1,43 @@
+"""What a caller asks about schedules, as the engine takes it. Asks nothing itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from cloaca_core.runner.error_prefixes import prefixed
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.calls.arguments import ContextLike
+    from cloaca_core.runner.calls.backfill import Wish
+    from cloaca_core.runner.calls.schedules import Wanted
+    from cloaca_core.runner.host import EngineHost
+
+
+def wanted_schedule(
+    host: EngineHost,
+    refusal: str,
+    workflow_name: str,
+    cron_expression: str,
+    timezone: str,
+    params: ContextLike = None,
+    **options: Any,
+) -> Wanted:
+    """A schedule as it is asked for, with what only the caller's thread may look at."""
+    # Here: cron's fields and time zones would add a tenth to the time of ``import cloaca``.
+    from cloaca_core.runner.calls.schedules import Wanted
+
+    requests = host.open_requests
+    with prefixed(refusal):
+        workflow = requests.namespace(workflow_name)
+        text = requests.input_text(params, "params")
+    return Wanted(workflow, cron_expression, timezone, params=text, **options)
+
+
+def wanted_backfill(
+    schedule: str, start: datetime | str, end: datetime | str, limit: int | None
+) -> Wish:
+    """A back-fill as it is asked for."""
+    from cloaca_core.runner.calls.backfill import Wish  # here: as above
+
+    return Wish(schedule, start, end, limit)

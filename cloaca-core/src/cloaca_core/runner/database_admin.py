@@ -1,0 +1,89 @@
+"""``DatabaseAdmin``: makes and removes tenants, each a schema with a role of its own.
+
+The façade: finds the backend, checks names, and says what failed. How a database keeps tenants
+apart is the backend's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from cloaca_core.errors import StoreError, TenantError
+from cloaca_core.store.backends import backend_for, knows_scheme_of
+from cloaca_core.store.protocol import TenantBackend
+from cloaca_core.store.tenants import (
+    TenantConfig,
+    TenantCredentials,
+    checked_role_name,
+    checked_tenant_name,
+)
+from cloaca_core.values.arguments import refuse_other_types
+
+_NO_SCHEMAS: Final = (
+    "tenants as schemas need PostgreSQL (postgresql://…); "
+    "with SQLite each tenant has a file of its own, see SqliteTenants"
+)
+
+
+class DatabaseAdmin:
+    """The tenants of one PostgreSQL database, seen by a role that may make schemas and roles.
+
+    ``database_url`` is the administrator's. Nothing is connected before a tenant is made or
+    removed. Raises ``TenantError`` (a RuntimeError) "Invalid database URL" for what is none of a
+    database with schemas, ``BackendNotFoundError`` when the backend is not installed.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        refuse_other_types("database_url", database_url, str, "a str")
+        self._url = database_url
+        self._backend = _tenant_backend(database_url)
+
+    def create_tenant(self, config: TenantConfig) -> TenantCredentials:
+        """Make a schema and a role that can reach it and nothing else, and migrate the schema.
+
+        Again with the same names it renews the password, the grants and the schema's version. A
+        schema or a role of that name that is not this tenant's is refused. All or nothing:
+        ``TenantError`` "Failed to create tenant: …".
+        """
+        refuse_other_types("config", config, TenantConfig, "a TenantConfig")
+        with _explained("Failed to create tenant", config.schema_name):
+            return self._backend.create_tenant(self._url, config)
+
+    def remove_tenant(self, schema_name: str, username: str) -> None:
+        """Remove a tenant's schema, with all of its work, and its role.
+
+        Sessions that the role has open are ended, and what it owns elsewhere in this database, such
+        as large objects, is removed as well; the administrator takes the role's rights for that.
+        What it owns in another database is not: that is named in the error, and the tenant stays,
+        with its sessions ended.
+
+        A tenant that is not there is no error; a schema or role that is none of a tenant's is
+        refused, ``TenantError`` "Failed to remove tenant: …".
+        """
+        schema, role = checked_tenant_name(schema_name), checked_role_name(username)
+        with _explained("Failed to remove tenant", schema):
+            self._backend.remove_tenant(self._url, schema, role)
+
+    def __repr__(self) -> str:
+        return "DatabaseAdmin()"
+
+
+def _tenant_backend(url: str) -> TenantBackend:
+    backend = backend_for(url) if knows_scheme_of(url) else None
+    if not isinstance(backend, TenantBackend):
+        raise TenantError(f"Invalid database URL: {_NO_SCHEMAS}")
+    try:
+        backend.check_url(url)
+    except StoreError as error:
+        raise TenantError(f"Invalid database URL: {error}") from error
+    return backend
+
+
+@contextmanager
+def _explained(what: str, tenant: str) -> Iterator[None]:
+    try:
+        yield
+    except (StoreError, TenantError) as error:
+        raise TenantError(f"{what}: {error}", tenant=tenant) from error

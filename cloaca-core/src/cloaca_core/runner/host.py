@@ -1,0 +1,309 @@
+"""Owns one engine and its loop thread for a façade: opens, calls into it from outside, closes.
+
+Says who may call and in which state; what arguments mean is in ``calls.arguments``, how to
+wait in ``waiting``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from importlib import import_module
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from cloaca_core._engine.engine import CLOSED, Engine
+from cloaca_core._engine.execute.attempt import CURRENT_WORK
+from cloaca_core._engine.runtime.call_future import Answer
+from cloaca_core._engine.runtime.loop_thread import LoopThread
+from cloaca_core.config import DefaultRunnerConfig, pool_size_of
+from cloaca_core.definition.registry import Registry, default_registry
+from cloaca_core.errors import ConfigError, ConfigTypeError, RunnerClosedError, RunnerUsageError
+from cloaca_core.runner.calls.arguments import Requests
+from cloaca_core.store.backends import backend_for
+from cloaca_core.store.protocol import Backend, StoreOptions, TenantBackend
+from cloaca_core.store.urls import url_of
+from cloaca_core.values.arguments import refuse_other_types
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class EngineHost:
+    """One engine on one loop thread. Methods may be called from any thread of the process that
+    opened it.
+    """
+
+    def __init__(
+        self,
+        database_url: str | os.PathLike[str],
+        config: DefaultRunnerConfig | None,
+        schema: str | None,
+        registry: Registry | None,
+        *,
+        start: bool = True,
+    ) -> None:
+        _refuse_type("config", config, DefaultRunnerConfig)
+        _refuse_type("registry", registry, Registry)
+        _refuse_type("schema", schema, str)
+        refuse_other_types("start", start, bool, "a bool")
+        self.registry: Registry = default_registry() if registry is None else registry
+        self.config: DefaultRunnerConfig = DefaultRunnerConfig() if config is None else config
+        self.requests: Requests = Requests(self.registry, self.config)
+        self._url = url = url_of(database_url)
+        self._backend = backend_for(url)
+        self._backend.check_url(url)
+        _refuse_schema(schema, self._backend)
+        self._schema = schema
+        self._claims = start
+        self._pid = os.getpid()
+        self._opening: asyncio.Task[Any] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._close_once = threading.RLock()
+        self._closing: concurrent.futures.Future[None] | None = None
+        self._end: asyncio.Event | None = None
+        self._told = False
+        self._engine: Engine | None = None
+        self._thread: LoopThread | None = None
+
+    # -- open and close ----------------------------------------------------------------------
+
+    def open(self) -> concurrent.futures.Future[None]:
+        """Start the thread and open the database on it; the future raises what went wrong. When
+        it is done, ``begin``.
+        """
+        if self._closing is not None:
+            raise RunnerClosedError(CLOSED)
+        if self._thread is not None:
+            self._refuse_foreign_process()
+            raise RunnerUsageError("this runner is open already")
+        self._pid = os.getpid()  # one that was only made before a fork is opened in the child
+        self._thread = thread = LoopThread(self._died)  # known before it runs: Ctrl-C may come
+        thread.start()
+        return thread.submit(self._open())
+
+    async def _open(self) -> None:
+        self._opening = asyncio.current_task()
+        options = _store_options(self.config, self._schema)
+        store = await self._backend.open(self._url, options)
+        try:
+            engine = Engine(store, self.config, self.registry)
+            await engine.start()
+        except BaseException:
+            await store.close()
+            raise
+        engine.broken = self._break_down
+        self._engine = engine
+
+    @staticmethod
+    def load_engine() -> None:
+        """Import what the engine is made of: to be called while the database opens, which is mostly
+        waiting for it. The engine would import it afterwards.
+        """
+        import_module("cloaca_core._engine.parts")
+
+    def begin(self) -> None:
+        """Let the engine work: the last step of opening. What it goes on with may look for the
+        runner under the name that its program is about to give it.
+        """
+        self.send(Engine.begin, claims=self._claims)
+
+    def close(self) -> concurrent.futures.Future[None]:
+        """Begin to shut the engine down, or to undo what ``open`` began; the future is the same
+        for every caller.
+        """
+        self._refuse_foreign_process()
+        self._refuse_own_thread()
+        work = CURRENT_WORK.get()
+        if work is not None and self._engine is not None and self._engine.owns(work.job):
+            raise RunnerUsageError(
+                "shutdown() inside a task body would wait for that body; "
+                "return from the task and shut the runner down outside"
+            )
+        with self._close_once:
+            return self._closing or self._begin_to_close()
+
+    def _died(self) -> None:
+        """The loop thread has died, and runs this as the last. Shutting down by itself, it will not
+        come to the end of that.
+        """
+        if self._ending is not None and self._closing is not None and not self._closing.done():
+            self._closing.set_result(None)
+        if self._engine is not None:
+            self._engine.let_go()
+
+    def _break_down(self, reason: str) -> None:
+        """A part of the engine has died: cut all calls short and let it shut down by itself. Called
+        on its loop.
+        """
+        assert self._thread is not None
+        assert self._engine is not None
+        self._engine.hurry()
+        closing = Answer[None]()
+        self._closing = self._closing or closing  # no call between: another thread may close now
+        if self._closing is closing:
+            self._thread.fail(reason)
+            self._ending = self._thread.loop.create_task(self._shut_down())
+            self._ending.add_done_callback(lambda _: closing.set_result(None))
+
+    def tell_of_wait(self) -> None:
+        """Say what a shutdown that has just begun waits for."""
+        if self._engine is not None:
+            self._engine.tell_of_wait()
+
+    def hurry(self) -> None:
+        """End the grace period of a shutdown that is under way, and say so at once: the program may
+        end before the engine comes to it.
+        """
+        if self._engine is not None and not (self._closing is not None and self._closing.done()):
+            self._engine.tell_of_haste()
+        if self._engine is not None and self._thread is not None:
+            with suppress(RuntimeError):  # the shutdown is over, and the loop closed
+                self._thread.loop.call_soon_threadsafe(self._engine.hurry)
+
+    def _begin_to_close(self) -> concurrent.futures.Future[None]:
+        closing: concurrent.futures.Future[None] = concurrent.futures.Future()
+        if (thread := self._thread) is not None and thread.takes_calls():
+            closing = thread.submit(self._shut_down())
+            closing.add_done_callback(lambda _: _stop_unless_failed(thread))
+        else:
+            closing.set_result(None)
+        self._closing = self._closing or closing  # a signal handler may have been quicker
+        return self._closing
+
+    async def _shut_down(self) -> None:
+        """Return at the end, also when somebody else is shutting down already."""
+        if self._end is not None:
+            await self._end.wait()
+            return
+        self._end = asyncio.Event()
+        try:
+            await self._end_all()
+        finally:
+            self._end.set()
+
+    async def _end_all(self) -> None:
+        if (opening := self._opening) is not None:
+            if not opening.cancelling():  # a second time would break off the store's closing
+                opening.cancel()
+            await asyncio.wait([opening])
+        if self._engine is not None:
+            await self._engine.shutdown()
+
+    def end_thread(self) -> None:
+        """Wait for the end of the loop thread, after the engine has shut down. When it had broken
+        down before, that is a ``RunnerClosedError``, once.
+        """
+        if self._thread is None:
+            return
+        self._thread.stop()
+        if (failure := self._thread.failure) is not None and not self._told:
+            self._told = True
+            raise RunnerClosedError(failure)
+
+    def allow_another_try(self) -> None:
+        """An opening that failed has been undone."""
+        self._opening = self._closing = self._end = self._thread = None
+        self._told = False
+
+    def __str__(self) -> str:
+        """The backend and the state; not the URL, which may hold a password."""
+        is_open = self._engine is not None and self._closing is None
+        return f"{self._backend.name}, {'open' if is_open else 'closed'}"
+
+    # -- call --------------------------------------------------------------------------------
+
+    def send(
+        self,
+        method: Callable[Concatenate[Engine, P], Coroutine[Any, Any, T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> concurrent.futures.Future[T]:
+        """Call a method of the engine on its loop."""
+        engine = self._open_engine()
+        self._refuse_own_thread()
+        assert self._thread is not None
+        return self._thread.submit(method(engine, *args, **kwargs))
+
+    def refuse_closed(self) -> None:
+        """Raise what a call would raise that the engine cannot answer."""
+        self._open_engine()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for what may be read from any thread."""
+        return self._open_engine()
+
+    @property
+    def open_requests(self) -> Requests:
+        """What arguments mean; asked first, a closed runner says that it is closed."""
+        self._open_engine()
+        return self.requests
+
+    def _open_engine(self) -> Engine:
+        self._refuse_foreign_process()
+        if self._thread is not None and self._thread.failure is not None:
+            raise RunnerClosedError(self._thread.failure)
+        if self._closing is not None:
+            raise RunnerClosedError(CLOSED)
+        if self._engine is None:
+            raise RunnerUsageError("this runner is not open yet: use it in an `async with` block")
+        return self._engine
+
+    def _refuse_foreign_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise RunnerUsageError(
+                "this runner was opened by another process (a fork parent); "
+                "open a runner of its own in each process"
+            )
+
+    def _refuse_own_thread(self) -> None:
+        if self._thread is not None and self._thread.is_current():
+            raise RunnerUsageError(
+                "a call of the runner on its engine's own thread, as by a handler of its log "
+                "records, would wait for itself; make it on another thread"
+            )
+
+
+def _stop_unless_failed(thread: LoopThread) -> None:
+    """Stop it after a shutdown, whether or not a caller still waits for that. A breakdown that came
+    first has cut the shutdown short, and its own is under way on the loop.
+    """
+    if thread.failure is None:
+        thread.stop()
+
+
+def _store_options(config: DefaultRunnerConfig, schema: str | None) -> StoreOptions:
+    poll_ms = min(config.executor_poll_interval_ms, config.scheduler_poll_interval_ms)
+    return StoreOptions(
+        connect_timeout=config.connect_timeout_seconds,
+        poll_interval=poll_ms / 1000,
+        pool_size=pool_size_of(config),
+        schema=schema,
+    )
+
+
+def _refuse_type(name: str, value: object, kind: type) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise ConfigTypeError(
+            f"{name} must be a {kind.__name__} or None, not {type(value).__name__}", field=name
+        )
+
+
+def _refuse_schema(schema: str | None, backend: Backend) -> None:
+    """Check a schema's name, and refuse it where there is no such thing."""
+    if schema is None:
+        return
+    from cloaca_core.store.tenants import refusal_of_schema  # here: most programs name no schema
+
+    if (reason := refusal_of_schema(schema)) is not None:
+        raise ConfigError(reason, field="schema")
+    if not isinstance(backend, TenantBackend):
+        raise ConfigError(
+            "Schema isolation is only supported with PostgreSQL. "
+            "For SQLite multi-tenancy, use separate database files instead.",
+            field="schema",
+        )

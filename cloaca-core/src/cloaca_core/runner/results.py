@@ -1,0 +1,318 @@
+"""What a run came to, as its submitter sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, cast
+
+from cloaca_core._engine.plan.end_reason import overdue_message, passed_limit
+from cloaca_core.definition.context import Context
+from cloaca_core.errors import ContextValueError, PipelineTimeoutError, RunFailedError
+from cloaca_core.records import states
+from cloaca_core.runner.error_prefixes import EXECUTION
+from cloaca_core.values.json_values import decode
+from cloaca_core.values.namespace import short_name
+from cloaca_core.values.option_names import RunStatus, TaskStatus
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.observe.waiters import Ended
+    from cloaca_core.records.rows import AttemptRow, RunRow
+    from cloaca_core.runner.calls.backfill import Filled
+
+
+_LAST_INSTANT: Final = 253_402_300_799_999_999
+"""The end of the year 9999."""
+
+
+def rfc3339(instant: int) -> str:
+    """An instant in µs since 1970 as text, UTC, with microseconds. What is none, in a row that
+    somebody has damaged, is shown as the nearest one.
+    """
+    instant = min(max(instant, 0), _LAST_INSTANT)
+    moment = datetime.fromtimestamp(instant // 1_000_000, UTC)
+    return moment.replace(microsecond=instant % 1_000_000).isoformat(timespec="microseconds")
+
+
+def _rfc3339_or_none(instant: int | None) -> str | None:
+    return None if instant is None else rfc3339(instant)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """How one task of a run ended, or where it stands.
+
+    ``attempts`` counts the bodies that were started; ``error`` is ``Type: message`` of the last
+    one; times are RFC 3339 in UTC. A Waiting task waits for its next attempt, at ``retry_at``, or,
+    without one, for another run in its body.
+    """
+
+    task_id: str
+    status: TaskStatus
+    attempts: int = 0
+    started_at: str | None = None
+    ended_at: str | None = None
+    error: str | None = None
+    error_type: str | None = None
+    traceback: str | None = None
+    skip_reason: str | None = None
+    retry_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """Something that happened in a run. ``kind`` is one of ``created``, ``started``,
+    ``task_started``, ``task_completed``, ``task_failed``, ``task_skipped``, ``task_cancelled``,
+    ``ended``; ``at`` is RFC 3339 in UTC.
+    """
+
+    at: str
+    kind: str
+    task_id: str | None = None
+    attempt: int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """One line of a listing. Times are RFC 3339 in UTC."""
+
+    id: str
+    workflow_name: str
+    version: str
+    status: RunStatus
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    error_message: str | None
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """What a back-fill did, or in a preview would do.
+
+    ``scheduled_times`` are its ticks, oldest first, RFC 3339 in UTC as in the history; ``run_ids``
+    their runs, none in a preview. ``already_run`` counts the ticks of the period that had a run
+    before, ``beyond_limit`` those that are left for another call.
+    """
+
+    schedule_id: str
+    scheduled_times: tuple[str, ...]
+    run_ids: tuple[str, ...]
+    already_run: int
+    beyond_limit: int
+
+
+class PipelineResult:
+    """The result of a run that has ended, also of one that failed.
+
+    ``start_time`` and ``end_time`` are RFC 3339 in UTC, ``duration`` is in seconds.
+    """
+
+    __slots__ = ("_attempts", "_row")
+
+    def __init__(self, row: RunRow, attempts: Sequence[AttemptRow]) -> None:
+        self._row = row
+        self._attempts = attempts
+
+    @property
+    def execution_id(self) -> str:
+        """The id of the run."""
+        return self._row.id
+
+    @property
+    def workflow_name(self) -> str:
+        """The short name of the workflow."""
+        return short_name(self._row.workflow)
+
+    @property
+    def version(self) -> str:
+        """The version of the workflow that the run was submitted with."""
+        return self._row.version
+
+    @property
+    def status(self) -> RunStatus:
+        """Completed, Failed or Cancelled."""
+        return run_status_name(self._row)
+
+    @property
+    def start_time(self) -> str:
+        """When the run started; when it was created if it never did."""
+        return rfc3339(self._started())
+
+    @property
+    def end_time(self) -> str | None:
+        """When the run ended."""
+        return _rfc3339_or_none(self._row.ended_at)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from start to end."""
+        if self._row.ended_at is None:
+            return None
+        return (self._row.ended_at - self._started()) / 1_000_000
+
+    @property
+    def final_context(self) -> Context:
+        """What the tasks that no other depends on handed on, merged; a fresh copy."""
+        return Context.from_json(self._row.final_context or "{}")
+
+    @property
+    def error_message(self) -> str | None:
+        """Why the run did not complete, or None."""
+        return self._row.error_message
+
+    @property
+    def error(self) -> str | None:
+        """The same as ``error_message``."""
+        return self._row.error_message
+
+    @property
+    def task_results(self) -> dict[str, TaskResult]:
+        """Each task that was started or skipped, by id."""
+        return task_results(self._attempts, run_ended_at=self._row.ended_at)
+
+    def raise_for_status(self) -> None:
+        """Raise ``RunFailedError`` with the error message unless the run completed."""
+        if self.status != "Completed":
+            raise RunFailedError(
+                f"run {self.execution_id} of {self.workflow_name!r} is {self.status}: "
+                f"{self.error_message}",
+                run_id=self.execution_id,
+                status=self.status,
+            )
+
+    def _started(self) -> int:
+        return self._row.started_at or self._row.created_at
+
+    def __repr__(self) -> str:
+        return (
+            f"PipelineResult(status={self.status!r}, workflow_name={self.workflow_name!r}, "
+            f"execution_id={self.execution_id!r}, error_message={self.error_message!r})"
+        )
+
+
+WorkflowResult = PipelineResult
+"""The name that later releases of cloaca 0.x gave it."""
+
+
+def execute_result(ended: Ended) -> PipelineResult:
+    """The result for ``execute``, which raises when the run has passed its deadline."""
+    if (limit := passed_limit(ended.row.error_message)) is not None:
+        message = f"{EXECUTION}{overdue_message(limit)}"
+        raise PipelineTimeoutError(message, run_id=ended.row.id, timeout=limit)
+    return PipelineResult(*ended)
+
+
+def backfill_result(filled: Filled) -> Backfill:
+    """A back-fill as its caller sees it."""
+    from cloaca_core.values.instants import to_datetime  # here: most programs have no schedule
+
+    times = tuple([to_datetime(tick).isoformat() for tick in filled.ticks])
+    return Backfill(filled.schedule_id, times, filled.runs, filled.already, filled.left)
+
+
+def run_status_name(row: RunRow) -> RunStatus:
+    """The state of a run as users see it."""
+    return cast("RunStatus", str(row.status))
+
+
+def run_info(row: RunRow) -> RunInfo:
+    """A run's line in a listing."""
+    return RunInfo(
+        id=row.id,
+        workflow_name=short_name(row.workflow),
+        version=row.version,
+        status=run_status_name(row),
+        created_at=rfc3339(row.created_at),
+        started_at=_rfc3339_or_none(row.started_at),
+        ended_at=_rfc3339_or_none(row.ended_at),
+        error_message=row.error_message,
+        tags=_tags(row.tags),
+    )
+
+
+def _tags(text: str) -> Mapping[str, str]:
+    """None where somebody has damaged them: the other lines are to be seen all the same."""
+    try:
+        tags = decode(text)
+    except ContextValueError:
+        return {}
+    return cast(dict[str, str], tags) if isinstance(tags, dict) else {}
+
+
+def task_results(
+    attempts: Sequence[AttemptRow],
+    task_ids: Sequence[str] = (),
+    *,
+    run_ended_at: int | None = None,
+) -> dict[str, TaskResult]:
+    """Where each task stands, by its latest attempt.
+
+    The tasks of ``task_ids`` come first and in that order; those without an attempt are
+    NotStarted. Once the run has ended nothing runs or waits any more.
+    """
+    latest: dict[str, AttemptRow] = {}
+    for row in attempts:
+        known = latest.get(row.task_id)
+        if known is None or known.attempt < row.attempt:
+            latest[row.task_id] = row
+    results = {task_id: TaskResult(task_id, "NotStarted") for task_id in task_ids}
+    final = {task_id: _settled(row, run_ended_at) for task_id, row in latest.items()}
+    return results | {task_id: _task_result(row) for task_id, row in final.items()}
+
+
+def _settled(row: AttemptRow, run_ended_at: int | None) -> AttemptRow:
+    """What the end of its run made of an attempt. The row itself may be left as a dead process
+    wrote it: a run that is past its deadline when it is taken over ends at once.
+    """
+    if run_ended_at is None:
+        return row
+    if row.ended_at is None:
+        return row._replace(status=states.TaskStatus.CANCELLED, ended_at=run_ended_at)
+    return row._replace(retry_at=None)
+
+
+def _task_result(row: AttemptRow) -> TaskResult:
+    waits = row.status == states.TaskStatus.FAILED and row.retry_at is not None
+    return TaskResult(
+        task_id=row.task_id,
+        status="Waiting" if waits else cast("TaskStatus", str(row.status)),
+        attempts=row.attempt,
+        started_at=_rfc3339_or_none(row.started_at),
+        ended_at=None if waits else _rfc3339_or_none(row.ended_at),
+        error=None if row.error_type is None else f"{row.error_type}: {row.error_message}",
+        error_type=row.error_type,
+        traceback=row.error_traceback,
+        skip_reason=row.skip_reason,
+        retry_at=_rfc3339_or_none(row.retry_at),
+    )
+
+
+def run_events(row: RunRow, attempts: Sequence[AttemptRow]) -> list[RunEvent]:
+    """What happened in a run, in the order of time; derived from its rows, stored nowhere."""
+    moments = [(row.created_at, RunEvent(rfc3339(row.created_at), "created"))]
+    if row.started_at is not None:
+        moments.append((row.started_at, RunEvent(rfc3339(row.started_at), "started")))
+    for attempt in attempts:
+        moments += _attempt_events(_settled(attempt, row.ended_at))
+    if row.ended_at is not None:
+        ended = RunEvent(rfc3339(row.ended_at), "ended", detail=row.error_message or row.status)
+        moments.append((row.ended_at, ended))
+    return [event for _, event in sorted(moments, key=lambda moment: moment[0])]
+
+
+def _attempt_events(row: AttemptRow) -> list[tuple[int, RunEvent]]:
+    events = []
+    if row.started_at is not None:
+        at = rfc3339(row.started_at)
+        events.append((row.started_at, RunEvent(at, "task_started", row.task_id, row.attempt)))
+    if row.ended_at is not None:
+        kind = f"task_{row.status.lower()}"
+        error = None if row.error_type is None else f"{row.error_type}: {row.error_message}"
+        detail = error or row.skip_reason
+        at = rfc3339(row.ended_at)
+        events.append((row.ended_at, RunEvent(at, kind, row.task_id, row.attempt, detail)))
+    return events

@@ -1,0 +1,104 @@
+"""How a façade waits for the engine: blocking or awaiting, and from where it may.
+
+What the engine raises passes through. A call that the end of the engine cuts short is a
+``RunnerClosedError``, and a wait that ends first leaves the run alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Sequence
+from typing import TypeVar
+
+from cloaca_core._engine.engine import CLOSED
+from cloaca_core._engine.execute.attempt import CURRENT_WORK, AttemptWork
+from cloaca_core._engine.runtime.call_future import Answer
+from cloaca_core._engine.runtime.loop_care import wake_timer
+from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError, RunnerUsageError
+from cloaca_core.values.arguments import number
+
+T = TypeVar("T")
+
+
+def checked_timeout(timeout: float | None) -> float | None:
+    """How long to wait. Asked before anything is submitted, so that a refusal leaves nothing."""
+    return None if timeout is None else min(number("timeout", timeout), threading.TIMEOUT_MAX)
+
+
+def wait_for(
+    future: concurrent.futures.Future[T], timeout: float | None = None, run: Sequence[str] = ()
+) -> T:
+    """The future's result, on a thread that may block. Ctrl-C ends the wait at once.
+
+    ``run`` holds the id of the run that is waited for, as soon as that is known. When the wait of a
+    body ends first, that goes on as soon as it has the slot again that it gave away.
+    """
+    try:
+        return future.result(timeout)
+    except concurrent.futures.CancelledError:
+        raise RunnerClosedError(CLOSED) from None
+    except TimeoutError:
+        if not future.cancel():  # the engine's own, or the end came at the last moment
+            return future.result()
+        if CURRENT_WORK.get() is not None and isinstance(future, Answer):
+            future.join()
+        raise _no_end(timeout, run) from None
+    finally:
+        future.cancel()
+
+
+async def awaited(
+    future: concurrent.futures.Future[T], timeout: float | None = None, run: Sequence[str] = ()
+) -> T:
+    """The future's result, on any loop; ``run`` as in ``wait_for``."""
+    if future.done():  # also for a timeout of 0, which would end before a loop's next step
+        return wait_for(future)
+    try:
+        async with asyncio.timeout(timeout) as limit:
+            with wake_timer():
+                return await asyncio.wrap_future(future)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise _no_end(timeout, run) from None
+    except asyncio.CancelledError:
+        if not future.cancelled() or _is_cancelled_itself():
+            raise
+        raise RunnerClosedError(CLOSED) from None
+
+
+def _no_end(timeout: float | None, run: Sequence[str]) -> PipelineTimeoutError:
+    """The error for a wait that ended first."""
+    waited = f"after {timeout} s of waiting"
+    if not run:
+        message = f"no answer {waited}: it is not known whether the run was accepted"
+        return PipelineTimeoutError(message, timeout=timeout)
+    message = f"no end {waited}; run {run[0]} goes on"
+    return PipelineTimeoutError(message, run_id=run[0], timeout=timeout)
+
+
+def _is_cancelled_itself() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def current_work() -> AttemptWork | None:
+    """The user code of an attempt that calls, if such does."""
+    return CURRENT_WORK.get()
+
+
+def refuse_blocking_call() -> None:
+    """Refuse a blocking call on a loop that runs task bodies: it would block all of them."""
+    work = CURRENT_WORK.get()
+    if work is None or not work.is_async:
+        return
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RunnerUsageError(
+        f"task {work.job.task.id!r} is async: a blocking call would stop all async tasks; "
+        "use an AsyncRunner and await the call, or make the task a plain function"
+    )

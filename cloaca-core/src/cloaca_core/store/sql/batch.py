@@ -1,0 +1,227 @@
+"""What the journal's batch is in SQL: its statements in their order, and what their answers say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from cloaca_core.records.rows import (
+    AttemptRow,
+    Batch,
+    Cancellation,
+    Committed,
+    Firing,
+    NewEvent,
+    NewRun,
+    NewTick,
+    RunEnd,
+    TriggerRow,
+)
+from cloaca_core.store.sql.base import Queries, pair
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Row
+
+_NO_TAGS = "{}"
+
+
+class BatchSteps:
+    """The statements of batches, by what they are for."""
+
+    def __init__(self, queries: Queries, array: Callable[[Collection[str | int]], object]) -> None:
+        self._queries = q = queries
+        self._array = array
+        guard = ("runner_id", "fence")
+        self._run_row = q.insert_run.binder(NewRun._fields)
+        self._unowned_row = q.insert_unowned_run.binder(NewRun._fields)
+        self._attempt_row = q.record_attempt.binder(AttemptRow._fields + guard)
+        self._end_row = q.end_run.binder(RunEnd._fields + guard)
+        self._owned_params = q.owned_runs.binder(("ids", "runner_id"))
+        self._fence_params = q.fence_runs.binder(("ids", "runner_id"))
+        self._tag_row = q.insert_tag.binder(("run_id", "tag", "content"))
+        self._tick_row = q.insert_tick.binder(NewTick._fields)
+        self._dropped_row = q.take_dropped_tick.binder(NewTick._fields)
+        self._tick_run_row = q.insert_tick_run.binder(NewTick._fields)
+        self._cancelled_row = q.cancel_run.binder(Cancellation._fields)
+        self._lost_row = q.insert_lost.binder(Firing._fields)
+        self._advance_row = q.advance_schedule.binder(Firing._fields)
+        self._outdated_row = q.outdate_schedule.binder(NewTick._fields)
+        self._event_row = q.insert_event.binder(NewEvent._fields)
+        self._event_run_row = q.insert_event_run.binder(NewEvent._fields)
+        self._poll_row = q.take_poll.binder(TriggerRow._fields)
+
+    def of(self, batch: Batch) -> dict[str, Step]:
+        """The statements of a batch in their order; those without rows are left out."""
+        scheduled = [end for end in batch.ends if end.schedule_id is not None]
+        if not scheduled and not _decides(batch):  # nearly all of them
+            return self._new_run_steps(batch) | self._record_steps(batch)
+        return (
+            self._lock_steps(batch, scheduled)
+            | self._firing_steps(batch)
+            | self._event_steps(batch)
+            | self._new_run_steps(batch)
+            | self._record_steps(batch)
+            | self._succession_steps(batch, scheduled)
+        )
+
+    def of_one(self, run: NewRun) -> dict[str, Step]:
+        """The statements that insert one run that has a key and no owner."""
+        q = self._queries
+        steps = {"run": Step(q.insert_unowned_run, self._unowned_row(run))}
+        if tags := _tag_rows([run]):
+            steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
+        wanted = self._array([pair(run.workflow, run.idempotency_key)])
+        steps["keys"] = Step(q.find_keys, q.find_keys.bind(keys=wanted))
+        return steps
+
+    def _lock_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
+        """Whoever puts a run behind another one, and whoever ends that one, come one by one. All
+        transactions lock in this order: schedules, triggers, runs.
+        """
+        q, steps, array = self._queries, dict[str, Step](), self._array
+        ids = {each.schedule_id for each in batch.firings}
+        ids |= {each.schedule_id for each in batch.ticks}
+        ids |= {end.schedule_id for end in scheduled if end.schedule_id is not None}
+        if ids:
+            params = q.lock_schedules.bind(ids=array(sorted(ids)))
+            steps["schedules"] = Step(q.lock_schedules, params)
+        triggers = {each.trigger_id for each in batch.events} | {each.id for each in batch.turns}
+        if triggers:
+            params = q.lock_triggers.bind(ids=array(sorted(triggers)))
+            steps["triggers"] = Step(q.lock_triggers, params)
+        if batch.cancellations:
+            runs = {each.id for each in batch.cancellations} | batch.fences.keys()
+            params = q.lock_runs.bind(ids=array(sorted(runs)), runner_id=batch.runner_id)
+            steps["locks"] = Step(q.lock_runs, params)
+        return steps
+
+    def _firing_steps(self, batch: Batch) -> dict[str, Step]:
+        q, steps, firings, ticks = self._queries, dict[str, Step](), batch.firings, batch.ticks
+        if ticks:
+            steps |= self._tick_steps(ticks)
+        if lost := [firing for firing in firings if firing.lost]:
+            steps["lost"] = Step(q.insert_lost, rows=list(map(self._lost_row, lost)))
+        if firings:
+            steps["advance"] = Step(q.advance_schedule, rows=list(map(self._advance_row, firings)))
+        if newest := _newest_filled(ticks):
+            rows = list(map(self._outdated_row, newest))
+            steps["outdated"] = Step(q.outdate_schedule, rows=rows)
+        return steps
+
+    def _tick_steps(self, ticks: Sequence[NewTick]) -> dict[str, Step]:
+        q = self._queries
+        steps = {"ticks": Step(q.insert_tick, rows=list(map(self._tick_row, ticks)))}
+        if filled := [tick for tick in ticks if tick.generation is None]:
+            rows = list(map(self._dropped_row, filled))
+            steps["dropped"] = Step(q.take_dropped_tick, rows=rows)
+        if made := [tick for tick in ticks if tick.run_id is not None]:
+            steps["tick_runs"] = Step(q.insert_tick_run, rows=list(map(self._tick_run_row, made)))
+        return steps
+
+    def _event_steps(self, batch: Batch) -> dict[str, Step]:
+        """One step for each: whether an event counts depends on those before it."""
+        q, steps = self._queries, dict[str, Step]()
+        for event in batch.events:
+            steps[f"event {event.id}"] = Step(q.insert_event, self._event_row(event))
+            run = self._event_run_row(event)
+            steps[f"run of event {event.id}"] = Step(q.insert_event_run, run)
+        for turn in batch.turns:
+            steps[f"turn of {turn.id}"] = Step(q.take_poll, self._poll_row(turn))
+        return steps
+
+    def _new_run_steps(self, batch: Batch) -> dict[str, Step]:
+        q, runs = self._queries, batch.new_runs
+        if not runs:
+            return {}
+        steps = {"runs": Step(q.insert_run, rows=list(map(self._run_row, runs)))}
+        if tags := _tag_rows(runs):
+            steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
+        if ids := [run.id for run in runs if run.owner == batch.runner_id]:
+            params = self._owned_params((self._array(ids), batch.runner_id))
+            steps["owned"] = Step(q.owned_runs, params)
+        if keys := [
+            pair(r.workflow, r.idempotency_key) for r in runs if r.idempotency_key is not None
+        ]:
+            steps["keys"] = Step(q.find_keys, q.find_keys.bind(keys=self._array(keys)))
+        return steps
+
+    def _record_steps(self, batch: Batch) -> dict[str, Step]:
+        q, steps = self._queries, dict[str, Step]()
+        runner, fences = batch.runner_id, batch.fences
+        if fences:
+            params = self._fence_params((self._array(fences), runner))
+            steps["fence"] = Step(q.fence_runs, params)
+        if batch.attempts:
+            row = self._attempt_row
+            rows = [row((*item, runner, fences[item.run_id])) for item in batch.attempts]
+            steps["attempts"] = Step(q.record_attempt, rows=rows)
+        if batch.ends:
+            row = self._end_row
+            rows = [row((*item, runner, fences[item.id])) for item in batch.ends]
+            steps["ends"] = Step(q.end_run, rows=rows)
+        return steps
+
+    def _succession_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
+        q, steps = self._queries, dict[str, Step]()
+        if batch.cancellations:
+            rows = list(map(self._cancelled_row, batch.cancellations))
+            steps["cancelled"] = Step(q.cancel_run, rows=rows)
+        before = [tick.behind for tick in batch.ticks if tick.behind is not None]
+        if ids := [end.id for end in scheduled] + before:
+            params = q.start_next.bind(ids=self._array(ids))
+            steps["next"] = Step(q.start_next, params)
+        return steps
+
+
+def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
+    """What became of a batch, by the answers of its statements."""
+    existing, held = _other_holders(batch.new_runs, answers.get("keys"))
+    return Committed(
+        owned=frozenset([run_id for (run_id,) in answers.get("owned", ())]),
+        existing=existing,
+        held=held,
+        current=frozenset([i for i, epoch in answers.get("fence", ()) if batch.fences[i] == epoch]),
+    )
+
+
+def _decides(batch: Batch) -> bool:
+    """Whether it says anything about schedules or triggers."""
+    decided = (batch.firings, batch.ticks, batch.cancellations, batch.events, batch.turns)
+    return any(decided)
+
+
+def _newest_filled(ticks: Sequence[NewTick]) -> Sequence[NewTick]:
+    """The newest tick of each schedule that is back-filled."""
+    filled = [tick for tick in ticks if tick.generation is None]
+    in_order = sorted(filled, key=lambda tick: tick.tick)
+    return list({tick.schedule_id: tick for tick in in_order}.values())
+
+
+def _tag_rows(runs: Sequence[NewRun]) -> list[tuple[str, str, str]]:
+    return [
+        (run.id, tag, content)
+        for run in runs
+        if run.tags != _NO_TAGS
+        for tag, content in json.loads(run.tags).items()
+    ]
+
+
+def _other_holders(
+    runs: Sequence[NewRun], holders: Sequence[Row] | None
+) -> tuple[dict[str, str], frozenset[str]]:
+    """Sorts new runs that were not inserted: those whose idempotency key another run has, with that
+    run, and those of whose keys no run is known, which were passed over.
+    """
+    if holders is None:  # none of them has a key
+        return {}, frozenset()
+    by_key: Mapping[tuple[str, str], str] = {(flow, key): run for flow, key, run in holders}
+    existing: dict[str, str] = {}
+    held: set[str] = set()
+    for run in runs:
+        if run.idempotency_key is None:
+            continue
+        holder = by_key.get((run.workflow, run.idempotency_key))
+        if holder is None:
+            held.add(run.id)
+        elif holder != run.id:
+            existing[run.id] = holder
+    return existing, frozenset(held)

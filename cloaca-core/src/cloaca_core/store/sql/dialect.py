@@ -1,0 +1,98 @@
+"""All that databases differ in, as one object: what a backend writes to get a ``SqlStore``.
+
+A transaction is a fixed list of steps with no decision between them, so that a dialect can run it
+in one hop to its thread or in one pipeline to its server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+from cloaca_core.store.changes import Change
+from cloaca_core.store.sql.queries import Row, Statement
+
+
+class Step(NamedTuple):
+    """One statement of a transaction: once with ``params``, or once for each of ``rows``.
+
+    A step with ``rows`` answers nothing: drivers tell a total at best, never a result per row. A
+    dialect may run it as one statement, whose parameters are then the columns of the rows.
+    """
+
+    statement: Statement
+    params: Row = ()
+    rows: Sequence[Row] | None = None
+
+
+Answers: TypeAlias = list[list[Row]]
+"""The rows of each step of a transaction."""
+
+
+class Dialect(Protocol):
+    """An open, migrated database as ``SqlStore`` uses it.
+
+    Errors come out as ``StoreError`` of the kind that fits, translated once, with ``from``.
+    """
+
+    @property
+    def placeholder(self) -> str:
+        """What stands for a parameter in SQL: ``?`` or ``%s``."""
+
+    @property
+    def overrides(self) -> str:
+        """The text of the statements that this database words in its own way."""
+
+    @property
+    def writable(self) -> bool:
+        """See ``Store.writable``."""
+
+    @property
+    def most_keys(self) -> int | None:
+        """See ``Store.most_keys``."""
+
+    def array(self, values: Collection[str | int]) -> object:
+        """A list of texts or of numbers as one parameter, in the form that the overrides unpack."""
+
+    async def write(
+        self,
+        steps: Sequence[Step],
+        *,
+        urgent: bool = False,
+        landed: Callable[[Answers], None] | None = None,
+    ) -> Answers:
+        """Run the steps in one transaction that excludes other writers of the same rows.
+
+        After a raise nothing was written, except that a lost connection may leave the outcome
+        unknown; then the same steps may be run again. An ``urgent`` transaction, of few rows,
+        waits for as few others as the database allows. ``landed`` is called with the answers once,
+        as soon as they are known to be durable, where that is first known: on any thread. It is not
+        called for a transaction that is going to raise.
+        """
+
+    async def write_apart(self, steps: Sequence[Step], key: str) -> Answers:
+        """As ``write``, for a transaction that may have to wait for one of others that writes a run
+        with this key, a ``pair``; see ``Store.insert_when_free``.
+        """
+
+    async def read(self, steps: Sequence[Step]) -> Answers:
+        """Run steps that only read, on one snapshot; sees every write that has returned."""
+
+    def lease_clock(self) -> int:
+        """See ``Store.lease_clock``."""
+
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        """See ``Store.lease_ends_with_boot``."""
+
+    async def now(self) -> int:
+        """See ``Store.now``."""
+
+    async def wait_changed(self) -> Change:
+        """See ``Store.wait_changed``."""
+
+    def set_contended(self, *, contended: bool) -> None:
+        """See ``Store.set_contended``."""
+
+    async def close(self) -> None:
+        """See ``Store.close``."""

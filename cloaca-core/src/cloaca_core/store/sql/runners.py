@@ -1,0 +1,81 @@
+"""Runners in SQL: their leases, and what becomes of their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cloaca_core.errors import StoreOpenError
+from cloaca_core.records.rows import RunnerRow
+from cloaca_core.store.sql.base import SqlPart
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Row
+
+
+class SqlRunners(SqlPart):
+    """The operations on runners."""
+
+    def lease_clock(self) -> int:
+        return self._dialect.lease_clock()
+
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        return self._dialect.lease_ends_with_boot
+
+    async def register(self, runner: RunnerRow) -> None:
+        register, get = self._queries.register, self._queries.get_runner
+        values = runner._asdict()
+        insert = Step(register, tuple([values[name] for name in register.parameters]))
+        found = await self._dialect.write([insert, Step(get, (runner.id,))])
+        if not _same_process(_runner(found[1][0]), runner):
+            raise StoreOpenError(f"runner_id {runner.id!r} is in use by another runner")
+
+    async def beat(self, runner_id: str, lease_until: int) -> bool:
+        beat = self._queries.beat
+        values = beat.bind(id=runner_id, lease_until=lease_until)
+        (rows,) = await self._dialect.write([Step(beat, values)], urgent=True)
+        return bool(rows)
+
+    async def unregister(self, runner_id: str) -> None:
+        q = self._queries
+        # The runner first: a claim of its own that is still under way is seen by the release.
+        remove = Step(q.unregister, q.unregister.bind(id=runner_id))
+        await self._dialect.write([remove, self._release_step(runner_id, ())])
+
+    async def release(self, runner_id: str, held: Collection[str]) -> int:
+        shut_out = self._queries.shut_out
+        wait = Step(shut_out, shut_out.bind(runner_id=runner_id))
+        _, freed = await self._dialect.write([wait, self._release_step(runner_id, held)])
+        return len(freed)
+
+    def _release_step(self, runner_id: str, held: Collection[str]) -> Step:
+        release = self._queries.release
+        return Step(release, release.bind(runner_id=runner_id, held=self._dialect.array(held)))
+
+    async def runners(self) -> list[RunnerRow]:
+        return list(map(_runner, await self._read(self._queries.list_runners)))
+
+    async def fence(self, runner_id: str, seen_beat: int) -> bool:
+        return bool(await self._write(self._queries.fence, id=runner_id, seen_beat=seen_beat))
+
+    async def take_over(self, runner_id: str, limit: int) -> int:
+        q = self._queries
+        batch = {"runner_id": runner_id, "limit": limit}
+        _, freed, _ = await self._dialect.write(
+            [
+                Step(q.count_crashes, q.count_crashes.bind(**batch)),
+                Step(q.take_over_runs, q.take_over_runs.bind(**batch)),
+                Step(q.remove_emptied_runner, q.remove_emptied_runner.bind(runner_id=runner_id)),
+            ]
+        )
+        return len(freed)
+
+
+def _runner(row: Row) -> RunnerRow:
+    runner = RunnerRow._make(row)
+    return runner._replace(fenced=bool(runner.fenced))
+
+
+def _same_process(found: RunnerRow, given: RunnerRow) -> bool:
+    """Whether a row is this registration, whatever has happened to it since."""
+    as_given = found._replace(beat=given.beat, lease_until=given.lease_until, fenced=given.fenced)
+    return as_given == given

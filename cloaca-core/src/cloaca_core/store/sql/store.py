@@ -1,0 +1,76 @@
+"""``Store`` over any SQL database: builds the steps of each operation and shapes the answers.
+
+All rules about who may write what are guards in the SQL itself; there is no decision in Python
+between the statements of a transaction, and no question which database it is. What is asked about
+one noun is in the part of that name.
+"""
+
+from __future__ import annotations
+
+from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.records.rows import Batch, Committed, NewRun
+from cloaca_core.store.changes import Change
+from cloaca_core.store.outbox import Outbox
+from cloaca_core.store.protocol import Landed
+from cloaca_core.store.sql.base import load_queries, pair
+from cloaca_core.store.sql.batch import BatchSteps, committed
+from cloaca_core.store.sql.dialect import Answers, Dialect
+from cloaca_core.store.sql.runners import SqlRunners
+from cloaca_core.store.sql.runs import SqlRuns
+from cloaca_core.store.sql.schedules import SqlSchedules
+from cloaca_core.store.sql.triggers import SqlTriggers
+
+
+class SqlStore(SqlRuns, SqlRunners, SqlSchedules, SqlTriggers):
+    """The store of every backend that has a ``Dialect``. Contracts: see ``Store``."""
+
+    def __init__(self, dialect: Dialect, outbox: Outbox | None = None) -> None:
+        super().__init__(dialect, load_queries(dialect))
+        self.outbox = outbox
+        self._batch_steps = BatchSteps(self._queries, dialect.array)
+
+    @property
+    def writable(self) -> bool:
+        return self._dialect.writable
+
+    @property
+    def most_keys(self) -> int | None:
+        return self._dialect.most_keys
+
+    async def close(self) -> None:
+        await self._dialect.close()
+
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+        steps = self._batch_steps.of(batch)
+        known: list[Committed] = []
+
+        def answered(answers: Answers) -> None:
+            known.append(committed(batch, dict(zip(steps, answers, strict=True))))
+            if landed is not None:
+                landed(known[-1])
+
+        if not steps:
+            answered([])
+        elif landed is None:  # where the commit is seen through there is nothing to do
+            answered(await self._dialect.write(list(steps.values())))
+        else:
+            await self._dialect.write(list(steps.values()), landed=answered)
+        return known[-1]
+
+    async def insert_when_free(self, run: NewRun) -> str:
+        steps = self._batch_steps.of_one(run)
+        key = pair(run.workflow, run.idempotency_key)
+        *_, holders = await self._dialect.write_apart(list(steps.values()), key)
+        if not holders:
+            raise StoreUnavailableError("the run with this key has just gone")
+        ((_, _, holder),) = holders
+        return str(holder)
+
+    async def now(self) -> int:
+        return await self._dialect.now()
+
+    async def wait_changed(self) -> Change:
+        return await self._dialect.wait_changed()
+
+    def set_contended(self, *, contended: bool) -> None:
+        self._dialect.set_contended(contended=contended)

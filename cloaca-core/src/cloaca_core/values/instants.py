@@ -1,0 +1,51 @@
+"""Instants: whole microseconds since 1970 in UTC, as the store keeps them, and people's forms."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeAlias
+
+from cloaca_core.errors import ScheduleError
+from cloaca_core.values.arguments import wrong_type
+
+Instant: TypeAlias = int
+SECOND: Final = 1_000_000
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def to_datetime(instant: Instant) -> datetime:
+    """The same instant, in UTC."""
+    return _EPOCH + instant * _MICROSECOND
+
+
+def from_datetime(moment: datetime) -> Instant:
+    """The instant of a datetime that knows its zone."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def read_instant(name: str, value: object) -> Instant:
+    """The instant of a datetime with a zone, or of an RFC 3339 text with an offset.
+
+    ``name`` is the parameter's. ScheduleError "Invalid datetime format" for one without.
+    """
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise _refused(name, value) from None
+    elif isinstance(value, datetime):
+        moment = value
+    else:
+        raise wrong_type(name, "a datetime with a time zone, or a str", value)
+    if moment.utcoffset() is None:
+        raise _refused(name, value)
+    return from_datetime(moment)
+
+
+def _refused(name: str, value: object) -> ScheduleError:
+    return ScheduleError(
+        f"Invalid datetime format: {name} is {str(value)!r}, expected a date and time with an "
+        f"offset from UTC, such as 2026-03-29T02:30:00+01:00"
+    )

@@ -1,0 +1,157 @@
+"""The programs in ``examples/`` run as they are, and print what the contract says they must."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from own_database import one_at_a_time
+
+from dev import databases
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+PRINTS = {
+    "01_first_workflow.py": """\
+status: Completed
+flour: 1500 g
+bread: 3 loaves
+on disk: True
+""",
+    # 10 x 1.20 and 2 x 4.50 are 21.00, and 19 % more is 24.99.
+    "02_context.py": """\
+visits: 2
+missing: None or unknown
+has a city: True of 3 keys
+removed: ['lake', 'trains']
+insert refuses a key that is there; city stays Zürich
+update refuses a key that is missing
+through JSON and back: True
+before set: [1, 2]
+after set: [1, 2, 3]
+invoice: 24.99 EUR done: True
+the input is as it was: True
+""",
+    # From 50 degrees: 60 is 10 away, 42 is 8, -12 is 62.
+    "03_complex_graphs.py": """\
+level 0: ask
+level 1: measure_lima, measure_oslo, measure_rome
+level 2: choose
+level 3: book
+starts with: ask
+ends with: book
+choose comes after every branch: True
+status: Completed
+oslo: 10 degrees away
+rome: 8 degrees away
+lima: 62 degrees away
+ticket to: ROME
+refused: True
+""",
+    # A task whose dependency failed is skipped, and its run is Failed.
+    "04_error_handling.py": """\
+download: Completed after 3 attempts
+leftover of failed attempts: 0
+parse 21: Completed 42
+parse many: Failed after 1 attempt
+double ran: 0 times
+there is a message: True
+careful 7: Completed 7 (fine)
+careful many: Completed 0 (not a number, taken as 0)
+raised: True
+""",
+    # One schedule ticks each second, the other is only looked at.
+    "05_cron.py": """\
+workflow: heartbeat
+when: 30 2 * * * in Europe/Berlin
+enabled: True
+on the second: True
+at least a second apart: True
+in the history: True
+success rate: 100.0 %
+workflow: heartbeat
+when: 0 9 * * MON-FRI in Europe/Berlin
+enabled: True
+only that one is enabled: True
+refused: True
+refused: True
+left: 0
+""",
+}
+
+
+TENANTS = "06_multi_tenancy.py"
+PRINTS_OF_TENANTS = """\
+made: tenant_bakery for tenant_bakery_user
+made: tenant_florist for tenant_florist_user
+passwords differ: True
+shown: TenantCredentials(username='tenant_bakery_user', schema_name='tenant_bakery', \
+password='***', connection_string='***')
+tenant_bakery: Completed - 2: bread, rolls
+tenant_florist: Completed - 1: tulips
+refused: True
+refused: True
+removed: 2
+"""
+
+
+def reads_a_url(name: str) -> bool:
+    """Whether a program can keep its work elsewhere than in a file or in memory."""
+    return '"DATABASE_URL"' in (EXAMPLES / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.backend("sqlite", reason="these programs keep what they do in a file")
+@pytest.mark.parametrize("name", sorted(PRINTS))
+def test_an_example_prints_what_the_contract_promises_and_nothing_else(
+    name: str, tmp_path: Path
+) -> None:
+    assert run(name, tmp_path) == PRINTS[name]
+
+
+@pytest.mark.backend("postgres", reason="it is the server that these programs are pointed at")
+@pytest.mark.parametrize("name", [name for name in sorted(PRINTS) if reads_a_url(name)])
+def test_an_example_prints_the_same_when_its_work_is_on_a_server(
+    name: str, tmp_path: Path, database_url: str
+) -> None:
+    assert run(name, tmp_path, DATABASE_URL=database_url) == PRINTS[name]
+
+
+@pytest.mark.backend("postgres", reason="tenants are schemas there")
+def test_the_tenants_example_makes_them_and_leaves_none(
+    tmp_path: Path, postgres_database: str
+) -> None:
+    name = databases.name_for_tests()
+    with (
+        one_at_a_time(postgres_database, TENANTS),
+        databases.temporary(postgres_database, name) as url,
+    ):
+        assert run(TENANTS, tmp_path, ADMIN_DATABASE_URL=url) == PRINTS_OF_TENANTS
+
+
+def run(name: str, tmp_path: Path, **variables: str) -> str:
+    """What the program prints; it must say nothing on stderr and leave no file behind."""
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", "-W", "error", str(EXAMPLES / name)],
+        cwd=tmp_path,
+        env={key: text for key, text in os.environ.items() if key != "DATABASE_URL"} | variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=50,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(tmp_path.iterdir()) == []
+    return done.stdout
+
+
+def test_every_example_is_named_in_their_readme() -> None:
+    text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+
+    names = [path.name for path in EXAMPLES.glob("*.py")]
+    assert sorted(names) == sorted([*PRINTS, TENANTS])
+    assert [name for name in names if f"[{name}]({name})" not in text] == []

@@ -1,0 +1,352 @@
+"""Trigger rules: how they are read, and when they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given, strategies as st
+
+from cloaca_core.definition.rules import (
+    All,
+    Always,
+    Any_,
+    ContextValue,
+    None_,
+    Operator,
+    RuleDict,
+    TaskIs,
+    all_of,
+    always,
+    any_of,
+    context_value,
+    evaluate,
+    none_of,
+    parse_rule,
+    rename_tasks,
+    rule_tasks,
+    task_failed,
+    task_skipped,
+    task_success,
+    to_dict,
+)
+from cloaca_core.errors import DefinitionError, DefinitionTypeError
+from cloaca_core.records.states import TaskStatus
+from cloaca_core.values.json_values import JsonValue
+from cloaca_core.values.option_names import OperatorName
+
+OPPOSITES: tuple[tuple[OperatorName, OperatorName], ...] = (
+    ("equals", "not_equals"),
+    ("contains", "not_contains"),
+)
+PREFIX = "@cloaca.task(trigger_rules=...): invalid trigger rule: "
+
+
+def holds(
+    raw: RuleDict,
+    context: Mapping[str, JsonValue] | None = None,
+    states: Mapping[str, TaskStatus] | None = None,
+) -> bool:
+    return evaluate(parse_rule(raw), (states or {}).__getitem__, context or {})
+
+
+class TestWriting:
+    def test_the_functions_give_the_dicts_of_the_contract(self) -> None:
+        assert always() == {"type": "Always"}
+        assert task_success("a") == {"type": "TaskSuccess", "task_name": "a"}
+        assert task_failed("a") == {"type": "TaskFailed", "task_name": "a"}
+        assert task_skipped("a") == {"type": "TaskSkipped", "task_name": "a"}
+        assert context_value("k", "Equals", 1) == {
+            "type": "ContextValue",
+            "key": "k",
+            "operator": "Equals",
+            "value": 1,
+        }
+        condition = task_success("a")
+        assert all_of(condition) == {"type": "All", "conditions": [condition]}
+        assert any_of(condition) == {"type": "Any", "conditions": [condition]}
+        assert none_of() == {"type": "None", "conditions": []}
+
+    def test_an_operator_is_written_by_its_full_name(self) -> None:
+        assert context_value("k", "greater_than", 1)["operator"] == "GreaterThan"
+
+    def test_a_bad_context_value_is_refused_at_once(self) -> None:
+        with pytest.raises(DefinitionError, match="unknown operator 'zz'"):
+            context_value("k", "zz", 1)  # type: ignore[arg-type] # the point of the test
+        with pytest.raises(DefinitionError, match="value: nan has no JSON form") as refused:
+            context_value("k", "==", float("nan"))
+        assert not isinstance(refused.value, TypeError)
+
+    def test_a_value_of_another_type_is_a_wrong_rule_and_a_wrong_type(self) -> None:
+        for value, told in (({1}, "value: set has"), ({"a": [b"x"]}, r"value\.a\[0\]: bytes has")):
+            with pytest.raises(DefinitionTypeError, match=f"invalid trigger rule: {told}"):
+                context_value("k", "==", value)
+
+    def test_a_task_is_named_by_a_str(self) -> None:
+        with pytest.raises(DefinitionTypeError, match="task_name must be a str, got int"):
+            task_success(3)  # type: ignore[arg-type] # the point of the test
+
+
+class TestReading:
+    def test_a_rule_becomes_a_value(self) -> None:
+        success = TaskIs("a", TaskStatus.COMPLETED)
+        assert parse_rule(always()) == Always()
+        assert parse_rule(all_of(task_success("a"))) == All((success,))
+        assert parse_rule(any_of(task_failed("a"))) == Any_((TaskIs("a", TaskStatus.FAILED),))
+        assert parse_rule(none_of(task_skipped("a"))) == None_((TaskIs("a", TaskStatus.SKIPPED),))
+        assert parse_rule(all_of(context_value("k", ">", 1))) == All(
+            (ContextValue("k", Operator.GREATER_THAN, 1),)
+        )
+
+    def test_a_bare_condition_means_all_of_it(self) -> None:
+        assert parse_rule(task_success("a")) == All((TaskIs("a", TaskStatus.COMPLETED),))
+
+    def test_conditions_may_be_a_tuple(self) -> None:
+        rule = {"type": "Any", "conditions": (task_success("a"),)}
+        assert parse_rule(rule) == Any_((TaskIs("a", TaskStatus.COMPLETED),))
+
+    @pytest.mark.parametrize(
+        ("operator", "names"),
+        [
+            (Operator.EQUALS, ["Equals", "==", "eq", "EQUALS", "_eq_uals"]),
+            (Operator.NOT_EQUALS, ["NotEquals", "!=", "ne", "not_equals", "NE"]),
+            (Operator.GREATER_THAN, ["GreaterThan", ">", "gt", "greater_than"]),
+            (Operator.LESS_THAN, ["LessThan", "<", "lt", "LESS_THAN"]),
+            (Operator.CONTAINS, ["Contains", "contains"]),
+            (Operator.NOT_CONTAINS, ["NotContains", "not_contains"]),
+            (Operator.EXISTS, ["Exists", "exists"]),
+            (Operator.NOT_EXISTS, ["NotExists", "not_exists"]),
+        ],
+    )
+    def test_case_and_underscores_of_operators_are_ignored(
+        self, operator: Operator, names: list[str]
+    ) -> None:
+        for name in names:
+            rule = {"type": "ContextValue", "key": "k", "operator": name, "value": None}
+            assert parse_rule(rule) == All((ContextValue("k", operator, None),))
+
+    def test_exists_needs_no_value_and_ignores_one(self) -> None:
+        bare = {"type": "ContextValue", "key": "k", "operator": "Exists"}
+        assert parse_rule(bare) == parse_rule({**bare, "value": object()})
+
+    def test_a_value_is_copied(self) -> None:
+        value = [1]
+        rule = parse_rule({"type": "ContextValue", "key": "k", "operator": "==", "value": value})
+        value.append(2)
+        assert rule == All((ContextValue("k", Operator.EQUALS, [1]),))
+
+    @pytest.mark.parametrize(
+        ("reason", "raw"),
+        [
+            ("expected a dict such as all_of(task_success('a')), got str", "Always"),
+            ("expected a dict such as all_of(task_success('a')), got list", []),
+            ("unknown type None: expected one of Always, All, Any, None, Task", {}),
+            ("unknown type 'all': expected one of Always", {"type": "all", "conditions": []}),
+            ("unknown type [1]", {"type": [1]}),
+            ("unknown field 'conditions' of Always", {"type": "Always", "conditions": []}),
+            ("missing field 'conditions' of All", {"type": "All"}),
+            ("unknown field 'x' of All", {"type": "All", "conditions": [], "x": 1}),
+            ("conditions of Any must be a list, got dict", {"type": "Any", "conditions": {}}),
+            ("unknown type 'All': expected one of TaskSuccess", all_of(all_of())),  # no nesting
+            ("unknown type 'Always'", any_of(always())),
+            ("expected a dict", none_of("a")),  # type: ignore[arg-type] # the point of the row
+            ("missing field 'task_name' of TaskSuccess", {"type": "TaskSuccess"}),
+            (
+                "task_name of TaskFailed must be a str, got int",
+                {"type": "TaskFailed", "task_name": 1},
+            ),
+            (
+                "missing field 'value' of ContextValue",
+                {"type": "ContextValue", "key": "k", "operator": "=="},
+            ),
+            (
+                "missing field 'key' of ContextValue",
+                {"type": "ContextValue", "operator": "Exists"},
+            ),
+            (
+                "unknown operator '=~': expected one of Equals (==), NotEquals (!=), Greater",
+                {"type": "ContextValue", "key": "k", "operator": "=~", "value": 1},
+            ),
+            (
+                "value[0]: nan",
+                {"type": "ContextValue", "key": "k", "operator": "==", "value": [float("nan")]},
+            ),
+        ],
+    )
+    def test_a_wrong_rule_is_a_value_error_that_says_where_it_came_from(
+        self, reason: str, raw: object
+    ) -> None:
+        with pytest.raises(DefinitionError) as caught:
+            parse_rule(raw)
+        assert str(caught.value).startswith(PREFIX + reason)
+        assert isinstance(caught.value, ValueError)
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            "always",
+            [task_success("a")],
+            {"type": "All", "conditions": "a"},
+            {"type": "All", "conditions": ["a"]},
+            {"type": "TaskFailed", "task_name": 1},
+            {"type": "ContextValue", "key": 1, "operator": "Exists"},
+        ],
+    )
+    def test_a_wrong_type_is_a_type_error_as_well(self, raw: object) -> None:
+        with pytest.raises(DefinitionTypeError) as caught:
+            parse_rule(raw)
+        assert str(caught.value).startswith(PREFIX)
+        assert isinstance(caught.value, ValueError)
+
+
+CONDITIONS = st.one_of(
+    st.builds(task_success, st.text()),
+    st.builds(task_failed, st.text()),
+    st.builds(task_skipped, st.text()),
+    st.builds(context_value, st.text(), st.sampled_from(Operator), st.integers(-9, 9) | st.none()),
+)
+
+
+def grouped(kind: str, conditions: list[RuleDict]) -> RuleDict:
+    return {"type": kind, "conditions": conditions}
+
+
+RULES = st.just(always()) | st.builds(
+    grouped, st.sampled_from(["All", "Any", "None"]), st.lists(CONDITIONS)
+)
+
+
+class TestHandling:
+    @given(RULES)
+    def test_to_dict_is_read_as_the_same_rule(self, raw: RuleDict) -> None:
+        rule = parse_rule(raw)
+        assert parse_rule(to_dict(rule)) == rule
+
+    def test_a_rule_can_be_hashed_whatever_its_values(self) -> None:
+        raw = all_of(context_value("k", "==", [1]))
+        assert hash(parse_rule(raw)) == hash(parse_rule(raw))
+
+    def test_the_tasks_of_a_rule_are_named_once_and_in_order(self) -> None:
+        rule = parse_rule(
+            any_of(
+                task_failed("b"),
+                context_value("k", "exists", None),
+                task_success("a"),
+                task_skipped("b"),
+            )
+        )
+        assert rule_tasks(rule) == ("b", "a")
+        assert rule_tasks(Always()) == ()
+
+    def test_tasks_can_be_renamed(self) -> None:
+        rule = parse_rule(none_of(task_failed("t::p::w::b"), context_value("k", "==", 1)))
+        renamed = rename_tasks(rule, lambda name: name.rpartition("::")[2])
+        assert renamed == parse_rule(none_of(task_failed("b"), context_value("k", "==", 1)))
+        assert rename_tasks(Always(), str.upper) == Always()
+
+
+class TestGroups:
+    @pytest.mark.parametrize(
+        ("expected", "raw"),
+        [
+            (True, always()),
+            (True, all_of()),
+            (False, any_of()),
+            (True, none_of()),
+            (True, all_of(task_success("a"), task_failed("b"))),
+            (False, all_of(task_success("a"), task_success("b"))),
+            (True, any_of(task_success("b"), task_success("a"))),
+            (False, any_of(task_success("b"), task_failed("a"))),
+            (True, none_of(task_success("b"), task_failed("a"))),
+            (False, none_of(task_success("b"), task_success("a"))),
+            (True, task_skipped("c")),
+            (False, task_skipped("a")),
+            (False, task_failed("c")),  # skipped is not failed
+            (True, all_of(task_success("a"), context_value("n", ">", 1))),
+        ],
+    )
+    def test_a_rule_over_a_completed_b_failed_c_skipped(
+        self, expected: bool, raw: RuleDict
+    ) -> None:
+        states = {
+            "a": TaskStatus.COMPLETED,
+            "b": TaskStatus.FAILED,
+            "c": TaskStatus.SKIPPED,
+        }
+        assert holds(raw, {"n": 2}, states) is expected
+
+
+class TestOperators:
+    @pytest.mark.parametrize(
+        ("expected", "found", "operator", "wanted"),
+        [
+            (True, 5, "==", 5.0),  # numbers compare by value
+            (True, [5, {"a": 1}], "==", [5.0, {"a": 1.0}]),  # at any depth
+            (False, True, "==", 1),
+            (False, 0, "==", False),
+            (False, [True], "==", [1]),
+            (True, True, "==", True),
+            (True, None, "==", None),
+            (False, None, "==", False),
+            (False, "5", "==", 5),
+            (True, {"a": 1, "b": 2}, "==", {"b": 2, "a": 1}),
+            (False, {"a": 1}, "==", {"a": 1, "b": 2}),
+            (False, [1, 2], "==", [2, 1]),
+            (False, [1], "==", [1, 1]),
+            (True, 2**63, "==", float(2**63)),
+            (False, 2**63 + 1, "==", float(2**63)),
+            (True, True, "!=", 1),
+            (False, 5, "!=", 5.0),
+            (True, 6, ">", 5.5),
+            (False, 5, ">", 5),
+            (True, 5, "<", 5.5),
+            (False, "b", ">", "a"),  # only between numbers
+            (False, True, ">", 0),
+            (False, 1, "<", True),
+            (False, None, "<", 1),
+            (False, [2], ">", [1]),
+            (True, "workflow", "contains", "flow"),
+            (False, "workflow", "contains", "Flow"),
+            (True, [1, 5], "contains", 5.0),
+            (False, [1], "contains", True),
+            (False, [[5]], "contains", 5),
+            (True, {"a": 1}, "contains", "a"),
+            (False, {"a": 1}, "contains", 1),
+            (False, "5", "contains", 5),
+            (False, 5, "contains", 5),
+            (True, "workflow", "not_contains", "task"),
+            (False, [1, 5], "not_contains", 5.0),
+            (True, 5, "not_contains", 5),
+            (True, None, "exists", None),  # a null key exists
+            (False, None, "not_exists", None),
+        ],
+    )
+    def test_of_a_key_that_is_there(
+        self, expected: bool, found: JsonValue, operator: OperatorName, wanted: JsonValue
+    ) -> None:
+        assert holds(context_value("k", operator, wanted), {"k": found}) is expected
+
+    @pytest.mark.parametrize(
+        ("expected", "operator"),
+        [
+            (False, "=="),
+            (True, "!="),
+            (False, ">"),
+            (False, "<"),
+            (False, "contains"),
+            (True, "not_contains"),
+            (False, "exists"),
+            (True, "not_exists"),
+        ],
+    )
+    def test_of_a_missing_key(self, expected: bool, operator: OperatorName) -> None:
+        assert holds(context_value("k", operator, None)) is expected
+        assert holds(context_value("k", operator, 1)) is expected
+
+    @given(st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers()))
+    def test_a_negated_operator_is_the_opposite(self, found: JsonValue) -> None:
+        for wanted in (0, 1, True, "a", None, [1]):
+            for operator, opposite in OPPOSITES:
+                plain = holds(context_value("k", operator, wanted), {"k": found})
+                negated = holds(context_value("k", opposite, wanted), {"k": found})
+                assert plain is not negated

@@ -1,0 +1,81 @@
+"""What a body may know of its attempt; nothing of it is a copy that could be out of date."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from cloaca_core._engine.execute.attempt import Job
+from cloaca_core.definition.task_handle import TaskHandle
+
+
+def job(**fields: object) -> SimpleNamespace:
+    plain = {
+        "owner": SimpleNamespace(id="run", epoch=2),
+        "task": SimpleNamespace(id="load"),
+        "attempt": 3,
+        "holds_slot": True,
+        "abandoned": False,
+    }
+    return SimpleNamespace(**{**plain, **fields})
+
+
+def handle_of(job: SimpleNamespace) -> TaskHandle:
+    return TaskHandle(cast("Job", job))
+
+
+def test_it_says_which_attempt_of_what_it_is() -> None:
+    handle = handle_of(job())
+
+    assert (handle.run_id, handle.task_id) == ("run", "load")
+    assert (handle.attempt, handle.epoch) == (3, 2)
+    assert repr(handle) == "TaskHandle(run_id='run', task_id='load')"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"attempt": 1}, "run:load"),
+        ({"attempt": 2}, "run:load"),
+        ({"owner": SimpleNamespace(id="run", epoch=9)}, "run:load"),
+        ({"owner": SimpleNamespace(id="other", epoch=2)}, "other:load"),
+        ({"task": SimpleNamespace(id="save")}, "run:save"),
+    ],
+)
+def test_the_idempotency_key_is_that_of_the_task_in_the_run(
+    fields: dict[str, object], expected: str
+) -> None:
+    assert handle_of(job(**fields)).idempotency_key == expected
+
+
+@pytest.mark.parametrize(
+    ("holds_slot", "abandoned", "expected"),
+    [
+        (True, False, True),
+        # It waits for another run.
+        (False, False, False),
+        # It was given up: its thread has been replaced.
+        (True, True, False),
+    ],
+)
+def test_the_slot_is_held_by_a_body_that_runs_and_is_wanted(
+    holds_slot: bool, abandoned: bool, expected: bool
+) -> None:
+    handle = handle_of(job(holds_slot=holds_slot, abandoned=abandoned))
+
+    assert handle.is_slot_held() is expected
+
+
+def test_it_follows_what_becomes_of_its_attempt() -> None:
+    of = job()
+    handle = handle_of(of)
+    of.abandoned = True
+
+    assert not handle.is_slot_held()
+
+
+def test_it_carries_no_state_of_a_bodys_own() -> None:
+    with pytest.raises(AttributeError):
+        handle_of(job()).note = "x"  # type: ignore[attr-defined]  # that is what is tested

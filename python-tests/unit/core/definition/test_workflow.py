@@ -1,0 +1,248 @@
+"""The workflow: what it says about itself, what it refuses, its version and its drawings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+from cloaca_core.definition.retry import RetryPolicy
+from cloaca_core.definition.rules import all_of, parse_rule, task_failed, task_success
+from cloaca_core.definition.task import Task
+from cloaca_core.definition.workflow import Workflow
+from cloaca_core.errors import (
+    CloacaError,
+    DefinitionTypeError,
+    TaskNotFoundError,
+    WorkflowValidationError,
+)
+
+
+def noop(context: object) -> None:
+    """A task's function."""
+
+
+def new_task(task_id: str, *dependencies: str, rule: object = None) -> Task:
+    return Task(
+        id=task_id,
+        function=noop,
+        dependencies=dependencies,
+        retry=RetryPolicy.default(),
+        timeout_seconds=None,
+        rule=None if rule is None else parse_rule(rule),
+        on_success=None,
+        on_failure=None,
+        is_async=False,
+        wants_handle=False,
+    )
+
+
+def workflow_of(*tasks: Task, **facts: object) -> Workflow:
+    given = {"namespace": "t::p::w", "name": "w", **facts}
+    return Workflow(tasks=tasks, **given)  # type: ignore[arg-type] # facts are of many types
+
+
+DIAMOND = (new_task("a"), new_task("c", "a"), new_task("b", "a"), new_task("d", "b", "c"))
+
+
+class TestFacts:
+    def test_its_repr_names_it_and_counts_its_tasks(self) -> None:
+        assert repr(workflow_of(*DIAMOND, name="x")) == "Workflow(name='x', tasks=4)"
+
+    def test_it_has_what_it_was_given(self) -> None:
+        made = workflow_of(*DIAMOND, description="Sums.", tags={"team": "data"})
+        assert made.namespace == "t::p::w"
+        assert made.name == "w"
+        assert made.description == "Sums."
+        assert made.tags == {"team": "data"}
+        assert made.tasks == DIAMOND
+
+    def test_a_description_that_nobody_gave_is_empty(self) -> None:
+        assert workflow_of(new_task("a")).description == ""
+
+    def test_its_tags_cannot_be_changed(self) -> None:
+        given = {"team": "data"}
+        made = workflow_of(new_task("a"), tags=given)
+        given["team"] = "other"
+        assert made.tags == {"team": "data"}
+        with pytest.raises(TypeError):
+            made.tags["team"] = "other"  # type: ignore[index] # the point of the test
+
+    @pytest.mark.parametrize("name", ["b", "t::p::w::b"])
+    def test_a_task_is_had_by_its_id(self, name: str) -> None:
+        assert workflow_of(*DIAMOND).task(name) is DIAMOND[2]
+
+    def test_an_unknown_task_is_a_key_error(self) -> None:
+        for kind in (KeyError, TaskNotFoundError, CloacaError):
+            with pytest.raises(kind, match="No task 'x'"):
+                workflow_of(*DIAMOND).task("x")
+
+    def test_a_task_is_asked_for_by_text(self) -> None:
+        with pytest.raises(DefinitionTypeError, match="task_id must be a str, got int"):
+            workflow_of(*DIAMOND).task(3)  # type: ignore[arg-type] # the point of the test
+
+
+class TestShape:
+    def test_topological_sort_is_by_level_and_definition(self) -> None:
+        assert workflow_of(*DIAMOND).topological_sort() == [
+            "t::p::w::a",
+            "t::p::w::c",
+            "t::p::w::b",
+            "t::p::w::d",
+        ]
+
+    def test_levels_are_what_can_run_at_the_same_time(self) -> None:
+        assert workflow_of(*DIAMOND).get_execution_levels() == [
+            ["t::p::w::a"],
+            ["t::p::w::c", "t::p::w::b"],
+            ["t::p::w::d"],
+        ]
+
+    def test_roots_and_leaves_are_its_ends(self) -> None:
+        made = workflow_of(*DIAMOND, new_task("e"))
+        assert made.get_roots() == ["t::p::w::a", "t::p::w::e"]
+        assert made.get_leaves() == ["t::p::w::d", "t::p::w::e"]
+
+
+class TestValidation:
+    def test_one_that_could_be_made_is_valid(self) -> None:
+        workflow_of(*DIAMOND).validate()
+
+    def test_it_cannot_be_empty(self) -> None:
+        with pytest.raises(ValueError, match=r"^Workflow cannot be empty$"):
+            workflow_of()
+
+    def test_every_dependency_has_to_be_there(self) -> None:
+        message = (
+            "^Missing dependency: task 't::p::w::a' depends on 't::p::w::x' which is not registered"
+        )
+        with pytest.raises(WorkflowValidationError, match=message) as caught:
+            workflow_of(new_task("a", "x"))
+        assert caught.value.missing == "x"
+
+    def test_a_misspelt_dependency_is_told_what_it_may_be(self) -> None:
+        with pytest.raises(WorkflowValidationError, match=r"not registered \(did you mean 'load'"):
+            workflow_of(new_task("load"), new_task("a", "loads"))
+
+    def test_a_dependency_in_another_workflow_is_named_in_full(self) -> None:
+        with pytest.raises(WorkflowValidationError, match="depends on 't::p::other::x' which"):
+            workflow_of(new_task("a", "t::p::other::x"))
+
+    def test_a_cycle_is_refused_with_its_path(self) -> None:
+        with pytest.raises(WorkflowValidationError) as caught:
+            workflow_of(new_task("a", "c"), new_task("b", "a"), new_task("c", "b"))
+        assert str(caught.value) == (
+            'Circular dependency detected: ["t::p::w::a", "t::p::w::c", "t::p::w::b", "t::p::w::a"]'
+        )
+
+    def test_of_a_long_cycle_both_ends_are_shown(self) -> None:
+        tasks = [new_task(f"t{n}", f"t{(n + 1) % 3_000}") for n in range(3_000)]
+        with pytest.raises(WorkflowValidationError) as caught:
+            workflow_of(*tasks)
+        first = [f"t::p::w::t{n}" for n in range(5)]
+        last = [f"t::p::w::t{n}" for n in (2_996, 2_997, 2_998, 2_999, 0)]
+        shown = json.dumps([*first, "…", *last], ensure_ascii=False)
+        assert str(caught.value) == f"Circular dependency detected: {shown} (3000 tasks)"
+
+    @pytest.mark.parametrize("name", ["a", "b"])
+    def test_a_rule_may_name_direct_and_transitive_dependencies(self, name: str) -> None:
+        workflow_of(new_task("a"), new_task("b", "a"), new_task("c", "b", rule=task_failed(name)))
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param("d", id="a dependent"),
+            pytest.param("e", id="an unrelated task"),
+            pytest.param("c", id="itself"),
+            pytest.param("x", id="no task"),
+            pytest.param("t::p::other::a", id="a task of another workflow"),
+        ],
+    )
+    def test_a_rule_may_name_no_other(self, name: str) -> None:
+        rule = all_of(task_success("a"), task_success(name))
+        with pytest.raises(WorkflowValidationError) as caught:
+            workflow_of(
+                new_task("a"), new_task("c", "a", rule=rule), new_task("d", "c"), new_task("e")
+            )
+        assert str(caught.value).startswith(
+            "@cloaca.task(trigger_rules=...): invalid trigger rule: task 't::p::w::c' names "
+            f"'{name if '::' in name else 't::p::w::' + name}'"
+        )
+
+
+class TestVersion:
+    def test_it_has_16_hex_digits(self) -> None:
+        assert re.fullmatch("[0-9a-f]{16}", workflow_of(*DIAMOND).version)
+
+    def test_equal_definitions_have_the_same(self) -> None:
+        one = workflow_of(*DIAMOND, tags={"a": "1", "b": "2"})
+        other = workflow_of(*DIAMOND, tags={"b": "2", "a": "1"})
+        assert one.version == other.version
+
+    def test_the_name_is_no_part_of_it(self) -> None:
+        other = workflow_of(*DIAMOND, namespace="other::p::w", name="x")
+        assert other.version == workflow_of(*DIAMOND).version
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda task: dataclasses.replace(task, id="z"),
+            lambda task: dataclasses.replace(task, function=print),
+            lambda task: dataclasses.replace(task, retry=RetryPolicy(max_attempts=4)),
+            lambda task: dataclasses.replace(task, retry=RetryPolicy(condition=(KeyError,))),
+            lambda task: dataclasses.replace(task, timeout_seconds=1.0),
+            lambda task: dataclasses.replace(task, rule=parse_rule({"type": "Always"})),
+            lambda task: dataclasses.replace(task, on_success=print),
+            lambda task: dataclasses.replace(task, on_failure=print),
+        ],
+    )
+    def test_each_setting_of_a_task_is(self, change: Callable[[Task], Task]) -> None:
+        assert workflow_of(change(new_task("a"))).version != workflow_of(new_task("a")).version
+
+    def test_dependencies_and_their_order_are(self) -> None:
+        ends = new_task("a"), new_task("b")
+        versions = {
+            workflow_of(*ends, new_task("c", *dependencies)).version
+            for dependencies in ((), ("a",), ("a", "b"), ("b", "a"))
+        }
+        assert len(versions) == 4
+
+    def test_the_order_of_definition_is(self) -> None:
+        one, other = (
+            workflow_of(new_task("a"), new_task("b")),
+            workflow_of(new_task("b"), new_task("a")),
+        )
+        assert one.version != other.version
+
+    def test_description_and_tags_are(self) -> None:
+        versions = {
+            workflow_of(new_task("a")).version,
+            workflow_of(new_task("a"), description="x").version,
+            workflow_of(new_task("a"), tags={"x": ""}).version,
+        }
+        assert len(versions) == 3
+
+
+class TestDrawings:
+    def test_mermaid(self) -> None:
+        assert workflow_of(*DIAMOND).to_mermaid() == (
+            "flowchart TD\n"
+            '    t0["a"]\n    t1["c"]\n    t2["b"]\n    t3["d"]\n'
+            "    t0 --> t1\n    t0 --> t2\n    t2 --> t3\n    t1 --> t3\n"
+        )
+
+    def test_dot(self) -> None:
+        assert workflow_of(*DIAMOND).to_dot() == (
+            'digraph "w" {\n'
+            '    t0 [label="a"];\n    t1 [label="c"];\n    t2 [label="b"];\n    t3 [label="d"];\n'
+            "    t0 -> t1;\n    t0 -> t2;\n    t2 -> t3;\n    t1 -> t3;\n"
+            "}\n"
+        )
+
+    def test_names_cannot_break_out_of_their_labels(self) -> None:
+        made = workflow_of(new_task('say "#1"\\'))
+        assert '    t0["say #quot;#35;1#quot;\\"]\n' in made.to_mermaid()
+        assert '    t0 [label="say \\"#1\\"\\\\"];\n' in made.to_dot()

@@ -1,0 +1,512 @@
+"""How many runs are taken on, and when: on an engine over the model store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from model.memory_store import MemoryStore
+from model.quiet import quiet
+
+import cloaca_core.definition.task
+from cloaca_core._engine.claim import claimer as module
+from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.record import journal
+from cloaca_core._engine.recover.lease import IDLE, NEVER
+from cloaca_core._engine.submit.request import Request
+from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.conformance.rows import attempt, new_run, record, runner, submit
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.registry import Registry
+from cloaca_core.errors import StoreFullError, StoreUnavailableError
+from cloaca_core.records.rows import Batch, Committed, NewRun, RunnerRow, RunRow
+from cloaca_core.store.protocol import Landed
+
+
+class Store(MemoryStore):
+    """The model, which says when a claim found something, can be busy or full, writes and registers
+    when it may, loses the answer to a claim, lets claims pass over what another runner is looking
+    at, and has transactions of others that write the keys ``held`` until they are ``free``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.claimed = asyncio.Event()
+        self.busy_beats = 0
+        self.refused_beats = 0
+        self.passed_over = 0
+        self.claims = 0
+        self.is_full = False
+        self.loses_an_answer = False
+        self.lost_one = asyncio.Event()
+        self.registers = asyncio.Event()
+        self.registers.set()
+        self.writes = asyncio.Event()
+        self.writes.set()
+        self.asked = asyncio.Event()
+        self.held: set[str | None] = set()
+        self.free = asyncio.Event()
+
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+        self.asked.set()
+        await self.writes.wait()
+        if self.is_full:
+            raise StoreFullError("no space")
+        held = {run.id for run in batch.new_runs if run.idempotency_key in self.held}
+        rest = [run for run in batch.new_runs if run.id not in held]
+        committed = await super().commit(batch._replace(new_runs=rest), landed)
+        return committed._replace(held=frozenset(held))
+
+    async def insert_when_free(self, run: NewRun) -> str:
+        await self.free.wait()
+        return await super().insert_when_free(run)
+
+    async def beat(self, runner_id: str, lease_until: int) -> bool:
+        if self.busy_beats:
+            self.busy_beats -= 1
+            raise StoreUnavailableError("database is locked")
+        beaten = await super().beat(runner_id, lease_until)
+        self.refused_beats += not beaten
+        return beaten
+
+    async def register(self, row: RunnerRow) -> None:
+        await self.registers.wait()
+        await super().register(row)
+
+    async def claim(
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+    ) -> list[RunRow]:
+        self.claims += 1
+        if self.passed_over:
+            self.passed_over -= 1
+            return []
+        rows = await super().claim(runner_id, workflows, limit, now)
+        if rows:
+            self.claimed.set()
+        if self.loses_an_answer:
+            self.loses_an_answer = False
+            self.lost_one.set()
+            raise StoreUnavailableError("the connection was lost")
+        return rows
+
+
+class Gate:
+    """A workflow whose runs stay until they are let go."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.open = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+        async def wait(context: object) -> None:
+            future = asyncio.run_coroutine_threadsafe(self.open.wait(), self._loop)
+            await asyncio.wrap_future(future)
+
+        with WorkflowBuilder("gate", registry=registry):
+            cloaca_core.definition.task.task(id="only")(wait)
+
+
+@asynccontextmanager
+async def engine_with(**settings: Any) -> AsyncIterator[tuple[Engine, Store, Registry, Gate]]:
+    """An engine that has a gate to hold its places with."""
+    store, registry = Store(), Registry()
+    gate = Gate(registry)
+    config = DefaultRunnerConfig(**{"shutdown_grace_seconds": 0, **settings})
+    engine = Engine(store, config, registry)
+    await engine.start()
+    await engine.begin()
+    yield engine, store, registry, gate
+    gate.open.set()
+    await engine.shutdown()
+
+
+def request(registry: Registry, count: int = 1, **fields: Any) -> Request:
+    workflow = registry.find("gate")
+    return Request(workflow, ["{}"] * count, [{}] * count, "{}", **fields)
+
+
+async def test_what_is_over_the_limit_waits_in_the_table() -> None:
+    async with engine_with(max_active_runs=3) as (engine, store, registry, _):
+        await engine.submit(request(registry, count=10))
+
+        assert sum(run.owner is not None for run in store.runs.values()) == 3
+
+
+async def test_one_free_place_is_enough_to_claim() -> None:
+    """A claim prefers to fetch many, but does not wait for the runs here to end."""
+    async with engine_with(max_active_runs=8) as (engine, store, registry, _):
+        await engine.submit(request(registry, count=7))
+        await store.register(runner("other"))
+        await submit(store, new_run("waiting", owner=None, workflow="public::embedded::gate"))
+        await engine.resume()
+
+        async with asyncio.timeout(10):
+            await store.claimed.wait()
+        assert store.runs["waiting"].owner is not None
+
+
+async def test_what_another_runner_only_looked_at_is_claimed_when_it_is_let_go() -> None:
+    async with engine_with() as (engine, store, _, _):
+        await store.register(runner("other"))
+        await submit(store, new_run("waiting", owner=None, workflow="public::embedded::gate"))
+        store.passed_over = 2
+        await engine.resume()
+
+        async with asyncio.timeout(10):
+            await store.claimed.wait()
+        assert store.runs["waiting"].owner is not None
+
+
+async def test_a_run_that_a_body_of_ours_waits_for_is_taken_on_by_right() -> None:
+    async with engine_with(max_active_runs=1) as (engine, store, registry, _):
+        await engine.submit(request(registry))
+        (child,) = await engine.submit(request(registry, by_right=True))
+
+        assert store.runs[child].owner is not None
+
+
+async def test_what_a_body_only_submits_has_no_right() -> None:
+    async with engine_with(max_active_runs=1) as (engine, store, registry, _):
+        await engine.submit(request(registry, count=3))
+
+        assert sum(run.owner is not None for run in store.runs.values()) == 1
+
+
+async def test_nothing_is_taken_on_while_paused_but_what_is_waited_for() -> None:
+    async with engine_with() as (engine, store, registry, _):
+        await engine.pause()
+        (waits,) = await engine.submit(request(registry))
+        (child,) = await engine.submit(request(registry, by_right=True))
+
+        assert store.runs[waits].owner is None
+        assert store.runs[child].owner is not None
+
+
+async def test_a_place_that_becomes_free_is_filled_from_the_table() -> None:
+    async with engine_with(max_active_runs=1) as (engine, store, registry, gate):
+        first, second = await engine.submit(request(registry, count=2))
+        assert store.runs[second].owner is None
+        gate.open.set()
+
+        async with asyncio.timeout(10):
+            assert (await engine.wait(second, None)).row.status == "Completed"
+        assert store.runs[first].status == "Completed"
+
+
+async def test_a_refused_submission_keeps_no_place() -> None:
+    async with engine_with(max_active_runs=1) as (engine, store, registry, _):
+        store.is_full = True
+        with pytest.raises(StoreFullError):
+            await engine.submit(request(registry))
+        store.is_full = False
+
+        (run,) = await engine.submit(request(registry))
+
+        assert store.runs[run].owner is not None
+
+
+async def test_what_did_not_fit_is_looked_for_later() -> None:
+    async with engine_with(max_active_runs=1) as (engine, _, registry, gate):
+        await quiet()  # it has looked once, and found nothing
+        _, second = await engine.submit(request(registry, count=2))
+        gate.open.set()
+
+        async with asyncio.timeout(10):
+            assert (await engine.wait(second, None)).row.status == "Completed"
+
+
+async def test_what_is_on_its_way_needs_a_lease() -> None:
+    """Else the runner would say that it owns nothing just before it does."""
+    async with engine_with() as (engine, store, registry, _):
+        store.writes.clear()
+        submitting = asyncio.create_task(engine.submit(request(registry)))
+        await store.asked.wait()
+        owns = [engine._admission.owns_something()]
+        store.writes.set()
+        await submitting
+
+        assert owns == [True]
+
+
+async def test_what_may_be_astray_while_there_is_no_place_is_looked_for_when_there_is() -> None:
+    async with engine_with(max_active_runs=1) as (engine, store, registry, gate):
+        await engine.submit(request(registry))
+        engine._admission.look()
+        await quiet()
+        astray = new_run("astray", owner=(me := engine._lease.runner_id))
+        await submit(store, astray._replace(workflow="public::embedded::gate"), runner_id=me)
+        engine._admission._strays.suspect()
+        await quiet()
+        gate.open.set()
+
+        async with asyncio.timeout(10):
+            assert (await engine.wait("astray", None)).row.epoch == 3
+
+
+async def test_neither_does_a_claim_that_fails() -> None:
+    async with engine_with(max_active_runs=1) as (engine, store, registry, _):
+        store.loses_an_answer = True
+        engine._admission.look()
+        await store.lost_one.wait()
+        await quiet()
+
+        (run,) = await engine.submit(request(registry))
+
+        assert store.runs[run].owner is not None
+
+
+async def test_a_submitter_waits_while_the_journal_has_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(journal, "MAX_INBOX_ENTRIES", 1)
+    async with engine_with() as (engine, store, registry, _):
+        store.writes.clear()
+        submitting = [asyncio.create_task(engine.submit(request(registry)))]
+        await store.asked.wait()
+        for _ in range(3):
+            submitting.append(asyncio.create_task(engine.submit(request(registry))))
+            await quiet()
+        waiting = len(engine._journal._inbox)
+        store.writes.set()
+        await asyncio.gather(*submitting)
+
+        assert waiting == 1
+
+
+async def test_a_key_that_was_used_before_is_kept_while_its_run_has_not_failed() -> None:
+    """A body that is tried again finds the run that its earlier attempt has started."""
+    async with engine_with() as (engine, _, registry, _):
+        first = request(registry, idempotency_key="1", further_keys=["2"])
+
+        assert await engine.submit(first) == await engine.submit(first)
+
+
+async def test_what_was_begun_before_is_gone_on_from() -> None:
+    """Its last owner has given it back, and has done all that there was to do."""
+    async with engine_with() as (engine, store, _, _):
+        await store.register(runner("old"))
+        run = new_run("run", owner="old", workflow="public::embedded::gate")
+        await submit(store, run, runner_id="old")
+        await record(store, [attempt("run", "only")], runner_id="old")
+        await store.unregister("old")
+        await engine.resume()
+
+        ended = await engine.wait("run", None)  # and not for the gate, which is closed
+
+        assert ended.row.status == "Completed"
+
+
+async def test_a_busy_database_keeps_a_submitter_of_an_idle_runner_waiting_only() -> None:
+    """As it does one of a busy runner, whose rows the journal tries again to write."""
+    async with engine_with() as (engine, store, registry, _):
+        store.busy_beats = 2
+        engine._lease._last_beat = float("-inf")  # as after a while without runs
+
+        (run,) = await engine.submit(request(registry))
+
+        assert store.runs[run].owner is not None
+        assert store.busy_beats == 0
+
+
+async def test_the_pauses_between_its_tries_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_PAUSE", 0)
+    async with engine_with() as (engine, store, registry, _):
+        store.busy_beats = 40  # the last pause would be as long as the earth is old
+        engine._lease._last_beat = float("-inf")
+
+        async with asyncio.timeout(10):
+            await engine.submit(request(registry))
+
+
+async def test_nobody_asks_without_end_for_the_lease_of_a_runner_that_was_declared_dead() -> None:
+    """While it cannot register anew, as with a full disk, each submission would."""
+    async with engine_with() as (engine, store, registry, _):
+        store.registers.clear()
+        await store.fence(engine._lease.runner_id, store.registered[engine._lease.runner_id].beat)
+        engine._lease._last_beat = float("-inf")
+        submitting = asyncio.create_task(engine.submit(request(registry)))
+        await quiet()
+        assert store.refused_beats < 20  # a few, with pauses, and not as many as there is time for
+
+        store.registers.set()
+        (run,) = await submitting
+
+        assert store.runs[run].owner == engine._lease.runner_id
+
+
+async def idle_engine(engine: Engine, store: Store) -> None:
+    """It has told everybody that it owns nothing."""
+    await quiet()
+    await store.beat(engine._lease.runner_id, IDLE)
+    engine._lease._last_beat = NEVER
+    store.claims = 0
+
+
+async def test_an_idle_runner_looks_before_it_claims() -> None:
+    async with engine_with() as (engine, store, _, _):
+        await idle_engine(engine, store)
+        engine._admission.look()
+        await quiet()
+
+        assert store.claims == 0
+        assert store.registered[engine._lease.runner_id].lease_until == IDLE
+
+
+async def test_it_has_a_lease_before_it_claims() -> None:
+    async with engine_with() as (engine, store, _, _):
+        await idle_engine(engine, store)
+        await backlog_of(1, engine, store)
+
+        assert store.registered[engine._lease.runner_id].lease_until != IDLE
+
+
+async def test_a_claim_for_which_no_lease_could_be_had_is_made_again() -> None:
+    async with engine_with() as (engine, store, _, _):
+        await idle_engine(engine, store)
+        store.busy_beats = 1
+
+        async with asyncio.timeout(10):
+            await backlog_of(1, engine, store)
+
+        assert held(store) == 1
+
+
+async def test_a_claim_that_comes_to_its_turn_while_paused_takes_nothing() -> None:
+    async with engine_with() as (engine, store, _, _):
+        await engine.pause()
+        await store.register(runner("other"))
+        await submit(store, new_run("r", owner=None, workflow="public::embedded::gate"))
+
+        await engine._admission._claim_some()
+
+        assert store.runs["r"].owner is None
+
+
+async def test_a_run_that_is_held_back_keeps_no_place_and_is_claimed_when_it_is_there() -> None:
+    async with engine_with(max_active_runs=1) as (engine, store, registry, _):
+        store.held = {"k"}
+        waiting = asyncio.create_task(engine.submit(request(registry, idempotency_key="k")))
+        await quiet()
+        assert (await engine.health())["held_submits"] == 1
+        assert store.runs == {}
+
+        (other,) = await engine.submit(request(registry))
+        assert store.runs[other].owner is not None  # in the only place
+        store.free.set()
+        (run,) = await waiting
+
+        assert (await engine.health())["held_submits"] == 0
+        assert store.runs[run].owner is None  # until there is a place
+
+
+async def test_each_submission_of_a_commit_is_told_of_by_itself_and_once_it_is_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, logger="cloaca.engine")
+    async with engine_with() as (engine, store, registry, _):
+        (known,) = await engine.submit(request(registry, idempotency_key="k"))
+        store.held = {"held"}
+        store.writes.clear()
+        waiting = [
+            asyncio.create_task(engine.submit(request(registry, idempotency_key=key)))
+            for key in ("k", None, "held")
+        ]
+        await quiet()
+        caplog.clear()
+        store.writes.set()
+        _, (new,) = await asyncio.gather(*waiting[:2])
+        of = "of public::embedded::gate"
+        assert [line for line in caplog.messages if "started" not in line] == [
+            f"run {known} {of}: asked for again, by its key",
+            f"run {new} {of}: submitted",
+            f"submit {of} waits: a transaction writes its key",
+        ]
+
+        caplog.clear()
+        store.free.set()
+        (later,) = await waiting[2]
+        assert f"run {later} {of}: submitted" in caplog.messages
+
+
+async def test_the_run_that_was_waited_for_is_the_answer() -> None:
+    async with engine_with() as (engine, store, registry, _):
+        store.held = {"k"}
+        waiting = asyncio.create_task(engine.submit(request(registry, idempotency_key="k")))
+        await quiet()
+        theirs = new_run("theirs", owner=None, workflow="public::embedded::gate", key="k")
+        store._insert(theirs)
+        store.free.set()
+
+        assert await waiting == ["theirs"]
+
+
+async def backlog_of(count: int, engine: Engine, store: Store) -> None:
+    """Runs that another runner has left in the table; what this one makes of them is settled."""
+    await store.register(runner("other"))
+    runs = [new_run(f"r{n}", owner=None, workflow="public::embedded::gate") for n in range(count)]
+    await submit(store, *runs)
+    engine._admission.look()
+    await store.claimed.wait()
+    await quiet()
+
+
+def held(store: Store) -> int:
+    return sum(run.owner not in (None, "other") for run in store.runs.values())
+
+
+async def test_alone_it_takes_what_there_is() -> None:
+    async with engine_with(max_concurrent_async_tasks=1) as (engine, store, _, _):
+        await backlog_of(40, engine, store)
+
+        assert held(store) == 40
+
+
+async def test_beside_others_it_leaves_them_what_would_only_wait_here() -> None:
+    async with engine_with(max_concurrent_async_tasks=1) as (engine, store, _, gate):
+        engine._admission.is_crowded = lambda: True
+        await backlog_of(40, engine, store)
+
+        # One runs, and two wait for each of the four slots of a runner.
+        assert held(store) == 9
+
+        gate.open.set()
+        for n in range(40):
+            await engine.wait(f"r{n}", None)
+
+
+async def test_beside_others_a_slot_without_work_asks_for_more() -> None:
+    """Its runs have not ended, but no body of them waits for a slot any more."""
+    async with engine_with(max_concurrent_async_tasks=8) as (engine, store, _, _):
+        engine._admission.is_crowded = lambda: True
+        await backlog_of(40, engine, store)
+
+        assert held(store) == 16
+
+
+async def test_pausing_waits_for_a_claim_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would take what is submitted afterwards."""
+    async with engine_with() as (engine, store, _, _):
+        begun, go_on = asyncio.Event(), asyncio.Event()
+        claim = store.claim
+
+        async def slow(*arguments: Any) -> list[RunRow]:
+            begun.set()
+            await go_on.wait()
+            return await claim(*arguments)
+
+        monkeypatch.setattr(store, "claim", slow)
+        await store.register(runner("other"))
+        await submit(store, new_run("r", owner=None, workflow="public::embedded::gate"))
+        engine._admission.look()
+        await begun.wait()
+
+        pausing = asyncio.create_task(engine.pause())
+        await quiet()
+        assert not pausing.done()
+
+        go_on.set()
+        await pausing
+        assert store.runs["r"].owner not in (None, "other")

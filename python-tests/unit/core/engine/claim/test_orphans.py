@@ -1,0 +1,111 @@
+"""Runs that are owned here and known to nobody: given back, and none that is known with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import pytest
+from model.memory_store import MemoryStore
+from model.quiet import quiet
+
+from cloaca_core._engine.claim import orphans as module
+from cloaca_core._engine.claim.orphans import Strays
+from cloaca_core._engine.record.journal import Journal, Submission
+from cloaca_core.conformance.rows import new_run, runner, submit
+from cloaca_core.records.rows import Batch, Committed
+from cloaca_core.store.protocol import Landed
+
+
+class Store(MemoryStore):
+    """The model, which counts how often it is asked and can hold up a commit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.releases = 0
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+        committed = await super().commit(batch, landed)
+        await self.open.wait()
+        return committed
+
+    async def release(self, runner_id: str, held: Collection[str]) -> int:
+        self.releases += 1
+        return await super().release(runner_id, held)
+
+
+@dataclass
+class Scene:
+    store: Store = field(default_factory=Store)
+    held: set[str] = field(default_factory=set)
+    looks: list[None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.journal = Journal(self.store, "r1", list)
+        self.strays = Strays(
+            self.store, self.journal, lambda: self.held, lambda: self.looks.append(None)
+        )
+
+    def owner(self, run_id: str) -> str | None:
+        return self.store.runs[run_id].owner
+
+
+@pytest.fixture
+async def scene() -> Scene:
+    scene = Scene()
+    await scene.store.register(runner("r1"))
+    await submit(scene.store, new_run("astray"), new_run("held"))
+    scene.held.add("held")
+    return scene
+
+
+async def test_nobody_is_asked_without_a_reason(scene: Scene) -> None:
+    await scene.strays.give_back()
+
+    assert scene.store.releases == 0
+
+
+async def test_who_is_not_known_is_given_back_once(scene: Scene) -> None:
+    scene.strays.suspect()
+    await scene.strays.give_back()
+    await scene.strays.give_back()
+
+    assert (scene.owner("astray"), scene.owner("held")) == (None, "r1")
+    assert scene.store.releases == 1
+
+
+async def test_a_run_that_is_being_submitted_is_not_astray(scene: Scene) -> None:
+    """It is in the table before anybody here can know it."""
+    scene.store.open.clear()
+    accepted = Submission([new_run("new")], lambda _: scene.held.add("new"), lambda _: None)
+    scene.journal.add(accepted)
+    writing = asyncio.create_task(scene.journal.turn())
+    await quiet()
+    assert scene.owner("new") == "r1"
+
+    scene.strays.suspect()
+    giving_back = asyncio.create_task(scene.strays.give_back())
+    await quiet()
+    scene.store.open.set()
+    await asyncio.gather(writing, giving_back)
+
+    assert (scene.owner("astray"), scene.owner("new")) == (None, "r1")
+
+
+async def test_what_may_be_yet_to_happen_is_looked_for_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "STILL_COMING", 0.001)
+    looked_again = asyncio.Event()
+    scene.strays.suspect_for_long()
+    await scene.strays.give_back()
+    await submit(scene.store, new_run("late"))
+    scene.strays._look = looked_again.set
+
+    await looked_again.wait()
+    await scene.strays.give_back()
+
+    assert scene.owner("late") is None

@@ -1,0 +1,186 @@
+"""Sync user code goes to threads, async to the loop of the bodies."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+from model.bodies import Body
+from model.quiet import threads_end
+from model.runs import active_run, graph_of, job_of
+
+from cloaca_core._engine.execute.callbacks import Callback
+from cloaca_core._engine.execute.executor import Executor
+from cloaca_core._engine.execute.work import Stage, Work
+
+
+@pytest.fixture
+async def executor() -> AsyncIterator[Executor]:
+    executor = Executor(1, 1, asyncio.get_running_loop())
+    yield executor
+    executor.close()
+    await threads_end("cloaca-coroutines")
+
+
+async def sent(executor: Executor, *, is_async: bool) -> Body:
+    """A body that runs."""
+    executor.submit(body := Body(is_async=is_async))
+    await body.begun.wait()
+    return body
+
+
+async def end(*bodies: Body) -> None:
+    for body in bodies:
+        body.go()
+        await body.ended.wait()
+
+
+class TestPlaces:
+    async def test_both_kinds_have_slots_of_their_own(self, executor: Executor) -> None:
+        sync, coroutine = [await sent(executor, is_async=kind) for kind in (False, True)]
+
+        assert set(executor.running()) == {sync, coroutine}
+        await end(sync, coroutine)
+
+    async def test_each_goes_where_it_belongs(self, executor: Executor) -> None:
+        threads: dict[bool, str] = {}
+
+        def call() -> None:
+            threads[False] = threading.current_thread().name
+
+        async def await_() -> None:
+            threads[True] = threading.current_thread().name
+
+        for function in (call, await_):
+            work = Callback(job_of(active_run(graph_of(t={}))), "on_success", function, ())
+            reported: asyncio.Future[Work] = asyncio.get_running_loop().create_future()
+            work.finished = reported.set_result
+            executor.submit(work)
+            await reported
+
+        assert threads == {False: "cloaca-body", True: "cloaca-coroutines"}
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    async def test_what_is_lent_is_somebody_elses_until_it_is_taken_again(
+        self, executor: Executor, is_async: bool
+    ) -> None:
+        parent = await sent(executor, is_async=is_async)
+        executor.lend(parent)
+        held = [parent.holds_slot]
+        child = await sent(executor, is_async=is_async)
+        await end(child)
+        await executor.reclaim(parent)
+
+        assert [*held, parent.holds_slot] == [False, True]
+        await end(parent)
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    async def test_what_was_sent_is_queued_until_it_has_a_slot(
+        self, executor: Executor, is_async: bool
+    ) -> None:
+        first = await sent(executor, is_async=is_async)
+        second = Body(is_async=is_async)
+        executor.submit(second)
+
+        assert second.stage is Stage.QUEUED
+        await end(first)
+        await second.begun.wait()
+        await end(second)
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    async def test_what_runs_can_be_given_up(self, executor: Executor, is_async: bool) -> None:
+        body = await sent(executor, is_async=is_async)
+
+        assert executor.abandon(body)
+        assert body.abandoned
+        await end(await sent(executor, is_async=is_async), body)
+
+        assert body.reports == 0
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    async def test_what_has_not_begun_can_be_given_up_without_touching_what_has(
+        self, executor: Executor, is_async: bool
+    ) -> None:
+        body = await sent(executor, is_async=is_async)
+        queued = Body(is_async=is_async)
+        executor.submit(queued)
+
+        given_up = [executor.abandon(work, even_running=False) for work in (body, queued)]
+        body.go()
+        await body.reported.wait()
+
+        assert given_up == [False, True]
+        assert queued.abandoned
+        await end(await sent(executor, is_async=is_async))
+
+    async def test_what_goes_on_when_it_is_given_up_is_counted(self, executor: Executor) -> None:
+        bodies = [await sent(executor, is_async=kind) for kind in (False, True)]
+        for body in bodies:
+            executor.abandon(body)
+
+        assert executor.abandoned == 2
+        await end(*bodies)
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    async def test_what_was_never_sent_is_given_up_at_once(
+        self, executor: Executor, is_async: bool
+    ) -> None:
+        body = Body(is_async=is_async)
+
+        assert executor.abandon(body)
+        assert body.abandoned
+        await end(await sent(executor, is_async=is_async))
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    async def test_what_is_expected_begins_when_another_thread_lets_it_go(
+        self, executor: Executor, is_async: bool
+    ) -> None:
+        body = Body(is_async=is_async)
+        assert executor.expect(body)
+        assert body.stage is Stage.QUEUED
+
+        thread = threading.Thread(target=executor.let_go, args=(body,))
+        thread.start()
+
+        await body.begun.wait()
+        await end(body)
+        thread.join()
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    async def test_what_is_expected_and_given_up_costs_no_slot_and_never_begins(
+        self, executor: Executor, is_async: bool
+    ) -> None:
+        body = Body(is_async=is_async)
+        executor.expect(body)
+
+        assert executor.abandon(body, even_running=False)
+        executor.let_go(body)  # it was on its way
+
+        await end(await sent(executor, is_async=is_async))
+        assert not body.begun.is_set()
+
+    async def test_a_slot_that_is_taken_is_not_kept_for_a_coroutine(
+        self, executor: Executor
+    ) -> None:
+        first = await sent(executor, is_async=True)
+        second = Body(is_async=True)
+
+        assert not executor.expect(second)
+        assert second.stage is Stage.HELD
+        await end(first)
+
+    async def test_closing_ends_the_threads_of_both(self) -> None:
+        before = set(threading.enumerate())
+        executor = Executor(1, 1, asyncio.get_running_loop())
+        for is_async in (False, True):
+            body = await sent(executor, is_async=is_async)
+            body.go()
+            await body.reported.wait()
+        threads = set(threading.enumerate()) - before
+        assert len(threads) == 2
+
+        executor.close()
+        for thread in threads:
+            await asyncio.to_thread(thread.join)

@@ -1,0 +1,171 @@
+"""What an exception becomes, whatever it does when it is looked at."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import NoReturn
+
+import pytest
+
+from cloaca_core._engine.execute.outcome import Raised, judged, raised
+from cloaca_core.definition.retry import RetryCondition, RetryPolicy
+from cloaca_core.records.rows import MAX_TEXT
+
+POLICY = RetryPolicy.builder().max_attempts(3).build()
+
+
+def caught(error: BaseException) -> BaseException:
+    """The exception as it comes out of a body."""
+    try:
+        raise error
+    except BaseException as found:
+        return found
+
+
+class HostileError(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+class HostileText(str):
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> NoReturn:
+        raise SystemExit(3)
+
+    def __format__(self, spec: str) -> NoReturn:
+        raise SystemExit(3)
+
+
+class OddlyWordedError(Exception):
+    def __str__(self) -> str:
+        return HostileText("bad")
+
+
+class Nameless(type):
+    def __getattribute__(cls, name: str) -> object:
+        if name in ("__name__", "__qualname__", "__module__"):
+            raise SystemExit(3)
+        return super().__getattribute__(name)
+
+
+class NamelessError(Exception, metaclass=Nameless):
+    pass
+
+
+class TracelessError(Exception):
+    @property
+    def __traceback__(self) -> NoReturn:  # type: ignore[override]  # that is the point
+        raise SystemExit(3)
+
+
+class MutelyFailingError(Exception):
+    def __str__(self) -> str:
+        raise NamelessError
+
+
+def with_condition(condition: object) -> RetryPolicy:
+    builder = RetryPolicy.builder().max_attempts(3)
+    return builder.retry_condition(condition).build()  # type: ignore[arg-type]  # what tests give
+
+
+def judgement(policy: RetryPolicy, attempt: int, error: BaseException) -> Raised:
+    return judged(policy, attempt, error, who="run r", ids={"run_id": "r"})
+
+
+class TestRaised:
+    def test_it_has_type_message_and_traceback(self) -> None:
+        outcome = raised(caught(ValueError("bad")), again=False)
+
+        assert (outcome.type, outcome.message) == ("ValueError", "bad")
+        assert outcome.traceback.startswith("Traceback (most recent call last):\n")
+        assert outcome.traceback.endswith("ValueError: bad\n")
+        assert str(outcome) == "ValueError: bad"
+
+    def test_frames_of_ours_are_left_out(self) -> None:
+        outcome = raised(caught(ValueError("bad")), again=False, skip_frames=1)
+
+        assert "in caught" not in outcome.traceback
+
+    def test_what_no_database_takes_is_replaced(self) -> None:
+        outcome = raised(caught(ValueError("nul \0 and \ud800")), again=False)
+
+        assert outcome.message == "nul \N{SYMBOL FOR NULL} and ?"
+        outcome.traceback.encode()
+
+    def test_a_long_message_is_cut_in_the_middle(self) -> None:
+        outcome = raised(caught(ValueError("x" * MAX_TEXT * 2)), again=False)
+
+        assert len(outcome.message) < MAX_TEXT + 100
+        assert "characters left out" in outcome.message
+
+    def test_an_exception_that_cannot_be_shown_is_still_one(self) -> None:
+        outcome = raised(caught(HostileError()), again=False)
+
+        assert outcome.type == "HostileError"
+        assert outcome.message == "<its __str__ raised SystemExit>"
+
+    @pytest.mark.parametrize(
+        ("error", "shown"),
+        [
+            (OddlyWordedError(), "OddlyWordedError: bad"),
+            (NamelessError("bad"), "NamelessError: bad"),
+            (TracelessError("bad"), "TracelessError: bad"),
+            (MutelyFailingError(), "MutelyFailingError: <its __str__ raised NamelessError>"),
+        ],
+    )
+    def test_nothing_that_it_does_when_it_is_looked_at_comes_out(
+        self, error: Exception, shown: str
+    ) -> None:
+        outcome = raised(error, again=False, skip_frames=1)
+
+        assert str(outcome) == shown
+        assert {type(each) for each in (outcome.type, outcome.message, outcome.traceback)} == {str}
+
+
+class TestJudged:
+    @pytest.mark.parametrize(("attempt", "again"), [(1, True), (2, True), (3, False)])
+    def test_the_policy_decides_about_another_attempt(self, attempt: int, again: bool) -> None:
+        assert judgement(POLICY, attempt, ValueError()).again is again
+
+    def test_a_condition_of_the_user_is_asked(self) -> None:
+        policy = with_condition(lambda error: isinstance(error, KeyError))
+
+        assert judgement(policy, 1, KeyError()).again
+        assert not judgement(policy, 1, ValueError()).again
+
+    @pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt])
+    def test_a_condition_that_raises_counts_as_no_and_is_logged(
+        self, error: type[BaseException], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def condition(_: BaseException) -> bool:
+            raise error
+
+        outcome = judgement(with_condition(condition), 1, KeyError("x"))
+
+        assert outcome == Raised("KeyError", "'x'", "KeyError: 'x'\n", again=False)
+        (record,) = caplog.records
+        assert record.getMessage() == "run r: the retry condition raised; no further attempt"
+        assert record.__dict__["run_id"] == "r"
+
+    def test_never_is_never(self) -> None:
+        assert not judgement(with_condition(RetryCondition.never()), 1, OSError()).again
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+    def test_a_condition_that_comes_back_in_a_forked_child_ends_that_child(self) -> None:
+        pids: list[int] = []
+
+        def fork(error: BaseException) -> bool:
+            pids.append(os.fork())
+            return True
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns with threads
+            outcome = judgement(with_condition(fork), 1, ValueError("bad"))
+        (pid,) = pids
+        if pid == 0:
+            os._exit(99)  # it has left
+
+        assert outcome.again
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

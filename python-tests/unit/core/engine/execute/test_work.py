@@ -1,0 +1,145 @@
+"""How far user code has come, and how much of its time it has spent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cloaca_core._engine.execute import work as module
+from cloaca_core._engine.execute.work import BodyClock, Stage, Work
+
+
+class Hands:
+    """A monotonic clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
+    hands = Hands()
+    monkeypatch.setattr(module, "time", hands)
+    return hands
+
+
+class Nothing(Work):
+    """Work that does nothing."""
+
+    def run(self) -> None:
+        pass
+
+    async def run_async(self) -> None:
+        pass
+
+    def broke(self, error: BaseException) -> None:
+        pass
+
+
+class RacedClock(BodyClock):
+    """Its body ends on another thread at the moment at which the loop has looked."""
+
+    is_asked = False
+
+    def __getattribute__(self, name: str) -> Any:
+        seen = super().__getattribute__(name)
+        if name == "_resumed" and self.is_asked:
+            self.is_asked = False
+            self.pause()
+        return seen
+
+
+class TestBodyClock:
+    def test_it_stands_before_the_body_begins(self, hands: Hands) -> None:
+        clock = BodyClock()
+        hands.now += 5
+
+        assert clock.spent() == 0
+
+    def test_it_runs_with_the_body(self, hands: Hands) -> None:
+        clock = BodyClock()
+        clock.start()
+        hands.now += 5
+
+        assert clock.spent() == 5
+
+    def test_it_stands_while_the_body_waits_and_goes_on_with_it(self, hands: Hands) -> None:
+        clock = BodyClock()
+        for spent in (3, 4):
+            clock.start()
+            hands.now += spent
+            clock.pause()
+            hands.now += 100
+        clock.start()
+        hands.now += 2
+
+        assert clock.spent() == 9
+
+    def test_pausing_twice_counts_once(self, hands: Hands) -> None:
+        clock = BodyClock()
+        clock.start()
+        hands.now += 5
+        clock.pause()
+        clock.pause()
+
+        assert clock.spent() == 5
+
+    def test_starting_twice_loses_nothing(self, hands: Hands) -> None:
+        """Of an async body that waited for several runs, each call lets it go on."""
+        clock = BodyClock()
+        clock.start()
+        hands.now += 5
+        clock.start()
+
+        assert clock.spent() == 5
+
+    def test_pausing_what_never_ran_is_nothing(self) -> None:
+        clock = BodyClock()
+        clock.pause()
+
+        assert clock.spent() == 0
+
+    def test_a_body_that_ends_while_it_is_asked_has_not_spent_its_time_twice(
+        self, hands: Hands
+    ) -> None:
+        clock = RacedClock()
+        clock.start()
+        hands.now += 5
+        clock.is_asked = True
+
+        assert clock.spent() == 5
+
+
+class TestWork:
+    def test_new_work_is_held_and_would_hold_a_slot(self) -> None:
+        work = Nothing(is_async=False)
+
+        assert work.stage is Stage.HELD
+        assert (work.holds_slot, work.abandoned, work.leaves) == (True, False, False)
+
+    @pytest.mark.parametrize("is_async", [True, False])
+    def test_it_knows_where_it_belongs(self, is_async: bool) -> None:
+        assert Nothing(is_async=is_async).is_async is is_async
+
+    def test_queueing_is_not_running(self, hands: Hands) -> None:
+        work = Nothing(is_async=False)
+        hands.now += 5
+
+        assert work.clock.spent() == 0
+
+    def test_it_runs_from_its_beginning(self, hands: Hands) -> None:
+        work = Nothing(is_async=False)
+        work.begin()
+        hands.now += 5
+
+        assert work.stage is Stage.RUNNING
+        assert work.clock.spent() == 5
+
+    def test_whoever_does_not_care_need_not_listen(self) -> None:
+        work = Nothing(is_async=False)
+
+        work.finished(work)

@@ -1,0 +1,70 @@
+"""What is known of a run of ours, and whether it needs a place."""
+
+from __future__ import annotations
+
+import pytest
+from model.runs import active_run, graph_of, job_of
+
+from cloaca_core.conformance.rows import attempt
+from cloaca_core.records.states import TaskStatus
+from cloaca_core.values.json_values import encode
+
+TWO = graph_of(a={}, b={"dependencies": ["a"]})
+
+
+def test_a_new_run_has_nothing_under_way_and_no_past() -> None:
+    run = active_run(TWO, {"n": 1})
+
+    assert (run.id, run.epoch, run.over, run.recovered) == ("r", 1, False, False)
+    assert (run.jobs, run.retries, run.resume, run.latest) == ({}, {}, {}, {})
+
+
+def test_one_that_has_lost_a_process_is_recovered_and_one_that_was_released_is_not() -> None:
+    assert active_run(TWO, recoveries=1, epoch=3).recovered
+    assert not active_run(TWO, recoveries=0, epoch=3).recovered
+
+
+def test_what_an_earlier_owner_recorded_is_gone_on_from() -> None:
+    past = [attempt("r", "a"), attempt("r", "b", status=TaskStatus.RUNNING, crashes=2)]
+
+    run = active_run(TWO, past=past)
+    step = run.plan.begin()
+
+    assert step.ready == [1]
+    assert run.plan.given(1) == {"x": 1}
+    assert run.resume[1].crashes == 2
+    assert run.latest == {0: past[0], 1: past[1]}
+
+
+class TestSizeBound:
+    def test_it_begins_with_the_input_in_bytes(self) -> None:
+        assert active_run(TWO, {"x": "ü"}).size_bound == len(b'{"x":"\xc3\xbc"}')
+
+    def test_what_an_earlier_owner_recorded_counts(self) -> None:
+        text = encode({"set": {"x": "ü" * 1000}, "removed": []})
+        past = [attempt("r", "a")._replace(change=text), attempt("r", "b", error="no")]
+
+        run = active_run(TWO, {"n": 1}, past)
+        run.plan.begin()
+
+        assert run.size_bound >= len(encode({"n": 1, "x": "ü" * 1000}).encode())
+
+
+class TestWaiting:
+    @pytest.mark.parametrize(
+        ("jobs", "lent", "waits"),
+        [
+            (0, 0, False),  # between two steps
+            (1, 0, False),
+            (1, 1, True),
+            (2, 1, False),  # one of them still runs
+            (2, 2, True),
+        ],
+    )
+    def test_a_run_waits_when_all_its_bodies_do(self, jobs: int, lent: int, waits: bool) -> None:
+        run = active_run(TWO)
+        for index in range(jobs):
+            job_of(run, index)
+        run.lent = lent
+
+        assert run.waits() is waits

@@ -1,0 +1,263 @@
+"""The planner against a plain model of the contract, and its words on how a run ended."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given, settings, strategies as st
+from model.plain_plan import PlainRun, PlainTask
+
+from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
+from cloaca_core._engine.plan.merge import UNCHANGED, Change
+from cloaca_core._engine.plan.planner import Completed, Failed, Known, RunOver, RunPlan, Skipped
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.rules import context_value
+from cloaca_core.definition.task import task as task_decorator
+from cloaca_core.records.states import RunStatus, TaskStatus
+
+KEYS = ["x", "y", "z"]
+VALUES = st.one_of(
+    st.integers(0, 3),
+    st.lists(st.integers(0, 3), max_size=3, unique=True),
+    st.dictionaries(st.sampled_from("ab"), st.integers(0, 2) | st.just([1]), max_size=2),
+)
+
+
+@st.composite
+def plain_graphs(draw: st.DrawFn) -> list[PlainTask]:
+    """Up to seven tasks that write, remove, fail and have rules."""
+    tasks: list[PlainTask] = []
+    for number in range(draw(st.integers(1, 7))):
+        earlier = [task.id for task in tasks]
+        needed = draw(st.permutations(earlier)) if earlier else []
+        needed = needed[: draw(st.integers(0, len(needed)))]
+        new = draw(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=2))
+        removed = draw(st.lists(st.sampled_from(KEYS), unique=True, max_size=1))
+        tasks.append(
+            PlainTask(
+                f"t{number}",
+                list(needed),
+                new,
+                [key for key in removed if key not in new],
+                fails=draw(st.sampled_from([False, False, False, True])),
+                runs_when=draw(st.sampled_from(["default", "default", "always", "any failed"]))
+                if needed
+                else "default",
+            )
+        )
+    return tasks
+
+
+def graph_of(tasks: Sequence[PlainTask]) -> PlanGraph:
+    """The same tasks as a workflow."""
+    builder = WorkflowBuilder("w", registry=Registry())
+    with builder:
+        for each in tasks:
+            _declare(each)
+    assert builder.workflow is not None
+    return plan_graph(builder.workflow)
+
+
+def _declare(plain: PlainTask) -> None:
+    rules: dict[str, Any] | None = None
+    if plain.runs_when == "always":
+        rules = {"type": "Always"}
+    elif plain.runs_when == "any failed":
+        failed = [{"type": "TaskFailed", "task_name": name} for name in plain.dependencies]
+        rules = {"type": "Any", "conditions": failed}
+
+    @task_decorator(id=plain.id, dependencies=plain.dependencies, trigger_rules=rules)
+    def body(context: object) -> None:
+        pass
+
+
+class Driver:
+    """Executes a plan: takes ready tasks in any order and tells what comes of them."""
+
+    def __init__(self, tasks: Sequence[PlainTask], seed: int) -> None:
+        self.tasks = tasks
+        self.graph = graph_of(tasks)
+        self.random = random.Random(seed)  # noqa: S311 - an order that can be repeated
+        self.given: dict[str, dict[str, Any]] = {}
+        self.facts: dict[int, Known] = {}
+        self.over: RunOver | None = None
+
+    def run(self, plan: RunPlan, steps: int = 1000) -> None:
+        step = plan.begin()
+        ready = list(step.ready)
+        while True:
+            for index, reason in step.skipped:
+                self.facts[index] = Skipped(reason)
+            self.over = step.over
+            if not ready or not steps:
+                return
+            steps -= 1
+            index = ready.pop(self.random.randrange(len(ready)))
+            step = self._execute(plan, index)
+            ready += step.ready
+
+    def _execute(self, plan: RunPlan, index: int) -> Any:
+        plain = self.tasks[index]
+        self.given[plain.id] = plan.given(index)
+        if plain.fails:
+            self.facts[index] = Failed("ValueError: no")
+            return plan.failed(index, "ValueError: no")
+        change = Change(plain.set, plain.removed)
+        self.facts[index] = Completed(change)
+        return plan.completed(index, change)
+
+
+SEEDS = st.integers(0, 1000)
+INPUTS = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=3)
+
+
+class TestAgainstThePlainModel:
+    @settings(max_examples=300, deadline=None)
+    @given(plain_graphs(), INPUTS, SEEDS)
+    def test_the_end_is_the_models_in_every_order(
+        self, tasks: list[PlainTask], run_input: dict[str, Any], seed: int
+    ) -> None:
+        driver, model = Driver(tasks, seed), PlainRun(tasks, run_input)
+        plan = RunPlan(driver.graph, run_input)
+
+        driver.run(plan)
+
+        assert dict(zip(model.order, map(str, plan.statuses), strict=True)) == model.status
+        assert driver.given == {name: model.given(name) for name in driver.given}
+        assert plan.final_context() == model.final()
+        assert driver.over is not None
+        failed = "Failed" in model.status.values()
+        assert driver.over.status is (RunStatus.FAILED if failed else RunStatus.COMPLETED)
+
+    @settings(max_examples=200, deadline=None)
+    @given(plain_graphs(), INPUTS, SEEDS, st.integers(0, 6))
+    def test_a_new_owner_ends_where_the_old_one_would_have(
+        self, tasks: list[PlainTask], run_input: dict[str, Any], seed: int, steps: int
+    ) -> None:
+        first, model = Driver(tasks, seed), PlainRun(tasks, run_input)
+        first.run(RunPlan(first.graph, run_input), steps)
+
+        second = Driver(tasks, seed + 1)
+        plan = RunPlan(second.graph, run_input, known=first.facts)
+        second.run(plan)
+
+        done = {tasks[i].id for i, fact in first.facts.items() if not isinstance(fact, Skipped)}
+        assert done.isdisjoint(second.given)
+        assert dict(zip(model.order, map(str, plan.statuses), strict=True)) == model.status
+        assert plan.final_context() == model.final()
+
+
+def ended(*tasks: PlainTask) -> RunOver:
+    driver = Driver(tasks, 0)
+    driver.run(RunPlan(driver.graph, {}))
+    assert driver.over is not None
+    return driver.over
+
+
+class TestTheVerdict:
+    def test_a_run_whose_tasks_all_completed_has_no_error(self) -> None:
+        assert ended(PlainTask("a", [])) == RunOver(RunStatus.COMPLETED, None)
+
+    def test_a_failed_run_counts_and_names_the_first_in_definition_order(self) -> None:
+        over = ended(
+            PlainTask("ok", []),
+            PlainTask("a", [], fails=True),
+            PlainTask("b", [], fails=True),
+            PlainTask("c", ["a"]),
+        )
+
+        assert over.error == (
+            "2 task(s) failed, 1 completed, 1 skipped; first error: a: ValueError: no"
+        )
+
+    def test_skipped_tasks_alone_fail_no_run(self) -> None:
+        over = ended(PlainTask("a", []), PlainTask("b", ["a"], runs_when="any failed"))
+
+        assert over.status is RunStatus.COMPLETED
+
+
+class TestFailures:
+    def test_a_failed_task_hands_on_what_it_was_given(self) -> None:
+        tasks = [
+            PlainTask("a", [], {"x": 1}),
+            PlainTask("b", ["a"], fails=True),
+            PlainTask("c", ["b"], runs_when="always"),
+        ]
+        driver = Driver(tasks, 0)
+
+        driver.run(RunPlan(driver.graph, {}))
+
+        assert driver.given["c"] == {"x": 1}
+
+
+class TestReasons:
+    def skipped(self, *tasks: PlainTask) -> dict[str, str]:
+        driver = Driver(tasks, 0)
+        driver.run(RunPlan(driver.graph, {}))
+        facts = driver.facts.items()
+        return {tasks[i].id: fact.reason for i, fact in facts if isinstance(fact, Skipped)}
+
+    def test_the_default_rule_names_who_failed_and_is_handed_on(self) -> None:
+        reasons = self.skipped(
+            PlainTask("a", [], fails=True), PlainTask("b", ["a"]), PlainTask("c", ["b"])
+        )
+
+        assert reasons == {"b": "upstream failed: a", "c": "upstream failed: b"}
+
+    def test_a_rule_of_its_own_that_is_false(self) -> None:
+        reasons = self.skipped(PlainTask("a", []), PlainTask("b", ["a"], runs_when="any failed"))
+
+        assert reasons == {"b": "Trigger rules not satisfied"}
+
+    def test_it_is_handed_on_by_a_new_owner_too(self) -> None:
+        tasks = [
+            PlainTask("a", [], fails=True),
+            PlainTask("b", ["a"]),
+            PlainTask("slow", []),
+            PlainTask("c", ["b", "slow"]),
+        ]
+        known: dict[int, Known] = {
+            0: Failed("ValueError: no"),
+            1: Skipped("upstream failed: a"),
+        }
+        plan = RunPlan(graph_of(tasks), {}, known=known)
+        assert plan.begin().ready == [2]
+
+        step = plan.completed(2, UNCHANGED)
+
+        assert step.skipped == [(3, "upstream failed: b")]
+
+    def test_a_rule_is_asked_about_what_the_task_is_given(self) -> None:
+        builder = WorkflowBuilder("w", registry=Registry())
+        with builder:
+            task_decorator(id="a")(lambda context: None)
+            rule = context_value("x", "Equals", 1)
+            task_decorator(id="b", dependencies=["a"], trigger_rules=rule)(lambda context: None)
+        assert builder.workflow is not None
+        plan = RunPlan(plan_graph(builder.workflow), {"x": 0})
+        plan.begin()
+
+        assert plan.completed(0, Change({"x": 1}, [])).ready == [1]
+
+    def test_always_as_the_default_rule(self) -> None:
+        tasks = [PlainTask("a", [], fails=True), PlainTask("b", ["a"])]
+        driver = Driver(tasks, 0)
+        plan = RunPlan(driver.graph, {}, default_rule="always")
+
+        driver.run(plan)
+
+        assert plan.statuses == [TaskStatus.FAILED, TaskStatus.COMPLETED]
+
+
+def test_a_wide_graph_is_decided_once_per_task() -> None:
+    wide = [PlainTask(f"w{n}", ["a"], {"x": n}) for n in range(2_000)]
+    tasks = [PlainTask("a", []), *wide, PlainTask("z", [each.id for each in wide])]
+    driver = Driver(tasks, 0)
+    plan = RunPlan(driver.graph, {})
+
+    driver.run(plan, steps=10_000)
+
+    assert driver.given["z"] == {"x": 1_999}

@@ -1,0 +1,104 @@
+"""What the table says of a run: facts, and where to go on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
+from cloaca_core._engine.plan.merge import Change
+from cloaca_core._engine.plan.planner import Completed, Failed, Skipped
+from cloaca_core._engine.plan.restore import FRESH, Recalled, Resume, change_from_json, recall
+from cloaca_core.conformance.rows import attempt
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
+from cloaca_core.records.rows import AttemptRow
+from cloaca_core.records.states import TaskStatus
+
+
+@pytest.fixture(scope="module")
+def graph() -> PlanGraph:
+    """Two tasks: load (0) and save (1)."""
+    builder = WorkflowBuilder("w", registry=Registry())
+    with builder:
+
+        @task
+        def load(context: Context) -> None:
+            pass
+
+        @task(dependencies=["load"])
+        def save(context: Context) -> None:
+            pass
+
+    assert builder.workflow is not None
+    return plan_graph(builder.workflow)
+
+
+class Case(NamedTuple):
+    row: AttemptRow
+    expected: object
+
+
+FAILED = attempt("r", status=TaskStatus.FAILED, error="ValueError")._replace(error_message="bad")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(
+            attempt("r")._replace(change='{"set":{"a":1},"removed":["b"]}'),
+            Completed(Change({"a": 1}, ["b"])),
+        ),
+        Case(FAILED, Failed("ValueError: bad")),
+        Case(
+            attempt("r", number=0, status=TaskStatus.SKIPPED)._replace(
+                skip_reason="upstream failed: x"
+            ),
+            Skipped("upstream failed: x"),
+        ),
+    ],
+    ids=["completed", "failed for good", "skipped"],
+)
+def test_what_is_final_is_a_fact(graph: PlanGraph, case: Case) -> None:
+    assert recall(graph, [case.row]) == Recalled({0: case.expected}, {}, {0: case.row})  # type: ignore[dict-item]  # one of three kinds
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        # cut off in its second attempt, which had seen one death before
+        Case(attempt("r", number=2, status=TaskStatus.RUNNING, crashes=1), Resume(2, None, 1)),
+        # it waited for another run
+        Case(attempt("r", status=TaskStatus.WAITING), Resume(1, None, 0)),
+        # it had failed and waits for its next attempt: number and due time are kept
+        Case(FAILED._replace(retry_at=77), Resume(2, 77, 0)),
+    ],
+    ids=["running", "waiting", "to be tried again"],
+)
+def test_what_is_not_final_is_gone_on_with(graph: PlanGraph, case: Case) -> None:
+    assert recall(graph, [case.row]) == Recalled({}, {0: case.expected}, {0: case.row})  # type: ignore[dict-item]  # a Resume
+
+
+def test_the_latest_attempt_counts_in_any_order(graph: PlanGraph) -> None:
+    first, second = FAILED._replace(retry_at=77), attempt("r", number=2)._replace(change="{}")
+
+    assert recall(graph, [second, first]) == recall(graph, [first, second])
+    assert recall(graph, [second, first]).known == {0: Completed(Change({}, []))}
+
+
+def test_tasks_that_the_workflow_no_longer_has_are_passed_over(graph: PlanGraph) -> None:
+    assert recall(graph, [attempt("r", task_id="gone")]) == Recalled({}, {}, {})
+
+
+def test_a_task_without_rows_starts_fresh() -> None:
+    assert Resume(attempt=1, retry_at=None, crashes=0) == FRESH
+
+
+@pytest.mark.parametrize(
+    "change", [Change({}, []), Change({"a": [1, {"b": None}]}, []), Change({"x": "ü"}, ["y", "z"])]
+)
+def test_changes_come_back_as_they_were_stored(change: Change) -> None:
+    assert change_from_json(change.to_json()) == change

@@ -1,0 +1,137 @@
+"""What is written about an attempt at each step of its life."""
+
+from __future__ import annotations
+
+import pytest
+from model.runs import active_run, graph_of, job_of
+
+from cloaca_core._engine.execute.attempt import Job
+from cloaca_core._engine.execute.outcome import Raised, Succeeded
+from cloaca_core._engine.plan.merge import Change
+from cloaca_core._engine.plan.restore import Resume
+from cloaca_core._engine.record import attempt_rows
+from cloaca_core.records.rows import MAX_TEXT, AttemptRow
+
+GRAPH = graph_of(load={}, save={})
+RUN = active_run(GRAPH, epoch=7)
+FAILURE = Raised("ValueError", "bad", "Traceback: bad", again=True)
+BARE = AttemptRow(
+    run_id="r",
+    task_id="save",
+    attempt=2,
+    epoch=7,
+    status="Running",
+    change=None,
+    error_type=None,
+    error_message=None,
+    error_traceback=None,
+    skip_reason=None,
+    started_at=100,
+    ended_at=None,
+    retry_at=None,
+    crashes=3,
+)
+"""The second attempt of a task under which three processes died."""
+FAILED = BARE._replace(
+    status="Failed",
+    error_type="ValueError",
+    error_message="bad",
+    error_traceback="Traceback: bad",
+    ended_at=900,
+)
+
+
+@pytest.fixture
+def job() -> Job:
+    job = job_of(RUN, 1, attempt=2, crashes=3)
+    job.started_at = 100
+    return job
+
+
+class TestAttempts:
+    def test_one_that_runs(self, job: Job) -> None:
+        assert attempt_rows.start_mark(job) == BARE
+
+    def test_one_that_is_about_to_run_has_not_started(self) -> None:
+        job = job_of(RUN, 1, attempt=2, crashes=3)
+
+        assert attempt_rows.start_mark(job) == BARE._replace(started_at=None)
+
+    def test_one_that_waits_is_not_running_and_keeps_its_crashes(self, job: Job) -> None:
+        assert attempt_rows.waiting_mark(job) == BARE._replace(status="Waiting")
+
+    def test_one_that_succeeded_carries_its_change_as_it_is_stored(self, job: Job) -> None:
+        outcome = Succeeded(Change({"x": 1}, []), '{"the":"text"}')
+
+        assert attempt_rows.completed(job, outcome, 900) == BARE._replace(
+            status="Completed", change='{"the":"text"}', ended_at=900
+        )
+
+    @pytest.mark.parametrize("retry_at", [None, 950])
+    def test_one_that_failed_says_why_and_when_the_next_may_start(
+        self, job: Job, retry_at: int | None
+    ) -> None:
+        assert attempt_rows.failed(job, FAILURE, 900, retry_at=retry_at) == FAILED._replace(
+            retry_at=retry_at
+        )
+
+    def test_one_that_is_refused_unstarted_never_began(self) -> None:
+        row = attempt_rows.failed_unstarted(RUN, 1, Resume(2, None, 3), FAILURE, 900)
+
+        assert row == FAILED._replace(started_at=None)
+
+    def test_one_that_is_cut_short_says_why(self, job: Job) -> None:
+        assert attempt_rows.cancelled(job, "over", 900) == BARE._replace(
+            status="Cancelled", skip_reason="over", ended_at=900
+        )
+
+
+def test_a_skipped_task_has_attempt_0_and_no_beginning() -> None:
+    assert attempt_rows.skipped(RUN, 1, "upstream failed: load", 900) == BARE._replace(
+        attempt=0,
+        status="Skipped",
+        skip_reason="upstream failed: load",
+        started_at=None,
+        ended_at=900,
+        crashes=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "stored"),
+    [
+        ("a\0b", "a\N{SYMBOL FOR NULL}b"),
+        ("a\ud800b", "a?b"),  # a lone surrogate
+    ],
+)
+def test_a_reason_that_no_database_takes_does_not_fail_the_batch(
+    job: Job, reason: str, stored: str
+) -> None:
+    assert attempt_rows.cancelled(job, reason, 900).skip_reason == stored
+    assert attempt_rows.skipped(RUN, 1, reason, 900).skip_reason == stored
+
+
+class TestWeight:
+    def test_no_row_is_weightless(self, job: Job) -> None:
+        assert attempt_rows.weight_of(attempt_rows.start_mark(job)) == attempt_rows.ROW_BYTES
+
+    def test_a_change_counts(self) -> None:
+        assert (
+            attempt_rows.weight_of(BARE._replace(change="x" * 1000))
+            == attempt_rows.ROW_BYTES + 1000
+        )
+
+    def test_an_error_counts_with_its_traceback_if_there_is_one(self) -> None:
+        row = BARE._replace(error_message="m" * 10)
+
+        assert attempt_rows.weight_of(row) == attempt_rows.ROW_BYTES + 10
+        assert (
+            attempt_rows.weight_of(row._replace(error_traceback="t" * 500))
+            == attempt_rows.ROW_BYTES + 510
+        )
+
+    def test_a_reason_counts(self, job: Job) -> None:
+        """A run that is broken off cancels its bodies by the thousand, each with its reason."""
+        row = attempt_rows.cancelled(job, "x" * MAX_TEXT, 900)
+
+        assert attempt_rows.weight_of(row) == attempt_rows.ROW_BYTES + MAX_TEXT

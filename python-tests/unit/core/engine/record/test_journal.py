@@ -1,0 +1,581 @@
+"""What was added is committed in groups, whatever the store does, and everybody hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import pytest
+from model.memory_store import MemoryStore
+from model.quiet import quiet
+
+from cloaca_core._engine.record import attempt_rows, journal as module
+from cloaca_core._engine.record.journal import Decided, Journal, Record, Submission
+from cloaca_core.conformance.rows import attempt, firing, new_run, run_end, runner, submit
+from cloaca_core.errors import (
+    StoreDataError,
+    StoreError,
+    StoreFullError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
+from cloaca_core.records.rows import AttemptRow, Batch, Committed, RunEnd
+from cloaca_core.records.states import TaskStatus
+from cloaca_core.store.protocol import Landed
+
+
+class Store(MemoryStore):
+    """The model, which can be held up and made to fail; remembers what it was asked to commit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[Batch] = []
+        self.heard: list[bool] = []
+        self.failures: list[Exception] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.asked = asyncio.Event()
+        self.bad: str | None = None
+
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+        self.batches.append(batch)
+        self.heard.append(landed is not None)
+        self.asked.set()
+        await self.open.wait()
+        if self.failures:
+            raise self.failures.pop(0)
+        texts = [*(row.input for row in batch.new_runs), *(row.change for row in batch.attempts)]
+        if self.bad is not None and self.bad in texts:
+            raise StoreDataError("a value cannot be stored")
+        return await super().commit(batch, landed)
+
+
+class Row(Record):
+    """A record that notes what became of it."""
+
+    def __init__(
+        self,
+        attempts: Sequence[AttemptRow] = (),
+        end: RunEnd | None = None,
+        *,
+        run_id: str = "run",
+        epoch: int = 1,
+        awaited: bool = True,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(run_id, epoch, attempts, end)
+        self.awaited = awaited
+        self.fate: str | None = None
+        self.has_landed = False
+        self.then = then
+        self.settled = asyncio.Event()
+
+    @property
+    def is_awaited(self) -> bool:
+        return self.awaited
+
+    def landed(self) -> None:
+        assert self.awaited
+        assert not self.has_landed, "told twice"
+        assert self.fate is None, "told too late"
+        self.has_landed = True
+
+    def recorded(self) -> None:
+        self._settle("recorded")
+        if self.then is not None:
+            self.then()
+
+    def lost(self) -> None:
+        self._settle("lost")
+
+    def refused(self, error: StoreDataError) -> None:
+        assert str(error) == "a value cannot be stored"
+        self._settle("refused")
+
+    def _settle(self, fate: str) -> None:
+        assert self.fate is None, "told twice"
+        assert self.has_landed == (self.awaited and fate == "recorded")
+        self.fate = fate
+        self.settled.set()
+
+
+class NewRuns:
+    """A submission that notes what became of it."""
+
+    def __init__(
+        self,
+        *run_ids: str,
+        owner: str | None = "r1",
+        text: str = "{}",
+        key: str | None = None,
+        parent: str | None = None,
+    ) -> None:
+        rows = [
+            new_run(run_id, owner=owner, key=key)._replace(input=text, parent_id=parent)
+            for run_id in run_ids
+        ]
+        self.accepted: Committed | None = None
+        self.error: StoreError | None = None
+        self.settled = asyncio.Event()
+        self.entry = Submission(rows, self._accept, self._refuse)
+
+    def _accept(self, committed: Committed) -> None:
+        self.accepted = committed
+        self.settled.set()
+
+    def _refuse(self, error: StoreError) -> None:
+        self.error = error
+        self.settled.set()
+
+
+class Desk:
+    """A journal at work, with a run of its own in the store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.marks: list[AttemptRow] = []
+        self.journal = Journal(store, "r1", self._due)
+
+    def _due(self) -> list[AttemptRow]:
+        due, self.marks = self.marks, []
+        return due
+
+    async def work(self) -> None:
+        while True:
+            await self.journal.turn()
+
+    async def written(self, turns: int) -> None:
+        """Everything that was added was written in so many turns."""
+        async with asyncio.timeout(10):
+            for _ in range(turns):
+                await self.journal.turn()
+            await self.journal.drained()
+
+
+async def opened(*, most_keys: int | None) -> Desk:
+    """A desk at which nobody works, over a store that takes so many keys at a time."""
+    store = Store()
+    store.most_keys = most_keys
+    await store.register(runner("r1"))
+    return Desk(store)
+
+
+@pytest.fixture
+async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    monkeypatch.setattr(module, "FIRST_PAUSE", 0.001)
+    store = Store()
+    await store.register(runner("r1"))
+    await submit(store, new_run("run"), new_run("other"))
+    store.batches.clear()
+    store.heard.clear()
+    store.asked.clear()
+    desk = Desk(store)
+    work = asyncio.create_task(desk.work())
+    yield desk
+    work.cancel()
+    await asyncio.wait([work])
+
+
+class TestGroupCommit:
+    async def test_what_comes_during_a_commit_travels_in_the_next_one(self, desk: Desk) -> None:
+        desk.store.open.clear()
+        rows = [Row([attempt("run", f"t{number}")]) for number in range(100)]
+        desk.journal.add(rows[0])
+        await desk.store.asked.wait()
+        for row in rows[1:]:
+            desk.journal.add(row)
+        desk.store.open.set()
+        await desk.journal.drained()
+
+        assert [len(batch.attempts) for batch in desk.store.batches] == [1, 99]
+        assert {row.fate for row in rows} == {"recorded"}
+
+    async def test_nothing_counts_before_it_is_durable(self, desk: Desk) -> None:
+        desk.store.open.clear()
+        row = Row([attempt("run")])
+        desk.journal.add(row)
+        await quiet()
+
+        assert row.fate is None
+
+    @pytest.mark.parametrize(
+        ("heard", "awaited"), [(False, [False, False]), (True, [True, False]), (True, [True, True])]
+    )
+    async def test_the_store_tells_where_it_lands_only_if_somebody_waits_there(
+        self, desk: Desk, heard: bool, awaited: list[bool]
+    ) -> None:
+        rows = [
+            Row([attempt(run)], run_id=run, awaited=each)
+            for run, each in zip(("run", "other"), awaited, strict=True)
+        ]
+        for row in rows:
+            desk.journal.add(row)
+        await desk.journal.drained()
+
+        assert [row.has_landed for row in rows] == awaited
+        assert desk.store.heard == [heard]
+
+    async def test_what_follows_from_a_record_is_drained_too(self, desk: Desk) -> None:
+        second = Row([attempt("run", "b")])
+        desk.journal.add(Row([attempt("run", "a")], then=lambda: desk.journal.add(second)))
+        await desk.journal.drained()
+
+        assert second.fate == "recorded"
+
+    async def test_rows_and_end_and_fence_go_together(self, desk: Desk) -> None:
+        desk.journal.add(Row([attempt("run")], run_end("run")))
+        await desk.journal.drained()
+
+        (batch,) = desk.store.batches
+        assert (len(batch.attempts), len(batch.ends), batch.fences) == (1, 1, {"run": 1})
+
+    async def test_a_flaw_in_acting_on_one_record_does_not_reach_the_others(
+        self, desk: Desk, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail() -> None:
+            raise ZeroDivisionError
+
+        other = Row([attempt("other")], run_id="other")
+        desk.journal.add(Row([attempt("run")], then=fail))
+        desk.journal.add(other)
+        await desk.journal.drained()
+
+        assert other.fate == "recorded"
+        assert "ZeroDivisionError" in caplog.text
+
+
+class TestStartMarks:
+    async def test_they_ride_with_the_next_commit(self, desk: Desk) -> None:
+        mark = attempt("other", status=TaskStatus.RUNNING)
+        desk.marks = [mark]
+        desk.journal.add(Row([attempt("run")]))
+        await desk.journal.drained()
+
+        (batch,) = desk.store.batches
+        assert batch.attempts == [attempt("run"), mark]
+        assert batch.fences == {"run": 1, "other": 1}
+
+    async def test_they_are_newer_than_what_they_ride_with(self, desk: Desk) -> None:
+        """A body may wait for a run that has ended already, and go on before that is written."""
+        desk.marks = [attempt("run", status=TaskStatus.RUNNING)]
+        desk.journal.add(Row([attempt("run", status=TaskStatus.WAITING)]))
+        await desk.journal.drained()
+
+        assert desk.store.attempts["run", "load", 1].status == TaskStatus.RUNNING
+
+    async def test_they_get_a_commit_of_their_own_when_none_comes(self, desk: Desk) -> None:
+        desk.marks = [attempt("run", status=TaskStatus.RUNNING)]
+        desk.journal.mark_soon()
+        await desk.store.asked.wait()
+        await desk.journal.drained()
+
+        assert ("run", "load", 1) in desk.store.attempts
+
+    async def test_they_are_not_forgotten_when_their_time_comes_during_a_commit(
+        self, desk: Desk
+    ) -> None:
+        desk.store.open.clear()
+        desk.journal.add(Row([attempt("run")]))
+        await desk.store.asked.wait()
+        mark = attempt("other", status=TaskStatus.RUNNING)
+        desk.marks = [mark]
+        desk.journal._mark()
+
+        desk.store.open.set()
+        await desk.journal.drained()
+
+        assert [batch.attempts for batch in desk.store.batches] == [[attempt("run")], [mark]]
+
+    async def test_a_mark_that_fails_a_batch_is_left_out(self, desk: Desk) -> None:
+        desk.store.bad = "bad"
+        desk.marks = [attempt("other", status=TaskStatus.RUNNING)._replace(change="bad")]
+        row = Row([attempt("run")])
+        desk.journal.add(row)
+        await desk.journal.drained()
+
+        assert row.fate == "recorded"
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        "error", [StoreUnavailableError("locked"), StoreError("odd"), OSError()]
+    )
+    async def test_the_batch_is_sent_again_until_the_database_answers(
+        self, desk: Desk, error: Exception
+    ) -> None:
+        desk.store.failures = [error] * 3
+        row = Row([attempt("run")])
+        desk.journal.add(row)
+        await desk.journal.drained()
+
+        assert row.fate == "recorded"
+        assert desk.store.batches == [desk.store.batches[0]] * 4
+        assert desk.journal.failure is None
+
+    async def test_the_pauses_between_tries_grow_to_a_bound(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Or a database that is back after an hour would be asked again after another one."""
+        monkeypatch.setattr(module, "LONGEST_PAUSE", 0.003)
+        desk.store.failures = [StoreUnavailableError("locked")] * 5
+        desk.journal.add(Row([attempt("run")]))
+        await desk.journal.drained()
+
+        pauses = [record.args[0] for record in caplog.records if isinstance(record.args, tuple)]
+        assert pauses == [0.001, 0.002, 0.003, 0.003, 0.003]
+
+    async def test_the_error_can_be_seen_meanwhile(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "FIRST_PAUSE", 60)
+        error = StoreUnavailableError("locked")
+        desk.store.failures = [error]
+        desk.journal.add(Row([attempt("run")]))
+        await quiet()
+
+        assert desk.journal.failure is error
+
+    @pytest.mark.parametrize("kind", [StoreFullError, StoreReadOnlyError, StoreError])
+    async def test_no_space_refuses_new_runs_and_keeps_what_was_done(
+        self, desk: Desk, kind: type[StoreError]
+    ) -> None:
+        desk.store.failures = [kind("no space"), kind("no space")]
+        runs, row = NewRuns("new"), Row([attempt("run")])
+        desk.journal.add(runs.entry)
+        desk.journal.add(row)
+        await desk.journal.drained()
+
+        assert isinstance(runs.error, kind)
+        assert row.fate == "recorded"
+        assert "new" not in desk.store.runs
+
+    async def test_who_decides_hears_of_it(self, desk: Desk) -> None:
+        desk.store.failures = [StoreFullError("no space")] * 2
+
+        with pytest.raises(StoreFullError):
+            await desk.journal.decide(Decided(lambda: None, [firing()]))
+
+    async def test_who_comes_while_what_was_done_waits_for_space_hears_of_it(
+        self, desk: Desk
+    ) -> None:
+        error = StoreFullError("no space")
+        desk.store.failures = [error]
+        row, runs = Row([attempt("run")]), NewRuns("new")
+        desk.store.open.clear()
+        desk.journal.add(row)
+        await quiet()
+        desk.journal.add(runs.entry)
+        desk.store.open.set()
+        await desk.journal.drained()
+
+        assert runs.error is error
+        assert row.fate == "recorded"
+
+    async def test_who_waits_for_room_hears_of_it(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_INBOX_ENTRIES", 1)
+        desk.store.failures = [StoreFullError("no space")] * 2
+        desk.store.open.clear()
+        desk.journal.add(Row([attempt("run")]))
+        await quiet()
+        desk.journal.add(NewRuns("new").entry)
+        assert not desk.journal.has_room()
+
+        desk.store.open.set()
+        await desk.journal.room()
+
+        assert desk.store.failures
+
+    async def test_one_bad_value_among_a_thousand_is_found(self, desk: Desk) -> None:
+        desk.store.bad = "bad"
+        rows = [Row([attempt("run", f"t{number:04}")]) for number in range(1000)]
+        rows[617].attempts = [attempt("run", "t0617")._replace(change="bad")]
+        for row in rows:
+            desk.journal.add(row)
+        await desk.journal.drained()
+
+        assert [n for n, row in enumerate(rows) if row.fate != "recorded"] == [617]
+        assert rows[617].fate == "refused"
+        assert len(desk.store.batches) <= 2 * 10 + 1
+        assert len(desk.store.attempts) == 999
+
+    async def test_a_flaw_in_who_is_refused_keeps_nobody_from_being_told(
+        self, desk: Desk, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        desk.store.bad = "bad"
+
+        def flawed(error: StoreError) -> None:
+            raise LookupError("a flaw of ours")
+
+        bad = Submission([new_run("bad")._replace(input="bad")], lambda _: None, flawed)
+        others = [Row([attempt("run", f"t{number}")]) for number in range(3)]
+        desk.journal.add(others[0])
+        desk.journal.add(bad)
+        for other in others[1:]:
+            desk.journal.add(other)
+        await desk.journal.drained()
+
+        assert [row.fate for row in others] == ["recorded"] * 3
+        assert "a flaw of ours" in caplog.text
+
+    async def test_a_bad_submission_is_its_submitters_alone(self, desk: Desk) -> None:
+        desk.store.bad = "bad"
+        good, bad = NewRuns("good"), NewRuns("bad-1", "bad-2", text="bad")
+        desk.journal.add(bad.entry)
+        desk.journal.add(good.entry)
+        await desk.journal.drained()
+
+        assert isinstance(bad.error, StoreDataError)
+        assert good.accepted is not None
+        assert good.accepted.owned == {"good"}
+
+
+class TestOwnership:
+    async def test_a_record_of_a_run_that_is_no_longer_ours_is_lost(self, desk: Desk) -> None:
+        await desk.store.release("r1", ["other"])
+        lost, kept = Row([attempt("run")]), Row([attempt("other")], run_id="other")
+        desk.journal.add(lost)
+        desk.journal.add(kept)
+        await desk.journal.drained()
+
+        assert (lost.fate, kept.fate) == ("lost", "recorded")
+
+    async def test_under_a_new_id_old_records_are_dropped_and_submissions_kept(
+        self, desk: Desk
+    ) -> None:
+        await desk.store.register(runner("r2"))
+        await desk.store.fence("r1", 0)
+        row, runs = Row([attempt("run")]), NewRuns("new", owner="r1")
+        desk.journal.add(row)
+        desk.journal.add(runs.entry)
+        desk.journal.become("r2")
+        await desk.journal.drained()
+
+        assert row.fate is None
+        assert runs.accepted is not None
+        assert desk.store.runs["new"].owner is None
+
+
+class TestBounds:
+    async def test_producers_wait_while_the_inbox_is_full(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_INBOX_ENTRIES", 10)
+        desk.store.open.clear()
+        for number in range(11):
+            desk.journal.add(Row([attempt("run", f"t{number}")]))
+        assert not desk.journal.has_room()
+
+        desk.store.open.set()
+        await desk.journal.room()
+
+        assert desk.journal.has_room()
+
+    async def test_they_go_on_waiting_while_a_batch_leaves_it_full(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_INBOX_ENTRIES", 10)
+        monkeypatch.setattr(module, "MAX_BATCH_ENTRIES", 5)
+        desk.store.open.clear()
+        for number in range(16):
+            desk.journal.add(Row([attempt("run", f"t{number}")]))
+        await desk.store.asked.wait()
+
+        assert not desk.journal.has_room()
+        desk.store.open.set()
+        await desk.journal.room()
+
+    async def test_large_records_fill_it_as_well_until_they_are_committed(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_INBOX_BYTES", 1_000)
+        room = []
+        desk.store.open.clear()
+        for change in ("{}", "x" * 1_000):
+            desk.journal.add(Row([attempt("run")._replace(change=change)]))
+            room.append(desk.journal.has_room())
+        desk.store.open.set()
+        await desk.journal.drained()
+        room.append(desk.journal.has_room())
+
+        assert room == [True, False, True]
+
+    async def test_what_is_dropped_makes_room(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_INBOX_BYTES", 1_000)
+        desk.store.open.clear()
+        desk.journal.add(Row([attempt("run")._replace(change="x" * 1_000)]))
+        assert not desk.journal.has_room()
+
+        desk.journal.become("r2")
+
+        assert desk.journal.has_room()
+
+    async def test_a_decision_waits_for_room(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_INBOX_ENTRIES", 1)
+        desk.store.open.clear()
+        desk.journal.add(Row([attempt("run", "a")]))
+        await desk.store.asked.wait()
+        desk.journal.add(Row([attempt("run", "b")]))
+        told = asyncio.Event()
+        decided = asyncio.create_task(desk.journal.decide(Decided(told.set, [firing()])))
+        await quiet()
+        desk.store.open.set()
+        await decided
+
+        written = [(len(batch.attempts), len(batch.firings)) for batch in desk.store.batches]
+        assert written == [(1, 0), (1, 0), (0, 1)]
+        assert told.is_set()
+
+    async def test_a_batch_has_a_most(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "MAX_BATCH_ENTRIES", 40)
+        for number in range(100):
+            desk.journal.add(Row([attempt("run", f"t{number}")]))
+        await desk.journal.drained()
+
+        assert [len(batch.attempts) for batch in desk.store.batches] == [40, 40, 20]
+
+    async def test_a_batch_has_as_many_keys_as_the_store_takes(self) -> None:
+        """Each may take a lock, of which a server has a bounded number."""
+        desk = await opened(most_keys=10)
+        for number in range(25):
+            desk.journal.add(NewRuns(f"plain {number}").entry)
+            desk.journal.add(NewRuns(f"keyed {number}", key=f"k{number}").entry)
+        await desk.written(3)
+
+        keys = [[run.idempotency_key for run in batch.new_runs] for batch in desk.store.batches]
+        assert [len(batch) for batch in keys] == [20, 20, 10]
+        assert [sum(key is not None for key in batch) for batch in keys] == [10, 10, 5]
+
+    async def test_where_keys_take_nothing_that_is_bounded_they_are_not_counted(self) -> None:
+        desk = await opened(most_keys=None)
+        for number in range(1_000):
+            desk.journal.add(NewRuns(f"keyed {number}", key=f"k{number}").entry)
+        await desk.written(1)
+
+        assert [len(batch.new_runs) for batch in desk.store.batches] == [1_000]
+
+    async def test_keys_that_the_engine_made_for_the_runs_of_bodies_are_not_counted(self) -> None:
+        """A store holds none of them back, so that it need not lock them."""
+        desk = await opened(most_keys=10)
+        for number in range(25):
+            child = NewRuns(f"child {number}", key=f"run::task::{number}", parent="run")
+            desk.journal.add(child.entry)
+        await desk.written(1)
+
+        assert [len(batch.new_runs) for batch in desk.store.batches] == [25]
+
+    async def test_runs_without_input_have_weight_too(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 250 * attempt_rows.ROW_BYTES)
+        for part in range(3):
+            runs = NewRuns(*(f"{part}-{number}" for number in range(200)), text="")
+            desk.journal.add(runs.entry)
+        await desk.journal.drained()
+
+        assert [len(batch.new_runs) for batch in desk.store.batches] == [400, 200]

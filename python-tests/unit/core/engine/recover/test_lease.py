@@ -1,0 +1,229 @@
+"""Who owns something beats, who owns nothing says so once, who was declared dead hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from model.memory_store import MemoryStore
+from model.quiet import quiet
+
+from cloaca_core._engine.recover import lease as module
+from cloaca_core._engine.recover.lease import IDLE, Lease
+from cloaca_core._engine.recover.process_identity import this_process
+from cloaca_core.errors import StoreUnavailableError
+
+SECONDS = 15.0
+
+
+class Clock:
+    """What ``time`` says to the lease."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time_ns(self) -> int:
+        return int(self.now * 1e9)
+
+
+class Store(MemoryStore):
+    """The model with a clock; a beat can be held up, or fail."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.beats: list[int] = []
+        self.is_busy = False
+        self.open = asyncio.Event()
+        self.open.set()
+
+    def lease_clock(self) -> int:
+        return int(self.clock.now * 1e6)
+
+    async def beat(self, runner_id: str, lease_until: int) -> bool:
+        await self.open.wait()
+        if self.is_busy:
+            raise StoreUnavailableError("database is locked")
+        self.beats.append(lease_until)
+        return await super().beat(runner_id, lease_until)
+
+
+class Holder:
+    """A lease, registered, on clocks that stand still."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.store = Store(self.clock)
+        self.lease = Lease(self.store, "me", this_process(), SECONDS)
+        self.lease.owns_something = lambda: self.owns
+        self.owns = True
+
+    async def turn_after(self, seconds: float) -> None:
+        self.clock.now += seconds
+        await self.lease.turn()
+
+    @property
+    def until(self) -> int:
+        return self.store.registered["me"].lease_until
+
+    def in_seconds(self, seconds: float) -> int:
+        return int((self.clock.now + seconds) * 1e6)
+
+
+@pytest.fixture
+async def holder(monkeypatch: pytest.MonkeyPatch) -> Holder:
+    holder = Holder()
+    monkeypatch.setattr(module, "time", holder.clock)
+    await holder.lease.register()
+    return holder
+
+
+async def test_it_registers_with_a_lease(holder: Holder) -> None:
+    assert holder.until == holder.in_seconds(SECONDS)
+    assert holder.lease.is_fresh()
+
+
+async def test_three_beats_fit_into_a_lease(holder: Holder) -> None:
+    assert holder.lease.interval == SECONDS / 3
+    await holder.turn_after(holder.lease.interval)
+
+    assert holder.until == holder.in_seconds(SECONDS)
+
+
+async def test_a_runner_that_owns_nothing_says_so_and_then_beats_no_more(holder: Holder) -> None:
+    holder.owns = False
+    await holder.turn_after(holder.lease.interval)
+    assert holder.store.beats == [IDLE]
+    assert holder.lease.is_idle()
+
+    further = asyncio.create_task(holder.lease.turn())
+    holder.clock.now += 3600
+    await quiet()
+
+    assert not further.done()
+    assert holder.store.beats == [IDLE]
+    further.cancel()
+
+
+async def test_a_lease_counts_from_when_its_beat_was_sent(holder: Holder) -> None:
+    """Its answer may take long, and the end that it has asked for comes no later for that."""
+    holder.store.open.clear()
+    beating = asyncio.create_task(holder.turn_after(holder.lease.interval))
+    await quiet()
+    holder.clock.now += holder.lease.interval * 1.5
+    holder.store.open.set()
+    await beating
+
+    assert not holder.lease.is_fresh()
+
+
+async def test_that_it_owns_nothing_is_said_again_when_that_has_failed(holder: Holder) -> None:
+    """Else its lease would end, and it would be taken for dead."""
+    holder.owns = False
+    holder.store.is_busy = True
+    with pytest.raises(StoreUnavailableError):
+        await holder.turn_after(holder.lease.interval)
+    holder.store.is_busy = False
+
+    await holder.lease.turn()
+
+    assert holder.store.beats == [IDLE]
+
+
+async def test_it_beats_before_it_owns_something_again(holder: Holder) -> None:
+    holder.owns = False
+    await holder.turn_after(holder.lease.interval)
+    assert not holder.lease.is_fresh()
+
+    await holder.lease.refresh()
+
+    assert holder.lease.is_fresh()
+    assert holder.until == holder.in_seconds(SECONDS)
+
+
+async def test_a_lease_that_may_end_before_the_next_beat_is_not_fresh(holder: Holder) -> None:
+    holder.clock.now += holder.lease.interval * 1.5
+
+    assert not holder.lease.is_fresh()
+
+
+async def test_many_who_ask_at_once_share_a_beat(holder: Holder) -> None:
+    holder.clock.now += SECONDS
+
+    await asyncio.gather(*(holder.lease.refresh() for _ in range(10)))
+
+    assert len(holder.store.beats) == 1
+
+
+async def test_it_is_not_fresh_while_it_is_told_to_be_idle(holder: Holder) -> None:
+    """What is submitted meanwhile has to beat first."""
+    holder.owns = False
+    holder.store.open.clear()
+    telling = asyncio.create_task(holder.turn_after(holder.lease.interval))
+    await quiet()
+    assert not holder.lease.is_fresh()
+
+    beating = asyncio.create_task(holder.lease.refresh())
+    holder.store.open.set()
+    await asyncio.gather(telling, beating)
+
+    assert holder.store.beats == [IDLE, holder.in_seconds(SECONDS)]
+    assert holder.lease.is_fresh()
+
+
+async def test_it_hears_that_it_was_declared_dead(holder: Holder) -> None:
+    await holder.store.fence("me", 0)
+    assert not holder.lease.lost.is_set()
+
+    await holder.turn_after(holder.lease.interval)
+
+    assert holder.lease.lost.is_set()
+
+
+async def test_it_says_once_that_it_was_declared_dead(
+    holder: Holder, caplog: pytest.LogCaptureFixture
+) -> None:
+    await holder.store.fence("me", 0)
+    for _ in range(3):
+        await holder.turn_after(holder.lease.interval)
+
+    assert caplog.text.count("declared dead") == 1
+
+
+async def test_it_enlists_again_under_another_id(holder: Holder) -> None:
+    await holder.store.fence("me", 0)
+    await holder.turn_after(holder.lease.interval)
+
+    await holder.lease.reenlist("me-again")
+    await holder.turn_after(holder.lease.interval)
+
+    assert not holder.lease.lost.is_set()
+    assert holder.lease.runner_id == "me-again"
+    assert holder.store.registered["me-again"].beat == 1
+
+
+async def test_a_beat_that_is_under_way_cannot_lose_the_new_registration(holder: Holder) -> None:
+    await holder.store.fence("me", 0)
+    holder.store.open.clear()
+    late = asyncio.create_task(holder.turn_after(holder.lease.interval))
+    await quiet()
+    again = asyncio.create_task(holder.lease.reenlist("me-again"))
+    await quiet()
+    holder.store.open.set()
+    await asyncio.gather(late, again)
+
+    assert not holder.lease.lost.is_set()
+
+
+@pytest.mark.parametrize("owns", [True, False])
+async def test_proving_that_the_database_takes_writes_says_what_is_true(
+    holder: Holder, owns: bool
+) -> None:
+    holder.owns = owns
+
+    await holder.lease.prove()
+
+    assert holder.until == (holder.in_seconds(SECONDS) if owns else IDLE)

@@ -1,0 +1,134 @@
+"""What a call comes to: as a future's, but no lock is held by whoever waits for it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty
+from typing import Any
+
+import pytest
+
+from cloaca_core._engine.runtime.call_future import LOOKS_UP, Answer
+
+WAIT = 10
+
+
+@pytest.fixture
+def answer() -> Answer[int]:
+    return Answer()
+
+
+def test_it_is_what_was_set(answer: Answer[int]) -> None:
+    answer.set_result(7)
+
+    assert (answer.result(), answer.result(0), answer.exception()) == (7, 7, None)
+
+
+def test_it_raises_what_was_set(answer: Answer[int]) -> None:
+    error = KeyError("x")
+    answer.set_exception(error)
+
+    assert answer.exception(WAIT) is error
+    with pytest.raises(KeyError):
+        answer.result(WAIT)
+
+
+def test_one_that_is_cancelled_says_so(answer: Answer[int]) -> None:
+    answer.cancel()
+
+    for wait in (answer.result, answer.exception):
+        with pytest.raises(concurrent.futures.CancelledError):
+            wait(WAIT)
+
+
+@pytest.mark.parametrize("timeout", [0, 0.001])
+def test_one_that_does_not_come_is_a_timeout(answer: Answer[int], timeout: float) -> None:
+    for wait in (answer.result, answer.exception):
+        with pytest.raises(TimeoutError):
+            wait(timeout)
+
+
+def test_everybody_who_waits_gets_it(answer: Answer[int]) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(answer.result, WAIT) for _ in range(4)]
+        answer.set_result(7)
+
+        assert [each.result(WAIT) for each in waiting] == [7] * 4
+
+
+def test_a_wait_that_was_interrupted_takes_it_from_nobody(
+    answer: Answer[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal handler may raise when the answer has just come."""
+    arrival = answer._arrival
+
+    class Interrupted:
+        put = arrival.put
+
+        def get(self, timeout: float | None) -> None:
+            answer.set_result(7)
+            arrival.get(timeout=timeout)
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answer, "_arrival", Interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            answer.result(WAIT)
+
+    assert not arrival.empty()
+    assert answer.result(WAIT) == 7
+
+
+def test_who_waits_holds_no_lock_that_who_answers_needs(
+    answer: Answer[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal handler may come at any moment of the wait, and wait for who answers."""
+
+    def held(*_: Any) -> None:
+        raise AssertionError("the lock was taken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answer, "_condition", held)
+        with pytest.raises(TimeoutError):
+            answer.result(0.001)
+
+
+class _Arrival:
+    """One that comes at the third look."""
+
+    def __init__(self, answer: Answer[int]) -> None:
+        self.looks: list[float | None] = []
+        self._answer = answer
+
+    def get(self, timeout: float | None) -> None:
+        self.looks.append(timeout)
+        if timeout is not None and len(self.looks) < 3:
+            raise Empty
+        self._answer.set_result(7)
+
+    def put(self, nothing: None) -> None:
+        """It has come."""
+
+
+@pytest.mark.parametrize("timeout", [None, 3600])
+def test_the_main_thread_looks_up_now_and_then(
+    answer: Answer[int], monkeypatch: pytest.MonkeyPatch, timeout: float | None
+) -> None:
+    """A signal that came just before it waited would be seen when the answer comes, or never."""
+    arrival = _Arrival(answer)
+    monkeypatch.setattr(answer, "_arrival", arrival)
+
+    assert answer.result(timeout) == 7
+    assert arrival.looks == [LOOKS_UP] * 3
+
+
+def test_any_other_thread_waits_in_one_go(
+    answer: Answer[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrival = _Arrival(answer)
+    monkeypatch.setattr(answer, "_arrival", arrival)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(answer.result).result() == 7
+    assert arrival.looks == [None]

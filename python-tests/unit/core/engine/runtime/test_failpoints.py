@@ -1,0 +1,52 @@
+"""Fault points kill where they are told to, and are nothing otherwise."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from cloaca_core._engine.runtime import failpoints
+
+PROGRAM = """
+from cloaca_core._engine.runtime import failpoints
+for number in range(1, 5):
+    print(number, flush=True)
+    failpoints.hit("body.before")
+"""
+
+
+def run(setting: str | None) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "CLOACA_FAULT"}
+    if setting is not None:
+        environment["CLOACA_FAULT"] = setting
+    command = [sys.executable, "-c", PROGRAM]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "last"),
+    [
+        (None, 0, "4"),  # nothing is armed
+        ("body.before", -signal.SIGKILL, "1"),  # the first time
+        ("body.before:3", -signal.SIGKILL, "3"),  # the third time
+        ("body.before:5", 0, "4"),  # never reached so often
+        ("body.after", 0, "4"),  # another point
+    ],
+)
+def test_the_process_dies_at_the_nth_time(setting: str | None, code: int, last: str) -> None:
+    done = run(setting)
+
+    assert done.returncode == code
+    assert done.stdout.split()[-1] == last
+
+
+def test_a_point_that_does_not_exist_is_refused() -> None:
+    assert "'body.during' is none of submit.before_commit" in run("body.during").stderr
+
+
+def test_points_are_named_once() -> None:
+    assert len(set(failpoints.POINTS)) == len(failpoints.POINTS)

@@ -1,0 +1,262 @@
+"""The loop thread: it can be stopped more than once, from anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn
+
+import pytest
+
+from cloaca_core._engine.runtime import loop_care
+from cloaca_core._engine.runtime.loop_thread import LoopThread
+from cloaca_core.errors import RunnerClosedError
+
+WAIT = 10
+BROKEN = r"^the runner has broken down: its engine thread ended with SystemExit\(3\)$"
+
+
+async def _which_thread() -> str:
+    return threading.current_thread().name
+
+
+def test_a_coroutine_runs_on_the_thread_of_the_loop() -> None:
+    thread = LoopThread()
+    thread.start()
+    assert thread.submit(_which_thread()).result(10) == "cloaca-engine"
+    assert not thread.is_current()
+    thread.stop()
+
+
+def test_stop_may_be_called_again_and_by_several_threads() -> None:
+    thread = LoopThread()
+    thread.start()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: thread.stop(), range(8))) == [None] * 8
+    thread.stop()
+    assert thread.loop.is_closed()
+
+
+def test_stop_cancels_what_is_left_on_the_loop() -> None:
+    thread = LoopThread()
+    thread.start()
+    future = thread.submit(asyncio.sleep(3600))
+    thread.stop()
+    assert future.cancelled()
+
+
+def test_what_comes_too_late_is_cancelled_like_what_is_left() -> None:
+    thread = LoopThread()
+    thread.start()
+    thread.stop()
+    assert thread.submit(asyncio.sleep(0)).cancelled()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_what_a_stop_overtakes_on_its_way_is_cancelled(
+    moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it is in the loop's queue and after: a signal handler may stop the thread anywhere."""
+    thread = LoopThread()
+    thread.start()
+    real = thread.loop.call_soon_threadsafe
+
+    def overtaken(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.undo()
+        if moment == "before":
+            thread.stop()
+        handle = real(*arguments, **options)
+        thread.stop()
+        return handle
+
+    monkeypatch.setattr(thread.loop, "call_soon_threadsafe", overtaken)
+    answer = thread.submit(asyncio.sleep(3600))
+
+    assert answer.cancelled()
+
+
+def test_a_coroutine_whose_answer_is_cancelled_is_cancelled() -> None:
+    thread = LoopThread()
+    thread.start()
+    begun, ended = threading.Event(), threading.Event()
+
+    async def endless() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    answer = thread.submit(endless())
+    assert begun.wait(10)
+    answer.cancel()
+
+    assert ended.wait(10)
+    thread.stop()
+
+
+def test_what_a_coroutine_raises_is_raised_by_its_answer() -> None:
+    async def fail() -> None:
+        raise KeyError("x")
+
+    thread = LoopThread()
+    thread.start()
+    with pytest.raises(KeyError):
+        thread.submit(fail()).result(10)
+    thread.stop()
+
+
+class TestDeath:
+    """Something comes out of the loop: all who wait for it are told, and nobody waits for ever."""
+
+    def test_what_waits_and_what_comes_later_is_told(
+        self, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        thread = LoopThread()
+        thread.start()
+        waiting = [thread.submit(asyncio.sleep(3600)) for _ in range(2)]
+        die(thread)
+
+        for answer in (*waiting, thread.submit(asyncio.sleep(0))):
+            with pytest.raises(RunnerClosedError, match=BROKEN):
+                answer.result(WAIT)
+            answer.join()  # as a body does whose wait has ended first
+        thread.stop()
+        thread.stop()
+        assert capfd.readouterr() == ("", "")
+
+    def test_what_was_on_its_way_is_told(self, capfd: pytest.CaptureFixture[str]) -> None:
+        """It has not begun, and never will."""
+        thread = LoopThread()
+        thread.start()
+        reached, go_on = threading.Event(), threading.Event()
+
+        def leave_later() -> None:
+            reached.set()
+            go_on.wait(WAIT)
+            leave()
+
+        thread.loop.call_soon_threadsafe(leave_later)
+        assert reached.wait(WAIT)
+        answer = thread.submit(asyncio.sleep(0))
+        go_on.set()
+
+        with pytest.raises(RunnerClosedError, match=BROKEN):
+            answer.result(WAIT)
+        thread.stop()
+        assert capfd.readouterr() == ("", "")
+
+    def test_one_that_was_cancelled_before_stays_cancelled(self) -> None:
+        thread = LoopThread()
+        thread.start()
+        answer = thread.submit(asyncio.sleep(3600))
+        answer.cancel()
+        die(thread)
+        answer.join()
+        thread.stop()
+
+        assert answer.cancelled()
+
+    def test_it_is_told_on_the_thread_and_in_the_log(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        died: list[str] = []
+        thread = LoopThread(lambda: died.append(threading.current_thread().name))
+        thread.start()
+        die(thread)
+        thread.stop()
+
+        assert died == ["cloaca-engine"]
+        assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+            ("CRITICAL", thread.failure)
+        ]
+
+    def test_what_it_is_told_to_may_raise_anything(self) -> None:
+        thread = LoopThread(leave)
+        thread.start()
+        die(thread)
+        thread.stop()
+
+        assert thread.failure is not None
+
+    def test_a_loop_whose_descriptors_were_closed_notices(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing wakes it, and nothing that is sent to it does."""
+        monkeypatch.setattr(loop_care, "WAKE_PERIOD_S", 0.01)
+        thread = LoopThread()
+        thread.start()
+        answer = thread.submit(asyncio.sleep(3600))
+        os.close(thread.loop._selector.fileno())  # type: ignore[attr-defined]  # as a body may
+
+        with pytest.raises(RunnerClosedError, match="did a task body close files or sockets"):
+            answer.result(WAIT)
+        thread.stop()
+
+    def test_no_loop_waits_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One that does would not notice, wherever it stands when its descriptors are closed."""
+        thread = LoopThread()
+        selector = thread.loop._selector  # type: ignore[attr-defined]  # there is no other way
+        real, waits = selector.select, list[float | None]()
+
+        def select(timeout: float | None) -> object:
+            waits.append(timeout)
+            return real(timeout)
+
+        monkeypatch.setattr(selector, "select", select)
+        thread.start()
+        thread.submit(asyncio.sleep(0.001)).result(WAIT)
+        thread.stop()
+
+        assert None not in waits
+
+    def test_a_failure_ends_calls_and_leaves_the_loop_to_end_in_good_order(self) -> None:
+        thread = LoopThread()
+        thread.start()
+        ended = threading.Event()
+
+        async def outlasts() -> None:
+            thread.fail("because")
+            await asyncio.sleep(0)
+            ended.set()
+
+        with pytest.raises(RunnerClosedError, match=r"^because$"):
+            thread.submit(outlasts()).result(WAIT)
+        assert ended.wait(WAIT)
+        thread.stop()
+        assert thread.loop.is_closed()
+
+
+def test_a_loop_that_somebody_stops_goes_on() -> None:
+    """A handler of log records runs on it, and may do so."""
+    thread = LoopThread()
+    thread.start()
+    thread.loop.call_soon_threadsafe(thread.loop.stop)
+
+    assert thread.submit(_which_thread()).result(WAIT) == "cloaca-engine"
+    thread.stop()
+    assert thread.loop.is_closed()
+
+
+def test_a_callback_that_raises_is_told_in_the_log(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    thread = LoopThread()
+    thread.start()
+    thread.loop.call_soon_threadsafe(lambda: [][0])
+    thread.submit(asyncio.sleep(0)).result(WAIT)
+    thread.stop()
+
+    assert [each.name for each in caplog.records] == ["cloaca.engine"]
+    assert capfd.readouterr() == ("", "")
+
+
+def die(thread: LoopThread) -> None:
+    """Have something come out of its loop."""
+    thread.loop.call_soon_threadsafe(leave)
+
+
+def leave() -> NoReturn:
+    raise SystemExit(3)

@@ -1,0 +1,141 @@
+"""A background loop goes on after an error, says so, and ends when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from cloaca_core._engine.runtime.supervisor import SupervisedLoop
+from cloaca_core.errors import StoreUnavailableError
+
+
+class Turns:
+    """Raises what it is given, turn by turn; then waits for ever."""
+
+    def __init__(self, *errors: Exception | None) -> None:
+        self.left = list(errors)
+        self.done = asyncio.Event()
+
+    async def __call__(self) -> None:
+        if not self.left:
+            self.done.set()
+            await asyncio.Event().wait()
+        if (error := self.left.pop(0)) is not None:
+            raise error
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long it paused each time; the pauses themselves are left out."""
+    taken: list[float] = []
+    sleep = asyncio.sleep
+
+    async def note(seconds: float) -> None:
+        taken.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", note)
+    return taken
+
+
+async def test_it_goes_on_after_an_error_and_says_so(
+    pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    turns = Turns(ValueError("bad luck"), None)
+    loop = SupervisedLoop("claim", turns)
+
+    with caplog.at_level(logging.ERROR, "cloaca.engine"):
+        loop.start()
+        await turns.done.wait()
+    await loop.stop()
+
+    assert loop.failure is None
+    assert loop.last_success is not None
+    assert "the claim loop failed" in caplog.text
+    assert "bad luck" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+async def test_what_a_database_says_is_told_in_a_line(
+    pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    turns = Turns(StoreUnavailableError("nobody answers"), None)
+    loop = SupervisedLoop("claim", turns)
+
+    loop.start()
+    await turns.done.wait()
+    await loop.stop()
+
+    (record,) = caplog.records
+    assert (record.levelno, record.exc_info) == (logging.WARNING, None)
+    assert record.getMessage() == "the claim loop failed, again in 0.1 s: nobody answers"
+
+
+async def test_the_pause_doubles_up_to_its_limit_and_starts_anew_after_a_success(
+    pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    turns = Turns(*[OSError()] * 8, None, OSError())
+    loop = SupervisedLoop("claim", turns)
+
+    loop.start()
+    await turns.done.wait()
+    await loop.stop()
+
+    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 0.1]
+
+
+async def test_the_limit_can_be_set(pauses: list[float], caplog: pytest.LogCaptureFixture) -> None:
+    turns = Turns(*[OSError()] * 3)
+    loop = SupervisedLoop("lease", turns, longest_pause=0.05)
+
+    loop.start()
+    await turns.done.wait()
+    await loop.stop()
+
+    assert pauses == [0.05, 0.05, 0.05]
+
+
+async def test_the_error_can_be_seen_until_the_next_success(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = OSError("gone")
+    loop = SupervisedLoop("claim", Turns(error))
+    paused = asyncio.Event()
+
+    async def pause(_: float) -> None:
+        paused.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    loop.start()
+    await paused.wait()
+
+    assert loop.failure is error
+    await loop.stop()
+
+
+async def test_stopping_waits_until_the_turn_has_cleaned_up() -> None:
+    cleaned: list[bool] = []
+    started = asyncio.Event()
+
+    async def turn() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append(True)
+
+    loop = SupervisedLoop("claim", turn)
+    loop.start()
+    await started.wait()
+
+    await loop.stop()
+
+    assert cleaned == [True]
+
+
+async def test_stopping_what_never_started_is_nothing() -> None:
+    await SupervisedLoop("claim", Turns()).stop()

@@ -1,0 +1,31 @@
+"""The names of states are what users see and what is stored."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloaca_core.records.states import RunStatus, TaskStatus
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (RunStatus, {"Pending", "Running", "Completed", "Failed", "Cancelled"}),
+        (
+            TaskStatus,
+            {
+                *("NotStarted", "Ready", "Running", "Waiting"),
+                *("Completed", "Failed", "Skipped", "Cancelled"),
+            },
+        ),
+    ],
+)
+def test_the_states_are_those_of_the_contract(
+    kind: type[RunStatus | TaskStatus], names: set[str]
+) -> None:
+    assert {state.value for state in kind} == names
+
+
+@pytest.mark.parametrize("state", [*RunStatus, *TaskStatus])
+def test_a_state_is_its_name(state: RunStatus | TaskStatus) -> None:
+    assert state == state.value == str(state)

@@ -1,0 +1,34 @@
+"""Which rows a listing asks for, and how instants are written in it."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from cloaca_core.errors import DefinitionError, DefinitionTypeError
+from cloaca_core.runner.calls.paging import checked_page, instant_text
+
+
+def test_without_arguments_it_is_the_first_hundred() -> None:
+    assert checked_page(None, None) == {"limit": 100, "offset": 0}
+
+
+def test_more_than_a_database_can_count_is_everything() -> None:
+    assert checked_page(2**80, 3) == {"limit": sys.maxsize, "offset": 3}
+
+
+@pytest.mark.parametrize(("limit", "offset", "name"), [(-1, 0, "limit"), (1, -1, "offset")])
+def test_a_negative_number_is_refused_by_name(limit: int, offset: int, name: str) -> None:
+    with pytest.raises(DefinitionError, match=name):
+        checked_page(limit, offset)
+
+
+def test_what_is_no_number_is_refused() -> None:
+    with pytest.raises(DefinitionTypeError, match="limit"):
+        checked_page(True, None)
+
+
+def test_an_instant_is_rfc_3339_in_utc() -> None:
+    assert instant_text(1_000_001) == "1970-01-01T00:00:01.000001+00:00"
+    assert instant_text(None) is None

@@ -1,0 +1,222 @@
+"""What a submitter holds of a run: equal for the same run, and the same calls sync and async."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import inspect
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.execute.attempt import CURRENT_WORK, Job
+from cloaca_core._engine.observe.waiters import Ended, RecentRuns
+from cloaca_core.conformance.rows import attempt
+from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError, RunnerUsageError
+from cloaca_core.records.rows import RunRow
+from cloaca_core.runner.handles import AsyncRunHandle, RunHandle
+from cloaca_core.runner.host import EngineHost
+
+ROW = RunRow(
+    id="r", workflow="public::embedded::w", version="0", status="Failed", owner="r1", epoch=1,
+    recoveries=0, input="", tags="{}", parent_id=None, final_context='{"a":1}',
+    error_message="Pipeline timeout after 3s", created_at=1, started_at=1, ended_at=9,
+)  # fmt: skip
+END = Ended(ROW, (attempt("r", "load"),))
+
+
+class Host:
+    """A host whose engine answers as it was told, or not at all."""
+
+    def __init__(self) -> None:
+        self.recent = RecentRuns()
+        self.asked: list[tuple[Any, ...]] = []
+        self.answers: dict[object, object] = {}
+        self.is_closed = False
+
+    @property
+    def engine(self) -> SimpleNamespace:
+        if self.is_closed:
+            raise RunnerClosedError("closed")
+        return SimpleNamespace(recent=self.recent)
+
+    def send(self, method: object, *arguments: object) -> concurrent.futures.Future[Any]:
+        if self.is_closed:
+            raise RunnerClosedError("closed")
+        self.asked.append((method, *arguments))
+        future = concurrent.futures.Future[Any]()
+        if method in self.answers:
+            future.set_result(self.answers[method])
+        return future
+
+
+def sync(host: Host, run_id: str = "r") -> RunHandle:
+    return RunHandle(cast("EngineHost", host), run_id)
+
+
+def awaited(host: Host, run_id: str = "r") -> AsyncRunHandle:
+    return AsyncRunHandle(cast("EngineHost", host), run_id)
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host()
+
+
+# -- identity ------------------------------------------------------------------------------------
+
+
+def test_handles_are_equal_when_the_run_is_the_same(host: Host) -> None:
+    assert sync(host) == sync(Host()) == awaited(host)
+    assert sync(host) != sync(host, "other")
+    assert sync(host) != "r"
+    assert len({sync(host), awaited(host), sync(host, "other")}) == 2
+
+
+def test_a_handle_says_whose_it_is(host: Host) -> None:
+    assert (sync(host).id, awaited(host).id) == ("r", "r")
+    assert repr(sync(host)) == "RunHandle(id='r')"
+    assert repr(awaited(host)) == "AsyncRunHandle(id='r')"
+
+
+def test_the_id_cannot_be_changed(host: Host) -> None:
+    with pytest.raises(AttributeError):
+        sync(host).id = "other"  # type: ignore[misc]  # that is what is tested
+
+
+def test_both_handles_have_the_same_calls_with_the_same_parameters() -> None:
+    def public(kind: type) -> dict[str, object]:
+        found = inspect.getmembers(kind, inspect.isfunction)
+        return {n: inspect.signature(f).parameters for n, f in found if not n.startswith("_")}
+
+    assert public(RunHandle) == public(AsyncRunHandle)
+    assert list(public(RunHandle)) == ["events", "result", "status", "tasks", "wait"]
+
+
+# -- the end -------------------------------------------------------------------------------------
+
+
+async def test_an_end_that_is_at_hand_needs_no_question(host: Host) -> None:
+    host.recent.add(END)
+
+    for result in (sync(host).result(), sync(host).result(0), await awaited(host).result(0)):
+        assert (result.execution_id, result.status) == ("r", "Failed")
+    sync(host).wait(0)
+    await awaited(host).wait(0)
+    assert host.asked == []
+
+
+async def test_any_other_end_is_waited_for(host: Host) -> None:
+    host.answers[Engine.wait] = END
+
+    for result in (sync(host).result(), await awaited(host).result()):
+        assert result.final_context.to_dict() == {"a": 1}
+        assert list(result.task_results) == ["load"]
+    sync(host).wait()
+    await awaited(host).wait()
+    assert host.asked == [(Engine.wait, "r", None)] * 4
+
+
+async def test_a_run_that_passed_its_deadline_is_a_result_here(host: Host) -> None:
+    """Only ``execute`` raises it."""
+    host.answers[Engine.wait] = END
+
+    assert sync(host).result().error_message == "Pipeline timeout after 3s"
+    assert (await awaited(host).result()).error_message == "Pipeline timeout after 3s"
+
+
+async def test_a_wait_that_ends_first_names_the_run(host: Host) -> None:
+    calls: list[Callable[[], object]] = [lambda: sync(host).wait(0), lambda: sync(host).result(0)]
+    for call in calls:
+        with pytest.raises(PipelineTimeoutError) as caught:
+            call()
+        assert (caught.value.run_id, caught.value.timeout) == ("r", 0)
+    for waiting in (awaited(host).wait(0), awaited(host).result(0)):
+        with pytest.raises(PipelineTimeoutError) as caught:
+            await waiting
+        assert (caught.value.run_id, caught.value.timeout) == ("r", 0)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "kind"), [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError)]
+)
+async def test_a_bad_timeout_is_refused_before_anything_is_asked(
+    host: Host, timeout: Any, kind: type[Exception]
+) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: sync(host).wait(timeout), lambda: sync(host).result(timeout)
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(kind, match="timeout"):
+            call()
+    for waiting in (awaited(host).wait(timeout), awaited(host).result(timeout)):
+        with pytest.raises(kind, match="timeout"):
+            await waiting
+    assert host.asked == []
+
+
+# -- on the way ----------------------------------------------------------------------------------
+
+
+async def test_a_status_is_that_of_the_row(host: Host) -> None:
+    host.answers[Engine.get_run] = ROW
+
+    assert sync(host).status() == "Failed"
+    assert await awaited(host).status() == "Failed"
+    assert host.asked == [(Engine.get_run, "r")] * 2
+
+
+async def test_events_are_those_of_the_rows_in_the_order_of_time(host: Host) -> None:
+    host.answers[Engine.attempts] = (ROW, [])
+
+    for events in (sync(host).events(), await awaited(host).events()):
+        assert [event.kind for event in events] == ["created", "started", "ended"]
+
+
+async def test_a_closed_runner_answers_nothing_about_a_run(host: Host) -> None:
+    """Not even what it has at hand."""
+    host.recent.add(END)
+    host.is_closed = True
+    handle, other = sync(host), awaited(host)
+
+    for call in (handle.status, handle.result, handle.wait, handle.tasks, handle.events):
+        with pytest.raises(RunnerClosedError):
+            call()
+    for coroutine in (other.status, other.result, other.wait, other.tasks, other.events):
+        with pytest.raises(RunnerClosedError):
+            await coroutine()
+
+
+# -- from bodies ---------------------------------------------------------------------------------
+
+
+async def test_on_the_loop_of_async_bodies_the_blocking_calls_are_refused(host: Host) -> None:
+    job = Job.__new__(Job)
+    job.is_async = True
+    job.task = SimpleNamespace(id="load")  # type: ignore[assignment]  # all that is asked
+    handle = sync(host)
+    token = CURRENT_WORK.set(job)
+    try:
+        for call in (handle.status, handle.result, handle.wait, handle.tasks, handle.events):
+            with pytest.raises(RunnerUsageError, match="use an AsyncRunner and await the call"):
+                call()
+    finally:
+        CURRENT_WORK.reset(token)
+    assert host.asked == []
+
+
+async def test_a_body_that_waits_says_so_to_the_engine(host: Host) -> None:
+    """So that its slot is somebody else's meanwhile."""
+    host.answers[Engine.wait] = END
+    job = Job.__new__(Job)
+    job.is_async = False
+    token = CURRENT_WORK.set(job)
+    try:
+        sync(host).result()
+        await awaited(host).wait()
+    finally:
+        CURRENT_WORK.reset(token)
+
+    assert host.asked == [(Engine.wait, "r", job)] * 2

@@ -1,0 +1,717 @@
+"""Who may call a runner's engine, and in which state: before, while and after it is open."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from model.memory_store import MemoryStore
+
+from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.execute.attempt import CURRENT_WORK, Job
+from cloaca_core._engine.runtime.call_future import Answer
+from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.conformance.rows import new_run, submit
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.registry import Registry, default_registry
+from cloaca_core.definition.task import task
+from cloaca_core.errors import (
+    ConfigError,
+    ConfigTypeError,
+    RunnerClosedError,
+    RunnerUsageError,
+    StoreOpenError,
+)
+from cloaca_core.records.rows import RunnerRow, RunRow
+from cloaca_core.runner import host as module
+from cloaca_core.runner.host import EngineHost
+from cloaca_core.store.protocol import Store, StoreOptions, TenantBackend
+from cloaca_core.store.tenants import TenantConfig, TenantCredentials
+
+WAIT = 10
+
+
+class ModelStore(MemoryStore):
+    """The model, which says when it has been closed; closing takes several steps of the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_closed = False
+        self.refusal: Exception | None = None
+        self.claims = 0
+
+    async def register(self, runner: RunnerRow) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        await super().register(runner)
+
+    async def claim(
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+    ) -> list[RunRow]:
+        self.claims += 1
+        return await super().claim(runner_id, workflows, limit, now)
+
+    async def close(self) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        self.is_closed = True
+
+
+class ModelBackend:
+    """A backend over the model. Contracts: see ``Backend``."""
+
+    name = "model"
+    schemes = ("model",)
+    version = "1"
+    unusable_reason = None
+
+    def __init__(self) -> None:
+        self.store = ModelStore()
+        self.options: list[StoreOptions] = []
+        self.began = threading.Event()
+        self.refusal: Exception | None = None
+        self.hangs = False
+
+    def check_url(self, url: str) -> None:
+        if url == "model://bad":
+            raise StoreOpenError("bad")
+
+    async def open(self, url: str, options: StoreOptions) -> Store:  # noqa: ARG002 - one database
+        self.options.append(options)
+        self.began.set()
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.refusal is not None:
+            raise self.refusal
+        return self.store
+
+
+class ModelOfTenants(ModelBackend):
+    """One that has a schema for each tenant."""
+
+    def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
+        raise NotImplementedError
+
+    def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> ModelBackend:
+    backend = ModelBackend()
+    monkeypatch.setattr(module, "backend_for", lambda _: backend)
+    return backend
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry()
+
+
+@pytest.fixture
+def host(backend: ModelBackend, registry: Registry) -> Iterator[EngineHost]:
+    """A host that is not open yet."""
+    config = DefaultRunnerConfig(shutdown_grace_seconds=0, connect_timeout_seconds=7)
+    host = EngineHost("model://here", config, None, registry)
+    yield host
+    host._pid = os.getpid()
+    host.close().result(WAIT)
+    host.end_thread()
+
+
+@pytest.fixture
+def opened(host: EngineHost) -> EngineHost:
+    host.open().result(WAIT)
+    host.begin()
+    return host
+
+
+async def nothing(engine: Engine) -> str:
+    """A method of an engine."""
+    return "answered"
+
+
+# -- arguments -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"config": {"lease_seconds": 3}}, "config"),
+        ({"config": DefaultRunnerConfig}, "config"),
+        ({"registry": {}}, "registry"),
+        ({"schema": 7}, "schema"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused_by_name(
+    backend: ModelBackend, arguments: dict[str, Any], field: str
+) -> None:
+    given: dict[str, Any] = {"config": None, "schema": None, "registry": None} | arguments
+
+    with pytest.raises(ConfigTypeError, match=f"^{field} must be a .* or None, not ") as caught:
+        EngineHost("model://here", **given)
+
+    assert caught.value.field == field
+
+
+def test_none_stands_for_the_defaults(backend: ModelBackend) -> None:
+    host = EngineHost("model://here", None, None, None)
+
+    assert host.registry is default_registry()
+    assert host.config.to_dict() == DefaultRunnerConfig().to_dict()
+
+
+def test_an_empty_registry_of_ones_own_is_not_replaced_by_the_default(
+    backend: ModelBackend, registry: Registry
+) -> None:
+    assert EngineHost("model://here", None, None, registry).registry is registry
+
+
+def test_a_bad_url_is_refused_before_anything_is_opened(backend: ModelBackend) -> None:
+    with pytest.raises(StoreOpenError, match="bad"):
+        EngineHost("model://bad", None, None, None)
+
+    assert not backend.began.is_set()
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ("", "^Schema name cannot be empty$"),
+        ("a-b", "^Schema name must contain only alphanumeric characters and underscores$"),
+        ("a b", "only alphanumeric"),
+        ('a"b', "only alphanumeric"),
+        ("größe", "only alphanumeric"),
+        ("a\n", "only alphanumeric"),
+    ],
+)
+def test_a_schema_that_cannot_be_is_refused_whatever_the_backend(
+    backend: ModelBackend, schema: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        EngineHost("model://here", None, schema, None)
+
+    assert caught.value.field == "schema"
+
+
+def test_a_backend_that_keeps_no_tenants_apart_has_no_schemas(backend: ModelBackend) -> None:
+    assert not isinstance(backend, TenantBackend)
+
+    with pytest.raises(ConfigError, match=r"only supported with PostgreSQL.*separate database"):
+        EngineHost("model://here", None, "tenant_1", None)
+
+
+def test_one_that_does_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "backend_for", lambda _: ModelOfTenants())
+
+    EngineHost("model://here", None, "Tenant_1", None)
+
+
+# -- open ----------------------------------------------------------------------------------------
+
+
+def test_the_store_is_opened_with_the_timeout_that_is_configured(
+    opened: EngineHost, backend: ModelBackend
+) -> None:
+    assert backend.options == [StoreOptions(connect_timeout=7)]
+
+
+def test_before_it_is_open_every_call_says_what_to_do(host: EngineHost) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: host.send(nothing), lambda: host.engine, lambda: host.open_requests
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(RunnerUsageError, match="not open yet: use it in an `async with` block"):
+            call()
+
+
+def test_what_is_open_answers(opened: EngineHost) -> None:
+    assert opened.send(nothing).result(WAIT) == "answered"
+    assert opened.engine.recent.get("nobody") is None
+    assert opened.open_requests is opened.requests
+
+
+def test_opening_again_is_refused_and_harms_nothing(opened: EngineHost) -> None:
+    with pytest.raises(RunnerUsageError, match="open already"):
+        opened.open()
+
+    assert opened.send(nothing).result(WAIT) == "answered"
+
+
+def test_nothing_is_worked_on_before_it_is_told_to_begin(
+    host: EngineHost, backend: ModelBackend, registry: Registry
+) -> None:
+    """A body that goes on may need the runner, which its program has not got before."""
+    hold(registry, lambda context: None)
+    flow = registry.find("held").namespace
+
+    async def wait_in_vain(engine: Engine) -> None:
+        await submit(backend.store, new_run("waiting", owner=None, workflow=flow))
+        for _ in range(1000):
+            await asyncio.sleep(0)
+
+    host.open().result(WAIT)
+    host.send(wait_in_vain).result(WAIT)
+    assert backend.store.claims == 0
+
+    host.begin()
+    assert host.send(Engine.wait, "waiting", None).result(WAIT).row.status == "Completed"
+
+
+def test_opening_after_the_end_is_refused(opened: EngineHost) -> None:
+    opened.close().result(WAIT)
+
+    with pytest.raises(RunnerClosedError):
+        opened.open()
+
+
+def test_a_failed_opening_raises_what_went_wrong(host: EngineHost, backend: ModelBackend) -> None:
+    backend.refusal = StoreOpenError("no such host")
+
+    with pytest.raises(StoreOpenError, match="no such host"):
+        host.open().result(WAIT)
+
+    assert str(host) == "model, closed"
+
+
+def test_a_store_whose_engine_does_not_start_is_closed(
+    host: EngineHost, backend: ModelBackend
+) -> None:
+    backend.store.refusal = StoreOpenError("the runner id is taken")
+
+    with pytest.raises(StoreOpenError, match="is taken"):
+        host.open().result(WAIT)
+
+    assert backend.store.is_closed
+
+
+def test_an_opening_that_is_given_up_leaves_no_store_open(
+    host: EngineHost, backend: ModelBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starting = threading.Event()
+
+    async def start(engine: Engine) -> None:
+        starting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Engine, "start", start)
+    opening = host.open()
+    assert starting.wait(WAIT)
+
+    opening.cancel()
+    host.close().result(WAIT)
+
+    assert backend.store.is_closed
+
+
+def test_closing_ends_an_opening_that_hangs(host: EngineHost, backend: ModelBackend) -> None:
+    backend.hangs = True
+    opening = host.open()
+    assert backend.began.wait(WAIT)
+
+    host.close().result(WAIT)
+
+    with pytest.raises(concurrent.futures.CancelledError):
+        opening.result(WAIT)
+
+
+# -- close ---------------------------------------------------------------------------------------
+
+
+def test_what_was_never_open_can_be_closed(backend: ModelBackend) -> None:
+    host = EngineHost("model://here", None, None, None)
+
+    host.close().result(WAIT)
+
+    with pytest.raises(RunnerClosedError):
+        host.open()
+
+
+def test_every_caller_waits_for_the_same_end(opened: EngineHost, backend: ModelBackend) -> None:
+    ends = [opened.close() for _ in range(3)]
+    ends[0].result(WAIT)
+
+    assert len(set(map(id, ends))) == 1
+    assert backend.store.is_closed
+
+
+def test_after_the_end_every_call_says_so(opened: EngineHost) -> None:
+    opened.close().result(WAIT)
+
+    calls: list[Callable[[], object]] = [
+        lambda: opened.send(nothing), lambda: opened.engine, lambda: opened.open_requests
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(RunnerClosedError):
+            call()
+
+
+def test_a_call_that_is_under_way_is_cut_short(opened: EngineHost) -> None:
+    """Although nobody waits for the thread: the shutdown may have been given up."""
+
+    async def hang(engine: Engine) -> None:
+        await asyncio.Event().wait()
+
+    call = opened.send(hang)
+    opened.close()
+
+    with pytest.raises(concurrent.futures.CancelledError):
+        call.result(WAIT)
+
+
+def test_a_call_that_the_end_overtakes_is_cut_short(opened: EngineHost) -> None:
+    """It was let in while the runner was open, and comes to a loop that is closed."""
+
+    def late(engine: Engine) -> Coroutine[Any, Any, str]:
+        opened.close().result(WAIT)
+        opened.end_thread()
+        return nothing(engine)
+
+    with pytest.raises(concurrent.futures.CancelledError):
+        opened.send(late).result(WAIT)
+
+
+def interrupt(
+    host: EngineHost, monkeypatch: pytest.MonkeyPatch, handler: Callable[[], object]
+) -> None:
+    """Let a signal handler run in the middle of the next call that goes to the loop."""
+    assert host._thread is not None
+    loop = host._thread.loop
+    real = loop.call_soon_threadsafe
+
+    def interrupted(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        handler()
+        return real(*arguments)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", interrupted)
+
+
+def test_a_signal_handler_may_close_it_in_the_middle_of_a_call(
+    opened: EngineHost, backend: ModelBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def handler() -> None:
+        opened.close().result(WAIT)
+        opened.end_thread()
+
+    interrupt(opened, monkeypatch, handler)
+
+    with pytest.raises(concurrent.futures.CancelledError):
+        opened.send(nothing).result(WAIT)
+    assert backend.store.is_closed
+
+
+def test_a_signal_handler_may_close_it_in_the_middle_of_closing(
+    opened: EngineHost, backend: ModelBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_handler: list[concurrent.futures.Future[None]] = []
+
+    def handler() -> None:
+        by_handler.append(opened.close())
+        by_handler[0].result(WAIT)
+        opened.end_thread()
+        assert backend.store.is_closed
+
+    interrupt(opened, monkeypatch, handler)
+
+    assert opened.close() is by_handler[0]
+
+
+def test_whoever_closes_it_waits_for_the_end(opened: EngineHost, backend: ModelBackend) -> None:
+    """A second one, who does not know of the first yet, must not cut it short."""
+    assert opened._thread is not None
+    ends = [opened._thread.submit(opened._shut_down()) for _ in range(2)]
+
+    ends[1].result(WAIT)
+
+    assert backend.store.is_closed
+    ends[0].result(WAIT)
+
+
+def test_a_call_on_the_loop_itself_is_refused(opened: EngineHost) -> None:
+    """As by a log handler that reports to a workflow: it would wait for itself."""
+
+    async def call(engine: Engine) -> None:
+        for method in (lambda: opened.send(nothing), opened.close):
+            with pytest.raises(RunnerUsageError, match="on another thread"):
+                method()
+
+    opened.send(call).result(WAIT)
+
+
+def test_a_thread_that_cannot_be_had_leaves_nothing_open(
+    host: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            host.open()
+
+    host.close().result(WAIT)
+
+
+def test_hurrying_an_end_that_is_over_is_nothing(opened: EngineHost) -> None:
+    opened.close().result(WAIT)
+    opened.end_thread()
+
+    opened.hurry()
+
+
+def test_hurrying_ends_the_grace_period(backend: ModelBackend, registry: Registry) -> None:
+    config = DefaultRunnerConfig(shutdown_grace_seconds=3600)
+    host = EngineHost("model://here", config, None, registry)
+    inside, release = threading.Event(), threading.Event()
+
+    def body(context: Context) -> None:
+        inside.set()
+        release.wait()
+
+    hold(registry, body)
+    host.open().result(WAIT)
+    host.begin()
+    host.send(Engine.submit, host.requests.request("held", [None])).result(WAIT)
+    assert inside.wait(WAIT)
+
+    closing = host.close()
+    host.hurry()
+
+    closing.result(WAIT)
+    release.set()
+
+
+def hold(registry: Registry, body: Any) -> None:
+    with WorkflowBuilder("held", registry=registry):
+        task(id="only")(body)
+
+
+def test_a_body_of_its_own_may_not_close_it(opened: EngineHost, registry: Registry) -> None:
+    """It would wait for itself."""
+    errors: list[BaseException] = []
+
+    def body(context: Context) -> None:
+        try:
+            opened.close()
+        except RunnerUsageError as error:
+            errors.append(error)
+
+    hold(registry, body)
+    request = opened.requests.request("held", [None])
+    opened.send(Engine.execute, request, None).result(WAIT)
+
+    assert "shut the runner down outside" in str(*errors)
+    assert str(opened) == "model, open"
+
+
+def test_a_body_of_another_runner_may_close_it(opened: EngineHost) -> None:
+    job = Job.__new__(Job)
+    job.owner = SimpleNamespace(id="elsewhere")  # type: ignore[assignment]  # all that is asked
+    token = CURRENT_WORK.set(job)
+    try:
+        opened.close().result(WAIT)
+    finally:
+        CURRENT_WORK.reset(token)
+
+    assert str(opened) == "model, closed"
+
+
+# -- break down ----------------------------------------------------------------------------------
+
+
+class TestBreakDown:
+    """The loop thread dies, or a part of the engine without which it cannot go on."""
+
+    def test_after_the_death_of_the_thread_every_call_says_why(self, opened: EngineHost) -> None:
+        kill_thread(opened)
+
+        for call in (lambda: opened.send(nothing), opened.refuse_closed, lambda: opened.engine):
+            with pytest.raises(RunnerClosedError, match="its engine thread ended with SystemExit"):
+                call()
+        opened._told = True
+
+    def test_the_end_is_there_at_once_and_says_why_once(self, opened: EngineHost) -> None:
+        kill_thread(opened)
+        opened.close().result(WAIT)
+
+        with pytest.raises(RunnerClosedError, match="its engine thread ended with SystemExit"):
+            opened.end_thread()
+        opened.close().result(WAIT)
+        opened.end_thread()
+
+    def test_an_end_that_was_under_way_is_cut_short(
+        self, opened: EngineHost, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def hangs(_: Engine) -> None:
+            raise SystemExit
+
+        monkeypatch.setattr(Engine, "shutdown", hangs)
+        with pytest.raises(RunnerClosedError, match="SystemExit"):
+            opened.close().result(WAIT)
+        opened._told = True
+        opened._closing = None
+
+    def test_the_loop_of_the_bodies_takes_the_engine_with_it_in_good_order(
+        self, opened: EngineHost, backend: ModelBackend, registry: Registry
+    ) -> None:
+        """What it had is released: the engine's own loop is alive."""
+
+        async def body(context: Context) -> None:
+            loop = asyncio.get_running_loop()
+            os.close(loop._selector.fileno())  # type: ignore[attr-defined]  # as a body may
+            await asyncio.Event().wait()
+
+        hold(registry, body)
+        answer = opened.send(Engine.execute, opened.requests.request("held", [None]), None)
+        with pytest.raises(RunnerClosedError, match="its thread of coroutines ended with OSError"):
+            answer.result(WAIT)
+        with pytest.raises(RunnerClosedError, match="its thread of coroutines ended with OSError"):
+            opened.send(nothing)
+
+        opened.close().result(WAIT)
+        with pytest.raises(RunnerClosedError, match="its thread of coroutines ended with OSError"):
+            opened.end_thread()
+        assert backend.store.is_closed
+        assert opened._thread is not None
+        assert opened._thread.loop.is_closed()
+
+    def test_a_thread_that_dies_while_the_engine_breaks_down_keeps_nobody_waiting(
+        self, opened: EngineHost, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def dies(_: Engine) -> None:
+            raise SystemExit
+
+        monkeypatch.setattr(Engine, "shutdown", dies)
+        assert opened._thread is not None
+        opened._thread.loop.call_soon_threadsafe(opened._break_down, "because")
+        opened._thread.stop()
+        with pytest.raises(RunnerClosedError, match=r"^because$"):
+            opened.send(nothing)
+
+        opened.close().result(WAIT)
+        with pytest.raises(RunnerClosedError, match=r"^because$"):
+            opened.end_thread()
+
+    @pytest.mark.usefixtures("backend")
+    def test_a_part_that_dies_during_the_end_ends_the_grace_period(
+        self, registry: Registry
+    ) -> None:
+        config = DefaultRunnerConfig(shutdown_grace_seconds=3600)
+        host = EngineHost("model://here", config, None, registry)
+        inside, release = threading.Event(), threading.Event()
+
+        def body(context: Context) -> None:
+            inside.set()
+            release.wait()
+
+        hold(registry, body)
+        host.open().result(WAIT)
+        host.begin()
+        host.send(Engine.submit, host.requests.request("held", [None])).result(WAIT)
+        assert inside.wait(WAIT)
+        assert host._thread is not None
+
+        closing = host.close()
+        host._thread.loop.call_soon_threadsafe(host._break_down, "because")
+
+        closing.result(WAIT)
+        host.end_thread()
+        release.set()
+
+    def test_a_part_that_dies_as_the_end_begins_leaves_nothing_open(
+        self, opened: EngineHost, backend: ModelBackend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Between the call that shuts down and its being known as the one."""
+        thread = opened._thread
+        assert thread is not None
+        submit, broken = thread.submit, threading.Event()
+
+        def break_down() -> None:
+            opened._break_down("because")
+            broken.set()
+
+        def submit_and_break_down(coroutine: Coroutine[Any, Any, None]) -> Answer[None]:
+            answer = submit(coroutine)
+            thread.loop.call_soon_threadsafe(break_down)
+            assert broken.wait(WAIT)
+            return answer
+
+        monkeypatch.setattr(thread, "submit", submit_and_break_down)
+        opened.close().result(WAIT)
+
+        with pytest.raises(RunnerClosedError, match=r"^because$"):
+            opened.end_thread()
+        assert backend.store.is_closed
+
+    def test_after_a_death_the_registry_tells_it_nothing(
+        self, opened: EngineHost, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[object] = []
+        kill_thread(opened)
+        opened.close().result(WAIT)
+        with pytest.raises(RunnerClosedError):
+            opened.end_thread()
+        assert opened._thread is not None
+        monkeypatch.setattr(opened._thread.loop, "call_soon_threadsafe", told.append)
+
+        hold(registry, lambda context: None)
+
+        assert told == []
+
+
+def kill_thread(host: EngineHost) -> None:
+    """Have something come out of the engine's loop."""
+
+    async def leave(engine: Engine) -> None:
+        raise SystemExit
+
+    with pytest.raises(RunnerClosedError):
+        host.send(leave).result(WAIT)
+
+
+# -- what it says of itself ----------------------------------------------------------------------
+
+
+def test_its_text_is_the_backend_and_the_state(host: EngineHost) -> None:
+    assert str(host) == "model, closed"
+    host.open().result(WAIT)
+    assert str(host) == "model, open"
+    host.close()
+    assert str(host) == "model, closed"
+
+
+# -- forks ---------------------------------------------------------------------------------------
+
+
+def test_another_process_is_refused_everything(
+    opened: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: opened.send(nothing), lambda: opened.engine, lambda: opened.open_requests,
+        opened.close, opened.open,
+    ]  # fmt: skip
+    child = os.getpid() + 1
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: child)
+        for call in calls:
+            with pytest.raises(RunnerUsageError, match="opened by another process"):
+                call()
+
+
+def test_what_was_made_before_a_fork_can_be_opened_after_it(
+    host: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = os.getpid() + 1
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: child)
+        host.open().result(WAIT)
+
+        assert host.send(nothing).result(WAIT) == "answered"

@@ -1,0 +1,206 @@
+"""Results, task results and events are read off the rows of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloaca_core.conformance.rows import attempt
+from cloaca_core.errors import RunFailedError
+from cloaca_core.records.rows import RunRow
+from cloaca_core.records.states import TaskStatus
+from cloaca_core.runner.results import (
+    PipelineResult,
+    WorkflowResult,
+    rfc3339,
+    run_events,
+    run_info,
+    task_results,
+)
+
+SECOND = 1_000_000
+START = 1_700_000_000 * SECOND
+"""2023-11-14T22:13:20Z."""
+
+
+def run(status: str = "Completed", **fields: object) -> RunRow:
+    row = RunRow(
+        id="r",
+        workflow="public::embedded::flow",
+        version="0123456789abcdef",
+        status=status,
+        owner="r1",
+        epoch=1,
+        recoveries=0,
+        input="",
+        tags='{"team":"x"}',
+        parent_id=None,
+        final_context='{"a":[1]}',
+        error_message=None if status == "Completed" else "it broke",
+        created_at=START,
+        started_at=START + SECOND,
+        ended_at=START + 3 * SECOND,
+    )
+    return row._replace(**fields)  # type: ignore[arg-type]  # names are checked by _replace
+
+
+class TestInstants:
+    @pytest.mark.parametrize(
+        ("instant", "text"),
+        [
+            (START, "2023-11-14T22:13:20.000000+00:00"),
+            (START + 1, "2023-11-14T22:13:20.000001+00:00"),  # whole microseconds, no float
+            (START + 999_999, "2023-11-14T22:13:20.999999+00:00"),
+            (0, "1970-01-01T00:00:00.000000+00:00"),
+            (-(2**62), "1970-01-01T00:00:00.000000+00:00"),  # of a damaged row, as the next
+            (2**62, "9999-12-31T23:59:59.999999+00:00"),
+        ],
+    )
+    def test_they_are_rfc_3339_in_utc(self, instant: int, text: str) -> None:
+        assert rfc3339(instant) == text
+
+
+class TestPipelineResult:
+    def test_it_says_what_became_of_the_run(self) -> None:
+        result = PipelineResult(run(), [])
+
+        assert (result.status, result.error_message, result.error) == ("Completed", None, None)
+        assert (result.execution_id, result.workflow_name) == ("r", "flow")
+        assert result.version == "0123456789abcdef"
+        assert result.start_time == "2023-11-14T22:13:21.000000+00:00"
+        assert result.end_time == "2023-11-14T22:13:23.000000+00:00"
+        assert result.duration == 2.0
+
+    def test_its_context_is_a_fresh_copy_each_time(self) -> None:
+        result = PipelineResult(run(), [])
+        result.final_context["a"] = 2
+
+        assert result.final_context.to_dict() == {"a": [1]}
+
+    def test_a_run_that_never_started_began_when_it_was_created(self) -> None:
+        result = PipelineResult(run(started_at=None), [])
+
+        assert result.start_time == "2023-11-14T22:13:20.000000+00:00"
+
+    def test_a_completed_one_raises_nothing(self) -> None:
+        PipelineResult(run(), []).raise_for_status()
+
+    @pytest.mark.parametrize("status", ["Failed", "Cancelled"])
+    def test_any_other_raises_with_the_reason(self, status: str) -> None:
+        with pytest.raises(
+            RunFailedError, match=f"run r of 'flow' is {status}: it broke"
+        ) as caught:
+            PipelineResult(run(status), []).raise_for_status()
+
+        assert (caught.value.run_id, caught.value.status) == ("r", status)
+
+    def test_it_has_two_names(self) -> None:
+        assert WorkflowResult is PipelineResult
+
+
+class TestTaskResults:
+    def test_the_latest_attempt_counts(self) -> None:
+        first = attempt("r", "t", 1, status=TaskStatus.FAILED, error="ValueError")
+        second = attempt("r", "t", 2)
+
+        for rows in ([first, second], [second, first]):
+            result = task_results(rows)["t"]
+            assert (result.status, result.attempts, result.error) == ("Completed", 2, None)
+
+    def test_tasks_without_an_attempt_have_not_started_and_keep_their_order(self) -> None:
+        results = task_results([attempt("r", "b")], ["c", "b", "a"])
+
+        assert [(t, r.status) for t, r in results.items()] == [
+            ("c", "NotStarted"),
+            ("b", "Completed"),
+            ("a", "NotStarted"),
+        ]
+
+    def test_a_failed_attempt_that_another_follows_waits(self) -> None:
+        row = attempt("r", "t", status=TaskStatus.FAILED, error="ValueError")
+        result = task_results([row._replace(retry_at=START)])["t"]
+
+        assert result.status == "Waiting"
+        assert result.retry_at == "2023-11-14T22:13:20.000000+00:00"
+        assert result.ended_at is None
+
+    @pytest.mark.parametrize("status", [TaskStatus.RUNNING, TaskStatus.WAITING])
+    def test_what_the_end_of_its_run_left_open_was_cut_short(self, status: TaskStatus) -> None:
+        row = attempt("r", "t", status=status)._replace(ended_at=None)
+
+        assert task_results([row])["t"].status == status
+        for results in (
+            task_results([row], run_ended_at=START),
+            PipelineResult(run("Failed", ended_at=START), [row]).task_results,
+        ):
+            assert (results["t"].status, results["t"].ended_at) == ("Cancelled", rfc3339(START))
+
+    def test_no_attempt_follows_a_failed_one_when_its_run_has_ended(self) -> None:
+        row = attempt("r", "t", status=TaskStatus.FAILED, error="ValueError")
+        row = row._replace(ended_at=START, retry_at=START + 60 * SECOND)
+        result = task_results([row], run_ended_at=START + SECOND)["t"]
+
+        assert (result.status, result.retry_at, result.ended_at) == ("Failed", None, rfc3339(START))
+
+    def test_a_failed_one_has_its_error(self) -> None:
+        row = attempt("r", "t", status=TaskStatus.FAILED, error="ValueError")
+        result = task_results([row._replace(error_message="bad", error_traceback="Trace")])["t"]
+
+        assert (result.error, result.error_type) == ("ValueError: bad", "ValueError")
+        assert result.traceback == "Trace"
+
+    def test_a_skipped_one_has_its_reason_and_no_attempt(self) -> None:
+        row = attempt("r", "t", 0, status=TaskStatus.SKIPPED)
+        result = task_results([row._replace(skip_reason="upstream failed: a")])["t"]
+
+        assert (result.status, result.attempts) == ("Skipped", 0)
+        assert result.skip_reason == "upstream failed: a"
+
+
+class TestEvents:
+    def test_they_are_in_the_order_of_time(self) -> None:
+        done = attempt("r", "t")._replace(started_at=START + SECOND, ended_at=START + 2 * SECOND)
+        events = run_events(run(), [done])
+
+        assert [(e.kind, e.task_id) for e in events] == [
+            ("created", None),
+            ("started", None),
+            ("task_started", "t"),
+            ("task_completed", "t"),
+            ("ended", None),
+        ]
+        assert [e.at for e in events] == sorted(e.at for e in events)
+
+    def test_a_failure_is_told_with_its_error(self) -> None:
+        row = attempt("r", "t", status=TaskStatus.FAILED, error="ValueError")
+        row = row._replace(error_message="bad", started_at=None, ended_at=START)
+        (event,) = [e for e in run_events(run("Failed"), [row]) if e.task_id]
+
+        assert (event.kind, event.detail, event.attempt) == ("task_failed", "ValueError: bad", 1)
+
+    def test_an_attempt_that_was_left_open_ends_before_its_run(self) -> None:
+        row = attempt("r", "t")._replace(status=TaskStatus.RUNNING, ended_at=None)
+        events = run_events(run("Failed"), [row])
+
+        assert [(e.kind, e.task_id) for e in events][-2:] == [
+            ("task_cancelled", "t"),
+            ("ended", None),
+        ]
+
+    def test_the_end_tells_how(self) -> None:
+        assert run_events(run("Failed"), [])[-1].detail == "it broke"
+        assert run_events(run(), [])[-1].detail == "Completed"
+
+    def test_a_run_that_goes_on_has_no_end(self) -> None:
+        assert [e.kind for e in run_events(run("Running", ended_at=None), [])][-1] == "started"
+
+
+def test_a_listing_names_the_workflow_shortly_and_has_the_tags() -> None:
+    info = run_info(run())
+
+    assert (info.workflow_name, info.tags) == ("flow", {"team": "x"})
+    assert info.ended_at == "2023-11-14T22:13:23.000000+00:00"
+
+
+@pytest.mark.parametrize("tags", ["", "{", "\ufffd{}", "[1]", '"team"', "[" * 100_000])
+def test_a_run_whose_tags_are_damaged_is_listed_without_them(tags: str) -> None:
+    assert run_info(run(tags=tags)).tags == {}

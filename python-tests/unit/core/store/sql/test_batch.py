@@ -1,0 +1,146 @@
+"""The statements that a batch becomes, and what their answers say. What the SQL does is in the
+conformance tests.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pytest
+
+from cloaca_core.conformance.rows import (
+    NOW,
+    WORKFLOW,
+    attempt,
+    firing,
+    new_event,
+    new_run,
+    new_tick,
+    run_end,
+    trigger_row,
+)
+from cloaca_core.records.rows import Batch, Cancellation
+from cloaca_core.store.sql.base import Queries
+from cloaca_core.store.sql.batch import BatchSteps, committed
+from cloaca_core.store.sql.queries import load_statements
+
+
+@pytest.fixture(scope="module")
+def steps() -> BatchSteps:
+    shared = files("cloaca_core.store.sql").joinpath("queries.sql").read_text("utf-8")
+    overrides = files("cloaca_sqlite").joinpath("overrides.sql").read_text("utf-8")
+    queries = Queries(**load_statements(shared, overrides, Queries._fields, "?"))
+    return BatchSteps(queries, tuple)
+
+
+_SKIPPED = new_tick("s", "b")._replace(run_id=None)
+_SCHEDULED = run_end("a")._replace(schedule_id="s")
+_CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW)
+
+
+@pytest.mark.parametrize(
+    ("batch", "expected"),
+    [
+        (Batch("r1", [], [], [], {}), []),
+        (Batch("r1", [new_run("a", owner=None)], [], [], {}), ["insert_run"]),
+        (Batch("r1", [new_run("a")], [], [], {}), ["insert_run", "owned_runs"]),
+        (
+            Batch("r1", [new_run("a", owner=None, key="k", tags='{"t":"x"}')], [], [], {}),
+            ["insert_run", "insert_tag", "find_keys"],
+        ),
+        (Batch("r1", [], [attempt("a")], [], {"a": 1}), ["fence_runs", "record_attempt"]),
+        (Batch("r1", [], [], [run_end("a")], {"a": 1}), ["fence_runs", "end_run"]),
+        (
+            Batch("r1", [], [], [], {}, [firing("s")], [new_tick("s", "a")]),
+            ["lock_schedules", "insert_tick", "insert_tick_run", "advance_schedule"],
+        ),
+        (
+            Batch("r1", [], [], [], {}, [firing("s")], [_SKIPPED]),
+            ["lock_schedules", "insert_tick", "advance_schedule"],
+        ),
+        (
+            Batch("r1", [], [], [], {}, [firing("s")], [new_tick("s", "b")._replace(behind="a")]),
+            ["lock_schedules", "insert_tick", "insert_tick_run", "advance_schedule", "start_next"],
+        ),
+        (
+            Batch("r1", [], [], [], {}, ticks=[new_tick("s", "a")._replace(generation=None)]),
+            [
+                *("lock_schedules", "insert_tick", "take_dropped_tick", "insert_tick_run"),
+                "outdate_schedule",
+            ],
+        ),
+        (
+            Batch("r1", [], [], [_SCHEDULED], {"a": 1}),
+            ["lock_schedules", "fence_runs", "end_run", "start_next"],
+        ),
+        (
+            Batch("r1", [], [], [], {"c": 1}, [firing("s")], [new_tick("s", "b")], [_CANCELLED]),
+            [
+                *("lock_schedules", "lock_runs", "insert_tick", "insert_tick_run"),
+                *("advance_schedule", "fence_runs", "cancel_run"),
+            ],
+        ),
+        (
+            Batch("r1", [], [], [], {}, [firing("s", lost=3)]),
+            ["lock_schedules", "insert_lost", "advance_schedule"],
+        ),
+        (
+            Batch("r1", [], [], [], {}, events=[new_event("a"), new_event("b")]),
+            ["lock_triggers", *["insert_event", "insert_event_run"] * 2],
+        ),
+        (
+            Batch("r1", [], [], [], {}, turns=[trigger_row()]),
+            ["lock_triggers", "take_poll"],
+        ),
+        (
+            Batch("r1", [new_run("b")], [attempt("a")], [run_end("a")], {"a": 1}),
+            ["insert_run", "owned_runs", "fence_runs", "record_attempt", "end_run"],
+        ),
+    ],
+)
+def test_a_batch_is_the_statements_that_have_rows(
+    steps: BatchSteps, batch: Batch, expected: list[str]
+) -> None:
+    assert [step.statement.name for step in steps.of(batch).values()] == expected
+
+
+def test_one_run_by_itself_is_inserted_and_asked_for(steps: BatchSteps) -> None:
+    def names(tags: str) -> list[str]:
+        run = new_run("a", key="k", tags=tags)
+        return [step.statement.name for step in steps.of_one(run).values()]
+
+    assert names("{}") == ["insert_unowned_run", "find_keys"]
+    assert names('{"t":"x"}') == ["insert_unowned_run", "insert_tag", "find_keys"]
+
+
+def test_an_attempt_of_a_run_without_a_fence_is_a_mistake_of_the_caller(steps: BatchSteps) -> None:
+    with pytest.raises(KeyError):
+        steps.of(Batch("r1", [], [attempt("a")], [], {}))
+
+
+def test_a_run_counts_as_ours_under_the_epoch_that_was_meant() -> None:
+    batch = Batch("r1", [], [attempt("a"), attempt("b")], [], {"a": 1, "b": 1, "c": 1})
+
+    assert committed(batch, {"fence": [("a", 1), ("b", 2)]}).current == {"a"}
+
+
+def test_a_new_run_is_told_who_has_its_key() -> None:
+    first, again, other = new_run("a", key="k"), new_run("b", key="l"), new_run("c")
+    batch = Batch("r1", [first, again, other], [], [], {})
+    holders = [(first.workflow, "k", "a"), (again.workflow, "l", "earlier")]
+
+    answer = committed(batch, {"owned": [("a",)], "keys": holders})
+
+    assert answer.existing == {"b": "earlier"}
+    assert answer.owned == {"a"}
+
+
+def test_a_new_run_whose_key_no_run_has_was_held_back() -> None:
+    runs = [new_run("a", key="k"), new_run("b", key="l"), new_run("c"), new_run("d", key="l")]
+    batch = Batch("r1", runs, [], [], {})
+
+    answer = committed(batch, {"owned": [("a",), ("c",)], "keys": [(WORKFLOW, "k", "a")]})
+
+    assert answer.held == {"b", "d"}
+    assert answer.existing == {}
+    assert committed(batch._replace(new_runs=[runs[2]]), {"owned": [("c",)]}).held == frozenset()

@@ -1,0 +1,130 @@
+"""The steps that a store makes of an operation. What they do is in the conformance tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from importlib.resources import files
+
+import pytest
+
+from cloaca_core.conformance.rows import attempt, new_run
+from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.records.rows import Batch, Committed
+from cloaca_core.store.changes import Change
+from cloaca_core.store.sql.base import load_queries
+from cloaca_core.store.sql.dialect import Answers, Step
+from cloaca_core.store.sql.queries import Row
+from cloaca_core.store.sql.store import SqlStore
+
+
+class RecordingDialect:
+    """Notes each transaction and answers nothing."""
+
+    placeholder = "?"
+    writable = True
+    most_keys: int | None = 7
+    overrides = files("cloaca_sqlite").joinpath("overrides.sql").read_text("utf-8")
+
+    def __init__(self) -> None:
+        self.transactions: list[list[str]] = []
+        self.holders: list[Row] = []
+
+    def array(self, values: Collection[str | int]) -> object:
+        return tuple(values)
+
+    async def write(
+        self,
+        steps: Sequence[Step],
+        *,
+        urgent: bool = False,
+        landed: Callable[[Answers], None] | None = None,
+    ) -> Answers:
+        assert urgent == (steps[0].statement.name == "beat")
+        self.transactions.append([step.statement.name for step in steps])
+        answers: Answers = [[] for _ in steps]
+        if landed is not None:
+            landed(answers)
+        return answers
+
+    async def write_apart(self, steps: Sequence[Step], key: str) -> Answers:
+        self.transactions.append([key, *[step.statement.name for step in steps]])
+        return [self.holders for _ in steps]
+
+    async def read(self, steps: Sequence[Step]) -> Answers:
+        return await self.write(steps)
+
+    def lease_clock(self) -> int:
+        return 7
+
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        return True
+
+    async def now(self) -> int:
+        return 8
+
+    async def wait_changed(self) -> Change:
+        return Change.RUNS
+
+    def set_contended(self, *, contended: bool) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+def test_a_batch_is_one_transaction() -> None:
+    dialect = RecordingDialect()
+
+    asyncio.run(SqlStore(dialect).commit(Batch("r1", [], [attempt("a")], [], {"a": 1})))
+
+    assert dialect.transactions == [["fence_runs", "record_attempt"]]
+
+
+def test_a_batch_of_nothing_is_no_transaction() -> None:
+    dialect = RecordingDialect()
+
+    committed = asyncio.run(SqlStore(dialect).commit(Batch("r1", [], [], [], {})))
+
+    assert dialect.transactions == []
+    assert committed == Committed(frozenset(), {}, frozenset())
+
+
+def test_a_run_that_may_have_to_wait_is_one_transaction_of_its_own() -> None:
+    dialect = RecordingDialect()
+    dialect.holders = [("w", "k", "earlier")]
+
+    holder = asyncio.run(SqlStore(dialect).insert_when_free(new_run("a", workflow="w", key="k")))
+
+    assert holder == "earlier"
+    assert dialect.transactions == [['["w", "k"]', "insert_unowned_run", "find_keys"]]
+
+
+def test_a_run_whose_key_was_taken_by_one_that_is_gone_is_to_be_sent_again() -> None:
+    with pytest.raises(StoreUnavailableError, match="has just gone"):
+        asyncio.run(SqlStore(RecordingDialect()).insert_when_free(new_run("a", key="k")))
+
+
+def test_a_dialect_without_a_statement_is_refused_when_the_store_is_made() -> None:
+    class Incomplete(RecordingDialect):
+        overrides = ""
+
+    with pytest.raises(
+        LookupError, match="statements without SQL: claim, due_schedules, ended_runs"
+    ):
+        SqlStore(Incomplete())
+
+
+def test_stores_of_one_dialect_share_their_statements() -> None:
+    class Another(RecordingDialect):
+        overrides = RecordingDialect.overrides + "\n-- another text\n"
+
+    mine = load_queries(RecordingDialect())
+
+    assert load_queries(RecordingDialect()) is mine
+    assert load_queries(Another()) is not mine
+
+
+def test_the_lease_clock_is_the_dialect_s() -> None:
+    assert SqlStore(RecordingDialect()).lease_clock() == 7

@@ -1,0 +1,71 @@
+"""The checks that definitions share: what passes, and how a refusal names its parameter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from cloaca_core.errors import DefinitionError, DefinitionTypeError
+from cloaca_core.values.arguments import above_zero, flag, number, one_of, text, whole
+
+
+def test_what_is_acceptable_is_given_back() -> None:
+    assert whole("n", 0) == 0
+    assert number("n", 1.5) == above_zero("n", 1.5) == 1.5
+    assert flag("n", value=False) is False
+    assert text("n", "") == ""
+    assert one_of("n", "b", {"a": 1, "b": 2}) == 2
+
+
+def test_an_int_is_a_number_and_comes_back_as_float() -> None:
+    assert type(number("n", 2)) is float
+
+
+@pytest.mark.parametrize(
+    ("check", "value"),
+    [
+        (whole, -1),
+        (number, -0.5),
+        (number, math.nan),
+        (number, math.inf),
+        (number, 10**400),  # too large for a float
+    ],
+)
+def test_an_unacceptable_value_is_a_value_error(
+    check: Callable[[str, object], object], value: object
+) -> None:
+    with pytest.raises(DefinitionError, match=r"^retries must be .*at least 0, got "):
+        check("retries", value)
+
+
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
+def test_one_that_has_to_be_above_zero_is_refused_with_what_is_accepted(value: float) -> None:
+    with pytest.raises(DefinitionError, match=r"^seconds must be greater than 0 and finite, got "):
+        above_zero("seconds", value)
+
+
+@pytest.mark.parametrize(
+    ("check", "accepted", "value"),
+    [
+        (whole, "an int", 1.0),
+        (whole, "an int", True),  # a flag in the place of a number is a mistake
+        (number, "a number", "1"),
+        (number, "a number", False),
+        (above_zero, "a number", "1"),
+        (flag, "a bool", 1),
+        (text, "a str", b"1"),
+    ],
+)
+def test_an_unsupported_type_is_a_type_error(
+    check: Callable[[str, object], object], accepted: str, value: object
+) -> None:
+    kind = type(value).__name__
+    with pytest.raises(DefinitionTypeError, match=f"^retries must be {accepted}, got {kind}$"):
+        check("retries", value)
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(DefinitionError, match=r'^unknown mode "c": expected one of a, b$'):
+        one_of("mode", "c", {"a": 1, "b": 2})

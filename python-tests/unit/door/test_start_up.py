@@ -1,0 +1,170 @@
+"""What a program loads on its way to its first result, and what it does not.
+
+The time of that way is the time of its imports, above all. It is not measured here, where others
+share the machine; a module that one of these programs has come to load is named instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import cloaca
+from cloaca_core.runner.host import EngineHost
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_sqlite.backend import SqliteBackend
+
+SOON_S = 10.0
+PROGRAM = """
+import json, sys
+import cloaca
+{rest}
+print(json.dumps(sorted(sys.modules)))
+"""
+FIRST_RESULT = """
+with cloaca.WorkflowBuilder("one"):
+    @cloaca.task(id="step")
+    def step(context):
+        return context
+
+with cloaca.DefaultRunner({url!r}) as runner:
+    assert runner.execute("one", cloaca.Context({{}})).status == "Completed"
+"""
+
+DOOR = {
+    "cloaca", "cloaca._check", "cloaca._version", "cloaca.greeting",
+    "cloaca_core", "cloaca_core._version", "cloaca_core.config", "cloaca_core.definition",
+    "cloaca_core.definition.builder", "cloaca_core.definition.callables",
+    "cloaca_core.definition.context", "cloaca_core.definition.fingerprint",
+    "cloaca_core.definition.graph", "cloaca_core.definition.registry",
+    "cloaca_core.definition.retry", "cloaca_core.definition.retry_condition",
+    "cloaca_core.definition.rules", "cloaca_core.definition.task",
+    "cloaca_core.definition.task_block", "cloaca_core.definition.task_handle",
+    "cloaca_core.definition.workflow", "cloaca_core.errors", "cloaca_core.logs",
+    "cloaca_core.records", "cloaca_core.records.states", "cloaca_core.settings",
+    "cloaca_core.store", "cloaca_core.store.backends", "cloaca_core.store.urls",
+    "cloaca_core.values", "cloaca_core.values.arguments", "cloaca_core.values.json_values",
+    "cloaca_core.values.namespace", "cloaca_core.values.nearest", "cloaca_core.values.no_limit",
+    "cloaca_core.values.option_names",
+}  # fmt: skip
+"""All of ours that ``import cloaca`` loads."""
+PARTS = (
+    "cloaca_core._engine.claim.claimer",
+    "cloaca_core._engine.orchestrate.orchestrator",
+    "cloaca_core._engine.fire.schedule_loop",
+    "cloaca_core._engine.record.journal",
+    "cloaca_core._engine.recover.lease",
+    "cloaca_core._engine.plan.planner",
+    "cloaca_core._engine.fire.trigger_loop",
+    "cloaca_core._engine.recover.takeover",
+)
+"""Some of the modules that an engine is made of."""
+UNUSED = (
+    # What cron and time zones need.
+    "cronsim", "zoneinfo", "tzdata", "calendar", "cloaca_core.schedules.cron",
+    "cloaca_core.schedules.zones", "cloaca_core.schedules.timing",
+    "cloaca_core.runner.calls.schedules", "cloaca_core.runner.calls.backfill",
+    "cloaca_core._engine.fire.tick_rows",
+    # What triggers and tenants need.
+    "cloaca_core.definition.triggers.decorator", "cloaca_core.definition.triggers.definition",
+    "cloaca_core._engine.fire.trigger_times", "cloaca_core.store.tenants",
+    "cloaca_core.runner.database_admin",
+    # What looks at everything that is installed, and at what is in zips.
+    "importlib.metadata", "importlib.resources", "email", "zipfile", "tempfile", "lzma", "bz2",
+    # What a rare error, an uncommon value, a retry or a file of settings needs.
+    "difflib", "uuid", "platform", "decimal", "fractions", "tomllib",
+)  # fmt: skip
+"""Modules that no program loads before its first result for our sake."""
+
+
+def loaded(rest: str = "") -> set[str]:
+    """The modules of a program of its own, at its end."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", PROGRAM.format(rest=rest)],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
+
+
+def of(modules: set[str], *names: str) -> list[str]:
+    """Those of the modules that have these names, or lie in packages of these names."""
+    return sorted(
+        each for each in modules for name in names if each == name or each.startswith(f"{name}.")
+    )
+
+
+def test_import_cloaca_loads_of_ours_what_a_definition_needs_and_no_third_party() -> None:
+    modules = loaded()
+
+    ours = set(of(modules, "cloaca", "cloaca_core", "cloaca_sqlite", "cloaca_postgres"))
+    assert ours <= DOOR
+    assert of(modules, "aiosqlite", "psycopg", "cronsim", "asyncio", "sqlite3") == []
+    assert of(modules, *UNUSED) == []
+
+
+@pytest.mark.parametrize("place", [":memory:", "runs.db"])
+def test_a_first_result_on_sqlite_loads_nothing_of_postgresql(place: str, tmp_path: Path) -> None:
+    url = place if place == ":memory:" else f"sqlite:///{tmp_path / place}"
+    modules = loaded(FIRST_RESULT.format(url=url))
+
+    assert of(modules, "cloaca_sqlite.driver") != []  # it did run there
+    assert of(modules, "psycopg", "psycopg_binary", "cloaca_postgres", "typing_extensions") == []
+    assert of(modules, *UNUSED) == []
+
+
+def test_a_first_result_on_postgresql_loads_nothing_of_sqlite(postgres_url: str) -> None:
+    modules = loaded(FIRST_RESULT.format(url=postgres_url))
+
+    assert of(modules, "cloaca_postgres.driver") != []
+    assert of(modules, "sqlite3", "aiosqlite", "cloaca_sqlite") == []
+    # psycopg itself loads time zones and what is installed, and the URL names a schema.
+    ours = {name for name in UNUSED if name.startswith("cloaca")} - {"cloaca_core.store.tenants"}
+    assert of(modules, "cronsim", "cloaca_postgres.tenants", *ours) == []
+
+
+def test_what_the_engine_is_made_of_is_loaded_while_the_database_opens() -> None:
+    before = loaded("cloaca.DefaultRunner, cloaca.AsyncRunner")
+    after = loaded(FIRST_RESULT.format(url=":memory:"))
+
+    assert of(after, *PARTS) == sorted(PARTS)
+    assert of(before, "cloaca_core._engine.parts", *PARTS) == []
+
+
+@pytest.mark.parametrize("kind", [cloaca.DefaultRunner, cloaca.AsyncRunner])
+def test_both_kinds_of_runner_load_it_before_they_wait(
+    kind: type[cloaca.DefaultRunner | cloaca.AsyncRunner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_loaded, opens = threading.Event(), SqliteBackend.open
+
+    async def open_afterwards(self: SqliteBackend, url: str, options: StoreOptions) -> Store:
+        assert await asyncio.to_thread(is_loaded.wait, SOON_S)
+        return await opens(self, url, options)
+
+    monkeypatch.setattr(SqliteBackend, "open", open_afterwards)
+    monkeypatch.setattr(EngineHost, "load_engine", is_loaded.set)
+
+    if issubclass(kind, cloaca.DefaultRunner):
+        kind(":memory:", registry=cloaca.Registry()).shutdown()
+    else:
+        asyncio.run(_open_and_close(kind(":memory:", registry=cloaca.Registry())))
+
+
+async def _open_and_close(runner: cloaca.AsyncRunner) -> None:
+    async with runner:
+        pass
+
+
+def test_the_default_of_the_pool_looks_for_both_backends_when_it_is_read() -> None:
+    modules = loaded("cloaca.DefaultRunnerConfig().db_pool_size")
+
+    assert of(modules, "cloaca_sqlite.backend", "importlib.metadata") != []

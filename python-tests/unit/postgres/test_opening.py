@@ -1,0 +1,353 @@
+"""Opening a database: new, ours, somebody else's, out of reach."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, cast
+
+import psycopg
+import pytest
+
+import cloaca
+from cloaca_core.conformance.rows import new_run, runner, schedule, stored, submit
+from cloaca_core.errors import (
+    ForeignDatabaseError,
+    NewerSchemaError,
+    StoreOpenError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
+from cloaca_core.store.migrate import load_migrations
+from cloaca_core.store.protocol import StoreOptions
+from cloaca_postgres import BACKEND
+from cloaca_postgres.connecting import Connector
+from cloaca_postgres.driver import Session
+from cloaca_postgres.opening import _first_sessions, _refuse_unfit
+
+Query: TypeAlias = Callable[..., list[tuple[object, ...]]]
+
+SOON = 60.0
+KNOWN = load_migrations("cloaca_postgres")
+FIT = {"version": 150000, "encoding": "UTF8", "isolation": "read committed", "in_recovery": False}
+
+
+def open_and_close(url: str, schema: str | None = None) -> None:
+    async def both() -> None:
+        await (await BACKEND.open(url, StoreOptions(schema=schema))).close()
+
+    asyncio.run(both())
+
+
+@pytest.fixture
+def query(postgres_server: str, postgres_schema: str) -> Query:
+    """Runs a statement in the test's schema."""
+
+    def run(statement: str, *values: object) -> list[tuple[object, ...]]:
+        with psycopg.connect(postgres_server, autocommit=True) as raw:
+            raw.execute("SELECT set_config('search_path', %s, false)", [postgres_schema])
+            cursor = raw.execute(statement.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    return run
+
+
+@pytest.fixture
+def opened(postgres_url: str) -> str:
+    """The URL of a schema that was opened before."""
+    open_and_close(postgres_url)
+    return postgres_url
+
+
+# -- new and ours --------------------------------------------------------------------------------
+
+
+def test_a_missing_schema_is_made_and_migrated(opened: str, query: Query) -> None:
+    assert query("SELECT number, name FROM cloaca_migration") == [
+        (each.number, each.name) for each in KNOWN
+    ]
+
+
+def test_opening_again_changes_nothing(opened: str, query: Query) -> None:
+    before = query("SELECT * FROM cloaca_migration")
+
+    open_and_close(opened)
+
+    assert query("SELECT * FROM cloaca_migration") == before
+
+
+def test_the_schema_can_be_given_beside_the_url(
+    postgres_server: str, postgres_schema: str, query: Query
+) -> None:
+    open_and_close(postgres_server, postgres_schema)
+
+    assert query("SELECT number FROM cloaca_migration") == [(each.number,) for each in KNOWN]
+
+
+def test_two_different_schemas_are_refused(postgres_url: str) -> None:
+    with pytest.raises(StoreOpenError, match="the runner 'another'"):
+        open_and_close(postgres_url, "another")
+
+
+def test_a_schema_named_in_capitals_is_that_schema(
+    postgres_server: str, postgres_schema: str
+) -> None:
+    name = postgres_schema.upper()
+    try:
+        open_and_close(postgres_server, name)
+    finally:
+        with psycopg.connect(postgres_server, autocommit=True) as raw:
+            found = raw.execute(
+                "SELECT count(*) FROM pg_namespace WHERE nspname = %s", [name]
+            ).fetchone()
+            raw.execute(
+                psycopg.sql.SQL("DROP SCHEMA {} CASCADE").format(psycopg.sql.Identifier(name))
+            )
+
+    assert found == (1,)
+
+
+def test_tables_of_0x_in_the_same_schema_are_left_alone(
+    postgres_url: str, postgres_schema: str, query: Query
+) -> None:
+    query(f"CREATE SCHEMA {postgres_schema}")
+    for table in (
+        "contexts",
+        "pipeline_executions",
+        "task_executions",
+        "__diesel_schema_migrations",
+    ):
+        query(f"CREATE TABLE {table} (id INTEGER)")
+        query(f"INSERT INTO {table} VALUES (1)")
+
+    open_and_close(postgres_url)
+
+    assert query("SELECT count(*) FROM contexts") == [(1,)]
+    assert query("SELECT count(*) FROM cloaca_run") == [(0,)]
+
+
+def test_the_views_for_people_show_instants(opened: str, query: Query) -> None:
+    async def fill() -> None:
+        store = await BACKEND.open(opened, StoreOptions())
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await store.close()
+
+    asyncio.run(fill())
+
+    (row,) = query("SELECT created_at AT TIME ZONE 'UTC', ended_at FROM cloaca_run_readable")
+    assert (str(row[0]), row[1]) == ("2023-11-14 22:13:20", None)
+
+
+def test_with_a_pooler_everything_works_too(postgres_url: str) -> None:
+    async def use() -> None:
+        store = await BACKEND.open(f"{postgres_url}&pooler=true", StoreOptions())
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        assert (await stored(store, "a")).owner == "r1"
+        assert await store.beat("r1", 1)
+        await store.wait_changed()  # the first may end for no reason
+        await store.close()
+
+    asyncio.run(use())
+
+
+# -- not ours ------------------------------------------------------------------------------------
+
+
+def test_another_program_s_table_of_our_name_is_refused_and_left(
+    postgres_url: str, postgres_schema: str, query: Query
+) -> None:
+    query(f"CREATE SCHEMA {postgres_schema}")
+    query("CREATE TABLE cloaca_run (mine INTEGER)")
+
+    with pytest.raises(ForeignDatabaseError, match=r"has a table cloaca_run that this program"):
+        open_and_close(postgres_url)
+
+    assert query("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()") == [
+        ("cloaca_run",)
+    ]
+
+
+def test_a_newer_schema_is_refused(opened: str, query: Query) -> None:
+    later = len(KNOWN) + 1
+    query(f"INSERT INTO cloaca_migration VALUES ({later}, 'later', 'x', 0)")
+
+    with pytest.raises(NewerSchemaError) as caught:
+        open_and_close(opened)
+
+    assert (caught.value.found, caught.value.known) == (later, len(KNOWN))
+
+
+def test_a_migration_that_was_changed_is_refused(opened: str, query: Query) -> None:
+    query("UPDATE cloaca_migration SET checksum = 'x'")
+
+    with pytest.raises(StoreOpenError, match="its checksum differs"):
+        open_and_close(opened)
+
+
+def test_a_migration_that_fails_leaves_nothing(
+    postgres_url: str, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_ = load_migrations("cloaca_postgres")
+    broken = first._replace(sql=f"{first.sql}\nSELECT 1 / 0;\n")
+    monkeypatch.setattr("cloaca_postgres.opening.load_migrations", lambda _: [broken])
+
+    with pytest.raises(StoreOpenError):
+        open_and_close(postgres_url)
+
+    assert query("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()") == []
+
+
+# -- out of reach --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hunter2@127.0.0.1:1/work",  # refused
+        "postgresql://me:hunter2@nowhere.invalid/work",  # unresolvable
+    ],
+)
+def test_a_server_out_of_reach_is_told_at_once(url: str) -> None:
+    with pytest.raises(StoreOpenError) as caught:
+        open_and_close(url)
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fails", [0, 1, 2])
+def test_where_one_of_the_first_sessions_cannot_be_had_the_others_are_closed(fails: int) -> None:
+    connector, looked = _Crowded(fails), _Session()
+
+    with pytest.raises(StoreUnavailableError, match="too many"):
+        asyncio.run(_first_sessions(cast("Connector", connector), looked, _prepared))
+
+    assert looked.closed
+    assert [each.closed for each in connector.sessions] == [True] * len(connector.sessions)
+    assert connector.asked == 3
+
+
+def test_where_the_database_cannot_be_prepared_all_sessions_are_closed() -> None:
+    connector, looked = _Crowded(9), _Session()
+
+    async def refused(_: Session) -> None:
+        raise StoreOpenError("not ours")
+
+    with pytest.raises(StoreOpenError, match="not ours"):
+        asyncio.run(_first_sessions(cast("Connector", connector), looked, refused))
+
+    assert [each.closed for each in (looked, *connector.sessions)] == [True] * 4
+
+
+def test_the_database_is_prepared_while_the_other_sessions_are_opened() -> None:
+    async def opened() -> None:
+        connector, prepared = _Crowded(9), asyncio.Event()
+        connector.may_open = prepared.wait
+
+        async def prepare(_: Session) -> None:
+            prepared.set()
+
+        async with asyncio.timeout(SOON):
+            await _first_sessions(cast("Connector", connector), _Session(), prepare)
+
+    asyncio.run(opened())
+
+
+async def _prepared(_: Session) -> None:
+    """Finds the database as it should be."""
+
+
+class _Crowded:
+    """A server that has no room for one of three; the others are had, before or after."""
+
+    def __init__(self, fails: int) -> None:
+        self.sessions: list[_Session] = []
+        self.asked = 0
+        self._fails = fails
+        self.may_open: Callable[[], Awaitable[object]] = _at_once
+
+    async def connect_writer(self) -> Session:
+        await self.may_open()
+        return await self.make_writer(_Session())
+
+    connect_reader = connect_writer
+
+    async def make_writer(self, _: Session) -> Session:
+        self.asked += 1
+        if self.asked == self._fails + 1:
+            raise StoreUnavailableError("too many connections")
+        self.sessions.append(_Session())
+        return self.sessions[-1]
+
+
+async def _at_once() -> None:
+    """There is room."""
+
+
+class _Session(Session):
+    """Closed or not."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_an_unknown_database_is_told_by_name(postgres_server: str) -> None:
+    before, _, query = postgres_server.partition("?")
+    url = f"{before.rsplit('/', 1)[0]}/no_such_database?{query}"
+
+    with pytest.raises(StoreOpenError, match='database "no_such_database" does not exist'):
+        open_and_close(url)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "told"),
+    [
+        ({"version": 120015}, StoreOpenError, "PostgreSQL 13 or newer is needed, not 12"),
+        ({"encoding": "SQL_ASCII"}, StoreOpenError, "must be UTF8, not SQL_ASCII"),
+        ({"isolation": "serializable"}, StoreOpenError, "not 'serializable'"),
+        ({"in_recovery": True}, StoreReadOnlyError, "is a standby"),
+    ],
+)
+def test_a_server_that_cannot_do_what_is_asked_of_it_is_refused(
+    change: dict[str, object], kind: type[Exception], told: str
+) -> None:
+    _refuse_unfit("here", **FIT)  # type: ignore[arg-type] # one dict for all types
+    with pytest.raises(kind, match=told):
+        _refuse_unfit("here", **(FIT | change))  # type: ignore[arg-type] # as above
+
+
+def test_a_runner_with_a_schema_works_in_it_and_says_what_it_could_not_set_up(
+    postgres_server: str, postgres_schema: str, query: Query
+) -> None:
+    with cloaca.DefaultRunner.with_schema(postgres_server, postgres_schema) as opened:
+        assert opened.list_runs() == []
+    assert query("SELECT count(*) FROM cloaca_run") == [(0,)]
+
+    with pytest.raises(ValueError, match="Schema name must not be one of PostgreSQL's own"):
+        cloaca.DefaultRunner.with_schema(postgres_server, "pg_mine")
+
+
+def test_a_database_of_the_first_schema_is_migrated_with_its_live_runs(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_ = known = load_migrations("cloaca_postgres")
+
+    async def migrated() -> None:
+        monkeypatch.setattr("cloaca_postgres.opening.load_migrations", lambda _: [first])
+        store = await BACKEND.open(postgres_url, StoreOptions())
+        await store.register(runner())
+        await submit(store, new_run("a"))
+        await store.close()
+        monkeypatch.setattr("cloaca_postgres.opening.load_migrations", lambda _: known)
+        store = await BACKEND.open(postgres_url, StoreOptions())
+        try:
+            assert (await stored(store, "a")).owner == "r1"
+            assert await store.put_schedule(schedule()) == "s"
+        finally:
+            await store.close()
+
+    asyncio.run(migrated())

@@ -1,0 +1,225 @@
+"""However much history a table holds, a claim and a listing read a handful of its rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.store.sql.queries import Statement, compile_statement, parse
+from cloaca_postgres.driver import _numbered
+from cloaca_postgres.opening import open_dialect
+from cloaca_postgres.statements import PLACEHOLDER, STATEMENTS
+from cloaca_postgres.url import parse as parse_url
+from dev.databases import for_libpq
+
+FINISHED = 20_000
+WAITING = 500
+LIMIT = 10
+MOST = 20 * LIMIT
+"""Rows that a statement may look at: far below what any of the tables holds."""
+
+_FILL = (
+    """INSERT INTO cloaca_runner VALUES
+        ('mine', '', '', 1, 1, 1, 1, 0, 1), ('dead', '', '', 2, 1, 1, 1, 1, 1)""",
+    """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, started_at,
+            ended_at, idempotency_key, tags, input)
+        SELECT 'r' || lpad(n::text, 8, '0'),
+            CASE WHEN n <= 5 THEN 'rare' ELSE 'w' || mod(n, 3) END, 'v',
+            CASE WHEN mod(n, 100) = 0 THEN 'Failed' ELSE 'Completed' END,
+            CASE WHEN mod(n, 2) = 0 THEN 'mine' ELSE 'dead' END, 1, n, n, n, 'k' || n, '{}', '{}'
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, tags, input)
+        SELECT 's' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending',
+            CASE mod(n, 5) WHEN 0 THEN 'mine' WHEN 1 THEN 'dead' END, 0, n, '{}', '{}'
+        FROM generate_series(1, %(waiting)s) AS n""",
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
+            schedule_id, behind)
+        SELECT 'q' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending', 0, n, '{}', '{}',
+            's' || lpad(mod(n, 100)::text, 8, '0'), 'r' || lpad(n::text, 8, '0')
+        FROM generate_series(1, %(waiting)s) AS n""",
+    """INSERT INTO cloaca_attempt (run_id, task_id, attempt, epoch, status, crashes)
+        SELECT id, 'task' || n, 1, epoch, CASE WHEN ended_at IS NULL THEN 'Running' ELSE status END,
+            0
+        FROM cloaca_run, generate_series(1, 2) AS n""",
+    """INSERT INTO cloaca_run_tag SELECT id, 'all', 'x' FROM cloaca_run""",
+    """INSERT INTO cloaca_run_tag SELECT id, 'some', workflow FROM cloaca_run""",
+    """INSERT INTO cloaca_schedule
+        SELECT 's' || lpad(n::text, 8, '0'), 'name' || n, 'w' || mod(n, 3), '* * * * *', 'UTC', 1,
+            'skip', 'allow', 0, NULL, NULL, '{}', n, n, n, NULL, 0, n, n
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_tick SELECT 's', n, 'r' || n, 'Fired', n
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_lost SELECT 's', n, 1, n FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_trigger
+        SELECT 's' || lpad(n::text, 8, '0'), 'name' || n, 'w' || mod(n, 3), 5000, NULL, NULL, 0, 1,
+            NULL, n, 0, n, n
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_event
+        SELECT 'e' || lpad(n::text, 8, '0'), 's' || lpad(mod(n, 9)::text, 8, '0'), 'k' || n, 'h',
+            'r' || lpad(n::text, 8, '0'), n
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
+            schedule_id, context_hash)
+        SELECT 't' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending', 0, n, '{}', '{}',
+            's00000200', 'h' || n
+        FROM generate_series(1, %(waiting)s) AS n""",
+    """INSERT INTO cloaca_event
+        SELECT 'f' || lpad(n::text, 8, '0'), 's00000200', NULL, 'h' || n,
+            't' || lpad(n::text, 8, '0'), n
+        FROM generate_series(1, %(waiting)s) AS n""",
+    "ANALYZE",
+)
+_MINE = [f"s{n:08}" for n in range(5, 5 * (LIMIT + 1), 5)]
+_ENDED = [f"r{n:08}" for n in range(1, LIMIT + 1)]
+_LISTING = {"before": "\U0010ffff", "limit": LIMIT}
+_ANY: dict[str, object] = {"status": None, "workflow": None, "others": []}
+_EVENT: dict[str, object] = {
+    "id": "new",
+    "trigger_id": "s00000200",
+    "generation": None,
+    "event_key": "new",
+    "context_hash": "another",
+    "workflow": "rare",
+    "allow_concurrent": 0,
+    "run_id": "new",
+    "created_at": 1,
+}
+_VALUES: dict[str, dict[str, object]] = {
+    "claim": {"runner_id": "mine", "workflows": ["w0", "w1", "w2"], "limit": LIMIT, "now": 1},
+    "has_claimable": {"workflows": ["w0", "w1", "none"]},
+    "load_attempts": {"ids": _MINE},
+    "fence_runs": {"ids": _MINE, "runner_id": "mine"},
+    "owned_runs": {"ids": _MINE, "runner_id": "mine"},
+    "find_keys": {"keys": ['["rare", "k1"]', '["w0", "k6"]']},
+    "release": {"held": _MINE, "runner_id": "none"},
+    "count_crashes": {"runner_id": "dead", "limit": LIMIT},
+    "take_over_runs": {"runner_id": "dead", "limit": LIMIT},
+    "remove_emptied_runner": {"runner_id": "dead"},
+    "get_run": {"id": "r00000001"},
+    "ended_runs": {"ids": _ENDED},
+    "next_due": {"workflows": ["w0", "w1", "none"]},
+    "due_schedules": {"workflows": ["w0", "w1", "none"], "now": LIMIT, "limit": LIMIT},
+    "schedules_ahead": {"workflows": ["w0", "w1", "none"], "now": 1, "edge": LIMIT, "limit": LIMIT},
+    "get_schedule": {"id": "s00000001"},
+    "get_schedule_named": {"name": "name1"},
+    "list_schedules": {"enabled_only": 1, "limit": LIMIT, "offset": 0},
+    "list_ticks": {"schedule_id": "s", "limit": LIMIT, "offset": 0},
+    "find_ticks": {"schedule_id": "s", "ticks": list(range(1, LIMIT + 1))},
+    "count_ticks": {"since": FINISHED - LIMIT},
+    "lock_runs": {"ids": _ENDED, "runner_id": "mine"},
+    "start_next": {"ids": _ENDED},
+    "list_under_way": {"schedule_ids": ["s00000001", "s00000002"]},
+    "lock_schedules": {"ids": ["s00000001", "s00000002"]},
+    "lock_triggers": {"ids": ["s00000001", "s00000002"]},
+    "insert_event": _EVENT,
+    "triggers_named": {"names": ["name1", "name2"]},
+    "list_triggers": {"enabled_only": 1, "limit": LIMIT, "offset": 0},
+    "known_events": {"trigger_id": "s00000001", "keys": ["k1", "k2"]},
+    "list_events": {"trigger_id": "s00000001", "limit": LIMIT, "offset": 0},
+    "list_waiting": {"runner_id": "mine", "most": LIMIT},
+    "list_runs": _LISTING,
+    "list_active_runs": {**_LISTING, "status": "Running"},
+    "list_ended_runs": {**_LISTING, "status": "Failed"},
+    "list_runs_of_workflow": {**_LISTING, "workflow": "rare", "status": None},
+    "list_runs_of_tag": {**_LISTING, **_ANY, "tag": "some", "content": "rare"},
+}
+
+
+# Sessions that read plan for the values that are given, those that write once and for all.
+_READ = frozenset(
+    (
+        *("get_run", "ended_runs", "load_attempts", "has_claimable", "next_due", "due_schedules"),
+        *("get_schedule", "get_schedule_named", "list_schedules", "list_ticks", "count_ticks"),
+        *("list_under_way", "find_ticks", "schedules_ahead", "list_waiting"),
+        *("triggers_named", "list_triggers", "known_events", "list_events"),
+    )
+)
+
+
+def _plans(name: str) -> str:
+    is_read = name in _READ or name.startswith("list_runs")
+    return "force_custom_plan" if is_read else "force_generic_plan"
+
+
+def _statement(name: str) -> Statement:
+    shared = files("cloaca_core.store.sql").joinpath("queries.sql").read_text("utf-8")
+    overrides = files("cloaca_postgres").joinpath("overrides.sql").read_text("utf-8")
+    return compile_statement(name, (parse(shared) | parse(overrides))[name], PLACEHOLDER)
+
+
+@pytest.fixture(scope="module")
+def filled(postgres_database: str) -> Iterator[psycopg.Connection]:
+    """A session as the store uses it, in a schema with much history."""
+
+    async def migrated() -> None:
+        await (await open_dialect(parse_url(postgres_database), _IN_SCHEMA)).close()
+
+    asyncio.run(migrated())
+    with psycopg.connect(for_libpq(postgres_database)) as connection:
+        enter = STATEMENTS.enter_session
+        values = enter.bind(
+            schema="plans", statement_timeout="60s", plan_cache_mode="auto", durable=1
+        )
+        connection.execute(enter.sql.encode(), values)
+        for statement in _FILL:
+            connection.execute(statement.encode(), {"finished": FINISHED, "waiting": WAITING})
+        yield connection
+
+
+_IN_SCHEMA = StoreOptions(schema="plans")
+
+
+def _rows_read(connection: psycopg.Connection, name: str) -> int:
+    """How many rows of our tables the statement looks at, by the plan that the store gets."""
+    statement = _statement(name)
+    text, indexes = _numbered(statement)
+    bound = statement.bind(**_VALUES[name])
+    values = sql.SQL(", ").join([sql.Literal(bound[index]) for index in indexes])
+    with connection.transaction(force_rollback=True):
+        connection.execute("SELECT set_config('plan_cache_mode', %s, true)", [_plans(name)])
+        connection.execute(b"PREPARE plan AS " + text)
+        explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE plan ({})").format(values)
+        try:
+            (((plan,),),) = connection.execute(explain).fetchall()
+        finally:
+            connection.execute("DEALLOCATE plan")
+    return sum(map(_read_by, _nodes(plan["Plan"])))
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from _nodes(inner)
+
+
+def _read_by(node: dict[str, Any]) -> int:
+    if "Scan" not in node["Node Type"] or not node.get("Relation Name", "").startswith("cloaca_"):
+        return 0
+    rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    return int((rows + node.get("Rows Removed by Index Recheck", 0)) * node["Actual Loops"])
+
+
+@pytest.mark.parametrize("name", _VALUES)
+def test_a_statement_reads_a_handful_of_rows(filled: psycopg.Connection, name: str) -> None:
+    assert _rows_read(filled, name) <= MOST
+
+
+def test_every_index_is_missed_when_it_is_not_there(filled: psycopg.Connection) -> None:
+    """Else one would be kept up to date for nothing, and the test above could not fail."""
+    found = filled.execute(
+        "SELECT indexname FROM pg_indexes WHERE schemaname = 'plans' AND NOT indexname ~ '_pkey$'"
+    ).fetchall()
+    assert found
+
+    for (index,) in found:
+        with filled.transaction(force_rollback=True):
+            filled.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(index)))
+            read = {name: _rows_read(filled, name) for name in _VALUES}
+        assert max(read.values()) > MOST, index

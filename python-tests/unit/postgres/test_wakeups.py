@@ -1,0 +1,427 @@
+"""What others are told of, and how it reaches them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from itertools import count
+from typing import cast
+
+import psycopg
+import pytest
+import pytest_asyncio
+from psycopg import sql
+
+from cloaca_core.conformance.rows import new_run, record, run_end, runner, submit
+from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.store.changes import Change
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Row, Statement
+from cloaca_core.store.sql.store import SqlStore
+from cloaca_postgres import BACKEND, wakeups
+from cloaca_postgres.dialect import PostgresDialect
+from cloaca_postgres.driver import Session
+from cloaca_postgres.pool import Pool
+from cloaca_postgres.wakeups import Listener, News, Poller
+
+SOON = 60.0
+
+
+async def heard(store: Store) -> Change:
+    """What others changed next."""
+    return await asyncio.wait_for(store.wait_changed(), SOON)
+
+
+@pytest_asyncio.fixture
+async def listener(postgres_url: str) -> AsyncIterator[Store]:
+    """A store that has noticed that it listens."""
+    store = await BACKEND.open(postgres_url, StoreOptions())
+    await asyncio.wait_for(store.wait_changed(), SOON)
+    yield store
+    await store.close()
+
+
+@pytest_asyncio.fixture
+async def other(postgres_url: str) -> AsyncIterator[Store]:
+    store = await BACKEND.open(postgres_url, StoreOptions())
+    yield store
+    await store.close()
+
+
+# -- what is news --------------------------------------------------------------------------------
+
+
+def insert(*owners: str | None) -> Step:
+    return Step(Statement("insert_run", "", ("id", "owner")), rows=[("x", each) for each in owners])
+
+
+def beat(lease_until: int) -> Step:
+    return Step(Statement("beat", "", ("lease_until", "id")), (lease_until, "r1"))
+
+
+def named(name: str) -> Step:
+    return Step(Statement(name, "", ()))
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([insert("r1", "r1")], False),  # runs that nobody else may claim
+        ([insert("r1", None)], True),
+        ([named("fence_runs"), named("record_attempt")], False),
+        ([named("fence_runs"), named("record_attempt"), named("end_run")], True),
+        ([named("claim")], False),
+        ([named("lock_triggers"), named("insert_event"), named("insert_event_run")], True),
+        ([named("take_poll")], False),  # later than it was due: nobody has to look sooner
+    ],
+)
+def test_what_runs_do_is_told_after_it_is_committed(steps: list[Step], expected: bool) -> None:
+    news = News("s")
+
+    assert news.within(steps) == ()
+    assert news.wrote(steps) is expected
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [named("release")],
+        [named("unregister"), named("release")],
+        [named("take_over_runs")],
+        [named("register"), named("get_runner")],
+        [named("fence")],
+        [named("add_trigger")],
+        [named("change_trigger")],
+    ],
+)
+def test_what_runners_do_is_told_in_its_own_transaction(steps: list[Step]) -> None:
+    news = News("s")
+
+    assert news.within(steps) == [news.message]
+    assert not news.wrote(steps)
+
+
+def test_a_lease_is_news_when_it_begins_and_when_it_ends() -> None:
+    news = News("s")
+    told: list[bool] = []
+    for until in (5, 6, 7, 0, 0, 8):
+        told.append(bool(news.within([beat(until)])))
+        news.wrote([beat(until)])
+
+    assert told == [True, False, False, True, False, True]
+
+
+def test_a_lease_whose_beat_failed_is_news_still() -> None:
+    news = News("s")
+    news.within([beat(5)])
+
+    assert news.within([beat(5)]) == [news.message]
+
+
+# -- how it travels ------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_run_that_waits_to_be_claimed_wakes_others(listener: Store, other: Store) -> None:
+    waiting = asyncio.create_task(listener.wait_changed())
+
+    await submit(other, new_run("a", owner=None))
+
+    await asyncio.wait_for(waiting, SOON)
+
+
+@pytest.mark.asyncio
+async def test_the_end_of_a_run_wakes_others(listener: Store, other: Store) -> None:
+    await other.register(runner("r1"))
+    await submit(other, new_run("a"))
+    await asyncio.wait_for(listener.wait_changed(), SOON)  # of the runner
+    other.set_contended(contended=False)
+    waiting = asyncio.create_task(listener.wait_changed())
+
+    await record(other, ends=[run_end("a")])
+
+    await asyncio.wait_for(waiting, SOON)
+
+
+@pytest.mark.asyncio
+async def test_nobody_is_woken_by_what_it_wrote_itself(listener: Store, other: Store) -> None:
+    await asyncio.wait_for(other.wait_changed(), SOON)  # now it listens
+    own = asyncio.create_task(listener.wait_changed())
+    await submit(listener, new_run("a", owner=None))
+    await asyncio.wait_for(other.wait_changed(), SOON)  # the message has come through
+
+    assert not own.done()
+    await submit(other, new_run("b", owner=None))
+    await asyncio.wait_for(own, SOON)
+
+
+@pytest.mark.asyncio
+async def test_who_finds_others_beside_it_tells_what_they_may_have_missed(
+    listener: Store, other: Store
+) -> None:
+    other.set_contended(contended=False)
+    waiting = asyncio.create_task(listener.wait_changed())
+
+    other.set_contended(contended=True)
+
+    await asyncio.wait_for(waiting, SOON)
+
+
+@pytest.mark.asyncio
+async def test_a_listener_that_lost_its_connection_reports_a_change_and_listens_again(
+    postgres_url: str, other: Store, postgres_server: str, postgres_schema: str
+) -> None:
+    url = f"{postgres_url}&application_name={postgres_schema}"
+    store = await BACKEND.open(url, StoreOptions())
+    await asyncio.wait_for(store.wait_changed(), SOON)
+    waiting = asyncio.create_task(store.wait_changed())
+
+    async with await psycopg.AsyncConnection.connect(postgres_server, autocommit=True) as raw:
+        await raw.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            [postgres_schema],
+        )
+
+    await asyncio.wait_for(waiting, SOON)
+    waiting = asyncio.create_task(store.wait_changed())
+    await submit(other, new_run("a", owner=None))
+    await asyncio.wait_for(waiting, SOON)
+    await store.close()
+
+
+class FakeSession:
+    """A session that notes what it was asked; ``broken`` it says only then that it was lost."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self.notified: object = None
+        self.lost: object = None
+        self.closed = False
+        self.broken = broken
+        self.asked: list[str] = []
+        self.told = asyncio.Event()
+
+    async def run(self, steps: Sequence[Step], deadline: float) -> list[list[Row]]:
+        assert deadline > 0
+        names = [step.statement.name for step in steps]
+        if names == ["notify"] and self.broken:
+            raise StoreUnavailableError("the connection was lost")
+        self.asked += names
+        if names == ["notify"]:
+            self.told.set()
+        return [[(0,)] for _ in steps]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+async def test_what_could_not_be_told_on_a_lost_connection_is_told_on_the_next_one() -> None:
+    sessions = [FakeSession(broken=True), FakeSession()]
+    opened = iter(sessions)
+
+    async def connect() -> Session:
+        return cast("Session", next(opened))
+
+    listener = Listener(connect, "s")
+    await listener.wait()  # it listens
+    listener.wrote([named("end_run")])
+
+    async with asyncio.timeout(10):
+        await sessions[1].told.wait()
+
+    assert sessions[0].closed
+    assert sessions[1].asked[:3] == ["listen", "runs_written", "notify"]
+    await listener.close()
+
+
+@pytest.mark.asyncio
+async def test_behind_a_pooler_changes_are_found_by_asking(postgres_url: str, other: Store) -> None:
+    store = await BACKEND.open(f"{postgres_url}&pooler=true", StoreOptions())
+    await asyncio.wait_for(store.wait_changed(), SOON)  # the first one knows no earlier state
+    waiting = asyncio.create_task(store.wait_changed())
+
+    await submit(other, new_run("a", owner=None))
+
+    await asyncio.wait_for(waiting, SOON)
+    await store.close()
+
+
+@pytest.mark.asyncio
+async def test_who_is_behind_a_pooler_wakes_those_who_listen(
+    postgres_url: str, listener: Store
+) -> None:
+    store = await BACKEND.open(f"{postgres_url}&pooler=true", StoreOptions())
+    waiting = asyncio.create_task(listener.wait_changed())
+
+    await submit(store, new_run("a", owner=None))
+
+    await asyncio.wait_for(waiting, SOON)
+    await store.close()
+
+
+@pytest.mark.asyncio
+async def test_what_nobody_has_told_is_noticed_all_the_same(
+    postgres_url: str, postgres_server: str, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who wrote it may have died before telling."""
+    monkeypatch.setattr(wakeups, "WATCHDOG_S", 0.05)
+    store = await BACKEND.open(postgres_url, StoreOptions())
+    assert await heard(store) is Change.ANYTHING  # it listens
+
+    insert_untold(postgres_server, postgres_schema)
+
+    assert await heard(store) is Change.RUNS
+    await store.close()
+
+
+async def test_where_nothing_was_written_nothing_is_noticed(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look knows how much there was before."""
+    monkeypatch.setattr(wakeups, "WATCHDOG_S", 0.01)
+    looked, asked = asyncio.Event(), 0
+    run = Session.run
+
+    async def counted(
+        self: Session, steps: Sequence[Step], deadline: float, *, begun: bool = False
+    ) -> list[list[Row]]:
+        nonlocal asked
+        answers = await run(self, steps, deadline, begun=begun)
+        asked += steps[-1].statement.name == "runs_written"
+        if asked == 3:  # with the one that listens
+            looked.set()
+        return answers
+
+    monkeypatch.setattr(Session, "run", counted)
+    store = await BACKEND.open(postgres_url, StoreOptions())
+    await heard(store)
+    next_one = asyncio.create_task(store.wait_changed())
+    await asyncio.wait_for(looked.wait(), SOON)
+    await asyncio.sleep(0)
+
+    assert not next_one.done()
+    await store.close()
+    await next_one
+
+
+async def test_one_message_among_what_was_noticed_is_about_anything(
+    postgres_url: str,
+    other: Store,
+    postgres_server: str,
+    postgres_schema: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wakeups, "WATCHDOG_S", 0.05)
+    store = await BACKEND.open(postgres_url, StoreOptions())
+    await heard(store)
+    assert isinstance(store, SqlStore)
+    listening = cast("PostgresDialect", store._dialect)._wakeups
+    assert isinstance(listening, Listener)
+    await other.register(runner("r1"))
+    await asyncio.wait_for(listening._changed.wait(), SOON)  # the message; nobody has been told
+
+    listening._report(Change.RUNS)
+
+    assert await heard(store) is Change.ANYTHING
+    insert_untold(postgres_server, postgres_schema)
+    assert await heard(store) is Change.RUNS
+    await store.close()
+
+
+def insert_untold(server: str, schema: str) -> None:
+    """A run whose writer died before it told anybody."""
+    insert = "INSERT INTO {} (id, workflow, version, status, epoch, created_at, tags, input)"
+    values = "VALUES ('a', 'w', 'v', 'Pending', 0, 1, '{{}}', '{{}}')"
+    table = sql.Identifier(schema, "cloaca_run")
+    with psycopg.connect(server) as connection:
+        connection.execute(sql.SQL(f"{insert} {values}").format(table))
+
+
+@pytest.mark.asyncio
+async def test_who_has_much_to_tell_still_notices_what_nobody_has_told(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeups, "WATCHDOG_S", 0.5)
+    store = await BACKEND.open(postgres_url, StoreOptions())
+    await asyncio.wait_for(store.wait_changed(), SOON)  # that it listens
+
+    async def write() -> None:
+        for number in count():
+            await submit(store, new_run(f"{number}", owner=None))
+
+    writing = asyncio.create_task(write())
+    await asyncio.wait_for(store.wait_changed(), SOON)
+    writing.cancel()
+    await asyncio.wait([writing])
+    await store.close()
+
+
+# -- behind a pooler -----------------------------------------------------------------------------
+
+
+class BusyServer:
+    """A pool on a server where somebody has always written something since the last look."""
+
+    def __init__(self) -> None:
+        self.asked: list[Sequence[Step]] = []
+
+    async def run(self, steps: Sequence[Step]) -> list[list[Row]]:
+        self.asked.append(steps)
+        return [[(len(self.asked),)]]
+
+
+@pytest.fixture
+def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long each rest between two looks would have been at most."""
+    found: list[float] = []
+
+    async def within(seconds: float, event: asyncio.Event) -> bool:
+        found.append(round(seconds, 3))
+        return event.is_set()
+
+    monkeypatch.setattr(wakeups, "_within", within)
+    return found
+
+
+async def test_who_has_nothing_to_do_looks_once_a_second_whatever_others_write(
+    rests: list[float],
+) -> None:
+    poller = Poller(cast("Pool", BusyServer()), "s", 0.4)
+    for _ in range(5):
+        await poller.wait()
+
+    assert rests == [0.4, 0.6, 0.9, 1.0, 1.0]
+    await poller.close()
+
+
+async def test_who_hands_out_or_ends_runs_looks_soon_but_rests_first(rests: list[float]) -> None:
+    poller = Poller(cast("Pool", BusyServer()), "s", 0.4)
+    await poller.wait()
+    await poller.wait()
+
+    poller.wrote([named("end_run")])
+    await poller.wait()
+    poller.wrote([beat(0)])
+    await poller.wait()
+
+    assert rests == [0.4, 0.6, 0.9, 0.4, 0.4]
+    await poller.close()
+
+
+async def test_an_interval_above_a_second_is_kept(rests: list[float]) -> None:
+    poller = Poller(cast("Pool", BusyServer()), "s", 7.0)
+    await poller.wait()
+    await poller.wait()
+
+    assert rests == [7.0, 7.0]
+    await poller.close()
+
+
+async def test_who_waits_returns_when_it_is_closed() -> None:
+    poller = Poller(cast("Pool", BusyServer()), "s", SOON)
+    waiting = asyncio.create_task(poller.wait())
+    await asyncio.sleep(0)
+
+    await poller.close()
+
+    await asyncio.wait_for(waiting, SOON / 2)

@@ -1,0 +1,91 @@
+"""One connection writes, one reads, and what they leave in the tables."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from cloaca_core.conformance.rows import new_run, submit
+from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Statement
+from cloaca_core.store.sql.store import SqlStore
+from cloaca_sqlite.dialect import SqliteDialect
+from cloaca_sqlite.opening import open_dialect
+from cloaca_sqlite.url import parse
+
+pytestmark = pytest.mark.asyncio
+
+COUNT = Statement("count", "SELECT count(*) FROM cloaca_run", ())
+
+
+@pytest_asyncio.fixture
+async def dialect(tmp_path: Path) -> AsyncIterator[SqliteDialect]:
+    dialect = await open_dialect(parse(f"{tmp_path}/dialect.db"), StoreOptions())
+    yield dialect
+    await dialect.close()
+
+
+async def test_reading_does_not_wait_for_a_flush(dialect: SqliteDialect) -> None:
+    release = threading.Event()
+    writing = asyncio.create_task(dialect._writer.transact(lambda _: release.wait()))
+
+    assert await asyncio.wait_for(dialect.read([Step(COUNT)]), 60) == [[(0,)]]
+
+    assert not writing.done()
+    release.set()
+    await writing
+
+
+async def test_keys_take_no_locks_so_a_batch_may_have_any_number(dialect: SqliteDialect) -> None:
+    assert SqlStore(dialect).most_keys is None
+
+
+async def test_several_reads_share_a_snapshot(dialect: SqliteDialect) -> None:
+    assert await dialect.read([Step(COUNT), Step(COUNT)]) == [[(0,)], [(0,)]]
+    await submit(SqlStore(dialect), new_run("a"))
+    assert await dialect.read([Step(COUNT), Step(COUNT)]) == [[(1,)], [(1,)]]
+
+
+async def test_a_run_that_was_not_inserted_leaves_no_tags(dialect: SqliteDialect) -> None:
+    store = SqlStore(dialect)
+    await submit(store, new_run("a", key="k"), new_run("b", key="k", tags='{"team":"x"}'))
+
+    tags = Statement("tags", "SELECT * FROM cloaca_run_tag", ())
+    assert await dialect.read([Step(tags)]) == [[]]
+
+
+async def test_a_list_is_one_parameter(dialect: SqliteDialect) -> None:
+    statement = Statement("unpack", "SELECT value FROM json_each(?)", ("ids",))
+    texts = ["a", "", "'\"\\", "\u00e9\U0001f600", "[1]"]
+
+    (rows,) = await dialect.read([Step(statement, (dialect.array(texts),))])
+
+    assert [value for (value,) in rows] == texts
+
+
+async def test_the_lease_clock_counts_microseconds_since_boot(dialect: SqliteDialect) -> None:
+    since_boot = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+    assert since_boot <= dialect.lease_clock() < since_boot + 60_000_000
+
+
+async def test_closing_does_not_wait_for_a_disk_that_hangs(
+    dialect: SqliteDialect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloaca_sqlite.driver._CLOSE_TIMEOUT_S", 0.01)
+    release = threading.Event()
+    writing = asyncio.create_task(dialect._writer.transact(lambda _: release.wait()))
+    await asyncio.sleep(0)
+
+    await asyncio.wait_for(dialect.close(), 60)
+
+    assert not writing.done()
+    release.set()
+    await writing

@@ -1,0 +1,158 @@
+"""The schema: searched by index, readable by people, its names its own."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.resources import files
+
+import pytest
+
+from cloaca_core.store.migrate import load_migrations
+from cloaca_core.store.sql.queries import Statement, compile_statement, parse
+from cloaca_sqlite.migrator import split_statements
+
+
+def _statements() -> list[Statement]:
+    shared = files("cloaca_core.store.sql").joinpath("queries.sql").read_text("utf-8")
+    overrides = files("cloaca_sqlite").joinpath("overrides.sql").read_text("utf-8")
+    texts = parse(shared) | parse(overrides)
+    return [compile_statement(name, text, "?") for name, text in texts.items()]
+
+
+@pytest.fixture
+def raw() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
+        for migration in load_migrations("cloaca_sqlite"):
+            for statement in split_statements(migration.sql):
+                raw.execute(statement)
+        yield raw
+
+
+def _plan(raw: sqlite3.Connection, statement: Statement) -> list[str]:
+    nothing = [None] * len(statement.parameters)
+    rows = raw.execute(f"EXPLAIN QUERY PLAN {statement.sql}", nothing)
+    return [str(row[3]) for row in rows]
+
+
+@pytest.mark.parametrize("statement", _statements(), ids=lambda statement: statement.name)
+def test_no_statement_reads_a_whole_table(raw: sqlite3.Connection, statement: Statement) -> None:
+    # What may be read whole: lists in parameters, single rows, and the few runners.
+    small = {"json_each", "wanted", "other", "CONSTANT", "one", "kept", "cloaca_runner"}
+    scans = [line for line in _plan(raw, statement) if line.startswith("SCAN")]
+    if statement.name == "list_waiting":
+        small |= {
+            "runner",
+            "waiting",
+            "planned",
+            "counted",
+        }  # a look for each workflow; at most 1,000
+    if statement.name == "list_active_runs":
+        small.add("cloaca_run")  # as far as it has not ended; see below
+
+    assert [line for line in scans if line.split()[1] not in small] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["list_runs", "list_ended_runs", "list_runs_of_workflow", "list_runs_of_tag"]
+)
+def test_a_listing_is_cut_by_its_index_without_sorting(raw: sqlite3.Connection, name: str) -> None:
+    (statement,) = [statement for statement in _statements() if statement.name == name]
+
+    assert "ORDER BY" not in " ".join(_plan(raw, statement))
+
+
+def test_active_runs_are_listed_without_a_look_at_those_that_have_ended(
+    raw: sqlite3.Connection,
+) -> None:
+    (statement,) = [each for each in _statements() if each.name == "list_active_runs"]
+
+    scans = [line for line in _plan(raw, statement) if line.startswith("SCAN")]
+    assert scans == ["SCAN cloaca_run USING INDEX cloaca_run_active"]
+
+
+def test_a_claim_finds_the_runs_that_it_updates_by_id(raw: sqlite3.Connection) -> None:
+    (claim,) = [statement for statement in _statements() if statement.name == "claim"]
+
+    assert _plan(raw, claim)[0].endswith("(id=?)")
+
+
+def test_whether_a_context_has_an_active_run_is_one_look(raw: sqlite3.Connection) -> None:
+    """Not one for each active run of the trigger: ten thousand files may have arrived."""
+    (insert,) = [statement for statement in _statements() if statement.name == "insert_event"]
+
+    assert [line for line in _plan(raw, insert) if "cloaca_run" in line] == [
+        "SEARCH cloaca_run USING INDEX cloaca_run_of_context (schedule_id=? AND context_hash=?)"
+    ]
+
+
+def test_active_runs_of_triggers_keep_their_contexts_when_a_database_is_upgraded() -> None:
+    *before, last = (each for each in load_migrations("cloaca_sqlite") if each.number <= 6)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
+        for migration in before:
+            raw.executescript(migration.sql)
+        raw.execute("INSERT INTO cloaca_event VALUES ('e', 't', NULL, 'h', 'a', 1)")
+        raw.execute(
+            "INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,"
+            " schedule_id) VALUES ('a', 'w', 'v', 'Pending', 0, 1, '{}', '{}', 't'),"
+            " ('b', 'w', 'v', 'Pending', 0, 1, '{}', '{}', 's')"
+        )
+
+        raw.executescript(last.sql)
+
+        found = raw.execute("SELECT id, context_hash FROM cloaca_run ORDER BY id").fetchall()
+        assert found == [("a", "h"), ("b", None)]
+
+
+def test_all_names_begin_with_ours(raw: sqlite3.Connection) -> None:
+    names = [row[0] for row in raw.execute("SELECT tbl_name FROM sqlite_master")]
+
+    assert [name for name in names if not name.startswith("cloaca_")] == []
+
+
+def test_the_views_show_instants_to_people(raw: sqlite3.Connection) -> None:
+    raw.execute(
+        "INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, started_at,"
+        " ended_at, tags, input) VALUES ('a', 'w', 'v', 'Completed', 1, 1700000000000001,"
+        " 1700000000500000, 1700000002000000, '{}', ?)",
+        (json.dumps({"a": 1}),),
+    )
+    raw.execute(
+        "INSERT INTO cloaca_attempt (run_id, task_id, attempt, epoch, status, started_at, crashes)"
+        " VALUES ('a', 't', 1, 1, 'Running', 1700000000000000, 0)"
+    )
+
+    assert raw.execute(
+        "SELECT created_at, started_at, ended_at, seconds, input FROM cloaca_run_readable"
+    ).fetchall() == [
+        (
+            "2023-11-14T22:13:20.000001Z",
+            "2023-11-14T22:13:20.500000Z",
+            "2023-11-14T22:13:22.000000Z",
+            1.5,
+            '{"a": 1}',
+        )
+    ]
+    assert raw.execute(
+        "SELECT started_at, ended_at, seconds FROM cloaca_attempt_readable"
+    ).fetchall() == [("2023-11-14T22:13:20.000000Z", None, None)]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("", []),
+        ("A;\nB;\n", ["A;\n", "B;\n"]),
+        ("A\n;\n-- it; said\nB;", ["A\n;\n", "-- it; said\nB;"]),
+        ("A ';\n';\nB;", ["A ';\n';\n", "B;"]),
+        ("A", ["A"]),  # executing it will say what is missing
+        (
+            "CREATE TRIGGER t AFTER INSERT ON a BEGIN\nDELETE FROM b;\nEND;\nB;",
+            ["CREATE TRIGGER t AFTER INSERT ON a BEGIN\nDELETE FROM b;\nEND;\n", "B;"],
+        ),
+    ],
+)
+def test_a_script_is_split_at_its_statements(script: str, expected: list[str]) -> None:
+    assert list(split_statements(script)) == expected
