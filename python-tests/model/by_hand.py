@@ -29,7 +29,7 @@ class HandExecutor(Executor):
         self.came = asyncio.Event()
         self.slot_free = asyncio.Event()
         self.slot_free.set()
-        self.lent = self.reclaimed = 0
+        self.released = self.reacquired = 0
         self._begun: list[Work] = []
 
     def submit(self, work: Work) -> None:
@@ -47,12 +47,12 @@ class HandExecutor(Executor):
             self.expected.remove(work)
             self.submit(work)
 
-    def lend(self, work: Work) -> None:
-        self.lent += 1
+    def release_slot(self, work: Work) -> None:
+        self.released += 1
         work.holds_slot = False
 
-    async def reclaim(self, work: Work) -> None:
-        self.reclaimed += 1
+    async def reacquire_slot(self, work: Work) -> None:
+        self.reacquired += 1
         await self.slot_free.wait()
         work.holds_slot = not work.abandoned
 

@@ -20,7 +20,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.records.rows import Batch, Committed, RunRow
 from cloaca_core.runner.calls.backfill import BackFilling
-from cloaca_core.runner.calls.schedules import CronCalls, Wanted
+from cloaca_core.runner.calls.schedules import CronCalls, ScheduleSpec
 from cloaca_core.store.protocol import Landed
 from cloaca_core.values.ids import RunIds
 
@@ -71,7 +71,7 @@ class Runner:
         self.loop = ScheduleLoop(
             seen, self.journal, self.registry, config, self.ids, self._count, self._hear
         )
-        self.calls = CronCalls(seen, self.ids, self.loop.look)
+        self.calls = CronCalls(seen, self.ids, self.loop.wake)
         self.back_filling = BackFilling(seen, self.loop)
         self.writer = SupervisedLoop("journal", self.journal.turn)
 
@@ -113,9 +113,9 @@ async def runners() -> AsyncIterator[Callable[..., Runner]]:
         await runner.writer.stop()
 
 
-def wanted(expression: str = "* * * * *", **options: Any) -> Wanted:
+def wanted(expression: str = "* * * * *", **options: Any) -> ScheduleSpec:
     """A schedule as it is asked for."""
-    return Wanted(WORKFLOW, expression, options.pop("timezone", "UTC"), **options)
+    return ScheduleSpec(WORKFLOW, expression, options.pop("timezone", "UTC"), **options)
 
 
 def inputs(store: Store) -> list[dict[str, Any]]:

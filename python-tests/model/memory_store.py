@@ -185,10 +185,10 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
         return [row for key, row in sorted(self.attempts.items()) if key[0] in run_ids]
 
     async def release(self, runner_id: str, held: Collection[str]) -> int:
-        strays = [run for run in self._active(runner_id) if run.id not in held]
-        for run in strays:
+        orphans = [run for run in self._active(runner_id) if run.id not in held]
+        for run in orphans:
             self.runs[run.id] = run._replace(owner=None, epoch=run.epoch + 1)
-        return len(strays)
+        return len(orphans)
 
     def _active(self, runner_id: str) -> list[RunRow]:
         runs = [run for _, run in sorted(self.runs.items())]

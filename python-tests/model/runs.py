@@ -1,4 +1,4 @@
-"""Graphs, runs and jobs for tests of the engine's parts, without an engine."""
+"""Graphs, runs and attempts for tests of the engine's parts, without an engine."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cloaca_core._engine.claim.claimer import _owned_row
-from cloaca_core._engine.execute.attempt import Job
+from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
-from cloaca_core._engine.plan.restore import recall
+from cloaca_core._engine.plan.restore import restore
 from cloaca_core.conformance.rows import new_run
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -47,12 +47,12 @@ def active_run(
     data = data or {}
     fields = {"started_at": time.time_ns() // 1000, **fields}
     row = _owned_row(new_run("r")._replace(input=encode(data)))._replace(**fields)
-    return ActiveRun(row, graph, data, recall(graph, past), default_rule="none_failed")
+    return ActiveRun(row, graph, data, restore(graph, past), default_rule="none_failed")
 
 
-def job_of(run: ActiveRun, index: int = 0, attempt: int = 1, **fields: Any) -> Job:
+def attempt_of(run: ActiveRun, index: int = 0, number: int = 1, **fields: Any) -> Attempt:
     """An attempt of a task of the run, under way for it."""
     settings = {"timeout": 3600, "max_bytes": 1 << 20, "finished": lambda _: None, **fields}
-    job = Job(run, index, attempt, settings.pop("given", {}), **settings)
-    run.jobs[index] = job
-    return job
+    attempt = Attempt(run, index, number, settings.pop("given", {}), **settings)
+    run.attempts[index] = attempt
+    return attempt

@@ -46,11 +46,11 @@ class SlotsContract:
     async def test_one_that_waits_gives_its_slot_to_another(self, pool: Pool) -> None:
         parent, other = await pool.started(), await pool.started()
         third = pool.send()
-        pool.lend(parent)
+        pool.release_slot(parent)
         await third.begun.wait()
         held = [parent.holds_slot]
         other.go()
-        await pool.reclaim(parent)
+        await pool.reacquire_slot(parent)
         held.append(parent.holds_slot)
 
         assert held == [False, True]
@@ -60,9 +60,9 @@ class SlotsContract:
         chain = []
         for _ in range(20):
             chain.append(await pool.started())
-            pool.lend(chain[-1])
+            pool.release_slot(chain[-1])
         for body in reversed(chain):
-            await pool.reclaim(body)
+            await pool.reacquire_slot(body)
             body.go()
             await body.reported.wait()
 
@@ -113,10 +113,10 @@ class SlotsContract:
 
     async def test_giving_up_one_that_waits_costs_no_slot(self, pool: Pool) -> None:
         parent = await pool.started()
-        pool.lend(parent)
+        pool.release_slot(parent)
 
         assert pool.abandon(parent)
-        await pool.reclaim(parent)
+        await pool.reacquire_slot(parent)
 
         await pool.check_balance()
 

@@ -290,7 +290,7 @@ async def _tell_of_neighbour(engine: Engine) -> None:
             say("neighbour")
 
     store.set_contended = told
-    engine._takeover.look()
+    engine._takeover.wake()
 
 
 class _Report(logging.Handler):

@@ -11,7 +11,7 @@ from typing import Any
 
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.fire.trigger_loop import PollingLoop
+from cloaca_core._engine.fire.trigger_loop import TriggerLoop
 from cloaca_core._engine.record.journal import Journal
 from cloaca_core._engine.runtime.supervisor import SupervisedLoop
 from cloaca_core.config import DefaultRunnerConfig
@@ -66,8 +66,8 @@ class Part:
         self.registry = Registry() if registry is None else registry
         self.journal = Journal(store, "r1", list)
         config = DefaultRunnerConfig(**settings)
-        self.loop = PollingLoop(store, self.journal, self.registry, config, RunIds(), self.made.set)
-        self.calls = TriggerCalls(store, self.loop.declared, self.loop.look)
+        self.loop = TriggerLoop(store, self.journal, self.registry, config, RunIds(), self.made.set)
+        self.calls = TriggerCalls(store, self.loop.declared, self.loop.wake)
         self.writer = SupervisedLoop("journal", self.journal.turn)
         self.writer.start()
 
@@ -81,8 +81,8 @@ class Part:
         timeout = await self.loop.poll_due()
         async with asyncio.timeout(PATIENCE):
             while self.loop._running:
-                self.loop._alarm._rung.clear()
-                await self.loop._alarm._rung.wait()  # also when a poll is over
+                self.loop._wakeup._woken.clear()
+                await self.loop._wakeup._woken.wait()  # also when a poll is over
         return timeout
 
     async def close(self) -> None:

@@ -30,7 +30,7 @@ from cloaca_core.records.rows import AttemptRow, NewRun, RunEnd, RunFilter, RunR
 from cloaca_core.store.changes import Change
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.execute.attempt import AttemptWork, Job
+    from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.config import DefaultRunnerConfig
@@ -78,11 +78,13 @@ class Engine:
         self._hurried = asyncio.Event()
         self.broken: Callable[[str], None] = lambda _: None
         self._executor = parts.Executor(*slots, loop, self._broken)
-        self._conductor = parts.Conductor(config, self._executor, self._ended, self._place_free)
-        self._journal = parts.Journal(store, runner_id, self._conductor.start_marks)
+        self._orchestrator = parts.Orchestrator(
+            config, self._executor, self._ended, self._place_free
+        )
+        self._journal = parts.Journal(store, runner_id, self._orchestrator.start_marks)
         self._lease = parts.Lease(store, runner_id, identity, config.lease_seconds)
-        self._admission = parts.Admission(
-            store, self._conductor, self._journal, self._lease, registry, config, ids
+        self._claimer = parts.Claimer(
+            store, self._orchestrator, self._journal, self._lease, registry, config, ids
         )
         self._unserved = parts.UnservedWatch(store, registry, lambda: self._lease.runner_id)
         self._schedules = parts.ScheduleLoop(
@@ -94,15 +96,15 @@ class Engine:
             made=self._runs_came,
             cancelled=self._hear_of_ends,
         )
-        self._polling = parts.PollingLoop(
+        self._polling = parts.TriggerLoop(
             store, self._journal, registry, config, ids, self._runs_came, self._broken
         )
         self._takeover = parts.Takeover(store, self._lease, identity, self._runs_came)
-        self._conductor.journal = self._journal
-        self._conductor.slot_free = self._admission.place_free
-        self._lease.owns_something = self._admission.owns_something
-        self._admission.is_crowded = lambda: self._takeover.is_crowded
-        self._admission.paused = not store.writable
+        self._orchestrator.journal = self._journal
+        self._orchestrator.slot_free = self._claimer.place_free
+        self._lease.owns_something = self._claimer.owns_something
+        self._claimer.is_crowded = lambda: self._takeover.is_crowded
+        self._claimer.paused = not store.writable
         self._loops = self._make_loops()
         self._unsubscribe: Callable[[], None] = _nothing
 
@@ -116,7 +118,7 @@ class Engine:
         loops += [
             SupervisedLoop("lease", self._lease.turn, longest_pause=self._lease.interval / 4),
             SupervisedLoop("lost-lease", self._reenlist),
-            SupervisedLoop("claim", self._admission.turn),
+            SupervisedLoop("claim", self._claimer.turn),
             SupervisedLoop("unserved", self._unserved.turn),
         ]
         if self._config.enable_recovery:
@@ -142,7 +144,7 @@ class Engine:
     async def begin(self, *, claims: bool = True) -> None:
         """Begin to work; without ``claims`` as after ``pause``, and so from the first moment on."""
         if not claims:
-            self._admission.paused = True
+            self._claimer.paused = True
         loop = asyncio.get_running_loop()
         self._unsubscribe = self._registry.on_change(
             lambda: loop.call_soon_threadsafe(self._look_for_work)
@@ -157,13 +159,13 @@ class Engine:
             return
         self._closing = True
         self._unsubscribe()
-        self._admission.paused = True
+        self._claimer.paused = True
         self._schedules.closing = True
         self._polling.drain()
-        self._conductor.drain()
+        self._orchestrator.drain()
         await self._bodies_end(self._config.shutdown_grace_seconds)
         await self._leave()
-        self._admission.held_keys.fail_all(RunnerClosedError(CLOSED))
+        self._claimer.held_keys.fail_all(RunnerClosedError(CLOSED))
         self._waiters.fail_all(RunnerClosedError(CLOSED))
         self._executor.close()
         await self._polling.close()
@@ -189,7 +191,7 @@ class Engine:
 
     async def _bodies_end(self, grace: float) -> None:
         """Wait until nothing runs and everything is recorded, at most for the grace period."""
-        if running := len(self._conductor.running()):
+        if running := len(self._orchestrator.running()):
             waits = "shutdown: %d bodies run, and get %g s to end"
             log.info(waits, running, grace, extra=self._own_ids())
         ending = asyncio.create_task(self._all_recorded())
@@ -203,7 +205,7 @@ class Engine:
                 log.warning(waits, self._what_runs() or "its records", extra=self._own_ids())
 
     async def _all_recorded(self) -> None:
-        await self._conductor.quiet()
+        await self._orchestrator.quiet()
         await self._journal.drained()
 
     def tell_of_wait(self) -> None:
@@ -220,9 +222,11 @@ class Engine:
 
     def _what_runs(self) -> str:
         """Names the bodies, or the database error, that keep a shutdown waiting; "" if none."""
-        if jobs := self._conductor.running():
-            named = [f"task {job.task.id} of run {job.owner.id}" for job in jobs[:NAMED]]
-            more = [f"{len(jobs) - NAMED} more"] if len(jobs) > NAMED else []
+        if attempts := self._orchestrator.running():
+            named = [
+                f"task {attempt.task.id} of run {attempt.owner.id}" for attempt in attempts[:NAMED]
+            ]
+            more = [f"{len(attempts) - NAMED} more"] if len(attempts) > NAMED else []
             return ", ".join(named + more)
         failure = self._journal.failure
         return "" if failure is None else f"the database: {failure}"
@@ -232,8 +236,8 @@ class Engine:
         self._hurried.set()
 
     async def _leave(self) -> None:
-        for run in list(self._conductor.runs.values()):
-            self._conductor.drop(run)
+        for run in list(self._orchestrator.runs.values()):
+            self._orchestrator.drop(run)
         for each in reversed(self._loops):
             await each.stop()
         if self._store.writable:
@@ -249,22 +253,22 @@ class Engine:
 
     async def pause(self) -> None:
         """Claim no further runs, and leave what is submitted here in the table."""
-        await self._admission.pause()
+        await self._claimer.pause()
 
     async def resume(self) -> None:
         """Claim again."""
         if not self._store.writable:
             raise StoreReadOnlyError("the database was opened to be looked at: no run is claimed")
-        self._admission.paused = False
-        self._admission.look()
-        self._admission.place_free()
+        self._claimer.paused = False
+        self._claimer.wake()
+        self._claimer.place_free()
 
     # -- submit and wait ---------------------------------------------------------------------
 
     async def submit(self, request: Request) -> list[str]:
         """Accept runs; the ids of the runs that stand for them."""
         self._check_open()
-        return await self._admission.submit(request)
+        return await self._claimer.submit(request)
 
     def outgoing(self, request: Request) -> tuple[Outbox, NewRun]:
         """A run that its submitter writes itself, and by which means. Any thread may ask."""
@@ -273,7 +277,7 @@ class Engine:
                 "connection: this backend writes on no connection but its own; submit without it",
                 field="connection",
             )
-        return self._store.outbox, self._admission.unowned_row(request)
+        return self._store.outbox, self._claimer.unowned_row(request)
 
     async def execute(
         self,
@@ -285,7 +289,7 @@ class Engine:
         ``accepted`` is called with the run's id as soon as that is durable.
         """
         self._check_open()
-        if waiting is not None and self.owns(waiting.job):
+        if waiting is not None and self.owns(waiting.attempt):
             request = replace(request, by_right=True)
             _refuse_endless(request)
         async with self._away(waiting):
@@ -294,35 +298,37 @@ class Engine:
     async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
         """Wait for the end of a run, whoever runs it."""
         self._check_open()
-        if waiting is not None and waiting.job.owner.id == run_id:
+        if waiting is not None and waiting.attempt.owner.id == run_id:
             raise RunnerUsageError(
                 f"a body of run {run_id} would wait for itself: the run ends after its bodies"
             )
         async with self._away(waiting):
             return await self._wait(run_id)
 
-    def owns(self, job: Job) -> bool:
+    def owns(self, attempt: Attempt) -> bool:
         """True for a body of a run of ours. May be asked from any thread."""
-        return self._conductor.owns(job)
+        return self._orchestrator.owns(attempt)
 
     @asynccontextmanager
     async def _away(self, work: AttemptWork | None) -> AsyncIterator[None]:
         """User code waits within. What was given up has given its slot back already; that of
-        another runner keeps its slot, which is not ours to lend.
+        another runner keeps its slot, which is not ours to release.
 
         Taking the slot again is not cut short with the wait: the accounts would not balance.
         """
-        if work is None or work.abandoned or not self.owns(work.job):
+        if work is None or work.abandoned or not self.owns(work.attempt):
             yield
             return
-        self._conductor.lending.lend(work)
+        self._orchestrator.waiting_bodies.release_slot(work)
         try:
             yield
         finally:
-            await asyncio.shield(asyncio.create_task(self._conductor.lending.reclaim(work)))
+            await asyncio.shield(
+                asyncio.create_task(self._orchestrator.waiting_bodies.reacquire_slot(work))
+            )
 
     async def _submit_and_wait(self, request: Request, accepted: Callable[[str], None]) -> Ended:
-        (run_id,) = await self._admission.submit(request)
+        (run_id,) = await self._claimer.submit(request)
         accepted(run_id)
         return await self._wait(run_id)
 
@@ -331,7 +337,7 @@ class Engine:
             return known
         future = self._waiters.add(run_id)
         try:
-            if run_id not in self._conductor.runs:
+            if run_id not in self._orchestrator.runs:
                 row = await self.get_run(run_id)
                 if row.ended_at is not None:
                     return await self._with_attempts(row)
@@ -350,13 +356,13 @@ class Engine:
         ended = Ended(row, tuple([run.latest[task] for task in sorted(run.latest)]))
         self.recent.add(ended)
         self._waiters.wake(run.id, ended)
-        self._admission.run_ended()
+        self._claimer.run_ended()
         if row.schedule_id is not None:
-            self._admission.look()  # another one may have waited for this
+            self._claimer.wake()  # another one may have waited for this
         _tell_of_end(row)
 
     def _place_free(self) -> None:
-        self._admission.place_free()
+        self._claimer.place_free()
 
     # -- observe -----------------------------------------------------------------------------
 
@@ -373,12 +379,12 @@ class Engine:
         row = await self.get_run(run_id)
         rows = await self._store.load_attempts([run_id])
         recorded = {(each.task_id, each.attempt) for each in rows}
-        running = self._conductor.marks_of(run_id)
+        running = self._orchestrator.marks_of(run_id)
         return row, rows + [m for m in running if (m.task_id, m.attempt) not in recorded]
 
     async def task_ids(self, row: RunRow) -> list[str]:
         """The tasks of the definition that the run has; none where that is not known."""
-        if (run := self._conductor.runs.get(row.id)) is not None:
+        if (run := self._orchestrator.runs.get(row.id)) is not None:
             return [task.id for task in run.graph.tasks]
         workflow = self._registry.get(row.workflow)
         if workflow is None or workflow.version != row.version:
@@ -394,11 +400,11 @@ class Engine:
         """What the runner is doing, for people and probes."""
         return {
             "runner_id": self._lease.runner_id,
-            "active_runs": len(self._conductor.runs),
-            "running_bodies": len(self._conductor.running()),
+            "active_runs": len(self._orchestrator.runs),
+            "running_bodies": len(self._orchestrator.running()),
             "abandoned_bodies": self._executor.abandoned,
-            "held_submits": len(self._admission.held_keys),
-            "paused": self._admission.paused,
+            "held_submits": len(self._claimer.held_keys),
+            "paused": self._claimer.paused,
             "journal_error": None if self._journal.failure is None else str(self._journal.failure),
             "loops": {
                 each.name: {
@@ -440,7 +446,7 @@ class Engine:
     def _triggers(self) -> TriggerCalls:
         from cloaca_core.runner.calls.triggers import TriggerCalls
 
-        return TriggerCalls(self._store, self._polling.declared, self._polling.look)
+        return TriggerCalls(self._store, self._polling.declared, self._polling.wake)
 
     async def cron(self, ask: Callable[[CronCalls], Coroutine[Any, Any, T]]) -> T:
         """Ask something about schedules."""
@@ -466,33 +472,33 @@ class Engine:
         # It stays until all have heard of it: the next change may be long in coming.
         self._runs_came()
         if self._news is Change.ANYTHING:
-            self._schedules.look()
-            self._polling.look()
-            self._takeover.look()
+            self._schedules.wake()
+            self._polling.wake()
+            self._takeover.wake()
         await self._hear_of_ends()
         self._news = None
 
     def _look_for_work(self) -> None:
-        self._admission.look()
-        self._schedules.look()
-        self._polling.look()
+        self._claimer.wake()
+        self._schedules.wake()
+        self._polling.wake()
         self._unserved.look_soon()
 
     def _schedule_changed(self) -> None:
-        self._schedules.look()
+        self._schedules.wake()
         self._unserved.look_soon()
 
     def _runs_came(self) -> None:
         """There may be runs to claim, for this runner or for one that is not there."""
-        self._admission.look()
-        self._unserved.look()
+        self._claimer.wake()
+        self._unserved.wake()
 
     async def _hear_of_ends(self) -> None:
         """Wake those who wait for runs that have ended elsewhere, and stop those of ours that a
         tick has cancelled.
         """
-        awaited = self._waiters.elsewhere(self._conductor.runs)
-        if asked := awaited + self._conductor.scheduled():
+        awaited = self._waiters.elsewhere(self._orchestrator.runs)
+        if asked := awaited + self._orchestrator.scheduled():
             ended = [row for row in await self._store.ended(asked) if self._is_elsewhere(row)]
             for row in ended:
                 self._waiters.wake(row.id, await self._with_attempts(row))
@@ -501,24 +507,24 @@ class Engine:
         """Whether it was not here that the run has ended; lets go of it if it was taken for ours.
         An end of ours is told when the journal has heard of it.
         """
-        run = self._conductor.runs.get(row.id)
+        run = self._orchestrator.runs.get(row.id)
         if run is None:
             return True
         if run.epoch == row.epoch:
             return False
         ids = {"run_id": row.id, "workflow": row.workflow}
         log.info("run %s of %s: %s", row.id, row.workflow, row.status, extra=ids)
-        self._conductor.drop(run)
+        self._orchestrator.drop(run)
         return True
 
     async def _reenlist(self) -> None:
         """We were declared dead: let go of everything and start anew under another id."""
         await self._lease.lost.wait()
-        for run in list(self._conductor.runs.values()):
-            self._conductor.drop(run)
+        for run in list(self._orchestrator.runs.values()):
+            self._orchestrator.drop(run)
         self._journal.become(self._ids.next())
         await self._lease.reenlist(self._journal.runner_id)
-        self._admission.look()
+        self._claimer.wake()
         await self._hear_of_ends()  # of what others did with runs that we took for ours
 
     def _check_open(self) -> None:

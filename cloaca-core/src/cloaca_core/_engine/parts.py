@@ -6,12 +6,12 @@ imports them meanwhile (``load_engine`` of the host), on the thread that would o
 
 from __future__ import annotations
 
-from cloaca_core._engine.claim.claimer import Admission as Admission
+from cloaca_core._engine.claim.claimer import Claimer as Claimer
 from cloaca_core._engine.execute.executor import Executor as Executor
 from cloaca_core._engine.fire.schedule_loop import ScheduleLoop as ScheduleLoop
-from cloaca_core._engine.fire.trigger_loop import PollingLoop as PollingLoop
+from cloaca_core._engine.fire.trigger_loop import TriggerLoop as TriggerLoop
 from cloaca_core._engine.observe.unserved_watch import UnservedWatch as UnservedWatch
-from cloaca_core._engine.orchestrate.orchestrator import Conductor as Conductor
+from cloaca_core._engine.orchestrate.orchestrator import Orchestrator as Orchestrator
 from cloaca_core._engine.record.journal import Journal as Journal
 from cloaca_core._engine.recover.lease import Lease as Lease
 from cloaca_core._engine.recover.process_identity import this_process as this_process

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.execute.attempt import Job
+    from cloaca_core._engine.execute.attempt import Attempt
 
 
 class TaskHandle:
@@ -16,30 +16,30 @@ class TaskHandle:
     against being told twice.
     """
 
-    __slots__ = ("_job",)
+    __slots__ = ("_attempt",)
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
 
     @property
     def run_id(self) -> str:
         """The id of the run."""
-        return self._job.owner.id
+        return self._attempt.owner.id
 
     @property
     def task_id(self) -> str:
         """The short id of the task."""
-        return self._job.task.id
+        return self._attempt.task.id
 
     @property
     def attempt(self) -> int:
         """Which attempt this is, from 1."""
-        return self._job.attempt
+        return self._attempt.number
 
     @property
     def epoch(self) -> int:
         """How often the run has had an owner, this one included."""
-        return self._job.owner.epoch
+        return self._attempt.owner.epoch
 
     @property
     def idempotency_key(self) -> str:
@@ -48,7 +48,7 @@ class TaskHandle:
 
     def is_slot_held(self) -> bool:
         """False while the body waits for another run and after it was given up."""
-        return self._job.holds_slot and not self._job.abandoned
+        return self._attempt.holds_slot and not self._attempt.abandoned
 
     def __repr__(self) -> str:
         return f"TaskHandle(run_id={self.run_id!r}, task_id={self.task_id!r})"

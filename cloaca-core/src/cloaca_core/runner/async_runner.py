@@ -20,7 +20,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import CloacaError, RunnerClosedError
 from cloaca_core.runner.calls.arguments import ContextLike, checked_run_id
-from cloaca_core.runner.calls.schedule_spec import wanted_backfill, wanted_schedule
+from cloaca_core.runner.calls.schedule_spec import backfill_spec, schedule_spec
 from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE
 from cloaca_core.runner.handles import AsyncRunHandle
 from cloaca_core.runner.host import EngineHost
@@ -169,9 +169,7 @@ class AsyncRunner:
         self, workflow_name: str, cron_expression: str, timezone: str
     ) -> str:
         """Run a workflow at the ticks of a cron expression; see ``DefaultRunner``."""
-        wanted = wanted_schedule(
-            self._host, CRON_WORKFLOW, workflow_name, cron_expression, timezone
-        )
+        wanted = schedule_spec(self._host, CRON_WORKFLOW, workflow_name, cron_expression, timezone)
         return await awaited(self._host.send(Engine.cron, lambda cron: cron.register(wanted)))
 
     async def schedule(
@@ -189,7 +187,7 @@ class AsyncRunner:
         params: ContextLike = None,
     ) -> str:
         """Add the schedule of this name, or change it; see ``DefaultRunner``."""
-        wanted = wanted_schedule(
+        wanted = schedule_spec(
             self._host,
             SCHEDULE,
             workflow_name,
@@ -214,7 +212,7 @@ class AsyncRunner:
         params: ContextLike = None,
     ) -> str:
         """Run a workflow by cron with parameters, under a name; see ``DefaultRunner``."""
-        wanted = wanted_schedule(
+        wanted = schedule_spec(
             self._host,
             INSTANCE,
             workflow_name,
@@ -234,9 +232,9 @@ class AsyncRunner:
         limit: int | None = None,
     ) -> Backfill:
         """Run the ticks of a period of the past that have no run; see ``DefaultRunner``."""
-        wish = wanted_backfill(schedule, start, end, limit)
+        spec = backfill_spec(schedule, start, end, limit)
         return backfill_result(
-            await awaited(self._host.send(Engine.back_fill, lambda calls: calls.run(wish)))
+            await awaited(self._host.send(Engine.back_fill, lambda calls: calls.run(spec)))
         )
 
     async def preview_backfill(
@@ -248,9 +246,9 @@ class AsyncRunner:
         limit: int | None = None,
     ) -> Backfill:
         """What ``backfill`` with these arguments would do just now; makes nothing."""
-        wish = wanted_backfill(schedule, start, end, limit)
+        spec = backfill_spec(schedule, start, end, limit)
         return backfill_result(
-            await awaited(self._host.send(Engine.back_fill, lambda calls: calls.preview(wish)))
+            await awaited(self._host.send(Engine.back_fill, lambda calls: calls.preview(spec)))
         )
 
     async def list_cron_schedules(

@@ -25,7 +25,7 @@ from cloaca_core.errors import (
     StoreOpenError,
 )
 from cloaca_core.runner.calls.arguments import ContextLike, checked_run_id
-from cloaca_core.runner.calls.schedule_spec import wanted_backfill, wanted_schedule
+from cloaca_core.runner.calls.schedule_spec import backfill_spec, schedule_spec
 from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE
 from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.host import EngineHost
@@ -236,9 +236,7 @@ class DefaultRunner:
         workflow: Invalid cron expression or timezone: …".
         """
         refuse_blocking_call()
-        wanted = wanted_schedule(
-            self._host, CRON_WORKFLOW, workflow_name, cron_expression, timezone
-        )
+        wanted = schedule_spec(self._host, CRON_WORKFLOW, workflow_name, cron_expression, timezone)
         added = self._host.send(Engine.cron, lambda cron: cron.register(wanted))
         return str(wait_for(added))
 
@@ -275,7 +273,7 @@ class DefaultRunner:
         nor for those of a workflow that the schedule had before. One that was disabled stays so.
         """
         refuse_blocking_call()
-        wanted = wanted_schedule(
+        wanted = schedule_spec(
             self._host,
             SCHEDULE,
             workflow_name,
@@ -308,7 +306,7 @@ class DefaultRunner:
         refused what ``register_cron_workflow`` refuses.
         """
         refuse_blocking_call()
-        wanted = wanted_schedule(
+        wanted = schedule_spec(
             self._host,
             INSTANCE,
             workflow_name,
@@ -338,8 +336,8 @@ class DefaultRunner:
         ``ScheduleError`` (a ValueError) "Failed to back-fill schedule: …".
         """
         refuse_blocking_call()
-        wish = wanted_backfill(schedule, start, end, limit)
-        filled = wait_for(self._host.send(Engine.back_fill, lambda calls: calls.run(wish)))
+        spec = backfill_spec(schedule, start, end, limit)
+        filled = wait_for(self._host.send(Engine.back_fill, lambda calls: calls.run(spec)))
         return backfill_result(filled)
 
     def preview_backfill(
@@ -352,8 +350,8 @@ class DefaultRunner:
     ) -> Backfill:
         """What ``backfill`` with these arguments would do just now; makes nothing."""
         refuse_blocking_call()
-        wish = wanted_backfill(schedule, start, end, limit)
-        filled = wait_for(self._host.send(Engine.back_fill, lambda calls: calls.preview(wish)))
+        spec = backfill_spec(schedule, start, end, limit)
+        filled = wait_for(self._host.send(Engine.back_fill, lambda calls: calls.preview(spec)))
         return backfill_result(filled)
 
     def list_cron_schedules(

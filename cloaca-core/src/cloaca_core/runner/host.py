@@ -17,7 +17,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from cloaca_core._engine.engine import CLOSED, Engine
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
-from cloaca_core._engine.runtime.call_future import Answer
+from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_thread import LoopThread
 from cloaca_core.config import DefaultRunnerConfig, pool_size_of
 from cloaca_core.definition.registry import Registry, default_registry
@@ -118,7 +118,7 @@ class EngineHost:
         self._refuse_foreign_process()
         self._refuse_own_thread()
         work = CURRENT_WORK.get()
-        if work is not None and self._engine is not None and self._engine.owns(work.job):
+        if work is not None and self._engine is not None and self._engine.owns(work.attempt):
             raise RunnerUsageError(
                 "shutdown() inside a task body would wait for that body; "
                 "return from the task and shut the runner down outside"
@@ -142,7 +142,7 @@ class EngineHost:
         assert self._thread is not None
         assert self._engine is not None
         self._engine.hurry()
-        closing = Answer[None]()
+        closing = CallFuture[None]()
         self._closing = self._closing or closing  # no call between: another thread may close now
         if self._closing is closing:
             self._thread.fail(reason)

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from cloaca_core._engine.engine import CLOSED
 from cloaca_core._engine.execute.attempt import CURRENT_WORK, AttemptWork
-from cloaca_core._engine.runtime.call_future import Answer
+from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_care import wake_timer
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError, RunnerUsageError
 from cloaca_core.values.arguments import number
@@ -42,7 +42,7 @@ def wait_for(
     except TimeoutError:
         if not future.cancel():  # the engine's own, or the end came at the last moment
             return future.result()
-        if CURRENT_WORK.get() is not None and isinstance(future, Answer):
+        if CURRENT_WORK.get() is not None and isinstance(future, CallFuture):
             future.join()
         raise _no_end(timeout, run) from None
     finally:
@@ -99,6 +99,6 @@ def refuse_blocking_call() -> None:
     except RuntimeError:
         return
     raise RunnerUsageError(
-        f"task {work.job.task.id!r} is async: a blocking call would stop all async tasks; "
+        f"task {work.attempt.task.id!r} is async: a blocking call would stop all async tasks; "
         "use an AsyncRunner and await the call, or make the task a plain function"
     )

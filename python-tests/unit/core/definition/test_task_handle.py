@@ -7,27 +7,27 @@ from typing import cast
 
 import pytest
 
-from cloaca_core._engine.execute.attempt import Job
+from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core.definition.task_handle import TaskHandle
 
 
-def job(**fields: object) -> SimpleNamespace:
+def attempt(**fields: object) -> SimpleNamespace:
     plain = {
         "owner": SimpleNamespace(id="run", epoch=2),
         "task": SimpleNamespace(id="load"),
-        "attempt": 3,
+        "number": 3,
         "holds_slot": True,
         "abandoned": False,
     }
     return SimpleNamespace(**{**plain, **fields})
 
 
-def handle_of(job: SimpleNamespace) -> TaskHandle:
-    return TaskHandle(cast("Job", job))
+def handle_of(attempt: SimpleNamespace) -> TaskHandle:
+    return TaskHandle(cast("Attempt", attempt))
 
 
 def test_it_says_which_attempt_of_what_it_is() -> None:
-    handle = handle_of(job())
+    handle = handle_of(attempt())
 
     assert (handle.run_id, handle.task_id) == ("run", "load")
     assert (handle.attempt, handle.epoch) == (3, 2)
@@ -37,8 +37,8 @@ def test_it_says_which_attempt_of_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"attempt": 1}, "run:load"),
-        ({"attempt": 2}, "run:load"),
+        ({"number": 1}, "run:load"),
+        ({"number": 2}, "run:load"),
         ({"owner": SimpleNamespace(id="run", epoch=9)}, "run:load"),
         ({"owner": SimpleNamespace(id="other", epoch=2)}, "other:load"),
         ({"task": SimpleNamespace(id="save")}, "run:save"),
@@ -47,7 +47,7 @@ def test_it_says_which_attempt_of_what_it_is() -> None:
 def test_the_idempotency_key_is_that_of_the_task_in_the_run(
     fields: dict[str, object], expected: str
 ) -> None:
-    assert handle_of(job(**fields)).idempotency_key == expected
+    assert handle_of(attempt(**fields)).idempotency_key == expected
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_the_idempotency_key_is_that_of_the_task_in_the_run(
 def test_the_slot_is_held_by_a_body_that_runs_and_is_wanted(
     holds_slot: bool, abandoned: bool, expected: bool
 ) -> None:
-    handle = handle_of(job(holds_slot=holds_slot, abandoned=abandoned))
+    handle = handle_of(attempt(holds_slot=holds_slot, abandoned=abandoned))
 
     assert handle.is_slot_held() is expected
 
 
 def test_it_follows_what_becomes_of_its_attempt() -> None:
-    of = job()
+    of = attempt()
     handle = handle_of(of)
     of.abandoned = True
 
@@ -78,4 +78,4 @@ def test_it_follows_what_becomes_of_its_attempt() -> None:
 
 def test_it_carries_no_state_of_a_bodys_own() -> None:
     with pytest.raises(AttributeError):
-        handle_of(job()).note = "x"  # type: ignore[attr-defined]  # that is what is tested
+        handle_of(attempt()).note = "x"  # type: ignore[attr-defined]  # that is what is tested

@@ -12,7 +12,7 @@ import pytest
 from model.memory_store import MemoryStore
 from model.quiet import quiet, threads_end
 
-from cloaca_core._engine.claim.orphans import Strays
+from cloaca_core._engine.claim.orphans import Orphans
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.observe.waiters import Ended
@@ -156,7 +156,7 @@ class Scene:
     def request(self, name: str = "flow") -> Request:
         workflow = self.registry.find(name)
         work = CURRENT_WORK.get()
-        return Request(workflow, ["{}"], [{}], "{}", parent=None if work is None else work.job)
+        return Request(workflow, ["{}"], [{}], "{}", parent=None if work is None else work.attempt)
 
     async def execute(self, engine: Engine, name: str = "flow") -> Ended:
         return await engine.execute(self.request(name), None)
@@ -361,19 +361,19 @@ class TestClaims:
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The database had its statement still before it when it was asked what is owned here."""
-        later: list[Strays] = []
+        later: list[Orphans] = []
         is_granted = asyncio.Event()
 
-        def suspect(strays: Strays) -> None:
-            later.append(strays)
-            strays.suspect()
+        def suspect(orphans: Orphans) -> None:
+            later.append(orphans)
+            orphans.suspect()
 
         async def granted() -> None:
             (mine,) = await scene.store.runners()
             await MemoryStore.claim(scene.store, mine.id, [FLOW], 1, 0)
             is_granted.set()
 
-        monkeypatch.setattr(Strays, "suspect_for_long", suspect)
+        monkeypatch.setattr(Orphans, "suspect_for_long", suspect)
         scene.define(nothing)
         await scene.orphan()
         scene.store.failures["claim"] = [StoreUnavailableError("the connection was lost")]
@@ -382,8 +382,8 @@ class TestClaims:
         await is_granted.wait()
         await quiet()
 
-        (strays,) = later
-        strays.suspect()
+        (orphans,) = later
+        orphans.suspect()
 
         assert (await engine.wait("orphan", None)).row.status == "Completed"
 

@@ -11,9 +11,9 @@ from typing import Any, cast
 import pytest
 
 from cloaca_core._engine.engine import Engine
-from cloaca_core._engine.execute.attempt import CURRENT_WORK, Job
+from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
 from cloaca_core._engine.observe.waiters import Ended, RecentRuns
-from cloaca_core.conformance.rows import attempt
+from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError, RunnerUsageError
 from cloaca_core.records.rows import RunRow
 from cloaca_core.runner.handles import AsyncRunHandle, RunHandle
@@ -24,7 +24,7 @@ ROW = RunRow(
     recoveries=0, input="", tags="{}", parent_id=None, final_context='{"a":1}',
     error_message="Pipeline timeout after 3s", created_at=1, started_at=1, ended_at=9,
 )  # fmt: skip
-END = Ended(ROW, (attempt("r", "load"),))
+END = Ended(ROW, (attempt_row("r", "load"),))
 
 
 class Host:
@@ -193,11 +193,11 @@ async def test_a_closed_runner_answers_nothing_about_a_run(host: Host) -> None:
 
 
 async def test_on_the_loop_of_async_bodies_the_blocking_calls_are_refused(host: Host) -> None:
-    job = Job.__new__(Job)
-    job.is_async = True
-    job.task = SimpleNamespace(id="load")  # type: ignore[assignment]  # all that is asked
+    attempt = Attempt.__new__(Attempt)
+    attempt.is_async = True
+    attempt.task = SimpleNamespace(id="load")  # type: ignore[assignment]  # all that is asked
     handle = sync(host)
-    token = CURRENT_WORK.set(job)
+    token = CURRENT_WORK.set(attempt)
     try:
         for call in (handle.status, handle.result, handle.wait, handle.tasks, handle.events):
             with pytest.raises(RunnerUsageError, match="use an AsyncRunner and await the call"):
@@ -210,13 +210,13 @@ async def test_on_the_loop_of_async_bodies_the_blocking_calls_are_refused(host: 
 async def test_a_body_that_waits_says_so_to_the_engine(host: Host) -> None:
     """So that its slot is somebody else's meanwhile."""
     host.answers[Engine.wait] = END
-    job = Job.__new__(Job)
-    job.is_async = False
-    token = CURRENT_WORK.set(job)
+    attempt = Attempt.__new__(Attempt)
+    attempt.is_async = False
+    token = CURRENT_WORK.set(attempt)
     try:
         sync(host).result()
         await awaited(host).wait()
     finally:
         CURRENT_WORK.reset(token)
 
-    assert host.asked == [(Engine.wait, "r", job)] * 2
+    assert host.asked == [(Engine.wait, "r", attempt)] * 2

@@ -14,8 +14,8 @@ import pytest
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.engine import Engine
-from cloaca_core._engine.execute.attempt import CURRENT_WORK, Job
-from cloaca_core._engine.runtime.call_future import Answer
+from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
+from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import new_run, submit
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -513,9 +513,9 @@ def test_a_body_of_its_own_may_not_close_it(opened: EngineHost, registry: Regist
 
 
 def test_a_body_of_another_runner_may_close_it(opened: EngineHost) -> None:
-    job = Job.__new__(Job)
-    job.owner = SimpleNamespace(id="elsewhere")  # type: ignore[assignment]  # all that is asked
-    token = CURRENT_WORK.set(job)
+    attempt = Attempt.__new__(Attempt)
+    attempt.owner = SimpleNamespace(id="elsewhere")  # type: ignore[assignment]  # all that is asked
+    token = CURRENT_WORK.set(attempt)
     try:
         opened.close().result(WAIT)
     finally:
@@ -638,7 +638,7 @@ class TestBreakDown:
             opened._break_down("because")
             broken.set()
 
-        def submit_and_break_down(coroutine: Coroutine[Any, Any, None]) -> Answer[None]:
+        def submit_and_break_down(coroutine: Coroutine[Any, Any, None]) -> CallFuture[None]:
             answer = submit(coroutine)
             thread.loop.call_soon_threadsafe(break_down)
             assert broken.wait(WAIT)

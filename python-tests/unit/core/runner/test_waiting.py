@@ -10,11 +10,11 @@ import threading
 from collections.abc import Sequence
 
 import pytest
-from model.runs import active_run, graph_of, job_of
+from model.runs import active_run, attempt_of, graph_of
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.runtime import loop_care
-from cloaca_core._engine.runtime.call_future import Answer
+from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError
 from cloaca_core.runner.waiting import awaited, wait_for
 
@@ -96,11 +96,11 @@ class _AtTheLastMoment(concurrent.futures.Future[str]):
 
 def test_a_body_whose_wait_ended_goes_on_when_its_call_is_over() -> None:
     """Until then the engine may not have given it its slot again."""
-    answer: Answer[None] = Answer()
+    answer: CallFuture[None] = CallFuture()
     went_on = threading.Event()
 
     def body() -> None:
-        CURRENT_WORK.set(job_of(active_run(graph_of(t={}))))
+        CURRENT_WORK.set(attempt_of(active_run(graph_of(t={}))))
         with pytest.raises(PipelineTimeoutError):
             wait_for(answer, 0)
         went_on.set()

@@ -14,10 +14,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
-from cloaca_core._engine.claim.orphans import Strays
+from cloaca_core._engine.claim.orphans import Orphans
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
-from cloaca_core._engine.plan.restore import Recalled, recall
+from cloaca_core._engine.plan.restore import Restored, restore
 from cloaca_core._engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE, Journal, Submission
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.submit.held_keys import HeldKeys
@@ -29,7 +29,7 @@ from cloaca_core.values.ids import RunIds
 from cloaca_core.values.json_values import JsonValue, decode
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.orchestrate.orchestrator import Conductor
+    from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core._engine.recover.lease import Lease
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.config import DefaultRunnerConfig
@@ -59,13 +59,13 @@ Accepted: TypeAlias = tuple[list[str], bool]
 """The ids of the runs that stand for those of a request, and whether any was there before."""
 
 
-class Admission:
+class Claimer:
     """Belongs to the engine's loop."""
 
     def __init__(
         self,
         store: Store,
-        conductor: Conductor,
+        orchestrator: Orchestrator,
         journal: Journal,
         lease: Lease,
         registry: Registry,
@@ -78,7 +78,7 @@ class Admission:
         self._journal = journal
         self._lease = lease
         self._store = store
-        self._conductor = conductor
+        self._orchestrator = orchestrator
         self._registry = registry
         self._config = config
         self._ids = ids
@@ -92,11 +92,11 @@ class Admission:
         self._ended = 0
         self._room = asyncio.Event()
         self._room.set()
-        self._strays = Strays(store, journal, self._held, self.look)
+        self._orphans = Orphans(store, journal, self._held, self.wake)
 
     def owns_something(self) -> bool:
         """True while runs are ours, or about to be."""
-        return bool(self._conductor.runs or self._claimed) or self._arriving > 0
+        return bool(self._orchestrator.runs or self._claimed) or self._arriving > 0
 
     # -- submit ------------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ class Admission:
         """
         (row,) = rows
         holder = await self.held_keys.insert(row)
-        self.look()
+        self.wake()
         new, known = ([row.id], []) if holder == row.id else ([], [holder])
         _tell_of_submission(row.workflow, new, known)
         return [holder], bool(known)
@@ -174,7 +174,7 @@ class Admission:
     def _parent_of(self, request: Request) -> str | None:
         """The run whose body submits these, if it is ours."""
         parent = request.parent
-        return parent.owner.id if parent and self._conductor.owns(parent) else None
+        return parent.owner.id if parent and self._orchestrator.owns(parent) else None
 
     def _new_row(
         self, request: Request, text: str, parent_id: str | None, owner: str | None, now: int
@@ -229,11 +229,11 @@ class Admission:
         for position, row in enumerate(rows):
             if row.id in committed.owned and row.owner == self._journal.runner_id:
                 data = request.data[position]
-                run = self._active(_owned_row(row), graph, data, Recalled({}, {}, {}))
+                run = self._active(_owned_row(row), graph, data, Restored({}, {}, {}))
                 run.depth = request.depth
-                self._conductor.guarded(run, self._conductor.adopt, run)
+                self._orchestrator.guarded(run, self._orchestrator.adopt, run)
             elif row.id not in committed.existing and row.id not in committed.held:
-                self.look()
+                self.wake()
 
     # -- claim -------------------------------------------------------------------------------
 
@@ -243,7 +243,7 @@ class Admission:
         async with self._claiming:
             pass
 
-    def look(self) -> None:
+    def wake(self) -> None:
         """There may be runs to claim."""
         self._more.set()
 
@@ -261,7 +261,7 @@ class Admission:
         """Claim once there is something to claim and room for a good number of runs."""
         await self._begin_claimed()  # an earlier turn may have failed in between
         await self._more.wait()
-        await self._strays.give_back()
+        await self._orphans.give_back()
         await self._places_free(1)
         with suppress(TimeoutError):
             async with asyncio.timeout(CLAIM_PATIENCE):
@@ -269,11 +269,11 @@ class Admission:
         await self._hunger()
         self._more.clear()
         try:
-            await self._strays.give_back()  # what was suspected while there was no room
+            await self._orphans.give_back()  # what was suspected while there was no room
             async with self._claiming:
                 await self._claim_some()
         except Exception:
-            self.look()  # whatever there was to claim is still there
+            self.wake()  # whatever there was to claim is still there
             raise
 
     async def _places_free(self, wanted: int) -> None:
@@ -294,21 +294,21 @@ class Admission:
         if not self.is_crowded():
             return MOST_CLAIMED
         slots = self._config.max_concurrent_tasks
-        return AHEAD * (slots + self._ended) - self._conductor.backlog
+        return AHEAD * (slots + self._ended) - self._orchestrator.backlog
 
     async def _claim_some(self) -> None:
         workflows = self._registry.namespaces()
         limit = min(self._free(), MOST_CLAIMED, self._appetite())
         self._ended = 0
         if self.paused or limit < 1:
-            self.look()  # something came first; what there was to claim is still there
+            self.wake()  # something came first; what there was to claim is still there
             return
         if not workflows or not await self._is_worth_it(workflows):
             return
         if await self._claim(workflows, limit) == limit:
-            self.look()
+            self.wake()
         elif await self._store.has_claimable(workflows):
-            asyncio.get_running_loop().call_later(CHOOSING, self.look)
+            asyncio.get_running_loop().call_later(CHOOSING, self.wake)
 
     async def _is_worth_it(self, workflows: Sequence[str]) -> bool:
         """An idle runner looks before it takes a lease: that writes, and what is written wakes
@@ -324,7 +324,7 @@ class Admission:
         try:
             rows = await self._store.claim(self._journal.runner_id, workflows, limit, now)
         except Exception:
-            self._strays.suspect_for_long()
+            self._orphans.suspect_for_long()
             raise
         finally:
             self._arriving -= limit
@@ -346,10 +346,10 @@ class Admission:
         resumed = [self._resume(row, past.get(row.id, [])) for row in mine]
         self._claimed = []
         if not all(resumed):
-            self._strays.suspect()
+            self._orphans.suspect()
 
     def _held(self) -> set[str]:
-        return self._conductor.runs.keys() | {row.id for row in self._claimed}
+        return self._orchestrator.runs.keys() | {row.id for row in self._claimed}
 
     async def _past(self, rows: Sequence[RunRow]) -> dict[str, list[AttemptRow]]:
         """What was recorded about those of these runs that had an owner before."""
@@ -367,18 +367,18 @@ class Admission:
             return False
         graph = self._graph(workflow)
         try:
-            past = recall(graph, attempts)
-            self._conductor.adopt(self._active(row, graph, _input_of(row), past))
+            past = restore(graph, attempts)
+            self._orchestrator.adopt(self._active(row, graph, _input_of(row), past))
         except Exception as error:  # damaged rows must not keep the others from their work
             log.exception("run %s cannot be read", row.id, extra={"run_id": row.id})
-            bare = self._active(row._replace(input="{}"), graph, {}, Recalled({}, {}, {}))
-            self._conductor.refuse(bare, f"the rows of this run cannot be read: {error!r}")
+            bare = self._active(row._replace(input="{}"), graph, {}, Restored({}, {}, {}))
+            self._orchestrator.refuse(bare, f"the rows of this run cannot be read: {error!r}")
         return True
 
     # -- both --------------------------------------------------------------------------------
 
     def _active(
-        self, row: RunRow, graph: PlanGraph, data: dict[str, JsonValue], past: Recalled
+        self, row: RunRow, graph: PlanGraph, data: dict[str, JsonValue], past: Restored
     ) -> ActiveRun:
         rule = self._config.default_trigger_rule
         return ActiveRun(row, graph, data, past, default_rule=rule)
@@ -391,8 +391,8 @@ class Admission:
 
     def _free(self) -> int:
         """Places for further runs; those of which all bodies wait for others take none."""
-        waiting = sum(run.waits() for run in self._conductor.lending.runs)
-        taken = len(self._conductor.runs) - waiting + self._arriving + len(self._claimed)
+        waiting = sum(run.waits() for run in self._orchestrator.waiting_bodies.runs)
+        taken = len(self._orchestrator.runs) - waiting + self._arriving + len(self._claimed)
         return max(0, self._config.max_active_runs - taken)
 
     def _places(self, request: Request) -> int:

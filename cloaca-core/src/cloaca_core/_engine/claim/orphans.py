@@ -24,8 +24,8 @@ server lets a transaction wait so long.
 """
 
 
-class Strays:
-    """Belongs to the engine's loop. ``held`` says which runs are known to be ours, ``look`` has
+class Orphans:
+    """Belongs to the engine's loop. ``held`` says which runs are known to be ours, ``wake`` has
     ``give_back`` called.
     """
 
@@ -34,18 +34,18 @@ class Strays:
         store: Store,
         journal: Journal,
         held: Callable[[], Collection[str]],
-        look: Callable[[], None],
+        wake: Callable[[], None],
     ) -> None:
         self._store = store
         self._journal = journal
         self._held = held
-        self._look = look
+        self._wake = wake
         self._suspected = False
 
     def suspect(self) -> None:
         """There may be some."""
         self._suspected = True
-        self._look()
+        self._wake()
 
     def suspect_for_long(self) -> None:
         """The same after an answer was lost; what was asked for may even be yet to happen."""

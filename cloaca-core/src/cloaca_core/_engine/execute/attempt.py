@@ -39,7 +39,7 @@ log = SafeLogger("cloaca.engine")
 
 
 class AttemptWork(Work):
-    """User code of one attempt: the body itself, which is the ``Job``, or what follows it.
+    """User code of one attempt: the body itself, which is the ``Attempt``, or what follows it.
 
     ``waits`` counts the runs that it waits for; it is away from the first to the last of them.
     """
@@ -55,7 +55,7 @@ class AttemptWork(Work):
 
     @property
     @abstractmethod
-    def job(self) -> Job:
+    def attempt(self) -> Attempt:
         """The attempt that it belongs to."""
 
     @abstractmethod
@@ -70,21 +70,22 @@ class AttemptWork(Work):
         return next(self._calls)
 
 
-class Job(AttemptWork):
+class Attempt(AttemptWork):
     """One attempt of one task.
 
-    ``started_at`` is wall time in µs at the body's first instant, and ``context`` is made soon
-    after: many jobs may share what is ``given``. ``marked`` says that its start mark is on the way.
+    ``number`` counts from 1. ``started_at`` is wall time in µs at the body's first instant, and
+    ``context`` is made soon after: many attempts may share what is ``given``. ``marked`` says that
+    its start mark is on the way.
     """
 
     __slots__ = (
-        "attempt",
         "context",
         "crashes",
         "given",
         "index",
         "marked",
         "max_bytes",
+        "number",
         "outcome",
         "owner",
         "started_at",
@@ -96,7 +97,7 @@ class Job(AttemptWork):
         self,
         owner: ActiveRun,
         index: int,
-        attempt: int,
+        number: int,
         given: dict[str, JsonValue],
         *,
         timeout: float,
@@ -108,7 +109,7 @@ class Job(AttemptWork):
         super().__init__(is_async=self.task.is_async, finished=finished)
         self.owner: ActiveRun = owner
         self.index: int = index
-        self.attempt: int = attempt
+        self.number: int = number
         self.given: dict[str, JsonValue] = given
         self.timeout: float = timeout
         self.max_bytes: int = max_bytes
@@ -119,14 +120,14 @@ class Job(AttemptWork):
         self.marked: bool = False
 
     @property
-    def job(self) -> Job:
+    def attempt(self) -> Attempt:
         """Itself."""
         return self
 
     def child_keys(self) -> list[str]:
         """By run, task and call; each further attempt may start a failed run anew."""
         key = SEPARATOR.join([self.owner.id, self.task.id, str(self._next_call())])
-        return [key, *(f"{key}{SEPARATOR}{number}" for number in range(2, self.attempt + 1))]
+        return [key, *(f"{key}{SEPARATOR}{number}" for number in range(2, self.number + 1))]
 
     def begin(self) -> None:
         """Whoever sees it run knows since when."""
@@ -153,11 +154,11 @@ class Job(AttemptWork):
 
     def __str__(self) -> str:
         """How log lines about this attempt begin."""
-        return f"run {self.owner.id} task {self.task.id} attempt {self.attempt}"
+        return f"run {self.owner.id} task {self.task.id} attempt {self.number}"
 
     def log_ids(self) -> dict[str, object]:
         """Returns the fields of a log record about this attempt."""
-        return {"run_id": self.owner.id, "task_id": self.task.id, "attempt": self.attempt}
+        return {"run_id": self.owner.id, "task_id": self.task.id, "attempt": self.number}
 
     def arguments(self) -> tuple[object, ...]:
         """What the body is called with."""
@@ -184,40 +185,42 @@ CURRENT_WORK: Final[ContextVar[AttemptWork | None]] = ContextVar("cloaca_work", 
 """The user code of an attempt that runs in this thread or coroutine."""
 
 
-def _call(job: Job) -> Outcome:
-    CURRENT_WORK.set(job)
+def _call(attempt: Attempt) -> Outcome:
+    CURRENT_WORK.set(attempt)
     try:
         with OneProcess():
-            value = job.task.function(*job.arguments())
+            value = attempt.task.function(*attempt.arguments())
     except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
-        return outcome_of(job, error)
-    return _returned(job, value)
+        return outcome_of(attempt, error)
+    return _returned(attempt, value)
 
 
-async def _await(job: Job) -> Outcome:
-    CURRENT_WORK.set(job)
+async def _await(attempt: Attempt) -> Outcome:
+    CURRENT_WORK.set(attempt)
     try:
         with OneProcess():
-            value = await job.task.function(*job.arguments())  # type: ignore[misc]  # by is_async
+            value = await attempt.task.function(*attempt.arguments())  # type: ignore[misc]  # by is_async
     except BaseException as error:
-        if job.abandoned and isinstance(error, asyncio.CancelledError):
+        if attempt.abandoned and isinstance(error, asyncio.CancelledError):
             raise
-        return outcome_of(job, error)
-    return _returned(job, value)
+        return outcome_of(attempt, error)
+    return _returned(attempt, value)
 
 
-def outcome_of(job: Job, error: BaseException) -> Raised:
+def outcome_of(attempt: Attempt, error: BaseException) -> Raised:
     """What this error of the attempt means, by its task's retry policy."""
-    return judged(job.task.retry, job.attempt, error, who=job, ids=job.log_ids(), skip_frames=1)
+    return judged(
+        attempt.task.retry, attempt.number, error, who=attempt, ids=attempt.log_ids(), skip_frames=1
+    )
 
 
-def _returned(job: Job, value: object) -> Outcome:
+def _returned(attempt: Attempt, value: object) -> Outcome:
     try:
-        change = change_of(job.task.id, job.given, job.context, value)
+        change = change_of(attempt.task.id, attempt.given, attempt.context, value)
         text = change.to_json()
-        _check_size(job, change, text)
+        _check_size(attempt, change, text)
     except BaseException as error:  # noqa: BLE001 - a mapping of the user's may raise anything
-        return outcome_of(job, error)
+        return outcome_of(attempt, error)
     return Succeeded(change, text)
 
 
@@ -260,14 +263,14 @@ def _changed_keys(
     return Change(new, [key for key in given if key in keys and key not in data])
 
 
-def _check_size(job: Job, change: Change, text: str) -> None:
+def _check_size(attempt: Attempt, change: Change, text: str) -> None:
     """Refuse a context over ``max_bytes``; weighed exactly only when it may come near."""
-    if job.owner.size_bound + len(text.encode()) <= job.max_bytes:
+    if attempt.owner.size_bound + len(text.encode()) <= attempt.max_bytes:
         return
-    after = {**job.given, **change.set}
+    after = {**attempt.given, **change.set}
     size = len(encode({k: v for k, v in after.items() if k not in change.removed}).encode())
-    if size > job.max_bytes:
+    if size > attempt.max_bytes:
         raise ContextValueError(
-            f"task {job.task.id!r} would hand on {size} bytes of context, of which it was given "
-            f"{len(encode(job.given).encode())}; max_context_bytes is {job.max_bytes}"
+            f"task {attempt.task.id!r} would hand on {size} bytes of context, of which it was "
+            f"given {len(encode(attempt.given).encode())}; max_context_bytes is {attempt.max_bytes}"
         )

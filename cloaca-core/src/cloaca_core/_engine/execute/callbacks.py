@@ -21,7 +21,7 @@ from cloaca_core.logs import SafeLogger
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.execute.attempt import Job
+    from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core._engine.execute.executor import Executor
     from cloaca_core._engine.execute.outcome import Raised
 
@@ -29,31 +29,31 @@ log = SafeLogger("cloaca.engine")
 
 
 class FollowUp(AttemptWork):
-    """Follows the body of ``job``. ``name`` is the option of the task that asks for it."""
+    """Follows the body of ``attempt``. ``name`` is the option of the task that asks for it."""
 
-    __slots__ = ("_job", "_name")
+    __slots__ = ("_attempt", "_name")
 
-    def __init__(self, job: Job, name: str, *, is_async: bool = False) -> None:
+    def __init__(self, attempt: Attempt, name: str, *, is_async: bool = False) -> None:
         super().__init__(is_async=is_async)
-        self._job = job
+        self._attempt = attempt
         self._name = name
 
     @property
-    def job(self) -> Job:
+    def attempt(self) -> Attempt:
         """The attempt that it follows."""
-        return self._job
+        return self._attempt
 
     def __str__(self) -> str:
         """What log records call it."""
-        return f"{self._job}: {self._name}"
+        return f"{self._attempt}: {self._name}"
 
     def broke(self, error: BaseException) -> None:
-        """Nothing: the job has its outcome, and what broke is what tells of errors."""
+        """Nothing: the attempt has its outcome, and what broke is what tells of errors."""
 
     def child_keys(self) -> list[str]:
         """By run, task, attempt and call: each attempt is followed by runs of its own."""
-        job = self._job
-        parts = (job.owner.id, job.task.id, self._name, job.attempt, self._next_call())
+        attempt = self._attempt
+        parts = (attempt.owner.id, attempt.task.id, self._name, attempt.number, self._next_call())
         return [SEPARATOR.join(map(str, parts))]
 
 
@@ -62,19 +62,19 @@ class Judgement(FollowUp):
 
     __slots__ = ("_error",)
 
-    def __init__(self, job: Job, error: BaseException) -> None:
-        super().__init__(job, "retry_condition")
+    def __init__(self, attempt: Attempt, error: BaseException) -> None:
+        super().__init__(attempt, "retry_condition")
         self._error = error
 
     def run(self) -> None:
-        """Put the verdict in the place of the outcome that the job has until then."""
+        """Put the verdict in the place of the outcome that the attempt has until then."""
         outcome = contextvars.Context().run(self._judge)
         if not self.abandoned:
-            self._job.outcome = outcome
+            self._attempt.outcome = outcome
 
     def _judge(self) -> Raised:
         CURRENT_WORK.set(self)
-        return outcome_of(self._job, self._error)
+        return outcome_of(self._attempt, self._error)
 
     async def run_async(self) -> None:
         self.run()
@@ -86,9 +86,13 @@ class Callback(FollowUp):
     __slots__ = ("_arguments", "_function")
 
     def __init__(
-        self, job: Job, name: str, function: Callable[..., object], arguments: tuple[object, ...]
+        self,
+        attempt: Attempt,
+        name: str,
+        function: Callable[..., object],
+        arguments: tuple[object, ...],
     ) -> None:
-        super().__init__(job, name, is_async=is_async_callable(function))
+        super().__init__(attempt, name, is_async=is_async_callable(function))
         self._function = function
         self._arguments = arguments
 
@@ -98,12 +102,12 @@ class Callback(FollowUp):
             with OneProcess():
                 result = contextvars.Context().run(self._call)
         except BaseException:
-            log.exception("%s raised", self, extra=self._job.log_ids())
+            log.exception("%s raised", self, extra=self._attempt.log_ids())
         else:
             if inspect.iscoroutine(result):
                 result.close()
                 reason = "%s made a coroutine; define it with async"
-                log.error(reason, self, extra=self._job.log_ids())
+                log.error(reason, self, extra=self._attempt.log_ids())
 
     async def run_async(self) -> None:
         """Await it on this thread's loop, which gave it a context of its own."""
@@ -113,7 +117,7 @@ class Callback(FollowUp):
         except BaseException as error:
             if self.abandoned and isinstance(error, asyncio.CancelledError):
                 raise
-            log.exception("%s raised", self, extra=self._job.log_ids())
+            log.exception("%s raised", self, extra=self._attempt.log_ids())
 
     def _call(self) -> object:
         CURRENT_WORK.set(self)
@@ -121,46 +125,46 @@ class Callback(FollowUp):
 
 
 class FollowUps:
-    """At most one for each job."""
+    """At most one for each attempt."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._under_way: dict[Job, tuple[FollowUp, Callable[[], None]]] = {}
+        self._under_way: dict[Attempt, tuple[FollowUp, Callable[[], None]]] = {}
         self._times = Deadlines(self.check_time)
 
     def run(self, work: FollowUp, then: Callable[[], None]) -> None:
         """Run ``work``, and call ``then`` when it has run or has been given up for its time."""
-        self._under_way[work.job] = (work, then)
-        work.finished = lambda _: self._over(work.job)
-        self._times.add(work.job, work.job.timeout)
+        self._under_way[work.attempt] = (work, then)
+        work.finished = lambda _: self._over(work.attempt)
+        self._times.add(work.attempt, work.attempt.timeout)
         self._executor.submit(work)
 
-    def give_up(self, job: Job) -> None:
-        """Nobody is interested any more; harmless when the job has none."""
-        if job in self._under_way:
-            self._times.discard(job)
-            work, _ = self._under_way.pop(job)
+    def give_up(self, attempt: Attempt) -> None:
+        """Nobody is interested any more; harmless when the attempt has none."""
+        if attempt in self._under_way:
+            self._times.discard(attempt)
+            work, _ = self._under_way.pop(attempt)
             self._executor.abandon(work)
 
-    def is_away(self, job: Job) -> bool:
-        """True when what follows this job waits for another run."""
-        return job in self._under_way and not self._under_way[job][0].holds_slot
+    def is_away(self, attempt: Attempt) -> bool:
+        """True when what follows this attempt waits for another run."""
+        return attempt in self._under_way and not self._under_way[attempt][0].holds_slot
 
-    def check_time(self, job: Job) -> None:
+    def check_time(self, attempt: Attempt) -> None:
         """It may have used up its time: give it up, or look again when it may have."""
-        if job not in self._under_way:
+        if attempt not in self._under_way:
             return
-        work, _ = self._under_way[job]
-        left = job.timeout - work.clock.spent()  # the limit is for running, not for queueing
+        work, _ = self._under_way[attempt]
+        left = attempt.timeout - work.clock.spent()  # the limit is for running, not for queueing
         if left > 0:
             if work.holds_slot:  # else it is asked about when it goes on
-                self._times.add(job, max(left, LEAST_CHECK))
+                self._times.add(attempt, max(left, LEAST_CHECK))
         elif self._executor.abandon(work):
-            log.error("%s took too long", work, extra=job.log_ids())
-            self._over(job)
+            log.error("%s took too long", work, extra=attempt.log_ids())
+            self._over(attempt)
 
-    def _over(self, job: Job) -> None:
-        self._times.discard(job)
-        if job in self._under_way:  # not given up while the report was on the way
-            _, then = self._under_way.pop(job)
+    def _over(self, attempt: Attempt) -> None:
+        self._times.discard(attempt)
+        if attempt in self._under_way:  # not given up while the report was on the way
+            _, then = self._under_way.pop(attempt)
             then()

@@ -96,13 +96,13 @@ class BodyLoop:
         assert self._arrivals is not None
         self._arrivals.put(work)
 
-    def lend(self, work: Work) -> None:
+    def release_slot(self, work: Work) -> None:
         """The coroutine of ``work`` waits for another run: its slot is free meanwhile."""
         work.holds_slot = False
         self._running -= 1
         self._start_next()
 
-    async def reclaim(self, work: Work) -> None:
+    async def reacquire_slot(self, work: Work) -> None:
         """Take the slot again. Waiting coroutines cost no thread, so none is kept from going on."""
         if not work.abandoned:
             work.holds_slot = True

@@ -43,13 +43,13 @@ class Executor:
         """Queue work that was expected. Any thread may do so."""
         self._place(work).let_go(work)
 
-    def lend(self, work: Work) -> None:
+    def release_slot(self, work: Work) -> None:
         """The body of ``work`` begins to wait for another run."""
-        self._place(work).lend(work)
+        self._place(work).release_slot(work)
 
-    async def reclaim(self, work: Work) -> None:
+    async def reacquire_slot(self, work: Work) -> None:
         """Return when the body of ``work`` may go on."""
-        await self._place(work).reclaim(work)
+        await self._place(work).reacquire_slot(work)
 
     def abandon(self, work: Work, *, even_running: bool = True) -> bool:
         """Give work up; false when it has just run and its report is on the way, or when it runs

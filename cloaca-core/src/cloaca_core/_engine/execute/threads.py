@@ -81,14 +81,14 @@ class BodyThreads:
         """Queue work that was expected. Any thread may do so."""
         self._queue.put(work)
 
-    def lend(self, work: Work) -> None:
+    def release_slot(self, work: Work) -> None:
         """The body of ``work`` waits for something: its slot is somebody else's meanwhile."""
         work.holds_slot = False
         self._threads -= 1
         self._outstanding -= 1
         self._grow()
 
-    async def reclaim(self, work: Work) -> None:
+    async def reacquire_slot(self, work: Work) -> None:
         """Return when the body of ``work`` may go on; at once when it has been abandoned."""
         if work.abandoned:
             return

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.schedules")
 
 
-class SettingBack:
+class CursorCorrection:
     """Remembers which schedules it could not read, to say so once for each change of theirs."""
 
     def __init__(self, store: Store) -> None:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.record.journal import Decided
 from cloaca_core._engine.runtime import failpoints
-from cloaca_core._engine.runtime.wakeup import Alarm
+from cloaca_core._engine.runtime.wakeup import Wakeup
 from cloaca_core.schedules.set_back import AHEAD, MOST_AHEAD
 from cloaca_core.values.instants import SECOND, Instant
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from cloaca_core._engine.fire.cursor_correction import SettingBack
+    from cloaca_core._engine.fire.cursor_correction import CursorCorrection
     from cloaca_core._engine.fire.tick_rows import Fired, TickRows
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core.config import DefaultRunnerConfig
@@ -76,7 +76,7 @@ class ScheduleLoop:
         self._made = made
         self._cancelled = cancelled
         self._untold = False
-        self._alarm = Alarm()
+        self._wakeup = Wakeup()
         self._deciding = asyncio.Lock()
         self._ahead = _NOTHING
         self._loop = asyncio.get_running_loop()
@@ -92,18 +92,19 @@ class ScheduleLoop:
         return TickRows(self._registry, self._config, self._ids)
 
     @cached_property
-    def _setting_back(self) -> SettingBack:
-        from cloaca_core._engine.fire.cursor_correction import SettingBack  # here: as ``_rows``
+    def _cursor_correction(self) -> CursorCorrection:
+        # Here: as ``_rows``.
+        from cloaca_core._engine.fire.cursor_correction import CursorCorrection
 
-        return SettingBack(self._store)
+        return CursorCorrection(self._store)
 
-    def look(self) -> None:
+    def wake(self) -> None:
         """A schedule may be due sooner than was known."""
-        self._alarm.ring()
+        self._wakeup.wake()
 
     async def turn(self) -> None:
         """Fire what is due, then sleep until something nearly is."""
-        await self._alarm.turn(self.fire_due)
+        await self._wakeup.turn(self.fire_due)
 
     async def fire_due(self) -> float | None:
         """Fire some of what is due; seconds until it is worth looking again, None for never."""
@@ -152,7 +153,7 @@ class ScheduleLoop:
             return False
         self._check_at = self._loop.time() + LONGEST_SLEEP
         ahead = await self._store.schedules_ahead(workflows, now, now + AHEAD, MOST_AHEAD)
-        return bool(ahead) and await self._setting_back.put_right(ahead, now)
+        return bool(ahead) and await self._cursor_correction.put_right(ahead, now)
 
     # -- before it is due --------------------------------------------------------------------
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from cloaca_core._engine.fire.event_writer import EventWriter
 from cloaca_core._engine.fire.poll import Broke, Poll, PollPlaces, Returned
-from cloaca_core._engine.fire.trigger_sync import DeclaredTriggers
+from cloaca_core._engine.fire.trigger_sync import TriggerSync
 from cloaca_core._engine.runtime import failpoints
-from cloaca_core._engine.runtime.wakeup import Alarm
+from cloaca_core._engine.runtime.wakeup import Wakeup
 from cloaca_core.errors import CloacaError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.runner.calls.arguments import Requests
@@ -44,7 +44,7 @@ HANGS: Final = 60.0
 """Seconds after which a poll that has not returned is told of."""
 
 
-class PollingLoop:
+class TriggerLoop:
     """Belongs to the engine's loop. ``made`` is called when runs have become claimable;
     ``failures`` says of the triggers whose last poll here fired nothing, or not all, why.
     ``broken`` is called with the reason when a loop that polls run on has died.
@@ -61,7 +61,7 @@ class PollingLoop:
         broken: Callable[[str], None] = lambda _: None,
     ) -> None:
         requests = Requests(registry, config)
-        self.declared: DeclaredTriggers = DeclaredTriggers(store, registry, requests, ids)
+        self.declared: TriggerSync = TriggerSync(store, registry, requests, ids)
         self.failures: dict[str, str] = {}
         self._store = store
         self._registry = registry
@@ -71,11 +71,11 @@ class PollingLoop:
         self._places = PollPlaces(self._loop, broken)
         self._running: dict[Trigger, asyncio.TimerHandle] = {}
         self._concluding: set[asyncio.Task[None]] = set()
-        self._alarm = Alarm()
+        self._wakeup = Wakeup()
 
-    def look(self) -> None:
+    def wake(self) -> None:
         """A trigger may be due sooner than was known, or a poll is over."""
-        self._alarm.ring()
+        self._wakeup.wake()
 
     def drain(self) -> None:
         """Poll no more; what a poll that is under way fires is dropped."""
@@ -99,7 +99,7 @@ class PollingLoop:
 
     async def turn(self) -> None:
         """Poll what is due, then sleep until something is."""
-        await self._alarm.turn(self.poll_due)
+        await self._wakeup.turn(self.poll_due)
 
     async def poll_due(self) -> float | None:
         """Poll what is due; seconds until it is worth looking again, None for never."""
@@ -127,7 +127,7 @@ class PollingLoop:
         """Somebody has removed these rows: they are put there again."""
         if names:
             self.declared.forget(names)
-            self.look()
+            self.wake()
 
     async def _set_back(self, rows: Sequence[TriggerRow], now: int) -> None:
         """Put triggers right whose next poll or tick was set by a clock that was ahead. One that
@@ -145,7 +145,7 @@ class PollingLoop:
                 continue
             if wanted is not None and await self._store.change_trigger(wanted):
                 _tell_of_set_back(row)
-                self.look()
+                self.wake()
 
     # -- act ---------------------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ class PollingLoop:
         decided = [each for row in due for each in self._ticked(row, now)]
         if decided:
             await self._events.tick(decided, now)
-            self.look()
+            self.wake()
 
     def _ticked(self, row: TriggerRow, now: int) -> list[Ticked]:
         """What a due cron trigger does; nothing if it cannot be read here, as for want of its zone:
@@ -184,7 +184,7 @@ class PollingLoop:
             if row.id in taken:
                 self._start(triggers[row.name], row)
         if len(taken) < len(due):  # others were faster, and know when the next one is
-            self.look()
+            self.wake()
 
     def _start(self, trigger: Trigger, row: TriggerRow) -> None:
         hangs = self._loop.call_later(HANGS, _tell_of_hanging, trigger.name)
@@ -213,7 +213,7 @@ class PollingLoop:
 
     def _over(self, poll: Poll) -> None:
         del self._running[poll.trigger]
-        self.look()
+        self.wake()
 
     async def _act(self, poll: Poll) -> None:
         name = poll.trigger.name

@@ -28,7 +28,7 @@ _TRIES: Final = 10
 """For a change that a poll gets in the way of, each time."""
 
 
-class DeclaredTriggers:
+class TriggerSync:
     """Belongs to the engine's loop."""
 
     def __init__(self, store: Store, registry: Registry, requests: Requests, ids: RunIds) -> None:

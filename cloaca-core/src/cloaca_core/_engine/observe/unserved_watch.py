@@ -22,7 +22,7 @@ from cloaca_core._engine.observe.unserved import (
     unmet_work,
     warning_about,
 )
-from cloaca_core._engine.runtime.wakeup import Alarm
+from cloaca_core._engine.runtime.wakeup import Wakeup
 from cloaca_core.errors import AmbiguousWorkflowError, WorkflowNotFoundError
 from cloaca_core.logs import SafeLogger
 
@@ -50,7 +50,7 @@ class UnservedWatch:
         self._store = store
         self._registry = registry
         self._runner_id = runner_id
-        self._alarm = Alarm()
+        self._wakeup = Wakeup()
         self._looked_at = time.monotonic()
         self._gap = SETTLING
         self._wanted = True
@@ -58,17 +58,17 @@ class UnservedWatch:
         self._unserved: dict[str, list[Followed]] = {}
         self._warned: set[str] = set()
 
-    def look(self) -> None:
+    def wake(self) -> None:
         """Others may have left work."""
         if not self._wanted:
             self._wanted = True
-            self._alarm.ring()
+            self._wakeup.wake()
 
     def look_soon(self) -> None:
         """This program has registered something."""
         self._wanted = True
         self._gap = SETTLING
-        self._alarm.ring()
+        self._wakeup.wake()
 
     def report(self) -> list[dict[str, Any]]:
         """The work that no runner takes up, as ``health`` shows it."""
@@ -91,7 +91,7 @@ class UnservedWatch:
 
     async def turn(self) -> None:
         """Look when it is worth it and not too soon, then sleep."""
-        await self._alarm.turn(self.look_now)
+        await self._wakeup.turn(self.look_now)
 
     async def look_now(self) -> float | None:
         """Look, unless that was just done; seconds until it is worth looking again, if it is."""

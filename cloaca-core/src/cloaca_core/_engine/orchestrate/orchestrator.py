@@ -15,20 +15,20 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVarTuple
 
-from cloaca_core._engine.execute.attempt import AttemptWork, Job
+from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
 from cloaca_core._engine.execute.callbacks import Callback, FollowUps, Judgement
 from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.execute.outcome import Outcome, Raised, Succeeded, judged, raised
 from cloaca_core._engine.execute.work import LEAST_CHECK, Stage, Work
-from cloaca_core._engine.orchestrate.quarantine import Caution
-from cloaca_core._engine.orchestrate.waiting_bodies import Lending
+from cloaca_core._engine.orchestrate.quarantine import Quarantine
+from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.end_reason import overdue_message
 from cloaca_core._engine.plan.planner import RunOver, Step
 from cloaca_core._engine.plan.restore import FRESH, Resume
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.journal import Journal, Record
-from cloaca_core._engine.record.run_entry import RunRecord
+from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.runtime.deadlines import Deadlines
 from cloaca_core.definition.context import Context
@@ -51,7 +51,7 @@ LAUNCHES_PER_PASS: Final = 500
 """Tasks that start in one go; heartbeats go in between."""
 
 
-class Conductor:
+class Orchestrator:
     """Belongs to the engine's loop, but for ``let_go`` and ``owns``. ``ended`` is called with each
     run whose end is durable, ``place_free`` when a run takes no place any more, or none for a
     while, ``slot_free`` when a body has ended.
@@ -75,15 +75,15 @@ class Conductor:
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
         self._most_ahead = min(config.max_concurrent_tasks, LAUNCHES_PER_PASS)
-        self._caution = Caution(slots, self._mark_and_send)
-        self.lending: Lending = Lending(
-            executor, self._caution, self._mark, self._resumed, place_free
+        self._quarantine = Quarantine(slots, self._mark_and_send)
+        self.waiting_bodies: WaitingBodies = WaitingBodies(
+            executor, self._quarantine, self._mark, self._resumed, place_free
         )
         self._follow_ups = FollowUps(executor)
         self._body_times = Deadlines(self._check_time)
         self._run_times = Deadlines(self._expire)
         self._draining = False
-        self._job_over = asyncio.Event()
+        self._attempt_over = asyncio.Event()
 
     # -- adopt and let go --------------------------------------------------------------------
 
@@ -110,9 +110,9 @@ class Conductor:
             del self.runs[run.id]
             self._place_free()
 
-    def owns(self, job: Job) -> bool:
-        """True for a job of a run that is ours. Any thread may ask."""
-        return self.runs.get(job.owner.id) is job.owner
+    def owns(self, attempt: Attempt) -> bool:
+        """True for an attempt of a run that is ours. Any thread may ask."""
+        return self.runs.get(attempt.owner.id) is attempt.owner
 
     def scheduled(self) -> list[str]:
         """The runs that schedules have made: a tick may cancel those, whoever fires it."""
@@ -124,46 +124,50 @@ class Conductor:
         """
         self._draining = True
         for run in self.runs.values():
-            for job in list(run.jobs.values()):
+            for attempt in list(run.attempts.values()):
                 # Asked and done in one: a queued body may be beginning at this moment.
-                if self._is_away(job) or self._executor.abandon(job, even_running=False):
-                    self._give_up(job)
+                if self._is_away(attempt) or self._executor.abandon(attempt, even_running=False):
+                    self._give_up(attempt)
 
-    def _is_away(self, job: Job) -> bool:
+    def _is_away(self, attempt: Attempt) -> bool:
         """True when its body, or what follows it, waits for another run."""
-        return not job.holds_slot or self._follow_ups.is_away(job)
+        return not attempt.holds_slot or self._follow_ups.is_away(attempt)
 
     async def quiet(self) -> None:
-        """Return when no job is under way any more; to be called after ``drain``."""
-        while any(run.jobs for run in self.runs.values()):
-            self._job_over.clear()
-            await self._job_over.wait()
+        """Return when no attempt is under way any more; to be called after ``drain``."""
+        while any(run.attempts for run in self.runs.values()):
+            self._attempt_over.clear()
+            await self._attempt_over.wait()
 
     @property
     def backlog(self) -> int:
         """How many bodies wait for a slot."""
         return self._executor.backlog
 
-    def running(self) -> list[Job]:
-        """The jobs whose bodies run right now."""
-        return [work for work in self._executor.running() if isinstance(work, Job)]
+    def running(self) -> list[Attempt]:
+        """The attempts whose bodies run right now."""
+        return [work for work in self._executor.running() if isinstance(work, Attempt)]
 
     def start_marks(self) -> list[AttemptRow]:
         """The start marks that are due: of bodies that run and have none yet. What is about to
         begin will want one as well.
         """
         due = [j for j in self.running() if j.holds_slot and not (j.marked or j.abandoned)]
-        for job in due:
-            job.marked = True
+        for attempt in due:
+            attempt.marked = True
         if self._executor.is_starting:
             self.journal.mark_soon()
-        return [attempt_rows.start_mark(job) for job in due]
+        return [attempt_rows.start_mark(attempt) for attempt in due]
 
     def marks_of(self, run_id: str) -> list[AttemptRow]:
         """The start marks of the bodies of this run that run right now, durable or not."""
         run = self.runs.get(run_id)
-        jobs = [] if run is None else list(run.jobs.values())
-        return [attempt_rows.start_mark(job) for job in jobs if job.stage is Stage.RUNNING]
+        attempts = [] if run is None else list(run.attempts.values())
+        return [
+            attempt_rows.start_mark(attempt)
+            for attempt in attempts
+            if attempt.stage is Stage.RUNNING
+        ]
 
     # -- decide ------------------------------------------------------------------------------
 
@@ -202,12 +206,12 @@ class Conductor:
         attempts: list[AttemptRow],
         end: RunEnd | None,
         ready: Sequence[int] = (),
-        ahead: Sequence[Job] = (),
+        ahead: Sequence[Attempt] = (),
     ) -> None:
-        """Have rows of a run written, and act when they are durable; the jobs that were got ready
-        ahead begin even before this loop hears of it.
+        """Have rows of a run written, and act when they are durable; the attempts that were got
+        ready ahead begin even before this loop hears of it.
         """
-        self.journal.add(RunRecord(self, run, attempts, end, ready, ahead))
+        self.journal.add(RunEntry(self, run, attempts, end, ready, ahead))
 
     def act(self, run: ActiveRun, ready: Sequence[int], end: RunEnd | None) -> None:
         """Do what follows from facts that are durable."""
@@ -236,46 +240,48 @@ class Conductor:
                 delay, self.guarded, run, self._launch, *again
             )
         elif not self._draining:
-            self._start(self._job(run, task, resume))
+            self._start(self._attempt(run, task, resume))
 
-    def _ahead(self, run: ActiveRun, ready: Sequence[int]) -> list[Job]:
-        """These tasks as jobs that only wait to be let go, up to the first that has to wait for
+    def _ahead(self, run: ActiveRun, ready: Sequence[int]) -> list[Attempt]:
+        """These tasks as attempts that only wait to be let go, up to the first that has to wait for
         anything else. Of many none: they would come one by one into the commits that they could
         share. What goes wrong here is met again when they start with the record.
         """
-        jobs: list[Job] = []
+        attempts: list[Attempt] = []
         if run.recovered or self._draining or len(ready) > self._most_ahead:
-            return jobs
+            return attempts
         try:
             for task in ready:
-                if task in run.resume or not self._expect(job := self._job(run, task, FRESH)):
+                if task in run.resume or not self._expect(
+                    attempt := self._attempt(run, task, FRESH)
+                ):
                     break
-                jobs.append(job)
+                attempts.append(attempt)
         except Exception:
             log.exception("run %s: nothing begins ahead", run.id, extra={"run_id": run.id})
-            self.call_off(jobs)
+            self.call_off(attempts)
             return []
-        return jobs
+        return attempts
 
-    def _expect(self, job: Job) -> bool:
-        if not self._executor.expect(job):
+    def _expect(self, attempt: Attempt) -> bool:
+        if not self._executor.expect(attempt):
             return False
-        job.owner.jobs[job.index] = job
-        self._body_times.add(job, job.timeout)
+        attempt.owner.attempts[attempt.index] = attempt
+        self._body_times.add(attempt, attempt.timeout)
         return True
 
-    def let_go(self, jobs: Iterable[Job]) -> None:
-        """Let jobs begin that were got ready ahead. Any thread may do so."""
-        for job in jobs:
-            self._executor.let_go(job)
+    def let_go(self, attempts: Iterable[Attempt]) -> None:
+        """Let attempts begin that were got ready ahead. Any thread may do so."""
+        for attempt in attempts:
+            self._executor.let_go(attempt)
 
-    def call_off(self, jobs: Iterable[Job]) -> None:
-        """What these jobs were got ready for will not come."""
-        for job in jobs:
-            self._give_up(job)
+    def call_off(self, attempts: Iterable[Attempt]) -> None:
+        """What these attempts were got ready for will not come."""
+        for attempt in attempts:
+            self._give_up(attempt)
 
-    def _job(self, run: ActiveRun, task: int, resume: Resume) -> Job:
-        return Job(
+    def _attempt(self, run: ActiveRun, task: int, resume: Resume) -> Attempt:
+        return Attempt(
             run,
             task,
             resume.attempt,
@@ -292,104 +298,107 @@ class Conductor:
             own = self._config.task_timeout_seconds or NO_LIMIT
         return math.inf if isinstance(own, NoLimit) else own
 
-    def _start(self, job: Job) -> None:
-        """Send a job off; one of a recovered run only when its start mark is durable."""
-        run = job.owner
-        run.retries.pop(job.index, None)
-        run.jobs[job.index] = job
+    def _start(self, attempt: Attempt) -> None:
+        """Send an attempt off; one of a recovered run only when its start mark is durable."""
+        run = attempt.owner
+        run.retries.pop(attempt.index, None)
+        run.attempts[attempt.index] = attempt
         if run.recovered:
-            self._caution.add(job)
+            self._quarantine.add(attempt)
         else:
-            self._send(job)
+            self._send(attempt)
 
-    def _mark_and_send(self, job: Job) -> None:
+    def _mark_and_send(self, attempt: Attempt) -> None:
         if not self._draining:
-            job.marked = True
-            self._mark(job, attempt_rows.start_mark(job), partial(self._send, job))
+            attempt.marked = True
+            self._mark(attempt, attempt_rows.start_mark(attempt), partial(self._send, attempt))
 
-    def _mark(self, job: Job, row: AttemptRow, then: Callable[[], None]) -> None:
+    def _mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
         """Write where a body stands, and go on when that is durable."""
-        self.journal.add(RunRecord(self, job.owner, [row], None, then=then))
+        self.journal.add(RunEntry(self, attempt.owner, [row], None, then=then))
 
-    def _send(self, job: Job) -> None:
-        if job.abandoned:
+    def _send(self, attempt: Attempt) -> None:
+        if attempt.abandoned:
             return
-        self._body_times.add(job, job.timeout)
-        self._executor.submit(job)
+        self._body_times.add(attempt, attempt.timeout)
+        self._executor.submit(attempt)
         self.journal.mark_soon()
 
-    def _check_time(self, job: Job) -> None:
-        """A job may have used up its time: end it, or look again when it may have."""
-        left = job.timeout - job.clock.spent()
+    def _check_time(self, attempt: Attempt) -> None:
+        """An attempt may have used up its time: end it, or look again when it may have."""
+        left = attempt.timeout - attempt.clock.spent()
         if left > 0:
-            if job.holds_slot:  # while it waits the clock stands; ``_resumed`` arms it again
-                self._body_times.add(job, max(left, LEAST_CHECK))
-        elif self._executor.abandon(job):
-            self.guarded(job.owner, self._time_out, job)
+            if attempt.holds_slot:  # while it waits the clock stands; ``_resumed`` arms it again
+                self._body_times.add(attempt, max(left, LEAST_CHECK))
+        elif self._executor.abandon(attempt):
+            self.guarded(attempt.owner, self._time_out, attempt)
 
     def _resumed(self, work: AttemptWork) -> None:
         """What waited for another run goes on, and so does its time."""
-        if work is work.job:
-            self._check_time(work.job)
+        if work is work.attempt:
+            self._check_time(work.attempt)
             self.journal.mark_soon()
         else:
-            self._follow_ups.check_time(work.job)
+            self._follow_ups.check_time(work.attempt)
 
-    def _time_out(self, job: Job) -> None:
+    def _time_out(self, attempt: Attempt) -> None:
         error = TimeoutError("Task execution timeout")
-        if callable(job.task.retry.condition):
-            job.outcome = raised(error, again=False)
-            then = partial(self.guarded, job.owner, self._conclude, job)
-            self._follow_ups.run(Judgement(job, error), then)
+        if callable(attempt.task.retry.condition):
+            attempt.outcome = raised(error, again=False)
+            then = partial(self.guarded, attempt.owner, self._conclude, attempt)
+            self._follow_ups.run(Judgement(attempt, error), then)
         else:
-            job.outcome = judged(job.task.retry, job.attempt, error, who=job, ids=job.log_ids())
-            self._conclude(job)
+            attempt.outcome = judged(
+                attempt.task.retry, attempt.number, error, who=attempt, ids=attempt.log_ids()
+            )
+            self._conclude(attempt)
 
     # -- conclude ----------------------------------------------------------------------------
 
-    def _finished(self, job: Work) -> None:
-        assert isinstance(job, Job)
-        self._body_times.discard(job)
-        if job.owner.jobs.get(job.index) is job:  # not given up while the report was on the way
-            self.guarded(job.owner, self._conclude, job)
+    def _finished(self, attempt: Work) -> None:
+        assert isinstance(attempt, Attempt)
+        self._body_times.discard(attempt)
+        # Not given up while the report was on the way.
+        if attempt.owner.attempts.get(attempt.index) is attempt:
+            self.guarded(attempt.owner, self._conclude, attempt)
 
-    def _conclude(self, job: Job) -> None:
+    def _conclude(self, attempt: Attempt) -> None:
         """Let the task's callback run, then record the outcome."""
-        assert job.outcome is not None
-        if (call := _callback(job, job.outcome)) is None:
-            self._settle(job, job.outcome)
+        assert attempt.outcome is not None
+        if (call := _callback(attempt, attempt.outcome)) is None:
+            self._settle(attempt, attempt.outcome)
         else:
-            then = partial(self.guarded, job.owner, self._settle, job, job.outcome)
+            then = partial(self.guarded, attempt.owner, self._settle, attempt, attempt.outcome)
             self._follow_ups.run(call, then)
 
-    def _settle(self, job: Job, outcome: Outcome) -> None:
-        run = job.owner
-        del run.jobs[job.index]
-        self._job_over.set()
-        self._caution.over(job)
-        self.lending.give_up(job)
+    def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
+        run = attempt.owner
+        del run.attempts[attempt.index]
+        self._attempt_over.set()
+        self._quarantine.over(attempt)
+        self.waiting_bodies.give_up(attempt)
         self.slot_free()
         if isinstance(outcome, Succeeded):
             run.size_bound += len(outcome.text.encode())
             if log.isEnabledFor(logging.DEBUG):
-                log.debug("%s: completed", job, extra=job.log_ids())
-            row = attempt_rows.completed(job, outcome, _now())
-            self._follow(run, run.plan.completed(job.index, outcome.change), [row])
+                log.debug("%s: completed", attempt, extra=attempt.log_ids())
+            row = attempt_rows.completed(attempt, outcome, _now())
+            self._follow(run, run.plan.completed(attempt.index, outcome.change), [row])
         elif outcome.again:
-            self._retry(job, outcome)
+            self._retry(attempt, outcome)
         else:
-            _tell_of_failure(job, outcome)
-            row = attempt_rows.failed(job, outcome, _now(), retry_at=None)
-            self._follow(run, run.plan.failed(job.index, str(outcome)), [row])
+            _tell_of_failure(attempt, outcome)
+            row = attempt_rows.failed(attempt, outcome, _now(), retry_at=None)
+            self._follow(run, run.plan.failed(attempt.index, str(outcome)), [row])
 
-    def _retry(self, job: Job, failure: Raised) -> None:
-        run, now = job.owner, _now()
-        delay = job.task.retry.delay_ms(job.attempt, self._uniform)
-        _tell_of_failure(job, failure, f", again in {delay / 1000:g} s")
-        row = attempt_rows.failed(job, failure, now, retry_at=now + delay * 1000)
-        run.latest[job.index] = row
-        run.resume[job.index] = Resume(job.attempt + 1, row.retry_at)
-        self._record(run, [row], None, [job.index])
+    def _retry(self, attempt: Attempt, failure: Raised) -> None:
+        run, now = attempt.owner, _now()
+        delay = attempt.task.retry.delay_ms(attempt.number, self._uniform)
+        _tell_of_failure(attempt, failure, f", again in {delay / 1000:g} s")
+        row = attempt_rows.failed(attempt, failure, now, retry_at=now + delay * 1000)
+        run.latest[attempt.index] = row
+        run.resume[attempt.index] = Resume(attempt.number + 1, row.retry_at)
+        self._record(run, [row], None, [attempt.index])
 
     # -- ends that are not the plan's --------------------------------------------------------
 
@@ -455,7 +464,9 @@ class Conductor:
 
     def _break_off(self, run: ActiveRun, reason: str) -> None:
         if not run.over:
-            cut = [attempt_rows.cancelled(job, reason, _now()) for job in run.jobs.values()]
+            cut = [
+                attempt_rows.cancelled(attempt, reason, _now()) for attempt in run.attempts.values()
+            ]
             self._follow(run, Step(over=RunOver(RunStatus.FAILED, reason)), cut)
 
     def _stop(self, run: ActiveRun) -> None:
@@ -465,18 +476,18 @@ class Conductor:
         for timer in run.retries.values():
             timer.cancel()
         run.retries.clear()
-        for job in list(run.jobs.values()):
-            self._give_up(job)
+        for attempt in list(run.attempts.values()):
+            self._give_up(attempt)
 
-    def _give_up(self, job: Job) -> None:
-        self._body_times.discard(job)
-        job.owner.jobs.pop(job.index, None)
-        self._job_over.set()
-        self._caution.over(job)
-        if not job.abandoned:
-            self._executor.abandon(job)
-        self._follow_ups.give_up(job)
-        self.lending.give_up(job)
+    def _give_up(self, attempt: Attempt) -> None:
+        self._body_times.discard(attempt)
+        attempt.owner.attempts.pop(attempt.index, None)
+        self._attempt_over.set()
+        self._quarantine.over(attempt)
+        if not attempt.abandoned:
+            self._executor.abandon(attempt)
+        self._follow_ups.give_up(attempt)
+        self.waiting_bodies.give_up(attempt)
 
 
 def _run_end(
@@ -485,19 +496,19 @@ def _run_end(
     return RunEnd(run.id, run.epoch, status.value, context, error, now, run.row.schedule_id)
 
 
-def _callback(job: Job, outcome: Outcome) -> Callback | None:
+def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:
     """The call of the task's callback for this outcome, if it has one."""
-    task = job.task
+    task = attempt.task
     if isinstance(outcome, Succeeded):
         if task.on_success is None:
             return None
-        after = {k: v for k, v in job.given.items() if k not in outcome.change.removed}
+        after = {k: v for k, v in attempt.given.items() if k not in outcome.change.removed}
         arguments = (task.id, Context._view(after | dict(outcome.change.set)))
-        return Callback(job, "on_success", task.on_success, arguments)
+        return Callback(attempt, "on_success", task.on_success, arguments)
     if task.on_failure is None:
         return None
-    failed = (task.id, str(outcome), Context._view(job.given))
-    return Callback(job, "on_failure", task.on_failure, failed)
+    failed = (task.id, str(outcome), Context._view(attempt.given))
+    return Callback(attempt, "on_failure", task.on_failure, failed)
 
 
 def _tell_of_start(run: ActiveRun) -> None:
@@ -510,10 +521,12 @@ def _tell_of_start(run: ActiveRun) -> None:
     log.info("run %s of %s: %s", run.id, run.row.workflow, goes_on, extra=ids)
 
 
-def _tell_of_failure(job: Job, failure: Raised, again: str = "") -> None:
+def _tell_of_failure(attempt: Attempt, failure: Raised, again: str = "") -> None:
     """Say it to those as well who look at no result."""
-    most = max(1, job.task.retry.max_attempts)
-    log.warning("%s: failed, of %d%s: %.500s", job, most, again, failure, extra=job.log_ids())
+    most = max(1, attempt.task.retry.max_attempts)
+    log.warning(
+        "%s: failed, of %d%s: %.500s", attempt, most, again, failure, extra=attempt.log_ids()
+    )
 
 
 def _delay(policy: RetryPolicy, resume: Resume) -> float:

@@ -13,41 +13,41 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.execute.attempt import Job
+    from cloaca_core._engine.execute.attempt import Attempt
 
 
-class Caution:
-    """``go`` is called with each job whose turn it is. ``slots`` are those of sync and of async
+class Quarantine:
+    """``go`` is called with each attempt whose turn it is. ``slots`` are those of sync and of async
     bodies.
     """
 
-    def __init__(self, slots: tuple[int, int], go: Callable[[Job], None]) -> None:
+    def __init__(self, slots: tuple[int, int], go: Callable[[Attempt], None]) -> None:
         self._go = go
         self._queues = [_Turnstile(slots[0]), _Turnstile(slots[1])]
         self._suspects = _Turnstile(1)
 
-    def add(self, job: Job) -> None:
-        """A job of a recovered run is ready."""
-        turnstile = self._place(job)
-        turnstile.waiting[job] = None
+    def add(self, attempt: Attempt) -> None:
+        """An attempt of a recovered run is ready."""
+        turnstile = self._place(attempt)
+        turnstile.waiting[attempt] = None
         self._admit(turnstile)
 
-    def over(self, job: Job) -> None:
-        """A job has ended, was given up, or waits for others now. Any other job is ignored."""
-        turnstile = self._place(job)
-        turnstile.waiting.pop(job, None)
-        if job in turnstile.inside:
-            turnstile.inside.remove(job)
+    def over(self, attempt: Attempt) -> None:
+        """An attempt has ended, was given up, or waits for others now. Any other is ignored."""
+        turnstile = self._place(attempt)
+        turnstile.waiting.pop(attempt, None)
+        if attempt in turnstile.inside:
+            turnstile.inside.remove(attempt)
             self._admit(turnstile)
 
-    def _place(self, job: Job) -> _Turnstile:
-        return self._suspects if job.crashes else self._queues[job.is_async]
+    def _place(self, attempt: Attempt) -> _Turnstile:
+        return self._suspects if attempt.crashes else self._queues[attempt.is_async]
 
     def _admit(self, turnstile: _Turnstile) -> None:
         while turnstile.waiting and len(turnstile.inside) < turnstile.places:
-            job, _ = turnstile.waiting.popitem(last=False)
-            turnstile.inside.add(job)
-            self._go(job)
+            attempt, _ = turnstile.waiting.popitem(last=False)
+            turnstile.inside.add(attempt)
+            self._go(attempt)
 
 
 class _Turnstile:
@@ -55,5 +55,5 @@ class _Turnstile:
 
     def __init__(self, places: int) -> None:
         self.places = places
-        self.waiting: OrderedDict[Job, None] = OrderedDict()
-        self.inside: set[Job] = set()
+        self.waiting: OrderedDict[Attempt, None] = OrderedDict()
+        self.inside: set[Attempt] = set()

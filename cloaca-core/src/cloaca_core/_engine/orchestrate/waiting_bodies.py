@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, TypeAlias
 from cloaca_core._engine.record import attempt_rows
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.execute.attempt import AttemptWork, Job
+    from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
     from cloaca_core._engine.execute.executor import Executor
-    from cloaca_core._engine.orchestrate.quarantine import Caution
+    from cloaca_core._engine.orchestrate.quarantine import Quarantine
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core.records.rows import AttemptRow
 
-Mark: TypeAlias = "Callable[[Job, AttemptRow, Callable[[], None]], None]"
+Mark: TypeAlias = "Callable[[Attempt, AttemptRow, Callable[[], None]], None]"
 """Writes where a body stands, and calls the function when that is durable."""
 
 
-class Lending:
+class WaitingBodies:
     """``runs`` are those with a waiting body. ``resumed`` is called with each body that goes on,
     ``place_free`` when a run may need no place for a while.
     """
@@ -33,22 +33,22 @@ class Lending:
     def __init__(
         self,
         executor: Executor,
-        caution: Caution,
+        quarantine: Quarantine,
         mark: Mark,
         resumed: Callable[[AttemptWork], None],
         place_free: Callable[[], None],
     ) -> None:
         self.runs: set[ActiveRun] = set()
         self._executor = executor
-        self._caution = caution
+        self._quarantine = quarantine
         self._mark = mark
         self._resumed = resumed
         self._place_free = place_free
-        self._away: dict[Job, AttemptWork] = {}
-        self._marking: dict[Job, set[asyncio.Future[None]]] = {}
+        self._away: dict[Attempt, AttemptWork] = {}
+        self._marking: dict[Attempt, set[asyncio.Future[None]]] = {}
         self._returning: dict[AttemptWork, asyncio.Event] = {}
 
-    def lend(self, work: AttemptWork) -> None:
+    def release_slot(self, work: AttemptWork) -> None:
         """A body, or what follows it, begins to wait. One that is async or has threads of its own
         may wait for several runs at once; it is away from the first to the last of them.
         """
@@ -57,13 +57,13 @@ class Lending:
             return
         work.clock.pause()
         self._goes_away(work)
-        self._executor.lend(work)
-        job = work.job
-        job.marked = False
-        self._mark(job, attempt_rows.waiting_mark(job), partial(self._give_way, work))
+        self._executor.release_slot(work)
+        attempt = work.attempt
+        attempt.marked = False
+        self._mark(attempt, attempt_rows.waiting_mark(attempt), partial(self._give_way, work))
         self._place_free()
 
-    async def reclaim(self, work: AttemptWork) -> None:
+    async def reacquire_slot(self, work: AttemptWork) -> None:
         """Return when it may go on, or waits for others."""
         work.waits -= 1
         if work.waits:
@@ -78,58 +78,60 @@ class Lending:
             returned.set()
 
     async def _return(self, work: AttemptWork) -> None:
-        await self._executor.reclaim(work)
+        await self._executor.reacquire_slot(work)
         del self._returning[work]
         if work.waits:  # again, while it waited for its slot
             if work.holds_slot:
-                self._executor.lend(work)
+                self._executor.release_slot(work)
             return
-        job = work.job
-        if self._away.get(job) is work:
-            self._is_back(job)
-        if job.owner.recovered and not work.abandoned:
-            await self._marked_again(job)
+        attempt = work.attempt
+        if self._away.get(attempt) is work:
+            self._is_back(attempt)
+        if attempt.owner.recovered and not work.abandoned:
+            await self._marked_again(attempt)
         if not (work.abandoned or work.waits):  # it may be away again
             work.clock.start()
             self._resumed(work)
 
-    def give_up(self, job: Job) -> None:
+    def give_up(self, attempt: Attempt) -> None:
         """Nobody waits for this body any more; its run does not wait because of it."""
-        self._is_back(job)
-        for durable in self._marking.pop(job, ()):
+        self._is_back(attempt)
+        for durable in self._marking.pop(attempt, ()):
             durable.set_result(None)
 
     def _goes_away(self, work: AttemptWork) -> None:
-        if work.job not in self._away:
-            work.job.owner.lent += 1
-            self.runs.add(work.job.owner)
-        self._away[work.job] = work
+        if work.attempt not in self._away:
+            work.attempt.owner.released += 1
+            self.runs.add(work.attempt.owner)
+        self._away[work.attempt] = work
 
-    def _is_back(self, job: Job) -> None:
-        if self._away.pop(job, None) is not None:
-            job.owner.lent -= 1
-            if not job.owner.lent:
-                self.runs.discard(job.owner)
+    def _is_back(self, attempt: Attempt) -> None:
+        if self._away.pop(attempt, None) is not None:
+            attempt.owner.released -= 1
+            if not attempt.owner.released:
+                self.runs.discard(attempt.owner)
 
     def _give_way(self, work: AttemptWork) -> None:
         """Let others start: one of them may be what this one waits for."""
         if work.waits:
-            self._caution.over(work.job)
+            self._quarantine.over(work.attempt)
 
-    async def _marked_again(self, job: Job) -> None:
+    async def _marked_again(self, attempt: Attempt) -> None:
         """A body of a recovered run goes on, as it started, when its mark is durable. It may have
         waited again meanwhile, so there may be several marks on the way.
         """
-        job.marked = True
+        attempt.marked = True
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._marking.setdefault(job, set()).add(durable)
-        self._mark(job, attempt_rows.start_mark(job), partial(self._is_marked, job, durable))
+        self._marking.setdefault(attempt, set()).add(durable)
+        self._mark(
+            attempt, attempt_rows.start_mark(attempt), partial(self._is_marked, attempt, durable)
+        )
         await durable
 
-    def _is_marked(self, job: Job, durable: asyncio.Future[None]) -> None:
+    def _is_marked(self, attempt: Attempt, durable: asyncio.Future[None]) -> None:
         if durable.done():  # given up
             return
         durable.set_result(None)
-        self._marking[job].remove(durable)
-        if not self._marking[job]:
-            del self._marking[job]
+        self._marking[attempt].remove(durable)
+        if not self._marking[attempt]:
+            del self._marking[attempt]

@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.plan.planner import DefaultRule, RunPlan
-from cloaca_core._engine.plan.restore import Recalled, Resume
+from cloaca_core._engine.plan.restore import Restored, Resume
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.execute.attempt import Job
+    from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core._engine.plan.graph import PlanGraph
     from cloaca_core.records.rows import AttemptRow, RunRow
     from cloaca_core.values.json_values import JsonValue
@@ -22,21 +22,21 @@ class ActiveRun:
     ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
     ``over`` is set as soon as its end is on the way: whatever comes later is refused.
     ``depth`` is how many runs above it wait for it, each in a body of ours.
-    ``lent`` counts those of ``jobs`` that wait for other runs. ``time_limit`` is in seconds, 0
-    without one.
+    ``released`` counts those of ``attempts`` that wait for other runs, whose slots were released.
+    ``time_limit`` is in seconds, 0 without one.
     """
 
     __slots__ = (
+        "attempts",
         "depth",
         "epoch",
         "graph",
         "id",
-        "jobs",
         "latest",
-        "lent",
         "over",
         "plan",
         "recovered",
+        "released",
         "resume",
         "retries",
         "row",
@@ -49,7 +49,7 @@ class ActiveRun:
         row: RunRow,
         graph: PlanGraph,
         run_input: dict[str, JsonValue],
-        recalled: Recalled,
+        restored: Restored,
         *,
         default_rule: DefaultRule,
     ) -> None:
@@ -58,20 +58,20 @@ class ActiveRun:
         self.row: RunRow = row
         self.graph: PlanGraph = graph
         self.plan: RunPlan = RunPlan(
-            graph, run_input, default_rule=default_rule, known=recalled.known
+            graph, run_input, default_rule=default_rule, known=restored.known
         )
-        self.resume: dict[int, Resume] = recalled.resume
-        self.latest: dict[int, AttemptRow] = recalled.latest
+        self.resume: dict[int, Resume] = restored.resume
+        self.latest: dict[int, AttemptRow] = restored.latest
         self.recovered: bool = row.recoveries > 0
-        self.jobs: dict[int, Job] = {}
+        self.attempts: dict[int, Attempt] = {}
         self.retries: dict[int, asyncio.TimerHandle] = {}
         self.time_limit: int = 0
-        changes = [past.change.encode() for past in recalled.latest.values() if past.change]
+        changes = [past.change.encode() for past in restored.latest.values() if past.change]
         self.size_bound: int = len(row.input.encode()) + sum(map(len, changes))
         self.over: bool = False
-        self.lent: int = 0
+        self.released: int = 0
         self.depth: int = 0
 
     def waits(self) -> bool:
         """True when all that is under way for it are bodies that wait for other runs."""
-        return 0 < self.lent == len(self.jobs)
+        return 0 < self.released == len(self.attempts)

@@ -160,7 +160,7 @@ class RunPlan:
         """Decide one task; true when it is final now."""
         self._given[task] = flow = self._flow_into(task)
         if (known := self._known.pop(task, None)) is not None:
-            self._recall(task, known)
+            self._restore(task, known)
             return True
         reason = self._reason_to_skip(task, flow)
         if reason is None:
@@ -211,7 +211,7 @@ class RunPlan:
 
     # -- changes of state --------------------------------------------------------------------
 
-    def _recall(self, task: int, known: Known) -> None:
+    def _restore(self, task: int, known: Known) -> None:
         match known:
             case Completed(change):
                 self._complete(task, change)

@@ -31,7 +31,7 @@ class Resume(NamedTuple):
 FRESH = Resume()
 
 
-class Recalled(NamedTuple):
+class Restored(NamedTuple):
     """The past of a run: facts and resumptions by task index, and each task's latest row."""
 
     known: dict[int, Known]
@@ -39,20 +39,20 @@ class Recalled(NamedTuple):
     latest: dict[int, AttemptRow]
 
 
-def recall(graph: PlanGraph, rows: Iterable[AttemptRow]) -> Recalled:
+def restore(graph: PlanGraph, rows: Iterable[AttemptRow]) -> Restored:
     """Sort out the attempts of a run; tasks that the workflow no longer has are passed over."""
     latest: dict[int, AttemptRow] = {}
     for row in rows:
         index = graph.position.get(row.task_id)
         if index is not None and (index not in latest or latest[index].attempt < row.attempt):
             latest[index] = row
-    recalled = Recalled({}, {}, latest)
+    restored = Restored({}, {}, latest)
     for index, row in latest.items():
         if (fact := _fact(row)) is not None:
-            recalled.known[index] = fact
+            restored.known[index] = fact
         else:
-            recalled.resume[index] = _resumption(row)
-    return recalled
+            restored.resume[index] = _resumption(row)
+    return restored
 
 
 def _fact(row: AttemptRow) -> Known | None:

@@ -9,7 +9,7 @@ from cloaca_core.records.rows import AttemptRow, storable_text
 from cloaca_core.records.states import TaskStatus
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.execute.attempt import Job
+    from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.plan.restore import Resume
 
@@ -26,24 +26,24 @@ def weight_of(row: AttemptRow) -> int:
     return weight
 
 
-def start_mark(job: Job) -> AttemptRow:
+def start_mark(attempt: Attempt) -> AttemptRow:
     """The body has started, or is about to."""
-    return _of_job(job, TaskStatus.RUNNING, None)
+    return _of_attempt(attempt, TaskStatus.RUNNING, None)
 
 
-def waiting_mark(job: Job) -> AttemptRow:
+def waiting_mark(attempt: Attempt) -> AttemptRow:
     """The body waits for another run."""
-    return _of_job(job, TaskStatus.WAITING, None)
+    return _of_attempt(attempt, TaskStatus.WAITING, None)
 
 
-def completed(job: Job, outcome: Succeeded, now: int) -> AttemptRow:
+def completed(attempt: Attempt, outcome: Succeeded, now: int) -> AttemptRow:
     """The attempt succeeded at ``now``."""
-    return _of_job(job, TaskStatus.COMPLETED, now, change=outcome.text)
+    return _of_attempt(attempt, TaskStatus.COMPLETED, now, change=outcome.text)
 
 
-def failed(job: Job, failure: Raised, now: int, *, retry_at: int | None) -> AttemptRow:
+def failed(attempt: Attempt, failure: Raised, now: int, *, retry_at: int | None) -> AttemptRow:
     """The attempt failed at ``now``; another one may start at ``retry_at``."""
-    return _of_job(job, TaskStatus.FAILED, now, failure=failure, retry_at=retry_at)
+    return _of_attempt(attempt, TaskStatus.FAILED, now, failure=failure, retry_at=retry_at)
 
 
 def failed_unstarted(
@@ -61,9 +61,9 @@ def failed_unstarted(
     )
 
 
-def cancelled(job: Job, reason: str, now: int) -> AttemptRow:
+def cancelled(attempt: Attempt, reason: str, now: int) -> AttemptRow:
     """The attempt was cut short because its run is over."""
-    return _of_job(job, TaskStatus.CANCELLED, now, reason=storable_text(reason))
+    return _of_attempt(attempt, TaskStatus.CANCELLED, now, reason=storable_text(reason))
 
 
 def skipped(run: ActiveRun, task: int, reason: str, now: int) -> AttemptRow:
@@ -71,8 +71,8 @@ def skipped(run: ActiveRun, task: int, reason: str, now: int) -> AttemptRow:
     return _row(run, task, 0, TaskStatus.SKIPPED, now, reason=storable_text(reason))
 
 
-def _of_job(
-    job: Job,
+def _of_attempt(
+    attempt: Attempt,
     status: TaskStatus,
     ended_at: int | None,
     *,
@@ -82,17 +82,17 @@ def _of_job(
     retry_at: int | None = None,
 ) -> AttemptRow:
     return _row(
-        job.owner,
-        job.index,
-        job.attempt,
+        attempt.owner,
+        attempt.index,
+        attempt.number,
         status,
         ended_at,
         change=change,
         failure=failure,
         reason=reason,
-        started_at=job.started_at,
+        started_at=attempt.started_at,
         retry_at=retry_at,
-        crashes=job.crashes,
+        crashes=attempt.crashes,
     )
 
 

@@ -13,8 +13,8 @@ from cloaca_core._engine.record.journal import Record
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.execute.attempt import Job
-    from cloaca_core._engine.orchestrate.orchestrator import Conductor
+    from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core.errors import StoreDataError
     from cloaca_core.records.rows import AttemptRow, RunEnd
@@ -22,27 +22,28 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 
-class RunRecord(Record):
+class RunEntry(Record):
     """Rows of a run. When they are durable its ``ready`` tasks start and its end is told, or
-    ``then`` is called in the place of that; the jobs that were got ready ``ahead`` begin before.
+    ``then`` is called in the place of that; the attempts that were got ready ``ahead`` begin
+    before.
     """
 
-    __slots__ = ("_ahead", "_conductor", "_flaw", "_has_landed", "_ready", "_run", "_then")
+    __slots__ = ("_ahead", "_flaw", "_has_landed", "_orchestrator", "_ready", "_run", "_then")
 
     def __init__(
         self,
-        conductor: Conductor,
+        orchestrator: Orchestrator,
         run: ActiveRun,
         attempts: list[AttemptRow],
         end: RunEnd | None,
         ready: Sequence[int] = (),
-        ahead: Sequence[Job] = (),
+        ahead: Sequence[Attempt] = (),
         *,
         then: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(run.id, run.epoch, attempts, end)
         self._ahead = ahead
-        self._conductor = conductor
+        self._orchestrator = orchestrator
         self._flaw: Exception | None = None
         self._has_landed = False
         self._ready = ready
@@ -60,7 +61,7 @@ class RunRecord(Record):
             return
         self._has_landed = True
         try:
-            self._conductor.let_go(self._ahead)
+            self._orchestrator.let_go(self._ahead)
         except Exception as error:  # what the run comes to is for the loop to say
             log.exception("run %s cannot go on", self.run_id, extra={"run_id": self.run_id})
             self._flaw = error
@@ -69,23 +70,23 @@ class RunRecord(Record):
         """Act on it."""
         if self._ahead:
             self.landed()  # a store that has not said so must not keep the run from going on
-            self._conductor.journal.mark_soon()
-        self._conductor.guarded(self._run, self._go_on)
+            self._orchestrator.journal.mark_soon()
+        self._orchestrator.guarded(self._run, self._go_on)
         if self._flaw is not None:
-            self._conductor.broken(self._run, self._flaw)
+            self._orchestrator.broken(self._run, self._flaw)
 
     def _go_on(self) -> None:
         if self._then is not None:
             self._then()
         else:
-            self._conductor.act(self._run, self._ready, self.end)
+            self._orchestrator.act(self._run, self._ready, self.end)
 
     def lost(self) -> None:
         """The run belongs to somebody else."""
-        self._conductor.drop(self._run)
+        self._orchestrator.drop(self._run)
 
     def refused(self, error: StoreDataError) -> None:
         """The run cannot go on as planned."""
-        self._conductor.call_off(self._ahead)
-        conductor, run = self._conductor, self._run
-        conductor.guarded(run, conductor.unstorable, run, self, error)
+        self._orchestrator.call_off(self._ahead)
+        orchestrator, run = self._orchestrator, self._run
+        orchestrator.guarded(run, orchestrator.unstorable, run, self, error)

@@ -65,12 +65,12 @@ class Takeover:
         self._seen: dict[str, tuple[int, float]] = {}
         self._warned: dict[str, tuple[int, float]] = {}
         self._clock = LeaseClock(store.lease_clock, lease.interval * BEATS_PER_LEASE)
-        self._deaths = DeathWatch(self.look)
+        self._deaths = DeathWatch(self.wake)
         self._wanted = asyncio.Event()
         self._wanted.set()
         self.is_crowded = False
 
-    def look(self) -> None:
+    def wake(self) -> None:
         """Somebody may have come or gone."""
         self._wanted.set()
 

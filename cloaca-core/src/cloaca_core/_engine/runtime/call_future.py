@@ -21,7 +21,7 @@ LOOKS_UP: Final = 1.0
 """Seconds after which the main thread looks for a signal that it may have missed."""
 
 
-class Answer(concurrent.futures.Future[T]):
+class CallFuture(concurrent.futures.Future[T]):
     """A future that is waited for without its lock."""
 
     def __init__(self) -> None:
@@ -80,6 +80,6 @@ class Answer(concurrent.futures.Future[T]):
 
 
 def _arrive(answer: concurrent.futures.Future[T]) -> None:
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, CallFuture)
     answer._arrived = True
     answer._arrival.put(None)

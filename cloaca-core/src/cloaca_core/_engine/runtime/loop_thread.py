@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
-from cloaca_core._engine.runtime.call_future import Answer
+from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_care import (
     has_closed,
     keep_waking,
@@ -40,8 +40,8 @@ class LoopThread:
         self._died = died
         self._is_open = False
         self._has_ended = False
-        self._over: Answer[None] = Answer()
-        self._calls: dict[Answer[Any], Coroutine[Any, Any, Any]] = {}
+        self._over: CallFuture[None] = CallFuture()
+        self._calls: dict[CallFuture[Any], Coroutine[Any, Any, Any]] = {}
         self._thread = threading.Thread(target=self._serve, name="cloaca-engine", daemon=True)
 
     def start(self) -> None:
@@ -54,13 +54,13 @@ class LoopThread:
             self.loop.close()
             raise
 
-    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Answer[T]:
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> CallFuture[T]:
         """Run a coroutine on the loop; the future may be waited for on any other thread.
 
         It is cancelled when the thread is being stopped: the loop may not get round to it. When the
         thread has died, or dies, it raises ``RunnerClosedError``.
         """
-        answer: Answer[T] = Answer()
+        answer: CallFuture[T] = CallFuture()
         sent = False
         if self.takes_calls():
             self._calls[answer] = coroutine  # before it is sent: ``fail`` looks here
@@ -74,7 +74,7 @@ class LoopThread:
                 coroutine.close()  # it will not begin any more
         return answer
 
-    def _begin(self, coroutine: Coroutine[Any, Any, T], answer: Answer[T]) -> None:
+    def _begin(self, coroutine: Coroutine[Any, Any, T], answer: CallFuture[T]) -> None:
         task = self.loop.create_task(coroutine)
         task.add_done_callback(partial(self._end, answer))
         answer.add_done_callback(partial(self._follow, task))
@@ -85,14 +85,14 @@ class LoopThread:
             with suppress(RuntimeError):  # the loop is closed
                 self.loop.call_soon_threadsafe(task.cancel)
 
-    def _end(self, answer: Answer[T], task: asyncio.Task[T]) -> None:
+    def _end(self, answer: CallFuture[T], task: asyncio.Task[T]) -> None:
         if self._calls.pop(answer, None) is None:  # it was cut short
             _ = task.cancelled() or task.exception()  # asked for: else asyncio complains
             return
         _settle(answer, task)
         answer.end()
 
-    def _cut_short(self, answer: Answer[T]) -> None:
+    def _cut_short(self, answer: CallFuture[T]) -> None:
         """Answer a call that nothing else will answer."""
         if self.failure is None:
             answer.cancel()
@@ -165,7 +165,7 @@ class LoopThread:
         stay_with(self.loop)
 
 
-def _settle(answer: Answer[T], task: asyncio.Task[T]) -> None:
+def _settle(answer: CallFuture[T], task: asyncio.Task[T]) -> None:
     if task.cancelled():
         answer.cancel()
         return

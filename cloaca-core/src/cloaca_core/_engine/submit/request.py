@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloaca_core._engine.execute.attempt import Job
+    from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.values.json_values import JsonValue
 
@@ -31,7 +31,7 @@ class Request:
     idempotency_key: str | None = None
     further_keys: Sequence[str] = ()
     by_right: bool = False
-    parent: Job | None = None
+    parent: Attempt | None = None
 
     @property
     def depth(self) -> int:

@@ -92,7 +92,7 @@ class Requests:
             tags=_tags_json(tags),
             idempotency_key=idempotency_key,
             further_keys=further_keys,
-            parent=None if parent is None else parent.job,
+            parent=None if parent is None else parent.attempt,
         )
 
     def many(

@@ -32,7 +32,7 @@ _PREFIX: Final = "Failed to back-fill schedule: "
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class BackfillSpec:
     """What to back-fill, as it was asked for. ``schedule`` is an id or a name."""
 
     schedule: str
@@ -62,20 +62,20 @@ class BackFilling:
         self._store = store
         self._schedules = schedules
 
-    async def preview(self, wish: Wish) -> Filled:
+    async def preview(self, spec: BackfillSpec) -> Filled:
         """What ``run`` would do just now."""
-        return await self._all(wish, _would)
+        return await self._all(spec, _would)
 
-    async def run(self, wish: Wish) -> Filled:
+    async def run(self, spec: BackfillSpec) -> Filled:
         """Make the runs of the period's ticks that have none."""
-        return await self._all(wish, self._make)
+        return await self._all(spec, self._make)
 
-    async def _all(self, wish: Wish, fill: _Fill) -> Filled:
+    async def _all(self, spec: BackfillSpec, fill: _Fill) -> Filled:
         with prefixed(_PREFIX):
-            row = await self._known(wish.schedule)
+            row = await self._known(spec.schedule)
             total = Filled(row.id)
-            limit = whole("limit", DEFAULT_LIMIT if wish.limit is None else wish.limit)
-            for ticks in await self._pages(row, wish):
+            limit = whole("limit", DEFAULT_LIMIT if spec.limit is None else spec.limit)
+            for ticks in await self._pages(row, spec):
                 page = await self._decided(row, ticks, limit - len(total.ticks))
                 total = _sum(total, await fill(row, page))
         return total
@@ -93,9 +93,9 @@ class BackFilling:
             )
         return row
 
-    async def _pages(self, row: ScheduleRow, wish: Wish) -> Iterator[Sequence[Instant]]:
+    async def _pages(self, row: ScheduleRow, spec: BackfillSpec) -> Iterator[Sequence[Instant]]:
         timing = timing_of(row)
-        start, end = read_instant("start", wish.start), read_instant("end", wish.end)
+        start, end = read_instant("start", spec.start), read_instant("end", spec.end)
         check_period(timing, start, end, await self._store.now())
         return _paged(timing, start, end)
 

@@ -9,12 +9,12 @@ from cloaca_core.runner.error_prefixes import prefixed
 
 if TYPE_CHECKING:
     from cloaca_core.runner.calls.arguments import ContextLike
-    from cloaca_core.runner.calls.backfill import Wish
-    from cloaca_core.runner.calls.schedules import Wanted
+    from cloaca_core.runner.calls.backfill import BackfillSpec
+    from cloaca_core.runner.calls.schedules import ScheduleSpec
     from cloaca_core.runner.host import EngineHost
 
 
-def wanted_schedule(
+def schedule_spec(
     host: EngineHost,
     refusal: str,
     workflow_name: str,
@@ -22,22 +22,22 @@ def wanted_schedule(
     timezone: str,
     params: ContextLike = None,
     **options: Any,
-) -> Wanted:
+) -> ScheduleSpec:
     """A schedule as it is asked for, with what only the caller's thread may look at."""
     # Here: cron's fields and time zones would add a tenth to the time of ``import cloaca``.
-    from cloaca_core.runner.calls.schedules import Wanted
+    from cloaca_core.runner.calls.schedules import ScheduleSpec
 
     requests = host.open_requests
     with prefixed(refusal):
         workflow = requests.namespace(workflow_name)
         text = requests.input_text(params, "params")
-    return Wanted(workflow, cron_expression, timezone, params=text, **options)
+    return ScheduleSpec(workflow, cron_expression, timezone, params=text, **options)
 
 
-def wanted_backfill(
+def backfill_spec(
     schedule: str, start: datetime | str, end: datetime | str, limit: int | None
-) -> Wish:
+) -> BackfillSpec:
     """A back-fill as it is asked for."""
-    from cloaca_core.runner.calls.backfill import Wish  # here: as above
+    from cloaca_core.runner.calls.backfill import BackfillSpec  # here: as above
 
-    return Wish(schedule, start, end, limit)
+    return BackfillSpec(schedule, start, end, limit)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
-from cloaca_core._engine.fire.cursor_correction import SettingBack
+from cloaca_core._engine.fire.cursor_correction import CursorCorrection
 from cloaca_core._engine.fire.tick_rows import tick_name, timing_of
 from cloaca_core.errors import ScheduleError
 from cloaca_core.records.rows import ScheduleRow, TickRow
@@ -38,7 +38,7 @@ _TRIES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ScheduleSpec:
     """A schedule as it was asked for and can be. ``params`` is JSON, None stands for a default."""
 
     workflow: str
@@ -60,19 +60,19 @@ class CronCalls:
         self._store = store
         self._ids = ids
         self._changed = changed
-        self._setting_back = SettingBack(store)
+        self._cursor_correction = CursorCorrection(store)
 
-    async def register(self, wanted: Wanted) -> str:
+    async def register(self, wanted: ScheduleSpec) -> str:
         """Add a schedule, which has no name."""
         with prefixed(CRON_WORKFLOW):
             return await self._put(wanted, self._ids.next())
 
-    async def put(self, wanted: Wanted) -> str:
+    async def put(self, wanted: ScheduleSpec) -> str:
         """Add a schedule, or change the one of its name."""
         with prefixed(SCHEDULE):
             return await self._put_named(wanted, check_name(wanted.name, "name"))
 
-    async def put_instance(self, wanted: Wanted) -> str:
+    async def put_instance(self, wanted: ScheduleSpec) -> str:
         """Add an instance of a workflow, or change the one of its name.
 
         Its schedule is named after both, in a form that no name of a ``schedule`` can have: two
@@ -82,16 +82,16 @@ class CronCalls:
             instance = check_name(wanted.name, "instance_name")
             return await self._put_named(wanted, f"{wanted.workflow}{SEPARATOR}{instance}")
 
-    async def _put_named(self, wanted: Wanted, name: str) -> str:
+    async def _put_named(self, wanted: ScheduleSpec, name: str) -> str:
         known = await self._store.get_schedule_named(name)
         if known is not None and is_ahead(known.decided_until, now := await self._store.now()):
             edge = now + AHEAD
             ahead = await self._store.schedules_ahead([known.workflow], now, edge, MOST_AHEAD)
-            await self._setting_back.put_right(ahead, now)
+            await self._cursor_correction.put_right(ahead, now)
         schedule_id = self._ids.next() if known is None else known.id
         return await self._put(replace(wanted, name=name), schedule_id)
 
-    async def _put(self, wanted: Wanted, schedule_id: str) -> str:
+    async def _put(self, wanted: ScheduleSpec, schedule_id: str) -> str:
         now = await self._store.now()
         schedule_id = await self._store.put_schedule(_due(_row(wanted, schedule_id, now), now))
         self._changed()
@@ -185,7 +185,7 @@ class CronCalls:
         raise ScheduleError("the schedule is changed by others all the time")
 
 
-def _row(wanted: Wanted, schedule_id: str, now: int) -> ScheduleRow:
+def _row(wanted: ScheduleSpec, schedule_id: str, now: int) -> ScheduleRow:
     catch_up = catch_up_policy(_or(DEFAULT_CATCH_UP, wanted.catchup_policy))
     overlap = overlap_policy(_or(DEFAULT_OVERLAP, wanted.overlap_policy))
     jitter = whole("jitter_seconds", _or(0, wanted.jitter_seconds))

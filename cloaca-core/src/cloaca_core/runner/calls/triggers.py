@@ -17,7 +17,7 @@ from cloaca_core.values.namespace import short_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cloaca_core._engine.fire.trigger_sync import DeclaredTriggers
+    from cloaca_core._engine.fire.trigger_sync import TriggerSync
     from cloaca_core.store.protocol import Store
 
 _TRIES: Final = 10
@@ -27,9 +27,7 @@ _TRIES: Final = 10
 class TriggerCalls:
     """Belongs to the engine's loop. What is registered here is in the table before any answer."""
 
-    def __init__(
-        self, store: Store, declared: DeclaredTriggers, changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, store: Store, declared: TriggerSync, changed: Callable[[], None]) -> None:
         self._store = store
         self._declared = declared
         self._changed = changed

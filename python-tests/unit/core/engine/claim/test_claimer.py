@@ -224,7 +224,7 @@ async def test_what_is_on_its_way_needs_a_lease() -> None:
         store.writes.clear()
         submitting = asyncio.create_task(engine.submit(request(registry)))
         await store.asked.wait()
-        owns = [engine._admission.owns_something()]
+        owns = [engine._claimer.owns_something()]
         store.writes.set()
         await submitting
 
@@ -234,11 +234,11 @@ async def test_what_is_on_its_way_needs_a_lease() -> None:
 async def test_what_may_be_astray_while_there_is_no_place_is_looked_for_when_there_is() -> None:
     async with engine_with(max_active_runs=1) as (engine, store, registry, gate):
         await engine.submit(request(registry))
-        engine._admission.look()
+        engine._claimer.wake()
         await quiet()
         astray = new_run("astray", owner=(me := engine._lease.runner_id))
         await submit(store, astray._replace(workflow="public::embedded::gate"), runner_id=me)
-        engine._admission._strays.suspect()
+        engine._claimer._orphans.suspect()
         await quiet()
         gate.open.set()
 
@@ -249,7 +249,7 @@ async def test_what_may_be_astray_while_there_is_no_place_is_looked_for_when_the
 async def test_neither_does_a_claim_that_fails() -> None:
     async with engine_with(max_active_runs=1) as (engine, store, registry, _):
         store.loses_an_answer = True
-        engine._admission.look()
+        engine._claimer.wake()
         await store.lost_one.wait()
         await quiet()
 
@@ -348,7 +348,7 @@ async def idle_engine(engine: Engine, store: Store) -> None:
 async def test_an_idle_runner_looks_before_it_claims() -> None:
     async with engine_with() as (engine, store, _, _):
         await idle_engine(engine, store)
-        engine._admission.look()
+        engine._claimer.wake()
         await quiet()
 
         assert store.claims == 0
@@ -380,7 +380,7 @@ async def test_a_claim_that_comes_to_its_turn_while_paused_takes_nothing() -> No
         await store.register(runner("other"))
         await submit(store, new_run("r", owner=None, workflow="public::embedded::gate"))
 
-        await engine._admission._claim_some()
+        await engine._claimer._claim_some()
 
         assert store.runs["r"].owner is None
 
@@ -448,7 +448,7 @@ async def backlog_of(count: int, engine: Engine, store: Store) -> None:
     await store.register(runner("other"))
     runs = [new_run(f"r{n}", owner=None, workflow="public::embedded::gate") for n in range(count)]
     await submit(store, *runs)
-    engine._admission.look()
+    engine._claimer.wake()
     await store.claimed.wait()
     await quiet()
 
@@ -466,7 +466,7 @@ async def test_alone_it_takes_what_there_is() -> None:
 
 async def test_beside_others_it_leaves_them_what_would_only_wait_here() -> None:
     async with engine_with(max_concurrent_async_tasks=1) as (engine, store, _, gate):
-        engine._admission.is_crowded = lambda: True
+        engine._claimer.is_crowded = lambda: True
         await backlog_of(40, engine, store)
 
         # One runs, and two wait for each of the four slots of a runner.
@@ -480,7 +480,7 @@ async def test_beside_others_it_leaves_them_what_would_only_wait_here() -> None:
 async def test_beside_others_a_slot_without_work_asks_for_more() -> None:
     """Its runs have not ended, but no body of them waits for a slot any more."""
     async with engine_with(max_concurrent_async_tasks=8) as (engine, store, _, _):
-        engine._admission.is_crowded = lambda: True
+        engine._claimer.is_crowded = lambda: True
         await backlog_of(40, engine, store)
 
         assert held(store) == 16
@@ -500,7 +500,7 @@ async def test_pausing_waits_for_a_claim_under_way(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(store, "claim", slow)
         await store.register(runner("other"))
         await submit(store, new_run("r", owner=None, workflow="public::embedded::gate"))
-        engine._admission.look()
+        engine._claimer.wake()
         await begun.wait()
 
         pausing = asyncio.create_task(engine.pause())

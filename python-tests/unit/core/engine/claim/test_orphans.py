@@ -11,7 +11,7 @@ from model.memory_store import MemoryStore
 from model.quiet import quiet
 
 from cloaca_core._engine.claim import orphans as module
-from cloaca_core._engine.claim.orphans import Strays
+from cloaca_core._engine.claim.orphans import Orphans
 from cloaca_core._engine.record.journal import Journal, Submission
 from cloaca_core.conformance.rows import new_run, runner, submit
 from cloaca_core.records.rows import Batch, Committed
@@ -45,7 +45,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.store, "r1", list)
-        self.strays = Strays(
+        self.orphans = Orphans(
             self.store, self.journal, lambda: self.held, lambda: self.looks.append(None)
         )
 
@@ -63,15 +63,15 @@ async def scene() -> Scene:
 
 
 async def test_nobody_is_asked_without_a_reason(scene: Scene) -> None:
-    await scene.strays.give_back()
+    await scene.orphans.give_back()
 
     assert scene.store.releases == 0
 
 
 async def test_who_is_not_known_is_given_back_once(scene: Scene) -> None:
-    scene.strays.suspect()
-    await scene.strays.give_back()
-    await scene.strays.give_back()
+    scene.orphans.suspect()
+    await scene.orphans.give_back()
+    await scene.orphans.give_back()
 
     assert (scene.owner("astray"), scene.owner("held")) == (None, "r1")
     assert scene.store.releases == 1
@@ -86,8 +86,8 @@ async def test_a_run_that_is_being_submitted_is_not_astray(scene: Scene) -> None
     await quiet()
     assert scene.owner("new") == "r1"
 
-    scene.strays.suspect()
-    giving_back = asyncio.create_task(scene.strays.give_back())
+    scene.orphans.suspect()
+    giving_back = asyncio.create_task(scene.orphans.give_back())
     await quiet()
     scene.store.open.set()
     await asyncio.gather(writing, giving_back)
@@ -100,12 +100,12 @@ async def test_what_may_be_yet_to_happen_is_looked_for_again(
 ) -> None:
     monkeypatch.setattr(module, "STILL_COMING", 0.001)
     looked_again = asyncio.Event()
-    scene.strays.suspect_for_long()
-    await scene.strays.give_back()
+    scene.orphans.suspect_for_long()
+    await scene.orphans.give_back()
     await submit(scene.store, new_run("late"))
-    scene.strays._look = looked_again.set
+    scene.orphans._wake = looked_again.set
 
     await looked_again.wait()
-    await scene.strays.give_back()
+    await scene.orphans.give_back()
 
     assert scene.owner("late") is None

@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pytest
-from model.runs import active_run, graph_of, job_of
+from model.runs import active_run, attempt_of, graph_of
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK, AttemptWork, Job, change_of
+from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt, AttemptWork, change_of
 from cloaca_core._engine.execute.outcome import Outcome, Raised, Succeeded
 from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.plan.merge import Change
@@ -108,17 +108,17 @@ class TestChanges:
         assert inspect.getcoroutinestate(made[0]) == inspect.CORO_CLOSED
 
 
-def job_with(body: Callable[..., Any], *, max_bytes: int = 1 << 20) -> Job:
+def attempt_with(body: Callable[..., Any], *, max_bytes: int = 1 << 20) -> Attempt:
     """An attempt of a task with this body, given ``GIVEN``."""
     run = active_run(graph_of(t={"body": body, "retry_attempts": 1}))
-    return job_of(run, given=GIVEN, max_bytes=max_bytes)
+    return attempt_of(run, given=GIVEN, max_bytes=max_bytes)
 
 
 def outcome_of(body: Callable[..., Any], *, max_bytes: int = 1 << 20) -> Outcome:
-    job = job_with(body, max_bytes=max_bytes)
-    job.run()
-    assert job.outcome is not None
-    return job.outcome
+    attempt = attempt_with(body, max_bytes=max_bytes)
+    attempt.run()
+    assert attempt.outcome is not None
+    return attempt.outcome
 
 
 class Broken(Mapping[str, Any]):
@@ -175,28 +175,28 @@ class TestOutcomes:
         assert str(outcome) == f"{error.__name__}: no keys today"
 
     def test_what_comes_out_all_the_same_fails_the_attempt_for_good(self) -> None:
-        job = job_with(lambda context: None)
-        job.broke(SystemExit(3))
+        attempt = attempt_with(lambda context: None)
+        attempt.broke(SystemExit(3))
 
-        assert isinstance(job.outcome, Raised)
-        assert (str(job.outcome), job.outcome.again) == ("SystemExit: 3", False)
+        assert isinstance(attempt.outcome, Raised)
+        assert (str(attempt.outcome), attempt.outcome.again) == ("SystemExit: 3", False)
 
     def test_what_becomes_of_one_that_was_given_up_is_ignored(self) -> None:
-        job = job_with(lambda context: None)
-        job.abandoned = True
-        job.run()
-        job.broke(SystemExit(3))
+        attempt = attempt_with(lambda context: None)
+        attempt.abandoned = True
+        attempt.run()
+        attempt.broke(SystemExit(3))
 
-        assert job.outcome is None
+        assert attempt.outcome is None
 
     async def test_so_it_is_of_an_async_one(self) -> None:
         async def body(context: Context) -> None:
-            job.abandoned = True
+            attempt.abandoned = True
 
-        job = job_with(body)
-        await job.run_async()
+        attempt = attempt_with(body)
+        await attempt.run_async()
 
-        assert job.outcome is None
+        assert attempt.outcome is None
 
     def test_too_large_a_context_is_refused_with_its_size(self) -> None:
         def body(context: Context) -> None:
@@ -220,11 +220,11 @@ class TestOutcomes:
 class TestSurroundings:
     def test_a_body_knows_which_attempt_it_is_and_nobody_else_does(self) -> None:
         found: list[AttemptWork | None] = []
-        job = job_with(lambda context: found.append(CURRENT_WORK.get()))
+        attempt = attempt_with(lambda context: found.append(CURRENT_WORK.get()))
 
-        job.run()
+        attempt.run()
 
-        assert found == [job]
+        assert found == [attempt]
         assert CURRENT_WORK.get() is None
 
     def test_a_second_parameter_named_handle_gets_one(self) -> None:
@@ -233,8 +233,8 @@ class TestSurroundings:
         def body(context: Context, handle: TaskHandle) -> None:
             found.append(handle)
 
-        job = job_with(body)
-        job.run()
+        attempt = attempt_with(body)
+        attempt.run()
 
         (handle,) = found
         assert (handle.run_id, handle.task_id, handle.attempt, handle.epoch) == ("r", "t", 1, 1)
@@ -244,20 +244,20 @@ class TestSurroundings:
         async def body(context: Context) -> None:
             context["x"] = 1
 
-        job = job_with(body)
-        await job.run_async()
+        attempt = attempt_with(body)
+        await attempt.run_async()
 
-        assert job.is_async
-        assert isinstance(job.outcome, Succeeded)
+        assert attempt.is_async
+        assert isinstance(attempt.outcome, Succeeded)
 
     def test_its_clock_stands_before_and_after(self) -> None:
-        job = job_with(lambda context: None)
-        assert job.clock.spent() == 0.0
-        job.begin()
-        assert job.started_at is not None
-        job.run()
+        attempt = attempt_with(lambda context: None)
+        assert attempt.clock.spent() == 0.0
+        attempt.begin()
+        assert attempt.started_at is not None
+        attempt.run()
 
-        assert job.clock.spent() == job.clock.spent()
+        assert attempt.clock.spent() == attempt.clock.spent()
 
-    def test_a_new_job_has_not_been_sent(self) -> None:
-        assert job_with(lambda context: None).stage is Stage.HELD
+    def test_a_new_attempt_has_not_been_sent(self) -> None:
+        assert attempt_with(lambda context: None).stage is Stage.HELD

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from model.by_hand import HandExecutor
 from model.quiet import threads_end
-from model.runs import active_run, graph_of, job_of
+from model.runs import active_run, attempt_of, graph_of
 
-from cloaca_core._engine.execute.attempt import Job
+from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.callbacks import Callback, FollowUp, FollowUps
 from cloaca_core._engine.execute.executor import Executor
 
@@ -23,24 +23,24 @@ LONG = 3600.0
 
 
 class Scene:
-    """Follow-ups of jobs whose limit is given."""
+    """Follow-ups of attempts whose limit is given."""
 
     def __init__(self) -> None:
         self.executor = HandExecutor()
         self.follow_ups = FollowUps(self.executor)
-        self.gone_on: list[Job] = []
+        self.gone_on: list[Attempt] = []
         self.went_on = asyncio.Event()
 
-    def job(self, timeout: float = LONG) -> Job:
-        return job_of(active_run(graph_of(t={})), timeout=timeout)
+    def attempt(self, timeout: float = LONG) -> Attempt:
+        return attempt_of(active_run(graph_of(t={})), timeout=timeout)
 
-    def follow(self, job: Job, call: Callable[[], None] = lambda: None) -> FollowUp:
-        work = Callback(job, "on_success", call, ())
-        self.follow_ups.run(work, lambda: self._go_on(job))
+    def follow(self, attempt: Attempt, call: Callable[[], None] = lambda: None) -> FollowUp:
+        work = Callback(attempt, "on_success", call, ())
+        self.follow_ups.run(work, lambda: self._go_on(attempt))
         return work
 
-    def _go_on(self, job: Job) -> None:
-        self.gone_on.append(job)
+    def _go_on(self, attempt: Attempt) -> None:
+        self.gone_on.append(attempt)
         self.went_on.set()
 
 
@@ -51,13 +51,13 @@ async def scene() -> Scene:
 
 async def test_the_run_goes_on_when_it_has_run_and_not_before(scene: Scene) -> None:
     called: list[int] = []
-    job = scene.job()
-    work = scene.follow(job, lambda: called.append(1))
+    attempt = scene.attempt()
+    work = scene.follow(attempt, lambda: called.append(1))
     assert not scene.gone_on
 
     scene.executor.run(work)
 
-    assert (called, scene.gone_on) == ([1], [job])
+    assert (called, scene.gone_on) == ([1], [attempt])
 
 
 async def test_the_run_goes_on_whatever_it_raises(
@@ -66,19 +66,19 @@ async def test_the_run_goes_on_whatever_it_raises(
     def fail() -> None:
         raise SystemExit
 
-    job = scene.job()
-    scene.executor.run(scene.follow(job, fail))
+    attempt = scene.attempt()
+    scene.executor.run(scene.follow(attempt, fail))
 
-    assert scene.gone_on == [job]
+    assert scene.gone_on == [attempt]
 
 
 async def test_a_follow_up_may_be_followed_by_another(scene: Scene) -> None:
     """A verdict about a timeout is followed by the callback."""
-    job = scene.job()
-    first = Callback(job, "on_failure", lambda: None, ())
+    attempt = scene.attempt()
+    first = Callback(attempt, "on_failure", lambda: None, ())
 
     def go_on() -> None:
-        scene.follow(job)
+        scene.follow(attempt)
 
     scene.follow_ups.run(first, go_on)
     scene.executor.run(first)
@@ -86,18 +86,18 @@ async def test_a_follow_up_may_be_followed_by_another(scene: Scene) -> None:
 
     scene.executor.run()
 
-    assert scene.gone_on == [job]
+    assert scene.gone_on == [attempt]
 
 
-async def test_those_of_many_jobs_end_in_any_order_and_nothing_is_kept_of_them(
+async def test_those_of_many_attempts_end_in_any_order_and_nothing_is_kept_of_them(
     scene: Scene,
 ) -> None:
-    jobs = [scene.job() for _ in range(3)]
-    works = [scene.follow(job) for job in jobs]
+    attempts = [scene.attempt() for _ in range(3)]
+    works = [scene.follow(attempt) for attempt in attempts]
     for place in (2, 0, 1):
         scene.executor.run(works[place])
 
-    assert scene.gone_on == [jobs[2], jobs[0], jobs[1]]
+    assert scene.gone_on == [attempts[2], attempts[0], attempts[1]]
     assert not scene.follow_ups._under_way
 
 
@@ -105,19 +105,19 @@ class TestTime:
     async def test_one_that_takes_too_long_is_given_up_and_the_run_goes_on(
         self, scene: Scene, caplog: pytest.LogCaptureFixture
     ) -> None:
-        job = scene.job(timeout=0.005)
-        work = scene.executor.begin(scene.follow(job))
+        attempt = scene.attempt(timeout=0.005)
+        work = scene.executor.begin(scene.follow(attempt))
         await scene.went_on.wait()
 
         assert work.abandoned
         (record,) = caplog.records
         assert record.getMessage() == "run r task t attempt 1: on_success took too long"
         assert record.__dict__["run_id"] == "r"
-        assert scene.gone_on == [job]
+        assert scene.gone_on == [attempt]
 
     async def test_its_time_does_not_run_while_it_queues(self, scene: Scene) -> None:
         """Another one with the same limit, sent later, ends first: timers run in that order."""
-        queued, running = scene.job(timeout=0.005), scene.job(timeout=0.005)
+        queued, running = scene.attempt(timeout=0.005), scene.attempt(timeout=0.005)
         work = scene.follow(queued)
         scene.executor.begin(scene.follow(running))
         await scene.went_on.wait()
@@ -126,8 +126,8 @@ class TestTime:
         assert not work.abandoned
 
     async def test_one_that_began_late_has_the_rest_of_its_time(self, scene: Scene) -> None:
-        job = scene.job(timeout=0.02)
-        work = scene.follow(job)
+        attempt = scene.attempt(timeout=0.02)
+        work = scene.follow(attempt)
         await asyncio.sleep(0.015)
         scene.executor.begin(work)
         await scene.went_on.wait()
@@ -136,8 +136,8 @@ class TestTime:
 
     async def test_one_that_has_just_run_is_not_given_up(self, scene: Scene) -> None:
         """Its report is on the way."""
-        job, other = scene.job(timeout=0.005), scene.job(timeout=0.005)
-        work = scene.executor.begin(scene.follow(job))
+        attempt, other = scene.attempt(timeout=0.005), scene.attempt(timeout=0.005)
+        work = scene.executor.begin(scene.follow(attempt))
         scene.executor.end(work)
         scene.executor.begin(scene.follow(other))
         await scene.went_on.wait()
@@ -145,12 +145,12 @@ class TestTime:
 
         scene.executor.report(work)
 
-        assert scene.gone_on == [other, job]
+        assert scene.gone_on == [other, attempt]
 
     async def test_what_has_run_expires_no_more(
         self, scene: Scene, caplog: pytest.LogCaptureFixture
     ) -> None:
-        done, other = scene.job(timeout=0.005), scene.job(timeout=0.005)
+        done, other = scene.attempt(timeout=0.005), scene.attempt(timeout=0.005)
         scene.executor.run(scene.follow(done))
         scene.went_on.clear()
         scene.executor.begin(scene.follow(other))
@@ -162,10 +162,10 @@ class TestTime:
 
 class TestGivingUp:
     async def test_nobody_goes_on(self, scene: Scene) -> None:
-        job = scene.job()
-        work = scene.executor.begin(scene.follow(job))
+        attempt = scene.attempt()
+        work = scene.executor.begin(scene.follow(attempt))
 
-        scene.follow_ups.give_up(job)
+        scene.follow_ups.give_up(attempt)
         scene.executor.end(work)
         scene.executor.report(work)
 
@@ -173,10 +173,10 @@ class TestGivingUp:
         assert not scene.gone_on
 
     async def test_one_that_is_queued_never_runs(self, scene: Scene) -> None:
-        job = scene.job()
-        scene.follow(job)
+        attempt = scene.attempt()
+        scene.follow(attempt)
 
-        scene.follow_ups.give_up(job)
+        scene.follow_ups.give_up(attempt)
 
         assert not scene.executor.queued
 
@@ -184,19 +184,19 @@ class TestGivingUp:
         self, scene: Scene
     ) -> None:
         """A run may pass its deadline while the report is on the way."""
-        job = scene.job()
-        work = scene.executor.begin(scene.follow(job))
+        attempt = scene.attempt()
+        work = scene.executor.begin(scene.follow(attempt))
         scene.executor.end(work)
 
-        scene.follow_ups.give_up(job)
+        scene.follow_ups.give_up(attempt)
         scene.executor.report(work)
 
         assert not scene.gone_on
 
     async def test_it_expires_no_more(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-        job, other = scene.job(timeout=0.005), scene.job(timeout=0.005)
-        scene.follow(job)
-        scene.follow_ups.give_up(job)
+        attempt, other = scene.attempt(timeout=0.005), scene.attempt(timeout=0.005)
+        scene.follow(attempt)
+        scene.follow_ups.give_up(attempt)
         scene.executor.begin(scene.follow(other))
         await scene.went_on.wait()
 
@@ -204,12 +204,12 @@ class TestGivingUp:
         assert len(caplog.records) == 1
 
     async def test_giving_up_what_has_none_is_harmless(self, scene: Scene) -> None:
-        job = scene.job()
-        scene.follow_ups.give_up(job)
-        scene.executor.run(scene.follow(job))
-        scene.follow_ups.give_up(job)
+        attempt = scene.attempt()
+        scene.follow_ups.give_up(attempt)
+        scene.executor.run(scene.follow(attempt))
+        scene.follow_ups.give_up(attempt)
 
-        assert scene.gone_on == [job]
+        assert scene.gone_on == [attempt]
 
 
 # -- callbacks -----------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ async def executor() -> AsyncIterator[Executor]:
 
 
 def callback(function: Callable[..., Any], arguments: tuple[object, ...]) -> Callback:
-    return Callback(job_of(active_run(graph_of(t={}))), "on_success", function, arguments)
+    return Callback(attempt_of(active_run(graph_of(t={}))), "on_success", function, arguments)
 
 
 async def run(executor: Executor, function: Callable[..., Any], *arguments: object) -> None:

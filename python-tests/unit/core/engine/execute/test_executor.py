@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from model.bodies import Body
 from model.quiet import threads_end
-from model.runs import active_run, graph_of, job_of
+from model.runs import active_run, attempt_of, graph_of
 
 from cloaca_core._engine.execute.callbacks import Callback
 from cloaca_core._engine.execute.executor import Executor
@@ -54,7 +54,7 @@ class TestPlaces:
             threads[True] = threading.current_thread().name
 
         for function in (call, await_):
-            work = Callback(job_of(active_run(graph_of(t={}))), "on_success", function, ())
+            work = Callback(attempt_of(active_run(graph_of(t={}))), "on_success", function, ())
             reported: asyncio.Future[Work] = asyncio.get_running_loop().create_future()
             work.finished = reported.set_result
             executor.submit(work)
@@ -67,11 +67,11 @@ class TestPlaces:
         self, executor: Executor, is_async: bool
     ) -> None:
         parent = await sent(executor, is_async=is_async)
-        executor.lend(parent)
+        executor.release_slot(parent)
         held = [parent.holds_slot]
         child = await sent(executor, is_async=is_async)
         await end(child)
-        await executor.reclaim(parent)
+        await executor.reacquire_slot(parent)
 
         assert [*held, parent.holds_slot] == [False, True]
         await end(parent)

@@ -29,9 +29,9 @@ class TestSlots(SlotsContract):
 class TestWaiting:
     async def test_it_goes_on_when_a_slot_is_free_again(self, pool: Pool) -> None:
         parent, _ = await pool.started(), await pool.started()
-        pool.lend(parent)
+        pool.release_slot(parent)
         child = await pool.started()
-        back = asyncio.create_task(pool.reclaim(parent))
+        back = asyncio.create_task(pool.reacquire_slot(parent))
         await quiet()
         assert not back.done()
 
@@ -43,9 +43,9 @@ class TestWaiting:
 
     async def test_giving_up_a_body_that_waits_for_its_slot_costs_no_slot(self, pool: Pool) -> None:
         parent, _ = await pool.started(), await pool.started()
-        pool.lend(parent)
+        pool.release_slot(parent)
         child = await pool.started()
-        back = asyncio.create_task(pool.reclaim(parent))
+        back = asyncio.create_task(pool.reacquire_slot(parent))
         await asyncio.sleep(0)
 
         assert pool.abandon(parent)
@@ -57,9 +57,9 @@ class TestWaiting:
 
     async def test_a_slot_is_not_given_to_who_has_stopped_asking(self, pool: Pool) -> None:
         parent, _ = await pool.started(), await pool.started()
-        pool.lend(parent)
+        pool.release_slot(parent)
         child = await pool.started()
-        back = asyncio.create_task(pool.reclaim(parent))
+        back = asyncio.create_task(pool.reacquire_slot(parent))
         await asyncio.sleep(0)
         back.cancel()
         child.go()
@@ -84,9 +84,9 @@ class TestShortage:
     ) -> None:
         parent = await pool.started()
         shortage = Shortage(monkeypatch)
-        pool.lend(parent)
+        pool.release_slot(parent)
         child = pool.send()
-        await pool.reclaim(parent)
+        await pool.reacquire_slot(parent)
         shortage.ends()
         await child.begun.wait()
 

@@ -26,8 +26,8 @@ from model.firing_by_hand import (
 )
 
 from cloaca_core._engine.fire.schedule_loop import LEAD, SCHEDULES_PER_COMMIT
-from cloaca_core.runner.calls.backfill import Wish
-from cloaca_core.runner.calls.schedules import Wanted
+from cloaca_core.runner.calls.backfill import BackfillSpec
+from cloaca_core.runner.calls.schedules import ScheduleSpec
 
 
 @pytest_asyncio.fixture
@@ -130,7 +130,7 @@ async def test_a_workflow_that_is_not_registered_here_is_left_to_others(
     store: Store, start: Start
 ) -> None:
     runner = start(store)
-    await runner.calls.register(Wanted("public::embedded::others", "* * * * *", "UTC"))
+    await runner.calls.register(ScheduleSpec("public::embedded::others", "* * * * *", "UTC"))
     store.time += MINUTE
 
     assert await runner.fire() is None
@@ -615,7 +615,7 @@ async def test_a_runner_without_schedules_sleeps_on_and_loads_nothing_of_cron(
     runner = start(store)
 
     assert [await runner.fire() for _ in range(2)] == [None, None]
-    assert not {"_rows", "_setting_back"} & vars(runner.loop).keys()
+    assert not {"_rows", "_cursor_correction"} & vars(runner.loop).keys()
 
 
 async def test_one_that_cannot_be_put_right_is_told_of_once_for_each_change_of_it(
@@ -896,7 +896,7 @@ async def test_a_missed_tick_does_not_meet_the_run_that_a_back_filled_one_never_
         wanted("@hourly", name="n", overlap_policy=policy, catchup_policy="run_all")
     )
     store.time += 3 * HOUR + 2 * MINUTE
-    await runner.back_filling.run(Wish("n", _at(f"{filled}:00"), _at(f"{filled}:30")))
+    await runner.back_filling.run(BackfillSpec("n", _at(f"{filled}:00"), _at(f"{filled}:30")))
 
     await runner.fire()
 
@@ -917,8 +917,8 @@ async def test_who_fires_waits_for_a_back_fill_that_is_under_way(
     )
     store.time += 2 * HOUR + 2 * MINUTE
 
-    wish = Wish("n", _at("13:00"), _at("13:30"))
-    await asyncio.gather(runner.back_filling.run(wish), runner.fire())
+    spec = BackfillSpec("n", _at("13:00"), _at("13:30"))
+    await asyncio.gather(runner.back_filling.run(spec), runner.fire())
 
     assert times(store) == ["13:00", "14:00"]
 

@@ -51,7 +51,7 @@ async def test_a_runner_without_triggers_asks_for_nothing(store: Store, opened: 
     store.asked.clear()
 
     assert await part.poll() is None
-    part.loop.look()
+    part.loop.wake()
     assert await part.poll() is None
 
     assert not store.asked
@@ -223,7 +223,7 @@ async def test_it_wakes_when_something_may_be_due_sooner(store: Store, opened: O
     await asyncio.sleep(0)
     assert not turn.done()
 
-    part.loop.look()
+    part.loop.wake()
 
     await asyncio.wait_for(turn, PATIENCE)
 

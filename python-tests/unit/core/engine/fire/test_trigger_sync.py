@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from unit.triggering import NOON, SECOND, Store
 
-from cloaca_core._engine.fire.trigger_sync import DeclaredTriggers
+from cloaca_core._engine.fire.trigger_sync import TriggerSync
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -31,9 +31,9 @@ def registry() -> Registry:
     return Registry()
 
 
-def declared(store: Store, registry: Registry) -> DeclaredTriggers:
+def declared(store: Store, registry: Registry) -> TriggerSync:
     requests = Requests(registry, DefaultRunnerConfig())
-    return DeclaredTriggers(store, registry, requests, RunIds())
+    return TriggerSync(store, registry, requests, RunIds())
 
 
 def define(registry: Registry, on: str | None = "orders", interval: str = "5s") -> None:

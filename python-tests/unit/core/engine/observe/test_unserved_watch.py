@@ -76,10 +76,10 @@ class Scene:
         made = await self.store.now() - age * SECOND
         run = new_run(run_id, owner=None, workflow=GONE)._replace(created_at=made)
         await submit(self.store, run)
-        self.watch.look()
+        self.watch.wake()
 
     async def wait(self) -> None:
-        """Let the watch do what it does in a minute and more when nothing rings."""
+        """Let the watch do what it does in a minute and more when nothing wakes it."""
         pause = await self.watch.look_now()
         for _ in range(3):
             if pause is not None:
@@ -213,7 +213,7 @@ async def test_once_it_was_served_it_is_told_of_again(
     assert scene.watch.report() == []
 
     await scene.store.unregister("other")
-    scene.watch.look()
+    scene.watch.wake()
     await scene.after(PATIENCE)
     await scene.after(PATIENCE)
 
@@ -224,13 +224,13 @@ async def test_a_watch_without_anything_to_see_looks_once(scene: Scene) -> None:
     assert await scene.watch.look_now() == SETTLING  # the program is about to register more
     assert await scene.after(SETTLING) is None
     assert await scene.after(1e9) is None
-    assert scene.store.looks == 2  # a timer that came by itself would not have rung it
+    assert scene.store.looks == 2  # a timer that came by itself would not have woken it
 
 
 async def test_news_by_the_hundred_are_looked_at_every_half_minute(scene: Scene) -> None:
     await scene.after(SETTLING)
     for _ in range(100):
-        scene.watch.look()
+        scene.watch.wake()
         await scene.after(1.0)
 
     assert scene.store.looks == 1 + 100 // PATIENCE

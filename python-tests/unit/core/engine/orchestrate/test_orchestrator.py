@@ -11,15 +11,15 @@ import pytest
 from model.by_hand import HandExecutor, HandJournal
 from model.runs import active_run, graph_of
 
-from cloaca_core._engine.execute.attempt import Job
+from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.work import Work
 from cloaca_core._engine.orchestrate import orchestrator as module
-from cloaca_core._engine.orchestrate.orchestrator import LAUNCHES_PER_PASS, Conductor
+from cloaca_core._engine.orchestrate.orchestrator import LAUNCHES_PER_PASS, Orchestrator
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core._engine.record.journal import Record
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.conformance.rows import attempt
+from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.context import Context
 from cloaca_core.records.rows import AttemptRow, RunEnd
 from cloaca_core.records.states import TaskStatus
@@ -46,16 +46,16 @@ LONG: dict[str, Any] = {"retry_max_delay_ms": 7_200_000, "retry_backoff": "fixed
 
 
 class Scene:
-    """A conductor whose executor and journal are in the test's hands."""
+    """An orchestrator whose executor and journal are in the test's hands."""
 
     def __init__(self, **settings: Any) -> None:
         self.executor = HandExecutor()
         self.ended: list[tuple[ActiveRun, RunEnd]] = []
         self.places = 0
         config = DefaultRunnerConfig(**settings)
-        self.conductor = Conductor(config, self.executor, self._end, self._place_free)
-        self.journal = HandJournal(self.conductor.start_marks)
-        self.conductor.journal = self.journal
+        self.orchestrator = Orchestrator(config, self.executor, self._end, self._place_free)
+        self.journal = HandJournal(self.orchestrator.start_marks)
+        self.orchestrator.journal = self.journal
 
     def _end(self, run: ActiveRun, end: RunEnd) -> None:
         self.ended.append((run, end))
@@ -65,23 +65,23 @@ class Scene:
 
     def adopt(self, *arguments: Any, **fields: Any) -> ActiveRun:
         run = active_run(*arguments, **fields)
-        self.conductor.adopt(run)
+        self.orchestrator.adopt(run)
         return run
 
     def queued(self) -> list[str]:
-        """The tasks whose bodies, and the jobs whose callbacks, were sent off."""
+        """The tasks whose bodies, and the attempts whose callbacks, were sent off."""
         return [name_of(work) for work in self.executor.queued]
 
     def expected(self) -> list[str]:
         """The tasks whose bodies wait to be let go."""
         return [name_of(work) for work in self.executor.expected]
 
-    def begin(self, place: int = 0) -> Job:
+    def begin(self, place: int = 0) -> Attempt:
         """A body of those that were sent off begins."""
-        job = self.executor.begin(self.executor.queued[place])
-        assert isinstance(job, Job)
-        job.clock.start()
-        return job
+        attempt = self.executor.begin(self.executor.queued[place])
+        assert isinstance(attempt, Attempt)
+        attempt.clock.start()
+        return attempt
 
     async def finish(self) -> list[tuple[str, int, str]]:
         """Let everything run and be recorded; what was recorded."""
@@ -101,7 +101,7 @@ class Scene:
 
 
 def name_of(work: Work) -> str:
-    return work.task.id if isinstance(work, Job) else type(work).__name__
+    return work.task.id if isinstance(work, Attempt) else type(work).__name__
 
 
 def rows_of(record: Record) -> list[tuple[str, int, str]]:
@@ -141,7 +141,7 @@ class TestAhead:
 
         assert not scene.executor.queued
         assert (await scene.the_end()).status == "Completed"
-        assert not run.jobs
+        assert not run.attempts
 
     @pytest.mark.parametrize(
         ("expected", "slots", "following"),
@@ -210,16 +210,16 @@ class TestAhead:
         assert scene.expected() == []
 
     async def test_nor_is_what_has_to_wait_for_its_next_attempt(self, scene: Scene) -> None:
-        failed = attempt("r", "b", status=TaskStatus.FAILED, error="bad")._replace(retry_at=999)
+        failed = attempt_row("r", "b", status=TaskStatus.FAILED, error="bad")._replace(retry_at=999)
         scene.adopt(CHAIN, past=[failed], epoch=2)
         scene.executor.run()
         assert scene.expected() == []
 
         await scene.journal.commit()
 
-        (job,) = scene.executor.queued
-        assert isinstance(job, Job)
-        assert job.attempt == 2
+        (attempt,) = scene.executor.queued
+        assert isinstance(attempt, Attempt)
+        assert attempt.number == 2
 
     async def test_what_cannot_be_taken_ahead_starts_with_the_record(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
@@ -241,18 +241,18 @@ class TestAhead:
 
         await getattr(scene.journal, fate)()
 
-        assert (run.jobs, scene.expected()) == ({}, [])
+        assert (run.attempts, scene.expected()) == ({}, [])
         assert [row for record in scene.journal.waiting for row in record.attempts] == []
 
     async def test_it_is_given_up_at_a_shutdown(self, scene: Scene) -> None:
         scene.adopt(CHAIN)
         scene.executor.run()
 
-        scene.conductor.drain()
+        scene.orchestrator.drain()
 
         assert scene.expected() == []
         assert await scene.finish() == [("a", 1, "Completed")]
-        await scene.conductor.quiet()
+        await scene.orchestrator.quiet()
 
 
 class TestSteps:
@@ -260,7 +260,7 @@ class TestSteps:
         run = scene.adopt(PAIR)
 
         assert scene.queued() == ["a", "b"]
-        assert scene.conductor.runs == {"r": run}
+        assert scene.orchestrator.runs == {"r": run}
 
     async def test_dependents_start_when_the_record_is_durable_and_not_before(
         self, scene: Scene
@@ -273,9 +273,9 @@ class TestSteps:
 
         assert rows_of(record) == [("a", 1, "Completed")]
         assert (record.run_id, record.epoch, record.end) == ("r", 1, None)
-        (job,) = scene.executor.queued
-        assert isinstance(job, Job)
-        assert (job.task.id, job.given) == ("b", {"n": 0, "x": 1})
+        (attempt,) = scene.executor.queued
+        assert isinstance(attempt, Attempt)
+        assert (attempt.task.id, attempt.given) == ("b", {"n": 0, "x": 1})
 
     async def test_the_last_fact_and_the_end_of_the_run_are_one_record(self, scene: Scene) -> None:
         run = scene.adopt(CHAIN)
@@ -290,7 +290,7 @@ class TestSteps:
         assert rows_of(record) == [("b", 1, "Completed")]
         assert scene.ended == [(run, record.end)]
         assert scene.ended[0][1][:5] == ("r", 1, "Completed", '{"x":1}', None)
-        assert not scene.conductor.runs
+        assert not scene.orchestrator.runs
 
     async def test_what_is_skipped_travels_with_the_failure_that_it_follows_from(
         self, scene: Scene
@@ -321,13 +321,13 @@ class TestSteps:
         assert run.size_bound == before + len('{"set":{"x":1},"removed":[]}')
 
     async def test_a_run_of_which_only_the_end_is_missing_gets_it(self, scene: Scene) -> None:
-        scene.adopt(PAIR, past=[attempt("r", "a"), attempt("r", "b")])
+        scene.adopt(PAIR, past=[attempt_row("r", "a"), attempt_row("r", "b")])
 
         assert (await scene.the_end()).status == "Completed"
         assert not scene.executor.queued
 
     async def test_what_an_earlier_owner_did_is_not_done_again(self, scene: Scene) -> None:
-        scene.adopt(CHAIN, past=[attempt("r", "a")], epoch=3)
+        scene.adopt(CHAIN, past=[attempt_row("r", "a")], epoch=3)
 
         assert await scene.finish() == [("b", 1, "Completed")]
 
@@ -344,7 +344,7 @@ class TestSteps:
 
     async def test_nothing_more_starts_of_a_wide_graph_that_is_dropped(self, scene: Scene) -> None:
         run = scene.adopt(graph_of(**{f"t{n}": {} for n in range(LAUNCHES_PER_PASS + 1)}))
-        scene.conductor.drop(run)
+        scene.orchestrator.drop(run)
         await asyncio.sleep(0)
 
         assert not scene.executor.queued
@@ -380,7 +380,7 @@ class TestRetries:
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "_now", lambda: 1_000)
-        failed = attempt("r", "a", 1, status=TaskStatus.FAILED, error="bad")
+        failed = attempt_row("r", "a", 1, status=TaskStatus.FAILED, error="bad")
         an_hour_ahead = failed._replace(retry_at=1_000 + 3_600_000_000)
 
         run = scene.adopt(self.graph(retry_delay_ms=2_000, retry_jitter=True), past=[an_hour_ahead])
@@ -392,18 +392,18 @@ class TestRetries:
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "_now", lambda: 1_000)
-        failed = attempt("r", "a", 4, status=TaskStatus.FAILED, error="bad")
+        failed = attempt_row("r", "a", 4, status=TaskStatus.FAILED, error="bad")
         later = failed._replace(retry_at=1_000 + 3_600_000_000)
         run = scene.adopt(self.graph(retry_delay_ms=7_200_000, **LONG), past=[later])
         assert not scene.executor.queued
         assert run.retries[0].when() - asyncio.get_running_loop().time() > 3_500
 
-        scene.conductor.drop(run)
+        scene.orchestrator.drop(run)
         scene.adopt(self.graph(), past=[failed._replace(retry_at=999)], epoch=3)
 
-        (job,) = scene.executor.queued
-        assert isinstance(job, Job)
-        assert job.attempt == 5
+        (attempt,) = scene.executor.queued
+        assert isinstance(attempt, Attempt)
+        assert attempt.number == 5
 
     async def test_none_follows_when_the_run_is_over(self, scene: Scene) -> None:
         run = scene.adopt(self.graph(retry_delay_ms=3_600_000))
@@ -411,13 +411,13 @@ class TestRetries:
         await scene.journal.commit()
         (timer,) = run.retries.values()
 
-        scene.conductor.drop(run)
+        scene.orchestrator.drop(run)
 
         assert timer.cancelled()
         assert not run.retries
 
     async def test_crashes_of_one_attempt_are_not_those_of_the_next(self, scene: Scene) -> None:
-        past = [attempt("r", "a", status=TaskStatus.RUNNING, crashes=2)]
+        past = [attempt_row("r", "a", status=TaskStatus.RUNNING, crashes=2)]
         scene.adopt(self.graph(retry_attempts=2, retry_delay_ms=0), past=past, recoveries=2)
         crashes: list[int] = []
         while scene.journal.waiting:
@@ -491,20 +491,20 @@ class TestTimeouts:
         scene.begin(1)
 
         assert rows_of(await scene.journal.commit()) == [("b", 1, "Failed")]
-        assert list(run.jobs) == [0]
+        assert list(run.attempts) == [0]
 
     async def test_waiting_does_not_count_and_the_rest_of_the_time_goes_on_afterwards(
         self, scene: Scene
     ) -> None:
         scene.adopt(SHORT_PAIR)
         parent, _ = scene.begin(), scene.begin()
-        scene.conductor.lending.lend(parent)
+        scene.orchestrator.waiting_bodies.release_slot(parent)
         assert rows_of(await scene.journal.commit()) == [("a", 1, "Waiting")]
         assert rows_of(await scene.journal.commit()) == [("b", 1, "Failed")]
         assert not parent.abandoned
-        assert not scene.conductor._body_times._limit_of  # nobody looks at it meanwhile
+        assert not scene.orchestrator._body_times._limit_of  # nobody looks at it meanwhile
 
-        await scene.conductor.lending.reclaim(parent)
+        await scene.orchestrator.waiting_bodies.reacquire_slot(parent)
 
         assert rows_of(await scene.journal.commit()) == [("a", 1, "Failed")]
 
@@ -528,13 +528,13 @@ class TestTimeouts:
         scene = Scene(task_timeout_seconds=17)
         run = scene.adopt(graph_of(a={"timeout_seconds": own}))
 
-        assert run.jobs[0].timeout == limit
+        assert run.attempts[0].timeout == limit
 
     async def test_neither_need_have_one(self) -> None:
         scene = Scene(task_timeout_seconds=NO_LIMIT)
         run = scene.adopt(graph_of(a={}, b={"timeout_seconds": 5}))
 
-        assert [run.jobs[task].timeout for task in (0, 1)] == [math.inf, 5]
+        assert [run.attempts[task].timeout for task in (0, 1)] == [math.inf, 5]
 
 
 class TestCallbacks:
@@ -607,7 +607,7 @@ class TestCallbacks:
         run = scene.adopt(graph_of(a={"on_success": lambda task_id, context: None}))
         scene.executor.run()
         callback = scene.executor.begin()
-        scene.conductor.drop(run)
+        scene.orchestrator.drop(run)
         scene.executor.finish(callback)
 
         assert not scene.journal.waiting
@@ -618,10 +618,10 @@ class TestMarks:
         scene.adopt(PAIR)
         scene.executor.begin()
 
-        assert [(row.task_id, row.status) for row in scene.conductor.start_marks()] == [
+        assert [(row.task_id, row.status) for row in scene.orchestrator.start_marks()] == [
             ("a", "Running")
         ]
-        assert scene.conductor.start_marks() == []
+        assert scene.orchestrator.start_marks() == []
         assert scene.journal.marks_wanted == 2
 
     async def test_one_that_is_about_to_begin_will_be(self, scene: Scene) -> None:
@@ -631,46 +631,46 @@ class TestMarks:
         wanted = scene.journal.marks_wanted
 
         scene.executor.is_starting = True
-        scene.conductor.start_marks()
+        scene.orchestrator.start_marks()
 
         assert scene.journal.marks_wanted == wanted + 1
 
     async def test_one_that_waits_or_was_given_up_is_not(self, scene: Scene) -> None:
         run = scene.adopt(PAIR)
         first, second = scene.begin(), scene.begin()
-        scene.conductor.lending.lend(first)
+        scene.orchestrator.waiting_bodies.release_slot(first)
         scene.executor.abandon(second)
 
-        assert scene.conductor.start_marks() == []
-        assert [row.task_id for row in scene.conductor.marks_of(run.id)] == ["a", "b"]
+        assert scene.orchestrator.start_marks() == []
+        assert [row.task_id for row in scene.orchestrator.marks_of(run.id)] == ["a", "b"]
 
     async def test_one_that_goes_on_is_marked_again(self, scene: Scene) -> None:
         scene.adopt(PAIR)
-        job = scene.begin()
-        scene.conductor.start_marks()
-        scene.conductor.lending.lend(job)
+        attempt = scene.begin()
+        scene.orchestrator.start_marks()
+        scene.orchestrator.waiting_bodies.release_slot(attempt)
         wanted = scene.journal.marks_wanted
-        await scene.conductor.lending.reclaim(job)
+        await scene.orchestrator.waiting_bodies.reacquire_slot(attempt)
 
         assert scene.journal.marks_wanted == wanted + 1
-        assert [row.task_id for row in scene.conductor.start_marks()] == ["a"]
+        assert [row.task_id for row in scene.orchestrator.start_marks()] == ["a"]
 
     async def test_callbacks_have_none(self, scene: Scene) -> None:
         scene.adopt(graph_of(a={"on_success": lambda task_id, context: None}))
         scene.executor.run()
         scene.executor.begin()
 
-        assert scene.conductor.running() == []
-        assert scene.conductor.start_marks() == []
+        assert scene.orchestrator.running() == []
+        assert scene.orchestrator.start_marks() == []
 
     async def test_nobody_runs_for_a_run_that_is_not_ours(self, scene: Scene) -> None:
-        assert scene.conductor.marks_of("elsewhere") == []
+        assert scene.orchestrator.marks_of("elsewhere") == []
 
     async def test_a_queued_body_is_not_said_to_run(self, scene: Scene) -> None:
         run = scene.adopt(PAIR)
         scene.executor.begin()
 
-        assert [row.task_id for row in scene.conductor.marks_of(run.id)] == ["a"]
+        assert [row.task_id for row in scene.orchestrator.marks_of(run.id)] == ["a"]
 
 
 class TestRecovery:
@@ -682,9 +682,9 @@ class TestRecovery:
 
         assert rows_of(record) == [("a", 1, "Running")]
         assert scene.queued() == ["a"]
-        assert scene.conductor.running() == []
+        assert scene.orchestrator.running() == []
         scene.executor.begin()
-        assert scene.conductor.start_marks() == []
+        assert scene.orchestrator.start_marks() == []
 
     async def test_only_as_many_are_marked_as_can_run(self) -> None:
         scene = Scene(max_concurrent_tasks=2)
@@ -703,7 +703,7 @@ class TestRecovery:
         ]
 
     async def test_suspects_run_alone(self, scene: Scene) -> None:
-        past = [attempt("r", name, status=TaskStatus.RUNNING, crashes=1) for name in ("a", "b")]
+        past = [attempt_row("r", name, status=TaskStatus.RUNNING, crashes=1) for name in ("a", "b")]
         scene.adopt(PAIR, past=past, recoveries=1)
         assert [rows_of(record) for record in scene.journal.waiting] == [[("a", 1, "Running")]]
 
@@ -721,7 +721,7 @@ class TestRecovery:
         self, crashes: int, status: str
     ) -> None:
         scene = Scene(max_recovery_attempts=2)
-        past = [attempt("r", "a", 2, status=TaskStatus.RUNNING, crashes=crashes)]
+        past = [attempt_row("r", "a", 2, status=TaskStatus.RUNNING, crashes=crashes)]
         scene.adopt(CHAIN, past=past, recoveries=crashes)
 
         end = await scene.the_end()
@@ -749,7 +749,7 @@ class TestDeadlines:
     async def test_what_is_under_way_is_cut_short_in_the_same_record(self, scene: Scene) -> None:
         run = scene.adopt(PAIR)
         body = scene.begin()
-        scene.conductor._expire(run)
+        scene.orchestrator._expire(run)
 
         record = await scene.journal.commit()
 
@@ -776,10 +776,10 @@ class TestDeadlines:
         monkeypatch.setattr(module, "_now", lambda: began + 400_000)
         run = scene.adopt(PAIR, started_at=began, epoch=3)
 
-        assert scene.conductor._run_times._limit_of == {run: pytest.approx(0.6)}
+        assert scene.orchestrator._run_times._limit_of == {run: pytest.approx(0.6)}
 
     async def test_no_body_starts_after_it(self, scene: Scene) -> None:
-        await self.overdue(scene, CHAIN, past=[attempt("r", "a")])
+        await self.overdue(scene, CHAIN, past=[attempt_row("r", "a")])
         assert not scene.executor.queued
 
         end = await scene.the_end()
@@ -789,7 +789,7 @@ class TestDeadlines:
     async def test_a_run_that_had_done_everything_in_time_has_its_true_end(
         self, scene: Scene
     ) -> None:
-        await self.overdue(scene, PAIR, past=[attempt("r", "a"), attempt("r", "b")])
+        await self.overdue(scene, PAIR, past=[attempt_row("r", "a"), attempt_row("r", "b")])
 
         assert (await scene.the_end()).status == "Completed"
 
@@ -799,21 +799,21 @@ class TestDeadlines:
         ahead = time.time_ns() // 1000 + 3_600_000_000
         run = scene.adopt(PAIR, started_at=ahead, epoch=3)
 
-        assert scene.conductor._run_times._limit_of == {run: 1}
+        assert scene.orchestrator._run_times._limit_of == {run: 1}
 
     async def test_a_new_run_has_the_whole_time_however_long_it_was_in_being_accepted(
         self, scene: Scene
     ) -> None:
         run = await self.overdue(scene, PAIR, epoch=1)
 
-        assert scene.conductor._run_times._limit_of == {run: 1}
+        assert scene.orchestrator._run_times._limit_of == {run: 1}
         assert scene.queued() == ["a", "b"]
 
     async def test_without_a_limit_there_is_none(self) -> None:
         config = DefaultRunnerConfig()
         config.pipeline_timeout_seconds = None
         scene = Scene()
-        scene.conductor._config = config
+        scene.orchestrator._config = config
         run = await self.overdue(scene, PAIR)
 
         assert run.time_limit == 0
@@ -823,12 +823,12 @@ class TestDeadlines:
         scene.adopt(PAIR)
         await scene.finish()
 
-        assert not scene.conductor._run_times._limit_of
+        assert not scene.orchestrator._run_times._limit_of
 
     async def test_it_ends_a_run_once(self, scene: Scene) -> None:
         run = scene.adopt(PAIR)
-        scene.conductor._expire(run)
-        scene.conductor._expire(run)
+        scene.orchestrator._expire(run)
+        scene.orchestrator._expire(run)
 
         assert len(scene.journal.waiting) == 1
 
@@ -840,18 +840,18 @@ class TestLoss:
         scene.executor.run()
         await scene.journal.lose()
 
-        assert (scene.conductor.runs, scene.places, scene.ended) == ({}, 1, [])
-        assert (body.abandoned, run.jobs, scene.executor.queued) == (True, {}, [])
-        assert not scene.conductor._body_times._limit_of
+        assert (scene.orchestrator.runs, scene.places, scene.ended) == ({}, 1, [])
+        assert (body.abandoned, run.attempts, scene.executor.queued) == (True, {}, [])
+        assert not scene.orchestrator._body_times._limit_of
 
     async def test_the_next_suspect_may_start(self, scene: Scene) -> None:
-        past = [attempt("r", "a", status=TaskStatus.RUNNING, crashes=1)]
+        past = [attempt_row("r", "a", status=TaskStatus.RUNNING, crashes=1)]
         run = scene.adopt(CHAIN, past=past, recoveries=1)
         past = [past[0]._replace(run_id="other")]
         scene.adopt(CHAIN, past=past, recoveries=1, id="other")
         assert [record.run_id for record in scene.journal.waiting] == ["r"]
 
-        scene.conductor.drop(run)
+        scene.orchestrator.drop(run)
 
         assert [record.run_id for record in scene.journal.waiting] == ["r", "other"]
 
@@ -859,12 +859,12 @@ class TestLoss:
         run = scene.adopt(CHAIN, recoveries=1)
         await scene.journal.commit()
         body = scene.begin()
-        scene.conductor.lending.lend(body)
+        scene.orchestrator.waiting_bodies.release_slot(body)
         await scene.journal.commit()
-        back = asyncio.create_task(scene.conductor.lending.reclaim(body))
+        back = asyncio.create_task(scene.orchestrator.waiting_bodies.reacquire_slot(body))
         await scene.journal.record()
 
-        scene.conductor.drop(run)
+        scene.orchestrator.drop(run)
         await back
 
         assert body.abandoned
@@ -875,7 +875,7 @@ class TestLoss:
         scene.begin()
         await scene.executor.sent()
 
-        scene.conductor.drop(run)
+        scene.orchestrator.drop(run)
 
         assert not scene.executor.queued
 
@@ -883,7 +883,7 @@ class TestLoss:
         run = scene.adopt(graph_of(a={"on_success": lambda task_id, context: None}))
         body = scene.begin()
         scene.executor.end(body)  # its report is on the way
-        scene.conductor.drop(run)
+        scene.orchestrator.drop(run)
 
         scene.executor.report(body)
 
@@ -892,30 +892,30 @@ class TestLoss:
     async def test_one_that_was_claimed_again_meanwhile_stays(self, scene: Scene) -> None:
         old = scene.adopt(PAIR)
         new = scene.adopt(PAIR, epoch=3)
-        scene.conductor.drop(old)
+        scene.orchestrator.drop(old)
 
-        assert scene.conductor.runs == {"r": new}
+        assert scene.orchestrator.runs == {"r": new}
         assert scene.places == 0
         assert not new.over
 
     async def test_the_old_end_of_one_that_was_claimed_again_leaves_the_new_one(
         self, scene: Scene
     ) -> None:
-        old = scene.adopt(PAIR, past=[attempt("r", "a"), attempt("r", "b")])
+        old = scene.adopt(PAIR, past=[attempt_row("r", "a"), attempt_row("r", "b")])
         new = scene.adopt(PAIR, epoch=3)
         await scene.journal.commit()
 
         assert scene.ended[0][0] is old
-        assert scene.conductor.runs == {"r": new}
+        assert scene.orchestrator.runs == {"r": new}
 
-    async def test_a_job_is_ours_while_its_run_is(self, scene: Scene) -> None:
+    async def test_an_attempt_is_ours_while_its_run_is(self, scene: Scene) -> None:
         run = scene.adopt(PAIR)
-        job = run.jobs[0]
-        owned = [scene.conductor.owns(job)]
-        scene.conductor.drop(run)
-        owned.append(scene.conductor.owns(job))
+        attempt = run.attempts[0]
+        owned = [scene.orchestrator.owns(attempt)]
+        scene.orchestrator.drop(run)
+        owned.append(scene.orchestrator.owns(attempt))
         scene.adopt(PAIR, epoch=3)
-        owned.append(scene.conductor.owns(job))
+        owned.append(scene.orchestrator.owns(attempt))
 
         assert owned == [True, False, False]
 
@@ -923,7 +923,7 @@ class TestLoss:
 class TestRefusals:
     async def test_a_run_that_cannot_be_gone_on_with_fails_at_once(self, scene: Scene) -> None:
         run = active_run(PAIR)
-        scene.conductor.refuse(run, "unreadable")
+        scene.orchestrator.refuse(run, "unreadable")
 
         end = await scene.the_end()
 
@@ -949,7 +949,7 @@ class TestRefusals:
     async def test_an_end_that_is_refused_is_written_without_what_it_carried(
         self, scene: Scene
     ) -> None:
-        run = scene.adopt(CHAIN, past=[attempt("r", "a")])
+        run = scene.adopt(CHAIN, past=[attempt_row("r", "a")])
         scene.executor.run()
         await scene.journal.refuse()
         record = await scene.journal.commit()
@@ -968,20 +968,20 @@ class TestRefusals:
 
     async def test_so_is_one_that_carried_only_its_context(self, scene: Scene) -> None:
         run = scene.adopt(CHAIN, {"n": 0}, recoveries=1)
-        scene.conductor.drain()
+        scene.orchestrator.drain()
         scene.journal.waiting.clear()
-        scene.conductor._expire(run)
+        scene.orchestrator._expire(run)
         await scene.journal.refuse()
 
         assert (await scene.the_end())[2:4] == ("Failed", "{}")
 
     async def test_one_that_cannot_be_written_at_all_is_let_go(self, scene: Scene) -> None:
-        scene.adopt(CHAIN, past=[attempt("r", "a")])
+        scene.adopt(CHAIN, past=[attempt_row("r", "a")])
         scene.executor.run()
         await scene.journal.refuse()
         await scene.journal.refuse()
 
-        assert (scene.conductor.runs, scene.ended, scene.places) == ({}, [], 1)
+        assert (scene.orchestrator.runs, scene.ended, scene.places) == ({}, [], 1)
         assert not scene.journal.waiting
 
     async def test_what_is_refused_after_the_end_is_on_its_way_changes_nothing(
@@ -989,7 +989,7 @@ class TestRefusals:
     ) -> None:
         run = scene.adopt(CHAIN)
         scene.executor.run()
-        scene.conductor._expire(run)
+        scene.orchestrator._expire(run)
         await scene.journal.refuse()
 
         assert len(scene.journal.waiting) == 1
@@ -1002,7 +1002,7 @@ class TestPlaces:
     ) -> None:
         run = scene.adopt(PAIR)
         parent, other = scene.begin(), scene.begin()
-        scene.conductor.lending.lend(parent)
+        scene.orchestrator.waiting_bodies.release_slot(parent)
         places = scene.places
         assert not run.waits()
 
@@ -1020,19 +1020,19 @@ class TestPlaces:
         run = scene.adopt(graph_of(a=options))
         body = scene.begin()
         body.clock._spent = SHORT
-        scene.conductor.lending.lend(body)
+        scene.orchestrator.waiting_bodies.release_slot(body)
         await scene.journal.commit()
         await scene.journal.commit()
         assert (scene.queued(), run.waits()) == (["a"], False)
 
-        scene.conductor.lending.lend(scene.begin())
+        scene.orchestrator.waiting_bodies.release_slot(scene.begin())
 
         assert run.waits()
 
     async def test_it_keeps_it_when_something_follows(self, scene: Scene) -> None:
         scene.adopt(graph_of(a={}, b={}, c={"dependencies": ["b"]}))
         parent, other = scene.begin(), scene.begin()
-        scene.conductor.lending.lend(parent)
+        scene.orchestrator.waiting_bodies.release_slot(parent)
         places = scene.places
         scene.executor.finish(other)
         await scene.journal.commit()
@@ -1043,14 +1043,14 @@ class TestPlaces:
 
 class TestDraining:
     async def quiet(self, scene: Scene) -> asyncio.Task[None]:
-        quiet = asyncio.create_task(scene.conductor.quiet())
+        quiet = asyncio.create_task(scene.orchestrator.quiet())
         await asyncio.sleep(0)
         return quiet
 
     async def test_what_runs_is_recorded_and_nothing_follows(self, scene: Scene) -> None:
         scene.adopt(CHAIN)
         body = scene.begin()
-        scene.conductor.drain()
+        scene.orchestrator.drain()
         quiet = await self.quiet(scene)
         assert not quiet.done()
 
@@ -1063,7 +1063,7 @@ class TestDraining:
     async def test_the_last_of_several_bodies_is_waited_for(self, scene: Scene) -> None:
         scene.adopt(PAIR)
         first, second = scene.begin(), scene.begin()
-        scene.conductor.drain()
+        scene.orchestrator.drain()
         quiet = await self.quiet(scene)
         scene.executor.finish(first)
         await asyncio.sleep(0)
@@ -1075,23 +1075,23 @@ class TestDraining:
     async def test_a_run_that_is_lost_meanwhile_is_not_waited_for(self, scene: Scene) -> None:
         run = scene.adopt(PAIR)
         scene.begin()
-        scene.conductor.drain()
+        scene.orchestrator.drain()
         quiet = await self.quiet(scene)
 
-        scene.conductor.drop(run)
+        scene.orchestrator.drop(run)
 
         await quiet
 
     async def test_what_is_queued_held_or_waiting_is_given_up(self, scene: Scene) -> None:
         run = scene.adopt(graph_of(a={}, b={}, c={}))
         waiting = scene.begin()
-        scene.conductor.lending.lend(waiting)
+        scene.orchestrator.waiting_bodies.release_slot(waiting)
         await scene.journal.commit()
         recovered = scene.adopt(PAIR, recoveries=1, id="other")
-        scene.conductor.drain()
-        await scene.conductor.quiet()
+        scene.orchestrator.drain()
+        await scene.orchestrator.quiet()
 
-        assert (run.jobs, recovered.jobs, scene.executor.queued) == ({}, {}, [])
+        assert (run.attempts, recovered.attempts, scene.executor.queued) == ({}, {}, [])
         assert waiting.abandoned
 
     async def test_a_body_that_ended_while_a_thread_of_its_waits_is_given_up_too(
@@ -1099,19 +1099,19 @@ class TestDraining:
     ) -> None:
         run = scene.adopt(CHAIN)
         body = scene.begin()
-        scene.conductor.lending.lend(body)
+        scene.orchestrator.waiting_bodies.release_slot(body)
         await scene.journal.commit()
         scene.executor.end(body)
-        scene.conductor.drain()
+        scene.orchestrator.drain()
 
         scene.executor.report(body)
 
-        assert (run.jobs, scene.journal.waiting) == ({}, [])
+        assert (run.attempts, scene.journal.waiting) == ({}, [])
 
     async def test_a_mark_that_becomes_durable_then_starts_nothing(self, scene: Scene) -> None:
-        past = [attempt("r", name, status=TaskStatus.RUNNING, crashes=1) for name in ("a", "b")]
+        past = [attempt_row("r", name, status=TaskStatus.RUNNING, crashes=1) for name in ("a", "b")]
         scene.adopt(PAIR, past=past, recoveries=1)
-        scene.conductor.drain()
+        scene.orchestrator.drain()
         await scene.journal.commit()
 
         assert not scene.executor.queued
@@ -1120,7 +1120,7 @@ class TestDraining:
     async def test_no_retry_starts(self, scene: Scene) -> None:
         scene.adopt(graph_of(a={"body": fail, "retry_delay_ms": 0}))
         body = scene.begin()
-        scene.conductor.drain()
+        scene.orchestrator.drain()
         scene.executor.finish(body)
 
         assert await scene.finish() == [("a", 1, "Failed")]
@@ -1128,7 +1128,7 @@ class TestDraining:
     async def test_a_callback_is_waited_for(self, scene: Scene) -> None:
         scene.adopt(graph_of(a={"on_success": lambda task_id, context: None}))
         scene.executor.run()
-        scene.conductor.drain()
+        scene.orchestrator.drain()
         quiet = await self.quiet(scene)
         assert not quiet.done()
 
@@ -1138,15 +1138,15 @@ class TestDraining:
         assert (await scene.the_end()).status == "Completed"
 
     async def test_an_end_without_a_body_is_still_recorded(self, scene: Scene) -> None:
-        scene.conductor.drain()
-        scene.adopt(PAIR, past=[attempt("r", "a"), attempt("r", "b")])
+        scene.orchestrator.drain()
+        scene.adopt(PAIR, past=[attempt_row("r", "a"), attempt_row("r", "b")])
 
         assert (await scene.the_end()).status == "Completed"
 
     async def test_a_conductor_without_runs_is_quiet(self, scene: Scene) -> None:
-        scene.conductor.drain()
+        scene.orchestrator.drain()
 
-        await scene.conductor.quiet()
+        await scene.orchestrator.quiet()
 
 
 # -- what must not hang --------------------------------------------------------------------------
@@ -1224,7 +1224,7 @@ async def test_a_run_whose_handling_fails_ends_and_says_so(
     message = "internal error: LookupError('a flaw of ours')"
     assert (end.status, end.error_message) == ("Failed", message)
     assert "cannot go on" in caplog.text
-    assert not scene.conductor.runs
+    assert not scene.orchestrator.runs
 
 
 @pytest.mark.parametrize("part", ["completed", "final_context"])
@@ -1247,7 +1247,7 @@ async def test_a_flaw_while_the_end_is_on_its_way_leaves_the_end_alone(scene: Sc
     run = scene.adopt(graph_of(a={}))
     scene.executor.run()
 
-    scene.conductor.broken(run, LookupError("a flaw of ours"))
+    scene.orchestrator.broken(run, LookupError("a flaw of ours"))
 
     assert (await scene.the_end()).status == "Completed"
     assert not scene.journal.waiting
@@ -1259,12 +1259,12 @@ async def test_a_flaw_after_the_end_leaves_the_end_alone(
     def flawed(run: ActiveRun, end: RunEnd) -> None:
         raise LookupError("a flaw of ours")
 
-    monkeypatch.setattr(scene.conductor, "_ended", flawed)
+    monkeypatch.setattr(scene.orchestrator, "_ended", flawed)
     scene.adopt(graph_of(a={}))
 
     assert await scene.finish() == [("a", 1, "Completed")]
     assert not scene.journal.waiting
-    assert not scene.conductor.runs
+    assert not scene.orchestrator.runs
 
 
 class TestRunsOfSchedules:
@@ -1276,9 +1276,9 @@ class TestRunsOfSchedules:
         failed = scene.adopt(FAILING, schedule_id="s")
         await scene.finish()
         refused = active_run(PAIR, schedule_id="s")
-        scene.conductor.refuse(refused, "damaged")
+        scene.orchestrator.refuse(refused, "damaged")
         await scene.finish()
-        unstorable = scene.adopt(CHAIN, past=[attempt("r", "a")], schedule_id="s")
+        unstorable = scene.adopt(CHAIN, past=[attempt_row("r", "a")], schedule_id="s")
         scene.executor.run()
         await scene.journal.refuse()
         await scene.journal.commit()
@@ -1288,10 +1288,10 @@ class TestRunsOfSchedules:
 
     async def test_only_those_are_asked_after_that_a_tick_may_cancel(self, scene: Scene) -> None:
         scene.adopt(PAIR)
-        assert scene.conductor.scheduled() == []
+        assert scene.orchestrator.scheduled() == []
 
         scene.adopt(PAIR, schedule_id="s", id="t")
-        assert scene.conductor.scheduled() == ["t"]
+        assert scene.orchestrator.scheduled() == ["t"]
 
 
 class TestLog:
@@ -1300,7 +1300,7 @@ class TestLog:
         [
             ("started", [], {}),
             ("started", [], {"epoch": 2}),  # released by its last owner before any body
-            ("goes on, in epoch 2", [attempt("r", "a")], {"epoch": 2}),
+            ("goes on, in epoch 2", [attempt_row("r", "a")], {"epoch": 2}),
             ("goes on, in epoch 2", [], {"epoch": 2, "recoveries": 1}),  # its owner has died
         ],
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import cast
 
-from cloaca_core._engine.execute.attempt import Job
-from cloaca_core._engine.orchestrate.quarantine import Caution
+from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.orchestrate.quarantine import Quarantine
 
 
-class FakeJob:
-    """As much of a job as matters here."""
+class FakeAttempt:
+    """As much of an attempt as matters here."""
 
     def __init__(self, *, crashes: int = 0, is_async: bool = False) -> None:
         self.crashes = crashes
@@ -17,30 +17,32 @@ class FakeJob:
 
 
 class Gate:
-    """A ``Caution`` with two sync slots and one async one; ``gone`` is who may start."""
+    """A ``Quarantine`` with two sync slots and one async one; ``gone`` is who may start."""
 
     def __init__(self) -> None:
-        self.gone: list[Job] = []
-        self._caution = Caution((2, 1), self.gone.append)
+        self.gone: list[Attempt] = []
+        self._quarantine = Quarantine((2, 1), self.gone.append)
 
-    def add(self, count: int = 1, *, crashes: int = 0, is_async: bool = False) -> list[Job]:
-        jobs = [cast(Job, FakeJob(crashes=crashes, is_async=is_async)) for _ in range(count)]
-        for job in jobs:
-            self._caution.add(job)
-        return jobs
+    def add(self, count: int = 1, *, crashes: int = 0, is_async: bool = False) -> list[Attempt]:
+        attempts = [
+            cast(Attempt, FakeAttempt(crashes=crashes, is_async=is_async)) for _ in range(count)
+        ]
+        for attempt in attempts:
+            self._quarantine.add(attempt)
+        return attempts
 
-    def over(self, job: Job) -> None:
-        self._caution.over(job)
+    def over(self, attempt: Attempt) -> None:
+        self._quarantine.over(attempt)
 
 
 def test_as_many_go_as_there_are_slots_and_in_order() -> None:
     gate = Gate()
-    jobs = gate.add(5)
-    assert gate.gone == jobs[:2]
+    attempts = gate.add(5)
+    assert gate.gone == attempts[:2]
 
-    gate.over(jobs[1])
+    gate.over(attempts[1])
 
-    assert gate.gone == jobs[:3]
+    assert gate.gone == attempts[:3]
 
 
 def test_sync_and_async_bodies_do_not_wait_for_each_other() -> None:
@@ -69,41 +71,41 @@ def test_the_unsuspected_do_not_wait_for_suspects() -> None:
 
 def test_one_that_is_given_up_while_it_waits_never_goes() -> None:
     gate = Gate()
-    jobs = gate.add(4)
-    gate.over(jobs[2])
+    attempts = gate.add(4)
+    gate.over(attempts[2])
 
-    gate.over(jobs[0])
+    gate.over(attempts[0])
 
-    assert gate.gone == [jobs[0], jobs[1], jobs[3]]
+    assert gate.gone == [attempts[0], attempts[1], attempts[3]]
 
 
 def test_telling_twice_frees_one_place() -> None:
     gate = Gate()
-    jobs = gate.add(5)
-    gate.over(jobs[0])
-    gate.over(jobs[0])
+    attempts = gate.add(5)
+    gate.over(attempts[0])
+    gate.over(attempts[0])
 
-    assert gate.gone == jobs[:3]
+    assert gate.gone == attempts[:3]
 
 
-def test_a_job_that_was_never_added_is_ignored() -> None:
+def test_an_attempt_that_was_never_added_is_ignored() -> None:
     gate = Gate()
-    gate.over(cast(Job, FakeJob()))
+    gate.over(cast(Attempt, FakeAttempt()))
 
     assert gate.gone == []
 
 
 def test_one_that_ends_at_once_lets_the_next_go() -> None:
-    """Acting on a job may end it before ``add`` of the next one."""
-    ended: list[Job] = []
+    """Acting on an attempt may end it before ``add`` of the next one."""
+    ended: list[Attempt] = []
 
-    def go(job: Job) -> None:
-        ended.append(job)
-        caution.over(job)
+    def go(attempt: Attempt) -> None:
+        ended.append(attempt)
+        quarantine.over(attempt)
 
-    caution = Caution((1, 1), go)
-    jobs = [cast(Job, FakeJob()) for _ in range(3)]
-    for job in jobs:
-        caution.add(job)
+    quarantine = Quarantine((1, 1), go)
+    attempts = [cast(Attempt, FakeAttempt()) for _ in range(3)]
+    for attempt in attempts:
+        quarantine.add(attempt)
 
-    assert ended == jobs
+    assert ended == attempts

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from model.by_hand import HandExecutor
-from model.runs import active_run, graph_of, job_of
+from model.runs import active_run, attempt_of, graph_of
 
-from cloaca_core._engine.execute.attempt import AttemptWork, Job
-from cloaca_core._engine.orchestrate.quarantine import Caution
-from cloaca_core._engine.orchestrate.waiting_bodies import Lending
+from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
+from cloaca_core._engine.orchestrate.quarantine import Quarantine
+from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core.records.rows import AttemptRow
 
@@ -20,14 +20,14 @@ GRAPH = graph_of(a={}, b={})
 
 
 class Scene:
-    """What the owner of the lending would be told, and marks that are durable when we say so."""
+    """What the owner of waiting bodies would be told, and marks that are durable when we say so."""
 
     def __init__(self) -> None:
         self.executor = HandExecutor()
-        self.sent: list[Job] = []
-        self.caution = Caution((1, 1), self.sent.append)
-        self.lending = Lending(
-            self.executor, self.caution, self._mark, self._resume, self._place_free
+        self.sent: list[Attempt] = []
+        self.quarantine = Quarantine((1, 1), self.sent.append)
+        self.waiting_bodies = WaitingBodies(
+            self.executor, self.quarantine, self._mark, self._resume, self._place_free
         )
         self.marks: list[str] = []
         self.resumed: list[AttemptWork] = []
@@ -38,34 +38,34 @@ class Scene:
     def run(self, **fields: Any) -> ActiveRun:
         return active_run(GRAPH, **fields)
 
-    def body(self, run: ActiveRun | None = None, index: int = 0, **fields: Any) -> Job:
+    def body(self, run: ActiveRun | None = None, index: int = 0, **fields: Any) -> Attempt:
         """A body that runs."""
-        job = job_of(run or self.run(), index, **fields)
-        self.executor.submit(job)
-        self.executor.begin(job)
-        job.marked = True
-        return job
+        attempt = attempt_of(run or self.run(), index, **fields)
+        self.executor.submit(attempt)
+        self.executor.begin(attempt)
+        attempt.marked = True
+        return attempt
 
     def durable(self, count: int = 1) -> None:
         """The oldest marks are committed."""
         for _ in range(count):
             self._not_durable.pop(0)()
 
-    def reclaim(self, job: Job) -> asyncio.Task[None]:
-        return asyncio.create_task(self.lending.reclaim(job))
+    def reacquire_slot(self, attempt: Attempt) -> asyncio.Task[None]:
+        return asyncio.create_task(self.waiting_bodies.reacquire_slot(attempt))
 
-    async def waits_again(self) -> tuple[Job, asyncio.Task[None]]:
+    async def waits_again(self) -> tuple[Attempt, asyncio.Task[None]]:
         """A body that waits again while it waits for its slot, and its going on."""
-        job = self.body()
-        self.lending.lend(job)
+        attempt = self.body()
+        self.waiting_bodies.release_slot(attempt)
         self.executor.slot_free.clear()
-        first = self.reclaim(job)
+        first = self.reacquire_slot(attempt)
         await settled(first)
-        self.lending.lend(job)
-        return job, first
+        self.waiting_bodies.release_slot(attempt)
+        return attempt, first
 
-    def _mark(self, job: Job, row: AttemptRow, then: Callable[[], None]) -> None:
-        assert (row.task_id, row.epoch) == (job.task.id, job.owner.epoch)
+    def _mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
+        assert (row.task_id, row.epoch) == (attempt.task.id, attempt.owner.epoch)
         self.marks.append(row.status)
         self._not_durable.append(then)
 
@@ -96,40 +96,40 @@ async def settled(*tasks: asyncio.Task[None]) -> list[bool]:
 
 class TestGivingAway:
     async def test_its_slot_its_time_and_its_mark(self, scene: Scene) -> None:
-        job = scene.body()
+        attempt = scene.body()
 
-        scene.lending.lend(job)
+        scene.waiting_bodies.release_slot(attempt)
 
-        assert (job.holds_slot, runs(job), job.marked) == (False, False, False)
+        assert (attempt.holds_slot, runs(attempt), attempt.marked) == (False, False, False)
         assert scene.marks == ["Waiting"]
 
     async def test_the_place_of_a_run_all_of_whose_bodies_wait(self, scene: Scene) -> None:
         run = scene.run()
         first, second = scene.body(run, 0), scene.body(run, 1)
         waited: list[bool] = []
-        for job in (first, second):
-            scene.lending.lend(job)
+        for attempt in (first, second):
+            scene.waiting_bodies.release_slot(attempt)
             waited.append(run.waits())
 
         assert waited == [False, True]
         assert scene.places == 2
-        assert scene.lending.runs == {run}
+        assert scene.waiting_bodies.runs == {run}
 
     async def test_it_is_one_body_however_many_runs_it_waits_for(self, scene: Scene) -> None:
-        job = scene.body()
+        attempt = scene.body()
         for _ in range(3):
-            scene.lending.lend(job)
+            scene.waiting_bodies.release_slot(attempt)
 
-        assert (job.owner.lent, scene.marks, scene.places) == (1, ["Waiting"], 1)
+        assert (attempt.owner.released, scene.marks, scene.places) == (1, ["Waiting"], 1)
 
     async def test_its_blame_as_soon_as_that_is_durable(self, scene: Scene) -> None:
         """The one that it waits for may be suspected as well."""
         run = scene.run(recoveries=1)
-        parent, child = scene.body(run, 0, crashes=1), job_of(run, 1, crashes=1)
-        scene.caution.add(parent)
-        scene.caution.add(child)
+        parent, child = scene.body(run, 0, crashes=1), attempt_of(run, 1, crashes=1)
+        scene.quarantine.add(parent)
+        scene.quarantine.add(child)
 
-        scene.lending.lend(parent)
+        scene.waiting_bodies.release_slot(parent)
         assert scene.sent == [parent]
         scene.durable()
 
@@ -139,12 +139,12 @@ class TestGivingAway:
         self, scene: Scene
     ) -> None:
         run = scene.run(recoveries=1)
-        parent, other = scene.body(run, 0, crashes=1), job_of(run, 1, crashes=1)
-        scene.caution.add(parent)
-        scene.caution.add(other)
+        parent, other = scene.body(run, 0, crashes=1), attempt_of(run, 1, crashes=1)
+        scene.quarantine.add(parent)
+        scene.quarantine.add(other)
 
-        scene.lending.lend(parent)
-        back = scene.reclaim(parent)
+        scene.waiting_bodies.release_slot(parent)
+        back = scene.reacquire_slot(parent)
         await settled(back)
         scene.durable(2)
         await back
@@ -154,116 +154,116 @@ class TestGivingAway:
 
 class TestGoingOn:
     async def test_with_its_slot_and_its_time(self, scene: Scene) -> None:
-        job = scene.body()
-        scene.lending.lend(job)
-        await scene.lending.reclaim(job)
+        attempt = scene.body()
+        scene.waiting_bodies.release_slot(attempt)
+        await scene.waiting_bodies.reacquire_slot(attempt)
 
-        assert (job.holds_slot, runs(job), scene.resumed) == (True, True, [job])
-        assert not job.owner.waits()
-        assert not scene.lending.runs
+        assert (attempt.holds_slot, runs(attempt), scene.resumed) == (True, True, [attempt])
+        assert not attempt.owner.waits()
+        assert not scene.waiting_bodies.runs
 
     async def test_not_before_a_slot_is_free(self, scene: Scene) -> None:
-        job = scene.body()
-        scene.lending.lend(job)
+        attempt = scene.body()
+        scene.waiting_bodies.release_slot(attempt)
         scene.executor.slot_free.clear()
-        back = scene.reclaim(job)
+        back = scene.reacquire_slot(attempt)
         assert await settled(back) == [False]
-        assert (runs(job), job.owner.waits()) == (False, True)
+        assert (runs(attempt), attempt.owner.waits()) == (False, True)
 
         scene.executor.slot_free.set()
         await back
 
-        assert runs(job)
+        assert runs(attempt)
 
     async def test_one_that_waits_again_before_it_has_a_slot_is_away_once(
         self, scene: Scene
     ) -> None:
-        job, first = await scene.waits_again()
+        attempt, first = await scene.waits_again()
 
-        assert (job.owner.lent, job.owner.waits()) == (1, True)
+        assert (attempt.owner.released, attempt.owner.waits()) == (1, True)
         scene.executor.slot_free.set()
-        await scene.lending.reclaim(job)
+        await scene.waiting_bodies.reacquire_slot(attempt)
         await first
 
     async def test_one_that_waits_again_gives_back_the_slot_that_comes_meanwhile(
         self, scene: Scene
     ) -> None:
-        job, first = await scene.waits_again()
+        attempt, first = await scene.waits_again()
         scene.executor.slot_free.set()
         await first
-        assert (job.holds_slot, runs(job), scene.resumed) == (False, False, [])
-        assert (scene.executor.lent, job.owner.lent) == (2, 1)
+        assert (attempt.holds_slot, runs(attempt), scene.resumed) == (False, False, [])
+        assert (scene.executor.released, attempt.owner.released) == (2, 1)
 
-        await scene.lending.reclaim(job)
+        await scene.waiting_bodies.reacquire_slot(attempt)
 
-        assert (job.holds_slot, runs(job), scene.resumed) == (True, True, [job])
+        assert (attempt.holds_slot, runs(attempt), scene.resumed) == (True, True, [attempt])
 
     async def test_it_asks_for_its_slot_once_however_often_it_has_waited(
         self, scene: Scene
     ) -> None:
-        job, first = await scene.waits_again()
-        second = scene.reclaim(job)
+        attempt, first = await scene.waits_again()
+        second = scene.reacquire_slot(attempt)
         assert await settled(first, second) == [False, False]
         scene.executor.slot_free.set()
         await asyncio.gather(first, second)
 
-        assert (scene.executor.lent, scene.executor.reclaimed) == (1, 1)
-        assert (job.holds_slot, scene.resumed, job.owner.lent) == (True, [job], 0)
+        assert (scene.executor.released, scene.executor.reacquired) == (1, 1)
+        assert (attempt.holds_slot, scene.resumed, attempt.owner.released) == (True, [attempt], 0)
 
     async def test_only_when_the_last_of_the_runs_that_it_waits_for_has_ended(
         self, scene: Scene
     ) -> None:
-        job = scene.body()
-        scene.lending.lend(job)
-        scene.lending.lend(job)
-        await scene.lending.reclaim(job)
+        attempt = scene.body()
+        scene.waiting_bodies.release_slot(attempt)
+        scene.waiting_bodies.release_slot(attempt)
+        await scene.waiting_bodies.reacquire_slot(attempt)
         assert not scene.resumed
-        assert (job.holds_slot, job.owner.lent) == (False, 1)
+        assert (attempt.holds_slot, attempt.owner.released) == (False, 1)
 
-        await scene.lending.reclaim(job)
+        await scene.waiting_bodies.reacquire_slot(attempt)
 
-        assert scene.resumed == [job]
+        assert scene.resumed == [attempt]
 
     async def test_a_run_lends_while_one_of_its_bodies_does(self, scene: Scene) -> None:
         run = scene.run()
         first, second = scene.body(run, 0), scene.body(run, 1)
-        scene.lending.lend(first)
-        scene.lending.lend(second)
-        await scene.lending.reclaim(first)
+        scene.waiting_bodies.release_slot(first)
+        scene.waiting_bodies.release_slot(second)
+        await scene.waiting_bodies.reacquire_slot(first)
 
-        assert (run.lent, scene.lending.runs) == (1, {run})
+        assert (run.released, scene.waiting_bodies.runs) == (1, {run})
 
     async def test_a_new_run_waits_for_no_mark(self, scene: Scene) -> None:
         """It is marked with the next commit, as at its start."""
-        job = scene.body()
-        scene.lending.lend(job)
-        await scene.lending.reclaim(job)
+        attempt = scene.body()
+        scene.waiting_bodies.release_slot(attempt)
+        await scene.waiting_bodies.reacquire_slot(attempt)
 
         assert scene.marks == ["Waiting"]
-        assert not job.marked
+        assert not attempt.marked
 
     async def test_a_recovered_run_is_marked_again_first(self, scene: Scene) -> None:
-        job = scene.body(scene.run(recoveries=1))
-        scene.lending.lend(job)
+        attempt = scene.body(scene.run(recoveries=1))
+        scene.waiting_bodies.release_slot(attempt)
         scene.durable()
-        back = scene.reclaim(job)
+        back = scene.reacquire_slot(attempt)
         assert await settled(back) == [False]
         assert scene.marks == ["Waiting", "Running"]
-        assert (job.marked, runs(job)) == (True, False)
+        assert (attempt.marked, runs(attempt)) == (True, False)
 
         scene.durable()
         await back
 
-        assert scene.resumed == [job]
+        assert scene.resumed == [attempt]
 
     async def test_a_body_may_wait_again_before_its_mark_is_durable(self, scene: Scene) -> None:
         """An async one waits for runs that have ended already, one after the other."""
-        job = scene.body(scene.run(recoveries=1))
-        scene.lending.lend(job)
-        first = scene.reclaim(job)
+        attempt = scene.body(scene.run(recoveries=1))
+        scene.waiting_bodies.release_slot(attempt)
+        first = scene.reacquire_slot(attempt)
         await settled(first)
-        scene.lending.lend(job)
-        second = scene.reclaim(job)
+        scene.waiting_bodies.release_slot(attempt)
+        second = scene.reacquire_slot(attempt)
         await settled(second)
         assert scene.marks == ["Waiting", "Running"] * 2
 
@@ -272,67 +272,67 @@ class TestGoingOn:
         scene.durable(2)
 
         assert await settled(first, second) == [True, True]
-        assert job.owner.lent == 0
+        assert attempt.owner.released == 0
 
     async def test_its_time_stands_when_it_waits_again_meanwhile(self, scene: Scene) -> None:
-        job = scene.body(scene.run(recoveries=1))
-        scene.lending.lend(job)
-        first = scene.reclaim(job)
+        attempt = scene.body(scene.run(recoveries=1))
+        scene.waiting_bodies.release_slot(attempt)
+        first = scene.reacquire_slot(attempt)
         await settled(first)
-        scene.lending.lend(job)
+        scene.waiting_bodies.release_slot(attempt)
         scene.durable(3)
         await first
 
-        assert not runs(job)
+        assert not runs(attempt)
         assert not scene.resumed
 
 
 class TestGivingUp:
     async def test_it_does_not_go_on_and_its_call_returns(self, scene: Scene) -> None:
-        job = scene.body()
-        scene.lending.lend(job)
-        scene.executor.abandon(job)
-        scene.lending.give_up(job)
-        assert (job.owner.lent, scene.lending.runs) == (0, set())
-        await scene.lending.reclaim(job)
+        attempt = scene.body()
+        scene.waiting_bodies.release_slot(attempt)
+        scene.executor.abandon(attempt)
+        scene.waiting_bodies.give_up(attempt)
+        assert (attempt.owner.released, scene.waiting_bodies.runs) == (0, set())
+        await scene.waiting_bodies.reacquire_slot(attempt)
 
-        assert (runs(job), scene.resumed) == (False, [])
-        assert (job.owner.lent, scene.lending.runs) == (0, set())
+        assert (runs(attempt), scene.resumed) == (False, [])
+        assert (attempt.owner.released, scene.waiting_bodies.runs) == (0, set())
 
     async def test_a_recovered_one_is_not_marked_again(self, scene: Scene) -> None:
-        job = scene.body(scene.run(recoveries=1))
-        scene.lending.lend(job)
-        scene.executor.abandon(job)
-        await scene.lending.reclaim(job)
+        attempt = scene.body(scene.run(recoveries=1))
+        scene.waiting_bodies.release_slot(attempt)
+        scene.executor.abandon(attempt)
+        await scene.waiting_bodies.reacquire_slot(attempt)
 
         assert scene.marks == ["Waiting"]
 
     async def test_one_whose_mark_is_not_durable_yet_waits_no_longer(self, scene: Scene) -> None:
         """Its run is somebody else's: the mark will never be written."""
-        job = scene.body(scene.run(recoveries=1))
-        scene.lending.lend(job)
-        back = scene.reclaim(job)
+        attempt = scene.body(scene.run(recoveries=1))
+        scene.waiting_bodies.release_slot(attempt)
+        back = scene.reacquire_slot(attempt)
         await settled(back)
 
-        scene.executor.abandon(job)
-        scene.lending.give_up(job)
+        scene.executor.abandon(attempt)
+        scene.waiting_bodies.give_up(attempt)
         await back
         scene.durable(2)
 
-        assert (runs(job), scene.resumed) == (False, [])
+        assert (runs(attempt), scene.resumed) == (False, [])
 
     async def test_a_body_that_does_not_wait_is_passed_over(self, scene: Scene) -> None:
-        scene.lending.give_up(scene.body())
+        scene.waiting_bodies.give_up(scene.body())
 
     async def test_so_is_one_that_has_gone_on_and_nothing_is_kept_of_it(self, scene: Scene) -> None:
-        job = scene.body(scene.run(recoveries=1))
-        scene.lending.lend(job)
-        back = scene.reclaim(job)
+        attempt = scene.body(scene.run(recoveries=1))
+        scene.waiting_bodies.release_slot(attempt)
+        back = scene.reacquire_slot(attempt)
         await settled(back)
         scene.durable(2)
         await back
 
-        scene.lending.give_up(job)
+        scene.waiting_bodies.give_up(attempt)
 
-        assert runs(job)
-        assert not scene.lending._marking
+        assert runs(attempt)
+        assert not scene.waiting_bodies._marking

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from model.runs import active_run, graph_of, job_of
+from model.runs import active_run, attempt_of, graph_of
 
 from cloaca_core.conformance.rows import attempt
 from cloaca_core.records.states import TaskStatus
@@ -16,7 +16,7 @@ def test_a_new_run_has_nothing_under_way_and_no_past() -> None:
     run = active_run(TWO, {"n": 1})
 
     assert (run.id, run.epoch, run.over, run.recovered) == ("r", 1, False, False)
-    assert (run.jobs, run.retries, run.resume, run.latest) == ({}, {}, {}, {})
+    assert (run.attempts, run.retries, run.resume, run.latest) == ({}, {}, {}, {})
 
 
 def test_one_that_has_lost_a_process_is_recovered_and_one_that_was_released_is_not() -> None:
@@ -52,7 +52,7 @@ class TestSizeBound:
 
 class TestWaiting:
     @pytest.mark.parametrize(
-        ("jobs", "lent", "waits"),
+        ("attempts", "released", "waits"),
         [
             (0, 0, False),  # between two steps
             (1, 0, False),
@@ -61,10 +61,12 @@ class TestWaiting:
             (2, 2, True),
         ],
     )
-    def test_a_run_waits_when_all_its_bodies_do(self, jobs: int, lent: int, waits: bool) -> None:
+    def test_a_run_waits_when_all_its_bodies_do(
+        self, attempts: int, released: int, waits: bool
+    ) -> None:
         run = active_run(TWO)
-        for index in range(jobs):
-            job_of(run, index)
-        run.lent = lent
+        for index in range(attempts):
+            attempt_of(run, index)
+        run.released = released
 
         assert run.waits() is waits

@@ -9,7 +9,7 @@ import pytest
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.planner import Completed, Failed, Skipped
-from cloaca_core._engine.plan.restore import FRESH, Recalled, Resume, change_from_json, recall
+from cloaca_core._engine.plan.restore import FRESH, Restored, Resume, change_from_json, restore
 from cloaca_core.conformance.rows import attempt
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -63,7 +63,7 @@ FAILED = attempt("r", status=TaskStatus.FAILED, error="ValueError")._replace(err
     ids=["completed", "failed for good", "skipped"],
 )
 def test_what_is_final_is_a_fact(graph: PlanGraph, case: Case) -> None:
-    assert recall(graph, [case.row]) == Recalled({0: case.expected}, {}, {0: case.row})  # type: ignore[dict-item]  # one of three kinds
+    assert restore(graph, [case.row]) == Restored({0: case.expected}, {}, {0: case.row})  # type: ignore[dict-item]  # one of three kinds
 
 
 @pytest.mark.parametrize(
@@ -79,18 +79,18 @@ def test_what_is_final_is_a_fact(graph: PlanGraph, case: Case) -> None:
     ids=["running", "waiting", "to be tried again"],
 )
 def test_what_is_not_final_is_gone_on_with(graph: PlanGraph, case: Case) -> None:
-    assert recall(graph, [case.row]) == Recalled({}, {0: case.expected}, {0: case.row})  # type: ignore[dict-item]  # a Resume
+    assert restore(graph, [case.row]) == Restored({}, {0: case.expected}, {0: case.row})  # type: ignore[dict-item]  # a Resume
 
 
 def test_the_latest_attempt_counts_in_any_order(graph: PlanGraph) -> None:
     first, second = FAILED._replace(retry_at=77), attempt("r", number=2)._replace(change="{}")
 
-    assert recall(graph, [second, first]) == recall(graph, [first, second])
-    assert recall(graph, [second, first]).known == {0: Completed(Change({}, []))}
+    assert restore(graph, [second, first]) == restore(graph, [first, second])
+    assert restore(graph, [second, first]).known == {0: Completed(Change({}, []))}
 
 
 def test_tasks_that_the_workflow_no_longer_has_are_passed_over(graph: PlanGraph) -> None:
-    assert recall(graph, [attempt("r", task_id="gone")]) == Recalled({}, {}, {})
+    assert restore(graph, [attempt("r", task_id="gone")]) == Restored({}, {}, {})
 
 
 def test_a_task_without_rows_starts_fresh() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from model.runs import active_run, graph_of, job_of
+from model.runs import active_run, attempt_of, graph_of
 
-from cloaca_core._engine.execute.attempt import Job
+from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.outcome import Raised, Succeeded
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.restore import Resume
@@ -42,36 +42,36 @@ FAILED = BARE._replace(
 
 
 @pytest.fixture
-def job() -> Job:
-    job = job_of(RUN, 1, attempt=2, crashes=3)
-    job.started_at = 100
-    return job
+def attempt() -> Attempt:
+    attempt = attempt_of(RUN, 1, number=2, crashes=3)
+    attempt.started_at = 100
+    return attempt
 
 
 class TestAttempts:
-    def test_one_that_runs(self, job: Job) -> None:
-        assert attempt_rows.start_mark(job) == BARE
+    def test_one_that_runs(self, attempt: Attempt) -> None:
+        assert attempt_rows.start_mark(attempt) == BARE
 
     def test_one_that_is_about_to_run_has_not_started(self) -> None:
-        job = job_of(RUN, 1, attempt=2, crashes=3)
+        attempt = attempt_of(RUN, 1, number=2, crashes=3)
 
-        assert attempt_rows.start_mark(job) == BARE._replace(started_at=None)
+        assert attempt_rows.start_mark(attempt) == BARE._replace(started_at=None)
 
-    def test_one_that_waits_is_not_running_and_keeps_its_crashes(self, job: Job) -> None:
-        assert attempt_rows.waiting_mark(job) == BARE._replace(status="Waiting")
+    def test_one_that_waits_is_not_running_and_keeps_its_crashes(self, attempt: Attempt) -> None:
+        assert attempt_rows.waiting_mark(attempt) == BARE._replace(status="Waiting")
 
-    def test_one_that_succeeded_carries_its_change_as_it_is_stored(self, job: Job) -> None:
+    def test_one_that_succeeded_carries_its_change_as_it_is_stored(self, attempt: Attempt) -> None:
         outcome = Succeeded(Change({"x": 1}, []), '{"the":"text"}')
 
-        assert attempt_rows.completed(job, outcome, 900) == BARE._replace(
+        assert attempt_rows.completed(attempt, outcome, 900) == BARE._replace(
             status="Completed", change='{"the":"text"}', ended_at=900
         )
 
     @pytest.mark.parametrize("retry_at", [None, 950])
     def test_one_that_failed_says_why_and_when_the_next_may_start(
-        self, job: Job, retry_at: int | None
+        self, attempt: Attempt, retry_at: int | None
     ) -> None:
-        assert attempt_rows.failed(job, FAILURE, 900, retry_at=retry_at) == FAILED._replace(
+        assert attempt_rows.failed(attempt, FAILURE, 900, retry_at=retry_at) == FAILED._replace(
             retry_at=retry_at
         )
 
@@ -80,8 +80,8 @@ class TestAttempts:
 
         assert row == FAILED._replace(started_at=None)
 
-    def test_one_that_is_cut_short_says_why(self, job: Job) -> None:
-        assert attempt_rows.cancelled(job, "over", 900) == BARE._replace(
+    def test_one_that_is_cut_short_says_why(self, attempt: Attempt) -> None:
+        assert attempt_rows.cancelled(attempt, "over", 900) == BARE._replace(
             status="Cancelled", skip_reason="over", ended_at=900
         )
 
@@ -105,15 +105,15 @@ def test_a_skipped_task_has_attempt_0_and_no_beginning() -> None:
     ],
 )
 def test_a_reason_that_no_database_takes_does_not_fail_the_batch(
-    job: Job, reason: str, stored: str
+    attempt: Attempt, reason: str, stored: str
 ) -> None:
-    assert attempt_rows.cancelled(job, reason, 900).skip_reason == stored
+    assert attempt_rows.cancelled(attempt, reason, 900).skip_reason == stored
     assert attempt_rows.skipped(RUN, 1, reason, 900).skip_reason == stored
 
 
 class TestWeight:
-    def test_no_row_is_weightless(self, job: Job) -> None:
-        assert attempt_rows.weight_of(attempt_rows.start_mark(job)) == attempt_rows.ROW_BYTES
+    def test_no_row_is_weightless(self, attempt: Attempt) -> None:
+        assert attempt_rows.weight_of(attempt_rows.start_mark(attempt)) == attempt_rows.ROW_BYTES
 
     def test_a_change_counts(self) -> None:
         assert (
@@ -130,8 +130,8 @@ class TestWeight:
             == attempt_rows.ROW_BYTES + 510
         )
 
-    def test_a_reason_counts(self, job: Job) -> None:
+    def test_a_reason_counts(self, attempt: Attempt) -> None:
         """A run that is broken off cancels its bodies by the thousand, each with its reason."""
-        row = attempt_rows.cancelled(job, "x" * MAX_TEXT, 900)
+        row = attempt_rows.cancelled(attempt, "x" * MAX_TEXT, 900)
 
         assert attempt_rows.weight_of(row) == attempt_rows.ROW_BYTES + MAX_TEXT

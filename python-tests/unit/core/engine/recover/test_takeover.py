@@ -284,7 +284,7 @@ class TestDoubt:
 
     async def test_silence_means_nothing_while_nobody_can_write(self, scene: Scene) -> None:
         await scene.other()
-        scene.takeover.look()
+        scene.takeover.wake()
         await scene.after(0)
         scene.clock.now += LEASE + BEAT
         scene.store.broken = True

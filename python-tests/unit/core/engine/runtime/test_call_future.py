@@ -9,23 +9,23 @@ from typing import Any
 
 import pytest
 
-from cloaca_core._engine.runtime.call_future import LOOKS_UP, Answer
+from cloaca_core._engine.runtime.call_future import LOOKS_UP, CallFuture
 
 WAIT = 10
 
 
 @pytest.fixture
-def answer() -> Answer[int]:
-    return Answer()
+def answer() -> CallFuture[int]:
+    return CallFuture()
 
 
-def test_it_is_what_was_set(answer: Answer[int]) -> None:
+def test_it_is_what_was_set(answer: CallFuture[int]) -> None:
     answer.set_result(7)
 
     assert (answer.result(), answer.result(0), answer.exception()) == (7, 7, None)
 
 
-def test_it_raises_what_was_set(answer: Answer[int]) -> None:
+def test_it_raises_what_was_set(answer: CallFuture[int]) -> None:
     error = KeyError("x")
     answer.set_exception(error)
 
@@ -34,7 +34,7 @@ def test_it_raises_what_was_set(answer: Answer[int]) -> None:
         answer.result(WAIT)
 
 
-def test_one_that_is_cancelled_says_so(answer: Answer[int]) -> None:
+def test_one_that_is_cancelled_says_so(answer: CallFuture[int]) -> None:
     answer.cancel()
 
     for wait in (answer.result, answer.exception):
@@ -43,13 +43,13 @@ def test_one_that_is_cancelled_says_so(answer: Answer[int]) -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, 0.001])
-def test_one_that_does_not_come_is_a_timeout(answer: Answer[int], timeout: float) -> None:
+def test_one_that_does_not_come_is_a_timeout(answer: CallFuture[int], timeout: float) -> None:
     for wait in (answer.result, answer.exception):
         with pytest.raises(TimeoutError):
             wait(timeout)
 
 
-def test_everybody_who_waits_gets_it(answer: Answer[int]) -> None:
+def test_everybody_who_waits_gets_it(answer: CallFuture[int]) -> None:
     with ThreadPoolExecutor(4) as pool:
         waiting = [pool.submit(answer.result, WAIT) for _ in range(4)]
         answer.set_result(7)
@@ -58,7 +58,7 @@ def test_everybody_who_waits_gets_it(answer: Answer[int]) -> None:
 
 
 def test_a_wait_that_was_interrupted_takes_it_from_nobody(
-    answer: Answer[int], monkeypatch: pytest.MonkeyPatch
+    answer: CallFuture[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A signal handler may raise when the answer has just come."""
     arrival = answer._arrival
@@ -81,7 +81,7 @@ def test_a_wait_that_was_interrupted_takes_it_from_nobody(
 
 
 def test_who_waits_holds_no_lock_that_who_answers_needs(
-    answer: Answer[int], monkeypatch: pytest.MonkeyPatch
+    answer: CallFuture[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A signal handler may come at any moment of the wait, and wait for who answers."""
 
@@ -97,7 +97,7 @@ def test_who_waits_holds_no_lock_that_who_answers_needs(
 class _Arrival:
     """One that comes at the third look."""
 
-    def __init__(self, answer: Answer[int]) -> None:
+    def __init__(self, answer: CallFuture[int]) -> None:
         self.looks: list[float | None] = []
         self._answer = answer
 
@@ -113,7 +113,7 @@ class _Arrival:
 
 @pytest.mark.parametrize("timeout", [None, 3600])
 def test_the_main_thread_looks_up_now_and_then(
-    answer: Answer[int], monkeypatch: pytest.MonkeyPatch, timeout: float | None
+    answer: CallFuture[int], monkeypatch: pytest.MonkeyPatch, timeout: float | None
 ) -> None:
     """A signal that came just before it waited would be seen when the answer comes, or never."""
     arrival = _Arrival(answer)
@@ -124,7 +124,7 @@ def test_the_main_thread_looks_up_now_and_then(
 
 
 def test_any_other_thread_waits_in_one_go(
-    answer: Answer[int], monkeypatch: pytest.MonkeyPatch
+    answer: CallFuture[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arrival = _Arrival(answer)
     monkeypatch.setattr(answer, "_arrival", arrival)

@@ -6,7 +6,7 @@ import asyncio
 
 from model.quiet import quiet
 
-from cloaca_core._engine.runtime.wakeup import Alarm
+from cloaca_core._engine.runtime.wakeup import Wakeup
 
 
 async def test_it_sleeps_for_as_long_as_it_was_told() -> None:
@@ -17,43 +17,43 @@ async def test_it_sleeps_for_as_long_as_it_was_told() -> None:
         acted += 1
         return 0.0
 
-    await Alarm().turn(act)
+    await Wakeup().turn(act)
 
     assert acted == 1
 
 
 async def test_without_a_time_it_sleeps_until_it_rings() -> None:
-    alarm = Alarm()
+    wakeup = Wakeup()
 
     async def act() -> float | None:
         return None
 
-    turn = asyncio.create_task(alarm.turn(act))
+    turn = asyncio.create_task(wakeup.turn(act))
     await quiet()
     assert not turn.done()
 
-    alarm.ring()
+    wakeup.wake()
     await turn
 
 
 async def test_what_rings_while_it_acts_is_not_slept_over() -> None:
-    alarm = Alarm()
+    wakeup = Wakeup()
 
     async def act() -> float | None:
-        alarm.ring()
+        wakeup.wake()
         return None
 
-    await alarm.turn(act)
+    await wakeup.turn(act)
 
 
 async def test_what_rang_before_a_turn_is_seen_to_by_that_turn() -> None:
-    alarm = Alarm()
-    alarm.ring()
+    wakeup = Wakeup()
+    wakeup.wake()
 
     async def act() -> float | None:
         return None
 
-    turn = asyncio.create_task(alarm.turn(act))
+    turn = asyncio.create_task(wakeup.turn(act))
     await quiet()
     assert not turn.done()
     turn.cancel()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK, Job
+from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -58,17 +58,17 @@ def requests(registry: Registry) -> Requests:
 
 
 class Parent:
-    """The body of a job, as it calls."""
+    """The body of an attempt, as it calls."""
 
     def __init__(self, attempt: int = 1) -> None:
-        self.job = Job.__new__(Job)
-        self.job.owner = SimpleNamespace(id="run")  # type: ignore[assignment]  # all that is asked
-        self.job.task = SimpleNamespace(id="task")  # type: ignore[assignment]  # all that is asked
-        self.job.attempt = attempt
-        self.job._calls = None
+        self.attempt = Attempt.__new__(Attempt)
+        self.attempt.owner = SimpleNamespace(id="run")  # type: ignore[assignment]  # all that is asked
+        self.attempt.task = SimpleNamespace(id="task")  # type: ignore[assignment]  # all that is asked
+        self.attempt.number = attempt
+        self.attempt._calls = None
 
     def calls(self, function: Callable[[], Any]) -> Any:
-        token = CURRENT_WORK.set(self.job)
+        token = CURRENT_WORK.set(self.attempt)
         try:
             return function()
         finally:
@@ -244,7 +244,7 @@ def test_a_body_numbers_its_calls(requests: Requests) -> None:
 
     assert [request.idempotency_key for request in made] == ["run::task::1", "run::task::2"]
     assert [request.further_keys for request in made] == [[], []]
-    assert [request.parent for request in made] == [parent.job] * 2
+    assert [request.parent for request in made] == [parent.attempt] * 2
 
 
 def test_many_runs_of_a_body_are_not_numbered(requests: Requests) -> None:
@@ -252,7 +252,7 @@ def test_many_runs_of_a_body_are_not_numbered(requests: Requests) -> None:
     parent = Parent()
     (request,) = parent.calls(lambda: list(requests.many("flow", [None, None], None)))
 
-    assert (request.idempotency_key, request.parent) == (None, parent.job)
+    assert (request.idempotency_key, request.parent) == (None, parent.attempt)
 
 
 def test_a_further_attempt_has_a_further_key(requests: Requests) -> None:

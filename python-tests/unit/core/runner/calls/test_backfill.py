@@ -17,7 +17,7 @@ from cloaca_core._engine.fire.tick_rows import TICKS_PER_COMMIT
 from cloaca_core.errors import CloacaError, ScheduleError
 from cloaca_core.records.rows import Batch, Committed, TickRow
 from cloaca_core.records.states import TickOutcome
-from cloaca_core.runner.calls.backfill import Filled, Wish
+from cloaca_core.runner.calls.backfill import BackfillSpec, Filled
 from cloaca_core.store.protocol import Landed
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -44,9 +44,9 @@ def at(time: str) -> datetime:
     return NOON.replace(hour=hour, minute=minute)
 
 
-def morning(schedule: str = "n", limit: int | None = None) -> Wish:
+def morning(schedule: str = "n", limit: int | None = None) -> BackfillSpec:
     """The four hours before noon."""
-    return Wish(schedule, at("08:00"), at("12:00"), limit)
+    return BackfillSpec(schedule, at("08:00"), at("12:00"), limit)
 
 
 async def hourly(runner: Runner, **options: Any) -> str:
@@ -77,7 +77,7 @@ async def test_a_tick_of_the_past_makes_a_run_that_says_that_it_is_late(
     schedule_id = await hourly(runner, params='{"a":1}')
     before = store.schedules[schedule_id]
 
-    filled = await runner.back_filling.run(Wish("n", at("08:00"), at("09:00")))
+    filled = await runner.back_filling.run(BackfillSpec("n", at("08:00"), at("09:00")))
 
     name = f"{schedule_id}@2026-03-10T08:00:00+00:00"
     assert inputs(store) == [
@@ -135,7 +135,7 @@ async def test_what_a_policy_dropped_is_back_filled(store: Store, start: Start) 
     await runner.fire()
     assert times(store) == ["12:00"]
 
-    filled = await runner.back_filling.run(Wish("n", at("08:00"), at("12:01")))
+    filled = await runner.back_filling.run(BackfillSpec("n", at("08:00"), at("12:01")))
 
     assert told(filled) == ([8, 9, 10, 11], 1, 0)
 
@@ -157,7 +157,7 @@ async def test_what_is_back_filled_is_not_fired_again(store: Store, start: Start
     await hourly(runner)
     store.time += HOUR  # 13:00 is due, and nobody has fired it yet
 
-    await runner.back_filling.run(Wish("n", at("12:00"), at("14:00")))
+    await runner.back_filling.run(BackfillSpec("n", at("12:00"), at("14:00")))
     await runner.fire()
 
     assert times(store) == ["12:00", "13:00"]
@@ -180,9 +180,9 @@ async def test_a_commit_has_no_more_ticks_than_a_firing(store: Store, start: Sta
     runner = start(store)
     await runner.calls.put(wanted("* * * * * *", name="n"))
     seconds = TICKS_PER_COMMIT + 1
-    wish = Wish("n", NOON - timedelta(seconds=seconds), NOON, seconds)
+    spec = BackfillSpec("n", NOON - timedelta(seconds=seconds), NOON, seconds)
 
-    filled = await runner.back_filling.run(wish)
+    filled = await runner.back_filling.run(spec)
 
     assert len(filled.ticks) == len(store.runs) == seconds
     assert store.commits == 2
@@ -237,20 +237,24 @@ async def test_one_that_is_cut_off_leaves_nothing_for_the_loop_to_end(
 
 
 @pytest.mark.parametrize(
-    ("wish", "kind", "message"),
+    ("spec", "kind", "message"),
     [
         (morning("unknown"), ValueError, "Record not found: no schedule has the id or the name"),
         (morning("a\0b"), ValueError, "Record not found"),
         (morning(cast("Any", 7)), TypeError, "schedule must be a str, got int"),
         (morning(limit=-1), ValueError, "limit must be at least 0, got -1"),
-        (Wish("n", "2026-03-10", NOON), ValueError, "Invalid datetime format: start"),
-        (Wish("n", at("08:00"), "soon"), ValueError, "Invalid datetime format: end"),
-        (Wish("n", NOON, at("08:00")), ValueError, "end must be after start"),
-        (Wish("n", NOON, NOON + timedelta(hours=2)), ValueError, "end must not be after a tick"),
+        (BackfillSpec("n", "2026-03-10", NOON), ValueError, "Invalid datetime format: start"),
+        (BackfillSpec("n", at("08:00"), "soon"), ValueError, "Invalid datetime format: end"),
+        (BackfillSpec("n", NOON, at("08:00")), ValueError, "end must be after start"),
+        (
+            BackfillSpec("n", NOON, NOON + timedelta(hours=2)),
+            ValueError,
+            "end must not be after a tick",
+        ),
     ],
 )
 async def test_what_cannot_be_is_refused(
-    store: Store, start: Start, wish: Wish, kind: type[Exception], message: str
+    store: Store, start: Start, spec: BackfillSpec, kind: type[Exception], message: str
 ) -> None:
     runner = start(store)
     await hourly(runner)
@@ -259,7 +263,7 @@ async def test_what_cannot_be_is_refused(
     refusal = f"^{re.escape(f'Failed to back-fill schedule: {message}')}"
     for ask in (runner.back_filling.preview, runner.back_filling.run):
         with pytest.raises(kind, match=refusal) as caught:
-            await ask(wish)
+            await ask(spec)
         assert isinstance(caught.value, CloacaError)
 
     assert store.runs == {}

@@ -29,7 +29,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.rows import ScheduleRow, TickRow
 from cloaca_core.records.states import TickOutcome
-from cloaca_core.runner.calls.schedules import LONGEST_JITTER, CronCalls, Wanted
+from cloaca_core.runner.calls.schedules import LONGEST_JITTER, CronCalls, ScheduleSpec
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
@@ -50,8 +50,8 @@ Start = Callable[..., Runner]
 
 def is_awake(runner: Runner) -> bool:
     """Whether the loop was told to look, since it was asked last."""
-    told = runner.loop._alarm._rung.is_set()
-    runner.loop._alarm._rung.clear()
+    told = runner.loop._wakeup._woken.is_set()
+    runner.loop._wakeup._woken.clear()
     return told
 
 
@@ -147,7 +147,7 @@ async def test_an_instance_is_named_after_its_workflow_and_itself(
     store: Store, start: Start
 ) -> None:
     runner = start(store)
-    other = Wanted("public::embedded::other", "@hourly", "UTC", "eu")
+    other = ScheduleSpec("public::embedded::other", "@hourly", "UTC", "eu")
 
     first = await runner.calls.put_instance(wanted("@hourly", name="eu"))
     await runner.calls.put_instance(other)

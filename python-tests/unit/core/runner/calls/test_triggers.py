@@ -116,11 +116,11 @@ async def test_an_unknown_name_is_no_error(part: Part, name: str) -> None:
 async def test_enabling_begins_a_new_interval_and_wakes_the_loop(store: Store, part: Part) -> None:
     await part.calls.set_enabled("t", False)
     store.time += 60 * SECOND
-    part.loop._alarm._rung.clear()
+    part.loop._wakeup._woken.clear()
 
     await part.calls.set_enabled("t", True)
 
-    assert part.loop._alarm._rung.is_set()
+    assert part.loop._wakeup._woken.is_set()
     assert await part.poll() == 5
 
 
