@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import (
     AmbiguousWorkflowError,
+    ConfigError,
     DefinitionError,
     DefinitionTypeError,
     WorkflowNotFoundError,
@@ -117,6 +118,16 @@ class Registry:
         """
         return self._known.find(text("workflow_name", name))
 
+    def full_name(self, name: str) -> str:
+        """The full namespace that a name means; the workflow need not be registered here.
+
+        ``ConfigError`` or ``DefinitionError`` for what can be no name, else as ``find``.
+        """
+        try:
+            return self.find(name).namespace
+        except WorkflowNotFoundError:
+            return _full_name(name)
+
     def get(self, namespace: str) -> Workflow | None:
         """The workflow of exactly this full namespace, or None."""
         return self._known.workflows.get(namespace)
@@ -142,6 +153,20 @@ class Registry:
     def triggers(self) -> list[Trigger]:
         """All triggers, first registered first."""
         return list(self._known.triggers.values())
+
+
+def _full_name(workflow_name: str) -> str:
+    """The namespace that a name of no workflow here stands for, if it can be one at all."""
+    parts = workflow_name.split(SEPARATOR)
+    if len(parts) not in (1, 3):
+        raise ConfigError(
+            "workflow_name must be a workflow's name or tenant::package::workflow, "
+            f"got {workflow_name!r:.100}",
+            field="workflow_name",
+        )
+    for part in parts:
+        check_name(part, "workflow_name")
+    return SEPARATOR.join(["public", "embedded", *parts][-3:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from cloaca_core._engine.execute.attempt import Attempt
+
+class RunningAttempt(Protocol):
+    """The attempt that a handle tells of; none of it is a copy that could be out of date."""
+
+    @property
+    def run_id(self) -> str:
+        """The id of its run."""
+
+    @property
+    def task_id(self) -> str:
+        """The short id of its task."""
+
+    @property
+    def number(self) -> int:
+        """Which attempt of the task it is, from 1."""
+
+    @property
+    def epoch(self) -> int:
+        """How often the run has had an owner."""
+
+    @property
+    def holds_slot(self) -> bool:
+        """False while its body waits for another run."""
+
+    @property
+    def abandoned(self) -> bool:
+        """True once it was given up."""
 
 
 class TaskHandle:
@@ -18,18 +43,18 @@ class TaskHandle:
 
     __slots__ = ("_attempt",)
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: RunningAttempt) -> None:
         self._attempt = attempt
 
     @property
     def run_id(self) -> str:
         """The id of the run."""
-        return self._attempt.owner.id
+        return self._attempt.run_id
 
     @property
     def task_id(self) -> str:
         """The short id of the task."""
-        return self._attempt.task.id
+        return self._attempt.task_id
 
     @property
     def attempt(self) -> int:
@@ -39,7 +64,7 @@ class TaskHandle:
     @property
     def epoch(self) -> int:
         """How often the run has had an owner, this one included."""
-        return self._attempt.owner.epoch
+        return self._attempt.epoch
 
     @property
     def idempotency_key(self) -> str:

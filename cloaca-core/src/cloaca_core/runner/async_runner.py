@@ -17,10 +17,11 @@ from typing import Any, Self
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.runtime.loop_care import wake_timer
 from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import CloacaError, RunnerClosedError
-from cloaca_core.runner.calls.arguments import ContextLike, checked_run_id
-from cloaca_core.runner.calls.schedule_spec import backfill_spec, schedule_spec
+from cloaca_core.runner.calls.arguments import checked_run_id
+from cloaca_core.runner.calls.schedule_spec import backfill_result, backfill_spec, schedule_spec
 from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE
 from cloaca_core.runner.handles import AsyncRunHandle
 from cloaca_core.runner.host import EngineHost
@@ -28,7 +29,6 @@ from cloaca_core.runner.results import (
     Backfill,
     PipelineResult,
     RunInfo,
-    backfill_result,
     execute_result,
     run_info,
 )

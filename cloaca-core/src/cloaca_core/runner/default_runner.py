@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from cloaca_core._engine.engine import Engine
 from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import (
     CloacaError,
@@ -24,8 +25,8 @@ from cloaca_core.errors import (
     StoreError,
     StoreOpenError,
 )
-from cloaca_core.runner.calls.arguments import ContextLike, checked_run_id
-from cloaca_core.runner.calls.schedule_spec import backfill_spec, schedule_spec
+from cloaca_core.runner.calls.arguments import checked_run_id
+from cloaca_core.runner.calls.schedule_spec import backfill_result, backfill_spec, schedule_spec
 from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE
 from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.host import EngineHost
@@ -33,7 +34,6 @@ from cloaca_core.runner.results import (
     Backfill,
     PipelineResult,
     RunInfo,
-    backfill_result,
     execute_result,
     run_info,
 )

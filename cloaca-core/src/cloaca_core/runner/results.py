@@ -19,7 +19,6 @@ from cloaca_core.values.option_names import RunStatus, TaskStatus
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.waiters import Ended
     from cloaca_core.records.rows import AttemptRow, RunRow
-    from cloaca_core.runner.calls.backfill import Filled
 
 
 _LAST_INSTANT: Final = 253_402_300_799_999_999
@@ -204,14 +203,6 @@ def execute_result(ended: Ended) -> PipelineResult:
         message = f"{EXECUTION}{overdue_message(limit)}"
         raise PipelineTimeoutError(message, run_id=ended.row.id, timeout=limit)
     return PipelineResult(*ended)
-
-
-def backfill_result(filled: Filled) -> Backfill:
-    """A back-fill as its caller sees it."""
-    from cloaca_core.values.instants import to_datetime  # here: most programs have no schedule
-
-    times = tuple([to_datetime(tick).isoformat() for tick in filled.ticks])
-    return Backfill(filled.schedule_id, times, filled.runs, filled.already, filled.left)
 
 
 def run_status_name(row: RunRow) -> RunStatus:

@@ -20,6 +20,11 @@ def to_datetime(instant: Instant) -> datetime:
     return _EPOCH + instant * _MICROSECOND
 
 
+def instant_text(instant: Instant | None) -> str | None:
+    """An instant as RFC 3339 in UTC, None for none."""
+    return None if instant is None else to_datetime(instant).isoformat()
+
+
 def from_datetime(moment: datetime) -> Instant:
     """The instant of a datetime that knows its zone."""
     return (moment - _EPOCH) // _MICROSECOND

@@ -115,6 +115,27 @@ class TestFinding:
         assert registry.get("public::embedded::w") is made
         assert registry.get("w") is None
 
+    @pytest.mark.parametrize(
+        ("name", "namespace"),
+        [
+            ("w", "a::embedded::w"),
+            ("a::embedded::w", "a::embedded::w"),
+            # Registered in another program only.
+            ("other", "public::embedded::other"),
+            ("t::p::other", "t::p::other"),
+        ],
+    )
+    def test_every_name_has_a_full_one(self, registry: Registry, name: str, namespace: str) -> None:
+        registry.register(new_workflow("w", "a"))
+        assert registry.full_name(name) == namespace
+
+    @pytest.mark.parametrize("name", ["", "a::b", "a::b::c::d", "a\0", "x" * 770])
+    def test_what_no_workflow_can_be_called_has_no_full_name(
+        self, registry: Registry, name: str
+    ) -> None:
+        with pytest.raises(ValueError, match=r"^workflow_name "):
+            registry.full_name(name)
+
     def test_namespaces_come_in_the_order_of_registration(self, registry: Registry) -> None:
         for name in ("b", "a", "b"):
             registry.register(new_workflow(name))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
-from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core.definition.task_handle import TaskHandle
 
 
 def attempt(**fields: object) -> SimpleNamespace:
     plain = {
-        "owner": SimpleNamespace(id="run", epoch=2),
-        "task": SimpleNamespace(id="load"),
+        "run_id": "run",
+        "epoch": 2,
+        "task_id": "load",
         "number": 3,
         "holds_slot": True,
         "abandoned": False,
@@ -23,7 +22,7 @@ def attempt(**fields: object) -> SimpleNamespace:
 
 
 def handle_of(attempt: SimpleNamespace) -> TaskHandle:
-    return TaskHandle(cast("Attempt", attempt))
+    return TaskHandle(attempt)
 
 
 def test_it_says_which_attempt_of_what_it_is() -> None:
@@ -39,9 +38,9 @@ def test_it_says_which_attempt_of_what_it_is() -> None:
     [
         ({"number": 1}, "run:load"),
         ({"number": 2}, "run:load"),
-        ({"owner": SimpleNamespace(id="run", epoch=9)}, "run:load"),
-        ({"owner": SimpleNamespace(id="other", epoch=2)}, "other:load"),
-        ({"task": SimpleNamespace(id="save")}, "run:save"),
+        ({"epoch": 9}, "run:load"),
+        ({"run_id": "other"}, "other:load"),
+        ({"task_id": "save"}, "run:save"),
     ],
 )
 def test_the_idempotency_key_is_that_of_the_task_in_the_run(

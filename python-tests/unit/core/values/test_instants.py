@@ -8,12 +8,17 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cloaca_core.errors import DefinitionTypeError, ScheduleError
-from cloaca_core.values.instants import from_datetime, read_instant, to_datetime
+from cloaca_core.values.instants import from_datetime, instant_text, read_instant, to_datetime
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_a_datetime_comes_back_to_the_microsecond(moment: datetime) -> None:
     assert to_datetime(from_datetime(moment)) == moment
+
+
+def test_an_instant_is_written_as_rfc_3339_in_utc() -> None:
+    assert instant_text(1_000_001) == "1970-01-01T00:00:01.000001+00:00"
+    assert instant_text(None) is None
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,21 @@ class Attempt(AttemptWork):
         """Itself."""
         return self
 
+    @property
+    def run_id(self) -> str:
+        """The id of its run."""
+        return self.owner.id
+
+    @property
+    def task_id(self) -> str:
+        """The short id of its task."""
+        return self.task.id
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of its run."""
+        return self.owner.epoch
+
     def child_keys(self) -> list[str]:
         """By run, task and call; each further attempt may start a failed run anew."""
         key = SEPARATOR.join([self.owner.id, self.task.id, str(self._next_call())])

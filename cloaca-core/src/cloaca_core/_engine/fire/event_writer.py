@@ -17,6 +17,7 @@ from cloaca_core._engine.fire.event_context import (
 )
 from cloaca_core._engine.record.journal import Decided
 from cloaca_core._engine.runtime import failpoints
+from cloaca_core.definition.inputs import input_text, items_of
 from cloaca_core.errors import ContextError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.rows import NewEvent, TriggerRow
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.triggers.result import TriggerResult
-    from cloaca_core.runner.calls.arguments import Requests
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.ids import RunIds
     from cloaca_core.values.json_values import JsonValue
@@ -40,7 +40,7 @@ EVENTS_PER_COMMIT: Final = 500
 
 class EventWriter:
     """Belongs to the engine's loop. ``made`` is called when runs have become claimable; from
-    ``closing`` on nothing is fired any more.
+    ``closing`` on nothing is fired any more. An input is at most ``max_bytes`` long.
     """
 
     def __init__(
@@ -48,17 +48,18 @@ class EventWriter:
         store: Store,
         journal: Journal,
         registry: Registry,
-        requests: Requests,
         ids: RunIds,
         made: Callable[[], None],
+        *,
+        max_bytes: int,
     ) -> None:
         self.closing = False
         self._store = store
         self._journal = journal
         self._registry = registry
-        self._requests = requests
         self._ids = ids
         self._made = made
+        self._max_bytes = max_bytes
         self._known: dict[str, set[str]] = {}
 
     async def fire(self, row: TriggerRow, results: Sequence[TriggerResult]) -> list[ContextError]:
@@ -133,7 +134,7 @@ class EventWriter:
             run_id=self._ids.next(),
             workflow=row.workflow,
             version="" if workflow is None else workflow.version,
-            input=self._requests.input_text(context),
+            input=input_text(items_of(context), self._max_bytes),
             created_at=now,
         )
 

@@ -20,7 +20,6 @@ from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.runtime.wakeup import Wakeup
 from cloaca_core.errors import CloacaError
 from cloaca_core.logs import SafeLogger
-from cloaca_core.runner.calls.arguments import Requests
 from cloaca_core.values.instants import SECOND, to_datetime
 
 if TYPE_CHECKING:
@@ -60,14 +59,15 @@ class TriggerLoop:
         made: Callable[[], None],
         broken: Callable[[str], None] = lambda _: None,
     ) -> None:
-        requests = Requests(registry, config)
-        self.declared: TriggerSync = TriggerSync(store, registry, requests, ids)
+        self.declared: TriggerSync = TriggerSync(store, registry, ids)
         self.failures: dict[str, str] = {}
         self._store = store
         self._registry = registry
         self._most = config.cron_max_catchup_executions
         self._loop = asyncio.get_running_loop()
-        self._events = EventWriter(store, journal, registry, requests, ids, made)
+        self._events = EventWriter(
+            store, journal, registry, ids, made, max_bytes=config.max_context_bytes
+        )
         self._places = PollPlaces(self._loop, broken)
         self._running: dict[Trigger, asyncio.TimerHandle] = {}
         self._concluding: set[asyncio.Task[None]] = set()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import CloacaError, StoreError
 from cloaca_core.logs import SafeLogger
-from cloaca_core.runner.calls.arguments import Requests
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -31,10 +30,9 @@ _TRIES: Final = 10
 class TriggerSync:
     """Belongs to the engine's loop."""
 
-    def __init__(self, store: Store, registry: Registry, requests: Requests, ids: RunIds) -> None:
+    def __init__(self, store: Store, registry: Registry, ids: RunIds) -> None:
         self._store = store
         self._registry = registry
-        self._requests = requests
         self._ids = ids
         self._settling = asyncio.Lock()
         self._settled: dict[str, tuple[Trigger, str | None]] = {}
@@ -64,7 +62,7 @@ class TriggerSync:
         if trigger.workflow is None:
             return None
         try:
-            return self._requests.namespace(trigger.workflow)
+            return self._registry.full_name(trigger.workflow)
         except CloacaError as error:
             if self._settled.get(trigger.name) != (trigger, _UNCLEAR):
                 name = trigger.name

@@ -73,7 +73,7 @@ class UnservedWatch:
     def report(self) -> list[dict[str, Any]]:
         """The work that no runner takes up, as ``health`` shows it."""
         # Here: most programs have no such work, and do without the arithmetic of instants.
-        from cloaca_core.runner.calls.paging import instant_text
+        from cloaca_core.values.instants import instant_text
 
         known = self._registry.namespaces()
         return [

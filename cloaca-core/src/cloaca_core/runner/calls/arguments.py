@@ -9,17 +9,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.submit.request import Request
-from cloaca_core.definition.context import Context
+from cloaca_core.definition.inputs import ContextLike, input_text, items_of
 from cloaca_core.errors import (
     ConfigError,
     ConfigTypeError,
     ContextError,
-    ContextTypeError,
-    ContextValueError,
     RunNotFoundError,
     WorkflowNotFoundError,
 )
@@ -27,8 +25,7 @@ from cloaca_core.records.rows import RunFilter, is_storable
 from cloaca_core.records.states import RunStatus
 from cloaca_core.runner.error_prefixes import EXECUTION
 from cloaca_core.values.ids import is_run_id
-from cloaca_core.values.json_values import JsonValue, encode, mapping_hint, shown_path
-from cloaca_core.values.namespace import SEPARATOR, check_name
+from cloaca_core.values.json_values import JsonValue, encode, shown_path
 
 if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
@@ -37,8 +34,6 @@ if TYPE_CHECKING:
 
 RUNS_PER_COMMIT: Final = 10_000
 """``submit_many`` writes so many runs at a time; heartbeats go in between."""
-
-ContextLike: TypeAlias = Context | Mapping[str, Any] | None
 
 
 class Requests:
@@ -134,7 +129,7 @@ class Requests:
         data: list[dict[str, JsonValue]] = []
         for index, context in contexts:
             try:
-                items = _items_of(context)
+                items = items_of(context)
                 texts.append(self._text_of(items))
             except ContextError as error:
                 raise _placed(error, index) from None
@@ -146,22 +141,16 @@ class Requests:
         """Refuse what ``request`` would refuse of these contexts, and keep nothing."""
         for index, context in enumerate(contexts):
             try:
-                self._text_of(_items_of(context))
+                self._text_of(items_of(context))
             except ContextError as error:
                 raise _placed(error, index) from None
 
     def input_text(self, context: ContextLike, name: str = "context") -> str:
         """A checked context as it is stored; ``name`` is what a refusal calls it."""
-        return self._text_of(_items_of(context, name), name)
+        return self._text_of(items_of(context, name), name)
 
     def _text_of(self, items: dict[str, JsonValue], name: str = "context") -> str:
-        text = encode(items)
-        if (size := len(text.encode())) > self._config.max_context_bytes:
-            raise ContextValueError(
-                f"{name} is {size} bytes long; "
-                f"max_context_bytes is {self._config.max_context_bytes}"
-            )
-        return text
+        return input_text(items, self._config.max_context_bytes, name)
 
     def run_filter(
         self,
@@ -180,32 +169,11 @@ class Requests:
             raise ConfigError(f"limit must be 1 to {sys.maxsize}, got {limit}", field="limit")
         return RunFilter(
             status=None if status is None else _checked_status(status),
-            workflow=None if workflow_name is None else self.namespace(workflow_name),
+            workflow=None if workflow_name is None else self._registry.full_name(workflow_name),
             tags=tuple(_checked_tags(tags).items()),
             before=None if before is None else _checked_mark(before),
             limit=limit,
         )
-
-    def namespace(self, workflow_name: str) -> str:
-        """The full name that is meant; the workflow need not be registered here."""
-        try:
-            return self._registry.find(workflow_name).namespace
-        except WorkflowNotFoundError:
-            return _full_name(workflow_name)
-
-
-def _full_name(workflow_name: str) -> str:
-    """The namespace that a name of no workflow here stands for, if it can be one at all."""
-    parts = workflow_name.split(SEPARATOR)
-    if len(parts) not in (1, 3):
-        raise ConfigError(
-            "workflow_name must be a workflow's name or tenant::package::workflow, "
-            f"got {workflow_name!r:.100}",
-            field="workflow_name",
-        )
-    for part in parts:
-        check_name(part, "workflow_name")
-    return SEPARATOR.join(["public", "embedded", *parts][-3:])
 
 
 def _placed(error: ContextError, index: int | None) -> ContextError:
@@ -216,19 +184,6 @@ def _placed(error: ContextError, index: int | None) -> ContextError:
     path = f"contexts[{index}]{joint}{error.path}"
     text = str(error).removeprefix(f"{shown_path(error.path)}: ")
     return type(error)(f"{shown_path(path)}: {text}", path=path)
-
-
-def _items_of(context: ContextLike, name: str = "context") -> dict[str, JsonValue]:
-    if context is None:
-        return {}
-    if isinstance(context, Context):
-        return dict(context._data)
-    if not isinstance(context, Mapping):
-        raise ContextTypeError(
-            f"{name} must be a Context, a mapping or None, not {type(context).__name__}"
-            f"{mapping_hint(context)}"
-        )
-    return Context(context)._data
 
 
 def _checked_text(name: str, value: object) -> str:

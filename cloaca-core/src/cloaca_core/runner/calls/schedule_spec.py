@@ -1,4 +1,4 @@
-"""What a caller asks about schedules, as the engine takes it. Asks nothing itself."""
+"""What a caller asks about schedules, as the engine takes it, and what it is answered."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core.runner.error_prefixes import prefixed
+from cloaca_core.runner.results import Backfill
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.calls.arguments import ContextLike
-    from cloaca_core.runner.calls.backfill import BackfillSpec
+    from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.runner.calls.backfill import BackfillSpec, Filled
     from cloaca_core.runner.calls.schedules import ScheduleSpec
     from cloaca_core.runner.host import EngineHost
 
@@ -29,7 +30,7 @@ def schedule_spec(
 
     requests = host.open_requests
     with prefixed(refusal):
-        workflow = requests.namespace(workflow_name)
+        workflow = host.registry.full_name(workflow_name)
         text = requests.input_text(params, "params")
     return ScheduleSpec(workflow, cron_expression, timezone, params=text, **options)
 
@@ -41,3 +42,11 @@ def backfill_spec(
     from cloaca_core.runner.calls.backfill import BackfillSpec  # here: as above
 
     return BackfillSpec(schedule, start, end, limit)
+
+
+def backfill_result(filled: Filled) -> Backfill:
+    """A back-fill as its caller sees it."""
+    from cloaca_core.values.instants import to_datetime  # here: as above
+
+    times = tuple([to_datetime(tick).isoformat() for tick in filled.ticks])
+    return Backfill(filled.schedule_id, times, filled.runs, filled.already, filled.left)

@@ -14,13 +14,13 @@ from cloaca_core._engine.fire.cursor_correction import CursorCorrection
 from cloaca_core._engine.fire.tick_rows import tick_name, timing_of
 from cloaca_core.errors import ScheduleError
 from cloaca_core.records.rows import ScheduleRow, TickRow
-from cloaca_core.runner.calls.paging import checked_page, instant_text
+from cloaca_core.runner.calls.paging import checked_page
 from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
 from cloaca_core.schedules.catch_up import catch_up_policy, next_due
 from cloaca_core.schedules.overlap import overlap_policy
 from cloaca_core.schedules.set_back import AHEAD, MOST_AHEAD, is_ahead
 from cloaca_core.values.arguments import flag, text, whole
-from cloaca_core.values.instants import read_instant
+from cloaca_core.values.instants import instant_text, read_instant
 from cloaca_core.values.namespace import SEPARATOR, check_name, short_name
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import pytest
 from unit.triggering import NOON, SECOND, Store
 
 from cloaca_core._engine.fire.trigger_sync import TriggerSync
-from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
@@ -14,7 +13,6 @@ from cloaca_core.definition.task import task
 from cloaca_core.definition.triggers.decorator import trigger
 from cloaca_core.errors import StoreError
 from cloaca_core.records.rows import TriggerRow
-from cloaca_core.runner.calls.arguments import Requests
 from cloaca_core.values.ids import RunIds
 
 pytestmark = pytest.mark.asyncio
@@ -32,8 +30,7 @@ def registry() -> Registry:
 
 
 def declared(store: Store, registry: Registry) -> TriggerSync:
-    requests = Requests(registry, DefaultRunnerConfig())
-    return TriggerSync(store, registry, requests, RunIds())
+    return TriggerSync(store, registry, RunIds())
 
 
 def define(registry: Registry, on: str | None = "orders", interval: str = "5s") -> None:

@@ -1,0 +1,37 @@
+"""A run's input: what a user gives as a context, checked, and as it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from cloaca_core.definition.context import Context
+from cloaca_core.errors import ContextTypeError, ContextValueError
+from cloaca_core.values.json_values import JsonValue, encode, mapping_hint
+
+ContextLike: TypeAlias = Context | Mapping[str, Any] | None
+
+
+def items_of(context: ContextLike, name: str = "context") -> dict[str, JsonValue]:
+    """The items of a context, {} for None; ``name`` is what a refusal calls it.
+
+    ``ContextTypeError`` for what is no mapping, ``ContextValueError`` for what is no JSON value.
+    """
+    if context is None:
+        return {}
+    if isinstance(context, Context):
+        return dict(context._data)
+    if not isinstance(context, Mapping):
+        raise ContextTypeError(
+            f"{name} must be a Context, a mapping or None, not {type(context).__name__}"
+            f"{mapping_hint(context)}"
+        )
+    return Context(context)._data
+
+
+def input_text(items: dict[str, JsonValue], max_bytes: int, name: str = "context") -> str:
+    """The items as they are stored; ``ContextValueError`` when that is over ``max_bytes`` long."""
+    text = encode(items)
+    if (size := len(text.encode())) > max_bytes:
+        raise ContextValueError(f"{name} is {size} bytes long; max_context_bytes is {max_bytes}")
+    return text
