@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.execute.work import Stage, Work
-from cloaca_core._engine.record.journal import Entry, Journal, Record
+from cloaca_core._engine.record.entries import Entry
+from cloaca_core._engine.record.journal import Journal
+from cloaca_core._engine.record.run_entry import RunEntry
+from cloaca_core._engine.record.start_marks import StartMarks
+from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.errors import StoreDataError
-from cloaca_core.records.rows import AttemptRow
+from cloaca_core.records.rows import AttemptRow, Committed
 
 
 class HandExecutor(Executor):
@@ -106,17 +110,30 @@ class HandExecutor(Executor):
         self.finish(self.begin(work))
 
 
-class HandJournal(Journal):
-    """``waiting`` are the records that nothing has become of yet; ``came`` is set with each."""
+class HandMarks(StartMarks):
+    """``due`` are the start marks that are taken next."""
 
-    def __init__(self, start_marks: Callable[[], list[AttemptRow]]) -> None:
-        super().__init__(MemoryStore(), "r1", start_marks)
-        self.waiting: list[Record] = []
+    are_coming = False
+
+    def __init__(self) -> None:
+        self.due: list[AttemptRow] = []
+
+    def take(self) -> list[AttemptRow]:
+        due, self.due = self.due, []
+        return due
+
+
+class HandJournal(Journal):
+    """``waiting`` are the entries that nothing has become of yet; ``came`` is set with each."""
+
+    def __init__(self, start_marks: StartMarks) -> None:
+        super().__init__(MemoryStore(), RunnerId("r1"), start_marks)
+        self.waiting: list[RunEntry] = []
         self.came = asyncio.Event()
         self.marks_wanted = 0
 
     def add(self, entry: Entry) -> None:
-        assert isinstance(entry, Record)
+        assert isinstance(entry, RunEntry)
         self.waiting.append(entry)
         self.came.set()
 
@@ -125,24 +142,40 @@ class HandJournal(Journal):
 
     # -- what the test does ------------------------------------------------------------------
 
-    async def record(self) -> Record:
-        """The oldest record, as soon as there is one; it is durable when ``recorded`` is called."""
+    async def entry(self) -> RunEntry:
+        """The oldest entry, as soon as there is one."""
         while not self.waiting:
             self.came.clear()
             await self.came.wait()
         return self.waiting.pop(0)
 
-    async def commit(self) -> Record:
-        """The oldest record becomes durable."""
-        record = await self.record()
-        record.landed()
-        record.recorded()
-        return record
+    async def commit(self) -> RunEntry:
+        """The oldest entry becomes durable."""
+        entry = await self.entry()
+        if entry.is_awaited:
+            land(entry)
+        settle(entry)
+        return entry
 
     async def lose(self) -> None:
-        """The oldest record comes too late."""
-        (await self.record()).lost()
+        """The oldest entry comes too late."""
+        (await self.entry()).settled(_committed())
 
     async def refuse(self) -> None:
-        """The database will not take the oldest record."""
-        (await self.record()).refused(StoreDataError("not this"))
+        """The database will not take the oldest entry."""
+        (await self.entry()).refused(StoreDataError("not this"))
+
+
+def land(entry: RunEntry) -> None:
+    """It is durable, and the loop has not heard of it."""
+    entry.landed(_committed(entry))
+
+
+def settle(entry: RunEntry) -> None:
+    """It is durable, and the loop hears of it."""
+    entry.settled(_committed(entry))
+
+
+def _committed(*entries: RunEntry) -> Committed:
+    """What a store answers when these count."""
+    return Committed(frozenset(), {}, frozenset(entry.run.id for entry in entries))

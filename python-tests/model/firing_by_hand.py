@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from model.by_hand import HandMarks
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
 from cloaca_core._engine.record.journal import Journal
+from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.runtime.supervisor import SupervisedLoop
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -58,7 +60,7 @@ class Runner:
         self.made = 0
         self.heard = 0
         self.deaf = False
-        self.journal = Journal(store, "r1", list)
+        self.journal = Journal(store, RunnerId("r1"), HandMarks())
         self.registry = Registry()
         with WorkflowBuilder("orders", registry=self.registry):
 

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cloaca_core._engine.claim.claimer import _owned_row
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.restore import restore
+from cloaca_core._engine.submit.submitter import _owned_row
 from cloaca_core.conformance.rows import new_run
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -51,8 +51,6 @@ def active_run(
 
 
 def attempt_of(run: ActiveRun, index: int = 0, number: int = 1, **fields: Any) -> Attempt:
-    """An attempt of a task of the run, under way for it."""
+    """An attempt of a task of the run."""
     settings = {"timeout": 3600, "max_bytes": 1 << 20, "finished": lambda _: None, **fields}
-    attempt = Attempt(run, index, number, settings.pop("given", {}), **settings)
-    run.attempts[index] = attempt
-    return attempt
+    return Attempt(run, index, number, settings.pop("given", {}), **settings)

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from model.by_hand import HandMarks
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.fire.trigger_loop import TriggerLoop
 from cloaca_core._engine.record.journal import Journal
+from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.runtime.supervisor import SupervisedLoop
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import runner as runner_row
@@ -64,7 +66,7 @@ class Part:
     def __init__(self, store: Store, registry: Registry | None = None, **settings: Any) -> None:
         self.made = asyncio.Event()
         self.registry = Registry() if registry is None else registry
-        self.journal = Journal(store, "r1", list)
+        self.journal = Journal(store, RunnerId("r1"), HandMarks())
         config = DefaultRunnerConfig(**settings)
         self.loop = TriggerLoop(store, self.journal, self.registry, config, RunIds(), self.made.set)
         self.calls = TriggerCalls(store, self.loop.declared, self.loop.wake)

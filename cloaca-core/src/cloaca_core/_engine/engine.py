@@ -65,7 +65,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         ids = parts.RunIds()
         identity = parts.this_process()
-        runner_id = config.runner_id or ids.next()
+        runner_id = parts.RunnerId(config.runner_id or ids.next())
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
         self.recent: RecentRuns = RecentRuns()
         self._store = store
@@ -77,16 +77,47 @@ class Engine:
         self._news: Change | None = None
         self._hurried = asyncio.Event()
         self.broken: Callable[[str], None] = lambda _: None
+        self._runner_id = runner_id
         self._executor = parts.Executor(*slots, loop, self._broken)
+        self._start_marks = parts.StartMarks(self._executor)
+        self._runs = runs = parts.ActiveRuns()
+        self._capacity = capacity = parts.Capacity(config.max_active_runs, runs)
+        capacity.paused = not store.writable
+        self._journal = parts.Journal(store, runner_id, self._start_marks)
         self._orchestrator = parts.Orchestrator(
-            config, self._executor, self._ended, self._place_free
+            config, self._executor, self._journal, runs, capacity, self._ended
         )
-        self._journal = parts.Journal(store, runner_id, self._orchestrator.start_marks)
-        self._lease = parts.Lease(store, runner_id, identity, config.lease_seconds)
+        needed = capacity.is_in_use
+        self._lease = parts.Lease(store, runner_id, identity, config.lease_seconds, needed)
+        self._takeover = parts.Takeover(store, self._lease, runner_id, identity, self._runs_came)
+        factory = parts.ActiveRunFactory(config.default_trigger_rule)
         self._claimer = parts.Claimer(
-            store, self._orchestrator, self._journal, self._lease, registry, config, ids
+            store,
+            self._journal,
+            self._lease,
+            self._takeover,
+            self._executor,
+            self._orchestrator,
+            runs,
+            capacity,
+            factory,
+            runner_id,
+            registry,
+            config,
         )
-        self._unserved = parts.UnservedWatch(store, registry, lambda: self._lease.runner_id)
+        self._submitter = parts.Submitter(
+            store,
+            self._journal,
+            self._lease,
+            self._orchestrator,
+            runs,
+            capacity,
+            factory,
+            runner_id,
+            ids,
+            wake=self._claimer.wake,
+        )
+        self._unserved = parts.UnservedWatch(store, registry, runner_id)
         self._schedules = parts.ScheduleLoop(
             store,
             self._journal,
@@ -99,12 +130,6 @@ class Engine:
         self._polling = parts.TriggerLoop(
             store, self._journal, registry, config, ids, self._runs_came, self._broken
         )
-        self._takeover = parts.Takeover(store, self._lease, identity, self._runs_came)
-        self._orchestrator.journal = self._journal
-        self._orchestrator.slot_free = self._claimer.place_free
-        self._lease.owns_something = self._claimer.owns_something
-        self._claimer.is_crowded = lambda: self._takeover.is_crowded
-        self._claimer.paused = not store.writable
         self._loops = self._make_loops()
         self._unsubscribe: Callable[[], None] = _nothing
 
@@ -144,14 +169,14 @@ class Engine:
     async def begin(self, *, claims: bool = True) -> None:
         """Begin to work; without ``claims`` as after ``pause``, and so from the first moment on."""
         if not claims:
-            self._claimer.paused = True
+            self._capacity.paused = True
         loop = asyncio.get_running_loop()
         self._unsubscribe = self._registry.on_change(
             lambda: loop.call_soon_threadsafe(self._look_for_work)
         )
         for each in self._loops:
             each.start()
-        log.info("runner %s is open", self._lease.runner_id, extra=self._own_ids())
+        log.info("runner %s is open", self._runner_id.current, extra=self._own_ids())
 
     async def shutdown(self) -> None:
         """Stop claiming, let bodies end, release the rest, and close the store. Idempotent."""
@@ -159,19 +184,19 @@ class Engine:
             return
         self._closing = True
         self._unsubscribe()
-        self._claimer.paused = True
+        self._capacity.paused = True
         self._schedules.closing = True
         self._polling.drain()
-        self._orchestrator.drain()
+        self._orchestrator.launcher.drain()
         await self._bodies_end(self._config.shutdown_grace_seconds)
         await self._leave()
-        self._claimer.held_keys.fail_all(RunnerClosedError(CLOSED))
+        self._submitter.held_keys.fail_all(RunnerClosedError(CLOSED))
         self._waiters.fail_all(RunnerClosedError(CLOSED))
         self._executor.close()
         await self._polling.close()
         self._takeover.close()
         await self._store.close()
-        log.info("runner %s is closed", self._lease.runner_id, extra=self._own_ids())
+        log.info("runner %s is closed", self._runner_id.current, extra=self._own_ids())
 
     def let_go(self) -> None:
         """The loop has died under it: let bodies end as they will. Others take its runs over when
@@ -187,11 +212,11 @@ class Engine:
 
     def _own_ids(self) -> dict[str, str]:
         """Returns the fields of a log record of this runner."""
-        return {"runner_id": self._lease.runner_id}
+        return {"runner_id": self._runner_id.current}
 
     async def _bodies_end(self, grace: float) -> None:
         """Wait until nothing runs and everything is recorded, at most for the grace period."""
-        if running := len(self._orchestrator.running()):
+        if running := len(self._start_marks.running()):
             waits = "shutdown: %d bodies run, and get %g s to end"
             log.info(waits, running, grace, extra=self._own_ids())
         ending = asyncio.create_task(self._all_recorded())
@@ -205,7 +230,7 @@ class Engine:
                 log.warning(waits, self._what_runs() or "its records", extra=self._own_ids())
 
     async def _all_recorded(self) -> None:
-        await self._orchestrator.quiet()
+        await self._orchestrator.launcher.quiet()
         await self._journal.drained()
 
     def tell_of_wait(self) -> None:
@@ -222,7 +247,7 @@ class Engine:
 
     def _what_runs(self) -> str:
         """Names the bodies, or the database error, that keep a shutdown waiting; "" if none."""
-        if attempts := self._orchestrator.running():
+        if attempts := self._start_marks.running():
             named = [
                 f"task {attempt.task.id} of run {attempt.owner.id}" for attempt in attempts[:NAMED]
             ]
@@ -236,7 +261,7 @@ class Engine:
         self._hurried.set()
 
     async def _leave(self) -> None:
-        for run in list(self._orchestrator.runs.values()):
+        for run in self._runs:
             self._orchestrator.drop(run)
         for each in reversed(self._loops):
             await each.stop()
@@ -246,7 +271,7 @@ class Engine:
     async def _unregister(self) -> None:
         try:
             async with asyncio.timeout(LEAVING):
-                await self._store.unregister(self._lease.runner_id)
+                await self._store.unregister(self._runner_id.current)
         except (StoreError, TimeoutError) as error:
             reason = "shutdown: runs are left to be taken over: %r"
             log.warning(reason, error, extra=self._own_ids())
@@ -259,16 +284,16 @@ class Engine:
         """Claim again."""
         if not self._store.writable:
             raise StoreReadOnlyError("the database was opened to be looked at: no run is claimed")
-        self._claimer.paused = False
+        self._capacity.paused = False
         self._claimer.wake()
-        self._claimer.place_free()
+        self._capacity.changed()
 
     # -- submit and wait ---------------------------------------------------------------------
 
     async def submit(self, request: Request) -> list[str]:
         """Accept runs; the ids of the runs that stand for them."""
         self._check_open()
-        return await self._claimer.submit(request)
+        return await self._submitter.submit(request)
 
     def outgoing(self, request: Request) -> tuple[Outbox, NewRun]:
         """A run that its submitter writes itself, and by which means. Any thread may ask."""
@@ -277,7 +302,7 @@ class Engine:
                 "connection: this backend writes on no connection but its own; submit without it",
                 field="connection",
             )
-        return self._store.outbox, self._claimer.unowned_row(request)
+        return self._store.outbox, self._submitter.unowned_row(request)
 
     async def execute(
         self,
@@ -307,7 +332,7 @@ class Engine:
 
     def owns(self, attempt: Attempt) -> bool:
         """True for a body of a run of ours. May be asked from any thread."""
-        return self._orchestrator.owns(attempt)
+        return self._runs.owns(attempt)
 
     @asynccontextmanager
     async def _away(self, work: AttemptWork | None) -> AsyncIterator[None]:
@@ -319,16 +344,16 @@ class Engine:
         if work is None or work.abandoned or not self.owns(work.attempt):
             yield
             return
-        self._orchestrator.waiting_bodies.release_slot(work)
+        self._orchestrator.launcher.waiting_bodies.release_slot(work)
         try:
             yield
         finally:
             await asyncio.shield(
-                asyncio.create_task(self._orchestrator.waiting_bodies.reacquire_slot(work))
+                asyncio.create_task(self._orchestrator.launcher.waiting_bodies.reacquire_slot(work))
             )
 
     async def _submit_and_wait(self, request: Request, accepted: Callable[[str], None]) -> Ended:
-        (run_id,) = await self._claimer.submit(request)
+        (run_id,) = await self._submitter.submit(request)
         accepted(run_id)
         return await self._wait(run_id)
 
@@ -337,7 +362,7 @@ class Engine:
             return known
         future = self._waiters.add(run_id)
         try:
-            if run_id not in self._orchestrator.runs:
+            if run_id not in self._runs:
                 row = await self.get_run(run_id)
                 if row.ended_at is not None:
                     return await self._with_attempts(row)
@@ -361,9 +386,6 @@ class Engine:
             self._claimer.wake()  # another one may have waited for this
         _tell_of_end(row)
 
-    def _place_free(self) -> None:
-        self._claimer.place_free()
-
     # -- observe -----------------------------------------------------------------------------
 
     async def get_run(self, run_id: str) -> RunRow:
@@ -384,7 +406,7 @@ class Engine:
 
     async def task_ids(self, row: RunRow) -> list[str]:
         """The tasks of the definition that the run has; none where that is not known."""
-        if (run := self._orchestrator.runs.get(row.id)) is not None:
+        if (run := self._runs.get(row.id)) is not None:
             return [task.id for task in run.graph.tasks]
         workflow = self._registry.get(row.workflow)
         if workflow is None or workflow.version != row.version:
@@ -399,12 +421,12 @@ class Engine:
     async def health(self) -> dict[str, Any]:
         """What the runner is doing, for people and probes."""
         return {
-            "runner_id": self._lease.runner_id,
-            "active_runs": len(self._orchestrator.runs),
-            "running_bodies": len(self._orchestrator.running()),
+            "runner_id": self._runner_id.current,
+            "active_runs": len(self._runs),
+            "running_bodies": len(self._start_marks.running()),
             "abandoned_bodies": self._executor.abandoned,
-            "held_submits": len(self._claimer.held_keys),
-            "paused": self._claimer.paused,
+            "held_submits": len(self._submitter.held_keys),
+            "paused": self._capacity.paused,
             "journal_error": None if self._journal.failure is None else str(self._journal.failure),
             "loops": {
                 each.name: {
@@ -497,8 +519,8 @@ class Engine:
         """Wake those who wait for runs that have ended elsewhere, and stop those of ours that a
         tick has cancelled.
         """
-        awaited = self._waiters.elsewhere(self._orchestrator.runs)
-        if asked := awaited + self._orchestrator.scheduled():
+        awaited = self._waiters.elsewhere(self._runs)
+        if asked := awaited + self._runs.scheduled():
             ended = [row for row in await self._store.ended(asked) if self._is_elsewhere(row)]
             for row in ended:
                 self._waiters.wake(row.id, await self._with_attempts(row))
@@ -507,7 +529,7 @@ class Engine:
         """Whether it was not here that the run has ended; lets go of it if it was taken for ours.
         An end of ours is told when the journal has heard of it.
         """
-        run = self._orchestrator.runs.get(row.id)
+        run = self._runs.get(row.id)
         if run is None:
             return True
         if run.epoch == row.epoch:
@@ -520,10 +542,11 @@ class Engine:
     async def _reenlist(self) -> None:
         """We were declared dead: let go of everything and start anew under another id."""
         await self._lease.lost.wait()
-        for run in list(self._orchestrator.runs.values()):
+        for run in self._runs:
             self._orchestrator.drop(run)
-        self._journal.become(self._ids.next())
-        await self._lease.reenlist(self._journal.runner_id)
+        self._runner_id.current = self._ids.next()
+        self._journal.forget_runs()
+        await self._lease.reenlist()
         self._claimer.wake()
         await self._hear_of_ends()  # of what others did with runs that we took for ours
 

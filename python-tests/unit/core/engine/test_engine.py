@@ -318,13 +318,13 @@ async def test_a_body_that_another_has_held_up_is_marked_when_it_runs(
     await engine.submit(scene.request())
     await begun.wait()
     (held_up,) = await engine.submit(scene.request())
-    marks = engine._journal._start_marks
+    take = engine._start_marks.take
 
     def look() -> list[AttemptRow]:
         looked.set()
-        return marks()
+        return take()
 
-    monkeypatch.setattr(engine._journal, "_start_marks", look)
+    monkeypatch.setattr(engine._start_marks, "take", look)
     await looked.wait()  # for the mark of the one that was sent and has not begun
     marked = await scene.store.load_attempts([held_up])
 

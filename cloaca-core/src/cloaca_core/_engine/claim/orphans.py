@@ -14,6 +14,7 @@ from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
     from cloaca_core._engine.record.journal import Journal
+    from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core.store.protocol import Store
 
 log = SafeLogger("cloaca.engine")
@@ -33,11 +34,13 @@ class Orphans:
         self,
         store: Store,
         journal: Journal,
+        runner_id: RunnerId,
         held: Callable[[], Collection[str]],
         wake: Callable[[], None],
     ) -> None:
         self._store = store
         self._journal = journal
+        self._runner_id = runner_id
         self._held = held
         self._wake = wake
         self._suspected = False
@@ -58,7 +61,7 @@ class Orphans:
             return
         async with self._journal.writing:  # else a run that was submitted meanwhile seems astray
             self._suspected = False
-            runner_id = self._journal.runner_id
+            runner_id = self._runner_id.current
             try:
                 count = await self._store.release(runner_id, self._held())
             except BaseException:

@@ -15,7 +15,7 @@ from cloaca_core._engine.fire.event_context import (
     tick_context,
     tick_key,
 )
-from cloaca_core._engine.record.journal import Decided
+from cloaca_core._engine.record.entries import EventEntry
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.definition.inputs import input_text, items_of
 from cloaca_core.errors import ContextError
@@ -151,4 +151,4 @@ class EventWriter:
             self._made()
 
         failpoints.hit("trigger.before_commit")
-        await self._journal.decide(Decided(told, events=events, turns=turns))
+        await self._journal.decide(EventEntry(told, events, turns))

@@ -13,7 +13,7 @@ import asyncio
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cloaca_core._engine.record.journal import Decided
+from cloaca_core._engine.record.entries import FiringEntry
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.runtime.wakeup import Wakeup
 from cloaca_core.schedules.set_back import AHEAD, MOST_AHEAD
@@ -237,8 +237,7 @@ class ScheduleLoop:
             self._made()
 
         failpoints.hit("schedule.before_commit")
-        decided = Decided(told, firings=firings, ticks=ticks, cancellations=cancelled)
-        await self._journal.decide(decided)
+        await self._journal.decide(FiringEntry(told, firings, ticks, cancelled))
 
     async def _tell(self) -> None:
         if self._untold:

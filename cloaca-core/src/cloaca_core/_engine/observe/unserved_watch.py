@@ -9,7 +9,6 @@ the last look found has waited for that long. ``unserved`` decides which work it
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core._engine.observe.unserved import (
@@ -27,6 +26,7 @@ from cloaca_core.errors import AmbiguousWorkflowError, WorkflowNotFoundError
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core.definition.registry import Registry
     from cloaca_core.records.rows import TriggerRow, Waiting
     from cloaca_core.store.protocol import Store
@@ -44,9 +44,9 @@ MOST: Final = 1_000
 
 
 class UnservedWatch:
-    """Belongs to the engine's loop. ``runner_id`` says who this runner is: it may be renamed."""
+    """Belongs to the engine's loop."""
 
-    def __init__(self, store: Store, registry: Registry, runner_id: Callable[[], str]) -> None:
+    def __init__(self, store: Store, registry: Registry, runner_id: RunnerId) -> None:
         self._store = store
         self._registry = registry
         self._runner_id = runner_id
@@ -110,7 +110,7 @@ class UnservedWatch:
         return self._gap
 
     async def _judge(self, seen_at: float, unseen_for: float) -> None:
-        waiting = await self._store.list_waiting(self._runner_id(), MOST)
+        waiting = await self._store.list_waiting(self._runner_id.current, MOST)
         triggers = await self._lacking_triggers()
         now = await self._store.now() if waiting.rows or triggers else 0
         known = self._registry.namespaces()

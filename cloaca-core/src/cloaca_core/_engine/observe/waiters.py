@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Container
 from typing import Final, NamedTuple, TypeAlias
 
-from cloaca_core._engine.record.attempt_rows import weight_of
+from cloaca_core._engine.record.weight import attempt_weight
 from cloaca_core.records.rows import AttemptRow, RunRow
 
 RECENT_RUNS: Final = 12_000
@@ -63,7 +63,7 @@ class RecentRuns:
 def _weight(ended: Ended) -> int:
     row = ended.row
     weight = len(row.final_context or "") + len(row.error_message or "") + len(row.tags)
-    return weight + sum([weight_of(attempt) for attempt in ended.attempts])
+    return weight + sum([attempt_weight(attempt) for attempt in ended.attempts])
 
 
 class Waiters:
@@ -100,6 +100,6 @@ class Waiters:
                     future.set_exception(error)
         self._futures.clear()
 
-    def elsewhere(self, local: Collection[str]) -> list[str]:
+    def elsewhere(self, local: Container[str]) -> list[str]:
         """The runs that are waited for and not in ``local``."""
         return [run_id for run_id in self._futures if run_id not in local]

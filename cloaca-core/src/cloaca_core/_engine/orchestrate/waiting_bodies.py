@@ -17,8 +17,8 @@ from cloaca_core._engine.record import attempt_rows
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
     from cloaca_core._engine.execute.executor import Executor
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.quarantine import Quarantine
-    from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core.records.rows import AttemptRow
 
 Mark: TypeAlias = "Callable[[Attempt, AttemptRow, Callable[[], None]], None]"
@@ -26,21 +26,22 @@ Mark: TypeAlias = "Callable[[Attempt, AttemptRow, Callable[[], None]], None]"
 
 
 class WaitingBodies:
-    """``runs`` are those with a waiting body. ``resumed`` is called with each body that goes on,
-    ``place_free`` when a run may need no place for a while.
+    """``resumed`` is called with each body that goes on, ``place_free`` when a run may need no
+    place for a while.
     """
 
     def __init__(
         self,
         executor: Executor,
         quarantine: Quarantine,
+        runs: ActiveRuns,
         mark: Mark,
         resumed: Callable[[AttemptWork], None],
         place_free: Callable[[], None],
     ) -> None:
-        self.runs: set[ActiveRun] = set()
         self._executor = executor
         self._quarantine = quarantine
+        self._runs = runs
         self._mark = mark
         self._resumed = resumed
         self._place_free = place_free
@@ -101,15 +102,12 @@ class WaitingBodies:
 
     def _goes_away(self, work: AttemptWork) -> None:
         if work.attempt not in self._away:
-            work.attempt.owner.released += 1
-            self.runs.add(work.attempt.owner)
+            self._runs.go_away(work.attempt.owner)
         self._away[work.attempt] = work
 
     def _is_back(self, attempt: Attempt) -> None:
         if self._away.pop(attempt, None) is not None:
-            attempt.owner.released -= 1
-            if not attempt.owner.released:
-                self.runs.discard(attempt.owner)
+            self._runs.come_back(attempt.owner)
 
     def _give_way(self, work: AttemptWork) -> None:
         """Let others start: one of them may be what this one waits for."""

@@ -1,16 +1,16 @@
-"""A run that this runner owns: its plan and what is under way for it. Only data."""
+"""A run that this runner owns: its plan, and what is known of it. Only data."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
+from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.planner import DefaultRule, RunPlan
 from cloaca_core._engine.plan.restore import Restored, Resume
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.execute.attempt import Attempt
-    from cloaca_core._engine.plan.graph import PlanGraph
+    from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.rows import AttemptRow, RunRow
     from cloaca_core.values.json_values import JsonValue
 
@@ -22,12 +22,10 @@ class ActiveRun:
     ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
     ``over`` is set as soon as its end is on the way: whatever comes later is refused.
     ``depth`` is how many runs above it wait for it, each in a body of ours.
-    ``released`` counts those of ``attempts`` that wait for other runs, whose slots were released.
     ``time_limit`` is in seconds, 0 without one.
     """
 
     __slots__ = (
-        "attempts",
         "depth",
         "epoch",
         "graph",
@@ -36,9 +34,7 @@ class ActiveRun:
         "over",
         "plan",
         "recovered",
-        "released",
         "resume",
-        "retries",
         "row",
         "size_bound",
         "time_limit",
@@ -63,15 +59,35 @@ class ActiveRun:
         self.resume: dict[int, Resume] = restored.resume
         self.latest: dict[int, AttemptRow] = restored.latest
         self.recovered: bool = row.recoveries > 0
-        self.attempts: dict[int, Attempt] = {}
-        self.retries: dict[int, asyncio.TimerHandle] = {}
         self.time_limit: int = 0
         changes = [past.change.encode() for past in restored.latest.values() if past.change]
         self.size_bound: int = len(row.input.encode()) + sum(map(len, changes))
         self.over: bool = False
-        self.released: int = 0
         self.depth: int = 0
 
-    def waits(self) -> bool:
-        """True when all that is under way for it are bodies that wait for other runs."""
-        return 0 < self.released == len(self.attempts)
+
+class ActiveRunFactory:
+    """Makes the active runs of one runner; the graph of a workflow is computed once."""
+
+    def __init__(self, default_rule: DefaultRule) -> None:
+        self._default_rule = default_rule
+        self._graphs: WeakKeyDictionary[Workflow, PlanGraph] = WeakKeyDictionary()
+
+    def graph_of(self, workflow: Workflow) -> PlanGraph:
+        """The graph of a workflow."""
+        graph = self._graphs.get(workflow)
+        if graph is None:
+            graph = self._graphs[workflow] = plan_graph(workflow)
+        return graph
+
+    def make(
+        self,
+        row: RunRow,
+        workflow: Workflow,
+        run_input: dict[str, JsonValue],
+        past: Restored | None = None,
+    ) -> ActiveRun:
+        """A run with this input and past; without one nothing of it has been done."""
+        graph = self.graph_of(workflow)
+        known = Restored({}, {}, {}) if past is None else past
+        return ActiveRun(row, graph, run_input, known, default_rule=self._default_rule)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cloaca_core._engine.execute.outcome import Raised, Succeeded
 from cloaca_core.records.rows import AttemptRow, storable_text
@@ -12,18 +12,6 @@ if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.plan.restore import Resume
-
-
-ROW_BYTES: Final = 250
-"""About what a row takes besides its texts."""
-
-
-def weight_of(row: AttemptRow) -> int:
-    """About how many bytes a row takes, here and on its way to the database."""
-    weight = ROW_BYTES + len(row.change or "") + len(row.skip_reason or "")
-    if row.error_message is not None:
-        weight += len(row.error_message) + len(row.error_traceback or "")
-    return weight
 
 
 def start_mark(attempt: Attempt) -> AttemptRow:

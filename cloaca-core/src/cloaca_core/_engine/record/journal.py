@@ -9,45 +9,34 @@ is divided until only that value's owner is told. Knows nothing of tasks and ret
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Sequence
 from math import inf
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final
 
-from cloaca_core._engine.record.attempt_rows import ROW_BYTES, weight_of
+from cloaca_core._engine.record.batching import (
+    adds_work,
+    batch_of,
+    landing,
+    lasts,
+    refuse,
+    refuse_new_work,
+    settle,
+    take,
+)
 from cloaca_core._engine.runtime import failpoints
-from cloaca_core.errors import (
-    StoreDataError,
-    StoreError,
-    StoreFullError,
-    StoreUnavailableError,
-)
+from cloaca_core.errors import StoreDataError, StoreError
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.rows import (
-    AttemptRow,
-    Batch,
-    Cancellation,
-    Committed,
-    Firing,
-    NewEvent,
-    NewRun,
-    NewTick,
-    RunEnd,
-    TriggerRow,
-)
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.record.entries import Decision, Entry
+    from cloaca_core._engine.record.start_marks import StartMarks
+    from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core.records.rows import AttemptRow, Batch, Committed
     from cloaca_core.store.protocol import Landed, Store
 
 log = SafeLogger("cloaca.journal")
 
-ErrorT = TypeVar("ErrorT", bound=StoreError)
-
-MAX_BATCH_ENTRIES: Final = 5_000
-MAX_BATCH_BYTES: Final = 16 << 20
 MAX_INBOX_ENTRIES: Final = 20_000
 MAX_INBOX_BYTES: Final = 64 << 20
 MARK_DELAY: Final = 0.05
@@ -56,121 +45,18 @@ FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0
 
 
-@dataclass(slots=True)
-class Submission:
-    """New runs, accepted or refused together. ``accepted`` gets what became of them, also when they
-    were held back. ``weight`` is about how many bytes it holds, ``keys`` how many may be held.
-    """
-
-    rows: Sequence[NewRun]
-    accepted: Callable[[Committed], None]
-    refused: Callable[[StoreError], None]
-    weight: int = field(init=False)
-    keys: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.weight = sum([ROW_BYTES + len(row.input) for row in self.rows])
-        self.keys = sum([row.may_be_held for row in self.rows])
-
-
-@dataclass(slots=True)
-class Decided:
-    """What became of due schedules, their ticks, runs that make way and how they go on, or of
-    triggers. ``told`` is called when it is durable, or was too late because others decided the
-    same: before whoever waits for ``done`` goes on, and also when nobody does any more.
-    """
-
-    told: Callable[[], None]
-    firings: Sequence[Firing] = ()
-    ticks: Sequence[NewTick] = ()
-    cancellations: Sequence[Cancellation] = ()
-    events: Sequence[NewEvent] = ()
-    turns: Sequence[TriggerRow] = ()
-    done: asyncio.Future[None] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
-
-    def settled(self) -> None:
-        """It is written, or will never count."""
-        self.told()
-        if not self.done.done():
-            self.done.set_result(None)
-
-    def refused(self, error: StoreError) -> None:
-        """The database will not take it; nothing was written."""
-        if not self.done.done():
-            self.done.set_exception(error)
-
-    @property
-    def weight(self) -> int:
-        """About how many bytes it holds."""
-        runs = sum([ROW_BYTES + len(tick.input) for tick in self.ticks])
-        runs += sum([ROW_BYTES + len(event.input) for event in self.events])
-        others = len(self.firings) + len(self.cancellations) + len(self.turns)
-        return runs + ROW_BYTES * others
-
-
-class Record(ABC):
-    """Rows of one run, made under ``epoch``: all of them count, or none. One of ``recorded``,
-    ``lost`` and ``refused`` is called when that is settled. ``weight`` is about how many bytes it
-    holds.
-    """
-
-    __slots__ = ("attempts", "end", "epoch", "run_id", "weight")
-
-    def __init__(
-        self, run_id: str, epoch: int, attempts: Sequence[AttemptRow], end: RunEnd | None
-    ) -> None:
-        self.run_id: str = run_id
-        self.epoch: int = epoch
-        self.attempts: Sequence[AttemptRow] = attempts
-        self.end: RunEnd | None = end
-        self.weight: int = sum([weight_of(row) for row in attempts])
-        if end is not None:
-            self.weight += len(end.final_context) + len(end.error_message or "")
-
-    @property
-    @abstractmethod
-    def is_awaited(self) -> bool:
-        """Whether ``landed`` has anything to do."""
-
-    @abstractmethod
-    def landed(self) -> None:
-        """The rows are durable: ``recorded`` is on its way. Called on any thread, so it does only
-        what needs no loop, and raises nothing; not called unless ``is_awaited``.
-        """
-
-    @abstractmethod
-    def recorded(self) -> None:
-        """The rows are durable."""
-
-    @abstractmethod
-    def lost(self) -> None:
-        """The run is no longer ours; nothing was written."""
-
-    @abstractmethod
-    def refused(self, error: StoreDataError) -> None:
-        """The database will not take a value; nothing was written."""
-
-
-Entry: TypeAlias = Submission | Decided | Record
-
-
 class Journal:
     """Group commit. All methods belong to the engine's loop.
 
-    ``start_marks`` gives the marks of the bodies that run right now and have none yet; they ride
-    with each commit. ``writing`` is held from the making of a batch until everybody who has a part
-    in it knows what became of it.
+    The start marks that are due ride with each commit. ``writing`` is held from the making of a
+    batch until everybody who has a part in it knows what became of it.
     """
 
-    def __init__(
-        self, store: Store, runner_id: str, start_marks: Callable[[], list[AttemptRow]]
-    ) -> None:
-        self.runner_id: str = runner_id
+    def __init__(self, store: Store, runner_id: RunnerId, start_marks: StartMarks) -> None:
         self.failure: Exception | None = None
         self.writing: asyncio.Lock = asyncio.Lock()
         self._store = store
+        self._runner_id = runner_id
         self._most_keys: float = inf if store.most_keys is None else store.most_keys
         self._inbox: deque[Entry] = deque()
         self._bytes = 0
@@ -186,18 +72,18 @@ class Journal:
     # -- producers ---------------------------------------------------------------------------
 
     def add(self, entry: Entry) -> None:
-        """Take an entry; exactly one of its callbacks is called, unless ``become`` comes first."""
+        """Take an entry; it hears what became of it, unless ``forget_runs`` comes first."""
         self._inbox.append(entry)
         self._bytes += entry.weight
         self._measure()
         self._wake()
 
-    async def decide(self, decided: Decided) -> None:
+    async def decide(self, decision: Decision) -> None:
         """Take a decision once there is room; returns when it is settled."""
         if not self.has_room():
             await self.room()
-        self.add(decided)
-        await decided.done
+        self.add(decision)
+        await decision.done
 
     def mark_soon(self) -> None:
         """A body was sent off: see to it that its start mark is not long in coming."""
@@ -222,12 +108,11 @@ class Journal:
         """Return when everything that was added has been committed."""
         await self._idle.wait()
 
-    def become(self, runner_id: str) -> None:
-        """Write as another runner. Records of the old one are dropped: its runs are not ours any
-        more. What belongs to no run of ours stays: submissions become runs without an owner.
+    def forget_runs(self) -> None:
+        """Drop what there is to record: the runs are not ours any more. What belongs to no run of
+        ours stays: submissions become runs without an owner.
         """
-        self.runner_id = runner_id
-        self._keep([entry for entry in self._inbox if not isinstance(entry, Record)])
+        self._keep([entry for entry in self._inbox if not entry.is_of_run])
 
     def _keep(self, entries: Sequence[Entry]) -> None:
         self._inbox = deque(entries)
@@ -259,43 +144,28 @@ class Journal:
             self._idle.set()
 
     def _take(self) -> tuple[list[Entry], list[AttemptRow]]:
-        entries: list[Entry] = []
-        weight = keys = 0
-        while (
-            self._inbox
-            and len(entries) < MAX_BATCH_ENTRIES
-            and weight < MAX_BATCH_BYTES
-            and keys < self._most_keys
-        ):
-            entry = self._inbox.popleft()
-            entries.append(entry)
-            weight += entry.weight
-            if isinstance(entry, Submission):
-                keys += entry.keys
-        self._bytes -= weight
+        entries = take(self._inbox, self._most_keys)
+        self._bytes -= sum([entry.weight for entry in entries])
         self._measure()
         self._marks_due = False
-        return entries, self._start_marks()
+        marks = self._start_marks.take()
+        if self._start_marks.are_coming:
+            self.mark_soon()
+        return entries, marks
 
     async def _write(self, entries: list[Entry], marks: list[AttemptRow]) -> None:
         """Commit these, whatever it takes, and tell everybody what became of it."""
         try:
-            batch = _batch(self.runner_id, entries, marks)
-            committed = await self._commit(batch, _landing(entries))
+            batch = batch_of(self._runner_id.current, entries, marks)
+            committed = await self._commit(batch, landing(entries))
         except StoreDataError as error:
             await self._divide(entries, marks, error)
         except StoreError as error:
-            if (rest := _refused(entries, error)) or marks:
+            if (rest := refuse_new_work(entries, error)) or marks:
                 await self._write(rest, marks)
         else:
             for entry in entries:
-                self._tell(entry, committed)
-
-    def _tell(self, entry: Entry, committed: Committed) -> None:
-        try:
-            _settle(entry, committed)
-        except Exception:  # a flaw in one run's handling must not reach the others of its batch
-            log.exception("acting on a committed record failed")
+                settle(entry, committed)
 
     async def _commit(self, batch: Batch, landed: Landed | None) -> Committed:
         """Try until the database answers. The same batch again is harmless (design: idempotent).
@@ -313,9 +183,9 @@ class Journal:
             except Exception as error:
                 log.warning("commit failed, trying again in %.2f s: %s", pause, error)
                 self.failure = error
-                if isinstance(error, StoreError) and _lasts(error):
-                    self._keep(_refused(self._inbox, error))
-                    if _adds_work(batch):
+                if isinstance(error, StoreError) and lasts(error):
+                    self._keep(refuse_new_work(self._inbox, error))
+                    if adds_work(batch):
                         raise
             else:
                 self.failure = None
@@ -332,91 +202,8 @@ class Journal:
         if marks:
             await self._write(entries, [])
         elif len(entries) == 1:
-            _refuse(entries[0].refused, error)
+            refuse(entries[0], error)
         else:
             middle = len(entries) // 2
             await self._write(entries[:middle], [])
             await self._write(entries[middle:], [])
-
-
-def _lasts(error: StoreError) -> bool:
-    """True when another try will not do soon, so that there is no point in taking on more."""
-    return isinstance(error, StoreFullError) or not isinstance(error, StoreUnavailableError)
-
-
-def _refused(entries: Iterable[Entry], error: StoreError) -> list[Entry]:
-    """Refuse what would add work; what there is to record."""
-    records: list[Entry] = []
-    for entry in list(entries):
-        if isinstance(entry, Record):
-            records.append(entry)
-        else:
-            _refuse(entry.refused, error)
-    return records
-
-
-def _refuse(refused: Callable[[ErrorT], None], error: ErrorT) -> None:
-    try:
-        refused(error)
-    except Exception:  # nor must a flaw in one's handling reach the others here
-        log.exception("acting on a refused record failed")
-
-
-def _adds_work(batch: Batch) -> bool:
-    """Whether it says more than what became of work that there is."""
-    added = (batch.new_runs, batch.firings, batch.ticks, batch.events, batch.turns)
-    return any(added)
-
-
-def _batch(runner_id: str, entries: list[Entry], marks: list[AttemptRow]) -> Batch:
-    firings: list[Firing] = []
-    ticks: list[NewTick] = []
-    cancellations: list[Cancellation] = []
-    events: list[NewEvent] = []
-    turns: list[TriggerRow] = []
-    fences = {row.run_id: row.epoch for row in marks}
-    batch = Batch(runner_id, [], [], [], fences, firings, ticks, cancellations, events, turns)
-    for entry in entries:
-        if isinstance(entry, Submission):
-            batch.new_runs.extend(entry.rows)
-            continue
-        if isinstance(entry, Decided):
-            firings.extend(entry.firings)
-            ticks.extend(entry.ticks)
-            cancellations.extend(entry.cancellations)
-            events.extend(entry.events)
-            turns.extend(entry.turns)
-            continue
-        batch.fences[entry.run_id] = entry.epoch
-        batch.attempts.extend(entry.attempts)
-        if entry.end is not None:
-            batch.ends.append(entry.end)
-    batch.attempts.extend(marks)  # last: they say how it stands now
-    return batch
-
-
-def _landing(entries: Iterable[Entry]) -> Landed | None:
-    """What to do where the commit is seen through. None when nothing waits there: the loop would
-    only hear of it later.
-    """
-    awaited = [each for each in entries if isinstance(each, Record) and each.is_awaited]
-    return partial(_landed, awaited) if awaited else None
-
-
-def _landed(awaited: Iterable[Record], committed: Committed) -> None:
-    """Let go what waits for nothing but these rows; on any thread."""
-    failpoints.hit("journal.after_commit")
-    for record in awaited:
-        if record.run_id in committed.current:
-            record.landed()
-
-
-def _settle(entry: Entry, committed: Committed) -> None:
-    if isinstance(entry, Submission):
-        entry.accepted(committed)
-    elif isinstance(entry, Decided):
-        entry.settled()
-    elif entry.run_id in committed.current:
-        entry.recorded()
-    else:
-        entry.lost()

@@ -1,4 +1,4 @@
-"""What the journal's answer to a record means for its run.
+"""Rows of one run, and what follows from them once they count.
 
 The one part of a run's way that another thread may go: what was got ready begins where the commit
 is seen through. What the run comes to is said on the engine's loop.
@@ -6,87 +6,109 @@ is seen through. What the run comes to is said on the engine's loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
-from cloaca_core._engine.record.journal import Record
+from cloaca_core._engine.record.entries import Draft, Entry
+from cloaca_core._engine.record.weight import attempt_weight, end_weight
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
-    from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core._engine.plan.active_run import ActiveRun
-    from cloaca_core.errors import StoreDataError
-    from cloaca_core.records.rows import AttemptRow, RunEnd
+    from cloaca_core.errors import StoreError
+    from cloaca_core.records.rows import AttemptRow, Committed, RunEnd
 
 log = SafeLogger("cloaca.engine")
 
 
-class RunEntry(Record):
-    """Rows of a run. When they are durable its ``ready`` tasks start and its end is told, or
+class RunListener(Protocol):
+    """Hears what became of the rows of a run: one of ``recorded``, ``lost`` and ``refused``."""
+
+    def let_go(self, attempts: Iterable[Attempt]) -> None:
+        """Let these begin: the rows are durable, and ``recorded`` is on its way. Any thread."""
+
+    def recorded(self, entry: RunEntry) -> None:
+        """The rows are durable."""
+
+    def lost(self, entry: RunEntry) -> None:
+        """The run is no longer ours; nothing was written."""
+
+    def refused(self, entry: RunEntry, error: StoreError) -> None:
+        """The database will not take a value; nothing was written."""
+
+
+class RunEntry(Entry):
+    """All rows count, or none. When they do, the ``ready`` tasks start and the end is told, or
     ``then`` is called in the place of that; the attempts that were got ready ``ahead`` begin
-    before.
+    before. ``flaw`` is what went wrong as they did.
     """
 
-    __slots__ = ("_ahead", "_flaw", "_has_landed", "_orchestrator", "_ready", "_run", "_then")
+    __slots__ = (
+        "_has_landed",
+        "ahead",
+        "attempts",
+        "end",
+        "flaw",
+        "is_awaited",
+        "listener",
+        "ready",
+        "run",
+        "then",
+        "weight",
+    )
+
+    is_of_run = True
 
     def __init__(
         self,
-        orchestrator: Orchestrator,
+        listener: RunListener,
         run: ActiveRun,
-        attempts: list[AttemptRow],
+        attempts: Sequence[AttemptRow],
         end: RunEnd | None,
         ready: Sequence[int] = (),
         ahead: Sequence[Attempt] = (),
         *,
         then: Callable[[], None] | None = None,
     ) -> None:
-        super().__init__(run.id, run.epoch, attempts, end)
-        self._ahead = ahead
-        self._orchestrator = orchestrator
-        self._flaw: Exception | None = None
+        self.listener = listener
+        self.run = run
+        self.attempts = attempts
+        self.end = end
+        self.ready = ready
+        self.ahead = ahead
+        self.then = then
+        self.flaw: Exception | None = None
+        self.is_awaited = bool(ahead)
+        self.weight = sum([attempt_weight(row) for row in attempts])
+        if end is not None:
+            self.weight += end_weight(end)
         self._has_landed = False
-        self._ready = ready
-        self._run = run
-        self._then = then
 
-    @property
-    def is_awaited(self) -> bool:
-        """Whether anything was got ready."""
-        return bool(self._ahead)
+    def add_to(self, draft: Draft) -> None:
+        draft.fences[self.run.id] = self.run.epoch
+        draft.attempts.extend(self.attempts)
+        if self.end is not None:
+            draft.ends.append(self.end)
 
-    def landed(self) -> None:
+    def landed(self, committed: Committed) -> None:
         """Let begin what was got ready; once, even if a store should say it again."""
-        if self._has_landed:
+        if self._has_landed or self.run.id not in committed.current:
             return
         self._has_landed = True
         try:
-            self._orchestrator.let_go(self._ahead)
+            self.listener.let_go(self.ahead)
         except Exception as error:  # what the run comes to is for the loop to say
-            log.exception("run %s cannot go on", self.run_id, extra={"run_id": self.run_id})
-            self._flaw = error
+            log.exception("run %s cannot go on", self.run.id, extra={"run_id": self.run.id})
+            self.flaw = error
 
-    def recorded(self) -> None:
-        """Act on it."""
-        if self._ahead:
-            self.landed()  # a store that has not said so must not keep the run from going on
-            self._orchestrator.journal.mark_soon()
-        self._orchestrator.guarded(self._run, self._go_on)
-        if self._flaw is not None:
-            self._orchestrator.broken(self._run, self._flaw)
+    def settled(self, committed: Committed) -> None:
+        if self.run.id not in committed.current:
+            self.listener.lost(self)
+            return
+        if self.is_awaited:
+            self.landed(committed)  # a store that has not said so must not keep the run waiting
+        self.listener.recorded(self)
 
-    def _go_on(self) -> None:
-        if self._then is not None:
-            self._then()
-        else:
-            self._orchestrator.act(self._run, self._ready, self.end)
-
-    def lost(self) -> None:
-        """The run belongs to somebody else."""
-        self._orchestrator.drop(self._run)
-
-    def refused(self, error: StoreDataError) -> None:
-        """The run cannot go on as planned."""
-        self._orchestrator.call_off(self._ahead)
-        orchestrator, run = self._orchestrator, self._run
-        orchestrator.guarded(run, orchestrator.unstorable, run, self, error)
+    def refused(self, error: StoreError) -> None:
+        self.listener.refused(self, error)

@@ -16,6 +16,7 @@ from cloaca_core.logs import SafeLogger
 from cloaca_core.records.rows import RunnerRow
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core.store.protocol import Store
 
 log = SafeLogger("cloaca.lease")
@@ -29,21 +30,22 @@ NEVER: Final = float("-inf")
 class Lease:
     """The registration of one runner. Belongs to the engine's loop.
 
-    ``owns_something`` is asked before each beat; ``lost`` is set when the runner was fenced.
+    ``is_needed`` is asked before each beat; ``lost`` is set when the runner was fenced.
     """
 
     def __init__(
         self,
         store: Store,
-        runner_id: str,
+        runner_id: RunnerId,
         identity: ProcessIdentity,
         seconds: float,
+        is_needed: Callable[[], bool],
     ) -> None:
-        self.runner_id = runner_id
         self.interval = seconds / BEATS_PER_LEASE
         self.lost = asyncio.Event()
-        self.owns_something: Callable[[], bool] = lambda: True
+        self._is_needed = is_needed
         self._store = store
+        self._runner_id = runner_id
         self._identity = identity
         self._seconds = seconds
         self._last_beat = NEVER
@@ -54,7 +56,7 @@ class Lease:
         """Make this runner known."""
         await self._store.register(
             RunnerRow(
-                id=self.runner_id,
+                id=self._runner_id.current,
                 **self._identity._asdict(),
                 beat=0,
                 lease_until=self._lease_end(),
@@ -65,10 +67,9 @@ class Lease:
         self._last_beat = time.monotonic()
         self._needed.set()
 
-    async def reenlist(self, runner_id: str) -> None:
-        """Register under another id after the old one was declared dead."""
+    async def reenlist(self) -> None:
+        """Register under the id that there is now, after the old one was declared dead."""
         async with self._lock:  # a beat under the old id that comes later would be lost again
-            self.runner_id = runner_id
             self.lost.clear()
             await self.register()
 
@@ -90,14 +91,14 @@ class Lease:
     async def prove(self) -> None:
         """Beat now: proof that the database takes writes, from anybody."""
         async with self._lock:
-            await self._beat(self._lease_end() if self.owns_something() else IDLE)
+            await self._beat(self._lease_end() if self._is_needed() else IDLE)
 
     async def turn(self) -> None:
         """Beat when the time has come; sleep while nothing is owned."""
         await self._needed.wait()
         await asyncio.sleep(max(0.0, self._last_beat + self.interval - time.monotonic()))
         async with self._lock:
-            if self.owns_something():
+            if self._is_needed():
                 await self._beat(self._lease_end())
             else:
                 await self._become_idle()
@@ -113,13 +114,13 @@ class Lease:
     async def _beat(self, lease_until: int) -> None:
         sent = time.monotonic() if lease_until != IDLE else NEVER
         self._last_beat = min(self._last_beat, sent)  # an idle one is not fresh while it is told
-        if await self._store.beat(self.runner_id, lease_until):
+        if await self._store.beat(self._runner_id.current, lease_until):
             self._last_beat = sent
         elif not self.lost.is_set():
             log.error(
                 "runner %s was declared dead by another runner",
-                self.runner_id,
-                extra={"runner_id": self.runner_id},
+                self._runner_id.current,
+                extra={"runner_id": self._runner_id.current},
             )
             self.lost.set()
 

@@ -30,6 +30,7 @@ from cloaca_core.logs import SafeLogger
 from cloaca_core.records.rows import RunnerRow
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core.store.protocol import Store
 
 log = SafeLogger("cloaca.takeover")
@@ -55,11 +56,13 @@ class Takeover:
         self,
         store: Store,
         lease: Lease,
+        runner_id: RunnerId,
         identity: ProcessIdentity,
         freed: Callable[[], None],
     ) -> None:
         self._store = store
         self._lease = lease
+        self._runner_id = runner_id
         self._identity = identity
         self._freed = freed
         self._seen: dict[str, tuple[int, float]] = {}
@@ -124,7 +127,7 @@ class Takeover:
         self._deaths.watch([])
 
     def _is_mine(self, row: RunnerRow) -> bool:
-        return row.id == self._lease.runner_id and process_of(row) == self._identity
+        return row.id == self._runner_id.current and process_of(row) == self._identity
 
     def _has_lapsed(self, row: RunnerRow) -> bool:
         now = time.monotonic()

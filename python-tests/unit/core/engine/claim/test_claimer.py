@@ -13,10 +13,10 @@ from model.memory_store import MemoryStore
 from model.quiet import quiet
 
 import cloaca_core.definition.task
-from cloaca_core._engine.claim import claimer as module
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.record import journal
 from cloaca_core._engine.recover.lease import IDLE, NEVER
+from cloaca_core._engine.submit import submitter
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import attempt, new_run, record, runner, submit
@@ -224,7 +224,7 @@ async def test_what_is_on_its_way_needs_a_lease() -> None:
         store.writes.clear()
         submitting = asyncio.create_task(engine.submit(request(registry)))
         await store.asked.wait()
-        owns = [engine._claimer.owns_something()]
+        owns = [engine._capacity.is_in_use()]
         store.writes.set()
         await submitting
 
@@ -236,7 +236,7 @@ async def test_what_may_be_astray_while_there_is_no_place_is_looked_for_when_the
         await engine.submit(request(registry))
         engine._claimer.wake()
         await quiet()
-        astray = new_run("astray", owner=(me := engine._lease.runner_id))
+        astray = new_run("astray", owner=(me := engine._runner_id.current))
         await submit(store, astray._replace(workflow="public::embedded::gate"), runner_id=me)
         engine._claimer._orphans.suspect()
         await quiet()
@@ -312,7 +312,7 @@ async def test_a_busy_database_keeps_a_submitter_of_an_idle_runner_waiting_only(
 
 
 async def test_the_pauses_between_its_tries_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LONGEST_PAUSE", 0)
+    monkeypatch.setattr(submitter, "LONGEST_PAUSE", 0)
     async with engine_with() as (engine, store, registry, _):
         store.busy_beats = 40  # the last pause would be as long as the earth is old
         engine._lease._last_beat = float("-inf")
@@ -325,7 +325,8 @@ async def test_nobody_asks_without_end_for_the_lease_of_a_runner_that_was_declar
     """While it cannot register anew, as with a full disk, each submission would."""
     async with engine_with() as (engine, store, registry, _):
         store.registers.clear()
-        await store.fence(engine._lease.runner_id, store.registered[engine._lease.runner_id].beat)
+        me = engine._runner_id.current
+        await store.fence(me, store.registered[me].beat)
         engine._lease._last_beat = float("-inf")
         submitting = asyncio.create_task(engine.submit(request(registry)))
         await quiet()
@@ -334,13 +335,13 @@ async def test_nobody_asks_without_end_for_the_lease_of_a_runner_that_was_declar
         store.registers.set()
         (run,) = await submitting
 
-        assert store.runs[run].owner == engine._lease.runner_id
+        assert store.runs[run].owner == engine._runner_id.current
 
 
 async def idle_engine(engine: Engine, store: Store) -> None:
     """It has told everybody that it owns nothing."""
     await quiet()
-    await store.beat(engine._lease.runner_id, IDLE)
+    await store.beat(engine._runner_id.current, IDLE)
     engine._lease._last_beat = NEVER
     store.claims = 0
 
@@ -352,7 +353,7 @@ async def test_an_idle_runner_looks_before_it_claims() -> None:
         await quiet()
 
         assert store.claims == 0
-        assert store.registered[engine._lease.runner_id].lease_until == IDLE
+        assert store.registered[engine._runner_id.current].lease_until == IDLE
 
 
 async def test_it_has_a_lease_before_it_claims() -> None:
@@ -360,7 +361,7 @@ async def test_it_has_a_lease_before_it_claims() -> None:
         await idle_engine(engine, store)
         await backlog_of(1, engine, store)
 
-        assert store.registered[engine._lease.runner_id].lease_until != IDLE
+        assert store.registered[engine._runner_id.current].lease_until != IDLE
 
 
 async def test_a_claim_for_which_no_lease_could_be_had_is_made_again() -> None:
@@ -466,7 +467,7 @@ async def test_alone_it_takes_what_there_is() -> None:
 
 async def test_beside_others_it_leaves_them_what_would_only_wait_here() -> None:
     async with engine_with(max_concurrent_async_tasks=1) as (engine, store, _, gate):
-        engine._claimer.is_crowded = lambda: True
+        engine._takeover.is_crowded = True
         await backlog_of(40, engine, store)
 
         # One runs, and two wait for each of the four slots of a runner.
@@ -480,7 +481,7 @@ async def test_beside_others_it_leaves_them_what_would_only_wait_here() -> None:
 async def test_beside_others_a_slot_without_work_asks_for_more() -> None:
     """Its runs have not ended, but no body of them waits for a slot any more."""
     async with engine_with(max_concurrent_async_tasks=8) as (engine, store, _, _):
-        engine._claimer.is_crowded = lambda: True
+        engine._takeover.is_crowded = True
         await backlog_of(40, engine, store)
 
         assert held(store) == 16

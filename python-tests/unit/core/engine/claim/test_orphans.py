@@ -7,13 +7,17 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import pytest
+from model.by_hand import HandMarks
 from model.memory_store import MemoryStore
 from model.quiet import quiet
 
 from cloaca_core._engine.claim import orphans as module
 from cloaca_core._engine.claim.orphans import Orphans
-from cloaca_core._engine.record.journal import Journal, Submission
+from cloaca_core._engine.record.entries import SubmissionEntry
+from cloaca_core._engine.record.journal import Journal
+from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.conformance.rows import new_run, runner, submit
+from cloaca_core.errors import StoreError
 from cloaca_core.records.rows import Batch, Committed
 from cloaca_core.store.protocol import Landed
 
@@ -44,10 +48,17 @@ class Scene:
     looks: list[None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.journal = Journal(self.store, "r1", list)
+        runner_id = RunnerId("r1")
+        self.journal = Journal(self.store, runner_id, HandMarks())
         self.orphans = Orphans(
-            self.store, self.journal, lambda: self.held, lambda: self.looks.append(None)
+            self.store, self.journal, runner_id, lambda: self.held, lambda: self.looks.append(None)
         )
+
+    def accepted(self, entry: SubmissionEntry, _: Committed) -> None:
+        self.held |= {row.id for row in entry.rows}
+
+    def refused(self, _: SubmissionEntry, error: StoreError) -> None:
+        raise error
 
     def owner(self, run_id: str) -> str | None:
         return self.store.runs[run_id].owner
@@ -80,8 +91,7 @@ async def test_who_is_not_known_is_given_back_once(scene: Scene) -> None:
 async def test_a_run_that_is_being_submitted_is_not_astray(scene: Scene) -> None:
     """It is in the table before anybody here can know it."""
     scene.store.open.clear()
-    accepted = Submission([new_run("new")], lambda _: scene.held.add("new"), lambda _: None)
-    scene.journal.add(accepted)
+    scene.journal.add(SubmissionEntry([new_run("new")], scene))
     writing = asyncio.create_task(scene.journal.turn())
     await quiet()
     assert scene.owner("new") == "r1"

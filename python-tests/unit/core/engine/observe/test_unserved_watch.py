@@ -11,6 +11,7 @@ from model.memory_store import MemoryStore
 
 from cloaca_core._engine.observe import unserved_watch as module
 from cloaca_core._engine.observe.unserved_watch import PATIENCE, SETTLING, UnservedWatch
+from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.conformance.rows import NOW, new_run, runner, schedule, submit, trigger_row
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
@@ -55,7 +56,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.store.wall_clock = lambda: NOW
-        self.watch = UnservedWatch(self.store, self.registry, lambda: "me")
+        self.watch = UnservedWatch(self.store, self.registry, RunnerId("me"))
 
     def define(self, name: str) -> None:
         with WorkflowBuilder(name, registry=self.registry):

@@ -11,6 +11,7 @@ from model.by_hand import HandExecutor
 from model.runs import active_run, attempt_of, graph_of
 
 from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
+from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core._engine.orchestrate.quarantine import Quarantine
 from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
 from cloaca_core._engine.plan.active_run import ActiveRun
@@ -26,8 +27,9 @@ class Scene:
         self.executor = HandExecutor()
         self.sent: list[Attempt] = []
         self.quarantine = Quarantine((1, 1), self.sent.append)
+        self.runs = ActiveRuns()
         self.waiting_bodies = WaitingBodies(
-            self.executor, self.quarantine, self._mark, self._resume, self._place_free
+            self.executor, self.quarantine, self.runs, self._mark, self._resume, self._place_free
         )
         self.marks: list[str] = []
         self.resumed: list[AttemptWork] = []
@@ -41,10 +43,18 @@ class Scene:
     def body(self, run: ActiveRun | None = None, index: int = 0, **fields: Any) -> Attempt:
         """A body that runs."""
         attempt = attempt_of(run or self.run(), index, **fields)
+        self.runs.under_way(attempt.owner).attempts[index] = attempt
         self.executor.submit(attempt)
         self.executor.begin(attempt)
         attempt.marked = True
         return attempt
+
+    def waits(self, run: ActiveRun) -> bool:
+        return self.runs.under_way(run).waits()
+
+    def away(self, run: ActiveRun) -> int:
+        """How many of its bodies wait for other runs."""
+        return self.runs.under_way(run).away
 
     def durable(self, count: int = 1) -> None:
         """The oldest marks are committed."""
@@ -109,18 +119,18 @@ class TestGivingAway:
         waited: list[bool] = []
         for attempt in (first, second):
             scene.waiting_bodies.release_slot(attempt)
-            waited.append(run.waits())
+            waited.append(scene.waits(run))
 
         assert waited == [False, True]
         assert scene.places == 2
-        assert scene.waiting_bodies.runs == {run}
+        assert scene.runs.waiting() == 1
 
     async def test_it_is_one_body_however_many_runs_it_waits_for(self, scene: Scene) -> None:
         attempt = scene.body()
         for _ in range(3):
             scene.waiting_bodies.release_slot(attempt)
 
-        assert (attempt.owner.released, scene.marks, scene.places) == (1, ["Waiting"], 1)
+        assert (scene.away(attempt.owner), scene.marks, scene.places) == (1, ["Waiting"], 1)
 
     async def test_its_blame_as_soon_as_that_is_durable(self, scene: Scene) -> None:
         """The one that it waits for may be suspected as well."""
@@ -159,8 +169,8 @@ class TestGoingOn:
         await scene.waiting_bodies.reacquire_slot(attempt)
 
         assert (attempt.holds_slot, runs(attempt), scene.resumed) == (True, True, [attempt])
-        assert not attempt.owner.waits()
-        assert not scene.waiting_bodies.runs
+        assert not scene.waits(attempt.owner)
+        assert scene.runs.waiting() == 0
 
     async def test_not_before_a_slot_is_free(self, scene: Scene) -> None:
         attempt = scene.body()
@@ -168,7 +178,7 @@ class TestGoingOn:
         scene.executor.slot_free.clear()
         back = scene.reacquire_slot(attempt)
         assert await settled(back) == [False]
-        assert (runs(attempt), attempt.owner.waits()) == (False, True)
+        assert (runs(attempt), scene.waits(attempt.owner)) == (False, True)
 
         scene.executor.slot_free.set()
         await back
@@ -180,7 +190,7 @@ class TestGoingOn:
     ) -> None:
         attempt, first = await scene.waits_again()
 
-        assert (attempt.owner.released, attempt.owner.waits()) == (1, True)
+        assert (scene.away(attempt.owner), scene.waits(attempt.owner)) == (1, True)
         scene.executor.slot_free.set()
         await scene.waiting_bodies.reacquire_slot(attempt)
         await first
@@ -192,7 +202,7 @@ class TestGoingOn:
         scene.executor.slot_free.set()
         await first
         assert (attempt.holds_slot, runs(attempt), scene.resumed) == (False, False, [])
-        assert (scene.executor.released, attempt.owner.released) == (2, 1)
+        assert (scene.executor.released, scene.away(attempt.owner)) == (2, 1)
 
         await scene.waiting_bodies.reacquire_slot(attempt)
 
@@ -208,7 +218,11 @@ class TestGoingOn:
         await asyncio.gather(first, second)
 
         assert (scene.executor.released, scene.executor.reacquired) == (1, 1)
-        assert (attempt.holds_slot, scene.resumed, attempt.owner.released) == (True, [attempt], 0)
+        assert (attempt.holds_slot, scene.resumed, scene.away(attempt.owner)) == (
+            True,
+            [attempt],
+            0,
+        )
 
     async def test_only_when_the_last_of_the_runs_that_it_waits_for_has_ended(
         self, scene: Scene
@@ -218,7 +232,7 @@ class TestGoingOn:
         scene.waiting_bodies.release_slot(attempt)
         await scene.waiting_bodies.reacquire_slot(attempt)
         assert not scene.resumed
-        assert (attempt.holds_slot, attempt.owner.released) == (False, 1)
+        assert (attempt.holds_slot, scene.away(attempt.owner)) == (False, 1)
 
         await scene.waiting_bodies.reacquire_slot(attempt)
 
@@ -231,7 +245,7 @@ class TestGoingOn:
         scene.waiting_bodies.release_slot(second)
         await scene.waiting_bodies.reacquire_slot(first)
 
-        assert (run.released, scene.waiting_bodies.runs) == (1, {run})
+        assert (scene.away(run), scene.waits(run)) == (1, False)
 
     async def test_a_new_run_waits_for_no_mark(self, scene: Scene) -> None:
         """It is marked with the next commit, as at its start."""
@@ -272,7 +286,7 @@ class TestGoingOn:
         scene.durable(2)
 
         assert await settled(first, second) == [True, True]
-        assert attempt.owner.released == 0
+        assert scene.away(attempt.owner) == 0
 
     async def test_its_time_stands_when_it_waits_again_meanwhile(self, scene: Scene) -> None:
         attempt = scene.body(scene.run(recoveries=1))
@@ -293,11 +307,11 @@ class TestGivingUp:
         scene.waiting_bodies.release_slot(attempt)
         scene.executor.abandon(attempt)
         scene.waiting_bodies.give_up(attempt)
-        assert (attempt.owner.released, scene.waiting_bodies.runs) == (0, set())
+        assert (scene.away(attempt.owner), scene.runs.waiting()) == (0, 0)
         await scene.waiting_bodies.reacquire_slot(attempt)
 
         assert (runs(attempt), scene.resumed) == (False, [])
-        assert (attempt.owner.released, scene.waiting_bodies.runs) == (0, set())
+        assert (scene.away(attempt.owner), scene.runs.waiting()) == (0, 0)
 
     async def test_a_recovered_one_is_not_marked_again(self, scene: Scene) -> None:
         attempt = scene.body(scene.run(recoveries=1))

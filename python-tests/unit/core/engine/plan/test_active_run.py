@@ -1,9 +1,8 @@
-"""What is known of a run of ours, and whether it needs a place."""
+"""What is known of a run of ours."""
 
 from __future__ import annotations
 
-import pytest
-from model.runs import active_run, attempt_of, graph_of
+from model.runs import active_run, graph_of
 
 from cloaca_core.conformance.rows import attempt
 from cloaca_core.records.states import TaskStatus
@@ -12,11 +11,11 @@ from cloaca_core.values.json_values import encode
 TWO = graph_of(a={}, b={"dependencies": ["a"]})
 
 
-def test_a_new_run_has_nothing_under_way_and_no_past() -> None:
+def test_a_new_run_has_no_past() -> None:
     run = active_run(TWO, {"n": 1})
 
     assert (run.id, run.epoch, run.over, run.recovered) == ("r", 1, False, False)
-    assert (run.attempts, run.retries, run.resume, run.latest) == ({}, {}, {}, {})
+    assert (run.resume, run.latest) == ({}, {})
 
 
 def test_one_that_has_lost_a_process_is_recovered_and_one_that_was_released_is_not() -> None:
@@ -48,25 +47,3 @@ class TestSizeBound:
         run.plan.begin()
 
         assert run.size_bound >= len(encode({"n": 1, "x": "ü" * 1000}).encode())
-
-
-class TestWaiting:
-    @pytest.mark.parametrize(
-        ("attempts", "released", "waits"),
-        [
-            (0, 0, False),  # between two steps
-            (1, 0, False),
-            (1, 1, True),
-            (2, 1, False),  # one of them still runs
-            (2, 2, True),
-        ],
-    )
-    def test_a_run_waits_when_all_its_bodies_do(
-        self, attempts: int, released: int, waits: bool
-    ) -> None:
-        run = active_run(TWO)
-        for index in range(attempts):
-            attempt_of(run, index)
-        run.released = released
-
-        assert run.waits() is waits

@@ -10,7 +10,7 @@ from cloaca_core._engine.execute.outcome import Raised, Succeeded
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.restore import Resume
 from cloaca_core._engine.record import attempt_rows
-from cloaca_core.records.rows import MAX_TEXT, AttemptRow
+from cloaca_core.records.rows import AttemptRow
 
 GRAPH = graph_of(load={}, save={})
 RUN = active_run(GRAPH, epoch=7)
@@ -109,29 +109,3 @@ def test_a_reason_that_no_database_takes_does_not_fail_the_batch(
 ) -> None:
     assert attempt_rows.cancelled(attempt, reason, 900).skip_reason == stored
     assert attempt_rows.skipped(RUN, 1, reason, 900).skip_reason == stored
-
-
-class TestWeight:
-    def test_no_row_is_weightless(self, attempt: Attempt) -> None:
-        assert attempt_rows.weight_of(attempt_rows.start_mark(attempt)) == attempt_rows.ROW_BYTES
-
-    def test_a_change_counts(self) -> None:
-        assert (
-            attempt_rows.weight_of(BARE._replace(change="x" * 1000))
-            == attempt_rows.ROW_BYTES + 1000
-        )
-
-    def test_an_error_counts_with_its_traceback_if_there_is_one(self) -> None:
-        row = BARE._replace(error_message="m" * 10)
-
-        assert attempt_rows.weight_of(row) == attempt_rows.ROW_BYTES + 10
-        assert (
-            attempt_rows.weight_of(row._replace(error_traceback="t" * 500))
-            == attempt_rows.ROW_BYTES + 510
-        )
-
-    def test_a_reason_counts(self, attempt: Attempt) -> None:
-        """A run that is broken off cancels its bodies by the thousand, each with its reason."""
-        row = attempt_rows.cancelled(attempt, "x" * MAX_TEXT, 900)
-
-        assert attempt_rows.weight_of(row) == attempt_rows.ROW_BYTES + MAX_TEXT

@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
+from model.by_hand import HandMarks
 from model.memory_store import MemoryStore
 from model.quiet import quiet
 
-from cloaca_core._engine.record import attempt_rows, journal as module
-from cloaca_core._engine.record.journal import Decided, Journal, Record, Submission
+from cloaca_core._engine.record import batching, journal as module
+from cloaca_core._engine.record.entries import Draft, Entry, FiringEntry, SubmissionEntry
+from cloaca_core._engine.record.journal import Journal
+from cloaca_core._engine.record.weight import ROW_BYTES, attempt_weight
+from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.conformance.rows import attempt, firing, new_run, run_end, runner, submit
 from cloaca_core.errors import (
     StoreDataError,
@@ -50,8 +54,10 @@ class Store(MemoryStore):
         return await super().commit(batch, landed)
 
 
-class Row(Record):
-    """A record that notes what became of it."""
+class Row(Entry):
+    """Rows of a run of ours; notes what became of them."""
+
+    is_of_run = True
 
     def __init__(
         self,
@@ -63,40 +69,40 @@ class Row(Record):
         awaited: bool = True,
         then: Callable[[], None] | None = None,
     ) -> None:
-        super().__init__(run_id, epoch, attempts, end)
-        self.awaited = awaited
+        self.attempts = attempts
+        self.end = end
+        self.run_id = run_id
+        self.epoch = epoch
+        self.weight = sum(attempt_weight(row) for row in attempts)
+        self.is_awaited = awaited
         self.fate: str | None = None
         self.has_landed = False
         self.then = then
-        self.settled = asyncio.Event()
 
-    @property
-    def is_awaited(self) -> bool:
-        return self.awaited
+    def add_to(self, draft: Draft) -> None:
+        draft.fences[self.run_id] = self.epoch
+        draft.attempts.extend(self.attempts)
+        draft.ends.extend([] if self.end is None else [self.end])
 
-    def landed(self) -> None:
-        assert self.awaited
+    def landed(self, _: Committed) -> None:
+        assert self.is_awaited
         assert not self.has_landed, "told twice"
         assert self.fate is None, "told too late"
         self.has_landed = True
 
-    def recorded(self) -> None:
-        self._settle("recorded")
+    def settled(self, committed: Committed) -> None:
+        self._note("recorded" if self.run_id in committed.current else "lost")
+        assert self.has_landed == self.is_awaited
         if self.then is not None:
             self.then()
 
-    def lost(self) -> None:
-        self._settle("lost")
-
-    def refused(self, error: StoreDataError) -> None:
+    def refused(self, error: StoreError) -> None:
         assert str(error) == "a value cannot be stored"
-        self._settle("refused")
+        self._note("refused")
 
-    def _settle(self, fate: str) -> None:
+    def _note(self, fate: str) -> None:
         assert self.fate is None, "told twice"
-        assert self.has_landed == (self.awaited and fate == "recorded")
         self.fate = fate
-        self.settled.set()
 
 
 class NewRuns:
@@ -114,18 +120,24 @@ class NewRuns:
             new_run(run_id, owner=owner, key=key)._replace(input=text, parent_id=parent)
             for run_id in run_ids
         ]
-        self.accepted: Committed | None = None
+        self.committed: Committed | None = None
         self.error: StoreError | None = None
-        self.settled = asyncio.Event()
-        self.entry = Submission(rows, self._accept, self._refuse)
+        self.entry = SubmissionEntry(rows, self)
 
-    def _accept(self, committed: Committed) -> None:
-        self.accepted = committed
-        self.settled.set()
+    def accepted(self, entry: SubmissionEntry, committed: Committed) -> None:
+        assert entry is self.entry
+        self.committed = committed
 
-    def _refuse(self, error: StoreError) -> None:
+    def refused(self, entry: SubmissionEntry, error: StoreError) -> None:
+        assert entry is self.entry
         self.error = error
-        self.settled.set()
+
+
+class Flawed(NewRuns):
+    """One that cannot be told of an error."""
+
+    def refused(self, _: SubmissionEntry, __: StoreError) -> None:
+        raise LookupError("a flaw of ours")
 
 
 class Desk:
@@ -133,12 +145,9 @@ class Desk:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.marks: list[AttemptRow] = []
-        self.journal = Journal(store, "r1", self._due)
-
-    def _due(self) -> list[AttemptRow]:
-        due, self.marks = self.marks, []
-        return due
+        self.marks = HandMarks()
+        self.runner_id = RunnerId("r1")
+        self.journal = Journal(store, self.runner_id, self.marks)
 
     async def work(self) -> None:
         while True:
@@ -247,7 +256,7 @@ class TestGroupCommit:
 class TestStartMarks:
     async def test_they_ride_with_the_next_commit(self, desk: Desk) -> None:
         mark = attempt("other", status=TaskStatus.RUNNING)
-        desk.marks = [mark]
+        desk.marks.due = [mark]
         desk.journal.add(Row([attempt("run")]))
         await desk.journal.drained()
 
@@ -257,19 +266,31 @@ class TestStartMarks:
 
     async def test_they_are_newer_than_what_they_ride_with(self, desk: Desk) -> None:
         """A body may wait for a run that has ended already, and go on before that is written."""
-        desk.marks = [attempt("run", status=TaskStatus.RUNNING)]
+        desk.marks.due = [attempt("run", status=TaskStatus.RUNNING)]
         desk.journal.add(Row([attempt("run", status=TaskStatus.WAITING)]))
         await desk.journal.drained()
 
         assert desk.store.attempts["run", "load", 1].status == TaskStatus.RUNNING
 
     async def test_they_get_a_commit_of_their_own_when_none_comes(self, desk: Desk) -> None:
-        desk.marks = [attempt("run", status=TaskStatus.RUNNING)]
+        desk.marks.due = [attempt("run", status=TaskStatus.RUNNING)]
         desk.journal.mark_soon()
         await desk.store.asked.wait()
         await desk.journal.drained()
 
         assert ("run", "load", 1) in desk.store.attempts
+
+    async def test_one_of_a_body_that_is_about_to_begin_is_waited_for(self, desk: Desk) -> None:
+        """A slot became free: what queued for it may begin when the commit is long over."""
+        desk.marks.are_coming = True
+        desk.journal.add(Row([attempt("run")]))
+        await desk.journal.drained()
+        desk.store.asked.clear()
+        desk.marks.due, desk.marks.are_coming = [attempt("other", status=TaskStatus.RUNNING)], False
+        await desk.store.asked.wait()
+        await desk.journal.drained()
+
+        assert ("other", "load", 1) in desk.store.attempts
 
     async def test_they_are_not_forgotten_when_their_time_comes_during_a_commit(
         self, desk: Desk
@@ -278,7 +299,7 @@ class TestStartMarks:
         desk.journal.add(Row([attempt("run")]))
         await desk.store.asked.wait()
         mark = attempt("other", status=TaskStatus.RUNNING)
-        desk.marks = [mark]
+        desk.marks.due = [mark]
         desk.journal._mark()
 
         desk.store.open.set()
@@ -288,7 +309,7 @@ class TestStartMarks:
 
     async def test_a_mark_that_fails_a_batch_is_left_out(self, desk: Desk) -> None:
         desk.store.bad = "bad"
-        desk.marks = [attempt("other", status=TaskStatus.RUNNING)._replace(change="bad")]
+        desk.marks.due = [attempt("other", status=TaskStatus.RUNNING)._replace(change="bad")]
         row = Row([attempt("run")])
         desk.journal.add(row)
         await desk.journal.drained()
@@ -353,7 +374,7 @@ class TestErrors:
         desk.store.failures = [StoreFullError("no space")] * 2
 
         with pytest.raises(StoreFullError):
-            await desk.journal.decide(Decided(lambda: None, [firing()]))
+            await desk.journal.decide(FiringEntry(lambda: None, [firing()]))
 
     async def test_who_comes_while_what_was_done_waits_for_space_hears_of_it(
         self, desk: Desk
@@ -405,13 +426,10 @@ class TestErrors:
     ) -> None:
         desk.store.bad = "bad"
 
-        def flawed(error: StoreError) -> None:
-            raise LookupError("a flaw of ours")
-
-        bad = Submission([new_run("bad")._replace(input="bad")], lambda _: None, flawed)
+        bad = Flawed("bad", text="bad")
         others = [Row([attempt("run", f"t{number}")]) for number in range(3)]
         desk.journal.add(others[0])
-        desk.journal.add(bad)
+        desk.journal.add(bad.entry)
         for other in others[1:]:
             desk.journal.add(other)
         await desk.journal.drained()
@@ -427,8 +445,8 @@ class TestErrors:
         await desk.journal.drained()
 
         assert isinstance(bad.error, StoreDataError)
-        assert good.accepted is not None
-        assert good.accepted.owned == {"good"}
+        assert good.committed is not None
+        assert good.committed.owned == {"good"}
 
 
 class TestOwnership:
@@ -449,11 +467,12 @@ class TestOwnership:
         row, runs = Row([attempt("run")]), NewRuns("new", owner="r1")
         desk.journal.add(row)
         desk.journal.add(runs.entry)
-        desk.journal.become("r2")
+        desk.runner_id.current = "r2"
+        desk.journal.forget_runs()
         await desk.journal.drained()
 
         assert row.fate is None
-        assert runs.accepted is not None
+        assert runs.committed is not None
         assert desk.store.runs["new"].owner is None
 
 
@@ -476,7 +495,7 @@ class TestBounds:
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "MAX_INBOX_ENTRIES", 10)
-        monkeypatch.setattr(module, "MAX_BATCH_ENTRIES", 5)
+        monkeypatch.setattr(batching, "MAX_BATCH_ENTRIES", 5)
         desk.store.open.clear()
         for number in range(16):
             desk.journal.add(Row([attempt("run", f"t{number}")]))
@@ -509,7 +528,7 @@ class TestBounds:
         desk.journal.add(Row([attempt("run")._replace(change="x" * 1_000)]))
         assert not desk.journal.has_room()
 
-        desk.journal.become("r2")
+        desk.journal.forget_runs()
 
         assert desk.journal.has_room()
 
@@ -522,7 +541,7 @@ class TestBounds:
         await desk.store.asked.wait()
         desk.journal.add(Row([attempt("run", "b")]))
         told = asyncio.Event()
-        decided = asyncio.create_task(desk.journal.decide(Decided(told.set, [firing()])))
+        decided = asyncio.create_task(desk.journal.decide(FiringEntry(told.set, [firing()])))
         await quiet()
         desk.store.open.set()
         await decided
@@ -532,7 +551,7 @@ class TestBounds:
         assert told.is_set()
 
     async def test_a_batch_has_a_most(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "MAX_BATCH_ENTRIES", 40)
+        monkeypatch.setattr(batching, "MAX_BATCH_ENTRIES", 40)
         for number in range(100):
             desk.journal.add(Row([attempt("run", f"t{number}")]))
         await desk.journal.drained()
@@ -572,7 +591,7 @@ class TestBounds:
     async def test_runs_without_input_have_weight_too(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 250 * attempt_rows.ROW_BYTES)
+        monkeypatch.setattr(batching, "MAX_BATCH_BYTES", 250 * ROW_BYTES)
         for part in range(3):
             runs = NewRuns(*(f"{part}-{number}" for number in range(200)), text="")
             desk.journal.add(runs.entry)

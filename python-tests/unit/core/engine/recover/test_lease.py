@@ -11,6 +11,7 @@ from model.quiet import quiet
 from cloaca_core._engine.recover import lease as module
 from cloaca_core._engine.recover.lease import IDLE, Lease
 from cloaca_core._engine.recover.process_identity import this_process
+from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.errors import StoreUnavailableError
 
 SECONDS = 15.0
@@ -57,9 +58,9 @@ class Holder:
     def __init__(self) -> None:
         self.clock = Clock()
         self.store = Store(self.clock)
-        self.lease = Lease(self.store, "me", this_process(), SECONDS)
-        self.lease.owns_something = lambda: self.owns
+        self.runner_id = RunnerId("me")
         self.owns = True
+        self.lease = Lease(self.store, self.runner_id, this_process(), SECONDS, lambda: self.owns)
 
     async def turn_after(self, seconds: float) -> None:
         self.clock.now += seconds
@@ -197,11 +198,11 @@ async def test_it_enlists_again_under_another_id(holder: Holder) -> None:
     await holder.store.fence("me", 0)
     await holder.turn_after(holder.lease.interval)
 
-    await holder.lease.reenlist("me-again")
+    holder.runner_id.current = "me-again"
+    await holder.lease.reenlist()
     await holder.turn_after(holder.lease.interval)
 
     assert not holder.lease.lost.is_set()
-    assert holder.lease.runner_id == "me-again"
     assert holder.store.registered["me-again"].beat == 1
 
 
@@ -210,7 +211,8 @@ async def test_a_beat_that_is_under_way_cannot_lose_the_new_registration(holder:
     holder.store.open.clear()
     late = asyncio.create_task(holder.turn_after(holder.lease.interval))
     await quiet()
-    again = asyncio.create_task(holder.lease.reenlist("me-again"))
+    holder.runner_id.current = "me-again"
+    again = asyncio.create_task(holder.lease.reenlist())
     await quiet()
     holder.store.open.set()
     await asyncio.gather(late, again)

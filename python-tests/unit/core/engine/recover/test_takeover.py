@@ -13,6 +13,7 @@ from model.memory_store import MemoryStore
 from cloaca_core._engine.recover import lease_clock, takeover
 from cloaca_core._engine.recover.lease import IDLE, Lease
 from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_process
+from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.recover.takeover import DeathWatch, Takeover
 from cloaca_core.conformance.rows import new_run, submit
 from cloaca_core.records.rows import RunnerRow
@@ -103,10 +104,12 @@ async def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     store = Store()
     store.clock = clock
     mine = this_process()
-    lease = Lease(store, "mine", mine, LEASE)
+    runner_id = RunnerId("mine")
+    lease = Lease(store, runner_id, mine, LEASE, lambda: True)
     freed: list[None] = []
     await lease.register()
-    return Scene(store, clock, Takeover(store, lease, mine, lambda: freed.append(None)), freed)
+    takeover_ = Takeover(store, lease, runner_id, mine, lambda: freed.append(None))
+    return Scene(store, clock, takeover_, freed)
 
 
 @pytest.fixture

@@ -1,0 +1,122 @@
+"""The runs that are this runner's, and what each of them has under way here. Only data."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core._engine.plan.active_run import ActiveRun
+
+
+class UnderWay:
+    """Attempts, and the timers of those that are to come, by the index of their task. ``away`` is
+    how many of the attempts wait for other runs.
+    """
+
+    __slots__ = ("attempts", "away", "retries")
+
+    def __init__(self) -> None:
+        self.attempts: dict[int, Attempt] = {}
+        self.retries: dict[int, asyncio.TimerHandle] = {}
+        self.away: int = 0
+
+    def waits(self) -> bool:
+        """True when all that is under way are bodies that wait for other runs."""
+        return 0 < self.away == len(self.attempts)
+
+
+class ActiveRuns:
+    """Belongs to the engine's loop, but for ``owns``."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, ActiveRun] = {}
+        self._under_way: dict[ActiveRun, UnderWay] = {}
+        self._away: set[ActiveRun] = set()
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[ActiveRun]:
+        return iter(list(self._runs.values()))
+
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self._runs
+
+    def ids(self) -> set[str]:
+        """The ids of all of them."""
+        return set(self._runs)
+
+    def get(self, run_id: str) -> ActiveRun | None:
+        """The run of this id, if it is ours."""
+        return self._runs.get(run_id)
+
+    def owns(self, attempt: Attempt) -> bool:
+        """True for an attempt of a run that is ours. Any thread may ask."""
+        return self._runs.get(attempt.owner.id) is attempt.owner
+
+    def add(self, run: ActiveRun) -> None:
+        """It is ours as of now."""
+        self._runs[run.id] = run
+
+    def remove(self, run: ActiveRun) -> bool:
+        """It is ours no more; false when it was not, as when it has been claimed anew since."""
+        if self._runs.get(run.id) is not run:
+            return False
+        del self._runs[run.id]
+        return True
+
+    def scheduled(self) -> list[str]:
+        """The runs that schedules have made: a tick may cancel those, whoever fires it."""
+        return [run.id for run in self._runs.values() if run.row.schedule_id is not None]
+
+    # -- what is under way -------------------------------------------------------------------
+
+    def under_way(self, run: ActiveRun) -> UnderWay:
+        """What this run has under way, to be read and changed."""
+        found = self._under_way.get(run)
+        if found is None:
+            found = self._under_way[run] = UnderWay()
+        return found
+
+    def forget(self, run: ActiveRun) -> None:
+        """Nothing of it is under way any more."""
+        self._under_way.pop(run, None)
+        self._away.discard(run)
+
+    def attempts(self, run: ActiveRun) -> list[Attempt]:
+        """Its attempts that are under way."""
+        found = self._under_way.get(run)
+        return [] if found is None else list(found.attempts.values())
+
+    def has(self, attempt: Attempt) -> bool:
+        """Whether this very attempt is under way."""
+        found = self._under_way.get(attempt.owner)
+        return found is not None and found.attempts.get(attempt.index) is attempt
+
+    def discard(self, attempt: Attempt) -> None:
+        """This attempt is under way no more, if it was."""
+        if self.has(attempt):
+            del self._under_way[attempt.owner].attempts[attempt.index]
+
+    def are_busy(self) -> bool:
+        """Whether any attempt is under way."""
+        return any(each.attempts for each in self._under_way.values())
+
+    def go_away(self, run: ActiveRun) -> None:
+        """One of its attempts begins to wait for another run."""
+        self.under_way(run).away += 1
+        self._away.add(run)
+
+    def come_back(self, run: ActiveRun) -> None:
+        """One of them waits no more."""
+        if (found := self._under_way.get(run)) is not None:
+            found.away -= 1
+            if not found.away:
+                self._away.discard(run)
+
+    def waiting(self) -> int:
+        """How many of them do nothing but wait for others."""
+        return sum(self._under_way[run].waits() for run in self._away)

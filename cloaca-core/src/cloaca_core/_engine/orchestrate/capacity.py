@@ -1,0 +1,67 @@
+"""Places for runs, and who waits for one.
+
+A runner holds at most ``max_active_runs``; those of which all bodies wait for others take no place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+
+
+class Capacity:
+    """Belongs to the engine's loop. ``paused`` gives no place to what nothing here waits for."""
+
+    def __init__(self, most: int, runs: ActiveRuns) -> None:
+        self.paused: bool = False
+        self.most: int = most
+        self._runs = runs
+        self._expected = 0
+        self._changed = asyncio.Event()
+        self._is_enough: Callable[[], bool] | None = None
+
+    def free(self) -> int:
+        """Places for further runs."""
+        taken = len(self._runs) - self._runs.waiting() + self._expected
+        return max(0, self.most - taken)
+
+    def is_in_use(self) -> bool:
+        """True while runs are ours, or about to be."""
+        return bool(len(self._runs) or self._expected)
+
+    def expect(self, count: int) -> None:
+        """So many runs are on their way, and need a place already."""
+        self._expected += count
+
+    def arrived(self, count: int) -> None:
+        """So many are on their way no more: they are ours, or nothing became of them."""
+        self._expected -= count
+
+    @contextmanager
+    def expecting(self, count: int) -> Iterator[None]:
+        """So many may be on their way within."""
+        self._expected += count
+        try:
+            yield
+        finally:
+            self._expected -= count
+
+    def changed(self) -> None:
+        """A place may have become free, or a slot without work."""
+        if self._is_enough is not None and self._is_enough():
+            self._changed.set()
+
+    async def wait_until(self, is_enough: Callable[[], bool]) -> None:
+        """Return when it is, as far as ``changed`` can tell. One at a time waits."""
+        while not is_enough():
+            self._is_enough = is_enough
+            self._changed.clear()
+            try:
+                await self._changed.wait()
+            finally:
+                self._is_enough = None

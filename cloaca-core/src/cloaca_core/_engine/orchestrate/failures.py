@@ -1,0 +1,144 @@
+"""Ends of runs that are not the plan's: time that is up, flaws of ours, values no database takes.
+
+A run whose end the plan cannot say ends all the same, and says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeVarTuple
+
+from cloaca_core._engine.execute.outcome import raised
+from cloaca_core._engine.plan.end_reason import overdue_message
+from cloaca_core._engine.plan.planner import RunOver, Step
+from cloaca_core._engine.record import attempt_rows
+from cloaca_core._engine.runtime.clock import wall_time
+from cloaca_core._engine.runtime.deadlines import Deadlines
+from cloaca_core.errors import RecoveryLimitError
+from cloaca_core.logs import SafeLogger
+from cloaca_core.records.rows import AttemptRow, RunEnd, storable_text
+from cloaca_core.records.states import RunStatus
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.plan.restore import Resume
+    from cloaca_core._engine.record.run_entry import RunEntry
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.errors import StoreError
+
+log = SafeLogger("cloaca.engine")
+
+Ts = TypeVarTuple("Ts")
+
+
+class Course(Protocol):
+    """How a run goes on from here."""
+
+    def follow(self, run: ActiveRun, step: Step, attempts: list[AttemptRow]) -> None:
+        """Record a fact's rows with all that follows from it, then act on it."""
+
+    def record(self, run: ActiveRun, attempts: list[AttemptRow], end: RunEnd) -> None:
+        """Have the end of a run written, and act when it is durable."""
+
+    def stop(self, run: ActiveRun) -> None:
+        """Nothing more is to come of its bodies and timers."""
+
+    def drop(self, run: ActiveRun) -> None:
+        """Forget a run that is no longer ours."""
+
+
+class Failures:
+    """Belongs to the engine's loop."""
+
+    def __init__(self, config: DefaultRunnerConfig, runs: ActiveRuns, course: Course) -> None:
+        self._config = config
+        self._runs = runs
+        self._course = course
+        self._run_times = Deadlines(self._expire)
+
+    # -- time --------------------------------------------------------------------------------
+
+    def arm_deadline(self, run: ActiveRun) -> bool:
+        """False when the run has passed its deadline already, before it came to us."""
+        seconds = self._config.pipeline_timeout_seconds
+        if seconds is None:
+            return True
+        run.time_limit = seconds
+        spent = 0.0
+        if run.epoch > 1 and run.row.started_at is not None:
+            spent = max(0.0, (wall_time() - run.row.started_at) / 1e6)  # a clock may step back
+        self._run_times.add(run, max(0.0, seconds - spent))
+        if spent >= seconds:
+            self._expire(run)
+            return False
+        return True
+
+    def disarm(self, run: ActiveRun) -> None:
+        """The run needs no deadline any more."""
+        self._run_times.discard(run)
+
+    def _expire(self, run: ActiveRun) -> None:
+        """The run has passed its deadline."""
+        self.guarded(run, self.break_off, run, overdue_message(run.time_limit))
+
+    # -- refusals ----------------------------------------------------------------------------
+
+    def killed_too_often(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        """Too many processes have died in this attempt for it to be started again."""
+        error = RecoveryLimitError(
+            f"{resume.crashes} processes died while they ran this task; "
+            f"max_recovery_attempts is {self._config.max_recovery_attempts}",
+            run_id=run.id,
+            task_id=run.graph.tasks[task].id,
+            recoveries=resume.crashes,
+            limit=self._config.max_recovery_attempts,
+        )
+        failure = raised(error, again=False)
+        row = attempt_rows.failed_unstarted(run, task, resume, failure, wall_time())
+        self._course.follow(run, run.plan.failed(task, str(failure)), [row])
+
+    def unstorable(self, entry: RunEntry, error: StoreError) -> None:
+        """The database will not take these rows of a run."""
+        run = entry.run
+        log.error("run %s: a record was refused: %s", run.id, error, extra={"run_id": run.id})
+        reason = storable_text(f"a result could not be stored: {error}")
+        if not run.over:
+            self.break_off(run, reason)
+        elif entry.end is None:
+            return  # the end is on its way
+        elif entry.attempts or entry.end.final_context != "{}":
+            self._end_bare(run, reason)
+        else:
+            self._course.drop(run)  # not even that: it is for whoever can repair the database
+
+    # -- flaws -------------------------------------------------------------------------------
+
+    def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Take a step of a run, which ends if that fails by a flaw of ours."""
+        try:
+            step(*args)
+        except Exception as error:
+            log.exception("run %s cannot go on", run.id, extra={"run_id": run.id})
+            self.broken(run, error)
+
+    def broken(self, run: ActiveRun, error: Exception) -> None:
+        """A step of the run failed by a flaw of ours: it ends rather than hang."""
+        if not run.over and self._runs.get(run.id) is run:
+            self._course.stop(run)
+            self._end_bare(run, storable_text(f"internal error: {error!r}"))
+
+    def break_off(self, run: ActiveRun, reason: str) -> None:
+        """End a run that is not over yet, and cut short what it has under way."""
+        if not run.over:
+            cut = [attempt_rows.cancelled(a, reason, wall_time()) for a in self._runs.attempts(run)]
+            self._course.follow(run, Step(over=RunOver(RunStatus.FAILED, reason)), cut)
+
+    def _end_bare(self, run: ActiveRun, reason: str) -> None:
+        """The run must end all the same, so without what was refused."""
+        self._course.record(run, [], run_end(run, RunStatus.FAILED, "{}", reason, wall_time()))
+
+
+def run_end(run: ActiveRun, status: RunStatus, context: str, error: str | None, now: int) -> RunEnd:
+    """The row that says how a run ended."""
+    return RunEnd(run.id, run.epoch, status.value, context, error, now, run.row.schedule_id)

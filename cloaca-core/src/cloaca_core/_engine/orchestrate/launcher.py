@@ -1,0 +1,324 @@
+"""Gets the attempts of runs under way, and hands on what each of them came to.
+
+An attempt waits for its time, for its turn where its run has lost a process before, and for a slot;
+its body runs, and so does what follows it. What that means for the run is said elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol, TypeVarTuple
+
+from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
+from cloaca_core._engine.execute.callbacks import Callback, FollowUps, Judgement
+from cloaca_core._engine.execute.outcome import Outcome, Succeeded, judged, raised
+from cloaca_core._engine.execute.work import LEAST_CHECK, Work
+from cloaca_core._engine.orchestrate.quarantine import Quarantine
+from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
+from cloaca_core._engine.plan.restore import FRESH, Resume
+from cloaca_core._engine.record import attempt_rows
+from cloaca_core._engine.record.run_entry import RunEntry, RunListener
+from cloaca_core._engine.runtime.clock import wall_time
+from cloaca_core._engine.runtime.deadlines import Deadlines
+from cloaca_core.definition.context import Context
+from cloaca_core.logs import SafeLogger
+from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.executor import Executor
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core._engine.orchestrate.capacity import Capacity
+    from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.record.journal import Journal
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.definition.retry import RetryPolicy
+    from cloaca_core.records.rows import AttemptRow
+
+log = SafeLogger("cloaca.engine")
+
+Ts = TypeVarTuple("Ts")
+
+LAUNCHES_PER_PASS: Final = 500
+"""Tasks that start in one go; heartbeats go in between."""
+
+
+class LaunchListener(RunListener, Protocol):
+    """Says what follows for the run."""
+
+    def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Take a step of a run, which ends if that fails by a flaw of ours."""
+
+    def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
+        """The attempt came to this, and is under way no more."""
+
+    def killed_too_often(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        """Too many processes have died in this attempt for it to be started again."""
+
+
+class Launcher:
+    """Belongs to the engine's loop, but for ``let_go``."""
+
+    def __init__(
+        self,
+        config: DefaultRunnerConfig,
+        executor: Executor,
+        journal: Journal,
+        runs: ActiveRuns,
+        capacity: Capacity,
+        listener: LaunchListener,
+    ) -> None:
+        self._config = config
+        self._executor = executor
+        self._journal = journal
+        self._runs = runs
+        self._capacity = capacity
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
+        self._most_ahead = min(config.max_concurrent_tasks, LAUNCHES_PER_PASS)
+        self._quarantine = Quarantine(slots, self._mark_and_send)
+        self.waiting_bodies: WaitingBodies = WaitingBodies(
+            executor, self._quarantine, runs, self._mark, self._resumed, capacity.changed
+        )
+        self._follow_ups = FollowUps(executor)
+        self._body_times = Deadlines(self._check_time)
+        self._draining = False
+        self._attempt_over = asyncio.Event()
+
+    # -- launch ------------------------------------------------------------------------------
+
+    def launch(self, run: ActiveRun, tasks: Sequence[int]) -> None:
+        """Start these tasks, or go on with them; the rest of many after a pass of the loop."""
+        if run.over:
+            return
+        for task in tasks[:LAUNCHES_PER_PASS]:
+            self._launch(run, task, run.resume.pop(task, FRESH))
+        if rest := tasks[LAUNCHES_PER_PASS:]:
+            self._loop.call_soon(self._listener.guarded, run, self.launch, run, rest)
+        elif self._runs.under_way(run).waits():
+            self._capacity.changed()
+
+    def _launch(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        delay = _delay(run.graph.tasks[task].retry, resume)
+        if resume.crashes > self._config.max_recovery_attempts:
+            self._listener.killed_too_often(run, task, resume)
+        elif delay > 0:
+            again = (run, task, resume._replace(retry_at=None))
+            self._runs.under_way(run).retries[task] = self._loop.call_later(
+                delay, self._listener.guarded, run, self._launch, *again
+            )
+        elif not self._draining:
+            self._start(self._attempt(run, task, resume))
+
+    def ahead(self, run: ActiveRun, ready: Sequence[int]) -> list[Attempt]:
+        """These tasks as attempts that only wait to be let go, up to the first that has to wait for
+        anything else. Of many none: they would come one by one into the commits that they could
+        share. What goes wrong here is met again when they start with the record.
+        """
+        attempts: list[Attempt] = []
+        if run.recovered or self._draining or len(ready) > self._most_ahead:
+            return attempts
+        try:
+            for task in ready:
+                if task in run.resume:
+                    break
+                if not self._expect(attempt := self._attempt(run, task, FRESH)):
+                    break
+                attempts.append(attempt)
+        except Exception:
+            log.exception("run %s: nothing begins ahead", run.id, extra={"run_id": run.id})
+            self.call_off(attempts)
+            return []
+        return attempts
+
+    def _expect(self, attempt: Attempt) -> bool:
+        if not self._executor.expect(attempt):
+            return False
+        self._runs.under_way(attempt.owner).attempts[attempt.index] = attempt
+        self._body_times.add(attempt, attempt.timeout)
+        return True
+
+    def let_go(self, attempts: Iterable[Attempt]) -> None:
+        """Let attempts begin that were got ready ahead. Any thread may do so."""
+        for attempt in attempts:
+            self._executor.let_go(attempt)
+
+    def begun(self) -> None:
+        """They were let go: see to their start marks."""
+        self._journal.mark_soon()
+
+    def call_off(self, attempts: Iterable[Attempt]) -> None:
+        """What these attempts were got ready for will not come."""
+        for attempt in attempts:
+            self._give_up(attempt)
+
+    def _attempt(self, run: ActiveRun, task: int, resume: Resume) -> Attempt:
+        return Attempt(
+            run,
+            task,
+            resume.attempt,
+            run.plan.given(task),
+            timeout=self._time_limit(run.graph.tasks[task].timeout_seconds),
+            max_bytes=self._config.max_context_bytes,
+            crashes=resume.crashes,
+            finished=self._finished,
+        )
+
+    def _time_limit(self, own: float | NoLimit | None) -> float:
+        """Seconds that an attempt may spend in its body, for ever as ``math.inf``."""
+        if own is None:
+            own = self._config.task_timeout_seconds or NO_LIMIT
+        return math.inf if isinstance(own, NoLimit) else own
+
+    def _start(self, attempt: Attempt) -> None:
+        """Send an attempt off; one of a recovered run only when its start mark is durable."""
+        under_way = self._runs.under_way(attempt.owner)
+        under_way.retries.pop(attempt.index, None)
+        under_way.attempts[attempt.index] = attempt
+        if attempt.owner.recovered:
+            self._quarantine.add(attempt)
+        else:
+            self._send(attempt)
+
+    def _mark_and_send(self, attempt: Attempt) -> None:
+        if not self._draining:
+            attempt.marked = True
+            self._mark(attempt, attempt_rows.start_mark(attempt), partial(self._send, attempt))
+
+    def _mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
+        """Write where a body stands, and go on when that is durable."""
+        self._journal.add(RunEntry(self._listener, attempt.owner, [row], None, then=then))
+
+    def _send(self, attempt: Attempt) -> None:
+        if attempt.abandoned:
+            return
+        self._body_times.add(attempt, attempt.timeout)
+        self._executor.submit(attempt)
+        self._journal.mark_soon()
+
+    # -- time --------------------------------------------------------------------------------
+
+    def _check_time(self, attempt: Attempt) -> None:
+        """An attempt may have used up its time: end it, or look again when it may have."""
+        left = attempt.timeout - attempt.clock.spent()
+        if left > 0:
+            if attempt.holds_slot:  # while it waits the clock stands; ``_resumed`` arms it again
+                self._body_times.add(attempt, max(left, LEAST_CHECK))
+        elif self._executor.abandon(attempt):
+            self._listener.guarded(attempt.owner, self._time_out, attempt)
+
+    def _resumed(self, work: AttemptWork) -> None:
+        """What waited for another run goes on, and so does its time."""
+        if work is work.attempt:
+            self._check_time(work.attempt)
+            self._journal.mark_soon()
+        else:
+            self._follow_ups.check_time(work.attempt)
+
+    def _time_out(self, attempt: Attempt) -> None:
+        error = TimeoutError("Task execution timeout")
+        retry = attempt.task.retry
+        if callable(retry.condition):
+            attempt.outcome = raised(error, again=False)
+            then = partial(self._listener.guarded, attempt.owner, self._conclude, attempt)
+            self._follow_ups.run(Judgement(attempt, error), then)
+        else:
+            ids = attempt.log_ids()
+            attempt.outcome = judged(retry, attempt.number, error, who=attempt, ids=ids)
+            self._conclude(attempt)
+
+    # -- conclude ----------------------------------------------------------------------------
+
+    def _finished(self, attempt: Work) -> None:
+        assert isinstance(attempt, Attempt)
+        self._body_times.discard(attempt)
+        if self._runs.has(attempt):  # not given up while the report was on the way
+            self._listener.guarded(attempt.owner, self._conclude, attempt)
+
+    def _conclude(self, attempt: Attempt) -> None:
+        """Let the task's callback run, then hand on the outcome."""
+        assert attempt.outcome is not None
+        if (call := _callback(attempt, attempt.outcome)) is None:
+            self._hand_on(attempt, attempt.outcome)
+        else:
+            step = partial(self._hand_on, attempt, attempt.outcome)
+            then = partial(self._listener.guarded, attempt.owner, step)
+            self._follow_ups.run(call, then)
+
+    def _hand_on(self, attempt: Attempt, outcome: Outcome) -> None:
+        self._runs.discard(attempt)
+        self._attempt_over.set()
+        self._quarantine.over(attempt)
+        self.waiting_bodies.give_up(attempt)
+        try:
+            self._listener.concluded(attempt, outcome)
+        finally:
+            self._capacity.changed()  # last: what follows may keep the run from only waiting
+
+    # -- give up -----------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Start no further body. Those that run are recorded when they end; those that wait for
+        other runs, which will not end here, are given up.
+        """
+        self._draining = True
+        for run in self._runs:
+            for attempt in self._runs.attempts(run):
+                # Asked and done in one: a queued body may be beginning at this moment.
+                if self._is_away(attempt) or self._executor.abandon(attempt, even_running=False):
+                    self._give_up(attempt)
+
+    def _is_away(self, attempt: Attempt) -> bool:
+        """True when its body, or what follows it, waits for another run."""
+        return not attempt.holds_slot or self._follow_ups.is_away(attempt)
+
+    async def quiet(self) -> None:
+        """Return when no attempt is under way any more; to be called after ``drain``."""
+        while self._runs.are_busy():
+            self._attempt_over.clear()
+            await self._attempt_over.wait()
+
+    def stop(self, run: ActiveRun) -> None:
+        """Nothing more is to come of this run's bodies and timers."""
+        for timer in self._runs.under_way(run).retries.values():
+            timer.cancel()
+        self.call_off(self._runs.attempts(run))
+        self._runs.forget(run)
+
+    def _give_up(self, attempt: Attempt) -> None:
+        self._body_times.discard(attempt)
+        self._runs.discard(attempt)
+        self._attempt_over.set()
+        self._quarantine.over(attempt)
+        if not attempt.abandoned:
+            self._executor.abandon(attempt)
+        self._follow_ups.give_up(attempt)
+        self.waiting_bodies.give_up(attempt)
+
+
+def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:
+    """The call of the task's callback for this outcome, if it has one."""
+    task = attempt.task
+    if isinstance(outcome, Succeeded):
+        if task.on_success is None:
+            return None
+        after = {k: v for k, v in attempt.given.items() if k not in outcome.change.removed}
+        arguments = (task.id, Context._view(after | dict(outcome.change.set)))
+        return Callback(attempt, "on_success", task.on_success, arguments)
+    if task.on_failure is None:
+        return None
+    failed = (task.id, str(outcome), Context._view(attempt.given))
+    return Callback(attempt, "on_failure", task.on_failure, failed)
+
+
+def _delay(policy: RetryPolicy, resume: Resume) -> float:
+    """Seconds until the attempt may start, whatever an earlier owner's clock showed: no longer
+    than the policy can have asked for.
+    """
+    if resume.retry_at is None:
+        return 0.0
+    longest = policy.delay_ms(resume.attempt - 1, max) / 1000
+    return min((resume.retry_at - wall_time()) / 1e6, longest)

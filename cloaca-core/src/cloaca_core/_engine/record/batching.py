@@ -1,0 +1,97 @@
+"""Which entries travel together, and what becomes of them where the database takes none."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.record.entries import Draft, Entry
+from cloaca_core._engine.runtime import failpoints
+from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
+from cloaca_core.logs import SafeLogger
+
+if TYPE_CHECKING:
+    from cloaca_core.records.rows import AttemptRow, Batch, Committed
+    from cloaca_core.store.protocol import Landed
+
+log = SafeLogger("cloaca.journal")
+
+MAX_BATCH_ENTRIES: Final = 5_000
+MAX_BATCH_BYTES: Final = 16 << 20
+
+
+def take(inbox: deque[Entry], most_keys: float) -> list[Entry]:
+    """Take the oldest entries, as many as fit into one batch."""
+    entries: list[Entry] = []
+    weight = keys = 0
+    while (
+        inbox and len(entries) < MAX_BATCH_ENTRIES and weight < MAX_BATCH_BYTES and keys < most_keys
+    ):
+        entry = inbox.popleft()
+        entries.append(entry)
+        weight += entry.weight
+        keys += entry.keys
+    return entries
+
+
+def batch_of(runner_id: str, entries: Iterable[Entry], marks: Sequence[AttemptRow]) -> Batch:
+    """The batch of these entries, written by this runner."""
+    draft = Draft(fences={row.run_id: row.epoch for row in marks})
+    for entry in entries:
+        entry.add_to(draft)
+    draft.attempts.extend(marks)  # last: they say how it stands now
+    return draft.batch(runner_id)
+
+
+def landing(entries: Iterable[Entry]) -> Landed | None:
+    """What to do where the commit is seen through. None when nothing waits there: the loop would
+    only hear of it later.
+    """
+    awaited = [entry for entry in entries if entry.is_awaited]
+    return partial(_landed, awaited) if awaited else None
+
+
+def _landed(awaited: Iterable[Entry], committed: Committed) -> None:
+    """Let go what waits for nothing but these rows; on any thread."""
+    failpoints.hit("journal.after_commit")
+    for entry in awaited:
+        entry.landed(committed)
+
+
+def lasts(error: StoreError) -> bool:
+    """True when another try will not do soon, so that there is no point in taking on more."""
+    return isinstance(error, StoreFullError) or not isinstance(error, StoreUnavailableError)
+
+
+def adds_work(batch: Batch) -> bool:
+    """Whether it says more than what became of work that there is."""
+    return any((batch.new_runs, batch.firings, batch.ticks, batch.events, batch.turns))
+
+
+def refuse_new_work(entries: Iterable[Entry], error: StoreError) -> list[Entry]:
+    """Refuse what would add work; what there is to record."""
+    kept: list[Entry] = []
+    for entry in list(entries):
+        if entry.is_of_run:
+            kept.append(entry)
+        else:
+            refuse(entry, error)
+    return kept
+
+
+def refuse(entry: Entry, error: StoreError) -> None:
+    """Tell an entry; a flaw in one's handling must not reach the others of its batch."""
+    try:
+        entry.refused(error)
+    except Exception:
+        log.exception("acting on a refused record failed")
+
+
+def settle(entry: Entry, committed: Committed) -> None:
+    """Tell an entry that is durable; as ``refuse``."""
+    try:
+        entry.settled(committed)
+    except Exception:
+        log.exception("acting on a committed record failed")

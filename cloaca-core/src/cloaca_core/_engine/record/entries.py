@@ -1,0 +1,181 @@
+"""What the journal takes: rows that count together or not at all, and who hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cloaca_core._engine.record.weight import ROW_BYTES
+from cloaca_core.errors import StoreError
+from cloaca_core.records.rows import (
+    AttemptRow,
+    Batch,
+    Cancellation,
+    Committed,
+    Firing,
+    NewEvent,
+    NewRun,
+    NewTick,
+    RunEnd,
+    TriggerRow,
+)
+
+
+@dataclass(slots=True)
+class Draft:
+    """A batch while entries put their rows into it."""
+
+    new_runs: list[NewRun] = field(default_factory=list)
+    attempts: list[AttemptRow] = field(default_factory=list)
+    ends: list[RunEnd] = field(default_factory=list)
+    fences: dict[str, int] = field(default_factory=dict)
+    firings: list[Firing] = field(default_factory=list)
+    ticks: list[NewTick] = field(default_factory=list)
+    cancellations: list[Cancellation] = field(default_factory=list)
+    events: list[NewEvent] = field(default_factory=list)
+    turns: list[TriggerRow] = field(default_factory=list)
+
+    def batch(self, runner_id: str) -> Batch:
+        """The batch that is sent."""
+        return Batch(
+            runner_id,
+            self.new_runs,
+            self.attempts,
+            self.ends,
+            self.fences,
+            self.firings,
+            self.ticks,
+            self.cancellations,
+            self.events,
+            self.turns,
+        )
+
+
+class Entry(ABC):
+    """Exactly one of ``settled`` and ``refused`` is called, on the engine's loop, unless the
+    journal drops the entry because it ``is_of_run`` and the run is not ours any more.
+
+    ``weight`` is about how many bytes it holds, ``keys`` how many of its rows may be held back.
+    """
+
+    __slots__ = ()
+
+    weight: int
+    keys: int = 0
+    is_of_run: bool = False
+    """It says what became of a run of ours, where others ask for more work."""
+    is_awaited: bool = False
+    """``landed`` has something to do."""
+
+    @abstractmethod
+    def add_to(self, draft: Draft) -> None:
+        """Put its rows into a batch."""
+
+    def landed(self, committed: Committed) -> None:
+        """The batch is durable: ``settled`` is on its way. Called on any thread, so it does only
+        what needs no loop, and raises nothing; not called unless ``is_awaited``.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def settled(self, committed: Committed) -> None:
+        """The batch is durable, and this is what became of its rows."""
+
+    @abstractmethod
+    def refused(self, error: StoreError) -> None:
+        """The database will not take it; nothing was written."""
+
+
+class Submitting(Protocol):
+    """Hears what became of a submission."""
+
+    def accepted(self, entry: SubmissionEntry, committed: Committed) -> None:
+        """Its runs are durable, or held back."""
+
+    def refused(self, entry: SubmissionEntry, error: StoreError) -> None:
+        """None of them is."""
+
+
+@dataclass(slots=True, eq=False)
+class SubmissionEntry(Entry):
+    """New runs, accepted or refused together."""
+
+    rows: Sequence[NewRun]
+    listener: Submitting
+    weight: int = field(init=False)
+    keys: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.weight = sum([ROW_BYTES + len(row.input) for row in self.rows])
+        self.keys = sum([row.may_be_held for row in self.rows])
+
+    def add_to(self, draft: Draft) -> None:
+        draft.new_runs.extend(self.rows)
+
+    def settled(self, committed: Committed) -> None:
+        self.listener.accepted(self, committed)
+
+    def refused(self, error: StoreError) -> None:
+        self.listener.refused(self, error)
+
+
+@dataclass(slots=True, eq=False)
+class Decision(Entry):
+    """What a loop has decided. ``told`` is called when it is durable, or was too late because
+    others decided the same: before whoever awaits ``done`` goes on, and also when nobody does.
+    """
+
+    told: Callable[[], None]
+    weight: int = field(init=False)
+    done: asyncio.Future[None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.done = asyncio.get_running_loop().create_future()
+
+    def settled(self, _: Committed) -> None:
+        self.told()
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def refused(self, error: StoreError) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+@dataclass(slots=True, eq=False)
+class FiringEntry(Decision):
+    """What became of due schedules: their ticks, the runs that make way, and how they go on."""
+
+    firings: Sequence[Firing] = ()
+    ticks: Sequence[NewTick] = ()
+    cancellations: Sequence[Cancellation] = ()
+
+    def __post_init__(self) -> None:
+        Decision.__post_init__(self)
+        runs = sum([ROW_BYTES + len(tick.input) for tick in self.ticks])
+        self.weight = runs + ROW_BYTES * (len(self.firings) + len(self.cancellations))
+
+    def add_to(self, draft: Draft) -> None:
+        draft.firings.extend(self.firings)
+        draft.ticks.extend(self.ticks)
+        draft.cancellations.extend(self.cancellations)
+
+
+@dataclass(slots=True, eq=False)
+class EventEntry(Decision):
+    """What triggers fired, and how they go on."""
+
+    events: Sequence[NewEvent] = ()
+    turns: Sequence[TriggerRow] = ()
+
+    def __post_init__(self) -> None:
+        Decision.__post_init__(self)
+        runs = sum([ROW_BYTES + len(event.input) for event in self.events])
+        self.weight = runs + ROW_BYTES * len(self.turns)
+
+    def add_to(self, draft: Draft) -> None:
+        draft.events.extend(self.events)
+        draft.turns.extend(self.turns)

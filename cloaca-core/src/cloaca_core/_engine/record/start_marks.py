@@ -1,0 +1,35 @@
+"""Start marks: what the table says of bodies that run, should their process die."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.record import attempt_rows
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.executor import Executor
+    from cloaca_core.records.rows import AttemptRow
+
+
+class StartMarks:
+    """Belongs to the engine's loop."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def running(self) -> list[Attempt]:
+        """The attempts whose bodies run right now."""
+        return [work for work in self._executor.running() if isinstance(work, Attempt)]
+
+    def take(self) -> list[AttemptRow]:
+        """The marks that are due: of bodies that run and have none yet."""
+        due = [a for a in self.running() if a.holds_slot and not (a.marked or a.abandoned)]
+        for attempt in due:
+            attempt.marked = True
+        return [attempt_rows.start_mark(attempt) for attempt in due]
+
+    @property
+    def are_coming(self) -> bool:
+        """Whether a body is about to begin, which will want one as well."""
+        return self._executor.is_starting

@@ -1,0 +1,24 @@
+"""About how many bytes rows take, here and on their way to the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from cloaca_core.records.rows import AttemptRow, RunEnd
+
+ROW_BYTES: Final = 250
+"""About what a row takes besides its texts."""
+
+
+def attempt_weight(row: AttemptRow) -> int:
+    """The weight of what is known of an attempt."""
+    weight = ROW_BYTES + len(row.change or "") + len(row.skip_reason or "")
+    if row.error_message is not None:
+        weight += len(row.error_message) + len(row.error_traceback or "")
+    return weight
+
+
+def end_weight(end: RunEnd) -> int:
+    """The weight of the end of a run."""
+    return len(end.final_context) + len(end.error_message or "")

@@ -1,0 +1,261 @@
+"""Makes a checked request durable runs, and begins those that have a place here.
+
+What is over the runner's places waits in the table, not in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from cloaca_core._engine.record.entries import SubmissionEntry
+from cloaca_core._engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
+from cloaca_core._engine.runtime import failpoints
+from cloaca_core._engine.runtime.clock import wall_time
+from cloaca_core._engine.submit.held_keys import HeldKeys
+from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
+from cloaca_core.logs import SafeLogger
+from cloaca_core.records.rows import Committed, NewRun, RunRow
+from cloaca_core.records.states import RunStatus
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core._engine.orchestrate.capacity import Capacity
+    from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core._engine.plan.active_run import ActiveRunFactory
+    from cloaca_core._engine.record.journal import Journal
+    from cloaca_core._engine.recover.lease import Lease
+    from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core._engine.submit.request import Request
+    from cloaca_core.store.protocol import Store
+    from cloaca_core.values.ids import RunIds
+
+log = SafeLogger("cloaca.engine")
+
+Accepted: TypeAlias = tuple[list[str], bool]
+"""The ids of the runs that stand for those of a request, and whether any was there before."""
+
+
+class Submitter:
+    """Belongs to the engine's loop. ``wake`` is called when there may be runs to claim."""
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        lease: Lease,
+        orchestrator: Orchestrator,
+        runs: ActiveRuns,
+        capacity: Capacity,
+        factory: ActiveRunFactory,
+        runner_id: RunnerId,
+        ids: RunIds,
+        wake: Callable[[], None],
+    ) -> None:
+        self.held_keys: HeldKeys = HeldKeys(store)
+        self._store = store
+        self._journal = journal
+        self._lease = lease
+        self._orchestrator = orchestrator
+        self._runs = runs
+        self._capacity = capacity
+        self._factory = factory
+        self._runner_id = runner_id
+        self._ids = ids
+        self._wake = wake
+
+    async def submit(self, request: Request) -> list[str]:
+        """Accept runs: durable when this returns. The ids of the runs that stand for them."""
+        run_ids, known = await self._accepted(request)
+        for key in request.further_keys:
+            if not (known and await self._has_failed(run_ids[0])):
+                break
+            run_ids, known = await self._accepted(replace(request, idempotency_key=key))
+        return run_ids
+
+    async def _has_failed(self, run_id: str) -> bool:
+        row = await self._store.get_run(run_id)
+        return row is not None and row.ended_at is not None and row.status != RunStatus.COMPLETED
+
+    async def _accepted(self, request: Request) -> Accepted:
+        if not self._journal.has_room():
+            await self._journal.room()
+        await self._hold_lease()  # last: it has to be fresh when the rows go on their way
+        rows = self._new_rows(request)
+        accepted: asyncio.Future[Accepted | None] = asyncio.get_running_loop().create_future()
+        self._hand_in(request, rows, accepted)
+        if (found := await accepted) is not None:
+            return found
+        return await self._accepted_later(rows)
+
+    async def _accepted_later(self, rows: Sequence[NewRun]) -> Accepted:
+        """Wait until no transaction of others writes the key: a submission with a key is one run.
+        That may take hours, so no place is kept for it: the run is inserted without an owner. A
+        child for which a body of ours waits does not come here (see ``NewRun.may_be_held``).
+        """
+        (row,) = rows
+        holder = await self.held_keys.insert(row)
+        self._wake()
+        new, known = ([row.id], []) if holder == row.id else ([], [holder])
+        _tell_of_submission(row.workflow, new, known)
+        return [holder], bool(known)
+
+    async def _hold_lease(self) -> None:
+        """Hold a fresh lease. A busy database is tried again, as the journal does, and so it is
+        while we are declared dead and not known under another id yet.
+        """
+        pause = FIRST_PAUSE
+        while not await self._holds_lease():
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _holds_lease(self) -> bool:
+        if not self._lease.is_fresh():
+            try:
+                await self._lease.refresh()
+            except StoreFullError:
+                raise
+            except StoreUnavailableError:
+                return False
+        return self._lease.is_fresh()
+
+    def _new_rows(self, request: Request) -> list[NewRun]:
+        places = min(self._places(request), len(request.data))
+        now = wall_time()
+        parent = self._parent_of(request)
+        owner = self._runner_id.current
+        return [
+            self._new_row(request, text, parent, owner if position < places else None, now)
+            for position, text in enumerate(request.texts)
+        ]
+
+    def unowned_row(self, request: Request) -> NewRun:
+        """The row of a single run, for whoever claims it. Any thread may ask."""
+        (text,) = request.texts
+        now = wall_time()
+        return self._new_row(request, text, self._parent_of(request), None, now)
+
+    def _parent_of(self, request: Request) -> str | None:
+        """The run whose body submits these, if it is ours."""
+        parent = request.parent
+        return parent.owner.id if parent and self._runs.owns(parent) else None
+
+    def _new_row(
+        self, request: Request, text: str, parent_id: str | None, owner: str | None, now: int
+    ) -> NewRun:
+        return NewRun(
+            id=self._ids.next(),
+            workflow=request.workflow.namespace,
+            version=request.workflow.version,
+            input=text,
+            tags=request.tags,
+            idempotency_key=request.idempotency_key,
+            parent_id=parent_id,
+            owner=owner,
+            created_at=now,
+        )
+
+    def _hand_in(
+        self, request: Request, rows: list[NewRun], answer: asyncio.Future[Accepted | None]
+    ) -> None:
+        """Have the rows committed, and begin what is ours even if its caller has given up. The
+        answer is None when they were held back.
+        """
+        ours = sum(row.owner is not None for row in rows)
+        self._capacity.expect(ours)
+        failpoints.hit("submit.before_commit")
+        self._journal.add(SubmissionEntry(rows, _Submission(self, request, ours, answer)))
+
+    def _begin(self, request: Request, rows: Sequence[NewRun], committed: Committed) -> None:
+        """Begin what is ours; what is not may be claimed. What was accepted under an id that has
+        since been declared dead is somebody else's.
+        """
+        for position, row in enumerate(rows):
+            if row.id in committed.owned and row.owner == self._runner_id.current:
+                data = request.data[position]
+                run = self._factory.make(_owned_row(row), request.workflow, data)
+                run.depth = request.depth
+                self._orchestrator.guarded(run, self._orchestrator.adopt, run)
+            elif row.id not in committed.existing and row.id not in committed.held:
+                self._wake()
+
+    def _places(self, request: Request) -> int:
+        """How many of these runs may be ours at once."""
+        if request.by_right:
+            return len(request.texts)
+        return 0 if self._capacity.paused else self._capacity.free()
+
+
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    """A submission on its way: what follows when it is durable, and who waits for that."""
+
+    submitter: Submitter
+    request: Request
+    ours: int
+    answer: asyncio.Future[Accepted | None]
+
+    def accepted(self, entry: SubmissionEntry, committed: Committed) -> None:
+        """Answer, and begin what is ours."""
+        failpoints.hit("submit.after_commit")
+        submitter, rows = self.submitter, entry.rows
+        submitter._capacity.arrived(self.ours)
+        if log.isEnabledFor(logging.INFO):
+            _tell_of_submission(self.request.workflow.namespace, *_became(rows, committed))
+        if not self.answer.done():
+            run_ids = [committed.existing.get(row.id, row.id) for row in rows]
+            held = rows[0].id in committed.held  # a request with a key is one run
+            self.answer.set_result(None if held else (run_ids, bool(committed.existing)))
+        submitter._begin(self.request, rows, committed)
+        submitter._capacity.changed()  # those whose key was taken were on the way to no place
+
+    def refused(self, _: SubmissionEntry, error: StoreError) -> None:
+        """Answer; no place is kept any more."""
+        self.submitter._capacity.arrived(self.ours)
+        self.submitter._capacity.changed()
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+def _became(rows: Sequence[NewRun], committed: Committed) -> tuple[list[str], list[str]]:
+    """The ids of these runs that are new, and of those that have the keys of others already."""
+    existing, held = committed.existing, committed.held
+    new = [row.id for row in rows if row.id not in existing and row.id not in held]
+    return new, [existing[row.id] for row in rows if row.id in existing]
+
+
+def _tell_of_submission(workflow: str, new: Sequence[str], known: Sequence[str]) -> None:
+    """In a line, also of many. ``known`` are the runs that have the keys of others already."""
+    if len(new) > 1:
+        of_many = "runs %s to %s of %s: submitted, %d in all"
+        log.info(of_many, new[0], new[-1], workflow, len(new), extra={"workflow": workflow})
+    for run_id in new if len(new) == 1 else ():
+        ids = {"run_id": run_id, "workflow": workflow}
+        log.info("run %s of %s: submitted", run_id, workflow, extra=ids)
+    for run_id in known:
+        ids = {"run_id": run_id, "workflow": workflow}
+        log.info("run %s of %s: asked for again, by its key", run_id, workflow, extra=ids)
+
+
+def _owned_row(row: NewRun) -> RunRow:
+    """The row that a new run of ours became."""
+    return RunRow(
+        id=row.id,
+        workflow=row.workflow,
+        version=row.version,
+        status=RunStatus.RUNNING,
+        owner=row.owner,
+        epoch=1,
+        recoveries=0,
+        input=row.input,
+        tags=row.tags,
+        parent_id=row.parent_id,
+        final_context=None,
+        error_message=None,
+        created_at=row.created_at,
+        started_at=row.created_at,
+        ended_at=None,
+    )

@@ -1,0 +1,135 @@
+"""An orchestrator whose executor and journal are in the test's hands, and graphs for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from model.by_hand import HandExecutor, HandJournal
+from model.runs import active_run, graph_of
+
+from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.execute.work import Work
+from cloaca_core._engine.orchestrate import failures, launcher, orchestrator
+from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core._engine.orchestrate.capacity import Capacity
+from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
+from cloaca_core._engine.plan.active_run import ActiveRun
+from cloaca_core._engine.record.run_entry import RunEntry
+from cloaca_core._engine.record.start_marks import StartMarks
+from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.definition.context import Context
+from cloaca_core.records.rows import RunEnd
+
+SHORT = 0.005
+"""Seconds of a time limit that a test waits for."""
+
+
+def fail(context: Context) -> None:
+    raise ValueError("bad")
+
+
+CHAIN = graph_of(a={"body": lambda context: {"x": 1}}, b={"dependencies": ["a"]})
+
+
+FAILING = graph_of(
+    a={"body": fail, "retry_attempts": 1}, b={"dependencies": ["a"]}, c={"dependencies": ["b"]}
+)
+
+
+PAIR = graph_of(a={}, b={})
+
+
+SHORT_PAIR = graph_of(**{n: {"timeout_seconds": SHORT, "retry_attempts": 1} for n in ("a", "b")})
+
+
+LONG: dict[str, Any] = {"retry_max_delay_ms": 7_200_000, "retry_backoff": "fixed"}
+
+
+class Places(Capacity):
+    """``told`` has, for each time that a place may have become free, how many runs have one."""
+
+    def __init__(self, most: int, runs: ActiveRuns) -> None:
+        super().__init__(most, runs)
+        self.told: list[int] = []
+
+    def changed(self) -> None:
+        self.told.append(self.most - self.free())
+
+
+class Scene:
+    """An orchestrator whose executor and journal are in the test's hands."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.executor = HandExecutor()
+        self.ended: list[tuple[ActiveRun, RunEnd]] = []
+        config = DefaultRunnerConfig(**settings)
+        self.start_marks = StartMarks(self.executor)
+        self.journal = HandJournal(self.start_marks)
+        self.runs = ActiveRuns()
+        self.capacity = Places(config.max_active_runs, self.runs)
+        self.orchestrator = Orchestrator(
+            config, self.executor, self.journal, self.runs, self.capacity, self._end
+        )
+        self.launcher = self.orchestrator.launcher
+
+    def _end(self, run: ActiveRun, end: RunEnd) -> None:
+        self.ended.append((run, end))
+
+    def attempts(self, run: ActiveRun) -> dict[int, Attempt]:
+        """What the run has under way, by task."""
+        return self.runs.under_way(run).attempts
+
+    def retries(self, run: ActiveRun) -> dict[int, asyncio.TimerHandle]:
+        """What it will have, by task."""
+        return self.runs.under_way(run).retries
+
+    def adopt(self, *arguments: Any, **fields: Any) -> ActiveRun:
+        run = active_run(*arguments, **fields)
+        self.orchestrator.adopt(run)
+        return run
+
+    def queued(self) -> list[str]:
+        """The tasks whose bodies, and the attempts whose callbacks, were sent off."""
+        return [name_of(work) for work in self.executor.queued]
+
+    def expected(self) -> list[str]:
+        """The tasks whose bodies wait to be let go."""
+        return [name_of(work) for work in self.executor.expected]
+
+    def begin(self, place: int = 0) -> Attempt:
+        """A body of those that were sent off begins."""
+        attempt = self.executor.begin(self.executor.queued[place])
+        assert isinstance(attempt, Attempt)
+        attempt.clock.start()
+        return attempt
+
+    async def finish(self) -> list[tuple[str, int, str]]:
+        """Let everything run and be recorded; what was recorded."""
+        written: list[tuple[str, int, str]] = []
+        while self.executor.queued or self.journal.waiting:
+            while self.executor.queued:
+                self.executor.run()
+            while self.journal.waiting:
+                written += rows_of(await self.journal.commit())
+        return written
+
+    async def the_end(self) -> RunEnd:
+        """How the one run ended that did."""
+        await self.finish()
+        ((_, end),) = self.ended
+        return end
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, now: int) -> None:
+    for module in (failures, launcher, orchestrator):
+        monkeypatch.setattr(module, "wall_time", lambda: now)
+
+
+def name_of(work: Work) -> str:
+    return work.task.id if isinstance(work, Attempt) else type(work).__name__
+
+
+def rows_of(record: RunEntry) -> list[tuple[str, int, str]]:
+    return [(row.task_id, row.attempt, row.status) for row in record.attempts]

@@ -1,0 +1,131 @@
+"""Which runs are ours, and what each has under way."""
+
+from __future__ import annotations
+
+import pytest
+from model.runs import active_run, attempt_of, graph_of
+
+from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core._engine.plan.active_run import ActiveRun
+
+GRAPH = graph_of(a={}, b={})
+
+
+@pytest.fixture
+def runs() -> ActiveRuns:
+    return ActiveRuns()
+
+
+def under_way(runs: ActiveRuns, run: ActiveRun, index: int = 0) -> Attempt:
+    attempt = attempt_of(run, index)
+    runs.under_way(run).attempts[index] = attempt
+    return attempt
+
+
+def test_a_run_is_found_by_its_id(runs: ActiveRuns) -> None:
+    run = active_run(GRAPH)
+    runs.add(run)
+
+    assert (runs.get("r"), "r" in runs, runs.ids(), list(runs), len(runs)) == (
+        run,
+        True,
+        {"r"},
+        [run],
+        1,
+    )
+    assert runs.get("other") is None
+
+
+def test_one_that_was_claimed_again_is_not_removed_with_the_old_one(runs: ActiveRuns) -> None:
+    old, new = active_run(GRAPH), active_run(GRAPH, epoch=3)
+    runs.add(old)
+    runs.add(new)
+
+    assert (runs.remove(old), list(runs)) == (False, [new])
+    assert (runs.remove(new), list(runs)) == (True, [])
+
+
+def test_the_runs_may_change_while_one_goes_through_them(runs: ActiveRuns) -> None:
+    for run_id in ("a", "b"):
+        runs.add(active_run(GRAPH, id=run_id))
+    for run in runs:
+        runs.remove(run)
+
+    assert len(runs) == 0
+
+
+def test_an_attempt_is_ours_while_its_run_is(runs: ActiveRuns) -> None:
+    run = active_run(GRAPH)
+    attempt = attempt_of(run)
+    owned = [runs.owns(attempt)]
+    runs.add(run)
+    owned.append(runs.owns(attempt))
+    runs.add(active_run(GRAPH, epoch=2))
+    owned.append(runs.owns(attempt))
+
+    assert owned == [False, True, False]
+
+
+def test_an_attempt_is_under_way_until_it_is_discarded(runs: ActiveRuns) -> None:
+    run = active_run(GRAPH)
+    attempt = under_way(runs, run)
+    other = attempt_of(run, number=2)
+    assert (runs.has(attempt), runs.has(other), runs.attempts(run)) == (True, False, [attempt])
+    assert runs.are_busy()
+
+    runs.discard(other)  # not this one
+    assert runs.has(attempt)
+    runs.discard(attempt)
+
+    assert (runs.attempts(run), runs.are_busy()) == ([], False)
+
+
+def test_of_a_run_that_is_forgotten_nothing_is_kept(runs: ActiveRuns) -> None:
+    run = active_run(GRAPH)
+    attempt = under_way(runs, run)
+    runs.go_away(run)
+    runs.forget(run)
+
+    runs.discard(attempt)
+    runs.come_back(run)
+
+    assert (runs._under_way, runs.waiting(), runs.are_busy()) == ({}, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "away", "waits"),
+    [
+        (0, 0, False),  # between two steps
+        (1, 0, False),
+        (1, 1, True),
+        (2, 1, False),  # one of them still runs
+        (2, 2, True),
+    ],
+)
+def test_a_run_waits_when_all_its_bodies_do(
+    runs: ActiveRuns, attempts: int, away: int, waits: bool
+) -> None:
+    run = active_run(GRAPH)
+    for index in range(attempts):
+        under_way(runs, run, index)
+    for _ in range(away):
+        runs.go_away(run)
+
+    assert (runs.under_way(run).waits(), runs.waiting()) == (waits, int(waits))
+
+
+def test_it_waits_no_more_when_one_of_them_comes_back(runs: ActiveRuns) -> None:
+    run = active_run(GRAPH)
+    under_way(runs, run)
+    runs.go_away(run)
+    runs.come_back(run)
+
+    assert (runs.under_way(run).waits(), runs.waiting()) == (False, 0)
+
+
+def test_those_of_schedules_are_known(runs: ActiveRuns) -> None:
+    runs.add(active_run(GRAPH))
+    runs.add(active_run(GRAPH, id="t", schedule_id="s"))
+
+    assert runs.scheduled() == ["t"]

@@ -1,0 +1,260 @@
+"""A run whose end the plan cannot say ends all the same, and says why."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from model.orchestration import (
+    CHAIN,
+    PAIR,
+    Scene,
+    fail,
+    rows_of,
+    set_clock,
+)
+from model.runs import active_run, graph_of
+
+from cloaca_core._engine.execute.work import Work
+from cloaca_core._engine.plan.active_run import ActiveRun
+from cloaca_core._engine.plan.planner import RunPlan
+from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.conformance.rows import attempt as attempt_row
+from cloaca_core.records.rows import RunEnd
+
+
+@pytest.fixture
+async def scene() -> Scene:
+    return Scene()
+
+
+class TestDeadlines:
+    @pytest.fixture
+    async def scene(self) -> Scene:
+        return Scene(pipeline_timeout_seconds=1)
+
+    async def overdue(self, scene: Scene, *arguments: Any, **fields: Any) -> ActiveRun:
+        """A run that somebody began long ago."""
+        began = time.time_ns() // 1000 - 3_600_000_000
+        return scene.adopt(*arguments, **{"started_at": began, "epoch": 3, **fields})
+
+    async def test_what_is_under_way_is_cut_short_in_the_same_record(self, scene: Scene) -> None:
+        run = scene.adopt(PAIR)
+        body = scene.begin()
+        scene.orchestrator._failures._expire(run)
+
+        record = await scene.journal.commit()
+
+        assert rows_of(record) == [("a", 1, "Cancelled"), ("b", 1, "Cancelled")]
+        assert {row.skip_reason for row in record.attempts} == {"Pipeline timeout after 1s"}
+        assert scene.ended[0][1][2:5] == ("Failed", "{}", "Pipeline timeout after 1s")
+        assert (body.abandoned, scene.executor.queued) == (True, [])
+
+    async def test_a_deadline_passes_by_itself_and_counts_from_the_first_start(
+        self, scene: Scene
+    ) -> None:
+        began = time.time_ns() // 1000 - 995_000
+        scene.adopt(PAIR, started_at=began, epoch=3)
+
+        assert rows_of(await scene.journal.commit()) == [
+            ("a", 1, "Cancelled"),
+            ("b", 1, "Cancelled"),
+        ]
+
+    async def test_a_new_owner_gives_it_what_is_left_of_its_time(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        began = time.time_ns() // 1000
+        set_clock(monkeypatch, began + 400_000)
+        run = scene.adopt(PAIR, started_at=began, epoch=3)
+
+        assert scene.orchestrator._failures._run_times._limit_of == {run: pytest.approx(0.6)}
+
+    async def test_no_body_starts_after_it(self, scene: Scene) -> None:
+        await self.overdue(scene, CHAIN, past=[attempt_row("r", "a")])
+        assert not scene.executor.queued
+
+        end = await scene.the_end()
+
+        assert (end.status, end.error_message) == ("Failed", "Pipeline timeout after 1s")
+
+    async def test_a_run_that_had_done_everything_in_time_has_its_true_end(
+        self, scene: Scene
+    ) -> None:
+        await self.overdue(scene, PAIR, past=[attempt_row("r", "a"), attempt_row("r", "b")])
+
+        assert (await scene.the_end()).status == "Completed"
+
+    async def test_a_clock_that_was_set_back_gives_no_more_than_the_whole_time(
+        self, scene: Scene
+    ) -> None:
+        ahead = time.time_ns() // 1000 + 3_600_000_000
+        run = scene.adopt(PAIR, started_at=ahead, epoch=3)
+
+        assert scene.orchestrator._failures._run_times._limit_of == {run: 1}
+
+    async def test_a_new_run_has_the_whole_time_however_long_it_was_in_being_accepted(
+        self, scene: Scene
+    ) -> None:
+        run = await self.overdue(scene, PAIR, epoch=1)
+
+        assert scene.orchestrator._failures._run_times._limit_of == {run: 1}
+        assert scene.queued() == ["a", "b"]
+
+    async def test_without_a_limit_there_is_none(self) -> None:
+        config = DefaultRunnerConfig()
+        config.pipeline_timeout_seconds = None
+        scene = Scene()
+        scene.orchestrator._failures._config = config
+        run = await self.overdue(scene, PAIR)
+
+        assert run.time_limit == 0
+        assert (await scene.the_end()).status == "Completed"
+
+    async def test_a_run_that_has_ended_has_no_deadline_any_more(self, scene: Scene) -> None:
+        scene.adopt(PAIR)
+        await scene.finish()
+
+        assert not scene.orchestrator._failures._run_times._limit_of
+
+    async def test_it_ends_a_run_once(self, scene: Scene) -> None:
+        run = scene.adopt(PAIR)
+        scene.orchestrator._failures._expire(run)
+        scene.orchestrator._failures._expire(run)
+
+        assert len(scene.journal.waiting) == 1
+
+
+class TestRefusals:
+    async def test_a_run_that_cannot_be_gone_on_with_fails_at_once(self, scene: Scene) -> None:
+        run = active_run(PAIR)
+        scene.orchestrator.refuse(run, "unreadable")
+
+        end = await scene.the_end()
+
+        assert (end.status, end.error_message) == ("Failed", "unreadable")
+        assert not scene.executor.queued
+
+    async def test_a_run_whose_record_is_refused_fails_with_the_reason(
+        self, scene: Scene, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        scene.adopt(CHAIN)
+        scene.executor.run()
+        await scene.journal.refuse()
+
+        end = await scene.the_end()
+
+        assert (end.status, end.error_message) == (
+            "Failed",
+            "a result could not be stored: not this",
+        )
+        (record,) = caplog.records
+        assert record.__dict__["run_id"] == "r"
+
+    async def test_an_end_that_is_refused_is_written_without_what_it_carried(
+        self, scene: Scene
+    ) -> None:
+        run = scene.adopt(CHAIN, past=[attempt_row("r", "a")])
+        scene.executor.run()
+        await scene.journal.refuse()
+        record = await scene.journal.commit()
+
+        assert (record.attempts, record.end and record.end.final_context) == ([], "{}")
+        assert scene.ended == [(run, record.end)]
+        assert scene.ended[0][1].error_message == "a result could not be stored: not this"
+
+    async def test_even_if_its_context_was_empty(self, scene: Scene) -> None:
+        """It may be the error of the last task that the database will not have."""
+        scene.adopt(graph_of(a={"body": fail, "retry_attempts": 1}))
+        scene.executor.run()
+        await scene.journal.refuse()
+
+        assert (await scene.the_end()).error_message == "a result could not be stored: not this"
+
+    async def test_so_is_one_that_carried_only_its_context(self, scene: Scene) -> None:
+        run = scene.adopt(CHAIN, {"n": 0}, recoveries=1)
+        scene.launcher.drain()
+        scene.journal.waiting.clear()
+        scene.orchestrator._failures._expire(run)
+        await scene.journal.refuse()
+
+        assert (await scene.the_end())[2:4] == ("Failed", "{}")
+
+    async def test_one_that_cannot_be_written_at_all_is_let_go(self, scene: Scene) -> None:
+        scene.adopt(CHAIN, past=[attempt_row("r", "a")])
+        scene.executor.run()
+        await scene.journal.refuse()
+        await scene.journal.refuse()
+
+        assert (list(scene.runs), scene.ended, scene.capacity.told[-1]) == ([], [], 0)
+        assert not scene.journal.waiting
+
+    async def test_what_is_refused_after_the_end_is_on_its_way_changes_nothing(
+        self, scene: Scene
+    ) -> None:
+        run = scene.adopt(CHAIN)
+        scene.executor.run()
+        scene.orchestrator._failures._expire(run)
+        await scene.journal.refuse()
+
+        assert len(scene.journal.waiting) == 1
+        assert (await scene.the_end()).error_message == "Pipeline timeout after 3600s"
+
+
+async def test_a_run_whose_handling_fails_ends_and_says_so(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def flawed(work: Work) -> None:
+        raise LookupError("a flaw of ours")
+
+    scene.adopt(graph_of(a={}, b={"dependencies": ["a"]}))
+    scene.executor.run()
+    monkeypatch.setattr(scene.executor, "submit", flawed)
+
+    end = await scene.the_end()
+
+    message = "internal error: LookupError('a flaw of ours')"
+    assert (end.status, end.error_message) == ("Failed", message)
+    assert "cannot go on" in caplog.text
+    assert not scene.runs
+
+
+@pytest.mark.parametrize("part", ["completed", "final_context"])
+async def test_a_flaw_in_what_follows_from_a_body_ends_its_run(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    def flawed(plan: RunPlan, *facts: object) -> None:
+        raise LookupError("a flaw of ours")
+
+    scene.adopt(graph_of(a={}))
+    monkeypatch.setattr(RunPlan, part, flawed)
+
+    scene.executor.run()
+
+    message = "internal error: LookupError('a flaw of ours')"
+    assert (await scene.the_end()).error_message == message
+
+
+async def test_a_flaw_while_the_end_is_on_its_way_leaves_the_end_alone(scene: Scene) -> None:
+    run = scene.adopt(graph_of(a={}))
+    scene.executor.run()
+
+    scene.orchestrator._failures.broken(run, LookupError("a flaw of ours"))
+
+    assert (await scene.the_end()).status == "Completed"
+    assert not scene.journal.waiting
+
+
+async def test_a_flaw_after_the_end_leaves_the_end_alone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def flawed(run: ActiveRun, end: RunEnd) -> None:
+        raise LookupError("a flaw of ours")
+
+    monkeypatch.setattr(scene.orchestrator, "_ended", flawed)
+    scene.adopt(graph_of(a={}))
+
+    assert await scene.finish() == [("a", 1, "Completed")]
+    assert not scene.journal.waiting
+    assert not scene.runs

@@ -1,0 +1,657 @@
+"""Attempts wait for what they must, run, and are given up; what they came to is handed on."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from typing import Any
+
+import pytest
+from model.by_hand import land, settle
+from model.orchestration import (
+    CHAIN,
+    LONG,
+    PAIR,
+    SHORT,
+    SHORT_PAIR,
+    Scene,
+    fail,
+    rows_of,
+    set_clock,
+)
+from model.runs import graph_of
+
+from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.orchestrate.launcher import LAUNCHES_PER_PASS
+from cloaca_core._engine.plan.planner import RunPlan
+from cloaca_core.conformance.rows import attempt as attempt_row
+from cloaca_core.definition.context import Context
+from cloaca_core.records.states import TaskStatus
+from cloaca_core.values.json_values import JsonValue
+from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
+
+
+@pytest.fixture
+async def scene() -> Scene:
+    return Scene()
+
+
+class TestAhead:
+    """What follows from a record is got ready while it is written."""
+
+    async def test_a_body_begins_before_the_loop_hears_that_the_record_is_durable(
+        self, scene: Scene
+    ) -> None:
+        scene.adopt(CHAIN)
+        scene.executor.run()
+        record = await scene.journal.entry()
+        assert scene.expected() == ["b"]
+
+        land(record)
+
+        assert (scene.expected(), scene.queued()) == ([], ["b"])
+
+    async def test_it_may_end_before_as_well(self, scene: Scene) -> None:
+        run = scene.adopt(CHAIN)
+        scene.executor.run()
+        record = await scene.journal.entry()
+        land(record)
+        scene.executor.run()
+        assert [rows_of(later) for later in scene.journal.waiting] == [[("b", 1, "Completed")]]
+        assert not scene.ended
+
+        settle(record)
+
+        assert not scene.executor.queued
+        assert (await scene.the_end()).status == "Completed"
+        assert not scene.attempts(run)
+
+    @pytest.mark.parametrize(
+        ("expected", "slots", "following"),
+        [
+            (3, 3, 3),
+            (0, 2, 3),  # they cannot all begin at once
+            (0, 1_000, LAUNCHES_PER_PASS + 1),  # heartbeats go in between
+        ],
+    )
+    async def test_of_many_none_is_got_ready(
+        self, expected: int, slots: int, following: int
+    ) -> None:
+        scene = Scene(max_concurrent_tasks=slots)
+        names = [f"t{number}" for number in range(following)]
+        scene.adopt(graph_of(a={}, **{name: {"dependencies": ["a"]} for name in names}))
+        scene.executor.run()
+
+        assert len(scene.expected()) == expected
+        await scene.journal.commit()
+        while len(scene.executor.queued) < following:
+            scene.executor.came.clear()
+            await scene.executor.came.wait()
+        assert scene.queued() == names
+
+    async def test_a_flaw_in_getting_ready_loses_no_result(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def flawed(plan: RunPlan, task: int) -> None:
+            raise LookupError("a flaw of ours")
+
+        scene.adopt(CHAIN)
+        body = scene.begin()
+        monkeypatch.setattr(RunPlan, "given", flawed)
+        scene.executor.finish(body)
+
+        assert rows_of(await scene.journal.commit()) == [("a", 1, "Completed")]
+        message = "internal error: LookupError('a flaw of ours')"
+        assert (await scene.the_end()).error_message == message
+
+    async def test_what_was_got_ready_before_the_flaw_starts_with_the_record(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given, flaws = RunPlan.given, ["once"]
+
+        def flawed(plan: RunPlan, task: int) -> dict[str, JsonValue]:
+            if task == 2 and flaws:
+                raise LookupError(flaws.pop())
+            return given(plan, task)
+
+        after = {"dependencies": ["a"]}
+        scene.adopt(graph_of(a={}, b=after, c=after))
+        monkeypatch.setattr(RunPlan, "given", flawed)
+        scene.executor.run()
+        assert scene.expected() == []
+
+        await scene.journal.commit()
+
+        assert scene.queued() == ["b", "c"]
+        assert (await scene.the_end()).status == "Completed"
+
+    async def test_no_suspect_is(self, scene: Scene) -> None:
+        scene.adopt(CHAIN, recoveries=1)
+        await scene.journal.commit()  # the start mark of the first
+        scene.executor.run()
+
+        assert scene.expected() == []
+
+    async def test_nor_is_what_has_to_wait_for_its_next_attempt(self, scene: Scene) -> None:
+        failed = attempt_row("r", "b", status=TaskStatus.FAILED, error="bad")._replace(retry_at=999)
+        scene.adopt(CHAIN, past=[failed], epoch=2)
+        scene.executor.run()
+        assert scene.expected() == []
+
+        await scene.journal.commit()
+
+        (attempt,) = scene.executor.queued
+        assert isinstance(attempt, Attempt)
+        assert attempt.number == 2
+
+    async def test_what_cannot_be_taken_ahead_starts_with_the_record(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(scene.executor, "expect", lambda _: False)
+        scene.adopt(CHAIN)
+        scene.executor.run()
+
+        await scene.journal.commit()
+
+        assert scene.queued() == ["b"]
+
+    @pytest.mark.parametrize("fate", ["lose", "refuse"])
+    async def test_it_is_called_off_when_the_record_does_not_count(
+        self, scene: Scene, fate: str
+    ) -> None:
+        run = scene.adopt(CHAIN)
+        scene.executor.run()
+
+        await getattr(scene.journal, fate)()
+
+        assert (scene.attempts(run), scene.expected()) == ({}, [])
+        assert [row for record in scene.journal.waiting for row in record.attempts] == []
+
+    async def test_it_is_given_up_at_a_shutdown(self, scene: Scene) -> None:
+        scene.adopt(CHAIN)
+        scene.executor.run()
+
+        scene.launcher.drain()
+
+        assert scene.expected() == []
+        assert await scene.finish() == [("a", 1, "Completed")]
+        await scene.launcher.quiet()
+
+
+class TestRetries:
+    def graph(self, **options: Any) -> Any:
+        return graph_of(a={"body": fail, "retry_jitter": False, **options})
+
+    async def test_the_next_attempt_starts_when_its_time_has_come(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        set_clock(monkeypatch, 1_000)
+        run = scene.adopt(self.graph(retry_attempts=2, retry_delay_ms=5))
+        scene.executor.run()
+        record = await scene.journal.commit()
+        assert scene.queued() == []
+        assert [row.retry_at for row in record.attempts] == [1_000 + 5_000]
+        assert run.latest[0] == record.attempts[0]
+
+        await scene.executor.sent()
+
+        assert not scene.retries(run)
+        assert await scene.finish() == [("a", 2, "Failed")]
+        assert scene.ended[0][1].status == "Failed"
+
+    async def test_without_a_delay_it_starts_with_the_commit(self, scene: Scene) -> None:
+        scene.adopt(self.graph(retry_attempts=3, retry_delay_ms=0))
+
+        assert await scene.finish() == [(("a"), number, "Failed") for number in (1, 2, 3)]
+
+    async def test_an_earlier_owners_clock_that_was_ahead_delays_no_longer_than_the_policy(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        set_clock(monkeypatch, 1_000)
+        failed = attempt_row("r", "a", 1, status=TaskStatus.FAILED, error="bad")
+        an_hour_ahead = failed._replace(retry_at=1_000 + 3_600_000_000)
+
+        run = scene.adopt(self.graph(retry_delay_ms=2_000, retry_jitter=True), past=[an_hour_ahead])
+
+        left = scene.retries(run)[0].when() - asyncio.get_running_loop().time()
+        assert 2.4 < left <= 2.5  # 2 s and the most that jitter adds
+
+    async def test_a_new_owner_keeps_the_number_and_the_back_off(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        set_clock(monkeypatch, 1_000)
+        failed = attempt_row("r", "a", 4, status=TaskStatus.FAILED, error="bad")
+        later = failed._replace(retry_at=1_000 + 3_600_000_000)
+        run = scene.adopt(self.graph(retry_delay_ms=7_200_000, **LONG), past=[later])
+        assert not scene.executor.queued
+        assert scene.retries(run)[0].when() - asyncio.get_running_loop().time() > 3_500
+
+        scene.orchestrator.drop(run)
+        scene.adopt(self.graph(), past=[failed._replace(retry_at=999)], epoch=3)
+
+        (attempt,) = scene.executor.queued
+        assert isinstance(attempt, Attempt)
+        assert attempt.number == 5
+
+    async def test_none_follows_when_the_run_is_over(self, scene: Scene) -> None:
+        run = scene.adopt(self.graph(retry_delay_ms=3_600_000))
+        scene.executor.run()
+        await scene.journal.commit()
+        (timer,) = scene.retries(run).values()
+
+        scene.orchestrator.drop(run)
+
+        assert timer.cancelled()
+        assert not scene.retries(run)
+
+    async def test_crashes_of_one_attempt_are_not_those_of_the_next(self, scene: Scene) -> None:
+        past = [attempt_row("r", "a", status=TaskStatus.RUNNING, crashes=2)]
+        scene.adopt(self.graph(retry_attempts=2, retry_delay_ms=0), past=past, recoveries=2)
+        crashes: list[int] = []
+        while scene.journal.waiting:
+            crashes += [row.crashes for row in (await scene.journal.commit()).attempts]
+            while scene.executor.queued:
+                scene.executor.run()
+
+        assert crashes == [2, 2, 0, 0]
+
+
+class TestTimeouts:
+    def graph(self, **options: Any) -> Any:
+        return graph_of(a={"timeout_seconds": SHORT, "retry_attempts": 1, **options})
+
+    async def test_a_body_that_takes_too_long_fails_and_its_late_result_is_refused(
+        self, scene: Scene
+    ) -> None:
+        scene.adopt(self.graph(body=lambda context: {"late": True}))
+        body = scene.begin()
+        record = await scene.journal.commit()
+
+        (row,) = record.attempts
+        assert (row.status, row.error_type) == ("Failed", "TimeoutError")
+        assert row.error_message == "Task execution timeout"
+        scene.executor.finish(body)
+        assert (await scene.the_end()).final_context == "{}"
+
+    async def test_one_that_can_be_tried_again_is(self, scene: Scene) -> None:
+        graph = self.graph(retry_attempts=2, retry_condition="transient", retry_delay_ms=0)
+        scene.adopt(graph)
+        scene.begin()
+        await scene.journal.commit()
+
+        assert await scene.finish() == [("a", 2, "Completed")]
+
+    @pytest.mark.parametrize(("again", "status"), [(True, "Completed"), (False, "Failed")])
+    async def test_a_condition_of_the_users_is_asked_where_bodies_run(
+        self, scene: Scene, again: bool, status: str
+    ) -> None:
+        asked: list[BaseException] = []
+
+        def condition(error: BaseException) -> bool:
+            asked.append(error)
+            return again
+
+        scene.adopt(self.graph(retry_attempts=2, retry_condition=condition, retry_delay_ms=0))
+        scene.begin()
+        await scene.executor.sent()
+        assert scene.queued() == ["Judgement"]
+        assert not asked
+
+        assert (await scene.the_end()).status == status
+        assert [str(error) for error in asked] == ["Task execution timeout"]
+
+    async def test_a_condition_that_takes_too_long_itself_means_no(
+        self, scene: Scene, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        scene.adopt(self.graph(retry_attempts=2, retry_condition=lambda error: True))
+        scene.begin()
+        await scene.executor.sent()
+        scene.executor.begin()
+
+        (row,) = (await scene.journal.commit()).attempts
+
+        assert (row.status, row.retry_at) == ("Failed", None)
+        assert "took too long" in caplog.text
+
+    async def test_queueing_does_not_count(self, scene: Scene) -> None:
+        """Of two with one limit the later one is over first, for it alone runs."""
+        run = scene.adopt(SHORT_PAIR)
+        scene.begin(1)
+
+        assert rows_of(await scene.journal.commit()) == [("b", 1, "Failed")]
+        assert list(scene.attempts(run)) == [0]
+
+    async def test_waiting_does_not_count_and_the_rest_of_the_time_goes_on_afterwards(
+        self, scene: Scene
+    ) -> None:
+        scene.adopt(SHORT_PAIR)
+        parent, _ = scene.begin(), scene.begin()
+        scene.launcher.waiting_bodies.release_slot(parent)
+        assert rows_of(await scene.journal.commit()) == [("a", 1, "Waiting")]
+        assert rows_of(await scene.journal.commit()) == [("b", 1, "Failed")]
+        assert not parent.abandoned
+        assert not scene.launcher._body_times._limit_of  # nobody looks at it meanwhile
+
+        await scene.launcher.waiting_bodies.reacquire_slot(parent)
+
+        assert rows_of(await scene.journal.commit()) == [("a", 1, "Failed")]
+
+    async def test_one_that_has_just_run_in_time_is_not_over(self, scene: Scene) -> None:
+        """Or hardly in time: what it did counts, for its report is on the way."""
+        options = {"timeout_seconds": SHORT, "retry_attempts": 1}
+        slow = {"body": lambda context: time.sleep(2 * SHORT), **options}
+        scene.adopt(graph_of(a=slow, b=options))
+        body, _ = scene.begin(), scene.begin()
+        scene.executor.end(body)
+        assert rows_of(await scene.journal.entry()) == [("b", 1, "Failed")]
+
+        scene.executor.report(body)
+
+        assert rows_of(await scene.journal.commit()) == [("a", 1, "Completed")]
+
+    @pytest.mark.parametrize(("own", "limit"), [(None, 17), (5, 5), (NO_LIMIT, math.inf)])
+    async def test_a_task_that_says_none_has_the_limit_of_the_runner(
+        self, own: int | NoLimit | None, limit: float
+    ) -> None:
+        scene = Scene(task_timeout_seconds=17)
+        run = scene.adopt(graph_of(a={"timeout_seconds": own}))
+
+        assert scene.attempts(run)[0].timeout == limit
+
+    async def test_neither_need_have_one(self) -> None:
+        scene = Scene(task_timeout_seconds=NO_LIMIT)
+        run = scene.adopt(graph_of(a={}, b={"timeout_seconds": 5}))
+
+        assert [scene.attempts(run)[task].timeout for task in (0, 1)] == [math.inf, 5]
+
+
+class TestCallbacks:
+    async def test_a_task_is_recorded_when_its_callback_has_run(self, scene: Scene) -> None:
+        told: list[object] = []
+
+        def on_success(task_id: str, context: Context) -> None:
+            told.append((task_id, context.to_dict()))
+            context["x"] = "changed"
+
+        def body(context: Context) -> None:
+            context["x"] = 1
+            del context["n"]
+
+        scene.adopt(graph_of(a={"body": body, "on_success": on_success}), {"n": 0, "m": 2})
+        scene.executor.run()
+        assert scene.queued() == ["Callback"]
+        assert not scene.journal.waiting
+
+        assert (await scene.the_end()).final_context == '{"m":2,"x":1}'
+        assert told == [("a", {"m": 2, "x": 1})]
+
+    async def test_one_is_told_of_each_failed_attempt_with_the_input(self, scene: Scene) -> None:
+        told: list[object] = []
+
+        def on_failure(task_id: str, error: str, context: Context) -> None:
+            told.append((task_id, error, context.to_dict()))
+
+        def body(context: Context) -> None:
+            context["x"] = 1
+            raise ValueError("bad")
+
+        options = {"retry_attempts": 2, "retry_delay_ms": 0, "on_failure": on_failure}
+        scene.adopt(graph_of(a={"body": body, **options}), {"n": 0})
+
+        assert (await scene.the_end()).status == "Failed"
+        assert told == [("a", "ValueError: bad", {"n": 0})] * 2
+
+    async def test_one_is_told_of_a_timeout(self, scene: Scene) -> None:
+        told: list[str] = []
+        options = {
+            "timeout_seconds": SHORT,
+            "retry_attempts": 1,
+            "retry_condition": lambda error: True,
+            "on_failure": lambda task_id, error, context: told.append(error),
+        }
+        scene.adopt(graph_of(a=options))
+        scene.begin()
+        await scene.executor.sent()
+
+        assert (await scene.the_end()).status == "Failed"
+        assert told == ["TimeoutError: Task execution timeout"]
+
+    async def test_each_outcome_has_its_own(self, scene: Scene) -> None:
+        def never(*arguments: object) -> None:
+            raise AssertionError
+
+        scene.adopt(
+            graph_of(
+                a={"on_failure": never},
+                b={"body": fail, "retry_attempts": 1, "on_success": never},
+            )
+        )
+        scene.executor.run()
+        scene.executor.run()
+
+        assert not scene.executor.queued
+
+    async def test_a_run_that_ends_meanwhile_is_not_recorded_twice(self, scene: Scene) -> None:
+        run = scene.adopt(graph_of(a={"on_success": lambda task_id, context: None}))
+        scene.executor.run()
+        callback = scene.executor.begin()
+        scene.orchestrator.drop(run)
+        scene.executor.finish(callback)
+
+        assert not scene.journal.waiting
+
+
+class TestRecovery:
+    async def test_a_body_starts_when_its_mark_is_durable(self, scene: Scene) -> None:
+        scene.adopt(CHAIN, recoveries=1, epoch=3)
+        assert not scene.executor.queued
+
+        record = await scene.journal.commit()
+
+        assert rows_of(record) == [("a", 1, "Running")]
+        assert scene.queued() == ["a"]
+        assert scene.start_marks.running() == []
+        scene.executor.begin()
+        assert scene.start_marks.take() == []
+
+    async def test_only_as_many_are_marked_as_can_run(self) -> None:
+        scene = Scene(max_concurrent_tasks=2)
+        scene.adopt(graph_of(a={}, b={}, c={}), recoveries=1)
+        assert [rows_of(record) for record in scene.journal.waiting] == [
+            [("a", 1, "Running")],
+            [("b", 1, "Running")],
+        ]
+        await scene.journal.commit()
+
+        scene.executor.run()
+
+        assert [rows_of(record) for record in scene.journal.waiting[1:]] == [
+            [("c", 1, "Running")],
+            [("a", 1, "Completed")],
+        ]
+
+    async def test_suspects_run_alone(self, scene: Scene) -> None:
+        past = [attempt_row("r", name, status=TaskStatus.RUNNING, crashes=1) for name in ("a", "b")]
+        scene.adopt(PAIR, past=past, recoveries=1)
+        assert [rows_of(record) for record in scene.journal.waiting] == [[("a", 1, "Running")]]
+
+        written = await scene.finish()
+
+        assert written == [
+            ("a", 1, "Running"),
+            ("b", 1, "Running"),
+            ("a", 1, "Completed"),
+            ("b", 1, "Completed"),
+        ]
+
+    @pytest.mark.parametrize(("crashes", "status"), [(2, "Completed"), (3, "Failed")])
+    async def test_one_that_has_killed_too_many_processes_fails_without_its_body(
+        self, crashes: int, status: str
+    ) -> None:
+        scene = Scene(max_recovery_attempts=2)
+        past = [attempt_row("r", "a", 2, status=TaskStatus.RUNNING, crashes=crashes)]
+        scene.adopt(CHAIN, past=past, recoveries=crashes)
+
+        end = await scene.the_end()
+
+        assert end.status == status
+        if status == "Failed":
+            assert end.error_message == (
+                "1 task(s) failed, 0 completed, 1 skipped; first error: a: RecoveryLimitError: "
+                "3 processes died while they ran this task; max_recovery_attempts is 2"
+            )
+            row = scene.ended[0][0].latest[0]
+            assert (row.attempt, row.crashes, row.started_at) == (2, 3, None)
+
+
+class TestPlaces:
+    async def test_a_run_gives_up_its_place_when_the_last_body_that_does_not_wait_ends(
+        self, scene: Scene
+    ) -> None:
+        run = scene.adopt(PAIR)
+        parent, other = scene.begin(), scene.begin()
+        scene.launcher.waiting_bodies.release_slot(parent)
+        assert not scene.runs.under_way(run).waits()
+
+        scene.executor.finish(other)
+        await scene.journal.commit()
+        await scene.journal.commit()
+
+        assert scene.runs.under_way(run).waits()
+        assert scene.capacity.told[-1] == 0
+
+    async def test_an_attempt_whose_time_was_up_when_it_began_to_wait_does_not_count(
+        self, scene: Scene
+    ) -> None:
+        options = {"timeout_seconds": SHORT, "retry_condition": "transient", "retry_delay_ms": 0}
+        run = scene.adopt(graph_of(a=options))
+        body = scene.begin()
+        body.clock._spent = SHORT
+        scene.launcher.waiting_bodies.release_slot(body)
+        await scene.journal.commit()
+        await scene.journal.commit()
+        assert (scene.queued(), scene.runs.under_way(run).waits()) == (["a"], False)
+
+        scene.launcher.waiting_bodies.release_slot(scene.begin())
+
+        assert scene.runs.under_way(run).waits()
+
+    async def test_it_keeps_it_when_something_follows(self, scene: Scene) -> None:
+        scene.adopt(graph_of(a={}, b={}, c={"dependencies": ["b"]}))
+        parent, other = scene.begin(), scene.begin()
+        scene.launcher.waiting_bodies.release_slot(parent)
+        scene.executor.finish(other)
+        await scene.journal.commit()
+        await scene.journal.commit()
+
+        assert set(scene.capacity.told) == {1}
+
+
+class TestDraining:
+    async def quiet(self, scene: Scene) -> asyncio.Task[None]:
+        quiet = asyncio.create_task(scene.launcher.quiet())
+        await asyncio.sleep(0)
+        return quiet
+
+    async def test_what_runs_is_recorded_and_nothing_follows(self, scene: Scene) -> None:
+        scene.adopt(CHAIN)
+        body = scene.begin()
+        scene.launcher.drain()
+        quiet = await self.quiet(scene)
+        assert not quiet.done()
+
+        scene.executor.finish(body)
+        await quiet
+
+        assert await scene.finish() == [("a", 1, "Completed")]
+        assert not scene.ended
+
+    async def test_the_last_of_several_bodies_is_waited_for(self, scene: Scene) -> None:
+        scene.adopt(PAIR)
+        first, second = scene.begin(), scene.begin()
+        scene.launcher.drain()
+        quiet = await self.quiet(scene)
+        scene.executor.finish(first)
+        await asyncio.sleep(0)
+        assert not quiet.done()
+
+        scene.executor.finish(second)
+        await quiet
+
+    async def test_a_run_that_is_lost_meanwhile_is_not_waited_for(self, scene: Scene) -> None:
+        run = scene.adopt(PAIR)
+        scene.begin()
+        scene.launcher.drain()
+        quiet = await self.quiet(scene)
+
+        scene.orchestrator.drop(run)
+
+        await quiet
+
+    async def test_what_is_queued_held_or_waiting_is_given_up(self, scene: Scene) -> None:
+        run = scene.adopt(graph_of(a={}, b={}, c={}))
+        waiting = scene.begin()
+        scene.launcher.waiting_bodies.release_slot(waiting)
+        await scene.journal.commit()
+        recovered = scene.adopt(PAIR, recoveries=1, id="other")
+        scene.launcher.drain()
+        await scene.launcher.quiet()
+
+        assert scene.attempts(run) == scene.attempts(recovered) == {}
+        assert not scene.executor.queued
+        assert waiting.abandoned
+
+    async def test_a_body_that_ended_while_a_thread_of_its_waits_is_given_up_too(
+        self, scene: Scene
+    ) -> None:
+        run = scene.adopt(CHAIN)
+        body = scene.begin()
+        scene.launcher.waiting_bodies.release_slot(body)
+        await scene.journal.commit()
+        scene.executor.end(body)
+        scene.launcher.drain()
+
+        scene.executor.report(body)
+
+        assert (scene.attempts(run), scene.journal.waiting) == ({}, [])
+
+    async def test_a_mark_that_becomes_durable_then_starts_nothing(self, scene: Scene) -> None:
+        past = [attempt_row("r", name, status=TaskStatus.RUNNING, crashes=1) for name in ("a", "b")]
+        scene.adopt(PAIR, past=past, recoveries=1)
+        scene.launcher.drain()
+        await scene.journal.commit()
+
+        assert not scene.executor.queued
+        assert not scene.journal.waiting
+
+    async def test_no_retry_starts(self, scene: Scene) -> None:
+        scene.adopt(graph_of(a={"body": fail, "retry_delay_ms": 0}))
+        body = scene.begin()
+        scene.launcher.drain()
+        scene.executor.finish(body)
+
+        assert await scene.finish() == [("a", 1, "Failed")]
+
+    async def test_a_callback_is_waited_for(self, scene: Scene) -> None:
+        scene.adopt(graph_of(a={"on_success": lambda task_id, context: None}))
+        scene.executor.run()
+        scene.launcher.drain()
+        quiet = await self.quiet(scene)
+        assert not quiet.done()
+
+        scene.executor.run()
+        await quiet
+
+        assert (await scene.the_end()).status == "Completed"
+
+    async def test_an_end_without_a_body_is_still_recorded(self, scene: Scene) -> None:
+        scene.launcher.drain()
+        scene.adopt(PAIR, past=[attempt_row("r", "a"), attempt_row("r", "b")])
+
+        assert (await scene.the_end()).status == "Completed"
+
+    async def test_a_conductor_without_runs_is_quiet(self, scene: Scene) -> None:
+        scene.launcher.drain()
+
+        await scene.launcher.quiet()

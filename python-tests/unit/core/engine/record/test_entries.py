@@ -1,0 +1,78 @@
+"""Each entry puts its own rows into a batch, weighs what they weigh, and tells who waits for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloaca_core._engine.record.entries import Draft, EventEntry, FiringEntry, SubmissionEntry
+from cloaca_core._engine.record.weight import ROW_BYTES
+from cloaca_core.conformance.rows import firing, new_run
+from cloaca_core.errors import StoreError, StoreFullError
+from cloaca_core.records.rows import Committed
+
+NOTHING = Committed(frozenset(), {}, frozenset())
+
+
+class Desk:
+    """Hears of submissions."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    def accepted(self, _: SubmissionEntry, committed: Committed) -> None:
+        self.heard.append(committed)
+
+    def refused(self, _: SubmissionEntry, error: StoreError) -> None:
+        self.heard.append(error)
+
+
+def test_a_submission_adds_its_runs_and_hands_on_what_became_of_them() -> None:
+    desk, error = Desk(), StoreFullError("no space")
+    rows = [new_run("a")._replace(input="{}"), new_run("b")._replace(input="x" * 100)]
+    entry = SubmissionEntry(rows, desk)
+    draft = Draft()
+
+    entry.add_to(draft)
+    entry.settled(NOTHING)
+    entry.refused(error)
+
+    assert (draft.new_runs, desk.heard) == (rows, [NOTHING, error])
+    assert entry.weight == 2 * ROW_BYTES + 102
+    assert (entry.is_of_run, entry.is_awaited) == (False, False)
+
+
+def test_only_keys_that_may_be_held_are_counted() -> None:
+    plain, keyed = new_run("a"), new_run("b", key="k")
+    child = new_run("c", key="run::task::1")._replace(parent_id="run")
+
+    assert [SubmissionEntry([row], Desk()).keys for row in (plain, keyed, child)] == [0, 1, 0]
+
+
+async def test_a_firing_adds_what_was_decided_and_tells_before_it_is_done() -> None:
+    told: list[bool] = []
+    entry = FiringEntry(lambda: told.append(entry.done.done()), [firing()])
+    draft = Draft()
+    entry.add_to(draft)
+    assert (draft.firings, draft.ticks, draft.cancellations) == ([firing()], [], [])
+
+    entry.settled(NOTHING)
+
+    assert (told, entry.done.done(), entry.weight) == ([False], True, ROW_BYTES)
+
+
+async def test_a_decision_that_is_refused_says_so_to_who_waits() -> None:
+    entry = EventEntry(lambda: None)
+    entry.refused(StoreFullError("no space"))
+
+    with pytest.raises(StoreFullError):
+        await entry.done
+
+
+async def test_one_that_nobody_waits_for_any_more_is_told_all_the_same() -> None:
+    told: list[None] = []
+    entry = EventEntry(lambda: told.append(None))
+    entry.done.cancel()
+
+    entry.settled(NOTHING)
+
+    assert told == [None]
