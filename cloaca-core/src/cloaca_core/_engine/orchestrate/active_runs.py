@@ -98,8 +98,9 @@ class ActiveRuns:
 
     def discard(self, attempt: Attempt) -> None:
         """This attempt is under way no more, if it was."""
-        if self.has(attempt):
-            del self._under_way[attempt.owner].attempts[attempt.index]
+        found = self._under_way.get(attempt.owner)
+        if found is not None and found.attempts.get(attempt.index) is attempt:
+            del found.attempts[attempt.index]
 
     def are_busy(self) -> bool:
         """Whether any attempt is under way."""

@@ -47,6 +47,9 @@ class Course(Protocol):
     def drop(self, run: ActiveRun) -> None:
         """Forget a run that is no longer ours."""
 
+    def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Take a step of a run, which ends if that fails by a flaw of ours."""
+
 
 class Failures:
     """Belongs to the engine's loop."""
@@ -80,7 +83,8 @@ class Failures:
 
     def _expire(self, run: ActiveRun) -> None:
         """The run has passed its deadline."""
-        self.guarded(run, self.break_off, run, overdue_message(run.time_limit))
+        reason = overdue_message(run.time_limit)
+        self._course.guarded(run, self.break_off, run, reason)
 
     # -- refusals ----------------------------------------------------------------------------
 
@@ -113,14 +117,6 @@ class Failures:
             self._course.drop(run)  # not even that: it is for whoever can repair the database
 
     # -- flaws -------------------------------------------------------------------------------
-
-    def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
-        """Take a step of a run, which ends if that fails by a flaw of ours."""
-        try:
-            step(*args)
-        except Exception as error:
-            log.exception("run %s cannot go on", run.id, extra={"run_id": run.id})
-            self.broken(run, error)
 
     def broken(self, run: ActiveRun, error: Exception) -> None:
         """A step of the run failed by a flaw of ours: it ends rather than hang."""

@@ -167,7 +167,11 @@ class Orchestrator:
 
     def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
         """Take a step of a run, which ends if that fails by a flaw of ours."""
-        self._failures.guarded(run, step, *args)
+        try:
+            step(*args)
+        except Exception as error:
+            log.exception("run %s cannot go on", run.id, extra={"run_id": run.id})
+            self._failures.broken(run, error)
 
     def stop(self, run: ActiveRun) -> None:
         """Nothing more is to come of this run's bodies and timers."""
