@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 if __name__ == "__main__":
-    from dev.bootstrap import hand_over
+    from dev.environments.bootstrap import hand_over
 
     raise SystemExit(hand_over(sys.argv[1:]))
 

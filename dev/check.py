@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from dev import docs, generate, lock
 from dev.console import TaskFailed, run, say, step
-from dev.package import package
+from dev.docs import site
+from dev.environments import lock
+from dev.environments.sandbox import Sandbox
+from dev.packaging import rendering
+from dev.packaging.artefacts import package
 from dev.project import CORE, DISTRIBUTIONS, DOOR, ROOT
-from dev.sandbox import Sandbox
 
 TYPED_FOLDERS = ("dev", "python-tests", "benchmarks", "examples")
 
@@ -85,14 +87,14 @@ def _tool(module: str, *arguments: str) -> None:
 
 
 CHECKS: dict[str, Callable[[], None]] = {
-    "generate --check": generate.check,
+    "generate --check": rendering.check,
     "lock": lock.check,
     "ruff check": _ruff_check,
     "ruff format --check": _ruff_format,
     "mypy --strict": _mypy,
     "import-linter": _import_linter,
     "codespell": _codespell,
-    "docs links": docs.check_links,
+    "docs links": site.check_links,
     "pyright --verifytypes": _verify_types,
 }
 

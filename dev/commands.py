@@ -6,27 +6,22 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
-from dev import (
-    bench as benchmarking,
-    check as checks,
-    debug_env as debugging,
-    demo as demonstrating,
-    docs,
-    examples as exemplifying,
-    generate as generating,
-    lock as locking,
-    mutants as breaking,
-    package as packaging,
-    peers as comparing,
-    release as releasing,
-    scrub as scrubbing,
-    services,
-    smoke as smoking,
-    testing,
-    unit as trying,
-)
+from benchmarks.from_wheels import bench as benchmarking, comparison as comparing
+from dev import check as checks, scrub as scrubbing
 from dev.console import readable_failures
-from dev.jobs import Wanted
+from dev.databases import services
+from dev.docs import site
+from dev.environments import lock as locking
+from dev.packaging import (
+    artefacts as packaging,
+    debug_env as debugging,
+    release as releasing,
+    rendering as generating,
+    smoke as smoking,
+)
+from dev.testing import mutants as breaking, session, unit as trying
+from dev.testing.jobs import Wanted
+from examples.from_wheels import demo as demonstrating, programs as exemplifying
 
 _BACKEND = "only this backend and what it needs: sqlite or postgres"
 
@@ -87,7 +82,7 @@ def run_tests(
 ) -> None:
     """Run the tests against the built wheels in fresh environments."""
     with readable_failures():
-        testing.test(Wanted(backend, file, k, all_pythons, python))
+        session.test(Wanted(backend, file, k, all_pythons, python))
 
 
 @task(
@@ -209,14 +204,14 @@ def status(_: Context) -> None:
 def build_docs(_: Context) -> None:
     """Build the site in site/, strictly and without a network."""
     with readable_failures():
-        docs.build()
+        site.build()
 
 
 @task(name="serve", help={"address": "where to listen, as host:port"})
 def serve_docs(_: Context, address: str = "localhost:8000") -> None:
     """Show the site, and build it anew whenever a page changes."""
     with readable_failures():
-        docs.serve(address)
+        site.serve(address)
 
 
 namespace = Collection(

@@ -13,11 +13,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from dev import cluster, generate, services
-from dev.bootstrap import VENV
 from dev.console import say, step
-from dev.docs import SITE
+from dev.databases import cluster, services
+from dev.docs.site import SITE
+from dev.environments.bootstrap import VENV
 from dev.files import write_atomically
+from dev.packaging import rendering
 from dev.project import DIST, REPORTS, ROOT
 
 _CACHES = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "*.egg-info")
@@ -33,9 +34,9 @@ def scrub(*, deep: bool = False, placeholders: bool = False) -> None:
     for path in [*_leftovers(), *(_deep_leftovers() if deep else ())]:
         _remove(path)
     if placeholders:
-        generate.placeholders()
+        rendering.placeholders()
     else:
-        generate.generate()
+        rendering.generate()
     _remove_tools_environment()
     _keep_the_commit_hook_working()
 

@@ -19,7 +19,7 @@ import pytest
 from own_database import OwnDatabases, PostgresSchemas, SqliteFiles
 
 import cloaca
-from dev import databases, postgres
+from dev.databases import maintenance, sources
 
 BACKENDS = ("sqlite", "postgres")
 NAMED_AFTER_BACKENDS = ("conformance", "process", "unit")
@@ -139,8 +139,8 @@ def postgres_database() -> Iterator[str]:
     if chosen_backend() == "sqlite":
         pytest.skip("this run was narrowed to SQLite, so there need be no PostgreSQL")
     with (
-        postgres.server() as server,
-        databases.temporary(server, databases.name_for_tests()) as url,
+        sources.server() as server,
+        maintenance.temporary(server, maintenance.name_for_tests()) as url,
     ):
         yield url
 

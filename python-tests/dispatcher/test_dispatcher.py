@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from dev.foreign_wheel import ForeignWheel, backend_wheel
+from dev.environments.sandbox import Sandbox
+from dev.packaging.foreign_wheel import ForeignWheel, backend_wheel
 from dev.project import CORE, DOOR, POSTGRES, SQLITE, Distribution, version
-from dev.sandbox import Sandbox
 
 HERE = version()
 INSTALL_SQLITE = f'pip install "cloaca[sqlite]=={HERE}"'

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from dev import demo, demo_notes
+from dev.environments.sandbox import Sandbox
 from dev.project import ROOT
-from dev.sandbox import Sandbox
+from examples.from_wheels import demo, demo_notes
 
 USED = """
     SELECT *, CAST(substr("Year", 1, 4) AS INTEGER) AS built FROM cars
@@ -126,7 +126,7 @@ HIDE_CURSOR, SHOW_CURSOR, CTRL_C = b"\x1b[?25l", b"\x1b[?25h", b"\x03"
 AT_ITS_TERMINAL = """
 import fcntl, sys, termios
 from pathlib import Path
-from dev import demo
+from examples.from_wheels import demo
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 demo.killed_and_resumed(Path(sys.argv[1]), Path(sys.argv[2]))
 """

@@ -13,7 +13,7 @@ from documents import DOCS, blocks_of, pages, readmes
 
 import cloaca
 from cloaca_core.config import DefaultRunnerConfig
-from dev.docs import loaded_by, readable
+from dev.docs.site import loaded_by, readable
 from dev.project import ROOT, version
 
 REFERENCE = DOCS / "reference"

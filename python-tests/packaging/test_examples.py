@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from own_database import one_at_a_time
 
-from dev import examples
-from dev.examples import FOLDER, PROGRAMS, Example
+from dev.environments.sandbox import Sandbox
 from dev.project import ALL, SQLITE
-from dev.sandbox import Sandbox
+from examples.from_wheels import programs
+from examples.from_wheels.programs import FOLDER, PROGRAMS, Example
 
 SERVICE = """\
 accepted: 202 twice the same run: True
@@ -43,7 +43,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
     narrowed = os.environ.get("CLOACA_TEST_BACKEND") == SQLITE.backend
     sandbox = Sandbox(folder / "environment")
-    return examples.install(sandbox, SQLITE.backend if narrowed else ALL)
+    return programs.install(sandbox, SQLITE.backend if narrowed else ALL)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def run(python: Path, tmp_path: Path) -> Run:
     """Runs a program on the database of this URL, or on a file; what it printed."""
 
     def run_one(example: Example, url: str | None) -> str:
-        done = examples.run(example, python, tmp_path / "work", url)
+        done = programs.run(example, python, tmp_path / "work", url)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
@@ -79,7 +79,7 @@ def test_the_report_on_cars_is_the_same_on_a_file_and_on_a_server(
 ) -> None:
     reports = []
     for name, url in {"file": None, "server": postgres_url}.items():
-        done = examples.run(program("cars"), python, tmp_path / name, url)
+        done = programs.run(program("cars"), python, tmp_path / name, url)
         assert done.returncode == 0
         reports.append((tmp_path / name / "report.md").read_text(encoding="utf-8"))
     assert reports[0] == reports[1]
@@ -100,7 +100,7 @@ def test_the_report_on_cars_is_the_same_on_a_file_and_on_a_server(
 def test_the_variable_that_a_program_reads_says_where_it_runs(
     expected: tuple[str, ...], source: str
 ) -> None:
-    assert examples.backends_of(source) == expected
+    assert programs.backends_of(source) == expected
 
 
 def test_every_program_is_run_and_named_in_the_readme() -> None:
@@ -117,6 +117,6 @@ MODULES = ("cars", *PRINTS)
 
 def test_what_a_program_wants_is_installed_for_the_type_checker_too() -> None:
     tools = (FOLDER.parent / "dev" / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    wanted = examples.REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    wanted = programs.REQUIREMENTS.read_text(encoding="utf-8").splitlines()
 
     assert [line for line in wanted if not line.startswith("#") and line not in tools] == []

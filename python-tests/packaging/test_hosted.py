@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dev import scrub
-from dev.interpreters import MINORS
+from dev.environments.interpreters import MINORS
 from dev.project import BACKENDS, PYTHON_TESTED, ROOT
 
 WORKFLOW = ROOT / ".github" / "workflows" / "tests.yml"

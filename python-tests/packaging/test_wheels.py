@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dev.console import TaskFailed
-from dev.package import check_same, check_wheel, contents, warn_of_size
+from dev.packaging.artefacts import check_same, check_wheel, contents, warn_of_size
 from dev.project import (
     BUILDER,
     DISTRIBUTIONS,

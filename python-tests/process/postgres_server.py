@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dev import postgres_programs as programs
-from dev.cluster import PREFIX, Cluster, note_keeper, url_of
+from dev.databases import programs
+from dev.databases.cluster import PREFIX, Cluster, note_keeper, url_of
 
 
 class Server:

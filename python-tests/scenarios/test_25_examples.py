@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from own_database import one_at_a_time
 
-from dev import databases
+from dev.databases import maintenance
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -123,10 +123,10 @@ def test_an_example_prints_the_same_when_its_work_is_on_a_server(
 def test_the_tenants_example_makes_them_and_leaves_none(
     tmp_path: Path, postgres_database: str
 ) -> None:
-    name = databases.name_for_tests()
+    name = maintenance.name_for_tests()
     with (
         one_at_a_time(postgres_database, TENANTS),
-        databases.temporary(postgres_database, name) as url,
+        maintenance.temporary(postgres_database, name) as url,
     ):
         assert run(TENANTS, tmp_path, ADMIN_DATABASE_URL=url) == PRINTS_OF_TENANTS
 

@@ -13,7 +13,7 @@ import pytest
 from own_database import OwnDatabases
 
 import cloaca
-from dev import databases
+from dev.databases import maintenance
 
 pytestmark = pytest.mark.backend("postgres", reason="all of it is about a server")
 
@@ -41,7 +41,7 @@ def with_password(url: str, password: str) -> str:
 @pytest.fixture
 def empty_database(postgres_database: str) -> Iterator[str]:
     """The URL of a whole database, for what a schema of its own does not show."""
-    with databases.temporary(postgres_database, databases.name_for_tests()) as url:
+    with maintenance.temporary(postgres_database, maintenance.name_for_tests()) as url:
         yield url
 
 
@@ -90,13 +90,13 @@ def test_a_host_that_accepts_and_stays_silent() -> None:
 
 
 def test_a_database_that_is_not_there(postgres_database: str) -> None:
-    error = refused(databases.with_database(postgres_database, "no_such_one"), "no_such_one")
+    error = refused(maintenance.with_database(postgres_database, "no_such_one"), "no_such_one")
     assert isinstance(error, cloaca.StoreOpenError)
 
 
 def test_a_wrong_password(postgres_database: str) -> None:
     url = with_password(postgres_database, "wr0ng")
-    if not databases.why_no_answer(url):
+    if not maintenance.why_no_answer(url):
         pytest.skip("this server lets in anybody")
     error = refused(url, "password")
     assert isinstance(error, cloaca.StoreOpenError)
@@ -104,7 +104,7 @@ def test_a_wrong_password(postgres_database: str) -> None:
 
 
 async def test_a_bad_database_raises_on_entering(postgres_database: str) -> None:
-    url = databases.with_database(postgres_database, "no_such_one")
+    url = maintenance.with_database(postgres_database, "no_such_one")
     with pytest.raises(cloaca.StoreOpenError, match="no_such_one"):
         async with cloaca.AsyncRunner(url):
             pass
@@ -162,7 +162,7 @@ def test_a_schema_in_the_url_is_the_one_of_with_schema(empty_database: str) -> N
     define()
     with cloaca.DefaultRunner.with_schema(empty_database, "tenant") as runner:
         done = runner.execute("quick")
-    with cloaca.DefaultRunner(databases.with_query(empty_database, schema="tenant")) as runner:
+    with cloaca.DefaultRunner(maintenance.with_query(empty_database, schema="tenant")) as runner:
         assert [run.id for run in runner.list_runs()] == [done.execution_id]
 
 
@@ -173,7 +173,7 @@ def test_the_name_of_the_database_is_honoured(empty_database: str, postgres_data
     define()
     with cloaca.DefaultRunner(empty_database) as runner:
         runner.execute("quick")
-    assert databases.query(
+    assert maintenance.query(
         empty_database, "SELECT count(*) FROM pg_tables WHERE tablename = 'cloaca_run'"
     ) == [(1,)]
     with cloaca.DefaultRunner.with_schema(postgres_database, "elsewhere") as runner:

@@ -15,7 +15,7 @@ from psycopg import sql
 
 import cloaca
 from cloaca_postgres import tenants
-from dev import databases
+from dev.databases import maintenance
 
 pytestmark = pytest.mark.backend("postgres", reason="tenants on SQLite are files: scenario 33")
 
@@ -25,7 +25,7 @@ Make = Callable[..., cloaca.TenantCredentials]
 @pytest.fixture
 def admin_url(postgres_database: str) -> Iterator[str]:
     """A database of this test's own: what everybody may do there is part of the question."""
-    with databases.temporary(postgres_database, databases.name_for_tests()) as url:
+    with maintenance.temporary(postgres_database, maintenance.name_for_tests()) as url:
         yield url
 
 
@@ -62,7 +62,7 @@ def registry() -> cloaca.Registry:
 def ask(url: str, statement: LiteralString, *names: str) -> list[tuple[Any, ...]]:
     """Ask as whoever the URL logs in; ``{}`` stands for a name."""
     text = sql.SQL(statement).format(*map(sql.Identifier, names))
-    with psycopg.connect(databases.for_libpq(url), autocommit=True) as connection:
+    with psycopg.connect(maintenance.for_libpq(url), autocommit=True) as connection:
         cursor = connection.execute(text)
         return cursor.fetchall() if cursor.description else []
 
@@ -125,12 +125,12 @@ def test_a_tenant_cannot_become_another(make: Make) -> None:
         ask(mine.connection_string, "SET ROLE {}", theirs.username)
     with pytest.raises(ValueError, match="Failed to create DefaultRunner with schema: "):
         cloaca.DefaultRunner.with_schema(
-            databases.without_query(mine.connection_string, "schema"), "theirs"
+            maintenance.without_query(mine.connection_string, "schema"), "theirs"
         )
 
 
 def test_a_schema_that_may_not_be_made_is_named(make: Make) -> None:
-    url = databases.without_query(make("mine").connection_string, "schema")
+    url = maintenance.without_query(make("mine").connection_string, "schema")
 
     with pytest.raises(
         ValueError,
@@ -280,7 +280,7 @@ def session(make: Make) -> Iterator[Callable[[str], psycopg.Connection]]:
     opened: list[psycopg.Connection] = []
 
     def session(url: str) -> psycopg.Connection:
-        opened.append(psycopg.connect(databases.for_libpq(url), autocommit=True))
+        opened.append(psycopg.connect(maintenance.for_libpq(url), autocommit=True))
         return opened[-1]
 
     yield session
@@ -333,7 +333,7 @@ def test_what_a_tenant_owns_in_another_database_is_named_and_it_may_go_on(
     make: Make, admin_url: str, postgres_database: str
 ) -> None:
     tenant = make("wide")
-    elsewhere = databases.with_database(tenant.connection_string, name_of(postgres_database))
+    elsewhere = maintenance.with_database(tenant.connection_string, name_of(postgres_database))
     ask(elsewhere, "SELECT lo_create(0)")
     try:
         with pytest.raises(

@@ -1,0 +1,89 @@
+"""A virtual environment with the built wheels in it, made the way a careful user makes one.
+
+Two steps, always: third-party packages from the index, then our own wheels from a folder with no
+index at all, because another project owns our names there.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.console import TaskFailed, environment
+from dev.environments import installer
+from dev.project import DIST, DOOR, LOCK, Distribution, distributions_for, version
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """One environment. It is removed together with the folder that it lies in."""
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        if os.name == "nt":
+            return self.folder / "Scripts" / "python.exe"
+        return self.folder / "bin" / "python"
+
+    def create(self, python: Path | None = None) -> Sandbox:
+        """Make it, empty, on this interpreter or on the one that is running."""
+        installer.create(self.folder, python or Path(sys.executable))
+        return self
+
+    def install(self, *wheels: str, folder: Path = DIST, third_party: Sequence[str] = ()) -> None:
+        """Install our wheels, as pinned requirements, after the third parties that they need."""
+        if third_party:
+            self.install_third_party(*third_party)
+        installer.install_from_folder(self.python, folder, *wheels)
+
+    def install_third_party(self, *requirements: str, alone: bool = False) -> None:
+        """Install packages from the index; ``alone`` without what they require in turn."""
+        installer.install(self.python, *(["--no-deps"] if alone else []), *requirements)
+
+    def remove(self, package: str) -> None:
+        """Take a package out, also when another one requires it."""
+        installer.remove(self.python, package)
+
+    def install_for(self, backend: str, *, locked: bool = False) -> None:
+        """Install everything that a program on this backend installs.
+
+        ``locked``: third parties in the versions that the project's own tools and tests have, and
+        not in the newest that a user would get today.
+        """
+        wanted = distributions_for(backend)
+        require_built(wanted)
+        third_party = [requirement for each in wanted for requirement in each.third_party]
+        versions = ["--constraint", str(LOCK)] if locked else []
+        wheels = f"{DOOR.name}[{backend}]=={version()}"
+        self.install(wheels, third_party=[*versions, *third_party])
+
+    def run(self, code: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a piece of Python in it, away from the source tree; the caller reads the result."""
+        return subprocess.run(
+            [self.python, "-I", "-c", code],
+            cwd=self.folder,
+            env=environment(variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+def require_built(distributions: Sequence[Distribution]) -> None:
+    """Fail, with what to do, when a wheel was not built yet."""
+    missing = [each.wheel().name for each in distributions if not each.wheel().exists()]
+    if missing:
+        raise TaskFailed(f"dist/ lacks {', '.join(missing)}; run `python tasks.py package` first")
+
+
+if __name__ == "__main__":
+    # tox calls this to fill the environment that it has just made.
+    Sandbox(Path(sys.prefix)).install_for(sys.argv[1], locked=True)

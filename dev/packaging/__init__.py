@@ -1,0 +1,1 @@
+"""The four distributions: rendered, built, tried in empty environments, released."""

@@ -1,0 +1,258 @@
+"""Plans a test run: jobs, each one process of pytest, the longest first.
+
+The numbered scenarios run on every backend; on the newest Python beside the least only those on
+the embedded backend, since what differs between Pythons lies in core and in the standard library.
+(The hosted matrix and ``--all-pythons`` run everything on each Python.) The suites run on the
+least Python: those of EACH on every backend, those of ONCE where all backends are installed
+together.
+
+Files share a process until it is expected to take ``SHARE_SECONDS``: starting pytest costs half a
+second of a core, and a process to each file proved nothing. Every test has a database of its own,
+and what is about a whole process (its logging, threads, forks, its exit) starts programs of its
+own. Nothing here starts a process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from dev.console import TaskFailed
+from dev.environments.interpreters import Interpreter
+from dev.project import ALL, BACKENDS, PYTHON_LEAST, ROOT, SQLITE, TESTS, backend_named
+
+EACH = ("process", "model", "pages")
+ONCE = ("unit", "conformance", "packaging", "dispatcher")
+BACKEND_VARIABLE = "CLOACA_TEST_BACKEND"
+"""Tells ``conftest.py`` of the backend that a run is on."""
+SHARE_SECONDS = 30
+"""So long a process may take, on a quiet machine, for it to share files with another one."""
+SECONDS: dict[str, float] = {
+    "conformance/test_postgres.py": 25,
+    "conformance/test_sqlite.py": 15,
+    "dispatcher": 20,
+    "model/test_store_against_model.py": 20,
+    "packaging": 2,
+    "packaging/test_demo.py": 6,
+    "packaging/test_examples.py": 18,
+    "unit/dev/packaging/test_rendering.py": 5,
+    "unit/dev/testing/test_selection.py": 8,
+    "unit/dev/testing/test_jobs.py": 5,
+    "pages": 20,
+    "process": 4,
+    "process/test_fault_points.py": 12,
+    "process/test_migrations.py": 8,
+    "process/test_postgres_faults.py": 25,
+    "process/test_postgres_outage.py": 35,
+    "process/test_schedules.py": 14,
+    "process/test_sharing.py": 10,
+    "unit": 0.4,
+    "unit/core/schedules/test_cron_against_model.py": 27,
+    "unit/core/definition/test_fingerprint.py": 3,
+    "unit/core/engine/plan/test_planner.py": 6,
+    "unit/postgres/test_dialect.py": 6,
+    "unit/postgres/test_outbox.py": 5,
+    "unit/postgres/test_plans.py": 5,
+    "unit/postgres/test_url.py": 5,
+    "scenarios/test_15_submit_many.py": 5,
+    "scenarios/test_24_fork_and_exit.py": 7,
+    "scenarios/test_26_readme.py": 8,
+    "scenarios/test_30_quiet.py": 3,
+    "scenarios/test_32_postgres_tenants.py": 12,
+    "scenarios/test_35_cron_schedules.py": 7,
+    "scenarios/test_37_backfill_and_instances.py": 4,
+    "scenarios/test_38_triggers.py": 5,
+}
+"""How long a file takes there, or each of a folder; the others take ``OTHERWISE``. Rounded: they
+decide what starts first and what shares a process, and the table of each run says them anew."""
+OTHERWISE = 1.0
+# What these folders hold, a file or a folder, is of the backend after which it is named: see
+# conftest.py.
+_NAMED_AFTER_BACKENDS = ("conformance", "process", "unit")
+_MARK = re.compile(r'^pytestmark = pytest\.mark\.backend\("(\w+)"', re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Selection of tests from the command line."""
+
+    backend: str | None = None
+    file: str | None = None
+    expression: str | None = None
+    all_pythons: bool = False
+    python: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One environment: an interpreter with one backend's wheels, or with ``all``."""
+
+    interpreter: Interpreter
+    backend: str
+
+    @property
+    def name(self) -> str:
+        """As tox calls it: ``py311-sqlite``."""
+        return f"{self.interpreter.tox_factor}-{self.backend}"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Files that run in one process; ``name`` is what the table calls them."""
+
+    name: str
+    paths: tuple[Path, ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long they are expected to take."""
+        return sum(map(expected_seconds, self.paths))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of pytest, in a process and a folder of its own; on no backend, if not on one."""
+
+    target: Target
+    share: Share
+    backend: str | None
+
+    @property
+    def name(self) -> str:
+        """Its name in the table."""
+        return self.share.name
+
+
+def plan(wanted: Wanted, found: Sequence[Interpreter]) -> list[Job]:
+    """The jobs, longest first. Pure but for looking at the test files."""
+    if not found:
+        raise TaskFailed(f"no working Python from {PYTHON_LEAST} on was found")
+    found = _pythons(found, wanted.python)
+    names = _backends(wanted.backend)
+    pythons = list(found) if wanted.all_pythons else [found[0]]
+    if wanted.file is not None:
+        jobs = list(_jobs_of(test_file(wanted.file), names, pythons))
+        if not jobs:
+            raise TaskFailed(f"--file {wanted.file!r} holds no test for {', '.join(names)}")
+    else:
+        jobs = list(_all_jobs(names, pythons, newest=found[-1]))
+    return sorted(jobs, key=lambda job: job.share.seconds, reverse=True)
+
+
+def _all_jobs(
+    names: Sequence[str], pythons: Sequence[Interpreter], *, newest: Interpreter
+) -> Iterator[Job]:
+    for suite in _suites():
+        yield from _jobs_of(TESTS / suite, names, pythons)
+    yield from _jobs_on_each("scenarios", scenarios(), names, pythons)
+    if newest not in pythons:
+        repeated = [name for name in names if name == SQLITE.backend]
+        yield from _jobs_on_each("scenarios", scenarios(), repeated, [newest])
+
+
+def _pythons(found: Sequence[Interpreter], wanted: str | None) -> Sequence[Interpreter]:
+    """All of them, or the one that was asked for."""
+    chosen = [each for each in found if wanted in (None, each.minor)]
+    if not chosen:
+        here = ", ".join(each.minor for each in found)
+        raise TaskFailed(f"--python {wanted!r} was not found; there is {here}")
+    return chosen
+
+
+def _backends(wanted: str | None) -> list[str]:
+    """The one that was asked for, or all."""
+    found = BACKENDS if wanted is None else [backend_named(wanted)]
+    return [each.backend for each in found]
+
+
+def _jobs_of(path: Path, backends: Sequence[str], pythons: Sequence[Interpreter]) -> Iterator[Job]:
+    """The jobs of a file or a folder."""
+    parts = path.relative_to(TESTS).parts
+    files = sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
+    jobs = _jobs_once if parts and parts[0] in ONCE else _jobs_on_each
+    return jobs("/".join(parts), files, backends, pythons)
+
+
+def _jobs_on_each(
+    name: str, files: Sequence[Path], backends: Sequence[str], pythons: Sequence[Interpreter]
+) -> Iterator[Job]:
+    """Jobs per backend, with that one alone installed, of the files that are not another's."""
+    for backend in backends:
+        own = [path for path in files if _belongs_to(path) in (None, backend)]
+        for share in shares(name, own):
+            yield from (Job(Target(each, backend), share, backend) for each in pythons)
+
+
+def _jobs_once(
+    name: str, files: Sequence[Path], backends: Sequence[str], pythons: Sequence[Interpreter]
+) -> Iterator[Job]:
+    """Jobs for all backends. SQLite alone does where no other is tested; they all need it."""
+    narrowed = backends[0] if len(backends) == 1 else None
+    installed = SQLITE.backend if narrowed == SQLITE.backend else ALL
+    own = [path for path in files if narrowed is None or _belongs_to(path) in (None, narrowed)]
+    for share in shares(name, own):
+        yield from (Job(Target(each, installed), share, narrowed) for each in pythons)
+
+
+def _belongs_to(path: Path) -> str | None:
+    """The backend that all of a file is about: on another one it would hold no test."""
+    folder, name, *_ = path.relative_to(TESTS).parts
+    if folder in _NAMED_AFTER_BACKENDS:
+        for each in BACKENDS:
+            if name.removeprefix("test_").startswith(each.backend):
+                return each.backend
+    found = _MARK.search(path.read_text(encoding="utf-8"))
+    return found[1] if found else None
+
+
+def test_file(name: str) -> Path:
+    """A test file or folder as a person writes it: from here, from the root, from the tests."""
+    for base in (Path.cwd(), ROOT, TESTS):
+        path = (base / name).resolve()
+        if path.exists() and path.is_relative_to(TESTS):
+            return path
+    raise TaskFailed(f"{name!r} is no file or folder in python-tests")
+
+
+def _suites() -> Iterator[str]:
+    """Suites that hold a test."""
+    return (suite for suite in EACH + ONCE if any((TESTS / suite).rglob("test_*.py")))
+
+
+def scenarios() -> list[Path]:
+    """The numbered files, in the order of their numbers."""
+    return sorted((TESTS / "scenarios").glob("test_[0-9][0-9]_*.py"))
+
+
+# -- what shares a process -----------------------------------------------------------------------
+
+
+def expected_seconds(path: Path) -> float:
+    """How long a file takes on a quiet machine, about."""
+    name = path.relative_to(TESTS)
+    return SECONDS.get(name.as_posix(), SECONDS.get(name.parts[0], OTHERWISE))
+
+
+def shares(name: str, files: Sequence[Path]) -> list[Share]:
+    """The files of a suite in as few processes as ``SHARE_SECONDS`` allows, equally long ones."""
+    count = ceil(sum(map(expected_seconds, files)) / SHARE_SECONDS)
+    parts: list[list[Path]] = [[] for _ in range(count)]
+    for path in sorted(files, key=expected_seconds, reverse=True):
+        min(parts, key=_seconds_of).append(path)
+    found = [tuple(sorted(part)) for part in parts if part]
+    return [Share(_name(name, number, found), part) for number, part in enumerate(found, 1)]
+
+
+def _seconds_of(files: Sequence[Path]) -> float:
+    return sum(map(expected_seconds, files))
+
+
+def _name(suite: str, number: int, parts: Sequence[tuple[Path, ...]]) -> str:
+    """The file's name, or the number of this share of the suite."""
+    part = parts[number - 1]
+    if len(part) == 1:
+        return part[0].relative_to(TESTS).as_posix()
+    return suite if len(parts) == 1 else f"{suite} {number}/{len(parts)}"

@@ -1,0 +1,229 @@
+"""The tests, run against the built wheels in environments made for this run alone.
+
+``jobs`` says what runs where, ``results`` what is told of it, ``leftovers`` what becomes of a run
+that was killed. Each job is a process with a clean folder of its own, each test has a database of
+its own. Environments, databases, the private PostgreSQL and logs are gone afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+
+from dev import process_groups
+from dev.console import environment, run, say, step
+from dev.databases import maintenance, sources
+from dev.databases.programs import VARIABLE
+from dev.environments import interpreters
+from dev.environments.sandbox import Sandbox
+from dev.packaging.artefacts import package
+from dev.project import ALL, POSTGRES, ROOT
+from dev.testing import junit, leftovers, results
+from dev.testing.jobs import BACKEND_VARIABLE, Job, Target, Wanted, plan
+from dev.testing.junit import Counts
+from dev.testing.results import Outcome
+
+# Somewhat more than twice the cores of a small machine: tests with several processes mostly wait
+# for them. With four a core idles now and then; with more than five all of it takes as long, and
+# the longest tests come near their time limits.
+WORKERS = 5
+# A process that is still running then has hung; single tests have a shorter limit of their own, and
+# end their process at twice that. One that is planned for half a minute took 225 s on a machine
+# that was busy with eight times as much.
+JOB_SECONDS = 900
+_NO_TESTS = 5
+
+
+def test(wanted: Wanted) -> Counts:
+    """Build, install, run, report; fails when a test did, or when there was none."""
+    jobs = plan(wanted, interpreters.installed())
+    leftovers.sweep(Path(tempfile.gettempdir()))
+    package()
+    with leftovers.run_folder() as folder, _server_for(jobs) as settings:
+        if VARIABLE in settings:
+            leftovers.sweep_server(settings[VARIABLE])
+        pythons = _environments(folder, list(dict.fromkeys(job.target for job in jobs)))
+        _compile(pythons.values())
+        outcomes = _run_all(jobs, pythons, folder, settings, wanted.expression)
+        results.merge(outcomes)
+    return results.conclude(outcomes)
+
+
+@contextmanager
+def _server_for(jobs: Sequence[Job]) -> Iterator[Mapping[str, str]]:
+    """What tells the tests of a PostgreSQL that is there for this run, if any of them needs it."""
+    if all(job.target.backend not in (POSTGRES.backend, ALL) for job in jobs):
+        yield {}
+        return
+    step("finding a PostgreSQL")
+    with sources.server() as url:
+        say(f"  {maintenance.masked(url)}")
+        yield {VARIABLE: url}
+
+
+# -- where to run it -----------------------------------------------------------------------------
+
+
+def _environments(folder: Path, targets: Sequence[Target]) -> dict[Target, Path]:
+    """An environment per target, by tox; each target's Python with the wheels installed."""
+    step(f"making environments: {', '.join(target.name for target in targets)}")
+    work = folder / "tox"
+    names = ",".join(target.name for target in targets)
+    tox = [sys.executable, "-m", "tox", "run", "--notest", "--quiet", "--workdir", str(work)]
+    command = [*tox, "--skip-missing-interpreters", "false", "-e", names]
+    # tox looks on PATH, where a broken shim would stop it: those that were tried come first.
+    found = [str(target.interpreter.path.parent) for target in targets]
+    path = os.pathsep.join([*found, os.environ["PATH"]])
+    run(command, cwd=ROOT, env={"PATH": path}, quiet=True)
+    return {target: _filled(work / target.name, target) for target in targets}
+
+
+def _filled(folder: Path, target: Target) -> Path:
+    sandbox = Sandbox(folder)
+    sandbox.install_for(target.backend, locked=True)
+    return sandbox.python
+
+
+def _compile(pythons: Iterable[Path]) -> None:
+    """Compile once in each environment what all of its jobs import.
+
+    Nothing in a new environment is compiled, and the first jobs, which start together, would each
+    compile all of it: two to three seconds of a core.
+    """
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        for done in [
+            pool.submit(run, [each, "-I", "-c", _COMPILE], quiet=True) for each in pythons
+        ]:
+            done.result()
+
+
+_COMPILE = """
+import compileall, importlib.util
+for name in ("cloaca", "cloaca_core", "cloaca_sqlite", "cloaca_postgres"):
+    if found := importlib.util.find_spec(name):
+        compileall.compile_dir(found.submodule_search_locations[0], quiet=2)
+import hypothesis.strategies, pytest, pytest_asyncio.plugin, pytest_timeout
+from _pytest.config import default_plugins
+for name in default_plugins:
+    importlib.import_module(f"_pytest.{name}")
+"""
+
+
+# -- running -------------------------------------------------------------------------------------
+
+
+def _run_all(
+    jobs: Sequence[Job],
+    pythons: dict[Target, Path],
+    folder: Path,
+    settings: Mapping[str, str],
+    expression: str | None,
+) -> list[Outcome]:
+    """The outcomes in the order of the jobs; each is told of when it is known."""
+    step(f"running {len(jobs)} test processes, {WORKERS} at a time")
+    running: set[subprocess.Popen[bytes]] = set()
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        futures = [
+            pool.submit(
+                _run_job,
+                job,
+                _pytest(job, pythons[job.target], folder / f"job-{number}", expression),
+                folder / f"job-{number}",
+                _settings(job, settings, folder),
+                running,
+            )
+            for number, job in enumerate(jobs)
+        ]
+        try:
+            for future in as_completed(futures):
+                results.shown(future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(running):
+                process_groups.kill(process)
+            raise
+    return [future.result() for future in futures]
+
+
+def _settings(job: Job, common: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The environment of a job; what the person's own shell says of a backend is not asked."""
+    chosen = {} if job.backend is None else {BACKEND_VARIABLE: job.backend}
+    kept = {key: text for key, text in environment().items() if key != BACKEND_VARIABLE}
+    return kept | {leftovers.MARK: str(folder)} | dict(common) | chosen
+
+
+def _run_job(
+    job: Job,
+    command: Sequence[str],
+    folder: Path,
+    settings: Mapping[str, str],
+    running: set[subprocess.Popen[bytes]],
+) -> Outcome:
+    folder.mkdir()
+    report, log, running_test = (folder / name for name in ("junit.xml", "output.txt", "running"))
+    started = time.monotonic()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**settings, "CLOACA_TEST_RUNNING": str(running_test)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # A group of its own, so that what a test left running can be ended with it.
+            start_new_session=True,
+        )
+        running.add(process)
+        code = process_groups.wait(process, JOB_SECONDS)
+        running.discard(process)
+    counts = junit.read(report)
+    return Outcome(
+        job,
+        counts or Counts(),
+        time.monotonic() - started,
+        report,
+        log.read_text(encoding="utf-8", errors="replace"),
+        _problem(code, counts, filtered="-k" in command, test=_noted(running_test)),
+    )
+
+
+def _pytest(job: Job, python: Path, folder: Path, expression: str | None) -> list[str]:
+    return [
+        *(str(python), "-m", "pytest", *map(str, job.share.paths)),
+        *("--rootdir", str(ROOT), "--config-file", str(ROOT / "pytest.ini")),
+        *("--basetemp", str(folder / "tmp"), "--junitxml", str(folder / "junit.xml")),
+        *("--quiet", "-p", "no:cacheprovider"),
+        *(() if _mentions(job, "hypothesis") else ("-p", "no:hypothesispytest")),
+        *(("-k", expression) if expression is not None else ()),
+    ]
+
+
+def _mentions(job: Job, module: str) -> bool:
+    """Whether one of its files may import this module, whose plugin takes half a second."""
+    return any(module in path.read_text(encoding="utf-8") for path in job.share.paths)
+
+
+def _noted(running_test: Path) -> str:
+    """The test that was running last, as ``conftest.py`` has noted it."""
+    return running_test.read_text(encoding="utf-8") if running_test.exists() else ""
+
+
+def _problem(code: int | None, counts: Counts | None, *, filtered: bool, test: str = "") -> str:
+    """Why a job is not well although no test of it is known to have failed; else empty."""
+    where = f" in {test}" if test else ""
+    if code is None:
+        return f"hung for {JOB_SECONDS} s and was killed{where}"
+    if code == 0 or (code == _NO_TESTS and filtered):
+        return ""
+    if code == _NO_TESTS:
+        return "holds no test"
+    if counts is None:
+        return f"pytest died with exit code {code}{where}"
+    return "" if counts.failed else f"pytest ended with exit code {code}"

@@ -1,0 +1,42 @@
+"""One test file straight from the tree, in the tools' environment: nothing is built or installed.
+
+For the minute between two changes. What ``test`` runs is the built wheels; what is about these
+alone (01, the suite ``packaging``) may fail here.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from dev.console import TaskFailed, environment
+from dev.project import DISTRIBUTIONS, ROOT, backend_named
+from dev.testing.jobs import BACKEND_VARIABLE, test_file
+
+
+def unit(file: str, expression: str | None = None, backend: str | None = None) -> None:
+    """Run a file or folder of the tests; fails when one does, or when there is none."""
+    if backend is not None:
+        backend_named(backend)
+    done = subprocess.run(
+        command(file, expression),
+        cwd=ROOT,
+        env=variables(backend),
+        check=False,  # pytest has said why
+    )
+    if done.returncode:
+        raise TaskFailed(f"pytest ended with exit code {done.returncode}")
+
+
+def command(file: str, expression: str | None) -> list[str]:
+    """The command to start; the keyboard stays with it, for a debugger."""
+    pytest = [sys.executable, "-P", "-m", "pytest", "--quiet", "-p", "no:cacheprovider"]
+    return [*pytest, str(test_file(file)), *(["-k", expression] if expression else [])]
+
+
+def variables(backend: str | None) -> dict[str, str]:
+    """The environment in which it imports the sources, on this backend or on none."""
+    sources = os.pathsep.join(str(each.folder / "src") for each in DISTRIBUTIONS)
+    found = environment({"PYTHONPATH": sources, BACKEND_VARIABLE: backend or ""})
+    return {name: text for name, text in found.items() if text or name != BACKEND_VARIABLE}

@@ -1,0 +1,1 @@
+"""Programs to learn from; each is started in this folder, and none imports another."""

@@ -1,0 +1,228 @@
+"""The demo: a workflow on real data, from the built wheels, for those who never saw cloaca.
+
+The program is ``examples/cars``; here it is started, watched and, with ``--crash``, killed.
+Everything lies in ``.demo/``; its environment is kept for the next time as long as the sources
+that its wheels were built from stay the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dev.console import TaskFailed, environment, say, step
+from dev.environments.sandbox import Sandbox
+from dev.packaging.artefacts import package
+from dev.project import DISTRIBUTIONS, ROOT, distributions_for
+from examples.from_wheels.demo_notes import Notes, read_notes
+
+FOLDER = ROOT / ".demo"
+PROGRAM = ROOT / "examples"
+# The data set's package wants pandas, which its files do not need.
+DATA = "vega-datasets==0.9.0"
+DISPLAY = "rich>=14"
+PAUSE = 0.3
+BRANCHES_BEFORE_THE_KILL = 5
+JOB_SECONDS = 60
+
+
+def demo(*, crash: bool = False) -> None:
+    """Run the workflow and show its report; ``crash`` kills and resumes it on the way."""
+    python = _environment()
+    folder = _emptied(FOLDER / "run")
+    if crash:
+        killed_and_resumed(python, folder)
+    else:
+        undisturbed(python, folder)
+
+
+# -- without a crash -----------------------------------------------------------------------------
+
+
+def undisturbed(python: Path, folder: Path) -> None:
+    """Run it to its end and show what it wrote."""
+    step("running the workflow: 406 cars of 1970 to 1982, a branch for each model year")
+    with _started(python, folder, PAUSE) as process:
+        _succeed(process)
+    report = folder / "report.md"
+    step("the report that it wrote")
+    say(report.read_text(encoding="utf-8").rstrip())
+    step("what is left on disk")
+    for path in (report, folder / "cars.db"):
+        say(f"    {_shown(path)}  {path.stat().st_size:,} bytes")
+    say("Now kill it in the middle: python tasks.py demo --crash")
+
+
+# -- with one ------------------------------------------------------------------------------------
+
+
+def killed_and_resumed(python: Path, folder: Path) -> None:
+    """Kill it in the fan-out, start it again, and compare with a run that nobody killed."""
+    step("process 1 runs the workflow: 406 cars, a branch for each model year")
+    _kill_in_the_fan_out(python, folder)
+    on_disk = _on_disk(python, folder)
+    step("process 1 is gone, killed (kill -9) in the middle of the branches; on disk is")
+    _say_what_is_on_disk(on_disk)
+    step("process 2 opens the same file and asks for the same run")
+    with _started(python, folder, PAUSE) as process:
+        _succeed(process)
+    notes = read_notes(folder / "notes.txt")
+    step("which step ran in which process, as the steps themselves wrote it down")
+    say(notes.table(on_disk))
+    _check(python, folder, notes, on_disk)
+
+
+def _kill_in_the_fan_out(python: Path, folder: Path) -> None:
+    notes = folder / "notes.txt"
+    with _started(python, folder, PAUSE) as process:
+        deadline = time.monotonic() + JOB_SECONDS
+        while read_notes(notes).branches_ended() < BRANCHES_BEFORE_THE_KILL:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise TaskFailed("process 1 did not come to the middle of its branches")
+            time.sleep(0.01)
+        time.sleep(PAUSE / 2)  # so that the next branches are at work, not just begun
+        if _kill(process) == 0:
+            raise TaskFailed("process 1 was done before it could be killed; start the demo again")
+
+
+def _on_disk(python: Path, folder: Path) -> dict[str, str]:
+    """The status of each step, read by a process that runs nothing."""
+    done = subprocess.run(
+        _command(python, "look", folder),
+        cwd=PROGRAM,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=JOB_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise TaskFailed(f"{done.stdout}{done.stderr}".rstrip())
+    lines = (line.partition(" ") for line in done.stdout.splitlines())
+    return {name: status for name, _, status in lines}
+
+
+def _say_what_is_on_disk(on_disk: dict[str, str]) -> None:
+    for status in dict.fromkeys(on_disk.values()):
+        names = [name for name, found in on_disk.items() if found == status]
+        say(f"    {status:<10} {len(names):>2}: {', '.join(names)}")
+
+
+def _check(python: Path, folder: Path, notes: Notes, on_disk: dict[str, str]) -> None:
+    """Hold the demo to its promise; what is claimed is compared, not believed."""
+    completed = [name for name, status in on_disk.items() if status == "Completed"]
+    again = [name for name in completed if name in notes.begun_in(1)]
+    if again:
+        raise TaskFailed(f"these steps were on disk and ran again: {', '.join(again)}")
+    step(f"none of the {len(completed)} steps that were on disk ran again")
+    other = _emptied(folder.with_name("undisturbed"))
+    with _started(python, other, 0.0, quiet=True) as process:
+        _succeed(process)
+    report = folder / "report.md"
+    if report.read_bytes() != (other / "report.md").read_bytes():
+        raise TaskFailed("the report differs from that of a run that nobody killed")
+    step("the report is, byte for byte, that of a run that nobody killed")
+    say(f"    {_shown(report)}")
+
+
+# -- folders and processes -----------------------------------------------------------------------
+
+
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+def _shown(path: Path) -> Path:
+    """As a person in the checkout would type it."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def _command(python: Path, command: str, folder: Path, *options: str) -> list[str]:
+    return [str(python), "-X", "utf8", "-m", "cars", command, str(folder), *options]
+
+
+@contextmanager
+def _started(
+    python: Path, folder: Path, pause: float, *, quiet: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The program as a process of its own, which does not outlive the block."""
+    process = subprocess.Popen(
+        _command(python, "run", folder, "--pause", str(pause)),
+        cwd=PROGRAM,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if quiet else None,
+        # Ctrl-C is for the demo, which begins anew; by itself the program would promise to go on.
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> int:
+    """End it as a crash does; its exit code, which is 0 if it was done before."""
+    process.kill()
+    code = process.wait()
+    if sys.stdout.isatty():
+        # The live table hid the cursor, and a killed process puts nothing back.
+        print("\x1b[?25h", flush=True)
+    return code
+
+
+def _succeed(process: subprocess.Popen[bytes]) -> None:
+    try:
+        code = process.wait(timeout=JOB_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise TaskFailed(f"the program did not end within {JOB_SECONDS} s") from None
+    if code:
+        raise TaskFailed(f"the program ended with exit code {code}")
+
+
+# -- the environment -----------------------------------------------------------------------------
+
+
+def _environment() -> Path:
+    """A Python with the wheels, the data and the display; made when the sources have changed."""
+    sandbox, stamp = Sandbox(FOLDER / "environment"), FOLDER / "made-from.txt"
+    wanted = _made_from()
+    if stamp.exists() and stamp.read_text() == wanted and sandbox.python.exists():
+        return sandbox.python
+    package()
+    step("making an environment with the wheels, the data and a progress display (once)")
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
+    python = install(sandbox)
+    stamp.write_text(wanted)
+    return python
+
+
+def install(sandbox: Sandbox) -> Path:
+    """Put everything that the program needs into an environment; its Python."""
+    sandbox.create()
+    sandbox.install_for("sqlite")
+    sandbox.install_third_party(DISPLAY)
+    sandbox.install_third_party(DATA, alone=True)
+    return sandbox.python
+
+
+def _made_from() -> str:
+    """A digest of everything that the environment depends on."""
+    third_party = [name for each in distributions_for("sqlite") for name in each.third_party]
+    parts = [sys.version, str(FOLDER), DISPLAY, DATA, *third_party]
+    digest = hashlib.sha256("\0".join(parts).encode())
+    sources = [path for each in DISTRIBUTIONS for path in (each.folder / "src").rglob("*")]
+    for path in sorted([ROOT / "VERSION", *sources]):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()

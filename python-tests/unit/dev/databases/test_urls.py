@@ -1,0 +1,51 @@
+"""URLs of databases: turned into those of others, and shown without what is secret in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from dev.databases import maintenance
+
+URL = "postgresql://me:pa%40ss@127.0.0.1:5433/postgres"
+
+
+@pytest.mark.parametrize(
+    ("expected", "name"),
+    [
+        ("postgresql://me:pa%40ss@127.0.0.1:5433/work", "work"),
+        # What a URL would take for its own is written so that it is not.
+        ("postgresql://me:pa%40ss@127.0.0.1:5433/a%2Fb%3Fc%20d", "a/b?c d"),
+    ],
+)
+def test_another_database_of_the_same_server(expected: str, name: str) -> None:
+    assert maintenance.with_database(URL, name) == expected
+
+
+def test_a_database_of_a_url_that_has_a_query_keeps_it() -> None:
+    assert maintenance.with_database("postgresql://h/a?sslmode=disable", "b") == (
+        "postgresql://h/b?sslmode=disable"
+    )
+
+
+@pytest.mark.parametrize(
+    ("expected", "url"),
+    [
+        ("postgresql://h/d?schema=one", "postgresql://h/d"),
+        ("postgresql://h/d?sslmode=disable&schema=one", "postgresql://h/d?sslmode=disable"),
+        # A parameter is given once.
+        ("postgresql://h/d?schema=one", "postgresql://h/d?schema=other"),
+    ],
+)
+def test_a_parameter_is_added_or_replaced(expected: str, url: str) -> None:
+    assert maintenance.with_query(url, schema="one") == expected
+
+
+@pytest.mark.parametrize(
+    ("expected", "url"),
+    [
+        ("postgresql://me@127.0.0.1:5433/postgres", URL),
+        ("postgresql://me@host/work", "postgresql://me@host/work?password=secret"),
+    ],
+)
+def test_a_url_is_shown_without_what_is_secret(expected: str, url: str) -> None:
+    assert maintenance.masked(url) == expected
