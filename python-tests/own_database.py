@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from dev.databases.maintenance import MAINTENANCE, for_libpq, with_query
+from dev.databases.maintenance import MAINTENANCE
+from dev.databases.urls import for_libpq, with_query
 
 if TYPE_CHECKING:
     import psycopg

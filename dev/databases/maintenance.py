@@ -1,4 +1,4 @@
-"""Databases on a PostgreSQL server: asked for an answer, made, emptied, dropped, and their URLs.
+"""Databases on a PostgreSQL server: made, named, dropped; those of killed test runs swept.
 
 The driver is imported when a server is really talked to: where SQLite alone is tested there is
 none, and what only plans a test run needs none.
@@ -10,57 +10,15 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, LiteralString
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from dev.databases.urls import for_libpq, with_database
 
 if TYPE_CHECKING:
     from psycopg import Connection, sql
 
 MAINTENANCE = "postgres"
 """The database that every server has, and that is left alone."""
-_OURS = ("schema", "pooler")
 _ANSWER_SECONDS = 5
-
-
-# -- URLs ----------------------------------------------------------------------------------------
-
-
-def with_database(url: str, name: str) -> str:
-    """The URL of another database on the same server."""
-    return urlunsplit(urlsplit(url)._replace(path=f"/{quote(name, safe='')}"))
-
-
-def with_query(url: str, **parameters: str) -> str:
-    """The URL with these query parameters, in place of those of the same name."""
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True)) | parameters
-    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
-
-
-def with_port(url: str, port: int) -> str:
-    """The URL of the same server on another port."""
-    parts = urlsplit(url)
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user}@{host.rpartition(':')[0]}:{port}"))
-
-
-def for_libpq(url: str) -> str:
-    """The URL without the query parameters that only cloaca knows."""
-    return without_query(url, *_OURS)
-
-
-def without_query(url: str, *parameters: str) -> str:
-    """The URL without these query parameters."""
-    parts = urlsplit(url)
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    query = {name: value for name, value in pairs if name not in parameters}
-    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
-
-
-def masked(url: str) -> str:
-    """The URL as it may be shown: without its password and its query."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.username or ''}@{parts.hostname or ''}{port}{parts.path}"
 
 
 # -- on a server ---------------------------------------------------------------------------------

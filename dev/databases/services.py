@@ -20,7 +20,7 @@ from typing import Literal, TypeGuard
 from urllib.parse import quote, urlsplit
 
 from dev.console import TaskFailed, environment, run, say, step
-from dev.databases import maintenance, programs
+from dev.databases import maintenance, programs, urls
 from dev.databases.cluster import Cluster, can_hold_a_server, url_of
 from dev.environments.bootstrap import only_one
 from dev.files import write_atomically
@@ -62,7 +62,7 @@ class Started:
         return self.kind == "private" and not self.cluster.is_running()
 
     def __str__(self) -> str:
-        return f"{maintenance.masked(self.url)} ({self.kind})"
+        return f"{urls.masked(self.url)} ({self.kind})"
 
 
 # -- the tasks -----------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def reset() -> None:
     started = recorded()
     if started is None or not started.is_up():
         raise TaskFailed("nothing is up; start it with `python tasks.py services.up`")
-    usual = maintenance.with_database(started.url, maintenance.MAINTENANCE)
+    usual = urls.with_database(started.url, maintenance.MAINTENANCE)
     for name in maintenance.names(usual):
         maintenance.drop(usual, name)
     maintenance.create(usual, DATABASE)
@@ -207,7 +207,7 @@ def _again(started: Started) -> Started:
         port = server.start(durable=True, port=port)
     except TaskFailed:
         port = server.start(durable=True)
-    return replace(started, url=maintenance.with_port(started.url, port), stopped=False)
+    return replace(started, url=urls.with_port(started.url, port), stopped=False)
 
 
 def _anew() -> Started:
@@ -286,5 +286,5 @@ def _start_private() -> Started:
     except BaseException:
         cluster.remove()
         raise
-    url = maintenance.with_database(url, DATABASE)
+    url = urls.with_database(url, DATABASE)
     return Started("private", url, os.fspath(folder), os.fspath(binaries))

@@ -26,8 +26,8 @@ from typing import Final, TypeAlias, assert_never
 from dev import process_groups
 from dev.console import TaskFailed, environment, say, step
 from dev.databases import sources
-from dev.databases.maintenance import masked
 from dev.databases.programs import VARIABLE
+from dev.databases.urls import masked
 from dev.project import DISTRIBUTIONS, POSTGRES, ROOT
 from dev.testing import mutant_lists
 from dev.testing.mutant_lists import Mutant

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dev import process_groups
 from dev.console import environment, run, say, step
-from dev.databases import maintenance, sources
+from dev.databases import sources, urls
 from dev.databases.programs import VARIABLE
 from dev.environments import interpreters
 from dev.environments.sandbox import Sandbox
@@ -64,7 +64,7 @@ def _server_for(jobs: Sequence[Job]) -> Iterator[Mapping[str, str]]:
         return
     step("finding a PostgreSQL")
     with sources.server() as url:
-        say(f"  {maintenance.masked(url)}")
+        say(f"  {urls.masked(url)}")
         yield {VARIABLE: url}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from cloaca_core.conformance import OutboxConformance, SharedBackendConformance
 from cloaca_postgres import BACKEND
-from dev.databases.maintenance import for_libpq
+from dev.databases.urls import for_libpq
 
 
 class TestPostgres(SharedBackendConformance, OutboxConformance):

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from dev.databases.maintenance import for_libpq, with_query
+from dev.databases.urls import for_libpq, with_query
 
 _ENCRYPTION = (80877103, 80877104)
 """What a client says that asks for TLS or GSS."""

@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 import cloaca
-from dev.databases.maintenance import for_libpq, with_query
+from dev.databases.urls import for_libpq, with_query
 
 pytestmark = pytest.mark.backend("postgres", reason="a file has no connections to run out of")
 

@@ -12,7 +12,7 @@ import pytest
 from own_database import OwnDatabases
 
 import cloaca
-from dev.databases.maintenance import with_query, without_query
+from dev.databases.urls import with_query, without_query
 from process.fleet import Fleet
 from process.pooler import Pooler, pooler
 

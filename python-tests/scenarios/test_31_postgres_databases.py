@@ -13,7 +13,7 @@ import pytest
 from own_database import OwnDatabases
 
 import cloaca
-from dev.databases import maintenance
+from dev.databases import maintenance, urls
 
 pytestmark = pytest.mark.backend("postgres", reason="all of it is about a server")
 
@@ -90,7 +90,7 @@ def test_a_host_that_accepts_and_stays_silent() -> None:
 
 
 def test_a_database_that_is_not_there(postgres_database: str) -> None:
-    error = refused(maintenance.with_database(postgres_database, "no_such_one"), "no_such_one")
+    error = refused(urls.with_database(postgres_database, "no_such_one"), "no_such_one")
     assert isinstance(error, cloaca.StoreOpenError)
 
 
@@ -104,7 +104,7 @@ def test_a_wrong_password(postgres_database: str) -> None:
 
 
 async def test_a_bad_database_raises_on_entering(postgres_database: str) -> None:
-    url = maintenance.with_database(postgres_database, "no_such_one")
+    url = urls.with_database(postgres_database, "no_such_one")
     with pytest.raises(cloaca.StoreOpenError, match="no_such_one"):
         async with cloaca.AsyncRunner(url):
             pass
@@ -162,7 +162,7 @@ def test_a_schema_in_the_url_is_the_one_of_with_schema(empty_database: str) -> N
     define()
     with cloaca.DefaultRunner.with_schema(empty_database, "tenant") as runner:
         done = runner.execute("quick")
-    with cloaca.DefaultRunner(maintenance.with_query(empty_database, schema="tenant")) as runner:
+    with cloaca.DefaultRunner(urls.with_query(empty_database, schema="tenant")) as runner:
         assert [run.id for run in runner.list_runs()] == [done.execution_id]
 
 

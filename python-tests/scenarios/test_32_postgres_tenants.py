@@ -15,7 +15,7 @@ from psycopg import sql
 
 import cloaca
 from cloaca_postgres import tenants
-from dev.databases import maintenance
+from dev.databases import maintenance, urls
 
 pytestmark = pytest.mark.backend("postgres", reason="tenants on SQLite are files: scenario 33")
 
@@ -62,7 +62,7 @@ def registry() -> cloaca.Registry:
 def ask(url: str, statement: LiteralString, *names: str) -> list[tuple[Any, ...]]:
     """Ask as whoever the URL logs in; ``{}`` stands for a name."""
     text = sql.SQL(statement).format(*map(sql.Identifier, names))
-    with psycopg.connect(maintenance.for_libpq(url), autocommit=True) as connection:
+    with psycopg.connect(urls.for_libpq(url), autocommit=True) as connection:
         cursor = connection.execute(text)
         return cursor.fetchall() if cursor.description else []
 
@@ -125,12 +125,12 @@ def test_a_tenant_cannot_become_another(make: Make) -> None:
         ask(mine.connection_string, "SET ROLE {}", theirs.username)
     with pytest.raises(ValueError, match="Failed to create DefaultRunner with schema: "):
         cloaca.DefaultRunner.with_schema(
-            maintenance.without_query(mine.connection_string, "schema"), "theirs"
+            urls.without_query(mine.connection_string, "schema"), "theirs"
         )
 
 
 def test_a_schema_that_may_not_be_made_is_named(make: Make) -> None:
-    url = maintenance.without_query(make("mine").connection_string, "schema")
+    url = urls.without_query(make("mine").connection_string, "schema")
 
     with pytest.raises(
         ValueError,
@@ -280,7 +280,7 @@ def session(make: Make) -> Iterator[Callable[[str], psycopg.Connection]]:
     opened: list[psycopg.Connection] = []
 
     def session(url: str) -> psycopg.Connection:
-        opened.append(psycopg.connect(maintenance.for_libpq(url), autocommit=True))
+        opened.append(psycopg.connect(urls.for_libpq(url), autocommit=True))
         return opened[-1]
 
     yield session
@@ -333,7 +333,7 @@ def test_what_a_tenant_owns_in_another_database_is_named_and_it_may_go_on(
     make: Make, admin_url: str, postgres_database: str
 ) -> None:
     tenant = make("wide")
-    elsewhere = maintenance.with_database(tenant.connection_string, name_of(postgres_database))
+    elsewhere = urls.with_database(tenant.connection_string, name_of(postgres_database))
     ask(elsewhere, "SELECT lo_create(0)")
     try:
         with pytest.raises(

@@ -109,7 +109,7 @@ def test_rows_of_a_postgres_database_are_found_with_psycopg(
 ) -> None:
     import psycopg  # not there where SQLite alone is tested
 
-    from dev.databases.maintenance import for_libpq
+    from dev.databases.urls import for_libpq
 
     program = Program(
         database_url,

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from dev.databases.maintenance import with_query
+from dev.databases.urls import with_query
 
 
 @pytest.fixture(scope="session")

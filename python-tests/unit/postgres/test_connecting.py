@@ -18,7 +18,7 @@ from cloaca_postgres.connecting import Connector, refuse_pooler
 from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session
 from cloaca_postgres.url import parse
-from dev.databases.maintenance import with_query
+from dev.databases.urls import with_query
 
 SOON = 60.0
 SETTINGS = (

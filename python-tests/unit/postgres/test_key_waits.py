@@ -15,7 +15,7 @@ from cloaca_core.errors import StoreDataError, StoreError, StoreUnavailableError
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_postgres import BACKEND, key_waits as module
-from dev.databases.maintenance import for_libpq
+from dev.databases.urls import for_libpq
 
 pytestmark = pytest.mark.asyncio
 

@@ -18,7 +18,8 @@ from cloaca_core.records.states import RunStatus
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_postgres import BACKEND
-from dev.databases.maintenance import temporary, with_query
+from dev.databases.maintenance import temporary
+from dev.databases.urls import with_query
 
 pytestmark = pytest.mark.asyncio
 

@@ -17,7 +17,7 @@ from cloaca_postgres.driver import _numbered
 from cloaca_postgres.opening import open_dialect
 from cloaca_postgres.statements import PLACEHOLDER, STATEMENTS
 from cloaca_postgres.url import parse as parse_url
-from dev.databases.maintenance import for_libpq
+from dev.databases.urls import for_libpq
 
 FINISHED = 20_000
 WAITING = 500

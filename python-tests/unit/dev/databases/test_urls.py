@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dev.databases import maintenance
+from dev.databases import urls
 
 URL = "postgresql://me:pa%40ss@127.0.0.1:5433/postgres"
 
@@ -18,11 +18,11 @@ URL = "postgresql://me:pa%40ss@127.0.0.1:5433/postgres"
     ],
 )
 def test_another_database_of_the_same_server(expected: str, name: str) -> None:
-    assert maintenance.with_database(URL, name) == expected
+    assert urls.with_database(URL, name) == expected
 
 
 def test_a_database_of_a_url_that_has_a_query_keeps_it() -> None:
-    assert maintenance.with_database("postgresql://h/a?sslmode=disable", "b") == (
+    assert urls.with_database("postgresql://h/a?sslmode=disable", "b") == (
         "postgresql://h/b?sslmode=disable"
     )
 
@@ -37,7 +37,7 @@ def test_a_database_of_a_url_that_has_a_query_keeps_it() -> None:
     ],
 )
 def test_a_parameter_is_added_or_replaced(expected: str, url: str) -> None:
-    assert maintenance.with_query(url, schema="one") == expected
+    assert urls.with_query(url, schema="one") == expected
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_a_parameter_is_added_or_replaced(expected: str, url: str) -> None:
     ],
 )
 def test_a_url_is_shown_without_what_is_secret(expected: str, url: str) -> None:
-    assert maintenance.masked(url) == expected
+    assert urls.masked(url) == expected
