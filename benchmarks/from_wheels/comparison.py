@@ -1,4 +1,4 @@
-"""The figures of README's comparison: each engine in an environment of its own, then a table.
+"""The figures of README's comparison: each engine in an environment of its own.
 
 Every engine is installed as its first page says and does the same: one run of one step. They are
 measured in turns, so that a busy machine slows all of them; what could not be measured is left
@@ -21,104 +21,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.from_wheels.peers import PEERS, Peer
+from benchmarks.from_wheels.table import Pair, Row, table
 from benchmarks.peers.timing import FIRST_ONLY
 from dev.console import environment, say, step
 from dev.databases import maintenance, sources
 from dev.environments.sandbox import Sandbox
 from dev.packaging.artefacts import package
-from dev.project import POSTGRES, ROOT, SQLITE, version
+from dev.project import ROOT, version
 
 ROUNDS = 3
 STARTS = 15
 IMPORTS = 7
 SECONDS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """An engine, on one kind of database or on both.
-
-    ``install`` is a backend of ours, or requirements from the index; ``sqlite`` and ``postgres``
-    say whether it works there, the former with what it puts before an absolute path. ``imports``
-    is the name that a program needs to run something; several packages load the rest only then.
-    ``python`` is the oldest that it works with, if that is newer than ours.
-    """
-
-    name: str
-    module: str
-    imports: str
-    install: str | tuple[str, ...]
-    sqlite: str = ""
-    postgres: bool = False
-    python: tuple[int, int] = (3, 11)
-
-
-PEERS = (
-    Peer(
-        "cloaca, SQLite",
-        "cloaca_engine",
-        "cloaca.DefaultRunner",
-        SQLITE.backend,
-        sqlite="sqlite://",
-    ),
-    Peer(
-        "cloaca, PostgreSQL",
-        "cloaca_engine",
-        "cloaca.DefaultRunner",
-        POSTGRES.backend,
-        postgres=True,
-    ),
-    Peer(
-        "cloaca 0.12",
-        "cloaca_engine",
-        "cloaca.DefaultRunner",
-        ("cloaca==0.12.0",),
-        "sqlite://",
-        postgres=True,
-    ),
-    Peer("DBOS", "dbos_engine", "dbos.DBOS", ("dbos==3.4.0",), sqlite="sqlite:///", postgres=True),
-    Peer(
-        "Procrastinate",
-        "procrastinate_engine",
-        "procrastinate.App",
-        ("procrastinate==3.10.0", "psycopg[binary]"),
-        postgres=True,
-    ),
-    Peer("Huey", "huey_engine", "huey.SqliteHuey", ("huey==3.5.4",), sqlite="sqlite://"),
-    Peer(
-        "Oban for Python",
-        "oban_engine",
-        "oban.Oban",
-        ("oban==0.7.0",),
-        postgres=True,
-        python=(3, 12),
-    ),
-    Peer(
-        "Prefect",
-        "prefect_engine",
-        "prefect.flow",
-        ("prefect==3.9.1",),
-        "sqlite:///",
-        postgres=True,
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Measurements of one engine, in ms on SQLite and on PostgreSQL; None where it cannot do that
-    or did not do it here. ``start`` is from the start of a process to its first result, on an empty
-    database.
-    """
-
-    name: str
-    megabytes: float
-    import_ms: float
-    start: Pair
-    run: Pair
-
-
-Pair = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,27 +241,3 @@ def _medians(found: Sequence[Pair]) -> Pair:
         statistics.median(on_sqlite) if on_sqlite else None,
         statistics.median(on_postgres) if on_postgres else None,
     )
-
-
-def table(rows: Sequence[Row]) -> str:
-    """In Markdown, as README has it."""
-    columns = ["", "installed", "import"]
-    columns += [f"process start to first result, {each}" for each in ("SQLite", "PostgreSQL")]
-    columns += [f"one-step run, {each}" for each in ("SQLite", "PostgreSQL")]
-    head = [f"|{' |'.join(f' {each}'.rstrip() for each in columns)} |", "|---" * len(columns) + "|"]
-    return "\n".join([*head, *(_line(row) for row in rows)])
-
-
-def _line(row: Row) -> str:
-    times = " | ".join(_milliseconds(each) for each in (*row.start, *row.run))
-    return f"| {row.name} | {_size(row.megabytes)} | {row.import_ms:.0f} ms | {times} |"
-
-
-def _size(megabytes: float) -> str:
-    return f"{megabytes:.1f} MB" if megabytes < 10 else f"{megabytes:.0f} MB"
-
-
-def _milliseconds(found: float | None) -> str:
-    if found is None:
-        return "-"
-    return f"{found:.1f} ms" if found < 10 else f"{found:.0f} ms"

@@ -1,4 +1,4 @@
-"""The comparison with the neighbours: what is read of each, and how the table tells it."""
+"""The comparison with the neighbours: whose turn it is, and what is read of each."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.from_wheels import comparison
-from benchmarks.from_wheels.comparison import PEERS, Pair, Peer, Row
+from benchmarks.from_wheels.peers import PEERS, Peer
+from benchmarks.from_wheels.table import Pair
 from dev.environments.sandbox import Sandbox
-from dev.project import ROOT
 
 
 def test_the_figure_is_found_among_whatever_an_engine_prints() -> None:
@@ -58,22 +58,3 @@ def test_what_was_compiled_by_running_it_was_not_installed(tmp_path: Path) -> No
     (tmp_path / "a.pyc").write_bytes(b"0" * 9_000_000)
     (tmp_path / "link.py").symlink_to(tmp_path / "a.py")
     assert comparison.megabytes(Sandbox(tmp_path)) == 2.0
-
-
-def test_what_could_not_be_measured_is_left_out_of_the_table() -> None:
-    rows = [
-        Row("slow", 139.4, 866.4, (2300.4, None), (1495.7, None)),
-        Row("small", 0.84, 89.2, (152.3, 9.96), (1.07, 0.26)),
-    ]
-    head, _, *lines = comparison.table(rows).splitlines()
-    assert lines == [
-        "| slow | 139 MB | 866 ms | 2300 ms | - | 1496 ms | - |",
-        "| small | 0.8 MB | 89 ms | 152 ms | 10.0 ms | 1.1 ms | 0.3 ms |",
-    ]
-    assert {each.count("|") for each in (head, *lines)} == {8}
-
-
-def test_each_engine_has_its_adapter_and_a_database() -> None:
-    folder = ROOT / "benchmarks" / "peers"
-    assert [each.name for each in PEERS if not (folder / f"{each.module}.py").exists()] == []
-    assert [each.name for each in PEERS if not (each.sqlite or each.postgres)] == []
