@@ -13,7 +13,6 @@ from documents import DOCS, blocks_of, pages, readmes
 
 import cloaca
 from cloaca_core.config import DefaultRunnerConfig
-from dev.docs.site import loaded_by, readable
 from dev.project import ROOT, version
 
 REFERENCE = DOCS / "reference"
@@ -206,19 +205,3 @@ def test_every_settings_file_that_a_page_shows_can_be_read(page: Path) -> None:
     for block in blocks_of(page):
         if block.language == "toml":
             tomllib.loads(block.code)
-
-
-# -- the builder of the site ---------------------------------------------------------------------
-
-
-def test_what_a_page_loads_is_told_from_what_it_links_to() -> None:
-    html = '<a href="//far.example/a"></a><script src="b.js"></script><link href="c.css">'
-
-    assert loaded_by(html) == ["b.js", "c.css"]
-
-
-def test_a_failure_of_the_builder_is_told_without_its_traceback() -> None:
-    trace = "Traceback (most recent call last):\n  File …"
-
-    assert readable(f"Build started\n\x1b[33mno such page\x1b[0m\n{trace}") == "no such page"
-    assert readable(f"Build started\n{trace}") == trace

@@ -1,4 +1,4 @@
-"""Where the tests' PostgreSQL comes from, and that a private one leaves nothing behind."""
+"""A private PostgreSQL server leaves nothing behind, however its owner ends."""
 
 from __future__ import annotations
 
@@ -11,86 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from unit.dev.databases.program_folders import folder_of
 
 from dev.console import TaskFailed
-from dev.databases import cluster, programs, sources
+from dev.databases import cluster, programs
 from dev.databases.cluster import Cluster
-from dev.databases.sources import FromIndex, Installed, Running, Source
 from dev.project import ROOT
 
-GIVEN = "postgresql://given@h/postgres"
-STARTED = "postgresql://started@h/postgres"
 HERE = Path("/opt/postgresql/bin")
-
-
-# -- the order -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("expected", "given", "started", "binaries"),
-    [
-        (Running(GIVEN, programs.VARIABLE), GIVEN, STARTED, HERE),
-        (Running(STARTED, "services.up"), None, STARTED, HERE),
-        (Installed(HERE), None, None, HERE),
-        (FromIndex(), None, None, None),
-        # A variable that is set to nothing is not set.
-        (Running(STARTED, "services.up"), " ", STARTED, None),
-    ],
-)
-def test_the_first_that_there_is_is_taken(
-    expected: Source, given: str | None, started: str | None, binaries: Path | None
-) -> None:
-    environ = {} if given is None else {programs.VARIABLE: given}
-    assert sources.source(environ, started, binaries) == expected
-
-
-def test_a_server_that_was_named_and_does_not_answer_is_a_failure_and_not_another_server(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv(programs.VARIABLE, "postgresql://me:secret@127.0.0.1:1/postgres")
-    monkeypatch.setattr("dev.databases.maintenance.why_no_answer", lambda url: "refused")
-    told = f"of {programs.VARIABLE} does not answer"
-    with pytest.raises(TaskFailed, match=told) as caught, sources.server():
-        pass
-    assert "services.up" in str(caught.value)
-    assert "secret" not in str(caught.value)
-
-
-# -- programs ------------------------------------------------------------------------------------
-
-
-def folder_of(root: Path, version: str, *lacking: str) -> Path:
-    folder = root / version / "bin"
-    folder.mkdir(parents=True)
-    for name in {*programs.NEEDED} - {*lacking}:
-        (folder / name).touch(mode=0o755)
-    return folder
-
-
-@pytest.fixture
-def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A place for installed versions, and a PATH without any."""
-    monkeypatch.setattr(programs, "_VERSIONS", tmp_path)
-    monkeypatch.setenv("PATH", "")
-    return tmp_path
-
-
-def test_the_newest_version_that_has_all_programs_is_taken(versions: Path) -> None:
-    folder_of(versions, "9.6")
-    newest = folder_of(versions, "15")
-    folder_of(versions, "17", "postgres")  # its client package alone
-    assert programs.installed() == newest
-
-
-def test_the_programs_on_path_come_first(versions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder_of(versions, "17")
-    own = folder_of(versions / "own", "any")
-    monkeypatch.setenv("PATH", str(own))
-    assert programs.installed() == own
-
-
-def test_a_machine_without_programs_has_none(versions: Path) -> None:
-    assert programs.installed() is None
 
 
 # -- a private server ----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from configparser import ConfigParser
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -297,3 +298,13 @@ def test_what_runs_before_anything_is_installed_needs_nothing_else() -> None:
     command = [sys.executable, "-I", "-S", "-c", code, str(ROOT)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_tox_installs_as_everything_else_does_and_downloads_no_interpreter() -> None:
+    """A plug-in that gives all of it to uv would fail where only pip can, and fetch a Python."""
+    settings = ConfigParser(interpolation=None)
+    settings.read(ROOT / "tox.ini", encoding="utf-8")
+    assert settings["testenv"]["install_command"].startswith(
+        "python -m dev.environments.installer "
+    )
+    assert settings["tox"]["requires"].split() == ["tox>=4.30"]

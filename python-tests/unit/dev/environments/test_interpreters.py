@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
-from dev.environments.interpreters import installed
+from dev.environments.interpreters import MINORS, installed
 
 Put: TypeAlias = Callable[[str, str], None]
 
@@ -59,3 +59,10 @@ def test_one_that_does_not_work_is_left_out(put: Put) -> None:
     put("python3.12", "&& exit 1")
 
     assert versions() == []
+
+
+def test_the_interpreters_found_work_and_come_in_order() -> None:
+    found = installed()
+    assert [each.minor for each in found] == sorted(
+        {each.minor for each in found}, key=MINORS.index
+    )
