@@ -22,7 +22,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.records.rows import Batch, Committed, RunRow
 from cloaca_core.runner.calls.backfill import BackFilling
-from cloaca_core.runner.calls.schedules import CronCalls, ScheduleSpec
+from cloaca_core.runner.calls.schedule_table import ScheduleSpec, ScheduleTable
 from cloaca_core.store.protocol import Landed
 from cloaca_core.values.ids import RunIds
 
@@ -73,7 +73,7 @@ class Runner:
         self.loop = ScheduleLoop(
             seen, self.journal, self.registry, config, self.ids, self._count, self._hear
         )
-        self.calls = CronCalls(seen, self.ids, self.loop.wake)
+        self.calls = ScheduleTable(seen, self.ids, self.loop, self.loop.wake)
         self.back_filling = BackFilling(seen, self.loop)
         self.writer = SupervisedLoop("journal", self.journal.turn)
 

@@ -21,7 +21,7 @@ from cloaca_core.conformance.rows import runner as runner_row
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.triggers.decorator import trigger
 from cloaca_core.records.rows import Batch, RunEnd, RunRow
-from cloaca_core.runner.calls.triggers import TriggerCalls
+from cloaca_core.runner.calls.trigger_table import TriggerTable
 from cloaca_core.values.ids import RunIds
 
 SECOND = 1_000_000
@@ -69,7 +69,7 @@ class Part:
         self.journal = Journal(store, RunnerId("r1"), HandMarks())
         config = DefaultRunnerConfig(**settings)
         self.loop = TriggerLoop(store, self.journal, self.registry, config, RunIds(), self.made.set)
-        self.calls = TriggerCalls(store, self.loop.declared, self.loop.wake)
+        self.calls = TriggerTable(store, self.loop.declared, self.loop.wake)
         self.writer = SupervisedLoop("journal", self.journal.turn)
         self.writer.start()
 

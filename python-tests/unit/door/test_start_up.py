@@ -69,7 +69,9 @@ UNUSED = (
     # What cron and time zones need.
     "cronsim", "zoneinfo", "tzdata", "calendar", "cloaca_core.schedules.cron",
     "cloaca_core.schedules.zones", "cloaca_core.schedules.timing",
-    "cloaca_core.runner.calls.schedules", "cloaca_core.runner.calls.backfill",
+    "cloaca_core.runner.calls.schedules", "cloaca_core.runner.calls.schedule_table",
+    "cloaca_core.runner.calls.backfill", "cloaca_core.runner.calls.triggers",
+    "cloaca_core.runner.calls.trigger_table",
     "cloaca_core._engine.fire.tick_rows",
     # What triggers and tenants need.
     "cloaca_core.definition.triggers.decorator", "cloaca_core.definition.triggers.definition",

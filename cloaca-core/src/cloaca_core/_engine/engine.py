@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core._engine.observe.waiters import Ended, RecentRuns, Waiters
 from cloaca_core._engine.runtime.supervisor import SupervisedLoop
@@ -35,15 +34,10 @@ if TYPE_CHECKING:
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
-    from cloaca_core.runner.calls.backfill import BackFilling
-    from cloaca_core.runner.calls.schedules import CronCalls
-    from cloaca_core.runner.calls.triggers import TriggerCalls
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.store.protocol import Store
 
 log = SafeLogger("cloaca.engine")
-
-T = TypeVar("T")
 
 CLOSED = "the runner has been shut down"
 DEEPEST: Final = 1_000
@@ -449,41 +443,33 @@ class Engine:
 
     # -- schedules ---------------------------------------------------------------------------
 
-    # Each is made when it is first asked: cron's fields and time zones take as long to import as
-    # all of the engine, and most programs have no schedule.
+    # Calls about schedules and triggers work on the tables with these, on the loop.
 
-    @cached_property
-    def _cron(self) -> CronCalls:
-        from cloaca_core.runner.calls.schedules import CronCalls
-
-        return CronCalls(self._store, self._ids, self._schedule_changed)
-
-    @cached_property
-    def _back_filling(self) -> BackFilling:
-        from cloaca_core.runner.calls.backfill import BackFilling
-
-        return BackFilling(self._store, self._schedules)
-
-    @cached_property
-    def _triggers(self) -> TriggerCalls:
-        from cloaca_core.runner.calls.triggers import TriggerCalls
-
-        return TriggerCalls(self._store, self._polling.declared, self._polling.wake)
-
-    async def cron(self, ask: Callable[[CronCalls], Coroutine[Any, Any, T]]) -> T:
-        """Ask something about schedules."""
+    @property
+    def store(self) -> Store:
+        """The store. ``RunnerClosedError`` once the engine shuts down: each call asks for it."""
         self._check_open()
-        return await ask(self._cron)
+        return self._store
 
-    async def back_fill(self, ask: Callable[[BackFilling], Coroutine[Any, Any, T]]) -> T:
-        """Ask for ticks of the past."""
-        self._check_open()
-        return await ask(self._back_filling)
+    @property
+    def ids(self) -> RunIds:
+        """Makes the ids of rows."""
+        return self._ids
 
-    async def triggers(self, ask: Callable[[TriggerCalls], Coroutine[Any, Any, T]]) -> T:
-        """Ask something about triggers."""
-        self._check_open()
-        return await ask(self._triggers)
+    @property
+    def schedule_loop(self) -> ScheduleLoop:
+        """Fires schedules."""
+        return self._schedules
+
+    @property
+    def trigger_loop(self) -> TriggerLoop:
+        """Polls triggers."""
+        return self._polling
+
+    def schedule_changed(self) -> None:
+        """A schedule may be due sooner, or name a workflow that no runner has."""
+        self._schedules.wake()
+        self._unserved.look_soon()
 
     # -- what others do ----------------------------------------------------------------------
 
@@ -504,10 +490,6 @@ class Engine:
         self._claimer.wake()
         self._schedules.wake()
         self._polling.wake()
-        self._unserved.look_soon()
-
-    def _schedule_changed(self) -> None:
-        self._schedules.wake()
         self._unserved.look_soon()
 
     def _runs_came(self) -> None:

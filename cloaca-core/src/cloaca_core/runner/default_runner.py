@@ -1,7 +1,8 @@
 """``DefaultRunner``: the engine for programs that wait by blocking.
 
-A method here turns its arguments into a call of the engine and blocks until that answers;
-``AsyncRunner`` awaits the same calls. What the two would have to repeat is in the engine's modules.
+A method makes a call (``runner.calls``) and blocks until its result is there; ``AsyncRunner``
+awaits the same calls. Only opening, shutdown and the write on a caller's own connection are
+different.
 """
 
 from __future__ import annotations
@@ -14,35 +15,21 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from cloaca_core._engine.engine import Engine
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import (
-    CloacaError,
     ConfigTypeError,
     RunnerClosedError,
     StoreError,
     StoreOpenError,
 )
-from cloaca_core.runner.calls.arguments import checked_run_id
-from cloaca_core.runner.calls.schedule_spec import backfill_result, backfill_spec, schedule_spec
-from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE
+from cloaca_core.runner.calls.operations import Operations
+from cloaca_core.runner.calls.runs import telling_accepted
 from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.host import EngineHost
-from cloaca_core.runner.results import (
-    Backfill,
-    PipelineResult,
-    RunInfo,
-    execute_result,
-    run_info,
-)
-from cloaca_core.runner.waiting import (
-    checked_timeout,
-    current_work,
-    refuse_blocking_call,
-    wait_for,
-)
+from cloaca_core.runner.results import Backfill, PipelineResult, RunInfo
+from cloaca_core.runner.waiting import refuse_blocking_call, wait_for
 from cloaca_core.values.option_names import CatchupPolicyName, OverlapPolicyName, RunStatus
 
 
@@ -77,6 +64,7 @@ class DefaultRunner:
         start: bool = True,
     ) -> None:
         self._host = EngineHost(database_url, config, schema, registry, start=start)
+        self._calls = Operations(self._host)
         try:
             opening = self._host.open()
             self._host.load_engine()
@@ -119,12 +107,7 @@ class DefaultRunner:
         unknown name is ``WorkflowNotFoundError``, one that several have
         ``AmbiguousWorkflowError``, both a ValueError; a value that is no JSON a ``ContextError``.
         """
-        refuse_blocking_call()
-        seconds = checked_timeout(timeout)
-        request = self._host.open_requests.request(workflow_name, [context], numbered=True)
-        run: list[str] = []
-        future = self._host.send(Engine.execute, request, current_work(), run.append)
-        return execute_result(wait_for(future, seconds, run))
+        return self._calls.runs.execute(workflow_name, context, timeout).wait()
 
     def submit(
         self,
@@ -152,19 +135,13 @@ class DefaultRunner:
         ``idempotency_key`` of a run in it waits. In a task body, such a run is not found again
         when the body is run again: give it an ``idempotency_key``.
         """
+        runs = self._calls.runs
+        if connection is None:
+            call = runs.submit(workflow_name, context, idempotency_key, tags)
+            return RunHandle(runs, call.wait())
         refuse_blocking_call()
-        request = self._host.open_requests.request(
-            workflow_name,
-            [context],
-            tags=tags,
-            idempotency_key=idempotency_key,
-            numbered=connection is None,
-        )
-        if connection is not None:
-            outbox, run = self._host.engine.outgoing(request)
-            return RunHandle(self._host, outbox.submit(connection, run))
-        (run_id,) = wait_for(self._host.send(Engine.submit, request))
-        return RunHandle(self._host, run_id)
+        outbox, run = runs.outgoing(workflow_name, context, idempotency_key, tags)
+        return RunHandle(runs, outbox.submit(connection, run))
 
     def submit_many(
         self,
@@ -180,24 +157,18 @@ class DefaultRunner:
         refused stays accepted: the error's ``accepted`` holds those handles.
         """
         refuse_blocking_call()
+        runs = self._calls.runs
         handles: list[RunHandle] = []
-        try:
-            for request in self._host.open_requests.many(workflow_name, contexts, tags):
-                run_ids = wait_for(self._host.send(Engine.submit, request))
-                handles += [RunHandle(self._host, run_id) for run_id in run_ids]
-        except CloacaError as error:
-            error.accepted = handles
-            raise
+        with telling_accepted(handles):
+            for page in runs.submit_many(workflow_name, contexts, tags):
+                handles += [RunHandle(runs, run_id) for run_id in page.wait()]
         return handles
 
     # -- observe -----------------------------------------------------------------------------
 
     def get_run(self, run_id: str) -> RunHandle:
         """The handle of a run in this database; ``RunNotFoundError`` (a KeyError) for no run."""
-        refuse_blocking_call()
-        return RunHandle(
-            self._host, wait_for(self._host.send(Engine.get_run, checked_run_id(run_id))).id
-        )
+        return RunHandle(self._calls.runs, self._calls.runs.get_run(run_id).wait())
 
     def list_runs(
         self,
@@ -213,14 +184,12 @@ class DefaultRunner:
         ``status`` is one run state, ``workflow_name`` a name as in ``execute``; all ``tags`` must
         match; ``before`` is the id of a run, whose elders are listed: the last one of a page.
         """
-        refuse_blocking_call()
-        wanted = self._host.open_requests.run_filter(status, workflow_name, tags, limit, before)
-        return [run_info(row) for row in wait_for(self._host.send(Engine.list_runs, wanted))]
+        call = self._calls.runs.list_runs(status, workflow_name, tags, limit, before)
+        return call.wait()
 
     def health(self) -> dict[str, Any]:
         """What the runner is doing: its runs, bodies, loops and the triggers that fail."""
-        refuse_blocking_call()
-        return wait_for(self._host.send(Engine.health))
+        return self._calls.runs.health().wait()
 
     # -- schedules ---------------------------------------------------------------------------
 
@@ -235,10 +204,7 @@ class DefaultRunner:
         expression or zone is a ``CronExpressionError`` (a ValueError) "Failed to register cron
         workflow: Invalid cron expression or timezone: …".
         """
-        refuse_blocking_call()
-        wanted = schedule_spec(self._host, CRON_WORKFLOW, workflow_name, cron_expression, timezone)
-        added = self._host.send(Engine.cron, lambda cron: cron.register(wanted))
-        return str(wait_for(added))
+        return self._calls.schedules.register(workflow_name, cron_expression, timezone).wait()
 
     def schedule(
         self,
@@ -272,22 +238,19 @@ class DefaultRunner:
         stay as well when the schedule is disabled or deleted. No tick asks for back-filled runs,
         nor for those of a workflow that the schedule had before. One that was disabled stays so.
         """
-        refuse_blocking_call()
-        wanted = schedule_spec(
-            self._host,
-            SCHEDULE,
+        call = self._calls.schedules.put(
+            name,
             workflow_name,
             cron_expression,
             timezone,
             params,
-            name=name,
             catchup_policy=catchup_policy,
             overlap_policy=overlap_policy,
             jitter_seconds=jitter_seconds,
             start_date=start_date,
             end_date=end_date,
         )
-        return str(wait_for(self._host.send(Engine.cron, lambda cron: cron.put(wanted))))
+        return call.wait()
 
     def register_workflow_instance(
         self,
@@ -305,17 +268,10 @@ class DefaultRunner:
         instance of that name nor a ``schedule``. "Failed to register workflow instance: …" is
         refused what ``register_cron_workflow`` refuses.
         """
-        refuse_blocking_call()
-        wanted = schedule_spec(
-            self._host,
-            INSTANCE,
-            workflow_name,
-            cron_expression,
-            timezone,
-            params,
-            name=instance_name,
+        call = self._calls.schedules.put_instance(
+            instance_name, workflow_name, cron_expression, timezone, params
         )
-        return str(wait_for(self._host.send(Engine.cron, lambda cron: cron.put_instance(wanted))))
+        return call.wait()
 
     def backfill(
         self,
@@ -335,10 +291,7 @@ class DefaultRunner:
         so the same call again goes on where this one ended, also after an error. Otherwise
         ``ScheduleError`` (a ValueError) "Failed to back-fill schedule: …".
         """
-        refuse_blocking_call()
-        spec = backfill_spec(schedule, start, end, limit)
-        filled = wait_for(self._host.send(Engine.back_fill, lambda calls: calls.run(spec)))
-        return backfill_result(filled)
+        return self._calls.backfill.run(schedule, start, end, limit).wait()
 
     def preview_backfill(
         self,
@@ -349,10 +302,7 @@ class DefaultRunner:
         limit: int | None = None,
     ) -> Backfill:
         """What ``backfill`` with these arguments would do just now; makes nothing."""
-        refuse_blocking_call()
-        spec = backfill_spec(schedule, start, end, limit)
-        filled = wait_for(self._host.send(Engine.back_fill, lambda calls: calls.preview(spec)))
-        return backfill_result(filled)
+        return self._calls.backfill.preview(schedule, start, end, limit).wait()
 
     def list_cron_schedules(
         self,
@@ -361,43 +311,29 @@ class DefaultRunner:
         offset: int | None = None,
     ) -> list[dict[str, Any]]:
         """Schedules by workflow: all, or those that are enabled; at most 100 by default."""
-        refuse_blocking_call()
-        return wait_for(
-            self._host.send(Engine.cron, lambda cron: cron.page(enabled_only, limit, offset))
-        )
+        return self._calls.schedules.page(enabled_only, limit, offset).wait()
 
     def get_cron_schedule(self, schedule_id: str) -> dict[str, Any]:
         """One schedule; ``ScheduleError`` (a ValueError) "Failed to get cron schedule: …"."""
-        refuse_blocking_call()
-        return wait_for(self._host.send(Engine.cron, lambda cron: cron.get(schedule_id)))
+        return self._calls.schedules.get(schedule_id).wait()
 
     def update_cron_schedule(self, schedule_id: str, cron_expression: str, timezone: str) -> None:
         """Let a schedule tick by another expression from now on."""
-        refuse_blocking_call()
-        wait_for(
-            self._host.send(
-                Engine.cron, lambda cron: cron.update(schedule_id, cron_expression, timezone)
-            )
-        )
+        self._calls.schedules.update(schedule_id, cron_expression, timezone).wait()
 
     def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:
         """Let a schedule tick, from now on, or not; an unknown id is no error."""
-        refuse_blocking_call()
-        wait_for(self._host.send(Engine.cron, lambda cron: cron.set_enabled(schedule_id, enabled)))
+        self._calls.schedules.set_enabled(schedule_id, enabled).wait()
 
     def delete_cron_schedule(self, schedule_id: str) -> None:
         """Remove a schedule; its runs and history stay. An unknown id is no error."""
-        refuse_blocking_call()
-        wait_for(self._host.send(Engine.cron, lambda cron: cron.delete(schedule_id)))
+        self._calls.schedules.delete(schedule_id).wait()
 
     def get_cron_execution_history(
         self, schedule_id: str, limit: int | None = None, offset: int | None = None
     ) -> list[dict[str, Any]]:
         """The ticks of a schedule that were fired, newest first; at most 100 by default."""
-        refuse_blocking_call()
-        return wait_for(
-            self._host.send(Engine.cron, lambda cron: cron.history(schedule_id, limit, offset))
-        )
+        return self._calls.schedules.history(schedule_id, limit, offset).wait()
 
     def get_cron_execution_stats(self, since: str) -> dict[str, Any]:
         """What became of the ticks of all schedules since a time (RFC 3339 with an offset).
@@ -405,8 +341,7 @@ class DefaultRunner:
         ``lost_executions`` counts those that were missed and dropped by policy; another form of
         ``since`` is a ``ScheduleError`` (a ValueError) "Invalid datetime format: …".
         """
-        refuse_blocking_call()
-        return wait_for(self._host.send(Engine.cron, lambda cron: cron.stats(since)))
+        return self._calls.schedules.stats(since).wait()
 
     # -- triggers ----------------------------------------------------------------------------
 
@@ -420,18 +355,11 @@ class DefaultRunner:
         are enabled; at most 100 by default. One that fires no workflow has ``workflow_name`` None,
         one that has a cron expression ``poll_interval_ms`` None.
         """
-        refuse_blocking_call()
-        return wait_for(
-            self._host.send(Engine.triggers, lambda them: them.page(enabled_only, limit, offset))
-        )
+        return self._calls.triggers.page(enabled_only, limit, offset).wait()
 
     def get_trigger_schedule(self, trigger_name: str) -> dict[str, Any] | None:
         """One trigger; None for an unknown name."""
-        refuse_blocking_call()
-        found: dict[str, Any] | None = wait_for(
-            self._host.send(Engine.triggers, lambda them: them.get(trigger_name))
-        )
-        return found
+        return self._calls.triggers.get(trigger_name).wait()
 
     def set_trigger_enabled(self, trigger_name: str, enabled: bool) -> None:
         """Let a trigger be polled, from now on, or not, by whichever program has it.
@@ -439,10 +367,7 @@ class DefaultRunner:
         That stays so when it is registered again. Once disabled it fires nothing, not even what a
         poll finds that is under way. An unknown name is no error.
         """
-        refuse_blocking_call()
-        wait_for(
-            self._host.send(Engine.triggers, lambda them: them.set_enabled(trigger_name, enabled))
-        )
+        self._calls.triggers.set_enabled(trigger_name, enabled).wait()
 
     def get_trigger_execution_history(
         self, trigger_name: str, limit: int | None = None, offset: int | None = None
@@ -450,22 +375,17 @@ class DefaultRunner:
         """The runs that a trigger fired, newest first, at most 100 by default; [] for an unknown
         name. ``completed_at`` is when the run ended, None while it has not.
         """
-        refuse_blocking_call()
-        return wait_for(
-            self._host.send(Engine.triggers, lambda them: them.history(trigger_name, limit, offset))
-        )
+        return self._calls.triggers.history(trigger_name, limit, offset).wait()
 
     # -- start and stop ----------------------------------------------------------------------
 
     def start(self) -> None:
         """Claim runs, after ``stop()`` or when it was opened with ``start=False``."""
-        refuse_blocking_call()
-        wait_for(self._host.send(Engine.resume))
+        self._calls.runs.start().wait()
 
     def stop(self) -> None:
         """Claim no further runs; those of this runner go on, new ones wait in the table."""
-        refuse_blocking_call()
-        wait_for(self._host.send(Engine.pause))
+        self._calls.runs.stop().wait()
 
     def shutdown(self) -> None:
         """Let running bodies end, release the other runs for recovery, close. Idempotent.

@@ -1,7 +1,7 @@
 """Owns one engine and its loop thread for a façade: opens, calls into it from outside, closes.
 
-Says who may call and in which state; what arguments mean is in ``calls.arguments``, how to
-wait in ``waiting``.
+Says who may call and in which state. It knows no operation: those are in ``calls``, and how to
+wait is in ``waiting``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from cloaca_core._engine.runtime.loop_thread import LoopThread
 from cloaca_core.config import DefaultRunnerConfig, pool_size_of
 from cloaca_core.definition.registry import Registry, default_registry
 from cloaca_core.errors import ConfigError, ConfigTypeError, RunnerClosedError, RunnerUsageError
-from cloaca_core.runner.calls.arguments import Requests
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Backend, StoreOptions, TenantBackend
 from cloaca_core.store.urls import url_of
@@ -52,7 +51,6 @@ class EngineHost:
         refuse_other_types("start", start, bool, "a bool")
         self.registry: Registry = default_registry() if registry is None else registry
         self.config: DefaultRunnerConfig = DefaultRunnerConfig() if config is None else config
-        self.requests: Requests = Requests(self.registry, self.config)
         self._url = url = url_of(database_url)
         self._backend = backend_for(url)
         self._backend.check_url(url)
@@ -236,12 +234,6 @@ class EngineHost:
     def engine(self) -> Engine:
         """The engine, for what may be read from any thread."""
         return self._open_engine()
-
-    @property
-    def open_requests(self) -> Requests:
-        """What arguments mean; asked first, a closed runner says that it is closed."""
-        self._open_engine()
-        return self.requests
 
     def _open_engine(self) -> Engine:
         self._refuse_foreign_process()

@@ -13,9 +13,12 @@ import pytest
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
 from cloaca_core._engine.observe.waiters import Ended, RecentRuns
+from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import attempt as attempt_row
+from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError, RunnerUsageError
 from cloaca_core.records.rows import RunRow
+from cloaca_core.runner.calls.runs import RunCalls
 from cloaca_core.runner.handles import AsyncRunHandle, RunHandle
 from cloaca_core.runner.host import EngineHost
 
@@ -31,6 +34,7 @@ class Host:
     """A host whose engine answers as it was told, or not at all."""
 
     def __init__(self) -> None:
+        self.registry, self.config = Registry(), DefaultRunnerConfig()
         self.recent = RecentRuns()
         self.asked: list[tuple[Any, ...]] = []
         self.answers: dict[object, object] = {}
@@ -53,11 +57,11 @@ class Host:
 
 
 def sync(host: Host, run_id: str = "r") -> RunHandle:
-    return RunHandle(cast("EngineHost", host), run_id)
+    return RunHandle(RunCalls(cast("EngineHost", host)), run_id)
 
 
 def awaited(host: Host, run_id: str = "r") -> AsyncRunHandle:
-    return AsyncRunHandle(cast("EngineHost", host), run_id)
+    return AsyncRunHandle(RunCalls(cast("EngineHost", host)), run_id)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from model.memory_store import MemoryStore
 
+from cloaca_core._engine.claim.claimer import Request
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
 from cloaca_core._engine.runtime.call_future import CallFuture
@@ -31,6 +32,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.rows import RunnerRow, RunRow
 from cloaca_core.runner import host as module
+from cloaca_core.runner.calls.arguments import Requests
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.store.protocol import Store, StoreOptions, TenantBackend
 from cloaca_core.store.tenants import TenantConfig, TenantCredentials
@@ -225,7 +227,7 @@ def test_the_store_is_opened_with_the_timeout_that_is_configured(
 
 def test_before_it_is_open_every_call_says_what_to_do(host: EngineHost) -> None:
     calls: list[Callable[[], object]] = [
-        lambda: host.send(nothing), lambda: host.engine, lambda: host.open_requests
+        lambda: host.send(nothing), lambda: host.engine, host.refuse_closed
     ]  # fmt: skip
     for call in calls:
         with pytest.raises(RunnerUsageError, match="not open yet: use it in an `async with` block"):
@@ -235,7 +237,7 @@ def test_before_it_is_open_every_call_says_what_to_do(host: EngineHost) -> None:
 def test_what_is_open_answers(opened: EngineHost) -> None:
     assert opened.send(nothing).result(WAIT) == "answered"
     assert opened.engine.recent.get("nobody") is None
-    assert opened.open_requests is opened.requests
+    opened.refuse_closed()
 
 
 def test_opening_again_is_refused_and_harms_nothing(opened: EngineHost) -> None:
@@ -346,7 +348,7 @@ def test_after_the_end_every_call_says_so(opened: EngineHost) -> None:
     opened.close().result(WAIT)
 
     calls: list[Callable[[], object]] = [
-        lambda: opened.send(nothing), lambda: opened.engine, lambda: opened.open_requests
+        lambda: opened.send(nothing), lambda: opened.engine, opened.refuse_closed
     ]  # fmt: skip
     for call in calls:
         with pytest.raises(RunnerClosedError):
@@ -479,7 +481,7 @@ def test_hurrying_ends_the_grace_period(backend: ModelBackend, registry: Registr
     hold(registry, body)
     host.open().result(WAIT)
     host.begin()
-    host.send(Engine.submit, host.requests.request("held", [None])).result(WAIT)
+    host.send(Engine.submit, held_run(host)).result(WAIT)
     assert inside.wait(WAIT)
 
     closing = host.close()
@@ -494,6 +496,11 @@ def hold(registry: Registry, body: Any) -> None:
         task(id="only")(body)
 
 
+def held_run(host: EngineHost) -> Request:
+    """A run of what is held."""
+    return Requests(host.registry, host.config).request("held", [None])
+
+
 def test_a_body_of_its_own_may_not_close_it(opened: EngineHost, registry: Registry) -> None:
     """It would wait for itself."""
     errors: list[BaseException] = []
@@ -505,7 +512,7 @@ def test_a_body_of_its_own_may_not_close_it(opened: EngineHost, registry: Regist
             errors.append(error)
 
     hold(registry, body)
-    request = opened.requests.request("held", [None])
+    request = held_run(opened)
     opened.send(Engine.execute, request, None).result(WAIT)
 
     assert "shut the runner down outside" in str(*errors)
@@ -570,7 +577,7 @@ class TestBreakDown:
             await asyncio.Event().wait()
 
         hold(registry, body)
-        answer = opened.send(Engine.execute, opened.requests.request("held", [None]), None)
+        answer = opened.send(Engine.execute, held_run(opened), None)
         with pytest.raises(RunnerClosedError, match="its thread of coroutines ended with OSError"):
             answer.result(WAIT)
         with pytest.raises(RunnerClosedError, match="its thread of coroutines ended with OSError"):
@@ -615,7 +622,7 @@ class TestBreakDown:
         hold(registry, body)
         host.open().result(WAIT)
         host.begin()
-        host.send(Engine.submit, host.requests.request("held", [None])).result(WAIT)
+        host.send(Engine.submit, held_run(host)).result(WAIT)
         assert inside.wait(WAIT)
         assert host._thread is not None
 
@@ -695,7 +702,7 @@ def test_another_process_is_refused_everything(
     opened: EngineHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Callable[[], object]] = [
-        lambda: opened.send(nothing), lambda: opened.engine, lambda: opened.open_requests,
+        lambda: opened.send(nothing), lambda: opened.engine, opened.refuse_closed,
         opened.close, opened.open,
     ]  # fmt: skip
     child = os.getpid() + 1

@@ -92,7 +92,8 @@ class ScheduleLoop:
         return TickRows(self._registry, self._config, self._ids)
 
     @cached_property
-    def _cursor_correction(self) -> CursorCorrection:
+    def cursor_correction(self) -> CursorCorrection:
+        """Puts schedules right; one for all, since it remembers which ones it has told of."""
         # Here: as ``_rows``.
         from cloaca_core._engine.fire.cursor_correction import CursorCorrection
 
@@ -153,7 +154,7 @@ class ScheduleLoop:
             return False
         self._check_at = self._loop.time() + LONGEST_SLEEP
         ahead = await self._store.schedules_ahead(workflows, now, now + AHEAD, MOST_AHEAD)
-        return bool(ahead) and await self._cursor_correction.put_right(ahead, now)
+        return bool(ahead) and await self.cursor_correction.put_right(ahead, now)
 
     # -- before it is due --------------------------------------------------------------------
 

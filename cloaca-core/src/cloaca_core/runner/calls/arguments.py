@@ -1,4 +1,4 @@
-"""What a user's arguments mean to the engine: checked requests and filters.
+"""A user's arguments about runs, as the engine takes them: checked requests and filters.
 
 Refuses bad input by the name of the parameter, before anything is submitted. Asks the registry
 and the config; knows neither the engine nor a store.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.submit.request import Request
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 RUNS_PER_COMMIT: Final = 10_000
 """``submit_many`` writes so many runs at a time; heartbeats go in between."""
 
+_Inputs: TypeAlias = tuple[list[str], list[dict[str, JsonValue]]]
+"""Inputs as they are stored, and the first of them decoded."""
+
 
 class Requests:
     """Makes requests for one runner. Any thread may call."""
@@ -50,45 +54,12 @@ class Requests:
         *,
         tags: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
-        numbered: bool = False,
     ) -> Request:
-        """A checked request. A body's own run gets an idempotency key by default (``numbered``):
-        when the body is run again, it finds the run that its first life started. A further
-        attempt finds it too, unless it failed: then it starts another one.
-        """
-        return self._request(
-            self._workflow(workflow_name),
-            self._inputs((None, context) for context in contexts),
-            tags=tags,
-            idempotency_key=idempotency_key,
-            numbered=numbered,
-        )
-
-    def _request(
-        self,
-        workflow: Workflow,
-        inputs: tuple[list[str], list[dict[str, JsonValue]]],
-        *,
-        tags: Mapping[str, str] | None,
-        idempotency_key: str | None = None,
-        numbered: bool = False,
-    ) -> Request:
-        texts, data = inputs
-        parent = CURRENT_WORK.get()
-        further_keys: list[str] = []
-        if idempotency_key is not None:
-            idempotency_key = _checked_text("idempotency_key", idempotency_key)
-        elif numbered and parent is not None:
-            idempotency_key, *further_keys = parent.child_keys()
-        return Request(
-            workflow=workflow,
-            texts=texts,
-            data=data,
-            tags=_tags_json(tags),
-            idempotency_key=idempotency_key,
-            further_keys=further_keys,
-            parent=None if parent is None else parent.attempt,
-        )
+        """A checked request."""
+        workflow = self._workflow(workflow_name)
+        inputs = self._inputs((None, context) for context in contexts)
+        key = None if idempotency_key is None else _checked_text("idempotency_key", idempotency_key)
+        return _request(workflow, inputs, tags, key)
 
     def many(
         self,
@@ -108,7 +79,7 @@ class Requests:
             self._check(contexts)
         remaining = enumerate(contexts)
         while chunk := list(islice(remaining, RUNS_PER_COMMIT)):
-            yield self._request(workflow, self._inputs(chunk), tags=tags)
+            yield _request(workflow, self._inputs(chunk), tags)
 
     def _workflow(self, name: str) -> Workflow:
         try:
@@ -117,10 +88,8 @@ class Requests:
             message = f"{EXECUTION}{error}"
             raise WorkflowNotFoundError(message, name=name) from None
 
-    def _inputs(
-        self, contexts: Iterable[tuple[int | None, ContextLike]]
-    ) -> tuple[list[str], list[dict[str, JsonValue]]]:
-        """The inputs as they are stored, and the first of them as data as well.
+    def _inputs(self, contexts: Iterable[tuple[int | None, ContextLike]]) -> _Inputs:
+        """Returns the inputs as they are stored, and the first of them as data as well.
 
         No more than ``max_active_runs`` can begin at once; the others will be read from the table.
         Contexts come with their place among many, if they are.
@@ -145,12 +114,8 @@ class Requests:
             except ContextError as error:
                 raise _placed(error, index) from None
 
-    def input_text(self, context: ContextLike, name: str = "context") -> str:
-        """A checked context as it is stored; ``name`` is what a refusal calls it."""
-        return self._text_of(items_of(context, name), name)
-
-    def _text_of(self, items: dict[str, JsonValue], name: str = "context") -> str:
-        return input_text(items, self._config.max_context_bytes, name)
+    def _text_of(self, items: dict[str, JsonValue]) -> str:
+        return input_text(items, self._config.max_context_bytes)
 
     def run_filter(
         self,
@@ -161,12 +126,7 @@ class Requests:
         before: str | None,
     ) -> RunFilter:
         """A checked filter for a listing."""
-        if isinstance(limit, bool) or not isinstance(limit, int):
-            raise ConfigTypeError(
-                f"limit must be an int, not {type(limit).__name__}", field="limit"
-            )
-        if not 1 <= limit <= sys.maxsize:
-            raise ConfigError(f"limit must be 1 to {sys.maxsize}, got {limit}", field="limit")
+        limit = _checked_limit(limit)
         return RunFilter(
             status=None if status is None else _checked_status(status),
             workflow=None if workflow_name is None else self._registry.full_name(workflow_name),
@@ -174,6 +134,36 @@ class Requests:
             before=None if before is None else _checked_mark(before),
             limit=limit,
         )
+
+
+def _request(
+    workflow: Workflow, inputs: _Inputs, tags: Mapping[str, str] | None, key: str | None = None
+) -> Request:
+    texts, data = inputs
+    caller = CURRENT_WORK.get()
+    return Request(
+        workflow=workflow,
+        texts=texts,
+        data=data,
+        tags=_tags_json(tags),
+        idempotency_key=key,
+        parent=None if caller is None else caller.attempt,
+    )
+
+
+def numbered(request: Request) -> Request:
+    """The request as it is sent. A run that a body starts without a key gets one by default: when
+    the body is run again, it finds the run that its first life started. A further attempt finds it
+    too, unless it failed: then it starts another one.
+
+    Asked when a request is sent, and once, since it counts the calls of a body: those that are
+    refused take no number.
+    """
+    caller = CURRENT_WORK.get()
+    if caller is None or request.idempotency_key is not None:
+        return request
+    key, *further_keys = caller.child_keys()
+    return replace(request, idempotency_key=key, further_keys=further_keys)
 
 
 def _placed(error: ContextError, index: int | None) -> ContextError:
@@ -196,6 +186,14 @@ def _checked_text(name: str, value: object) -> str:
             field=name,
         )
     return str.__str__(value)  # a driver may store an enum by its name
+
+
+def _checked_limit(limit: object) -> int:
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise ConfigTypeError(f"limit must be an int, not {type(limit).__name__}", field="limit")
+    if not 1 <= limit <= sys.maxsize:
+        raise ConfigError(f"limit must be 1 to {sys.maxsize}, got {limit}", field="limit")
+    return limit
 
 
 def _checked_status(status: object) -> str:

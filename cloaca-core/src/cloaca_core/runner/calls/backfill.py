@@ -1,4 +1,4 @@
-"""Runs the ticks of a period after the fact, or says what that would come to.
+"""Calls that run the ticks of a period after the fact, or say what that would come to.
 
 Page by page, each a commit of its own: what an error or a crash cuts off can be asked for again,
 since no tick runs twice. Decides nothing about ticks, and never moves a schedule on.
@@ -6,24 +6,28 @@ since no tick runs twice. Decides nothing about ticks, and never moves a schedul
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 from cloaca_core._engine.fire.tick_rows import TICKS_PER_COMMIT, timing_of
 from cloaca_core.errors import ScheduleError
 from cloaca_core.records.rows import ScheduleRow, is_storable
+from cloaca_core.runner.calls.call import Call
 from cloaca_core.runner.error_prefixes import prefixed
+from cloaca_core.runner.results import Backfill
 from cloaca_core.schedules.back_fill import BackFill, back_fill, check_period
 from cloaca_core.values.arguments import text, whole
-from cloaca_core.values.instants import Instant, read_instant
+from cloaca_core.values.instants import Instant, read_instant, to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
+    from cloaca_core.runner.host import EngineHost
     from cloaca_core.schedules.timing import Timing
     from cloaca_core.store.protocol import Store
 
@@ -52,11 +56,48 @@ class Filled:
     left: int = 0
 
 
+class BackfillCalls:
+    """Makes the calls of one runner. Any thread may ask."""
+
+    def __init__(self, host: EngineHost) -> None:
+        self._host = host
+
+    def run(
+        self, schedule: str, start: datetime | str, end: datetime | str, limit: int | None
+    ) -> Call[Backfill]:
+        """Run the ticks that have no run."""
+        return self._ask(BackFilling.run, BackfillSpec(schedule, start, end, limit))
+
+    def preview(
+        self, schedule: str, start: datetime | str, end: datetime | str, limit: int | None
+    ) -> Call[Backfill]:
+        """Tell which ticks ``run`` would run just now."""
+        return self._ask(BackFilling.preview, BackfillSpec(schedule, start, end, limit))
+
+    def _ask(
+        self,
+        method: Callable[[BackFilling, BackfillSpec], Coroutine[Any, Any, Filled]],
+        spec: BackfillSpec,
+    ) -> Call[Backfill]:
+        """A call of a method of ``BackFilling``."""
+
+        async def answer(engine: Engine) -> Filled:
+            return await method(BackFilling(engine.store, engine.schedule_loop), spec)
+
+        return Call(lambda: self._host.send(answer), _result)
+
+
+def _result(filled: Filled) -> Backfill:
+    """A back-fill as its caller sees it."""
+    times = tuple([to_datetime(tick).isoformat() for tick in filled.ticks])
+    return Backfill(filled.schedule_id, times, filled.runs, filled.already, filled.left)
+
+
 _Fill: TypeAlias = Callable[[ScheduleRow, BackFill], Awaitable[Filled]]
 
 
 class BackFilling:
-    """Belongs to the engine's loop."""
+    """Runs them, or tells which ones would run. Belongs to the engine's loop."""
 
     def __init__(self, store: Store, schedules: ScheduleLoop) -> None:
         self._store = store

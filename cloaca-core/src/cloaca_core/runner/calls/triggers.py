@@ -1,109 +1,62 @@
-"""What a user asks of event triggers: checks the arguments, and answers in the dicts of 0.x.
-
-Polls nothing: whoever does hears by ``changed`` that a trigger may be due sooner.
-"""
+"""Calls about event triggers. ``trigger_table`` checks and answers them, on the engine's loop."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from cloaca_core._engine.fire.trigger_times import switched
-from cloaca_core.errors import ScheduleError
-from cloaca_core.records.rows import EventRow, TriggerRow, is_storable
-from cloaca_core.runner.calls.paging import checked_page
-from cloaca_core.values.arguments import flag, text
-from cloaca_core.values.instants import instant_text
-from cloaca_core.values.namespace import short_name
+from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.runner.calls.trigger_table import TriggerTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
-    from cloaca_core._engine.fire.trigger_sync import TriggerSync
-    from cloaca_core.store.protocol import Store
+    from cloaca_core._engine.engine import Engine
+    from cloaca_core.runner.host import EngineHost
 
-_TRIES: Final = 10
-"""For a change that a poll gets in the way of, each time."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class TriggerCalls:
-    """Belongs to the engine's loop. What is registered here is in the table before any answer."""
+    """Makes the calls of one runner. Any thread may ask."""
 
-    def __init__(self, store: Store, declared: TriggerSync, changed: Callable[[], None]) -> None:
-        self._store = store
-        self._declared = declared
-        self._changed = changed
+    def __init__(self, host: EngineHost) -> None:
+        self._host = host
 
-    async def page(
+    def page(
         self, enabled_only: bool | None, limit: int | None, offset: int | None
-    ) -> list[dict[str, Any]]:
-        """Triggers by name, those of other programs on the database included."""
-        only = False if enabled_only is None else flag("enabled_only", enabled_only)
-        wanted = checked_page(limit, offset)
-        await self._declared.settle()
-        rows = await self._store.list_triggers(enabled_only=only, **wanted)
-        return [_trigger_dict(row) for row in rows]
+    ) -> Call[list[dict[str, Any]]]:
+        """Some of the triggers, by name."""
+        return self._ask(TriggerTable.page, enabled_only, limit, offset)
 
-    async def get(self, trigger_name: str) -> dict[str, Any] | None:
+    def get(self, trigger_name: str) -> Call[dict[str, Any] | None]:
         """One trigger; None for an unknown name."""
-        row = await self._named(trigger_name)
-        return None if row is None else _trigger_dict(row)
+        return self._ask(TriggerTable.get, trigger_name)
 
-    async def set_enabled(self, trigger_name: str, enabled: bool) -> None:
-        """Let it be polled, from now on, or not; nothing for an unknown name."""
-        flag("enabled", enabled)
-        for _ in range(_TRIES):
-            row = await self._named(trigger_name)
-            wanted = None if row is None else switched(row, enabled, await self._store.now())
-            if wanted is None or await self._store.change_trigger(wanted):
-                self._changed()
-                return
-        raise ScheduleError(f"trigger {trigger_name!r} is changed by others all the time")
+    def set_enabled(self, trigger_name: str, enabled: bool) -> Call[None]:
+        """Let it be polled, or not."""
+        return self._ask(TriggerTable.set_enabled, trigger_name, enabled)
 
-    async def history(
+    def history(
         self, trigger_name: str, limit: int | None, offset: int | None
-    ) -> list[dict[str, Any]]:
-        """The runs that a trigger fired, newest first; [] for an unknown name."""
-        wanted = checked_page(limit, offset)
-        row = await self._named(trigger_name)
-        if row is None:
-            return []
-        return [_event_dict(event) for event in await self._store.list_events(row.id, **wanted)]
+    ) -> Call[list[dict[str, Any]]]:
+        """Some of the runs that it fired, newest first."""
+        return self._ask(TriggerTable.history, trigger_name, limit, offset)
 
-    async def _named(self, trigger_name: str) -> TriggerRow | None:
-        text("trigger_name", trigger_name)
-        await self._declared.settle()
-        if not is_storable(trigger_name):  # none of these is a trigger's name
-            return None
-        rows = await self._store.triggers_named([trigger_name])
-        return rows[0] if rows else None
+    def _ask(
+        self,
+        method: Callable[Concatenate[TriggerTable, P], Coroutine[Any, Any, T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Call[T]:
+        """A call of a method of the table."""
 
+        async def answer(engine: Engine) -> T:
+            return await method(_table(engine), *args, **kwargs)
 
-# -- the dicts of 0.x ----------------------------------------------------------------------------
+        return Call(lambda: self._host.send(answer), unchanged)
 
 
-def _trigger_dict(row: TriggerRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "trigger_name": row.name,
-        "workflow_name": None if row.workflow is None else short_name(row.workflow),
-        "poll_interval_ms": row.poll_interval_ms,
-        "allow_concurrent": row.allow_concurrent,
-        "enabled": row.enabled,
-        "last_poll_at": instant_text(row.last_poll_at),
-        "created_at": instant_text(row.created_at),
-        "updated_at": instant_text(row.updated_at),
-    }
-
-
-def _event_dict(row: EventRow) -> dict[str, Any]:
-    fired, completed = instant_text(row.created_at), instant_text(row.ended_at)
-    return {
-        "id": row.id,
-        "schedule_id": row.trigger_id,
-        "context_hash": row.context_hash,
-        "workflow_execution_id": row.run_id,
-        "started_at": fired,
-        "completed_at": completed,
-        "created_at": fired,
-        "updated_at": fired if completed is None else completed,
-    }
+def _table(engine: Engine) -> TriggerTable:
+    loop = engine.trigger_loop
+    return TriggerTable(engine.store, loop.declared, loop.wake)

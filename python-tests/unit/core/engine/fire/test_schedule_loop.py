@@ -27,7 +27,7 @@ from model.firing_by_hand import (
 
 from cloaca_core._engine.fire.schedule_loop import LEAD, SCHEDULES_PER_COMMIT
 from cloaca_core.runner.calls.backfill import BackfillSpec
-from cloaca_core.runner.calls.schedules import ScheduleSpec
+from cloaca_core.runner.calls.schedule_table import ScheduleSpec
 
 
 @pytest_asyncio.fixture
@@ -615,7 +615,7 @@ async def test_a_runner_without_schedules_sleeps_on_and_loads_nothing_of_cron(
     runner = start(store)
 
     assert [await runner.fire() for _ in range(2)] == [None, None]
-    assert not {"_rows", "_cursor_correction"} & vars(runner.loop).keys()
+    assert not {"_rows", "cursor_correction"} & vars(runner.loop).keys()
 
 
 async def test_one_that_cannot_be_put_right_is_told_of_once_for_each_change_of_it(

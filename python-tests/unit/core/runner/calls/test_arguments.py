@@ -28,7 +28,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.rows import RunFilter
 from cloaca_core.runner.calls import arguments as module
-from cloaca_core.runner.calls.arguments import Requests, checked_run_id
+from cloaca_core.runner.calls.arguments import Requests, checked_run_id, numbered
 
 NAN = float("nan")
 
@@ -232,15 +232,15 @@ def test_tags_that_are_no_mapping_are_refused(requests: Requests, tags: Any) -> 
 
 
 def test_outside_of_a_body_there_is_no_key_by_default(requests: Requests) -> None:
-    request = requests.request("flow", [None], numbered=True)
+    request = numbered(requests.request("flow", [None]))
 
-    assert (request.idempotency_key, request.further_keys, request.parent) == (None, [], None)
+    assert (request.idempotency_key, request.further_keys, request.parent) == (None, (), None)
 
 
 def test_a_body_numbers_its_calls(requests: Requests) -> None:
     """So that it finds the same runs when it is run again."""
     parent = Parent()
-    made = [parent.calls(lambda: requests.request("flow", [None], numbered=True)) for _ in range(2)]
+    made = [parent.calls(lambda: numbered(requests.request("flow", [None]))) for _ in range(2)]
 
     assert [request.idempotency_key for request in made] == ["run::task::1", "run::task::2"]
     assert [request.further_keys for request in made] == [[], []]
@@ -257,7 +257,7 @@ def test_many_runs_of_a_body_are_not_numbered(requests: Requests) -> None:
 
 def test_a_further_attempt_has_a_further_key(requests: Requests) -> None:
     parent = Parent(attempt=3)
-    request = parent.calls(lambda: requests.request("flow", [None], numbered=True))
+    request = parent.calls(lambda: numbered(requests.request("flow", [None])))
 
     assert request.idempotency_key == "run::task::1"
     assert request.further_keys == ["run::task::1::2", "run::task::1::3"]
@@ -265,12 +265,10 @@ def test_a_further_attempt_has_a_further_key(requests: Requests) -> None:
 
 def test_a_key_of_ones_own_takes_the_place_of_the_number(requests: Requests) -> None:
     parent = Parent(attempt=2)
-    first = parent.calls(
-        lambda: requests.request("flow", [None], numbered=True, idempotency_key="mine")
-    )
-    second = parent.calls(lambda: requests.request("flow", [None], numbered=True))
+    first = parent.calls(lambda: numbered(requests.request("flow", [None], idempotency_key="mine")))
+    second = parent.calls(lambda: numbered(requests.request("flow", [None])))
 
-    assert (first.idempotency_key, first.further_keys) == ("mine", [])
+    assert (first.idempotency_key, first.further_keys) == ("mine", ())
     assert second.idempotency_key == "run::task::1"
 
 

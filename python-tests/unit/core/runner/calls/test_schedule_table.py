@@ -29,7 +29,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.rows import ScheduleRow, TickRow
 from cloaca_core.records.states import TickOutcome
-from cloaca_core.runner.calls.schedules import LONGEST_JITTER, CronCalls, ScheduleSpec
+from cloaca_core.runner.calls.schedule_table import LONGEST_JITTER, ScheduleSpec, ScheduleTable
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
@@ -371,7 +371,7 @@ async def test_an_id_may_be_written_in_any_of_its_forms(store: Store, start: Sta
 async def test_what_cannot_be_asked_is_refused(
     store: Store,
     start: Start,
-    ask: Callable[[CronCalls], Coroutine[Any, Any, object]],
+    ask: Callable[[ScheduleTable], Coroutine[Any, Any, object]],
     message: str,
 ) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}") as caught:

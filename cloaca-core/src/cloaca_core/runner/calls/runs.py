@@ -1,0 +1,236 @@
+"""Calls about runs: submit, execute, wait and look, and when the runner claims any.
+
+Those of a runner and those of a handle, which is told by its run's id.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from cloaca_core._engine.engine import Engine
+from cloaca_core.errors import CloacaError
+from cloaca_core.runner.calls.arguments import Requests, checked_run_id, numbered
+from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.runner.results import (
+    PipelineResult,
+    RunEvent,
+    RunInfo,
+    TaskResult,
+    execute_result,
+    run_events,
+    run_info,
+    run_status_name,
+    task_results,
+)
+from cloaca_core.runner.waiting import checked_timeout, current_work
+
+if TYPE_CHECKING:
+    import concurrent.futures
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+
+    from cloaca_core._engine.observe.waiters import Ended
+    from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.records.rows import AttemptRow, NewRun, RunRow
+    from cloaca_core.runner.host import EngineHost
+    from cloaca_core.store.outbox import Outbox
+    from cloaca_core.values.option_names import RunStatus
+
+A = TypeVar("A")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class RunCalls:
+    """Makes the calls of one runner and its handles. Any thread may ask."""
+
+    def __init__(self, host: EngineHost) -> None:
+        self._host = host
+        self._requests = Requests(host.registry, host.config)
+
+    # -- of a runner -------------------------------------------------------------------------
+
+    def execute(
+        self, workflow_name: str, context: ContextLike, timeout: float | None
+    ) -> Call[PipelineResult]:
+        """Submit a run and wait for its end; raises where that is its deadline."""
+        seconds = checked_timeout(timeout)
+        request = self._open_requests().request(workflow_name, [context])
+        accepted: list[str] = []
+        return Call(
+            lambda: self._host.send(
+                Engine.execute, numbered(request), current_work(), accepted.append
+            ),
+            execute_result,
+            timeout=seconds,
+            run=accepted,
+        )
+
+    def submit(
+        self,
+        workflow_name: str,
+        context: ContextLike,
+        idempotency_key: str | None,
+        tags: Mapping[str, str] | None,
+    ) -> Call[str]:
+        """Accept a run; its id, or that of the run that has the key already."""
+        request = self._open_requests().request(
+            workflow_name, [context], tags=tags, idempotency_key=idempotency_key
+        )
+        return Call(lambda: self._host.send(Engine.submit, numbered(request)), _only)
+
+    def outgoing(
+        self,
+        workflow_name: str,
+        context: ContextLike,
+        idempotency_key: str | None,
+        tags: Mapping[str, str] | None,
+    ) -> tuple[Outbox, NewRun]:
+        """A run that its submitter writes itself, and by which means. Asks no engine's loop."""
+        request = self._open_requests().request(
+            workflow_name, [context], tags=tags, idempotency_key=idempotency_key
+        )
+        return self._host.engine.outgoing(request)
+
+    def submit_many(
+        self,
+        workflow_name: str,
+        contexts: Iterable[ContextLike],
+        tags: Mapping[str, str] | None,
+    ) -> Iterator[Call[list[str]]]:
+        """Accept many runs, a page of them in a commit; a page is read when it is asked for."""
+        for request in self._open_requests().many(workflow_name, contexts, tags):
+            yield self._ask(unchanged, Engine.submit, request)
+
+    def get_run(self, run_id: str) -> Call[str]:
+        """The id of a run that is in the database."""
+        return self._ask(_id, Engine.get_run, checked_run_id(run_id))
+
+    def list_runs(
+        self,
+        status: RunStatus | None,
+        workflow_name: str | None,
+        tags: Mapping[str, str] | None,
+        limit: int,
+        before: str | None,
+    ) -> Call[list[RunInfo]]:
+        """The runs that match, newest first."""
+        wanted = self._open_requests().run_filter(status, workflow_name, tags, limit, before)
+        return self._ask(_listing, Engine.list_runs, wanted)
+
+    def health(self) -> Call[dict[str, Any]]:
+        """The state of the runner, for people and probes."""
+        return self._ask(unchanged, Engine.health)
+
+    def start(self) -> Call[None]:
+        """Claim runs."""
+        return self._ask(unchanged, Engine.resume)
+
+    def stop(self) -> Call[None]:
+        """Claim no further runs."""
+        return self._ask(unchanged, Engine.pause)
+
+    # -- of a handle -------------------------------------------------------------------------
+
+    def status(self, run_id: str) -> Call[RunStatus]:
+        """The state of a run."""
+        return self._ask(run_status_name, Engine.get_run, run_id)
+
+    def result(self, run_id: str, timeout: float | None) -> Call[PipelineResult]:
+        """The result of a run when it has ended. A recent end is at hand, without a hop."""
+        return Call(
+            lambda: self._asked_end(run_id),
+            _result,
+            timeout=checked_timeout(timeout),
+            run=(run_id,),
+            at_hand=lambda: self._known_result(run_id),
+        )
+
+    def end(self, run_id: str, timeout: float | None) -> Call[str]:
+        """The id of a run when it has ended. A recent end is at hand, without a hop."""
+        return Call(
+            lambda: self._asked_end(run_id),
+            lambda _: run_id,
+            timeout=checked_timeout(timeout),
+            run=(run_id,),
+            at_hand=lambda: run_id if run_id in self._host.engine.recent else None,
+        )
+
+    def tasks(self, run_id: str) -> Call[dict[str, TaskResult]]:
+        """The state of each task of a run."""
+        return self._ask(_task_results, _rows_and_tasks, run_id)
+
+    def events(self, run_id: str) -> Call[list[RunEvent]]:
+        """What has happened in a run."""
+        return self._ask(_events, Engine.attempts, run_id)
+
+    # -- of all ------------------------------------------------------------------------------
+
+    def _ask(
+        self,
+        read: Callable[[A], T],
+        method: Callable[Concatenate[Engine, P], Coroutine[Any, Any, A]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Call[T]:
+        """A call of a method of the engine."""
+        return Call(lambda: self._host.send(method, *args, **kwargs), read)
+
+    def _open_requests(self) -> Requests:
+        """Checks arguments. Asked first: a closed runner says that it is closed."""
+        self._host.refuse_closed()
+        return self._requests
+
+    def _asked_end(self, run_id: str) -> concurrent.futures.Future[Ended]:
+        return self._host.send(Engine.wait, run_id, current_work())
+
+    def _known_result(self, run_id: str) -> PipelineResult | None:
+        end = self._host.engine.recent.get(run_id)
+        return None if end is None else PipelineResult(*end)
+
+
+@contextmanager
+def telling_accepted(handles: list[Any]) -> Iterator[None]:
+    """An error within says which runs were accepted before it."""
+    try:
+        yield
+    except CloacaError as error:
+        error.accepted = handles
+        raise
+
+
+async def _rows_and_tasks(
+    engine: Engine, run_id: str
+) -> tuple[RunRow, list[AttemptRow], list[str]]:
+    """The rows of a run, and the tasks of its definition; runs on the engine's loop."""
+    row, attempts = await engine.attempts(run_id)
+    return row, attempts, await engine.task_ids(row)
+
+
+# -- how answers are read ------------------------------------------------------------------------
+
+
+def _only(run_ids: list[str]) -> str:
+    (run_id,) = run_ids
+    return run_id
+
+
+def _id(row: RunRow) -> str:
+    return row.id
+
+
+def _listing(rows: list[RunRow]) -> list[RunInfo]:
+    return [run_info(row) for row in rows]
+
+
+def _result(ended: Ended) -> PipelineResult:
+    return PipelineResult(*ended)
+
+
+def _task_results(answer: tuple[RunRow, list[AttemptRow], list[str]]) -> dict[str, TaskResult]:
+    row, attempts, task_ids = answer
+    return task_results(attempts, task_ids, run_ended_at=row.ended_at)
+
+
+def _events(answer: tuple[RunRow, list[AttemptRow]]) -> list[RunEvent]:
+    return run_events(*answer)

@@ -1,0 +1,281 @@
+"""Reads and changes the table of cron schedules for callers; answers in the dicts of 0.x.
+
+Checks the arguments, for which it may need to read a row or the clock of the store. Fires nothing:
+the loop that does hears by ``changed`` that a schedule may be due sooner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from uuid import UUID
+
+from cloaca_core._engine.fire.tick_rows import tick_name, timing_of
+from cloaca_core.errors import ScheduleError
+from cloaca_core.records.rows import ScheduleRow, TickRow
+from cloaca_core.runner.calls.paging import checked_page
+from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
+from cloaca_core.schedules.catch_up import catch_up_policy, next_due
+from cloaca_core.schedules.overlap import overlap_policy
+from cloaca_core.schedules.set_back import AHEAD, MOST_AHEAD, is_ahead
+from cloaca_core.values.arguments import flag, text, whole
+from cloaca_core.values.instants import instant_text, read_instant
+from cloaca_core.values.namespace import SEPARATOR, check_name, short_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
+    from cloaca_core.store.protocol import Store
+    from cloaca_core.values.ids import RunIds
+
+Moment: TypeAlias = datetime | str | None
+DEFAULT_CATCH_UP: Final = "run_once"
+DEFAULT_OVERLAP: Final = "allow"
+LONGEST_JITTER: Final = 366 * 86_400
+_TRIES: Final = 10
+"""For a change that a firing gets in the way of, each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSpec:
+    """A schedule as it was asked for and can be. ``params`` is JSON, None stands for a default."""
+
+    workflow: str
+    cron_expression: str
+    timezone: str
+    name: str | None = None
+    catchup_policy: str | None = None
+    overlap_policy: str | None = None
+    jitter_seconds: int | None = None
+    start_date: Moment = None
+    end_date: Moment = None
+    params: str = "{}"
+
+
+class ScheduleTable:
+    """Belongs to the engine's loop."""
+
+    def __init__(
+        self, store: Store, ids: RunIds, schedules: ScheduleLoop, changed: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._ids = ids
+        self._schedules = schedules
+        self._changed = changed
+
+    async def register(self, wanted: ScheduleSpec) -> str:
+        """Add a schedule, which has no name."""
+        with prefixed(CRON_WORKFLOW):
+            return await self._put(wanted, self._ids.next())
+
+    async def put(self, wanted: ScheduleSpec) -> str:
+        """Add a schedule, or change the one of its name."""
+        with prefixed(SCHEDULE):
+            return await self._put_named(wanted, check_name(wanted.name, "name"))
+
+    async def put_instance(self, wanted: ScheduleSpec) -> str:
+        """Add an instance of a workflow, or change the one of its name.
+
+        Its schedule is named after both, in a form that no name of a ``schedule`` can have: two
+        workflows may have an instance of one name, as in 0.x.
+        """
+        with prefixed(INSTANCE):
+            instance = check_name(wanted.name, "instance_name")
+            return await self._put_named(wanted, f"{wanted.workflow}{SEPARATOR}{instance}")
+
+    async def _put_named(self, wanted: ScheduleSpec, name: str) -> str:
+        known = await self._store.get_schedule_named(name)
+        if known is not None and is_ahead(known.decided_until, now := await self._store.now()):
+            edge = now + AHEAD
+            ahead = await self._store.schedules_ahead([known.workflow], now, edge, MOST_AHEAD)
+            await self._schedules.cursor_correction.put_right(ahead, now)
+        schedule_id = self._ids.next() if known is None else known.id
+        return await self._put(replace(wanted, name=name), schedule_id)
+
+    async def _put(self, wanted: ScheduleSpec, schedule_id: str) -> str:
+        now = await self._store.now()
+        schedule_id = await self._store.put_schedule(_due(_row(wanted, schedule_id, now), now))
+        self._changed()
+        return schedule_id
+
+    async def page(
+        self, enabled_only: bool | None, limit: int | None, offset: int | None
+    ) -> list[dict[str, Any]]:
+        """Schedules by workflow."""
+        only = False if enabled_only is None else flag("enabled_only", enabled_only)
+        rows = await self._store.list_schedules(enabled_only=only, **checked_page(limit, offset))
+        return [_schedule_dict(row) for row in rows]
+
+    async def get(self, schedule_id: str) -> dict[str, Any]:
+        """One schedule."""
+        with prefixed("Failed to get cron schedule: "):
+            return _schedule_dict(await self._known(schedule_id))
+
+    async def update(self, schedule_id: str, cron_expression: str, timezone: str) -> None:
+        """Change when it ticks, from now on."""
+
+        def changed(row: ScheduleRow, now: int) -> ScheduleRow:
+            retimed = row._replace(
+                cron_expression=text("cron_expression", cron_expression),
+                timezone=text("timezone", timezone),
+            )
+            return _due(retimed._replace(updated_at=now), now)
+
+        with prefixed("Failed to update cron schedule: "):
+            await self._known(schedule_id)
+            await self._change(schedule_id, changed)
+
+    async def set_enabled(self, schedule_id: str, enabled: bool) -> None:
+        """Let it tick, from now on, or not; nothing for an id that is not there."""
+
+        def changed(row: ScheduleRow, now: int) -> ScheduleRow:
+            if row.enabled == enabled:
+                return row
+            return _due(row._replace(enabled=enabled, updated_at=now), now)
+
+        with prefixed("Failed to update cron schedule: "):
+            flag("enabled", enabled)
+            await self._change(schedule_id, changed)
+
+    async def delete(self, schedule_id: str) -> None:
+        """Remove it; nothing for an id that is not there."""
+        with prefixed("Failed to delete cron schedule: "):
+            await self._store.delete_schedule(_checked_id(schedule_id))
+
+    async def history(
+        self, schedule_id: str, limit: int | None, offset: int | None
+    ) -> list[dict[str, Any]]:
+        """The ticks that were decided, newest first."""
+        with prefixed("Failed to get cron execution history: "):
+            checked = _checked_id(schedule_id)
+        return [
+            _tick_dict(row)
+            for row in await self._store.list_ticks(checked, **checked_page(limit, offset))
+        ]
+
+    async def stats(self, since: str) -> dict[str, Any]:
+        """What became of the ticks of all schedules since then."""
+        fired, lost = await self._store.count_ticks(read_instant("since", since))
+        total = fired + lost
+        return {
+            "total_executions": total,
+            "successful_executions": fired,
+            "lost_executions": lost,
+            "success_rate": 100.0 * fired / total if total else 0.0,
+        }
+
+    async def _known(self, schedule_id: str) -> ScheduleRow:
+        row = await self._store.get_schedule(_checked_id(schedule_id))
+        if row is None:
+            raise ScheduleError(f"Record not found: no schedule has the id {schedule_id!r}")
+        return row
+
+    async def _change(
+        self, schedule_id: str, changed: Callable[[ScheduleRow, int], ScheduleRow]
+    ) -> None:
+        """Change a schedule as it is just now; one that is gone meanwhile needs no change."""
+        checked = _checked_id(schedule_id)
+        for _ in range(_TRIES):
+            row = await self._store.get_schedule(checked)
+            if row is None:
+                return
+            wanted = changed(row, await self._store.now())
+            if wanted == row or await self._store.retime_schedule(wanted):
+                self._changed()
+                return
+        raise ScheduleError("the schedule is changed by others all the time")
+
+
+def _row(wanted: ScheduleSpec, schedule_id: str, now: int) -> ScheduleRow:
+    catch_up = catch_up_policy(_or(DEFAULT_CATCH_UP, wanted.catchup_policy))
+    overlap = overlap_policy(_or(DEFAULT_OVERLAP, wanted.overlap_policy))
+    jitter = whole("jitter_seconds", _or(0, wanted.jitter_seconds))
+    if jitter > LONGEST_JITTER:
+        raise ScheduleError(f"jitter_seconds must be at most {LONGEST_JITTER}, got {jitter}")
+    start, end = _instant("start_date", wanted.start_date), _instant("end_date", wanted.end_date)
+    if start is not None and end is not None and end < start:
+        raise ScheduleError("end_date must not be before start_date")
+    return ScheduleRow(
+        id=schedule_id,
+        name=wanted.name,
+        workflow=wanted.workflow,
+        cron_expression=text("cron_expression", wanted.cron_expression),
+        timezone=text("timezone", wanted.timezone),
+        enabled=True,
+        catchup_policy=catch_up,
+        overlap_policy=overlap,
+        jitter_seconds=jitter,
+        start_date=start,
+        end_date=end,
+        params=wanted.params,
+        decided_until=now,
+        next_tick=None,
+        due_at=None,
+        last_tick=None,
+        generation=0,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _due(row: ScheduleRow, now: int) -> ScheduleRow:
+    """The schedule with its ticks decided until now: what was before it was like this is over."""
+    timing = timing_of(row)
+    return row._replace(
+        decided_until=now, next_tick=timing.next_tick(now), due_at=next_due(timing, now)
+    )
+
+
+def _or(default: object, given: object) -> object:
+    """What stands for None; nothing else that is empty does."""
+    return default if given is None else given
+
+
+def _instant(name: str, moment: Moment) -> int | None:
+    return None if moment is None else read_instant(name, moment)
+
+
+def _checked_id(schedule_id: object) -> str:
+    schedule_id = text("Invalid schedule ID: schedule_id", schedule_id)
+    try:
+        return str(UUID(schedule_id))
+    except ValueError:
+        raise ScheduleError(f"Invalid schedule ID: {schedule_id!r:.100}") from None
+
+
+# -- the dicts of 0.x ----------------------------------------------------------------------------
+
+
+def _schedule_dict(row: ScheduleRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "workflow_name": short_name(row.workflow),
+        "cron_expression": row.cron_expression,
+        "timezone": row.timezone,
+        "enabled": row.enabled,
+        "catchup_policy": row.catchup_policy,
+        "next_run_at": instant_text(row.next_tick),
+        "last_run_at": instant_text(row.last_tick),
+        "created_at": instant_text(row.created_at),
+        "updated_at": instant_text(row.updated_at),
+        "name": row.name,
+        "overlap_policy": row.overlap_policy,
+        "start_date": instant_text(row.start_date),
+        "end_date": instant_text(row.end_date),
+    }
+
+
+def _tick_dict(row: TickRow) -> dict[str, Any]:
+    decided = instant_text(row.created_at)
+    return {
+        "id": tick_name(row.schedule_id, row.tick),
+        "schedule_id": row.schedule_id,
+        "scheduled_time": instant_text(row.tick),
+        "claimed_at": decided,
+        "pipeline_execution_id": row.run_id,
+        "workflow_execution_id": row.run_id,
+        "created_at": decided,
+        "updated_at": decided,
+    }
