@@ -447,7 +447,7 @@ class Engine:
 
     @property
     def store(self) -> Store:
-        """The store. ``RunnerClosedError`` once the engine shuts down: each call asks for it."""
+        """The store; ``RunnerClosedError`` once the engine shuts down. Each call asks for it."""
         self._check_open()
         return self._store
 

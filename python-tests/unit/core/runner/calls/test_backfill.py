@@ -14,10 +14,13 @@ import pytest_asyncio
 from model.firing_by_hand import HOUR, MINUTE, Runner, Store, inputs, runners, times, wanted
 
 from cloaca_core._engine.fire.tick_rows import TICKS_PER_COMMIT
-from cloaca_core.errors import CloacaError, ScheduleError
+from cloaca_core.errors import CloacaError, RunnerClosedError, ScheduleError
 from cloaca_core.records.rows import Batch, Committed, TickRow
 from cloaca_core.records.states import TickOutcome
-from cloaca_core.runner.calls.backfill import BackfillSpec, Filled
+from cloaca_core.runner.calls.backfill import BackfillCalls, BackfillSpec, Filled
+from cloaca_core.runner.calls.schedules import ScheduleCalls
+from cloaca_core.runner.host import EngineHost
+from cloaca_core.runner.results import Backfill
 from cloaca_core.store.protocol import Landed
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -267,3 +270,33 @@ async def test_what_cannot_be_is_refused(
         assert isinstance(caught.value, CloacaError)
 
     assert store.runs == {}
+
+
+# -- calls ---------------------------------------------------------------------------------------
+
+
+async def test_a_call_answers_with_the_ticks_as_text(host: EngineHost) -> None:
+    schedules, calls = ScheduleCalls(host), BackfillCalls(host)
+    schedule_id = schedules.put("n", "flow", "@hourly", "UTC", None).wait()
+
+    preview = calls.preview("n", at("08:00"), at("11:00"), 2).wait()
+    filled = await calls.run("n", at("08:00"), at("11:00"), 2)
+
+    times = ("2026-03-10T08:00:00+00:00", "2026-03-10T09:00:00+00:00")
+    assert preview == Backfill(schedule_id, times, (), 0, 1)
+    assert (filled.scheduled_times, filled.already_run, filled.beyond_limit) == (times, 0, 1)
+    assert len(filled.run_ids) == 2
+
+
+def test_an_engine_that_shuts_down_refuses_a_call_before_it_looks_at_arguments(
+    host: EngineHost,
+) -> None:
+    """It was sent when the host was open still."""
+    calls, engine = BackfillCalls(host), host.engine
+    engine._closing = True
+    try:
+        for call in (calls.run("n", "x", "x", -1), calls.preview("n", "x", "x", -1)):
+            with pytest.raises(RunnerClosedError):
+                call.wait()
+    finally:
+        engine._closing = False

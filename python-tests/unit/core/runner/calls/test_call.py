@@ -1,4 +1,4 @@
-"""A call is sent when it is waited for, by blocking or awaiting, and read where it is waited for."""
+"""A call is sent when it is waited for, by blocking or awaiting, and read on that thread."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ async def test_the_answer_is_read_on_the_thread_that_waits(engine: Engine) -> No
 async def test_an_error_of_the_engine_passes_through_unread(engine: Engine) -> None:
     engine.failure = RunnerClosedError("closed")
 
-    with pytest.raises(RunnerClosedError, match="^closed$"):
+    with pytest.raises(RunnerClosedError, match="closed"):
         Call(engine.send, never).wait()
-    with pytest.raises(RunnerClosedError, match="^closed$"):
+    with pytest.raises(RunnerClosedError, match="closed"):
         await Call(engine.send, never)
 
 
