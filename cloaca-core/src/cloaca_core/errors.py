@@ -238,6 +238,10 @@ class RecoveryLimitError(CloacaError, RuntimeError):
         self.limit = limit
 
 
+SHUT_DOWN = "the runner has been shut down"
+"""Says why most calls are a ``RunnerClosedError``."""
+
+
 class RunnerClosedError(CloacaError, RuntimeError, ValueError):
     """The runner has been shut down."""
 

@@ -139,7 +139,7 @@ def test_what_the_engine_is_made_of_is_loaded_while_the_database_opens() -> None
     after = loaded(FIRST_RESULT.format(url=":memory:"))
 
     assert of(after, *PARTS) == sorted(PARTS)
-    assert of(before, "cloaca_core._engine.parts", *PARTS) == []
+    assert of(before, "cloaca_core._engine.engine", *PARTS) == []
 
 
 @pytest.mark.parametrize("kind", [cloaca.DefaultRunner, cloaca.AsyncRunner])

@@ -14,9 +14,26 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from cloaca_core._engine.claim.claimer import Claimer
+from cloaca_core._engine.execute.executor import Executor
+from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
+from cloaca_core._engine.fire.trigger_loop import TriggerLoop
+from cloaca_core._engine.observe.unserved_watch import UnservedWatch
 from cloaca_core._engine.observe.waiters import Ended, RecentRuns, Waiters
+from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core._engine.orchestrate.capacity import Capacity
+from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
+from cloaca_core._engine.plan.active_run import ActiveRunFactory
+from cloaca_core._engine.record.journal import Journal
+from cloaca_core._engine.record.start_marks import StartMarks
+from cloaca_core._engine.recover.lease import Lease
+from cloaca_core._engine.recover.process_identity import this_process
+from cloaca_core._engine.recover.runner_id import RunnerId
+from cloaca_core._engine.recover.takeover import Takeover
 from cloaca_core._engine.runtime.supervisor import SupervisedLoop
+from cloaca_core._engine.submit.submitter import Submitter
 from cloaca_core.errors import (
+    SHUT_DOWN,
     ConfigError,
     RunnerClosedError,
     RunnerUsageError,
@@ -27,6 +44,7 @@ from cloaca_core.errors import (
 from cloaca_core.logs import SafeLogger, warn_person
 from cloaca_core.records.rows import AttemptRow, NewRun, RunEnd, RunFilter, RunRow
 from cloaca_core.store.changes import Change
+from cloaca_core.values.ids import RunIds
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
@@ -39,7 +57,6 @@ if TYPE_CHECKING:
 
 log = SafeLogger("cloaca.engine")
 
-CLOSED = "the runner has been shut down"
 DEEPEST: Final = 1_000
 """Runs that wait for one another, as many as Python's calls may be deep."""
 NAMED: Final = 5
@@ -54,12 +71,10 @@ class Engine:
     """
 
     def __init__(self, store: Store, config: DefaultRunnerConfig, registry: Registry) -> None:
-        from cloaca_core._engine import parts  # here: imported while the database opens
-
         loop = asyncio.get_running_loop()
-        ids = parts.RunIds()
-        identity = parts.this_process()
-        runner_id = parts.RunnerId(config.runner_id or ids.next())
+        ids = RunIds()
+        identity = this_process()
+        runner_id = RunnerId(config.runner_id or ids.next())
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
         self.recent: RecentRuns = RecentRuns()
         self._store = store
@@ -72,20 +87,20 @@ class Engine:
         self._hurried = asyncio.Event()
         self.broken: Callable[[str], None] = lambda _: None
         self._runner_id = runner_id
-        self._executor = parts.Executor(*slots, loop, self._broken)
-        self._start_marks = parts.StartMarks(self._executor)
-        self._runs = runs = parts.ActiveRuns()
-        self._capacity = capacity = parts.Capacity(config.max_active_runs, runs)
+        self._executor = Executor(*slots, loop, self._broken)
+        self._start_marks = StartMarks(self._executor)
+        self._runs = runs = ActiveRuns()
+        self._capacity = capacity = Capacity(config.max_active_runs, runs)
         capacity.paused = not store.writable
-        self._journal = parts.Journal(store, runner_id, self._start_marks)
-        self._orchestrator = parts.Orchestrator(
+        self._journal = Journal(store, runner_id, self._start_marks)
+        self._orchestrator = Orchestrator(
             config, self._executor, self._journal, runs, capacity, self._ended
         )
         needed = capacity.is_in_use
-        self._lease = parts.Lease(store, runner_id, identity, config.lease_seconds, needed)
-        self._takeover = parts.Takeover(store, self._lease, runner_id, identity, self._runs_came)
-        factory = parts.ActiveRunFactory(config.default_trigger_rule)
-        self._claimer = parts.Claimer(
+        self._lease = Lease(store, runner_id, identity, config.lease_seconds, needed)
+        self._takeover = Takeover(store, self._lease, runner_id, identity, self._runs_came)
+        factory = ActiveRunFactory(config.default_trigger_rule)
+        self._claimer = Claimer(
             store,
             self._journal,
             self._lease,
@@ -99,7 +114,7 @@ class Engine:
             registry,
             config,
         )
-        self._submitter = parts.Submitter(
+        self._submitter = Submitter(
             store,
             self._journal,
             self._lease,
@@ -111,8 +126,8 @@ class Engine:
             ids,
             wake=self._claimer.wake,
         )
-        self._unserved = parts.UnservedWatch(store, registry, runner_id)
-        self._schedules = parts.ScheduleLoop(
+        self._unserved = UnservedWatch(store, registry, runner_id)
+        self._schedules = ScheduleLoop(
             store,
             self._journal,
             registry,
@@ -121,7 +136,7 @@ class Engine:
             made=self._runs_came,
             cancelled=self._hear_of_ends,
         )
-        self._polling = parts.TriggerLoop(
+        self._polling = TriggerLoop(
             store, self._journal, registry, config, ids, self._runs_came, self._broken
         )
         self._loops = self._make_loops()
@@ -184,8 +199,8 @@ class Engine:
         self._orchestrator.launcher.drain()
         await self._bodies_end(self._config.shutdown_grace_seconds)
         await self._leave()
-        self._submitter.held_keys.fail_all(RunnerClosedError(CLOSED))
-        self._waiters.fail_all(RunnerClosedError(CLOSED))
+        self._submitter.held_keys.fail_all(RunnerClosedError(SHUT_DOWN))
+        self._waiters.fail_all(RunnerClosedError(SHUT_DOWN))
         self._executor.close()
         await self._polling.close()
         self._takeover.close()
@@ -534,7 +549,7 @@ class Engine:
 
     def _check_open(self) -> None:
         if self._closing:
-            raise RunnerClosedError(CLOSED)
+            raise RunnerClosedError(SHUT_DOWN)
 
 
 def _tell_of_end(row: RunRow) -> None:

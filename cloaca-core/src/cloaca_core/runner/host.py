@@ -13,19 +13,27 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from importlib import import_module
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from cloaca_core._engine.engine import CLOSED, Engine
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_thread import LoopThread
 from cloaca_core.config import DefaultRunnerConfig, pool_size_of
 from cloaca_core.definition.registry import Registry, default_registry
-from cloaca_core.errors import ConfigError, ConfigTypeError, RunnerClosedError, RunnerUsageError
+from cloaca_core.errors import (
+    SHUT_DOWN,
+    ConfigError,
+    ConfigTypeError,
+    RunnerClosedError,
+    RunnerUsageError,
+)
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Backend, StoreOptions, TenantBackend
 from cloaca_core.store.urls import url_of
 from cloaca_core.values.arguments import refuse_other_types
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.engine import Engine
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,7 +82,7 @@ class EngineHost:
         it is done, ``begin``.
         """
         if self._closing is not None:
-            raise RunnerClosedError(CLOSED)
+            raise RunnerClosedError(SHUT_DOWN)
         if self._thread is not None:
             self._refuse_foreign_process()
             raise RunnerUsageError("this runner is open already")
@@ -87,6 +95,8 @@ class EngineHost:
         self._opening = asyncio.current_task()
         options = _store_options(self.config, self._schema)
         store = await self._backend.open(self._url, options)
+        from cloaca_core._engine.engine import Engine  # here: see ``load_engine``
+
         try:
             engine = Engine(store, self.config, self.registry)
             await engine.start()
@@ -98,16 +108,16 @@ class EngineHost:
 
     @staticmethod
     def load_engine() -> None:
-        """Import what the engine is made of: to be called while the database opens, which is mostly
-        waiting for it. The engine would import it afterwards.
+        """Import the engine, with all that it is made of: to be called while the database opens,
+        which is mostly waiting for it. It would be imported afterwards.
         """
-        import_module("cloaca_core._engine.parts")
+        import_module("cloaca_core._engine.engine")
 
     def begin(self) -> None:
         """Let the engine work: the last step of opening. What it goes on with may look for the
         runner under the name that its program is about to give it.
         """
-        self.send(Engine.begin, claims=self._claims)
+        self.send(lambda engine: engine.begin(claims=self._claims))
 
     def close(self) -> concurrent.futures.Future[None]:
         """Begin to shut the engine down, or to undo what ``open`` began; the future is the same
@@ -216,15 +226,13 @@ class EngineHost:
 
     def send(
         self,
-        method: Callable[Concatenate[Engine, P], Coroutine[Any, Any, T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
+        ask: Callable[[Engine], Coroutine[Any, Any, T]],
     ) -> concurrent.futures.Future[T]:
-        """Call a method of the engine on its loop."""
+        """Ask something of the engine, on its loop."""
         engine = self._open_engine()
         self._refuse_own_thread()
         assert self._thread is not None
-        return self._thread.submit(method(engine, *args, **kwargs))
+        return self._thread.submit(ask(engine))
 
     def refuse_closed(self) -> None:
         """Raise what a call would raise that the engine cannot answer."""
@@ -240,7 +248,7 @@ class EngineHost:
         if self._thread is not None and self._thread.failure is not None:
             raise RunnerClosedError(self._thread.failure)
         if self._closing is not None:
-            raise RunnerClosedError(CLOSED)
+            raise RunnerClosedError(SHUT_DOWN)
         if self._engine is None:
             raise RunnerUsageError("this runner is not open yet: use it in an `async with` block")
         return self._engine

@@ -12,11 +12,10 @@ import threading
 from collections.abc import Sequence
 from typing import TypeVar
 
-from cloaca_core._engine.engine import CLOSED
 from cloaca_core._engine.execute.attempt import CURRENT_WORK, AttemptWork
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_care import wake_timer
-from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError, RunnerUsageError
+from cloaca_core.errors import SHUT_DOWN, PipelineTimeoutError, RunnerClosedError, RunnerUsageError
 from cloaca_core.values.arguments import number
 
 T = TypeVar("T")
@@ -38,7 +37,7 @@ def wait_for(
     try:
         return future.result(timeout)
     except concurrent.futures.CancelledError:
-        raise RunnerClosedError(CLOSED) from None
+        raise RunnerClosedError(SHUT_DOWN) from None
     except TimeoutError:
         if not future.cancel():  # the engine's own, or the end came at the last moment
             return future.result()
@@ -66,7 +65,7 @@ async def awaited(
     except asyncio.CancelledError:
         if not future.cancelled() or _is_cancelled_itself():
             raise
-        raise RunnerClosedError(CLOSED) from None
+        raise RunnerClosedError(SHUT_DOWN) from None
 
 
 def _no_end(timeout: float | None, run: Sequence[str]) -> PipelineTimeoutError:

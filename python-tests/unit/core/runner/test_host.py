@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.claim.claimer import Request
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
 from cloaca_core._engine.runtime.call_future import CallFuture
+from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import new_run, submit
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -264,7 +264,10 @@ def test_nothing_is_worked_on_before_it_is_told_to_begin(
     assert backend.store.claims == 0
 
     host.begin()
-    assert host.send(Engine.wait, "waiting", None).result(WAIT).row.status == "Completed"
+    assert (
+        host.send(lambda engine: engine.wait("waiting", None)).result(WAIT).row.status
+        == "Completed"
+    )
 
 
 def test_opening_after_the_end_is_refused(opened: EngineHost) -> None:
@@ -481,7 +484,7 @@ def test_hurrying_ends_the_grace_period(backend: ModelBackend, registry: Registr
     hold(registry, body)
     host.open().result(WAIT)
     host.begin()
-    host.send(Engine.submit, held_run(host)).result(WAIT)
+    submit_held(host)
     assert inside.wait(WAIT)
 
     closing = host.close()
@@ -501,6 +504,11 @@ def held_run(host: EngineHost) -> Request:
     return Requests(host.registry, host.config).request("held", [None])
 
 
+def submit_held(host: EngineHost) -> None:
+    request = held_run(host)
+    host.send(lambda engine: engine.submit(request)).result(WAIT)
+
+
 def test_a_body_of_its_own_may_not_close_it(opened: EngineHost, registry: Registry) -> None:
     """It would wait for itself."""
     errors: list[BaseException] = []
@@ -513,7 +521,7 @@ def test_a_body_of_its_own_may_not_close_it(opened: EngineHost, registry: Regist
 
     hold(registry, body)
     request = held_run(opened)
-    opened.send(Engine.execute, request, None).result(WAIT)
+    opened.send(lambda engine: engine.execute(request, None)).result(WAIT)
 
     assert "shut the runner down outside" in str(*errors)
     assert str(opened) == "model, open"
@@ -577,7 +585,8 @@ class TestBreakDown:
             await asyncio.Event().wait()
 
         hold(registry, body)
-        answer = opened.send(Engine.execute, held_run(opened), None)
+        request = held_run(opened)
+        answer = opened.send(lambda engine: engine.execute(request, None))
         with pytest.raises(RunnerClosedError, match="its thread of coroutines ended with OSError"):
             answer.result(WAIT)
         with pytest.raises(RunnerClosedError, match="its thread of coroutines ended with OSError"):
@@ -622,7 +631,7 @@ class TestBreakDown:
         hold(registry, body)
         host.open().result(WAIT)
         host.begin()
-        host.send(Engine.submit, held_run(host)).result(WAIT)
+        submit_held(host)
         assert inside.wait(WAIT)
         assert host._thread is not None
 

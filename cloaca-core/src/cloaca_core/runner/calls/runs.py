@@ -6,9 +6,8 @@ Those of a runner and those of a handle, which is told by its run's id.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from cloaca_core._engine.engine import Engine
 from cloaca_core.errors import CloacaError
 from cloaca_core.runner.calls.arguments import Requests, checked_run_id, numbered
 from cloaca_core.runner.calls.call import Call, unchanged
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
     import concurrent.futures
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
+    from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.observe.waiters import Ended
+    from cloaca_core._engine.submit.request import Request
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.records.rows import AttemptRow, NewRun, RunRow
     from cloaca_core.runner.host import EngineHost
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from cloaca_core.values.option_names import RunStatus
 
 A = TypeVar("A")
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -58,9 +58,7 @@ class RunCalls:
         request = self._open_requests().request(workflow_name, [context])
         accepted: list[str] = []
         return Call(
-            lambda: self._host.send(
-                Engine.execute, numbered(request), current_work(), accepted.append
-            ),
+            lambda: self._host.send(_executing(numbered(request), accepted)),
             execute_result,
             timeout=seconds,
             run=accepted,
@@ -77,7 +75,7 @@ class RunCalls:
         request = self._open_requests().request(
             workflow_name, [context], tags=tags, idempotency_key=idempotency_key
         )
-        return Call(lambda: self._host.send(Engine.submit, numbered(request)), _only)
+        return Call(lambda: self._host.send(_submitting(numbered(request))), _only)
 
     def outgoing(
         self,
@@ -100,11 +98,12 @@ class RunCalls:
     ) -> Iterator[Call[list[str]]]:
         """Accept many runs, a page of them in a commit; a page is read when it is asked for."""
         for request in self._open_requests().many(workflow_name, contexts, tags):
-            yield self._ask(unchanged, Engine.submit, request)
+            yield self._ask(unchanged, _submitting(request))
 
     def get_run(self, run_id: str) -> Call[str]:
         """The id of a run that is in the database."""
-        return self._ask(_id, Engine.get_run, checked_run_id(run_id))
+        checked = checked_run_id(run_id)
+        return self._ask(_id, lambda engine: engine.get_run(checked))
 
     def list_runs(
         self,
@@ -116,25 +115,25 @@ class RunCalls:
     ) -> Call[list[RunInfo]]:
         """The runs that match, newest first."""
         wanted = self._open_requests().run_filter(status, workflow_name, tags, limit, before)
-        return self._ask(_listing, Engine.list_runs, wanted)
+        return self._ask(_listing, lambda engine: engine.list_runs(wanted))
 
     def health(self) -> Call[dict[str, Any]]:
         """The state of the runner, for people and probes."""
-        return self._ask(unchanged, Engine.health)
+        return self._ask(unchanged, lambda engine: engine.health())
 
     def start(self) -> Call[None]:
         """Claim runs."""
-        return self._ask(unchanged, Engine.resume)
+        return self._ask(unchanged, lambda engine: engine.resume())
 
     def stop(self) -> Call[None]:
         """Claim no further runs."""
-        return self._ask(unchanged, Engine.pause)
+        return self._ask(unchanged, lambda engine: engine.pause())
 
     # -- of a handle -------------------------------------------------------------------------
 
     def status(self, run_id: str) -> Call[RunStatus]:
         """The state of a run."""
-        return self._ask(run_status_name, Engine.get_run, run_id)
+        return self._ask(run_status_name, lambda engine: engine.get_run(run_id))
 
     def result(self, run_id: str, timeout: float | None) -> Call[PipelineResult]:
         """The result of a run when it has ended. A recent end is at hand, without a hop."""
@@ -158,23 +157,18 @@ class RunCalls:
 
     def tasks(self, run_id: str) -> Call[dict[str, TaskResult]]:
         """The state of each task of a run."""
-        return self._ask(_task_results, _rows_and_tasks, run_id)
+        return self._ask(_task_results, lambda engine: _rows_and_tasks(engine, run_id))
 
     def events(self, run_id: str) -> Call[list[RunEvent]]:
         """What has happened in a run."""
-        return self._ask(_events, Engine.attempts, run_id)
+        return self._ask(_events, lambda engine: engine.attempts(run_id))
 
     # -- of all ------------------------------------------------------------------------------
 
     def _ask(
-        self,
-        read: Callable[[A], T],
-        method: Callable[Concatenate[Engine, P], Coroutine[Any, Any, A]],
-        *args: P.args,
-        **kwargs: P.kwargs,
+        self, read: Callable[[A], T], ask: Callable[[Engine], Coroutine[Any, Any, A]]
     ) -> Call[T]:
-        """A call of a method of the engine."""
-        return Call(lambda: self._host.send(method, *args, **kwargs), read)
+        return Call(lambda: self._host.send(ask), read)
 
     def _open_requests(self) -> Requests:
         """Checks arguments. Asked first: a closed runner says that it is closed."""
@@ -182,7 +176,8 @@ class RunCalls:
         return self._requests
 
     def _asked_end(self, run_id: str) -> concurrent.futures.Future[Ended]:
-        return self._host.send(Engine.wait, run_id, current_work())
+        work = current_work()
+        return self._host.send(lambda engine: engine.wait(run_id, work))
 
     def _known_result(self, run_id: str) -> PipelineResult | None:
         end = self._host.engine.recent.get(run_id)
@@ -197,6 +192,19 @@ def telling_accepted(handles: list[Any]) -> Iterator[None]:
     except CloacaError as error:
         error.accepted = handles
         raise
+
+
+def _executing(
+    request: Request, accepted: list[str]
+) -> Callable[[Engine], Coroutine[Any, Any, Ended]]:
+    """Asks for a run and its end, on behalf of the body that calls, if one does."""
+    work = current_work()
+    return lambda engine: engine.execute(request, work, accepted.append)
+
+
+def _submitting(request: Request) -> Callable[[Engine], Coroutine[Any, Any, list[str]]]:
+    """Asks for runs."""
+    return lambda engine: engine.submit(request)
 
 
 async def _rows_and_tasks(
