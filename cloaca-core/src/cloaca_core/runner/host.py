@@ -149,7 +149,7 @@ class EngineHost:
         """
         assert self._thread is not None
         assert self._engine is not None
-        self._engine.hurry()
+        self._engine.grace.hurry()
         closing = CallFuture[None]()
         self._closing = self._closing or closing  # no call between: another thread may close now
         if self._closing is closing:
@@ -160,17 +160,17 @@ class EngineHost:
     def tell_of_wait(self) -> None:
         """Say what a shutdown that has just begun waits for."""
         if self._engine is not None:
-            self._engine.tell_of_wait()
+            self._engine.grace.tell_of_wait()
 
     def hurry(self) -> None:
         """End the grace period of a shutdown that is under way, and say so at once: the program may
         end before the engine comes to it.
         """
         if self._engine is not None and not (self._closing is not None and self._closing.done()):
-            self._engine.tell_of_haste()
+            self._engine.grace.tell_of_haste()
         if self._engine is not None and self._thread is not None:
             with suppress(RuntimeError):  # the shutdown is over, and the loop closed
-                self._thread.loop.call_soon_threadsafe(self._engine.hurry)
+                self._thread.loop.call_soon_threadsafe(self._engine.grace.hurry)
 
     def _begin_to_close(self) -> concurrent.futures.Future[None]:
         closing: concurrent.futures.Future[None] = concurrent.futures.Future()

@@ -17,7 +17,7 @@ from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import RunStatus, TaskStatus
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.observe.waiters import Ended
+    from cloaca_core._engine.observe.recent_runs import Ended
     from cloaca_core.records.rows import AttemptRow, RunRow
 
 

@@ -15,7 +15,7 @@ from model.quiet import quiet, threads_end
 from cloaca_core._engine.claim.orphans import Orphans
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
-from cloaca_core._engine.observe.waiters import Ended
+from cloaca_core._engine.observe.recent_runs import Ended
 from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core._engine.recover.lease import IDLE
 from cloaca_core._engine.submit.request import Request
@@ -666,14 +666,14 @@ async def test_a_shutdown_drops_what_triggers_fire_while_it_waits_for_bodies(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = await scene.open()
-    bodies_end = engine._bodies_end
+    bodies_end = engine.grace.wait
     closing: list[bool] = []
 
-    async def seen(grace: float) -> None:
+    async def seen() -> None:
         closing.append(engine._polling._events.closing)
-        await bodies_end(grace)
+        await bodies_end()
 
-    monkeypatch.setattr(engine, "_bodies_end", seen)
+    monkeypatch.setattr(engine.grace, "wait", seen)
     await engine.shutdown()
 
     assert closing == [True]

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from cloaca_core._engine.observe.waiters import Ended
+from cloaca_core._engine.observe.recent_runs import Ended
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
-from cloaca_core._engine.observe.waiters import Ended, RecentRuns
+from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.registry import Registry
@@ -30,7 +30,10 @@ END = Ended(ROW, (attempt_row("r", "load"),))
 
 
 class Questions:
-    """Stands for an engine: a call of a method is its name with the arguments."""
+    """Stands for an engine and its reader: a call of a method is its name with the arguments."""
+
+    def __init__(self) -> None:
+        self.reader = self
 
     def __getattr__(self, name: str) -> Callable[..., tuple[Any, ...]]:
         return lambda *arguments: (name, *arguments)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVarTuple
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.outcome import Outcome, Raised, Succeeded
-from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.orchestrate.failures import Failures, run_end
 from cloaca_core._engine.orchestrate.launcher import Launcher
 from cloaca_core._engine.plan.planner import RunOver, Step
@@ -85,12 +84,6 @@ class Orchestrator:
         self.stop(run)
         if self._runs.remove(run):
             self._capacity.changed()
-
-    def marks_of(self, run_id: str) -> list[AttemptRow]:
-        """The start marks of the bodies of this run that run right now, durable or not."""
-        run = self._runs.get(run_id)
-        attempts = [] if run is None else self._runs.attempts(run)
-        return [attempt_rows.start_mark(a) for a in attempts if a.stage is Stage.RUNNING]
 
     # -- decide ------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
     from cloaca_core._engine.engine import Engine
-    from cloaca_core._engine.observe.waiters import Ended
+    from cloaca_core._engine.observe.recent_runs import Ended
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.records.rows import AttemptRow, NewRun, RunRow
@@ -103,7 +103,7 @@ class RunCalls:
     def get_run(self, run_id: str) -> Call[str]:
         """The id of a run that is in the database."""
         checked = checked_run_id(run_id)
-        return self._ask(_id, lambda engine: engine.get_run(checked))
+        return self._ask(_id, lambda engine: engine.reader.get_run(checked))
 
     def list_runs(
         self,
@@ -115,7 +115,7 @@ class RunCalls:
     ) -> Call[list[RunInfo]]:
         """The runs that match, newest first."""
         wanted = self._open_requests().run_filter(status, workflow_name, tags, limit, before)
-        return self._ask(_listing, lambda engine: engine.list_runs(wanted))
+        return self._ask(_listing, lambda engine: engine.reader.list_runs(wanted))
 
     def health(self) -> Call[dict[str, Any]]:
         """The state of the runner, for people and probes."""
@@ -133,7 +133,7 @@ class RunCalls:
 
     def status(self, run_id: str) -> Call[RunStatus]:
         """The state of a run."""
-        return self._ask(run_status_name, lambda engine: engine.get_run(run_id))
+        return self._ask(run_status_name, lambda engine: engine.reader.get_run(run_id))
 
     def result(self, run_id: str, timeout: float | None) -> Call[PipelineResult]:
         """The result of a run when it has ended. A recent end is at hand, without a hop."""
@@ -161,7 +161,7 @@ class RunCalls:
 
     def events(self, run_id: str) -> Call[list[RunEvent]]:
         """What has happened in a run."""
-        return self._ask(_events, lambda engine: engine.attempts(run_id))
+        return self._ask(_events, lambda engine: engine.reader.attempts(run_id))
 
     # -- of all ------------------------------------------------------------------------------
 
@@ -211,8 +211,8 @@ async def _rows_and_tasks(
     engine: Engine, run_id: str
 ) -> tuple[RunRow, list[AttemptRow], list[str]]:
     """The rows of a run, and the tasks of its definition; runs on the engine's loop."""
-    row, attempts = await engine.attempts(run_id)
-    return row, attempts, await engine.task_ids(row)
+    row, attempts = await engine.reader.attempts(run_id)
+    return row, attempts, await engine.reader.task_ids(row)
 
 
 # -- how answers are read ------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Who waits for a run hears of its end; what has ended lately is at hand, within bounds."""
+"""Who waits for a run hears of its end."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cloaca_core._engine.observe import waiters as module
-from cloaca_core._engine.observe.waiters import Ended, RecentRuns, Waiters
+from cloaca_core._engine.observe.recent_runs import Ended
+from cloaca_core._engine.observe.waiters import Waiters
 from cloaca_core.conformance.rows import attempt
 from cloaca_core.records.rows import RunRow
 
@@ -85,43 +85,3 @@ class TestWaiters:
 
         with pytest.raises(asyncio.InvalidStateError, match="over"):
             await future
-
-
-class TestRecentRuns:
-    def test_a_run_is_at_hand(self) -> None:
-        recent = RecentRuns()
-        recent.add(ended("a"))
-
-        assert recent.get("a") == ended("a")
-        assert recent.get("b") is None
-        assert [run_id for run_id in "ab" if run_id in recent] == ["a"]
-
-    def test_the_oldest_are_forgotten_beyond_a_number(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(module, "RECENT_RUNS", 2)
-        recent = RecentRuns()
-        for run_id in "abc":
-            recent.add(ended(run_id))
-
-        assert [run_id for run_id in "abc" if recent.get(run_id)] == ["b", "c"]
-
-    @pytest.mark.parametrize(
-        "size",
-        [
-            {"text": "x" * 600},
-            {"tasks": 3},
-            {"error_message": "x" * 600},
-            {"tags": "x" * 600},
-        ],
-    )
-    def test_and_beyond_a_number_of_bytes_rows_included(
-        self, monkeypatch: pytest.MonkeyPatch, size: dict[str, Any]
-    ) -> None:
-        monkeypatch.setattr(module, "RECENT_BYTES", 1500)
-        recent = RecentRuns()
-        for run_id in "abcd":
-            recent.add(ended(run_id, **size))
-
-        assert recent.get("a") is None
-        assert recent.get("d") is not None

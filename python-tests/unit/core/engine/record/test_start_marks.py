@@ -33,13 +33,12 @@ class TestMarks:
         assert scene.start_marks.are_coming
 
     async def test_one_that_waits_or_was_given_up_is_not(self, scene: Scene) -> None:
-        run = scene.adopt(PAIR)
+        scene.adopt(PAIR)
         first, second = scene.begin(), scene.begin()
         scene.launcher.waiting_bodies.release_slot(first)
         scene.executor.abandon(second)
 
         assert scene.start_marks.take() == []
-        assert [row.task_id for row in scene.orchestrator.marks_of(run.id)] == ["a", "b"]
 
     async def test_one_that_goes_on_is_marked_again(self, scene: Scene) -> None:
         scene.adopt(PAIR)
@@ -59,12 +58,3 @@ class TestMarks:
 
         assert scene.start_marks.running() == []
         assert scene.start_marks.take() == []
-
-    async def test_nobody_runs_for_a_run_that_is_not_ours(self, scene: Scene) -> None:
-        assert scene.orchestrator.marks_of("elsewhere") == []
-
-    async def test_a_queued_body_is_not_said_to_run(self, scene: Scene) -> None:
-        run = scene.adopt(PAIR)
-        scene.executor.begin()
-
-        assert [row.task_id for row in scene.orchestrator.marks_of(run.id)] == ["a"]

@@ -1,0 +1,41 @@
+"""Notices what other processes have changed in the database, and wakes who cares."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from cloaca_core.store.changes import Change
+
+if TYPE_CHECKING:
+    from cloaca_core.store.protocol import Store
+
+
+class Changes:
+    """Belongs to the engine's loop. After each change ``runs_came`` is called, ``anything`` as well
+    unless only runs have come or gone, and last ``ended`` is awaited.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runs_came: Callable[[], None],
+        anything: Callable[[], None],
+        ended: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._runs_came = runs_came
+        self._anything = anything
+        self._ended = ended
+        self._news: Change | None = None
+
+    async def turn(self) -> None:
+        """Wait for a change, and let it be looked at."""
+        if self._news is None:
+            self._news = await self._store.wait_changed()
+        # It stays until all have heard of it: the next change may be long in coming.
+        self._runs_came()
+        if self._news is Change.ANYTHING:
+            self._anything()
+        await self._ended()
+        self._news = None

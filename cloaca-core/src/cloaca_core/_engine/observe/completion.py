@@ -1,0 +1,116 @@
+"""Who waits for the end of a run hears of it, wherever it ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
+from cloaca_core._engine.observe.waiters import Waiters
+from cloaca_core.logs import SafeLogger
+from cloaca_core.records.rows import RunEnd, RunRow
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.observe.run_reader import RunReader
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.store.protocol import Store
+
+log = SafeLogger("cloaca.engine")
+
+
+class Completion:
+    """Belongs to the engine's loop, but for ``recent``, which any thread may read. ``drop`` is
+    called with a run that was taken for ours and has ended elsewhere.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        runs: ActiveRuns,
+        reader: RunReader,
+        drop: Callable[[ActiveRun], None],
+    ) -> None:
+        self.recent: RecentRuns = RecentRuns()
+        self._store = store
+        self._registry = registry
+        self._runs = runs
+        self._reader = reader
+        self._drop = drop
+        self._waiters = Waiters()
+
+    async def of(self, run_id: str) -> Ended:
+        """Wait for the end of a run, whoever runs it."""
+        if (known := self.recent.get(run_id)) is not None:
+            return known
+        future = self._waiters.add(run_id)
+        try:
+            if run_id not in self._runs:
+                row = await self._reader.get_run(run_id)
+                if row.ended_at is not None:
+                    return await self._with_attempts(row)
+            return await future
+        finally:
+            self._waiters.discard(run_id, future)
+
+    def ended(self, run: ActiveRun, end: RunEnd) -> None:
+        """The end of a run of ours is durable."""
+        row = run.row._replace(
+            input="",
+            status=end.status,
+            final_context=end.final_context,
+            error_message=end.error_message,
+            ended_at=end.ended_at,
+        )
+        ended = Ended(row, tuple([run.latest[task] for task in sorted(run.latest)]))
+        self.recent.add(ended)
+        self._waiters.wake(run.id, ended)
+        _tell_of_end(row)
+
+    def fail_all(self, error: Exception) -> None:
+        """Nobody will hear of any end any more."""
+        self._waiters.fail_all(error)
+
+    async def hear_of_others(self) -> None:
+        """Wake those who wait for runs that have ended elsewhere, and stop those of ours that a
+        tick has cancelled.
+        """
+        awaited = self._waiters.elsewhere(self._runs)
+        if asked := awaited + self._runs.scheduled():
+            ended = [row for row in await self._store.ended(asked) if self._is_elsewhere(row)]
+            for row in ended:
+                self._waiters.wake(row.id, await self._with_attempts(row))
+
+    def _is_elsewhere(self, row: RunRow) -> bool:
+        """Whether it was not here that the run has ended; lets go of it if it was taken for ours.
+        An end of ours is told when the journal has heard of it.
+        """
+        run = self._runs.get(row.id)
+        if run is None:
+            return True
+        if run.epoch == row.epoch:
+            return False
+        ids = {"run_id": row.id, "workflow": row.workflow}
+        log.info("run %s of %s: %s", row.id, row.workflow, row.status, extra=ids)
+        self._drop(run)
+        return True
+
+    async def _with_attempts(self, row: RunRow) -> Ended:
+        """The end of a run that others ran, its tasks in definition order as those of ours."""
+        attempts = await self._store.load_attempts([row.id])
+        if (workflow := self._registry.get(row.workflow)) is not None:
+            position = {task.id: index for index, task in enumerate(workflow.tasks)}
+            attempts.sort(key=lambda attempt: position.get(attempt.task_id, len(position)))
+        return Ended(row._replace(input=""), tuple(attempts))
+
+
+def _tell_of_end(row: RunRow) -> None:
+    ids = {"run_id": row.id, "workflow": row.workflow}
+    told = (row.id, row.workflow, row.status)
+    if row.error_message is not None:
+        log.warning("run %s of %s: %s: %.500s", *told, row.error_message, extra=ids)
+    elif log.isEnabledFor(logging.INFO):
+        log.info("run %s of %s: %s", *told, extra=ids)

@@ -1,0 +1,58 @@
+"""What the tables say of runs, with what this runner knows better."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloaca_core._engine.execute.work import Stage
+from cloaca_core._engine.record import attempt_rows
+from cloaca_core.errors import RunNotFoundError
+from cloaca_core.records.rows import AttemptRow, RunFilter, RunRow
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.store.protocol import Store
+
+
+class RunReader:
+    """Belongs to the engine's loop."""
+
+    def __init__(self, store: Store, registry: Registry, runs: ActiveRuns) -> None:
+        self._store = store
+        self._registry = registry
+        self._runs = runs
+
+    async def get_run(self, run_id: str) -> RunRow:
+        """The run's row; ``RunNotFoundError`` when there is none."""
+        row = await self._store.get_run(run_id)
+        if row is None:
+            raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
+        return row
+
+    async def attempts(self, run_id: str) -> tuple[RunRow, list[AttemptRow]]:
+        """The run and all its attempts, the bodies that run right now included."""
+        row = await self.get_run(run_id)
+        rows = await self._store.load_attempts([run_id])
+        recorded = {(each.task_id, each.attempt) for each in rows}
+        running = self._running(run_id)
+        return row, rows + [m for m in running if (m.task_id, m.attempt) not in recorded]
+
+    async def task_ids(self, row: RunRow) -> list[str]:
+        """The tasks of the definition that the run has; none where that is not known."""
+        if (run := self._runs.get(row.id)) is not None:
+            return [task.id for task in run.graph.tasks]
+        workflow = self._registry.get(row.workflow)
+        if workflow is None or workflow.version != row.version:
+            return []
+        return [task.id for task in workflow.tasks]
+
+    async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
+        """The runs that match, newest first."""
+        return await self._store.list_runs(wanted)
+
+    def _running(self, run_id: str) -> list[AttemptRow]:
+        """The start marks of the bodies of this run that run right now, durable or not."""
+        run = self._runs.get(run_id)
+        attempts = [] if run is None else self._runs.attempts(run)
+        return [attempt_rows.start_mark(a) for a in attempts if a.stage is Stage.RUNNING]

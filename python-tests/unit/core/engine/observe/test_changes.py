@@ -1,0 +1,68 @@
+"""A change wakes who cares about it, and is not forgotten before all have heard."""
+
+from __future__ import annotations
+
+import pytest
+from model.memory_store import MemoryStore
+
+from cloaca_core._engine.observe.changes import Changes
+from cloaca_core.store.changes import Change
+
+
+class Store(MemoryStore):
+    """Tells of these changes."""
+
+    def __init__(self, *news: Change) -> None:
+        super().__init__()
+        self.news = list(news)
+
+    async def wait_changed(self) -> Change:
+        return self.news.pop(0)
+
+
+class Scene:
+    """Hears of changes; hearing of ends may fail."""
+
+    def __init__(self, *news: Change) -> None:
+        self.heard: list[str] = []
+        self.fails = False
+        self.changes = Changes(
+            Store(*news),
+            lambda: self.heard.append("runs"),
+            lambda: self.heard.append("anything"),
+            self.ended,
+        )
+
+    async def ended(self) -> None:
+        if self.fails:
+            raise OSError
+        self.heard.append("ended")
+
+
+async def test_of_what_runs_do_only_those_hear_who_wait_for_runs() -> None:
+    scene = Scene(Change.RUNS)
+
+    await scene.changes.turn()
+
+    assert scene.heard == ["runs", "ended"]
+
+
+async def test_of_anything_else_everybody_hears() -> None:
+    scene = Scene(Change.ANYTHING)
+
+    await scene.changes.turn()
+
+    assert scene.heard == ["runs", "anything", "ended"]
+
+
+async def test_what_not_all_have_heard_is_told_again() -> None:
+    """The next change may be long in coming."""
+    scene = Scene(Change.RUNS)
+    scene.fails = True
+    with pytest.raises(OSError):
+        await scene.changes.turn()
+    scene.fails = False
+
+    await scene.changes.turn()
+
+    assert scene.heard == ["runs", "runs", "ended"]

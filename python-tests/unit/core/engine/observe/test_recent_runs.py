@@ -1,0 +1,73 @@
+"""What has ended lately is at hand, within bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cloaca_core._engine.observe import recent_runs as module
+from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
+from cloaca_core.conformance.rows import attempt
+from cloaca_core.records.rows import RunRow
+
+
+def ended(run_id: str, text: str = "{}", tasks: int = 0, **fields: Any) -> Ended:
+    row = RunRow(
+        id=run_id,
+        workflow="w",
+        version="v",
+        status="Completed",
+        owner="r1",
+        epoch=1,
+        recoveries=0,
+        input="",
+        tags="{}",
+        parent_id=None,
+        final_context=text,
+        error_message=None,
+        created_at=1,
+        started_at=1,
+        ended_at=2,
+    )._replace(**fields)
+    return Ended(row, tuple(attempt(run_id, f"t{number}") for number in range(tasks)))
+
+
+class TestRecentRuns:
+    def test_a_run_is_at_hand(self) -> None:
+        recent = RecentRuns()
+        recent.add(ended("a"))
+
+        assert recent.get("a") == ended("a")
+        assert recent.get("b") is None
+        assert [run_id for run_id in "ab" if run_id in recent] == ["a"]
+
+    def test_the_oldest_are_forgotten_beyond_a_number(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "RECENT_RUNS", 2)
+        recent = RecentRuns()
+        for run_id in "abc":
+            recent.add(ended(run_id))
+
+        assert [run_id for run_id in "abc" if recent.get(run_id)] == ["b", "c"]
+
+    @pytest.mark.parametrize(
+        "size",
+        [
+            {"text": "x" * 600},
+            {"tasks": 3},
+            {"error_message": "x" * 600},
+            {"tags": "x" * 600},
+        ],
+    )
+    def test_and_beyond_a_number_of_bytes_rows_included(
+        self, monkeypatch: pytest.MonkeyPatch, size: dict[str, Any]
+    ) -> None:
+        monkeypatch.setattr(module, "RECENT_BYTES", 1500)
+        recent = RecentRuns()
+        for run_id in "abcd":
+            recent.add(ended(run_id, **size))
+
+        assert recent.get("a") is None
+        assert recent.get("d") is not None
