@@ -401,7 +401,9 @@ def test_a_parent_that_is_tried_again_finds_a_completed_child(
 def test_a_workflow_that_executes_itself_without_end_is_stopped(
     runner: cloaca.DefaultRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloaca_core._engine.engine.DEEPEST", 20)  # 1000, each with a thread
+    monkeypatch.setattr(
+        "cloaca_core._engine.observe.run_waits.DEEPEST", 20
+    )  # 1000, each with a thread
     with cloaca.WorkflowBuilder("endless"):
 
         @cloaca.task(retry_attempts=1)

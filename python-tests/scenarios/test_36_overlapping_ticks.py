@@ -72,7 +72,7 @@ class Seconds:
 
     @staticmethod
     async def _fire(engine: Any) -> None:
-        while await engine._schedules.fire_due() == 0.0:
+        while await engine.schedule_loop.fire_due() == 0.0:
             continue
 
 

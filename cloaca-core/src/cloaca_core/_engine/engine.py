@@ -8,9 +8,7 @@ flow of a run is in ``claimer`` (submit, claim), ``orchestrator`` (plan, execute
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core._engine.claim.claimer import Claimer
@@ -22,6 +20,7 @@ from cloaca_core._engine.observe.completion import Completion
 from cloaca_core._engine.observe.health import Health
 from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
 from cloaca_core._engine.observe.run_reader import RunReader
+from cloaca_core._engine.observe.run_waits import RunWaits
 from cloaca_core._engine.observe.unserved_watch import UnservedWatch
 from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core._engine.orchestrate.capacity import Capacity
@@ -40,7 +39,6 @@ from cloaca_core.errors import (
     SHUT_DOWN,
     ConfigError,
     RunnerClosedError,
-    RunnerUsageError,
     StoreError,
     StoreReadOnlyError,
 )
@@ -49,7 +47,7 @@ from cloaca_core.records.rows import NewRun, RunEnd
 from cloaca_core.values.ids import RunIds
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
+    from cloaca_core._engine.execute.attempt import AttemptWork
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.config import DefaultRunnerConfig
@@ -59,15 +57,13 @@ if TYPE_CHECKING:
 
 log = SafeLogger("cloaca.engine")
 
-DEEPEST: Final = 1_000
-"""Runs that wait for one another, as many as Python's calls may be deep."""
 LEAVING: Final = 1.0
 """Seconds over the grace period that a shutdown gives a database to take back what is owned."""
 
 
 class Engine:
-    """Made and used on its loop only; ``recent`` may be read from any thread. ``broken`` is called
-    with the reason when a part of it has died, so that it cannot go on.
+    """Made and used on its loop only, but for ``recent``, ``runs.owns`` and ``grace``'s words.
+    ``broken`` is called with the reason when a part of it has died, so that it cannot go on.
     """
 
     def __init__(self, store: Store, config: DefaultRunnerConfig, registry: Registry) -> None:
@@ -79,13 +75,14 @@ class Engine:
         self._store = store
         self._config = config
         self._registry = registry
-        self._ids = ids
+        self.ids: RunIds = ids
         self._closing = False
         self.broken: Callable[[str], None] = lambda _: None
         self._runner_id = runner_id
         self._executor = Executor(*slots, loop, self._broken)
         self._start_marks = StartMarks(self._executor)
-        self._runs = runs = ActiveRuns()
+        self.runs: ActiveRuns = ActiveRuns()
+        runs = self.runs
         self._capacity = capacity = Capacity(config.max_active_runs, runs)
         capacity.paused = not store.writable
         self._journal = Journal(store, runner_id, self._start_marks)
@@ -129,8 +126,10 @@ class Engine:
             ids,
             wake=self._claimer.wake,
         )
+        self.recent: RecentRuns = self._completion.recent
+        self._waits = RunWaits(runs, self._submitter, self._completion, launcher.waiting_bodies)
         self._unserved = UnservedWatch(store, registry, runner_id)
-        self._schedules = ScheduleLoop(
+        self.schedule_loop: ScheduleLoop = ScheduleLoop(
             store,
             self._journal,
             registry,
@@ -139,7 +138,7 @@ class Engine:
             made=self._runs_came,
             cancelled=self._completion.hear_of_others,
         )
-        self._polling = TriggerLoop(
+        self.trigger_loop: TriggerLoop = TriggerLoop(
             store, self._journal, registry, config, ids, self._runs_came, self._broken
         )
         self._changes = Changes(
@@ -154,7 +153,7 @@ class Engine:
             start_marks=self._start_marks,
             journal=self._journal,
             held_keys=self._submitter.held_keys,
-            triggers=self._polling,
+            triggers=self.trigger_loop,
             unserved=self._unserved,
             loops=self._loops,
         )
@@ -176,8 +175,8 @@ class Engine:
         if self._config.enable_recovery:
             loops.append(SupervisedLoop("takeover", self._takeover.turn))
         if self._config.enable_cron_scheduling:
-            loops.append(SupervisedLoop("schedules", self._schedules.turn))
-            loops.append(SupervisedLoop("triggers", self._polling.turn))
+            loops.append(SupervisedLoop("schedules", self.schedule_loop.turn))
+            loops.append(SupervisedLoop("triggers", self.trigger_loop.turn))
         return loops
 
     # -- start and stop ----------------------------------------------------------------------
@@ -212,15 +211,15 @@ class Engine:
         self._closing = True
         self._unsubscribe()
         self._capacity.paused = True
-        self._schedules.closing = True
-        self._polling.drain()
+        self.schedule_loop.closing = True
+        self.trigger_loop.drain()
         self._orchestrator.launcher.drain()
         await self.grace.wait()
         await self._leave()
         self._submitter.held_keys.fail_all(RunnerClosedError(SHUT_DOWN))
         self._completion.fail_all(RunnerClosedError(SHUT_DOWN))
         self._executor.close()
-        await self._polling.close()
+        await self.trigger_loop.close()
         self._takeover.close()
         await self._store.close()
         log.info("runner %s is closed", self._runner_id.current, extra=self._own_ids())
@@ -231,7 +230,7 @@ class Engine:
         """
         self._unsubscribe()
         self._executor.close()
-        self._polling.let_go()
+        self.trigger_loop.let_go()
 
     def _broken(self, reason: str) -> None:
         log.critical("%s", reason, extra=self._own_ids())
@@ -242,14 +241,12 @@ class Engine:
         return {"runner_id": self._runner_id.current}
 
     async def _leave(self) -> None:
-        for run in self._runs:
+        for run in self.runs:
             self._orchestrator.drop(run)
         for each in reversed(self._loops):
             await each.stop()
-        if self._store.writable:
-            await self._unregister()
-
-    async def _unregister(self) -> None:
+        if not self._store.writable:
+            return
         try:
             async with asyncio.timeout(LEAVING):
                 await self._store.unregister(self._runner_id.current)
@@ -295,48 +292,12 @@ class Engine:
         ``accepted`` is called with the run's id as soon as that is durable.
         """
         self._check_open()
-        if waiting is not None and self.owns(waiting.attempt):
-            request = replace(request, by_right=True)
-            _refuse_endless(request)
-        async with self._away(waiting):
-            return await self._submit_and_wait(request, accepted)
+        return await self._waits.execute(request, waiting, accepted)
 
     async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
         """Wait for the end of a run, whoever runs it."""
         self._check_open()
-        if waiting is not None and waiting.attempt.owner.id == run_id:
-            raise RunnerUsageError(
-                f"a body of run {run_id} would wait for itself: the run ends after its bodies"
-            )
-        async with self._away(waiting):
-            return await self._completion.of(run_id)
-
-    def owns(self, attempt: Attempt) -> bool:
-        """True for a body of a run of ours. May be asked from any thread."""
-        return self._runs.owns(attempt)
-
-    @asynccontextmanager
-    async def _away(self, work: AttemptWork | None) -> AsyncIterator[None]:
-        """User code waits within. What was given up has given its slot back already; that of
-        another runner keeps its slot, which is not ours to release.
-
-        Taking the slot again is not cut short with the wait: the accounts would not balance.
-        """
-        if work is None or work.abandoned or not self.owns(work.attempt):
-            yield
-            return
-        self._orchestrator.launcher.waiting_bodies.release_slot(work)
-        try:
-            yield
-        finally:
-            await asyncio.shield(
-                asyncio.create_task(self._orchestrator.launcher.waiting_bodies.reacquire_slot(work))
-            )
-
-    async def _submit_and_wait(self, request: Request, accepted: Callable[[str], None]) -> Ended:
-        (run_id,) = await self._submitter.submit(request)
-        accepted(run_id)
-        return await self._completion.of(run_id)
+        return await self._waits.wait(run_id, waiting)
 
     def _ended(self, run: ActiveRun, end: RunEnd) -> None:
         self._completion.ended(run, end)
@@ -345,11 +306,6 @@ class Engine:
             self._claimer.wake()  # another one may have waited for this
 
     # -- observe -----------------------------------------------------------------------------
-
-    @property
-    def recent(self) -> RecentRuns:
-        """The runs that ended here lately. Any thread may read them."""
-        return self._completion.recent
 
     @property
     def reader(self) -> RunReader:
@@ -361,48 +317,29 @@ class Engine:
         """What the runner is doing, for people and probes."""
         return self._health.report()
 
-    # -- schedules ---------------------------------------------------------------------------
-
-    # Calls about schedules and triggers work on the tables with these, on the loop.
-
     @property
     def store(self) -> Store:
         """The store; ``RunnerClosedError`` once the engine shuts down. Each call asks for it."""
         self._check_open()
         return self._store
 
-    @property
-    def ids(self) -> RunIds:
-        """Makes the ids of rows."""
-        return self._ids
-
-    @property
-    def schedule_loop(self) -> ScheduleLoop:
-        """Fires schedules."""
-        return self._schedules
-
-    @property
-    def trigger_loop(self) -> TriggerLoop:
-        """Polls triggers."""
-        return self._polling
-
     def schedule_changed(self) -> None:
         """A schedule may be due sooner, or name a workflow that no runner has."""
-        self._schedules.wake()
+        self.schedule_loop.wake()
         self._unserved.look_soon()
 
     # -- what others do ----------------------------------------------------------------------
 
     def _wake_all(self) -> None:
         """Another process may have changed anything."""
-        self._schedules.wake()
-        self._polling.wake()
+        self.schedule_loop.wake()
+        self.trigger_loop.wake()
         self._takeover.wake()
 
     def _look_for_work(self) -> None:
         self._claimer.wake()
-        self._schedules.wake()
-        self._polling.wake()
+        self.schedule_loop.wake()
+        self.trigger_loop.wake()
         self._unserved.look_soon()
 
     def _runs_came(self) -> None:
@@ -413,9 +350,9 @@ class Engine:
     async def _reenlist(self) -> None:
         """We were declared dead: let go of everything and start anew under another id."""
         await self._lease.lost.wait()
-        for run in self._runs:
+        for run in self.runs:
             self._orchestrator.drop(run)
-        self._runner_id.current = self._ids.next()
+        self._runner_id.current = self.ids.next()
         self._journal.forget_runs()
         await self._lease.reenlist()
         self._claimer.wake()
@@ -424,15 +361,6 @@ class Engine:
     def _check_open(self) -> None:
         if self._closing:
             raise RunnerClosedError(SHUT_DOWN)
-
-
-def _refuse_endless(request: Request) -> None:
-    """Each of these runs holds a thread: one that executes itself would take them all."""
-    if request.depth > DEEPEST:
-        raise RunnerUsageError(
-            f"{DEEPEST} runs wait for one another already: does "
-            f"{request.workflow.namespace} execute itself without end?"
-        )
 
 
 def _nothing() -> None:

@@ -126,7 +126,7 @@ class EngineHost:
         self._refuse_foreign_process()
         self._refuse_own_thread()
         work = CURRENT_WORK.get()
-        if work is not None and self._engine is not None and self._engine.owns(work.attempt):
+        if work is not None and self._engine is not None and self._engine.runs.owns(work.attempt):
             raise RunnerUsageError(
                 "shutdown() inside a task body would wait for that body; "
                 "return from the task and shut the runner down outside"

@@ -670,7 +670,7 @@ async def test_a_shutdown_drops_what_triggers_fire_while_it_waits_for_bodies(
     closing: list[bool] = []
 
     async def seen() -> None:
-        closing.append(engine._polling._events.closing)
+        closing.append(engine.trigger_loop._events.closing)
         await bodies_end()
 
     monkeypatch.setattr(engine.grace, "wait", seen)

@@ -1,0 +1,93 @@
+"""Waits for the end of a run, also by a body, which gives its slot away meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.errors import RunnerUsageError
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.attempt import AttemptWork
+    from cloaca_core._engine.observe.completion import Completion
+    from cloaca_core._engine.observe.recent_runs import Ended
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
+    from cloaca_core._engine.submit.request import Request
+    from cloaca_core._engine.submit.submitter import Submitter
+
+DEEPEST: Final = 1_000
+"""Runs that wait for one another, as many as Python's calls may be deep."""
+
+
+class RunWaits:
+    """Belongs to the engine's loop."""
+
+    def __init__(
+        self,
+        runs: ActiveRuns,
+        submitter: Submitter,
+        completion: Completion,
+        waiting_bodies: WaitingBodies,
+    ) -> None:
+        self._runs = runs
+        self._submitter = submitter
+        self._completion = completion
+        self._waiting_bodies = waiting_bodies
+
+    async def execute(
+        self,
+        request: Request,
+        waiting: AttemptWork | None,
+        accepted: Callable[[str], None],
+    ) -> Ended:
+        """Submit one run and wait for its end; ``waiting`` is the body that does so, if any.
+        ``accepted`` is called with the run's id as soon as that is durable.
+        """
+        if waiting is not None and self._runs.owns(waiting.attempt):
+            request = replace(request, by_right=True)
+            _refuse_endless(request)
+        async with self._away(waiting):
+            return await self._submit_and_wait(request, accepted)
+
+    async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
+        """Wait for the end of a run, whoever runs it."""
+        if waiting is not None and waiting.attempt.owner.id == run_id:
+            raise RunnerUsageError(
+                f"a body of run {run_id} would wait for itself: the run ends after its bodies"
+            )
+        async with self._away(waiting):
+            return await self._completion.of(run_id)
+
+    @asynccontextmanager
+    async def _away(self, work: AttemptWork | None) -> AsyncIterator[None]:
+        """User code waits within. What was given up has given its slot back already; that of
+        another runner keeps its slot, which is not ours to release.
+
+        Taking the slot again is not cut short with the wait: the accounts would not balance.
+        """
+        if work is None or work.abandoned or not self._runs.owns(work.attempt):
+            yield
+            return
+        self._waiting_bodies.release_slot(work)
+        try:
+            yield
+        finally:
+            await asyncio.shield(asyncio.create_task(self._waiting_bodies.reacquire_slot(work)))
+
+    async def _submit_and_wait(self, request: Request, accepted: Callable[[str], None]) -> Ended:
+        (run_id,) = await self._submitter.submit(request)
+        accepted(run_id)
+        return await self._completion.of(run_id)
+
+
+def _refuse_endless(request: Request) -> None:
+    """Each of these runs holds a thread: one that executes itself would take them all."""
+    if request.depth > DEEPEST:
+        raise RunnerUsageError(
+            f"{DEEPEST} runs wait for one another already: does "
+            f"{request.workflow.namespace} execute itself without end?"
+        )
