@@ -12,6 +12,7 @@ from model.quiet import quiet
 
 from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.execute.work import Work
+from cloaca_core.values.clock import SYSTEM_CLOCK
 
 SLOTS = 2
 
@@ -22,7 +23,7 @@ class Body(Work):
     """
 
     def __init__(self, *, is_async: bool = False) -> None:
-        super().__init__(is_async=is_async, finished=self._note)
+        super().__init__(is_async=is_async, clock=SYSTEM_CLOCK, finished=self._note)
         self.loop = asyncio.get_running_loop()
         self.begun = asyncio.Event()
         self.ended = asyncio.Event()

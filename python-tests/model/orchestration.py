@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
 from model.by_hand import HandExecutor, HandJournal
 from model.runs import active_run, graph_of
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.work import Work
-from cloaca_core._engine.orchestrate import failures, launcher, orchestrator
 from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core._engine.orchestrate.capacity import Capacity
 from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
@@ -21,6 +19,7 @@ from cloaca_core._engine.record.start_marks import StartMarks
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.context import Context
 from cloaca_core.records.rows import RunEnd
+from cloaca_core.values.clock import Clock
 
 SHORT = 0.005
 """Seconds of a time limit that a test waits for."""
@@ -58,6 +57,16 @@ class Places(Capacity):
         self.told.append(self.most - self.free())
 
 
+class SettableClock(Clock):
+    """The system's, whose wall time a test may set."""
+
+    def __init__(self) -> None:
+        self.shown: int | None = None
+
+    def wall(self) -> int:
+        return super().wall() if self.shown is None else self.shown
+
+
 class Scene:
     """An orchestrator whose executor and journal are in the test's hands."""
 
@@ -65,12 +74,13 @@ class Scene:
         self.executor = HandExecutor()
         self.ended: list[tuple[ActiveRun, RunEnd]] = []
         config = DefaultRunnerConfig(**settings)
+        self.clock = SettableClock()
         self.start_marks = StartMarks(self.executor)
         self.journal = HandJournal(self.start_marks)
         self.runs = ActiveRuns()
         self.capacity = Places(config.max_active_runs, self.runs)
         self.orchestrator = Orchestrator(
-            config, self.executor, self.journal, self.runs, self.capacity, self._end
+            config, self.executor, self.journal, self.runs, self.capacity, self.clock, self._end
         )
         self.launcher = self.orchestrator.launcher
 
@@ -120,11 +130,6 @@ class Scene:
         await self.finish()
         ((_, end),) = self.ended
         return end
-
-
-def set_clock(monkeypatch: pytest.MonkeyPatch, now: int) -> None:
-    for module in (failures, launcher, orchestrator):
-        monkeypatch.setattr(module, "wall_time", lambda: now)
 
 
 def name_of(work: Work) -> str:

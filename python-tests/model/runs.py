@@ -17,6 +17,7 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.records.rows import AttemptRow
+from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_core.values.json_values import JsonValue, encode
 
 
@@ -52,5 +53,11 @@ def active_run(
 
 def attempt_of(run: ActiveRun, index: int = 0, number: int = 1, **fields: Any) -> Attempt:
     """An attempt of a task of the run."""
-    settings = {"timeout": 3600, "max_bytes": 1 << 20, "finished": lambda _: None, **fields}
+    settings = {
+        "timeout": 3600,
+        "max_bytes": 1 << 20,
+        "clock": SYSTEM_CLOCK,
+        "finished": lambda _: None,
+        **fields,
+    }
     return Attempt(run, index, number, settings.pop("given", {}), **settings)

@@ -22,6 +22,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.triggers.decorator import trigger
 from cloaca_core.records.rows import Batch, RunEnd, RunRow
 from cloaca_core.runner.calls.trigger_table import TriggerTable
+from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_core.values.ids import RunIds
 
 SECOND = 1_000_000
@@ -68,7 +69,10 @@ class Part:
         self.registry = Registry() if registry is None else registry
         self.journal = Journal(store, RunnerId("r1"), HandMarks())
         config = DefaultRunnerConfig(**settings)
-        self.loop = TriggerLoop(store, self.journal, self.registry, config, RunIds(), self.made.set)
+        ids = RunIds()
+        self.loop = TriggerLoop(
+            store, self.journal, self.registry, config, ids, self.made.set, SYSTEM_CLOCK
+        )
         self.calls = TriggerTable(store, self.loop.declared, self.loop.wake)
         self.writer = SupervisedLoop("journal", self.journal.turn)
         self.writer.start()

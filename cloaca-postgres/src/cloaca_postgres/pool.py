@@ -14,6 +14,7 @@ from typing import Final
 from cloaca_core.errors import StoreError, StoreReadOnlyError, StoreUnavailableError
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
+from cloaca_core.values.backoff import Backoff
 from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import is_conflict
 
@@ -44,6 +45,7 @@ class Pool:
         self._opening = 0
         self._queue: deque[asyncio.Future[Session | None]] = deque()
         self._pause = 0.0
+        self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._closed = False
 
     async def run(self, steps: Sequence[Step]) -> list[list[Row]]:
@@ -131,12 +133,13 @@ class Pool:
             session = await self._connect()
         except BaseException as error:
             if isinstance(error, StoreUnavailableError):
-                self._pause = min(max(self._pause * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+                self._pause = self._backoff.next()
             self._pass_on(None)
             raise
         finally:
             self._opening -= 1
         self._pause = 0.0
+        self._backoff.reset()
         self._adopt(session)
         if self._closed:
             session.close()

@@ -22,6 +22,7 @@ from cloaca_core.logs import SafeLogger
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
+from cloaca_core.values.backoff import Backoff
 from cloaca_postgres.driver import Session
 from cloaca_postgres.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, Pool
 from cloaca_postgres.statements import STATEMENTS, naming, step
@@ -119,7 +120,7 @@ class Listener:
         self._news = News(schema)
         self._written = 0
         self._apart = APART_S
-        self._pause = FIRST_PAUSE_S
+        self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._changed = asyncio.Event()
         self._change = Change.RUNS
         self._to_tell = asyncio.Event()
@@ -157,15 +158,14 @@ class Listener:
             except StoreError as error:
                 log.info("no wake-ups until there is a connection again: %s", error)
             except Exception:
-                log.exception("the listener failed; again in %.2f s", self._pause)
-            await asyncio.sleep(self._pause)
-            self._pause = min(self._pause * 2, LONGEST_PAUSE_S)
+                log.exception("the listener failed; again in %.2f s", self._backoff.pause)
+            await self._backoff.wait()
 
     async def _serve(self) -> None:
         session = await self._connect()
         try:
             await self._listen(session)
-            self._pause = FIRST_PAUSE_S
+            self._backoff.reset()
             await self._tell(session)
         finally:
             session.close()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from cloaca_core.store.changes import Change
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Answers, Step
+from cloaca_core.values.clock import Clock
 from cloaca_core.values.json_values import encode
 from cloaca_sqlite.changes import ChangeWatch
 from cloaca_sqlite.driver import Connection, run_steps
@@ -34,10 +35,12 @@ class SqliteDialect:
         outbox: SqliteOutbox,
         *,
         writable: bool,
+        clock: Clock,
     ) -> None:
         self.outbox = outbox
         self.writable = writable
         self.overrides = package_files(__package__).joinpath("overrides.sql").read_text("utf-8")
+        self._clock = clock
         self._writer = writer
         self._reader = reader
         # Nobody else can reach a database in memory: nothing to watch.
@@ -79,7 +82,7 @@ class SqliteDialect:
 
     async def now(self) -> int:
         """The machine's clock, which all who share a file have in common."""
-        return time.time_ns() // 1000
+        return self._clock.wall()
 
     async def wait_changed(self) -> Change:
         await self._watch.wait()

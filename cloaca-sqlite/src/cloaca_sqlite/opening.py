@@ -73,7 +73,9 @@ async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
         raise
     writable = target.mode != READ_ONLY
     outbox = SqliteOutbox(path)
-    return SqliteDialect(writer, reader, options.poll_interval, outbox, writable=writable)
+    return SqliteDialect(
+        writer, reader, options.poll_interval, outbox, writable=writable, clock=options.clock
+    )
 
 
 async def _open_writer(writer: Connection, target: Target, path: str) -> None:

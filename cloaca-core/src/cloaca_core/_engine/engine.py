@@ -33,7 +33,7 @@ from cloaca_core._engine.recover.lease import Lease
 from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.recover.takeover import Takeover
-from cloaca_core._engine.runtime.supervisor import SupervisedLoop
+from cloaca_core._engine.runtime.supervisor import LONGEST_PAUSE, SupervisedLoop
 from cloaca_core._engine.submit.submitter import Submitter
 from cloaca_core.errors import (
     SHUT_DOWN,
@@ -44,6 +44,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.rows import NewRun, RunEnd
+from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 from cloaca_core.values.ids import RunIds
 
 if TYPE_CHECKING:
@@ -66,9 +67,15 @@ class Engine:
     ``broken`` is called with the reason when a part of it has died, so that it cannot go on.
     """
 
-    def __init__(self, store: Store, config: DefaultRunnerConfig, registry: Registry) -> None:
+    def __init__(
+        self,
+        store: Store,
+        config: DefaultRunnerConfig,
+        registry: Registry,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         loop = asyncio.get_running_loop()
-        ids = RunIds()
+        ids = RunIds(clock)
         identity = this_process()
         runner_id = RunnerId(config.runner_id or ids.next())
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
@@ -87,7 +94,7 @@ class Engine:
         capacity.paused = not store.writable
         self._journal = Journal(store, runner_id, self._start_marks)
         self._orchestrator = Orchestrator(
-            config, self._executor, self._journal, runs, capacity, self._ended
+            config, self._executor, self._journal, runs, capacity, clock, self._ended
         )
         launcher = self._orchestrator.launcher
         grace = config.shutdown_grace_seconds
@@ -97,8 +104,8 @@ class Engine:
         self._reader = RunReader(store, registry, runs)
         self._completion = Completion(store, registry, runs, self._reader, self._orchestrator.drop)
         needed = capacity.is_in_use
-        self._lease = Lease(store, runner_id, identity, config.lease_seconds, needed)
-        self._takeover = Takeover(store, self._lease, runner_id, identity, self._runs_came)
+        self._lease = Lease(store, runner_id, identity, config.lease_seconds, needed, clock)
+        self._takeover = Takeover(store, self._lease, runner_id, identity, self._runs_came, clock)
         factory = ActiveRunFactory(config.default_trigger_rule)
         self._claimer = Claimer(
             store,
@@ -113,6 +120,7 @@ class Engine:
             runner_id,
             registry,
             config,
+            clock,
         )
         self._submitter = Submitter(
             store,
@@ -124,11 +132,12 @@ class Engine:
             factory,
             runner_id,
             ids,
+            clock,
             wake=self._claimer.wake,
         )
         self.recent: RecentRuns = self._completion.recent
         self._waits = RunWaits(runs, self._submitter, self._completion, launcher.waiting_bodies)
-        self._unserved = UnservedWatch(store, registry, runner_id)
+        self._unserved = UnservedWatch(store, registry, runner_id, clock)
         self.schedule_loop: ScheduleLoop = ScheduleLoop(
             store,
             self._journal,
@@ -139,12 +148,12 @@ class Engine:
             cancelled=self._completion.hear_of_others,
         )
         self.trigger_loop: TriggerLoop = TriggerLoop(
-            store, self._journal, registry, config, ids, self._runs_came, self._broken
+            store, self._journal, registry, config, ids, self._runs_came, clock, self._broken
         )
         self._changes = Changes(
             store, self._runs_came, self._wake_all, self._completion.hear_of_others
         )
-        self._loops = self._make_loops()
+        self._loops = self._make_loops(clock)
         self._health = Health(
             runner_id=runner_id,
             runs=runs,
@@ -159,25 +168,23 @@ class Engine:
         )
         self._unsubscribe: Callable[[], None] = _nothing
 
-    def _make_loops(self) -> list[SupervisedLoop]:
-        loops = [
-            SupervisedLoop("journal", self._journal.turn),
-            SupervisedLoop("changes", self._changes.turn),
+    def _make_loops(self, clock: Clock) -> list[SupervisedLoop]:
+        turns = {"journal": self._journal.turn, "changes": self._changes.turn}
+        if self._store.writable:
+            turns["lease"] = self._lease.turn
+            turns["lost-lease"] = self._reenlist
+            turns["claim"] = self._claimer.turn
+            turns["unserved"] = self._unserved.turn
+            if self._config.enable_recovery:
+                turns["takeover"] = self._takeover.turn
+            if self._config.enable_cron_scheduling:
+                turns["schedules"] = self.schedule_loop.turn
+                turns["triggers"] = self.trigger_loop.turn
+        pauses = {"lease": self._lease.interval / 4}
+        return [
+            SupervisedLoop(name, turn, clock, pauses.get(name, LONGEST_PAUSE))
+            for name, turn in turns.items()
         ]
-        if not self._store.writable:
-            return loops
-        loops += [
-            SupervisedLoop("lease", self._lease.turn, longest_pause=self._lease.interval / 4),
-            SupervisedLoop("lost-lease", self._reenlist),
-            SupervisedLoop("claim", self._claimer.turn),
-            SupervisedLoop("unserved", self._unserved.turn),
-        ]
-        if self._config.enable_recovery:
-            loops.append(SupervisedLoop("takeover", self._takeover.turn))
-        if self._config.enable_cron_scheduling:
-            loops.append(SupervisedLoop("schedules", self.schedule_loop.turn))
-            loops.append(SupervisedLoop("triggers", self.trigger_loop.turn))
-        return loops
 
     # -- start and stop ----------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from cloaca_core.records.rows import (
 )
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
+from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
     from cloaca_core.store.tenants import TenantConfig, TenantCredentials
@@ -345,13 +346,14 @@ class StoreOptions:
     ``poll_interval`` is the time between two looks of ``wait_changed`` where nothing tells it of
     changes: at first, it may then look less often, down to once a second. ``pool_size`` bounds
     the connections of a store that keeps several; ``schema`` is where its tables lie, on a
-    database that has such a thing.
+    database that has such a thing. ``clock`` is the time where the database has none of its own.
     """
 
     connect_timeout: float = 5.0
     poll_interval: float = 0.1
     pool_size: int = 10
     schema: str | None = None
+    clock: Clock = SYSTEM_CLOCK
 
 
 class Backend(Protocol):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import random
 import re
 import threading
-import time
 from typing import Final
+
+from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 
 _RANDOM_BITS: Final = 74
 _MASK_B: Final = (1 << 62) - 1
@@ -27,7 +28,8 @@ def is_run_id(text: str) -> bool:
 class RunIds:
     """A source of ids. Thread-safe; not for use in a forked child."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._random = random.SystemRandom()
         self._steps = random.Random()  # noqa: S311 - only spreads ids of one millisecond
@@ -36,7 +38,7 @@ class RunIds:
 
     def next(self) -> str:
         """The next id, greater than every one before it even when the clock steps back."""
-        now = time.time_ns() // 1_000_000
+        now = self._clock.wall() // 1000
         with self._lock:
             self._last += 1 + self._steps.getrandbits(32)
             if now > self._millisecond:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core._engine.claim.orphans import Orphans
 from cloaca_core._engine.plan.restore import restore
 from cloaca_core._engine.runtime import failpoints
-from cloaca_core._engine.runtime.clock import wall_time
 from cloaca_core.errors import ContextValueError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.rows import AttemptRow, RunRow
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.store.protocol import Store
+    from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
 
@@ -65,6 +65,7 @@ class Claimer:
         runner_id: RunnerId,
         registry: Registry,
         config: DefaultRunnerConfig,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._lease = lease
@@ -76,6 +77,7 @@ class Claimer:
         self._factory = factory
         self._runner_id = runner_id
         self._registry = registry
+        self._clock = clock
         self._slots = config.max_concurrent_tasks
         self._claimed: list[RunRow] = []
         self._claiming = asyncio.Lock()
@@ -155,7 +157,7 @@ class Claimer:
             await self._lease.refresh()
         with self._capacity.expecting(limit):
             try:
-                runner_id, now = self._runner_id.current, wall_time()
+                runner_id, now = self._runner_id.current, self._clock.wall()
                 rows = await self._store.claim(runner_id, workflows, limit, now)
             except Exception:
                 self._orphans.suspect_for_long()

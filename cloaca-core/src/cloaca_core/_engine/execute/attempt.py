@@ -11,7 +11,6 @@ import contextvars
 import inspect
 import itertools
 import logging
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
 from contextvars import ContextVar
@@ -32,6 +31,7 @@ from cloaca_core.values.namespace import SEPARATOR
 if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core.definition.task import Task
+    from cloaca_core.values.clock import Clock
     from cloaca_core.values.json_values import JsonValue
 
 
@@ -47,9 +47,9 @@ class AttemptWork(Work):
     __slots__ = ("_calls", "waits")
 
     def __init__(
-        self, *, is_async: bool, finished: Callable[[Work], None] = lambda _: None
+        self, *, is_async: bool, clock: Clock, finished: Callable[[Work], None] = lambda _: None
     ) -> None:
-        super().__init__(is_async=is_async, finished=finished)
+        super().__init__(is_async=is_async, clock=clock, finished=finished)
         self.waits: int = 0
         self._calls: Iterator[int] | None = None
 
@@ -90,6 +90,7 @@ class Attempt(AttemptWork):
         "owner",
         "started_at",
         "task",
+        "time",
         "timeout",
     )
 
@@ -103,10 +104,12 @@ class Attempt(AttemptWork):
         timeout: float,
         max_bytes: int,
         crashes: int = 0,
+        clock: Clock,
         finished: Callable[[Work], None],
     ) -> None:
         self.task: Task = owner.graph.tasks[index]
-        super().__init__(is_async=self.task.is_async, finished=finished)
+        super().__init__(is_async=self.task.is_async, clock=clock, finished=finished)
+        self.time: Clock = clock
         self.owner: ActiveRun = owner
         self.index: int = index
         self.number: int = number
@@ -146,7 +149,7 @@ class Attempt(AttemptWork):
 
     def begin(self) -> None:
         """Whoever sees it run knows since when."""
-        self.started_at = time.time_ns() // 1000
+        self.started_at = self.time.wall()
         super().begin()
 
     def run(self) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum
 from typing import Final
+
+from cloaca_core.values.clock import Clock
 
 LEAST_CHECK: Final = 0.001
 """Seconds; a timer that comes a little early looks again after this long, not at once."""
@@ -18,28 +19,29 @@ class BodyClock:
     Driven by the thread that runs it, read by the engine's loop.
     """
 
-    __slots__ = ("_resumed", "_spent")
+    __slots__ = ("_now", "_resumed", "_spent")
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._now = clock.monotonic
         self._spent = 0.0
         self._resumed: float | None = None
 
     def start(self) -> None:
         """The body begins or goes on; it may have gone on already."""
         if self._resumed is None:
-            self._resumed = time.monotonic()
+            self._resumed = self._now()
 
     def pause(self) -> None:
         """The body has ended, or waits for another run."""
         if (resumed := self._resumed) is not None:
             self._resumed = None
-            self._spent += time.monotonic() - resumed
+            self._spent += self._now() - resumed
 
     def spent(self) -> float:
         """Seconds up to now."""
         spent = self._spent  # first: a body that pauses in between may count too little, not twice
         resumed = self._resumed
-        return spent + (0.0 if resumed is None else time.monotonic() - resumed)
+        return spent + (0.0 if resumed is None else self._now() - resumed)
 
 
 class Stage(Enum):
@@ -63,11 +65,11 @@ class Work(ABC):
     __slots__ = ("abandoned", "clock", "finished", "holds_slot", "is_async", "leaves", "stage")
 
     def __init__(
-        self, *, is_async: bool, finished: Callable[[Work], None] = lambda _: None
+        self, *, is_async: bool, clock: Clock, finished: Callable[[Work], None] = lambda _: None
     ) -> None:
         self.is_async: bool = is_async
         self.abandoned: bool = False
-        self.clock: BodyClock = BodyClock()
+        self.clock: BodyClock = BodyClock(clock)
         self.holds_slot: bool = True
         self.leaves: bool = False
         self.stage: Stage = Stage.HELD

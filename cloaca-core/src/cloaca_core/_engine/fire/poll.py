@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cloaca_core.definition.triggers.definition import Trigger
     from cloaca_core.records.rows import TriggerRow
+    from cloaca_core.values.clock import Clock
 
 MANY: Final = 1 << 20
 """Polls at a time: each trigger has one at most, so that they never wait for one another."""
@@ -44,8 +45,10 @@ class Poll(Work):
 
     __slots__ = ("outcome", "row", "trigger")
 
-    def __init__(self, trigger: Trigger, row: TriggerRow, finished: Callable[[Work], None]) -> None:
-        super().__init__(is_async=trigger.is_async, finished=finished)
+    def __init__(
+        self, trigger: Trigger, row: TriggerRow, clock: Clock, finished: Callable[[Work], None]
+    ) -> None:
+        super().__init__(is_async=trigger.is_async, clock=clock, finished=finished)
         self.trigger = trigger
         self.row = row
         self.outcome: PollOutcome | None = None

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.triggers.definition import Trigger
     from cloaca_core.records.rows import TriggerRow
     from cloaca_core.store.protocol import Store
+    from cloaca_core.values.clock import Clock
     from cloaca_core.values.ids import RunIds
 
 log = SafeLogger("cloaca.triggers")
@@ -57,6 +58,7 @@ class TriggerLoop:
         config: DefaultRunnerConfig,
         ids: RunIds,
         made: Callable[[], None],
+        clock: Clock,
         broken: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.declared: TriggerSync = TriggerSync(store, registry, ids)
@@ -64,6 +66,7 @@ class TriggerLoop:
         self._store = store
         self._registry = registry
         self._most = config.cron_max_catchup_executions
+        self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._events = EventWriter(
             store, journal, registry, ids, made, max_bytes=config.max_context_bytes
@@ -189,7 +192,7 @@ class TriggerLoop:
     def _start(self, trigger: Trigger, row: TriggerRow) -> None:
         hangs = self._loop.call_later(HANGS, _tell_of_hanging, trigger.name)
         self._running[trigger] = hangs
-        self._places.start(Poll(trigger, row, self._finished))
+        self._places.start(Poll(trigger, row, self._clock, self._finished))
 
     def _finished(self, work: Work) -> None:
         assert isinstance(work, Poll)

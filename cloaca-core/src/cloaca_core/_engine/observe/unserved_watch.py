@@ -8,7 +8,6 @@ the last look found has waited for that long. ``unserved`` decides which work it
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core._engine.observe.unserved import (
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
     from cloaca_core.records.rows import TriggerRow, Waiting
     from cloaca_core.store.protocol import Store
+    from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
 
@@ -46,12 +46,13 @@ MOST: Final = 1_000
 class UnservedWatch:
     """Belongs to the engine's loop."""
 
-    def __init__(self, store: Store, registry: Registry, runner_id: RunnerId) -> None:
+    def __init__(self, store: Store, registry: Registry, runner_id: RunnerId, clock: Clock) -> None:
         self._store = store
         self._registry = registry
         self._runner_id = runner_id
+        self._clock = clock
         self._wakeup = Wakeup()
-        self._looked_at = time.monotonic()
+        self._looked_at = self._clock.monotonic()
         self._gap = SETTLING
         self._wanted = True
         self._followed: dict[Key, Followed] = {}
@@ -95,10 +96,10 @@ class UnservedWatch:
 
     async def look_now(self) -> float | None:
         """Look, unless that was just done; seconds until it is worth looking again, if it is."""
-        if (left := self._looked_at + self._gap - time.monotonic()) > 0:
+        if (left := self._looked_at + self._gap - self._clock.monotonic()) > 0:
             return left if self._wanted or self._followed else None
         self._wanted, self._gap = False, PATIENCE
-        last, self._looked_at = self._looked_at, time.monotonic()
+        last, self._looked_at = self._looked_at, self._clock.monotonic()
         try:
             await self._judge(self._looked_at, self._looked_at - last)
         except BaseException:

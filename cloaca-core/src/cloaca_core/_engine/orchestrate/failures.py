@@ -12,7 +12,6 @@ from cloaca_core._engine.execute.outcome import raised
 from cloaca_core._engine.plan.end_reason import overdue_message
 from cloaca_core._engine.plan.planner import RunOver, Step
 from cloaca_core._engine.record import attempt_rows
-from cloaca_core._engine.runtime.clock import wall_time
 from cloaca_core._engine.runtime.deadlines import Deadlines
 from cloaca_core.errors import RecoveryLimitError
 from cloaca_core.logs import SafeLogger
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.record.run_entry import RunEntry
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.errors import StoreError
+    from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
 
@@ -54,9 +54,12 @@ class Course(Protocol):
 class Failures:
     """Belongs to the engine's loop."""
 
-    def __init__(self, config: DefaultRunnerConfig, runs: ActiveRuns, course: Course) -> None:
+    def __init__(
+        self, config: DefaultRunnerConfig, runs: ActiveRuns, clock: Clock, course: Course
+    ) -> None:
         self._config = config
         self._runs = runs
+        self._clock = clock
         self._course = course
         self._run_times = Deadlines(self._expire)
 
@@ -70,7 +73,9 @@ class Failures:
         run.time_limit = seconds
         spent = 0.0
         if run.epoch > 1 and run.row.started_at is not None:
-            spent = max(0.0, (wall_time() - run.row.started_at) / 1e6)  # a clock may step back
+            spent = max(
+                0.0, (self._clock.wall() - run.row.started_at) / 1e6
+            )  # a clock may step back
         self._run_times.add(run, max(0.0, seconds - spent))
         if spent >= seconds:
             self._expire(run)
@@ -99,7 +104,7 @@ class Failures:
             limit=self._config.max_recovery_attempts,
         )
         failure = raised(error, again=False)
-        row = attempt_rows.failed_unstarted(run, task, resume, failure, wall_time())
+        row = attempt_rows.failed_unstarted(run, task, resume, failure, self._clock.wall())
         self._course.follow(run, run.plan.failed(task, str(failure)), [row])
 
     def unstorable(self, entry: RunEntry, error: StoreError) -> None:
@@ -127,12 +132,17 @@ class Failures:
     def break_off(self, run: ActiveRun, reason: str) -> None:
         """End a run that is not over yet, and cut short what it has under way."""
         if not run.over:
-            cut = [attempt_rows.cancelled(a, reason, wall_time()) for a in self._runs.attempts(run)]
+            cut = [
+                attempt_rows.cancelled(a, reason, self._clock.wall())
+                for a in self._runs.attempts(run)
+            ]
             self._course.follow(run, Step(over=RunOver(RunStatus.FAILED, reason)), cut)
 
     def _end_bare(self, run: ActiveRun, reason: str) -> None:
         """The run must end all the same, so without what was refused."""
-        self._course.record(run, [], run_end(run, RunStatus.FAILED, "{}", reason, wall_time()))
+        self._course.record(
+            run, [], run_end(run, RunStatus.FAILED, "{}", reason, self._clock.wall())
+        )
 
 
 def run_end(run: ActiveRun, status: RunStatus, context: str, error: str | None, now: int) -> RunEnd:

@@ -21,7 +21,6 @@ from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
 from cloaca_core._engine.plan.restore import FRESH, Resume
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.run_entry import RunEntry, RunListener
-from cloaca_core._engine.runtime.clock import wall_time
 from cloaca_core._engine.runtime.deadlines import Deadlines
 from cloaca_core.definition.context import Context
 from cloaca_core.logs import SafeLogger
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.retry import RetryPolicy
     from cloaca_core.records.rows import AttemptRow
+    from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
 
@@ -68,6 +68,7 @@ class Launcher:
         journal: Journal,
         runs: ActiveRuns,
         capacity: Capacity,
+        clock: Clock,
         listener: LaunchListener,
     ) -> None:
         self._config = config
@@ -75,6 +76,7 @@ class Launcher:
         self._journal = journal
         self._runs = runs
         self._capacity = capacity
+        self._clock = clock
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
@@ -102,7 +104,7 @@ class Launcher:
             self._capacity.changed()
 
     def _launch(self, run: ActiveRun, task: int, resume: Resume) -> None:
-        delay = _delay(run.graph.tasks[task].retry, resume)
+        delay = _delay(run.graph.tasks[task].retry, resume, self._clock.wall())
         if resume.crashes > self._config.max_recovery_attempts:
             self._listener.killed_too_often(run, task, resume)
         elif delay > 0:
@@ -164,6 +166,7 @@ class Launcher:
             timeout=self._time_limit(run.graph.tasks[task].timeout_seconds),
             max_bytes=self._config.max_context_bytes,
             crashes=resume.crashes,
+            clock=self._clock,
             finished=self._finished,
         )
 
@@ -314,11 +317,11 @@ def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:
     return Callback(attempt, "on_failure", task.on_failure, failed)
 
 
-def _delay(policy: RetryPolicy, resume: Resume) -> float:
+def _delay(policy: RetryPolicy, resume: Resume, now: int) -> float:
     """Seconds until the attempt may start, whatever an earlier owner's clock showed: no longer
     than the policy can have asked for.
     """
     if resume.retry_at is None:
         return 0.0
     longest = policy.delay_ms(resume.attempt - 1, max) / 1000
-    return min((resume.retry_at - wall_time()) / 1e6, longest)
+    return min((resume.retry_at - now) / 1e6, longest)

@@ -20,7 +20,6 @@ from cloaca_core._engine.plan.restore import Resume
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.runtime import failpoints
-from cloaca_core._engine.runtime.clock import wall_time
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.rows import AttemptRow, RunEnd
 from cloaca_core.records.states import RunStatus
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.errors import StoreError
+    from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
 
@@ -52,16 +52,18 @@ class Orchestrator:
         journal: Journal,
         runs: ActiveRuns,
         capacity: Capacity,
+        clock: Clock,
         ended: Callable[[ActiveRun, RunEnd], None],
     ) -> None:
         self._config = config
         self._journal = journal
         self._runs = runs
         self._capacity = capacity
+        self._clock = clock
         self._ended = ended
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
-        self._failures = Failures(config, runs, self)
-        self.launcher: Launcher = Launcher(config, executor, journal, runs, capacity, self)
+        self._failures = Failures(config, runs, clock, self)
+        self.launcher: Launcher = Launcher(config, executor, journal, runs, capacity, clock, self)
 
     # -- adopt and let go --------------------------------------------------------------------
 
@@ -89,7 +91,7 @@ class Orchestrator:
 
     def follow(self, run: ActiveRun, step: Step, attempts: list[AttemptRow]) -> None:
         """Record a fact's rows with all that follows from it, then act on it."""
-        now = wall_time()
+        now = self._clock.wall()
         attempts += [attempt_rows.skipped(run, task, reason, now) for task, reason in step.skipped]
         for row in attempts:
             run.latest[run.graph.position[row.task_id]] = row
@@ -136,17 +138,17 @@ class Orchestrator:
             run.size_bound += len(outcome.text.encode())
             if log.isEnabledFor(logging.DEBUG):
                 log.debug("%s: completed", attempt, extra=attempt.log_ids())
-            row = attempt_rows.completed(attempt, outcome, wall_time())
+            row = attempt_rows.completed(attempt, outcome, self._clock.wall())
             self.follow(run, run.plan.completed(attempt.index, outcome.change), [row])
         elif outcome.again:
             self._retry(attempt, outcome)
         else:
             _tell_of_failure(attempt, outcome)
-            row = attempt_rows.failed(attempt, outcome, wall_time(), retry_at=None)
+            row = attempt_rows.failed(attempt, outcome, self._clock.wall(), retry_at=None)
             self.follow(run, run.plan.failed(attempt.index, str(outcome)), [row])
 
     def _retry(self, attempt: Attempt, failure: Raised) -> None:
-        run, now = attempt.owner, wall_time()
+        run, now = attempt.owner, self._clock.wall()
         delay = attempt.task.retry.delay_ms(attempt.number, self._uniform)
         _tell_of_failure(attempt, failure, f", again in {delay / 1000:g} s")
         row = attempt_rows.failed(attempt, failure, now, retry_at=now + delay * 1000)

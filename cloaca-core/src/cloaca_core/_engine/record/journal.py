@@ -27,6 +27,7 @@ from cloaca_core._engine.record.batching import (
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.errors import StoreDataError, StoreError
 from cloaca_core.logs import SafeLogger
+from cloaca_core.values.backoff import Backoff
 
 if TYPE_CHECKING:
     from cloaca_core._engine.record.entries import Decision, Entry
@@ -173,7 +174,7 @@ class Journal:
         While it fails in a way that will last, whoever wants to add work hears of it, also those
         who come meanwhile; what was done is kept.
         """
-        pause = FIRST_PAUSE
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             failpoints.hit("journal.before_commit")
             try:
@@ -181,7 +182,7 @@ class Journal:
             except StoreDataError:
                 raise
             except Exception as error:
-                log.warning("commit failed, trying again in %.2f s: %s", pause, error)
+                log.warning("commit failed, trying again in %.2f s: %s", backoff.pause, error)
                 self.failure = error
                 if isinstance(error, StoreError) and lasts(error):
                     self._keep(refuse_new_work(self._inbox, error))
@@ -192,8 +193,7 @@ class Journal:
                 if landed is None:
                     failpoints.hit("journal.after_commit")
                 return committed
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            await backoff.wait()
 
     async def _divide(
         self, entries: list[Entry], marks: list[AttemptRow], error: StoreDataError

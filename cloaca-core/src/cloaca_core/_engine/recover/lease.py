@@ -7,7 +7,6 @@ owns something again it beats once, so that nobody can mistake it for dead in be
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from cloaca_core.records.rows import RunnerRow
 if TYPE_CHECKING:
     from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core.store.protocol import Store
+    from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.lease")
 
@@ -40,10 +40,12 @@ class Lease:
         identity: ProcessIdentity,
         seconds: float,
         is_needed: Callable[[], bool],
+        clock: Clock,
     ) -> None:
         self.interval = seconds / BEATS_PER_LEASE
         self.lost = asyncio.Event()
         self._is_needed = is_needed
+        self._clock = clock
         self._store = store
         self._runner_id = runner_id
         self._identity = identity
@@ -61,10 +63,10 @@ class Lease:
                 beat=0,
                 lease_until=self._lease_end(),
                 fenced=False,
-                started_at=time.time_ns() // 1000,
+                started_at=self._clock.wall(),
             )
         )
-        self._last_beat = time.monotonic()
+        self._last_beat = self._clock.monotonic()
         self._needed.set()
 
     async def reenlist(self) -> None:
@@ -80,7 +82,7 @@ class Lease:
     def is_fresh(self) -> bool:
         """True while the lease is certain to last until the next beat."""
         self._needed.set()
-        return time.monotonic() - self._last_beat < self.interval * 1.5
+        return self._clock.monotonic() - self._last_beat < self.interval * 1.5
 
     async def refresh(self) -> None:
         """Beat now, unless somebody else just did."""
@@ -96,7 +98,7 @@ class Lease:
     async def turn(self) -> None:
         """Beat when the time has come; sleep while nothing is owned."""
         await self._needed.wait()
-        await asyncio.sleep(max(0.0, self._last_beat + self.interval - time.monotonic()))
+        await asyncio.sleep(max(0.0, self._last_beat + self.interval - self._clock.monotonic()))
         async with self._lock:
             if self._is_needed():
                 await self._beat(self._lease_end())
@@ -112,7 +114,7 @@ class Lease:
             raise
 
     async def _beat(self, lease_until: int) -> None:
-        sent = time.monotonic() if lease_until != IDLE else NEVER
+        sent = self._clock.monotonic() if lease_until != IDLE else NEVER
         self._last_beat = min(self._last_beat, sent)  # an idle one is not fresh while it is told
         if await self._store.beat(self._runner_id.current, lease_until):
             self._last_beat = sent

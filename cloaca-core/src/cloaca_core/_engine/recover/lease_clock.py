@@ -8,9 +8,11 @@ nothing about runners.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from cloaca_core.values.clock import Clock
 
 STEP: Final = 0.5
 """Leases; less endangers nobody who beats, and delays nothing for longer than it is itself."""
@@ -23,9 +25,10 @@ STALE: Final = 2
 class LeaseClock:
     """``read`` answers in µs, ``lease`` is our own in seconds."""
 
-    def __init__(self, read: Callable[[], int], lease: float) -> None:
+    def __init__(self, read: Callable[[], int], lease: float, clock: Clock) -> None:
         self._read = read
         self._lease = lease
+        self._clock = clock
         self._ahead = self._measured()
         self._step = 0.0
         self._stepped_at = 0.0
@@ -36,8 +39,8 @@ class LeaseClock:
         self._ahead += step
         if abs(step) >= STEP * self._lease:
             self._step = step
-            self._stepped_at = time.monotonic()
-        elif time.monotonic() - self._stepped_at > STALE * self._lease:
+            self._stepped_at = self._clock.monotonic()
+        elif self._clock.monotonic() - self._stepped_at > STALE * self._lease:
             self._step = 0.0
 
     def left(self, lease_until: int) -> float:
@@ -47,4 +50,4 @@ class LeaseClock:
         return max(possible) if self._step and possible else left
 
     def _measured(self) -> float:
-        return self._read() / 1e6 - time.monotonic()
+        return self._read() / 1e6 - self._clock.monotonic()

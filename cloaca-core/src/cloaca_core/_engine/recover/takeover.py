@@ -13,7 +13,6 @@ import asyncio
 import logging
 import math
 import os
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +31,7 @@ from cloaca_core.records.rows import RunnerRow
 if TYPE_CHECKING:
     from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core.store.protocol import Store
+    from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.takeover")
 
@@ -59,15 +59,17 @@ class Takeover:
         runner_id: RunnerId,
         identity: ProcessIdentity,
         freed: Callable[[], None],
+        clock: Clock,
     ) -> None:
         self._store = store
         self._lease = lease
         self._runner_id = runner_id
         self._identity = identity
         self._freed = freed
+        self._time = clock
         self._seen: dict[str, tuple[int, float]] = {}
         self._warned: dict[str, tuple[int, float]] = {}
-        self._clock = LeaseClock(store.lease_clock, lease.interval * BEATS_PER_LEASE)
+        self._clock = LeaseClock(store.lease_clock, lease.interval * BEATS_PER_LEASE, clock)
         self._deaths = DeathWatch(self.wake)
         self._wanted = asyncio.Event()
         self._wanted.set()
@@ -114,7 +116,7 @@ class Takeover:
             return await self._take_over(row)
         if row.id not in self._warned:
             await self._lease.prove()
-            self._warned[row.id] = (row.beat, time.monotonic())
+            self._warned[row.id] = (row.beat, self._time.monotonic())
         return False
 
     def _forget_all_but(self, known: set[str]) -> None:
@@ -130,7 +132,7 @@ class Takeover:
         return row.id == self._runner_id.current and process_of(row) == self._identity
 
     def _has_lapsed(self, row: RunnerRow) -> bool:
-        now = time.monotonic()
+        now = self._time.monotonic()
         beat, since = self._seen.get(row.id, (-1, now))
         if beat != row.beat:
             self._seen[row.id] = (row.beat, now)
@@ -147,7 +149,7 @@ class Takeover:
     def _has_missed_its_chance(self, row: RunnerRow) -> bool:
         """True when it has kept silent although it could beat, and we were awake to see it."""
         beat, since = self._warned.get(row.id, (-1, 0.0))
-        waited = time.monotonic() - since
+        waited = self._time.monotonic() - since
         if beat != row.beat or waited > self._last_chance() + LATE:
             self._warned.pop(row.id, None)
             return False
@@ -175,7 +177,7 @@ class Takeover:
         """None when nobody holds a lease: taking one changes the database, and that wakes us."""
         if self._warned:
             first = min(since for _, since in self._warned.values())
-            return max(0.0, first + self._last_chance() - time.monotonic()) + A_LITTLE
+            return max(0.0, first + self._last_chance() - self._time.monotonic()) + A_LITTLE
         left = [self._lease_left(row) for row in live if row.lease_until != IDLE]
         if not left:
             return None

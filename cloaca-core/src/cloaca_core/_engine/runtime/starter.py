@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.logs import SafeLogger
+from cloaca_core.values.backoff import Backoff
 
 if TYPE_CHECKING:
     import asyncio
@@ -27,7 +28,7 @@ class Starter:
     def __init__(self, loop: asyncio.AbstractEventLoop, again: Callable[[], None]) -> None:
         self._loop = loop
         self._again = again
-        self._pause = FIRST_PAUSE
+        self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         self._timer: asyncio.TimerHandle | None = None
 
     def has_started(self, start: Callable[[], None]) -> bool:
@@ -39,11 +40,10 @@ class Starter:
         try:
             start()
         except (RuntimeError, OSError, MemoryError) as error:  # Thread.start raises RuntimeError
-            log.warning("no room to run bodies, again in %.2f s: %r", self._pause, error)
-            self._timer = self._loop.call_later(self._pause, self._retry)
-            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+            log.warning("no room to run bodies, again in %.2f s: %r", self._backoff.pause, error)
+            self._timer = self._loop.call_later(self._backoff.next(), self._retry)
             return False
-        self._pause = FIRST_PAUSE
+        self._backoff.reset()
         return True
 
     def close(self) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from cloaca_core.errors import StoreError
 from cloaca_core.logs import SafeLogger
+from cloaca_core.values.backoff import Backoff
+from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 
 log = SafeLogger("cloaca.engine")
 
@@ -27,7 +28,7 @@ class SupervisedLoop:
         self,
         name: str,
         turn: Callable[[], Awaitable[None]],
-        *,
+        clock: Clock = SYSTEM_CLOCK,
         longest_pause: float = LONGEST_PAUSE,
     ) -> None:
         self.name = name
@@ -35,6 +36,7 @@ class SupervisedLoop:
         self.failure: Exception | None = None
         self._turn = turn
         self._longest_pause = longest_pause
+        self._clock = clock
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -48,21 +50,22 @@ class SupervisedLoop:
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
-        pause = first_pause = min(FIRST_PAUSE, self._longest_pause)
+        backoff = Backoff(FIRST_PAUSE, self._longest_pause)
         while True:
             try:
                 await self._turn()
             except StoreError as error:
                 # In a line: an outage lasts, and where it was met says nothing.
-                log.warning("the %s loop failed, again in %.1f s: %s", self.name, pause, error)
+                log.warning(
+                    "the %s loop failed, again in %.1f s: %s", self.name, backoff.pause, error
+                )
                 self.failure = error
             except Exception as error:
-                log.exception("the %s loop failed, again in %.1f s", self.name, pause)
+                log.exception("the %s loop failed, again in %.1f s", self.name, backoff.pause)
                 self.failure = error
             else:
-                self.last_success = time.time()
+                self.last_success = self._clock.wall() / 1e6
                 self.failure = None
-                pause = first_pause
+                backoff.reset()
                 continue
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, self._longest_pause)
+            await backoff.wait()

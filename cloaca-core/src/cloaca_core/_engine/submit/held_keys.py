@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core._engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
 from cloaca_core.errors import CloacaError, StoreFullError, StoreUnavailableError
 from cloaca_core.logs import SafeLogger
+from cloaca_core.values.backoff import Backoff
 
 if TYPE_CHECKING:
     from cloaca_core.records.rows import NewRun
@@ -63,7 +64,7 @@ class HeldKeys:
 
     async def _insert(self, row: NewRun) -> str:
         """A busy database is tried again, as the journal does. The same run again is harmless."""
-        pause = FIRST_PAUSE
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
                 holder = await self._store.insert_when_free(row)
@@ -74,8 +75,7 @@ class HeldKeys:
             else:
                 self._failed_at = None
                 return holder
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            await backoff.wait()
 
     def _tell(self, error: StoreUnavailableError) -> None:
         """Warn once per outage: all submits that wait find out about it, again and again."""

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from cloaca_core._engine.record.entries import SubmissionEntry
 from cloaca_core._engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
 from cloaca_core._engine.runtime import failpoints
-from cloaca_core._engine.runtime.clock import wall_time
 from cloaca_core._engine.submit.held_keys import HeldKeys
 from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.rows import Committed, NewRun, RunRow
 from cloaca_core.records.states import RunStatus
+from cloaca_core.values.backoff import Backoff
 
 if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.store.protocol import Store
+    from cloaca_core.values.clock import Clock
     from cloaca_core.values.ids import RunIds
 
 log = SafeLogger("cloaca.engine")
@@ -53,6 +54,7 @@ class Submitter:
         factory: ActiveRunFactory,
         runner_id: RunnerId,
         ids: RunIds,
+        clock: Clock,
         wake: Callable[[], None],
     ) -> None:
         self.held_keys: HeldKeys = HeldKeys(store)
@@ -65,6 +67,7 @@ class Submitter:
         self._factory = factory
         self._runner_id = runner_id
         self._ids = ids
+        self._clock = clock
         self._wake = wake
 
     async def submit(self, request: Request) -> list[str]:
@@ -107,10 +110,9 @@ class Submitter:
         """Hold a fresh lease. A busy database is tried again, as the journal does, and so it is
         while we are declared dead and not known under another id yet.
         """
-        pause = FIRST_PAUSE
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while not await self._holds_lease():
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            await backoff.wait()
 
     async def _holds_lease(self) -> bool:
         if not self._lease.is_fresh():
@@ -124,7 +126,7 @@ class Submitter:
 
     def _new_rows(self, request: Request) -> list[NewRun]:
         places = min(self._places(request), len(request.data))
-        now = wall_time()
+        now = self._clock.wall()
         parent = self._parent_of(request)
         owner = self._runner_id.current
         return [
@@ -135,7 +137,7 @@ class Submitter:
     def unowned_row(self, request: Request) -> NewRun:
         """The row of a single run, for whoever claims it. Any thread may ask."""
         (text,) = request.texts
-        now = wall_time()
+        now = self._clock.wall()
         return self._new_row(request, text, self._parent_of(request), None, now)
 
     def _parent_of(self, request: Request) -> str | None:

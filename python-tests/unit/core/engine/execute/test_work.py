@@ -5,26 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from model.hand_clock import HandClock
 
-from cloaca_core._engine.execute import work as module
 from cloaca_core._engine.execute.work import BodyClock, Stage, Work
-
-
-class Hands:
-    """A monotonic clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
+from cloaca_core.values.clock import SYSTEM_CLOCK
 
 
 @pytest.fixture
-def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
-    hands = Hands()
-    monkeypatch.setattr(module, "time", hands)
-    return hands
+def hands() -> HandClock:
+    return HandClock()
 
 
 class Nothing(Work):
@@ -54,21 +43,21 @@ class RacedClock(BodyClock):
 
 
 class TestBodyClock:
-    def test_it_stands_before_the_body_begins(self, hands: Hands) -> None:
-        clock = BodyClock()
+    def test_it_stands_before_the_body_begins(self, hands: HandClock) -> None:
+        clock = BodyClock(hands)
         hands.now += 5
 
         assert clock.spent() == 0
 
-    def test_it_runs_with_the_body(self, hands: Hands) -> None:
-        clock = BodyClock()
+    def test_it_runs_with_the_body(self, hands: HandClock) -> None:
+        clock = BodyClock(hands)
         clock.start()
         hands.now += 5
 
         assert clock.spent() == 5
 
-    def test_it_stands_while_the_body_waits_and_goes_on_with_it(self, hands: Hands) -> None:
-        clock = BodyClock()
+    def test_it_stands_while_the_body_waits_and_goes_on_with_it(self, hands: HandClock) -> None:
+        clock = BodyClock(hands)
         for spent in (3, 4):
             clock.start()
             hands.now += spent
@@ -79,8 +68,8 @@ class TestBodyClock:
 
         assert clock.spent() == 9
 
-    def test_pausing_twice_counts_once(self, hands: Hands) -> None:
-        clock = BodyClock()
+    def test_pausing_twice_counts_once(self, hands: HandClock) -> None:
+        clock = BodyClock(hands)
         clock.start()
         hands.now += 5
         clock.pause()
@@ -88,25 +77,25 @@ class TestBodyClock:
 
         assert clock.spent() == 5
 
-    def test_starting_twice_loses_nothing(self, hands: Hands) -> None:
+    def test_starting_twice_loses_nothing(self, hands: HandClock) -> None:
         """Of an async body that waited for several runs, each call lets it go on."""
-        clock = BodyClock()
+        clock = BodyClock(hands)
         clock.start()
         hands.now += 5
         clock.start()
 
         assert clock.spent() == 5
 
-    def test_pausing_what_never_ran_is_nothing(self) -> None:
-        clock = BodyClock()
+    def test_pausing_what_never_ran_is_nothing(self, hands: HandClock) -> None:
+        clock = BodyClock(hands)
         clock.pause()
 
         assert clock.spent() == 0
 
     def test_a_body_that_ends_while_it_is_asked_has_not_spent_its_time_twice(
-        self, hands: Hands
+        self, hands: HandClock
     ) -> None:
-        clock = RacedClock()
+        clock = RacedClock(hands)
         clock.start()
         hands.now += 5
         clock.is_asked = True
@@ -116,23 +105,23 @@ class TestBodyClock:
 
 class TestWork:
     def test_new_work_is_held_and_would_hold_a_slot(self) -> None:
-        work = Nothing(is_async=False)
+        work = Nothing(is_async=False, clock=SYSTEM_CLOCK)
 
         assert work.stage is Stage.HELD
         assert (work.holds_slot, work.abandoned, work.leaves) == (True, False, False)
 
     @pytest.mark.parametrize("is_async", [True, False])
     def test_it_knows_where_it_belongs(self, is_async: bool) -> None:
-        assert Nothing(is_async=is_async).is_async is is_async
+        assert Nothing(is_async=is_async, clock=SYSTEM_CLOCK).is_async is is_async
 
-    def test_queueing_is_not_running(self, hands: Hands) -> None:
-        work = Nothing(is_async=False)
+    def test_queueing_is_not_running(self, hands: HandClock) -> None:
+        work = Nothing(is_async=False, clock=SYSTEM_CLOCK)
         hands.now += 5
 
         assert work.clock.spent() == 0
 
-    def test_it_runs_from_its_beginning(self, hands: Hands) -> None:
-        work = Nothing(is_async=False)
+    def test_it_runs_from_its_beginning(self, hands: HandClock) -> None:
+        work = Nothing(is_async=False, clock=hands)
         work.begin()
         hands.now += 5
 
@@ -140,6 +129,6 @@ class TestWork:
         assert work.clock.spent() == 5
 
     def test_whoever_does_not_care_need_not_listen(self) -> None:
-        work = Nothing(is_async=False)
+        work = Nothing(is_async=False, clock=SYSTEM_CLOCK)
 
         work.finished(work)

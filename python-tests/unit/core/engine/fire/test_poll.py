@@ -13,6 +13,7 @@ import pytest_asyncio
 from cloaca_core._engine.fire.poll import Broke, Poll, PollOutcome, PollPlaces, Returned
 from cloaca_core.conformance.rows import trigger_row
 from cloaca_core.definition.triggers.definition import Trigger, checked
+from cloaca_core.values.clock import SYSTEM_CLOCK
 
 pytestmark = pytest.mark.asyncio
 PATIENCE = 30
@@ -31,7 +32,7 @@ class Places:
 
     def start(self, of: Trigger) -> asyncio.Future[PollOutcome | None]:
         done: asyncio.Future[PollOutcome | None] = self.loop.create_future()
-        poll = Poll(of, trigger_row(), lambda work: done.set_result(poll.outcome))
+        poll = Poll(of, trigger_row(), SYSTEM_CLOCK, lambda work: done.set_result(poll.outcome))
         self.places.start(poll)
         return done
 
@@ -68,7 +69,7 @@ async def test_what_a_function_raises_ends_nothing(places: Places, error: BaseEx
 
 
 async def test_what_comes_out_all_the_same_is_its_failure() -> None:
-    poll = Poll(trigger(lambda: None), trigger_row(), lambda _: None)
+    poll = Poll(trigger(lambda: None), trigger_row(), SYSTEM_CLOCK, lambda _: None)
     poll.broke(error := MemoryError())
 
     assert poll.outcome == Broke(error)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from model.hand_clock import HandClock
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.observe import unserved_watch as module
 from cloaca_core._engine.observe.unserved_watch import PATIENCE, SETTLING, UnservedWatch
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.conformance.rows import NOW, new_run, runner, schedule, submit, trigger_row
@@ -23,16 +23,6 @@ from cloaca_core.values.instants import SECOND
 
 GONE = "public::embedded::nightlies"
 HERE = "public::embedded::nightly"
-
-
-class Clock:
-    """What ``time.monotonic`` says."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 class Store(MemoryStore):
@@ -50,13 +40,13 @@ class Store(MemoryStore):
 
 @dataclass
 class Scene:
-    clock: Clock
+    clock: HandClock
     store: Store = field(default_factory=Store)
     registry: Registry = field(default_factory=Registry)
 
     def __post_init__(self) -> None:
         self.store.wall_clock = lambda: NOW
-        self.watch = UnservedWatch(self.store, self.registry, RunnerId("me"))
+        self.watch = UnservedWatch(self.store, self.registry, RunnerId("me"), self.clock)
 
     def define(self, name: str) -> None:
         with WorkflowBuilder(name, registry=self.registry):
@@ -89,8 +79,7 @@ class Scene:
 
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
-    clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
+    clock = HandClock()
     return Scene(clock)
 
 

@@ -12,7 +12,6 @@ from model.orchestration import (
     Scene,
     fail,
     rows_of,
-    set_clock,
 )
 from model.runs import active_run, graph_of
 
@@ -62,11 +61,9 @@ class TestDeadlines:
             ("b", 1, "Cancelled"),
         ]
 
-    async def test_a_new_owner_gives_it_what_is_left_of_its_time(
-        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_a_new_owner_gives_it_what_is_left_of_its_time(self, scene: Scene) -> None:
         began = time.time_ns() // 1000
-        set_clock(monkeypatch, began + 400_000)
+        scene.clock.shown = began + 400_000
         run = scene.adopt(PAIR, started_at=began, epoch=3)
 
         assert scene.orchestrator._failures._run_times._limit_of == {run: pytest.approx(0.6)}

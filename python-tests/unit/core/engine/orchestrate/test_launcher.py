@@ -18,7 +18,6 @@ from model.orchestration import (
     Scene,
     fail,
     rows_of,
-    set_clock,
 )
 from model.runs import graph_of
 
@@ -183,10 +182,8 @@ class TestRetries:
     def graph(self, **options: Any) -> Any:
         return graph_of(a={"body": fail, "retry_jitter": False, **options})
 
-    async def test_the_next_attempt_starts_when_its_time_has_come(
-        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        set_clock(monkeypatch, 1_000)
+    async def test_the_next_attempt_starts_when_its_time_has_come(self, scene: Scene) -> None:
+        scene.clock.shown = 1_000
         run = scene.adopt(self.graph(retry_attempts=2, retry_delay_ms=5))
         scene.executor.run()
         record = await scene.journal.commit()
@@ -206,9 +203,9 @@ class TestRetries:
         assert await scene.finish() == [(("a"), number, "Failed") for number in (1, 2, 3)]
 
     async def test_an_earlier_owners_clock_that_was_ahead_delays_no_longer_than_the_policy(
-        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+        self, scene: Scene
     ) -> None:
-        set_clock(monkeypatch, 1_000)
+        scene.clock.shown = 1_000
         failed = attempt_row("r", "a", 1, status=TaskStatus.FAILED, error="bad")
         an_hour_ahead = failed._replace(retry_at=1_000 + 3_600_000_000)
 
@@ -217,10 +214,8 @@ class TestRetries:
         left = scene.retries(run)[0].when() - asyncio.get_running_loop().time()
         assert 2.4 < left <= 2.5  # 2 s and the most that jitter adds
 
-    async def test_a_new_owner_keeps_the_number_and_the_back_off(
-        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        set_clock(monkeypatch, 1_000)
+    async def test_a_new_owner_keeps_the_number_and_the_back_off(self, scene: Scene) -> None:
+        scene.clock.shown = 1_000
         failed = attempt_row("r", "a", 4, status=TaskStatus.FAILED, error="bad")
         later = failed._replace(retry_at=1_000 + 3_600_000_000)
         run = scene.adopt(self.graph(retry_delay_ms=7_200_000, **LONG), past=[later])

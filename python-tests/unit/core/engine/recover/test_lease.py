@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from model.hand_clock import HandClock
 from model.memory_store import MemoryStore
 from model.quiet import quiet
 
-from cloaca_core._engine.recover import lease as module
 from cloaca_core._engine.recover.lease import IDLE, Lease
 from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
@@ -17,23 +17,10 @@ from cloaca_core.errors import StoreUnavailableError
 SECONDS = 15.0
 
 
-class Clock:
-    """What ``time`` says to the lease."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time_ns(self) -> int:
-        return int(self.now * 1e9)
-
-
 class Store(MemoryStore):
     """The model with a clock; a beat can be held up, or fail."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: HandClock) -> None:
         super().__init__()
         self.clock = clock
         self.beats: list[int] = []
@@ -56,11 +43,13 @@ class Holder:
     """A lease, registered, on clocks that stand still."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.clock = HandClock()
         self.store = Store(self.clock)
         self.runner_id = RunnerId("me")
         self.owns = True
-        self.lease = Lease(self.store, self.runner_id, this_process(), SECONDS, lambda: self.owns)
+        self.lease = Lease(
+            self.store, self.runner_id, this_process(), SECONDS, lambda: self.owns, self.clock
+        )
 
     async def turn_after(self, seconds: float) -> None:
         self.clock.now += seconds
@@ -77,7 +66,6 @@ class Holder:
 @pytest.fixture
 async def holder(monkeypatch: pytest.MonkeyPatch) -> Holder:
     holder = Holder()
-    monkeypatch.setattr(module, "time", holder.clock)
     await holder.lease.register()
     return holder
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core._engine.recover import lease_clock
 from cloaca_core._engine.recover.lease_clock import LeaseClock
+from cloaca_core.values.clock import Clock
 
 LEASE = 15.0
 HOUR = 3600.0
 
 
-class Time:
+class Time(Clock):
     """Our own clock and the one of leases, in seconds."""
 
     def __init__(self) -> None:
@@ -26,14 +26,12 @@ class Time:
 
 
 @pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    time = Time()
-    monkeypatch.setattr(lease_clock, "time", time)
-    return time
+def time() -> Time:
+    return Time()
 
 
 def test_a_lease_of_any_length_counts_while_nobody_sets_the_clock(time: Time) -> None:
-    clock = LeaseClock(time.shown, LEASE)
+    clock = LeaseClock(time.shown, LEASE, time)
     lease = time.shown() + 600_000_000
     time.own += 100
     clock.notice()
@@ -43,7 +41,7 @@ def test_a_lease_of_any_length_counts_while_nobody_sets_the_clock(time: Time) ->
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR])
 def test_a_lease_from_before_a_step_ends_when_it_would_have(time: Time, step: float) -> None:
-    clock = LeaseClock(time.shown, LEASE)
+    clock = LeaseClock(time.shown, LEASE, time)
     lease = time.shown() + 15_000_000
     time.ahead = step
     time.own += 10
@@ -57,7 +55,7 @@ def test_a_lease_from_before_a_step_ends_when_it_would_have(time: Time, step: fl
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR])
 def test_a_lease_from_after_a_step_ends_by_the_clock_as_it_is(time: Time, step: float) -> None:
-    clock = LeaseClock(time.shown, LEASE)
+    clock = LeaseClock(time.shown, LEASE, time)
     time.ahead = step
     clock.notice()
 
@@ -66,7 +64,7 @@ def test_a_lease_from_after_a_step_ends_by_the_clock_as_it_is(time: Time, step: 
 
 
 def test_a_step_is_forgotten_when_everybody_must_have_noticed(time: Time) -> None:
-    clock = LeaseClock(time.shown, LEASE)
+    clock = LeaseClock(time.shown, LEASE, time)
     lease = time.shown() + 10 * 15_000_000
     time.ahead = HOUR
     clock.notice()

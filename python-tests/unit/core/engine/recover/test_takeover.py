@@ -8,9 +8,10 @@ import sys
 from dataclasses import dataclass, field
 
 import pytest
+from model.hand_clock import HandClock
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.recover import lease_clock, takeover
+from cloaca_core._engine.recover import takeover
 from cloaca_core._engine.recover.lease import IDLE, Lease
 from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
@@ -27,22 +28,12 @@ CHANCE = 0.5
 HOUR = 3600.0
 
 
-class Clock:
-    """What ``time.monotonic`` says."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 class Store(MemoryStore):
     """The model, with a lease clock that can be set and beats that can fail. ``lives`` is a runner
     that beats at the moment in which it is fenced.
     """
 
-    clock: Clock
+    clock: HandClock
     broken = False
     lives: str | None = None
     contended: bool | None = None
@@ -74,7 +65,7 @@ class Store(MemoryStore):
 @dataclass
 class Scene:
     store: Store
-    clock: Clock
+    clock: HandClock
     takeover: Takeover
     freed: list[None] = field(default_factory=list)
 
@@ -98,17 +89,15 @@ class Scene:
 
 @pytest.fixture
 async def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
-    clock = Clock()
-    monkeypatch.setattr(takeover, "time", clock)
-    monkeypatch.setattr(lease_clock, "time", clock)
+    clock = HandClock()
     store = Store()
     store.clock = clock
     mine = this_process()
     runner_id = RunnerId("mine")
-    lease = Lease(store, runner_id, mine, LEASE, lambda: True)
+    lease = Lease(store, runner_id, mine, LEASE, lambda: True, clock)
     freed: list[None] = []
     await lease.register()
-    takeover_ = Takeover(store, lease, runner_id, mine, lambda: freed.append(None))
+    takeover_ = Takeover(store, lease, runner_id, mine, lambda: freed.append(None), clock)
     return Scene(store, clock, takeover_, freed)
 
 
