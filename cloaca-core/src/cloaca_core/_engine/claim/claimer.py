@@ -153,6 +153,7 @@ class Claimer:
         return not self._lease.is_idle() or await self._store.has_claimable(workflows)
 
     async def _claim(self, workflows: Sequence[str], limit: int) -> int:
+        self._lease.need()
         if not self._lease.is_fresh():
             await self._lease.refresh()
         with self._capacity.expecting(limit):

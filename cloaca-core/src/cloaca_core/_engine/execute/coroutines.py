@@ -141,7 +141,7 @@ class BodyLoop:
             self.let_go(self._queued.popleft())
 
     def _has_loop(self) -> bool:
-        return self._loop is not None or self._starter.has_started(self._start_loop)
+        return self._loop is not None or self._starter.try_start(self._start_loop)
 
     def _start_loop(self) -> None:
         loop = asyncio.new_event_loop()

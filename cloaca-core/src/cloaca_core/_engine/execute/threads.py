@@ -141,7 +141,7 @@ class BodyThreads:
     def _grow(self) -> None:
         wanted = min(self._slots, self._outstanding)
         while self._threads < wanted and not self._closed:
-            if not self._starter.has_started(self._start_thread):
+            if not self._starter.try_start(self._start_thread):
                 return
             self._threads += 1
 

@@ -79,14 +79,18 @@ class Lease:
         """True when everybody was told that nothing is owned here."""
         return self._last_beat == NEVER
 
+    def need(self) -> None:
+        """Something is about to be owned: beat, from now on."""
+        self._needed.set()
+
     def is_fresh(self) -> bool:
         """True while the lease is certain to last until the next beat."""
-        self._needed.set()
         return self._clock.monotonic() - self._last_beat < self.interval * 1.5
 
     async def refresh(self) -> None:
         """Beat now, unless somebody else just did."""
         async with self._lock:
+            self.need()
             if not self.is_fresh():
                 await self._beat(self._lease_end())
 

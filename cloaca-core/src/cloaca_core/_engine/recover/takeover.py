@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import os
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.recover.lease import BEATS_PER_LEASE, IDLE, Lease
@@ -24,6 +24,7 @@ from cloaca_core._engine.recover.process_identity import (
     is_neighbour,
     process_of,
 )
+from cloaca_core._engine.recover.process_watch import ProcessWatch
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.rows import RunnerRow
@@ -44,6 +45,15 @@ A_LITTLE: Final = 0.001
 """Seconds by which a timer may come too early."""
 LONGEST_SLEEP: Final = 60.0
 """Seconds; wake-ups come from deaths and changes, this only bounds what a missed one costs."""
+
+
+class Verdict(Enum):
+    """What is to be thought of another runner."""
+
+    ALIVE = auto()
+    SUSPECT = auto()
+    """It has lost its lease, and has a last chance to beat."""
+    DEAD = auto()
 
 
 class Takeover:
@@ -70,7 +80,7 @@ class Takeover:
         self._seen: dict[str, tuple[int, float]] = {}
         self._warned: dict[str, tuple[int, float]] = {}
         self._clock = LeaseClock(store.lease_clock, lease.interval * BEATS_PER_LEASE, clock)
-        self._deaths = DeathWatch(self.wake)
+        self._deaths = ProcessWatch(self.wake)
         self._wanted = asyncio.Event()
         self._wanted.set()
         self.is_crowded = False
@@ -107,17 +117,45 @@ class Takeover:
 
     async def _is_dealt_with(self, row: RunnerRow) -> bool:
         """Take over from this runner if it is dead."""
-        if row.fenced or is_gone(self._identity, process_of(row)):
-            return await self._take_over(row)
-        if not self._has_lapsed(row):
-            self._warned.pop(row.id, None)
-            return False
-        if self._has_missed_its_chance(row):
-            return await self._take_over(row)
+        self._note(row)
+        match self._verdict(row):
+            case Verdict.DEAD:
+                return await self._take_over(row)
+            case Verdict.ALIVE:
+                self._warned.pop(row.id, None)
+            case Verdict.SUSPECT:
+                await self._warn(row)
+        return False
+
+    async def _warn(self, row: RunnerRow) -> None:
+        """Begin its last chance, once the database has been seen to take writes."""
         if row.id not in self._warned:
             await self._lease.prove()
             self._warned[row.id] = (row.beat, self._time.monotonic())
-        return False
+
+    def _note(self, row: RunnerRow) -> None:
+        """Remember since when its beat has stood still. A last chance that it took, or that we
+        slept through, is one no more.
+        """
+        now = self._time.monotonic()
+        if self._seen.get(row.id, (-1, now))[0] != row.beat:
+            self._seen[row.id] = (row.beat, now)
+        beat, since = self._warned.get(row.id, (-1, 0.0))
+        if beat != row.beat or now - since > self._last_chance() + LATE:
+            self._warned.pop(row.id, None)
+
+    def _verdict(self, row: RunnerRow) -> Verdict:
+        """Judge it by what has been noted."""
+        if row.fenced or is_gone(self._identity, process_of(row)):
+            return Verdict.DEAD
+        now, (_, since) = self._time.monotonic(), self._seen[row.id]
+        has_ended = row.lease_until != IDLE and self._lease_left(row) < 0
+        if not has_ended or now - since < self._lease.interval:
+            return Verdict.ALIVE
+        if row.id not in self._warned:
+            return Verdict.SUSPECT
+        _, since = self._warned[row.id]
+        return Verdict.DEAD if now - since >= self._last_chance() else Verdict.SUSPECT
 
     def _forget_all_but(self, known: set[str]) -> None:
         for memory in (self._seen, self._warned):
@@ -131,29 +169,11 @@ class Takeover:
     def _is_mine(self, row: RunnerRow) -> bool:
         return row.id == self._runner_id.current and process_of(row) == self._identity
 
-    def _has_lapsed(self, row: RunnerRow) -> bool:
-        now = self._time.monotonic()
-        beat, since = self._seen.get(row.id, (-1, now))
-        if beat != row.beat:
-            self._seen[row.id] = (row.beat, now)
-            return False
-        ended = row.lease_until != IDLE and self._lease_left(row) < 0
-        return ended and now - since >= self._lease.interval
-
     def _lease_left(self, row: RunnerRow) -> float:
         """Seconds until a lease ends. One of an earlier boot is over, where it counts from boot."""
         if self._store.lease_ends_with_boot and row.boot_id != self._identity.boot_id:
             return -math.inf
         return self._clock.left(row.lease_until)
-
-    def _has_missed_its_chance(self, row: RunnerRow) -> bool:
-        """True when it has kept silent although it could beat, and we were awake to see it."""
-        beat, since = self._warned.get(row.id, (-1, 0.0))
-        waited = self._time.monotonic() - since
-        if beat != row.beat or waited > self._last_chance() + LATE:
-            self._warned.pop(row.id, None)
-            return False
-        return waited >= self._last_chance()
 
     def _last_chance(self) -> float:
         return min(LAST_CHANCE, self._lease.interval)
@@ -182,48 +202,3 @@ class Takeover:
         if not left:
             return None
         return min(max(min(left), 0.0) + self._lease.interval, LONGEST_SLEEP)
-
-
-class DeathWatch:
-    """Calls ``died`` when one of the watched processes ends, by pidfd; elsewhere it never does."""
-
-    def __init__(self, died: Callable[[], None]) -> None:
-        self._died = died
-        self._fds: dict[int, int] = {}
-        self._reported: set[int] = set()
-
-    def watch(self, pids: list[int]) -> None:
-        """Watch exactly these processes, this one apart."""
-        self._reported &= set(pids)
-        wanted = set(pids) - {os.getpid()} - self._reported
-        for pid in self._fds.keys() - wanted:
-            self._forget(pid)
-        for pid in wanted - self._fds.keys():
-            self._observe(pid)
-
-    def _observe(self, pid: int) -> None:
-        if not hasattr(os, "pidfd_open"):
-            return
-        try:
-            fd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            self._announce(pid)
-            return
-        except OSError:
-            return  # not to be watched here: its lease decides
-        self._fds[pid] = fd
-        asyncio.get_running_loop().add_reader(fd, self._report, pid)
-
-    def _report(self, pid: int) -> None:
-        self._forget(pid)
-        self._announce(pid)
-
-    def _announce(self, pid: int) -> None:
-        """Once: somebody who still takes it for alive would ask to have it watched for ever."""
-        self._reported.add(pid)
-        self._died()
-
-    def _forget(self, pid: int) -> None:
-        fd = self._fds.pop(pid)
-        asyncio.get_running_loop().remove_reader(fd)
-        os.close(fd)

@@ -31,9 +31,9 @@ class Starter:
         self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         self._timer: asyncio.TimerHandle | None = None
 
-    def has_started(self, start: Callable[[], None]) -> bool:
-        """Whether ``start`` has done its work. During a pause it is not called; when it fails for
-        want of room, that is logged and a pause begins.
+    def try_start(self, start: Callable[[], None]) -> bool:
+        """Call ``start``; true when it has done its work. During a pause it is not called; when it
+        fails for want of room, that is logged and a pause begins.
         """
         if self._timer is not None:
             return False

@@ -115,6 +115,7 @@ class Submitter:
             await backoff.wait()
 
     async def _holds_lease(self) -> bool:
+        self._lease.need()
         if not self._lease.is_fresh():
             try:
                 await self._lease.refresh()

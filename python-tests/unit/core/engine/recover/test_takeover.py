@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from cloaca_core._engine.recover import takeover
 from cloaca_core._engine.recover.lease import IDLE, Lease
 from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core._engine.recover.takeover import DeathWatch, Takeover
+from cloaca_core._engine.recover.takeover import Takeover
 from cloaca_core.conformance.rows import new_run, submit
 from cloaca_core.records.rows import RunnerRow
 
@@ -343,51 +342,3 @@ class TestDoubt:
         assert await scene.after(1) is None
         assert not scene.takeover._seen
         assert not scene.takeover._warned
-
-
-class TestDeathWatch:
-    async def test_the_end_of_a_process_is_reported(self) -> None:
-        died = asyncio.Event()
-        watch = DeathWatch(died.set)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", "input()", stdin=subprocess.PIPE
-        )
-        watch.watch([process.pid])
-        assert not died.is_set()
-
-        await process.communicate(b"\n")
-        await died.wait()
-
-        watch.watch([])
-
-    async def test_a_process_that_has_ended_before_is_reported_too(
-        self, ended: ProcessIdentity
-    ) -> None:
-        died = asyncio.Event()
-        watch = DeathWatch(died.set)
-
-        watch.watch([ended.pid])
-        await died.wait()
-
-        assert not watch._fds
-
-    async def test_an_end_is_reported_once_while_somebody_takes_it_for_alive(
-        self, ended: ProcessIdentity
-    ) -> None:
-        reports: list[None] = []
-        watch = DeathWatch(lambda: reports.append(None))
-        for _ in range(3):
-            watch.watch([ended.pid])
-        assert len(reports) == 1
-
-        watch.watch([])
-        watch.watch([ended.pid])  # the pid of another runner by now
-
-        assert len(reports) == 2
-
-    async def test_its_own_process_is_not_watched(self) -> None:
-        watch = DeathWatch(lambda: None)
-
-        watch.watch([this_process().pid])
-
-        assert not watch._fds

@@ -39,8 +39,8 @@ class Scene:
         self.timers.append(Timer(seconds, act))
         return self.timers[-1]
 
-    def has_started(self) -> bool:
-        return self.starter.has_started(self._start)
+    def try_start(self) -> bool:
+        return self.starter.try_start(self._start)
 
     def _start(self) -> None:
         self.tries += 1
@@ -57,7 +57,7 @@ def scene() -> Scene:
 
 
 def test_what_starts_needs_no_timer(scene: Scene) -> None:
-    assert scene.has_started()
+    assert scene.try_start()
     assert (scene.tries, scene.timers) == (1, [])
 
 
@@ -66,7 +66,7 @@ def test_a_shortage_is_told_and_passes(
     scene: Scene, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene.error = error
-    assert not scene.has_started()
+    assert not scene.try_start()
     (timer,) = scene.timers
     (record,) = caplog.records
     told = (record.levelname, record.getMessage())
@@ -76,27 +76,27 @@ def test_a_shortage_is_told_and_passes(
     timer.act()
 
     assert scene.again == 1
-    assert scene.has_started()
+    assert scene.try_start()
 
 
 def test_nothing_is_tried_until_the_pause_is_over(scene: Scene) -> None:
     scene.error = SHORTAGES[0]
-    scene.has_started()
+    scene.try_start()
     scene.error = None
 
-    assert not scene.has_started()
+    assert not scene.try_start()
     assert (scene.tries, len(scene.timers)) == (1, 1)
 
 
 def test_pauses_grow_to_a_bound_and_begin_anew_when_it_has_worked(scene: Scene) -> None:
     scene.error = SHORTAGES[0]
     for _ in range(8):
-        scene.has_started()
+        scene.try_start()
         scene.timers[-1].act()
     scene.error = None
-    scene.has_started()
+    scene.try_start()
     scene.error = SHORTAGES[0]
-    scene.has_started()
+    scene.try_start()
 
     pauses = [timer.seconds for timer in scene.timers]
     assert pauses[:3] == [FIRST_PAUSE, FIRST_PAUSE * 2, FIRST_PAUSE * 4]
@@ -105,7 +105,7 @@ def test_pauses_grow_to_a_bound_and_begin_anew_when_it_has_worked(scene: Scene) 
 
 def test_a_closed_one_tries_no_more(scene: Scene) -> None:
     scene.error = SHORTAGES[0]
-    scene.has_started()
+    scene.try_start()
     scene.starter.close()
 
     assert scene.timers[0].is_cancelled
@@ -114,4 +114,4 @@ def test_a_closed_one_tries_no_more(scene: Scene) -> None:
 def test_a_flaw_is_no_shortage(scene: Scene) -> None:
     scene.error = ZeroDivisionError()
     with pytest.raises(ZeroDivisionError):
-        scene.has_started()
+        scene.try_start()

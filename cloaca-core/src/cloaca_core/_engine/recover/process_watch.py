@@ -1,0 +1,52 @@
+"""Tells at once that a process of this host has ended, where the system can."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+
+class ProcessWatch:
+    """Calls ``died`` when one of the watched processes ends, by pidfd; elsewhere it never does."""
+
+    def __init__(self, died: Callable[[], None]) -> None:
+        self._died = died
+        self._fds: dict[int, int] = {}
+        self._reported: set[int] = set()
+
+    def watch(self, pids: list[int]) -> None:
+        """Watch exactly these processes, this one apart."""
+        self._reported &= set(pids)
+        wanted = set(pids) - {os.getpid()} - self._reported
+        for pid in self._fds.keys() - wanted:
+            self._forget(pid)
+        for pid in wanted - self._fds.keys():
+            self._observe(pid)
+
+    def _observe(self, pid: int) -> None:
+        if not hasattr(os, "pidfd_open"):
+            return
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._announce(pid)
+            return
+        except OSError:
+            return  # not to be watched here: its lease decides
+        self._fds[pid] = fd
+        asyncio.get_running_loop().add_reader(fd, self._report, pid)
+
+    def _report(self, pid: int) -> None:
+        self._forget(pid)
+        self._announce(pid)
+
+    def _announce(self, pid: int) -> None:
+        """Once: somebody who still takes it for alive would ask to have it watched for ever."""
+        self._reported.add(pid)
+        self._died()
+
+    def _forget(self, pid: int) -> None:
+        fd = self._fds.pop(pid)
+        asyncio.get_running_loop().remove_reader(fd)
+        os.close(fd)
