@@ -174,7 +174,7 @@ class Journal:
         While it fails in a way that will last, whoever wants to add work hears of it, also those
         who come meanwhile; what was done is kept.
         """
-        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        backoff: Backoff | None = None
         while True:
             failpoints.hit("journal.before_commit")
             try:
@@ -182,18 +182,19 @@ class Journal:
             except StoreDataError:
                 raise
             except Exception as error:
+                backoff = backoff or Backoff(FIRST_PAUSE, LONGEST_PAUSE)
                 log.warning("commit failed, trying again in %.2f s: %s", backoff.pause, error)
                 self.failure = error
                 if isinstance(error, StoreError) and lasts(error):
                     self._keep(refuse_new_work(self._inbox, error))
                     if adds_work(batch):
                         raise
+                await backoff.wait()
             else:
                 self.failure = None
                 if landed is None:
                     failpoints.hit("journal.after_commit")
                 return committed
-            await backoff.wait()
 
     async def _divide(
         self, entries: list[Entry], marks: list[AttemptRow], error: StoreDataError
