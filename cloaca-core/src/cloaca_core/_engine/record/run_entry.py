@@ -58,7 +58,7 @@ class RunEntry(Entry):
         "weight",
     )
 
-    is_of_run = True
+    is_of_run: bool = True
 
     def __init__(
         self,
@@ -71,16 +71,16 @@ class RunEntry(Entry):
         *,
         then: Callable[[], None] | None = None,
     ) -> None:
-        self.listener = listener
-        self.run = run
-        self.attempts = attempts
-        self.end = end
-        self.ready = ready
-        self.ahead = ahead
-        self.then = then
+        self.listener: RunListener = listener
+        self.run: ActiveRun = run
+        self.attempts: Sequence[AttemptRow] = attempts
+        self.end: RunEnd | None = end
+        self.ready: Sequence[int] = ready
+        self.ahead: Sequence[Attempt] = ahead
+        self.then: Callable[[], None] | None = then
         self.flaw: Exception | None = None
-        self.is_awaited = bool(ahead)
-        self.weight = sum([attempt_weight(row) for row in attempts])
+        self.is_awaited: bool = bool(ahead)
+        self.weight: int = sum([attempt_weight(row) for row in attempts])
         if end is not None:
             self.weight += end_weight(end)
         self._has_landed = False
