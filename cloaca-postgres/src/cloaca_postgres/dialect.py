@@ -62,7 +62,7 @@ class PostgresDialect:
         outbox: PostgresOutbox,
     ) -> None:
         self.outbox = outbox
-        self.overrides = package_files(__package__).joinpath("overrides.sql").read_text("utf-8")
+        self.overrides = package_files(__package__).joinpath("runs.sql").read_text("utf-8")
         self._clock = clock
         place = target.place
         pool_size = options.pool_size

@@ -11,7 +11,7 @@ SELECT pg_catalog.current_database(), applied_at FROM {schema}.cloaca_migration 
 -- Add a run that belongs to nobody, with its tags, and tell who listens when it is committed.
 -- With a taken idempotency key nothing changes, and no row is answered.
 -- The lock of its key, held until the transaction ends, says that this transaction writes the key:
--- runners pass the key over (insert_run in overrides.sql) and do not wait for this transaction.
+-- runners pass the key over (insert_run in runs.sql) and do not wait for this transaction.
 WITH
 -- Count the keys of this transaction, in a setting that ends with it.
 counted AS MATERIALIZED (

@@ -29,7 +29,7 @@ SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = CAST(:schem
 -- What every statement of a session rests on: nothing outside the schema can be named without
 -- saying so; finished means finished; a server that is not heard gives up by itself; rows are
 -- found by an index, whatever is (not) known of the tables when a statement is planned: once by
--- sessions that write (see overrides.sql), each time by those that read.
+-- sessions that write (see runs.sql), each time by those that read.
 SELECT
     set_config('search_path', quote_ident(:schema) || ', pg_temp', false),
     set_config('synchronous_commit', CASE

@@ -39,7 +39,7 @@ class SqliteDialect:
     ) -> None:
         self.outbox = outbox
         self.writable = writable
-        self.overrides = package_files(__package__).joinpath("overrides.sql").read_text("utf-8")
+        self.overrides = package_files(__package__).joinpath("runs.sql").read_text("utf-8")
         self._clock = clock
         self._writer = writer
         self._reader = reader

@@ -149,8 +149,8 @@ def _plans(name: str) -> str:
 
 
 def _statement(name: str) -> Statement:
-    shared = files("cloaca_core.store.sql").joinpath("queries.sql").read_text("utf-8")
-    overrides = files("cloaca_postgres").joinpath("overrides.sql").read_text("utf-8")
+    shared = files("cloaca_core.store.sql").joinpath("runs.sql").read_text("utf-8")
+    overrides = files("cloaca_postgres").joinpath("runs.sql").read_text("utf-8")
     return compile_statement(name, (parse(shared) | parse(overrides))[name], PLACEHOLDER)
 
 

@@ -16,8 +16,8 @@ from cloaca_sqlite.migrator import split_statements
 
 
 def _statements() -> list[Statement]:
-    shared = files("cloaca_core.store.sql").joinpath("queries.sql").read_text("utf-8")
-    overrides = files("cloaca_sqlite").joinpath("overrides.sql").read_text("utf-8")
+    shared = files("cloaca_core.store.sql").joinpath("runs.sql").read_text("utf-8")
+    overrides = files("cloaca_sqlite").joinpath("runs.sql").read_text("utf-8")
     texts = parse(shared) | parse(overrides)
     return [compile_statement(name, text, "?") for name, text in texts.items()]
 

@@ -12,7 +12,7 @@ from cloaca_core.store.sql.queries import Row, Statement, load_statements
 
 
 class Queries(NamedTuple):
-    """The statements that must exist, in ``queries.sql`` or in the dialect's overrides."""
+    """The statements that must exist, in ``runs.sql`` or in the dialect's overrides."""
 
     insert_run: Statement
     insert_unowned_run: Statement
@@ -103,7 +103,7 @@ def load_queries(dialect: Dialect) -> Queries:
 @lru_cache(maxsize=8)
 def _compiled(overrides: str, placeholder: str) -> Queries:
     """Once for all runners of a process: it would be two fifths of opening a file."""
-    shared = package_files(__package__).joinpath("queries.sql").read_text("utf-8")
+    shared = package_files(__package__).joinpath("runs.sql").read_text("utf-8")
     return Queries(**load_statements(shared, overrides, Queries._fields, placeholder))
 
 

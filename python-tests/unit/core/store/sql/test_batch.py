@@ -27,8 +27,8 @@ from cloaca_core.store.sql.queries import load_statements
 
 @pytest.fixture(scope="module")
 def steps() -> BatchSteps:
-    shared = files("cloaca_core.store.sql").joinpath("queries.sql").read_text("utf-8")
-    overrides = files("cloaca_sqlite").joinpath("overrides.sql").read_text("utf-8")
+    shared = files("cloaca_core.store.sql").joinpath("runs.sql").read_text("utf-8")
+    overrides = files("cloaca_sqlite").joinpath("runs.sql").read_text("utf-8")
     queries = Queries(**load_statements(shared, overrides, Queries._fields, "?"))
     return BatchSteps(queries, tuple)
 

@@ -24,7 +24,7 @@ class RecordingDialect:
     placeholder = "?"
     writable = True
     most_keys: int | None = 7
-    overrides = files("cloaca_sqlite").joinpath("overrides.sql").read_text("utf-8")
+    overrides = files("cloaca_sqlite").joinpath("runs.sql").read_text("utf-8")
 
     def __init__(self) -> None:
         self.transactions: list[list[str]] = []

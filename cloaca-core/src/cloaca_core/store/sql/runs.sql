@@ -1,5 +1,5 @@
 -- The statements of SqlStore in SQL that SQLite and PostgreSQL both take. What they must word
--- differently (mostly lists as parameters) is in the overrides.sql of each backend.
+-- differently (mostly lists as parameters) is in the runs.sql of each backend.
 -- CAST stands where a NULL parameter would leave a database without a type.
 
 
