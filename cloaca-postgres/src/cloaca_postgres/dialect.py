@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.store.changes import Change
-from cloaca_core.store.package_files import package_files
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_postgres.clock import DatabaseClock
@@ -48,6 +47,7 @@ class PostgresDialect:
     """
 
     placeholder = PLACEHOLDER
+    sql_package = __package__
     writable = True
     most_keys: int | None = _MOST_KEYS
 
@@ -62,7 +62,6 @@ class PostgresDialect:
         outbox: PostgresOutbox,
     ) -> None:
         self.outbox = outbox
-        self.overrides = package_files(__package__).joinpath("runs.sql").read_text("utf-8")
         self._clock = clock
         place = target.place
         pool_size = options.pool_size

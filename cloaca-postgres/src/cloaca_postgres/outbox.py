@@ -232,8 +232,7 @@ def _load(schema: str) -> _Statements:
     """The statements with the name of the schema in them."""
     quoted = sql.Identifier(schema).as_string().replace("%", "%%")
     loaded = load_statements(
-        package_files(__package__).joinpath("outbox.sql").read_text("utf-8"),
-        overrides="",
+        [package_files(__package__).joinpath("outbox.sql").read_text("utf-8")],
         required=_Statements._fields,
         placeholder=PLACEHOLDER,
     )

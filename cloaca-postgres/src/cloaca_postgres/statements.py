@@ -41,8 +41,7 @@ class _Statements(NamedTuple):
 
 STATEMENTS: Final = _Statements(
     **load_statements(
-        package_files(__package__).joinpath("schema.sql").read_text("utf-8"),
-        overrides="",
+        [package_files(__package__).joinpath("schema.sql").read_text("utf-8")],
         required=_Statements._fields,
         placeholder=PLACEHOLDER,
     )

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from cloaca_core.store.changes import Change
-from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.values.clock import Clock
 from cloaca_core.values.json_values import encode
@@ -25,6 +24,7 @@ class SqliteDialect:
     """An open, migrated SQLite database. Contracts: see ``Dialect``."""
 
     placeholder = "?"
+    sql_package = __package__
     most_keys: int | None = None
 
     def __init__(
@@ -39,7 +39,6 @@ class SqliteDialect:
     ) -> None:
         self.outbox = outbox
         self.writable = writable
-        self.overrides = package_files(__package__).joinpath("runs.sql").read_text("utf-8")
         self._clock = clock
         self._writer = writer
         self._reader = reader

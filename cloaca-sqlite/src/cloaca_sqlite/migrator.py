@@ -13,8 +13,7 @@ from cloaca_core.store.sql.queries import load_statements
 from cloaca_sqlite.driver import Connection
 
 _SCHEMA: Final = load_statements(
-    package_files(__package__).joinpath("schema.sql").read_text("utf-8"),
-    overrides="",
+    [package_files(__package__).joinpath("schema.sql").read_text("utf-8")],
     required=("list_tables", "list_migrations", "record_migration"),
     placeholder="?",
 )

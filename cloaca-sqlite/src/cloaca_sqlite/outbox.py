@@ -49,8 +49,7 @@ class _Statements(NamedTuple):
 
 _STATEMENTS: Final = _Statements(
     **load_statements(
-        package_files(__package__).joinpath("outbox.sql").read_text("utf-8"),
-        overrides="",
+        [package_files(__package__).joinpath("outbox.sql").read_text("utf-8")],
         required=_Statements._fields,
         placeholder="?",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Any
 
 import psycopg
@@ -12,7 +11,8 @@ import pytest
 from psycopg import sql
 
 from cloaca_core.store.protocol import StoreOptions
-from cloaca_core.store.sql.queries import Statement, compile_statement, parse
+from cloaca_core.store.sql.base import load_queries
+from cloaca_core.store.sql.queries import Statement
 from cloaca_postgres.driver import _numbered
 from cloaca_postgres.opening import open_dialect
 from cloaca_postgres.statements import PLACEHOLDER, STATEMENTS
@@ -149,9 +149,13 @@ def _plans(name: str) -> str:
 
 
 def _statement(name: str) -> Statement:
-    shared = files("cloaca_core.store.sql").joinpath("runs.sql").read_text("utf-8")
-    overrides = files("cloaca_postgres").joinpath("runs.sql").read_text("utf-8")
-    return compile_statement(name, (parse(shared) | parse(overrides))[name], PLACEHOLDER)
+    (found,) = [
+        statement
+        for noun in load_queries("cloaca_postgres", PLACEHOLDER)
+        for statement in noun
+        if statement.name == name
+    ]
+    return found
 
 
 @pytest.fixture(scope="module")

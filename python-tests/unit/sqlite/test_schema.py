@@ -6,20 +6,17 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from importlib.resources import files
 
 import pytest
 
 from cloaca_core.store.migrate import load_migrations
-from cloaca_core.store.sql.queries import Statement, compile_statement, parse
+from cloaca_core.store.sql.base import load_queries
+from cloaca_core.store.sql.queries import Statement
 from cloaca_sqlite.migrator import split_statements
 
 
 def _statements() -> list[Statement]:
-    shared = files("cloaca_core.store.sql").joinpath("runs.sql").read_text("utf-8")
-    overrides = files("cloaca_sqlite").joinpath("runs.sql").read_text("utf-8")
-    texts = parse(shared) | parse(overrides)
-    return [compile_statement(name, text, "?") for name, text in texts.items()]
+    return [statement for noun in load_queries("cloaca_sqlite", "?") for statement in noun]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -11,49 +12,59 @@ from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Row, Statement, load_statements
 
 
-class Queries(NamedTuple):
-    """The statements that must exist, in ``runs.sql`` or in the dialect's overrides."""
+class RunQueries(NamedTuple):
+    """The statements of ``runs.sql``."""
 
     insert_run: Statement
     insert_unowned_run: Statement
     insert_tag: Statement
     owned_runs: Statement
     find_keys: Statement
+    lock_runs: Statement
     fence_runs: Statement
     record_attempt: Statement
     end_run: Statement
-    start_next: Statement
     claim: Statement
     has_claimable: Statement
     load_attempts: Statement
-    shut_out: Statement
-    release: Statement
+    get_run: Statement
+    ended_runs: Statement
+    list_runs: Statement
+    list_active_runs: Statement
+    list_ended_runs: Statement
+    list_runs_of_workflow: Statement
+    list_runs_of_tag: Statement
+    list_waiting: Statement
+
+
+class RunnerQueries(NamedTuple):
+    """The statements of ``runners.sql``."""
+
     register: Statement
     get_runner: Statement
-    beat: Statement
-    unregister: Statement
     list_runners: Statement
+    beat: Statement
+    shut_out: Statement
+    release: Statement
+    unregister: Statement
     fence: Statement
     count_crashes: Statement
     take_over_runs: Statement
     remove_emptied_runner: Statement
-    get_run: Statement
-    list_runs: Statement
-    list_active_runs: Statement
-    list_waiting: Statement
-    list_ended_runs: Statement
-    list_runs_of_workflow: Statement
-    list_runs_of_tag: Statement
-    ended_runs: Statement
+
+
+class ScheduleQueries(NamedTuple):
+    """The statements of ``schedules.sql``."""
+
     lock_schedules: Statement
-    lock_runs: Statement
     insert_tick: Statement
     take_dropped_tick: Statement
     insert_tick_run: Statement
     insert_lost: Statement
-    cancel_run: Statement
     advance_schedule: Statement
     outdate_schedule: Statement
+    cancel_run: Statement
+    start_next: Statement
     put_schedule: Statement
     get_schedule: Statement
     get_schedule_named: Statement
@@ -67,6 +78,11 @@ class Queries(NamedTuple):
     list_ticks: Statement
     find_ticks: Statement
     count_ticks: Statement
+
+
+class TriggerQueries(NamedTuple):
+    """The statements of ``triggers.sql``."""
+
     lock_triggers: Statement
     insert_event: Statement
     insert_event_run: Statement
@@ -77,6 +93,15 @@ class Queries(NamedTuple):
     list_triggers: Statement
     known_events: Statement
     list_events: Statement
+
+
+class Queries(NamedTuple):
+    """The statements that must exist, in the core's file of their noun or in the backend's."""
+
+    runs: RunQueries
+    runners: RunnerQueries
+    schedules: ScheduleQueries
+    triggers: TriggerQueries
 
 
 class SqlPart:
@@ -95,16 +120,27 @@ class SqlPart:
         return rows
 
 
-def load_queries(dialect: Dialect) -> Queries:
-    """The statements as this dialect words them."""
-    return _compiled(dialect.overrides, dialect.placeholder)
-
-
 @lru_cache(maxsize=8)
-def _compiled(overrides: str, placeholder: str) -> Queries:
-    """Once for all runners of a process: it would be two fifths of opening a file."""
-    shared = package_files(__package__).joinpath("runs.sql").read_text("utf-8")
-    return Queries(**load_statements(shared, overrides, Queries._fields, placeholder))
+def load_queries(package: str, placeholder: str) -> Queries:
+    """The statements as the dialect with this ``sql_package`` words them; once for all runners of a
+    process, as it would be two fifths of opening a file.
+    """
+    ours, theirs = package_files(__package__), package_files(package)
+
+    def of(noun: str, required: Sequence[str]) -> Mapping[str, Statement]:
+        name = f"{noun}.sql"
+        shared, override = ours.joinpath(name), theirs.joinpath(name)
+        texts = [shared.read_text("utf-8")]
+        if override.is_file():
+            texts.append(override.read_text("utf-8"))
+        return load_statements(texts, required, placeholder)
+
+    return Queries(
+        runs=RunQueries(**of("runs", RunQueries._fields)),
+        runners=RunnerQueries(**of("runners", RunnerQueries._fields)),
+        schedules=ScheduleQueries(**of("schedules", ScheduleQueries._fields)),
+        triggers=TriggerQueries(**of("triggers", TriggerQueries._fields)),
+    )
 
 
 def pair(first: str, second: str | None) -> str:

@@ -31,23 +31,23 @@ class BatchSteps:
         self._queries = q = queries
         self._array = array
         guard = ("runner_id", "fence")
-        self._run_row = q.insert_run.binder(NewRun._fields)
-        self._unowned_row = q.insert_unowned_run.binder(NewRun._fields)
-        self._attempt_row = q.record_attempt.binder(AttemptRow._fields + guard)
-        self._end_row = q.end_run.binder(RunEnd._fields + guard)
-        self._owned_params = q.owned_runs.binder(("ids", "runner_id"))
-        self._fence_params = q.fence_runs.binder(("ids", "runner_id"))
-        self._tag_row = q.insert_tag.binder(("run_id", "tag", "content"))
-        self._tick_row = q.insert_tick.binder(NewTick._fields)
-        self._dropped_row = q.take_dropped_tick.binder(NewTick._fields)
-        self._tick_run_row = q.insert_tick_run.binder(NewTick._fields)
-        self._cancelled_row = q.cancel_run.binder(Cancellation._fields)
-        self._lost_row = q.insert_lost.binder(Firing._fields)
-        self._advance_row = q.advance_schedule.binder(Firing._fields)
-        self._outdated_row = q.outdate_schedule.binder(NewTick._fields)
-        self._event_row = q.insert_event.binder(NewEvent._fields)
-        self._event_run_row = q.insert_event_run.binder(NewEvent._fields)
-        self._poll_row = q.take_poll.binder(TriggerRow._fields)
+        self._run_row = q.runs.insert_run.binder(NewRun._fields)
+        self._unowned_row = q.runs.insert_unowned_run.binder(NewRun._fields)
+        self._attempt_row = q.runs.record_attempt.binder(AttemptRow._fields + guard)
+        self._end_row = q.runs.end_run.binder(RunEnd._fields + guard)
+        self._owned_params = q.runs.owned_runs.binder(("ids", "runner_id"))
+        self._fence_params = q.runs.fence_runs.binder(("ids", "runner_id"))
+        self._tag_row = q.runs.insert_tag.binder(("run_id", "tag", "content"))
+        self._tick_row = q.schedules.insert_tick.binder(NewTick._fields)
+        self._dropped_row = q.schedules.take_dropped_tick.binder(NewTick._fields)
+        self._tick_run_row = q.schedules.insert_tick_run.binder(NewTick._fields)
+        self._cancelled_row = q.schedules.cancel_run.binder(Cancellation._fields)
+        self._lost_row = q.schedules.insert_lost.binder(Firing._fields)
+        self._advance_row = q.schedules.advance_schedule.binder(Firing._fields)
+        self._outdated_row = q.schedules.outdate_schedule.binder(NewTick._fields)
+        self._event_row = q.triggers.insert_event.binder(NewEvent._fields)
+        self._event_run_row = q.triggers.insert_event_run.binder(NewEvent._fields)
+        self._poll_row = q.triggers.take_poll.binder(TriggerRow._fields)
 
     def of(self, batch: Batch) -> dict[str, Step]:
         """The statements of a batch in their order; those without rows are left out."""
@@ -65,7 +65,7 @@ class BatchSteps:
 
     def of_one(self, run: NewRun) -> dict[str, Step]:
         """The statements that insert one run that has a key and no owner."""
-        q = self._queries
+        q = self._queries.runs
         steps = {"run": Step(q.insert_unowned_run, self._unowned_row(run))}
         if tags := _tag_rows([run]):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
@@ -82,20 +82,25 @@ class BatchSteps:
         ids |= {each.schedule_id for each in batch.ticks}
         ids |= {end.schedule_id for end in scheduled if end.schedule_id is not None}
         if ids:
-            params = q.lock_schedules.bind(ids=array(sorted(ids)))
-            steps["schedules"] = Step(q.lock_schedules, params)
+            params = q.schedules.lock_schedules.bind(ids=array(sorted(ids)))
+            steps["schedules"] = Step(q.schedules.lock_schedules, params)
         triggers = {each.trigger_id for each in batch.events} | {each.id for each in batch.turns}
         if triggers:
-            params = q.lock_triggers.bind(ids=array(sorted(triggers)))
-            steps["triggers"] = Step(q.lock_triggers, params)
+            params = q.triggers.lock_triggers.bind(ids=array(sorted(triggers)))
+            steps["triggers"] = Step(q.triggers.lock_triggers, params)
         if batch.cancellations:
             runs = {each.id for each in batch.cancellations} | batch.fences.keys()
-            params = q.lock_runs.bind(ids=array(sorted(runs)), runner_id=batch.runner_id)
-            steps["locks"] = Step(q.lock_runs, params)
+            params = q.runs.lock_runs.bind(ids=array(sorted(runs)), runner_id=batch.runner_id)
+            steps["locks"] = Step(q.runs.lock_runs, params)
         return steps
 
     def _firing_steps(self, batch: Batch) -> dict[str, Step]:
-        q, steps, firings, ticks = self._queries, dict[str, Step](), batch.firings, batch.ticks
+        q, steps, firings, ticks = (
+            self._queries.schedules,
+            dict[str, Step](),
+            batch.firings,
+            batch.ticks,
+        )
         if ticks:
             steps |= self._tick_steps(ticks)
         if lost := [firing for firing in firings if firing.lost]:
@@ -108,7 +113,7 @@ class BatchSteps:
         return steps
 
     def _tick_steps(self, ticks: Sequence[NewTick]) -> dict[str, Step]:
-        q = self._queries
+        q = self._queries.schedules
         steps = {"ticks": Step(q.insert_tick, rows=list(map(self._tick_row, ticks)))}
         if filled := [tick for tick in ticks if tick.generation is None]:
             rows = list(map(self._dropped_row, filled))
@@ -119,7 +124,7 @@ class BatchSteps:
 
     def _event_steps(self, batch: Batch) -> dict[str, Step]:
         """One step for each: whether an event counts depends on those before it."""
-        q, steps = self._queries, dict[str, Step]()
+        q, steps = self._queries.triggers, dict[str, Step]()
         for event in batch.events:
             steps[f"event {event.id}"] = Step(q.insert_event, self._event_row(event))
             run = self._event_run_row(event)
@@ -129,7 +134,7 @@ class BatchSteps:
         return steps
 
     def _new_run_steps(self, batch: Batch) -> dict[str, Step]:
-        q, runs = self._queries, batch.new_runs
+        q, runs = self._queries.runs, batch.new_runs
         if not runs:
             return {}
         steps = {"runs": Step(q.insert_run, rows=list(map(self._run_row, runs)))}
@@ -145,7 +150,7 @@ class BatchSteps:
         return steps
 
     def _record_steps(self, batch: Batch) -> dict[str, Step]:
-        q, steps = self._queries, dict[str, Step]()
+        q, steps = self._queries.runs, dict[str, Step]()
         runner, fences = batch.runner_id, batch.fences
         if fences:
             params = self._fence_params((self._array(fences), runner))
@@ -161,7 +166,7 @@ class BatchSteps:
         return steps
 
     def _succession_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
-        q, steps = self._queries, dict[str, Step]()
+        q, steps = self._queries.schedules, dict[str, Step]()
         if batch.cancellations:
             rows = list(map(self._cancelled_row, batch.cancellations))
             steps["cancelled"] = Step(q.cancel_run, rows=rows)

@@ -40,8 +40,10 @@ class Dialect(Protocol):
         """What stands for a parameter in SQL: ``?`` or ``%s``."""
 
     @property
-    def overrides(self) -> str:
-        """The text of the statements that this database words in its own way."""
+    def sql_package(self) -> str:
+        """The package that holds the ``.sql`` files of statements that this database words in its
+        own way, called as those of the core.
+        """
 
     @property
     def writable(self) -> bool:

@@ -91,14 +91,17 @@ def compile_statement(name: str, text: str, placeholder: str) -> Statement:
 
 
 def load_statements(
-    shared: str, overrides: str, required: Sequence[str], placeholder: str
+    files: Sequence[str], required: Sequence[str], placeholder: str
 ) -> Mapping[str, Statement]:
-    """Compile the required statements; the dialect's overrides come before the shared ones.
+    """Compile the required statements from the texts of files, of which a later one replaces
+    statements of an earlier one.
 
-    A name that is missing in both and a name that nothing asks for are errors: both are typing
-    mistakes that would otherwise show when the statement is needed, or never.
+    A name that no file has and a name that nothing asks for are errors: both are typing mistakes
+    that would otherwise show when the statement is needed, or never.
     """
-    texts = parse(shared) | parse(overrides)
+    texts: dict[str, str] = {}
+    for file in files:
+        texts |= parse(file)
     if missing := sorted(set(required) - texts.keys()):
         raise LookupError(f"statements without SQL: {', '.join(missing)}")
     if unknown := sorted(texts.keys() - set(required)):

@@ -22,7 +22,7 @@ class SqlRunners(SqlPart):
         return self._dialect.lease_ends_with_boot
 
     async def register(self, runner: RunnerRow) -> None:
-        register, get = self._queries.register, self._queries.get_runner
+        register, get = self._queries.runners.register, self._queries.runners.get_runner
         values = runner._asdict()
         insert = Step(register, tuple([values[name] for name in register.parameters]))
         found = await self._dialect.write([insert, Step(get, (runner.id,))])
@@ -30,35 +30,37 @@ class SqlRunners(SqlPart):
             raise StoreOpenError(f"runner_id {runner.id!r} is in use by another runner")
 
     async def beat(self, runner_id: str, lease_until: int) -> bool:
-        beat = self._queries.beat
+        beat = self._queries.runners.beat
         values = beat.bind(id=runner_id, lease_until=lease_until)
         (rows,) = await self._dialect.write([Step(beat, values)], urgent=True)
         return bool(rows)
 
     async def unregister(self, runner_id: str) -> None:
-        q = self._queries
+        q = self._queries.runners
         # The runner first: a claim of its own that is still under way is seen by the release.
         remove = Step(q.unregister, q.unregister.bind(id=runner_id))
         await self._dialect.write([remove, self._release_step(runner_id, ())])
 
     async def release(self, runner_id: str, held: Collection[str]) -> int:
-        shut_out = self._queries.shut_out
+        shut_out = self._queries.runners.shut_out
         wait = Step(shut_out, shut_out.bind(runner_id=runner_id))
         _, freed = await self._dialect.write([wait, self._release_step(runner_id, held)])
         return len(freed)
 
     def _release_step(self, runner_id: str, held: Collection[str]) -> Step:
-        release = self._queries.release
+        release = self._queries.runners.release
         return Step(release, release.bind(runner_id=runner_id, held=self._dialect.array(held)))
 
     async def runners(self) -> list[RunnerRow]:
-        return list(map(_runner, await self._read(self._queries.list_runners)))
+        return list(map(_runner, await self._read(self._queries.runners.list_runners)))
 
     async def fence(self, runner_id: str, seen_beat: int) -> bool:
-        return bool(await self._write(self._queries.fence, id=runner_id, seen_beat=seen_beat))
+        return bool(
+            await self._write(self._queries.runners.fence, id=runner_id, seen_beat=seen_beat)
+        )
 
     async def take_over(self, runner_id: str, limit: int) -> int:
-        q = self._queries
+        q = self._queries.runners
         batch = {"runner_id": runner_id, "limit": limit}
         _, freed, _ = await self._dialect.write(
             [

@@ -23,7 +23,7 @@ class SqlRuns(SqlPart):
         self, runner_id: str, workflows: Collection[str], limit: int, now: int
     ) -> list[RunRow]:
         rows = await self._write(
-            self._queries.claim,
+            self._queries.runs.claim,
             runner_id=runner_id,
             workflows=self._dialect.array(workflows),
             limit=limit,
@@ -34,17 +34,17 @@ class SqlRuns(SqlPart):
 
     async def has_claimable(self, workflows: Collection[str]) -> bool:
         wanted = self._dialect.array(workflows)
-        ((found,),) = await self._read(self._queries.has_claimable, workflows=wanted)
+        ((found,),) = await self._read(self._queries.runs.has_claimable, workflows=wanted)
         return bool(found)
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
-        rows = await self._read(self._queries.load_attempts, ids=self._dialect.array(run_ids))
+        rows = await self._read(self._queries.runs.load_attempts, ids=self._dialect.array(run_ids))
         return list(map(AttemptRow._make, rows))
 
     # -- observe -----------------------------------------------------------------------------
 
     async def get_run(self, run_id: str) -> RunRow | None:
-        rows = await self._read(self._queries.get_run, id=run_id)
+        rows = await self._read(self._queries.runs.get_run, id=run_id)
         return RunRow._make(rows[0]) if rows else None
 
     async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
@@ -55,7 +55,7 @@ class SqlRuns(SqlPart):
 
     def _listing(self, wanted: RunFilter) -> tuple[Statement, dict[str, object]]:
         """The statement whose index fits the filter best, and its values."""
-        q, status, workflow = self._queries, wanted.status, wanted.workflow
+        q, status, workflow = self._queries.runs, wanted.status, wanted.workflow
         if wanted.tags:
             (tag, content), *others = wanted.tags
             rest = self._dialect.array([pair(*other) for other in others])
@@ -75,11 +75,11 @@ class SqlRuns(SqlPart):
         return q.list_ended_runs, {"status": status}
 
     async def list_waiting(self, runner_id: str, most: int) -> Waiting:
-        rows = await self._read(self._queries.list_waiting, runner_id=runner_id, most=most)
+        rows = await self._read(self._queries.runs.list_waiting, runner_id=runner_id, most=most)
         found = list(map(WaitingRow._make, rows))
         (others,) = [row.found for row in found if row.kind == "runner"]
         return Waiting([row for row in found if row.kind != "runner"], others)
 
     async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
-        rows = await self._read(self._queries.ended_runs, ids=self._dialect.array(run_ids))
+        rows = await self._read(self._queries.runs.ended_runs, ids=self._dialect.array(run_ids))
         return list(map(RunRow._make, rows))

@@ -14,10 +14,10 @@ class SqlTriggers(SqlPart):
     """The operations on triggers."""
 
     async def add_trigger(self, trigger: TriggerRow) -> bool:
-        return bool(await self._put_trigger(self._queries.add_trigger, trigger))
+        return bool(await self._put_trigger(self._queries.triggers.add_trigger, trigger))
 
     async def change_trigger(self, trigger: TriggerRow) -> bool:
-        return bool(await self._put_trigger(self._queries.change_trigger, trigger))
+        return bool(await self._put_trigger(self._queries.triggers.change_trigger, trigger))
 
     async def _put_trigger(self, put: Statement, trigger: TriggerRow) -> list[Row]:
         flags = {
@@ -28,32 +28,39 @@ class SqlTriggers(SqlPart):
         return await self._write(put, **{name: values[name] for name in put.parameters})
 
     async def take_polls(self, polls: Sequence[TriggerRow]) -> set[str]:
-        take = self._queries.take_poll
+        take = self._queries.triggers.take_poll
         row = take.binder(TriggerRow._fields)
         in_order = sorted(polls, key=lambda poll: poll.id)  # in which triggers are locked
         taken = await self._dialect.write([Step(take, row(poll)) for poll in in_order])
         return {trigger_id for rows in taken for (trigger_id,) in rows}
 
     async def triggers_named(self, names: Collection[str]) -> list[TriggerRow]:
-        rows = await self._read(self._queries.triggers_named, names=self._dialect.array(names))
+        rows = await self._read(
+            self._queries.triggers.triggers_named, names=self._dialect.array(names)
+        )
         return list(map(_trigger, rows))
 
     async def list_triggers(
         self, *, enabled_only: bool, limit: int, offset: int
     ) -> list[TriggerRow]:
         rows = await self._read(
-            self._queries.list_triggers, enabled_only=int(enabled_only), limit=limit, offset=offset
+            self._queries.triggers.list_triggers,
+            enabled_only=int(enabled_only),
+            limit=limit,
+            offset=offset,
         )
         return list(map(_trigger, rows))
 
     async def known_events(self, trigger_id: str, keys: Collection[str]) -> set[str]:
         given = self._dialect.array(keys)
-        rows = await self._read(self._queries.known_events, trigger_id=trigger_id, keys=given)
+        rows = await self._read(
+            self._queries.triggers.known_events, trigger_id=trigger_id, keys=given
+        )
         return {key for (key,) in rows}
 
     async def list_events(self, trigger_id: str, *, limit: int, offset: int) -> list[EventRow]:
         rows = await self._read(
-            self._queries.list_events, trigger_id=trigger_id, limit=limit, offset=offset
+            self._queries.triggers.list_events, trigger_id=trigger_id, limit=limit, offset=offset
         )
         return list(map(EventRow._make, rows))
 

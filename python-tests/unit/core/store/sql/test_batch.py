@@ -4,8 +4,6 @@ conformance tests.
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 import pytest
 
 from cloaca_core.conformance.rows import (
@@ -20,17 +18,13 @@ from cloaca_core.conformance.rows import (
     trigger_row,
 )
 from cloaca_core.records.rows import Batch, Cancellation
-from cloaca_core.store.sql.base import Queries
+from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.batch import BatchSteps, committed
-from cloaca_core.store.sql.queries import load_statements
 
 
 @pytest.fixture(scope="module")
 def steps() -> BatchSteps:
-    shared = files("cloaca_core.store.sql").joinpath("runs.sql").read_text("utf-8")
-    overrides = files("cloaca_sqlite").joinpath("runs.sql").read_text("utf-8")
-    queries = Queries(**load_statements(shared, overrides, Queries._fields, "?"))
-    return BatchSteps(queries, tuple)
+    return BatchSteps(load_queries("cloaca_sqlite", "?"), tuple)
 
 
 _SKIPPED = new_tick("s", "b")._replace(run_id=None)

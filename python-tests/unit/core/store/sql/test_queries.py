@@ -81,13 +81,13 @@ def test_a_wrong_file_is_refused(text: str, message: str) -> None:
 
 def test_a_statement_without_sql_is_refused() -> None:
     with pytest.raises(ValueError, match="one is empty"):
-        load_statements("-- name: one\n-- only a comment\n;\n", "", ("one",), "?")
+        load_statements(["-- name: one\n-- only a comment\n;\n"], ("one",), "?")
 
 
 def test_an_override_comes_before_the_shared_statement() -> None:
     shared = "-- name: one\nSELECT 1;\n-- name: two\nSELECT 2;"
 
-    loaded = load_statements(shared, "-- name: two\nSELECT 22;", ("one", "two"), "?")
+    loaded = load_statements([shared, "-- name: two\nSELECT 22;"], ("one", "two"), "?")
 
     assert {name: statement.sql for name, statement in loaded.items()} == {
         "one": "SELECT 1",
@@ -97,12 +97,12 @@ def test_an_override_comes_before_the_shared_statement() -> None:
 
 def test_a_statement_missing_in_both_is_refused() -> None:
     with pytest.raises(LookupError, match="statements without SQL: three, two"):
-        load_statements("-- name: one\nSELECT 1;", "", ("one", "two", "three"), "?")
+        load_statements(["-- name: one\nSELECT 1;"], ("one", "two", "three"), "?")
 
 
 def test_a_statement_that_nothing_asks_for_is_refused() -> None:
     with pytest.raises(LookupError, match="SQL of unknown statements: insrt"):
-        load_statements("-- name: insrt\nSELECT 1;\n-- name: one\nSELECT 1", "", ("one",), "?")
+        load_statements(["-- name: insrt\nSELECT 1;\n-- name: one\nSELECT 1"], ("one",), "?")
 
 
 def test_values_are_bound_in_the_order_of_the_placeholders() -> None:

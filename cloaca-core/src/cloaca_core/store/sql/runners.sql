@@ -1,0 +1,83 @@
+-- Runners: their leases, and what becomes of their runs. See the head of runs.sql.
+
+
+-- name: register
+-- Add a runner. Sent again it changes nothing.
+INSERT INTO cloaca_runner (
+    id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
+)
+VALUES (
+    :id, :boot_id, :pid_namespace, :pid, :process_start, 0, :lease_until, 0, :started_at
+)
+ON CONFLICT DO NOTHING;
+
+
+-- name: get_runner
+-- One runner, to see whether an id belongs to the process that registered it.
+SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
+FROM cloaca_runner WHERE id = :id;
+
+
+-- name: list_runners
+-- Every runner, oldest first.
+SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
+FROM cloaca_runner ORDER BY started_at, id;
+
+
+-- name: beat
+-- Renew a lease, unless somebody has declared this runner dead.
+UPDATE cloaca_runner SET beat = beat + 1, lease_until = :lease_until
+WHERE id = :id AND fenced = 0
+RETURNING id;
+
+
+-- name: shut_out
+-- Wait for whatever this runner is writing at the moment, and let it write nothing more until the
+-- transaction ends. (Where one transaction writes at a time, that is so already.)
+SELECT id FROM cloaca_runner WHERE id = :runner_id;
+
+
+-- name: unregister
+-- Remove a runner.
+DELETE FROM cloaca_runner WHERE id = :id;
+
+
+-- name: fence
+-- Declare a runner dead if it has not beaten since :seen_beat. A row is the answer "it is".
+UPDATE cloaca_runner SET fenced = 1
+WHERE id = :id AND (beat = :seen_beat OR fenced = 1)
+RETURNING id;
+
+
+-- name: count_crashes
+-- First half of a takeover: blame the attempts that were running in the dead process. The
+-- runs are those that take_over_runs will free in the same transaction.
+UPDATE cloaca_attempt SET crashes = crashes + 1
+WHERE status = 'Running'
+    AND run_id IN (
+        SELECT id FROM cloaca_run WHERE owner = :runner_id AND ended_at IS NULL
+        ORDER BY id LIMIT :limit
+    )
+    AND epoch = (SELECT run.epoch FROM cloaca_run AS run WHERE run.id = cloaca_attempt.run_id)
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1);
+
+
+-- name: take_over_runs
+-- Second half: free the oldest runs of a fenced runner.
+UPDATE cloaca_run SET owner = NULL, epoch = epoch + 1, recoveries = recoveries + 1
+WHERE id IN (
+        SELECT id FROM cloaca_run WHERE owner = :runner_id AND ended_at IS NULL
+        ORDER BY id LIMIT :limit
+    )
+    AND owner = :runner_id AND ended_at IS NULL
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1)
+RETURNING id;
+
+
+-- name: remove_emptied_runner
+-- Forget a fenced runner that owns nothing any more.
+DELETE FROM cloaca_runner
+WHERE id = :runner_id AND fenced = 1
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_run WHERE owner = :runner_id AND ended_at IS NULL
+    );

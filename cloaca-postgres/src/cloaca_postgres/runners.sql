@@ -1,0 +1,68 @@
+-- Statements about runners that PostgreSQL words in its own way, by the rules at the head of runs.sql.
+
+
+-- name: shut_out
+-- Wait for whatever this runner is writing at the moment, and let it write nothing more until the
+-- transaction ends: all of that holds its row.
+SELECT id FROM cloaca_runner WHERE id = :runner_id FOR UPDATE;
+
+
+-- name: release
+-- Give back what a runner owns beside these runs; no crash is counted.
+WITH mine AS MATERIALIZED (
+    SELECT run.id FROM cloaca_run AS run
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL
+        AND run.id NOT IN (SELECT held FROM unnest(CAST(:held AS TEXT[])) AS held)
+    ORDER BY run.id
+    FOR NO KEY UPDATE OF run
+)
+UPDATE cloaca_run AS run SET owner = NULL, epoch = run.epoch + 1
+FROM mine
+WHERE run.id = ANY(ARRAY[mine.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL
+RETURNING run.id;
+
+
+-- name: fence
+-- Declare a runner dead if it has not beaten since :seen_beat. A row is the answer "it is".
+WITH doomed AS MATERIALIZED (
+    SELECT id FROM cloaca_runner
+    WHERE id = :id AND (beat = :seen_beat OR fenced = 1)
+    FOR UPDATE
+)
+UPDATE cloaca_runner AS runner SET fenced = 1
+FROM doomed
+WHERE runner.id = doomed.id
+RETURNING runner.id;
+
+
+-- name: count_crashes
+-- First half of a takeover: lock the oldest runs of a fenced runner and blame the attempts that
+-- were running in the dead process. take_over_runs finds the same runs: nobody else can free
+-- what is locked, and a fenced runner gets no more.
+WITH doomed AS MATERIALIZED (
+    SELECT run.id, run.epoch FROM cloaca_run AS run
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL
+        AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1)
+    ORDER BY run.id LIMIT :limit
+    FOR NO KEY UPDATE OF run
+)
+UPDATE cloaca_attempt AS attempt SET crashes = attempt.crashes + 1
+FROM doomed
+WHERE attempt.run_id = ANY(ARRAY[doomed.id]) AND attempt.epoch = doomed.epoch
+    AND attempt.status = 'Running';
+
+
+-- name: take_over_runs
+-- Second half: free them.
+WITH doomed AS MATERIALIZED (
+    SELECT run.id FROM cloaca_run AS run
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL
+        AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1)
+    ORDER BY run.id LIMIT :limit
+    FOR NO KEY UPDATE OF run
+)
+UPDATE cloaca_run AS run
+SET owner = NULL, epoch = run.epoch + 1, recoveries = run.recoveries + 1
+FROM doomed
+WHERE run.id = ANY(ARRAY[doomed.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL
+RETURNING run.id;

@@ -1,0 +1,194 @@
+-- Statements about schedules that PostgreSQL words in its own way, by the rules at the head of
+-- runs.sql.
+
+
+-- name: lock_schedules
+-- Lock these schedules by id: who else decides their ticks waits, and then finds that they have
+-- gone on; so does who ends one of their runs. Before the runner and the runs; nothing that holds
+-- those asks for schedules.
+SELECT schedule.id, schedule.generation
+FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
+JOIN cloaca_schedule AS schedule ON schedule.id = ANY(ARRAY[wanted.id])
+ORDER BY wanted.id COLLATE "C"
+FOR NO KEY UPDATE OF schedule;
+
+
+-- name: insert_tick
+-- Decide ticks, if their schedules still are what the decisions were made from. A back-filled one
+-- (generation NULL) was decided by a person, whatever its schedule has come to.
+INSERT INTO cloaca_tick (schedule_id, tick, run_id, outcome, created_at)
+SELECT new.schedule_id, new.tick, new.run_id, new.outcome, new.created_at
+FROM unnest(
+    CAST(:schedule_id AS TEXT[]), CAST(:tick AS BIGINT[]), CAST(:run_id AS TEXT[]),
+    CAST(:outcome AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:generation AS BIGINT[])
+) AS new (schedule_id, tick, run_id, outcome, created_at, generation)
+JOIN cloaca_schedule AS schedule
+    ON schedule.id = ANY(ARRAY[new.schedule_id]) AND (
+        new.generation IS NULL
+        OR (schedule.generation = new.generation AND schedule.enabled = 1)
+    )
+ON CONFLICT DO NOTHING;
+
+
+-- name: take_dropped_tick
+-- Back-fill ticks that were decided and made no run.
+UPDATE cloaca_tick AS dropped
+SET run_id = new.run_id, outcome = new.outcome, created_at = new.created_at
+FROM unnest(
+    CAST(:schedule_id AS TEXT[]), CAST(:tick AS BIGINT[]), CAST(:run_id AS TEXT[]),
+    CAST(:outcome AS TEXT[]), CAST(:created_at AS BIGINT[])
+) AS new (schedule_id, tick, run_id, outcome, created_at)
+JOIN cloaca_schedule AS schedule ON schedule.id = ANY(ARRAY[new.schedule_id])
+WHERE dropped.schedule_id = ANY(ARRAY[new.schedule_id]) AND dropped.tick = ANY(ARRAY[new.tick])
+    AND dropped.run_id IS NULL;
+
+
+-- name: insert_tick_run
+-- Add the runs of ticks that are ours. They belong to nobody yet. A back-filled one is not among
+-- those that its schedule's next ticks meet: a person has asked for it, however many there are.
+INSERT INTO cloaca_run (
+    id, workflow, version, input, tags, created_at, epoch, status, schedule_id, behind
+)
+SELECT
+    new.run_id, new.workflow, new.version, new.input, '{}', new.created_at, 0, 'Pending',
+    CASE WHEN new.generation IS NULL THEN NULL ELSE new.schedule_id END, new.behind
+FROM unnest(
+    CAST(:run_id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
+    CAST(:input AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:schedule_id AS TEXT[]),
+    CAST(:tick AS BIGINT[]), CAST(:behind AS TEXT[]), CAST(:generation AS BIGINT[])
+) AS new (run_id, workflow, version, input, created_at, schedule_id, tick, behind, generation)
+JOIN cloaca_tick AS decided
+    ON decided.schedule_id = ANY(ARRAY[new.schedule_id]) AND decided.tick = ANY(ARRAY[new.tick])
+    AND decided.run_id = new.run_id
+ON CONFLICT DO NOTHING;
+
+
+-- name: insert_lost
+-- Count ticks that will never run, if their schedules still are what was decided from.
+INSERT INTO cloaca_lost (schedule_id, decided_until, ticks, created_at)
+SELECT new.schedule_id, new.decided_until, new.lost, new.decided_at
+FROM unnest(
+    CAST(:schedule_id AS TEXT[]), CAST(:decided_until AS BIGINT[]), CAST(:lost AS BIGINT[]),
+    CAST(:decided_at AS BIGINT[]), CAST(:generation AS BIGINT[])
+) AS new (schedule_id, decided_until, lost, decided_at, generation)
+JOIN cloaca_schedule AS schedule
+    ON schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.generation = new.generation
+    AND schedule.enabled = 1
+ON CONFLICT DO NOTHING;
+
+
+-- name: advance_schedule
+-- Last: go on to the next ticks, if the schedules still are what was decided from.
+UPDATE cloaca_schedule AS schedule
+SET decided_until = new.decided_until, next_tick = new.next_tick, due_at = new.due_at,
+    last_tick = coalesce(new.last_tick, schedule.last_tick), generation = schedule.generation + 1
+FROM unnest(
+    CAST(:schedule_id AS TEXT[]), CAST(:generation AS BIGINT[]), CAST(:decided_until AS BIGINT[]),
+    CAST(:next_tick AS BIGINT[]), CAST(:due_at AS BIGINT[]), CAST(:last_tick AS BIGINT[])
+) AS new (schedule_id, generation, decided_until, next_tick, due_at, last_tick)
+WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.generation = new.generation
+    AND schedule.enabled = 1;
+
+
+-- name: outdate_schedule
+-- Ticks were back-filled that their schedules have not come to: whoever has decided those already, as
+-- if they were to make runs that the next ticks meet, decides anew.
+UPDATE cloaca_schedule AS schedule SET generation = schedule.generation + 1
+FROM unnest(CAST(:schedule_id AS TEXT[]), CAST(:tick AS BIGINT[])) AS new (schedule_id, tick)
+WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.enabled = 1
+    AND schedule.decided_until < new.tick;
+
+
+-- name: cancel_run
+-- End runs that make way for the runs of ticks, as far as those are there. Whoever owned one finds
+-- another epoch, and nothing that it still sends is written.
+UPDATE cloaca_run AS run
+SET status = 'Cancelled', final_context = run.input, error_message = old.error_message,
+    ended_at = old.ended_at, owner = NULL, epoch = run.epoch + 1, behind = NULL
+FROM unnest(
+    CAST(:id AS TEXT[]), CAST(:schedule_id AS TEXT[]), CAST(:tick AS BIGINT[]),
+    CAST(:tick_run AS TEXT[]), CAST(:error_message AS TEXT[]), CAST(:ended_at AS BIGINT[])
+) AS old (id, schedule_id, tick, tick_run, error_message, ended_at)
+JOIN cloaca_tick AS decided
+    ON decided.schedule_id = ANY(ARRAY[old.schedule_id]) AND decided.tick = ANY(ARRAY[old.tick])
+    AND decided.run_id = old.tick_run
+WHERE run.id = ANY(ARRAY[old.id]) AND +run.ended_at IS NULL;
+
+
+-- name: start_next
+-- Last: let what waits behind these runs start, unless they are under way, or another earlier one is:
+-- several run side by side where the policy did not always say that they queue. Their schedules are
+-- locked: nobody else can be about to end one of them, or to put another run behind it. A schedule
+-- that is gone cannot be, so nobody is put behind another run of one.
+UPDATE cloaca_run AS next SET behind = (
+    SELECT earlier.id
+    FROM cloaca_run AS earlier
+    WHERE earlier.schedule_id = next.schedule_id
+        AND earlier.schedule_id IS NOT NULL AND earlier.ended_at IS NULL
+        AND earlier.workflow = next.workflow
+        AND (earlier.created_at, earlier.id) < (next.created_at, next.id)
+        AND EXISTS (SELECT 1 FROM cloaca_schedule WHERE id = next.schedule_id)
+    ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
+)
+FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
+WHERE next.behind = ANY(ARRAY[wanted.id]) AND next.behind IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_run AS before
+        WHERE before.id = ANY(ARRAY[wanted.id]) AND +before.ended_at IS NULL
+    );
+
+
+-- name: next_due
+-- When the first schedule of these workflows is due: one look into the index for each workflow.
+SELECT min(soonest.due_at)
+FROM unnest(CAST(:workflows AS TEXT[])) AS wanted (workflow)
+CROSS JOIN LATERAL (
+    SELECT first.due_at FROM cloaca_schedule AS first
+    WHERE first.workflow = wanted.workflow AND first.enabled = 1 AND first.due_at IS NOT NULL
+    ORDER BY first.due_at LIMIT 1
+) AS soonest;
+
+
+-- name: due_schedules
+-- Schedules of these workflows that are due, those first that have been for longest.
+SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
+    jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
+    generation, created_at, updated_at
+FROM cloaca_schedule
+WHERE workflow = ANY(CAST(:workflows AS TEXT[])) AND enabled = 1
+    AND due_at IS NOT NULL AND due_at <= :now
+ORDER BY due_at, id LIMIT :limit;
+
+
+-- name: schedules_ahead
+-- Schedules of these workflows whose ticks were decided beyond an instant, each with the newest of its
+-- ticks up to now that was.
+SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
+    jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
+    generation, created_at, updated_at, (
+        SELECT max(tick) FROM cloaca_tick
+        WHERE schedule_id = cloaca_schedule.id AND tick <= :now
+    )
+FROM cloaca_schedule
+WHERE workflow = ANY(CAST(:workflows AS TEXT[])) AND enabled = 1
+    AND decided_until > :edge
+ORDER BY id LIMIT :limit;
+
+
+-- name: list_under_way
+-- Runs of these schedules, as they are now, that have not ended, in the order of their ticks. Those
+-- of the workflow that a schedule had before may be nobody's any more, and would be met for ever.
+SELECT run.schedule_id, run.id
+FROM unnest(CAST(:schedule_ids AS TEXT[])) AS wanted (id)
+JOIN cloaca_schedule AS schedule ON schedule.id = ANY(ARRAY[wanted.id])
+JOIN cloaca_run AS run ON run.schedule_id = ANY(ARRAY[wanted.id])
+WHERE run.schedule_id IS NOT NULL AND run.ended_at IS NULL AND run.workflow = schedule.workflow
+ORDER BY run.schedule_id, run.created_at, run.id;
+
+
+-- name: find_ticks
+-- Which of these ticks of a schedule were decided, and what became of them.
+SELECT schedule_id, tick, run_id, outcome, created_at
+FROM cloaca_tick
+WHERE schedule_id = :schedule_id AND tick = ANY(CAST(:ticks AS BIGINT[]))
+ORDER BY tick;
