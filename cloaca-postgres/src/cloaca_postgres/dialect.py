@@ -18,7 +18,7 @@ from cloaca_postgres.driver import Session
 from cloaca_postgres.key_waits import KeyWaits
 from cloaca_postgres.outbox import PostgresOutbox
 from cloaca_postgres.pool import Pool
-from cloaca_postgres.statements import PLACEHOLDER, STATEMENTS, step
+from cloaca_postgres.statements import STATEMENTS, WORDING, step
 from cloaca_postgres.url import Target
 from cloaca_postgres.wakeups import Listener, Poller, Wakeups
 
@@ -46,7 +46,7 @@ class PostgresDialect:
     that wait for a key.
     """
 
-    placeholder = PLACEHOLDER
+    wording = WORDING
     sql_package = __package__
     writable = True
     most_keys: int | None = _MOST_KEYS

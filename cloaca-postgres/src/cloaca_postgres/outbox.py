@@ -24,7 +24,7 @@ from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement, load_statements
 from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import translated
-from cloaca_postgres.statements import PLACEHOLDER, step
+from cloaca_postgres.statements import WORDING, step
 from cloaca_postgres.wakeups import channel_of
 
 _SYNC: Final = "a psycopg.Connection"
@@ -234,7 +234,7 @@ def _load(schema: str) -> _Statements:
     loaded = load_statements(
         [package_files(__package__).joinpath("outbox.sql").read_text("utf-8")],
         required=_Statements._fields,
-        placeholder=PLACEHOLDER,
+        wording=WORDING,
     )
     placed = {
         name: replace(statement, sql=statement.sql.replace("{schema}", quoted))

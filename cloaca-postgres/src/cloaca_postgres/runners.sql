@@ -1,4 +1,9 @@
--- Statements about runners that PostgreSQL words in its own way, by the rules at the head of runs.sql.
+-- Statements about runners that PostgreSQL words in its own way, by the rules at the head of runs.sql,
+-- and why.
+--
+-- * shut_out, fence: lock the runner against all that it writes.
+-- * release, count_crashes, take_over_runs: lock the runs by id before they change them, as two
+--   statements that change the same runs in different orders would wait for each other; and their plans.
 
 
 -- name: shut_out

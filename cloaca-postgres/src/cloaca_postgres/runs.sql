@@ -1,16 +1,26 @@
--- Statements about runs that PostgreSQL words in its own way.
+-- Statements about runs that PostgreSQL words in its own way, by three rules that hold in the other
+-- files as well, and why.
 --
--- A step with rows is one statement: each parameter is the array of a column, unnest makes rows of
--- them again. A statement of its own per row costs five times as much on both sides.
+-- Rows: a step with rows is one statement: each parameter is the array of a column, unnest makes rows
+-- of them again. A statement of its own per row costs five times as much on both sides.
 --
--- Their plans are made once, perhaps while the tables were empty, and must still be good when they
+-- Plans: they are made once, perhaps while the tables were empty, and must still be good when they
 -- are not. So rows are found by "id = ANY (ARRAY[…])" where "id = …" would say the same: that can
 -- only become a look into the key for each row, never a scan. The + before ended_at keeps the
 -- partial indexes, which are small when nothing is known, from being scanned instead.
 --
--- Locks, in this order: the runner, then runs by id, then their attempts. What a runner writes
--- holds its row FOR KEY SHARE, which lets it beat; fence takes that row FOR UPDATE. So what is in
--- flight when a runner is fenced is either seen by the takeover that follows or finds it fenced.
+-- Locks, in this order: schedules, triggers, the runner, then runs by id, then their attempts. What a
+-- runner writes holds its row FOR KEY SHARE, which lets it beat; fence takes that row FOR UPDATE. So
+-- what is in flight when a runner is fenced is either seen by the takeover that follows or finds it
+-- fenced.
+--
+-- * insert_run, insert_tag, record_attempt, end_run: rows. insert_run also passes over keys that a
+--   user's transaction writes; of several rows for one attempt record_attempt writes one, as ON CONFLICT
+--   cannot meet a row twice in one statement.
+-- * find_keys: its list holds pairs, taken apart by ->>, for which PostgreSQL wants JSON; and its plan.
+-- * lock_runs, fence_runs: locks, taken by id.
+-- * claim: locks, and skips what others have locked: two runners that claim get different runs at once.
+-- * list_runs_of_tag: its list holds pairs.
 
 
 -- name: insert_run
@@ -71,14 +81,6 @@ WHERE EXISTS (
     SELECT 1 FROM cloaca_run AS run WHERE run.id = ANY(ARRAY[new.run_id]) AND run.tags <> '{}'
 )
 ON CONFLICT DO NOTHING;
-
-
--- name: owned_runs
--- Which of these new runs belong to the runner that sent them, under their first epoch. Those of a
--- runner that was fenced since they were sent first are about to be taken over.
-SELECT id FROM cloaca_run
-WHERE id = ANY(CAST(:ids AS TEXT[])) AND owner = :runner_id AND epoch = 1
-    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 
 -- name: find_keys
@@ -200,36 +202,6 @@ WHERE run.id = ANY(ARRAY[oldest.id]) AND run.owner IS NULL AND +run.ended_at IS 
 RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     run.input, run.tags, run.parent_id, run.final_context, run.error_message, run.created_at,
     run.started_at, run.ended_at, run.schedule_id;
-
-
--- name: has_claimable
--- Whether a claim would find anything: one look into the index for each workflow.
-SELECT EXISTS (
-    SELECT 1
-    FROM unnest(CAST(:workflows AS TEXT[])) AS wanted (workflow)
-    CROSS JOIN LATERAL (
-        SELECT 1 FROM cloaca_run AS candidate
-        WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL
-            AND candidate.behind IS NULL AND candidate.workflow = wanted.workflow
-        LIMIT 1
-    ) AS run
-);
-
-
--- name: load_attempts
--- Everything known of the tasks of these runs.
-SELECT run_id, task_id, attempt, epoch, status, change, error_type, error_message,
-    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes
-FROM cloaca_attempt WHERE run_id = ANY(CAST(:ids AS TEXT[]))
-ORDER BY run_id, task_id, attempt;
-
-
--- name: ended_runs
--- Those of these runs that are over.
-SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at, schedule_id
-FROM cloaca_run WHERE id = ANY(CAST(:ids AS TEXT[])) AND ended_at IS NOT NULL
-ORDER BY id;
 
 
 -- name: list_runs_of_tag

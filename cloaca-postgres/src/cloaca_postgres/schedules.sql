@@ -1,5 +1,11 @@
--- Statements about schedules that PostgreSQL words in its own way, by the rules at the head of
--- runs.sql.
+-- Statements about schedules that PostgreSQL words in its own way, by the rules at the head of runs.sql,
+-- and why.
+--
+-- * lock_schedules: locks, taken by id.
+-- * insert_tick, take_dropped_tick, insert_tick_run, insert_lost, advance_schedule, outdate_schedule,
+--   cancel_run: rows.
+-- * start_next: its plan. Runs are found by the run that they wait for, also when the statement was
+--   planned for empty tables.
 
 
 -- name: lock_schedules
@@ -136,59 +142,3 @@ WHERE next.behind = ANY(ARRAY[wanted.id]) AND next.behind IS NOT NULL
         SELECT 1 FROM cloaca_run AS before
         WHERE before.id = ANY(ARRAY[wanted.id]) AND +before.ended_at IS NULL
     );
-
-
--- name: next_due
--- When the first schedule of these workflows is due: one look into the index for each workflow.
-SELECT min(soonest.due_at)
-FROM unnest(CAST(:workflows AS TEXT[])) AS wanted (workflow)
-CROSS JOIN LATERAL (
-    SELECT first.due_at FROM cloaca_schedule AS first
-    WHERE first.workflow = wanted.workflow AND first.enabled = 1 AND first.due_at IS NOT NULL
-    ORDER BY first.due_at LIMIT 1
-) AS soonest;
-
-
--- name: due_schedules
--- Schedules of these workflows that are due, those first that have been for longest.
-SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
-    jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at
-FROM cloaca_schedule
-WHERE workflow = ANY(CAST(:workflows AS TEXT[])) AND enabled = 1
-    AND due_at IS NOT NULL AND due_at <= :now
-ORDER BY due_at, id LIMIT :limit;
-
-
--- name: schedules_ahead
--- Schedules of these workflows whose ticks were decided beyond an instant, each with the newest of its
--- ticks up to now that was.
-SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
-    jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at, (
-        SELECT max(tick) FROM cloaca_tick
-        WHERE schedule_id = cloaca_schedule.id AND tick <= :now
-    )
-FROM cloaca_schedule
-WHERE workflow = ANY(CAST(:workflows AS TEXT[])) AND enabled = 1
-    AND decided_until > :edge
-ORDER BY id LIMIT :limit;
-
-
--- name: list_under_way
--- Runs of these schedules, as they are now, that have not ended, in the order of their ticks. Those
--- of the workflow that a schedule had before may be nobody's any more, and would be met for ever.
-SELECT run.schedule_id, run.id
-FROM unnest(CAST(:schedule_ids AS TEXT[])) AS wanted (id)
-JOIN cloaca_schedule AS schedule ON schedule.id = ANY(ARRAY[wanted.id])
-JOIN cloaca_run AS run ON run.schedule_id = ANY(ARRAY[wanted.id])
-WHERE run.schedule_id IS NOT NULL AND run.ended_at IS NULL AND run.workflow = schedule.workflow
-ORDER BY run.schedule_id, run.created_at, run.id;
-
-
--- name: find_ticks
--- Which of these ticks of a schedule were decided, and what became of them.
-SELECT schedule_id, tick, run_id, outcome, created_at
-FROM cloaca_tick
-WHERE schedule_id = :schedule_id AND tick = ANY(CAST(:ticks AS BIGINT[]))
-ORDER BY tick;

@@ -8,9 +8,15 @@ from psycopg import sql
 
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step
-from cloaca_core.store.sql.queries import Statement, load_statements
+from cloaca_core.store.sql.queries import Statement, Wording, load_statements
 
-PLACEHOLDER: Final = "%s"
+WORDING: Final = Wording(
+    placeholder="%s",
+    # An array is one value to a plan, which looks into the index for each of its items.
+    member="= ANY(%s)",
+    # Inlined by the server: the column of unnest is "value", as that of SQLite's json_each.
+    items="(SELECT value FROM unnest(CAST(%s AS TEXT[])) AS list (value))",
+)
 
 
 class _Statements(NamedTuple):
@@ -43,7 +49,7 @@ STATEMENTS: Final = _Statements(
     **load_statements(
         [package_files(__package__).joinpath("schema.sql").read_text("utf-8")],
         required=_Statements._fields,
-        placeholder=PLACEHOLDER,
+        wording=WORDING,
     )
 )
 

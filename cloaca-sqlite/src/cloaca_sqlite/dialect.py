@@ -16,14 +16,14 @@ from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.values.clock import Clock
 from cloaca_core.values.json_values import encode
 from cloaca_sqlite.changes import ChangeWatch
-from cloaca_sqlite.driver import Connection, run_steps
+from cloaca_sqlite.driver import WORDING, Connection, run_steps
 from cloaca_sqlite.outbox import SqliteOutbox
 
 
 class SqliteDialect:
     """An open, migrated SQLite database. Contracts: see ``Dialect``."""
 
-    placeholder = "?"
+    wording = WORDING
     sql_package = __package__
     most_keys: int | None = None
 
@@ -46,7 +46,7 @@ class SqliteDialect:
         self._watch = ChangeWatch(writer if reader is not None else None, poll_interval)
 
     def array(self, values: Collection[str | int]) -> object:
-        """A JSON array, which the overrides unpack with ``json_each``."""
+        """A JSON array, which statements unpack with ``json_each``."""
         return encode(list(values))
 
     async def write(

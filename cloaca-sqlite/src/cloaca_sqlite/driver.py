@@ -12,13 +12,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar, TypeVarTuple
+from typing import Final, TypeVar, TypeVarTuple
 
 import aiosqlite
 
 from cloaca_core.errors import StoreError, StoreUnavailableError
 from cloaca_core.store.sql.dialect import Step
-from cloaca_core.store.sql.queries import Row
+from cloaca_core.store.sql.queries import Row, Wording
 from cloaca_sqlite.errors import DRIVER_ERRORS, is_busy, is_undecodable, translated
 from cloaca_sqlite.file_connection import (
     FileConnection,
@@ -32,6 +32,10 @@ from cloaca_sqlite.siblings import Siblings
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+WORDING: Final = Wording(
+    placeholder="?", member="IN (SELECT value FROM json_each(?))", items="json_each(?)"
+)
 
 _RETRY_S = (0.0002, 0.001)
 """Between two tries for a lock: shorter than a courtesy pause, so that a waiter finds it."""

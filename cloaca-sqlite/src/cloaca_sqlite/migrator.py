@@ -10,12 +10,12 @@ from typing import Final
 from cloaca_core.store.migrate import Applied, Migration
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.queries import load_statements
-from cloaca_sqlite.driver import Connection
+from cloaca_sqlite.driver import WORDING, Connection
 
 _SCHEMA: Final = load_statements(
     [package_files(__package__).joinpath("schema.sql").read_text("utf-8")],
     required=("list_tables", "list_migrations", "record_migration"),
-    placeholder="?",
+    wording=WORDING,
 )
 
 

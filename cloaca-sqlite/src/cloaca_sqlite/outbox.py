@@ -20,7 +20,7 @@ from cloaca_core.records.rows import NewRun
 from cloaca_core.store.outbox import unusable, wrong_type
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.queries import Statement, load_statements
-from cloaca_sqlite.driver import hop
+from cloaca_sqlite.driver import WORDING, hop
 from cloaca_sqlite.errors import DRIVER_ERRORS, translated
 from cloaca_sqlite.file_connection import HARD_LINK
 from cloaca_sqlite.url import MEMORY
@@ -51,7 +51,7 @@ _STATEMENTS: Final = _Statements(
     **load_statements(
         [package_files(__package__).joinpath("outbox.sql").read_text("utf-8")],
         required=_Statements._fields,
-        placeholder="?",
+        wording=WORDING,
     )
 )
 _RUN_ROW: Final = _STATEMENTS.add_run.binder(NewRun._fields)

@@ -1,12 +1,11 @@
--- Statements about runs with a list as a parameter: on SQLite a JSON array, unpacked by json_each.
-
-
--- name: owned_runs
--- Which of these new runs belong to the runner that sent them, under their first epoch. Those of a
--- runner that was fenced since they were sent first are about to be taken over.
-SELECT id FROM cloaca_run
-WHERE id IN (SELECT value FROM json_each(:ids)) AND owner = :runner_id AND epoch = 1
-    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
+-- Statements about runs that SQLite words in its own way, and why.
+--
+-- * find_keys, list_runs_of_tag: their list holds pairs. One is taken apart by ->>, which SQLite applies
+--   to text; PostgreSQL wants a cast, which SQLite reads as one to a number.
+-- * claim: a + keeps SQLite from an index that would show every run that waits. PostgreSQL skips what
+--   others have locked.
+-- * list_active_runs: SQLite chooses an index without a look at the values, and would take the key:
+--   INDEXED BY names the small one.
 
 
 -- name: find_keys
@@ -15,21 +14,6 @@ SELECT run.workflow, run.idempotency_key, run.id
 FROM json_each(:keys) AS wanted
 JOIN cloaca_run AS run
     ON run.workflow = wanted.value ->> 0 AND run.idempotency_key = wanted.value ->> 1;
-
-
--- name: lock_runs
--- BEGIN IMMEDIATE has locked them, and the runner.
-SELECT run.id FROM cloaca_run AS run
-LEFT JOIN cloaca_runner AS runner ON runner.id = :runner_id
-WHERE run.id IN (SELECT value FROM json_each(:ids));
-
-
--- name: fence_runs
--- Which of these runs the runner owns, and under which epoch: what the guards of this
--- transaction see. BEGIN IMMEDIATE has locked them.
-SELECT id, epoch FROM cloaca_run
-WHERE id IN (SELECT value FROM json_each(:ids)) AND owner = :runner_id
-    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 
 -- name: claim
@@ -54,32 +38,6 @@ WHERE id IN (
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
 RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id;
-
-
--- name: has_claimable
--- Whether a claim would find anything: one look into the index for each workflow.
-SELECT EXISTS (
-    SELECT 1 FROM json_each(:workflows) AS wanted
-    JOIN cloaca_run AS run
-        ON run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
-        AND run.workflow = wanted.value
-);
-
-
--- name: load_attempts
--- Everything known of the tasks of these runs.
-SELECT run_id, task_id, attempt, epoch, status, change, error_type, error_message,
-    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes
-FROM cloaca_attempt WHERE run_id IN (SELECT value FROM json_each(:ids))
-ORDER BY run_id, task_id, attempt;
-
-
--- name: ended_runs
--- Those of these runs that are over.
-SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at, schedule_id
-FROM cloaca_run WHERE id IN (SELECT value FROM json_each(:ids)) AND ended_at IS NOT NULL
-ORDER BY id;
 
 
 -- name: list_active_runs

@@ -85,7 +85,7 @@ async def blocked_sessions(by_hand: psycopg.AsyncConnection[Any], count: int) ->
 def statement(store: Store, name: str) -> tuple[str, tuple[str, ...]]:
     """One of the store's statements, for a session that is stepped by hand."""
     assert isinstance(store, SqlStore)
-    found = getattr(store._queries, name)
+    (found,) = [each for noun in store._queries for each in noun if each.name == name]
     return found.sql, found.parameters
 
 
@@ -482,6 +482,7 @@ async def test_polls_are_taken_in_the_order_in_which_triggers_are_locked(
 
 WRITES = (
     "insert_tag",
+    "owned_runs",
     "find_keys",
     "fence_runs",
     "record_attempt",

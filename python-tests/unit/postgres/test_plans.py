@@ -15,7 +15,7 @@ from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.queries import Statement
 from cloaca_postgres.driver import _numbered
 from cloaca_postgres.opening import open_dialect
-from cloaca_postgres.statements import PLACEHOLDER, STATEMENTS
+from cloaca_postgres.statements import STATEMENTS, WORDING
 from cloaca_postgres.url import parse as parse_url
 from dev.databases.urls import for_libpq
 
@@ -151,7 +151,7 @@ def _plans(name: str) -> str:
 def _statement(name: str) -> Statement:
     (found,) = [
         statement
-        for noun in load_queries("cloaca_postgres", PLACEHOLDER)
+        for noun in load_queries("cloaca_postgres", WORDING)
         for statement in noun
         if statement.name == name
     ]

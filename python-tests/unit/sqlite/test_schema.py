@@ -12,11 +12,12 @@ import pytest
 from cloaca_core.store.migrate import load_migrations
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.queries import Statement
+from cloaca_sqlite.driver import WORDING
 from cloaca_sqlite.migrator import split_statements
 
 
 def _statements() -> list[Statement]:
-    return [statement for noun in load_queries("cloaca_sqlite", "?") for statement in noun]
+    return [statement for noun in load_queries("cloaca_sqlite", WORDING) for statement in noun]
 
 
 @pytest.fixture
@@ -68,6 +69,17 @@ def test_active_runs_are_listed_without_a_look_at_those_that_have_ended(
 
     scans = [line for line in _plan(raw, statement) if line.startswith("SCAN")]
     assert scans == ["SCAN cloaca_run USING INDEX cloaca_run_active"]
+
+
+def test_whether_anything_can_be_claimed_is_one_look_for_each_workflow(
+    raw: sqlite3.Connection,
+) -> None:
+    """Not one for each run that waits: those of workflows that others serve may be many."""
+    (statement,) = [each for each in _statements() if each.name == "has_claimable"]
+
+    assert [line for line in _plan(raw, statement) if "cloaca_run" in line] == [
+        "SEARCH waiting USING INDEX cloaca_run_active (owner=? AND behind=? AND workflow=?)"
+    ]
 
 
 def test_a_claim_finds_the_runs_that_it_updates_by_id(raw: sqlite3.Connection) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Dialect, Step
-from cloaca_core.store.sql.queries import Row, Statement, load_statements
+from cloaca_core.store.sql.queries import Row, Statement, Wording, load_statements
 
 
 class RunQueries(NamedTuple):
@@ -121,7 +121,7 @@ class SqlPart:
 
 
 @lru_cache(maxsize=8)
-def load_queries(package: str, placeholder: str) -> Queries:
+def load_queries(package: str, wording: Wording) -> Queries:
     """The statements as the dialect with this ``sql_package`` words them; once for all runners of a
     process, as it would be two fifths of opening a file.
     """
@@ -133,7 +133,7 @@ def load_queries(package: str, placeholder: str) -> Queries:
         texts = [shared.read_text("utf-8")]
         if override.is_file():
             texts.append(override.read_text("utf-8"))
-        return load_statements(texts, required, placeholder)
+        return load_statements(texts, required, wording)
 
     return Queries(
         runs=RunQueries(**of("runs", RunQueries._fields)),

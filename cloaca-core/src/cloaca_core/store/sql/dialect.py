@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 from cloaca_core.store.changes import Change
-from cloaca_core.store.sql.queries import Row, Statement
+from cloaca_core.store.sql.queries import Row, Statement, Wording
 
 
 class Step(NamedTuple):
@@ -36,8 +36,8 @@ class Dialect(Protocol):
     """
 
     @property
-    def placeholder(self) -> str:
-        """What stands for a parameter in SQL: ``?`` or ``%s``."""
+    def wording(self) -> Wording:
+        """What stands for parameters in SQL."""
 
     @property
     def sql_package(self) -> str:
@@ -54,7 +54,7 @@ class Dialect(Protocol):
         """See ``Store.most_keys``."""
 
     def array(self, values: Collection[str | int]) -> object:
-        """A list of texts or of numbers as one parameter, in the form that the overrides unpack."""
+        """A list of texts or of numbers as one parameter, as ``wording`` takes it apart."""
 
     async def write(
         self,

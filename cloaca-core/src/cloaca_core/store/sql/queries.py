@@ -2,8 +2,10 @@
 
 A file holds statements under ``-- name: insert_run`` lines, with ``:name`` parameters. Compiling
 puts the dialect's placeholder in their place and remembers their order, so that rows are bound as
-plain tuples, which ``executemany`` takes without a lookup per value. Nothing here knows what a
-statement means or which database it is for; a file that is wrong is refused when it is loaded.
+plain tuples, which ``executemany`` takes without a lookup per value. A parameter after ``IN`` or
+``FROM`` is a list (see ``Wording``), which each database takes apart in its own way. Nothing here
+knows what a statement means or which database it is for; a file that is wrong is refused when it
+is loaded.
 """
 
 from __future__ import annotations
@@ -12,22 +14,35 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Row: TypeAlias = tuple[Any, ...]
 """Values for the parameters of a statement, or a row that it answered."""
 
 _NAME_LINE = re.compile(r"^-- name: *(?P<name>.*?) *$", re.MULTILINE)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+# No alternative begins with a group: so the search passes over plain text four times as fast, which
+# is half a millisecond of the time to a program's first result.
 _TOKEN = re.compile(
     r"""
-      (?P<quoted> '(?:[^']|'')*' | "(?:[^"]|"")*" )
-    | (?P<comment> --[^\n]* | /\*.*?\*/ )
-    | (?P<cast> :: )
+      '(?:[^']|'')*' | "(?:[^"]|"")*"
+    | --[^\n]* | /\*.*?\*/
+    | ::
     | :(?P<parameter> [A-Za-z_][A-Za-z0-9_]* )
     """,
     re.VERBOSE | re.DOTALL,
 )
+
+
+class Wording(NamedTuple):
+    """How a database words parameters; each text has one placeholder."""
+
+    placeholder: str
+    """For ``:name``: ``?`` or ``%s``."""
+    member: str
+    """For ``IN :name``: equal to an item of a list. ``NOT id IN :name`` is the opposite."""
+    items: str
+    """For ``:name`` after ``FROM``: the items of a list of texts, in a column ``value``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +89,33 @@ def parse(text: str) -> dict[str, str]:
     return statements
 
 
-def compile_statement(name: str, text: str, placeholder: str) -> Statement:
-    """Replace the ``:name`` parameters by the placeholder and drop the comments."""
+def compile_statement(name: str, text: str, wording: Wording) -> Statement:
+    """Word the parameters as the database takes them and drop the comments."""
+    escapes = "%" in wording.placeholder
     parameters: list[str] = []
     sql: list[str] = []
     for kind, token in _tokens(name, text):
         if kind == "parameter":
             parameters.append(token)
-            sql.append(placeholder)
+            sql[-1:] = _worded(sql[-1], wording)
         elif kind != "comment":
             # A driver whose placeholder is %s reads every other % as the start of one.
-            sql.append(token.replace("%", "%%") if "%" in placeholder else token)
+            sql.append(token.replace("%", "%%") if escapes else token)
     if not (compiled := "".join(sql).strip().rstrip(";").rstrip()):
         raise ValueError(f"statement {name} is empty")
     return Statement(name, compiled, tuple(parameters))
 
 
+def _worded(before: str, wording: Wording) -> tuple[str, str]:
+    """A parameter and the text before it, whose last word says whether it is a list."""
+    text = before.rstrip()
+    if text.endswith((" IN", "\nIN")):
+        return text.removesuffix("IN"), wording.member
+    return before, wording.items if text.endswith((" FROM", "\nFROM")) else wording.placeholder
+
+
 def load_statements(
-    files: Sequence[str], required: Sequence[str], placeholder: str
+    files: Sequence[str], required: Sequence[str], wording: Wording
 ) -> Mapping[str, Statement]:
     """Compile the required statements from the texts of files, of which a later one replaces
     statements of an earlier one.
@@ -106,16 +130,19 @@ def load_statements(
         raise LookupError(f"statements without SQL: {', '.join(missing)}")
     if unknown := sorted(texts.keys() - set(required)):
         raise LookupError(f"SQL of unknown statements: {', '.join(unknown)}")
-    return {name: compile_statement(name, texts[name], placeholder) for name in required}
+    return {name: compile_statement(name, texts[name], wording) for name in required}
 
 
 def _tokens(name: str, text: str) -> Iterator[tuple[str, str]]:
-    """Cut a statement into (kind, text); kind is a group of ``_TOKEN`` or ``plain``."""
+    """Cut a statement into (kind, text); kind is ``parameter``, ``comment`` or ``plain``."""
     end = 0
     for match in _TOKEN.finditer(text):
         yield "plain", _closed(name, text[end : match.start()])
-        kind = str(match.lastgroup)
-        yield kind, match[kind]
+        if (parameter := match["parameter"]) is not None:
+            yield "parameter", parameter
+        else:
+            token = match[0]
+            yield "comment" if token.startswith(("--", "/*")) else "plain", token
         end = match.end()
     yield "plain", _closed(name, text[end:])
 

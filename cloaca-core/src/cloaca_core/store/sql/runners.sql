@@ -1,4 +1,4 @@
--- Runners: their leases, and what becomes of their runs. See the head of runs.sql.
+-- Runners: their leases, and what becomes of their runs. Read the head of runs.sql first.
 
 
 -- name: register
@@ -35,6 +35,13 @@ RETURNING id;
 -- Wait for whatever this runner is writing at the moment, and let it write nothing more until the
 -- transaction ends. (Where one transaction writes at a time, that is so already.)
 SELECT id FROM cloaca_runner WHERE id = :runner_id;
+
+
+-- name: release
+-- Give back what a runner owns beside these runs; no crash is counted.
+UPDATE cloaca_run SET owner = NULL, epoch = epoch + 1
+WHERE owner = :runner_id AND ended_at IS NULL AND NOT id IN :held
+RETURNING id;
 
 
 -- name: unregister

@@ -1,6 +1,11 @@
--- Runs: inserted, claimed, recorded, listed. In SQL that SQLite and PostgreSQL both take; a backend
--- has a file of the same name for statements that it words in its own way.
--- CAST stands where a NULL parameter would leave a database without a type.
+-- Runs: inserted, claimed, recorded, listed.
+--
+-- In SQL that SQLite and PostgreSQL both take, and good for any database in which one transaction
+-- writes at a time: there it has locked what it reads. A backend has a file of the same name for what
+-- it words in its own way; the head of that file gives the reasons.
+--
+-- CAST stands where a NULL parameter would leave a database without a type. A parameter after IN or
+-- FROM is a list, which each database takes apart in its own way (see Wording in queries.py).
 
 
 -- name: insert_run
@@ -43,6 +48,30 @@ WHERE EXISTS (SELECT 1 FROM cloaca_run WHERE id = :run_id)
 ON CONFLICT DO NOTHING;
 
 
+-- name: owned_runs
+-- Which of these new runs belong to the runner that sent them, under their first epoch. Those of a
+-- runner that was fenced since they were sent first are about to be taken over.
+SELECT id FROM cloaca_run
+WHERE id IN :ids AND owner = :runner_id AND epoch = 1
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
+
+
+-- name: lock_runs
+-- Which of these runs are there; a database that lets several transactions write locks them, and the
+-- runner before them.
+SELECT run.id FROM cloaca_run AS run
+LEFT JOIN cloaca_runner AS runner ON runner.id = :runner_id
+WHERE run.id IN :ids;
+
+
+-- name: fence_runs
+-- Which of these runs the runner owns, and under which epoch: what the guards of this transaction
+-- see. A database that lets several transactions write locks them.
+SELECT id, epoch FROM cloaca_run
+WHERE id IN :ids AND owner = :runner_id
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
+
+
 -- name: record_attempt
 -- Write what became of an attempt, if the runner still owns the run. A final row stays.
 INSERT INTO cloaca_attempt (
@@ -78,11 +107,41 @@ WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 
+-- name: has_claimable
+-- Whether a claim would find anything: one look into the index for each workflow, as a subquery with
+-- LIMIT is joined to nothing.
+SELECT EXISTS (
+    SELECT 1 FROM :workflows AS wanted
+    WHERE (
+        SELECT waiting.id FROM cloaca_run AS waiting
+        WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL
+            AND waiting.behind IS NULL AND waiting.workflow = wanted.value
+        LIMIT 1
+    ) IS NOT NULL
+);
+
+
+-- name: load_attempts
+-- Everything known of the tasks of these runs.
+SELECT run_id, task_id, attempt, epoch, status, change, error_type, error_message,
+    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes
+FROM cloaca_attempt WHERE run_id IN :ids
+ORDER BY run_id, task_id, attempt;
+
+
 -- name: get_run
 -- One run with its payloads.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id
 FROM cloaca_run WHERE id = :id;
+
+
+-- name: ended_runs
+-- Those of these runs that are over.
+SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
+    final_context, error_message, created_at, started_at, ended_at, schedule_id
+FROM cloaca_run WHERE id IN :ids AND ended_at IS NOT NULL
+ORDER BY id;
 
 
 -- name: list_runs

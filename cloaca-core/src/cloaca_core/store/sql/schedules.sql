@@ -1,4 +1,10 @@
--- Schedules, their ticks, and the runs of ticks. See the head of runs.sql.
+-- Schedules, their ticks, and the runs of ticks. Read the head of runs.sql first.
+
+
+-- name: lock_schedules
+-- Which of these schedules are there, in which generation; a database that lets several transactions
+-- write locks them.
+SELECT id, generation FROM cloaca_schedule WHERE id IN :ids;
 
 
 -- name: insert_tick
@@ -75,6 +81,29 @@ WHERE id = :id AND ended_at IS NULL
     AND EXISTS (
         SELECT 1 FROM cloaca_tick
         WHERE schedule_id = :schedule_id AND tick = :tick AND run_id = :tick_run
+    );
+
+
+-- name: start_next
+-- Last: let what waits behind these runs start, unless they are under way, or another earlier one is:
+-- several run side by side where the policy did not always say that they queue. Without a schedule
+-- there is no turn by which two who end runs would each see what the other one does.
+UPDATE cloaca_run SET behind = (
+    SELECT earlier.id
+    FROM cloaca_schedule AS schedule
+    CROSS JOIN cloaca_run AS earlier
+    WHERE schedule.id = cloaca_run.schedule_id AND earlier.schedule_id = schedule.id
+        AND earlier.schedule_id IS NOT NULL AND earlier.ended_at IS NULL
+        AND earlier.workflow = cloaca_run.workflow
+        AND (earlier.created_at, earlier.id) < (cloaca_run.created_at, cloaca_run.id)
+    ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
+)
+WHERE behind IS NOT NULL AND behind IN (
+        SELECT wanted.value FROM :ids AS wanted
+        WHERE NOT EXISTS (
+            SELECT 1 FROM cloaca_run AS before
+            WHERE before.id = wanted.value AND before.ended_at IS NULL
+        )
     );
 
 
@@ -161,11 +190,68 @@ RETURNING id;
 DELETE FROM cloaca_schedule WHERE id = :id;
 
 
+-- name: next_due
+-- When the first schedule of these workflows is due: one look into the index for each workflow.
+SELECT min((
+    SELECT first.due_at FROM cloaca_schedule AS first
+    WHERE first.workflow = wanted.value AND first.enabled = 1 AND first.due_at IS NOT NULL
+    ORDER BY first.due_at LIMIT 1
+))
+FROM :workflows AS wanted;
+
+
+-- name: due_schedules
+-- Schedules of these workflows that are due, those first that have been for longest.
+SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
+    jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
+    generation, created_at, updated_at
+FROM cloaca_schedule
+WHERE workflow IN :workflows AND enabled = 1
+    AND due_at IS NOT NULL AND due_at <= :now
+ORDER BY due_at, id LIMIT :limit;
+
+
+-- name: schedules_ahead
+-- Schedules of these workflows whose ticks were decided beyond an instant, each with the newest of its
+-- ticks up to now that was.
+SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
+    jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
+    generation, created_at, updated_at, (
+        SELECT max(tick) FROM cloaca_tick
+        WHERE schedule_id = cloaca_schedule.id AND tick <= :now
+    )
+FROM cloaca_schedule
+WHERE workflow IN :workflows AND enabled = 1
+    AND decided_until > :edge
+ORDER BY id LIMIT :limit;
+
+
+-- name: list_under_way
+-- Runs of these schedules, as they are now, that have not ended, in the order of their ticks. Those
+-- of the workflow that a schedule had before may be nobody's any more, and would be met for ever.
+-- Both sides are asked for these schedules: in whichever order they are joined, no others are read.
+SELECT run.schedule_id, run.id
+FROM cloaca_schedule AS schedule
+CROSS JOIN cloaca_run AS run
+WHERE schedule.id IN :schedule_ids AND run.schedule_id IN :schedule_ids
+    AND run.schedule_id = schedule.id AND run.schedule_id IS NOT NULL AND run.ended_at IS NULL
+    AND run.workflow = schedule.workflow
+ORDER BY run.schedule_id, run.created_at, run.id;
+
+
 -- name: list_ticks
 -- What became of the ticks of a schedule, newest first.
 SELECT schedule_id, tick, run_id, outcome, created_at
 FROM cloaca_tick WHERE schedule_id = :schedule_id
 ORDER BY tick DESC LIMIT :limit OFFSET :offset;
+
+
+-- name: find_ticks
+-- Which of these ticks of a schedule were decided, and what became of them.
+SELECT schedule_id, tick, run_id, outcome, created_at
+FROM cloaca_tick
+WHERE schedule_id = :schedule_id AND tick IN :ticks
+ORDER BY tick;
 
 
 -- name: count_ticks

@@ -25,7 +25,7 @@ class SqlStore(SqlRuns, SqlRunners, SqlSchedules, SqlTriggers):
     """The store of every backend that has a ``Dialect``. Contracts: see ``Store``."""
 
     def __init__(self, dialect: Dialect, outbox: Outbox | None = None) -> None:
-        super().__init__(dialect, load_queries(dialect.sql_package, dialect.placeholder))
+        super().__init__(dialect, load_queries(dialect.sql_package, dialect.wording))
         self.outbox = outbox
         self._batch_steps = BatchSteps(self._queries, dialect.array)
 

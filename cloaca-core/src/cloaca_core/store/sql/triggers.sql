@@ -1,4 +1,9 @@
--- Event triggers, their events, and the runs of events. See the head of runs.sql.
+-- Event triggers, their events, and the runs of events. Read the head of runs.sql first.
+
+
+-- name: lock_triggers
+-- Which of these triggers are there; a database that lets several transactions write locks them.
+SELECT id FROM cloaca_trigger WHERE id IN :ids;
 
 
 -- name: insert_event
@@ -73,6 +78,13 @@ WHERE id = :id AND generation = :generation
 RETURNING id;
 
 
+-- name: triggers_named
+-- The triggers of these names.
+SELECT id, name, workflow, poll_interval_ms, cron_expression, timezone, allow_concurrent, enabled,
+    last_poll_at, next_poll_at, generation, created_at, updated_at
+FROM cloaca_trigger WHERE name IN :names;
+
+
 -- name: list_triggers
 -- Triggers by name, all or (enabled_only 1) those that are enabled. Each has a name: that it is
 -- asked for leads to the index, which has the order.
@@ -80,6 +92,12 @@ SELECT id, name, workflow, poll_interval_ms, cron_expression, timezone, allow_co
     last_poll_at, next_poll_at, generation, created_at, updated_at
 FROM cloaca_trigger WHERE name > '' AND enabled >= :enabled_only
 ORDER BY name LIMIT :limit OFFSET :offset;
+
+
+-- name: known_events
+-- Which of these keys events of a trigger have.
+SELECT event_key FROM cloaca_event
+WHERE trigger_id = :trigger_id AND event_key IN :keys;
 
 
 -- name: list_events

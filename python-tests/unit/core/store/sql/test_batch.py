@@ -20,11 +20,12 @@ from cloaca_core.conformance.rows import (
 from cloaca_core.records.rows import Batch, Cancellation
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.batch import BatchSteps, committed
+from cloaca_sqlite.driver import WORDING
 
 
 @pytest.fixture(scope="module")
 def steps() -> BatchSteps:
-    return BatchSteps(load_queries("cloaca_sqlite", "?"), tuple)
+    return BatchSteps(load_queries("cloaca_sqlite", WORDING), tuple)
 
 
 _SKIPPED = new_tick("s", "b")._replace(run_id=None)

@@ -7,11 +7,13 @@ import sqlite3
 import pytest
 from hypothesis import given, strategies as st
 
-from cloaca_core.store.sql.queries import compile_statement, load_statements, parse
+from cloaca_core.store.sql.queries import Wording, compile_statement, load_statements, parse
+
+QUESTION_MARKS = Wording("?", "IN (SELECT value FROM json_each(?))", "json_each(?)")
 
 
-def compiled(sql: str, placeholder: str = "?") -> tuple[str, tuple[str, ...]]:
-    statement = compile_statement("it", sql, placeholder)
+def compiled(sql: str, wording: Wording = QUESTION_MARKS) -> tuple[str, tuple[str, ...]]:
+    statement = compile_statement("it", sql, wording)
     return statement.sql, statement.parameters
 
 
@@ -37,7 +39,26 @@ def test_parameters_become_placeholders_outside_quotes_and_comments(
 
 
 def test_a_percent_is_doubled_where_it_would_start_a_placeholder() -> None:
-    assert compiled("SELECT '%', 5 % :a", "%s") == ("SELECT '%%', 5 %% %s", ("a",))
+    percents = Wording("%s", "= ANY(%s)", "unnest(%s)")
+
+    assert compiled("SELECT '%', 5 % :a WHERE 1 IN :b", percents) == (
+        "SELECT '%%', 5 %% %s WHERE 1 = ANY(%s)",
+        ("a", "b"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected", "parameters"),
+    [
+        ("WHERE a IN :b AND c = :d", "WHERE a IN (SELECT value FROM json_each(?)) AND c = ?", "bd"),
+        ("WHERE NOT a IN\n :b", "WHERE NOT a IN (SELECT value FROM json_each(?))", "b"),
+        ("SELECT x.value FROM :b AS x", "SELECT x.value FROM json_each(?) AS x", "b"),
+        ("SELECT 'IN :a', :b -- FROM :c", "SELECT 'IN :a', ?", "b"),
+        ("SELECT MIN :b", "SELECT MIN ?", "b"),  # no word of its own
+    ],
+)
+def test_a_parameter_after_in_or_from_is_a_list(sql: str, expected: str, parameters: str) -> None:
+    assert compiled(sql) == (expected, tuple(parameters))
 
 
 @pytest.mark.parametrize("sql", ["SELECT 'a", 'SELECT "a', "SELECT 1 /* a", "SELECT ':a''"])
@@ -81,13 +102,13 @@ def test_a_wrong_file_is_refused(text: str, message: str) -> None:
 
 def test_a_statement_without_sql_is_refused() -> None:
     with pytest.raises(ValueError, match="one is empty"):
-        load_statements(["-- name: one\n-- only a comment\n;\n"], ("one",), "?")
+        load_statements(["-- name: one\n-- only a comment\n;\n"], ("one",), QUESTION_MARKS)
 
 
 def test_an_override_comes_before_the_shared_statement() -> None:
     shared = "-- name: one\nSELECT 1;\n-- name: two\nSELECT 2;"
 
-    loaded = load_statements([shared, "-- name: two\nSELECT 22;"], ("one", "two"), "?")
+    loaded = load_statements([shared, "-- name: two\nSELECT 22;"], ("one", "two"), QUESTION_MARKS)
 
     assert {name: statement.sql for name, statement in loaded.items()} == {
         "one": "SELECT 1",
@@ -97,23 +118,25 @@ def test_an_override_comes_before_the_shared_statement() -> None:
 
 def test_a_statement_missing_in_both_is_refused() -> None:
     with pytest.raises(LookupError, match="statements without SQL: three, two"):
-        load_statements(["-- name: one\nSELECT 1;"], ("one", "two", "three"), "?")
+        load_statements(["-- name: one\nSELECT 1;"], ("one", "two", "three"), QUESTION_MARKS)
 
 
 def test_a_statement_that_nothing_asks_for_is_refused() -> None:
     with pytest.raises(LookupError, match="SQL of unknown statements: insrt"):
-        load_statements(["-- name: insrt\nSELECT 1;\n-- name: one\nSELECT 1"], ("one",), "?")
+        load_statements(
+            ["-- name: insrt\nSELECT 1;\n-- name: one\nSELECT 1"], ("one",), QUESTION_MARKS
+        )
 
 
 def test_values_are_bound_in_the_order_of_the_placeholders() -> None:
-    statement = compile_statement("it", "SELECT :b, :a, :b", "?")
+    statement = compile_statement("it", "SELECT :b, :a, :b", QUESTION_MARKS)
 
     assert statement.bind(a=1, b=2) == (2, 1, 2)
 
 
 @pytest.mark.parametrize("values", [{"a": 1}, {"a": 1, "b": 2, "c": 3}])
 def test_missing_and_unknown_values_are_refused(values: dict[str, int]) -> None:
-    statement = compile_statement("it", "SELECT :a, :b", "?")
+    statement = compile_statement("it", "SELECT :a, :b", QUESTION_MARKS)
 
     with pytest.raises(TypeError, match=r"statement it takes \['a', 'b'\]"):
         statement.bind(**values)
@@ -128,11 +151,11 @@ def test_missing_and_unknown_values_are_refused(values: dict[str, int]) -> None:
     ],
 )
 def test_rows_are_bound_by_their_field_names(sql: str, expected: tuple[int, ...]) -> None:
-    binder = compile_statement("it", sql, "?").binder(("a", "b", "c"))
+    binder = compile_statement("it", sql, QUESTION_MARKS).binder(("a", "b", "c"))
 
     assert binder((1, 2, 3)) == expected
 
 
 def test_a_row_that_lacks_a_parameter_is_refused_before_any_row_comes() -> None:
     with pytest.raises(ValueError, match="not in tuple"):
-        compile_statement("it", "SELECT :z", "?").binder(("a", "b"))
+        compile_statement("it", "SELECT :z", QUESTION_MARKS).binder(("a", "b"))

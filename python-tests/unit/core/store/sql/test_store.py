@@ -15,12 +15,13 @@ from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.store.sql.queries import Row
 from cloaca_core.store.sql.store import SqlStore
+from cloaca_sqlite.driver import WORDING
 
 
 class RecordingDialect:
     """Notes each transaction and answers nothing."""
 
-    placeholder = "?"
+    wording = WORDING
     writable = True
     most_keys: int | None = 7
     sql_package = "cloaca_sqlite"
@@ -114,10 +115,10 @@ def test_a_dialect_without_a_statement_is_refused_when_the_store_is_made() -> No
 
 
 def test_stores_of_one_dialect_share_their_statements() -> None:
-    mine = load_queries("cloaca_sqlite", "?")
+    mine = load_queries("cloaca_sqlite", WORDING)
 
-    assert load_queries("cloaca_sqlite", "?") is mine
-    assert load_queries("cloaca_postgres", "?") is not mine
+    assert load_queries("cloaca_sqlite", WORDING) is mine
+    assert load_queries("cloaca_postgres", WORDING) is not mine
 
 
 def test_the_lease_clock_is_the_dialect_s() -> None:
