@@ -41,25 +41,8 @@ Landed: TypeAlias = Callable[[Committed], None]
 """Hears of a batch as soon as it is durable."""
 
 
-class Store(Protocol):
-    """One open database. Made by ``Backend.open``; not usable after ``close``."""
-
-    async def close(self) -> None:
-        """Give back every connection and thread. Safe to call twice."""
-
-    @property
-    def outbox(self) -> Outbox | None:
-        """What writes runs in transactions of others; None where that cannot be done."""
-
-    @property
-    def writable(self) -> bool:
-        """False when it was opened to look at only: each write raises ``StoreReadOnlyError``."""
-
-    @property
-    def most_keys(self) -> int | None:
-        """About how many new runs that ``may_be_held`` the engine puts into one batch, where each
-        takes something that the database has a bounded number of, such as locks. None: any number.
-        """
+class RunStore(Protocol):
+    """Runs: recorded, claimed, looked at."""
 
     # -- record ------------------------------------------------------------------------------
 
@@ -144,15 +127,30 @@ class Store(Protocol):
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         """All attempts of these runs, ordered by run, task and attempt."""
 
-    async def release(self, runner_id: str, held: Collection[str]) -> int:
-        """Give back what this runner owns beside these runs: no owner, epoch + 1, claimable by
-        anybody. How many it were.
+    # -- observe -----------------------------------------------------------------------------
 
-        An orderly end of ownership: no crash is counted. The caller need not know what it owns:
-        whatever a transaction of this runner that is still under way makes its own is seen.
+    async def get_run(self, run_id: str) -> RunRow | None:
+        """The run, or None when there is none of this id."""
+
+    async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
+        """The runs that match, newest first, with empty ``input`` and ``final_context``."""
+
+    async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
+        """Those of these runs that have ended."""
+
+    async def list_waiting(self, runner_id: str, most: int) -> Waiting:
+        """Work that waits for a runner with its workflow, by workflow and kind, in any order.
+
+        Eligible: claimable runs, and enabled schedules with a tick to come or due, of workflows of
+        which no runner that is registered and not fenced owns a run that has not ended. At most
+        ``most`` of each are counted; ``first_run`` is the run of the least id. ``other_runners``
+        counts those that are registered and not fenced, beside ``runner_id``. Only reads; what a
+        concurrent caller takes meanwhile may still be told of.
         """
 
-    # -- lease -------------------------------------------------------------------------------
+
+class RunnerStore(Protocol):
+    """Runners: their leases, and what becomes of their runs."""
 
     def lease_clock(self) -> int:
         """Now on the clock that ``lease_until`` is kept on, in µs (cheap, no statement).
@@ -175,6 +173,14 @@ class Store(Protocol):
     async def beat(self, runner_id: str, lease_until: int) -> bool:
         """Renew the lease and count the beat; false when the runner was fenced or removed."""
 
+    async def release(self, runner_id: str, held: Collection[str]) -> int:
+        """Give back what this runner owns beside these runs: no owner, epoch + 1, claimable by
+        anybody. How many it were.
+
+        An orderly end of ownership: no crash is counted. The caller need not know what it owns:
+        whatever a transaction of this runner that is still under way makes its own is seen.
+        """
+
     async def unregister(self, runner_id: str) -> None:
         """Remove this runner; what it still owns becomes claimable as after ``release``."""
 
@@ -196,28 +202,9 @@ class Store(Protocol):
         the answer is 0. Two concurrent callers never count one crash twice.
         """
 
-    # -- observe -----------------------------------------------------------------------------
 
-    async def get_run(self, run_id: str) -> RunRow | None:
-        """The run, or None when there is none of this id."""
-
-    async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
-        """The runs that match, newest first, with empty ``input`` and ``final_context``."""
-
-    async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
-        """Those of these runs that have ended."""
-
-    async def list_waiting(self, runner_id: str, most: int) -> Waiting:
-        """Work that waits for a runner with its workflow, by workflow and kind, in any order.
-
-        Eligible: claimable runs, and enabled schedules with a tick to come or due, of workflows of
-        which no runner that is registered and not fenced owns a run that has not ended. At most
-        ``most`` of each are counted; ``first_run`` is the run of the least id. ``other_runners``
-        counts those that are registered and not fenced, beside ``runner_id``. Only reads; what a
-        concurrent caller takes meanwhile may still be told of.
-        """
-
-    # -- schedules ---------------------------------------------------------------------------
+class ScheduleStore(Protocol):
+    """Cron schedules and their ticks, which ``RunStore.commit`` decides."""
 
     async def now(self) -> int:
         """Now on the clock by which ticks are due, in µs since 1970; touches no table.
@@ -289,7 +276,9 @@ class Store(Protocol):
         an instant.
         """
 
-    # -- triggers ----------------------------------------------------------------------------
+
+class TriggerStore(Protocol):
+    """Event triggers and their events, which ``RunStore.commit`` writes."""
 
     async def add_trigger(self, trigger: TriggerRow) -> bool:
         """Add a trigger that has not been polled; false, and nothing is done, when there is one of
@@ -321,6 +310,27 @@ class Store(Protocol):
 
     async def list_events(self, trigger_id: str, *, limit: int, offset: int) -> list[EventRow]:
         """Events of a trigger that made runs, newest first."""
+
+
+class Store(RunStore, RunnerStore, ScheduleStore, TriggerStore, Protocol):
+    """One open database. Made by ``Backend.open``; not usable after ``close``."""
+
+    async def close(self) -> None:
+        """Give back every connection and thread. Safe to call twice."""
+
+    @property
+    def outbox(self) -> Outbox | None:
+        """What writes runs in transactions of others; None where that cannot be done."""
+
+    @property
+    def writable(self) -> bool:
+        """False when it was opened to look at only: each write raises ``StoreReadOnlyError``."""
+
+    @property
+    def most_keys(self) -> int | None:
+        """About how many new runs that ``may_be_held`` the engine puts into one batch, where each
+        takes something that the database has a bounded number of, such as locks. None: any number.
+        """
 
     # -- wake-ups ----------------------------------------------------------------------------
 

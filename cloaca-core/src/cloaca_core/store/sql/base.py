@@ -105,7 +105,7 @@ class Queries(NamedTuple):
 
 
 class SqlPart:
-    """The operations on one noun, each in one transaction. Contracts: see ``Store``."""
+    """The operations on one noun, each in one transaction."""
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:
         self._dialect = dialect

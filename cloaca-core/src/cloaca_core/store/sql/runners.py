@@ -12,7 +12,7 @@ from cloaca_core.store.sql.queries import Row
 
 
 class SqlRunners(SqlPart):
-    """The operations on runners."""
+    """The operations on runners. Contracts: see ``RunnerStore``."""
 
     def lease_clock(self) -> int:
         return self._dialect.lease_clock()

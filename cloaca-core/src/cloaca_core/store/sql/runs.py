@@ -15,7 +15,7 @@ _ACTIVE = frozenset((RunStatus.PENDING, RunStatus.RUNNING))
 
 
 class SqlRuns(SqlPart):
-    """The operations on runs."""
+    """The operations on runs. Contracts: see ``RunStore``."""
 
     # -- claim -------------------------------------------------------------------------------
 

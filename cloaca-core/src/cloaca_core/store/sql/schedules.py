@@ -10,7 +10,7 @@ from cloaca_core.store.sql.queries import Row
 
 
 class SqlSchedules(SqlPart):
-    """The operations on schedules."""
+    """The operations on schedules. Contracts: see ``ScheduleStore``."""
 
     async def put_schedule(self, schedule: ScheduleRow) -> str:
         put = self._queries.schedules.put_schedule

@@ -11,7 +11,7 @@ from cloaca_core.store.sql.queries import Row, Statement
 
 
 class SqlTriggers(SqlPart):
-    """The operations on triggers."""
+    """The operations on triggers. Contracts: see ``TriggerStore``."""
 
     async def add_trigger(self, trigger: TriggerRow) -> bool:
         return bool(await self._put_trigger(self._queries.triggers.add_trigger, trigger))
