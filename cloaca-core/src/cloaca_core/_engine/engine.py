@@ -59,12 +59,12 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 LEAVING: Final = 1.0
-"""Seconds over the grace period that a shutdown gives a database to take back what is owned."""
+"""Seconds after the grace period that a shutdown gives the database to release owned runs."""
 
 
 class Engine:
-    """Made and used on its loop only, but for ``recent``, ``runs.owns`` and ``grace``'s words.
-    ``broken`` is called with the reason when a part of it has died, so that it cannot go on.
+    """Made and used on its loop only, but for ``recent``, ``runs.owns`` and the messages of
+    ``grace``. ``broken`` is called with the reason when a part has died, so that it cannot go on.
     """
 
     def __init__(
@@ -200,12 +200,12 @@ class Engine:
         await self._lease.register()
 
     async def begin(self, *, claims: bool = True) -> None:
-        """Begin to work; without ``claims`` as after ``pause``, and so from the first moment on."""
+        """Begin to work; without ``claims`` the engine is paused from the start."""
         if not claims:
             self._capacity.paused = True
         loop = asyncio.get_running_loop()
         self._unsubscribe = self._registry.on_change(
-            lambda: loop.call_soon_threadsafe(self._look_for_work)
+            lambda: loop.call_soon_threadsafe(self._registry_changed)
         )
         for each in self._loops:
             each.start()
@@ -232,8 +232,8 @@ class Engine:
         log.info("runner %s is closed", self._runner_id.current, extra=self._own_ids())
 
     def let_go(self) -> None:
-        """The loop has died under it: let bodies end as they will. Others take its runs over when
-        its lease has ended.
+        """Clean up after the loop has died: running bodies may end. Other runners take over its
+        runs when its lease has ended.
         """
         self._unsubscribe()
         self._executor.close()
@@ -262,7 +262,7 @@ class Engine:
             log.warning(reason, error, extra=self._own_ids())
 
     async def pause(self) -> None:
-        """Claim no further runs, and leave what is submitted here in the table."""
+        """Claim no further runs; runs submitted here wait in the table."""
         await self._claimer.pause()
 
     async def resume(self) -> None:
@@ -281,7 +281,9 @@ class Engine:
         return await self._submitter.submit(request)
 
     def outgoing(self, request: Request) -> tuple[Outbox, NewRun]:
-        """A run that its submitter writes itself, and by which means. Any thread may ask."""
+        """The row of a run that its submitter writes, and the outbox to write it with. Any thread
+        may ask.
+        """
         if self._store.outbox is None:
             raise ConfigError(
                 "connection: this backend writes on no connection but its own; submit without it",
@@ -302,7 +304,7 @@ class Engine:
         return await self._waits.execute(request, waiting, accepted)
 
     async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
-        """Wait for the end of a run, whoever runs it."""
+        """Wait for the end of a run, on this runner or another."""
         self._check_open()
         return await self._waits.wait(run_id, waiting)
 
@@ -310,18 +312,18 @@ class Engine:
         self._completion.ended(run, end)
         self._claimer.run_ended()
         if run.row.schedule_id is not None:
-            self._claimer.wake()  # another one may have waited for this
+            self._claimer.wake()  # another run of the schedule may have waited for this one
 
     # -- observe -----------------------------------------------------------------------------
 
     @property
     def reader(self) -> RunReader:
-        """What the tables say of runs; ``RunnerClosedError`` once the engine shuts down."""
+        """Reads runs from the tables; ``RunnerClosedError`` once the engine shuts down."""
         self._check_open()
         return self._reader
 
     async def health(self) -> dict[str, Any]:
-        """What the runner is doing, for people and probes."""
+        """The state of the runner, for people and probes."""
         return self._health.report()
 
     @property
@@ -335,7 +337,7 @@ class Engine:
         self.schedule_loop.wake()
         self._unserved.look_soon()
 
-    # -- what others do ----------------------------------------------------------------------
+    # -- changes by others -------------------------------------------------------------------
 
     def _wake_all(self) -> None:
         """Another process may have changed anything."""
@@ -343,7 +345,7 @@ class Engine:
         self.trigger_loop.wake()
         self._takeover.wake()
 
-    def _look_for_work(self) -> None:
+    def _registry_changed(self) -> None:
         self._claimer.wake()
         self.schedule_loop.wake()
         self.trigger_loop.wake()
@@ -355,7 +357,7 @@ class Engine:
         self._unserved.wake()
 
     async def _reenlist(self) -> None:
-        """We were declared dead: let go of everything and start anew under another id."""
+        """Start anew under another id after this runner was declared dead: drop all its runs."""
         await self._lease.lost.wait()
         for run in self.runs:
             self._orchestrator.drop(run)
@@ -371,4 +373,4 @@ class Engine:
 
 
 def _nothing() -> None:
-    """How to unsubscribe before there is a subscription."""
+    """Stands for the unsubscribe function before there is a subscription."""

@@ -1,4 +1,4 @@
-"""Puts schedules right that were decided on a clock which was ahead.
+"""Corrects schedules whose ticks were decided by a clock that was ahead.
 
 ``schedules.set_back`` decides from which instant each of them goes on. Fires nothing.
 """
@@ -24,7 +24,7 @@ log = SafeLogger("cloaca.schedules")
 
 
 class CursorCorrection:
-    """Remembers which schedules it could not read, to say so once for each change of theirs."""
+    """Remembers which schedules it could not read, to log that once for each of their changes."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -39,13 +39,13 @@ class CursorCorrection:
         changed = False
         for row, newest in ahead:
             try:
-                wanted = _set_back(row, newest, now)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is this schedule's alone
+                corrected = _set_back(row, newest, now)
+            except Exception as error:  # noqa: BLE001 - the other schedules must go on
                 self._tell_of_unreadable(row, error)
                 continue
-            if await self._store.retime_schedule(wanted):
+            if await self._store.retime_schedule(corrected):
                 changed = True
-                _tell(row, wanted)
+                _tell(row, corrected)
         return changed
 
     def _tell_of_unreadable(self, row: ScheduleRow, error: Exception) -> None:
@@ -67,11 +67,11 @@ def _set_back(row: ScheduleRow, newest: Instant | None, now: Instant) -> Schedul
     )
 
 
-def _tell(row: ScheduleRow, wanted: ScheduleRow) -> None:
+def _tell(row: ScheduleRow, corrected: ScheduleRow) -> None:
     log.warning(
         "schedule %s was decided until %s by a clock that was ahead; it goes on from %s",
         row.id,
         to_datetime(row.decided_until).isoformat(),
-        to_datetime(wanted.decided_until).isoformat(),
+        to_datetime(corrected.decided_until).isoformat(),
         extra={"schedule_id": row.id, "workflow": row.workflow},
     )

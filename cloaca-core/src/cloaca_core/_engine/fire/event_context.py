@@ -1,4 +1,4 @@
-"""What a fired trigger becomes: the context of a run, and the hash that tells equal ones."""
+"""The context of the run that a trigger fires, and the hash by which equal ones are known."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def fired_items(result: TriggerResult) -> dict[str, JsonValue]:
-    """What was fired; nothing is an empty context."""
+    """The items that the result hands to its run; empty without a context."""
     return {} if result.context is None else dict(result.context._data)
 
 
 def context_hash(fired: Mapping[str, JsonValue]) -> str:
-    """64 hex digits that only equal contexts have in common, whatever the order of their keys."""
+    """64 hex digits that are equal for equal contexts only; the order of keys does not matter."""
     canonical = json.dumps(fired, sort_keys=True, separators=(",", ":"))
     return sha256(canonical.encode()).hexdigest()
 
@@ -31,7 +31,7 @@ def context_hash(fired: Mapping[str, JsonValue]) -> str:
 def run_context(
     fired: Mapping[str, JsonValue], trigger_name: str, now: Instant
 ) -> dict[str, JsonValue]:
-    """What the run begins with."""
+    """The context that the run of a trigger begins with."""
     told: dict[str, JsonValue] = {
         "trigger_name": trigger_name,
         "triggered_at": to_datetime(now).isoformat(),
@@ -45,7 +45,7 @@ def tick_key(tick: Instant) -> str:
 
 
 def tick_context(row: TriggerRow, due: DueTick, now: Instant) -> dict[str, JsonValue]:
-    """What the run of a tick begins with: as those of cron schedules, and as those of triggers."""
+    """The context that the run of a tick begins with: keys of cron schedules and of triggers."""
     told: dict[str, JsonValue] = {
         "scheduled_time": to_datetime(due.tick).isoformat(),
         "schedule_id": row.id,

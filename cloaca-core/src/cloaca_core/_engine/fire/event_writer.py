@@ -1,7 +1,7 @@
-"""Makes runs of what triggers fired: each event and its run in one journal transaction.
+"""Makes runs when triggers fire: each event and its run in one journal transaction.
 
-Of events with a key only those are written that are not known yet; whether another one may make a
-run is decided in that transaction, where other runners' events are seen. Polls nothing.
+An event with a known key is not written again; whether any other may make a run is decided in that
+transaction, where other runners' events are seen. Polls nothing.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class EventWriter:
         self._known: dict[str, set[str]] = {}
 
     async def fire(self, row: TriggerRow, results: Sequence[TriggerResult]) -> list[ContextError]:
-        """Write what one poll fired, and return when that is durable: the errors of those results
-        that no run can begin with.
+        """Write the events of one poll, and return when they are durable. Returns the errors of
+        results that no run can begin with.
         """
         fresh = await self._fresh(row.id, [each for each in results if each.fires])
         if not fresh:
@@ -89,7 +89,7 @@ class EventWriter:
         await self._write(events, [each.row for each in decided])
 
     async def _fresh(self, trigger_id: str, fired: list[TriggerResult]) -> list[TriggerResult]:
-        """Without what is known to have its run. Remembers no more keys than a poll gives."""
+        """The results not known to have their run. Remembers only keys of the last poll."""
         keys = {each.idempotency_key for each in fired if each.idempotency_key is not None}
         known = self._known.pop(trigger_id, set()) & keys
         if asked := keys - known:
@@ -101,7 +101,7 @@ class EventWriter:
     def _events_of(
         self, row: TriggerRow, results: Sequence[TriggerResult], now: int
     ) -> tuple[list[NewEvent], list[ContextError]]:
-        """The events of these results, and why others cannot be any."""
+        """The events of these results, and the errors of results that cannot be events."""
         events: list[NewEvent] = []
         refused: list[ContextError] = []
         for each in results:

@@ -1,4 +1,4 @@
-"""One poll of a trigger: its function, run off the engine's loop, and what that came to."""
+"""One poll of a trigger: its function, run off the engine's loop, and the outcome."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from cloaca_core.values.clock import Clock
 
 MANY: Final = 1 << 20
-"""Polls at a time: each trigger has one at most, so that they never wait for one another."""
+"""Polls at a time, in effect unlimited: a poll never waits for another trigger's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """The function returned this, whatever that is."""
+    """The function returned this; it is not checked yet."""
 
-    what: object
+    value: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ PollOutcome: TypeAlias = Returned | Broke
 
 
 class Poll(Work):
-    """A poll that was taken. ``outcome`` is there when it has run."""
+    """A poll that this runner has taken. ``outcome`` is None until it has run."""
 
     __slots__ = ("outcome", "row", "trigger")
 
@@ -59,7 +59,7 @@ class Poll(Work):
                 returned = self.trigger.function()
             _close_coroutine(returned)
             self.outcome = Returned(returned)
-        except BaseException as error:  # noqa: BLE001 - it must not end the thread, whatever it is
+        except BaseException as error:  # noqa: BLE001 - no error may end the thread
             self.outcome = Broke(error)
 
     async def run_async(self) -> None:
@@ -67,7 +67,7 @@ class Poll(Work):
             with OneProcess():
                 returned = await cast("Awaitable[object]", self.trigger.function())
             self.outcome = Returned(returned)
-        except BaseException as error:  # noqa: BLE001 - it must not end the loop, whatever it is
+        except BaseException as error:  # noqa: BLE001 - no error may end the loop
             self.outcome = Broke(error)
 
     def broke(self, error: BaseException) -> None:
@@ -75,10 +75,10 @@ class Poll(Work):
 
 
 class PollPlaces:
-    """Where polls run, away from tasks and from one another: one that hangs holds up nobody else.
+    """Runs polls apart from tasks and from one another: one that hangs delays no other.
 
     Sync functions share threads that are made as they are needed; each async function has a loop
-    of its own, on which what it keeps (a client, a lock) stays usable from poll to poll. Belongs to
+    of its own, so that its objects (a client, a lock) stay usable from poll to poll. Belongs to
     the engine's loop. ``broken`` is called with the reason when a loop runs nothing any more.
     """
 
@@ -101,17 +101,19 @@ class PollPlaces:
         place.submit(poll)
 
     def keep(self, triggers: Collection[Trigger]) -> None:
-        """End the loops of triggers that are none of these."""
+        """End the loops of all other triggers."""
         for gone in self._loops.keys() - set(triggers):
             self._loops.pop(gone).close()
 
     def close(self) -> None:
-        """Let threads and loops end; nobody waits for what still runs."""
+        """Let threads and loops end, without waiting for polls that still run."""
         self._threads.close()
         self.keep(())
 
 
 def _close_coroutine(returned: object) -> None:
-    """A plain function that returned a coroutine is refused; that one must not complain as well."""
+    """Close the coroutine that a plain function returned: the poll is refused, and Python must not
+    warn as well.
+    """
     if inspect.iscoroutine(returned):
         returned.close()

@@ -1,10 +1,10 @@
 """Makes the runs of cron schedules when they are due.
 
-Sleeps until shortly before and asks nobody meanwhile. What becomes of the ticks is then decided
-ahead, so that at the due instant the commit alone is left to do, however busy the process is. The
-journal writes the decision, the runs and how the schedule goes on in one transaction, which counts
-only if nobody else has decided the same and nobody has changed the schedule. So nothing here needs
-to know of other runners, and what a crash cuts off before its commit is due again.
+Sleeps until shortly before, without reading the database. It then decides the ticks ahead, so that
+at the due instant only the commit is left to do, however busy the process is. The journal writes
+the decision, the runs and the schedule's next due time in one transaction, which counts only if no
+other runner has decided the same and the schedule has not changed. So nothing here needs to know
+of other runners, and ticks whose commit a crash prevented are due again.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from cloaca_core.values.ids import RunIds
 
 SCHEDULES_PER_COMMIT: Final = 1_000
-"""In smaller commits the runs of the first ones take the time that the last ones wait for."""
+"""With smaller commits, the runs of the first schedules would delay the ticks of the last ones."""
 LEAD: Final = SECOND // 2
-"""So long before they are due ticks are decided. They count for as long after: what a sleep of the
-host or a step of the clock has made older may be a missed tick, and is decided anew.
+"""How far ahead ticks are decided. A decision counts for as long after the due time: if the host
+slept or the clock was set, the tick may be a missed one, and is decided anew.
 """
 LONGEST_SLEEP: Final = 60.0
-"""Seconds: the clock that ticks are due by may be set while this sleeps on one that cannot."""
+"""Seconds. Ticks are due by a clock that may be set; sleeping goes by one that cannot."""
 
 
 class Ahead(NamedTuple):
-    """What was decided for an instant before it came."""
+    """Decisions for an instant, made before it came."""
 
     due_at: Instant
     fired: Sequence[Fired]
@@ -53,7 +53,7 @@ _NOTHING: Final = Ahead(0, ())
 
 class ScheduleLoop:
     """Belongs to the engine's loop. ``made`` is called when runs have become claimable,
-    ``cancelled`` when runs may have ended that somebody owned or waits for.
+    ``cancelled`` when runs may have ended that a runner owned or a caller waits for.
     """
 
     def __init__(
@@ -86,14 +86,14 @@ class ScheduleLoop:
 
     @cached_property
     def _rows(self) -> TickRows:
-        # Here: cron's fields and time zones, which most programs have no need of.
+        # Here: it loads cron's fields and time zones, which most programs do not need.
         from cloaca_core._engine.fire.tick_rows import TickRows
 
         return TickRows(self._registry, self._config, self._ids)
 
     @cached_property
     def cursor_correction(self) -> CursorCorrection:
-        """Puts schedules right; one for all, since it remembers which ones it has told of."""
+        """Corrects schedules; one object for all, since it remembers which ones it has logged."""
         # Here: as ``_rows``.
         from cloaca_core._engine.fire.cursor_correction import CursorCorrection
 
@@ -104,11 +104,11 @@ class ScheduleLoop:
         self._wakeup.wake()
 
     async def turn(self) -> None:
-        """Fire what is due, then sleep until something nearly is."""
+        """Fire due schedules, then sleep until shortly before the next."""
         await self._wakeup.turn(self.fire_due)
 
     async def fire_due(self) -> float | None:
-        """Fire some of what is due; seconds until it is worth looking again, None for never."""
+        """Fire some due schedules; seconds until it is worth looking again, None for never."""
         await self._tell()  # an earlier turn may have failed in between
         workflows = self._registry.namespaces()
         if self.closing or not workflows:
@@ -134,8 +134,8 @@ class ScheduleLoop:
         return max(0.0, (due_at - await self._store.now()) / SECOND)
 
     async def _rest(self, workflows: Sequence[str]) -> float | None:
-        """Seconds to sleep when no schedule is due at any time: those that there are may have been
-        ended by a clock that is ahead. None where there never were any.
+        """Seconds to sleep when no schedule will ever be due: a clock that was ahead may have ended
+        the existing ones. None where there never were any.
         """
         if self._loop.time() >= self._check_at:
             now = await self._store.now()
@@ -146,8 +146,8 @@ class ScheduleLoop:
         return max(0.0, self._check_at - self._loop.time()) if self._had_any else None
 
     async def _has_set_back(self, workflows: Sequence[str], now: Instant) -> bool:
-        """Put schedules right whose ticks were decided by a clock that was ahead. Looks now and
-        then, as it may have been another runner's, and at once when the clock has been put back.
+        """Correct schedules whose ticks were decided by a clock that was ahead. Looks now and then,
+        as that clock may be another runner's, and at once when our clock has been set back.
         """
         is_back, self._seen = now < self._seen, now
         if not is_back and self._loop.time() < self._check_at:
@@ -159,8 +159,8 @@ class ScheduleLoop:
     # -- before it is due --------------------------------------------------------------------
 
     async def _decide_ahead(self, workflows: Sequence[str], due_at: Instant) -> None:
-        """Decide what will be due by then, apart from ticks for which it matters which runs are
-        under way at that time.
+        """Decide the ticks due by then, apart from those that depend on which runs are under way
+        at that time.
         """
         if self._ahead.due_at == due_at:
             return
@@ -169,7 +169,7 @@ class ScheduleLoop:
         self._ahead = Ahead(due_at, self._rows.fire_some(alone, {}, due_at))
 
     async def _fire_ahead(self) -> bool:
-        """Write what was decided for this instant, if it was."""
+        """Write the decisions for this instant; false when there are none."""
         due_at, fired = self._ahead
         if not fired or (late := await self._store.now() - due_at) < 0:
             return False
@@ -193,15 +193,15 @@ class ScheduleLoop:
             await self._write(fired)
 
     async def _under_way(self, due: Sequence[ScheduleRow]) -> Mapping[str, Sequence[str]]:
-        """The runs that ticks of these schedules meet. Asked for after the schedules: whatever
-        makes more of them meanwhile has these decided anew.
+        """The runs that ticks of these schedules meet. Read after the schedules: a change that
+        adds runs meanwhile makes the decision about these schedules void.
         """
         asking = [row.id for row in due if row.overlap_policy != "allow"]
         return await self._store.list_under_way(asking) if asking else {}
 
     async def _filled(self, row: ScheduleRow, fired: Fired) -> frozenset[Instant]:
-        """Those of its ticks that have their runs already, by a back-fill: the ones after them
-        would meet runs that are never made.
+        """The ticks of a schedule that already have runs from a back-fill: without them, later
+        ticks would meet runs that are never made.
         """
         if row.overlap_policy == "allow" or len(fired.ticks) < 2:
             return frozenset()
@@ -211,8 +211,8 @@ class ScheduleLoop:
     async def back_fill(
         self, row: ScheduleRow, ticks: Sequence[Instant], now: Instant
     ) -> dict[Instant, str]:
-        """Make the runs of ticks that have none, wherever the schedule stands; the run of each,
-        which is there unless somebody else was faster or the schedule has been deleted.
+        """Make runs for ticks that have none, also before or after the schedule's cursor. Returns
+        their ids; a run is missing if another caller was faster or the schedule has been deleted.
         """
         runs = self._rows.filled(row, ticks, now)
         async with self._deciding:

@@ -1,4 +1,4 @@
-"""What its overlap policy makes of the ticks of a schedule, as the rows that say so. Pure."""
+"""Applies the overlap policy of a schedule to its ticks; the outcome is rows. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cloaca_core.values.instants import to_datetime
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """Ticks as they are written, and the runs that make way for theirs."""
+    """Ticks as they are written, and the runs that are cancelled for theirs."""
 
     ticks: tuple[NewTick, ...]
     cancelled: tuple[Cancellation, ...]
@@ -26,8 +26,8 @@ class Met:
 
 
 def meet_in_turn(row: ScheduleRow, ticks: Sequence[NewTick], under_way: Sequence[str]) -> Met:
-    """What these ticks do, oldest first, while runs of their schedule are under way: each meets
-    the run of the one before as well.
+    """Decide these ticks, oldest first, while runs of their schedule are under way: each tick also
+    meets the run of the one before.
     """
     policy = overlap_policy(row.overlap_policy)
     running, written, cancelled = list(under_way), list[NewTick](), list[Cancellation]()

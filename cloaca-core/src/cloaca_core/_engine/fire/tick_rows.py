@@ -1,7 +1,7 @@
-"""What becomes of schedules that are due, as the rows that say so.
+"""Makes the rows that fire schedules which are due.
 
-What a tick is worth is decided in ``schedules``, and whether the decision counts by the guards of
-the transaction that writes it.
+``schedules`` decides which ticks run; the guards of the transaction that writes the rows decide
+whether they count.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.schedules")
 
 TICKS_PER_COMMIT: Final = 1_000
-"""About; those of one schedule are never parted."""
+"""Roughly: the ticks of one schedule stay together."""
 POSTPONED: Final = 60 * SECOND
-"""After that a schedule is tried again that cannot be read here, such as for want of its zone."""
+"""How long until a schedule is tried again that cannot be read here, as its zone is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Fired:
 
 
 class TickRows:
-    """Makes them, for runs of the workflows in ``registry``."""
+    """Makes the rows, for runs of the workflows in ``registry``."""
 
     def __init__(self, registry: Registry, config: DefaultRunnerConfig, ids: RunIds) -> None:
         self._registry = registry
@@ -54,7 +54,7 @@ class TickRows:
     def fire_some(
         self, due: Sequence[ScheduleRow], under_way: Mapping[str, Sequence[str]], now: Instant
     ) -> list[Fired]:
-        """Decide these, as far as the ticks fit into one commit; the others stay due."""
+        """Decide these schedules, as far as the ticks fit into one commit; the others stay due."""
         fired: list[Fired] = []
         ticks = 0
         for row in due:
@@ -71,7 +71,7 @@ class TickRows:
         now: Instant,
         has_run: Collection[Instant] = (),
     ) -> Fired:
-        """Decide one that meets these runs; ticks that have a run already get no other."""
+        """Decide one schedule with these runs under way; ticks that have a run get no other."""
         try:
             return self._decided(row, under_way, now, has_run)
         except Exception:  # one schedule that cannot be read must not stop the others
@@ -80,8 +80,8 @@ class TickRows:
             return Fired(_unchanged(row, now)._replace(due_at=now + POSTPONED))
 
     def renumbered(self, fired: Sequence[Fired]) -> list[Fired]:
-        """Decisions in which no run waits or makes way, with ids of now: runs are listed by their
-        ids, and these are newer than what was submitted since.
+        """Decisions in which no run waits or is cancelled, with new run ids: runs are listed by
+        their ids, and these are newer than runs submitted since the decision.
         """
         return [
             replace(
@@ -93,7 +93,7 @@ class TickRows:
     def filled(
         self, row: ScheduleRow, ticks: Sequence[Instant], now: Instant
     ) -> dict[Instant, NewTick]:
-        """Ticks that a person asks for, wherever the schedule stands."""
+        """Ticks that a person asks for, also before or after the schedule's cursor."""
         return {
             tick: self._tick(row, DueTick(tick, recovered=True), now)._replace(
                 generation=None, outcome=TickOutcome.BACKFILLED
@@ -140,13 +140,13 @@ class TickRows:
 
 
 def timing_of(row: ScheduleRow) -> Timing:
-    """When this schedule ticks."""
+    """The times at which this schedule ticks."""
     cron = cron_expression(row.cron_expression, row.timezone)
     return Timing(row.id, cron, row.jitter_seconds, row.start_date, row.end_date)
 
 
 def tick_name(schedule_id: str, tick: Instant) -> str:
-    """What a tick is called where it has to be told from every other."""
+    """The unique name of a tick."""
     return f"{schedule_id}@{to_datetime(tick).isoformat()}"
 
 

@@ -1,10 +1,10 @@
 """Polls the triggers of this runner when they are due.
 
-Sleeps until then and asks nobody meanwhile. A poll is taken by one guarded write before the
-function is called, so that of any number of runners one calls it. What a crash cuts off between
-the two, and before what was fired is written, was only seen: the next poll sees it again. A cron
-trigger calls nothing: its tick is taken and fired in one transaction. When a trigger is due is
-decided in ``trigger_times``, what becomes of what it fired in ``event_writer``.
+Sleeps until then without reading the database. A poll is taken by one guarded write before the
+function is called, so that of any number of runners one calls it. If a crash comes after that and
+before the events are written, nothing is lost: the next poll sees the same again. A cron trigger
+calls nothing: its tick is taken and fired in one transaction. ``trigger_times`` decides when a
+trigger is due, ``event_writer`` makes the runs.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.triggers")
 
 LONGEST_SLEEP: Final = 60.0
-"""Seconds: the clock that polls are due by may be set while this sleeps on one that cannot."""
+"""Seconds. Polls are due by a clock that may be set; sleeping goes by one that cannot."""
 HANGS: Final = 60.0
-"""Seconds after which a poll that has not returned is told of."""
+"""Seconds after which a poll that has not returned is logged."""
 
 
 class TriggerLoop:
     """Belongs to the engine's loop. ``made`` is called when runs have become claimable;
-    ``failures`` says of the triggers whose last poll here fired nothing, or not all, why.
+    ``failures`` has the reason for each trigger whose last poll here failed, wholly or in part.
     ``broken`` is called with the reason when a loop that polls run on has died.
     """
 
@@ -81,16 +81,16 @@ class TriggerLoop:
         self._wakeup.wake()
 
     def drain(self) -> None:
-        """Poll no more; what a poll that is under way fires is dropped."""
+        """Poll no more; events of a poll that is under way are dropped."""
         self._events.closing = True
 
     def let_go(self) -> None:
-        """Let functions that run end as they will; the engine does not wait for them."""
+        """Stop without waiting for functions that run."""
         self.drain()
         self._places.close()
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Stop, and cancel timers and writes that are under way."""
         self.let_go()
         for timer in self._running.values():
             timer.cancel()
@@ -101,11 +101,11 @@ class TriggerLoop:
     # -- when --------------------------------------------------------------------------------
 
     async def turn(self) -> None:
-        """Poll what is due, then sleep until something is."""
+        """Poll due triggers, then sleep until the next is due."""
         await self._wakeup.turn(self.poll_due)
 
     async def poll_due(self) -> float | None:
-        """Poll what is due; seconds until it is worth looking again, None for never."""
+        """Poll due triggers; seconds until it is worth looking again, None for never."""
         await self.declared.settle()
         registered = self._registry.triggers()
         self._places.keep(registered)
@@ -127,14 +127,14 @@ class TriggerLoop:
         return trigger.workflow is not None and trigger not in self._running
 
     def _miss(self, names: set[str]) -> None:
-        """Somebody has removed these rows: they are put there again."""
+        """Write these rows again: another process has removed them."""
         if names:
             self.declared.forget(names)
             self.wake()
 
     async def _set_back(self, rows: Sequence[TriggerRow], now: int) -> None:
-        """Put triggers right whose next poll or tick was set by a clock that was ahead. One that
-        cannot be read here is told of when it is due.
+        """Correct triggers whose next poll or tick was set by a clock that was ahead. One that
+        cannot be read here is logged when it is due.
         """
         if not rows:
             return
@@ -143,10 +143,10 @@ class TriggerLoop:
 
         for row in rows:
             try:
-                wanted = set_back(row, now)
-            except Exception:  # noqa: BLE001, S112 - whatever it is, it must not stop the others
+                corrected = set_back(row, now)
+            except Exception:  # noqa: BLE001, S112 - no error may stop the others
                 continue
-            if wanted is not None and await self._store.change_trigger(wanted):
+            if corrected is not None and await self._store.change_trigger(corrected):
                 _tell_of_set_back(row)
                 self.wake()
 
@@ -159,15 +159,15 @@ class TriggerLoop:
             self.wake()
 
     def _ticked(self, row: TriggerRow, now: int) -> list[Ticked]:
-        """What a due cron trigger does; nothing if it cannot be read here, as for want of its zone:
-        that must not stop the others.
+        """Decide a due cron trigger; empty if it cannot be read here, as its zone is missing: that
+        must not stop the others.
         """
         # Here: with cron's fields and time zones.
         from cloaca_core._engine.fire.trigger_times import ticked
 
         try:
             decided = ticked(row, now, most=self._most)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this trigger's alone
+        except Exception as error:  # noqa: BLE001 - the other triggers must go on
             message = f"trigger {row.name!r} cannot be fired here: {error!r}"
             self._fail(row.name, message, error)
             return []
@@ -186,7 +186,7 @@ class TriggerLoop:
         for row in due:
             if row.id in taken:
                 self._start(triggers[row.name], row)
-        if len(taken) < len(due):  # others were faster, and know when the next one is
+        if len(taken) < len(due):  # others were faster, and have set when the next poll is due
             self.wake()
 
     def _start(self, trigger: Trigger, row: TriggerRow) -> None:
@@ -197,7 +197,7 @@ class TriggerLoop:
     def _finished(self, work: Work) -> None:
         assert isinstance(work, Poll)
         self._running[work.trigger].cancel()
-        if self._events.closing:  # whatever it fired comes too late
+        if self._events.closing:  # its events come too late
             self._over(work)
             return
         task = self._loop.create_task(self._conclude(work))
@@ -205,12 +205,12 @@ class TriggerLoop:
         task.add_done_callback(self._concluding.discard)
 
     async def _conclude(self, poll: Poll) -> None:
-        """Write what a poll fired. If that fails, the next poll will see it again."""
+        """Write the events of a poll. If that fails, the next poll will see the same again."""
         name = poll.trigger.name
         try:
             await self._act(poll)
         except Exception:
-            log.exception("what trigger %r fired was not written", name, extra=_ids(name))
+            log.exception("the events of trigger %r were not written", name, extra=_ids(name))
         finally:
             self._over(poll)
 
@@ -221,8 +221,8 @@ class TriggerLoop:
     async def _act(self, poll: Poll) -> None:
         name = poll.trigger.name
         match poll.outcome:
-            case Returned(what):
-                await self._fire(poll.row, what)
+            case Returned(value):
+                await self._fire(poll.row, value)
             case Broke(error):
                 self._fail(name, f"trigger {name!r} failed: {error!r}", error)
             case None:
@@ -236,7 +236,7 @@ class TriggerLoop:
 
         try:
             results = read_results(returned)
-        except CloacaError as error:  # where it was noticed says nothing
+        except CloacaError as error:  # its traceback would say nothing
             self._fail(row.name, f"trigger {row.name!r} is wrong: {error}", None)
             return
         refused = await self._events.fire(row, results)
@@ -246,16 +246,16 @@ class TriggerLoop:
             self.failures.pop(row.name, None)
 
     def _tell_of_refused(self, name: str, refused: Sequence[CloacaError]) -> None:
-        """It is told once, although the next poll may fire something of another size."""
-        what = f"trigger {name!r} fired what cannot be stored"
+        """Log it once, although the message of the next poll may name another size."""
+        told = f"trigger {name!r} fired a context that cannot be stored"
         others = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-        self._fail(name, f"{what}: {refused[0]}{others}", None, known_by=what)
+        self._fail(name, f"{told}: {refused[0]}{others}", None, known_by=told)
 
     def _fail(
         self, name: str, message: str, error: BaseException | None, known_by: str | None = None
     ) -> None:
-        """Say what is wrong with a trigger, once and not at each poll, its own or another's: not
-        again while it is the same, or begins with ``known_by`` where that is given.
+        """Log an error of a trigger once, not at each poll: not again while the message is the
+        same, or begins with ``known_by`` where that is given.
         """
         before = self.failures.get(name, "")
         is_known = before == message if known_by is None else before.startswith(known_by)
@@ -265,13 +265,13 @@ class TriggerLoop:
 
 
 def _sleep(rows: Sequence[TriggerRow], now: int) -> float | None:
-    """How long nothing of this is due. What is due and was not taken is looked at later."""
+    """Seconds until the next of these is due. Those due already that were not taken come later."""
     times = [seconds for row in rows if (seconds := _seconds_until(row, now)) > 0]
     return min([*times, LONGEST_SLEEP]) if rows else None
 
 
 def _seconds_until(row: TriggerRow, now: int) -> float:
-    """Until it is due; for ever for one that never is."""
+    """Seconds until the trigger is due; infinite if it never is."""
     return inf if row.next_poll_at is None else (row.next_poll_at - now) / SECOND
 
 

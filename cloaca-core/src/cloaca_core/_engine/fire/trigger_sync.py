@@ -1,6 +1,6 @@
-"""The triggers of this runner's registry, as rows that every runner of the database sees.
+"""Writes the triggers of this runner's registry as rows that every runner of the database sees.
 
-Writes nothing about a trigger that is in the table as it is here. Polls nothing.
+Writes nothing for a trigger whose row is as declared here. Polls nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = SafeLogger("cloaca.triggers")
 _UNCLEAR: Final = ""
 """Stands for a workflow when several have the name."""
 _TRIES: Final = 10
-"""For a change that a poll gets in the way of, each time."""
+"""Attempts to change a row that polls change at the same time."""
 
 
 class TriggerSync:
@@ -38,14 +38,14 @@ class TriggerSync:
         self._settled: dict[str, tuple[Trigger, str | None]] = {}
 
     async def settle(self) -> None:
-        """See to it that each registered trigger has its row, if rows can be written."""
+        """Write the row of each registered trigger that needs it, if rows can be written."""
         if not self._store.writable:
             return
         async with self._settling:
             triggers = self._registry.triggers()
             self._forget_all_but({each.name for each in triggers})
-            wanted = [(each, self._workflow(each)) for each in triggers]
-            new = [each for each in wanted if self._settled.get(each[0].name) != each]
+            declared = [(each, self._workflow(each)) for each in triggers]
+            new = [each for each in declared if self._settled.get(each[0].name) != each]
             if new:
                 await self._put(new)
 
@@ -58,7 +58,7 @@ class TriggerSync:
         self.forget(self._settled.keys() - names)
 
     def _workflow(self, trigger: Trigger) -> str | None:
-        """The full name of the workflow that it runs; None for a declaration."""
+        """The full name of the workflow that the trigger runs; None if it declares none."""
         if trigger.workflow is None:
             return None
         try:
@@ -66,19 +66,19 @@ class TriggerSync:
         except CloacaError as error:
             if self._settled.get(trigger.name) != (trigger, _UNCLEAR):
                 name = trigger.name
-                log.error(  # noqa: TRY400 - where it was noticed says nothing
+                log.error(  # noqa: TRY400 - its traceback would say nothing
                     "trigger %r fires nothing: %s", name, error, extra={"trigger": name}
                 )
             return _UNCLEAR
 
-    async def _put(self, wanted: list[tuple[Trigger, str | None]]) -> None:
+    async def _put(self, declared: list[tuple[Trigger, str | None]]) -> None:
         now = await self._store.now()
-        for trigger, workflow in wanted:
+        for trigger, workflow in declared:
             await self._put_one(trigger, workflow, now)
             self._settled[trigger.name] = (trigger, workflow)
 
     async def _put_one(self, trigger: Trigger, workflow: str | None, now: int) -> None:
-        # Here: with cron's fields and time zones, which most programs have no need of.
+        # Here: it loads cron's fields and time zones, which most programs do not need.
         from cloaca_core._engine.fire.trigger_times import new_row, redefined
 
         for _ in range(_TRIES):

@@ -1,6 +1,6 @@
-"""When a trigger is polled or ticks, and which row says so.
+"""Decides when a trigger is polled or ticks; the outcome is its row.
 
-Decides from the times that it is given; who polls, and what comes of it, is the engine's business.
+Pure: it is given the time, polls nothing and writes nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cloaca_core.values.instants import Instant
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """What a cron trigger does now: run for these ticks, oldest first, and go on as ``row``."""
+    """A due cron trigger: the ticks to run, oldest first, those lost, and its new row."""
 
     ticks: tuple[DueTick, ...]
     lost: int
@@ -26,7 +26,7 @@ class Ticked:
 
 
 def new_row(trigger: Trigger, workflow: str | None, trigger_id: str, now: Instant) -> TriggerRow:
-    """The row of a trigger that there was none of; ``workflow`` is its full name."""
+    """The first row of a trigger; ``workflow`` is the full name of its workflow."""
     row = TriggerRow(
         id=trigger_id,
         name=trigger.name,
@@ -48,44 +48,44 @@ def new_row(trigger: Trigger, workflow: str | None, trigger_id: str, now: Instan
 def redefined(
     row: TriggerRow, trigger: Trigger, workflow: str | None, now: Instant
 ) -> TriggerRow | None:
-    """The row as a runner wants it that has this trigger as of now; None when it is that already.
+    """The row after a runner has declared the trigger as of now; None when nothing changes.
 
-    Whether it is enabled stays. One that others poll goes on as it was. A poll that nobody was
-    there for comes one interval from now; a tick that nobody was there for is still due.
+    Whether it is enabled stays. A trigger that other runners poll keeps its times. A poll that was
+    missed because no runner was there comes one interval from now; a missed tick is still due.
     """
-    wanted = row._replace(
+    changed = row._replace(
         workflow=workflow,
         poll_interval_ms=trigger.interval_ms,
         cron_expression=trigger.cron_expression,
         timezone=trigger.timezone,
         allow_concurrent=trigger.allow_concurrent,
     )
-    if _timing(wanted) != _timing(row):
-        return _begun(wanted._replace(updated_at=now), now)
+    if _timing(changed) != _timing(row):
+        return _begun(changed._replace(updated_at=now), now)
     if _was_missed(row, now):
-        return _begun(wanted, now)
-    return None if wanted == row else wanted._replace(updated_at=now)
+        return _begun(changed, now)
+    return None if changed == row else changed._replace(updated_at=now)
 
 
 def switched(row: TriggerRow, enabled: bool, now: Instant) -> TriggerRow | None:
-    """The row of a trigger that is enabled, from now on, or not; None when it is that already."""
+    """The row of a trigger that is enabled or disabled from now on; None when nothing changes."""
     if row.enabled == enabled:
         return None
     return _begun(row._replace(enabled=enabled, updated_at=now), now)
 
 
 def set_back(row: TriggerRow, now: Instant) -> TriggerRow | None:
-    """The row of a trigger whose next poll or tick lies further ahead than its interval or
-    expression explain: a clock that was ahead has put it there. None for any other.
+    """The corrected row of a trigger whose next poll or tick lies further ahead than its interval
+    or expression explain: it was set by a clock that was ahead. None for any other trigger.
 
-    The ticks of a cron trigger that passed meanwhile are over.
+    Ticks of a cron trigger that passed meanwhile are not made up for.
     """
     if row.next_poll_at is None:
         return None
-    wanted = _begun(row, now)
-    if wanted.next_poll_at is None or not is_ahead(row.next_poll_at, wanted.next_poll_at):
+    changed = _begun(row, now)
+    if changed.next_poll_at is None or not is_ahead(row.next_poll_at, changed.next_poll_at):
         return None
-    return wanted
+    return changed
 
 
 def polled(row: TriggerRow, now: Instant) -> TriggerRow:
@@ -94,11 +94,11 @@ def polled(row: TriggerRow, now: Instant) -> TriggerRow:
 
 
 def ticked(row: TriggerRow, now: Instant, *, most: int) -> Ticked:
-    """What a cron trigger that is due does now.
+    """Decide which ticks of a due cron trigger run now.
 
     Ticks that were missed for more than a minute are caught up with as by
-    ``register_cron_workflow``: the newest of them runs late. Where runs are not to be concurrent,
-    one tick runs at a time, the newest.
+    ``register_cron_workflow``: the newest of them runs late. Where runs may not be concurrent,
+    only the newest tick runs.
     """
     assert row.next_poll_at is not None
     timing = _ticking(row)
@@ -125,7 +125,7 @@ def _was_missed(row: TriggerRow, now: Instant) -> bool:
 
 
 def _timing(row: TriggerRow) -> tuple[object, ...]:
-    """What decides when a trigger is polled."""
+    """The fields that decide when a trigger is polled."""
     return row.workflow is None, row.poll_interval_ms, row.cron_expression, row.timezone
 
 

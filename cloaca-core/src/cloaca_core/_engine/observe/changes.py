@@ -1,4 +1,4 @@
-"""Notices what other processes have changed in the database, and wakes who cares."""
+"""Notices that other processes have changed the database, and wakes the parts concerned."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Changes:
         self._news: Change | None = None
 
     async def turn(self) -> None:
-        """Wait for a change, and let it be looked at."""
+        """Wait for a change, and tell the listeners."""
         if self._news is None:
             self._news = await self._store.wait_changed()
-        # It stays until all have heard of it: the next change may be long in coming.
+        # Kept until all listeners have been told: the next change may be long in coming.
         self._runs_came()
         if self._news is Change.ANYTHING:
             self._anything()

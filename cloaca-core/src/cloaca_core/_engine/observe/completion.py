@@ -1,4 +1,4 @@
-"""Who waits for the end of a run hears of it, wherever it ends."""
+"""Wakes callers that wait for the end of a run, on this runner or another."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = SafeLogger("cloaca.engine")
 
 class Completion:
     """Belongs to the engine's loop, but for ``recent``, which any thread may read. ``drop`` is
-    called with a run that was taken for ours and has ended elsewhere.
+    called with a run that we took for ours and that has ended elsewhere.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Completion:
         self._waiters = Waiters()
 
     async def of(self, run_id: str) -> Ended:
-        """Wait for the end of a run, whoever runs it."""
+        """Wait for the end of a run, on this runner or another."""
         if (known := self.recent.get(run_id)) is not None:
             return known
         future = self._waiters.add(run_id)
@@ -71,11 +71,11 @@ class Completion:
         _tell_of_end(row)
 
     def fail_all(self, error: Exception) -> None:
-        """Nobody will hear of any end any more."""
+        """Fail all waits, now and from now on: the runner ends."""
         self._waiters.fail_all(error)
 
     async def hear_of_others(self) -> None:
-        """Wake those who wait for runs that have ended elsewhere, and stop those of ours that a
+        """Wake callers that wait for runs which have ended elsewhere, and stop runs of ours that a
         tick has cancelled.
         """
         awaited = self._waiters.elsewhere(self._runs)
@@ -85,8 +85,8 @@ class Completion:
                 self._waiters.wake(row.id, await self._with_attempts(row))
 
     def _is_elsewhere(self, row: RunRow) -> bool:
-        """Whether it was not here that the run has ended; lets go of it if it was taken for ours.
-        An end of ours is told when the journal has heard of it.
+        """Whether the run has ended elsewhere; drops it if we took it for ours. An end written here
+        is told by ``ended``, when the journal has committed it.
         """
         run = self._runs.get(row.id)
         if run is None:
@@ -99,7 +99,7 @@ class Completion:
         return True
 
     async def _with_attempts(self, row: RunRow) -> Ended:
-        """The end of a run that others ran, its tasks in definition order as those of ours."""
+        """The end of another runner's run, its tasks in definition order as for our own."""
         attempts = await self._store.load_attempts([row.id])
         if (workflow := self._registry.get(row.workflow)) is not None:
             position = {task.id: index for index, task in enumerate(workflow.tasks)}

@@ -1,4 +1,4 @@
-"""What the runner is doing, for people and probes."""
+"""The state of the runner, for people and probes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results of runs that ended here lately: a wait for one needs no hop and no read."""
+"""Caches the results of runs that ended here: a wait for one needs no thread hop and no read."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class RecentRuns:
         return run_id in self._runs
 
     def get(self, run_id: str) -> Ended | None:
-        """The run, if it is still at hand."""
+        """The run, if it is still cached."""
         if (found := self._runs.get(run_id)) is None:
             return None
         _, row, attempts = found

@@ -1,4 +1,4 @@
-"""What the tables say of runs, with what this runner knows better."""
+"""Reads runs from the tables, and adds facts that this runner knows before they are written."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RunReader:
         return row, rows + [m for m in running if (m.task_id, m.attempt) not in recorded]
 
     async def task_ids(self, row: RunRow) -> list[str]:
-        """The tasks of the definition that the run has; none where that is not known."""
+        """The tasks of the run's definition; none where that is not known."""
         if (run := self._runs.get(row.id)) is not None:
             return [task.id for task in run.graph.tasks]
         workflow = self._registry.get(row.workflow)
@@ -47,9 +47,9 @@ class RunReader:
             return []
         return [task.id for task in workflow.tasks]
 
-    async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
+    async def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
         """The runs that match, newest first."""
-        return await self._store.list_runs(wanted)
+        return await self._store.list_runs(run_filter)
 
     def _running(self, run_id: str) -> list[AttemptRow]:
         """The start marks of the bodies of this run that run right now, durable or not."""

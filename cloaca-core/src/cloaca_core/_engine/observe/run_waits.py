@@ -1,4 +1,4 @@
-"""Waits for the end of a run, also by a body, which gives its slot away meanwhile."""
+"""Waits for the end of a run; a body that waits releases its slot meanwhile."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class RunWaits:
             return await self._submit_and_wait(request, accepted)
 
     async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
-        """Wait for the end of a run, whoever runs it."""
+        """Wait for the end of a run, on this runner or another."""
         if waiting is not None and waiting.attempt.owner.id == run_id:
             raise RunnerUsageError(
                 f"a body of run {run_id} would wait for itself: the run ends after its bodies"
@@ -64,10 +64,10 @@ class RunWaits:
 
     @asynccontextmanager
     async def _away(self, work: AttemptWork | None) -> AsyncIterator[None]:
-        """User code waits within. What was given up has given its slot back already; that of
-        another runner keeps its slot, which is not ours to release.
+        """Release the slot of ``work`` while it waits within. An abandoned one has released its
+        slot already; the slot of another runner's is not ours to release.
 
-        Taking the slot again is not cut short with the wait: the accounts would not balance.
+        Taking the slot again is not cancelled with the wait: the count of slots would be wrong.
         """
         if work is None or work.abandoned or not self._runs.owns(work.attempt):
             yield
@@ -85,7 +85,7 @@ class RunWaits:
 
 
 def _refuse_endless(request: Request) -> None:
-    """Each of these runs holds a thread: one that executes itself would take them all."""
+    """Refuse a run that executes itself without end: each waiting run holds a thread."""
     if request.depth > DEEPEST:
         raise RunnerUsageError(
             f"{DEEPEST} runs wait for one another already: does "

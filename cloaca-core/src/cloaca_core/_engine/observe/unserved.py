@@ -1,8 +1,8 @@
 """Finds runs, schedules and triggers whose workflow no live runner seems to have.
 
-Nothing says what other runners have registered, so this judges by what is seen: work of a workflow
-that is not registered here, of which no live runner owns a run, and which stays as it is. The store
-says which work there is; ``unserved_watch``, when to look and whom to tell.
+No table says which workflows other runners have registered, so this judges by the signs: work of a
+workflow that is not registered here, of which no live runner owns a run, and which does not move.
+The store lists the work; ``unserved_watch`` decides when to look, and warns.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Unmet(NamedTuple):
 
 
 class Followed(NamedTuple):
-    """Work that has had the same mark since ``seen_at``, in seconds on one's own clock."""
+    """Work that has had the same mark since ``seen_at``, in seconds of the monotonic clock."""
 
     unmet: Unmet
     seen_at: float
@@ -48,8 +48,8 @@ def unmet_work(
 ) -> list[Unmet]:
     """The work of workflows other than the ``known`` ones that a runner should have begun.
 
-    Of a schedule that is not due yet that is certain only where there is no other runner. So it is
-    of a trigger, which fires here in any case: then its run waits.
+    A schedule that is not due yet, or a trigger, counts only where there is no other runner: beside
+    others, a trigger fires all the same, and its run is then found waiting.
     """
     alone = waiting.other_runners == 0
     rows = [row for row in waiting.rows if row.workflow not in known]
@@ -92,8 +92,8 @@ def follow(
 
 
 def _known_wait(unmet: Unmet, now: Instant, unseen_for: float) -> float:
-    """Seconds that a run which was made since the last look has waited. Older work may have been
-    released or become due just now.
+    """Seconds that a run made since the last look has waited. Older work counts from now: it may
+    have been released or become due only just.
     """
     age = 0.0 if unmet.since is None else (now - unmet.since) / SECOND
     return age if 0.0 < age <= unseen_for else 0.0
@@ -108,7 +108,7 @@ def next_look(followed: Mapping[Key, Followed], seen_at: float, patience: float)
 def lasting(
     followed: Mapping[Key, Followed], seen_at: float, patience: float
 ) -> dict[str, list[Followed]]:
-    """By workflow, the work that has been as it is for so many seconds."""
+    """By workflow, the work that has not moved for ``patience`` seconds."""
     unserved: dict[str, list[Followed]] = {}
     for each in followed.values():
         if seen_at - each.seen_at >= patience:
@@ -117,8 +117,8 @@ def lasting(
 
 
 def nearest(workflow: str, known: Collection[str]) -> str | None:
-    """The known workflow that may have been meant, in full: names that begin alike are told apart
-    by their last part.
+    """The full name of the known workflow that may have been meant, by the last part of the name:
+    the first parts of names are often the same.
     """
     named = {short_name(each): each for each in known}
     close = nearest_name(short_name(workflow), named)
@@ -126,7 +126,7 @@ def nearest(workflow: str, known: Collection[str]) -> str | None:
 
 
 def warning_about(workflow: str, work: Sequence[Followed], meant: str | None) -> str:
-    """The text of the warning about a workflow, which is given once."""
+    """The text of the warning about a workflow."""
     counted = " and ".join(_counted(each.unmet) for each in work)
     hint = "" if meant is None else f"; did you mean {meant!r}?"
     return (

@@ -1,9 +1,9 @@
 """Warns of work that no live runner takes up, once for each workflow, and keeps it for ``health``.
 
-Sleeps unless something may wait: others have changed the database, runs were given back, a schedule
-was added, or the last look found some. It looks no more often than every half minute, so that an
-idle runner stays idle; sooner only when this program has just registered something, or a run that
-the last look found has waited for that long. ``unserved`` decides which work it tells of.
+Sleeps unless work may wait: others have changed the database, runs were released, a schedule was
+added, or the last look found some. It looks no more often than every half minute, so that an idle
+runner stays idle; sooner only when this program has just registered something, or a run that the
+last look found has waited for half a minute. ``unserved`` decides which work to warn of.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 PATIENCE: Final = 30.0
-"""Seconds for which work must wait before it is told of, and between two looks as a rule."""
+"""Seconds for which work must wait before it is reported, and as a rule between two looks."""
 SETTLING: Final = 2.0
 """Seconds at least between two looks, and before the first: a program that registers something is
 about to register more.
 """
 MOST: Final = 1_000
-"""Runs of a workflow, and schedules, that are counted."""
+"""Runs of a workflow, and schedules, that are counted at most."""
 
 
 class UnservedWatch:
@@ -54,26 +54,26 @@ class UnservedWatch:
         self._wakeup = Wakeup()
         self._looked_at = self._clock.monotonic()
         self._gap = SETTLING
-        self._wanted = True
+        self._pending = True
         self._followed: dict[Key, Followed] = {}
         self._unserved: dict[str, list[Followed]] = {}
         self._warned: set[str] = set()
 
     def wake(self) -> None:
         """Others may have left work."""
-        if not self._wanted:
-            self._wanted = True
+        if not self._pending:
+            self._pending = True
             self._wakeup.wake()
 
     def look_soon(self) -> None:
         """This program has registered something."""
-        self._wanted = True
+        self._pending = True
         self._gap = SETTLING
         self._wakeup.wake()
 
     def report(self) -> list[dict[str, Any]]:
         """The work that no runner takes up, as ``health`` shows it."""
-        # Here: most programs have no such work, and do without the arithmetic of instants.
+        # Here: most programs have no such work, and need not load this.
         from cloaca_core.values.instants import instant_text
 
         known = self._registry.namespaces()
@@ -91,19 +91,19 @@ class UnservedWatch:
         ]
 
     async def turn(self) -> None:
-        """Look when it is worth it and not too soon, then sleep."""
+        """Look if work may wait and the last look is long enough ago, then sleep."""
         await self._wakeup.turn(self.look_now)
 
     async def look_now(self) -> float | None:
-        """Look, unless that was just done; seconds until it is worth looking again, if it is."""
+        """Look, unless that was just done; seconds until the next look, None without one."""
         if (left := self._looked_at + self._gap - self._clock.monotonic()) > 0:
-            return left if self._wanted or self._followed else None
-        self._wanted, self._gap = False, PATIENCE
+            return left if self._pending or self._followed else None
+        self._pending, self._gap = False, PATIENCE
         last, self._looked_at = self._looked_at, self._clock.monotonic()
         try:
             await self._judge(self._looked_at, self._looked_at - last)
         except BaseException:
-            self._wanted = True  # the work that there was to see is still there
+            self._pending = True  # the look failed: the work is still to be seen
             raise
         if not self._followed:
             return None
@@ -122,7 +122,7 @@ class UnservedWatch:
         self._warn(known)
 
     async def _lacking_triggers(self) -> list[TriggerRow]:
-        """The triggers of this program whose workflow it has not."""
+        """The triggers of this program whose workflow it has not registered."""
         names = [each.name for each in self._registry.triggers() if self._lacks(each.workflow)]
         return await self._store.triggers_named(names) if names else []
 
@@ -133,7 +133,7 @@ class UnservedWatch:
             self._registry.find(workflow)
         except WorkflowNotFoundError:
             return True
-        except AmbiguousWorkflowError:  # the program that declares such a trigger is told of that
+        except AmbiguousWorkflowError:  # ``TriggerSync`` logs that
             return False
         return False
 
@@ -146,6 +146,6 @@ class UnservedWatch:
 
 
 def _named_in(waiting: Waiting, triggers: list[TriggerRow]) -> set[str]:
-    """The workflows for which anything waits, also where a runner may be about to take it up."""
+    """The workflows for which any work waits, also work that a runner may be about to take."""
     named = {row.workflow for row in triggers if row.workflow is not None}
     return named.union(row.workflow for row in waiting.rows)

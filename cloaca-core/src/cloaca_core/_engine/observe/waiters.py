@@ -1,7 +1,7 @@
-"""Who waits for which run.
+"""Keeps the futures of callers that wait for the end of a run.
 
-One place serves every ``result()`` of the process: a run that ends here wakes its waiters
-directly, runs of others are asked for together when the database has changed.
+One object serves every ``result()`` of the runner: a run that ends here wakes its waiters
+directly; runs of others are read together when the database has changed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Waiters:
         return future
 
     def discard(self, run_id: str, future: asyncio.Future[Ended]) -> None:
-        """Nobody waits for this future any more."""
+        """The caller has stopped waiting for this future."""
         futures = self._futures.get(run_id, [])
         if future in futures:
             futures.remove(future)
@@ -39,7 +39,7 @@ class Waiters:
                 future.set_result(ended)
 
     def fail_all(self, error: Exception) -> None:
-        """Nobody will be woken any more."""
+        """Fail all futures: the runner ends."""
         for futures in self._futures.values():
             for future in futures:
                 if not future.done():

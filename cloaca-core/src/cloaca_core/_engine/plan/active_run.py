@@ -1,4 +1,4 @@
-"""A run that this runner owns: its plan, and what is known of it. Only data."""
+"""A run that this runner owns: its plan, and the facts known about it. Only data."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class ActiveRun:
-    """Belongs to the engine's loop, apart from ``id``, ``epoch``, ``size_bound`` and ``graph``,
-    which bodies read.
+    """Belongs to the engine's loop; bodies read only ``id``, ``epoch``, ``size_bound`` and
+    ``graph``.
 
     ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
-    ``over`` is set as soon as its end is on the way: whatever comes later is refused.
+    ``over`` is set as soon as its end is on the way to the journal: later events are ignored.
     ``depth`` is how many runs above it wait for it, each in a body of ours.
     ``time_limit`` is in seconds, 0 without one.
     """
@@ -87,7 +87,7 @@ class ActiveRunFactory:
         run_input: dict[str, JsonValue],
         past: Restored | None = None,
     ) -> ActiveRun:
-        """A run with this input and past; without one nothing of it has been done."""
+        """A run with this input and past; without a past, no task has begun."""
         graph = self.graph_of(workflow)
         known = Restored({}, {}, {}) if past is None else past
         return ActiveRun(row, graph, run_input, known, default_rule=self._default_rule)

@@ -1,9 +1,8 @@
-"""What is said of a run that has passed its deadline, and how that is read again.
+"""Writes and reads the error message of a run that has passed its deadline.
 
-The text is the mark itself. A row keeps only its message of why a run ended, other processes and
-later ones read the same row, and no other message is of this form: the planner's begin with a
-number of tasks, the engine's with what could not be read or stored. A column beside it would say
-the same a second time, and could contradict it.
+The message itself marks such a run, for other processes and later ones. No other message has this
+form: the planner's begin with a number of tasks, the engine's name the thing that could not be
+read or stored. A column beside it would say the same a second time, and could contradict it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import re
 from typing import Final
 
 _MESSAGE: Final = re.compile(r"Pipeline timeout after (?P<seconds>[0-9]+)s(?:; .*)?", re.DOTALL)
-"""What else was wrong with its end may follow."""
+"""Further errors at the end of the run may follow."""
 
 
 def overdue_message(seconds: int) -> str:

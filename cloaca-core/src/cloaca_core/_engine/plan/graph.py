@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class PlanGraph(NamedTuple):
-    """The tasks in definition order and, per task index, what surrounds it.
+    """The tasks in definition order and, per task index, its neighbours.
 
     ``ancestors`` are bit masks; ``leaves`` are the tasks that no other depends on.
     """

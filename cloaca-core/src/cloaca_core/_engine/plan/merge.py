@@ -1,10 +1,10 @@
-"""What flows between tasks: each key with the tasks that wrote it last.
+"""Merges the contexts that flow between tasks: each key with the tasks that wrote it last.
 
 The rules are those of the contract's section 5. A key keeps every *last* write that no other of
-its writes has seen, usually one. Seeing is being a descendant: a task is given the contexts of
-all its ancestors, so an ancestor's write is always older. What a reader gets is the combination
-of these writes in the order in which the dependencies declare them. Refuses nothing, and knows
-no clock, no store and no task body.
+its writes has seen, usually one. A descendant has seen a write: a task is given the contexts of
+all its ancestors, so an ancestor's write is always older. A reader gets the combination of these
+writes in the order in which the dependencies are declared. Refuses nothing, and knows no clock, no
+store and no task body.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ Writes: TypeAlias = Mapping[str, tuple[Write, ...]]
 
 
 class Flow(NamedTuple):
-    """What tasks wrote on the way to a place in the graph; a key that none wrote has the value of
-    the run's input, which counts as written before all.
+    """The writes of all tasks on the way to a place in the graph. A key without a write has the
+    value of the run's input, which counts as the oldest.
 
-    ``since`` was written after ``base``, which all flows that began at one place share: a
-    thousand tasks after a join of a thousand keys hold these keys once.
+    ``since`` was written after ``base``. Flows that began at one place share ``base``: a thousand
+    tasks after a join of a thousand keys hold these keys once.
     """
 
     base: Writes
@@ -56,7 +56,7 @@ UNTOUCHED: Final = Flow({}, {})
 
 
 class Change(NamedTuple):
-    """What a task did to the context that it was given."""
+    """The changes of a task to the context that it was given."""
 
     set: Mapping[str, JsonValue]
     removed: Sequence[str]
@@ -67,7 +67,7 @@ class Change(NamedTuple):
 
 
 UNCHANGED: Final = Change({}, [])
-"""What a task did that left its context as it was."""
+"""The change of a task that left its context as it was."""
 
 
 def changed(flow: Flow, change: Change, writer: int) -> Flow:
@@ -83,13 +83,13 @@ def changed(flow: Flow, change: Change, writer: int) -> Flow:
 
 
 def _flow(base: Writes, since: Writes) -> Flow:
-    """Shares the base only while that is most of it: a copy is made once in many writes."""
+    """Share the base while it is most of the flow, else copy it, which is once in many writes."""
     flow = Flow(base, since)
     return flow if 2 * len(since) < len(base) else Flow(flow.writes(), {})
 
 
 def merged(flows: Sequence[Flow], ancestors: Sequence[int]) -> Flow:
-    """The merge of what several dependencies hand on, in their declared order.
+    """The merge of the flows of several dependencies, in their declared order.
 
     ``ancestors[i]`` is the set of the ancestors of task ``i`` as a bit mask.
     """
@@ -97,7 +97,7 @@ def merged(flows: Sequence[Flow], ancestors: Sequence[int]) -> Flow:
     if all(flow is first for flow in flows):
         return first
     if all(flow.base is first.base for flow in flows):
-        # Whoever wrote since was given the base, so its writes of the same keys are older.
+        # Tasks that wrote since were given the base, so its writes of the same keys are older.
         return _flow(first.base, _gathered([flow.since for flow in flows], ancestors))
     return Flow(_gathered([flow.writes() for flow in flows], ancestors), {})
 
@@ -122,10 +122,10 @@ def _latest(found: list[tuple[Write, ...]], ancestors: Sequence[int]) -> tuple[W
 
 
 def _first_and_last(writes: list[Write]) -> tuple[Write, ...]:
-    """Without the repetitions that no rule looks at.
+    """The first and the last place of each write, as no rule looks at the others.
 
     A union of lists keeps the order of first appearance, any other conflict is decided by the
-    last one; what lies between would only make the flow grow with the width of the graph.
+    last one; the places between would only make the flow grow with the width of the graph.
     """
     last = {write.writer: position for position, write in enumerate(writes)}
     kept = []
@@ -138,7 +138,7 @@ def _first_and_last(writes: list[Write]) -> tuple[Write, ...]:
 
 
 def view(run_input: dict[str, JsonValue], flow: Flow) -> dict[str, JsonValue]:
-    """The plain data that a reader of this flow sees. It may be shared: do not change it."""
+    """The data that a reader of this flow sees. It may be shared: do not change it."""
     if not (flow.base or flow.since):
         return run_input
     data = dict(run_input)
@@ -162,7 +162,7 @@ def _combined(values: list[JsonValue]) -> JsonValue:
 
 
 def _last_of_kind(values: list[JsonValue], kind: type) -> list[JsonValue]:
-    """The values after the last one of another kind: that one replaced all before it."""
+    """The values after the last one of another kind, which replaced all before it."""
     start = len(values)
     while start and isinstance(values[start - 1], kind):
         start -= 1

@@ -1,7 +1,7 @@
 """Decides what happens next in one run: which tasks start, which are skipped, when it is over.
 
 A state machine without I/O: facts go in (a task completed, a task failed for good), a ``Step`` of
-consequences comes out, and somebody else makes them true. No clock, no store, no log, no thread.
+consequences comes out, and the orchestrator carries it out. No clock, no store, no log, no thread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.values.json_values import JsonValue
 
 DefaultRule: TypeAlias = Literal["none_failed", "always"]
-"""What a task without trigger rules wants of its dependencies."""
+"""The rule of a task without trigger rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Skipped:
 
 
 Known: TypeAlias = Completed | Failed | Skipped
-"""What an earlier owner of the run recorded about a task."""
+"""A fact about a task that an earlier owner of the run recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOver:
-    """The run's last word."""
+    """The end of the run."""
 
     status: RunStatus
     error: str | None
@@ -63,7 +63,7 @@ class Step:
 
 
 class RunPlan:
-    """The state of one run. ``statuses`` may be read by anybody, changed only here."""
+    """The state of one run. Others may read ``statuses``; only this changes it."""
 
     __slots__ = (
         "_blamed",
@@ -123,18 +123,18 @@ class RunPlan:
     # -- questions ---------------------------------------------------------------------------
 
     def given(self, task: int) -> dict[str, JsonValue]:
-        """The data that a ready task sees. Tasks that see the same share it: not to be changed."""
+        """The data that a ready task sees. Tasks that see the same share it: do not change it."""
         return self._view(self._given[task])
 
     def _view(self, flow: Flow) -> dict[str, JsonValue]:
-        """The last view is kept: all that depend on one task alone see the same."""
+        """The last view is cached: all tasks that depend on one task alone see the same."""
         if self._viewed is None or self._viewed[0] is not flow:
             self._viewed = (flow, view(self._input, flow))
         return self._viewed[1]
 
     def final_context(self) -> dict[str, JsonValue]:
-        """The merge of what the leaves hand on; the input when no task completed. It may be shared:
-        not to be changed.
+        """The merged contexts of the leaves; the input when no task completed. It may be shared: do
+        not change it.
         """
         ends = [self._out[leaf] for leaf in self._graph.leaves if leaf in self._out]
         if TaskStatus.COMPLETED not in self.statuses or not ends:
@@ -144,7 +144,7 @@ class RunPlan:
     # -- consequences ------------------------------------------------------------------------
 
     def _settle(self, unblocked: list[int]) -> Step:
-        """Decide every task whose dependencies are all final, and what that unblocks."""
+        """Decide every task whose dependencies are all final, and the tasks that this unblocks."""
         step = Step()
         while unblocked:
             following: list[int] = []
@@ -172,7 +172,7 @@ class RunPlan:
         return True
 
     def _flow_into(self, task: int) -> Flow:
-        """The last merge is kept: tasks of one layer often depend on the same ones."""
+        """The last merge is cached: tasks of one layer often depend on the same ones."""
         needed = self._graph.dependencies[task]
         if not needed:
             return UNTOUCHED

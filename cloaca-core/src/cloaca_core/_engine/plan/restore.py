@@ -1,4 +1,4 @@
-"""What the table says of a run that somebody else has begun: facts for the plan, and what to redo.
+"""Reads the past of a run that another runner has begun: facts for the plan, and tasks to redo.
 
 Pure. An attempt that failed for good, succeeded or was skipped is a fact; one that is to be tried
 again keeps its number and its due time, so a new owner keeps the back-off.
@@ -40,7 +40,7 @@ class Restored(NamedTuple):
 
 
 def restore(graph: PlanGraph, rows: Iterable[AttemptRow]) -> Restored:
-    """Sort out the attempts of a run; tasks that the workflow no longer has are passed over."""
+    """Sort the attempts of a run; tasks that the workflow no longer has are ignored."""
     latest: dict[int, AttemptRow] = {}
     for row in rows:
         index = graph.position.get(row.task_id)

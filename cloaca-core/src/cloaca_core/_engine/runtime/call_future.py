@@ -1,8 +1,8 @@
-"""What a call into the engine comes to, for callers that a signal may interrupt anywhere.
+"""A future for calls into the engine that does not deadlock when a signal interrupts the caller.
 
-Whoever waits for a ``concurrent.futures.Future`` holds its lock for moments, and the engine needs
-that lock to answer. A signal handler that comes in such a moment and calls the engine itself, to
-shut it down for instance, would wait for it for ever.
+A thread that waits for a ``concurrent.futures.Future`` briefly holds its lock, and the engine needs
+that lock to answer. A signal handler that interrupts the thread just then and calls the engine
+itself, to shut it down for instance, would wait for ever.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 LOOKS_UP: Final = 1.0
-"""Seconds after which the main thread looks for a signal that it may have missed."""
+"""Seconds after which the main thread lets a handler run for a signal that did not wake it."""
 
 
 class CallFuture(concurrent.futures.Future[T]):
@@ -46,7 +46,7 @@ class CallFuture(concurrent.futures.Future[T]):
         return self._arrived
 
     def end(self) -> None:
-        """The call is over, also one whose answer nobody wants any more."""
+        """The call is over, also one whose answer was cancelled."""
         self._end.put(None)
 
     def join(self) -> None:
@@ -62,11 +62,11 @@ class CallFuture(concurrent.futures.Future[T]):
             raise TimeoutError from None
         finally:
             if self.has_arrived():
-                self._arrival.put(None)  # for whoever else waits
+                self._arrival.put(None)  # for the next thread that waits
 
     def _get(self, timeout: float | None) -> None:
-        """Python runs signal handlers on the main thread, and a signal that comes at the last
-        moment before that waits does not wake it: it looks up now and then.
+        """Wait, but on the main thread wake up now and then: Python runs signal handlers there, and
+        a signal that comes just before the wait does not end it.
         """
         if threading.current_thread() is not threading.main_thread():
             self._arrival.get(timeout=timeout)

@@ -1,4 +1,4 @@
-"""Timers by the ten thousand that hardly ever run out.
+"""Tens of thousands of timers that hardly ever run out.
 
 Every body and every run has a time limit, and few of these limits differ. Things with the same
 limit run out in the order in which they were added, so a queue per limit and one timer of the loop
@@ -22,7 +22,7 @@ T = TypeVar("T")
 class Deadlines(Generic[T]):
     """Calls ``expired`` on the loop with each thing whose time is up. A thing has one deadline.
 
-    What ``expired`` raises is logged: it keeps no other thing from expiring.
+    An error of ``expired`` is logged, and the other things expire all the same.
     """
 
     def __init__(self, expired: Callable[[T], None]) -> None:
@@ -66,10 +66,10 @@ class Deadlines(Generic[T]):
         self._timer = None
         now = self._loop.time()
         for thing in [t for queue in self._due.values() for t in _run_out(queue, now)]:
-            if thing in self._limit_of:  # not discarded by what another one's end entailed
+            if thing in self._limit_of:  # ``expired`` may have discarded it for another thing
                 self.discard(thing)
                 self._tell(thing)
-        if self._due:  # what was told may have set the timer for its own sake alone
+        if self._due:  # ``expired`` may have set the timer, but only for the thing it added
             self._wake_at(min(next(iter(queue.values())) for queue in self._due.values()))
 
     def _tell(self, thing: T) -> None:

@@ -1,7 +1,7 @@
-"""Keeps watch over an event loop on a thread of ours, and puts it away when it has broken.
+"""Watches an event loop on a thread of ours, and keeps it unused when it has broken.
 
-A loop breaks when its descriptors are closed (a task body may close all that it finds) or when
-something on it raises ``SystemExit``. Decides nothing about what waits for the loop.
+A loop breaks when its descriptors are closed (a task body may close every one it finds) or when
+something on it raises ``SystemExit``. Decides nothing about callers that wait for the loop.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from cloaca_core.logs import SafeLogger
 log = SafeLogger("cloaca.engine")
 
 WAKE_PERIOD_S: Final = 1.0
-"""How often a loop looks at its descriptors, whether or not anything wakes it."""
+"""Seconds between two looks of a loop at its descriptors, if nothing else wakes it."""
 
 
 def keep_waking(loop: asyncio.AbstractEventLoop) -> None:
-    """Wake a loop of ours now and then, up to its end. One that waits for descriptors that were
-    closed is woken by nothing else; waiting again, it raises.
+    """Wake a loop of ours now and then, up to its end. Nothing else wakes a loop whose descriptors
+    were closed while it waited; when it waits again, it raises.
     """
     loop.call_later(WAKE_PERIOD_S, keep_waking, loop)
 
 
 class WakeTimer:
-    """Wakes a program's loop in the same way, while calls wait on it: a context manager for each
-    call, one timer for all of them.
+    """Wakes a user's loop in the same way while calls wait on it: each call enters it as a context
+    manager; all share one timer.
 
     The timer outlasts the last call by up to a period, so that short calls set none of their own.
-    Nothing here refers to the loop, which would keep that alive.
+    Nothing here refers to the loop: that would keep it alive.
     """
 
     __slots__ = ("_calls", "_is_set")
@@ -87,7 +87,7 @@ def tell_of_closed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 
 
 def has_closed(loop: asyncio.AbstractEventLoop) -> bool:
-    """Close a loop that has ended; false when a descriptor of it was closed by others."""
+    """Close a loop that has ended; false when other code has closed a descriptor of it."""
     try:
         loop.close()
     except OSError:
@@ -98,8 +98,8 @@ def has_closed(loop: asyncio.AbstractEventLoop) -> bool:
 def stay_with(loop: asyncio.AbstractEventLoop) -> NoReturn:
     """Sleep for ever, as the last act of a daemon thread whose loop has broken.
 
-    So the loop, its tasks and all that they hold are never thrown away. That would close
-    descriptors which may be other files by now, and Python would complain on stderr.
+    So Python never frees the loop, its tasks and the objects that they hold. That would close
+    descriptors which may be other files by now, and print warnings on stderr.
     """
     threading.current_thread().name = "cloaca-broken"
     _kept_alive.append((loop, asyncio.all_tasks(loop)))

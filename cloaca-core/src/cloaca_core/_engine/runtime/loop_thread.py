@@ -30,8 +30,8 @@ T = TypeVar("T")
 class LoopThread:
     """An event loop on a thread that never keeps the interpreter alive.
 
-    ``died`` is called on the thread when that ends before it was stopped; ``failure`` says why
-    from then on. No lock is held: a signal handler may call in the middle of another call.
+    ``died`` is called on the thread when it ends before it was stopped; ``failure`` says why from
+    then on. No lock is held: a signal handler may make a call in the middle of another call.
     """
 
     def __init__(self, died: Callable[[], None] = lambda: None) -> None:
@@ -45,7 +45,7 @@ class LoopThread:
         self._thread = threading.Thread(target=self._serve, name="cloaca-engine", daemon=True)
 
     def start(self) -> None:
-        """Begin to run the loop. RuntimeError when the system gives no thread."""
+        """Begin to run the loop. RuntimeError when the system has no thread to give."""
         self._is_open = True
         try:
             self._thread.start()
@@ -57,8 +57,8 @@ class LoopThread:
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> CallFuture[T]:
         """Run a coroutine on the loop; the future may be waited for on any other thread.
 
-        It is cancelled when the thread is being stopped: the loop may not get round to it. When the
-        thread has died, or dies, it raises ``RunnerClosedError``.
+        The future is cancelled when the thread is being stopped: the loop may not get to it. When
+        the thread has died, or dies, the future raises ``RunnerClosedError``.
         """
         answer: CallFuture[T] = CallFuture()
         sent = False
@@ -80,14 +80,14 @@ class LoopThread:
         answer.add_done_callback(partial(self._follow, task))
 
     def _follow(self, task: asyncio.Task[T], answer: concurrent.futures.Future[T]) -> None:
-        """Nobody waits for a call whose answer was cancelled."""
+        """Cancel a call whose answer was cancelled: no caller waits for it."""
         if answer.cancelled():
             with suppress(RuntimeError):  # the loop is closed
                 self.loop.call_soon_threadsafe(task.cancel)
 
     def _end(self, answer: CallFuture[T], task: asyncio.Task[T]) -> None:
         if self._calls.pop(answer, None) is None:  # it was cut short
-            _ = task.cancelled() or task.exception()  # asked for: else asyncio complains
+            _ = task.cancelled() or task.exception()  # retrieved, or asyncio would log it
             return
         _settle(answer, task)
         answer.end()
@@ -110,7 +110,7 @@ class LoopThread:
         return threading.current_thread() is self._thread
 
     def stop(self) -> None:
-        """Cancel what is left on the loop, end the thread and wait for it. Safe to call twice."""
+        """Cancel all tasks on the loop, end the thread and wait for it. Safe to call twice."""
         self._is_open = False
         with suppress(RuntimeError):  # the loop is closed already
             self.loop.call_soon_threadsafe(self._cancel_rest)
@@ -121,10 +121,10 @@ class LoopThread:
             self._thread.join()
 
     def fail(self, failure: str) -> None:
-        """Take no more calls, and answer those that are under way with ``RunnerClosedError``; the
-        loop itself goes on. For the loop's own thread.
+        """Take no more calls, and answer those under way with ``RunnerClosedError``; the loop
+        itself goes on. To be called on the loop's own thread.
         """
-        self.failure = self.failure or failure  # the first is the cause of the second
+        self.failure = self.failure or failure  # a first failure is the cause of later ones
         self._is_open = False
         while self._calls:
             answer, coroutine = self._calls.popitem()
@@ -146,9 +146,9 @@ class LoopThread:
         self.loop.set_exception_handler(tell_of_callback)
         keep_waking(self.loop)
         try:
-            while not self._has_ended:  # a handler of log records that stops the loop ends nothing
+            while not self._has_ended:  # a log handler may stop the loop; it must go on
                 self.loop.run_forever()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, callers wait for this loop
+        except BaseException as error:  # noqa: BLE001 - callers wait for this loop
             self._die(error)
         closed = has_closed(self.loop)
         self._over.set_result(None)
@@ -158,7 +158,7 @@ class LoopThread:
     def _die(self, error: BaseException) -> NoReturn:
         self._has_ended = True
         self.fail(reason("engine thread", error))
-        with suppress(BaseException):  # it may be a handler of log records that has ended it
+        with suppress(BaseException):  # a log handler may be the cause, and raise again
             self._died()
             log.critical("%s", self.failure, exc_info=error)
         self._over.set_result(None)
@@ -179,7 +179,7 @@ def _settle(answer: CallFuture[T], task: asyncio.Task[T]) -> None:
 
 
 def run_on_own_loop(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The outcome of work on a loop of its own, which ends with it."""
+    """Run a coroutine on a new loop and thread, which end with it; returns its result."""
     thread = LoopThread()
     thread.start()
     try:

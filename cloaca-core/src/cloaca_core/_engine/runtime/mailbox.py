@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 THINGS_PER_PASS: Final = 500
-"""Received in one go; other callbacks of the loop, heartbeats among them, go in between."""
+"""Received in one go; other callbacks of the loop, such as heartbeats, run in between."""
 
 
 class Mailbox(Generic[T]):
@@ -29,7 +29,7 @@ class Mailbox(Generic[T]):
             self._signalled = True
             try:
                 self._loop.call_soon_threadsafe(self._empty)
-            except RuntimeError:  # the loop is closed: nobody is left to receive
+            except RuntimeError:  # the loop is closed: nothing is received any more
                 self._signalled = False
                 self._things.clear()
 

@@ -1,7 +1,6 @@
-"""Starts what the system may have no room for just now: threads, loops.
+"""Starts threads and loops, for which the system may have no room just now.
 
-Such a shortage passes. What is to be run stays queued meanwhile, and nobody who queues it hears
-of it.
+Such a shortage passes. Work stays queued meanwhile, and callers that queue it get no error.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ class Starter:
         self._timer: asyncio.TimerHandle | None = None
 
     def try_start(self, start: Callable[[], None]) -> bool:
-        """Call ``start``; true when it has done its work. During a pause it is not called; when it
-        fails for want of room, that is logged and a pause begins.
+        """Call ``start``; true when it succeeded. It is not called during a pause. When the system
+        has no room, that is logged and a pause begins.
         """
         if self._timer is not None:
             return False

@@ -55,7 +55,7 @@ class SupervisedLoop:
             try:
                 await self._turn()
             except StoreError as error:
-                # In a line: an outage lasts, and where it was met says nothing.
+                # In one line: an outage lasts, and a traceback would say nothing.
                 log.warning(
                     "the %s loop failed, again in %.1f s: %s", self.name, backoff.pause, error
                 )

@@ -1,4 +1,4 @@
-"""How a loop that knows when it has something to do next waits for that."""
+"""Lets a loop sleep until it has something to do."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from contextlib import suppress
 
 
 class Wakeup:
-    """Wakes one loop when the time has come, or before when it is told to."""
+    """Wakes one loop when the time has come, or earlier on request."""
 
     def __init__(self) -> None:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """There may be something to do sooner than was known. Also during a turn."""
+        """There may be something to do sooner than was known. It counts during a turn as well."""
         self._woken.set()
 
     async def turn(self, act: Callable[[], Awaitable[float | None]]) -> None:
-        """Act, then sleep for the seconds that this gave, None for ever, or until it is woken."""
+        """Call ``act``, then sleep for the seconds it returned (None: for ever) or until woken."""
         self._woken.clear()
         seconds = await act()
         with suppress(TimeoutError):

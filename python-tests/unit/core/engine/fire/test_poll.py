@@ -92,7 +92,7 @@ async def test_functions_run_on_threads_of_their_own_and_never_on_the_engines(
 
     outcomes = [await places.poll(threading.get_ident), await places.poll(where)]
 
-    threads = {each.what for each in outcomes if isinstance(each, Returned)}
+    threads = {each.value for each in outcomes if isinstance(each, Returned)}
     assert len(threads) == 2
     assert threading.get_ident() not in threads
 
@@ -130,7 +130,7 @@ async def test_an_async_function_keeps_its_loop_from_poll_to_poll(places: Places
     one, other = trigger(where), trigger(where)
     outcomes: list[Any] = [await places.start(each) for each in (one, other, one)]
 
-    loops = [outcome.what for outcome in outcomes]
+    loops = [outcome.value for outcome in outcomes]
     assert loops[0] is loops[2]
     assert loops[0] is not loops[1]
 

@@ -288,12 +288,12 @@ async def test_one_that_fires_too_much_fails_until_it_does_not_and_is_told_of_on
     failing = []
     for _ in range(4):
         await due(part, store)
-        failing.append("".join(part.loop.failures.values())[:45])
+        failing.append("".join(part.loop.failures.values())[:55])
 
-    told = "trigger 't' fired what cannot be stored: cont"
+    told = "trigger 't' fired a context that cannot be stored: cont"
     assert failing == [told, told, "", told]
     errors = [each for each in caplog.records if each.levelno == logging.ERROR]
-    assert [each.getMessage()[:45] for each in errors] == [told, told]
+    assert [each.getMessage()[:55] for each in errors] == [told, told]
 
 
 async def test_another_error_is_told_of_although_the_last_one_begins_like_it(
@@ -502,7 +502,7 @@ async def test_what_was_not_written_is_found_by_the_next_poll(
     store.time += 5 * SECOND
     await part.poll()
     assert store.inputs() == []
-    assert "what trigger 't' fired was not written" in caplog.text
+    assert "the events of trigger 't' were not written" in caplog.text
 
     store.time += 5 * SECOND
     await part.poll()
