@@ -1,4 +1,4 @@
-"""Claims runs from the table, as many as there are places for, and goes on with them."""
+"""Claims runs from the table, as many as this runner has places for, and goes on with them."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ log = SafeLogger("cloaca.engine")
 CLAIM_SHARE: Final = 4
 """A claim waits until 1/4 of the places is free: one statement for many runs."""
 CLAIM_PATIENCE: Final = 0.05
-"""Seconds that a claim waits for so many places, once there is one."""
+"""Seconds that a claim waits for so many places once one is free."""
 CHOOSING: Final = 0.1
-"""Seconds until a claim is made again that left something: another runner's was looking at it, and
-nobody tells of what that one does not take.
+"""Seconds until the next claim if this one left runs: another runner's claim had locked them, and
+nothing tells us which of them it leaves.
 """
 MOST_CLAIMED: Final = 500
 """Runs per claim, so that submissions meanwhile find places too."""
 AHEAD: Final = 2
-"""Beside other runners: bodies that may wait for each slot, and runs that may come for each that
-has ended since the last claim. So quick runs come in growing numbers, long ones as slots want them.
+"""Beside other runners: bodies that may wait for each slot, and runs claimed for each that has
+ended since the last claim. So claims of quick runs grow, and long runs come as slots become free.
 """
 
 
@@ -111,22 +111,22 @@ class Claimer:
             async with asyncio.timeout(CLAIM_PATIENCE):
                 share = self._capacity.most // CLAIM_SHARE
                 await self._capacity.wait_until(lambda: self._has_places(share))
-        await self._capacity.wait_until(lambda: self._appetite() >= 1)
+        await self._capacity.wait_until(lambda: self._fair_share() >= 1)
         self._more.clear()
         try:
-            await self._orphans.give_back()  # what was suspected while there was no room
+            await self._orphans.give_back()  # those suspected while there was no room
             async with self._claiming:
                 await self._claim_some()
         except Exception:
-            self.wake()  # whatever there was to claim is still there
+            self.wake()  # the claim failed: the runs are still there
             raise
 
     def _has_places(self, count: int) -> bool:
         return not self._capacity.paused and self._capacity.free() >= count
 
-    def _appetite(self) -> int:
-        """How many runs keep this runner busy for a while. Beside others it leaves them what would
-        only wait here.
+    def _fair_share(self) -> int:
+        """How many runs keep this runner busy for a while. Beside other runners it leaves them the
+        runs that would only wait here.
         """
         if not self._takeover.is_crowded:
             return MOST_CLAIMED
@@ -134,10 +134,10 @@ class Claimer:
 
     async def _claim_some(self) -> None:
         workflows = self._registry.namespaces()
-        limit = min(self._capacity.free(), MOST_CLAIMED, self._appetite())
+        limit = min(self._capacity.free(), MOST_CLAIMED, self._fair_share())
         self._ended = 0
         if self._capacity.paused or limit < 1:
-            self.wake()  # something came first; what there was to claim is still there
+            self.wake()  # the room is gone meanwhile; the runs are still there
             return
         if not workflows or not await self._is_worth_it(workflows):
             return
@@ -147,8 +147,8 @@ class Claimer:
             asyncio.get_running_loop().call_later(CHOOSING, self.wake)
 
     async def _is_worth_it(self, workflows: Sequence[str]) -> bool:
-        """An idle runner looks before it takes a lease: that writes, and what is written wakes
-        the other runners of the database, which would do the same in their turn, for ever.
+        """Look before an idle runner takes a lease: taking it is a write, which wakes the other
+        runners of the database, and they would do the same in turn, for ever.
         """
         return not self._lease.is_idle() or await self._store.has_claimable(workflows)
 
@@ -170,10 +170,10 @@ class Claimer:
         return len(rows)
 
     async def _begin_claimed(self) -> None:
-        """Go on with what was claimed, and give back what belongs to no workflow any more.
+        """Go on with claimed runs, and release those whose workflow is no longer registered.
 
-        The rows are ours from the claim on: they are kept until this has worked. What was claimed
-        under an id that has since been declared dead is somebody else's.
+        The rows are ours from the claim on: they are kept until this has worked. Runs claimed
+        under an id that has since been declared dead belong to another runner.
         """
         if not self._claimed:
             return
@@ -189,7 +189,7 @@ class Claimer:
         return self._runs.ids() | {row.id for row in self._claimed}
 
     async def _past(self, rows: Sequence[RunRow]) -> dict[str, list[AttemptRow]]:
-        """What was recorded about those of these runs that had an owner before."""
+        """The recorded attempts of those of these runs that had an owner before."""
         before = [row.id for row in rows if row.epoch > 1]
         past: dict[str, list[AttemptRow]] = {}
         if before:

@@ -1,7 +1,7 @@
-"""Gives back runs that are this runner's without its knowing what to do with them.
+"""Releases orphans: runs that this runner owns in the database but does not know in memory.
 
-A claim whose answer was lost may have been granted: its runs are then owned here, so that nobody
-else takes them up, and held by nobody. Which they are only the database can say.
+A claim whose answer was lost may have been granted: this runner then owns runs of which it does
+not know, and no other runner takes them up. Only the database can say which they are.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 STILL_COMING: Final = 60.0
-"""Seconds after which nothing that was sent can arrive any more: no network and no deadline of a
-server lets a transaction wait so long.
+"""Seconds after which a claim that was sent can no longer be granted: no network and no server
+timeout lets a transaction wait so long.
 """
 
 
 class Orphans:
-    """Belongs to the engine's loop. ``held`` says which runs are known to be ours, ``wake`` has
-    ``give_back`` called.
+    """Belongs to the engine's loop. ``held`` returns the runs known in memory; ``wake`` makes the
+    claim loop call ``give_back``.
     """
 
     def __init__(
@@ -46,20 +46,20 @@ class Orphans:
         self._suspected = False
 
     def suspect(self) -> None:
-        """There may be some."""
+        """There may be orphans."""
         self._suspected = True
         self._wake()
 
     def suspect_for_long(self) -> None:
-        """The same after an answer was lost; what was asked for may even be yet to happen."""
+        """The same after an answer was lost: the claim may even be granted later."""
         self.suspect()
         asyncio.get_running_loop().call_later(STILL_COMING, self.suspect)
 
     async def give_back(self) -> None:
-        """Let anybody have them, if there may be any."""
+        """Release orphans for any runner to claim, if there may be any."""
         if not self._suspected:
             return
-        async with self._journal.writing:  # else a run that was submitted meanwhile seems astray
+        async with self._journal.writing:  # else a run just submitted would look like an orphan
             self._suspected = False
             runner_id = self._runner_id.current
             try:

@@ -1,7 +1,7 @@
-"""Runs one body and says what came of it.
+"""Runs one body and returns its outcome.
 
-Sync and async bodies differ in how they are called; what they return or raise is judged in one
-place. Decides nothing about retries and knows no store.
+Sync and async bodies are called differently; their results and errors are judged in one place.
+Decides nothing about retries and knows no store.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ log = SafeLogger("cloaca.engine")
 
 
 class AttemptWork(Work):
-    """User code of one attempt: the body itself, which is the ``Attempt``, or what follows it.
+    """User code of one attempt: the body itself, which is the ``Attempt``, or a follow-up.
 
-    ``waits`` counts the runs that it waits for; it is away from the first to the last of them.
+    ``waits`` counts the runs that it waits for; its slot is released while there are any.
     """
 
     __slots__ = ("_calls", "waits")
@@ -60,8 +60,8 @@ class AttemptWork(Work):
 
     @abstractmethod
     def child_keys(self) -> list[str]:
-        """Idempotency keys of the next run that it starts: the same when it is run again. Each is
-        for when the run that has the one before it has failed.
+        """Idempotency keys of the next run that it starts: the same when it is run again. A key is
+        used when the run with the key before it has failed.
         """
 
     def _next_call(self) -> int:
@@ -73,9 +73,9 @@ class AttemptWork(Work):
 class Attempt(AttemptWork):
     """One attempt of one task.
 
-    ``number`` counts from 1. ``started_at`` is wall time in µs at the body's first instant, and
-    ``context`` is made soon after: many attempts may share what is ``given``. ``marked`` says that
-    its start mark is on the way.
+    ``number`` counts from 1. ``started_at`` is wall time in µs when the body begins. ``context`` is
+    made at that moment from ``given``, which many attempts may share. ``marked`` says that its
+    start mark is on the way.
     """
 
     __slots__ = (
@@ -148,7 +148,7 @@ class Attempt(AttemptWork):
         return [key, *(f"{key}{SEPARATOR}{number}" for number in range(2, self.number + 1))]
 
     def begin(self) -> None:
-        """Whoever sees it run knows since when."""
+        """Note the time first: a reader that sees it running finds ``started_at`` set."""
         self.started_at = self.time.wall()
         super().begin()
 
@@ -167,11 +167,11 @@ class Attempt(AttemptWork):
             self._end()
 
     def broke(self, error: BaseException) -> None:
-        """Fail for good: the retry policy may be what raised."""
+        """Fail for good: the error may come from the retry policy itself."""
         self._come_to(raised(error, again=False))
 
     def __str__(self) -> str:
-        """How log lines about this attempt begin."""
+        """The beginning of log lines about this attempt."""
         return f"run {self.owner.id} task {self.task.id} attempt {self.number}"
 
     def log_ids(self) -> dict[str, object]:
@@ -179,7 +179,7 @@ class Attempt(AttemptWork):
         return {"run_id": self.owner.id, "task_id": self.task.id, "attempt": self.number}
 
     def arguments(self) -> tuple[object, ...]:
-        """What the body is called with."""
+        """The arguments that the body is called with."""
         if self.task.wants_handle:
             return (self.context, TaskHandle(self))
         return (self.context,)
@@ -191,7 +191,7 @@ class Attempt(AttemptWork):
         self.context = Context._view(self.given)
 
     def _come_to(self, outcome: Outcome) -> None:
-        if not self.abandoned:  # else its time is up: it has its outcome, or gets it elsewhere
+        if not self.abandoned:  # else it timed out: another part sets its outcome
             self.outcome = outcome
 
     def _end(self) -> None:
@@ -226,7 +226,7 @@ async def _await(attempt: Attempt) -> Outcome:
 
 
 def outcome_of(attempt: Attempt, error: BaseException) -> Raised:
-    """What this error of the attempt means, by its task's retry policy."""
+    """The outcome that the task's retry policy gives to this error of the attempt."""
     return judged(
         attempt.task.retry, attempt.number, error, who=attempt, ids=attempt.log_ids(), skip_frames=1
     )
@@ -260,17 +260,17 @@ def change_of(
 
 
 def _hint(value: object) -> str:
-    """What to write instead. A coroutine is closed: Python would complain about it on stderr."""
+    """Advice to follow the message. Closes a coroutine: Python would warn about it on stderr."""
     if not inspect.iscoroutine(value):
         return mapping_hint(value, "return")
     value.close()
-    return ". Nobody awaits it: define the task with async def and await it there"
+    return ". It is never awaited: define the task with async def and await it there"
 
 
 def _changed_keys(
     given: Mapping[str, JsonValue], data: Mapping[str, JsonValue], keys: AbstractSet[str]
 ) -> Change:
-    """The change to ``keys``, in the order of the contexts: a set's differs in each process."""
+    """The change to ``keys``, in the order of the contexts: a set has another in each process."""
     if not keys:
         return UNCHANGED
     new = {
@@ -282,7 +282,7 @@ def _changed_keys(
 
 
 def _check_size(attempt: Attempt, change: Change, text: str) -> None:
-    """Refuse a context over ``max_bytes``; weighed exactly only when it may come near."""
+    """Refuse a context over ``max_bytes``; measured exactly only when it may be too large."""
     if attempt.owner.size_bound + len(text.encode()) <= attempt.max_bytes:
         return
     after = {**attempt.given, **change.set}

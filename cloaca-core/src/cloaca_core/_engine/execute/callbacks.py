@@ -1,6 +1,6 @@
 """User code that follows a body: its callbacks, and retry conditions about a timeout.
 
-It has the time limit of the attempt that it follows; one that takes longer is given up like a
+It has the time limit of the attempt that it follows; if it takes longer, it is given up like a
 body, and the run goes on without it. Belongs to the engine's loop.
 """
 
@@ -44,11 +44,11 @@ class FollowUp(AttemptWork):
         return self._attempt
 
     def __str__(self) -> str:
-        """What log records call it."""
+        """The beginning of log lines about it."""
         return f"{self._attempt}: {self._name}"
 
     def broke(self, error: BaseException) -> None:
-        """Nothing: the attempt has its outcome, and what broke is what tells of errors."""
+        """Do nothing: the attempt has its outcome, and the code that logs errors is what broke."""
 
     def child_keys(self) -> list[str]:
         """By run, task, attempt and call: each attempt is followed by runs of its own."""
@@ -67,7 +67,7 @@ class Judgement(FollowUp):
         self._error = error
 
     def run(self) -> None:
-        """Put the verdict in the place of the outcome that the attempt has until then."""
+        """Replace the attempt's outcome by the verdict."""
         outcome = contextvars.Context().run(self._judge)
         if not self.abandoned:
             self._attempt.outcome = outcome
@@ -81,7 +81,7 @@ class Judgement(FollowUp):
 
 
 class Callback(FollowUp):
-    """A call whose result does not matter: what it raises is logged."""
+    """A call whose result does not matter; an error of it is logged."""
 
     __slots__ = ("_arguments", "_function")
 
@@ -125,7 +125,7 @@ class Callback(FollowUp):
 
 
 class FollowUps:
-    """At most one for each attempt."""
+    """Runs follow-ups, at most one at a time for each attempt."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
@@ -140,24 +140,24 @@ class FollowUps:
         self._executor.submit(work)
 
     def give_up(self, attempt: Attempt) -> None:
-        """Nobody is interested any more; harmless when the attempt has none."""
+        """Abandon the follow-up of an attempt; harmless when it has none."""
         if attempt in self._under_way:
             self._times.discard(attempt)
             work, _ = self._under_way.pop(attempt)
             self._executor.abandon(work)
 
     def is_away(self, attempt: Attempt) -> bool:
-        """True when what follows this attempt waits for another run."""
+        """True while the follow-up of this attempt waits for another run."""
         return attempt in self._under_way and not self._under_way[attempt][0].holds_slot
 
     def check_time(self, attempt: Attempt) -> None:
-        """It may have used up its time: give it up, or look again when it may have."""
+        """Give the follow-up up if its time is used up, else check again when it may be."""
         if attempt not in self._under_way:
             return
         work, _ = self._under_way[attempt]
         left = attempt.timeout - work.clock.spent()  # the limit is for running, not for queueing
         if left > 0:
-            if work.holds_slot:  # else it is asked about when it goes on
+            if work.holds_slot:  # else it is checked when it goes on
                 self._times.add(attempt, max(left, LEAST_CHECK))
         elif self._executor.abandon(work):
             log.error("%s took too long", work, extra=attempt.log_ids())

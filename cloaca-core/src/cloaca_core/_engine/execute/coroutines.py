@@ -1,4 +1,4 @@
-"""Async user code on a loop of its own, so that a body which blocks stops no scheduling."""
+"""Runs async user code on a loop of its own, so that a body which blocks stops no scheduling."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ CANCEL_SECONDS: Final = 1.0
 class BodyLoop:
     """At most ``slots`` coroutines run at once, not counting waiting and abandoned ones.
 
-    The thread starts with the first work, which stays queued while the system has none. Public
-    methods are called on the engine's loop, but for ``let_go``. ``running`` holds what runs, with
-    the task that runs it. ``broken`` is called with the reason when the thread has died, which then
-    runs nothing any more.
+    The thread starts with the first work, which stays queued while the system has no thread. Public
+    methods are called on the engine's loop, but for ``let_go``. ``running`` has the running work,
+    each with its asyncio task. ``broken`` is called with the reason when the thread has died; it
+    then runs nothing any more.
     """
 
     def __init__(
@@ -61,17 +61,17 @@ class BodyLoop:
 
     @property
     def abandoned(self) -> int:
-        """How many given-up coroutines have not ended yet, as one that blocks does not."""
+        """How many abandoned coroutines have not ended yet, for example because they block."""
         return self._abandoned
 
     @property
     def backlog(self) -> int:
-        """How much waits for a slot."""
+        """How many pieces of work wait for a slot."""
         return len(self._queued)
 
     @property
     def is_starting(self) -> bool:
-        """Whether something has a slot and has not begun yet."""
+        """Whether work that has a slot has not begun yet."""
         begun = [
             work
             for work in list(self.running)
@@ -103,14 +103,14 @@ class BodyLoop:
         self._start_next()
 
     async def reacquire_slot(self, work: Work) -> None:
-        """Take the slot again. Waiting coroutines cost no thread, so none is kept from going on."""
+        """Take the slot again, at once: a waiting coroutine costs no thread."""
         if not work.abandoned:
             work.holds_slot = True
             self._running += 1
 
     def abandon(self, work: Work, *, even_running: bool = True) -> bool:
-        """Cancel work and ignore what comes of it; false when its report is on the way, or when
-        it runs and that is to be respected.
+        """Cancel work and ignore its outcome; false when its report is on the way, or when it runs
+        and ``even_running`` is false.
         """
         with self._lock:
             is_running = work.stage is Stage.RUNNING
@@ -129,7 +129,7 @@ class BodyLoop:
         return True
 
     def close(self) -> None:
-        """Cancel what runs and end the loop; nobody waits for it."""
+        """Cancel running work and end the loop, without waiting for it."""
         self._starter.close()
         if self._loop is not None and not (self._closed or self._ended):
             self._closed = True
@@ -158,17 +158,17 @@ class BodyLoop:
     # -- on the loop of the bodies -----------------------------------------------------------
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Run the loop until it is told to end, whatever else makes it return.
+        """Run the loop until it is told to end; go on when it returns for another reason.
 
-        asyncio lets ``SystemExit`` and ``KeyboardInterrupt`` of a task that a body has made out of
-        the loop. Whoever awaits that task is given them as well, once the loop runs again.
+        If a task that a body has made raises ``SystemExit`` or ``KeyboardInterrupt``, asyncio
+        raises it out of the loop. Code that awaits the task gets it as well, when the loop goes on.
         """
         loop.set_exception_handler(tell_of_closed)
         keep_waking(loop)
         try:
             while not self._ended:
                 self._serve_once(loop)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, bodies wait for this loop
+        except BaseException as error:  # noqa: BLE001 - bodies wait for this loop
             self._ended = True
             self._deaths.put(reason("thread of coroutines", error))
             stay_with(loop)
@@ -192,7 +192,7 @@ class BodyLoop:
             return
         try:
             await work.run_async()
-        except BaseException as error:  # noqa: BLE001 - it would stop the loop, whatever it is
+        except BaseException as error:  # noqa: BLE001 - no error may stop the loop
             work.broke(error)
         finally:
             with self._lock:
@@ -207,12 +207,12 @@ class BodyLoop:
             return not work.abandoned
 
     def _cancel(self, work: Work) -> None:
-        """Cancel what has begun; what has not will see for itself that it was abandoned."""
+        """Cancel work that has begun; other work finds before it begins that it is abandoned."""
         if work.stage is Stage.RUNNING and (task := self.running.get(work)) is not None:
             task.cancel()
 
     async def _end(self) -> None:
-        """Cancel what bodies have left behind as well: nobody else would, and Python complains."""
+        """Stop the loop. Cancels tasks that bodies left behind as well, or Python would warn."""
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()

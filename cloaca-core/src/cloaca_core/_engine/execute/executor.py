@@ -1,4 +1,4 @@
-"""Sends user code where it belongs: sync to our threads, async to the loop of the bodies."""
+"""Sends sync user code to our threads, async user code to the loop of the bodies."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ class Executor:
         self._place(work).submit(work)
 
     def expect(self, work: Work) -> bool:
-        """Be ready for work that will soon be let go or abandoned; false when none can be taken
-        ahead.
-        """
+        """Keep a place for work that will soon be let go or abandoned; false when there is none."""
         expected = self._place(work).expect()
         if expected:
             work.stage = Stage.QUEUED
@@ -53,7 +51,7 @@ class Executor:
 
     def abandon(self, work: Work, *, even_running: bool = True) -> bool:
         """Give work up; false when it has just run and its report is on the way, or when it runs
-        and that is to be respected.
+        and ``even_running`` is false.
         """
         if work.stage is Stage.HELD:  # no place has counted it
             work.abandoned = True
@@ -61,21 +59,21 @@ class Executor:
         return self._place(work).abandon(work, even_running=even_running)
 
     def running(self) -> Iterator[Work]:
-        """What has begun and runs right now."""
+        """The work that runs right now."""
         for work in [*self._threads.running.values(), *self._coroutines.running]:
             if work.stage is Stage.RUNNING:
                 yield work
 
     @property
     def is_starting(self) -> bool:
-        """Whether anything that has a slot has not begun yet. Its thread may be late, or its loop
-        held up by another body.
+        """Whether work that has a slot has not begun yet. Its thread may be late, or another body
+        may block its loop.
         """
         return self._threads.is_starting or self._coroutines.is_starting
 
     @property
     def backlog(self) -> int:
-        """How much waits for a slot."""
+        """How many pieces of work wait for a slot."""
         return self._threads.backlog + self._coroutines.backlog
 
     @property

@@ -1,6 +1,6 @@
-"""Ends a child process in which user code that forked comes back.
+"""Ends a child process that user code has forked, when that code returns.
 
-Such a child holds a copy of the engine. Going on, it would run the parent's queue a second time.
+Such a child holds a copy of the engine. If it went on, it would run the parent's queue as well.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 
 
 class OneProcess:
-    """User code runs within; a process that it forked does not leave the block.
+    """A block for user code; a process that it forked ends at the end of the block.
 
     Its exit status is 0, after an exception 1, and that of a ``SystemExit``. Nothing is flushed or
     written: files and connections are the parent's.

@@ -1,4 +1,4 @@
-"""What an attempt came to, as values."""
+"""The outcomes of an attempt, as values."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """The body raised, timed out, or returned what no context can hold.
+    """The body raised, timed out, or returned a value that no context can hold.
 
-    ``again`` says whether the policy wants another attempt.
+    ``again`` says whether the retry policy allows another attempt.
     """
 
     type: str
@@ -56,7 +56,7 @@ def raised(error: BaseException, *, again: bool, skip_frames: int = 0) -> Raised
 
 
 def _class_name(error: BaseException) -> str:
-    """The name that its class was given, without asking the class: its metaclass may raise."""
+    """The name of its class, read without user code: its metaclass may raise."""
     return str.__str__(_NAME.__get__(type(error)))
 
 
@@ -73,7 +73,7 @@ def _formatted(error: BaseException, skip_frames: int) -> str:
         for _ in range(skip_frames):
             trace = trace.tb_next if trace is not None else None
         return "".join(traceback.format_exception(type(error), error, trace))
-    except BaseException as broken:  # noqa: BLE001 - what it asks may be the user's
+    except BaseException as broken:  # noqa: BLE001 - it may call user code
         return f"<the traceback cannot be formatted: {_class_name(broken)}>"
 
 

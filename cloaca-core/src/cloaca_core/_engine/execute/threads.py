@@ -1,4 +1,4 @@
-"""Sync user code on daemon threads of our own.
+"""Runs sync user code on daemon threads of our own.
 
 The standard library's pools join their threads at exit; a body that never returns would keep the
 interpreter alive. Threads pull from one queue, so a thousand queued bodies cost no hop of the
@@ -29,8 +29,8 @@ class BodyThreads:
     """At most ``slots`` pieces of work run at once, not counting waiting and abandoned ones; fewer
     while the system has no thread for them.
 
-    Public methods are called on the engine's loop, but for ``let_go``. ``running`` holds what runs,
-    by thread.
+    Public methods are called on the engine's loop, but for ``let_go``. ``running`` has the running
+    work by thread.
     """
 
     def __init__(self, slots: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -50,17 +50,17 @@ class BodyThreads:
 
     @property
     def abandoned(self) -> int:
-        """How many given-up bodies are still running."""
+        """How many abandoned bodies are still running."""
         return self._abandoned
 
     @property
     def backlog(self) -> int:
-        """About how much waits for a slot."""
+        """About how many pieces of work wait for a slot."""
         return self._queue.qsize()
 
     @property
     def is_starting(self) -> bool:
-        """Whether something may have a slot and has not begun yet."""
+        """Whether work that may have a slot has not begun yet."""
         begun = [
             work for work in list(self.running.values()) if work.holds_slot and not work.leaves
         ]
@@ -72,7 +72,7 @@ class BodyThreads:
         self.let_go(work)
 
     def expect(self) -> bool:
-        """Count on work that will be let go or abandoned. True: the queue takes all."""
+        """Count work that will be let go or abandoned. Always true: the queue has no limit."""
         self._outstanding += 1
         self._grow()
         return True
@@ -82,7 +82,7 @@ class BodyThreads:
         self._queue.put(work)
 
     def release_slot(self, work: Work) -> None:
-        """The body of ``work`` waits for something: its slot is somebody else's meanwhile."""
+        """The body of ``work`` waits for another run: its slot is free meanwhile."""
         work.holds_slot = False
         self._threads -= 1
         self._outstanding -= 1
@@ -110,7 +110,7 @@ class BodyThreads:
 
     def abandon(self, work: Work, *, even_running: bool = True) -> bool:
         """Give work up; false when it has just run and its report is on the way, or when it runs
-        and that is to be respected.
+        and ``even_running`` is false.
 
         The thread of a running body is replaced while there are not too many of them; else the
         slot stays taken until the body ends.
@@ -130,7 +130,7 @@ class BodyThreads:
         return True
 
     def close(self) -> None:
-        """Let idle threads end. Running bodies are left alone; nobody waits for them."""
+        """Let idle threads end. Running bodies go on, and are not waited for."""
         self._closed = True
         self._starter.close()
         with self._lock:
@@ -139,8 +139,8 @@ class BodyThreads:
             self._queue.put(None)
 
     def _grow(self) -> None:
-        wanted = min(self._slots, self._outstanding)
-        while self._threads < wanted and not self._closed:
+        needed = min(self._slots, self._outstanding)
+        while self._threads < needed and not self._closed:
             if not self._starter.try_start(self._start_thread):
                 return
             self._threads += 1
@@ -149,7 +149,7 @@ class BodyThreads:
         threading.Thread(target=self._serve, name="cloaca-body", daemon=True).start()
 
     async def _next_free(self) -> None:
-        """Take the slot of whichever thread is free next, idle ones included."""
+        """Take the slot of the next thread that is free; it may be idle already."""
         resumed: asyncio.Future[None] = self._loop.create_future()
         self._resuming.append(resumed)
         with self._lock:
@@ -168,7 +168,7 @@ class BodyThreads:
             self.running[thread] = work
             try:
                 work.run()
-            except BaseException as error:  # noqa: BLE001 - it would cost a slot, whatever it is
+            except BaseException as error:  # noqa: BLE001 - any error would cost a slot
                 work.broke(error)
             del self.running[thread]
             with self._lock:

@@ -1,4 +1,4 @@
-"""User code as something that a thread or a loop can run, and how long it takes."""
+"""A piece of user code that a thread or a loop can run, and the clock of its running time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Final
 from cloaca_core.values.clock import Clock
 
 LEAST_CHECK: Final = 0.001
-"""Seconds; a timer that comes a little early looks again after this long, not at once."""
+"""Seconds; a timer that comes a little early checks again after this long, not at once."""
 
 
 class BodyClock:
-    """Seconds spent in user code, without those in which it waited for another run.
+    """Measures the seconds spent in user code, without those spent waiting for another run.
 
     Driven by the thread that runs it, read by the engine's loop.
     """
@@ -39,7 +39,7 @@ class BodyClock:
 
     def spent(self) -> float:
         """Seconds up to now."""
-        spent = self._spent  # first: a body that pauses in between may count too little, not twice
+        spent = self._spent  # first: if the body pauses in between, its time must not count twice
         resumed = self._resumed
         return spent + (0.0 if resumed is None else self._now() - resumed)
 
@@ -57,9 +57,9 @@ class Work(ABC):
     """A piece of user code. ``finished`` is called with it on the engine's loop when it
     has run.
 
-    ``abandoned`` work has been given up: whatever comes of it is ignored. ``holds_slot`` is false
-    while it waits for another run. ``stage`` is ``QUEUED`` once an executor has it, and moved on by
-    the thread that runs it.
+    ``abandoned`` work has been given up: its outcome is ignored. ``holds_slot`` is false while it
+    waits for another run. ``stage`` is ``QUEUED`` once an executor has it; the thread that runs it
+    sets the later stages.
     """
 
     __slots__ = ("abandoned", "clock", "finished", "holds_slot", "is_async", "leaves", "stage")
@@ -86,8 +86,8 @@ class Work(ABC):
 
     @abstractmethod
     async def run_async(self) -> None:
-        """Run it on this thread's loop. Must not raise, cancellation of abandoned work apart."""
+        """Run it on this thread's loop. Must not raise, except when abandoned work is cancelled."""
 
     @abstractmethod
     def broke(self, error: BaseException) -> None:
-        """It has run, and raised after all: come to what that means. Must not raise."""
+        """Handle an error that ``run`` raised after all. Must not raise."""

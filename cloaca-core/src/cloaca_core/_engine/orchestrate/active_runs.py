@@ -1,4 +1,4 @@
-"""The runs that are this runner's, and what each of them has under way here. Only data."""
+"""The runs that this runner owns, and the attempts of each that are under way here. Only data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 class UnderWay:
-    """Attempts, and the timers of those that are to come, by the index of their task. ``away`` is
-    how many of the attempts wait for other runs.
+    """The attempts of a run, and the timers of retries, by the index of their task. ``away`` counts
+    the attempts that wait for other runs.
     """
 
     __slots__ = ("attempts", "away", "retries")
@@ -24,7 +24,7 @@ class UnderWay:
         self.away: int = 0
 
     def waits(self) -> bool:
-        """True when all that is under way are bodies that wait for other runs."""
+        """True when there are attempts, and the bodies of all of them wait for other runs."""
         return 0 < self.away == len(self.attempts)
 
 
@@ -46,7 +46,7 @@ class ActiveRuns:
         return run_id in self._runs
 
     def ids(self) -> set[str]:
-        """The ids of all of them."""
+        """The ids of all runs."""
         return set(self._runs)
 
     def get(self, run_id: str) -> ActiveRun | None:
@@ -58,31 +58,31 @@ class ActiveRuns:
         return self._runs.get(attempt.owner.id) is attempt.owner
 
     def add(self, run: ActiveRun) -> None:
-        """It is ours as of now."""
+        """The run is ours from now on."""
         self._runs[run.id] = run
 
     def remove(self, run: ActiveRun) -> bool:
-        """It is ours no more; false when it was not, as when it has been claimed anew since."""
+        """The run is not ours any more; false when it was not, or has been claimed anew since."""
         if self._runs.get(run.id) is not run:
             return False
         del self._runs[run.id]
         return True
 
     def scheduled(self) -> list[str]:
-        """The runs that schedules have made: a tick may cancel those, whoever fires it."""
+        """The runs that schedules have made: a tick may cancel those, on any runner."""
         return [run.id for run in self._runs.values() if run.row.schedule_id is not None]
 
-    # -- what is under way -------------------------------------------------------------------
+    # -- attempts under way ------------------------------------------------------------------
 
     def under_way(self, run: ActiveRun) -> UnderWay:
-        """What this run has under way, to be read and changed."""
+        """The attempts and timers of this run, to be read and changed."""
         found = self._under_way.get(run)
         if found is None:
             found = self._under_way[run] = UnderWay()
         return found
 
     def forget(self, run: ActiveRun) -> None:
-        """Nothing of it is under way any more."""
+        """The run has nothing under way any more."""
         self._under_way.pop(run, None)
         self._away.discard(run)
 
@@ -92,12 +92,12 @@ class ActiveRuns:
         return [] if found is None else list(found.attempts.values())
 
     def has(self, attempt: Attempt) -> bool:
-        """Whether this very attempt is under way."""
+        """Whether this attempt is under way; false when it was replaced by another."""
         found = self._under_way.get(attempt.owner)
         return found is not None and found.attempts.get(attempt.index) is attempt
 
     def discard(self, attempt: Attempt) -> None:
-        """This attempt is under way no more, if it was."""
+        """Remove this attempt, if it is under way."""
         found = self._under_way.get(attempt.owner)
         if found is not None and found.attempts.get(attempt.index) is attempt:
             del found.attempts[attempt.index]
@@ -107,17 +107,17 @@ class ActiveRuns:
         return any(each.attempts for each in self._under_way.values())
 
     def go_away(self, run: ActiveRun) -> None:
-        """One of its attempts begins to wait for another run."""
+        """An attempt of this run begins to wait for another run."""
         self.under_way(run).away += 1
         self._away.add(run)
 
     def come_back(self, run: ActiveRun) -> None:
-        """One of them waits no more."""
+        """An attempt of this run waits no more."""
         if (found := self._under_way.get(run)) is not None:
             found.away -= 1
             if not found.away:
                 self._away.discard(run)
 
     def waiting(self) -> int:
-        """How many of them do nothing but wait for others."""
+        """How many runs only wait for others."""
         return sum(self._under_way[run].waits() for run in self._away)

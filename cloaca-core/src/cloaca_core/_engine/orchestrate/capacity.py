@@ -1,6 +1,6 @@
-"""Places for runs, and who waits for one.
+"""Counts the places for runs, and wakes the caller that waits for one.
 
-A runner holds at most ``max_active_runs``; those of which all bodies wait for others take no place.
+A runner holds at most ``max_active_runs``; a run whose bodies all wait for others takes no place.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 class Capacity:
-    """Belongs to the engine's loop. ``paused`` gives no place to what nothing here waits for."""
+    """Belongs to the engine's loop. While ``paused``, only runs for which a body here waits get a
+    place.
+    """
 
     def __init__(self, most: int, runs: ActiveRuns) -> None:
         self.paused: bool = False
@@ -35,16 +37,16 @@ class Capacity:
         return bool(len(self._runs) or self._expected)
 
     def expect(self, count: int) -> None:
-        """So many runs are on their way, and need a place already."""
+        """Keep places for so many runs, which are on their way to us."""
         self._expected += count
 
     def arrived(self, count: int) -> None:
-        """So many are on their way no more: they are ours, or nothing became of them."""
+        """Keep the places of so many runs no more: they are ours now, or will not come."""
         self._expected -= count
 
     @contextmanager
     def expecting(self, count: int) -> Iterator[None]:
-        """So many may be on their way within."""
+        """Keep so many places within the block."""
         self._expected += count
         try:
             yield
@@ -52,12 +54,12 @@ class Capacity:
             self._expected -= count
 
     def changed(self) -> None:
-        """A place may have become free, or a slot without work."""
+        """A place may have become free, or a slot may need work."""
         if self._is_enough is not None and self._is_enough():
             self._changed.set()
 
     async def wait_until(self, is_enough: Callable[[], bool]) -> None:
-        """Return when it is, as far as ``changed`` can tell. One at a time waits."""
+        """Return when ``is_enough()``, which each ``changed`` asks again. One caller at a time."""
         while not is_enough():
             self._is_enough = is_enough
             self._changed.clear()

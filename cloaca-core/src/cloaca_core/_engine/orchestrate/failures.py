@@ -1,6 +1,6 @@
-"""Ends of runs that are not the plan's: time that is up, flaws of ours, values no database takes.
+"""Ends runs that cannot go on by plan: deadlines, errors in the engine, values no database takes.
 
-A run whose end the plan cannot say ends all the same, and says why.
+Such a run ends with the reason, rather than hang.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ Ts = TypeVarTuple("Ts")
 
 
 class Course(Protocol):
-    """How a run goes on from here."""
+    """The steps of a run that failures cause; the orchestrator takes them."""
 
     def follow(self, run: ActiveRun, step: Step, attempts: list[AttemptRow]) -> None:
-        """Record a fact's rows with all that follows from it, then act on it."""
+        """Record the rows of a fact together with its consequences, then act on them."""
 
     def record(self, run: ActiveRun, attempts: list[AttemptRow], end: RunEnd) -> None:
         """Have the end of a run written, and act when it is durable."""
 
     def stop(self, run: ActiveRun) -> None:
-        """Nothing more is to come of its bodies and timers."""
+        """Stop its bodies and timers; their outcomes are ignored."""
 
     def drop(self, run: ActiveRun) -> None:
         """Forget a run that is no longer ours."""
 
     def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
-        """Take a step of a run, which ends if that fails by a flaw of ours."""
+        """Take a step of a run; an error in the engine ends the run."""
 
 
 class Failures:
@@ -66,7 +66,7 @@ class Failures:
     # -- time --------------------------------------------------------------------------------
 
     def arm_deadline(self, run: ActiveRun) -> bool:
-        """False when the run has passed its deadline already, before it came to us."""
+        """Start the run's deadline; false when it passed before the run came to us."""
         seconds = self._config.pipeline_timeout_seconds
         if seconds is None:
             return True
@@ -119,18 +119,18 @@ class Failures:
         elif entry.attempts or entry.end.final_context != "{}":
             self._end_bare(run, reason)
         else:
-            self._course.drop(run)  # not even that: it is for whoever can repair the database
+            self._course.drop(run)  # not even the bare end can be written: a person must help
 
-    # -- flaws -------------------------------------------------------------------------------
+    # -- errors in the engine ----------------------------------------------------------------
 
     def broken(self, run: ActiveRun, error: Exception) -> None:
-        """A step of the run failed by a flaw of ours: it ends rather than hang."""
+        """End a run of which a step failed by an error in the engine, rather than let it hang."""
         if not run.over and self._runs.get(run.id) is run:
             self._course.stop(run)
             self._end_bare(run, storable_text(f"internal error: {error!r}"))
 
     def break_off(self, run: ActiveRun, reason: str) -> None:
-        """End a run that is not over yet, and cut short what it has under way."""
+        """End a run that is not over yet, and cancel its attempts."""
         if not run.over:
             cut = [
                 attempt_rows.cancelled(a, reason, self._clock.wall())
@@ -139,7 +139,7 @@ class Failures:
             self._course.follow(run, Step(over=RunOver(RunStatus.FAILED, reason)), cut)
 
     def _end_bare(self, run: ActiveRun, reason: str) -> None:
-        """The run must end all the same, so without what was refused."""
+        """End the run without its context, which may be what the database refused."""
         self._course.record(
             run, [], run_end(run, RunStatus.FAILED, "{}", reason, self._clock.wall())
         )

@@ -1,4 +1,4 @@
-"""The time that a shutdown gives bodies to end, and who is told what it waits for."""
+"""The time that a shutdown gives bodies to end, and the messages about what it waits for."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 NAMED: Final = 5
-"""Bodies that are named where they are waited for."""
+"""Bodies that a message names at most."""
 
 
 class GracePeriod:
-    """``seconds`` long. Belongs to the engine's loop, but for what tells of it."""
+    """Lasts ``seconds``. Belongs to the engine's loop, but for the ``tell_of_…`` methods."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class GracePeriod:
         hurried.cancel()
         if not ending.done():
             ending.cancel()
-            if not self._hurried.is_set():  # else it was told by who hurries
+            if not self._hurried.is_set():  # else the caller of ``hurry`` has logged it
                 waits = "shutdown waits no longer for %s"
                 log.warning(waits, self._what_runs() or "its records", extra=self._ids())
 
@@ -80,7 +80,7 @@ class GracePeriod:
         return "" if failure is None else f"the database: {failure}"
 
     def hurry(self) -> None:
-        """End the grace period of a shutdown, or leave it out of one that is to come."""
+        """End the grace period now, or skip it if the shutdown has not begun."""
         self._hurried.set()
 
     def _ids(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""Gets the attempts of runs under way, and hands on what each of them came to.
+"""Starts the attempts of runs, and hands on the outcome of each.
 
-An attempt waits for its time, for its turn where its run has lost a process before, and for a slot;
-its body runs, and so does what follows it. What that means for the run is said elsewhere.
+An attempt waits for its time, for its turn if its run has lost a process before, and for a slot;
+then its body and its follow-ups run. The listener decides what the outcome means for the run.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ log = SafeLogger("cloaca.engine")
 Ts = TypeVarTuple("Ts")
 
 LAUNCHES_PER_PASS: Final = 500
-"""Tasks that start in one go; heartbeats go in between."""
+"""Tasks that start in one go; heartbeats run in between."""
 
 
 class LaunchListener(RunListener, Protocol):
-    """Says what follows for the run."""
+    """Decides what follows for the run."""
 
     def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
-        """Take a step of a run, which ends if that fails by a flaw of ours."""
+        """Take a step of a run; an error in the engine ends the run."""
 
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
-        """The attempt came to this, and is under way no more."""
+        """The attempt has ended with this outcome."""
 
     def killed_too_often(self, run: ActiveRun, task: int, resume: Resume) -> None:
         """Too many processes have died in this attempt for it to be started again."""
@@ -93,7 +93,7 @@ class Launcher:
     # -- launch ------------------------------------------------------------------------------
 
     def launch(self, run: ActiveRun, tasks: Sequence[int]) -> None:
-        """Start these tasks, or go on with them; the rest of many after a pass of the loop."""
+        """Start or resume these tasks; of a large number, the rest in later passes of the loop."""
         if run.over:
             return
         for task in tasks[:LAUNCHES_PER_PASS]:
@@ -116,9 +116,9 @@ class Launcher:
             self._start(self._attempt(run, task, resume))
 
     def ahead(self, run: ActiveRun, ready: Sequence[int]) -> list[Attempt]:
-        """These tasks as attempts that only wait to be let go, up to the first that has to wait for
-        anything else. Of many none: they would come one by one into the commits that they could
-        share. What goes wrong here is met again when they start with the record.
+        """Prepare attempts of these tasks that may begin on the committing thread, up to the first
+        that must wait for anything else. None if there are many tasks: their starts would split
+        the commits that they could share. A task that fails here fails again at its normal start.
         """
         attempts: list[Attempt] = []
         if run.recovered or self._draining or len(ready) > self._most_ahead:
@@ -144,16 +144,16 @@ class Launcher:
         return True
 
     def let_go(self, attempts: Iterable[Attempt]) -> None:
-        """Let attempts begin that were got ready ahead. Any thread may do so."""
+        """Let attempts begin that were prepared ahead. Any thread may do so."""
         for attempt in attempts:
             self._executor.let_go(attempt)
 
     def begun(self) -> None:
-        """They were let go: see to their start marks."""
+        """Attempts prepared ahead were let go: have their start marks written."""
         self._journal.mark_soon()
 
     def call_off(self, attempts: Iterable[Attempt]) -> None:
-        """What these attempts were got ready for will not come."""
+        """Give these attempts up."""
         for attempt in attempts:
             self._give_up(attempt)
 
@@ -192,7 +192,7 @@ class Launcher:
             self._mark(attempt, attempt_rows.start_mark(attempt), partial(self._send, attempt))
 
     def _mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
-        """Write where a body stands, and go on when that is durable."""
+        """Write the state of a body, and call ``then`` when that is durable."""
         self._journal.add(RunEntry(self._listener, attempt.owner, [row], None, then=then))
 
     def _send(self, attempt: Attempt) -> None:
@@ -205,16 +205,16 @@ class Launcher:
     # -- time --------------------------------------------------------------------------------
 
     def _check_time(self, attempt: Attempt) -> None:
-        """An attempt may have used up its time: end it, or look again when it may have."""
+        """End an attempt if its time is used up, else check again when it may be."""
         left = attempt.timeout - attempt.clock.spent()
         if left > 0:
-            if attempt.holds_slot:  # while it waits the clock stands; ``_resumed`` arms it again
+            if attempt.holds_slot:  # its clock stops while it waits; ``_resumed`` checks it again
                 self._body_times.add(attempt, max(left, LEAST_CHECK))
         elif self._executor.abandon(attempt):
             self._listener.guarded(attempt.owner, self._time_out, attempt)
 
     def _resumed(self, work: AttemptWork) -> None:
-        """What waited for another run goes on, and so does its time."""
+        """A body or follow-up that waited for another run goes on, and so does its time."""
         if work is work.attempt:
             self._check_time(work.attempt)
             self._journal.mark_soon()
@@ -259,7 +259,7 @@ class Launcher:
         try:
             self._listener.concluded(attempt, outcome)
         finally:
-            self._capacity.changed()  # last: what follows may keep the run from only waiting
+            self._capacity.changed()  # last: the run may have started attempts, and need its place
 
     # -- give up -----------------------------------------------------------------------------
 
@@ -270,12 +270,12 @@ class Launcher:
         self._draining = True
         for run in self._runs:
             for attempt in self._runs.attempts(run):
-                # Asked and done in one: a queued body may be beginning at this moment.
+                # One call checks and abandons: a queued body may be beginning at this moment.
                 if self._is_away(attempt) or self._executor.abandon(attempt, even_running=False):
                     self._give_up(attempt)
 
     def _is_away(self, attempt: Attempt) -> bool:
-        """True when its body, or what follows it, waits for another run."""
+        """True when its body or its follow-up waits for another run."""
         return not attempt.holds_slot or self._follow_ups.is_away(attempt)
 
     async def quiet(self) -> None:
@@ -285,7 +285,7 @@ class Launcher:
             await self._attempt_over.wait()
 
     def stop(self, run: ActiveRun) -> None:
-        """Nothing more is to come of this run's bodies and timers."""
+        """Stop this run's bodies and timers; their outcomes are ignored."""
         for timer in self._runs.under_way(run).retries.values():
             timer.cancel()
         self.call_off(self._runs.attempts(run))
@@ -318,8 +318,8 @@ def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:
 
 
 def _delay(policy: RetryPolicy, resume: Resume, now: int) -> float:
-    """Seconds until the attempt may start, whatever an earlier owner's clock showed: no longer
-    than the policy can have asked for.
+    """Seconds until the attempt may start, at most the longest delay of the retry policy: the clock
+    of an earlier owner may have been wrong.
     """
     if resume.retry_at is None:
         return 0.0

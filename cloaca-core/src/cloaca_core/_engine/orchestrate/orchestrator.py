@@ -1,7 +1,7 @@
 """Takes each run that this runner owns from step to step: decide, launch, record, go on.
 
-Every fact goes the same way: the plan says what follows from it, the journal makes it durable,
-and only then do dependents start and waiters hear of it. Claims nothing and knows no lease.
+Every fact goes the same way: the plan decides the consequences, the journal makes them durable,
+and only then do dependents start and waiters wake. Claims nothing and knows no lease.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Orchestrator:
     # -- adopt and let go --------------------------------------------------------------------
 
     def adopt(self, run: ActiveRun) -> None:
-        """Begin, or go on with, a run that is ours as of now."""
+        """Begin or resume a run that is ours from now on."""
         self._runs.add(run)
         if log.isEnabledFor(logging.INFO):
             _tell_of_start(run)
@@ -77,12 +77,12 @@ class Orchestrator:
             self.follow(run, first, [])
 
     def refuse(self, run: ActiveRun, reason: str) -> None:
-        """End a run of ours that cannot be gone on with."""
+        """End a run of ours that cannot go on."""
         self._runs.add(run)
         self._failures.break_off(run, reason)
 
     def drop(self, run: ActiveRun) -> None:
-        """Forget a run that is no longer ours; what its bodies still do is ignored."""
+        """Forget a run that is no longer ours; outcomes of its bodies are ignored."""
         self.stop(run)
         if self._runs.remove(run):
             self._capacity.changed()
@@ -90,7 +90,7 @@ class Orchestrator:
     # -- decide ------------------------------------------------------------------------------
 
     def follow(self, run: ActiveRun, step: Step, attempts: list[AttemptRow]) -> None:
-        """Record a fact's rows with all that follows from it, then act on it."""
+        """Record the rows of a fact together with its consequences, then act on them."""
         now = self._clock.wall()
         attempts += [attempt_rows.skipped(run, task, reason, now) for task, reason in step.skipped]
         for row in attempts:
@@ -112,7 +112,7 @@ class Orchestrator:
         return run_end(run, RunStatus.FAILED, "{}", reason, now)
 
     def _too_large(self, run: ActiveRun, context: str) -> str | None:
-        """Why the run cannot hand this on: what several tasks hand on may be too much together."""
+        """The error if the final context is too large: several tasks together may exceed it."""
         most = self._config.max_context_bytes
         if run.size_bound <= most or (size := len(context.encode())) <= most:
             return None
@@ -126,13 +126,13 @@ class Orchestrator:
         ready: Sequence[int] = (),
         ahead: Sequence[Attempt] = (),
     ) -> None:
-        """Have rows of a run written, and act when they are durable; the attempts that were got
-        ready ahead begin even before this loop hears of it.
+        """Have rows of a run written, and act when they are durable; the attempts prepared ahead
+        begin even before this loop is told.
         """
         self._journal.add(RunEntry(self, run, attempts, end, ready, ahead))
 
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Say what follows from the outcome of an attempt."""
+        """Act on the outcome of an attempt."""
         run = attempt.owner
         if isinstance(outcome, Succeeded):
             run.size_bound += len(outcome.text.encode())
@@ -161,7 +161,7 @@ class Orchestrator:
         self._failures.killed_too_often(run, task, resume)
 
     def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
-        """Take a step of a run, which ends if that fails by a flaw of ours."""
+        """Take a step of a run; an error in the engine ends the run."""
         try:
             step(*args)
         except Exception as error:
@@ -169,7 +169,7 @@ class Orchestrator:
             self._failures.broken(run, error)
 
     def stop(self, run: ActiveRun) -> None:
-        """Nothing more is to come of this run's bodies and timers."""
+        """Stop this run's bodies and timers; their outcomes are ignored."""
         run.over = True
         self._failures.disarm(run)
         self.launcher.stop(run)
@@ -177,11 +177,11 @@ class Orchestrator:
     # -- the journal's answers ---------------------------------------------------------------
 
     def let_go(self, attempts: Iterable[Attempt]) -> None:
-        """Let attempts begin that were got ready ahead. Any thread may do so."""
+        """Let attempts begin that were prepared ahead. Any thread may do so."""
         self.launcher.let_go(attempts)
 
     def recorded(self, entry: RunEntry) -> None:
-        """The rows are durable: do what follows from them."""
+        """The rows are durable: take the next steps."""
         if entry.ahead:
             self.launcher.begun()
         self.guarded(entry.run, self._go_on, entry)
@@ -199,7 +199,7 @@ class Orchestrator:
             self._ended(entry.run, entry.end)
 
     def lost(self, entry: RunEntry) -> None:
-        """The run belongs to somebody else."""
+        """The run belongs to another runner."""
         self.drop(entry.run)
 
     def refused(self, entry: RunEntry, error: StoreError) -> None:
@@ -209,8 +209,8 @@ class Orchestrator:
 
 
 def _tell_of_start(run: ActiveRun) -> None:
-    """Log that a run starts, or goes on. One that its last owner released before any body began
-    starts; of one whose owner has died that is not known.
+    """Log that a run starts, or goes on. It starts as well if its last owner released it before any
+    body began; after the death of an owner that is not known, so it goes on.
     """
     begun = bool(run.latest) or run.recovered
     goes_on = f"goes on, in epoch {run.epoch}" if begun else "started"
@@ -219,7 +219,7 @@ def _tell_of_start(run: ActiveRun) -> None:
 
 
 def _tell_of_failure(attempt: Attempt, failure: Raised, again: str = "") -> None:
-    """Say it to those as well who look at no result."""
+    """Log the failure, also for people who look at no result."""
     most = max(1, attempt.task.retry.max_attempts)
     ids = attempt.log_ids()
     log.warning("%s: failed, of %d%s: %.500s", attempt, most, again, failure, extra=ids)

@@ -1,9 +1,9 @@
-"""Which bodies of recovered runs may start now, so that a killer is found and few others blamed.
+"""Decides which bodies of recovered runs may start now, to find one that kills its process.
 
-A body that kills its process is known by its durable start mark. So a body of a run that has lost
-a process before starts only when its mark is durable, and only as many are marked as can really
-run: whatever waits for a slot cannot have killed anything. Those under which a process died before
-are suspects and run one at a time. Decides; marking and sending is its owner's.
+Such a body is known by its durable start mark. So a body of a run that has lost a process before
+starts only when its mark is durable, and only as many are marked as can really run: a body that
+waits for a slot cannot have killed the process, and is not to be blamed. Bodies under which a
+process died before are suspects and run one at a time. Its owner marks and sends them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 class Quarantine:
-    """``go`` is called with each attempt whose turn it is. ``slots`` are those of sync and of async
-    bodies.
+    """``go`` is called with each attempt whose turn it is. ``slots`` are the numbers of slots for
+    sync and for async bodies.
     """
 
     def __init__(self, slots: tuple[int, int], go: Callable[[Attempt], None]) -> None:
@@ -33,7 +33,7 @@ class Quarantine:
         self._admit(turnstile)
 
     def over(self, attempt: Attempt) -> None:
-        """An attempt has ended, was given up, or waits for others now. Any other is ignored."""
+        """An attempt has ended, was given up, or waits for others now. Unknown ones are ignored."""
         turnstile = self._place(attempt)
         turnstile.waiting.pop(attempt, None)
         if attempt in turnstile.inside:

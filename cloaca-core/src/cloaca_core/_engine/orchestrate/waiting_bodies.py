@@ -1,7 +1,7 @@
-"""Bodies that wait for other runs, and what they give away meanwhile.
+"""Releases a task's slot while it waits for another run.
 
-A waiting body gives back its slot, its blame (a body that waits kills no process) and, when all
-bodies of its run wait, the run's place, so that what it waits for can run. It takes the slot again
+A waiting body releases its slot, its start mark (a body that waits kills no process) and, when all
+bodies of its run wait, the run's place, so that the other run can run. It takes the slot again
 before it goes on. Belongs to the engine's loop.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cloaca_core.records.rows import AttemptRow
 
 Mark: TypeAlias = "Callable[[Attempt, AttemptRow, Callable[[], None]], None]"
-"""Writes where a body stands, and calls the function when that is durable."""
+"""Writes the state of a body, and calls the function when that is durable."""
 
 
 class WaitingBodies:
@@ -50,8 +50,8 @@ class WaitingBodies:
         self._returning: dict[AttemptWork, asyncio.Event] = {}
 
     def release_slot(self, work: AttemptWork) -> None:
-        """A body, or what follows it, begins to wait. One that is async or has threads of its own
-        may wait for several runs at once; it is away from the first to the last of them.
+        """A body or its follow-up begins to wait. If it is async or has threads of its own, it may
+        wait for several runs at once; its slot is free while there are any.
         """
         work.waits += 1
         if work.waits > 1 or work in self._returning:
@@ -65,7 +65,7 @@ class WaitingBodies:
         self._place_free()
 
     async def reacquire_slot(self, work: AttemptWork) -> None:
-        """Return when it may go on, or waits for others."""
+        """Return when it may go on, or still waits for other runs."""
         work.waits -= 1
         if work.waits:
             return
@@ -95,7 +95,7 @@ class WaitingBodies:
             self._resumed(work)
 
     def give_up(self, attempt: Attempt) -> None:
-        """Nobody waits for this body any more; its run does not wait because of it."""
+        """Forget an attempt that was given up or has ended: its run waits no more because of it."""
         self._is_back(attempt)
         for durable in self._marking.pop(attempt, ()):
             durable.set_result(None)
@@ -110,13 +110,13 @@ class WaitingBodies:
             self._runs.come_back(attempt.owner)
 
     def _give_way(self, work: AttemptWork) -> None:
-        """Let others start: one of them may be what this one waits for."""
+        """Let other attempts start: this one may wait for one of them."""
         if work.waits:
             self._quarantine.over(work.attempt)
 
     async def _marked_again(self, attempt: Attempt) -> None:
-        """A body of a recovered run goes on, as it started, when its mark is durable. It may have
-        waited again meanwhile, so there may be several marks on the way.
+        """Wait until the start mark of a recovered run's body is durable, as before its start. The
+        body may have waited again meanwhile, so several marks may be on the way.
         """
         attempt.marked = True
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -1,4 +1,4 @@
-"""The attempt rows that a run's events become. Pure; the only place where they are built."""
+"""Builds the attempt rows for a run's events. Pure; they are built nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which entries travel together, and what becomes of them where the database takes none."""
+"""Puts journal entries into batches, and refuses them when the database takes none."""
 
 from __future__ import annotations
 
@@ -41,37 +41,37 @@ def batch_of(runner_id: str, entries: Iterable[Entry], marks: Sequence[AttemptRo
     draft = Draft(fences={row.run_id: row.epoch for row in marks})
     for entry in entries:
         entry.add_to(draft)
-    draft.attempts.extend(marks)  # last: they say how it stands now
+    draft.attempts.extend(marks)  # last: they are the newest
     return draft.batch(runner_id)
 
 
 def landing(entries: Iterable[Entry]) -> Landed | None:
-    """What to do where the commit is seen through. None when nothing waits there: the loop would
-    only hear of it later.
+    """The callback on the committing thread, so that entries which await the commit need no hop to
+    the loop. None without such entries.
     """
     awaited = [entry for entry in entries if entry.is_awaited]
     return partial(_landed, awaited) if awaited else None
 
 
 def _landed(awaited: Iterable[Entry], committed: Committed) -> None:
-    """Let go what waits for nothing but these rows; on any thread."""
+    """Tell the entries that await the commit; on any thread."""
     failpoints.hit("journal.after_commit")
     for entry in awaited:
         entry.landed(committed)
 
 
 def lasts(error: StoreError) -> bool:
-    """True when another try will not do soon, so that there is no point in taking on more."""
+    """True when the error will not go away soon, so that no more work should be accepted."""
     return isinstance(error, StoreFullError) or not isinstance(error, StoreUnavailableError)
 
 
 def adds_work(batch: Batch) -> bool:
-    """Whether it says more than what became of work that there is."""
+    """Whether the batch makes new runs or decisions, not only records about existing runs."""
     return any((batch.new_runs, batch.firings, batch.ticks, batch.events, batch.turns))
 
 
 def refuse_new_work(entries: Iterable[Entry], error: StoreError) -> list[Entry]:
-    """Refuse what would add work; what there is to record."""
+    """Refuse entries that would add work; returns the others, which record work that is done."""
     kept: list[Entry] = []
     for entry in list(entries):
         if entry.is_of_run:
@@ -82,7 +82,7 @@ def refuse_new_work(entries: Iterable[Entry], error: StoreError) -> list[Entry]:
 
 
 def refuse(entry: Entry, error: StoreError) -> None:
-    """Tell an entry; a flaw in one's handling must not reach the others of its batch."""
+    """Tell an entry that it is refused; an error in handling that must not reach the others."""
     try:
         entry.refused(error)
     except Exception:
@@ -90,7 +90,7 @@ def refuse(entry: Entry, error: StoreError) -> None:
 
 
 def settle(entry: Entry, committed: Committed) -> None:
-    """Tell an entry that is durable; as ``refuse``."""
+    """Tell an entry that it is durable; an error in handling that must not reach the others."""
     try:
         entry.settled(committed)
     except Exception:

@@ -1,4 +1,4 @@
-"""What the journal takes: rows that count together or not at all, and who hears of it."""
+"""Entries of the journal: rows that count together or not at all, each with its listener."""
 
 from __future__ import annotations
 
@@ -66,23 +66,23 @@ class Entry(ABC):
     weight: int
     keys: int = 0
     is_of_run: bool = False
-    """It says what became of a run of ours, where others ask for more work."""
+    """Whether it records progress of a run of ours; other entries ask for more work."""
     is_awaited: bool = False
-    """``landed`` has something to do."""
+    """Whether ``landed`` has something to do."""
 
     @abstractmethod
     def add_to(self, draft: Draft) -> None:
         """Put its rows into a batch."""
 
     def landed(self, committed: Committed) -> None:
-        """The batch is durable: ``settled`` is on its way. Called on any thread, so it does only
-        what needs no loop, and raises nothing; not called unless ``is_awaited``.
+        """The batch is durable: ``settled`` is on its way. Called on any thread, so it must not use
+        the loop; raises nothing. Called only if ``is_awaited``.
         """
         raise NotImplementedError
 
     @abstractmethod
     def settled(self, committed: Committed) -> None:
-        """The batch is durable, and this is what became of its rows."""
+        """The batch is durable; ``committed`` has the outcome of its rows."""
 
     @abstractmethod
     def refused(self, error: StoreError) -> None:
@@ -90,13 +90,13 @@ class Entry(ABC):
 
 
 class Submitting(Protocol):
-    """Hears what became of a submission."""
+    """Is told the outcome of a submission."""
 
     def accepted(self, entry: SubmissionEntry, committed: Committed) -> None:
         """Its runs are durable, or held back."""
 
     def refused(self, entry: SubmissionEntry, error: StoreError) -> None:
-        """None of them is."""
+        """None of its runs is durable."""
 
 
 @dataclass(slots=True, eq=False)
@@ -124,8 +124,8 @@ class SubmissionEntry(Entry):
 
 @dataclass(slots=True, eq=False)
 class Decision(Entry):
-    """What a loop has decided. ``told`` is called when it is durable, or was too late because
-    others decided the same: before whoever awaits ``done`` goes on, and also when nobody does.
+    """The decision of a loop. ``told`` is called when it is durable, or was too late because others
+    decided the same: before a caller that awaits ``done`` goes on, and also without such a caller.
     """
 
     told: Callable[[], None]
@@ -147,7 +147,7 @@ class Decision(Entry):
 
 @dataclass(slots=True, eq=False)
 class FiringEntry(Decision):
-    """What became of due schedules: their ticks, the runs that make way, and how they go on."""
+    """Due schedules: their ticks, the runs cancelled for those, and their next due times."""
 
     firings: Sequence[Firing] = ()
     ticks: Sequence[NewTick] = ()
@@ -166,7 +166,7 @@ class FiringEntry(Decision):
 
 @dataclass(slots=True, eq=False)
 class EventEntry(Decision):
-    """What triggers fired, and how they go on."""
+    """The events of triggers, and the rows of triggers that ticked."""
 
     events: Sequence[NewEvent] = ()
     turns: Sequence[TriggerRow] = ()

@@ -1,9 +1,9 @@
-"""The one writer of what became true: gathers, commits as a group, and only then lets it count.
+"""The one writer of facts about runs: gathers entries, commits them as a group, then acts on them.
 
-Everything that arrives while a commit is under way travels in the next one, so a thousand runs in
-flight share a commit and a lone run pays one per step. Nothing that was accepted is dropped: an
-unavailable database is tried again until it answers, and a batch that fails because of one value
-is divided until only that value's owner is told. Knows nothing of tasks and retries.
+Entries that arrive during a commit go into the next one, so a thousand runs share a commit and a
+lone run pays one per step. No accepted entry is dropped: an unavailable database is tried again
+until it answers, and a batch that fails because of one value is divided until only the entry with
+that value is refused. Knows nothing of tasks and retries.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ log = SafeLogger("cloaca.journal")
 MAX_INBOX_ENTRIES: Final = 20_000
 MAX_INBOX_BYTES: Final = 64 << 20
 MARK_DELAY: Final = 0.05
-"""Seconds after which start marks that found no commit to ride with get one of their own."""
+"""Seconds after which start marks get a commit of their own, if no other commit took them."""
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0
 
@@ -49,8 +49,8 @@ LONGEST_PAUSE: Final = 1.0
 class Journal:
     """Group commit. All methods belong to the engine's loop.
 
-    The start marks that are due ride with each commit. ``writing`` is held from the making of a
-    batch until everybody who has a part in it knows what became of it.
+    Each commit takes the start marks that are due. ``writing`` is held from the making of a batch
+    until all its entries have been told the outcome.
     """
 
     def __init__(self, store: Store, runner_id: RunnerId, start_marks: StartMarks) -> None:
@@ -73,7 +73,7 @@ class Journal:
     # -- producers ---------------------------------------------------------------------------
 
     def add(self, entry: Entry) -> None:
-        """Take an entry; it hears what became of it, unless ``forget_runs`` comes first."""
+        """Take an entry; it is told the outcome, unless ``forget_runs`` comes first."""
         self._inbox.append(entry)
         self._bytes += entry.weight
         self._measure()
@@ -87,7 +87,7 @@ class Journal:
         await decision.done
 
     def mark_soon(self) -> None:
-        """A body was sent off: see to it that its start mark is not long in coming."""
+        """A body was sent to the executor: commit its start mark soon."""
         if self._mark_timer is None:
             loop = asyncio.get_running_loop()
             self._mark_timer = loop.call_later(MARK_DELAY, self._mark)
@@ -110,8 +110,8 @@ class Journal:
         await self._idle.wait()
 
     def forget_runs(self) -> None:
-        """Drop what there is to record: the runs are not ours any more. What belongs to no run of
-        ours stays: submissions become runs without an owner.
+        """Drop all records of runs: the runs are not ours any more. Other entries stay:
+        submissions become runs without an owner.
         """
         self._keep([entry for entry in self._inbox if not entry.is_of_run])
 
@@ -121,7 +121,7 @@ class Journal:
         self._measure()
 
     def _measure(self) -> None:
-        """Say whether there is room, whenever the inbox has changed."""
+        """Update whether there is room, after each change of the inbox."""
         if len(self._inbox) < MAX_INBOX_ENTRIES and self._bytes < MAX_INBOX_BYTES:
             self._room.set()
         else:
@@ -155,7 +155,7 @@ class Journal:
         return entries, marks
 
     async def _write(self, entries: list[Entry], marks: list[AttemptRow]) -> None:
-        """Commit these, whatever it takes, and tell everybody what became of it."""
+        """Commit these, trying until it works, and tell each entry the outcome."""
         try:
             batch = batch_of(self._runner_id.current, entries, marks)
             committed = await self._commit(batch, landing(entries))
@@ -171,8 +171,8 @@ class Journal:
     async def _commit(self, batch: Batch, landed: Landed | None) -> Committed:
         """Try until the database answers. The same batch again is harmless (design: idempotent).
 
-        While it fails in a way that will last, whoever wants to add work hears of it, also those
-        who come meanwhile; what was done is kept.
+        While it fails in a way that will last, entries that add work are refused, also those that
+        come meanwhile; records of work that is done are kept.
         """
         backoff: Backoff | None = None
         while True:
@@ -199,7 +199,7 @@ class Journal:
     async def _divide(
         self, entries: list[Entry], marks: list[AttemptRow], error: StoreDataError
     ) -> None:
-        """Find the value that failed the batch by halving; marks are worth no search."""
+        """Find the value that failed the batch by halving; start marks are simply left out."""
         if marks:
             await self._write(entries, [])
         elif len(entries) == 1:

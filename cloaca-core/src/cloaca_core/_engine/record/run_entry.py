@@ -1,7 +1,7 @@
-"""Rows of one run, and what follows from them once they count.
+"""Rows of one run in the journal, and the steps that follow when they are durable.
 
-The one part of a run's way that another thread may go: what was got ready begins where the commit
-is seen through. What the run comes to is said on the engine's loop.
+Attempts that were prepared ahead begin on the committing thread; it is the only step of a run off
+the engine's loop. All else about the run is decided on the loop.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = SafeLogger("cloaca.engine")
 
 
 class RunListener(Protocol):
-    """Hears what became of the rows of a run: one of ``recorded``, ``lost`` and ``refused``."""
+    """Is told the outcome of a run's rows: one of ``recorded``, ``lost`` and ``refused``."""
 
     def let_go(self, attempts: Iterable[Attempt]) -> None:
         """Let these begin: the rows are durable, and ``recorded`` is on its way. Any thread."""
@@ -40,8 +40,8 @@ class RunListener(Protocol):
 
 class RunEntry(Entry):
     """All rows count, or none. When they do, the ``ready`` tasks start and the end is told, or
-    ``then`` is called in the place of that; the attempts that were got ready ``ahead`` begin
-    before. ``flaw`` is what went wrong as they did.
+    ``then`` is called instead of both. The attempts prepared ``ahead`` begin before that; ``flaw``
+    is the error of their start, if any.
     """
 
     __slots__ = (
@@ -92,13 +92,13 @@ class RunEntry(Entry):
             draft.ends.append(self.end)
 
     def landed(self, committed: Committed) -> None:
-        """Let begin what was got ready; once, even if a store should say it again."""
+        """Let the attempts prepared ahead begin; once, even if a store should call it again."""
         if self._has_landed or self.run.id not in committed.current:
             return
         self._has_landed = True
         try:
             self.listener.let_go(self.ahead)
-        except Exception as error:  # what the run comes to is for the loop to say
+        except Exception as error:  # the engine's loop ends the run
             log.exception("run %s cannot go on", self.run.id, extra={"run_id": self.run.id})
             self.flaw = error
 
@@ -107,7 +107,7 @@ class RunEntry(Entry):
             self.listener.lost(self)
             return
         if self.is_awaited:
-            self.landed(committed)  # a store that has not said so must not keep the run waiting
+            self.landed(committed)  # the run must go on even if the store has not called it
         self.listener.recorded(self)
 
     def refused(self, error: StoreError) -> None:

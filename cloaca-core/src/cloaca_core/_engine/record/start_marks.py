@@ -1,4 +1,4 @@
-"""Start marks: what the table says of bodies that run, should their process die."""
+"""Start marks: rows that name the bodies that run, in case their process dies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class StartMarks:
         return [work for work in self._executor.running() if isinstance(work, Attempt)]
 
     def take(self) -> list[AttemptRow]:
-        """The marks that are due: of bodies that run and have none yet."""
+        """The marks that are due, of bodies that run and have none yet; they count as written."""
         due = [a for a in self.running() if a.holds_slot and not (a.marked or a.abandoned)]
         for attempt in due:
             attempt.marked = True
@@ -31,5 +31,5 @@ class StartMarks:
 
     @property
     def are_coming(self) -> bool:
-        """Whether a body is about to begin, which will want one as well."""
+        """Whether a body is about to begin, so that its mark will be due soon."""
         return self._executor.is_starting

@@ -1,4 +1,4 @@
-"""About how many bytes rows take, here and on their way to the database."""
+"""Estimates how many bytes rows take, in memory and on their way to the database."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from cloaca_core.records.rows import AttemptRow, RunEnd
 
 ROW_BYTES: Final = 250
-"""About what a row takes besides its texts."""
+"""About how many bytes a row takes besides its texts."""
 
 
 def attempt_weight(row: AttemptRow) -> int:
-    """The weight of what is known of an attempt."""
+    """The weight of an attempt's row."""
     weight = ROW_BYTES + len(row.change or "") + len(row.skip_reason or "")
     if row.error_message is not None:
         weight += len(row.error_message) + len(row.error_traceback or "")

@@ -1,7 +1,7 @@
-"""Keeps this runner's claim to its runs alive, and notices when it is lost.
+"""Renews the lease by which this runner owns its runs, and notices when it is lost.
 
 A runner that owns nothing says so once (a lease that ends at ``IDLE``) and beats no more; before it
-owns something again it beats once, so that nobody can mistake it for dead in between.
+owns something again it beats once, so that no other runner takes it for dead in between.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = SafeLogger("cloaca.lease")
 
 BEATS_PER_LEASE: Final = 3
 IDLE: Final = 0
-"""The lease end of a runner that owns nothing: there is nothing to take over from it."""
+"""The lease end of a runner that owns nothing: it has no run to take over."""
 NEVER: Final = float("-inf")
 
 
@@ -55,7 +55,7 @@ class Lease:
         self._lock = asyncio.Lock()
 
     async def register(self) -> None:
-        """Make this runner known."""
+        """Write the row of this runner."""
         await self._store.register(
             RunnerRow(
                 id=self._runner_id.current,
@@ -70,17 +70,17 @@ class Lease:
         self._needed.set()
 
     async def reenlist(self) -> None:
-        """Register under the id that there is now, after the old one was declared dead."""
+        """Register under the new id, after the old one was declared dead."""
         async with self._lock:  # a beat under the old id that comes later would be lost again
             self.lost.clear()
             await self.register()
 
     def is_idle(self) -> bool:
-        """True when everybody was told that nothing is owned here."""
+        """True when the row of this runner says that it owns nothing."""
         return self._last_beat == NEVER
 
     def need(self) -> None:
-        """Something is about to be owned: beat, from now on."""
+        """Beat from now on: this runner is about to own a run."""
         self._needed.set()
 
     def is_fresh(self) -> bool:
@@ -88,14 +88,14 @@ class Lease:
         return self._clock.monotonic() - self._last_beat < self.interval * 1.5
 
     async def refresh(self) -> None:
-        """Beat now, unless somebody else just did."""
+        """Beat now, unless another caller just did."""
         async with self._lock:
             self.need()
             if not self.is_fresh():
                 await self._beat(self._lease_end())
 
     async def prove(self) -> None:
-        """Beat now: proof that the database takes writes, from anybody."""
+        """Beat now: proof that the database takes writes, so other runners can beat as well."""
         async with self._lock:
             await self._beat(self._lease_end() if self._is_needed() else IDLE)
 
@@ -110,16 +110,16 @@ class Lease:
                 await self._become_idle()
 
     async def _become_idle(self) -> None:
-        self._needed.clear()  # first: who needs the lease meanwhile sets it again
+        self._needed.clear()  # first: a caller that needs the lease meanwhile sets it again
         try:
             await self._beat(IDLE)
         except BaseException:
-            self._needed.set()  # untold, the lease would end, as that of a dead runner does
+            self._needed.set()  # not written: the lease would end, as if this runner were dead
             raise
 
     async def _beat(self, lease_until: int) -> None:
         sent = self._clock.monotonic() if lease_until != IDLE else NEVER
-        self._last_beat = min(self._last_beat, sent)  # an idle one is not fresh while it is told
+        self._last_beat = min(self._last_beat, sent)  # an idle beat makes it stale at once
         if await self._store.beat(self._runner_id.current, lease_until):
             self._last_beat = sent
         elif not self.lost.is_set():

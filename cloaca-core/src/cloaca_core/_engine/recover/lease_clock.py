@@ -1,9 +1,8 @@
-"""How long the lease of another runner lasts, on a clock that may be set at any moment.
+"""Tells how long the lease of another runner lasts, on a clock that may be set at any moment.
 
-A lease that was taken before the clock was set ends by the clock as it was, and who took it may
-not have noticed yet. Which of the two clocks a lease is on shows by its length: on the other one it
-would last far longer than any does, or would be over for just as long. Notices steps; decides
-nothing about runners.
+A lease taken before the clock was set ends by the old clock, and its runner may not have noticed
+yet. Its length shows whether a lease is on the old or the new clock: on the wrong one it would last
+far longer than any lease does, or have ended just as long ago. Decides nothing about runners.
 """
 
 from __future__ import annotations
@@ -15,15 +14,17 @@ if TYPE_CHECKING:
     from cloaca_core.values.clock import Clock
 
 STEP: Final = 0.5
-"""Leases; less endangers nobody who beats, and delays nothing for longer than it is itself."""
+"""Leases. A smaller step ends the lease of no runner that beats, and delays a takeover by no more
+than the step.
+"""
 LONGEST: Final = 4
-"""Times our own lease: what is longer is on the other clock."""
+"""Times our own lease: a longer lease is on the other clock."""
 STALE: Final = 2
-"""Leases after a step in which everybody has noticed it."""
+"""Leases after a step, in which every runner has noticed it."""
 
 
 class LeaseClock:
-    """``read`` answers in µs, ``lease`` is our own in seconds."""
+    """``read`` returns µs; ``lease`` is the length of our own in seconds."""
 
     def __init__(self, read: Callable[[], int], lease: float, clock: Clock) -> None:
         self._read = read
@@ -34,7 +35,7 @@ class LeaseClock:
         self._stepped_at = 0.0
 
     def notice(self) -> None:
-        """Compare the clock with our own, which nobody sets."""
+        """Compare the clock with the monotonic one, which is never set."""
         step = self._measured() - self._ahead
         self._ahead += step
         if abs(step) >= STEP * self._lease:
@@ -44,7 +45,7 @@ class LeaseClock:
             self._step = 0.0
 
     def left(self, lease_until: int) -> float:
-        """Seconds until a lease ends, not above zero when it has."""
+        """Seconds until a lease ends; zero or less when it has ended."""
         left = (lease_until - self._read()) / 1e6
         possible = [each for each in (left, left + self._step) if each <= LONGEST * self._lease]
         return max(possible) if self._step and possible else left

@@ -1,8 +1,8 @@
-"""Which process a runner lives in, and whether that process is certainly gone.
+"""Identifies the process that a runner lives in, and tells whether it has certainly ended.
 
 The process is named by the boot of its kernel, its pid namespace, its pid and its start time:
-containers share boot ids and host names, so those alone would take runs from the living. Whatever
-cannot be read counts as alive; the lease decides then.
+containers share boot ids and host names, so those alone would make live processes seem gone. A
+process that cannot be read counts as alive; the lease decides then.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def is_gone(mine: ProcessIdentity, other: ProcessIdentity) -> bool:
     except ProcessLookupError:
         return True
     except OSError:
-        pass  # it exists and belongs to somebody else; its stat is readable all the same
+        pass  # it exists and belongs to another user; its stat is readable all the same
     stat = _stat(other.pid)
     return stat is not None and (stat[0] in _ENDED or stat[1] != other.process_start)
 

@@ -1,4 +1,4 @@
-"""Tells at once that a process of this host has ended, where the system can."""
+"""Reports at once that a process of this host has ended, if the system can tell."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class ProcessWatch:
-    """Calls ``died`` when one of the watched processes ends, by pidfd; elsewhere it never does."""
+    """Calls ``died`` when one of the watched processes ends, by pidfd; never on other systems."""
 
     def __init__(self, died: Callable[[], None]) -> None:
         self._died = died
@@ -16,12 +16,12 @@ class ProcessWatch:
         self._reported: set[int] = set()
 
     def watch(self, pids: list[int]) -> None:
-        """Watch exactly these processes, this one apart."""
+        """Watch exactly these processes, except this one."""
         self._reported &= set(pids)
-        wanted = set(pids) - {os.getpid()} - self._reported
-        for pid in self._fds.keys() - wanted:
+        watched = set(pids) - {os.getpid()} - self._reported
+        for pid in self._fds.keys() - watched:
             self._forget(pid)
-        for pid in wanted - self._fds.keys():
+        for pid in watched - self._fds.keys():
             self._observe(pid)
 
     def _observe(self, pid: int) -> None:
@@ -42,7 +42,9 @@ class ProcessWatch:
         self._announce(pid)
 
     def _announce(self, pid: int) -> None:
-        """Once: somebody who still takes it for alive would ask to have it watched for ever."""
+        """Report a death once, and watch the process no more: a sweep that still finds its runner
+        alive would ask for it again and again.
+        """
         self._reported.add(pid)
         self._died()
 

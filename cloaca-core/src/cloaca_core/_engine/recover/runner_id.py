@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class RunnerId:
-    """``current`` becomes another one when the runner was declared dead, and only then: what was
-    written as the old one is not its own any more.
+    """``current`` changes only when the runner was declared dead: runs owned under the old id are
+    then no longer its own.
     """
 
     __slots__ = ("current",)

@@ -2,9 +2,9 @@
 
 Level-triggered: every sweep looks at all runners. A process of this host that has certainly ended
 is taken over at once; any other needs both an ended lease and a beat counter that this runner has
-itself seen unchanged for a whole beat interval, on its own clock. Then it gets a last chance: who
-stood still together with us (a host asleep, a process stopped, a database that took no writes)
-beats as soon as it can, and this runner may only have been the first to wake.
+itself seen unchanged for a whole beat interval, on its own clock. Then it gets a last chance: a
+runner that stood still together with us (the host slept, the process was stopped, the database took
+no writes) beats as soon as it can, and this runner may only have been the first to wake.
 """
 
 from __future__ import annotations
@@ -38,17 +38,19 @@ log = SafeLogger("cloaca.takeover")
 
 RUNS_PER_STEP: Final = 500
 LAST_CHANCE: Final = 0.5
-"""Seconds, at most a beat: how long the database takes writes before silence means death."""
+"""Seconds, at most a beat interval: after a write of ours has succeeded, a runner that stays silent
+for so long is dead.
+"""
 LATE: Final = 1.0
-"""Seconds over the last chance that tell that this process itself stood still meanwhile."""
+"""Seconds after the last chance that show that this process itself stood still meanwhile."""
 A_LITTLE: Final = 0.001
 """Seconds by which a timer may come too early."""
 LONGEST_SLEEP: Final = 60.0
-"""Seconds; wake-ups come from deaths and changes, this only bounds what a missed one costs."""
+"""Seconds; deaths and changes wake it, this only limits the delay when a wake-up is missed."""
 
 
 class Verdict(Enum):
-    """What is to be thought of another runner."""
+    """The judgement about another runner."""
 
     ALIVE = auto()
     SUSPECT = auto()
@@ -81,31 +83,31 @@ class Takeover:
         self._warned: dict[str, tuple[int, float]] = {}
         self._clock = LeaseClock(store.lease_clock, lease.interval * BEATS_PER_LEASE, clock)
         self._deaths = ProcessWatch(self.wake)
-        self._wanted = asyncio.Event()
-        self._wanted.set()
+        self._due = asyncio.Event()
+        self._due.set()
         self.is_crowded = False
 
     def wake(self) -> None:
-        """Somebody may have come or gone."""
-        self._wanted.set()
+        """A runner may have come or gone."""
+        self._due.set()
 
     async def turn(self) -> None:
         """Sweep now if asked to, else when the next lease may have ended."""
         try:
             timeout = await self.sweep()
         except Exception:
-            self._seen.clear()  # a beat that could not be seen says nothing
+            self._seen.clear()  # a failed read does not show that a beat counter stood still
             self._warned.clear()
             raise
         try:
             async with asyncio.timeout(timeout):
-                await self._wanted.wait()
+                await self._due.wait()
         except TimeoutError:
             return
 
     async def sweep(self) -> float | None:
-        """Take over from everybody who is gone; seconds until it is worth looking again."""
-        self._wanted.clear()
+        """Take over from all runners that are gone; seconds until it is worth looking again."""
+        self._due.clear()
         others = [row for row in await self._store.runners() if not self._is_mine(row)]
         self._clock.notice()
         self._forget_all_but({row.id for row in others})
@@ -128,14 +130,14 @@ class Takeover:
         return False
 
     async def _warn(self, row: RunnerRow) -> None:
-        """Begin its last chance, once the database has been seen to take writes."""
+        """Begin its last chance, once a write of ours shows that the database takes writes."""
         if row.id not in self._warned:
             await self._lease.prove()
             self._warned[row.id] = (row.beat, self._time.monotonic())
 
     def _note(self, row: RunnerRow) -> None:
-        """Remember since when its beat has stood still. A last chance that it took, or that we
-        slept through, is one no more.
+        """Remember since when its beat counter has stood still. Cancel a last chance if it has
+        beaten, or if this process stood still meanwhile.
         """
         now = self._time.monotonic()
         if self._seen.get(row.id, (-1, now))[0] != row.beat:
@@ -145,7 +147,7 @@ class Takeover:
             self._warned.pop(row.id, None)
 
     def _verdict(self, row: RunnerRow) -> Verdict:
-        """Judge it by what has been noted."""
+        """Judge a runner by its row and the notes about it; changes nothing."""
         if row.fenced or is_gone(self._identity, process_of(row)):
             return Verdict.DEAD
         now, (_, since) = self._time.monotonic(), self._seen[row.id]
@@ -170,7 +172,7 @@ class Takeover:
         return row.id == self._runner_id.current and process_of(row) == self._identity
 
     def _lease_left(self, row: RunnerRow) -> float:
-        """Seconds until a lease ends. One of an earlier boot is over, where it counts from boot."""
+        """Seconds until a lease ends. One of an earlier boot is over, where leases end with it."""
         if self._store.lease_ends_with_boot and row.boot_id != self._identity.boot_id:
             return -math.inf
         return self._clock.left(row.lease_until)
@@ -179,7 +181,7 @@ class Takeover:
         return min(LAST_CHANCE, self._lease.interval)
 
     async def _take_over(self, row: RunnerRow) -> bool:
-        """Fence it and free its runs; false when it has just given a sign of life."""
+        """Fence it and free its runs; false when it has just beaten."""
         if not row.fenced and not await self._store.fence(row.id, row.beat):
             return False
         failpoints.hit("takeover.after_fence")
@@ -194,7 +196,9 @@ class Takeover:
         return True
 
     def _next_look(self, live: list[RunnerRow]) -> float | None:
-        """None when nobody holds a lease: taking one changes the database, and that wakes us."""
+        """Seconds until the next sweep. None when no other runner holds a lease: taking one changes
+        the database, and that wakes us.
+        """
         if self._warned:
             first = min(since for _, since in self._warned.values())
             return max(0.0, first + self._last_chance() - self._time.monotonic()) + A_LITTLE

@@ -1,6 +1,6 @@
-"""Submits whose idempotency key a transaction of a user is writing.
+"""Holds submits whose idempotency key a transaction of a user is writing.
 
-The journal passes them over, since the records of all runs travel with it. Each waits here by
+The journal does not wait for them, as the records of all runs go through it. Each waits here by
 itself until that transaction ends, its caller gives up, or the runner is shut down.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 OUTAGE_OVER_S: Final = 30.0
-"""A try that fails so long after the last failed one belongs to another outage."""
+"""Seconds without a failed try after which the next failure counts as a new outage."""
 
 
 class HeldKeys:
@@ -57,13 +57,13 @@ class HeldKeys:
             self._waiting.discard(inserting)
 
     def fail_all(self, failure: CloacaError) -> None:
-        """The runner ends: all that wait raise this."""
+        """The runner ends: all waiting submits raise this."""
         self._failure = failure
         for each in self._waiting:
             each.cancel()
 
     async def _insert(self, row: NewRun) -> str:
-        """A busy database is tried again, as the journal does. The same run again is harmless."""
+        """Retry while the database is busy, as the journal does. A second insert is harmless."""
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
@@ -78,7 +78,7 @@ class HeldKeys:
             await backoff.wait()
 
     def _tell(self, error: StoreUnavailableError) -> None:
-        """Warn once per outage: all submits that wait find out about it, again and again."""
+        """Warn once per outage: every waiting submit meets it, again and again."""
         now = asyncio.get_running_loop().time()
         if self._failed_at is None or now - self._failed_at > OUTAGE_OVER_S:
             log.warning("submits that wait for a key fail and are tried again: %s", error)

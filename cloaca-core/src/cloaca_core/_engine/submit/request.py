@@ -1,4 +1,4 @@
-"""A checked request: runs of one workflow that a caller wants to have submitted."""
+"""A checked request of a caller to submit runs of one workflow."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Request:
     ``texts`` are their inputs as they are stored; ``data`` the first of them decoded: as many as
     could begin at once. ``tags`` is JSON. ``further_keys`` are for a body that is tried again: each
     takes the place of the one before it when the run that an earlier attempt started has failed.
-    ``by_right`` says that a body of ours waits for it: it may not wait for the place of its own
-    parent.
+    ``by_right`` says that a body of ours waits for it: it begins even if no place is free, as its
+    own parent holds one.
     """
 
     workflow: Workflow
@@ -35,5 +35,5 @@ class Request:
 
     @property
     def depth(self) -> int:
-        """How many runs wait for these, one in a body of the other."""
+        """How many runs, one above the other, wait for these in their bodies."""
         return self.parent.owner.depth + 1 if self.by_right and self.parent is not None else 0

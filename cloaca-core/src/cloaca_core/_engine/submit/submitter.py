@@ -1,6 +1,6 @@
-"""Makes a checked request durable runs, and begins those that have a place here.
+"""Makes durable runs of a checked request, and begins those for which this runner has a place.
 
-What is over the runner's places waits in the table, not in memory.
+The others wait in the table, not in memory.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 Accepted: TypeAlias = tuple[list[str], bool]
-"""The ids of the runs that stand for those of a request, and whether any was there before."""
+"""The ids of the runs that stand for those of a request, and whether any existed before."""
 
 
 class Submitter:
@@ -71,7 +71,7 @@ class Submitter:
         self._wake = wake
 
     async def submit(self, request: Request) -> list[str]:
-        """Accept runs: durable when this returns. The ids of the runs that stand for them."""
+        """Make the runs durable; returns the ids of the runs that stand for them."""
         run_ids, known = await self._accepted(request)
         for key in request.further_keys:
             if not (known and await self._has_failed(run_ids[0])):
@@ -86,7 +86,7 @@ class Submitter:
     async def _accepted(self, request: Request) -> Accepted:
         if not self._journal.has_room():
             await self._journal.room()
-        await self._hold_lease()  # last: it has to be fresh when the rows go on their way
+        await self._hold_lease()  # last: it must be fresh when the rows go to the journal
         rows = self._new_rows(request)
         accepted: asyncio.Future[Accepted | None] = asyncio.get_running_loop().create_future()
         self._hand_in(request, rows, accepted)
@@ -95,7 +95,7 @@ class Submitter:
         return await self._accepted_later(rows)
 
     async def _accepted_later(self, rows: Sequence[NewRun]) -> Accepted:
-        """Wait until no transaction of others writes the key: a submission with a key is one run.
+        """Insert the run (a request with a key has one) when no other transaction writes its key.
         That may take hours, so no place is kept for it: the run is inserted without an owner. A
         child for which a body of ours waits does not come here (see ``NewRun.may_be_held``).
         """
@@ -107,8 +107,8 @@ class Submitter:
         return [holder], bool(known)
 
     async def _hold_lease(self) -> None:
-        """Hold a fresh lease. A busy database is tried again, as the journal does, and so it is
-        while we are declared dead and not known under another id yet.
+        """Hold a fresh lease. Tries again while the database is busy, as the journal does, and
+        while this runner is declared dead and has no new id yet.
         """
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while not await self._holds_lease():
@@ -136,7 +136,7 @@ class Submitter:
         ]
 
     def unowned_row(self, request: Request) -> NewRun:
-        """The row of a single run, for whoever claims it. Any thread may ask."""
+        """The row of a single run that any runner may claim. Any thread may ask."""
         (text,) = request.texts
         now = self._clock.wall()
         return self._new_row(request, text, self._parent_of(request), None, now)
@@ -164,7 +164,7 @@ class Submitter:
     def _hand_in(
         self, request: Request, rows: list[NewRun], answer: asyncio.Future[Accepted | None]
     ) -> None:
-        """Have the rows committed, and begin what is ours even if its caller has given up. The
+        """Have the rows committed, and begin runs of ours even if their caller has given up. The
         answer is None when they were held back.
         """
         ours = sum(row.owner is not None for row in rows)
@@ -173,8 +173,8 @@ class Submitter:
         self._journal.add(SubmissionEntry(rows, _Submission(self, request, ours, answer)))
 
     def _begin(self, request: Request, rows: Sequence[NewRun], committed: Committed) -> None:
-        """Begin what is ours; what is not may be claimed. What was accepted under an id that has
-        since been declared dead is somebody else's.
+        """Begin the runs that we own; the others may be claimed. Runs accepted under an id that
+        has since been declared dead belong to another runner.
         """
         for position, row in enumerate(rows):
             if row.id in committed.owned and row.owner == self._runner_id.current:
@@ -194,7 +194,7 @@ class Submitter:
 
 @dataclass(frozen=True, slots=True)
 class _Submission:
-    """A submission on its way: what follows when it is durable, and who waits for that."""
+    """A submission on its way: acts when it is durable, and answers the caller that waits."""
 
     submitter: Submitter
     request: Request
@@ -202,7 +202,7 @@ class _Submission:
     answer: asyncio.Future[Accepted | None]
 
     def accepted(self, entry: SubmissionEntry, committed: Committed) -> None:
-        """Answer, and begin what is ours."""
+        """Answer, and begin the runs that we own."""
         failpoints.hit("submit.after_commit")
         submitter, rows = self.submitter, entry.rows
         submitter._capacity.arrived(self.ours)
@@ -213,10 +213,10 @@ class _Submission:
             held = rows[0].id in committed.held  # a request with a key is one run
             self.answer.set_result(None if held else (run_ids, bool(committed.existing)))
         submitter._begin(self.request, rows, committed)
-        submitter._capacity.changed()  # those whose key was taken were on the way to no place
+        submitter._capacity.changed()  # runs whose key was taken need no place
 
     def refused(self, _: SubmissionEntry, error: StoreError) -> None:
-        """Answer; no place is kept any more."""
+        """Answer with the error, and free the places."""
         self.submitter._capacity.arrived(self.ours)
         self.submitter._capacity.changed()
         if not self.answer.done():
@@ -224,14 +224,14 @@ class _Submission:
 
 
 def _became(rows: Sequence[NewRun], committed: Committed) -> tuple[list[str], list[str]]:
-    """The ids of these runs that are new, and of those that have the keys of others already."""
+    """The ids of the new runs, and those of earlier runs that have the same keys."""
     existing, held = committed.existing, committed.held
     new = [row.id for row in rows if row.id not in existing and row.id not in held]
     return new, [existing[row.id] for row in rows if row.id in existing]
 
 
 def _tell_of_submission(workflow: str, new: Sequence[str], known: Sequence[str]) -> None:
-    """In a line, also of many. ``known`` are the runs that have the keys of others already."""
+    """Log new runs in one line. ``known`` are earlier runs that have the same keys."""
     if len(new) > 1:
         of_many = "runs %s to %s of %s: submitted, %d in all"
         log.info(of_many, new[0], new[-1], workflow, len(new), extra={"workflow": workflow})
