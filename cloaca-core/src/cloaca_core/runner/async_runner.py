@@ -51,13 +51,13 @@ class AsyncRunner:
         self._calls = Operations(self._host)
 
     async def __aenter__(self) -> Self:
-        opening = self._host.open()  # refused when it is open already, which goes on untouched
+        opening = self._host.open()  # outside ``try``: if it is open already, it stays open
         try:
             self._host.load_engine()
             await awaited(opening)
             self._host.begin()
         except BaseException:
-            with suppress(RunnerClosedError):  # it is what has been raised
+            with suppress(RunnerClosedError):  # it is the error being raised
                 await self.shutdown()
             self._host.allow_another_try()
             raise
@@ -95,7 +95,7 @@ class AsyncRunner:
         """Accept a run and go on; see ``DefaultRunner.submit``.
 
         A ``connection`` may also be an ``aiosqlite.Connection`` or a ``psycopg.AsyncConnection``,
-        which is awaited; one that blocks blocks your loop for the moment of the write.
+        which is awaited; a blocking one blocks your loop for the moment of the write.
         """
         runs = self._calls.runs
         if connection is None:
@@ -139,7 +139,7 @@ class AsyncRunner:
         return await call
 
     async def health(self) -> dict[str, Any]:
-        """What the runner is doing: its runs, bodies, loops and the triggers that fail."""
+        """The state of the runner: its runs, bodies, loops and failing triggers."""
         return await self._calls.runs.health()
 
     # -- schedules ---------------------------------------------------------------------------
@@ -212,7 +212,7 @@ class AsyncRunner:
         *,
         limit: int | None = None,
     ) -> Backfill:
-        """What ``backfill`` with these arguments would do just now; makes nothing."""
+        """Tell which ticks ``backfill`` with these arguments would run now; makes no runs."""
         return await self._calls.backfill.preview(schedule, start, end, limit)
 
     async def list_cron_schedules(
@@ -235,7 +235,7 @@ class AsyncRunner:
         await self._calls.schedules.update(schedule_id, cron_expression, timezone)
 
     async def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:
-        """Let a schedule tick, from now on, or not; an unknown id is no error."""
+        """Enable a schedule from now on, or disable it; an unknown id is no error."""
         await self._calls.schedules.set_enabled(schedule_id, enabled)
 
     async def delete_cron_schedule(self, schedule_id: str) -> None:
@@ -249,7 +249,7 @@ class AsyncRunner:
         return await self._calls.schedules.history(schedule_id, limit, offset)
 
     async def get_cron_execution_stats(self, since: str) -> dict[str, Any]:
-        """What became of the ticks of all schedules since a time; see ``DefaultRunner``."""
+        """Counts of fired and lost ticks of all schedules since a time; see ``DefaultRunner``."""
         return await self._calls.schedules.stats(since)
 
     # -- triggers ----------------------------------------------------------------------------
@@ -268,7 +268,7 @@ class AsyncRunner:
         return await self._calls.triggers.get(trigger_name)
 
     async def set_trigger_enabled(self, trigger_name: str, enabled: bool) -> None:
-        """Let a trigger be polled, from now on, or not; see ``DefaultRunner``."""
+        """Enable a trigger from now on, or disable it; see ``DefaultRunner``."""
         await self._calls.triggers.set_enabled(trigger_name, enabled)
 
     async def get_trigger_execution_history(
@@ -290,10 +290,10 @@ class AsyncRunner:
     async def shutdown(self) -> None:
         """Let running bodies end, release the other runs for recovery, close. Idempotent.
 
-        Cancelling the call ends the grace period. A cancellation that leads to the shutdown, as by
-        Ctrl-C, or comes during it has the bodies that it waits for told in the log, or on the
-        terminal where there is none. After the runner has broken down it raises that
-        ``RunnerClosedError``, the first time.
+        Cancelling the call ends the grace period. If a cancellation, such as by Ctrl-C, leads to
+        the shutdown or comes during it, the log names the bodies that it waits for, or the terminal
+        if there is no log. After the runner has broken down, the first call raises the
+        ``RunnerClosedError`` with the reason.
         """
         interrupted = isinstance(sys.exception(), KeyboardInterrupt | asyncio.CancelledError)
         closing = asyncio.wrap_future(self._host.close())
@@ -301,7 +301,7 @@ class AsyncRunner:
             self._host.tell_of_wait()
         try:
             with suppress(RunnerClosedError), wake_timer():
-                await asyncio.shield(closing)  # what has ended the engine is said below, once
+                await asyncio.shield(closing)  # ``end_thread`` raises it, once
         except asyncio.CancelledError:
             self._host.hurry()
             raise

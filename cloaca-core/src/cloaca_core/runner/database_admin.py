@@ -1,7 +1,6 @@
 """``DatabaseAdmin``: makes and removes tenants, each a schema with a role of its own.
 
-The façade: finds the backend, checks names, and says what failed. How a database keeps tenants
-apart is the backend's.
+Finds the backend, checks names, and says which operation failed. The backend keeps tenants apart.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ _NO_SCHEMAS: Final = (
 class DatabaseAdmin:
     """The tenants of one PostgreSQL database, seen by a role that may make schemas and roles.
 
-    ``database_url`` is the administrator's. Nothing is connected before a tenant is made or
-    removed. Raises ``TenantError`` (a RuntimeError) "Invalid database URL" for what is none of a
+    ``database_url`` is the administrator's. No connection is made before a tenant is made or
+    removed. Raises ``TenantError`` (a RuntimeError) "Invalid database URL" unless it names a
     database with schemas, ``BackendNotFoundError`` when the backend is not installed.
     """
 
@@ -43,8 +42,8 @@ class DatabaseAdmin:
     def create_tenant(self, config: TenantConfig) -> TenantCredentials:
         """Make a schema and a role that can reach it and nothing else, and migrate the schema.
 
-        Again with the same names it renews the password, the grants and the schema's version. A
-        schema or a role of that name that is not this tenant's is refused. All or nothing:
+        A second call with the same names renews the password, the grants and the schema's version.
+        A schema or a role of that name that is not this tenant's is refused. All or nothing:
         ``TenantError`` "Failed to create tenant: …".
         """
         refuse_other_types("config", config, TenantConfig, "a TenantConfig")
@@ -54,13 +53,13 @@ class DatabaseAdmin:
     def remove_tenant(self, schema_name: str, username: str) -> None:
         """Remove a tenant's schema, with all of its work, and its role.
 
-        Sessions that the role has open are ended, and what it owns elsewhere in this database, such
-        as large objects, is removed as well; the administrator takes the role's rights for that.
-        What it owns in another database is not: that is named in the error, and the tenant stays,
-        with its sessions ended.
+        Open sessions of the role are ended, and its other objects in this database, such as large
+        objects, are removed as well; the administrator takes the role's rights for that. If it owns
+        objects in another database, the error names them, and the tenant stays, with its sessions
+        ended.
 
-        A tenant that is not there is no error; a schema or role that is none of a tenant's is
-        refused, ``TenantError`` "Failed to remove tenant: …".
+        A missing tenant is no error; a schema or role that is not a tenant's is refused,
+        ``TenantError`` "Failed to remove tenant: …".
         """
         schema, role = checked_tenant_name(schema_name), checked_role_name(username)
         with _explained("Failed to remove tenant", schema):

@@ -47,11 +47,11 @@ class DefaultRunner:
     * ``registry``: the ``Registry`` whose workflows it runs; the program's own
     * ``start``: False opens it as ``stop()`` would leave it: it claims nothing before ``start()``
 
-    A URL or file that cannot be used is a ``StoreOpenError`` (ValueError), a backend that is not
-    there a ``BackendError`` (ImportError), a wrong setting a ``ConfigError`` (ValueError), all
-    raised at once. After ``shutdown()`` every call raises ``RunnerClosedError``. So it does
-    when the engine has died, as where a task body closed its files. Calls that wait are cut short
-    then, the end of the ``with`` block raises it too, and other runners take the runs over.
+    A URL or file that cannot be used raises ``StoreOpenError`` (a ValueError), a missing backend
+    ``BackendError`` (an ImportError), a wrong setting ``ConfigError`` (a ValueError), all at once.
+    After ``shutdown()`` every call raises ``RunnerClosedError``. The same happens when the engine
+    has died, for example because a task body closed its files: calls that wait raise it, the end
+    of the ``with`` block raises it too, and other runners take over the runs.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class DefaultRunner:
             wait_for(opening)
             self._host.begin()
         except BaseException:
-            with suppress(RunnerClosedError):  # it is what has been raised
+            with suppress(RunnerClosedError):  # it is the error being raised
                 self.shutdown()
             raise
 
@@ -82,7 +82,7 @@ class DefaultRunner:
 
     @classmethod
     def with_schema(cls, database_url: str, schema: str) -> Self:
-        """A runner in a schema of its own, which only PostgreSQL has; ValueError elsewhere.
+        """Open a runner in a schema of its own, which only PostgreSQL has; ValueError elsewhere.
 
         The schema is made when it is missing. ``StoreOpenError`` (a ValueError) "Failed to create
         DefaultRunner with schema: …" when it cannot be opened.
@@ -98,14 +98,14 @@ class DefaultRunner:
     def execute(
         self, workflow_name: str, context: ContextLike = None, *, timeout: float | None = None
     ) -> PipelineResult:
-        """Run a workflow and wait for its end; the result also of a run that failed.
+        """Run a workflow and wait for its end; returns the result, also of a run that failed.
 
         ``workflow_name`` is its name or ``tenant::package::workflow``, ``context`` a ``Context``,
         a mapping or None for an empty one. ``timeout`` in seconds ends only the wait
         (``PipelineTimeoutError``), the run goes on; None waits for ever. A run that passes
         ``pipeline_timeout_seconds`` becomes Failed and raises ``PipelineTimeoutError`` here. An
-        unknown name is ``WorkflowNotFoundError``, one that several have
-        ``AmbiguousWorkflowError``, both a ValueError; a value that is no JSON a ``ContextError``.
+        unknown name raises ``WorkflowNotFoundError``, a name of several workflows
+        ``AmbiguousWorkflowError``, both a ValueError; a value that is not JSON ``ContextError``.
         """
         return self._calls.runs.execute(workflow_name, context, timeout).wait()
 
@@ -121,19 +121,19 @@ class DefaultRunner:
         """Accept a run and go on; it is durable when this returns.
 
         The same ``idempotency_key`` (1 to 255 characters) for the same workflow gives the run that
-        has it already. ``tags`` are for finding it again in ``list_runs``. Errors as ``execute``.
+        has it already. ``list_runs`` can filter by ``tags``. Errors as ``execute``.
 
         With a ``connection`` of your own to the database of this runner, the run is written in
-        your transaction: it is there if and only if that commits, and then any runner takes it up.
+        your transaction: it exists if and only if that commits, and then any runner may claim it.
         A connection that commits each statement by itself commits the run as well. Until the
-        commit nobody knows of it, and ``status()`` of its handle is ``RunNotFoundError``. Accepted
-        are an open ``sqlite3.Connection`` to the same file, or a ``psycopg.Connection`` to the
-        same database, whatever its search path. Others are a TypeError; one to another database,
-        a closed one or one whose transaction has failed is a ValueError; after any error your
-        transaction is as it was before. Keep it short: on SQLite nobody else can write before it
-        ends, and a plain ``submit`` would wait for it; on PostgreSQL only a ``submit`` with the
-        ``idempotency_key`` of a run in it waits. In a task body, such a run is not found again
-        when the body is run again: give it an ``idempotency_key``.
+        commit no runner sees the run, and ``status()`` of its handle raises ``RunNotFoundError``.
+        Accepted are an open ``sqlite3.Connection`` to the same file, or a ``psycopg.Connection`` to
+        the same database, with any search path. Other types are a TypeError; a connection that is
+        closed, goes to another database or has a failed transaction is a ValueError; after any
+        error your transaction is as it was before. Keep it short: on SQLite no other connection can
+        write before it ends, and a plain ``submit`` would wait for it; on PostgreSQL only a
+        ``submit`` with the ``idempotency_key`` of a run in it waits. A task body that is run again
+        does not find such a run: give it an ``idempotency_key``.
         """
         runs = self._calls.runs
         if connection is None:
@@ -152,9 +152,9 @@ class DefaultRunner:
     ) -> list[RunHandle]:
         """Accept many runs of one workflow, up to 10,000 in one commit.
 
-        A list is checked as a whole before anything is submitted. A generator is read as it goes,
-        so that no more than that are held at a time; what it gave before a context that is
-        refused stays accepted: the error's ``accepted`` holds those handles.
+        A list is checked as a whole before anything is submitted. A generator is read in steps of
+        10,000. If one of its contexts is refused, runs committed before stay accepted: the error's
+        ``accepted`` holds their handles.
         """
         refuse_blocking_call()
         runs = self._calls.runs
@@ -182,13 +182,13 @@ class DefaultRunner:
         """Runs, newest first, at most ``limit`` of them.
 
         ``status`` is one run state, ``workflow_name`` a name as in ``execute``; all ``tags`` must
-        match; ``before`` is the id of a run, whose elders are listed: the last one of a page.
+        match; ``before`` is the id of a run, such as the last of a page: older runs are listed.
         """
         call = self._calls.runs.list_runs(status, workflow_name, tags, limit, before)
         return call.wait()
 
     def health(self) -> dict[str, Any]:
-        """What the runner is doing: its runs, bodies, loops and the triggers that fail."""
+        """The state of the runner: its runs, bodies, loops and failing triggers."""
         return self._calls.runs.health().wait()
 
     # -- schedules ---------------------------------------------------------------------------
@@ -196,13 +196,13 @@ class DefaultRunner:
     def register_cron_workflow(
         self, workflow_name: str, cron_expression: str, timezone: str
     ) -> str:
-        """Run a workflow at the ticks of a cron expression, from now on; the schedule's id.
+        """Run a workflow at the ticks of a cron expression, from now on; returns the schedule's id.
 
         ``cron_expression`` has five fields, or six with seconds first; ``timezone`` is a name of
         the IANA database. The workflow need not be registered here: a runner fires the schedules
-        of its own workflows. Of ticks that nobody was there to fire the newest runs late. A wrong
-        expression or zone is a ``CronExpressionError`` (a ValueError) "Failed to register cron
-        workflow: Invalid cron expression or timezone: …".
+        of its own workflows. Of the ticks that came while no runner was there, the newest runs
+        late. A wrong expression or zone is a ``CronExpressionError`` (a ValueError) "Failed to
+        register cron workflow: Invalid cron expression or timezone: …".
         """
         return self._calls.schedules.register(workflow_name, cron_expression, timezone).wait()
 
@@ -220,23 +220,23 @@ class DefaultRunner:
         end_date: datetime | str | None = None,
         params: ContextLike = None,
     ) -> str:
-        """Add the schedule of this name, or change it to be like this; its id.
+        """Add the schedule of this name, or change it to these settings; returns its id.
 
-        The same again changes nothing, so a program may say at each start what it wants.
-        ``catchup_policy`` is for ticks that nobody fired for a minute: "skip" drops them,
+        The same call again changes nothing, so a program may declare its schedules at each start.
+        ``catchup_policy`` is for ticks that no runner fired for a minute: "skip" drops them,
         "run_once" (the default) runs the newest, "run_all" the newest
-        ``cron_max_catchup_executions``. ``jitter_seconds`` spreads the start of runs
-        over so much time. Dates are datetimes with a zone or RFC 3339; ``params`` is what each
-        run's context begins with. Refused is what ``register_cron_workflow`` refuses.
+        ``cron_max_catchup_executions``. ``jitter_seconds`` spreads the start of runs over so much
+        time. Dates are datetimes with a zone or RFC 3339; each run's context begins with
+        ``params``. Refuses the same arguments as ``register_cron_workflow``.
 
         ``overlap_policy`` is for ticks while runs of the schedule have not ended: "allow" (the
         default) starts another one beside them, "skip" makes none, which counts as lost, "queue"
-        makes one that starts when the one before it has ended, however it ends, and "cancel_old"
-        ends the others as Cancelled first. Their coroutines are cancelled; a thread body cannot be
-        ended, and nothing that it still returns is taken. After a change of the policy queued runs
-        stay and run in their order, unless it is "cancel_old", whose next tick ends them too; they
-        stay as well when the schedule is disabled or deleted. No tick asks for back-filled runs,
-        nor for those of a workflow that the schedule had before. One that was disabled stays so.
+        makes one that starts when the one before it has ended in any way, and "cancel_old" first
+        ends the others as Cancelled. Their coroutines are cancelled; a thread body cannot be ended,
+        and its result is ignored. After a change of the policy queued runs stay and run in their
+        order, unless it is "cancel_old", whose next tick ends them too; they stay as well when the
+        schedule is disabled or deleted. Back-filled runs do not count here, nor do runs of a
+        workflow that the schedule had before. A disabled schedule stays disabled.
         """
         call = self._calls.schedules.put(
             name,
@@ -260,13 +260,13 @@ class DefaultRunner:
         timezone: str,
         params: ContextLike = None,
     ) -> str:
-        """Run a workflow by cron with parameters, under a name of its own; the schedule's id.
+        """Run a workflow by cron with parameters, as a named instance; returns the schedule's id.
 
-        ``params`` is what each run's context begins with, beside the keys of its tick. The same
+        Each run's context begins with ``params`` and the keys of its tick. The same
         ``instance_name`` for the same workflow again changes the instance. Its schedule's name is
-        ``tenant::package::workflow::instance_name``, so it meets neither another workflow's
-        instance of that name nor a ``schedule``. "Failed to register workflow instance: …" is
-        refused what ``register_cron_workflow`` refuses.
+        ``tenant::package::workflow::instance_name``, so it differs from another workflow's instance
+        of that name and from any ``schedule``. Refuses the same arguments as
+        ``register_cron_workflow``, with "Failed to register workflow instance: …".
         """
         call = self._calls.schedules.put_instance(
             instance_name, workflow_name, cron_expression, timezone, params
@@ -281,14 +281,14 @@ class DefaultRunner:
         *,
         limit: int | None = None,
     ) -> Backfill:
-        """Run the ticks of a period of the past that have no run yet, whyever they have none.
+        """Create runs for a period's past ticks that have none.
 
-        ``schedule`` is the id or the name of one, enabled or not, as it is now; where it goes on
-        does not change, and it does not matter whether earlier runs have ended. The period is
+        ``schedule`` is the id or the name of a schedule, enabled or not, as it is now. Its next
+        tick does not change, and it does not matter whether earlier runs have ended. The period is
         from ``start`` on and before ``end``, datetimes with a zone or RFC 3339, with at most
-        100,000 ticks and none to come. At most ``limit`` ticks run, 1,000 by default, the oldest.
+        100,000 ticks, all of them past. At most ``limit`` ticks run, 1,000 by default, the oldest.
         Their runs begin with the keys of runs made late. Each tick has at most one run for ever,
-        so the same call again goes on where this one ended, also after an error. Otherwise
+        so the same call again goes on where this one ended, also after an error. Errors are
         ``ScheduleError`` (a ValueError) "Failed to back-fill schedule: …".
         """
         return self._calls.backfill.run(schedule, start, end, limit).wait()
@@ -301,7 +301,7 @@ class DefaultRunner:
         *,
         limit: int | None = None,
     ) -> Backfill:
-        """What ``backfill`` with these arguments would do just now; makes nothing."""
+        """Tell which ticks ``backfill`` with these arguments would run now; makes no runs."""
         return self._calls.backfill.preview(schedule, start, end, limit).wait()
 
     def list_cron_schedules(
@@ -322,7 +322,7 @@ class DefaultRunner:
         self._calls.schedules.update(schedule_id, cron_expression, timezone).wait()
 
     def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:
-        """Let a schedule tick, from now on, or not; an unknown id is no error."""
+        """Enable a schedule from now on, or disable it; an unknown id is no error."""
         self._calls.schedules.set_enabled(schedule_id, enabled).wait()
 
     def delete_cron_schedule(self, schedule_id: str) -> None:
@@ -336,9 +336,9 @@ class DefaultRunner:
         return self._calls.schedules.history(schedule_id, limit, offset).wait()
 
     def get_cron_execution_stats(self, since: str) -> dict[str, Any]:
-        """What became of the ticks of all schedules since a time (RFC 3339 with an offset).
+        """Counts of fired and lost ticks of all schedules since a time (RFC 3339 with an offset).
 
-        ``lost_executions`` counts those that were missed and dropped by policy; another form of
+        ``lost_executions`` counts ticks that were missed and dropped by policy; another form of
         ``since`` is a ``ScheduleError`` (a ValueError) "Invalid datetime format: …".
         """
         return self._calls.schedules.stats(since).wait()
@@ -352,8 +352,8 @@ class DefaultRunner:
         offset: int | None = None,
     ) -> list[dict[str, Any]]:
         """Triggers by name: all that any program on this database has registered, or those that
-        are enabled; at most 100 by default. One that fires no workflow has ``workflow_name`` None,
-        one that has a cron expression ``poll_interval_ms`` None.
+        are enabled; at most 100 by default. ``workflow_name`` is None for a trigger without a
+        workflow, ``poll_interval_ms`` is None for one with a cron expression.
         """
         return self._calls.triggers.page(enabled_only, limit, offset).wait()
 
@@ -362,10 +362,10 @@ class DefaultRunner:
         return self._calls.triggers.get(trigger_name).wait()
 
     def set_trigger_enabled(self, trigger_name: str, enabled: bool) -> None:
-        """Let a trigger be polled, from now on, or not, by whichever program has it.
+        """Enable a trigger from now on, or disable it, for all programs that have it.
 
-        That stays so when it is registered again. Once disabled it fires nothing, not even what a
-        poll finds that is under way. An unknown name is no error.
+        That stays so when it is registered again. Once disabled it fires nothing, not even events
+        of a poll that is under way. An unknown name is no error.
         """
         self._calls.triggers.set_enabled(trigger_name, enabled).wait()
 
@@ -390,16 +390,16 @@ class DefaultRunner:
     def shutdown(self) -> None:
         """Let running bodies end, release the other runs for recovery, close. Idempotent.
 
-        Ctrl-C ends the grace period. One that leads to the shutdown, or comes during it, has the
-        bodies that it waits for told in the log, or on the terminal where there is none. After the
-        runner has broken down it raises that ``RunnerClosedError``, the first time.
+        Ctrl-C ends the grace period. If Ctrl-C leads to the shutdown or comes during it, the log
+        names the bodies that it waits for, or the terminal if there is no log. After the runner has
+        broken down, the first call raises the ``RunnerClosedError`` with the reason.
         """
         interrupted = isinstance(sys.exception(), KeyboardInterrupt)
         try:
             closing = self._host.close()
             if interrupted:
                 self._host.tell_of_wait()
-            with suppress(RunnerClosedError):  # ``end_thread`` says it once
+            with suppress(RunnerClosedError):  # ``end_thread`` raises it, once
                 closing.result()
         except KeyboardInterrupt:
             self._host.hurry()
@@ -427,6 +427,6 @@ class DefaultRunner:
 
 
 def _refuse_no_schema(schema: object) -> None:
-    """A tenant whose name is missing must not open what belongs to no tenant."""
+    """Refuse None: a program whose tenant name is missing must not open the default schema."""
     if schema is None:
         raise ConfigTypeError("schema must be a str, not NoneType", field="schema")

@@ -1,4 +1,4 @@
-"""What refusals begin with where 0.x says first what could not be done.
+"""Prefixes of error messages: in 0.x these begin with the operation that failed.
 
 Changes nothing but the text of an error.
 """
@@ -33,7 +33,7 @@ _REFUSALS: Final = (
 
 @contextmanager
 def prefixed(prefix: str) -> Iterator[None]:
-    """Refusals of arguments within begin with this."""
+    """Put ``prefix`` before the message of an error that refuses arguments within."""
     try:
         yield
     except _REFUSALS as error:

@@ -1,4 +1,4 @@
-"""Handles of runs, to wait for one and to look at it: one that blocks, one that is awaited."""
+"""Handles to wait for a run and to read its state: one that blocks, one that is awaited."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Run:
 
 
 class RunHandle(_Run):
-    """A run that was submitted, for waiting and looking."""
+    """A submitted run: waits for its end, and reads its state."""
 
     __slots__ = ()
 
@@ -56,11 +56,11 @@ class RunHandle(_Run):
         self._calls.end(self._id, timeout).wait()
 
     def tasks(self) -> dict[str, TaskResult]:
-        """Where each task stands, by id, in definition order where the workflow is known."""
+        """The state of each task, by id, in definition order where the workflow is known."""
         return self._calls.tasks(self._id).wait()
 
     def events(self) -> list[RunEvent]:
-        """What has happened so far, in the order of time."""
+        """The events so far, in the order of time."""
         return self._calls.events(self._id).wait()
 
 
@@ -82,9 +82,9 @@ class AsyncRunHandle(_Run):
         await self._calls.end(self._id, timeout)
 
     async def tasks(self) -> dict[str, TaskResult]:
-        """Where each task stands, by id, in definition order where the workflow is known."""
+        """The state of each task, by id, in definition order where the workflow is known."""
         return await self._calls.tasks(self._id)
 
     async def events(self) -> list[RunEvent]:
-        """What has happened so far, in the order of time."""
+        """The events so far, in the order of time."""
         return await self._calls.events(self._id)

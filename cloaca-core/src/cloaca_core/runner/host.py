@@ -1,7 +1,7 @@
 """Owns one engine and its loop thread for a façade: opens, calls into it from outside, closes.
 
-Says who may call and in which state. It knows no operation: those are in ``calls``, and how to
-wait is in ``waiting``.
+Refuses calls from a wrong thread or process, or in a wrong state. The operations are in ``calls``,
+the ways to wait in ``waiting``.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class EngineHost:
     # -- open and close ----------------------------------------------------------------------
 
     def open(self) -> concurrent.futures.Future[None]:
-        """Start the thread and open the database on it; the future raises what went wrong. When
-        it is done, ``begin``.
+        """Start the thread and open the database on it; the future raises errors of that. To be
+        followed by ``begin`` when it is done.
         """
         if self._closing is not None:
             raise RunnerClosedError(SHUT_DOWN)
@@ -108,20 +108,20 @@ class EngineHost:
 
     @staticmethod
     def load_engine() -> None:
-        """Import the engine, with all that it is made of: to be called while the database opens,
-        which is mostly waiting for it. It would be imported afterwards.
+        """Import the engine and all its parts. To be called while the database opens, which is
+        mostly waiting: else the import would come after it.
         """
         import_module("cloaca_core._engine.engine")
 
     def begin(self) -> None:
-        """Let the engine work: the last step of opening. What it goes on with may look for the
-        runner under the name that its program is about to give it.
+        """Let the engine work: the last step of opening. A resumed body may use the variable to
+        which the program is about to assign the runner.
         """
         self.send(lambda engine: engine.begin(claims=self._claims))
 
     def close(self) -> concurrent.futures.Future[None]:
-        """Begin to shut the engine down, or to undo what ``open`` began; the future is the same
-        for every caller.
+        """Begin to shut the engine down, or to undo an ``open`` that has not ended; every caller
+        gets the same future.
         """
         self._refuse_foreign_process()
         self._refuse_own_thread()
@@ -135,8 +135,8 @@ class EngineHost:
             return self._closing or self._begin_to_close()
 
     def _died(self) -> None:
-        """The loop thread has died, and runs this as the last. Shutting down by itself, it will not
-        come to the end of that.
+        """Called last by a loop thread that has died. If the engine was shutting down by itself,
+        that will not come to its end.
         """
         if self._ending is not None and self._closing is not None and not self._closing.done():
             self._closing.set_result(None)
@@ -144,8 +144,8 @@ class EngineHost:
             self._engine.let_go()
 
     def _break_down(self, reason: str) -> None:
-        """A part of the engine has died: cut all calls short and let it shut down by itself. Called
-        on its loop.
+        """A part of the engine has died: end all calls with an error, and let the engine shut down
+        by itself. Called on its loop.
         """
         assert self._thread is not None
         assert self._engine is not None
@@ -158,13 +158,13 @@ class EngineHost:
             self._ending.add_done_callback(lambda _: closing.set_result(None))
 
     def tell_of_wait(self) -> None:
-        """Say what a shutdown that has just begun waits for."""
+        """Log the bodies for which a shutdown that has just begun waits."""
         if self._engine is not None:
             self._engine.grace.tell_of_wait()
 
     def hurry(self) -> None:
-        """End the grace period of a shutdown that is under way, and say so at once: the program may
-        end before the engine comes to it.
+        """End the grace period of a shutdown that is under way, and log it at once: the program may
+        end before the engine does so.
         """
         if self._engine is not None and not (self._closing is not None and self._closing.done()):
             self._engine.grace.tell_of_haste()
@@ -183,7 +183,7 @@ class EngineHost:
         return self._closing
 
     async def _shut_down(self) -> None:
-        """Return at the end, also when somebody else is shutting down already."""
+        """Shut down; if that is under way already, wait for its end."""
         if self._end is not None:
             await self._end.wait()
             return
@@ -202,8 +202,8 @@ class EngineHost:
             await self._engine.shutdown()
 
     def end_thread(self) -> None:
-        """Wait for the end of the loop thread, after the engine has shut down. When it had broken
-        down before, that is a ``RunnerClosedError``, once.
+        """Wait for the end of the loop thread, after the engine has shut down. If the engine had
+        broken down before, raises ``RunnerClosedError``, once.
         """
         if self._thread is None:
             return
@@ -228,19 +228,19 @@ class EngineHost:
         self,
         ask: Callable[[Engine], Coroutine[Any, Any, T]],
     ) -> concurrent.futures.Future[T]:
-        """Ask something of the engine, on its loop."""
+        """Run ``ask`` with the engine on its loop."""
         engine = self._open_engine()
         self._refuse_own_thread()
         assert self._thread is not None
         return self._thread.submit(ask(engine))
 
     def refuse_closed(self) -> None:
-        """Raise what a call would raise that the engine cannot answer."""
+        """Raise the error of a call, if the runner is not open."""
         self._open_engine()
 
     @property
     def engine(self) -> Engine:
-        """The engine, for what may be read from any thread."""
+        """The engine, for attributes that any thread may read."""
         return self._open_engine()
 
     def _open_engine(self) -> Engine:
@@ -269,8 +269,8 @@ class EngineHost:
 
 
 def _stop_unless_failed(thread: LoopThread) -> None:
-    """Stop it after a shutdown, whether or not a caller still waits for that. A breakdown that came
-    first has cut the shutdown short, and its own is under way on the loop.
+    """Stop the thread after a shutdown, also if no caller waits for that any more. Not after a
+    breakdown: then the engine is still shutting down by itself on the loop.
     """
     if thread.failure is None:
         thread.stop()
@@ -294,7 +294,7 @@ def _refuse_type(name: str, value: object, kind: type) -> None:
 
 
 def _refuse_schema(schema: str | None, backend: Backend) -> None:
-    """Check a schema's name, and refuse it where there is no such thing."""
+    """Check a schema's name, and refuse it if the backend has no schemas."""
     if schema is None:
         return
     from cloaca_core.store.tenants import refusal_of_schema  # here: most programs name no schema

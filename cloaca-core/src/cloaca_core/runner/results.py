@@ -1,4 +1,4 @@
-"""What a run came to, as its submitter sees it."""
+"""Results and states of runs, as users see them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _LAST_INSTANT: Final = 253_402_300_799_999_999
 
 
 def rfc3339(instant: int) -> str:
-    """An instant in µs since 1970 as text, UTC, with microseconds. What is none, in a row that
-    somebody has damaged, is shown as the nearest one.
+    """An instant in µs since 1970 as text, UTC, with microseconds. An impossible one, from a
+    damaged row, is shown as the nearest possible one.
     """
     instant = min(max(instant, 0), _LAST_INSTANT)
     moment = datetime.fromtimestamp(instant // 1_000_000, UTC)
@@ -40,7 +40,7 @@ def _rfc3339_or_none(instant: int | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """How one task of a run ended, or where it stands.
+    """How one task of a run ended, or its state until then.
 
     ``attempts`` counts the bodies that were started; ``error`` is ``Type: message`` of the last
     one; times are RFC 3339 in UTC. A Waiting task waits for its next attempt, at ``retry_at``, or,
@@ -90,7 +90,7 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """What a back-fill did, or in a preview would do.
+    """The ticks that a back-fill has run, or in a preview would run.
 
     ``scheduled_times`` are its ticks, oldest first, RFC 3339 in UTC as in the history; ``run_ids``
     their runs, none in a preview. ``already_run`` counts the ticks of the period that had a run
@@ -138,7 +138,7 @@ class PipelineResult:
 
     @property
     def start_time(self) -> str:
-        """When the run started; when it was created if it never did."""
+        """When the run started; when it was created if it never started."""
         return rfc3339(self._started())
 
     @property
@@ -155,7 +155,7 @@ class PipelineResult:
 
     @property
     def final_context(self) -> Context:
-        """What the tasks that no other depends on handed on, merged; a fresh copy."""
+        """The merged contexts of the tasks that no other task depends on; a fresh copy."""
         return Context.from_json(self._row.final_context or "{}")
 
     @property
@@ -194,7 +194,7 @@ class PipelineResult:
 
 
 WorkflowResult = PipelineResult
-"""The name that later releases of cloaca 0.x gave it."""
+"""The name of ``PipelineResult`` in later releases of cloaca 0.x."""
 
 
 def execute_result(ended: Ended) -> PipelineResult:
@@ -226,7 +226,7 @@ def run_info(row: RunRow) -> RunInfo:
 
 
 def _tags(text: str) -> Mapping[str, str]:
-    """None where somebody has damaged them: the other lines are to be seen all the same."""
+    """The tags of a run; empty if the row is damaged, so that the other runs are still listed."""
     try:
         tags = decode(text)
     except ContextValueError:
@@ -240,7 +240,7 @@ def task_results(
     *,
     run_ended_at: int | None = None,
 ) -> dict[str, TaskResult]:
-    """Where each task stands, by its latest attempt.
+    """The state of each task, by its latest attempt.
 
     The tasks of ``task_ids`` come first and in that order; those without an attempt are
     NotStarted. Once the run has ended nothing runs or waits any more.
@@ -256,7 +256,7 @@ def task_results(
 
 
 def _settled(row: AttemptRow, run_ended_at: int | None) -> AttemptRow:
-    """What the end of its run made of an attempt. The row itself may be left as a dead process
+    """The attempt as the end of its run leaves it. The row itself may still be as a dead process
     wrote it: a run that is past its deadline when it is taken over ends at once.
     """
     if run_ended_at is None:
@@ -283,7 +283,7 @@ def _task_result(row: AttemptRow) -> TaskResult:
 
 
 def run_events(row: RunRow, attempts: Sequence[AttemptRow]) -> list[RunEvent]:
-    """What happened in a run, in the order of time; derived from its rows, stored nowhere."""
+    """The events of a run, in the order of time; derived from its rows, stored nowhere."""
     moments = [(row.created_at, RunEvent(rfc3339(row.created_at), "created"))]
     if row.started_at is not None:
         moments.append((row.started_at, RunEvent(rfc3339(row.started_at), "started")))

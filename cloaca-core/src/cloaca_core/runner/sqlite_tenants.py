@@ -22,10 +22,10 @@ _BESIDE: Final = ("-wal", "-shm")
 
 
 class SqliteTenants:
-    """Tenants in files that share nothing: what a schema per tenant is on PostgreSQL.
+    """Tenants in files that share nothing, as schemas are used on PostgreSQL.
 
-    ``directory`` is made when it is missing. Names are those of schemas; two that differ only in
-    case would be one file on some systems and are refused.
+    ``directory`` is made when it is missing. Names follow the rules for schemas; two that differ
+    only in case would be one file on some systems and are refused.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
@@ -33,7 +33,7 @@ class SqliteTenants:
         self._directory = Path(directory).absolute()
 
     def create(self, name: str) -> str:
-        """Make the tenant's database, or bring it up to date; the URL that opens a runner on it.
+        """Make the tenant's database, or bring it up to date; returns the URL to open a runner on.
 
         ``TenantError`` "Failed to create tenant: …".
         """
@@ -41,7 +41,7 @@ class SqliteTenants:
         if (other := self._same_but_for_case(name)) is not None:
             reason = f"{other!r} differs from {name!r} only in case"
             raise TenantError(f"Failed to create tenant: {reason}", tenant=name)
-        backend_for(_url(path))  # without one nothing is made, not even the directory
+        backend_for(_url(path))  # first: without a backend not even the directory is made
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             run_on_own_loop(_migrated(_url(path)))
@@ -50,7 +50,7 @@ class SqliteTenants:
         return _url(path)
 
     def remove(self, name: str) -> None:
-        """Remove the tenant's database with all of its work; one that is not there is no error.
+        """Remove the tenant's database with all of its work; a missing one is no error.
 
         Refused while a runner works on it: ``TenantError`` "Failed to remove tenant: …".
         """
@@ -105,7 +105,7 @@ async def _migrated(url: str) -> None:
 
 
 async def _live_runners(url: str) -> list[RunnerRow]:
-    """Those of its runners of which it is not certain that their processes are gone."""
+    """The runners of the database whose processes may still run."""
     store = await _open(url)
     here = this_process()
     try:

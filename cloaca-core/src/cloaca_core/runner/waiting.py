@@ -1,7 +1,7 @@
-"""How a façade waits for the engine: blocking or awaiting, and from where it may.
+"""Waits of a façade for the engine, blocking or awaiting; refuses them where they would block it.
 
-What the engine raises passes through. A call that the end of the engine cuts short is a
-``RunnerClosedError``, and a wait that ends first leaves the run alone.
+Errors of the engine pass through. A call that the end of the engine cuts short raises
+``RunnerClosedError``; the end of a wait does not change the run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def checked_timeout(timeout: float | None) -> float | None:
-    """How long to wait. Asked before anything is submitted, so that a refusal leaves nothing."""
+    """A checked timeout. Called before anything is submitted, so that a refusal leaves nothing."""
     return None if timeout is None else min(number("timeout", timeout), threading.TIMEOUT_MAX)
 
 
@@ -31,15 +31,15 @@ def wait_for(
 ) -> T:
     """The future's result, on a thread that may block. Ctrl-C ends the wait at once.
 
-    ``run`` holds the id of the run that is waited for, as soon as that is known. When the wait of a
-    body ends first, that goes on as soon as it has the slot again that it gave away.
+    ``run`` holds the id of the run that is waited for, as soon as that is known. If a body's wait
+    times out, the body goes on when it has its slot again.
     """
     try:
         return future.result(timeout)
     except concurrent.futures.CancelledError:
         raise RunnerClosedError(SHUT_DOWN) from None
     except TimeoutError:
-        if not future.cancel():  # the engine's own, or the end came at the last moment
+        if not future.cancel():  # the engine raised it, or the end came at the last moment
             return future.result()
         if CURRENT_WORK.get() is not None and isinstance(future, CallFuture):
             future.join()
@@ -69,7 +69,7 @@ async def awaited(
 
 
 def _no_end(timeout: float | None, run: Sequence[str]) -> PipelineTimeoutError:
-    """The error for a wait that ended first."""
+    """The error for a wait that ended before the run."""
     waited = f"after {timeout} s of waiting"
     if not run:
         message = f"no answer {waited}: it is not known whether the run was accepted"
@@ -84,7 +84,7 @@ def _is_cancelled_itself() -> bool:
 
 
 def current_work() -> AttemptWork | None:
-    """The user code of an attempt that calls, if such does."""
+    """The user code of an attempt that makes this call; None for any other caller."""
     return CURRENT_WORK.get()
 
 

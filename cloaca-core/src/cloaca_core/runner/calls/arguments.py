@@ -1,6 +1,6 @@
-"""A user's arguments about runs, as the engine takes them: checked requests and filters.
+"""Turns a user's arguments about runs into checked requests and filters for the engine.
 
-Refuses bad input by the name of the parameter, before anything is submitted. Asks the registry
+Refuses bad input by the name of the parameter, before anything is submitted. Reads the registry
 and the config; knows neither the engine nor a store.
 """
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
 
 RUNS_PER_COMMIT: Final = 10_000
-"""``submit_many`` writes so many runs at a time; heartbeats go in between."""
+"""``submit_many`` writes so many runs at a time; heartbeats are written in between."""
 
 _Inputs: TypeAlias = tuple[list[str], list[dict[str, JsonValue]]]
 """Inputs as they are stored, and the first of them decoded."""
@@ -69,8 +69,8 @@ class Requests:
     ) -> Iterator[Request]:
         """Requests of up to ``RUNS_PER_COMMIT`` runs each.
 
-        A sequence that takes several is checked to its end before the first one is given. The
-        path of a context that is refused begins with its place: ``contexts[3].price``.
+        A sequence that needs several requests is checked to its end before the first is returned.
+        The path of a refused context begins with its index: ``contexts[3].price``.
         """
         workflow = self._workflow(workflow_name)
         _refuse_single(contexts)
@@ -92,7 +92,7 @@ class Requests:
         """Returns the inputs as they are stored, and the first of them as data as well.
 
         No more than ``max_active_runs`` can begin at once; the others will be read from the table.
-        Contexts come with their place among many, if they are.
+        Contexts come with their index, or None for a single one.
         """
         texts: list[str] = []
         data: list[dict[str, JsonValue]] = []
@@ -107,7 +107,7 @@ class Requests:
         return texts, data
 
     def _check(self, contexts: Iterable[ContextLike]) -> None:
-        """Refuse what ``request`` would refuse of these contexts, and keep nothing."""
+        """Refuse the contexts that ``request`` would refuse, and keep nothing."""
         for index, context in enumerate(contexts):
             try:
                 self._text_of(items_of(context))
@@ -152,12 +152,12 @@ def _request(
 
 
 def numbered(request: Request) -> Request:
-    """The request as it is sent. A run that a body starts without a key gets one by default: when
-    the body is run again, it finds the run that its first life started. A further attempt finds it
-    too, unless it failed: then it starts another one.
+    """The request as it is sent. A run that a body starts without a key gets one by default: if the
+    process dies and the body is run again, it finds the run that it had started. A further attempt
+    finds it too, unless that run failed: then it starts another one.
 
-    Asked when a request is sent, and once, since it counts the calls of a body: those that are
-    refused take no number.
+    Called once, when a request is sent, since it counts the calls of a body: refused requests take
+    no number.
     """
     caller = CURRENT_WORK.get()
     if caller is None or request.idempotency_key is not None:
@@ -167,7 +167,7 @@ def numbered(request: Request) -> Request:
 
 
 def _placed(error: ContextError, index: int | None) -> ContextError:
-    """A refusal with the place of its context among many at the head of its path."""
+    """The error with the index of its context at the head of its path."""
     if index is None:
         return error
     joint = "" if not error.path or error.path.startswith("[") else "."
@@ -207,7 +207,7 @@ def _checked_status(status: object) -> str:
 
 
 def checked_run_id(run_id: str) -> str:
-    """An id that a run can have."""
+    """Check an id; one that no run can have is not found."""
     if not isinstance(run_id, str):
         raise ConfigTypeError(f"run_id must be a str, not {type(run_id).__name__}", field="run_id")
     if not is_storable(run_id):
@@ -216,7 +216,7 @@ def checked_run_id(run_id: str) -> str:
 
 
 def _checked_mark(before: str) -> str:
-    """The run id that a listing goes on from. It need not be there any more, but be one."""
+    """The run id that a listing goes on from. The run need not exist any more."""
     if not isinstance(before, str):
         raise ConfigTypeError(f"before must be a str, not {type(before).__name__}", field="before")
     if not is_run_id(before):
@@ -225,7 +225,7 @@ def _checked_mark(before: str) -> str:
 
 
 def _refuse_single(contexts: Iterable[ContextLike]) -> None:
-    """A single context can be iterated as well, and is easily given in the place of many."""
+    """Refuse a single context: it can be iterated as well, and is easily given by mistake."""
     if isinstance(contexts, str | bytes | Mapping) or not isinstance(contexts, Iterable):
         raise ConfigTypeError(
             f"contexts must be an iterable of contexts, not {type(contexts).__name__}",

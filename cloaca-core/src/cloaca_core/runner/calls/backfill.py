@@ -1,7 +1,7 @@
-"""Calls that run the ticks of a period after the fact, or say what that would come to.
+"""Calls that run the past ticks of a period, or tell which ones would run.
 
-Page by page, each a commit of its own: what an error or a crash cuts off can be asked for again,
-since no tick runs twice. Decides nothing about ticks, and never moves a schedule on.
+Page by page, each a commit of its own: after an error or a crash the call can be made again, since
+no tick runs twice. Decides nothing about ticks, and never changes a schedule's next tick.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PREFIX: Final = "Failed to back-fill schedule: "
 
 @dataclass(frozen=True, slots=True)
 class BackfillSpec:
-    """What to back-fill, as it was asked for. ``schedule`` is an id or a name."""
+    """The arguments of a back-fill. ``schedule`` is an id or a name."""
 
     schedule: str
     start: datetime | str
@@ -47,7 +47,7 @@ class BackfillSpec:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What a back-fill came to. A preview has no ``runs``; else there is one for each tick."""
+    """The outcome of a back-fill. A preview has no ``runs``; else there is one for each tick."""
 
     schedule_id: str
     ticks: tuple[Instant, ...] = ()
@@ -71,7 +71,7 @@ class BackfillCalls:
     def preview(
         self, schedule: str, start: datetime | str, end: datetime | str, limit: int | None
     ) -> Call[Backfill]:
-        """Tell which ticks ``run`` would run just now."""
+        """Tell which ticks ``run`` would run now."""
         return self._ask(BackFilling.preview, BackfillSpec(schedule, start, end, limit))
 
     def _ask(
@@ -97,14 +97,14 @@ _Fill: TypeAlias = Callable[[ScheduleRow, BackFill], Awaitable[Filled]]
 
 
 class BackFilling:
-    """Runs them, or tells which ones would run. Belongs to the engine's loop."""
+    """Runs past ticks, or tells which ones would run. Belongs to the engine's loop."""
 
     def __init__(self, store: Store, schedules: ScheduleLoop) -> None:
         self._store = store
         self._schedules = schedules
 
     async def preview(self, spec: BackfillSpec) -> Filled:
-        """What ``run`` would do just now."""
+        """Tell which ticks ``run`` would run now."""
         return await self._all(spec, _would)
 
     async def run(self, spec: BackfillSpec) -> Filled:

@@ -1,8 +1,8 @@
-"""An operation of the engine as a value: one for the façade that blocks and the one that awaits.
+"""An operation of the engine as a value, the same for the blocking and the awaiting façade.
 
-Its arguments have been checked when there is one. It is sent when it is waited for, so a refusal to
-wait leaves nothing behind. The caller's thread turns the engine's answer into the result: the
-engine's loop has other things to do.
+Arguments are checked before a call is made. It is sent when a caller waits for it, so a refusal to
+wait leaves nothing behind. The caller's thread turns the engine's answer into the result, to keep
+the engine's loop free.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ T = TypeVar("T")
 
 
 def unchanged(answer: T) -> T:
-    """Reads the answer of an engine that is the result already."""
+    """Read an answer that is the result already."""
     return answer
 
 
 def _is_not_at_hand() -> None:
-    """Finds no result without asking the engine, as for most operations."""
+    """Find no result without the engine, as for most operations."""
 
 
 class Call(Generic[T]):
     """Waited for once, by ``wait()`` or ``await``.
 
     * ``send`` sends it to the engine; called on the thread, and in the context, that waits
-    * ``read`` makes the result of the engine's answer
+    * ``read`` makes the result from the engine's answer
     * ``timeout`` in seconds ends only the wait, ``run`` is the run to name then, as in ``wait_for``
-    * ``at_hand`` finds a result that needs no question, or None
+    * ``at_hand`` finds a result without asking the engine, or None
     """
 
     __slots__ = ("_at_hand", "_read", "_run", "_send", "_timeout")
@@ -48,7 +48,7 @@ class Call(Generic[T]):
         run: Sequence[str] = (),
         at_hand: Callable[[], T | None] = _is_not_at_hand,
     ) -> None:
-        # An answer goes from the one to the other and nowhere else, so its type ends here.
+        # Only ``read`` gets the answer of ``send``, so its type is not kept.
         self._send: Callable[[], concurrent.futures.Future[Any]] = send
         self._read: Callable[[Any], T] = read
         self._timeout = timeout
@@ -63,7 +63,7 @@ class Call(Generic[T]):
         return self._read(wait_for(self._send(), self._timeout, self._run))
 
     def __await__(self) -> Generator[Any, None, T]:
-        """Wait on any loop."""
+        """Wait for the result, on any loop."""
         return self._awaited().__await__()
 
     async def _awaited(self) -> T:

@@ -1,4 +1,4 @@
-"""All operations of one runner, by what they are about."""
+"""All operations of one runner, by subject."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Operations:
-    """Makes the calls of a runner, whichever façade waits for them. Any thread may ask.
+    """Makes the calls of a runner for both façades. Any thread may ask.
 
-    All but ``runs`` are imported when they are first asked for: cron's fields and time zones take
-    as long as the rest of the engine, and most programs have no schedule.
+    All but ``runs`` are imported at their first use: importing cron's fields and time zones takes
+    as long as importing the rest of the engine, and most programs have no schedule.
     """
 
     def __init__(self, host: EngineHost) -> None:

@@ -1,4 +1,4 @@
-"""Which rows a listing of schedules or triggers asks for."""
+"""Checks which page of a listing of schedules or triggers is asked for."""
 
 from __future__ import annotations
 

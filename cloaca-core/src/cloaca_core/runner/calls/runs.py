@@ -1,6 +1,6 @@
-"""Calls about runs: submit, execute, wait and look, and when the runner claims any.
+"""Calls about runs: submit, execute, wait, read, and start or stop claiming.
 
-Those of a runner and those of a handle, which is told by its run's id.
+Some are for a runner, others for a handle, which gives its run's id.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class RunCalls:
     def execute(
         self, workflow_name: str, context: ContextLike, timeout: float | None
     ) -> Call[PipelineResult]:
-        """Submit a run and wait for its end; raises where that is its deadline."""
+        """Submit a run and wait for its end; raises if it passed its deadline."""
         seconds = checked_timeout(timeout)
         request = self._open_requests().request(workflow_name, [context])
         accepted: list[str] = []
@@ -71,7 +71,7 @@ class RunCalls:
         idempotency_key: str | None,
         tags: Mapping[str, str] | None,
     ) -> Call[str]:
-        """Accept a run; its id, or that of the run that has the key already."""
+        """Accept a run; returns its id, or that of the run that has the key already."""
         request = self._open_requests().request(
             workflow_name, [context], tags=tags, idempotency_key=idempotency_key
         )
@@ -84,7 +84,9 @@ class RunCalls:
         idempotency_key: str | None,
         tags: Mapping[str, str] | None,
     ) -> tuple[Outbox, NewRun]:
-        """A run that its submitter writes itself, and by which means. Asks no engine's loop."""
+        """The row of a run that its submitter writes, and the outbox to write it with. Does not use
+        the engine's loop.
+        """
         request = self._open_requests().request(
             workflow_name, [context], tags=tags, idempotency_key=idempotency_key
         )
@@ -96,7 +98,7 @@ class RunCalls:
         contexts: Iterable[ContextLike],
         tags: Mapping[str, str] | None,
     ) -> Iterator[Call[list[str]]]:
-        """Accept many runs, a page of them in a commit; a page is read when it is asked for."""
+        """Accept many runs, one page for each commit; contexts are read page by page."""
         for request in self._open_requests().many(workflow_name, contexts, tags):
             yield self._ask(unchanged, _submitting(request))
 
@@ -114,8 +116,8 @@ class RunCalls:
         before: str | None,
     ) -> Call[list[RunInfo]]:
         """The runs that match, newest first."""
-        wanted = self._open_requests().run_filter(status, workflow_name, tags, limit, before)
-        return self._ask(_listing, lambda engine: engine.reader.list_runs(wanted))
+        checked = self._open_requests().run_filter(status, workflow_name, tags, limit, before)
+        return self._ask(_listing, lambda engine: engine.reader.list_runs(checked))
 
     def health(self) -> Call[dict[str, Any]]:
         """The state of the runner, for people and probes."""
@@ -136,7 +138,7 @@ class RunCalls:
         return self._ask(run_status_name, lambda engine: engine.reader.get_run(run_id))
 
     def result(self, run_id: str, timeout: float | None) -> Call[PipelineResult]:
-        """The result of a run when it has ended. A recent end is at hand, without a hop."""
+        """The result of a run when it has ended. A recent one needs no hop to the engine's loop."""
         return Call(
             lambda: self._asked_end(run_id),
             _result,
@@ -146,7 +148,7 @@ class RunCalls:
         )
 
     def end(self, run_id: str, timeout: float | None) -> Call[str]:
-        """The id of a run when it has ended. A recent end is at hand, without a hop."""
+        """The id of a run when it has ended. A recent one needs no hop to the engine's loop."""
         return Call(
             lambda: self._asked_end(run_id),
             lambda _: run_id,
@@ -160,7 +162,7 @@ class RunCalls:
         return self._ask(_task_results, lambda engine: _rows_and_tasks(engine, run_id))
 
     def events(self, run_id: str) -> Call[list[RunEvent]]:
-        """What has happened in a run."""
+        """The events of a run so far."""
         return self._ask(_events, lambda engine: engine.reader.attempts(run_id))
 
     # -- of all ------------------------------------------------------------------------------
@@ -171,7 +173,7 @@ class RunCalls:
         return Call(lambda: self._host.send(ask), read)
 
     def _open_requests(self) -> Requests:
-        """Checks arguments. Asked first: a closed runner says that it is closed."""
+        """The object that checks arguments; a closed runner raises first."""
         self._host.refuse_closed()
         return self._requests
 
@@ -186,7 +188,7 @@ class RunCalls:
 
 @contextmanager
 def telling_accepted(handles: list[Any]) -> Iterator[None]:
-    """An error within says which runs were accepted before it."""
+    """Attach the handles of runs accepted so far to an error within."""
     try:
         yield
     except CloacaError as error:
@@ -197,13 +199,13 @@ def telling_accepted(handles: list[Any]) -> Iterator[None]:
 def _executing(
     request: Request, accepted: list[str]
 ) -> Callable[[Engine], Coroutine[Any, Any, Ended]]:
-    """Asks for a run and its end, on behalf of the body that calls, if one does."""
+    """Submit a run and wait for its end, on behalf of the calling body, if there is one."""
     work = current_work()
     return lambda engine: engine.execute(request, work, accepted.append)
 
 
 def _submitting(request: Request) -> Callable[[Engine], Coroutine[Any, Any, list[str]]]:
-    """Asks for runs."""
+    """Submit runs."""
     return lambda engine: engine.submit(request)
 
 

@@ -1,7 +1,7 @@
-"""Reads and changes the table of cron schedules for callers; answers in the dicts of 0.x.
+"""Reads and changes the table of cron schedules for callers; returns the dicts of 0.x.
 
 Checks the arguments, for which it may need to read a row or the clock of the store. Fires nothing:
-the loop that does hears by ``changed`` that a schedule may be due sooner.
+``changed`` tells the schedule loop that a schedule may be due sooner.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ DEFAULT_CATCH_UP: Final = "run_once"
 DEFAULT_OVERLAP: Final = "allow"
 LONGEST_JITTER: Final = 366 * 86_400
 _TRIES: Final = 10
-"""For a change that a firing gets in the way of, each time."""
+"""Attempts to change a row that firings change at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSpec:
-    """A schedule as it was asked for and can be. ``params`` is JSON, None stands for a default."""
+    """The settings of a schedule as a caller gave them. ``params`` is JSON; None is a default."""
 
     workflow: str
     cron_expression: str
@@ -65,38 +65,38 @@ class ScheduleTable:
         self._schedules = schedules
         self._changed = changed
 
-    async def register(self, wanted: ScheduleSpec) -> str:
-        """Add a schedule, which has no name."""
+    async def register(self, spec: ScheduleSpec) -> str:
+        """Add a schedule without a name."""
         with prefixed(CRON_WORKFLOW):
-            return await self._put(wanted, self._ids.next())
+            return await self._put(spec, self._ids.next())
 
-    async def put(self, wanted: ScheduleSpec) -> str:
+    async def put(self, spec: ScheduleSpec) -> str:
         """Add a schedule, or change the one of its name."""
         with prefixed(SCHEDULE):
-            return await self._put_named(wanted, check_name(wanted.name, "name"))
+            return await self._put_named(spec, check_name(spec.name, "name"))
 
-    async def put_instance(self, wanted: ScheduleSpec) -> str:
+    async def put_instance(self, spec: ScheduleSpec) -> str:
         """Add an instance of a workflow, or change the one of its name.
 
         Its schedule is named after both, in a form that no name of a ``schedule`` can have: two
         workflows may have an instance of one name, as in 0.x.
         """
         with prefixed(INSTANCE):
-            instance = check_name(wanted.name, "instance_name")
-            return await self._put_named(wanted, f"{wanted.workflow}{SEPARATOR}{instance}")
+            instance = check_name(spec.name, "instance_name")
+            return await self._put_named(spec, f"{spec.workflow}{SEPARATOR}{instance}")
 
-    async def _put_named(self, wanted: ScheduleSpec, name: str) -> str:
+    async def _put_named(self, spec: ScheduleSpec, name: str) -> str:
         known = await self._store.get_schedule_named(name)
         if known is not None and is_ahead(known.decided_until, now := await self._store.now()):
             edge = now + AHEAD
             ahead = await self._store.schedules_ahead([known.workflow], now, edge, MOST_AHEAD)
             await self._schedules.cursor_correction.put_right(ahead, now)
         schedule_id = self._ids.next() if known is None else known.id
-        return await self._put(replace(wanted, name=name), schedule_id)
+        return await self._put(replace(spec, name=name), schedule_id)
 
-    async def _put(self, wanted: ScheduleSpec, schedule_id: str) -> str:
+    async def _put(self, spec: ScheduleSpec, schedule_id: str) -> str:
         now = await self._store.now()
-        schedule_id = await self._store.put_schedule(_due(_row(wanted, schedule_id, now), now))
+        schedule_id = await self._store.put_schedule(_due(_row(spec, schedule_id, now), now))
         self._changed()
         return schedule_id
 
@@ -128,7 +128,7 @@ class ScheduleTable:
             await self._change(schedule_id, changed)
 
     async def set_enabled(self, schedule_id: str, enabled: bool) -> None:
-        """Let it tick, from now on, or not; nothing for an id that is not there."""
+        """Enable it from now on, or disable it; an unknown id changes nothing."""
 
         def changed(row: ScheduleRow, now: int) -> ScheduleRow:
             if row.enabled == enabled:
@@ -140,7 +140,7 @@ class ScheduleTable:
             await self._change(schedule_id, changed)
 
     async def delete(self, schedule_id: str) -> None:
-        """Remove it; nothing for an id that is not there."""
+        """Remove it; an unknown id changes nothing."""
         with prefixed("Failed to delete cron schedule: "):
             await self._store.delete_schedule(_checked_id(schedule_id))
 
@@ -156,7 +156,7 @@ class ScheduleTable:
         ]
 
     async def stats(self, since: str) -> dict[str, Any]:
-        """What became of the ticks of all schedules since then."""
+        """Counts of fired and lost ticks of all schedules since then."""
         fired, lost = await self._store.count_ticks(read_instant("since", since))
         total = fired + lost
         return {
@@ -175,41 +175,41 @@ class ScheduleTable:
     async def _change(
         self, schedule_id: str, changed: Callable[[ScheduleRow, int], ScheduleRow]
     ) -> None:
-        """Change a schedule as it is just now; one that is gone meanwhile needs no change."""
+        """Change the current row of a schedule; one that has been deleted needs no change."""
         checked = _checked_id(schedule_id)
         for _ in range(_TRIES):
             row = await self._store.get_schedule(checked)
             if row is None:
                 return
-            wanted = changed(row, await self._store.now())
-            if wanted == row or await self._store.retime_schedule(wanted):
+            new = changed(row, await self._store.now())
+            if new == row or await self._store.retime_schedule(new):
                 self._changed()
                 return
         raise ScheduleError("the schedule is changed by others all the time")
 
 
-def _row(wanted: ScheduleSpec, schedule_id: str, now: int) -> ScheduleRow:
-    catch_up = catch_up_policy(_or(DEFAULT_CATCH_UP, wanted.catchup_policy))
-    overlap = overlap_policy(_or(DEFAULT_OVERLAP, wanted.overlap_policy))
-    jitter = whole("jitter_seconds", _or(0, wanted.jitter_seconds))
+def _row(spec: ScheduleSpec, schedule_id: str, now: int) -> ScheduleRow:
+    catch_up = catch_up_policy(_or(DEFAULT_CATCH_UP, spec.catchup_policy))
+    overlap = overlap_policy(_or(DEFAULT_OVERLAP, spec.overlap_policy))
+    jitter = whole("jitter_seconds", _or(0, spec.jitter_seconds))
     if jitter > LONGEST_JITTER:
         raise ScheduleError(f"jitter_seconds must be at most {LONGEST_JITTER}, got {jitter}")
-    start, end = _instant("start_date", wanted.start_date), _instant("end_date", wanted.end_date)
+    start, end = _instant("start_date", spec.start_date), _instant("end_date", spec.end_date)
     if start is not None and end is not None and end < start:
         raise ScheduleError("end_date must not be before start_date")
     return ScheduleRow(
         id=schedule_id,
-        name=wanted.name,
-        workflow=wanted.workflow,
-        cron_expression=text("cron_expression", wanted.cron_expression),
-        timezone=text("timezone", wanted.timezone),
+        name=spec.name,
+        workflow=spec.workflow,
+        cron_expression=text("cron_expression", spec.cron_expression),
+        timezone=text("timezone", spec.timezone),
         enabled=True,
         catchup_policy=catch_up,
         overlap_policy=overlap,
         jitter_seconds=jitter,
         start_date=start,
         end_date=end,
-        params=wanted.params,
+        params=spec.params,
         decided_until=now,
         next_tick=None,
         due_at=None,
@@ -221,7 +221,7 @@ def _row(wanted: ScheduleSpec, schedule_id: str, now: int) -> ScheduleRow:
 
 
 def _due(row: ScheduleRow, now: int) -> ScheduleRow:
-    """The schedule with its ticks decided until now: what was before it was like this is over."""
+    """The schedule with its ticks decided until now: earlier ticks do not run."""
     timing = timing_of(row)
     return row._replace(
         decided_until=now, next_tick=timing.next_tick(now), due_at=next_due(timing, now)
@@ -229,7 +229,7 @@ def _due(row: ScheduleRow, now: int) -> ScheduleRow:
 
 
 def _or(default: object, given: object) -> object:
-    """What stands for None; nothing else that is empty does."""
+    """``default`` for None only; other empty values stay, to be refused."""
     return default if given is None else given
 
 

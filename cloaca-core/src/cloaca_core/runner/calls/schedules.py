@@ -1,8 +1,7 @@
 """Calls about cron schedules.
 
-The workflow's name and the parameters are looked at on the caller's thread, since the registry and
-a context are the caller's; all else is checked and done by ``schedule_table``, on the engine's
-loop.
+The workflow's name and the parameters are checked on the caller's thread, since the registry and
+a context belong to the caller; ``schedule_table`` checks and does all else, on the engine's loop.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class ScheduleCalls:
         self._host = host
 
     def register(self, workflow_name: str, cron_expression: str, timezone: str) -> Call[str]:
-        """Add a schedule without a name; its id."""
+        """Add a schedule without a name; returns its id."""
         with prefixed(CRON_WORKFLOW):
             spec = self._spec(None, workflow_name, cron_expression, timezone, None)
         return self._ask(ScheduleTable.register, spec)
@@ -56,7 +55,7 @@ class ScheduleCalls:
         params: ContextLike,
         **options: Unpack[ScheduleOptions],
     ) -> Call[str]:
-        """Add a schedule, or change the one of its name; its id."""
+        """Add a schedule, or change the one of its name; returns its id."""
         with prefixed(SCHEDULE):
             spec = self._spec(name, workflow_name, cron_expression, timezone, params, **options)
         return self._ask(ScheduleTable.put, spec)
@@ -69,7 +68,7 @@ class ScheduleCalls:
         timezone: str,
         params: ContextLike,
     ) -> Call[str]:
-        """Add an instance of a workflow, or change the one of its name; its schedule's id."""
+        """Add an instance of a workflow, or change it; returns the id of its schedule."""
         with prefixed(INSTANCE):
             spec = self._spec(instance_name, workflow_name, cron_expression, timezone, params)
         return self._ask(ScheduleTable.put_instance, spec)
@@ -89,7 +88,7 @@ class ScheduleCalls:
         return self._ask(ScheduleTable.update, schedule_id, cron_expression, timezone)
 
     def set_enabled(self, schedule_id: str, enabled: bool) -> Call[None]:
-        """Let it tick, or not."""
+        """Enable or disable it."""
         return self._ask(ScheduleTable.set_enabled, schedule_id, enabled)
 
     def delete(self, schedule_id: str) -> Call[None]:
@@ -115,7 +114,7 @@ class ScheduleCalls:
         params: ContextLike,
         **options: Unpack[ScheduleOptions],
     ) -> ScheduleSpec:
-        """A schedule as it is asked for. A closed runner says first that it is closed."""
+        """The settings as the table takes them; a closed runner raises first."""
         self._host.refuse_closed()
         workflow = self._host.registry.full_name(workflow_name)
         text = input_text(items_of(params, "params"), self._host.config.max_context_bytes, "params")

@@ -1,7 +1,7 @@
-"""Reads and changes the table of event triggers for callers; answers in the dicts of 0.x.
+"""Reads and changes the table of event triggers for callers; returns the dicts of 0.x.
 
-Checks the arguments. Polls nothing: the loop that does hears by ``changed`` that a trigger may be
-due sooner.
+Checks the arguments. Polls nothing: ``changed`` tells the trigger loop that a trigger may be due
+sooner.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from cloaca_core.store.protocol import Store
 
 _TRIES: Final = 10
-"""For a change that a poll gets in the way of, each time."""
+"""Attempts to change a row that polls change at the same time."""
 
 
 class TriggerTable:
-    """Belongs to the engine's loop. What is registered here is in the table before any answer."""
+    """Belongs to the engine's loop. Writes the rows of registered triggers before any answer."""
 
     def __init__(self, store: Store, declared: TriggerSync, changed: Callable[[], None]) -> None:
         self._store = store
@@ -39,9 +39,9 @@ class TriggerTable:
     ) -> list[dict[str, Any]]:
         """Triggers by name, those of other programs on the database included."""
         only = False if enabled_only is None else flag("enabled_only", enabled_only)
-        wanted = checked_page(limit, offset)
+        page = checked_page(limit, offset)
         await self._declared.settle()
-        rows = await self._store.list_triggers(enabled_only=only, **wanted)
+        rows = await self._store.list_triggers(enabled_only=only, **page)
         return [_trigger_dict(row) for row in rows]
 
     async def get(self, trigger_name: str) -> dict[str, Any] | None:
@@ -50,12 +50,12 @@ class TriggerTable:
         return None if row is None else _trigger_dict(row)
 
     async def set_enabled(self, trigger_name: str, enabled: bool) -> None:
-        """Let it be polled, from now on, or not; nothing for an unknown name."""
+        """Enable it from now on, or disable it; an unknown name changes nothing."""
         flag("enabled", enabled)
         for _ in range(_TRIES):
             row = await self._named(trigger_name)
-            wanted = None if row is None else switched(row, enabled, await self._store.now())
-            if wanted is None or await self._store.change_trigger(wanted):
+            new = None if row is None else switched(row, enabled, await self._store.now())
+            if new is None or await self._store.change_trigger(new):
                 self._changed()
                 return
         raise ScheduleError(f"trigger {trigger_name!r} is changed by others all the time")
@@ -64,16 +64,16 @@ class TriggerTable:
         self, trigger_name: str, limit: int | None, offset: int | None
     ) -> list[dict[str, Any]]:
         """The runs that a trigger fired, newest first; [] for an unknown name."""
-        wanted = checked_page(limit, offset)
+        page = checked_page(limit, offset)
         row = await self._named(trigger_name)
         if row is None:
             return []
-        return [_event_dict(event) for event in await self._store.list_events(row.id, **wanted)]
+        return [_event_dict(event) for event in await self._store.list_events(row.id, **page)]
 
     async def _named(self, trigger_name: str) -> TriggerRow | None:
         text("trigger_name", trigger_name)
         await self._declared.settle()
-        if not is_storable(trigger_name):  # none of these is a trigger's name
+        if not is_storable(trigger_name):  # no trigger has such a name
             return None
         rows = await self._store.triggers_named([trigger_name])
         return rows[0] if rows else None

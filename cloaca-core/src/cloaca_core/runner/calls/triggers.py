@@ -34,7 +34,7 @@ class TriggerCalls:
         return self._ask(TriggerTable.get, trigger_name)
 
     def set_enabled(self, trigger_name: str, enabled: bool) -> Call[None]:
-        """Let it be polled, or not."""
+        """Enable or disable it."""
         return self._ask(TriggerTable.set_enabled, trigger_name, enabled)
 
     def history(
