@@ -25,7 +25,7 @@ from dev.environments.interpreters import Interpreter
 from dev.project import ALL, BACKENDS, PYTHON_LEAST, ROOT, SQLITE, TESTS, backend_named
 
 EACH = ("process", "model", "pages")
-ONCE = ("unit", "conformance", "packaging", "dispatcher")
+ONCE = ("unit", "virtual", "conformance", "packaging", "dispatcher")
 BACKEND_VARIABLE = "CLOACA_TEST_BACKEND"
 """Tells ``conftest.py`` of the backend that a run is on."""
 SHARE_SECONDS = 30
@@ -60,6 +60,7 @@ SECONDS: dict[str, float] = {
     "unit/postgres/test_outbox.py": 5,
     "unit/postgres/test_plans.py": 5,
     "unit/postgres/test_url.py": 5,
+    "virtual": 1,
     "scenarios/test_15_submit_many.py": 5,
     "scenarios/test_24_fork_and_exit.py": 7,
     "scenarios/test_26_readme.py": 8,

@@ -33,7 +33,7 @@ from cloaca_core._engine.recover.lease import Lease
 from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.recover.takeover import Takeover
-from cloaca_core._engine.runtime.supervisor import LONGEST_PAUSE, SupervisedLoop
+from cloaca_core._engine.runtime.supervisor import SupervisedLoop, supervised
 from cloaca_core._engine.submit.submitter import Submitter
 from cloaca_core.errors import (
     SHUT_DOWN,
@@ -65,6 +65,7 @@ LEAVING: Final = 1.0
 class Engine:
     """Made and used on its loop only, but for ``recent``, ``runs.owns`` and the messages of
     ``grace``. ``broken`` is called with the reason when a part has died, so that it cannot go on.
+    ``executor`` makes the place where bodies run: a simulation's may have no threads.
     """
 
     def __init__(
@@ -73,8 +74,8 @@ class Engine:
         config: DefaultRunnerConfig,
         registry: Registry,
         clock: Clock = SYSTEM_CLOCK,
+        executor: type[Executor] = Executor,
     ) -> None:
-        loop = asyncio.get_running_loop()
         ids = RunIds(clock)
         identity = this_process()
         runner_id = RunnerId(config.runner_id or ids.next())
@@ -86,7 +87,7 @@ class Engine:
         self._closing = False
         self.broken: Callable[[str], None] = lambda _: None
         self._runner_id = runner_id
-        self._executor = Executor(*slots, loop, self._broken)
+        self._executor = executor(*slots, asyncio.get_running_loop(), self._broken)
         self._start_marks = StartMarks(self._executor)
         self.runs: ActiveRuns = ActiveRuns()
         runs = self.runs
@@ -171,20 +172,14 @@ class Engine:
     def _make_loops(self, clock: Clock) -> list[SupervisedLoop]:
         turns = {"journal": self._journal.turn, "changes": self._changes.turn}
         if self._store.writable:
-            turns["lease"] = self._lease.turn
-            turns["lost-lease"] = self._reenlist
-            turns["claim"] = self._claimer.turn
-            turns["unserved"] = self._unserved.turn
+            turns |= {"lease": self._lease.turn, "lost-lease": self._reenlist}
+            turns |= {"claim": self._claimer.turn, "unserved": self._unserved.turn}
             if self._config.enable_recovery:
                 turns["takeover"] = self._takeover.turn
             if self._config.enable_cron_scheduling:
                 turns["schedules"] = self.schedule_loop.turn
                 turns["triggers"] = self.trigger_loop.turn
-        pauses = {"lease": self._lease.interval / 4}
-        return [
-            SupervisedLoop(name, turn, clock, pauses.get(name, LONGEST_PAUSE))
-            for name, turn in turns.items()
-        ]
+        return supervised(turns, clock, longest_pauses={"lease": self._lease.interval / 4})
 
     # -- start and stop ----------------------------------------------------------------------
 
@@ -203,10 +198,8 @@ class Engine:
         """Begin to work; without ``claims`` the engine is paused from the start."""
         if not claims:
             self._capacity.paused = True
-        loop = asyncio.get_running_loop()
-        self._unsubscribe = self._registry.on_change(
-            lambda: loop.call_soon_threadsafe(self._registry_changed)
-        )
+        wake = asyncio.get_running_loop().call_soon_threadsafe
+        self._unsubscribe = self._registry.on_change(lambda: wake(self._registry_changed))
         for each in self._loops:
             each.start()
         log.info("runner %s is open", self._runner_id.current, extra=self._own_ids())

@@ -41,6 +41,7 @@ def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
         (["py311-all"], "conformance/test_sqlite.py"),
         (["py311-all"], "unit/core/engine/record/test_journal.py"),
         (["py311-all"], "unit/postgres/test_pool.py"),
+        (["py311-all"], "virtual/test_retries.py"),
         (["py311-all"], "dispatcher/test_dispatcher.py"),
         (["py311-all"], "packaging/test_wheels.py"),
         # A file that is about one backend alone.

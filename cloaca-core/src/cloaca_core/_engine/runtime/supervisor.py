@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from cloaca_core.errors import StoreError
@@ -69,3 +69,15 @@ class SupervisedLoop:
                 backoff.reset()
                 continue
             await backoff.wait()
+
+
+def supervised(
+    turns: Mapping[str, Callable[[], Awaitable[None]]],
+    clock: Clock,
+    longest_pauses: Mapping[str, float],
+) -> list[SupervisedLoop]:
+    """Make the loops of these turns, by their names; few need a longest pause of their own."""
+    return [
+        SupervisedLoop(name, turn, clock, longest_pauses.get(name, LONGEST_PAUSE))
+        for name, turn in turns.items()
+    ]

@@ -1,0 +1,356 @@
+"""The real engine in virtual time: over the model store, its bodies on the loop of the test.
+
+Several engines may share a store, each through a view of its own that the test can silence. A sync
+body takes no time at all; one that is to take some is async and sleeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+from model.memory_store import MemoryStore
+from model.quiet import quiet
+from model.virtual_time import BEGINNING, VirtualClock, the_loop
+
+from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.execute.coroutines import BodyLoop
+from cloaca_core._engine.execute.executor import Executor
+from cloaca_core._engine.execute.work import Stage, Work
+from cloaca_core._engine.observe.recent_runs import Ended
+from cloaca_core._engine.runtime.mailbox import Mailbox
+from cloaca_core._engine.submit.request import Request
+from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
+from cloaca_core.records.rows import (
+    AttemptRow,
+    Batch,
+    Committed,
+    NewRun,
+    RunnerRow,
+    RunRow,
+    ScheduleRow,
+    TickRow,
+)
+from cloaca_core.runner.calls.arguments import Requests
+from cloaca_core.runner.calls.schedule_table import ScheduleSpec, ScheduleTable
+from cloaca_core.store.changes import Change
+from cloaca_core.store.protocol import Landed
+from cloaca_core.values.clock import Clock
+from cloaca_core.values.instants import to_datetime
+from cloaca_core.values.no_limit import NO_LIMIT
+
+T = TypeVar("T")
+
+FLOW = "public::embedded::flow"
+CALM: dict[str, Any] = {
+    "lease_seconds": 3600,
+    "cron_poll_interval_seconds": 3600,
+    "shutdown_grace_seconds": 0,
+    "task_timeout_seconds": NO_LIMIT,
+    "pipeline_timeout_seconds": NO_LIMIT,
+}
+
+
+# -- the store -----------------------------------------------------------------------------------
+
+
+class VirtualStore(MemoryStore):
+    """The model by a virtual clock. Each engine opens a view of it, and hears of what others write
+    as from a database.
+
+    While ``failure`` is set, what the view's engine writes raises it; while ``answers`` is cleared,
+    nothing that it asks is answered. ``asked`` has the instants of all commits that were tried,
+    ``beats`` those of the beats that came through, with their lease ends.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._views: list[VirtualStore] = []
+        self._open(clock)
+
+    def _open(self, clock: Clock) -> None:
+        self.clock = clock
+        self.wall_clock = clock.wall
+        self.read_lease_clock: Callable[[], int] = lambda: round(clock.monotonic() * 1e6)
+        self.failure: Exception | None = None
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.asked: list[float] = []
+        self.beats: list[tuple[float, int]] = []
+        self._news = asyncio.Event()
+        self._views.append(self)
+
+    def view(self, clock: Clock) -> VirtualStore:
+        """The same rows, as one more process sees them by its clock."""
+        view = copy.copy(self)
+        view._open(clock)
+        return view
+
+    def lease_clock(self) -> int:
+        return self.read_lease_clock()
+
+    def recover(self) -> None:
+        """What is written counts again."""
+        self.failure = None
+
+    async def wait_changed(self) -> Change:
+        await self._news.wait()
+        self._news.clear()
+        return Change.ANYTHING
+
+    async def _answer(self) -> None:
+        await self.answers.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    def _changed(self, answer: T) -> T:
+        """Tell the others, if the answer to a write says that it has changed anything."""
+        if answer:
+            for each in self._views:
+                if each is not self:
+                    each._news.set()
+        return answer
+
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+        self.asked.append(self.clock.monotonic())
+        await self._answer()
+        return self._changed(await super().commit(batch, landed))
+
+    async def insert_when_free(self, run: NewRun) -> str:
+        await self._answer()
+        return self._changed(await super().insert_when_free(run))
+
+    async def claim(
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+    ) -> list[RunRow]:
+        await self._answer()
+        return self._changed(await super().claim(runner_id, workflows, limit, now))
+
+    async def release(self, runner_id: str, held: Collection[str]) -> int:
+        await self._answer()
+        return self._changed(await super().release(runner_id, held))
+
+    async def register(self, runner: RunnerRow) -> None:
+        await self._answer()
+        await super().register(runner)
+        self._changed(True)
+
+    async def beat(self, runner_id: str, lease_until: int) -> bool:
+        await self._answer()
+        self.beats.append((self.clock.monotonic(), lease_until))
+        return self._changed(await super().beat(runner_id, lease_until))
+
+    async def unregister(self, runner_id: str) -> None:
+        await self._answer()
+        await super().unregister(runner_id)
+        self._changed(True)
+
+    async def runners(self) -> list[RunnerRow]:
+        await self.answers.wait()
+        return await super().runners()
+
+    async def fence(self, runner_id: str, seen_beat: int) -> bool:
+        await self._answer()
+        return self._changed(await super().fence(runner_id, seen_beat))
+
+    async def take_over(self, runner_id: str, limit: int) -> int:
+        await self._answer()
+        return self._changed(await super().take_over(runner_id, limit))
+
+    async def put_schedule(self, schedule: ScheduleRow) -> str:
+        await self._answer()
+        return self._changed(await super().put_schedule(schedule))
+
+    async def retime_schedule(self, schedule: ScheduleRow) -> bool:
+        await self._answer()
+        return self._changed(await super().retime_schedule(schedule))
+
+
+# -- the bodies ----------------------------------------------------------------------------------
+
+
+class _Coroutines(BodyLoop):
+    """Async bodies on the loop of the engine."""
+
+    def _start_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._arrivals = Mailbox(self._loop, self._start)
+
+    def close(self) -> None:
+        """Cancel what runs; the loop is the test's."""
+        for each in list(self.running.values()):
+            each.cancel()
+
+
+class _Calls(_Coroutines):
+    """Sync bodies on the loop of the engine, each in one go."""
+
+    async def _run(self, work: Work) -> None:
+        if self._begins(work):
+            try:
+                work.run()
+            except BaseException as error:
+                work.broke(error)
+            work.stage = Stage.RAN
+            self._reports.put(work)
+        del self.running[work]
+
+
+class VirtualExecutor(Executor):
+    """The real accounts of slots, without a thread."""
+
+    def __init__(
+        self,
+        thread_slots: int,
+        async_slots: int,
+        loop: asyncio.AbstractEventLoop,
+        broken: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        super().__init__(thread_slots, async_slots, loop, broken)
+        self._calls = _Calls(thread_slots, loop, broken)
+        self._coroutines = _Coroutines(async_slots, loop, broken)
+
+    def running(self) -> Iterator[Work]:
+        for work in [*self._calls.running, *self._coroutines.running]:
+            if work.stage is Stage.RUNNING:
+                yield work
+
+    @property
+    def is_starting(self) -> bool:
+        return self._calls.is_starting or self._coroutines.is_starting
+
+    @property
+    def backlog(self) -> int:
+        return self._calls.backlog + self._coroutines.backlog
+
+    @property
+    def abandoned(self) -> int:
+        return self._calls.abandoned + self._coroutines.abandoned
+
+    def close(self) -> None:
+        self._calls.close()
+        self._coroutines.close()
+
+    def _place(self, work: Work) -> BodyLoop:
+        return self._coroutines if work.is_async else self._calls
+
+
+# -- the whole -----------------------------------------------------------------------------------
+
+
+class Program:
+    """One engine with its view of the store and its own clock, as a process would have them."""
+
+    def __init__(self, engine: Engine, store: VirtualStore, registry: Registry) -> None:
+        self.engine = engine
+        self.store = store
+        self._requests = Requests(registry, engine._config)
+
+    @property
+    def runner_id(self) -> str:
+        """The name under which it owns runs at present."""
+        return self.engine._runner_id.current
+
+    def request(self, workflow: str = "flow") -> Request:
+        """A run without input."""
+        return self._requests.request(workflow, [{}])
+
+    async def execute(self, workflow: str = "flow") -> Ended:
+        """Submit a run and wait for its end."""
+        return await self.engine.execute(self.request(workflow), None)
+
+    async def submit(self, workflow: str = "flow") -> str:
+        """Submit a run; its id."""
+        (run_id,) = await self.engine.submit(self.request(workflow))
+        return run_id
+
+    async def wait(self, run_id: str) -> Ended:
+        """Wait for the end of a run."""
+        return await self.engine.wait(run_id, None)
+
+    async def schedule(self, expression: str, timezone: str = "UTC", **options: Any) -> str:
+        """Add a schedule of the workflow ``flow``; its id."""
+        engine = self.engine
+        table = ScheduleTable(
+            engine.store, engine.ids, engine.schedule_loop, engine.schedule_changed
+        )
+        return await table.register(ScheduleSpec(FLOW, expression, timezone, **options))
+
+    async def stop(self) -> None:
+        """Shut it down."""
+        await self.engine.shutdown()
+
+
+class World:
+    """A store, the clock on the wall, one registry for all, and the programs that were started.
+
+    ``flow`` is the workflow of most tests, with a task ``t``.
+    """
+
+    def __init__(self, start: datetime) -> None:
+        self.clock = VirtualClock(the_loop(), start)
+        self.store = VirtualStore(self.clock)
+        self.registry = Registry()
+        self.programs: list[Program] = []
+
+    def define(self, body: Callable[..., Any], name: str = "flow", **options: Any) -> None:
+        """A workflow of one task ``t`` with these options of ``task``."""
+        with WorkflowBuilder(name, registry=self.registry):
+            task(id="t", **options)(body)
+
+    async def start(self, clock: Clock | None = None, **settings: Any) -> Program:
+        """Start a program, by default by the clock on the wall; it beats seldom and has no time
+        limit, unless the test sets one.
+        """
+        clock = clock or self.clock
+        view = self.store.view(clock)
+        config = DefaultRunnerConfig(**{**CALM, **settings})
+        engine = Engine(view, config, self.registry, clock, VirtualExecutor)
+        await engine.start()
+        await engine.begin()
+        self.programs.append(Program(engine, view, self.registry))
+        await quiet()
+        return self.programs[-1]
+
+    # -- what the tables say -----------------------------------------------------------------
+
+    def attempts(self, run_id: str) -> list[AttemptRow]:
+        """The attempts of a run, by their numbers."""
+        rows = [row for key, row in self.store.attempts.items() if key[0] == run_id]
+        return sorted(rows, key=lambda row: row.attempt)
+
+    def ticks(self) -> list[TickRow]:
+        """The ticks that were decided, oldest first."""
+        return sorted(self.store.ticks.values(), key=lambda row: row.tick)
+
+    def run(self, run_id: str) -> RunRow:
+        """The row of a run."""
+        return self.store.runs[run_id]
+
+    def runs(self) -> list[RunRow]:
+        """All runs, in the order in which they were made."""
+        return sorted(self.store.runs.values(), key=lambda row: (row.created_at, row.id))
+
+
+@asynccontextmanager
+async def world(start: datetime = BEGINNING) -> AsyncIterator[World]:
+    """A world whose programs are stopped in the end."""
+    made = World(start)
+    yield made
+    for each in made.programs:
+        each.store.failure = None
+        each.store.answers.set()
+        await each.stop()
+
+
+def at(instant: int | None) -> datetime:
+    """An instant of the tables as a datetime, in UTC."""
+    assert instant is not None, "it has not come to that"
+    return to_datetime(instant)

@@ -1,0 +1,212 @@
+"""A loop and a clock on which time passes only because nothing is left to do before it.
+
+Timers run out in their order at exactly their instants, so a test of three days takes
+milliseconds and its instants can be compared for equality. Knows no engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import selectors
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, ParamSpec, TypeVar, TypeVarTuple, cast
+
+from cloaca_core.values.clock import Clock
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+BEGINNING: Final = datetime(2026, 3, 10, 12, tzinfo=UTC)
+"""A Tuesday, noon: what the wall shows when a loop is made, unless the clock is told otherwise."""
+BOOT: Final = 1000.0
+"""What the monotonic clock shows then."""
+REAL_LIMIT: Final = 10.0
+"""Seconds of real time, for what is done outside the loop."""
+MOST_JUMPS: Final = 500_000
+"""A test for which time jumps more often waits for something that does not come."""
+MOST_PASSES: Final = 20_000
+"""Passes of the loop at one instant; more are a loop that never sleeps."""
+
+
+class StandstillError(AssertionError):
+    """The test waits for something that does not come."""
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """``time()`` is virtual: where any other loop would wait for the next timer, it jumps to it.
+
+    It waits for real only for work that is done elsewhere: in threads of ``run_in_executor``, and
+    within ``real_work``.
+    """
+
+    def __init__(self) -> None:
+        self._now = BOOT
+        self._jumps = 0
+        self._passes = 0
+        self._outside: dict[object, str] = {}
+        self._main: asyncio.Task[Any] | None = None
+        super().__init__(_JumpingSelector(self))
+
+    def time(self) -> float:
+        return self._now
+
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass without a timer, as while the host sleeps: all are late afterwards."""
+        self._now += seconds
+
+    @contextmanager
+    def real_work(self, name: str) -> Iterator[None]:
+        """Within, wait for real where nothing is ready: ``name`` is under way and will wake this
+        loop, as a thread does or a descriptor.
+        """
+        key = object()
+        self._outside[key] = name
+        try:
+            yield
+        finally:
+            del self._outside[key]
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        future = super().run_in_executor(executor, func, *args)
+        self._outside[future] = f"a thread with {func!r}"
+        future.add_done_callback(self._outside.pop)
+        return future
+
+    def run_test(self, test: Coroutine[Any, Any, None]) -> None:
+        """Run it to its end, then cancel what it has left behind."""
+        self._main = self.create_task(test, name="the test")
+        try:
+            self.run_until_complete(self._main)
+        finally:
+            self._outside.clear()
+            self._jumps = self._passes = 0
+            self._cancel_all()
+            self.run_until_complete(self.shutdown_asyncgens())
+
+    def _cancel_all(self) -> None:
+        if tasks := asyncio.all_tasks(self):
+            for each in tasks:
+                each.cancel()
+            self.run_until_complete(asyncio.wait(tasks))
+            for each in tasks:
+                _ = each.cancelled() or each.exception()  # asked for: else asyncio complains
+
+    def one_pass(self) -> None:
+        """Count a pass of the loop at this instant."""
+        self._passes += 1
+        if self._passes > MOST_PASSES:
+            raise StandstillError(f"time does not go on: the test {self._where()}")
+
+    def jump(self) -> None:
+        """Go to the next timer."""
+        self._passes = 0
+        timers = cast("list[asyncio.TimerHandle]", self._scheduled)  # type: ignore[attr-defined]  # there is no other way
+        self._jumps += 1
+        if not timers:
+            raise StandstillError(f"nothing is left that could wake the test: it {self._where()}")
+        if self._jumps > MOST_JUMPS:
+            raise StandstillError(f"after {MOST_JUMPS} timers the test still {self._where()}")
+        self._now = max(self._now, timers[0].when())
+
+    def outside(self) -> list[str]:
+        """What is under way elsewhere."""
+        return list(self._outside.values())
+
+    def _where(self) -> str:
+        """The lines at which the test waits, the outermost first, for a person."""
+        inner: Any = None if self._main is None else self._main.get_coro()
+        places = []
+        while (frame := getattr(inner, "cr_frame", None)) is not None:
+            places.append(f"{frame.f_code.co_qualname}, line {frame.f_lineno}")
+            inner = inner.cr_await
+        return f"waits in {', '.join(places)}" if places else "has ended"
+
+
+class _JumpingSelector(selectors.BaseSelector):
+    """Finds what is ready and does not wait for it, unless something will make it so."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+        self._real = selectors.DefaultSelector()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self._loop.one_pass()
+        ready = self._real.select(0)
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        if not (outside := self._loop.outside()):
+            self._loop.jump()
+            return []
+        if ready := self._real.select(REAL_LIMIT):
+            return ready
+        raise StandstillError(f"{REAL_LIMIT:g} s went by without {', '.join(outside)}")
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real.unregister(fileobj)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.modify(fileobj, events, data)
+
+    def close(self) -> None:
+        self._real.close()
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._real.get_map()
+
+
+class VirtualClock(Clock):
+    """The time of a virtual loop. The wall shows ``start`` when the loop is new."""
+
+    def __init__(self, loop: VirtualLoop, start: datetime = BEGINNING) -> None:
+        self._loop = loop
+        self._start = micros(start)
+
+    def wall(self) -> int:
+        return self._start + round((self._loop.time() - BOOT) * 1e6)
+
+    def monotonic(self) -> float:
+        return self._loop.time()
+
+    def step(self, seconds: float) -> None:
+        """Set the wall, forwards or back; no timer notices."""
+        self._start += round(seconds * 1e6)
+
+    async def until(self, moment: datetime) -> None:
+        """Sleep until the wall shows this, if nobody sets it meanwhile."""
+        await asyncio.sleep((micros(moment) - self.wall()) / 1e6)
+
+
+def micros(moment: datetime) -> int:
+    """µs since 1970."""
+    return round(moment.timestamp()) * 1_000_000
+
+
+def the_loop() -> VirtualLoop:
+    """The running loop, which is a virtual one."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop), "the test is not marked with @virtually"
+    return loop
+
+
+def virtually(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Decorate an ``async def`` test: it runs on a virtual loop of its own."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        loop = VirtualLoop()
+        try:
+            loop.run_test(test(*args, **kwargs))
+        finally:
+            loop.close()
+
+    return run

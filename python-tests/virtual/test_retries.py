@@ -1,0 +1,123 @@
+"""Retries with delays of hours and days."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from model.virtual_engine import World, at, world
+from model.virtual_time import BEGINNING, VirtualClock, the_loop, virtually
+
+from cloaca_core.definition.context import Context
+
+HOUR_MS = 3_600_000
+HOURLY: dict[str, Any] = {
+    "retry_delay_ms": HOUR_MS,
+    "retry_max_delay_ms": 24 * HOUR_MS,
+    "retry_jitter": False,
+}
+
+
+def after(hours: float) -> datetime:
+    return BEGINNING + timedelta(hours=hours)
+
+
+def failing(w: World, times: int) -> tuple[list[datetime], Callable[[Context], None]]:
+    """A body that fails so often, and when it began."""
+    begun: list[datetime] = []
+
+    def body(context: Context) -> None:
+        begun.append(at(w.clock.wall()))
+        if len(begun) <= times:
+            raise OSError("no connection")
+
+    return begun, body
+
+
+@pytest.mark.parametrize(
+    ("backoff", "hours"),
+    [
+        # 1, 2, 4, 8 and 16 hours, then a day each, which is the longest
+        ("exponential", [0, 1, 3, 7, 15, 31, 55, 79, 103]),
+        ("linear", [0, 1, 3, 6, 10, 15, 21, 28, 36]),
+        ("fixed", [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+    ],
+)
+@virtually
+async def test_the_delays_grow_as_the_task_says(backoff: str, hours: list[int]) -> None:
+    async with world() as w:
+        begun, body = failing(w, times=8)
+        w.define(body, retry_attempts=9, retry_backoff=backoff, **HOURLY)
+        program = await w.start()
+
+        ended = await program.execute()
+
+        assert begun == [after(each) for each in hours]
+        assert ended.row.status == "Completed"
+        assert at(ended.row.ended_at) == after(hours[-1])
+
+
+@virtually
+async def test_jitter_spreads_a_delay_by_a_quarter_of_it_at_most() -> None:
+    async with world() as w:
+        begun, body = failing(w, times=99)
+        options = {**HOURLY, "retry_jitter": True, "retry_backoff": "fixed"}
+        w.define(body, retry_attempts=100, **options)
+        program = await w.start()
+
+        await program.execute()
+
+        gaps = [(b - a) / timedelta(hours=1) for a, b in pairwise(begun)]
+        assert min(gaps) >= 0.75
+        assert max(gaps) <= 1.25
+        assert max(gaps) - min(gaps) > 0.25  # of 99 draws; by chance less often than 1 in 10**24
+
+
+@pytest.mark.parametrize(
+    ("back_at", "second_attempt"),
+    [
+        (6, 10),  # in time
+        (12, 12),  # too late for it: at once
+    ],
+)
+@virtually
+async def test_a_retry_that_waits_outlives_its_program(
+    back_at: float, second_attempt: float
+) -> None:
+    async with world() as w:
+        begun, body = failing(w, times=1)
+        w.define(body, retry_attempts=2, **{**HOURLY, "retry_delay_ms": 10 * HOUR_MS})
+        first = await w.start()
+        run_id = await first.submit()
+        await w.clock.until(after(4))
+        await first.stop()
+        await w.clock.until(after(back_at))
+
+        second = await w.start()
+        ended = await second.wait(run_id)
+
+        assert begun == [after(0), after(second_attempt)]
+        assert ended.row.status == "Completed"
+
+
+@virtually
+async def test_a_program_whose_clock_is_days_behind_waits_no_longer_than_the_delay() -> None:
+    """The first failed at noon and asked for ten hours. By the second's clock that is days away:
+    it waits for ten hours from when it came, at four o'clock.
+    """
+    async with world() as w:
+        begun, body = failing(w, times=1)
+        w.define(body, retry_attempts=2, **{**HOURLY, "retry_delay_ms": 10 * HOUR_MS})
+        first = await w.start()
+        run_id = await first.submit()
+        await w.clock.until(after(4))
+        await first.stop()
+
+        behind = VirtualClock(the_loop(), BEGINNING - timedelta(days=5))
+        second = await w.start(behind)
+        await second.wait(run_id)
+
+        assert begun == [after(0), after(14)]

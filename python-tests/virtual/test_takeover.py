@@ -1,0 +1,187 @@
+"""A runner that stands still, and another one that takes over from it, or does not yet.
+
+A database that does not answer a runner is what it is like for its process to stand still.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from model.virtual_engine import Program, World, at, world
+from model.virtual_time import the_loop, virtually
+
+from cloaca_core.definition.context import Context
+
+LEASE = 15.0
+BEAT = 5.0
+LAST_CHANCE = 0.5
+HOUR = 3600.0
+
+
+class Bodies:
+    """An async body of an hour in the workflow of a world; ``begun`` is when, ``cancelled`` is how
+    many were.
+    """
+
+    def __init__(self, w: World) -> None:
+        self.begun: list[float] = []
+        self.cancelled = 0
+        w.define(self._run)
+
+    async def _run(self, _: Context) -> None:
+        self.begun.append(the_loop().time())
+        try:
+            await asyncio.sleep(HOUR)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+
+async def two(w: World) -> tuple[Program, Program, str]:
+    """Two runners, of which the first has begun a run 101 seconds ago, and beaten 1 second ago."""
+    first = await w.start(lease_seconds=LEASE)
+    run_id = await first.submit()
+    second = await w.start(lease_seconds=LEASE)
+    await asyncio.sleep(101)
+    assert first.store.beats[-1][0] == the_loop().time() - 1
+    return first, second, run_id
+
+
+@virtually
+async def test_a_runner_that_stands_still_loses_its_runs_a_beat_after_its_lease() -> None:
+    """The lease has ended 15 s after the last beat, the beat is looked for once more a beat later,
+    and half a second is left for it then.
+    """
+    async with world() as w:
+        bodies = Bodies(w)
+        first, second, run_id = await two(w)
+        last_beat = first.store.beats[-1][0]
+
+        first.store.answers.clear()
+        ended = await second.wait(run_id)
+
+        assert len(bodies.begun) == 2
+        silence = bodies.begun[1] - last_beat
+        assert silence == pytest.approx(LEASE + BEAT + LAST_CHANCE, abs=0.002)
+        assert (ended.row.status, ended.row.epoch, ended.row.recoveries) == ("Completed", 3, 1)
+
+
+@virtually
+async def test_one_beat_in_its_last_chance_saves_it() -> None:
+    async with world() as w:
+        bodies = Bodies(w)
+        first, _, run_id = await two(w)
+
+        first.store.answers.clear()
+        await asyncio.sleep(LEASE + BEAT - 1 + LAST_CHANCE / 2)
+        first.store.answers.set()
+        await asyncio.sleep(HOUR)
+
+        assert len(bodies.begun) == 1
+        assert (w.run(run_id).status, w.run(run_id).epoch) == ("Completed", 1)
+
+
+@pytest.mark.parametrize(
+    ("later", "bodies_begun"),
+    [
+        (0.0, 1),  # both wake at the same instant
+        (LAST_CHANCE / 2, 1),  # the first to wake waits for the other
+        (LAST_CHANCE * 2, 2),  # but not longer
+    ],
+)
+@virtually
+async def test_after_a_sleep_of_the_host_who_wakes_first_takes_nothing(
+    later: float, bodies_begun: int
+) -> None:
+    async with world() as w:
+        bodies = Bodies(w)
+        first, _, run_id = await two(w)
+
+        if later:
+            first.store.answers.clear()
+        the_loop().stand_still(HOUR / 2)
+        await asyncio.sleep(later)
+        first.store.answers.set()
+        await asyncio.sleep(2 * HOUR)
+
+        assert len(bodies.begun) == bodies_begun
+        assert w.run(run_id).status == "Completed"
+
+
+@virtually
+async def test_who_was_taken_over_from_lets_go_and_goes_on_under_a_new_name() -> None:
+    async with world() as w:
+        bodies = Bodies(w)
+        first, second, run_id = await two(w)
+        name = first.runner_id
+        first.store.answers.clear()
+        await asyncio.sleep(60)
+        assert w.run(run_id).owner == second.runner_id
+
+        first.store.answers.set()
+        await asyncio.sleep(60)
+
+        assert bodies.cancelled == 1
+        assert first.runner_id != name
+        assert {each.id for each in await w.store.runners()} == {
+            first.runner_id,
+            second.runner_id,
+        }
+        another = await first.submit()
+        ended = [await first.wait(each) for each in (run_id, another)]
+        assert [each.row.status for each in ended] == ["Completed", "Completed"]
+        assert len(bodies.begun) == 3
+
+
+@virtually
+async def test_a_result_that_comes_after_the_takeover_counts_for_nothing() -> None:
+    """The first runner's body ends while nothing it writes arrives. Its row is that of an epoch
+    that is over by then.
+    """
+    async with world() as w:
+        bodies = Bodies(w)
+        first, second, run_id = await two(w)
+        first.store.answers.clear()
+        await asyncio.sleep(HOUR)  # the first body has ended, the second runner's has not
+        assert len(bodies.begun) == 2
+
+        first.store.answers.set()
+        await asyncio.sleep(1)
+        assert w.run(run_id).status == "Running"
+        ended = await second.wait(run_id)
+
+        begun = bodies.begun[1]
+        assert the_loop().time() == begun + HOUR
+        assert at(ended.row.ended_at) == at(w.clock.wall())
+
+
+@virtually
+async def test_a_task_that_was_under_way_when_its_runner_was_lost_counts_a_crash() -> None:
+    async with world() as w:
+        Bodies(w)
+        first, second, run_id = await two(w)
+
+        first.store.answers.clear()
+        await second.wait(run_id)
+
+        (attempt,) = w.attempts(run_id)
+        assert (attempt.attempt, attempt.status, attempt.crashes) == (1, "Completed", 1)
+
+
+@virtually
+async def test_a_task_whose_runners_are_lost_too_often_is_not_tried_again() -> None:
+    async with world() as w:
+        bodies = Bodies(w)
+        programs = [await w.start(lease_seconds=LEASE, max_recovery_attempts=1) for _ in range(3)]
+        run_id = await programs[0].submit()
+        for _ in range(2):
+            await asyncio.sleep(100)
+            (owner,) = [each for each in programs if each.runner_id == w.run(run_id).owner]
+            owner.store.answers.clear()
+        await asyncio.sleep(100)
+
+        assert len(bodies.begun) == 2
+        run = w.run(run_id)
+        assert run.status == "Failed"
+        assert "RecoveryLimitError" in str(run.error_message)

@@ -1,0 +1,187 @@
+"""Time limits of attempts and of runs, in hours."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from model.virtual_engine import World, at, world
+from model.virtual_time import BEGINNING, virtually
+
+from cloaca_core._engine.execute.attempt import CURRENT_WORK
+from cloaca_core.definition.context import Context
+
+MINUTES = 60
+HOUR = 3600
+HOUR_MS = 3_600_000
+HALF_AN_HOUR: dict[str, Any] = {
+    "retry_delay_ms": HOUR_MS // 2,
+    "retry_max_delay_ms": 24 * HOUR_MS,
+    "retry_backoff": "fixed",
+    "retry_jitter": False,
+}
+
+
+def after(hours: float) -> datetime:
+    return BEGINNING + timedelta(hours=hours)
+
+
+class Sleeper:
+    """A body that takes so many hours. ``begun`` and ``cancelled`` are when."""
+
+    def __init__(self, w: World, hours: float) -> None:
+        self.begun: list[datetime] = []
+        self.cancelled: list[datetime] = []
+        self._world = w
+        self._hours = hours
+
+    async def __call__(self, _: Context) -> None:
+        self.begun.append(at(self._world.clock.wall()))
+        try:
+            await asyncio.sleep(self._hours * HOUR)
+        except asyncio.CancelledError:
+            self.cancelled.append(at(self._world.clock.wall()))
+            raise
+
+
+@virtually
+async def test_a_body_that_does_not_return_is_cancelled_at_its_limit() -> None:
+    async with world() as w:
+        body = Sleeper(w, hours=1000)
+        w.define(body, timeout_seconds=HOUR, retry_attempts=1)
+        program = await w.start()
+
+        ended = await program.execute()
+
+        assert body.cancelled == [after(1)]
+        assert at(ended.row.ended_at) == after(1)
+        (attempt,) = w.attempts(ended.row.id)
+        assert (attempt.status, attempt.error_type) == ("Failed", "TimeoutError")
+
+
+@virtually
+async def test_the_runner_has_a_limit_for_tasks_without_one() -> None:
+    async with world() as w:
+        w.define(Sleeper(w, hours=1000), retry_attempts=1)
+        program = await w.start(task_timeout_seconds=2 * HOUR)
+
+        ended = await program.execute()
+
+        assert at(ended.row.ended_at) == after(2)
+
+
+@virtually
+async def test_each_attempt_has_the_whole_limit() -> None:
+    """An hour each, with half an hour in between."""
+    async with world() as w:
+        body = Sleeper(w, hours=1000)
+        w.define(body, timeout_seconds=HOUR, retry_attempts=3, **HALF_AN_HOUR)
+        program = await w.start()
+
+        ended = await program.execute()
+
+        assert body.begun == [after(0), after(1.5), after(3)]
+        assert body.cancelled == [after(1), after(2.5), after(4)]
+        assert at(ended.row.ended_at) == after(4)
+
+
+@virtually
+async def test_time_in_the_queue_counts_for_no_attempt() -> None:
+    """Two bodies of 50 minutes with a limit of an hour, of which one runs at a time."""
+    async with world() as w:
+        body = Sleeper(w, hours=50 / 60)
+        w.define(body, timeout_seconds=HOUR, retry_attempts=1)
+        program = await w.start(max_concurrent_async_tasks=1)
+
+        run_ids = [await program.submit() for _ in range(2)]
+        ended = [await program.wait(each) for each in run_ids]
+
+        assert [each.row.status for each in ended] == ["Completed", "Completed"]
+        assert body.begun == [after(0), after(50 / 60)]
+        assert at(ended[1].row.ended_at) == after(100 / 60)
+
+
+@virtually
+async def test_time_in_which_a_body_waits_for_another_run_counts_for_no_attempt() -> None:
+    """40 minutes, two hours of the child, and 10 minutes more, with a limit of one hour."""
+    async with world() as w:
+
+        async def parent(context: Context) -> None:
+            await asyncio.sleep(40 * MINUTES)
+            await program.engine.execute(program.request("child"), CURRENT_WORK.get())
+            await asyncio.sleep(10 * MINUTES)
+
+        w.define(parent, timeout_seconds=HOUR, retry_attempts=1)
+        w.define(Sleeper(w, hours=2), "child")
+        program = await w.start()
+
+        ended = await program.execute()
+
+        assert ended.row.status == "Completed"
+        assert at(ended.row.ended_at) == after(2 + 50 / 60)
+
+
+@virtually
+async def test_after_the_child_what_is_left_of_the_limit_counts_on() -> None:
+    """40 minutes, two hours of the child, and 20 of the 30 minutes that it would take."""
+    async with world() as w:
+
+        async def parent(context: Context) -> None:
+            await asyncio.sleep(40 * MINUTES)
+            await program.engine.execute(program.request("child"), CURRENT_WORK.get())
+            await asyncio.sleep(30 * MINUTES)
+
+        w.define(parent, timeout_seconds=HOUR, retry_attempts=1)
+        w.define(Sleeper(w, hours=2), "child")
+        program = await w.start()
+
+        ended = await program.execute()
+
+        assert ended.row.status == "Failed"
+        assert at(ended.row.ended_at) == after(3)
+
+
+@pytest.mark.parametrize("hours", [0.5, 100], ids=["between attempts", "in a body"])
+@virtually
+async def test_a_run_that_passes_its_deadline_fails_then(hours: float) -> None:
+    async with world() as w:
+
+        async def body(context: Context) -> None:
+            await asyncio.sleep(hours * HOUR)
+            raise OSError("no connection")
+
+        w.define(body, retry_attempts=1000, **{**HALF_AN_HOUR, "retry_delay_ms": 2 * HOUR_MS})
+        program = await w.start(pipeline_timeout_seconds=2 * HOUR)
+
+        ended = await program.execute()
+
+        assert ended.row.error_message == "Pipeline timeout after 7200s"
+        assert at(ended.row.ended_at) == after(2)
+
+
+@pytest.mark.parametrize(
+    ("back_at", "ends_at"),
+    [
+        (1.5, 2),  # the deadline is still to come
+        (5, 5),  # it has passed: at once
+    ],
+)
+@virtually
+async def test_the_deadline_counts_from_the_first_start_in_whichever_program(
+    back_at: float, ends_at: float
+) -> None:
+    async with world() as w:
+        w.define(Sleeper(w, hours=1000))
+        first = await w.start(pipeline_timeout_seconds=2 * HOUR)
+        run_id = await first.submit()
+        await w.clock.until(after(1))
+        await first.stop()
+        await w.clock.until(after(back_at))
+
+        second = await w.start(pipeline_timeout_seconds=2 * HOUR)
+        ended = await second.wait(run_id)
+
+        assert ended.row.error_message == "Pipeline timeout after 7200s"
+        assert at(ended.row.ended_at) == after(ends_at)
