@@ -1,8 +1,8 @@
 """One runner's engine: wires the parts, starts and stops them, and answers the façades.
 
-Everything here runs on the engine's own loop (see ``loop_thread``); user code never does. The
-flow of a run is in ``claimer`` (submit, claim), ``orchestrator`` (plan, execute) and ``journal``
-(record).
+Everything here runs on the engine's own loop (see ``loop_thread``); user code never does. A run
+comes by ``submitter`` or ``claimer``, goes through ``orchestrator`` and ``launcher``, and is
+recorded by ``journal``.
 """
 
 from __future__ import annotations
@@ -89,8 +89,7 @@ class Engine:
         self._runner_id = runner_id
         self._executor = executor(*slots, asyncio.get_running_loop(), self._broken)
         self._start_marks = StartMarks(self._executor)
-        self.runs: ActiveRuns = ActiveRuns()
-        runs = self.runs
+        self.runs: ActiveRuns = (runs := ActiveRuns())
         self._capacity = capacity = Capacity(config.max_active_runs, runs)
         capacity.paused = not store.writable
         self._journal = Journal(store, runner_id, self._start_marks)
@@ -98,9 +97,8 @@ class Engine:
             config, self._executor, self._journal, runs, capacity, clock, self._ended
         )
         launcher = self._orchestrator.launcher
-        grace = config.shutdown_grace_seconds
         self.grace: GracePeriod = GracePeriod(
-            grace, launcher, self._journal, self._start_marks, runner_id
+            config, launcher, self._journal, self._start_marks, runner_id
         )
         self._reader = RunReader(store, registry, runs)
         self._completion = Completion(store, registry, runs, self._reader, self._orchestrator.drop)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core._engine.record.start_marks import StartMarks
     from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core.config import DefaultRunnerConfig
 
 log = SafeLogger("cloaca.engine")
 
@@ -20,17 +21,19 @@ NAMED: Final = 5
 
 
 class GracePeriod:
-    """Lasts ``seconds``. Belongs to the engine's loop, but for the ``tell_of_…`` methods."""
+    """Lasts ``shutdown_grace_seconds``. Belongs to the engine's loop, but for the ``tell_of_…``
+    methods.
+    """
 
     def __init__(
         self,
-        seconds: float,
+        config: DefaultRunnerConfig,
         launcher: Launcher,
         journal: Journal,
         start_marks: StartMarks,
         runner_id: RunnerId,
     ) -> None:
-        self._seconds = seconds
+        self._seconds = config.shutdown_grace_seconds
         self._launcher = launcher
         self._journal = journal
         self._start_marks = start_marks
