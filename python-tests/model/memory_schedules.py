@@ -14,7 +14,7 @@ from cloaca_core.records.rows import (
     ScheduleRow,
     TickRow,
 )
-from cloaca_core.records.states import RunStatus
+from cloaca_core.records.states import ReasonCode, RunStatus
 
 
 def _wall_clock() -> int:
@@ -84,6 +84,7 @@ class MemorySchedules:
                     final_context=run.input,
                     error_message=each.error_message,
                     ended_at=each.ended_at,
+                    reason_code=ReasonCode.CANCELLED_BY_SCHEDULE,
                     owner=None,
                     epoch=run.epoch + 1,
                 )

@@ -83,6 +83,8 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
                     final_context=end.final_context,
                     error_message=end.error_message,
                     ended_at=end.ended_at,
+                    reason_code=end.reason_code,
+                    limit_seconds=end.limit_seconds,
                 )
         self.cancel(batch)
         self.start_next()

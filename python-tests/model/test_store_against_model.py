@@ -68,6 +68,8 @@ INSTANTS = st.sampled_from([NOW, NOW + 1, NOW + 2, LATER])
 """Of ticks, of when they are due, and of who asks."""
 DUE = st.sampled_from([NOW, NOW, NOW + 1, LATER, None])
 FINAL = st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED])
+REASONS = st.sampled_from([None, "task_failed", "upstream_failed"])
+DEADLINES = st.sampled_from([None, 1, 3600])
 
 
 async def contents(store: Store) -> list[object]:
@@ -312,11 +314,24 @@ class StoreAgainstModel(RuleBasedStateMachine):
         epochs = {run.id: max(0, run.epoch + data.draw(OFFSETS)) for run in runs} or {"a": 1}
         some = st.lists(st.sampled_from(sorted(epochs)), min_size=1, max_size=4)
         attempts = [
-            attempt(run, data.draw(TASKS), 1, epoch=epochs[run], status=data.draw(TASK_STATES))
+            attempt(
+                run,
+                data.draw(TASKS),
+                1,
+                epoch=epochs[run],
+                status=data.draw(TASK_STATES),
+                reason=data.draw(REASONS),
+            )
             for run in data.draw(some)
         ]
         ends = [
-            run_end(run, epoch=epochs[run], status=data.draw(FINAL))
+            run_end(
+                run,
+                epoch=epochs[run],
+                status=data.draw(FINAL),
+                reason=data.draw(REASONS),
+                limit=data.draw(DEADLINES),
+            )
             for run in data.draw(ENDS)
             if run in epochs
         ]

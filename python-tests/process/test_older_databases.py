@@ -25,6 +25,22 @@ ENDED = (
     " WHERE r.ended_at < 1705000000000000 ORDER BY r.id, a.task_id"
 )
 
+HALF_SKIPPED = """
+INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, started_at, tags, input)
+VALUES ('018cc251-7ba6-75a8-acb6-3265a9c1f820', 'public::embedded::half', '0', 'Running', 2,
+    1704067200000000, 1704067200000000, '{}', '{}');
+INSERT INTO cloaca_attempt (run_id, task_id, attempt, epoch, status, started_at, ended_at, crashes,
+    error_type, error_message, skip_reason)
+VALUES
+    ('018cc251-7ba6-75a8-acb6-3265a9c1f820', 'breaks', 1, 1, 'Failed', 1704067200000001,
+        1704067200000002, 0, 'ValueError', 'no money', NULL),
+    ('018cc251-7ba6-75a8-acb6-3265a9c1f820', 'sends', 0, 1, 'Skipped', NULL, 1704067200000002, 0,
+        NULL, NULL, 'upstream failed: breaks'),
+    ('018cc251-7ba6-75a8-acb6-3265a9c1f820', 'thanks', 0, 1, 'Skipped', NULL, 1704067200000002, 0,
+        NULL, NULL, 'Trigger rules not satisfied');
+"""
+"""A run that its owner let go when a task had failed and two were skipped: columns of schema 1."""
+
 
 @pytest.fixture(params=[False, True], ids=["today", "some day"])
 def migrations(
@@ -98,6 +114,53 @@ def test_every_ended_run_is_what_it_was(
     assert own_databases.query(older, ENDED) == before
     noted = own_databases.query(older, "SELECT number FROM cloaca_migration ORDER BY number")
     assert noted == [(migration.number,) for migration in migrations]
+
+
+@pytest.mark.parametrize("schema", range(1, 7))
+def test_why_a_task_was_skipped_is_known_from_rows_without_a_code(
+    own_databases: OwnDatabases, database_url: str, backend_name: str, schema: int
+) -> None:
+    """Of each schema before the codes. On PostgreSQL the last of them has codes: there these rows
+    are as an older runner, which is still open, writes them.
+    """
+    applied = load_migrations(f"cloaca_{backend_name}")[:schema]
+    noted = [
+        f"INSERT INTO cloaca_migration VALUES ({m.number}, '{m.name}', '{m.checksum}', 1);"
+        for m in applied
+    ]
+    own_databases.load(database_url, "\n".join([*(m.sql for m in applied), *noted, HALF_SKIPPED]))
+    registry = cloaca.Registry()
+    with cloaca.WorkflowBuilder("half", registry=registry):
+        cloaca.task(id="breaks", retry_attempts=1)(lambda context: 1 / 0)
+        cloaca.task(id="sends", dependencies=["breaks"])(lambda context: None)
+        never = cloaca.all_of(cloaca.task_success("breaks"))
+        cloaca.task(id="thanks", dependencies=["breaks"], trigger_rules=never)(lambda context: None)
+        cloaca.task(id="slow")(lambda context: None)
+        cloaca.task(id="after sends", dependencies=["sends", "slow"])(lambda context: None)
+        cloaca.task(id="after thanks", dependencies=["thanks", "slow"])(lambda context: None)
+
+    config = cloaca.DefaultRunnerConfig()
+    config.pipeline_timeout_seconds = None  # the run began long ago
+    with cloaca.DefaultRunner(database_url, config=config, registry=registry) as runner:
+        result = runner.get_run("018cc251-7ba6-75a8-acb6-3265a9c1f820").result(WAIT)
+
+    found = {task_id: task.skip_reason for task_id, task in result.task_results.items()}
+    assert found == {
+        "breaks": None,
+        "sends": "upstream failed: breaks",
+        "thanks": "Trigger rules not satisfied",
+        "slow": None,
+        "after sends": "upstream failed: sends",
+        "after thanks": None,
+    }
+    codes = "SELECT task_id, reason_code FROM cloaca_attempt WHERE attempt = 0 ORDER BY task_id"
+    assert own_databases.query(database_url, codes) == [
+        ("after sends", "upstream_failed"),
+        ("sends", None),
+        ("thanks", None),
+    ]
+    ended = own_databases.query(database_url, "SELECT reason_code, limit_seconds FROM cloaca_run")
+    assert ended == [("task_failed", None)]
 
 
 def test_keys_that_were_given_then_are_known(runner: cloaca.DefaultRunner) -> None:

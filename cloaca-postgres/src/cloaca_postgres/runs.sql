@@ -126,22 +126,23 @@ FOR NO KEY UPDATE OF run;
 -- rows for one attempt the first final one counts, else the last.
 INSERT INTO cloaca_attempt (
     run_id, task_id, attempt, epoch, status, change, error_type, error_message,
-    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes
+    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code
 )
 SELECT DISTINCT ON (new.run_id COLLATE "C", new.task_id COLLATE "C", new.attempt)
     new.run_id, new.task_id, new.attempt, new.epoch, new.status, new.change, new.error_type,
     new.error_message, new.error_traceback, new.skip_reason, new.started_at, new.ended_at,
-    new.retry_at, new.crashes
+    new.retry_at, new.crashes, new.reason_code
 FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:task_id AS TEXT[]), CAST(:attempt AS BIGINT[]),
     CAST(:epoch AS BIGINT[]), CAST(:status AS TEXT[]), CAST(:change AS TEXT[]),
     CAST(:error_type AS TEXT[]), CAST(:error_message AS TEXT[]),
     CAST(:error_traceback AS TEXT[]), CAST(:skip_reason AS TEXT[]),
     CAST(:started_at AS BIGINT[]), CAST(:ended_at AS BIGINT[]), CAST(:retry_at AS BIGINT[]),
-    CAST(:crashes AS BIGINT[]), CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
+    CAST(:crashes AS BIGINT[]), CAST(:reason_code AS TEXT[]), CAST(:runner_id AS TEXT[]),
+    CAST(:fence AS BIGINT[])
 ) WITH ORDINALITY AS new (
     run_id, task_id, attempt, epoch, status, change, error_type, error_message, error_traceback,
-    skip_reason, started_at, ended_at, retry_at, crashes, runner_id, fence, place
+    skip_reason, started_at, ended_at, retry_at, crashes, reason_code, runner_id, fence, place
 )
 JOIN cloaca_run AS run
     ON run.id = ANY(ARRAY[new.run_id]) AND run.owner = new.runner_id AND run.epoch = new.fence
@@ -156,7 +157,8 @@ ON CONFLICT (run_id, task_id, attempt) DO UPDATE SET
     error_type = excluded.error_type, error_message = excluded.error_message,
     error_traceback = excluded.error_traceback, skip_reason = excluded.skip_reason,
     started_at = excluded.started_at, ended_at = excluded.ended_at,
-    retry_at = excluded.retry_at, crashes = excluded.crashes
+    retry_at = excluded.retry_at, crashes = excluded.crashes,
+    reason_code = excluded.reason_code
 WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled');
 
 
@@ -165,12 +167,15 @@ WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled
 -- batch sent again is answered as the first time.
 UPDATE cloaca_run AS run
 SET status = new.status, final_context = new.final_context, error_message = new.error_message,
-    ended_at = new.ended_at
+    ended_at = new.ended_at, reason_code = new.reason_code, limit_seconds = new.limit_seconds
 FROM unnest(
     CAST(:status AS TEXT[]), CAST(:final_context AS TEXT[]), CAST(:error_message AS TEXT[]),
-    CAST(:ended_at AS BIGINT[]), CAST(:id AS TEXT[]), CAST(:runner_id AS TEXT[]),
-    CAST(:fence AS BIGINT[])
-) AS new (status, final_context, error_message, ended_at, id, runner_id, fence)
+    CAST(:ended_at AS BIGINT[]), CAST(:reason_code AS TEXT[]), CAST(:limit_seconds AS BIGINT[]),
+    CAST(:id AS TEXT[]), CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
+) AS new (
+    status, final_context, error_message, ended_at, reason_code, limit_seconds, id, runner_id,
+    fence
+)
 JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
 WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
     AND +run.ended_at IS NULL;
@@ -201,7 +206,7 @@ FROM oldest, live
 WHERE run.id = ANY(ARRAY[oldest.id]) AND run.owner IS NULL AND +run.ended_at IS NULL
 RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     run.input, run.tags, run.parent_id, run.final_context, run.error_message, run.created_at,
-    run.started_at, run.ended_at, run.schedule_id;
+    run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds;
 
 
 -- name: list_runs_of_tag
@@ -209,7 +214,8 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
 -- (NULL) any.
 SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
-    run.created_at, run.started_at, run.ended_at, run.schedule_id
+    run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
+    run.limit_seconds
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

@@ -37,14 +37,16 @@ WHERE id IN (
     AND +owner IS NULL AND ended_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
 RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at, schedule_id;
+    final_context, error_message, created_at, started_at, ended_at, schedule_id,
+    reason_code, limit_seconds;
 
 
 -- name: list_active_runs
 -- The newest runs in one state of those that have not ended: all of these are looked through, as
 -- the index says their state. By key, a million runs that have ended might be.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
+    reason_code, limit_seconds
 FROM cloaca_run
 WHERE id IN (
         SELECT id FROM cloaca_run INDEXED BY cloaca_run_active
@@ -59,7 +61,8 @@ ORDER BY id DESC;
 -- (NULL) any.
 SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
-    run.created_at, run.started_at, run.ended_at, run.schedule_id
+    run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
+    run.limit_seconds
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

@@ -22,7 +22,7 @@ from cloaca_core.conformance.rows import (
     stored,
 )
 from cloaca_core.records.rows import Batch, Cancellation, NewTick, RunEnd, TickRow
-from cloaca_core.records.states import RunStatus, TaskStatus, TickOutcome
+from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus, TickOutcome
 from cloaca_core.store.protocol import Store
 
 OTHER = "public::embedded::other"
@@ -256,6 +256,7 @@ class OverlapConformance:
         run = await stored(store, "a")
         assert (run.status, run.owner, run.epoch) == (RunStatus.CANCELLED, None, 2)
         assert (run.error_message, run.ended_at) == ("made way", LATER)
+        assert run.reason_code == ReasonCode.CANCELLED_BY_SCHEDULE
         assert (run.final_context, run.started_at) == ('{"amount":1}', NOW)
         late = await record(store, [attempt("a")], [_end("a")])
         assert late.current == frozenset()

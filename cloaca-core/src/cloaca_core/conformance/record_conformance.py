@@ -19,7 +19,7 @@ from cloaca_core.conformance.rows import (
 )
 from cloaca_core.errors import StoreDataError
 from cloaca_core.records.rows import Batch, Committed, RunRow
-from cloaca_core.records.states import RunStatus, TaskStatus
+from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.store.protocol import Store
 
 
@@ -252,6 +252,41 @@ class CommitConformance:
             '{"x":1}',
             NOW + 9,
         )
+
+    async def test_the_reason_of_an_attempt_is_kept_as_a_code(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        skipped = attempt(
+            "a", "save", 0, status=TaskStatus.SKIPPED, reason=ReasonCode.UPSTREAM_FAILED.value
+        )
+        mark = attempt("a", status=TaskStatus.RUNNING)
+        cut = attempt("a", status=TaskStatus.CANCELLED, reason=ReasonCode.DEADLINE_EXCEEDED.value)
+        await record(store, [mark, skipped])
+        assert await store.load_attempts(["a"]) == [mark, skipped]
+
+        await record(store, [cut])
+
+        assert await store.load_attempts(["a"]) == [cut, skipped]
+
+    async def test_the_reason_of_an_end_is_kept_wherever_the_run_is_read(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a", tags='{"team":"x"}'))
+        assert (await stored(store, "a"))[-2:] == (None, None)
+        code = ReasonCode.DEADLINE_EXCEEDED.value
+
+        await record(store, ends=[run_end("a", status=RunStatus.FAILED, reason=code, limit=7)])
+
+        wanted = [
+            any_run(),
+            any_run(status=RunStatus.FAILED),
+            any_run(workflow=WORKFLOW),
+            any_run(tags=(("team", "x"),)),
+        ]
+        found = [await stored(store, "a"), *await store.ended(["a"])]
+        found += [row for each in wanted for row in await store.list_runs(each)]
+        assert [(row.reason_code, row.limit_seconds) for row in found] == [(code, 7)] * 6
 
     async def test_a_stale_owner_records_nothing(self, store: Store) -> None:
         await store.register(runner("r1"))

@@ -73,6 +73,7 @@ def attempt(
     status: str = TaskStatus.COMPLETED,
     error: str | None = None,
     crashes: int = 0,
+    reason: str | None = None,
 ) -> AttemptRow:
     """One attempt of a task, by default one that completed."""
     done = status == TaskStatus.COMPLETED
@@ -86,11 +87,12 @@ def attempt(
         error_type="ValueError" if error else None,
         error_message=error,
         error_traceback=None,
-        skip_reason=None,
+        skip_reason=None if reason is None else "why it did not run",
         started_at=NOW,
         ended_at=None if status == TaskStatus.RUNNING else NOW + 5,
         retry_at=None,
         crashes=crashes,
+        reason_code=reason,
     )
 
 
@@ -100,6 +102,8 @@ def run_end(
     epoch: int = 1,
     status: str = RunStatus.COMPLETED,
     final_context: str = '{"x":1}',
+    reason: str | None = None,
+    limit: int | None = None,
 ) -> RunEnd:
     """The last write of a run."""
     return RunEnd(
@@ -109,6 +113,8 @@ def run_end(
         final_context=final_context,
         error_message=None if status == RunStatus.COMPLETED else "it broke",
         ended_at=NOW + 9,
+        reason_code=reason,
+        limit_seconds=limit,
     )
 
 

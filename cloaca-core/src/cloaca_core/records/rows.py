@@ -54,6 +54,9 @@ class NewRun(NamedTuple):
 class RunRow(NamedTuple):
     """A run as it stands in the table. ``schedule_id`` says which schedule has made it, if one
     has.
+
+    ``reason_code`` is the ``ReasonCode`` of a run that ended without completing, None in rows that
+    an older version wrote; ``limit_seconds`` is the deadline that a run has exceeded.
     """
 
     id: str
@@ -72,6 +75,8 @@ class RunRow(NamedTuple):
     started_at: int | None
     ended_at: int | None
     schedule_id: str | None = None
+    reason_code: str | None = None
+    limit_seconds: int | None = None
 
 
 class AttemptRow(NamedTuple):
@@ -81,7 +86,8 @@ class AttemptRow(NamedTuple):
     (cut short with its run) or Skipped (attempt 0, no body ran).
     ``change`` is the JSON object ``{"set": {key: value}, "removed": [key]}`` of a completed one.
     ``retry_at`` is set on a failed attempt that another one follows. ``crashes`` counts how often
-    a process died between this attempt's start mark and its end.
+    a process died between this attempt's start mark and its end. ``reason_code`` is the
+    ``ReasonCode`` that goes with ``skip_reason``, None in rows that an older version wrote.
     """
 
     run_id: str
@@ -98,11 +104,13 @@ class AttemptRow(NamedTuple):
     ended_at: int | None
     retry_at: int | None
     crashes: int
+    reason_code: str | None = None
 
 
 class RunEnd(NamedTuple):
     """The last write of a run: its final state, made under ``epoch``. ``schedule_id`` is that of
-    its row: another run may wait for the end of one that a schedule has made.
+    its row: another run may wait for the end of one that a schedule has made. ``reason_code`` and
+    ``limit_seconds`` are as in ``RunRow``.
     """
 
     id: str
@@ -112,6 +120,8 @@ class RunEnd(NamedTuple):
     error_message: str | None
     ended_at: int
     schedule_id: str | None = None
+    reason_code: str | None = None
+    limit_seconds: int | None = None
 
 
 class WaitingRow(NamedTuple):

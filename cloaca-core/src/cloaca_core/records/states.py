@@ -1,4 +1,4 @@
-"""The states of runs and tasks."""
+"""The states of runs and tasks, and the codes of the reasons for them."""
 
 from __future__ import annotations
 
@@ -26,6 +26,25 @@ class TaskStatus(StrEnum):
     FAILED = "Failed"
     SKIPPED = "Skipped"
     CANCELLED = "Cancelled"
+
+
+class ReasonCode(StrEnum):
+    """Why a run ended without completing, or why a task was skipped or cut short.
+
+    Programs decide by the code, people read the text beside it. A task that was cut short has the
+    code of its run. A row that completed has none, nor has a failed attempt: its error type says
+    why. Rows of an older version have none either.
+    """
+
+    TASK_FAILED = "task_failed"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    CONTEXT_TOO_LARGE = "context_too_large"
+    CANCELLED_BY_SCHEDULE = "cancelled_by_schedule"
+    UNSTORABLE = "unstorable"
+    UNREADABLE = "unreadable"
+    INTERNAL_ERROR = "internal_error"
+    UPSTREAM_FAILED = "upstream_failed"
+    TRIGGER_RULE = "trigger_rule"
 
 
 class TickOutcome(StrEnum):

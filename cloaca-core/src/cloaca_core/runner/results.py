@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, cast
 
-from cloaca_core._engine.plan.end_reason import overdue_message, passed_limit
+from cloaca_core._engine.plan.reasons import overdue_message, passed_limit
 from cloaca_core.definition.context import Context
 from cloaca_core.errors import ContextValueError, PipelineTimeoutError, RunFailedError
 from cloaca_core.records import states
@@ -199,7 +199,7 @@ WorkflowResult = PipelineResult
 
 def execute_result(ended: Ended) -> PipelineResult:
     """The result for ``execute``, which raises when the run has passed its deadline."""
-    if (limit := passed_limit(ended.row.error_message)) is not None:
+    if (limit := passed_limit(ended.row)) is not None:
         message = f"{EXECUTION}{overdue_message(limit)}"
         raise PipelineTimeoutError(message, run_id=ended.row.id, timeout=limit)
     return PipelineResult(*ended)

@@ -475,6 +475,7 @@ class TestClaims:
 
         assert (damaged.row.status, sound.row.status) == ("Failed", "Completed")
         assert "the rows of this run cannot be read" in (damaged.row.error_message or "")
+        assert damaged.row.reason_code == "unreadable"
 
     async def test_a_run_whose_attempts_are_damaged_fails(self, scene: Scene) -> None:
         scene.define(nothing)
@@ -646,6 +647,7 @@ class TestWaitingBodies:
 
         (run,) = scene.store.runs.values()
         assert run.error_message == "Pipeline timeout after 1s"
+        assert (run.reason_code, run.limit_seconds) == ("deadline_exceeded", 1)
 
 
 class TestShutdown:

@@ -291,19 +291,26 @@ async def test_giving_up_to_enter_leaves_nothing_behind(tmp_path: Path) -> None:
 # -- run -----------------------------------------------------------------------------------------
 
 
-def ended(status: str, error_message: str | None) -> Ended:
+def ended(status: str, error_message: str | None, **fields: Any) -> Ended:
     row = RunRow(
         id="r", workflow="public::embedded::w", version="0", status=status, owner="r1", epoch=1,
         recoveries=0, input="", tags="{}", parent_id=None, final_context="{}",
         error_message=error_message, created_at=1, started_at=1, ended_at=2,
     )  # fmt: skip
-    return Ended(row, ())
+    return Ended(row._replace(**fields), ())
 
 
-def test_a_run_that_passed_its_deadline_raises_with_its_facts() -> None:
+@pytest.mark.parametrize(
+    "row",
+    [
+        ended("Failed", "in other words", reason_code="deadline_exceeded", limit_seconds=3),
+        ended("Failed", "Pipeline timeout after 3s"),  # as an older version writes it
+    ],
+)
+def test_a_run_that_passed_its_deadline_raises_with_its_facts(row: Ended) -> None:
     message = r"^Workflow execution failed: Pipeline timeout after 3s$"
     with pytest.raises(PipelineTimeoutError, match=message) as caught:
-        execute_result(ended("Failed", "Pipeline timeout after 3s"))
+        execute_result(row)
 
     assert (caught.value.run_id, caught.value.timeout) == ("r", 3)
 

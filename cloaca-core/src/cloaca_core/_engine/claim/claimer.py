@@ -8,11 +8,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.claim.orphans import Orphans
+from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import restore
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.errors import ContextValueError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.rows import AttemptRow, RunRow
+from cloaca_core.records.states import ReasonCode
 from cloaca_core.values.json_values import JsonValue, decode
 
 if TYPE_CHECKING:
@@ -208,7 +210,8 @@ class Claimer:
         except Exception as error:  # damaged rows must not keep the others from their work
             log.exception("run %s cannot be read", row.id, extra={"run_id": row.id})
             bare = self._factory.make(row._replace(input="{}"), workflow, {})
-            self._orchestrator.refuse(bare, f"the rows of this run cannot be read: {error!r}")
+            text = f"the rows of this run cannot be read: {error!r}"
+            self._orchestrator.refuse(bare, Reason(ReasonCode.UNREADABLE, text))
         return True
 
 

@@ -64,6 +64,8 @@ class Completion:
             final_context=end.final_context,
             error_message=end.error_message,
             ended_at=end.ended_at,
+            reason_code=end.reason_code,
+            limit_seconds=end.limit_seconds,
         )
         ended = Ended(row, tuple([run.latest[task] for task in sorted(run.latest)]))
         self.recent.add(ended)

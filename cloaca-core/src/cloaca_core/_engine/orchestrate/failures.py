@@ -9,14 +9,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVarTuple
 
 from cloaca_core._engine.execute.outcome import raised
-from cloaca_core._engine.plan.end_reason import overdue_message
 from cloaca_core._engine.plan.planner import RunOver, Step
+from cloaca_core._engine.plan.reasons import Reason, overdue
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.runtime.deadlines import Deadlines
 from cloaca_core.errors import RecoveryLimitError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.rows import AttemptRow, RunEnd, storable_text
-from cloaca_core.records.states import RunStatus
+from cloaca_core.records.states import ReasonCode, RunStatus
 
 if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
@@ -88,8 +88,7 @@ class Failures:
 
     def _expire(self, run: ActiveRun) -> None:
         """The run has passed its deadline."""
-        reason = overdue_message(run.time_limit)
-        self._course.guarded(run, self.break_off, run, reason)
+        self._course.guarded(run, self.break_off, run, overdue(run.time_limit))
 
     # -- refusals ----------------------------------------------------------------------------
 
@@ -111,7 +110,8 @@ class Failures:
         """The database will not take these rows of a run."""
         run = entry.run
         log.error("run %s: a record was refused: %s", run.id, error, extra={"run_id": run.id})
-        reason = storable_text(f"a result could not be stored: {error}")
+        text = storable_text(f"a result could not be stored: {error}")
+        reason = Reason(ReasonCode.UNSTORABLE, text)
         if not run.over:
             self.break_off(run, reason)
         elif entry.end is None:
@@ -127,9 +127,10 @@ class Failures:
         """End a run of which a step failed by an error in the engine, rather than let it hang."""
         if not run.over and self._runs.get(run.id) is run:
             self._course.stop(run)
-            self._end_bare(run, storable_text(f"internal error: {error!r}"))
+            text = storable_text(f"internal error: {error!r}")
+            self._end_bare(run, Reason(ReasonCode.INTERNAL_ERROR, text))
 
-    def break_off(self, run: ActiveRun, reason: str) -> None:
+    def break_off(self, run: ActiveRun, reason: Reason) -> None:
         """End a run that is not over yet, and cancel its attempts."""
         if not run.over:
             cut = [
@@ -138,13 +139,23 @@ class Failures:
             ]
             self._course.follow(run, Step(over=RunOver(RunStatus.FAILED, reason)), cut)
 
-    def _end_bare(self, run: ActiveRun, reason: str) -> None:
+    def _end_bare(self, run: ActiveRun, reason: Reason) -> None:
         """End the run without its context, which may be what the database refused."""
-        self._course.record(
-            run, [], run_end(run, RunStatus.FAILED, "{}", reason, self._clock.wall())
-        )
+        over = RunOver(RunStatus.FAILED, reason)
+        self._course.record(run, [], run_end(run, over, "{}", self._clock.wall()))
 
 
-def run_end(run: ActiveRun, status: RunStatus, context: str, error: str | None, now: int) -> RunEnd:
+def run_end(run: ActiveRun, over: RunOver, context: str, now: int) -> RunEnd:
     """The row that says how a run ended."""
-    return RunEnd(run.id, run.epoch, status.value, context, error, now, run.row.schedule_id)
+    reason = over.reason
+    return RunEnd(
+        run.id,
+        run.epoch,
+        over.status.value,
+        context,
+        None if reason is None else reason.text,
+        now,
+        run.row.schedule_id,
+        None if reason is None else str(reason.code),
+        None if reason is None else reason.limit_seconds,
+    )

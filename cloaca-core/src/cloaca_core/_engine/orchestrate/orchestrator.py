@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVarTuple
 
 from cloaca_core._engine.execute.attempt import Attempt
@@ -16,13 +17,14 @@ from cloaca_core._engine.execute.outcome import Outcome, Raised, Succeeded
 from cloaca_core._engine.orchestrate.failures import Failures, run_end
 from cloaca_core._engine.orchestrate.launcher import Launcher
 from cloaca_core._engine.plan.planner import RunOver, Step
+from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import Resume
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.rows import AttemptRow, RunEnd
-from cloaca_core.records.states import RunStatus
+from cloaca_core.records.states import ReasonCode, RunStatus
 from cloaca_core.values.json_values import encode
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ class Orchestrator:
         if first.over is not None or self._failures.arm_deadline(run):
             self.follow(run, first, [])
 
-    def refuse(self, run: ActiveRun, reason: str) -> None:
+    def refuse(self, run: ActiveRun, reason: Reason) -> None:
         """End a run of ours that cannot go on."""
         self._runs.add(run)
         self._failures.break_off(run, reason)
@@ -106,17 +108,20 @@ class Orchestrator:
         context = encode(run.plan.final_context())
         self.stop(run)
         failpoints.hit("run.before_end")
-        if (reason := self._too_large(run, context)) is None:
-            return run_end(run, over.status, context, over.error, now)
-        reason = reason if over.error is None else f"{over.error}; {reason}"
-        return run_end(run, RunStatus.FAILED, "{}", reason, now)
+        if (too_large := self._too_large(run, context)) is None:
+            return run_end(run, over, context, now)
+        reason, first = too_large, over.reason
+        if first is not None:
+            reason = replace(first, text=f"{first.text}; {too_large.text}")
+        return run_end(run, RunOver(RunStatus.FAILED, reason), "{}", now)
 
-    def _too_large(self, run: ActiveRun, context: str) -> str | None:
-        """The error if the final context is too large: several tasks together may exceed it."""
+    def _too_large(self, run: ActiveRun, context: str) -> Reason | None:
+        """The reason if the final context is too large: several tasks together may exceed it."""
         most = self._config.max_context_bytes
         if run.size_bound <= most or (size := len(context.encode())) <= most:
             return None
-        return f"the final context is {size} bytes long; max_context_bytes is {most}"
+        text = f"the final context is {size} bytes long; max_context_bytes is {most}"
+        return Reason(ReasonCode.CONTEXT_TOO_LARGE, text)
 
     def record(
         self,

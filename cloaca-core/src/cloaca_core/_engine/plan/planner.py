@@ -12,8 +12,9 @@ from typing import Literal, TypeAlias, assert_never
 
 from cloaca_core._engine.plan.graph import PlanGraph
 from cloaca_core._engine.plan.merge import UNTOUCHED, Change, Flow, changed, merged, view
+from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.definition.rules import evaluate
-from cloaca_core.records.states import RunStatus, TaskStatus
+from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.json_values import JsonValue
 
 DefaultRule: TypeAlias = Literal["none_failed", "always"]
@@ -38,7 +39,7 @@ class Failed:
 class Skipped:
     """Known from the table: the task was skipped for this reason."""
 
-    reason: str
+    reason: Reason
 
 
 Known: TypeAlias = Completed | Failed | Skipped
@@ -47,10 +48,10 @@ Known: TypeAlias = Completed | Failed | Skipped
 
 @dataclass(frozen=True, slots=True)
 class RunOver:
-    """The end of the run."""
+    """The end of the run. One that has completed has no reason."""
 
     status: RunStatus
-    error: str | None
+    reason: Reason | None
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ class Step:
     """The consequences of a fact. Tasks are given by index, in the order in which to act."""
 
     ready: list[int] = field(default_factory=list)
-    skipped: list[tuple[int, str]] = field(default_factory=list)
+    skipped: list[tuple[int, Reason]] = field(default_factory=list)
     over: RunOver | None = None
 
 
@@ -181,21 +182,22 @@ class RunPlan:
             self._merged = (needed, merged(flows, self._graph.ancestors))
         return self._merged[1]
 
-    def _reason_to_skip(self, task: int, flow: Flow) -> str | None:
+    def _reason_to_skip(self, task: int, flow: Flow) -> Reason | None:
         rule = self._graph.tasks[task].rule
         if rule is None:
             return self._failed_upstream(task)
         if evaluate(rule, self._status_of, self._view(flow)):
             return None
-        return "Trigger rules not satisfied"
+        return Reason(ReasonCode.TRIGGER_RULE, "Trigger rules not satisfied")
 
-    def _failed_upstream(self, task: int) -> str | None:
+    def _failed_upstream(self, task: int) -> Reason | None:
         if self._default_rule == "always":
             return None
         for dependency in self._graph.dependencies[task]:
             if dependency in self._errors or dependency in self._blamed:
                 self._blamed.add(task)
-                return f"upstream failed: {self._graph.tasks[dependency].id}"
+                text = f"upstream failed: {self._graph.tasks[dependency].id}"
+                return Reason(ReasonCode.UPSTREAM_FAILED, text)
         return None
 
     def _status_of(self, name: str) -> TaskStatus:
@@ -218,7 +220,7 @@ class RunPlan:
             case Failed(error):
                 self._fail(task, error)
             case Skipped(reason):
-                if reason.startswith("upstream failed"):
+                if reason.code == ReasonCode.UPSTREAM_FAILED:
                     self._blamed.add(task)
                 self._skip(task)
             case _:
@@ -245,9 +247,9 @@ class RunPlan:
             return RunOver(RunStatus.COMPLETED, None)
         first = min(self._errors)
         counts = {s: self.statuses.count(s) for s in (TaskStatus.COMPLETED, TaskStatus.SKIPPED)}
-        return RunOver(
-            RunStatus.FAILED,
+        text = (
             f"{len(self._errors)} task(s) failed, {counts[TaskStatus.COMPLETED]} completed, "
             f"{counts[TaskStatus.SKIPPED]} skipped; "
-            f"first error: {self._graph.tasks[first].id}: {self._errors[first]}",
+            f"first error: {self._graph.tasks[first].id}: {self._errors[first]}"
         )
+        return RunOver(RunStatus.FAILED, Reason(ReasonCode.TASK_FAILED, text))

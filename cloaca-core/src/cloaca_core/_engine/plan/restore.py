@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 from cloaca_core._engine.plan.graph import PlanGraph
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.planner import Completed, Failed, Known, Skipped
+from cloaca_core._engine.plan.reasons import skip_reason
 from cloaca_core.records.rows import AttemptRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.json_values import JsonValue, decode
@@ -60,7 +61,7 @@ def _fact(row: AttemptRow) -> Known | None:
         case TaskStatus.COMPLETED:
             return Completed(change_from_json(row.change or "{}"))
         case TaskStatus.SKIPPED:
-            return Skipped(row.skip_reason or "")
+            return Skipped(skip_reason(row))
         case TaskStatus.FAILED if row.retry_at is None:
             return Failed(f"{row.error_type}: {row.error_message}")
         case _:

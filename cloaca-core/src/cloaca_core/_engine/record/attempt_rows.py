@@ -11,6 +11,7 @@ from cloaca_core.records.states import TaskStatus
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.plan.reasons import Reason
     from cloaca_core._engine.plan.restore import Resume
 
 
@@ -49,14 +50,14 @@ def failed_unstarted(
     )
 
 
-def cancelled(attempt: Attempt, reason: str, now: int) -> AttemptRow:
+def cancelled(attempt: Attempt, reason: Reason, now: int) -> AttemptRow:
     """The attempt was cut short because its run is over."""
-    return _of_attempt(attempt, TaskStatus.CANCELLED, now, reason=storable_text(reason))
+    return _of_attempt(attempt, TaskStatus.CANCELLED, now, reason=reason)
 
 
-def skipped(run: ActiveRun, task: int, reason: str, now: int) -> AttemptRow:
+def skipped(run: ActiveRun, task: int, reason: Reason, now: int) -> AttemptRow:
     """The task does not run at all."""
-    return _row(run, task, 0, TaskStatus.SKIPPED, now, reason=storable_text(reason))
+    return _row(run, task, 0, TaskStatus.SKIPPED, now, reason=reason)
 
 
 def _of_attempt(
@@ -66,7 +67,7 @@ def _of_attempt(
     *,
     change: str | None = None,
     failure: Raised | None = None,
-    reason: str | None = None,
+    reason: Reason | None = None,
     retry_at: int | None = None,
 ) -> AttemptRow:
     return _row(
@@ -93,7 +94,7 @@ def _row(
     *,
     change: str | None = None,
     failure: Raised | None = None,
-    reason: str | None = None,
+    reason: Reason | None = None,
     started_at: int | None = None,
     retry_at: int | None = None,
     crashes: int = 0,
@@ -108,9 +109,10 @@ def _row(
         None if failure is None else failure.type,
         None if failure is None else failure.message,
         None if failure is None else failure.traceback,
-        reason,
+        None if reason is None else storable_text(reason.text),
         started_at,
         ended_at,
         retry_at,
         crashes,
+        None if reason is None else str(reason.code),
     )

@@ -76,13 +76,13 @@ WHERE id IN :ids AND owner = :runner_id
 -- Write what became of an attempt, if the runner still owns the run. A final row stays.
 INSERT INTO cloaca_attempt (
     run_id, task_id, attempt, epoch, status, change, error_type, error_message,
-    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes
+    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code
 )
 SELECT
     :run_id, :task_id, :attempt, :epoch, :status, CAST(:change AS TEXT),
     CAST(:error_type AS TEXT), CAST(:error_message AS TEXT), CAST(:error_traceback AS TEXT),
     CAST(:skip_reason AS TEXT), CAST(:started_at AS BIGINT), CAST(:ended_at AS BIGINT),
-    CAST(:retry_at AS BIGINT), :crashes
+    CAST(:retry_at AS BIGINT), :crashes, CAST(:reason_code AS TEXT)
 WHERE EXISTS (
     SELECT 1 FROM cloaca_run AS run
     JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
@@ -93,7 +93,8 @@ ON CONFLICT (run_id, task_id, attempt) DO UPDATE SET
     error_type = excluded.error_type, error_message = excluded.error_message,
     error_traceback = excluded.error_traceback, skip_reason = excluded.skip_reason,
     started_at = excluded.started_at, ended_at = excluded.ended_at,
-    retry_at = excluded.retry_at, crashes = excluded.crashes
+    retry_at = excluded.retry_at, crashes = excluded.crashes,
+    reason_code = excluded.reason_code
 WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled');
 
 
@@ -102,7 +103,8 @@ WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled
 -- batch sent again is answered as the first time.
 UPDATE cloaca_run
 SET status = :status, final_context = :final_context, error_message = :error_message,
-    ended_at = :ended_at
+    ended_at = :ended_at, reason_code = CAST(:reason_code AS TEXT),
+    limit_seconds = CAST(:limit_seconds AS BIGINT)
 WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
@@ -124,7 +126,7 @@ SELECT EXISTS (
 -- name: load_attempts
 -- Everything known of the tasks of these runs.
 SELECT run_id, task_id, attempt, epoch, status, change, error_type, error_message,
-    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes
+    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code
 FROM cloaca_attempt WHERE run_id IN :ids
 ORDER BY run_id, task_id, attempt;
 
@@ -132,14 +134,16 @@ ORDER BY run_id, task_id, attempt;
 -- name: get_run
 -- One run with its payloads.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at, schedule_id
+    final_context, error_message, created_at, started_at, ended_at, schedule_id,
+    reason_code, limit_seconds
 FROM cloaca_run WHERE id = :id;
 
 
 -- name: ended_runs
 -- Those of these runs that are over.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at, schedule_id
+    final_context, error_message, created_at, started_at, ended_at, schedule_id,
+    reason_code, limit_seconds
 FROM cloaca_run WHERE id IN :ids AND ended_at IS NOT NULL
 ORDER BY id;
 
@@ -147,7 +151,8 @@ ORDER BY id;
 -- name: list_runs
 -- The newest runs, without payloads. A "before" past every id means from the newest on.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
+    reason_code, limit_seconds
 FROM cloaca_run WHERE id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -155,7 +160,8 @@ ORDER BY id DESC LIMIT :limit;
 -- name: list_active_runs
 -- The newest runs in one state of those that have not ended.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
+    reason_code, limit_seconds
 FROM cloaca_run WHERE ended_at IS NULL AND status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -163,7 +169,8 @@ ORDER BY id DESC LIMIT :limit;
 -- name: list_ended_runs
 -- The newest runs that ended in one state.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
+    reason_code, limit_seconds
 FROM cloaca_run WHERE ended_at IS NOT NULL AND status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -171,7 +178,8 @@ ORDER BY id DESC LIMIT :limit;
 -- name: list_runs_of_workflow
 -- The newest runs of one workflow, in one state or (status NULL) any.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
+    reason_code, limit_seconds
 FROM cloaca_run
 WHERE workflow = :workflow AND id < :before
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)

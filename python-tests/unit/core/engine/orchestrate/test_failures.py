@@ -18,9 +18,11 @@ from model.runs import active_run, graph_of
 from cloaca_core._engine.execute.work import Work
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.planner import RunPlan
+from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.records.rows import RunEnd
+from cloaca_core.records.states import ReasonCode
 
 
 @pytest.fixture
@@ -47,7 +49,10 @@ class TestDeadlines:
 
         assert rows_of(record) == [("a", 1, "Cancelled"), ("b", 1, "Cancelled")]
         assert {row.skip_reason for row in record.attempts} == {"Pipeline timeout after 1s"}
-        assert scene.ended[0][1][2:5] == ("Failed", "{}", "Pipeline timeout after 1s")
+        assert {row.reason_code for row in record.attempts} == {"deadline_exceeded"}
+        end = scene.ended[0][1]
+        assert end[2:5] == ("Failed", "{}", "Pipeline timeout after 1s")
+        assert (end.reason_code, end.limit_seconds) == ("deadline_exceeded", 1)
         assert (body.abandoned, scene.executor.queued) == (True, [])
 
     async def test_a_deadline_passes_by_itself_and_counts_from_the_first_start(
@@ -75,6 +80,16 @@ class TestDeadlines:
         end = await scene.the_end()
 
         assert (end.status, end.error_message) == ("Failed", "Pipeline timeout after 1s")
+
+    async def test_it_stays_the_reason_beside_a_context_that_is_too_large(self) -> None:
+        scene = Scene(pipeline_timeout_seconds=1, max_context_bytes=8)
+        await self.overdue(scene, CHAIN, {"n": "x" * 9}, past=[attempt_row("r", "a")])
+
+        end = await scene.the_end()
+
+        assert (end.reason_code, end.limit_seconds) == ("deadline_exceeded", 1)
+        assert end.error_message is not None
+        assert end.error_message.startswith("Pipeline timeout after 1s; the final context is")
 
     async def test_a_run_that_had_done_everything_in_time_has_its_true_end(
         self, scene: Scene
@@ -126,11 +141,12 @@ class TestDeadlines:
 class TestRefusals:
     async def test_a_run_that_cannot_be_gone_on_with_fails_at_once(self, scene: Scene) -> None:
         run = active_run(PAIR)
-        scene.orchestrator.refuse(run, "unreadable")
+        scene.orchestrator.refuse(run, Reason(ReasonCode.UNREADABLE, "cannot be read"))
 
         end = await scene.the_end()
 
-        assert (end.status, end.error_message) == ("Failed", "unreadable")
+        assert (end.status, end.error_message) == ("Failed", "cannot be read")
+        assert (end.reason_code, end.limit_seconds) == ("unreadable", None)
         assert not scene.executor.queued
 
     async def test_a_run_whose_record_is_refused_fails_with_the_reason(
@@ -146,6 +162,7 @@ class TestRefusals:
             "Failed",
             "a result could not be stored: not this",
         )
+        assert end.reason_code == "unstorable"
         (record,) = caplog.records
         assert record.__dict__["run_id"] == "r"
 
@@ -160,6 +177,7 @@ class TestRefusals:
         assert (record.attempts, record.end and record.end.final_context) == ([], "{}")
         assert scene.ended == [(run, record.end)]
         assert scene.ended[0][1].error_message == "a result could not be stored: not this"
+        assert scene.ended[0][1].reason_code == "unstorable"
 
     async def test_even_if_its_context_was_empty(self, scene: Scene) -> None:
         """It may be the error of the last task that the database will not have."""
@@ -213,6 +231,7 @@ async def test_a_run_whose_handling_fails_ends_and_says_so(
 
     message = "internal error: LookupError('a flaw of ours')"
     assert (end.status, end.error_message) == ("Failed", message)
+    assert end.reason_code == "internal_error"
     assert "cannot go on" in caplog.text
     assert not scene.runs
 

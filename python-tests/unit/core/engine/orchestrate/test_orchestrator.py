@@ -19,9 +19,10 @@ from model.runs import active_run, graph_of
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.orchestrate.launcher import LAUNCHES_PER_PASS
+from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.records.rows import AttemptRow
-from cloaca_core.records.states import TaskStatus
+from cloaca_core.records.states import ReasonCode, TaskStatus
 
 
 @pytest.fixture
@@ -83,6 +84,12 @@ class TestSteps:
             '{"n":0}',
             "1 task(s) failed, 0 completed, 2 skipped; first error: a: ValueError: bad",
         )
+        assert [row.reason_code for row in record.attempts] == [
+            None,
+            "upstream_failed",
+            "upstream_failed",
+        ]
+        assert scene.ended[0][1].reason_code == "task_failed"
         assert [run.latest[task] for task in range(3)] == list(record.attempts)
 
     async def test_what_was_recorded_counts_towards_the_size_of_the_contexts(
@@ -224,6 +231,7 @@ async def test_a_final_context_that_is_too_large_fails_the_run_with_its_size() -
     # {"a":"…","b":"…"}: twice 40 and 6, a comma and two braces.
     message = "the final context is 95 bytes long; max_context_bytes is 60"
     assert (end.status, end.final_context, end.error_message) == ("Failed", "{}", message)
+    assert end.reason_code == "context_too_large"
 
 
 async def test_its_size_is_that_of_its_bytes() -> None:
@@ -247,8 +255,10 @@ async def test_the_size_is_told_beside_what_failed_before() -> None:
     )
     scene.adopt(graph)
 
-    message = (await scene.the_end()).error_message
+    end = await scene.the_end()
 
+    assert end.reason_code == "task_failed"
+    message = end.error_message
     assert message is not None
     assert message.startswith("1 task(s) failed, 2 completed")
     assert message.endswith("; the final context is 95 bytes long; max_context_bytes is 60")
@@ -277,7 +287,7 @@ class TestRunsOfSchedules:
         failed = scene.adopt(FAILING, schedule_id="s")
         await scene.finish()
         refused = active_run(PAIR, schedule_id="s")
-        scene.orchestrator.refuse(refused, "damaged")
+        scene.orchestrator.refuse(refused, Reason(ReasonCode.UNREADABLE, "damaged"))
         await scene.finish()
         unstorable = scene.adopt(CHAIN, past=[attempt_row("r", "a")], schedule_id="s")
         scene.executor.run()

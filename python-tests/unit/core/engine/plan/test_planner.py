@@ -6,12 +6,14 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings, strategies as st
 from model.plain_plan import PlainRun, PlainTask
 
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.merge import UNCHANGED, Change
 from cloaca_core._engine.plan.planner import Completed, Failed, Known, RunOver, RunPlan, Skipped
+from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.rules import context_value
@@ -169,8 +171,9 @@ class TestTheVerdict:
             PlainTask("c", ["a"]),
         )
 
-        assert over.error == (
-            "2 task(s) failed, 1 completed, 1 skipped; first error: a: ValueError: no"
+        assert over.reason == Reason(
+            "task_failed",
+            "2 task(s) failed, 1 completed, 1 skipped; first error: a: ValueError: no",
         )
 
     def test_skipped_tasks_alone_fail_no_run(self) -> None:
@@ -194,7 +197,7 @@ class TestFailures:
 
 
 class TestReasons:
-    def skipped(self, *tasks: PlainTask) -> dict[str, str]:
+    def skipped(self, *tasks: PlainTask) -> dict[str, Reason]:
         driver = Driver(tasks, 0)
         driver.run(RunPlan(driver.graph, {}))
         facts = driver.facts.items()
@@ -205,14 +208,30 @@ class TestReasons:
             PlainTask("a", [], fails=True), PlainTask("b", ["a"]), PlainTask("c", ["b"])
         )
 
-        assert reasons == {"b": "upstream failed: a", "c": "upstream failed: b"}
+        assert reasons == {
+            "b": Reason("upstream_failed", "upstream failed: a"),
+            "c": Reason("upstream_failed", "upstream failed: b"),
+        }
 
     def test_a_rule_of_its_own_that_is_false(self) -> None:
         reasons = self.skipped(PlainTask("a", []), PlainTask("b", ["a"], runs_when="any failed"))
 
-        assert reasons == {"b": "Trigger rules not satisfied"}
+        assert reasons == {"b": Reason("trigger_rule", "Trigger rules not satisfied")}
 
-    def test_it_is_handed_on_by_a_new_owner_too(self) -> None:
+    @pytest.mark.parametrize(
+        ("code", "text", "expected"),
+        [
+            ("upstream_failed", "upstream failed: a", [(3, "upstream failed: b")]),
+            # The code counts, not the text.
+            ("upstream_failed", "in other words", [(3, "upstream failed: b")]),
+            ("trigger_rule", "upstream failed: a", []),
+            # A newer version may have others.
+            ("some_day", "upstream failed: a", []),
+        ],
+    )
+    def test_it_is_handed_on_by_a_new_owner_by_its_code(
+        self, code: str, text: str, expected: list[tuple[int, str]]
+    ) -> None:
         tasks = [
             PlainTask("a", [], fails=True),
             PlainTask("b", ["a"]),
@@ -221,14 +240,15 @@ class TestReasons:
         ]
         known: dict[int, Known] = {
             0: Failed("ValueError: no"),
-            1: Skipped("upstream failed: a"),
+            1: Skipped(Reason(code, text)),
         }
         plan = RunPlan(graph_of(tasks), {}, known=known)
         assert plan.begin().ready == [2]
 
         step = plan.completed(2, UNCHANGED)
 
-        assert step.skipped == [(3, "upstream failed: b")]
+        assert [(task, reason.text) for task, reason in step.skipped] == expected
+        assert step.ready == ([] if expected else [3])
 
     def test_a_rule_is_asked_about_what_the_task_is_given(self) -> None:
         builder = WorkflowBuilder("w", registry=Registry())

@@ -9,6 +9,7 @@ import pytest
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.planner import Completed, Failed, Skipped
+from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import FRESH, Restored, Resume, change_from_json, restore
 from cloaca_core.conformance.rows import attempt
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -54,10 +55,8 @@ FAILED = attempt("r", status=TaskStatus.FAILED, error="ValueError")._replace(err
         ),
         Case(FAILED, Failed("ValueError: bad")),
         Case(
-            attempt("r", number=0, status=TaskStatus.SKIPPED)._replace(
-                skip_reason="upstream failed: x"
-            ),
-            Skipped("upstream failed: x"),
+            attempt("r", number=0, status=TaskStatus.SKIPPED, reason="trigger_rule"),
+            Skipped(Reason("trigger_rule", "why it did not run")),
         ),
     ],
     ids=["completed", "failed for good", "skipped"],

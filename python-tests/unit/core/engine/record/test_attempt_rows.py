@@ -8,9 +8,11 @@ from model.runs import active_run, attempt_of, graph_of
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.outcome import Raised, Succeeded
 from cloaca_core._engine.plan.merge import Change
+from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import Resume
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core.records.rows import AttemptRow
+from cloaca_core.records.states import ReasonCode
 
 GRAPH = graph_of(load={}, save={})
 RUN = active_run(GRAPH, epoch=7)
@@ -81,31 +83,37 @@ class TestAttempts:
         assert row == FAILED._replace(started_at=None)
 
     def test_one_that_is_cut_short_says_why(self, attempt: Attempt) -> None:
-        assert attempt_rows.cancelled(attempt, "over", 900) == BARE._replace(
-            status="Cancelled", skip_reason="over", ended_at=900
+        reason = Reason(ReasonCode.UNSTORABLE, "over")
+        assert attempt_rows.cancelled(attempt, reason, 900) == BARE._replace(
+            status="Cancelled", skip_reason="over", ended_at=900, reason_code="unstorable"
         )
 
 
 def test_a_skipped_task_has_attempt_0_and_no_beginning() -> None:
-    assert attempt_rows.skipped(RUN, 1, "upstream failed: load", 900) == BARE._replace(
+    reason = Reason(ReasonCode.UPSTREAM_FAILED, "upstream failed: load")
+    row = attempt_rows.skipped(RUN, 1, reason, 900)
+    assert type(row.reason_code) is str  # a driver may take an enum for something else
+    assert row == BARE._replace(
         attempt=0,
         status="Skipped",
         skip_reason="upstream failed: load",
         started_at=None,
         ended_at=900,
         crashes=0,
+        reason_code="upstream_failed",
     )
 
 
 @pytest.mark.parametrize(
-    ("reason", "stored"),
+    ("text", "stored"),
     [
         ("a\0b", "a\N{SYMBOL FOR NULL}b"),
         ("a\ud800b", "a?b"),  # a lone surrogate
     ],
 )
 def test_a_reason_that_no_database_takes_does_not_fail_the_batch(
-    attempt: Attempt, reason: str, stored: str
+    attempt: Attempt, text: str, stored: str
 ) -> None:
+    reason = Reason(ReasonCode.UNSTORABLE, text)
     assert attempt_rows.cancelled(attempt, reason, 900).skip_reason == stored
     assert attempt_rows.skipped(RUN, 1, reason, 900).skip_reason == stored
