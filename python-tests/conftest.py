@@ -8,6 +8,7 @@ on that one.
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 import os
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from model.virtual_time import VirtualLoop
 from own_database import OwnDatabases, PostgresSchemas, SqliteFiles
 
 import cloaca
@@ -69,6 +71,20 @@ def _named(name: str, *, reason: str) -> str:
     if name not in BACKENDS:
         raise pytest.UsageError(f"backend({name!r}, reason={reason!r}): none of {BACKENDS}")
     return name
+
+
+# -- whose time it is ----------------------------------------------------------------------------
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Give each async test the loop that it is to run on; those of ``virtual_time`` wait for none
+    of their timers.
+    """
+    if item.get_closest_marker("virtual_time"):
+        return {"virtual": VirtualLoop}
+    return {"real": asyncio.new_event_loop}
 
 
 # -- a test that hangs ---------------------------------------------------------------------------

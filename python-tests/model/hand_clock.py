@@ -1,6 +1,8 @@
-"""A clock that stands until a test moves it."""
+"""Clocks that a test moves, or its loop."""
 
 from __future__ import annotations
+
+import asyncio
 
 from cloaca_core.values.clock import Clock
 
@@ -16,3 +18,10 @@ class HandClock(Clock):
 
     def monotonic(self) -> float:
         return self.now
+
+
+class LoopClock(Clock):
+    """The wall is this computer's, all else the running loop's, which may be a virtual one."""
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()

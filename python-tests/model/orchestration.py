@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from model.by_hand import HandExecutor, HandJournal
+from model.hand_clock import LoopClock
 from model.runs import active_run, graph_of
 
 from cloaca_core._engine.execute.attempt import Attempt
@@ -19,10 +20,9 @@ from cloaca_core._engine.record.start_marks import StartMarks
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.context import Context
 from cloaca_core.records.rows import RunEnd
-from cloaca_core.values.clock import Clock
 
-SHORT = 0.005
-"""Seconds of a time limit that a test waits for."""
+SHORT = 60.0
+"""Seconds of a time limit that passes while a test waits, in virtual time."""
 
 
 def fail(context: Context) -> None:
@@ -57,8 +57,8 @@ class Places(Capacity):
         self.told.append(self.most - self.free())
 
 
-class SettableClock(Clock):
-    """The system's, whose wall time a test may set."""
+class SettableClock(LoopClock):
+    """That of the loop, whose wall time a test may set."""
 
     def __init__(self) -> None:
         self.shown: int | None = None

@@ -1,23 +1,22 @@
 """A loop and a clock on which time passes only because nothing is left to do before it.
 
 Timers run out in their order at exactly their instants, so a test of three days takes
-milliseconds and its instants can be compared for equality. Knows no engine.
+milliseconds and its instants can be compared for equality. ``pytest.mark.virtual_time`` runs async
+tests and their fixtures on such a loop. Knows no engine.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import selectors
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Final, ParamSpec, TypeVar, TypeVarTuple, cast
+from typing import Any, Final, NoReturn, TypeVar, TypeVarTuple, cast
 
 from cloaca_core.values.clock import Clock
 
-P = ParamSpec("P")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -49,7 +48,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumps = 0
         self._passes = 0
         self._outside: dict[object, str] = {}
-        self._main: asyncio.Task[Any] | None = None
         super().__init__(_JumpingSelector(self))
 
     def time(self) -> float:
@@ -69,64 +67,57 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         try:
             yield
         finally:
-            del self._outside[key]
+            self._outside.pop(key, None)
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
     ) -> asyncio.Future[T]:
         future = super().run_in_executor(executor, func, *args)
         self._outside[future] = f"a thread with {func!r}"
-        future.add_done_callback(self._outside.pop)
+        future.add_done_callback(lambda each: self._outside.pop(each, None))
         return future
 
-    def run_test(self, test: Coroutine[Any, Any, None]) -> None:
-        """Run it to its end, then cancel what it has left behind."""
-        self._main = self.create_task(test, name="the test")
-        try:
-            self.run_until_complete(self._main)
-        finally:
-            self._outside.clear()
-            self._jumps = self._passes = 0
-            self._cancel_all()
-            self.run_until_complete(self.shutdown_asyncgens())
-
-    def _cancel_all(self) -> None:
-        if tasks := asyncio.all_tasks(self):
-            for each in tasks:
-                each.cancel()
-            self.run_until_complete(asyncio.wait(tasks))
-            for each in tasks:
-                _ = each.cancelled() or each.exception()  # asked for: else asyncio complains
+    async def shutdown_default_executor(self, *args: Any) -> None:
+        with self.real_work("the end of threads"):
+            await super().shutdown_default_executor(*args)
 
     def one_pass(self) -> None:
         """Count a pass of the loop at this instant."""
         self._passes += 1
         if self._passes > MOST_PASSES:
-            raise StandstillError(f"time does not go on: the test {self._where()}")
+            self.fail(f"{MOST_PASSES} passes of the loop take no time")
 
     def jump(self) -> None:
         """Go to the next timer."""
         self._passes = 0
-        timers = cast("list[asyncio.TimerHandle]", self._scheduled)  # type: ignore[attr-defined]  # there is no other way
         self._jumps += 1
+        timers = cast("list[asyncio.TimerHandle]", self._scheduled)  # type: ignore[attr-defined]  # there is no other way
         if not timers:
-            raise StandstillError(f"nothing is left that could wake the test: it {self._where()}")
+            self.fail("nothing is left that could wake the test")
         if self._jumps > MOST_JUMPS:
-            raise StandstillError(f"after {MOST_JUMPS} timers the test still {self._where()}")
+            self.fail(f"{MOST_JUMPS} timers have run out")
         self._now = max(self._now, timers[0].when())
+
+    def fail(self, reason: str) -> NoReturn:
+        """End the test, and say where it and its tasks wait."""
+        self._jumps = self._passes = 0  # what cleans up has to run as well
+        self._outside.clear()
+        waiting = sorted(filter(None, map(_place, asyncio.all_tasks(self))))
+        raise StandstillError("\n  ".join([f"{reason}; there wait:", *waiting]))
 
     def outside(self) -> list[str]:
         """What is under way elsewhere."""
         return list(self._outside.values())
 
-    def _where(self) -> str:
-        """The lines at which the test waits, the outermost first, for a person."""
-        inner: Any = None if self._main is None else self._main.get_coro()
-        places = []
-        while (frame := getattr(inner, "cr_frame", None)) is not None:
-            places.append(f"{frame.f_code.co_qualname}, line {frame.f_lineno}")
-            inner = inner.cr_await
-        return f"waits in {', '.join(places)}" if places else "has ended"
+
+def _place(task: asyncio.Task[Any]) -> str:
+    """The lines at which a task waits, the outermost first; "" where it has not begun."""
+    inner: Any = task.get_coro()
+    places = []
+    while (frame := getattr(inner, "cr_frame", None)) is not None:
+        places.append(f"{frame.f_code.co_qualname}, line {frame.f_lineno}")
+        inner = inner.cr_await
+    return " > ".join(places)
 
 
 class _JumpingSelector(selectors.BaseSelector):
@@ -144,9 +135,9 @@ class _JumpingSelector(selectors.BaseSelector):
         if not (outside := self._loop.outside()):
             self._loop.jump()
             return []
-        if ready := self._real.select(REAL_LIMIT):
-            return ready
-        raise StandstillError(f"{REAL_LIMIT:g} s went by without {', '.join(outside)}")
+        if not (ready := self._real.select(REAL_LIMIT)):
+            self._loop.fail(f"{REAL_LIMIT:g} s went by without {', '.join(outside)}")
+        return ready
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._real.register(fileobj, events, data)
@@ -194,19 +185,5 @@ def micros(moment: datetime) -> int:
 def the_loop() -> VirtualLoop:
     """The running loop, which is a virtual one."""
     loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualLoop), "the test is not marked with @virtually"
+    assert isinstance(loop, VirtualLoop), "mark the test virtual_time"
     return loop
-
-
-def virtually(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Decorate an ``async def`` test: it runs on a virtual loop of its own."""
-
-    @functools.wraps(test)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        loop = VirtualLoop()
-        try:
-            loop.run_test(test(*args, **kwargs))
-        finally:
-            loop.close()
-
-    return run

@@ -6,10 +6,12 @@ import asyncio
 
 import pytest
 from model.virtual_engine import World, world
-from model.virtual_time import the_loop, virtually
+from model.virtual_time import the_loop
 
 from cloaca_core.definition.context import Context
 from cloaca_core.errors import StoreFullError, StoreUnavailableError
+
+pytestmark = pytest.mark.virtual_time
 
 FIRST_TRIES = [0, 0.05, 0.15, 0.35, 0.75, 1.55]
 """Seconds: pauses of 0.05, each twice as long as the one before, up to one of 0.8."""
@@ -27,7 +29,6 @@ def since(start: float, moments: list[float]) -> list[float]:
     return [round(each - start, 6) for each in moments]
 
 
-@virtually
 async def test_it_is_tried_after_ever_longer_pauses_up_to_a_second() -> None:
     """The last try that fails is 1.55 s and 3598 s after the first, the next one works."""
     async with world() as w:
@@ -50,7 +51,6 @@ async def test_it_is_tried_after_ever_longer_pauses_up_to_a_second() -> None:
         assert [each.status for each in w.attempts(run_id)] == ["Completed"]
 
 
-@virtually
 async def test_each_outage_begins_with_the_shortest_pause() -> None:
     async with world() as w:
         define_sleeper(w, seconds=10)
@@ -69,7 +69,6 @@ async def test_each_outage_begins_with_the_shortest_pause() -> None:
         assert tries == [FIRST_TRIES, FIRST_TRIES]
 
 
-@virtually
 async def test_what_is_submitted_meanwhile_is_accepted_once_it_is_back() -> None:
     async with world() as w:
         define_sleeper(w, seconds=10)
@@ -86,7 +85,6 @@ async def test_what_is_submitted_meanwhile_is_accepted_once_it_is_back() -> None
         assert (await program.wait(run_id)).row.status == "Completed"
 
 
-@virtually
 async def test_a_full_disk_refuses_new_runs_with_the_next_try_and_keeps_what_was_done() -> None:
     """The body's end is tried at 10 s, ten times in all until 15.55 s."""
     async with world() as w:

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from model.runs import nothing
 from model.virtual_engine import World, at, world
-from model.virtual_time import VirtualClock, the_loop, virtually
+from model.virtual_time import VirtualClock, the_loop
 
 from cloaca_core.definition.context import Context
+
+pytestmark = pytest.mark.virtual_time
 
 MIDNIGHT = datetime(2026, 3, 28, tzinfo=UTC)
 """One o'clock in Oslo, on the Saturday before summer time, which begins on the 29th at 01:00 UTC.
@@ -41,7 +43,6 @@ SUMMER_TIME = {
 """When these tick in Oslo during the three days."""
 
 
-@virtually
 async def test_three_days_across_the_beginning_of_summer_time() -> None:
     async with world(MIDNIGHT) as w:
         w.define(nothing)
@@ -55,7 +56,6 @@ async def test_three_days_across_the_beginning_of_summer_time() -> None:
         assert {run.status for run in w.runs()} == {"Completed"}
 
 
-@virtually
 async def test_a_wildcard_ticks_on_every_hour_of_the_wall_and_has_23_of_them_on_that_day() -> None:
     async with world(march(28, 23, 30)) as w:  # half past midnight in Oslo, on the 29th
         w.define(nothing)
@@ -70,7 +70,6 @@ async def test_a_wildcard_ticks_on_every_hour_of_the_wall_and_has_23_of_them_on_
         ]
 
 
-@virtually
 async def test_two_programs_make_one_run_of_each_tick() -> None:
     async with world(NOON) as w:
         w.define(nothing)
@@ -83,7 +82,6 @@ async def test_two_programs_make_one_run_of_each_tick() -> None:
         assert fired(w, schedule_id) == [NOON + timedelta(hours=1 + each) for each in range(24)]
 
 
-@virtually
 async def test_a_schedule_goes_on_after_the_program_that_added_it() -> None:
     async with world(NOON) as w:
         w.define(nothing)
@@ -108,7 +106,6 @@ async def test_a_schedule_goes_on_after_the_program_that_added_it() -> None:
         ("cancel_old", [(1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, None)]),
     ],
 )
-@virtually
 async def test_a_tick_that_meets_a_run_does_as_the_policy_says(
     policy: str, spans: list[tuple[float, float | None]]
 ) -> None:
@@ -135,7 +132,6 @@ async def test_a_tick_that_meets_a_run_does_as_the_policy_says(
         assert [tuple(each) for each in seen] == spans
 
 
-@virtually
 async def test_ticks_that_were_skipped_have_no_run_and_say_so() -> None:
     async with world(NOON) as w:
 
@@ -154,7 +150,6 @@ async def test_ticks_that_were_skipped_have_no_run_and_say_so() -> None:
 # -- a clock that was wrong ----------------------------------------------------------------------
 
 
-@virtually
 async def test_a_clock_that_was_ahead_keeps_a_schedule_silent_for_a_minute_only() -> None:
     """A program whose clock is three days ahead runs the newest of the ticks that it believes to
     have missed, and is gone ten seconds later. By the right clock 13:00 is the next one.
@@ -174,7 +169,6 @@ async def test_a_clock_that_was_ahead_keeps_a_schedule_silent_for_a_minute_only(
         assert made == [NOON + timedelta(hours=1), NOON + timedelta(hours=2)]
 
 
-@virtually
 async def test_a_clock_that_is_put_forward_and_back_loses_no_tick_of_the_right_time() -> None:
     async with world(NOON) as w:
         w.define(nothing)

@@ -7,9 +7,11 @@ from itertools import pairwise
 
 import pytest
 from model.virtual_engine import World, world
-from model.virtual_time import the_loop, virtually
+from model.virtual_time import the_loop
 
 from cloaca_core.definition.context import Context
+
+pytestmark = pytest.mark.virtual_time
 
 DAY = 86_400.0
 LEASE = 600.0
@@ -26,7 +28,6 @@ def define_sleeper(w: World, seconds: float) -> None:
     w.define(body)
 
 
-@virtually
 async def test_a_runner_with_a_run_beats_three_times_a_lease_all_day() -> None:
     async with world() as w:
         define_sleeper(w, DAY)
@@ -42,7 +43,6 @@ async def test_a_runner_with_a_run_beats_three_times_a_lease_all_day() -> None:
         assert set(ends) == {LEASE}
 
 
-@virtually
 async def test_a_runner_that_owns_nothing_says_so_once_and_beats_no_more() -> None:
     async with world() as w:
         define_sleeper(w, BEAT / 2)
@@ -54,7 +54,6 @@ async def test_a_runner_that_owns_nothing_says_so_once_and_beats_no_more() -> No
         assert [end for _, end in program.store.beats] == [IDLE]
 
 
-@virtually
 async def test_an_idle_runner_beats_once_before_it_owns_a_run_again() -> None:
     async with world() as w:
         define_sleeper(w, BEAT / 2)
@@ -73,7 +72,6 @@ async def test_an_idle_runner_beats_once_before_it_owns_a_run_again() -> None:
 
 
 @pytest.mark.parametrize("works", [True, False], ids=["at work", "idle"])
-@virtually
 async def test_another_runner_leaves_it_alone_for_a_day(works: bool) -> None:
     async with world() as w:
         define_sleeper(w, DAY)
@@ -90,7 +88,6 @@ async def test_another_runner_leaves_it_alone_for_a_day(works: bool) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-DAY, DAY], ids=["back", "forward"])
-@virtually
 async def test_a_clock_that_is_set_by_a_day_costs_nobody_a_run(seconds: float) -> None:
     """Leases on a server are on its wall clock. Nobody has beaten since, when another one looks."""
     async with world() as w:

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from model.virtual_engine import World, at, world
-from model.virtual_time import BEGINNING, VirtualClock, the_loop, virtually
+from model.virtual_time import BEGINNING, VirtualClock, the_loop
 
 from cloaca_core.definition.context import Context
+
+pytestmark = pytest.mark.virtual_time
 
 HOUR_MS = 3_600_000
 HOURLY: dict[str, Any] = {
@@ -46,7 +48,6 @@ def failing(w: World, times: int) -> tuple[list[datetime], Callable[[Context], N
         ("fixed", [0, 1, 2, 3, 4, 5, 6, 7, 8]),
     ],
 )
-@virtually
 async def test_the_delays_grow_as_the_task_says(backoff: str, hours: list[int]) -> None:
     async with world() as w:
         begun, body = failing(w, times=8)
@@ -60,7 +61,6 @@ async def test_the_delays_grow_as_the_task_says(backoff: str, hours: list[int]) 
         assert at(ended.row.ended_at) == after(hours[-1])
 
 
-@virtually
 async def test_jitter_spreads_a_delay_by_a_quarter_of_it_at_most() -> None:
     async with world() as w:
         begun, body = failing(w, times=99)
@@ -83,7 +83,6 @@ async def test_jitter_spreads_a_delay_by_a_quarter_of_it_at_most() -> None:
         (12, 12),  # too late for it: at once
     ],
 )
-@virtually
 async def test_a_retry_that_waits_outlives_its_program(
     back_at: float, second_attempt: float
 ) -> None:
@@ -103,7 +102,6 @@ async def test_a_retry_that_waits_outlives_its_program(
         assert ended.row.status == "Completed"
 
 
-@virtually
 async def test_a_program_whose_clock_is_days_behind_waits_no_longer_than_the_delay() -> None:
     """The first failed at noon and asked for ten hours. By the second's clock that is days away:
     it waits for ten hours from when it came, at four o'clock.

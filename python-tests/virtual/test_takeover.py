@@ -9,19 +9,22 @@ import asyncio
 
 import pytest
 from model.virtual_engine import Program, World, at, world
-from model.virtual_time import the_loop, virtually
+from model.virtual_time import the_loop
 
 from cloaca_core.definition.context import Context
+
+pytestmark = pytest.mark.virtual_time
 
 LEASE = 15.0
 BEAT = 5.0
 LAST_CHANCE = 0.5
-HOUR = 3600.0
+WORK = 600.0
+"""Seconds that a body takes."""
 
 
 class Bodies:
-    """An async body of an hour in the workflow of a world; ``begun`` is when, ``cancelled`` is how
-    many were.
+    """An async body of ten minutes in the workflow of a world: when each began, and how many
+    were cancelled.
     """
 
     def __init__(self, w: World) -> None:
@@ -32,7 +35,7 @@ class Bodies:
     async def _run(self, _: Context) -> None:
         self.begun.append(the_loop().time())
         try:
-            await asyncio.sleep(HOUR)
+            await asyncio.sleep(WORK)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
@@ -48,7 +51,6 @@ async def two(w: World) -> tuple[Program, Program, str]:
     return first, second, run_id
 
 
-@virtually
 async def test_a_runner_that_stands_still_loses_its_runs_a_beat_after_its_lease() -> None:
     """The lease has ended 15 s after the last beat, the beat is looked for once more a beat later,
     and half a second is left for it then.
@@ -67,7 +69,6 @@ async def test_a_runner_that_stands_still_loses_its_runs_a_beat_after_its_lease(
         assert (ended.row.status, ended.row.epoch, ended.row.recoveries) == ("Completed", 3, 1)
 
 
-@virtually
 async def test_one_beat_in_its_last_chance_saves_it() -> None:
     async with world() as w:
         bodies = Bodies(w)
@@ -76,7 +77,7 @@ async def test_one_beat_in_its_last_chance_saves_it() -> None:
         first.store.answers.clear()
         await asyncio.sleep(LEASE + BEAT - 1 + LAST_CHANCE / 2)
         first.store.answers.set()
-        await asyncio.sleep(HOUR)
+        await asyncio.sleep(WORK)
 
         assert len(bodies.begun) == 1
         assert (w.run(run_id).status, w.run(run_id).epoch) == ("Completed", 1)
@@ -90,7 +91,6 @@ async def test_one_beat_in_its_last_chance_saves_it() -> None:
         (LAST_CHANCE * 2, 2),  # but not longer
     ],
 )
-@virtually
 async def test_after_a_sleep_of_the_host_who_wakes_first_takes_nothing(
     later: float, bodies_begun: int
 ) -> None:
@@ -100,16 +100,15 @@ async def test_after_a_sleep_of_the_host_who_wakes_first_takes_nothing(
 
         if later:
             first.store.answers.clear()
-        the_loop().stand_still(HOUR / 2)
+        the_loop().stand_still(WORK / 2)
         await asyncio.sleep(later)
         first.store.answers.set()
-        await asyncio.sleep(2 * HOUR)
+        await asyncio.sleep(2 * WORK)
 
         assert len(bodies.begun) == bodies_begun
         assert w.run(run_id).status == "Completed"
 
 
-@virtually
 async def test_who_was_taken_over_from_lets_go_and_goes_on_under_a_new_name() -> None:
     async with world() as w:
         bodies = Bodies(w)
@@ -134,7 +133,6 @@ async def test_who_was_taken_over_from_lets_go_and_goes_on_under_a_new_name() ->
         assert len(bodies.begun) == 3
 
 
-@virtually
 async def test_a_result_that_comes_after_the_takeover_counts_for_nothing() -> None:
     """The first runner's body ends while nothing it writes arrives. Its row is that of an epoch
     that is over by then.
@@ -143,7 +141,7 @@ async def test_a_result_that_comes_after_the_takeover_counts_for_nothing() -> No
         bodies = Bodies(w)
         first, second, run_id = await two(w)
         first.store.answers.clear()
-        await asyncio.sleep(HOUR)  # the first body has ended, the second runner's has not
+        await asyncio.sleep(WORK)  # the first body has ended, the second runner's has not
         assert len(bodies.begun) == 2
 
         first.store.answers.set()
@@ -152,11 +150,10 @@ async def test_a_result_that_comes_after_the_takeover_counts_for_nothing() -> No
         ended = await second.wait(run_id)
 
         begun = bodies.begun[1]
-        assert the_loop().time() == begun + HOUR
+        assert the_loop().time() == begun + WORK
         assert at(ended.row.ended_at) == at(w.clock.wall())
 
 
-@virtually
 async def test_a_task_that_was_under_way_when_its_runner_was_lost_counts_a_crash() -> None:
     async with world() as w:
         Bodies(w)
@@ -169,7 +166,6 @@ async def test_a_task_that_was_under_way_when_its_runner_was_lost_counts_a_crash
         assert (attempt.attempt, attempt.status, attempt.crashes) == (1, "Completed", 1)
 
 
-@virtually
 async def test_a_task_whose_runners_are_lost_too_often_is_not_tried_again() -> None:
     async with world() as w:
         bodies = Bodies(w)

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from model.virtual_engine import World, at, world
-from model.virtual_time import BEGINNING, virtually
+from model.virtual_time import BEGINNING
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core.definition.context import Context
+
+pytestmark = pytest.mark.virtual_time
 
 MINUTES = 60
 HOUR = 3600
@@ -46,7 +48,6 @@ class Sleeper:
             raise
 
 
-@virtually
 async def test_a_body_that_does_not_return_is_cancelled_at_its_limit() -> None:
     async with world() as w:
         body = Sleeper(w, hours=1000)
@@ -61,7 +62,6 @@ async def test_a_body_that_does_not_return_is_cancelled_at_its_limit() -> None:
         assert (attempt.status, attempt.error_type) == ("Failed", "TimeoutError")
 
 
-@virtually
 async def test_the_runner_has_a_limit_for_tasks_without_one() -> None:
     async with world() as w:
         w.define(Sleeper(w, hours=1000), retry_attempts=1)
@@ -72,7 +72,6 @@ async def test_the_runner_has_a_limit_for_tasks_without_one() -> None:
         assert at(ended.row.ended_at) == after(2)
 
 
-@virtually
 async def test_each_attempt_has_the_whole_limit() -> None:
     """An hour each, with half an hour in between."""
     async with world() as w:
@@ -87,7 +86,6 @@ async def test_each_attempt_has_the_whole_limit() -> None:
         assert at(ended.row.ended_at) == after(4)
 
 
-@virtually
 async def test_time_in_the_queue_counts_for_no_attempt() -> None:
     """Two bodies of 50 minutes with a limit of an hour, of which one runs at a time."""
     async with world() as w:
@@ -103,7 +101,6 @@ async def test_time_in_the_queue_counts_for_no_attempt() -> None:
         assert at(ended[1].row.ended_at) == after(100 / 60)
 
 
-@virtually
 async def test_time_in_which_a_body_waits_for_another_run_counts_for_no_attempt() -> None:
     """40 minutes, two hours of the child, and 10 minutes more, with a limit of one hour."""
     async with world() as w:
@@ -123,7 +120,6 @@ async def test_time_in_which_a_body_waits_for_another_run_counts_for_no_attempt(
         assert at(ended.row.ended_at) == after(2 + 50 / 60)
 
 
-@virtually
 async def test_after_the_child_what_is_left_of_the_limit_counts_on() -> None:
     """40 minutes, two hours of the child, and 20 of the 30 minutes that it would take."""
     async with world() as w:
@@ -144,7 +140,6 @@ async def test_after_the_child_what_is_left_of_the_limit_counts_on() -> None:
 
 
 @pytest.mark.parametrize("hours", [0.5, 100], ids=["between attempts", "in a body"])
-@virtually
 async def test_a_run_that_passes_its_deadline_fails_then(hours: float) -> None:
     async with world() as w:
 
@@ -168,7 +163,6 @@ async def test_a_run_that_passes_its_deadline_fails_then(hours: float) -> None:
         (5, 5),  # it has passed: at once
     ],
 )
-@virtually
 async def test_the_deadline_counts_from_the_first_start_in_whichever_program(
     back_at: float, ends_at: float
 ) -> None:

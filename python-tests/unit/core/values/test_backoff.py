@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from model.virtual_time import the_loop
+
 from cloaca_core.values.backoff import Backoff
 
 
@@ -32,8 +35,11 @@ def test_they_begin_anew_when_it_has_worked() -> None:
     assert pauses(backoff, 2) == [1, 2]
 
 
+@pytest.mark.virtual_time
 async def test_a_wait_takes_the_next_pause() -> None:
-    backoff = Backoff(0.0001, 1)
+    backoff = Backoff(60, 3600)
+    begun = the_loop().time()
+    await backoff.wait()
     await backoff.wait()
 
-    assert backoff.pause == 0.0002
+    assert the_loop().time() - begun == 60 + 120

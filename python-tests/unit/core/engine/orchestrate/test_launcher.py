@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from model.orchestration import (
     rows_of,
 )
 from model.runs import graph_of
+from model.virtual_time import the_loop
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.orchestrate.launcher import LAUNCHES_PER_PASS
@@ -29,6 +29,8 @@ from cloaca_core.definition.context import Context
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.json_values import JsonValue
 from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
+
+pytestmark = pytest.mark.virtual_time
 
 
 @pytest.fixture
@@ -335,7 +337,7 @@ class TestTimeouts:
     async def test_one_that_has_just_run_in_time_is_not_over(self, scene: Scene) -> None:
         """Or hardly in time: what it did counts, for its report is on the way."""
         options = {"timeout_seconds": SHORT, "retry_attempts": 1}
-        slow = {"body": lambda context: time.sleep(2 * SHORT), **options}
+        slow = {"body": lambda context: the_loop().stand_still(2 * SHORT), **options}
         scene.adopt(graph_of(a=slow, b=options))
         body, _ = scene.begin(), scene.begin()
         scene.executor.end(body)

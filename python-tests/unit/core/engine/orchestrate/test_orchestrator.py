@@ -24,6 +24,8 @@ from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.records.rows import AttemptRow
 from cloaca_core.records.states import ReasonCode, TaskStatus
 
+pytestmark = pytest.mark.virtual_time
+
 
 @pytest.fixture
 async def scene() -> Scene:

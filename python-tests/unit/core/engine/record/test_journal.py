@@ -9,6 +9,7 @@ import pytest
 from model.by_hand import HandMarks
 from model.memory_store import MemoryStore
 from model.quiet import quiet
+from model.virtual_time import the_loop
 
 from cloaca_core._engine.record import batching, journal as module
 from cloaca_core._engine.record.entries import Draft, Entry, FiringEntry, SubmissionEntry
@@ -26,6 +27,8 @@ from cloaca_core.errors import (
 from cloaca_core.records.rows import AttemptRow, Batch, Committed, RunEnd
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.store.protocol import Landed
+
+pytestmark = pytest.mark.virtual_time
 
 
 class Store(MemoryStore):
@@ -170,8 +173,7 @@ async def opened(*, most_keys: int | None) -> Desk:
 
 
 @pytest.fixture
-async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    monkeypatch.setattr(module, "FIRST_PAUSE", 0.001)
+async def desk() -> AsyncIterator[Desk]:
     store = Store()
     await store.register(runner("r1"))
     await submit(store, new_run("run"), new_run("other"))
@@ -334,21 +336,19 @@ class TestErrors:
         assert desk.journal.failure is None
 
     async def test_the_pauses_between_tries_grow_to_a_bound(
-        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, desk: Desk, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Or a database that is back after an hour would be asked again after another one."""
-        monkeypatch.setattr(module, "LONGEST_PAUSE", 0.003)
-        desk.store.failures = [StoreUnavailableError("locked")] * 5
+        begun = the_loop().time()
+        desk.store.failures = [StoreUnavailableError("locked")] * 7
         desk.journal.add(Row([attempt("run")]))
         await desk.journal.drained()
 
-        pauses = [record.args[0] for record in caplog.records if isinstance(record.args, tuple)]
-        assert pauses == [0.001, 0.002, 0.003, 0.003, 0.003]
+        told = [record.args[0] for record in caplog.records if isinstance(record.args, tuple)]
+        assert told == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+        assert the_loop().time() - begun == pytest.approx(sum(told))
 
-    async def test_the_error_can_be_seen_meanwhile(
-        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(module, "FIRST_PAUSE", 60)
+    async def test_the_error_can_be_seen_meanwhile(self, desk: Desk) -> None:
         error = StoreUnavailableError("locked")
         desk.store.failures = [error]
         desk.journal.add(Row([attempt("run")]))

@@ -9,6 +9,8 @@ import pytest
 
 from cloaca_core._engine.runtime.deadlines import Deadlines
 
+pytestmark = pytest.mark.virtual_time
+
 LONG = 3600.0
 
 
@@ -41,7 +43,7 @@ async def test_things_of_one_limit_expire_in_the_order_in_which_they_came() -> N
     expired = Expired()
     deadlines = Deadlines(expired)
     for thing in "abc":
-        deadlines.add(thing, 0.001)
+        deadlines.add(thing, 60)
 
     assert await expired.count(3) == ["a", "b", "c"]
 
@@ -73,7 +75,7 @@ async def test_what_is_discarded_does_not_expire() -> None:
     deadlines = Deadlines(expired)
     deadlines.add("gone", 0.0)
     deadlines.discard("gone")
-    deadlines.add("stays", 0.001)
+    deadlines.add("stays", 60)
 
     assert await expired.count(1) == ["stays"]
 
@@ -87,7 +89,7 @@ async def test_adding_a_thing_again_replaces_its_deadline() -> None:
     deadlines = Deadlines(expired)
     deadlines.add("a", 0.0)
     deadlines.add("a", LONG)
-    deadlines.add("b", 0.001)
+    deadlines.add("b", 60)
 
     assert await expired.count(1) == ["b"]
 
@@ -105,7 +107,7 @@ async def test_a_thing_discarded_by_the_end_of_another_does_not_expire() -> None
 
     deadlines: Deadlines[str] = Deadlines(end)
     for thing in ("first", "second", "third"):
-        deadlines.add(thing, 0.001)
+        deadlines.add(thing, 60)
     await done.wait()
 
     assert ended == ["first", "third"]
@@ -124,7 +126,7 @@ async def test_one_that_is_given_more_time_takes_none_of_the_others() -> None:
 
     deadlines = Deadlines(end)
     deadlines.add("queued", 0.0)
-    deadlines.add("other", 0.001)
+    deadlines.add("other", 60)
 
     assert await expired.count(2) == ["queued", "other"]
 
@@ -157,7 +159,7 @@ async def test_what_fails_at_the_end_of_one_keeps_no_other_from_expiring(
             raise ValueError("a flaw of ours")
 
     deadlines = Deadlines(end)
-    for thing, seconds in (("first", 0.0), ("second", 0.0), ("later", 0.001)):
+    for thing, seconds in (("first", 0.0), ("second", 0.0), ("later", 60)):
         deadlines.add(thing, seconds)
 
     assert await expired.count(3) == ["first", "second", "later"]

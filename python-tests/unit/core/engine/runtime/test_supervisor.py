@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import pairwise
 
 import pytest
+from model.quiet import quiet
+from model.virtual_time import the_loop
 
 from cloaca_core._engine.runtime.supervisor import SupervisedLoop
 from cloaca_core.errors import StoreUnavailableError
 
+pytestmark = pytest.mark.virtual_time
+
 
 class Turns:
-    """Raises what it is given, turn by turn; then waits for ever."""
+    """Raises what it is given, turn by turn; then waits for ever. ``begun`` is when each began."""
 
     def __init__(self, *errors: Exception | None) -> None:
         self.left = list(errors)
         self.done = asyncio.Event()
+        self.begun: list[float] = []
+
+    def gaps(self) -> list[float]:
+        """Seconds between two turns."""
+        return [round(b - a, 6) for a, b in pairwise(self.begun)]
 
     async def __call__(self) -> None:
+        self.begun.append(the_loop().time())
         if not self.left:
             self.done.set()
             await asyncio.Event().wait()
@@ -26,22 +37,8 @@ class Turns:
             raise error
 
 
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long it paused each time; the pauses themselves are left out."""
-    taken: list[float] = []
-    sleep = asyncio.sleep
-
-    async def note(seconds: float) -> None:
-        taken.append(seconds)
-        await sleep(0)
-
-    monkeypatch.setattr(asyncio, "sleep", note)
-    return taken
-
-
 async def test_it_goes_on_after_an_error_and_says_so(
-    pauses: list[float], caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     turns = Turns(ValueError("bad luck"), None)
     loop = SupervisedLoop("claim", turns)
@@ -59,7 +56,7 @@ async def test_it_goes_on_after_an_error_and_says_so(
 
 
 async def test_what_a_database_says_is_told_in_a_line(
-    pauses: list[float], caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     turns = Turns(StoreUnavailableError("nobody answers"), None)
     loop = SupervisedLoop("claim", turns)
@@ -74,7 +71,7 @@ async def test_what_a_database_says_is_told_in_a_line(
 
 
 async def test_the_pause_doubles_up_to_its_limit_and_starts_anew_after_a_success(
-    pauses: list[float], caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     turns = Turns(*[OSError()] * 8, None, OSError())
     loop = SupervisedLoop("claim", turns)
@@ -83,10 +80,10 @@ async def test_the_pause_doubles_up_to_its_limit_and_starts_anew_after_a_success
     await turns.done.wait()
     await loop.stop()
 
-    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 0.1]
+    assert turns.gaps() == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 0.0, 0.1]
 
 
-async def test_the_limit_can_be_set(pauses: list[float], caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_limit_can_be_set(caplog: pytest.LogCaptureFixture) -> None:
     turns = Turns(*[OSError()] * 3)
     loop = SupervisedLoop("lease", turns, longest_pause=0.05)
 
@@ -94,25 +91,21 @@ async def test_the_limit_can_be_set(pauses: list[float], caplog: pytest.LogCaptu
     await turns.done.wait()
     await loop.stop()
 
-    assert pauses == [0.05, 0.05, 0.05]
+    assert turns.gaps() == [0.05, 0.05, 0.05]
 
 
 async def test_the_error_can_be_seen_until_the_next_success(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     error = OSError("gone")
-    loop = SupervisedLoop("claim", Turns(error))
-    paused = asyncio.Event()
-
-    async def pause(_: float) -> None:
-        paused.set()
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(asyncio, "sleep", pause)
+    loop = SupervisedLoop("claim", turns := Turns(error, None))
     loop.start()
-    await paused.wait()
-
+    await quiet()
     assert loop.failure is error
+
+    await turns.done.wait()
+
+    assert loop.failure is None
     await loop.stop()
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from model.quiet import quiet
 
 from cloaca_core._engine.runtime.wakeup import Wakeup
+
+pytestmark = pytest.mark.virtual_time
 
 
 async def test_it_sleeps_for_as_long_as_it_was_told() -> None:

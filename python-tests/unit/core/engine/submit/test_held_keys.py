@@ -21,6 +21,8 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.rows import NewRun
 
+pytestmark = pytest.mark.virtual_time
+
 
 class Store(MemoryStore):
     """The model, with a transaction of others that is open, and failures to come."""
@@ -38,8 +40,7 @@ class Store(MemoryStore):
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.setattr(module, "FIRST_PAUSE", 0.001)
+async def store() -> Store:
     return Store()
 
 
