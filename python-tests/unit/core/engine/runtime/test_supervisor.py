@@ -101,12 +101,12 @@ async def test_the_error_can_be_seen_until_the_next_success(
     loop = SupervisedLoop("claim", turns := Turns(error, None))
     loop.start()
     await quiet()
-    assert loop.failure is error
-
+    seen = [loop.failure]
     await turns.done.wait()
-
-    assert loop.failure is None
+    seen.append(loop.failure)
     await loop.stop()
+
+    assert seen == [error, None]
 
 
 async def test_stopping_waits_until_the_turn_has_cleaned_up() -> None:
