@@ -1,9 +1,9 @@
-"""``DefaultRunnerConfig``: what can be set about a runner, as one table.
+"""``DefaultRunnerConfig``: the settings of a runner, as one table.
 
 Values come from the argument, else ``CLOACA_<FIELD>``, else ``./cloaca.toml``, else the table
 ``[tool.cloaca]`` of ``./pyproject.toml``, else the default. They are read when a config is made,
-never later; the default of ``db_pool_size`` alone is found out when it is first read. What a
-setting does is the engine's business.
+never later; only the default of ``db_pool_size`` is determined when it is first read. The engine
+decides what a setting does.
 """
 
 # ruff: noqa: RUF009 - a Setting is a descriptor: that one object serves all instances is its nature
@@ -39,8 +39,8 @@ ENVIRONMENT_PREFIX: Final = "CLOACA_"
 
 
 def _default_pool_size() -> int:
-    """SQLite uses one connection whatever this says; 10 is for a server."""
-    # Here, not above: looking for backends imports their drivers, which most configs never need.
+    """1 if SQLite is alone, which ignores the setting; 10 for a server."""
+    # Imported here: it imports all drivers, which most configs never need.
     from cloaca_core.store.backends import available_backends, forced_backend
 
     forced = forced_backend()
@@ -51,7 +51,7 @@ def _default_pool_size() -> int:
 _POOL_SIZE: Final = 10
 
 _LONGEST: Final = 10**9
-"""Of any time, in its unit. A longer one is a mistake, and instants must fit their columns."""
+"""Upper bound of any time, in its unit. A longer one is a mistake; instants must fit columns."""
 _NO_LOST_RUN: Final = (
     "Accepted for compatibility, without effect: 0.x looked for ticks whose run was lost on the "
     "way, and here a tick and its run are written in one transaction"
@@ -59,7 +59,7 @@ _NO_LOST_RUN: Final = (
 
 
 class _WorkflowTimeout:
-    """Another name of ``pipeline_timeout_seconds``, for the constructor as well."""
+    """Second name of ``pipeline_timeout_seconds``, in the constructor as well."""
 
     name = "workflow_timeout_seconds"
 
@@ -83,9 +83,9 @@ class _WorkflowTimeout:
 
 
 class _Origin:
-    """What ``dataclasses.replace`` hands to the new config: the one that it is made from.
+    """Hands the original config to the one that ``dataclasses.replace`` makes.
 
-    It hands on every value as an argument, and as an argument None would mean the default.
+    ``replace`` passes every value as an argument, and an argument None would mean the default.
     """
 
     def __get__(
@@ -102,10 +102,10 @@ class DefaultRunnerConfig:
     ``./cloaca.toml``, else from ``[tool.cloaca]`` of ``./pyproject.toml``, else it has its default.
     ``task_timeout_seconds`` and ``pipeline_timeout_seconds``, also known as
     ``workflow_timeout_seconds``, may be ``cloaca.NO_LIMIT``, which variables and files call "none".
-    As properties they are None then, and assigned None they are without limit: so it is in 0.x.
+    Read as properties they are then None, and assigning None removes the limit, as in 0.x.
 
-    Whatever cannot be used is a ``ConfigError`` (ValueError) that names the setting, where it came
-    from and what is accepted; an unsupported type a ``ConfigTypeError`` (TypeError).
+    An unusable value is a ``ConfigError`` (ValueError) that names the setting, where it came from
+    and what is accepted; an unsupported type is a ``ConfigTypeError`` (TypeError).
     """
 
     max_concurrent_tasks: Setting[int] = Setting(whole(1), 4, "Task bodies in threads at once")
@@ -210,17 +210,19 @@ class DefaultRunnerConfig:
 
     @classmethod
     def default(cls) -> Self:
-        """The same as a config without arguments."""
+        """Make a config without arguments."""
         return cls()
 
     def to_dict(self) -> dict[str, Any]:
-        """Every setting by its name; ``DefaultRunnerConfig(**config.to_dict()) == config``."""
+        """All settings by name; ``DefaultRunnerConfig(**config.to_dict()) == config``."""
         return {name: each.written(getattr(self, name)) for name, each in _SETTINGS.items()}
 
 
 def pool_size_of(config: DefaultRunnerConfig) -> int:
-    """``db_pool_size`` for a backend that is being opened: its default is another one only where
-    SQLite is alone, which ignores it. So no other backend is looked for, nor its driver imported.
+    """``db_pool_size`` for a backend that is being opened, without a search for other backends.
+
+    The default differs only where SQLite is the only backend, and SQLite ignores the setting; so
+    no other driver has to be imported.
     """
     unread = _SETTINGS["db_pool_size"].is_unread(config)
     return _POOL_SIZE if unread else config.db_pool_size
@@ -232,13 +234,13 @@ _SETTINGS: Final[dict[str, Setting[Any]]] = {
 _TIMEOUT: Final = "pipeline_timeout_seconds"
 _NAMES: Final = (*_SETTINGS, _WorkflowTimeout.name)
 _WORDS: Final = (*(name.upper() for name in _NAMES), "BACKEND", "LOG")
-"""What may stand behind ``CLOACA_``; the last two are read by ``backends`` and ``logs``."""
+"""Known endings of ``CLOACA_…``; ``backends`` and ``logs`` read the last two."""
 _NAMESPACES: Final = ("VAR_", "TEST_")
-"""Words that begin so belong to the user's workflows, and to tests."""
+"""Prefixes of variables that belong to the user's workflows, and to tests."""
 
 
 def _signature() -> inspect.Signature:
-    """The constructor as one calls it: its own annotations are the descriptors'."""
+    """The constructor's signature as callers use it; its own annotations are the descriptors'."""
     written = inspect.signature(DefaultRunnerConfig.__init__)
     types = {name: setting.types for name, setting in _SETTINGS.items()}
     types[_WorkflowTimeout.name] = types[_TIMEOUT]
@@ -259,7 +261,7 @@ DefaultRunnerConfig.__init__.__signature__ = _signature()  # type: ignore[attr-d
 
 
 class _Given(NamedTuple):
-    """A value, and what an error message about it begins with."""
+    """A value, and the beginning of an error message about it."""
 
     value: object
     origin: str
@@ -269,7 +271,7 @@ _Source: TypeAlias = dict[str, _Given]
 
 
 def _given(arguments: _Source) -> _Source:
-    """What is given for each setting, by the first source that has it."""
+    """The value given for each setting, from the first source that has one."""
     sources = (
         _file("pyproject.toml", "tool", "cloaca"),
         _file("cloaca.toml"),
@@ -287,7 +289,7 @@ def _arguments(config: DefaultRunnerConfig) -> _Source:
 
 
 def _changes(config: DefaultRunnerConfig, origin: DefaultRunnerConfig) -> _Source:
-    """What ``origin`` has, but for the arguments that say something else."""
+    """The values of ``origin``, except where an argument differs."""
     changed = {
         name: value
         for name, value in vars(config).items()
@@ -322,7 +324,7 @@ def _refuse_mistyped_variables() -> None:
         word = variable.removeprefix(ENVIRONMENT_PREFIX)
         if not value or word == variable or word in _WORDS or word.startswith(_NAMESPACES):
             continue
-        # Strictly: a word far from ours is its user's own business.
+        # Only close names: a variable unlike ours may belong to the user's own program.
         if near := nearest_name(word, _WORDS, cutoff=0.75):
             raise ConfigError(
                 f"{variable}: unknown setting, did you mean {ENVIRONMENT_PREFIX}{near}?",
@@ -381,8 +383,8 @@ def _with_one_timeout(source: _Source) -> _Source:
 
 
 def _same(value: object, other: object) -> bool:
-    """Whether two values are equal; an odd object may say neither yes nor no, as an array does."""
+    """True when two values are equal; comparing some objects, such as arrays, gives no bool."""
     try:
         return value is other or bool(value == other)
-    except Exception:  # noqa: BLE001 - it is refused for what it is, later and by its name
+    except Exception:  # noqa: BLE001 - the setting's own check refuses it later, by name
         return False

@@ -62,13 +62,13 @@ class CloacaError(Exception):
     accepted: Sequence[Any] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let it pass between processes, where ``accepted`` would be without its runner."""
+        """Pickle without ``accepted``: in another process its handles would have no runner."""
         facts = {name: fact for name, fact in vars(self).items() if name != "accepted"}
         return _rebuilt, (type(self), self.args), facts
 
 
 def _rebuilt(kind: type[CloacaError], args: tuple[Any, ...]) -> CloacaError:
-    """The error without its facts, which ``__init__`` would ask for by keyword."""
+    """Rebuild an error without its ``__init__``, which requires the facts as keywords."""
     error = kind.__new__(kind)
     error.args = args
     return error
@@ -120,7 +120,7 @@ class DefinitionTypeError(DefinitionError, TypeError):
 class WorkflowValidationError(DefinitionError):
     """The graph of a workflow does not hold together.
 
-    ``missing`` is the task that a dependency asks for in vain, if that is the reason.
+    ``missing`` is the unknown task that a dependency names, if that is the reason.
     """
 
     def __init__(self, message: str, *, missing: str | None = None) -> None:
@@ -141,7 +141,7 @@ class ConfigTypeError(ConfigError, TypeError):
 
 
 class UnknownSettingError(ConfigError, AttributeError):
-    """There is no setting of this name. ``field`` is what was assigned."""
+    """There is no setting of this name. ``field`` is the name that was used."""
 
 
 class ScheduleError(CloacaError, ValueError):
@@ -151,8 +151,8 @@ class ScheduleError(CloacaError, ValueError):
 class CronExpressionError(ScheduleError):
     """A cron expression or a time zone cannot be taken.
 
-    ``field`` is the part to blame ("minute", "timezone", …), "" for the expression as a whole;
-    ``given`` is what was found there.
+    ``field`` is the wrong part ("minute", "timezone", …), "" for the expression as a whole;
+    ``given`` is the text found there.
     """
 
     def __init__(self, message: str, *, field: str = "", given: str = "") -> None:
@@ -166,7 +166,7 @@ class WorkflowExecutionError(CloacaError, ValueError):
 
 
 class WorkflowNotFoundError(WorkflowExecutionError, _PlainKeyError):
-    """No workflow of this name is registered. ``name`` is what was asked for."""
+    """No workflow of this name is registered. ``name`` is the requested name."""
 
     def __init__(self, message: str, *, name: str) -> None:
         super().__init__(message)
@@ -207,7 +207,7 @@ class RunFailedError(CloacaError, RuntimeError):
         self.status = status
 
 
-# TimeoutError first: it is an OSError, whose memory only OSError's own ``__new__`` lays out.
+# TimeoutError first: it is an OSError, which only OSError's own ``__new__`` can create.
 class PipelineTimeoutError(CloacaError, TimeoutError, ValueError):
     """A run passed its deadline, or a wait for it ended first.
 
@@ -239,7 +239,7 @@ class RecoveryLimitError(CloacaError, RuntimeError):
 
 
 SHUT_DOWN = "the runner has been shut down"
-"""Says why most calls are a ``RunnerClosedError``."""
+"""Message of most ``RunnerClosedError``."""
 
 
 class RunnerClosedError(CloacaError, RuntimeError, ValueError):
@@ -269,7 +269,7 @@ class BackendNotFoundError(BackendError):
 
 
 class AmbiguousBackendError(BackendError):
-    """Several backends are installed and nothing chooses between them: ``names``."""
+    """Several backends (``names``) are installed and no URL or variable chooses one."""
 
     def __init__(self, message: str, *, names: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -277,7 +277,7 @@ class AmbiguousBackendError(BackendError):
 
 
 class BackendVersionError(BackendError):
-    """A backend, or ``cloaca`` itself, is of version ``found``, the core of ``expected``."""
+    """A backend, or ``cloaca`` itself, has version ``found``; the core has ``expected``."""
 
     def __init__(self, message: str, *, backend: str, found: str, expected: str) -> None:
         super().__init__(message, backend=backend)
@@ -286,7 +286,7 @@ class BackendVersionError(BackendError):
 
 
 class BackendUnusableError(BackendError):
-    """The backend is installed but cannot work; the message is its own reason."""
+    """The backend is installed but cannot work; the message gives the backend's reason."""
 
 
 class BackendForcedError(BackendError, ValueError):
@@ -313,8 +313,8 @@ class TenantNameError(TenantError, ValueError):
 class StoreError(CloacaError, RuntimeError):
     """The database refused or failed an operation.
 
-    ``database`` says which: the absolute path of a file, never a password. None when it is not
-    known, as for a URL that cannot be read.
+    ``database`` names the database: for a file its absolute path; never a password. None when it
+    is not known, as for a URL that cannot be read.
     """
 
     def __init__(self, message: str, *, database: str | None = None) -> None:
@@ -356,4 +356,4 @@ class StoreReadOnlyError(StoreError):
 
 
 class StoreDataError(StoreError):
-    """The database refuses a value; the rest of its batch is not to blame."""
+    """The database refuses a value; the rest of its batch may be stored without it."""

@@ -1,7 +1,7 @@
-"""Nothing on stdout or stderr unless asked: the ``cloaca`` loggers are silent by themselves.
+"""Set-up of the ``cloaca`` loggers, which write to no terminal unless the user asks.
 
 A program that configures ``logging`` gets their records as usual; ``CLOACA_LOG=info`` (any level)
-shows them on stderr without any. Sets no level of a logger that the user did not name.
+shows them on stderr without that. Sets no level of a logger that the user did not name.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ def arrange() -> None:
 
 
 class SafeLogger(logging.LoggerAdapter[logging.Logger]):
-    """A logger for those who must go on whatever a handler or filter of the program raises. That
-    is shown on stderr, as ``logging`` does with what its own handlers raise.
+    """A logger whose calls never raise, for code that must continue.
+
+    Errors of the program's handlers and filters are printed to stderr, as ``logging`` does with
+    those of its own handlers.
     """
 
     def __init__(self, name: str) -> None:
@@ -42,32 +44,33 @@ class SafeLogger(logging.LoggerAdapter[logging.Logger]):
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         """As ``Logger.log``."""
         try:
-            super().log(level, msg, *args, stacklevel=2, **kwargs)  # who called, not this line
-        except Exception:  # noqa: BLE001 - whoever logs is not to blame
+            super().log(level, msg, *args, stacklevel=2, **kwargs)  # the caller's line
+        except Exception:  # noqa: BLE001 - a handler's fault must not fail the code that logs
             if logging.raiseExceptions:
                 traceback.print_exc()
 
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]
     ) -> tuple[Any, MutableMapping[str, Any]]:
-        """What a record carries is said where it is made."""
+        """Leave the record as its caller made it."""
         return msg, kwargs
 
 
 def warn_person(logger: SafeLogger, message: str, extra: Mapping[str, object]) -> None:
-    """Log a warning for a person who has just pressed Ctrl-C. Where the program has set up no log,
-    it stands on the terminal, if stderr is one.
+    """Log a warning for a person who has just pressed Ctrl-C.
+
+    If the program has set up no logging and stderr is a terminal, print the warning there.
     """
     logger.warning("%s", message, extra=extra)
     if all(isinstance(each, logging.NullHandler) for each in _handlers(logger.logger.name)):
-        with suppress(Exception):  # whatever stands there for stderr
+        with suppress(Exception):  # sys.stderr may be any object
             if sys.stderr.isatty():
                 sys.stderr.write(f"cloaca: {message}\n")
                 sys.stderr.flush()
 
 
 def refuse_unknown_level() -> None:
-    """Raise when ``CLOACA_LOG`` names no level: an import is no place to complain."""
+    """Raise when ``CLOACA_LOG`` names no level; not at import, where a warning must not fail."""
     level = _wanted()
     if level and level not in logging.getLevelNamesMapping():
         raise ConfigError(
@@ -82,7 +85,7 @@ def _wanted() -> str:
 
 
 class _Fallback(logging.StreamHandler[TextIO]):
-    """Writes to stderr what no other handler writes to the terminal: no line is there twice."""
+    """Writes to stderr only records that no other handler writes to the terminal."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if not any(self._does_as_much(other, record) for other in _handlers(record.name)):
@@ -97,7 +100,7 @@ class _Fallback(logging.StreamHandler[TextIO]):
 
 
 def _handlers(name: str) -> Iterator[logging.Handler]:
-    """Every handler that a record of this logger comes to."""
+    """All handlers that receive a record of this logger."""
     logger: logging.Logger | None = logging.getLogger(name)
     while logger is not None:
         yield from logger.handlers

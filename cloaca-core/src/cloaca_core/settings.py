@@ -1,8 +1,8 @@
-"""A setting: a typed attribute that takes only what its kind accepts.
+"""A setting: a typed attribute that takes only values its kind accepts.
 
 A class of settings is a dataclass whose fields are typed ``Setting[T]``. Type checkers then know
 both sides of each (``T | None`` may be given to the constructor, ``T`` is read), and a line per
-setting is the whole table. Where values come from is for that class to say.
+setting is the whole table. That class decides where values come from.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ StrT = TypeVar("StrT", bound=str)
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """What a setting accepts. ``parse`` makes a value of the text of an environment variable."""
+    """The values a setting accepts. ``parse`` makes one from an environment variable's text."""
 
     expected: str
     types: tuple[type, ...]
@@ -88,7 +88,7 @@ def optional(kind: Kind[T]) -> Kind[T | None]:
 
 
 def unlimited(kind: Kind[T]) -> Kind[T | None]:
-    """``kind``, or ``NO_LIMIT``, which can also be said as None and as ``math.inf``."""
+    """``kind``, or ``NO_LIMIT``, which may also be written None or ``math.inf``."""
     return replace(
         optional(kind),
         expected=f"{kind.expected}, or cloaca.NO_LIMIT",
@@ -99,19 +99,19 @@ def unlimited(kind: Kind[T]) -> Kind[T | None]:
 
 
 def _is_no_limit(value: object) -> bool:
-    # An odd object may have an odd idea of equality, so only a number is compared.
+    # Only a float is compared: comparing other objects may fail, or give no bool.
     return value is None or value is NO_LIMIT or (isinstance(value, float) and value == math.inf)
 
 
 class Unread:
-    """In the place of a default that is found out when it is first read.
+    """Placeholder for a default that is determined when it is first read.
 
-    The class itself is the mark: copies and pickles of it are the same object.
+    The class itself is the placeholder: copies and pickles of it are the same object.
     """
 
 
 class Setting(Generic[T]):
-    """One field. The constructor stores what it is given; ``settle`` then decides its value.
+    """One field. The constructor stores its argument; ``settle`` then decides the value.
 
     A ``default_factory`` is called when the value is first read, and not before.
     """
@@ -159,7 +159,7 @@ class Setting(Generic[T]):
         instance.__dict__[self.name] = value
 
     def is_unread(self, instance: object) -> bool:
-        """True while the value is a default that has yet to be found out."""
+        """True while the value is a default that has not been determined yet."""
         return instance.__dict__[self.name] is Unread
 
     @property
@@ -168,21 +168,21 @@ class Setting(Generic[T]):
         return self._kind.types
 
     def default(self) -> T:
-        """The default; ``Unread`` where that is found out later."""
+        """The default; ``Unread`` if it is determined later."""
         return cast("T", self._default if self._default_factory is None else Unread)
 
     def parsed(self, text: str) -> object:
-        """What a text means for this setting; the text itself when nothing, to be refused."""
+        """The value a text stands for; an unreadable text itself, which ``checked`` refuses."""
         with suppress(ValueError, KeyError):
             return self._kind.parse(text)
         return text
 
     def of_file(self, value: object) -> object:
-        """Reads a value of a file: files have no word for some values."""
+        """Convert a value from a file, which writes some values as words (no limit: "none")."""
         return value
 
     def written(self, value: T) -> object:
-        """How a value is given to the constructor."""
+        """The argument that gives this value to the constructor."""
         return value
 
     def checked(self, value: object, origin: str = "") -> T:
@@ -190,7 +190,7 @@ class Setting(Generic[T]):
         if self._kind.means_none(value):
             return cast("T", None)
         refusal = f"{origin}{self.name} must be {self._kind.expected}, got {value!r:.200}"
-        # bool is a subclass of int, but True is no number of tasks.
+        # bool is a subclass of int, but True is not a number of tasks.
         if not isinstance(value, self._kind.types) or (
             isinstance(value, bool) and bool not in self._kind.types
         ):
@@ -201,7 +201,7 @@ class Setting(Generic[T]):
 
 
 class Limit(Setting[int | None]):
-    """A whole number that may also be ``NO_LIMIT``. It is read as None then, as in cloaca 0.x."""
+    """A whole number, or ``NO_LIMIT``, which is read as None, as in cloaca 0.x."""
 
     if TYPE_CHECKING:  # widens the accepted type for checkers; the method is the inherited one
 
@@ -212,5 +212,5 @@ class Limit(Setting[int | None]):
         return NO_LIMIT if isinstance(value, str) and value.lower() == WORD else value
 
     def written(self, value: int | None) -> int | NoLimit:
-        """None would be the default there."""
+        """``NO_LIMIT`` for None, because an argument None means the default."""
         return NO_LIMIT if value is None else value

@@ -1,7 +1,7 @@
-"""Durable workflows inside a Python program: the door to everything that cloaca offers.
+"""Durable workflows inside a Python program: all public names of cloaca.
 
-Names come from here and nowhere else. Importing it starts no thread and no database driver; the
-backend is found when a runner is opened, by the scheme of the database URL.
+Import public names only from here. The import starts no thread and loads no database driver; a
+runner finds its backend when it opens, by the scheme of the database URL.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ from cloaca_core.values.option_names import (
     TriggerRuleName as TriggerRuleName,
 )
 
-if TYPE_CHECKING:  # found when they are asked for: see _LATER
+if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.definition.triggers.decorator import (
         trigger as trigger,
     )
@@ -165,7 +165,7 @@ if TYPE_CHECKING:  # found when they are asked for: see _LATER
         TenantCredentials as TenantCredentials,
     )
 
-# Not in __all__: a star import would look for it, and so start the drivers.
+# Not in __all__: a star import would read it, and so import the drivers.
 __backend__: str | None
 
 __all__ = [
@@ -193,11 +193,11 @@ __all__ = [
     "RetryPolicyBuilder",
     "BackoffStrategy",
     "RetryCondition",
-    # what a cron expression means
+    # explain a cron expression
     "explain_schedule",
     "ScheduleExplanation",
     "ClockChange",
-    # what starts a workflow
+    # start workflows by events
     "trigger",
     "TriggerResult",
     "file_arrival",
@@ -218,7 +218,7 @@ __all__ = [
     "RunInfo",
     "Backfill",
     "RunEvent",
-    # the words that options take, and the states, as types
+    # types of options and states
     "RetryBackoffName",
     "RetryConditionName",
     "OperatorName",
@@ -232,13 +232,13 @@ __all__ = [
     "TenantConfig",
     "TenantCredentials",
     "SqliteTenants",
-    # what is installed
+    # installed backends
     "BackendInfo",
     "__version__",
     "available_backends",
     "get_backend",
     "get_version",
-    # does it work
+    # check an installation
     "HelloClass",
     "hello_world",
     # errors, as their tree is drawn in cloaca_core.errors
@@ -294,8 +294,8 @@ def get_version() -> str:
 
 if not TYPE_CHECKING:  # a checker would take every misspelt name for a public one
     _LATER = {
-        # what runs needs asyncio, which costs more than all the rest; a module that only defines
-        # workflows, and a process that is started for one body, does without
+        # runners need asyncio, which takes longer to import than all the rest; a module that only
+        # defines workflows, or a process started for one body, does not need it
         "AsyncRunner": "cloaca_core.runner.async_runner",
         "DefaultRunner": "cloaca_core.runner.default_runner",
         "AsyncRunHandle": "cloaca_core.runner.handles",
@@ -311,7 +311,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "ClockChange": "cloaca_core.schedules.explain",
         "ScheduleExplanation": "cloaca_core.schedules.explain",
         "explain_schedule": "cloaca_core.schedules.explain",
-        # few programs make tenants, or watch for something
+        # few programs make tenants or watch files and tables
         "DatabaseAdmin": "cloaca_core.runner.database_admin",
         "TenantConfig": "cloaca_core.store.tenants",
         "TenantCredentials": "cloaca_core.store.tenants",
@@ -322,8 +322,8 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
     }
 
     def __getattr__(name: str) -> object:
-        """Find what is costly when it is first asked for: for ``__backend__`` the drivers are
-        imported, for the names of ``_LATER`` the module that has them.
+        """Import costly things at first use: the drivers for ``__backend__``, a name's module for
+        the names of ``_LATER``.
         """
         if name == "__backend__":
             return _chosen_backend()
@@ -333,5 +333,5 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         return found
 
     def __dir__() -> list[str]:
-        """What is offered, that which is found when it is asked for included."""
+        """All public names, those imported at first use included."""
         return [*__all__, "__backend__"]

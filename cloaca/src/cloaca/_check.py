@@ -1,7 +1,7 @@
-"""Says what to install where the engine is missing. Imported first, before anything of the engine.
+"""Tells the user what to install when the engine is missing; imported before the engine.
 
-It can be missing although pip brought both: ``pip uninstall cloaca-core`` takes it away alone. A
-folder of its name may be left, so a module in it is looked for.
+The engine can be missing although pip installed both: ``pip uninstall cloaca-core`` removes it
+alone. Its empty folder may be left, so this looks for a module in it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What authors of a backend import in their tests: the store contract as pytest classes.
+"""Conformance tests for authors of a backend: the store contract as pytest classes.
 
 Importing this package needs pytest and pytest-asyncio; nothing else of cloaca imports it.
 
@@ -13,8 +13,8 @@ Importing this package needs pytest and pytest-asyncio; nothing else of cloaca i
             return f"sqlite://{tmp_path}/conformance.db"
 
 ``StoreConformance`` is the contract of one open store, ``BackendConformance`` opens it from a
-URL, ``SharedBackendConformance`` adds what several stores and processes on one database see.
-``OutboxConformance`` is for those beside which users may write runs in transactions of their own.
+URL, ``SharedBackendConformance`` adds tests with several stores and processes on one database.
+``OutboxConformance`` is for backends that let users write runs in transactions of their own.
 """
 
 import pytest
@@ -23,7 +23,7 @@ for _part in ("backend", "claim", "lease", "observe", "outbox", "overlap", "reco
     pytest.register_assert_rewrite(f"cloaca_core.conformance.{_part}_conformance")
 pytest.register_assert_rewrite("cloaca_core.conformance.rows")
 
-# Imported after the lines above, so that their asserts explain themselves.
+# Imported after the lines above, so that pytest rewrites their asserts.
 from cloaca_core.conformance.backend_conformance import (  # noqa: E402 - see above
     BackendConformance,
     SharedBackendConformance,

@@ -1,7 +1,7 @@
-"""What several stores, in one process and in several, see of one database.
+"""Contract of a backend: several stores, in one process and in several, on one database.
 
-Children are started with *spawn*, open the database by its URL and answer plain values, so that
-the backend object must be picklable. They meet at a barrier before they compete.
+Children are started with *spawn*, open the database by its URL and return plain values, so the
+backend object must be picklable. They wait at a barrier before they compete.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from cloaca_core.store.protocol import Backend, Store, StoreOptions
 
 T = TypeVar("T")
 Job: TypeAlias = Callable[[Store, int], Coroutine[Any, Any, T]]
-"""What a child does with its store; it gets its number."""
+"""The work of a child, given its store and its number."""
 
 PROCESSES = 4
 WAITING_RUNS = 2_000
@@ -42,7 +42,7 @@ _STARTUP_S = 60
 
 
 class BackendConformance(StoreConformance):
-    """Give it ``backend`` and a fixture ``url`` of a database that is new in each test."""
+    """Set ``backend`` and define a fixture ``url`` of a database that is new in each test."""
 
     backend: Backend
 
@@ -117,7 +117,7 @@ class SharedBackendConformance(BackendConformance):
         seen: list[list[AttemptRow]] = []
 
         def landed(_: Committed) -> None:
-            with ThreadPoolExecutor(1) as pool:  # on this thread a loop may be running
+            with ThreadPoolExecutor(1) as pool:  # this thread may have a running loop
                 seen.append(pool.submit(asyncio.run, self._attempts(url)).result())
 
         await store.commit(Batch("r1", [], [attempt("a")], [], {"a": 1}), landed)
@@ -211,13 +211,13 @@ class SharedBackendConformance(BackendConformance):
 
 
 async def _changes(store: Store, count: int) -> None:
-    """Wait until changes were seen so often; the first wait may end for no reason."""
+    """Wait for ``count`` changes; the first wait may end for no reason."""
     for _ in range(count):
         await store.wait_changed()
 
 
 async def _in_processes(backend: Backend, url: str, job: Job[T]) -> list[T]:
-    """What the job answers in each of ``PROCESSES`` processes that start it together."""
+    """Run the job in ``PROCESSES`` processes that start it together; return the results."""
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(PROCESSES)
     loop = asyncio.get_running_loop()
@@ -233,7 +233,7 @@ _barriers: list[Barrier] = []
 
 
 def _keep_barrier(barrier: Barrier) -> None:
-    """A barrier reaches a child only while it is started."""
+    """Store the barrier in the child: it can be passed only when the child starts."""
     _barriers.append(barrier)
 
 
@@ -272,7 +272,7 @@ async def _take_over_the_dead(store: Store, _: int) -> int:
 
 
 async def _submit_one_key(store: Store, number: int) -> list[str]:
-    """Twenty keys; for each, the run that has it."""
+    """Submit twenty keys and return the run of each."""
     winners = []
     for key in map(str, range(20)):
         mine = f"{key}-of-{number}"
@@ -282,7 +282,7 @@ async def _submit_one_key(store: Store, number: int) -> list[str]:
 
 
 async def _run_to_the_end(store: Store, number: int) -> int:
-    """Submit, record and end runs one by one, as a busy runner among others does."""
+    """Submit, record and end runs one by one, as a busy runner does beside others."""
     me = f"r{number}"
     await store.register(runner(me))
     store.set_contended(contended=True)

@@ -1,4 +1,4 @@
-"""What ``claim``, ``load_attempts`` and ``release`` promise."""
+"""Contract of ``claim``, ``load_attempts`` and ``release``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cloaca_core.store.protocol import Store
 
 
 class ClaimConformance:
-    """A part of ``StoreConformance``."""
+    """Part of ``StoreConformance``."""
 
     # -- claim -------------------------------------------------------------------------------
 

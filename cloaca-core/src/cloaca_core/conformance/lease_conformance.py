@@ -1,4 +1,4 @@
-"""What registering, beating, fencing and takeover promise."""
+"""Contract of registration, heartbeat, fence and takeover."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cloaca_core.store.protocol import Store
 
 
 class LeaseConformance:
-    """A part of ``StoreConformance``."""
+    """Part of ``StoreConformance``."""
 
     # -- lease -------------------------------------------------------------------------------
 

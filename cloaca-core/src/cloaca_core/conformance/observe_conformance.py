@@ -1,4 +1,4 @@
-"""What reading promises, and what holds for every value that is stored."""
+"""Contract of reading, and of every stored value."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cloaca_core.store.protocol import Store
 
 
 class ObserveConformance:
-    """A part of ``StoreConformance``."""
+    """Part of ``StoreConformance``."""
 
     # -- observe -----------------------------------------------------------------------------
 

@@ -18,18 +18,18 @@ _SOON_S = 60
 
 
 class Transactional(Protocol):
-    """A user's connection, as far as these tests need it."""
+    """The part of a user's connection that these tests need."""
 
     def commit(self) -> object:
-        """End the transaction; what it wrote is there."""
+        """End the transaction and keep its writes."""
 
     def rollback(self) -> object:
-        """End it; nothing is."""
+        """End the transaction and undo its writes."""
 
 
 class OutboxConformance:
-    """Beside ``SharedBackendConformance``: give it a fixture ``mine``, a user's connection that
-    blocks and is in no transaction, to the database of its ``url``.
+    """Used with ``SharedBackendConformance``: define a fixture ``mine``, a blocking user's
+    connection to the database of ``url``, in no transaction.
     """
 
     @pytest.fixture
@@ -71,7 +71,7 @@ class OutboxConformance:
     async def test_a_run_that_a_body_waits_for_is_not_held_back_beside_many_keys(
         self, store: Store, outbox: Outbox, mine: Transactional
     ) -> None:
-        """Its key is the engine's: no transaction of a user writes it, however many it writes."""
+        """The engine made its key, so no transaction of a user can be writing it."""
         await store.register(runner("r1"))
         await submit(store, new_run("parent"))
         for number in range(70):
@@ -122,7 +122,7 @@ class OutboxConformance:
     ) -> None:
         outbox.submit(mine, new_run("first", key="k"))
         waiting = asyncio.create_task(store.insert_when_free(new_run("second", key="k")))
-        await store.insert_when_free(new_run("other", key="l"))  # that one is waited for by now
+        await store.insert_when_free(new_run("other", key="l"))  # "k" is waited for by now
         waiting.cancel()
         await asyncio.wait([waiting])
         mine.rollback()

@@ -1,4 +1,4 @@
-"""What a store promises about runs of one schedule that would overlap: queued, or cancelled."""
+"""Contract for runs of one schedule that would overlap: the store queues or cancels them."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class OverlapConformance:
     async def test_a_run_whose_schedule_is_gone_waits_for_no_other_than_it_did(
         self, store: Store
     ) -> None:
-        """Nothing is locked that would let two who end runs take turns."""
+        """No lock here makes two runners that end runs take turns."""
         await _side_by_side(store, "a", "b")
         await fire(store, _tick("c", 2)._replace(behind="b"))
         await store.delete_schedule("s")
@@ -308,7 +308,7 @@ class OverlapConformance:
     async def test_neither_does_one_that_another_runner_has_decided(self, store: Store) -> None:
         await _queue(store, "a", "b")
 
-        await _replace(store, "too late", 1, "a")  # "b" is what this tick has made
+        await _replace(store, "too late", 1, "a")  # this tick has made "b"
 
         assert (await stored(store, "a")).status == RunStatus.PENDING
         assert await store.get_run("too late") is None
@@ -371,7 +371,7 @@ def _tick(run_id: str, generation: int) -> NewTick:
 
 
 async def _queue(store: Store, *run_ids: str) -> None:
-    """A runner, and runs of a schedule, each behind the one before it."""
+    """Store a runner, and runs of a schedule, each behind the one before it."""
     await store.put_schedule(schedule())
     await store.register(runner())
     for place, run_id in enumerate(run_ids):
@@ -384,7 +384,7 @@ async def _claimed(store: Store) -> list[str]:
 
 
 async def _side_by_side(store: Store, *run_ids: str) -> None:
-    """A runner that runs some of one schedule at the same time."""
+    """Store a runner with several runs of one schedule at the same time."""
     await store.put_schedule(schedule())
     await store.register(runner())
     for place, run_id in enumerate(run_ids):
@@ -398,7 +398,7 @@ def _cancelled(run_id: str, tick: NewTick) -> Cancellation:
 
 
 async def _replace(store: Store, run_id: str, generation: int, *old: str) -> None:
-    """Fire a tick whose run takes the place of others; another runner does."""
+    """Fire, from another runner, a tick whose run replaces others."""
     tick = _tick(run_id, generation)
     gone = [_cancelled(each, tick) for each in old]
     await store.commit(

@@ -1,4 +1,4 @@
-"""What ``commit`` promises: nothing twice, nothing stale, all or nothing."""
+"""Contract of ``commit``: nothing twice, nothing stale, all or nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cloaca_core.store.protocol import Store
 
 
 class CommitConformance:
-    """A part of ``StoreConformance``."""
+    """Part of ``StoreConformance``."""
 
     # -- commit: new runs --------------------------------------------------------------------
 
@@ -217,7 +217,7 @@ class CommitConformance:
         told: list[Committed] = []
         for batch in (
             Batch("r1", [new_run("a"), new_run("b")], [], [], {}),
-            # one run that is ours and one under an epoch that it does not have
+            # one run of this runner and one under a wrong epoch
             Batch("r1", [], [attempt("a")], [run_end("a")], {"a": 1, "b": 2}),
             Batch("r1", [], [], [], {}),
         ):
@@ -314,7 +314,7 @@ class CommitConformance:
         assert (await record(store, [attempt("a", epoch=3)])).current == {"a"}
 
     async def test_an_end_under_an_older_epoch_ends_nothing(self, store: Store) -> None:
-        """The end has a guard of its own: the one of attempts does not protect it."""
+        """The end has its own guard: the guard of attempts does not protect it."""
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
         await store.release("r1", [])

@@ -28,7 +28,7 @@ LATER = NOW + 100
 
 
 def runner(runner_id: str = "r1", *, started_at: int = NOW) -> RunnerRow:
-    """A runner as it registers."""
+    """A runner's row at registration."""
     return RunnerRow(
         id=runner_id,
         boot_id="boot",
@@ -126,7 +126,7 @@ def schedule(
     due_at: int | None = NOW,
     created_at: int = NOW,
 ) -> ScheduleRow:
-    """A schedule as it is put there, due now."""
+    """A new schedule, due now."""
     return ScheduleRow(
         id=schedule_id,
         name=name,
@@ -151,7 +151,7 @@ def schedule(
 
 
 def firing(schedule_id: str = "s", *, generation: int = 0, lost: int = 0) -> Firing:
-    """A decision about a schedule, which goes on with a later tick."""
+    """A decision about a schedule, whose next tick is later."""
     return Firing(
         schedule_id=schedule_id,
         generation=generation,
@@ -182,7 +182,7 @@ def new_tick(schedule_id: str, run_id: str, *, tick: int = NOW, generation: int 
 def trigger_row(
     trigger_id: str = "t", *, name: str | None = None, next_poll_at: int | None = NOW
 ) -> TriggerRow:
-    """A trigger as it is added, due now."""
+    """A new trigger, due now."""
     return TriggerRow(
         id=trigger_id,
         name=trigger_id if name is None else name,
@@ -210,7 +210,7 @@ def new_event(
     generation: int | None = None,
     created_at: int = NOW,
 ) -> NewEvent:
-    """An event with its run; it has the run's id with "e-" before it."""
+    """An event with its run; its id is "e-" and the run's id."""
     return NewEvent(
         id=f"e-{run_id}",
         trigger_id=trigger_id,
@@ -255,7 +255,7 @@ def any_run(
     before: str | None = None,
     limit: int = 100,
 ) -> RunFilter:
-    """A listing's filter that by default wants everything."""
+    """A listing's filter that by default selects all runs."""
     return RunFilter(status, workflow, tags, before, limit)
 
 
@@ -271,14 +271,14 @@ async def record(
     *,
     runner_id: str = "r1",
 ) -> Committed:
-    """Commit attempts and ends, fenced under the epochs that they carry."""
+    """Commit attempts and ends, fenced by their epochs."""
     attempts, ends = list(attempts), list(ends)
     fences = {row.run_id: row.epoch for row in attempts} | {end.id: end.epoch for end in ends}
     return await store.commit(Batch(runner_id, [], attempts, ends, fences))
 
 
 async def stored(store: Store, run_id: str) -> RunRow:
-    """A run that must be there."""
+    """Read a run that must exist."""
     run = await store.get_run(run_id)
     assert run is not None
     return run

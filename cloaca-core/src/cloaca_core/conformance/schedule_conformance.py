@@ -1,4 +1,4 @@
-"""What a store promises about schedules: each is decided once, whoever does."""
+"""Contract for schedules: each tick is decided once, by any runner."""
 
 from __future__ import annotations
 
@@ -337,7 +337,7 @@ class ScheduleConformance:
         ("jitter_seconds", "due_at", "expected"),
         [
             (0, LATER, LATER),
-            (5, LATER, NOW + 1),  # the next tick may be due sooner than with the jitter that it had
+            (5, LATER, NOW + 1),  # with another jitter the next tick may be due sooner
             (5, NOW, NOW),
             (5, None, None),
         ],

@@ -1,7 +1,7 @@
 """The contract of ``Store``, one test for each promise of its docstrings.
 
-A test sees one open store; its concurrent callers are coroutines. What other stores and processes
-on the same database see is in ``backend_conformance``.
+A test uses one open store; its concurrent callers are coroutines. Tests with several stores and
+processes on one database are in ``backend_conformance``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,6 @@ class StoreConformance(
     OverlapConformance,
     TriggerConformance,
 ):
-    """Give it a fixture ``store``: an open, empty one."""
+    """Define a fixture ``store``: an open, empty store."""
 
     pytestmark = pytest.mark.asyncio

@@ -1,4 +1,4 @@
-"""What a store promises about triggers: a poll is given once, and an event makes one run."""
+"""Contract for triggers: one runner gets each poll, and an event makes one run."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class TriggerConformance:
             timezone="Asia/Tokyo",
             allow_concurrent=True,
             enabled=False,
-            last_poll_at=3,  # is not for a change to say
+            last_poll_at=3,  # a change does not set it
             next_poll_at=LATER + 1,
             generation=1,
             created_at=4,

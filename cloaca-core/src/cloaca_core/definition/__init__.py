@@ -1,1 +1,1 @@
-"""DEFINE: the objects that a user writes, checked when written, then immutable."""
+"""DEFINE: the objects that a user writes; checked at once, then immutable."""

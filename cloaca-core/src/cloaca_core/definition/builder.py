@@ -1,7 +1,7 @@
 """``WorkflowBuilder``: a block in which ``@task`` functions become a workflow.
 
 The block is all or nothing: its workflow is checked and registered when the block ends, and
-nothing is registered when its body raised or the graph does not hold together.
+nothing is registered when its body raised or the graph is invalid.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class WorkflowBuilder:
     """Collects the tasks that are defined inside its ``with`` block.
 
     The workflow's full name is ``tenant::package::workflow``; these default to ``public``,
-    ``embedded`` and ``name``. (A tenant here is a name, it isolates nothing.) Entering a name
-    again defines that workflow anew when the block ends. ``registry`` defaults to the program's.
+    ``embedded`` and ``name``. (A tenant here is only a name, it isolates nothing.) A second block
+    of the same name replaces the workflow when it ends. ``registry`` defaults to the program's.
     """
 
     def __init__(
@@ -74,18 +74,20 @@ class WorkflowBuilder:
         return f"WorkflowBuilder({self._namespace!r})"
 
     def description(self, description: str) -> Self:
-        """Say what the workflow is for."""
+        """Describe the purpose of the workflow."""
         self._description = text("description", description)
         return self
 
     def tag(self, key: str, value: str) -> Self:
-        """Label the workflow; a key that is given again takes the new value."""
+        """Label the workflow; a key given again gets the new value."""
         self._tags[text("key", key)] = text("value", value)
         return self
 
     def add_task(self, task: Reference) -> Self:
-        """Name a task of this block, where it changes nothing, or of the registered workflow of
-        this name, which takes it in here as well. Wrong a second time.
+        """Add a task of the registered workflow of this name to this block.
+
+        A task that this block already defines is accepted without effect. Adding a task twice is
+        a DefinitionError.
         """
         if not is_reference(task):
             raise DefinitionTypeError(
@@ -121,8 +123,8 @@ class WorkflowBuilder:
     def declare(self, declared: DeclaredTask) -> None:
         """Take a decorated function; ``@task`` calls this.
 
-        Refused where the block is only inherited: a thread or an asyncio task that it started
-        would race with its end, after which nobody reads what is declared.
+        Refuses threads and asyncio tasks started inside the block: they could declare a task
+        after the block has ended and its workflow was made.
         """
         if self._opened_in != _here():
             raise no_open_block()
@@ -134,7 +136,7 @@ class WorkflowBuilder:
 
     @property
     def workflow(self) -> Workflow:
-        """What the block made, once it has ended."""
+        """The workflow that the block made; available once the block has ended."""
         if self._result is None:
             raise DefinitionError(f"{self!r}.workflow is there once its block has ended")
         return self._result
@@ -192,7 +194,7 @@ def _here() -> _Place:
 
 
 def _current_task() -> asyncio.Task[object] | None:
-    if "asyncio" not in sys.modules:  # who has not imported it runs no loop, and need not wait
+    if "asyncio" not in sys.modules:  # then no loop runs, and the import takes time
         return None
     from asyncio import current_task
 

@@ -1,6 +1,6 @@
-"""What counts as async, and what is called with what, told in one place for all user functions.
+"""Tells async from sync callables and reads signatures, for all user functions.
 
-Looks at a callable only; never calls it.
+Inspects a callable; never calls it.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ def is_async_callable(function: Callable[..., object]) -> bool:
     """True when calling the function gives a coroutine."""
     while isinstance(function, functools.partial):
         function = function.func
-    if isinstance(function, type):  # it gives an object, whatever that one's __call__ is
+    if isinstance(function, type):  # calling a class gives an instance, not a coroutine
         return False
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - not whether it can be called, but what
+        getattr(function, "__call__", None)  # noqa: B004 - reads the method, does not ask if there is one
     )
 
 
 def call_signature(function: Callable[..., object]) -> inspect.Signature | None:
-    """What calling the function takes, None when it does not say.
+    """The signature with which the function is called, None when it is not known.
 
-    A wrapper is asked for its own, since it may supply arguments to what it wraps.
+    For a wrapper it is the wrapper's own, since it may supply arguments to the wrapped function.
     """
-    # A cache is written in C and says nothing; it is called like what it caches.
+    # ``functools.cache`` is written in C and has no signature; the cached function's is right.
     return _signature(function, follow=False) or wrapped_signature(function)
 
 
 def wrapped_signature(function: Callable[..., object]) -> inspect.Signature | None:
-    """The signature of what the function wraps in the end, its own when it is no wrapper."""
+    """The signature of the innermost wrapped function; its own when it wraps none."""
     return _signature(function, follow=True)
 
 
 def _signature(function: Callable[..., object], *, follow: bool) -> inspect.Signature | None:
     try:
         return inspect.signature(function, follow_wrapped=follow)
-    except Exception:  # noqa: BLE001 - some have none, and a user's own may raise anything
+    except Exception:  # noqa: BLE001 - some have none; a user's __signature__ may raise anything
         return None

@@ -1,8 +1,8 @@
 """The JSON object that the tasks of a run hand on.
 
-A Context checks what is put in and copies what is read out, so that no task can change another
-one's data through a shared list. It knows nothing of runs: what a task wrote is found by the
-engine, which the private hooks at the end of the class serve.
+A Context checks values that are put in and copies values that are read, so that no task can
+change another task's data through a shared list. It knows nothing of runs: the engine finds a
+task's changes through the private methods at the end of the class.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Context(Mapping[str, Any]):
     Other values are refused when they are put in, with the place in the error's ``path``
     (``orders[3].price``): ``ContextTypeError`` (a TypeError) for a type without a JSON form,
     ``ContextValueError`` (a ValueError) for NaN, infinities, NUL, lone surrogates and excess.
-    A key that is no str is a ``ContextTypeError`` in every call but ``in``. A model or a record is
-    made a mapping first: ``model.model_dump(mode="json")``, ``dataclasses.asdict(record)``.
+    A key that is not a str is a ``ContextTypeError`` in every call but ``in``. Convert a model or
+    a record to a mapping first: ``model.model_dump(mode="json")``, ``dataclasses.asdict(record)``.
     """
 
     __slots__ = ("_data", "_touched")
@@ -58,7 +58,7 @@ class Context(Mapping[str, Any]):
     # -- one key -----------------------------------------------------------------------------
 
     def get(self, key: str, default: Any = None) -> Any:
-        """A copy of the value (None for a stored null), or ``default`` when there is none."""
+        """Return a copy of the value (None for a stored null), or ``default`` if there is none."""
         try:
             return copy_value(self._data[key])
         except (KeyError, TypeError):  # TypeError: a key that cannot be hashed
@@ -85,7 +85,7 @@ class Context(Mapping[str, Any]):
         self.set(key, value)
 
     def remove(self, key: str) -> Any:
-        """Remove a key; its value, or None when it was not there."""
+        """Remove a key and return its value, or None when it was not there."""
         if normalise_key(key) not in self._data:
             return None
         self._touched.add(key)
@@ -98,7 +98,7 @@ class Context(Mapping[str, Any]):
         return {key: copy_value(value) for key, value in self._data.items()}
 
     def update_from_dict(self, data: Mapping[str, Any]) -> None:
-        """Store every item of ``data``, all or none when one of them is refused."""
+        """Store every item of ``data``, or none of them when one is refused."""
         items = _normal_items(data, "data")
         self._data.update(items)
         self._touched.update(items)
@@ -187,10 +187,10 @@ class Context(Mapping[str, Any]):
 
     # -- for the engine only -----------------------------------------------------------------
     #
-    # ``_data`` holds normal values that are never changed in place, only replaced; whoever reads
-    # it keeps to that. ``_touched`` names every key that was stored or removed since the Context
-    # was made, so that what a body changed is found without comparing all of it. Copies and
-    # pickles keep it: a body may hand back a copy, or run in another process.
+    # ``_data`` holds normal values that are only replaced, never changed in place; the engine keeps
+    # to that too. ``_touched`` has every key that was stored or removed since the Context was made,
+    # so that the engine finds a body's changes without comparing all values. Copies and pickles
+    # keep it: a body may return a copy, or run in another process.
 
     @classmethod
     def _view(cls, data: dict[str, JsonValue]) -> Context:

@@ -1,10 +1,10 @@
 """A short digest of a definition: equal for equal definitions in every process.
 
-"Every process" means every one of the same Python minor version, whatever its hash seed, its
-working directory and the place of the source in its file. So it covers what code does (its
-instructions with the names and constants that they use, its defaults, the code inside it) and not
-where it stands (module, file, lines, docstring) nor what it closes over, which may differ in each
-process. Objects whose value cannot be read reliably count by their type only.
+"Every process" means every process of the same Python minor version; hash seed, working directory
+and the place of the source in its file make no difference. So the digest covers the behaviour of
+code (instructions with their names and constants, defaults, inner code), but not its place
+(module, file, lines, docstring) nor the variables it closes over, which may differ by process.
+Objects whose value cannot be read reliably count by their type only.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _ATOMS: Final = frozenset(
 _VALUE_MODULES: Final = frozenset(
     {"datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid", "zoneinfo"}
 )
-"""Whose objects are values: their ``repr`` says everything, and nothing about the process."""
+"""Types whose ``repr`` is the whole value and does not depend on the process."""
 
 _BY_VALUE: Final = frozenset((*dis.hasconst, *dis.hasname, *dis.haslocal, *dis.hasfree))
-"""Instructions whose argument is an index into a table. What stands there counts, not the index:
-a docstring takes a place in the table and shifts the others."""
+"""Instructions whose argument is an index into a table. The entry counts, not the index: a
+docstring takes a place in the table and shifts the others."""
 
 _ABOUT_SOURCE: Final = frozenset(
     {"__doc__", "__firstlineno__", "__qualname__", "__static_attributes__"}
 )
-"""What the body of a class stores about its own source."""
+"""Names under which a class body stores facts about its own source."""
 
 _STEPS: Final = 16
-"""How far around it something in a circle is looked at to tell it from the others there."""
+"""Number of steps along a circle of references that count when an object in it is digested."""
 
 _KIND_FLAGS: Final = (
     inspect.CO_VARARGS
@@ -49,29 +49,29 @@ _KIND_FLAGS: Final = (
     | inspect.CO_COROUTINE
     | inspect.CO_ASYNC_GENERATOR
 )
-"""The flags that change what a call does; others tell where the source stood."""
+"""Code flags that change what a call does; the others describe the source."""
 
 
 class _Node(NamedTuple):
-    """A value: what it is by itself, and the values that it holds."""
+    """A value: its own text, and the values that it holds."""
 
     label: tuple[str, ...]
     parts: tuple[object, ...] = ()
     ordered: bool = True
 
     def digest(self, digests: Mapping[int, str]) -> str:
-        """Over this and the digests of its parts, which are found by their identity."""
+        """The digest of this value and of its parts, whose digests are found by identity."""
         shown = [_shown(part, digests) for part in self.parts]
         return _hash([*self.label, *(shown if self.ordered else sorted(shown))])
 
 
 def fingerprint(definition: object) -> str:
-    """16 hex digits of a digest over ``definition``, in which functions count by their code."""
+    """Digest ``definition`` to 16 hex digits; functions count by their code."""
     return _hash([_text(definition)])[:DIGITS]
 
 
 def _text(value: object) -> str:
-    """What tells a value from others: an atom itself, of anything else a digest."""
+    """The text that identifies a value: an atom's own, else a digest."""
     if type(value) in _ATOMS:
         return _shown(value, {})
     nodes = _reachable(value)
@@ -89,9 +89,9 @@ def _text(value: object) -> str:
 
 
 def _go_round(nodes: Mapping[int, _Node], circling: list[int], digests: dict[int, str]) -> None:
-    """Digest what holds itself in the end, or something that does: as far as a few steps see.
+    """Digest values that are in a circle of references, or hold one, by a few steps around them.
 
-    All go at once, so it does not count where a walk through a circle begins.
+    All are digested together, so the result does not depend on where the walk begins.
     """
     digests.update(dict.fromkeys(circling, ""))
     for _ in range(_STEPS):
@@ -99,7 +99,7 @@ def _go_round(nodes: Mapping[int, _Node], circling: list[int], digests: dict[int
 
 
 def _reachable(root: object) -> dict[int, _Node]:
-    """All that ``root`` holds, by identity, each after its parts unless they hold it as well."""
+    """All values ``root`` holds, by identity, each after its parts (if they do not hold it)."""
     met: dict[int, _Node] = {}
     left: dict[int, _Node] = {}
 
@@ -107,7 +107,7 @@ def _reachable(root: object) -> dict[int, _Node]:
         node = met[id(value)] = _node(value)
         path.append((id(value), iter(node.parts)))
 
-    # Not by recursion: what a definition holds may be deeper than Python's stack.
+    # No recursion: the nesting of a definition may be deeper than Python's stack.
     path: list[tuple[int, Iterator[object]]] = []
     enter(root)
     while path:
@@ -135,7 +135,7 @@ def _hash(texts: Sequence[str | int | list[str]]) -> str:
 
 
 def _node(value: object) -> _Node:
-    """What counts of a value, and nothing that differs by process."""
+    """The part of a value that counts, without what differs by process."""
     match value:
         case Enum():  # before the containers: a member may be a tuple as well
             return _Node(("enum", _name(type(value)), value.name))
@@ -154,9 +154,9 @@ def _node(value: object) -> _Node:
 
 
 def _name(kind: type) -> str:
-    """A class's own name and those that it inherits from.
+    """A class's name and the names of its bases.
 
-    Not its module, which is another one for the program than for who imports it.
+    Without the module, which is ``__main__`` in the program and another name when imported.
     """
     return " ".join(each.__qualname__ for each in kind.__mro__)
 
@@ -177,8 +177,8 @@ def _callable_node(value: object) -> _Node | None:
 
 
 def _wrapped(value: object) -> object:
-    """A decorator's own code is the same for all that it decorates: the decorated one counts."""
-    # Statically: a proxy in a default would answer any name, with itself perhaps.
+    """The decorated function: the decorator's own code is the same for all it decorates."""
+    # getattr_static: a proxy in a default would have every attribute, perhaps itself.
     return inspect.getattr_static(value, "__wrapped__", None)
 
 
@@ -201,7 +201,7 @@ def _object_node(value: object) -> _Node:
 
 @functools.lru_cache(maxsize=1024)
 def _code_digest(code: CodeType) -> str:
-    """Cached, since a loop that defines a thousand tasks makes a thousand functions of one code."""
+    """Digest code; cached, since a loop may define a thousand functions with the same code."""
     arguments = code.co_argcount + code.co_kwonlyargcount
     return _hash(
         [
@@ -216,7 +216,7 @@ def _code_digest(code: CodeType) -> str:
 
 
 def _instructions(code: CodeType) -> list[list[str]]:
-    """What the code does, step by step, in unspecialised form and without its index tables."""
+    """The instructions of the code, not specialised, with table entries instead of indexes."""
     steps: list[list[str]] = []
     for instruction in dis.get_instructions(code):
         if instruction.opname == "EXTENDED_ARG":  # contained in the next one's argument

@@ -1,7 +1,7 @@
 """The shape of a workflow: pure functions over ``{id: ids that it depends on}``.
 
 The order of the mapping is the definition order, and every answer is deterministic in it.
-Nothing here knows what a task is, and nothing recurses: a chain of ten thousand is a graph too.
+Nothing here knows what a task is, and nothing recurses: a chain may have ten thousand tasks.
 Apart from ``find_missing`` each function expects every dependency to be a key of the mapping,
 and apart from ``find_cycle`` and ``ancestors`` a graph without cycles.
 """
@@ -24,7 +24,7 @@ def find_missing(graph: Graph) -> tuple[str, str] | None:
 
 
 def find_cycle(graph: Graph) -> list[str] | None:
-    """A path along dependencies that ends where it began, or None when there is none."""
+    """Return a path along dependencies that ends where it began, or None if there is none."""
     finished: set[str] = set()
     for start in graph:
         if start not in finished:
@@ -35,7 +35,7 @@ def find_cycle(graph: Graph) -> list[str] | None:
 
 
 def _cycle_from(start: str, graph: Graph, finished: set[str]) -> list[str] | None:
-    """Depth first from ``start``; what is left without a cycle joins ``finished``."""
+    """Search depth first from ``start``; add nodes that are in no cycle to ``finished``."""
     path: dict[str, Iterator[str]] = {start: iter(graph[start])}
     while path:
         node, untried = next(reversed(path.items()))
@@ -52,7 +52,7 @@ def _cycle_from(start: str, graph: Graph, finished: set[str]) -> list[str] | Non
 
 
 def levels(graph: Graph) -> list[list[str]]:
-    """Ids grouped by their longest way from a root, in definition order within a level."""
+    """Group ids by their longest path from a root; definition order within a level."""
     depths = _depths(graph)
     grouped: list[list[str]] = [[] for _ in range(max(depths.values(), default=-1) + 1)]
     for node in graph:
@@ -61,7 +61,7 @@ def levels(graph: Graph) -> list[list[str]]:
 
 
 def _depths(graph: Graph) -> dict[str, int]:
-    """How many tasks stand on the longest way to each id; removes roots, then their dependents."""
+    """The length of the longest path to each id; removes roots, then their dependents."""
     dependents = _dependents(graph)
     waiting_for = {node: len(set(dependencies)) for node, dependencies in graph.items()}
     depths = dict.fromkeys(roots(graph), 0)
@@ -84,7 +84,7 @@ def _dependents(graph: Graph) -> dict[str, list[str]]:
 
 
 def topological_order(graph: Graph) -> list[str]:
-    """Every id after all its dependencies: level by level, each in definition order."""
+    """Order ids after their dependencies: level by level, each in definition order."""
     return [node for level in levels(graph) for node in level]
 
 

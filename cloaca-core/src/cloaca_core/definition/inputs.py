@@ -1,4 +1,4 @@
-"""A run's input: what a user gives as a context, checked, and as it is stored."""
+"""A run's input: the user's context, checked and encoded."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ ContextLike: TypeAlias = Context | Mapping[str, Any] | None
 
 
 def items_of(context: ContextLike, name: str = "context") -> dict[str, JsonValue]:
-    """The items of a context, {} for None; ``name`` is what a refusal calls it.
+    """The items of a context, {} for None; ``name`` stands for it in error messages.
 
-    ``ContextTypeError`` for what is no mapping, ``ContextValueError`` for what is no JSON value.
+    ``ContextTypeError`` when it is not a mapping or has a type without a JSON form,
+    ``ContextValueError`` when it has a value that JSON cannot hold.
     """
     if context is None:
         return {}
@@ -30,7 +31,7 @@ def items_of(context: ContextLike, name: str = "context") -> dict[str, JsonValue
 
 
 def input_text(items: dict[str, JsonValue], max_bytes: int, name: str = "context") -> str:
-    """The items as they are stored; ``ContextValueError`` when that is over ``max_bytes`` long."""
+    """Encode the items for storage; ``ContextValueError`` when over ``max_bytes`` long."""
     text = encode(items)
     if (size := len(text.encode())) > max_bytes:
         raise ContextValueError(f"{name} is {size} bytes long; max_context_bytes is {max_bytes}")

@@ -1,7 +1,7 @@
-"""Which workflows there are, found by short name, alias or full namespace, and which triggers.
+"""Registry of workflows, found by short name, alias or full namespace, and of triggers.
 
-One default registry serves a program; a registry of one's own keeps tests and tenants apart.
-It holds definitions only: what ran, and where, is in the database.
+One default registry serves a program; separate registries keep tests and tenants apart. A
+registry holds definitions only: runs are in the database.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ if TYPE_CHECKING:
     from cloaca_core.definition.triggers.definition import Trigger
 
 REMEMBERED: Final = 1000
-"""How many ids of tasks that a workflow does not have any more are kept, for error messages."""
+"""Number of removed tasks of a workflow whose ids are kept, for error messages."""
 
 _log = SafeLogger("cloaca.registry")
 
 
 class Registry:
     """Workflows by their full namespace, triggers by name. Every method may be called from any
-    thread, and from a signal handler whatever that interrupted.
+    thread and from a signal handler, also one that interrupts another call of this object.
     """
 
     def __init__(self) -> None:
-        # Read without the lock: a signal handler may wait for another thread that reads, while the
-        # change that it interrupted goes on only after it.
+        # Read without the lock: a signal handler that interrupted a change may wait for another
+        # thread's read, and the change continues only after the handler.
         self._known = _Known()
         self._changing = threading.RLock()
-        # Each use of it is one operation that no other thread sees half done.
+        # Each use is one atomic operation.
         self._callbacks: dict[object, Callable[[], object]] = {}
 
     # -- change ----------------------------------------------------------------------------------
 
     def register(self, workflow: Workflow) -> None:
-        """Add a workflow; one that has the same namespace gives way to it."""
+        """Add a workflow; it replaces one of the same namespace."""
         if not isinstance(workflow, Workflow):
             raise wrong_type("workflow", "a Workflow", workflow)
         self._change(lambda known: known.with_workflow(workflow))
@@ -58,16 +58,16 @@ class Registry:
     def register_constructor(self, name: str, constructor: Callable[[], Workflow]) -> None:
         """Call ``constructor`` and register what it returns, under ``name`` as well.
 
-        ``name`` becomes an alias; one that means another workflow already is refused. The
-        constructor may be called again later.
+        ``name`` becomes an alias; a name of another workflow is refused. The constructor may be
+        called again later.
         """
         check_name(name, "register_workflow_constructor(name=...)")
         workflow = _construct(constructor)
         self._change(lambda known: known.with_alias(name, workflow))
 
     def register_trigger(self, trigger: Trigger) -> None:
-        """Add a trigger; one that has the same name gives way to it."""
-        # Here: most programs have none.
+        """Add a trigger; it replaces one of the same name."""
+        # Imported here: most programs have no trigger.
         from cloaca_core.definition.triggers.definition import Trigger
 
         if not isinstance(trigger, Trigger):
@@ -91,7 +91,7 @@ class Registry:
     def on_change(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call ``callback`` after each change until the returned function is called.
 
-        It is called in the thread that made the change and must not block it.
+        It is called in the thread that made the change and must not block.
         """
         key = object()
         self._callbacks[key] = callback
@@ -105,13 +105,13 @@ class Registry:
         for callback in list(self._callbacks.values()):
             try:
                 callback()
-            except Exception:  # noqa: BLE001 - the change has happened, its maker is not to blame
+            except Exception:  # noqa: BLE001 - a listener's fault must not fail the change
                 _log.exception("a listener to changes of the registry failed")
 
     # -- look-up ---------------------------------------------------------------------------------
 
     def find(self, name: str) -> Workflow:
-        """The one workflow of this short name or alias, or of this full namespace.
+        """Return the one workflow of this short name, alias or full namespace.
 
         ``WorkflowNotFoundError`` when there is none, ``AmbiguousWorkflowError`` with the
         candidates when there are several.
@@ -119,9 +119,9 @@ class Registry:
         return self._known.find(text("workflow_name", name))
 
     def full_name(self, name: str) -> str:
-        """The full namespace that a name means; the workflow need not be registered here.
+        """Return the full namespace of a name; the workflow need not be registered here.
 
-        ``ConfigError`` or ``DefinitionError`` for what can be no name, else as ``find``.
+        ``ConfigError`` or ``DefinitionError`` for an impossible name, else errors as ``find``.
         """
         try:
             return self.find(name).namespace
@@ -133,7 +133,7 @@ class Registry:
         return self._known.workflows.get(namespace)
 
     def had_task(self, namespace: str, task_id: str) -> bool:
-        """Whether the workflow of this full namespace has this task, or one that it replaced had.
+        """True when this workflow, or one that it replaced, has or had this task.
 
         The ids of the last thousand tasks of replaced workflows are remembered.
         """
@@ -156,7 +156,7 @@ class Registry:
 
 
 def _full_name(workflow_name: str) -> str:
-    """The namespace that a name of no workflow here stands for, if it can be one at all."""
+    """The full namespace of a workflow that is not registered here; raises for no valid name."""
     parts = workflow_name.split(SEPARATOR)
     if len(parts) not in (1, 3):
         raise ConfigError(
@@ -171,11 +171,11 @@ def _full_name(workflow_name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is registered at one moment. A change makes another one and leaves this as it is."""
+    """The registered definitions at one moment. A change makes a new object."""
 
     workflows: Mapping[str, Workflow] = field(default_factory=dict)
     named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The namespaces that a short name means, in order."""
+    """The namespaces of each short name, in order."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
     earlier: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -191,7 +191,7 @@ class _Known:
         return replace(before, workflows={**self.workflows, namespace: workflow}, named=named)
 
     def _giving_way(self, namespace: str, replaced: Workflow) -> _Known:
-        """Without the names of a workflow in whose place another one is put, but with its tasks."""
+        """Remove the names of a replaced workflow, but remember its tasks."""
         named = dict(self.named)
         for name in _short_names(replaced):
             named[name] = tuple(each for each in named[name] if each != namespace)
@@ -224,7 +224,7 @@ class _Known:
                 raise _ambiguous(name, tuple(candidates))
 
     def candidates(self, name: str) -> list[str]:
-        """The namespaces that a short name, an alias or a namespace may mean."""
+        """The namespaces that match a short name, an alias or a namespace."""
         if SEPARATOR in name:
             return [name] if name in self.workflows else []
         aliased = [self.aliases[name]] if name in self.aliases else []
@@ -276,7 +276,7 @@ _DEFAULT = Registry()
 
 
 def default_registry() -> Registry:
-    """The registry of builders and runners that are given no other."""
+    """Return the registry that builders and runners use by default."""
     return _DEFAULT
 
 
@@ -291,5 +291,5 @@ def list_workflows() -> list[Workflow]:
 
 
 def get_workflow(name: str) -> Workflow:
-    """The workflow of the default registry that ``name`` means, as ``Registry.find`` says."""
+    """Return the workflow ``name`` of the default registry; see ``Registry.find``."""
     return _DEFAULT.find(name)

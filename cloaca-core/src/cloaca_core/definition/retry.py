@@ -1,6 +1,6 @@
-"""Whether a failed attempt is followed by another one, and after how long.
+"""Retry policy: decides whether another attempt follows a failed one, and after how long.
 
-A policy is a value: it neither sleeps nor counts, and the randomness of its jitter is handed in.
+A policy is a value: it neither sleeps nor counts, and its caller passes the source of randomness.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LONGEST_DELAY: Final = 10.0**9
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BackoffStrategy:
-    """How the delay grows from attempt to attempt. Made by ``fixed``, ``linear``, ``exponential``.
+    """Growth of the delay by attempt. Made by ``fixed``, ``linear``, ``exponential``.
 
     Multipliers are finite numbers of at least 0, a base is above 0: ValueError otherwise.
     """
@@ -85,7 +85,7 @@ class BackoffStrategy:
                 assert_never(self.kind)
 
     def growth(self, attempt: int) -> Decimal:
-        """What the initial delay times ``multiplier`` is multiplied by; infinite if too large."""
+        """The factor of initial delay times ``multiplier``; infinite if too large."""
         match self.kind:
             case "fixed":
                 return _decimal(1)
@@ -105,7 +105,7 @@ _DEFAULT_CONDITION: Final = RetryCondition("all")
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a task is attempted in all, on which errors, and how far apart.
+    """Number of attempts of a task, the errors that are retried, and the delays between.
 
     ``max_attempts`` counts the first attempt too (0 and 1 mean one); ``initial_delay`` and
     ``max_delay`` are seconds; ``with_jitter`` spreads each delay by ±25 %. ``condition`` is a
@@ -158,7 +158,7 @@ class RetryPolicy:
     def retries(self, attempt: int, error: BaseException | ErrorText) -> bool:
         """True when another attempt follows ``attempt`` (from 1) that failed with ``error``.
 
-        What a function as condition raises passes through.
+        An exception raised by a condition function passes through.
         """
         return attempt < self.max_attempts and self._accepts(error)
 
@@ -189,25 +189,25 @@ class RetryPolicy:
 class RetryPolicyBuilder:
     """Makes a RetryPolicy step by step; every step returns a new builder.
 
-    An argument that cannot be used is a ValueError or TypeError at its step.
+    Each step checks its argument and raises ValueError or TypeError.
     """
 
     _policy: RetryPolicy = field(default_factory=RetryPolicy)
 
     def max_attempts(self, attempts: int) -> RetryPolicyBuilder:
-        """Attempts in all, the first one included; 0 and 1 mean one."""
+        """Set the number of attempts, the first one included; 0 and 1 mean one."""
         return self._with(max_attempts=attempts)
 
     def initial_delay(self, delay_seconds: float) -> RetryPolicyBuilder:
-        """Seconds before the second attempt."""
+        """Set the seconds before the second attempt."""
         return self._with(initial_delay=delay_seconds)
 
     def max_delay(self, delay_seconds: float) -> RetryPolicyBuilder:
-        """The cap of all delays in seconds, before jitter."""
+        """Set the longest delay in seconds, before jitter."""
         return self._with(max_delay=delay_seconds)
 
     def backoff_strategy(self, strategy: BackoffStrategy) -> RetryPolicyBuilder:
-        """How the delay grows."""
+        """Set how the delay grows."""
         return self._with(backoff=strategy)
 
     def retry_condition(
@@ -217,17 +217,17 @@ class RetryPolicyBuilder:
         | Sequence[type[BaseException]]
         | Callable[[BaseException], bool],
     ) -> RetryPolicyBuilder:
-        """Which errors are worth another attempt: a RetryCondition, exception classes, or a
-        function of the exception (not async) that returns a bool.
+        """Set which errors are retried: a RetryCondition, exception classes, or a function of the
+        exception (not async) that returns a bool.
         """
         return self._with(condition=condition)
 
     def with_jitter(self, jitter: bool) -> RetryPolicyBuilder:
-        """Whether each delay is spread by ±25 %."""
+        """Set whether each delay is spread by ±25 %."""
         return self._with(with_jitter=jitter)
 
     def build(self) -> RetryPolicy:
-        """The policy."""
+        """Return the policy."""
         return self._policy
 
     def _with(self, **change: Any) -> RetryPolicyBuilder:
@@ -258,7 +258,7 @@ def policy_from_arguments(
     retry_condition: object = None,
     retry_jitter: object = None,
 ) -> RetryPolicy:
-    """The policy that these arguments of ``@task`` say; None means the default.
+    """Make the policy from these arguments of ``@task``; None means the default.
 
     ``retry`` excludes the others. ValueError or TypeError naming the argument.
     """
@@ -326,10 +326,12 @@ def _milliseconds(name: str, value: object) -> float:
 
 @cache
 def _exact() -> Context:
-    """Decimal digits, so that 1 s · 0.29 · 3 is 870 ms; its own context, for a user's may trap
-    anything. Without traps an overflow is infinite, and the cap cuts what is infinite.
+    """Decimal arithmetic, so that 1 s · 0.29 · 3 is 870 ms.
+
+    Its own context, since a user's may have traps. Without traps an overflow gives infinity,
+    which the cap cuts.
     """
-    import decimal  # here: a program in which no attempt fails does without
+    import decimal  # here: a program in which no attempt fails does not need it
 
     return decimal.Context(prec=40, rounding=decimal.ROUND_HALF_UP, traps=[])
 

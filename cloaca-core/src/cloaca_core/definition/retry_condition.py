@@ -1,6 +1,6 @@
-"""Which errors are worth another attempt.
+"""Retry conditions: decide which errors are retried.
 
-Judges a live exception, or the text that is left of one; knows nothing of attempts and delays.
+Judges an exception, or its stored text; knows nothing of attempts and delays.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cloaca_core.values.arguments import one_of, text, wrong_type
 
 @dataclass(frozen=True, slots=True)
 class ErrorText:
-    """What is known of an error when the exception is not at hand: its class's name, its text."""
+    """An error without its exception object: the name of its class, and its text."""
 
     type: str
     message: str
@@ -50,7 +50,7 @@ TRANSIENT_WORDS: Final = (
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RetryCondition:
-    """Which errors are worth another attempt. Made by the four methods below."""
+    """Decides which errors are retried. Made by the four methods below."""
 
     kind: Literal["never", "transient", "all", "pattern"]
     patterns: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class RetryCondition:
 
     @staticmethod
     def transient_only() -> RetryCondition:
-        """Timeouts, connection errors, an unavailable database, or text that speaks of such.
+        """Timeouts, connection errors, an unavailable database, or text that mentions such.
 
         Text: the error's class name and message contain, in any case, one of timeout,
         connection, network, temporary, unavailable, busy, overloaded, rate limit.
@@ -121,7 +121,7 @@ class RetryCondition:
 Condition: TypeAlias = (
     RetryCondition | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 )
-"""What a policy may ask: a condition, exception classes, or a function of the exception."""
+"""A policy's condition: a RetryCondition, exception classes, or a function of the exception."""
 
 
 def _checked_patterns(patterns: object) -> tuple[str, ...]:
@@ -145,12 +145,12 @@ def _mentions(error: BaseException | ErrorText, words: tuple[str, ...]) -> bool:
 
 
 def is_one_of(error: BaseException | ErrorText, classes: tuple[type[BaseException], ...]) -> bool:
-    """True when the error is of one of these classes, as far as its name tells."""
+    """True when the error is of one of these classes, as far as its name shows."""
     if isinstance(error, BaseException):
         return isinstance(error, classes)
     if any(error.type == known.__name__ for known in classes):
         return True
-    # Of a name alone, only the built-in exceptions' family is known.
+    # From a name alone, only the base classes of built-in exceptions are known.
     found = getattr(builtins, error.type, None)
     return isinstance(found, type) and issubclass(found, classes)
 

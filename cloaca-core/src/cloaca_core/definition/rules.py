@@ -1,7 +1,7 @@
 """Trigger rules: when a task runs, as data.
 
 A rule arrives as a dict, becomes a frozen value, and is evaluated over the states of other tasks
-and the task's input. Whether the tasks that it names exist is for the workflow to say.
+and the task's input. The workflow checks that the named tasks exist.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RuleDict: TypeAlias = dict[str, Any]
 
 
 class Operator(StrEnum):
-    """How a ContextValue condition compares. The values are the names that ``to_dict`` writes."""
+    """Comparisons of a ContextValue condition. The values are the names that ``to_dict`` writes."""
 
     EQUALS = "Equals"
     NOT_EQUALS = "NotEquals"
@@ -49,7 +49,7 @@ class TaskIs:
 
 @dataclass(frozen=True, slots=True)
 class ContextValue:
-    """True when the value under ``key`` in the task's input compares so to ``value``."""
+    """True when ``operator`` holds between the input's value under ``key`` and ``value``."""
 
     key: str
     operator: Operator
@@ -61,7 +61,7 @@ Condition: TypeAlias = TaskIs | ContextValue
 
 @dataclass(frozen=True, slots=True)
 class Always:
-    """The task runs whatever became of its dependencies."""
+    """The task runs however its dependencies ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ Rule: TypeAlias = Always | All | Any_ | None_
 
 
 def always() -> RuleDict:
-    """The task runs whatever became of its dependencies."""
+    """The task runs however its dependencies ended."""
     return {"type": "Always"}
 
 
@@ -127,7 +127,7 @@ def task_skipped(task_name: str) -> RuleDict:
 
 
 def context_value(key: str, operator: OperatorName, value: Any) -> RuleDict:
-    """The value under ``key`` in the task's input compares so to ``value``.
+    """The value under ``key`` in the task's input compares to ``value`` as ``operator`` says.
 
     ``operator``, case and underscores ignored: ``Equals == eq``, ``NotEquals != ne``,
     ``GreaterThan > gt``, ``LessThan < lt`` (numbers only), ``Contains``, ``NotContains``
@@ -173,7 +173,7 @@ _PRESENCE: Final = (Operator.EXISTS, Operator.NOT_EXISTS)
 
 
 def parse_rule(raw: object) -> Rule:
-    """The rule that this dict says; a bare condition means All of it.
+    """Parse a rule from a dict; a single condition means ``All`` of it.
 
     ``DefinitionError`` "@cloaca.task(trigger_rules=...): invalid trigger rule: …" otherwise.
     """
@@ -252,7 +252,7 @@ def _refuse(reason: str, cause: Exception | None = None) -> NoReturn:
 
 
 def _wrong_type(expected: str, value: object) -> DefinitionTypeError:
-    """A ValueError as every wrong rule, and a TypeError as every wrong type."""
+    """An error that is a ValueError, as for every wrong rule, and a TypeError."""
     return DefinitionTypeError(f"{_INVALID}{expected}, got {type(value).__name__}")
 
 
@@ -260,12 +260,12 @@ def _wrong_type(expected: str, value: object) -> DefinitionTypeError:
 
 
 def rule_tasks(rule: Rule) -> tuple[str, ...]:
-    """The names of the tasks that the rule asks about, each once, in order."""
+    """The names of the tasks in the rule, each once, in order."""
     return tuple(dict.fromkeys(c.task for c in _conditions(rule) if isinstance(c, TaskIs)))
 
 
 def rename_tasks(rule: Rule, rename: Callable[[str], str]) -> Rule:
-    """The same rule about the tasks that ``rename`` answers for its names."""
+    """The same rule with its task names replaced by ``rename(name)``."""
     if isinstance(rule, Always):
         return rule
     return replace(rule, conditions=tuple(_renamed(c, rename) for c in rule.conditions))

@@ -1,8 +1,8 @@
 """``@task``: from a plain function and its options to a checked, immutable ``Task``.
 
-Options are checked when ``task(...)`` is called, the function when it is decorated; whatever
-needs the other tasks of the workflow (do the dependencies exist?) waits until it is built.
-The decorated function stays what it was: nothing here wraps or runs it.
+Options are checked when ``task(...)`` is called, the function when it is decorated; checks that
+need the other tasks of the workflow (do the dependencies exist?) run when it is built. The
+decorated function stays unchanged: nothing here wraps or runs it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What ``task(...)`` was called with, checked; dependencies and rule as they were written."""
+    """Checked options of ``task(...)``; dependencies and rule as the user wrote them."""
 
     id: str | None
     dependencies: tuple[Reference, ...]
@@ -81,7 +81,7 @@ class DeclaredTask:
     options: Options
 
     def resolved(self, dependencies: tuple[str, ...], rule: Rule | None) -> Task:
-        """The task that this is, once its references are known."""
+        """Make the task, with its resolved references."""
         return Task(
             id=self.id,
             function=self.function,
@@ -97,7 +97,7 @@ class DeclaredTask:
 
     @classmethod
     def again(cls, task: Task) -> DeclaredTask:
-        """What a task was declared as, for taking it into another build of its workflow."""
+        """Turn a task back into a declaration, to include it in another build of its workflow."""
         options = Options(
             id=task.id,
             dependencies=task.dependencies,
@@ -111,15 +111,15 @@ class DeclaredTask:
 
 
 class Collector(Protocol):
-    """Where a decorated function goes: the builder whose block is open."""
+    """Receives decorated functions: the builder whose block is open."""
 
     def declare(self, declared: DeclaredTask) -> None:
         """Take one more task, or raise and take nothing."""
 
 
 current_collector: ContextVar[Collector | None] = ContextVar("current_collector", default=None)
-"""The innermost block. Threads and asyncio tasks inherit a copy; their block it is not, and the
-collector refuses them."""
+"""The innermost open block. Threads and asyncio tasks inherit a copy, but the block belongs to
+the code that opened it: the collector refuses their tasks."""
 
 
 @overload
@@ -171,9 +171,9 @@ def task(
 
     ``@task`` alone takes every default. The function is called with the task's ``Context``, and
     with a ``TaskHandle`` as well if its second positional parameter is named ``handle`` or
-    ``task_handle``. It may be ``async``. It stays the plain function. What it returns is the
-    task's output: a ``Context`` as a whole, a mapping as an update of its context, None what it
-    did to its context.
+    ``task_handle``. It may be ``async`` and stays the plain function. Its return value is the
+    task's output: a returned ``Context`` as a whole, a mapping as an update of its context; for
+    None, its context as the body left it.
 
     Options are keywords; None means the default, which stands last in each line.
 
@@ -234,7 +234,7 @@ def _declare(options: Options, function: FunctionT) -> FunctionT:
 
 
 def no_open_block() -> DefinitionError:
-    """The error for a task that no block collects, to be raised by the caller."""
+    """Make the error for a task outside any block; the caller raises it."""
     return DefinitionError(
         "No workflow context available. Tasks must be defined within a WorkflowBuilder "
         "context manager."
@@ -263,7 +263,7 @@ def _refuse_computation_graph(invokes: object, post_invocation: object) -> None:
 def _checked_dependencies(given: Sequence[Reference] | None) -> tuple[Reference, ...]:
     if given is None:
         return ()
-    # Not any iterable: a string is one of characters, and a set has no declared order.
+    # Not any iterable: a string would be a list of characters, and a set has no order.
     if not isinstance(given, list | tuple):
         raise DefinitionTypeError(
             "dependencies must be a list of task ids or functions, got "
@@ -283,7 +283,7 @@ def _shown(given: object) -> str:
 
 
 def is_reference(value: object) -> bool:
-    """True for what can name a task: an id, or a function by its identity or name."""
+    """True when the value can refer to a task: an id or a function."""
     return isinstance(value, str) or (callable(value) and hasattr(value, "__name__"))
 
 
@@ -299,7 +299,7 @@ CallbackT = TypeVar("CallbackT", bound="OnSuccess | OnFailure")
 def _checked_callback(
     parameter: str, callback: CallbackT | None, *arguments: str
 ) -> CallbackT | None:
-    """The callback, unless it says itself that it cannot be called with these arguments."""
+    """The callback; raises if its signature does not accept these arguments."""
     if callback is None:
         return None
     if not callable(callback):
@@ -329,7 +329,7 @@ def _name_of(function: TaskFunction) -> str:
 
 
 def _takes_handle(function: TaskFunction) -> bool:
-    """Whether the function wants a task handle; raises when it cannot be a task's body at all."""
+    """True when the function wants a task handle; raises when it cannot be a task's body."""
     if not callable(function):
         raise DefinitionTypeError(
             f"@task decorates a function, got {type(function).__name__}; "
@@ -355,7 +355,7 @@ def _second_is_handle(signature: inspect.Signature) -> bool:
 
 
 def _hands_it_on(function: TaskFunction, signature: inspect.Signature) -> bool:
-    """Whether a wrapper, which need not name a handle, takes one for what it wraps."""
+    """True when a wrapper without a named handle takes one for the wrapped function."""
     wrapped = wrapped_signature(function)
     if wrapped is None or not _second_is_handle(wrapped):
         return False

@@ -1,8 +1,7 @@
-"""What one builder block has collected, and which task a reference in it means.
+"""The tasks that one builder block has collected, found by reference.
 
-A reference is an id, the full namespace of a task of this workflow, or a function. Looking up
-happens when asked, so a reference may stand before the task that it means. Whether the graph
-holds together is for the workflow to say.
+A reference is an id, the full namespace of a task of this workflow, or a function. It is resolved
+when the workflow is built, so it may stand before its task. The workflow checks the graph.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from cloaca_core.errors import DefinitionError, WorkflowValidationError
 from cloaca_core.values.namespace import SEPARATOR
 
 _Index: TypeAlias = defaultdict[object, dict[str, None]]
-"""From what a function is known by to the ids of its tasks, in definition order."""
+"""Maps a function's identity or name to the ids of its tasks, in definition order."""
 
 
 class Block:
@@ -27,7 +26,7 @@ class Block:
     def __init__(self, namespace: str) -> None:
         self._prefix = namespace + SEPARATOR
         self._declared: dict[str, DeclaredTask] = {}
-        # Where to look for a function, in this order: the first index that has it decides.
+        # Functions are looked up in these, in this order; the first match decides.
         self._by_identity: _Index = defaultdict(dict)
         self._by_original: _Index = defaultdict(dict)
         self._by_name: _Index = defaultdict(dict)
@@ -47,17 +46,17 @@ class Block:
             self._by_name[name][declared.id] = None
 
     def find(self, reference: Reference) -> str | None:
-        """The id of the declared task that is meant, None when there is none."""
+        """The id of the declared task of a reference, or None."""
         wanted = self._id_of(reference)
         return wanted if wanted in self._declared else None
 
     def tasks(self) -> tuple[Task, ...]:
-        """All tasks, their references resolved; one that means no task here keeps its name."""
+        """All tasks, references resolved; a reference to no task here keeps its name."""
         return tuple(self._resolved(declared) for declared in self._declared.values())
 
     def _resolved(self, declared: DeclaredTask) -> Task:
         references = declared.options.dependencies
-        # Each once: the same task may be named by its id and by its function.
+        # Without duplicates: a task may be named by its id and by its function.
         dependencies = tuple(dict.fromkeys(self._id_of(reference) for reference in references))
         rule = declared.options.rule
         return declared.resolved(
@@ -83,8 +82,8 @@ class Block:
 
 
 def _identity(function: TaskFunction) -> object:
-    """Equal for what is the same function, as long as somebody holds it."""
-    if isinstance(function, MethodType):  # made anew at each look at it
+    """A key that is equal for the same function, while that function exists."""
+    if isinstance(function, MethodType):  # each access makes a new bound method
         return id(function.__self__), id(function.__func__)
     return id(function)
 

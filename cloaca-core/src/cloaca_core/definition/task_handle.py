@@ -1,4 +1,4 @@
-"""What a body may know of the attempt that it is."""
+"""``TaskHandle``: tells a task's body about its attempt."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class RunningAttempt(Protocol):
-    """The attempt that a handle tells of; none of it is a copy that could be out of date."""
+    """The attempt behind a handle; each property is read live, not from a copy."""
 
     @property
     def run_id(self) -> str:
@@ -18,11 +18,11 @@ class RunningAttempt(Protocol):
 
     @property
     def number(self) -> int:
-        """Which attempt of the task it is, from 1."""
+        """The number of the attempt, from 1."""
 
     @property
     def epoch(self) -> int:
-        """How often the run has had an owner."""
+        """The number of owners that the run has had."""
 
     @property
     def holds_slot(self) -> bool:
@@ -30,15 +30,15 @@ class RunningAttempt(Protocol):
 
     @property
     def abandoned(self) -> bool:
-        """True once it was given up."""
+        """True once the engine has given the attempt up."""
 
 
 class TaskHandle:
-    """Given to a body whose second parameter is named ``handle`` or ``task_handle``.
+    """Passed to a body whose second parameter is named ``handle`` or ``task_handle``.
 
     ``idempotency_key`` is the same for every attempt of this task in this run, and ``epoch``
-    grows each time the run changes its owner: with them a body can protect foreign systems
-    against being told twice.
+    grows each time the run changes its owner: with them a body can keep other systems from acting
+    twice on one request.
     """
 
     __slots__ = ("_attempt",)
@@ -58,12 +58,12 @@ class TaskHandle:
 
     @property
     def attempt(self) -> int:
-        """Which attempt this is, from 1."""
+        """The number of this attempt, from 1."""
         return self._attempt.number
 
     @property
     def epoch(self) -> int:
-        """How often the run has had an owner, this one included."""
+        """The number of owners that the run has had, this one included."""
         return self._attempt.epoch
 
     @property
@@ -72,7 +72,7 @@ class TaskHandle:
         return f"{self.run_id}:{self.task_id}"
 
     def is_slot_held(self) -> bool:
-        """False while the body waits for another run and after it was given up."""
+        """False while the body waits for another run, and after the engine gave it up."""
         return self._attempt.holds_slot and not self._attempt.abandoned
 
     def __repr__(self) -> str:

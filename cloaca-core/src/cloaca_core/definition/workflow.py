@@ -1,7 +1,7 @@
-"""A workflow: a checked graph of tasks under a name, with a version, never changed once made.
+"""A workflow: a checked, immutable graph of tasks with a name and a version.
 
-It answers questions about its shape and draws it. Collecting tasks is the builder's business,
-finding a workflow by name the registry's, running it the engine's.
+It answers questions about its shape and draws it. The builder collects its tasks, the registry
+finds it by name, the engine runs it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.nearest import nearest_name
 
 CYCLE_END: Final = 5
-"""Tasks of each end of a long cycle that a message names."""
+"""Number of tasks that a message names at each end of a long cycle."""
 
 
 class Workflow:
-    """What ``WorkflowBuilder`` makes of a block of ``@task`` functions."""
+    """A named graph of tasks, made by ``WorkflowBuilder`` from a block of ``@task`` functions."""
 
     def __init__(
         self,
@@ -60,12 +60,12 @@ class Workflow:
 
     @property
     def description(self) -> str:
-        """What the workflow is for; empty when nobody said."""
+        """The purpose of the workflow; empty when none was given."""
         return self._description
 
     @property
     def tags(self) -> Mapping[str, str]:
-        """What the workflow is labelled with, as a read-only mapping."""
+        """The labels of the workflow, as a read-only mapping."""
         return self._tags
 
     @property
@@ -79,7 +79,7 @@ class Workflow:
         return self._version
 
     def task(self, task_id: str) -> Task:
-        """The task of this id, short or full; ``TaskNotFoundError`` when there is none."""
+        """Return the task of this id, short or full; ``TaskNotFoundError`` when there is none."""
         text("task_id", task_id)
         found = self._tasks.get(task_id.removeprefix(self._namespace + SEPARATOR))
         if found is None:
@@ -87,17 +87,17 @@ class Workflow:
         return found
 
     def validate(self) -> None:
-        """Check that the graph holds together; a workflow that could be made always passes."""
+        """Check the graph; always passes, since an invalid workflow cannot be made."""
         check_graph(self._namespace, self.tasks)
 
     # -- shape -----------------------------------------------------------------------------------
 
     def topological_sort(self) -> list[str]:
-        """Full names of the tasks, each after what it depends on."""
+        """Full names of the tasks, each after its dependencies."""
         return self._full(graph.topological_order(self._graph))
 
     def get_execution_levels(self) -> list[list[str]]:
-        """Full names grouped by what can run at the same time."""
+        """Full names grouped by level; the tasks of a level can run at the same time."""
         return [self._full(level) for level in graph.levels(self._graph)]
 
     def get_roots(self) -> list[str]:
@@ -114,19 +114,19 @@ class Workflow:
     # -- drawings --------------------------------------------------------------------------------
 
     def to_mermaid(self) -> str:
-        """The graph as a Mermaid flowchart."""
+        """Draw the graph as a Mermaid flowchart."""
         nodes = (f'    {node}["{_mermaid_text(label)}"]' for node, label in self._nodes())
         edges = (f"    {start} --> {end}" for start, end in self._edges())
         return "\n".join(("flowchart TD", *nodes, *edges)) + "\n"
 
     def to_dot(self) -> str:
-        """The graph in Graphviz' language."""
+        """Draw the graph in the language of Graphviz."""
         nodes = (f"    {node} [label={_dot_text(label)}];" for node, label in self._nodes())
         edges = (f"    {start} -> {end};" for start, end in self._edges())
         return "\n".join((f"digraph {_dot_text(self._name)} {{", *nodes, *edges, "}")) + "\n"
 
     def _nodes(self) -> Iterator[tuple[str, str]]:
-        """A name that every drawing language takes, and the id, for each task."""
+        """For each task a name that both drawing languages accept, and the id."""
         return ((f"t{index}", task_id) for index, task_id in enumerate(self._tasks))
 
     def _edges(self) -> Iterator[tuple[str, str]]:
@@ -149,7 +149,7 @@ def _dot_text(text: str) -> str:
 
 
 def check_graph(namespace: str, tasks: Sequence[Task]) -> None:
-    """Raise ``WorkflowValidationError`` for the first thing that keeps tasks from being a graph."""
+    """Raise ``WorkflowValidationError`` for the first fault of the graph."""
     if not tasks:
         raise WorkflowValidationError("Workflow cannot be empty")
     dependencies = {task.id: task.dependencies for task in tasks}
@@ -181,7 +181,7 @@ def _check_cycles(namespace: str, dependencies: graph.Graph) -> None:
 
 
 def _shown_cycle(path: Sequence[str]) -> str:
-    """The path as a list; of a long one both ends, and how many tasks it has."""
+    """The path as a list; a long one as both ends and its number of tasks."""
     if len(path) <= 2 * CYCLE_END:
         return json.dumps(path, ensure_ascii=False)
     ends = [*path[:CYCLE_END], "…", *path[-CYCLE_END:]]
@@ -191,7 +191,7 @@ def _shown_cycle(path: Sequence[str]) -> str:
 def _check_rule(
     namespace: str, task_id: str, named: Iterable[str], dependencies: graph.Graph
 ) -> None:
-    """A rule about a task that may end later, or never, could wait for ever."""
+    """Refuse a rule about a task that may end later, or never: it could wait for ever."""
     unknown = set(named).difference(dependencies[task_id])
     for name in sorted(unknown and unknown - graph.ancestors(dependencies, task_id)):
         raise WorkflowValidationError(
@@ -202,5 +202,5 @@ def _check_rule(
 
 
 def _full(namespace: str, name: str) -> str:
-    """The full name of a task id; a name that is full already belongs to another workflow."""
+    """The full name of a task id; a name that is full already stays as it is."""
     return name if SEPARATOR in name else f"{namespace}{SEPARATOR}{name}"

@@ -2,8 +2,8 @@
 
 Instants are whole microseconds since 1970 in UTC; payloads are JSON text that no store parses.
 Field names are the parameter and column names of the SQL. Free text (errors, tracebacks, reasons)
-is made storable with ``storable_text`` by whoever builds a record: one bad character must not
-fail the batch that it travels in.
+must pass ``storable_text`` when a record is built: one bad character must not fail the whole
+batch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_TEXT = 64_000
 
 
 def storable_text(text: str) -> str:
-    """The text without what databases refuse (NUL, lone surrogates), cut to ``MAX_TEXT``."""
+    """Remove characters that databases refuse (NUL, lone surrogates); cut to ``MAX_TEXT``."""
     clean = text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode("utf-8")
     if len(clean) <= MAX_TEXT:
         return clean
@@ -25,12 +25,12 @@ def storable_text(text: str) -> str:
 
 
 def is_storable(text: str) -> bool:
-    """Whether databases take the text as it is."""
+    """True when databases accept the text unchanged."""
     return storable_text(text) == text
 
 
 class NewRun(NamedTuple):
-    """A run to be inserted. ``owner`` None leaves it in the table for whoever claims it."""
+    """A run to be inserted. ``owner`` None leaves it in the table for any runner to claim."""
 
     id: str
     workflow: str
@@ -44,19 +44,20 @@ class NewRun(NamedTuple):
 
     @property
     def may_be_held(self) -> bool:
-        """Whether a user's transaction may be writing its key. None writes a key that the engine
-        made for the run of a body: that begins with the id of the parent and ``::``.
+        """True when a user's transaction may be writing a run with the same key.
+
+        Never so for a key that the engine made for a run of a task's body: such a key begins with
+        the parent's id and ``::``.
         """
         key, parent_id = self.idempotency_key, self.parent_id
         return key is not None and (parent_id is None or not key.startswith(f"{parent_id}::"))
 
 
 class RunRow(NamedTuple):
-    """A run as it stands in the table. ``schedule_id`` says which schedule has made it, if one
-    has.
+    """A run as it stands in the table. ``schedule_id`` is the schedule that made it, if any.
 
     ``reason_code`` is the ``ReasonCode`` of a run that ended without completing, None in rows that
-    an older version wrote; ``limit_seconds`` is the deadline that a run has exceeded.
+    an older version wrote; ``limit_seconds`` is the deadline that the run exceeded.
     """
 
     id: str
@@ -108,9 +109,10 @@ class AttemptRow(NamedTuple):
 
 
 class RunEnd(NamedTuple):
-    """The last write of a run: its final state, made under ``epoch``. ``schedule_id`` is that of
-    its row: another run may wait for the end of one that a schedule has made. ``reason_code`` and
-    ``limit_seconds`` are as in ``RunRow``.
+    """The last write of a run: its final state, made under ``epoch``.
+
+    ``schedule_id`` is that of its row: the schedule's next run may wait for this end.
+    ``reason_code`` and ``limit_seconds`` are as in ``RunRow``.
     """
 
     id: str
@@ -127,8 +129,8 @@ class RunEnd(NamedTuple):
 class WaitingRow(NamedTuple):
     """Runs (``kind`` "run") or schedules ("schedule") that wait for a runner with this workflow.
 
-    ``first_run`` is the oldest run, empty for schedules; ``due_at`` is when that was made, or when
-    the first schedule is due; ``found`` is how many there are, as far as they were counted.
+    ``first_run`` is the oldest run, empty for schedules; ``due_at`` is when that run was made, or
+    when the first schedule is due; ``found`` is their number, as far as they were counted.
     """
 
     kind: str
@@ -146,9 +148,9 @@ class Waiting(NamedTuple):
 
 
 class ScheduleRow(NamedTuple):
-    """A schedule. Its ticks up to ``decided_until`` have been decided, ``next_tick`` is the one
-    after and due at ``due_at``; both are None when it ticks no more. ``params`` is JSON.
-    ``generation`` grows with every change.
+    """A schedule. Its ticks up to ``decided_until`` have been decided; ``next_tick`` follows and is
+    due at ``due_at``, both None when there are no more ticks. ``params`` is JSON. ``generation``
+    grows with every change.
     """
 
     id: str
@@ -173,10 +175,10 @@ class ScheduleRow(NamedTuple):
 
 
 class Firing(NamedTuple):
-    """What was decided about a schedule as it was in ``generation``, at ``decided_at``.
+    """A decision about a schedule in its state ``generation``, made at ``decided_at``.
 
-    The next three are what the schedule goes on with; ``last_tick`` is the newest that has a run
-    by this, if one has; ``lost`` counts the ticks that were dropped.
+    The next three fields are the schedule's new values; ``last_tick`` is the newest tick that gets
+    a run by this decision, if any; ``lost`` counts the ticks that were dropped.
     """
 
     schedule_id: str
@@ -190,9 +192,10 @@ class Firing(NamedTuple):
 
 
 class NewTick(NamedTuple):
-    """A tick that was decided with the ``Firing`` of its schedule, and its run: one that nobody
-    owns yet, and nobody claims before the run ``behind`` has ended; None for a tick that makes
-    none. One without a ``generation`` is back-filled: it belongs to no firing.
+    """A tick that was decided with the ``Firing`` of its schedule, and its run, if it makes one.
+
+    The run has no owner yet, and no runner claims it before the run ``behind`` has ended. A tick
+    without a ``generation`` is back-filled: it belongs to no firing.
     """
 
     schedule_id: str
@@ -208,9 +211,7 @@ class NewTick(NamedTuple):
 
 
 class Cancellation(NamedTuple):
-    """The end of a run that makes way for another one of its schedule: for ``tick_run``, which
-    ``tick`` makes in the same batch.
-    """
+    """Cancels a run in favour of ``tick_run``, which ``tick`` makes in the same batch."""
 
     id: str
     schedule_id: str
@@ -231,10 +232,10 @@ class TickRow(NamedTuple):
 
 
 class TriggerRow(NamedTuple):
-    """An event trigger, of which ``workflow`` None is polled by nobody.
+    """An event trigger. One whose ``workflow`` is None is never polled.
 
-    It is polled every ``poll_interval_ms``, or ticks by ``cron_expression`` in ``timezone``: at
-    ``next_poll_at`` the next time. ``generation`` grows with every change and every poll.
+    It is polled every ``poll_interval_ms``, or ticks by ``cron_expression`` in ``timezone``;
+    ``next_poll_at`` is the next time. ``generation`` grows with every change and every poll.
     """
 
     id: str
@@ -253,10 +254,10 @@ class TriggerRow(NamedTuple):
 
 
 class NewEvent(NamedTuple):
-    """What a trigger found, and its run: one that nobody owns yet.
+    """An event that a trigger found, and its run, which has no owner yet.
 
-    ``generation`` is that of the trigger that it was decided from, None if it counts whatever has
-    become of the trigger. ``event_key`` names the event among all of its trigger.
+    ``generation`` is the trigger's when it was polled; None if the event counts even when the
+    trigger has changed. ``event_key`` identifies the event among those of its trigger.
     """
 
     id: str
@@ -273,7 +274,7 @@ class NewEvent(NamedTuple):
 
 
 class EventRow(NamedTuple):
-    """An event that made a run, which has ended at ``ended_at``, or has not."""
+    """An event that made a run; ``ended_at`` is None while the run has not ended."""
 
     id: str
     trigger_id: str
@@ -284,12 +285,12 @@ class EventRow(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one journal transaction writes, all of it by one runner.
+    """The records of one journal transaction, all of one runner.
 
-    ``fences`` maps each run that ``attempts`` and ``ends`` belong to to the epoch that they were
-    made under; runs of ``new_runs`` are not in it. ``firings`` has one for each schedule that
-    ``ticks`` with a generation and ``cancellations`` belong to, ``turns`` has the triggers that go
-    on with their ``events``.
+    ``fences`` maps each run of ``attempts`` and ``ends`` to the epoch under which they were made;
+    runs of ``new_runs`` are not in it. ``firings`` has one entry for each schedule of
+    ``cancellations`` and of ``ticks`` with a generation; ``turns`` has the triggers whose polls
+    found the ``events``.
     """
 
     runner_id: str
@@ -305,14 +306,14 @@ class Batch(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """What became of a batch.
+    """The result of writing a batch.
 
-    ``owned``: ids of those ``new_runs`` that were sent as this runner's own and are (epoch 1). One
-    that was sent without an owner and claimed before it was sent again came through the claim.
+    ``owned``: ids of ``new_runs`` that were sent with this runner as owner and are its own (epoch
+    1). A run sent without an owner, and claimed before it was sent again, is reported by the claim.
     ``existing``: for a new run whose (workflow, idempotency_key) was taken, the id of the run
     that has it. ``current``: the runs of ``fences`` that this runner still owns under that epoch;
-    nothing was recorded for the others. ``held``: ids of new runs of which nothing was written,
-    because a transaction of others that is still open may be writing a run with their key.
+    nothing was recorded for the others. ``held``: ids of new runs that were not written, because
+    another open transaction may be writing a run with their key.
     """
 
     owned: frozenset[str]
@@ -340,7 +341,7 @@ class RunnerRow(NamedTuple):
 
 
 class RunFilter(NamedTuple):
-    """Which runs a listing wants; None means any. ``tags`` must all match."""
+    """Selects the runs of a listing; None means any. ``tags`` must all match."""
 
     status: str | None
     workflow: str | None

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class RunStatus(StrEnum):
-    """Where a run stands. The values are the names that users see."""
+    """States of a run. The values are the names that users see."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -16,7 +16,7 @@ class RunStatus(StrEnum):
 
 
 class TaskStatus(StrEnum):
-    """Where a task of a run stands. The values are the names that users see."""
+    """States of a task in a run. The values are the names that users see."""
 
     NOT_STARTED = "NotStarted"
     READY = "Ready"
@@ -48,7 +48,7 @@ class ReasonCode(StrEnum):
 
 
 class TickOutcome(StrEnum):
-    """What became of a tick of a schedule."""
+    """Results of a schedule's tick."""
 
     FIRED = "Fired"
     RECOVERED = "Recovered"

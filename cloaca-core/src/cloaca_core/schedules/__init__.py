@@ -1,5 +1,5 @@
-"""When a schedule fires: pure arithmetic of time, apart from the loop that fires.
+"""Times of schedules: pure arithmetic, separate from the loop that fires them.
 
-Instants are whole microseconds since 1970 in UTC, as the store keeps them. Nothing in here reads a
-clock, waits, or knows a store.
+Instants are whole microseconds since 1970 in UTC, as stored. Nothing in here reads a clock, waits,
+or knows a store.
 """

@@ -1,7 +1,7 @@
-"""Which ticks of the past a person may have run after the fact.
+"""Back-fill: chooses past ticks of a period to run now, on a user's request.
 
-Asks neither whether the schedule is enabled nor what its catch-up policy is: who names a period
-wants the ticks that are in it. None of them runs twice, and none before its time.
+Ignores whether the schedule is enabled, and its catch-up policy: a user who names a period wants
+its ticks. No tick runs twice, and none before its time.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from cloaca_core.schedules.timing import Timing
 from cloaca_core.values.instants import Instant, to_datetime
 
 MOST_TICKS: Final = 100_000
-"""That one period may have: more than two months of minutes."""
+"""Upper bound of ticks in one period: more than two months of minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackFill:
-    """What becomes of some ticks: ``ticks`` run, oldest first, ``already`` have run before, and
-    ``left`` are beyond the limit.
+    """The result: ``ticks`` run, oldest first, ``already`` have run before, and ``left`` are beyond
+    the limit.
     """
 
     ticks: tuple[Instant, ...]
@@ -30,7 +30,7 @@ class BackFill:
 
 
 def back_fill(ticks: Sequence[Instant], *, fired: Collection[Instant], limit: int) -> BackFill:
-    """Of these ticks the first ``limit`` run that are not among ``fired``."""
+    """Choose the first ``limit`` of these ticks that are not among ``fired``."""
     known = frozenset(fired)
     missing = [tick for tick in ticks if tick not in known]
     run = tuple(missing[:limit])

@@ -1,7 +1,7 @@
-"""Which ticks run now: those that are due, and of those that were missed what the policy says.
+"""Chooses the ticks that run now: those due, and missed ones as the catch-up policy says.
 
-Decides from the times that it is given, and remembers nothing: whoever fires a tick moves the
-cursor in the same transaction.
+Decides from the given times and keeps no state: the caller moves the schedule's cursor in the
+transaction that fires the ticks.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class DueTick:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of the ticks after a cursor.
+    """A decision about the ticks after a cursor.
 
-    ``run`` are oldest first, ``lost`` is how many were missed and will not run. Ticks up to
-    ``cursor`` are decided with this; ``wake_at`` is when the next one is due, None for never.
+    ``run`` are oldest first, ``lost`` is the number of missed ticks that will not run. Ticks up to
+    ``cursor`` are decided by this; ``wake_at`` is when the next one is due, None for never.
     """
 
     run: tuple[DueTick, ...]
@@ -48,7 +48,7 @@ class Decision:
 
 
 def catch_up_policy(value: object) -> CatchUpPolicy:
-    """The policy of this name; DefinitionError that lists them when there is none."""
+    """Return the policy of this name; a DefinitionError lists them when there is none."""
     return one_of("catchup_policy", value, _POLICIES)
 
 
@@ -62,9 +62,9 @@ def decide(
 ) -> Decision:
     """Decide the ticks later than ``cursor`` that are due at ``now``.
 
-    Those not due for longer than GRACE all run. Of the missed ones run none (skip), the newest
-    (run_once), or the newest ``most`` of them (run_all); ``most`` bounds run_once as well. A clock
-    that was put back decides nothing until it has passed the cursor again.
+    Ticks due for at most GRACE all run. Of the missed ones none run (skip), or the newest
+    (run_once), or the newest ``most`` (run_all); ``most`` bounds run_once as well. After a clock
+    was put back, nothing is decided until it has passed the cursor again.
     """
     missed_until = _missed_until(timing, cursor, now)
     fresh = [t for t in timing.between(missed_until, now) if timing.due_at(t) <= now]
@@ -84,19 +84,19 @@ def decide(
 
 
 def next_due(timing: Timing, cursor: Instant) -> Instant | None:
-    """When the first tick later than ``cursor`` is due."""
+    """The instant at which the first tick later than ``cursor`` is due."""
     tick = timing.next_tick(cursor)
     return None if tick is None else timing.due_at(tick)
 
 
 def _missed_until(timing: Timing, cursor: Instant, now: Instant) -> Instant:
-    """Ticks later than the cursor and not later than this one were missed.
+    """The end of the missed ticks: those after the cursor and up to this one were missed.
 
-    Each tick is due before the next one, so only the newest of the old can still be in time.
+    Each tick is due before the next one, so only the newest old one can still be in time.
     """
     edge = now - GRACE
     first = timing.next_tick(cursor)
-    # The usual case: a loop that is in time has nothing to look back for.
+    # The usual case: the loop is in time and no tick was missed.
     if first is None or first >= edge:
         return cursor
     for newest in timing.newest(cursor, edge - 1, 1):
@@ -106,7 +106,7 @@ def _missed_until(timing: Timing, cursor: Instant, now: Instant) -> Instant:
 
 
 def _kept(policy: CatchUpPolicy, most: int) -> int:
-    """How many missed ticks run at most."""
+    """The greatest number of missed ticks that run."""
     match policy:
         case "skip":
             return 0

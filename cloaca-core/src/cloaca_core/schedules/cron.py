@@ -9,15 +9,14 @@ of its manual page cron(8):
   once, however many of an expression's times were skipped.
 * Jobs that fall into the time that is repeated are not run again.
 * Only jobs at a particular time are affected, not those with ``*`` in the hour or minute: these
-  follow the wall as it is, so they leave out a time that does not exist and tick in both passes of
-  one that is repeated. What counts is that the field *begins* with ``*``: ``*/2`` is a wildcard,
-  ``0-23`` is none.
-* A greater change is a correction of the clock or the zone, and the new time is used at once: what
-  was skipped is left out, what is repeated runs again. By the program, forward this begins at three
-  hours, back at more than three.
+  follow the wall clock, so they leave out a time that does not exist and tick in both passes of a
+  repeated one. A field is a wildcard if it *begins* with ``*``: ``*/2`` is one, ``0-23`` is not.
+* A greater change is a correction of the clock or the zone, and the new time is used at once:
+  skipped times are left out, repeated ones run again. In cron's source this begins at three hours
+  forward and at more than three hours back.
 
-Vixie's cron has no seconds. Where they are given, a ``*`` that they begin with makes a wildcard as
-well. Its daemon notices a change only with the flag of summer time; here every change counts.
+Vixie's cron has no seconds. If an expression has them, a ``*`` at their beginning makes a wildcard
+too. Its daemon notices a change only by the flag of summer time; here every change counts.
 """
 
 from __future__ import annotations
@@ -38,9 +37,9 @@ _THREE_HOURS: Final = 3 * 3600
 
 @dataclass(frozen=True, slots=True)
 class CronExpression:
-    """When something is due; refused with CronExpressionError if it never is.
+    """Instants given by a cron expression in a time zone; CronExpressionError if it never ticks.
 
-    Equal are expressions that read the same, ``MON`` and ``1``, in zones of the same name.
+    Two are equal if their normal forms (``1`` for ``MON``) and the names of their zones are.
     """
 
     expression: str = field(compare=False)
@@ -58,8 +57,8 @@ class CronExpression:
     def next_after(self, instant: Instant) -> Instant | None:
         """The first tick that is later than ``instant``.
 
-        None when there is none within 50 years: near the end of the calendar, or when each of its
-        times is one that its zone's clock leaves out.
+        None when there is none within 50 years: near the end of the calendar, or when the zone's
+        clock skips all of its times.
         """
         moment = _next_moment(self, instant // SECOND)
         return None if moment is None else moment * SECOND
@@ -70,7 +69,7 @@ class CronExpression:
         if first is None or first > until:
             return []
         second = self.next_after(first)
-        if second is None or second > until:  # a schedule in time: both are asked for once more
+        if second is None or second > until:  # the usual case, one tick: both are cached
             return [first][:limit]
         ticks = takewhile(lambda tick: tick <= until, self.ticks_after(after))
         return list(islice(ticks, limit))
@@ -80,7 +79,7 @@ class CronExpression:
         return (moment * SECOND for moment in self._moments_after(instant // SECOND))
 
     def count(self, after: Instant, until: Instant) -> int:
-        """How many ticks ``between`` has, at the cost of a look at each day."""
+        """The number of ticks that ``between`` has; takes time for each day."""
         first, last = after // SECOND + 1, until // SECOND
         if first > last:
             return 0
@@ -96,7 +95,7 @@ class CronExpression:
         return found[max(0, len(found) - limit) :]
 
     def catches_up(self, span: Span) -> bool:
-        """Whether the jump at a span's start is made good: skipped times run, repeated ones not."""
+        """True when the jump at a span's start is evened out: each time runs exactly once."""
         return not self.fields.follows_real_time and -_THREE_HOURS <= span.jump < _THREE_HOURS
 
     def _moments_after(self, moment: int) -> Iterator[int]:
@@ -115,11 +114,11 @@ class CronExpression:
                 floor = moment + span.offset
 
     def _opening(self, span: Span) -> int:
-        """The wall-clock time from which on a span's ticks are, as if the clock had not jumped."""
+        """The wall-clock time at which a span's ticks begin, as if the clock had not jumped."""
         return span.start + (span.before if self.catches_up(span) else span.offset)
 
     def _count_in(self, span: Span, first: int, last: int) -> int:
-        """The ticks of a span from ``first`` to ``last``; what was skipped is one at its start."""
+        """Count a span's ticks from ``first`` to ``last``; skipped times are one, at its start."""
         wall = max(first, span.start) + span.offset
         opening = self._opening(span)
         end = min(last + 1, span.end) + span.offset
@@ -131,20 +130,20 @@ class CronExpression:
 
 @lru_cache(maxsize=4096)
 def cron_expression(expression: str, timezone: str) -> CronExpression:
-    """That of a row, read once: reading takes longer than to find the next tick."""
+    """Read an expression; cached, since reading takes longer than finding the next tick."""
     return CronExpression(expression, timezone)
 
 
 @lru_cache(maxsize=4096)
 def _next_moment(cron: CronExpression, moment: int) -> int | None:
-    """The first of its moments that is later. To decide one tick asks for it several times, and
-    many schedules tick at the same one.
+    """The first tick after ``moment``; cached, since deciding a tick asks several times, and many
+    schedules tick at the same moment.
     """
     return next(cron._moments_after(moment), None)
 
 
 class _Search:
-    """Walks over wall-clock times forward and looks for the same one only once."""
+    """Walks forward over wall-clock times and searches for each only once."""
 
     __slots__ = ("_fields", "_floor", "_found")
 
@@ -159,7 +158,7 @@ class _Search:
         return self._found
 
     def _holds(self, floor: int) -> bool:
-        """Whether what was found last is the answer for ``floor`` too."""
+        """True when the last time found is the first after ``floor`` too."""
         if self._floor is None or floor < self._floor:
             return False
         return self._found is None or floor < self._found

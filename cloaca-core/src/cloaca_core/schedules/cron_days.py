@@ -1,6 +1,6 @@
-"""Which days a cron expression names.
+"""The days that a cron expression names.
 
-cronsim knows ``L``, ``LW``, ``5L`` and ``1#2``; the weekday nearest to a day (``15W``) is added.
+cronsim knows ``L``, ``LW``, ``5L`` and ``1#2``; this adds the weekday nearest to a day (``15W``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from cloaca_core.schedules.cron_text import cronsim_of, nearest
 class CronDays:
     """The days that both day fields name, or either of them.
 
-    ``days`` is what cronsim makes of them without the terms like ``15W``, which are ``nearest``;
-    with ``only_nearest`` the day of month has no others.
+    ``days`` is cronsim's reading of them without terms like ``15W``, which are in ``nearest``;
+    ``only_nearest`` is true when the day of month has no other terms.
     """
 
     days: CronSim
@@ -28,7 +28,7 @@ class CronDays:
     either: bool
 
     def match(self, day: date) -> bool:
-        """Whether the day is named, whatever its month."""
+        """True when the day is named; ignores the month."""
         if self.either:
             return self.days.match_dow(day) or self._matches_day_of_month(day)
         return self.days.match_dow(day) and self._matches_day_of_month(day)
@@ -42,8 +42,8 @@ class CronDays:
 def days_of(of_month: str, of_week: str) -> CronDays:
     """Read the two day fields of a normal form.
 
-    As in Vixie cron a field is restricted when it does not begin with ``*``, and when both are,
-    either may match: ``*/2`` in one of them asks for both.
+    As in Vixie cron a field is restricted when it does not begin with ``*``. When both are, one
+    match is enough; otherwise, as with ``*/2`` in one of them, both must match.
     """
     terms = of_month.split(",")
     others = [term for term in terms if nearest(term) is None]
@@ -58,8 +58,8 @@ def days_of(of_month: str, of_week: str) -> CronDays:
 def nearest_weekday(month: date, day: int) -> int | None:
     """The day from Monday to Friday nearest to a day of ``month``, without leaving it.
 
-    Saturdays give way to the Friday before, Sundays to the Monday after, at the month's ends to
-    the other side. None when the month is too short to have the day.
+    For a Saturday it is the Friday before, for a Sunday the Monday after; at the month's ends the
+    weekday on the other side. None when the month has no such day.
     """
     last = calendar.monthrange(month.year, month.month)[1]
     if day > last:

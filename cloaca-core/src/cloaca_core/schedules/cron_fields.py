@@ -1,9 +1,9 @@
-"""Which wall-clock times a cron expression names, and walking over them.
+"""The wall-clock times that a cron expression names, and steps over them.
 
-A wall-clock time is a count of seconds since 1970-01-01 00:00 on that wall: of zones nothing is
-known here. cronsim reads the fields and knows the days; its iterator is not used, for it cannot
-walk a zone: it goes back in time when it is started in a repeated hour, leaves out ticks beside
-half-hour shifts, and treats expressions with seconds otherwise than those without.
+A wall-clock time is a count of seconds since 1970-01-01 00:00 on that clock: this module knows no
+zones. cronsim reads the fields and knows the days. Its iterator is not used, because it fails in
+zones: it goes back in time when started in a repeated hour, leaves out ticks near half-hour
+shifts, and treats expressions with seconds differently from those without.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from cloaca_core.schedules.cron_text import cronsim_of, normal_form
 
 DAY: Final = 86_400
 LONGEST_PAUSE: Final = 50 * 366 * DAY
-"""No date of the Gregorian calendar pauses longer: 40 years (29 February on a given weekday)."""
+"""Longer than any gap between dates of an expression: at most 40 years (29 February on a given
+weekday)."""
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _LAST_DAY: Final = date.max.toordinal() - _EPOCH
 _YEAR_2000: Final = (date(2000, 1, 1).toordinal() - _EPOCH) * DAY
@@ -38,7 +39,7 @@ class _Times:
         return len(self.hours) * len(self.minutes) * len(self.seconds)
 
     def first(self) -> int:
-        """The first of the day."""
+        """The first time of the day."""
         return self.hours[0] * 3600 + self.minutes[0] * 60 + self.seconds[0]
 
     def after(self, time: int) -> int | None:
@@ -54,7 +55,7 @@ class _Times:
         return None
 
     def before(self, time: int) -> int:
-        """How many are earlier than ``time``."""
+        """The number of times earlier than ``time``."""
         hour, minute, second = _parts(time)
         count = bisect_left(self.hours, hour) * len(self.minutes) * len(self.seconds)
         if hour in self.hours:
@@ -83,21 +84,21 @@ class CronFields:
 
     @property
     def follows_real_time(self) -> bool:
-        """Whether seconds (if given), minute or hour begin with ``*``: a wildcard job."""
+        """True when seconds (if given), minute or hour begin with ``*``: a wildcard job."""
         return any(field.startswith("*") for field in self.text.split()[:-3])
 
     @property
     def rhythm(self) -> int | None:
-        """After how many seconds the times repeat, of those that are the same on each day.
+        """The seconds after which the times repeat, if they do so the whole day and on each day.
 
-        None for times of some hours only, and of some days only.
+        None for an expression of some hours or some days only.
         """
         if self.text.split()[-3:] != ["*", "*", "*"] or len(self.times.hours) < 24:
             return None
         return 3600 if len(self.times.minutes) < 60 else 60
 
     def first_after(self, wall: int) -> int | None:
-        """The first time that is named and later; None if there is none within 50 years."""
+        """The first named time later than ``wall``; None if there is none within 50 years."""
         day, time = divmod(wall, DAY)
         if self._names(day):
             later = self.times.after(time)
@@ -107,14 +108,14 @@ class CronFields:
         return None if found is None else found * DAY + self.times.first()
 
     def count(self, start: int, end: int) -> int:
-        """How many times are named from ``start`` on and before ``end``."""
+        """The number of named times from ``start`` on and before ``end``."""
         if start >= end:
             return 0
         days = sum(map(self._names, range(start // DAY, end // DAY)))
         return days * len(self.times) - self._earlier(start) + self._earlier(end)
 
     def _earlier(self, wall: int) -> int:
-        """How many times of the same day are before ``wall``."""
+        """The number of times of the same day before ``wall``."""
         day, time = divmod(wall, DAY)
         return self.times.before(time) if self._names(day) else 0
 
@@ -125,7 +126,7 @@ class CronFields:
         return at.month in self.months and self.days.match(at)
 
     def _first_day(self, day: int) -> int | None:
-        """The first day that is named, from ``day`` on."""
+        """The first named day from ``day`` on."""
         last = min(day + LONGEST_PAUSE // DAY, _LAST_DAY)
         while day <= last:
             at = date.fromordinal(day + _EPOCH)
@@ -149,7 +150,7 @@ def read_fields(expression: object) -> CronFields:
         months=frozenset(numbers.months),
         days=days_of(of_month, of_week),
     )
-    # From 2000 on 28 years hold every kind of year: leap or not, begun on any day of the week.
+    # 28 years from 2000 on have every kind of year: leap or not, begun on any day of the week.
     if fields.first_after(_YEAR_2000 - 1) is None:
         raise CronExpressionError(
             f"Invalid cron expression or timezone: {expression!r} names days that never come",

@@ -1,7 +1,7 @@
-"""The text of a cron expression: what may be written in each field, and its one normal form.
+"""The text of a cron expression: checks each field and makes the normal form.
 
-Whether numbers are in range is cronsim's to say. Added here is what it lacks: ``@daily`` and its
-like, ``15W``, ``?``, names wherever numbers stand, and refusals that say what and where.
+cronsim checks that numbers are in range. This module adds ``@daily`` and similar, ``15W``, ``?``,
+names in every place of a number, and errors that name the field and the fault.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _MONTHS: Final = (
 )  # fmt: skip
 _WEEKDAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _LONGEST: Final = 1000
-_ANY_DAY: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - cronsim asks for a start that nobody uses
+_ANY_DAY: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - cronsim requires a start, which is not used
 
 
 class _Field(NamedTuple):
-    """A place in the expression: how many values it has, their names, what else may stand there."""
+    """A field: the number of its values, their names, and its other accepted terms."""
 
     name: str
     names: dict[str, int]
@@ -61,9 +61,9 @@ _NEAREST: Final = re.compile(r"([0-9]{1,2})W")
 
 
 def normal_form(expression: object) -> str:
-    """The expression with five fields, or six if it has seconds, and with numbers for names.
+    """Rewrite the expression with five fields, or six if it has seconds, and numbers for names.
 
-    CronExpressionError names the field that is wrong. Dates that never come are let through.
+    CronExpressionError names the wrong field. Dates that never come are accepted here.
     """
     expression = text("cron_expression", expression)
     if len(expression) > _LONGEST:
@@ -87,12 +87,12 @@ def nearest(term: str) -> int | None:
 
 
 def cronsim_of(*fields: str) -> CronSim:
-    """What cronsim makes of six fields; CronSimError if it does not take them."""
+    """Parse six fields with cronsim; CronSimError if it does not accept them."""
     return CronSim(" ".join(fields), _ANY_DAY)
 
 
 def _spelled_out(expression: str) -> str:
-    """What an alias stands for."""
+    """The expression that an alias such as ``@daily`` stands for."""
     alias = expression.strip().lower()
     if not alias.startswith("@"):
         return expression
@@ -121,7 +121,7 @@ def _normal_term(field: _Field, term: str) -> str:
 
 
 def _in_numbers(field: _Field, term: str) -> str:
-    """Numbers for names, without leading zeros; 7 for a Sunday that ends a range."""
+    """Replace names by numbers without leading zeros; 7 for a Sunday that ends a range."""
     if field.names:
         # Only whole names: MON5 must not become 15.
         names = rf"(?<![A-Z0-9])(?:{'|'.join(field.names)})(?=[-/#L]|$)"
@@ -129,12 +129,12 @@ def _in_numbers(field: _Field, term: str) -> str:
     term = re.sub(r"[0-9]+", lambda found: str(int(found[0])), term)
     if field.name == "day of week":
         term = re.sub(r"(?<=[1-6]-)0(?=/|$)", "7", term)
-    # cronsim would take 5-5/2 for 5/2.
+    # cronsim would read 5-5/2 as 5/2.
     return re.sub(r"^([0-9]+)-\1(/[1-9][0-9]*)?$", r"\1", term)
 
 
 def _is_known(field: _Field, term: str) -> bool:
-    """Whether the term has an accepted form, a step that can be made, and numbers in range."""
+    """True when the term has an accepted form, a possible step, and numbers in range."""
     plain = _RANGE.fullmatch(term)
     if plain is None and not (field.special and re.fullmatch(field.special, term)):
         return False
@@ -144,7 +144,7 @@ def _is_known(field: _Field, term: str) -> bool:
 
 
 def _is_in_range(field: _Field, term: str) -> bool:
-    """Whether cronsim takes the term, in its field of an expression that is right otherwise."""
+    """True when cronsim accepts the term in an expression whose other fields are valid."""
     if term == "*":
         return True
     before = _FIELDS.index(field)

@@ -1,6 +1,6 @@
-"""A schedule in words, its next ticks, and where its zone's clock will interfere.
+"""Explains a schedule: in words, its next ticks, and the clock changes that affect it.
 
-The words are cronsim's, but for the weekday nearest to a day, which it does not know.
+cronsim makes the words, except those for the weekday nearest to a day, which it does not know.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _YEAR: Final = 366 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class ClockChange:
-    """A zone's clock is put forward or back at a time that the schedule names.
+    """A change of a zone's clock that skips or repeats times of the schedule.
 
-    ``at`` is the first moment on the new time, ``minutes`` how far the clock is put (back if
-    negative), ``times`` how many of the schedule's times are skipped or repeated, and ``effect``
-    what becomes of them, in words.
+    ``at`` is the first moment of the new time, ``minutes`` the change of the clock (negative:
+    back), ``times`` the number of the schedule's times that are skipped or repeated, and
+    ``effect`` says in words which of them run.
     """
 
     at: datetime
@@ -38,7 +38,7 @@ class ClockChange:
 
     def __str__(self) -> str:
         way = "forward" if self.minutes > 0 else "back"
-        # Arithmetic within a zone is that of its wall.
+        # Arithmetic within a zone is in wall-clock time.
         before = self.at - timedelta(minutes=self.minutes)
         return (
             f"the clock is put {way} from {before:%Y-%m-%d %H:%M} to {self.at:%Y-%m-%d %H:%M}; "
@@ -48,11 +48,11 @@ class ClockChange:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleExplanation:
-    """What ``explain_schedule`` found; ``str()`` of it is a text to show.
+    """Result of ``explain_schedule``; ``str()`` of it is a text to show.
 
-    ``expression`` is the normal form of what was given: it ticks at the same instants.
+    ``expression`` is the normal form of the given one: it ticks at the same instants.
     ``next_ticks`` and ``clock_changes`` are in the zone's own time; the changes are those of the
-    next year that touch the schedule.
+    next year that affect the schedule.
     """
 
     expression: str
@@ -76,10 +76,10 @@ class ScheduleExplanation:
 def explain_schedule(
     expr: str, tz: str, *, after: datetime | str | None = None
 ) -> ScheduleExplanation:
-    """Say in words when a cron expression ticks in a time zone, and when next.
+    """Explain in words when a cron expression ticks in a time zone, with its next ticks.
 
     ``expr`` is a cron expression and ``tz`` an IANA time zone; CronExpressionError says what is
-    wrong with either. ``after`` is where to begin, now by default.
+    wrong with either. ``after`` is the time to begin at, now by default.
     """
     cron = CronExpression(expr, tz)
     start = from_datetime(datetime.now(UTC)) if after is None else read_instant("after", after)
@@ -99,7 +99,7 @@ def explained(cron: CronExpression, after: Instant) -> ScheduleExplanation:
 
 
 def in_words(normalized: str) -> str:
-    """What an expression in its normal form says."""
+    """Describe an expression in its normal form."""
     fields = normalized.split()
     terms = fields[-3].split(",")
     near = [f"day {day}" for term in terms if (day := nearest(term)) is not None]
@@ -117,7 +117,7 @@ def in_words(normalized: str) -> str:
 
 
 def _takes(fields: Sequence[str]) -> bool:
-    """Whether cronsim takes these fields by themselves."""
+    """True when cronsim accepts these fields alone."""
     try:
         cronsim_of(*["0", *fields][-6:])
     except CronSimError:
@@ -140,7 +140,7 @@ def _clock_changes(cron: CronExpression, moment: int) -> Iterator[ClockChange]:
 
 
 def _is_untouched(cron: CronExpression, span: Span) -> bool:
-    """Whether a wildcard goes on with the same rhythm, as each hour or each minute is alike."""
+    """True when a wildcard job keeps its rhythm across the change, as each hour is alike."""
     rhythm = cron.fields.rhythm
     return cron.fields.follows_real_time and rhythm is not None and span.jump % rhythm == 0
 

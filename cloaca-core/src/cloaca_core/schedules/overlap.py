@@ -1,4 +1,4 @@
-"""What a tick does when earlier runs of its schedule are still under way."""
+"""Overlap policy: decides about a tick while earlier runs of its schedule have not ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POLICIES: Final[dict[str, OverlapPolicy]] = {
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The tick's run starts now, after the runs in ``cancel`` were asked to end."""
+    """The tick's run starts now; the runs in ``cancel`` are cancelled first."""
 
     cancel: tuple[str, ...] = ()
 
@@ -44,14 +44,15 @@ Outcome: TypeAlias = Start | Skip | Queue
 
 
 def overlap_policy(value: object) -> OverlapPolicy:
-    """The policy of this name; DefinitionError that lists them when there is none."""
+    """Return the policy of this name; a DefinitionError lists them when there is none."""
     return one_of("overlap_policy", value, _POLICIES)
 
 
 def meet(policy: OverlapPolicy, under_way: Sequence[str]) -> Outcome:
-    """What a tick does, given its schedule's runs that have not ended, oldest first.
+    """Decide about a tick, given its schedule's runs that have not ended, oldest first.
 
-    Queued ones are among them. Of several ticks at once each sees the run of the one before.
+    These include queued runs. When several ticks are decided at once, each sees the run of the
+    one before.
     """
     if not under_way:
         return Start()

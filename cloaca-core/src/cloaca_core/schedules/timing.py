@@ -1,7 +1,7 @@
-"""When the ticks of one schedule are, and when each of them is due.
+"""Timing of one schedule: its ticks, and the instant at which each is due.
 
-A tick is an instant of the expression, within the schedule's dates; it names a run for ever. Jitter
-moves when it is due and not what it is.
+A tick is an instant of the expression, within the schedule's dates; it identifies its run for ever.
+Jitter moves the time when it is due, not the tick.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cloaca_core.values.instants import SECOND, Instant
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The times of a schedule. Both dates belong to it; None means no bound."""
+    """The times of a schedule. Both dates are included; None means no bound."""
 
     schedule_id: str
     cron: CronExpression
@@ -24,12 +24,12 @@ class Timing:
     end: Instant | None = None
 
     def next_tick(self, after: Instant) -> Instant | None:
-        """The first tick later than ``after``; None when there is none any more."""
+        """The first tick later than ``after``; None when there are no more."""
         tick = self.cron.next_after(self._from(after))
         return None if tick is None or tick > self._until(tick) else tick
 
     def due_at(self, tick: Instant) -> Instant:
-        """When a tick is to be fired: the same on every runner, and before the next tick."""
+        """The instant to fire a tick: the same on every runner, and before the next tick."""
         if not self.jitter_seconds:
             return tick
         room = self.jitter_seconds * SECOND
@@ -43,7 +43,7 @@ class Timing:
         return self.cron.between(self._from(after), self._until(until), limit)
 
     def count(self, after: Instant, until: Instant) -> int:
-        """How many ticks ``between`` has."""
+        """The number of ticks that ``between`` has."""
         return self.cron.count(self._from(after), self._until(until))
 
     def newest(self, after: Instant, until: Instant, limit: int) -> list[Instant]:
@@ -58,9 +58,9 @@ class Timing:
 
 
 def jitter(schedule_id: str, tick: Instant, room: int) -> int:
-    """A number from 0 to below ``room`` that only the schedule and the tick decide.
+    """A number from 0 to below ``room``, computed from the schedule and the tick.
 
-    Not drawn: runners must agree on when a tick is due, also after a restart.
+    Not random: all runners must agree on when a tick is due, also after a restart.
     """
     digest = blake2b(f"{schedule_id} {tick}".encode(), digest_size=8).digest()
     return int.from_bytes(digest) * room >> 64

@@ -1,7 +1,7 @@
-"""Time zones by their IANA names, as spans of time in which the distance to UTC stays the same.
+"""Time zones by their IANA names, as spans of time in which the offset from UTC stays the same.
 
-Moments are seconds since 1970 in UTC. The rules are zoneinfo's; it has no list of changes, so they
-are found by asking for the distance every few days and then closing in on the second.
+Moments are seconds since 1970 in UTC. The rules are zoneinfo's. It has no list of changes, so they
+are found by comparing the offset every few days, then searching for the exact second.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from cloaca_core.errors import CronExpressionError
 from cloaca_core.values.arguments import text
 from cloaca_core.values.nearest import nearest_name
 
-# What a system has beside the names: a link to its own zone, and the zone of no place.
+# Other files in a system's folder of zones: a link to its own zone, and the zone of no place.
 _NO_ZONES: Final = frozenset(("localtime", "posixrules", "Factory"))
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # From 2000 on no zone's clock is changed twice within a week.
 _STRIDE: Final = 3 * 86_400
 FIRST_YEAR: Final = 2
 LAST_YEAR: Final = 9998
-"""The last years whose moments all have a time on every wall."""
+"""The last year whose moments can be expressed in local time in every zone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From ``start`` on and before ``end`` the wall is ``offset`` seconds ahead of UTC.
+    """From ``start`` on and before ``end`` local time is ``offset`` seconds ahead of UTC.
 
-    Just before it was ``before`` seconds ahead.
+    Before ``start`` it was ``before`` seconds ahead.
     """
 
     start: int
@@ -42,12 +42,12 @@ class Span:
 
     @property
     def jump(self) -> int:
-        """How many seconds the wall's clock was put forward at the start, or back if negative."""
+        """Seconds by which the clock was put forward at the start; negative if back."""
         return self.offset - self.before
 
 
 def zone_named(name: object) -> ZoneInfo:
-    """The zone; CronExpressionError for what is no name of the IANA database."""
+    """Return the zone; CronExpressionError for a name that is not in the IANA database."""
     name = text("timezone", name)
     known = _names()
     if name not in known:
@@ -63,7 +63,7 @@ def zone_named(name: object) -> ZoneInfo:
 
 @cache
 def _names() -> frozenset[str]:
-    """Read once: it is a walk over all the files of the system's database."""
+    """All zone names; cached, since it reads the folder tree of the system's database."""
     return frozenset(available_timezones()) - _NO_ZONES
 
 
@@ -78,7 +78,7 @@ def spans_from(zone: ZoneInfo, moment: int) -> Iterator[Span]:
 
 @lru_cache(maxsize=4096)
 def _spans(zone: ZoneInfo, year: int) -> tuple[Span, ...]:
-    """The spans of a year; the turn of the year, when nothing changes, parts two as well."""
+    """The spans of a year; a span also ends with the year, without a change of the clock."""
     start, end = _new_year(year), _new_year(year + 1)
     found = [_change(zone, at - 1) for at in range(start, end, _STRIDE)]
     edges = sorted({start, end, *(at for at in found if at is not None and at < end)})
@@ -88,7 +88,7 @@ def _spans(zone: ZoneInfo, year: int) -> tuple[Span, ...]:
 
 
 def _change(zone: ZoneInfo, moment: int) -> int | None:
-    """When the distance changes within a stride after ``moment``, if it does."""
+    """The moment at which the offset changes within a stride after ``moment``, if it does."""
     low, high = moment, moment + _STRIDE
     old = _offset(zone, low)
     if _offset(zone, high) == old:

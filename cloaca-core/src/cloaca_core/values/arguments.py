@@ -1,7 +1,7 @@
-"""Checks of the arguments that definitions share.
+"""Checks of arguments, shared by all definitions.
 
-Each takes the parameter's name first, because a refusal must name it; an unsupported type is a
-``DefinitionTypeError``, an unacceptable value a ``DefinitionError``. Nothing is converted but
+Each takes the parameter's name first, for its error message; an unsupported type is a
+``DefinitionTypeError``, an unacceptable value a ``DefinitionError``. The only conversion is from
 int to float.
 """
 
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 def one_of(name: str, value: object, choices: Mapping[str, _T]) -> _T:
-    """The choice of this name; DefinitionError that lists them when there is none."""
+    """Return the choice of this name; a DefinitionError lists them when there is none."""
     choice = text(name, value)
     if choice not in choices:
         accepted = ", ".join(choices)
@@ -51,8 +51,9 @@ def number(name: str, value: object) -> float:
 
 
 def above_zero(name: str, value: object, *, otherwise: str = "") -> float:
-    """``value`` as a float if it is a finite number greater than 0; ``otherwise`` is what else the
-    refusal says that the caller takes.
+    """``value`` as a float if it is a finite number greater than 0.
+
+    ``otherwise`` names in the error message any other value that the caller accepts.
     """
     found = _real(name, value)
     if not 0 < found <= sys.float_info.max:
@@ -74,12 +75,12 @@ def flag(name: str, value: object) -> bool:
 
 
 def wrong_type(name: str, accepted: str, value: object, hint: str = "") -> DefinitionTypeError:
-    """The error for an argument of an unsupported type, to be raised by the caller."""
+    """Make the error for an argument of an unsupported type; the caller raises it."""
     return DefinitionTypeError(f"{name} must be {accepted}, got {type(value).__name__}{hint}")
 
 
 def refuse_other_types(name: str, value: object, kind: type | UnionType, accepted: str) -> None:
-    """Refuse what a runner, or what belongs to one, is given and cannot work with."""
+    """Refuse an argument of a runner or its parts if it is of another type than ``kind``."""
     if not isinstance(value, kind):
         given = type(value).__name__
         raise ConfigTypeError(f"{name} must be {accepted}, not {given}", field=name)

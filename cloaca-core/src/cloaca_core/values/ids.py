@@ -1,7 +1,7 @@
 """Run ids: UUIDv7 text, in the order in which this process made them.
 
-Listings and the claim order by id, so two ids of one millisecond must not be out of order: the
-random field of RFC 9562's section 6.2 (method 2) is used as a counter within a millisecond.
+Listings and the claim sort by id, so ids of one millisecond must be in order too: within a
+millisecond the random field is a counter (RFC 9562, section 6.2, method 2).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _RUN_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def is_run_id(text: str) -> bool:
-    """Whether a run can have this id."""
+    """True when the text has the form of a run's id."""
     return _RUN_ID.fullmatch(text) is not None
 
 
 class RunIds:
-    """A source of ids. Thread-safe; not for use in a forked child."""
+    """Makes ids. Thread-safe; not for use in a forked child."""
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
@@ -47,7 +47,7 @@ class RunIds:
             return _uuid_text(self._last)
 
     def _start(self) -> int:
-        """Where a millisecond begins; the topmost bit stays 0 so that the counter has room."""
+        """The counter's first value in a millisecond; its top bit is 0 to leave room."""
         return self._random.getrandbits(_RANDOM_BITS - 1)
 
 

@@ -1,4 +1,4 @@
-"""Instants: whole microseconds since 1970 in UTC, as the store keeps them, and people's forms."""
+"""Instants: whole microseconds since 1970 in UTC, as stored, and conversions to other forms."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def to_datetime(instant: Instant) -> datetime:
 
 
 def instant_text(instant: Instant | None) -> str | None:
-    """An instant as RFC 3339 in UTC, None for none."""
+    """An instant as RFC 3339 text in UTC; None stays None."""
     return None if instant is None else to_datetime(instant).isoformat()
 
 
 def from_datetime(moment: datetime) -> Instant:
-    """The instant of a datetime that knows its zone."""
+    """The instant of a datetime with a time zone."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
 def read_instant(name: str, value: object) -> Instant:
     """The instant of a datetime with a zone, or of an RFC 3339 text with an offset.
 
-    ``name`` is the parameter's. ScheduleError "Invalid datetime format" for one without.
+    ``name`` is the parameter's. ScheduleError "Invalid datetime format" if it has neither.
     """
     if isinstance(value, str):
         try:

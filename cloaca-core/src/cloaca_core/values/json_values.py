@@ -1,8 +1,8 @@
-"""What a context may hold: JSON values, checked when they come in, copied, compared, encoded.
+"""JSON values of a context: checks them on entry, copies, compares and encodes them.
 
 The rest of the engine handles only *normal* values: exact built-in types, no NaN, no text that a
-database refuses. ``normalise`` is the one door to that state. This module converts nothing by
-guessing: a type without a JSON form is refused with the form to store instead.
+database refuses. Only ``normalise`` makes them. This module never guesses a conversion: it refuses
+a type without a JSON form, and names the form to store instead.
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ from cloaca_core.errors import ContextError, ContextTypeError, ContextValueError
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 MAX_DEPTH: Final = 200
-"""How many lists and dicts may stand inside each other in one value."""
+"""How deep lists and dicts may be nested in one value."""
 
 PATH_END: Final = 80
-"""Characters of each end of a path that a message shows."""
+"""Number of characters that a message shows at each end of a path."""
 
 LEAST_INT: Final = -(2**63)
 GREATEST_INT: Final = 2**64 - 1
 
 MAX_RANGE: Final = 2**23
-"""Items of a range that is stored: more cannot be encoded in 16 MiB, and would not fit memory."""
+"""Items of a stored range: more do not fit into 16 MiB of JSON, and might not fit into memory."""
 
 
 def _encoding(*, sort_keys: bool) -> Callable[[JsonValue], str]:
-    """``JSONEncoder.encode`` of a compact encoder, with its C part made once: ``encode`` makes that
-    anew for each value, which takes longer than most values do.
+    """``JSONEncoder.encode`` of a compact encoder, with its C part made once.
+
+    The standard ``encode`` makes that part for each value, which takes longer than most encodings.
     """
     encoder = json.JSONEncoder(
         ensure_ascii=False,
@@ -52,7 +53,7 @@ def _encoding(*, sort_keys: bool) -> Callable[[JsonValue], str]:
             encoder.skipkeys,
             encoder.allow_nan,
         )
-    except TypeError:  # an interpreter without it has None there
+    except TypeError:  # None in an interpreter without the C part
         return encoder.encode
     return lambda value: "".join(chunks(value, 0))
 
@@ -97,7 +98,7 @@ def normalise(value: object, path: str = "") -> JsonValue:
 
 
 def normalise_items(items: Iterable[tuple[object, object]]) -> dict[str, JsonValue]:
-    """A normal object of these members; the name of a member begins the path of a refusal."""
+    """Make a normal object of these members; a member's name begins the path in an error."""
     try:
         return _members(items, 0)
     except _RefusedError as refused:
@@ -105,7 +106,7 @@ def normalise_items(items: Iterable[tuple[object, object]]) -> dict[str, JsonVal
 
 
 def normalise_key(key: object) -> str:
-    """``key`` as an exact str that can name a value, else a ``ContextError``."""
+    """Return ``key`` as an exact str that can name a value, else raise a ``ContextError``."""
     try:
         return _key(key)
     except _RefusedError as refused:
@@ -113,20 +114,20 @@ def normalise_key(key: object) -> str:
 
 
 def path_of(key: str) -> str:
-    """How a top-level key is written at the head of a path: ``price``, or ``["a b"]``."""
+    """The beginning of a path, for a top-level key: ``price``, or ``["a b"]``."""
     return key if key.isidentifier() else f"[{json.dumps(key)}]"
 
 
 def shown_path(path: str) -> str:
-    """A path as a message shows it: of a long one, as of a value 200 levels deep, both ends."""
+    """A path as a message shows it: of a long one only both ends."""
     return path if len(path) <= 2 * PATH_END else f"{path[:PATH_END]}…{path[-PATH_END:]}"
 
 
 def mapping_hint(value: object, verb: str = "give") -> str:
-    """The end of a refusal: how to make a mapping of this value; "" if that is not known.
+    """The end of an error message: how to convert this value to a mapping; "" if not known.
 
-    Models and records are told by what their types can do, so that none of their modules is
-    imported for the sake of a message.
+    Models and records are recognised by their methods, so that no module is imported for a
+    message.
     """
     forms = (form for method, form in _MAPPINGS.items() if hasattr(type(value), method))
     form = next(forms, None)
@@ -154,7 +155,7 @@ def same_value(a: JsonValue, b: JsonValue) -> bool:
         return True
     if type(a) is not type(b) or a != b:
         return False
-    # Equal for Python, which also says 1 == True and 0.0 == -0.0; what is inside must be read.
+    # Python also says 1 == True and 0.0 == -0.0, so the inside of equal values must be compared.
     return type(a) in _EXACT_EQUALITY or _canonical(a) == _canonical(b)
 
 
@@ -203,7 +204,7 @@ def _text(value: str) -> str:
     text = value
     if type(value) is not str:
         _refuse_numpy(value)
-        text = str.__str__(value)  # a subclass may answer the checks below as it likes
+        text = str.__str__(value)  # a subclass may override the methods used below
     if "\0" in text:
         raise _RefusedError(ContextValueError, "text with a NUL character cannot be stored")
     if not text.isascii():
@@ -295,12 +296,12 @@ def _refuse_depth(depth: int) -> None:
 
 
 def _refuse_long_range(value: range) -> None:
-    # Not len(): it overflows on the very ranges that are meant.
+    # Not len(): it overflows on huge ranges.
     if value and (value[-1] - value[0]) // value.step >= MAX_RANGE:
         raise _RefusedError(ContextValueError, f"a range of over {MAX_RANGE} items is too large")
 
 
-# -- what to store instead -----------------------------------------------------------------------
+# -- forms to store instead ----------------------------------------------------------------------
 
 _STORE_INSTEAD: Final = {
     "builtins.set": "sorted(value) or list(value)",
@@ -355,16 +356,16 @@ _MAPPINGS: Final = {
     "_asdict": "value._asdict()",
     "keys": "dict(value)",
 }
-"""How objects become mappings, told by what the type can do, the most telling first: pydantic 2,
-pydantic 1, attrs, a dataclass, msgspec, a named tuple, something like a mapping.
+"""How to convert objects to mappings, by an attribute of the type, the most specific first:
+pydantic 2, pydantic 1, attrs, a dataclass, msgspec, a named tuple, an object like a mapping.
 """
 
 _METHODS: Final = {"__fspath__": "str(value)", **_MAPPINGS, "__iter__": "list(value)"}
-"""Forms for a value inside a context, told in the same way."""
+"""Forms for a value inside a context, found in the same way."""
 
 
 def _refuse_numpy(value: object) -> None:
-    """numpy's float64 and str_ are a float and a str; its other types are neither."""
+    """Refuse numpy's values, except float64 and str_, which are a float and a str."""
     if _is_numpy(type(value)):
         raise _wrong_type(value)
 

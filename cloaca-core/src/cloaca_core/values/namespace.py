@@ -1,4 +1,4 @@
-"""Names: which are allowed, and how tenant, package, workflow and task make up a full one.
+"""Names: checks them, and joins tenant, package, workflow and task to a full name.
 
 A full name is its parts joined by ``::``. Nothing here knows which names are registered.
 """
@@ -21,11 +21,11 @@ def short_name(namespace: str) -> str:
 
 
 def check_name(name: object, parameter: str) -> str:
-    """``name`` if it may name a task, workflow, package or tenant.
+    """Return ``name`` if it may name a task, workflow, package or tenant.
 
     1 to 255 characters, no ``::``, no ``:`` at either end, no control characters or lone
-    surrogates: ``DefinitionError`` (a ValueError); another type than str:
-    ``DefinitionTypeError`` (a TypeError). ``parameter`` is what the message calls it.
+    surrogates: else a ``DefinitionError`` (a ValueError); another type than str is a
+    ``DefinitionTypeError`` (a TypeError). ``parameter`` stands for it in the message.
     """
     name = text(parameter, name)
     reason = _objection(name)
@@ -73,7 +73,7 @@ class TaskNamespace:
 
     @staticmethod
     def from_string(namespace_str: str) -> TaskNamespace:
-        """The namespace that ``str()`` wrote; ValueError "Invalid namespace format" otherwise."""
+        """Read the text that ``str()`` wrote; ValueError "Invalid namespace format" otherwise."""
         namespace_str = text("namespace_str", namespace_str)
         parts = namespace_str.split(SEPARATOR)
         if len(parts) != 4:
@@ -115,7 +115,7 @@ def _check_namespace(parameter: str, value: object) -> None:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class WorkflowContext:
-    """The place of a workflow, which the short names of its tasks are completed from.
+    """The full name of a workflow; completes the short names of its tasks.
 
     ``str()`` of it is ``tenant::package::workflow``. Errors as for ``TaskNamespace``.
     """
@@ -133,7 +133,7 @@ class WorkflowContext:
         return TaskNamespace(self.tenant_id, self.package_name, self.workflow_id, task_id)
 
     def resolve_dependency(self, task_name: str) -> TaskNamespace:
-        """The task that ``task_name`` means here: a short id of this workflow, or a full name."""
+        """The full name of ``task_name``, a short id of this workflow or a full name."""
         task_name = text("task_name", task_name)
         if SEPARATOR in task_name:
             return TaskNamespace.from_string(task_name)
@@ -144,7 +144,7 @@ class WorkflowContext:
         return TaskNamespace(self.tenant_id, self.package_name, self.workflow_id, "")
 
     def contains_namespace(self, namespace: TaskNamespace) -> bool:
-        """True for this workflow and each of its tasks."""
+        """True for the namespace of this workflow or of one of its tasks."""
         _check_namespace("namespace", namespace)
         return namespace.parent() == self.workflow_namespace()
 

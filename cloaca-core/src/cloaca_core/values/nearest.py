@@ -1,4 +1,4 @@
-"""The name that a misspelt one was probably meant to be."""
+"""Finds the known name that is most like a misspelt one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 
 def nearest_name(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """The one of ``known`` that is most like ``word``, if one is like it at all. ``cutoff`` is how
-    alike it must be, from 0, not at all, to 1, the same.
+    """The name in ``known`` that is most like ``word``; None if none is similar enough.
+
+    ``cutoff`` is the least similarity, from 0 (none) to 1 (equal).
     """
-    # Imported when it is needed: a program that misspells nothing does without.
+    # Imported here: only a program with a misspelt name needs it.
     from difflib import get_close_matches
 
     near = get_close_matches(word, list(known), n=1, cutoff=cutoff)

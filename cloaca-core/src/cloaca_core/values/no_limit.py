@@ -1,6 +1,6 @@
-"""``NO_LIMIT``: how a program says that a time has no limit.
+"""``NO_LIMIT``: the value for a time without a limit.
 
-None cannot say it: as an argument it stands for the default.
+Not None: as an argument None means the default.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final
 
 WORD: Final = "none"
-"""How an environment variable or a file says it."""
+"""The word for ``NO_LIMIT`` in environment variables and files."""
 
 
 class NoLimit(Enum):
@@ -24,4 +24,4 @@ class NoLimit(Enum):
 
 
 NO_LIMIT: Final = NoLimit.NO_LIMIT
-"""The time limit of a task or of runs that is to have none."""
+"""The value for tasks and runs without a time limit."""

@@ -1,7 +1,7 @@
-"""The words that options take, and the names of states, as types.
+"""Types of the words that options accept, and of the names of states.
 
-For editors and type checkers: values are checked when the program runs, however they were
-annotated. Imports nothing, so that a definition may name them without loading the engine.
+For editors and type checkers; values are checked when the program runs as well. Imports nothing of
+cloaca, so that a definition may use them without loading the engine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ RetryBackoffName: TypeAlias = Literal["fixed", "linear", "exponential"]
 """How the pauses between attempts grow: `retry_backoff` of `@task`."""
 
 RetryConditionName: TypeAlias = Literal["never", "transient", "all"]
-"""After which errors a task is tried again: `retry_condition` of `@task`."""
+"""Errors after which a task is tried again: `retry_condition` of `@task`."""
 
 TriggerRuleName: TypeAlias = Literal["none_failed", "always"]
 """When tasks without a rule run: the setting `default_trigger_rule`."""

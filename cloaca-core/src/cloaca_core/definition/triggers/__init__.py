@@ -1,3 +1,3 @@
-"""Event triggers: what they are, what their functions say, and what follows from that. Pure, but
-for the ready-made functions in ``files`` and ``new_rows``, which look at the world.
+"""Event triggers: their definitions and the results of their functions. Pure, except for the
+ready-made functions in ``file_arrival`` and ``new_rows``, which read files and databases.
 """

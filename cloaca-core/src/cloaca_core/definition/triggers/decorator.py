@@ -1,6 +1,6 @@
-"""``@trigger``: makes a function a trigger of the program, or of a registry of one's own.
+"""``@trigger``: registers a function as a trigger, in the program's registry or another one.
 
-The decorated function stays what it was. Nothing is polled here: a runner does that.
+The decorated function stays unchanged. Nothing is polled here: a runner does that.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ def trigger(
 
     The function takes no arguments, may be ``async``, and returns ``TriggerResult.fire(context)``,
     ``TriggerResult.skip()``, a bool for one of these, or a list of results, each of which makes a
-    run. Any number of runners may have the trigger: each poll is made by one of them. What the
-    function raises is logged and fires nothing. It stays the plain function.
+    run. Any number of runners may have the trigger: one of them makes each poll. An exception of
+    the function is logged and starts no run. The function stays the plain function.
 
     Options are keywords; None means the default, which stands last in each line.
 
-    * ``name``: 1 to 255 characters without ``::``; one that is defined again replaces the earlier
-      one; the function's name
-    * ``on``: the workflow to run, its name or ``tenant::package::workflow``, which need not be
-      there yet; none, which makes it a declaration that is listed and never polled
-    * ``poll_interval``: ``100ms``, ``5s``, ``1m`` or ``2h``; the first poll comes so long after
-      the trigger was registered, or the runner opened; ``30s``
+    * ``name``: 1 to 255 characters without ``::``; a trigger of the same name is replaced; the
+      function's name
+    * ``on``: the workflow to run, its name or ``tenant::package::workflow``, which need not exist
+      yet; none, which makes the trigger a declaration that is listed and never polled
+    * ``poll_interval``: ``100ms``, ``5s``, ``1m`` or ``2h``; also the time from registering the
+      trigger, or opening the runner, to the first poll; ``30s``
     * ``cron``, ``timezone``: a cron expression in an IANA zone. At each tick the workflow runs,
       and the function is not called; no cron, UTC
-    * ``allow_concurrent``: whether a run begins although one of this trigger with the same context
-      has not ended; False
-    * ``registry``: where it is registered; the program's own
+    * ``allow_concurrent``: whether a run starts while another one of this trigger with the same
+      context has not ended; False
+    * ``registry``: the registry to add it to; the program's own
 
-    A run begins with what was fired, and ``trigger_name`` and ``triggered_at``. Wrong arguments
+    A run's input is the fired context with ``trigger_name`` and ``triggered_at``. Wrong arguments
     are a ``DefinitionError`` (ValueError, or TypeError for a type), a wrong expression or zone a
     ``CronExpressionError`` (ValueError).
     """

@@ -1,4 +1,4 @@
-"""A trigger as it was defined: checked, immutable, and with the function as it was written.
+"""A trigger's definition: checked, immutable, with the user's own function.
 
 Calls nothing, and knows neither a registry nor when a trigger is polled.
 """
@@ -22,8 +22,8 @@ DEFAULT_INTERVAL: Final = "30s"
 class Trigger:
     """One trigger. ``workflow`` is a short or full name, None for a declaration.
 
-    It is polled every ``interval_ms``, or fires at the ticks of ``cron_expression``. Two are never
-    equal: one that is defined again is another one.
+    It is polled every ``interval_ms``, or fires at the ticks of ``cron_expression``. Triggers are
+    compared by identity: one that is defined again is a new one.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What ``trigger(...)`` was called with, checked."""
+    """Checked options of ``trigger(...)``."""
 
     name: str | None
     workflow: str | None
@@ -52,7 +52,7 @@ class Options:
     allow_concurrent: bool
 
     def of(self, function: Callable[[], object]) -> Trigger:
-        """The trigger that a function becomes."""
+        """Make a function's trigger."""
         if not callable(function):
             raise wrong_type("trigger", "put on a function", function)
         _refuse_parameters(function)
@@ -76,7 +76,7 @@ def checked(
     timezone: object,
     allow_concurrent: object,
 ) -> Options:
-    """Options that can be; None stands for a default."""
+    """Check options; None stands for a default."""
     if name is not None:
         check_name(name, "trigger(name=...)")
     workflow = None if on is None else _workflow_name(on)
@@ -102,7 +102,7 @@ def _cron(cron: object, workflow: str | None, timezone: object) -> tuple[str, st
         )
     zone = "UTC" if timezone is None else timezone
     zone = text("timezone", zone)
-    # Here: cron's fields and time zones would add a tenth to the time of ``import cloaca``.
+    # Imported here: cron and time zones would make ``import cloaca`` a tenth slower.
     from cloaca_core.schedules.cron import CronExpression
 
     CronExpression(cron, zone)
@@ -120,7 +120,7 @@ def _refuse_zone(timezone: object) -> None:
 
 
 def _workflow_name(on: object) -> str:
-    """A name, or ``tenant::package::workflow``; that workflow need not be there yet."""
+    """A name, or ``tenant::package::workflow``; that workflow need not exist yet."""
     on = text("trigger(on=...)", on)
     parts = on.split(SEPARATOR)
     if len(parts) not in (1, 3):
@@ -144,7 +144,7 @@ def _name_of(function: Callable[[], object]) -> str:
 
 
 def _refuse_parameters(function: Callable[[], object]) -> None:
-    """A function that wants something would fail at each poll, and only there."""
+    """Refuse a function with required parameters now: it would fail at each poll."""
     signature = call_signature(function)
     if signature is None:
         return

@@ -11,14 +11,14 @@ from cloaca_core.values.arguments import wrong_type
 _DURATION: Final = re.compile(r"([0-9]{1,18})(ms|s|m|h)")
 _MILLISECONDS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 LONGEST: Final = 366 * 24 * 3_600_000
-"""Milliseconds; an instant so far from now still fits into a database."""
+"""Milliseconds; an instant this far from now still fits into a database."""
 
 
 def read_duration(name: str, value: object) -> int:
     """The milliseconds of ``100ms``, ``5s``, ``1m`` or ``2h``.
 
-    ``name`` is the parameter's. DefinitionError "Invalid poll_interval '…'" for what is none, for
-    none at all (``0s``) and for more than a year.
+    ``name`` is the parameter's. DefinitionError "Invalid poll_interval '…'" for a text that is no
+    duration, for ``0s`` and for more than a year.
     """
     if not isinstance(value, str):
         raise wrong_type(name, "a str such as '5s'", value)

@@ -1,7 +1,7 @@
-"""A ready-made trigger function: a run for each file that has arrived and is not written any more.
+"""A ready-made trigger function: starts a run for each new file that is complete.
 
-Which files have had their run is in the database, by the key of each event, and not here: a poll
-gives every file that is there, in any process and after any restart.
+The database, not this module, knows which files have had their run, by the key of each event: a
+poll returns every file that exists, in any process and after any restart.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log: SafeLogger = SafeLogger("cloaca.triggers")
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A file as it was at one poll, and since when it has been like that (monotonic seconds)."""
+    """A file's state at one poll, and the time since it has that state (monotonic seconds)."""
 
     size: int
     modified_ns: int
@@ -35,7 +35,7 @@ class _Seen:
 
 
 class FileArrival:
-    """Made by ``file_arrival``; call it to look."""
+    """The function that ``file_arrival`` makes; a call looks at the files."""
 
     def __init__(self, pattern: str, settle_seconds: float) -> None:
         self._pattern = pattern
@@ -46,7 +46,7 @@ class FileArrival:
         return f"file_arrival({self._pattern!r})"
 
     def __call__(self) -> list[TriggerResult]:
-        """One result to fire for each file that has settled, by path."""
+        """Return one result to fire for each file that has settled, sorted by path."""
         now = time.monotonic()
         found = {path: seen for path in self._paths() if (seen := _look(path, now)) is not None}
         before, self._seen = self._seen, {}
@@ -61,25 +61,25 @@ class FileArrival:
         return sorted(glob.glob(self._pattern, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
 
     def _has_settled(self, seen: _Seen, now: float) -> bool:
-        """True for a file that an earlier poll has seen like this, long enough ago."""
+        """True when an earlier poll saw the file in this state, long enough ago."""
         return seen.since < now and now - seen.since >= self._settle_seconds
 
 
 def file_arrival(pattern: str | os.PathLike[str], *, settle: str | None = None) -> FileArrival:
-    """A function for ``trigger(...)`` that fires for each new file that a pattern matches.
+    """Make a function for ``trigger(...)`` that fires for each new file that a pattern matches.
 
         trigger(name="invoices", on="book", poll_interval="5s")(file_arrival("/in/*.csv"))
 
     * ``pattern``: as in ``glob``, ``**`` included; a relative one belongs to the folder that is
       current at the time of the call
-    * ``settle``: how long size and time of modification must not have changed, as ``2s``; at least
-      from one poll to the next, which is the default. Files that are moved there when they are
-      whole are safe whatever writes them.
+    * ``settle``: how long size and time of modification must stay unchanged, such as ``2s``; at
+      least from one poll to the next, which is the default. Files that are moved into the folder
+      once they are complete are always read whole.
 
     Each file makes one run, whose context has its ``path``, ``size`` in bytes and ``modified_at``
-    (RFC 3339, UTC). One that is written again, so that its size or time differs, is a new event. A
-    file whose name is no UTF-8 is logged and left alone. Whatever else a trigger can say, a
-    function of your own can: it may call this one and change the results.
+    (RFC 3339, UTC). A file that is written again, so that its size or time differs, is a new event.
+    A file whose name is not UTF-8 is logged and left alone. For other results, write your own
+    function: it may call this one and change the results.
     """
     if isinstance(pattern, os.PathLike):
         pattern = os.fspath(pattern)
@@ -92,7 +92,7 @@ def file_arrival(pattern: str | os.PathLike[str], *, settle: str | None = None) 
 
 
 def _look(path: str, now: float) -> _Seen | None:
-    """The file as it is; None for what is none, or has gone meanwhile."""
+    """The file's present state; None when it is no file or is gone."""
     try:
         found = Path(path).stat()
     except OSError:
@@ -103,7 +103,7 @@ def _look(path: str, now: float) -> _Seen | None:
 
 
 def _merged(before: _Seen | None, now: _Seen) -> _Seen:
-    """What is known of a file: since when it has been as it is now."""
+    """The present state of a file, with the time since it has that state."""
     if before is None or (before.size, before.modified_ns) != (now.size, now.modified_ns):
         return now
     return before

@@ -1,7 +1,7 @@
-"""A ready-made trigger function: a run for each row that a query answers.
+"""A ready-made trigger function: starts a run for each row that a query returns.
 
-Works with any driver that keeps to DB-API 2.0. Which rows have had their run is in the database of
-the runner, by the key of each event, and not here: a poll gives all that the query answers.
+Works with any driver that keeps to DB-API 2.0. The runner's database, not this module, knows which
+rows have had their run, by the key of each event: a poll returns all rows of the query.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 
 class Cursor(Protocol):
-    """What is needed of a DB-API cursor."""
+    """The part of a DB-API cursor that is used."""
 
     @property
     def description(self) -> Sequence[Sequence[Any]] | None: ...
@@ -39,7 +39,7 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """What is needed of a DB-API connection."""
+    """The part of a DB-API connection that is used."""
 
     def cursor(self) -> Any: ...
 
@@ -47,7 +47,7 @@ class Connection(Protocol):
 
 
 class NewRows:
-    """Made by ``new_rows``; call it to ask."""
+    """The function that ``new_rows`` makes; a call runs the query."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class NewRows:
         return f"new_rows({self._query!r:.80})"
 
     def __call__(self) -> list[TriggerResult]:
-        """One result to fire for each row, in the order of the query."""
+        """Return one result to fire for each row, in the order of the query."""
         with closing(self._connect()) as connection, closing(connection.cursor()) as cursor:
             rows = self._ask(cursor)
         return [result for row in rows if (result := self._fired(row)) is not None]
@@ -85,8 +85,8 @@ class NewRows:
     def _fired(self, row: Mapping[str, Any]) -> TriggerResult | None:
         try:
             plain = {name: _plain(name, value) for name, value in row.items()}
-        except ContextError as error:  # one such row must not keep the others from their runs
-            log.error("a row makes no run: %s", error)  # noqa: TRY400 - where it was noticed says nothing
+        except ContextError as error:  # the other rows still get their runs
+            log.error("a row makes no run: %s", error)  # noqa: TRY400 - a traceback would not help
             return None
         event = encode([plain[name] for name in self._key])
         key = "row:" + sha256(event.encode()).hexdigest()
@@ -100,7 +100,7 @@ def new_rows(
     key: str | Sequence[str],
     parameters: Parameters | None = None,
 ) -> NewRows:
-    """A function for ``trigger(...)`` that fires for each new row of a query.
+    """Make a function for ``trigger(...)`` that fires for each new row of a query.
 
         orders = new_rows(
             lambda: sqlite3.connect("shop.db"),
@@ -109,14 +109,14 @@ def new_rows(
         )
         trigger(name="orders", on="ship", poll_interval="5s")(orders)
 
-    * ``connect``: opens a DB-API connection, which is closed after each poll. Not committed: the
-      query only reads.
+    * ``connect``: opens a DB-API connection, which is closed after each poll and never committed:
+      the query only reads.
     * ``query``, ``parameters``: in the driver's own style. A row makes one run however often the
-      query answers it; one that answers few, such as those of the last day, costs less.
-    * ``key``: the column, or columns, that tell one row from every other
+      query returns it; a query with few rows, such as those of the last day, costs less.
+    * ``key``: the column, or columns, that identify a row
 
     A run's context has the columns by name. Dates and times become ISO 8601, Decimal and UUID text;
-    a row with what JSON has no form for otherwise, such as bytes, is logged and makes no run.
+    a row with any other value that JSON cannot hold, such as bytes, is logged and makes no run.
     """
     if not callable(connect):
         raise wrong_type("connect", "callable", connect)
@@ -136,12 +136,12 @@ def _columns(key: object) -> tuple[str, ...]:
 
 
 def _values(row: Any) -> Sequence[Any]:
-    """The values of a row, also where the connection's rows are mappings."""
+    """The values of a row, also when the connection's rows are mappings."""
     return list(row.values()) if isinstance(row, Mapping) else list(row)
 
 
 def _plain(name: str, value: object) -> JsonValue:
-    """A column's value as a context holds it."""
+    """Convert a column's value for a context."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, Decimal | UUID):

@@ -1,4 +1,4 @@
-"""``TriggerResult``: what a trigger's function says, and how what it returned is read."""
+"""``TriggerResult``: the answer of a trigger's function, and the reading of its return value."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LONGEST_KEY = 255
 @final
 @dataclass(frozen=True, slots=True, repr=False)
 class TriggerResult:
-    """Whether a workflow is to run, with what, and for which event. Made by ``fire`` and ``skip``.
+    """Tells a runner to run a workflow or not. Made by ``fire`` and ``skip``.
 
-    ``context`` is what the run begins with. Of all results of one trigger that have the same
-    ``idempotency_key``, one makes a run, ever.
+    ``context`` is the run's input. Of all results of one trigger with the same
+    ``idempotency_key``, only one ever makes a run.
     """
 
     fires: bool
@@ -38,8 +38,8 @@ class TriggerResult:
         """Run the workflow.
 
         ``context`` may be a mapping as well; None is an empty one. ``idempotency_key``, 1 to 255
-        characters, names the event: a trigger that finds it again, in any process, makes no other
-        run. What cannot be stored is a ``ContextError``.
+        characters, names the event: when the trigger finds it again, in any process, no other run
+        is made. A value that cannot be stored is a ``ContextError``.
         """
         return cls(True, _copied(context), _checked_key(idempotency_key))
 
@@ -66,10 +66,10 @@ _SKIP = TriggerResult(False, None, None)
 
 
 def read_results(returned: object) -> tuple[TriggerResult, ...]:
-    """What a trigger's function meant: one result, a bool for one, or a list of results.
+    """Read a trigger function's return value: one result, a bool for one, or a list of results.
 
-    DefinitionTypeError that names the type of anything else, None among it: a function that forgot
-    its ``return`` would otherwise never fire, and nobody would know.
+    DefinitionTypeError names any other type, None included: a function without its ``return``
+    would otherwise never fire, without any error.
     """
     if isinstance(returned, list | tuple):
         return tuple([_read_one(each) for each in returned])
@@ -90,7 +90,7 @@ def _read_one(returned: object) -> TriggerResult:
 
 
 def _copied(context: object) -> Context | None:
-    """What the context holds now: whoever gave it may go on changing it."""
+    """Copy the context: its caller may change it later."""
     if context is None:
         return None
     if isinstance(context, Context):
