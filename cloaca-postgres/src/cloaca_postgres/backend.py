@@ -1,4 +1,4 @@
-"""What the core finds when a URL asks for PostgreSQL."""
+"""The object through which the core opens PostgreSQL databases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PostgresBackend:
     schemes = ("postgresql", "postgres")
     version = __version__
     unusable_reason: str | None = None
-    """None: without its driver this module cannot be imported, which is told as such."""
+    """None: without its driver this module cannot be imported, which has its own error."""
 
     def check_url(self, url: str) -> None:
         parse(url)

@@ -1,8 +1,8 @@
-"""The database's clock, read without asking it.
+"""The database's clock, read without a query of its own.
 
-Leases are kept on it: the clocks of the machines that share a database need not agree. Statements
-that run anyway bring a reading; in between this machine's monotonic clock, which nobody can set,
-counts on.
+Leases use this clock, because the clocks of machines that share a database may differ. Statements
+that run anyway return a reading; between readings this machine's monotonic clock, which cannot be
+set, counts on.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ class DatabaseClock:
         self._ahead: int | None = None
 
     def start(self) -> float:
-        """The moment at which a question is sent."""
+        """Read the monotonic clock, just before a statement is sent."""
         return self._monotonic()
 
     def read(self, sent: float, answer: int) -> None:
-        """Learn what the database answered, at some moment between sending and now.
+        """Take a reading of the database's clock, made at some moment between sending and now.
 
-        An answer that took long says little: it changes nothing that it does not contradict.
+        A reading only gives a range: the clock changes only if it is outside of that.
         """
         least, most = answer - _micros(self._monotonic()), answer - _micros(sent)
         if self._ahead is None or not least <= self._ahead <= most:
             self._ahead = (least + most) // 2
 
     def now(self) -> int:
-        """About what the database's clock shows."""
+        """The database's clock, approximately."""
         return _micros(self._monotonic()) + (self._ahead or 0)
 
 

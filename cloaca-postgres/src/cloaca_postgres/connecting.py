@@ -1,6 +1,6 @@
-"""From a target to a session that is where it should be.
+"""Opens sessions and verifies that each is in its schema.
 
-Every session names no table but those of its schema, and is seen to: who cannot be sure raises.
+A session sees only tables of its schema; connecting raises if that cannot be verified.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from cloaca_postgres.statements import STATEMENTS, step
 from cloaca_postgres.url import Target
 
 ISOLATION: Final = "read committed"
-"""What all locking rests on: who has waited for a lock sees what its holder wrote."""
+"""All locking depends on it: after a wait for a lock a statement sees what its holder wrote."""
 
-# The server gives up before the client does: nothing it still works on then holds a lock.
+# The server stops before the client gives up: no abandoned statement keeps a lock.
 _SERVER_TIMEOUT: Final = f"{int(STATEMENT_DEADLINE_S * 800)}ms"
 
 
 class _Kind(NamedTuple):
-    """What a session is for."""
+    """The purpose of a session."""
 
     plans: str
     durable: bool
@@ -43,20 +43,20 @@ class Connector:
         self._clock = clock
 
     async def connect_writer(self) -> Session:
-        """A session in the schema whose plans are kept, or ``StoreUnavailableError``."""
+        """Open a session in the schema, whose plans are kept; or ``StoreUnavailableError``."""
         return await self._connect(_WRITER)
 
     async def make_writer(self, session: Session) -> Session:
-        """The same, from a session that has no schema yet. It is closed where it cannot be one."""
-        if self._target.pooler:  # what such a session runs first is said when it is made
+        """Make a writer of a session without a schema; close it if that fails."""
+        if self._target.pooler:  # such a session needs its prelude from the beginning
             session.close()
             return await self.connect_writer()
         return await self._verified(session, _WRITER)
 
     async def connect_reader(self) -> Session:
-        """The same for what is asked rarely: planned each time for the values that are given.
+        """Open a session for rare queries, which are planned each time for their values.
 
-        Nothing that it commits, a message at most, is worth a wait for the disk.
+        It commits at most a message, so it never waits for the disk.
         """
         return await self._connect(_Kind("force_custom_plan", durable=False))
 
@@ -108,10 +108,10 @@ class Connector:
 
 
 async def refuse_pooler(session: Session, place: str, timeout: float) -> None:
-    """Raise if another process answers than the one that was connected to.
+    """Raise if the answering server process is not the one of the connection.
 
-    Between them stands a pooler, which may run the next transaction in another session: without
-    our ``search_path``, or with another tenant's. So nothing is set before this is known.
+    Then there is a pooler between, which may run the next transaction in another session: without
+    our ``search_path``, or with another tenant's. So check this before setting anything.
     """
     (((pid,),),) = await session.run([step(STATEMENTS.who_answers)], timeout)
     if pid != session.backend_pid:

@@ -1,6 +1,6 @@
-"""PostgreSQL as ``SqlStore`` sees it: sessions that write, that read, and one for the heartbeat.
+"""PostgreSQL for ``SqlStore``: sessions that write, that read, and one for the heartbeat.
 
-Lists never wait for a flush that way, nor a flush for lists, and a beat waits for neither.
+So lists never wait for a flush, nor a flush for lists, and a heartbeat waits for neither.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from cloaca_postgres.url import Target
 from cloaca_postgres.wakeups import Listener, Poller, Wakeups
 
 _WRITERS: Final = 2
-"""Sessions that write: the journal's, and one for what must not wait for it, such as claims."""
+"""Sessions that write: the journal's, and one for work such as claims, which must not wait."""
 _MOST_KEYS: Final = 200
-"""Keys that a batch locks until its commit: the server has room for about 64 locks per connection,
-of which a runner has five.
+"""Number of keys that a batch locks until its commit: the server has room for about 64 locks per
+connection, and a runner has five connections.
 """
 
 
 class FirstSessions(NamedTuple):
-    """One for each purpose: what cannot be had is told when the database is opened."""
+    """One session for each purpose, so that a failure shows when the database is opened."""
 
     writer: Session
     heart: Session
@@ -41,9 +41,8 @@ class FirstSessions(NamedTuple):
 class PostgresDialect:
     """An open, migrated PostgreSQL schema. Contracts: see ``Dialect``.
 
-    ``options.pool_size`` bounds the sessions that read and write, of which there is at least one
-    each; the heartbeat and the wake-ups have one each beside them, and so have all submits together
-    that wait for a key.
+    ``options.pool_size`` bounds the sessions that read and write (at least one of each). Besides,
+    the heartbeat and the wake-ups have one each, and all submits that wait for a key share one.
     """
 
     wording = WORDING
@@ -80,7 +79,7 @@ class PostgresDialect:
             self._wakeups = Listener(connector.connect_reader, schema)
 
     def array(self, values: Collection[str | int]) -> object:
-        """A list, which PostgreSQL takes as it is."""
+        """A list, which the driver sends as an array."""
         return list(values)
 
     async def write(
@@ -110,28 +109,28 @@ class PostgresDialect:
         try:
             return await self._timed(self._reads, steps)
         except StoreUnavailableError:
-            # Who only reads may ask again: a connection that broke is known by its use at the
-            # latest, and the next one is new.
+            # Reading may be repeated: the use of a broken connection reveals it, and the next
+            # one is new.
             return await self._timed(self._reads, steps)
 
     async def _timed(self, pool: Pool, steps: Sequence[Step]) -> Answers:
-        """Whoever beats or looks at the leases of others learns what the database's clock shows."""
+        """Run the steps; answers of beats and of looks at leases update the clock."""
         sent = self._clock.start()
         *answers, ((now,),) = await pool.run([*steps, step(STATEMENTS.clock)])
         self._clock.read(sent, now)
         return answers
 
     def lease_clock(self) -> int:
-        """The database's clock: all who share it can be anywhere."""
+        """The database's clock: runners that share it may be on different machines."""
         return self._clock.now()
 
     @property
     def lease_ends_with_boot(self) -> bool:
-        """False: the database's clock goes on."""
+        """False: the database's clock outlasts a restart of this machine."""
         return False
 
     async def now(self) -> int:
-        """The database's clock, asked: it may have been set since the last beat."""
+        """Ask the database for its clock, which may have been set since the last beat."""
         (((now,),),) = await self._reads.run([step(STATEMENTS.clock)])
         return int(now)
 

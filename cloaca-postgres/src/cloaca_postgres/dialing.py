@@ -1,6 +1,6 @@
-"""Opening a connection without the loop's executor, whose threads would keep the process alive.
+"""Opens a connection without the loop's executor, whose threads would keep the process alive.
 
-libpq looks host names up while it connects, which blocks; so it connects on a daemon thread.
+libpq looks up host names while it connects, which blocks; so it connects on a daemon thread.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KEEPALIVES: Final = {
 
 
 async def dial(target: Target, timeout: float) -> Wire:
-    """Connect, or raise ``StoreUnavailableError`` with what libpq says about it."""
+    """Connect, or raise ``StoreUnavailableError`` with libpq's message."""
     call = _Call(
         target.conninfo(
             **_KEEPALIVES,
@@ -51,7 +51,7 @@ async def dial(target: Target, timeout: float) -> Wire:
 
 
 class _Call:
-    """One attempt to connect. What it brings belongs to who takes it, else it is closed."""
+    """One attempt to connect. Its connection is closed unless the caller takes it."""
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
@@ -63,33 +63,33 @@ class _Call:
         self._error: psycopg.Error | OSError | None = None
 
     async def answered(self) -> None:
-        """Connect, and return when that has ended in one way or the other."""
+        """Connect, and return when that has succeeded or failed."""
         threading.Thread(target=self._connect, name="cloaca-dial", daemon=True).start()
         await self._done.wait()
 
     def take(self) -> Wire:
-        """What was found, or raise the driver's reason."""
+        """Return the connection, or raise the driver's error."""
         found, self._found = self._found, None
         if found is None:
             raise self._error or psycopg.OperationalError("nothing was found")
         return found
 
     def abandon(self) -> None:
-        """Nobody waits any more."""
+        """Stop waiting; a connection that still comes is closed."""
         with self._lock:
             self._abandoned = True
             if self._found is not None:
                 self._found.close()
 
     def _connect(self) -> None:
-        """Runs on a thread of its own."""
+        """Connect, on a separate thread."""
         try:
             found = psycopg.connect(self._conninfo, autocommit=True, client_encoding="UTF8")
         except (psycopg.Error, OSError) as error:  # OSError: its socket was closed by others
             self._error = error
         else:
             self._keep(found)
-        with suppress(RuntimeError):  # the loop is closed: nobody waits
+        with suppress(RuntimeError):  # the loop is closed: no caller waits
             self._loop.call_soon_threadsafe(self._done.set)
 
     def _keep(self, found: Wire) -> None:

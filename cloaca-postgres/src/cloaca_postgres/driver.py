@@ -2,8 +2,8 @@
 
 Speaks libpq's pipeline mode directly: statements between two synchronisation points are one
 transaction, which the server commits at the second one or undoes at the first error. A session
-listens to its socket all the time, so that its loss is known when it happens and not at the next
-use. It knows nothing of tables, and is not used again after an error of the connection itself.
+listens to its socket all the time, so that its loss is noticed at once and not at the next use. It
+knows nothing of tables, and is not used again after an error of the connection itself.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ class Wire(Protocol):
         """libpq's connection."""
 
     def close(self) -> None:
-        """Give it up."""
+        """Close it."""
 
 
 class Session:
     """A connection that runs transactions, in the order in which they are given.
 
-    Belongs to the loop that made it. ``lost`` is called once, when it can be used no more.
-    ``prepares`` false and a ``prelude``, which is run first in each transaction, are for a pooler
-    that gives each transaction another of the server's sessions.
+    Belongs to the loop that made it. ``lost`` is called once, when it becomes unusable.
+    ``prepares`` False and a ``prelude``, which is run first in each transaction, are for a pooler
+    that may run each transaction in another of the server's sessions.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Session:
         self._writing = False
         self.closed = False
         self.backend_pid: int = self._pg.backend_pid
-        """The server's process, as it was said when the connection was made."""
+        """The id of the server's process, from the connection's start."""
         self._pg.nonblocking = 1
         self._pg.enter_pipeline_mode()
         self._socket = self._pg.socket
@@ -75,11 +75,10 @@ class Session:
     async def run(
         self, steps: Sequence[Step], deadline: float, *, begun: bool = False
     ) -> list[list[Row]]:
-        """The rows of each step of one transaction, or of a part of one that was ``begun`` in an
-        earlier call.
+        """Run one transaction, or a part of one ``begun`` in an earlier call; each step's rows.
 
-        When the answer takes longer than ``deadline`` seconds, or nobody waits for it any more,
-        the session is given up: what the server does with the transaction is not known.
+        When the answer takes longer than ``deadline`` seconds, or the caller is cancelled, the
+        session is given up: whether the server completes the transaction is not known.
         """
         bound = [(step.statement, _bound(step)) for step in steps]
         if self.closed:
@@ -96,9 +95,10 @@ class Session:
             timer.cancel()
 
     async def cancel(self, deadline: float) -> None:
-        """Ask the server to end the statement that it is running now, which then fails. If that
-        cannot be asked for the statement goes on; after ``deadline`` seconds the session is given
-        up, as it is when this call is cancelled: a request under way could end a later statement.
+        """Ask the server to end the running statement, which then fails.
+
+        If the request cannot be sent, the statement goes on. After ``deadline`` seconds, or when
+        this call is cancelled, the session is given up: a late request could end a later statement.
         """
         asking = asyncio.ensure_future(asyncio.to_thread(self._pg.get_cancel().cancel))
         try:
@@ -112,7 +112,7 @@ class Session:
             raise error
 
     def close(self) -> None:
-        """Give the connection up; whoever waits for an answer hears of it."""
+        """Close the connection; callers that wait for an answer get an error."""
         self._give_up(StoreUnavailableError(f"{self._place}: the connection was closed"))
 
     # -- send --------------------------------------------------------------------------------
@@ -229,21 +229,21 @@ class _Exchange(NamedTuple):
         return (result for statement, result in pairs if statement is None)
 
     def failed(self) -> pq.abc.PGresult | None:
-        """The result that ended it before its time."""
+        """The result with which the transaction failed."""
         for result in self.results:
             if result.status == pq.ExecStatus.FATAL_ERROR:
                 return result
         return None
 
     def not_prepared(self) -> set[Statement]:
-        """Statements that the server does not know after all."""
+        """Statements whose preparation failed."""
         good = [result.status == pq.ExecStatus.COMMAND_OK for result in self.results]
         good += [False] * (len(self.sent) - len(good))
         pairs = zip(self.sent, good, strict=False)
         return {statement for statement, done in pairs if statement is not None and not done}
 
     def refuse(self, error: StoreError, cause: BaseException | None) -> None:
-        """Raise this to whoever waits."""
+        """Raise this error in the waiting caller."""
         if not self.answer.done():
             error.__cause__ = cause
             self.answer.set_exception(error)
@@ -258,7 +258,7 @@ def _bound(step: Step) -> _Params:
 
 @lru_cache(maxsize=1024)
 def _numbered(statement: Statement) -> tuple[bytes, list[int]]:
-    """The SQL with $1, $2, … and where their values stand; a name that comes again is sent once."""
+    """The SQL with $1, $2, … and the indexes of their values; a repeated name is sent once."""
     names = list(dict.fromkeys(statement.parameters))
     numbers = iter([names.index(name) + 1 for name in statement.parameters])
 

@@ -1,6 +1,6 @@
-"""What PostgreSQL and its driver raise, translated once into cloaca's errors, by SQLSTATE.
+"""Translates errors of PostgreSQL and its driver into cloaca's, by SQLSTATE.
 
-Where the database refuses a value its own text may repeat it, so that text is left out.
+When the database refuses a value, its message may repeat the value, so that message is left out.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _NO_RIGHT: Final = "42501"
 
 
 def code_of(error: BaseException | None) -> str | None:
-    """The SQLSTATE, if it was the server that failed."""
+    """The SQLSTATE, if the error is the server's."""
     return error.sqlstate if isinstance(error, psycopg.Error) else None
 
 
 def is_conflict(error: StoreError) -> bool:
-    """Whether two transactions were in each other's way, so that one may simply run again."""
+    """True when two transactions conflicted; the failed one may run again."""
     return code_of(error.__cause__) in _CONFLICTS
 
 
@@ -68,12 +68,12 @@ def is_canceled(error: StoreError) -> bool:
 
 
 def is_forbidden(error: StoreError) -> bool:
-    """Whether the role that was logged in with may not do this."""
+    """True when the role of the connection lacks the right to do this."""
     return code_of(error.__cause__) == _NO_RIGHT
 
 
 def translated(error: psycopg.Error, place: str) -> StoreError:
-    """The error to raise ``from`` this one."""
+    """Make the error to raise ``from`` this one."""
     code = error.sqlstate
     if code is None:
         return StoreUnavailableError(f"{place}: the connection failed ({one_line(error)})")
@@ -84,5 +84,5 @@ def translated(error: psycopg.Error, place: str) -> StoreError:
 
 
 def one_line(error: BaseException) -> str:
-    """The text of an error, which libpq spreads over lines."""
+    """The text of an error in one line; libpq's has several."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,11 +1,10 @@
-"""Inserts runs whose idempotency key a transaction of others is writing, each by itself.
+"""Inserts runs whose idempotency key another transaction is writing, each by itself.
 
-Such a transaction may be open for hours. To insert is to wait for it, on a session of its own: one
-for all of them, which is there only while there is something to wait for. So they take turns. In
-each round those are tried whose key seems to be free, by the locks that outboxes take; then the
-first of the others waits for a second, or for longer while it is alone. Those locks are only a
-sign, which any role could set: none is waited for, and each run gets its turn even if its lock is
-never free.
+Such a transaction may be open for hours, and an insert has to wait for it. All these inserts share
+one session, open only while there are any, and take turns. Each round first tries the runs whose
+key seems to be free, by the locks that outboxes take; then the first of the others waits for a
+second, or longer while it is alone. The locks are only a sign, which any role could set: no insert
+waits for one, and each run gets its turn even if its lock is never free.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from cloaca_postgres.statements import STATEMENTS, step
 log = SafeLogger("cloaca.store")
 
 QUICK_TRY_S: Final = 0.05
-"""How long one waits whose key seems to be free: batches that write the key end meanwhile."""
+"""Wait of an insert whose key seems free: a batch that writes the key ends within it."""
 TURN_S: Final = 1.0
-"""How long one waits while others may become free unnoticed."""
+"""Wait of an insert while other keys may become free."""
 LONGEST_TURN_S: Final = 0.7 * STATEMENT_DEADLINE_S
-"""How long one that is alone waits in the end: the server ends statements not much later."""
+"""Longest wait of an insert that is alone: the server ends statements not much later."""
 MOST_ASKED: Final = 200
-"""Keys per question: each is locked for as long as that takes."""
+"""Keys per query, which locks each of them while it runs."""
 _BEGIN: Final = step(STATEMENTS.begin)
 _COMMIT: Final = step(STATEMENTS.commit)
 _ROLLBACK: Final = step(STATEMENTS.rollback)
@@ -41,8 +40,8 @@ _ROLLBACK: Final = step(STATEMENTS.rollback)
 
 @dataclass(slots=True, eq=False)
 class _Wait:
-    """A transaction that waits for a key. ``seemed_free`` says that the key seemed to be free and
-    was not: then it is tried again when its turn comes.
+    """A transaction that waits for a key. ``seemed_free`` is true when the key seemed free and was
+    not: then it is tried again only at its turn.
     """
 
     steps: Sequence[Step]
@@ -54,7 +53,7 @@ class _Wait:
 
 
 class KeyWaits:
-    """All methods belong to the loop. ``connect`` makes a session that writes."""
+    """Waiting inserts; all methods belong to the loop. ``connect`` opens a session that writes."""
 
     def __init__(self, connect: Callable[[], Awaitable[Session]], place: str) -> None:
         self._connect = connect
@@ -66,9 +65,9 @@ class KeyWaits:
         self._closed = False
 
     async def write(self, steps: Sequence[Step], key: str) -> Answers:
-        """Run the steps in one transaction, however long they wait for another one.
+        """Run the steps in one transaction, without a limit to their wait for another one.
 
-        A caller that is cancelled ends the transaction, unless its commit is on the way.
+        Cancelling the caller ends the transaction, unless its commit is on the way.
         """
         if self._closed:
             raise self._is_closed()
@@ -84,7 +83,7 @@ class KeyWaits:
                 self._waits.remove(wait)
 
     async def close(self) -> None:
-        """End; all callers that wait get a ``StoreError``."""
+        """Stop; all waiting callers get a ``StoreError``."""
         self._closed = True
         self._fail_all(self._is_closed())
         if self._task is not None:
@@ -108,7 +107,7 @@ class KeyWaits:
                 session.close()
         except StoreError as error:
             self._fail_all(error)
-        except Exception as error:  # a flaw here must not leave callers waiting for ever
+        except Exception as error:  # a bug here must not leave callers waiting for ever
             log.exception("waiting for keys failed")
             self._fail_all(StoreError(f"{self._place}: waiting for keys failed: {error!r}"))
 
@@ -124,8 +123,10 @@ class KeyWaits:
                 break
 
     async def _turn(self, session: Session, wait: _Wait) -> None:
-        """Let one wait. While it is alone each of its turns is longer than the one before, and ends
-        when another one arrives.
+        """Let one insert wait for its key.
+
+        While it is alone, each turn is longer than the one before, and ends when another insert
+        arrives.
         """
         if len(self._waits) > 1:
             self._turn_s = TURN_S
@@ -145,17 +146,17 @@ class KeyWaits:
             arrival.cancel()
 
     async def _ready(self, session: Session) -> list[_Wait]:
-        """Find those whose key seems to be free."""
+        """Find the inserts whose key seems free."""
         asked = [wait for wait in self._waits if not wait.seemed_free][:MOST_ASKED]
         if len(asked) == MOST_ASKED:
-            self._waits.rotate(-MOST_ASKED)  # the others are asked for next time
+            self._waits.rotate(-MOST_ASKED)  # ask for the others next time
         keys = sorted({wait.key for wait in asked})
         (rows,) = await session.run([step(STATEMENTS.free_keys, keys=keys)], STATEMENT_DEADLINE_S)
         free = {key for (key,) in rows}
         return [wait for wait in asked if wait.key in free]
 
     async def _try(self, session: Session, wait: _Wait, seconds: float) -> None:
-        """Let it wait for so long; if that is not enough it goes to the end of the line."""
+        """Try an insert for ``seconds``; if it still waits then, put it at the queue's end."""
         if wait.answer.done():  # its caller has given up meanwhile
             return
         try:
@@ -175,8 +176,9 @@ class KeyWaits:
                 self._waits.remove(wait)
 
     async def _run(self, session: Session, wait: _Wait, seconds: float) -> Answers:
-        """Send the commit by itself, after the answer: a server also runs statements of a client
-        that is gone, and then finds no commit among them.
+        """Run the insert; send the commit only after its answer.
+
+        A server also runs the statements of a client that is gone: these must not hold a commit.
         """
         limit = step(STATEMENTS.wait_at_most, lock_timeout=f"{int(seconds * 1000)}ms")
         _, _, *answers = await session.run([_BEGIN, limit, *wait.steps], STATEMENT_DEADLINE_S)

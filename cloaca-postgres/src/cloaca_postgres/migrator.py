@@ -1,7 +1,7 @@
-"""Migrations on PostgreSQL: schema changes are transactional, a lock on their table keeps order.
+"""Migrations on PostgreSQL: transactional schema changes, in order by a lock on their table.
 
-The first transaction makes that table: others that do so wait, and then find it. So only roles that
-may write in the schema can keep a migration waiting.
+The first transaction creates that table: others that do so wait, and then find it. So only roles
+that may write in the schema can keep a migration waiting.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from cloaca_postgres.statements import STATEMENTS, step
 
 _PATIENCE_S: Final = 600.0
 TABLE_WAIT_S: Final = 0.5
-"""How long a migration waits at a time for a table that it changes."""
+"""Seconds that a migration waits at once for a table that it changes."""
 APART_S: Final = 2.0
-"""Between two such waits, in which others go on."""
+"""Seconds between two such waits, in which other users of the table go on."""
 _NOTES: Final = "cloaca_migration"
 _BEGIN: Final = step(STATEMENTS.begin)
 _COMMIT: Final = step(STATEMENTS.commit)
@@ -47,9 +47,10 @@ class PostgresMigrator:
         return [Applied(*row) for row in await self._ask(_LIST)]
 
     async def apply(self, migration: Migration) -> None:
-        """While a transaction uses a table, be it of a user who has submitted a run in it, a change
-        of that table waits, and everybody who comes to the table afterwards waits for the change.
-        So it waits for moments only, and is tried again.
+        """Apply a migration, in short tries.
+
+        While any transaction uses a table, a change of that table waits, and later users of the
+        table wait for the change. So each try waits only for a moment.
         """
         give_up = time.monotonic() + _PATIENCE_S
         while True:
@@ -57,7 +58,7 @@ class PostgresMigrator:
                 await self._try(migration)
             except StoreError as error:
                 if is_made_already(error) and await self._has(migration):
-                    return  # another process has made the table of migrations meanwhile
+                    return  # another process has just made the table of migrations
                 if not is_in_use(error) or time.monotonic() > give_up:
                     raise
             else:
@@ -68,8 +69,9 @@ class PostgresMigrator:
         return migration.number in [applied.number for applied in await self.applied()]
 
     async def _try(self, migration: Migration) -> None:
-        """Takes three round trips: begin, lock and look, change and note. The look comes after the
-        lock, so it finds what the one that held the lock before has noted.
+        """Apply the migration in three round trips: begin, lock and look, change and note.
+
+        The look comes after the lock, so it finds what an earlier holder of the lock noted.
         """
         try:
             *_, tables = await self._session.run([_BEGIN, _ALLOW_TIME, self._list()], _PATIENCE_S)
@@ -87,7 +89,7 @@ class PostgresMigrator:
         return await self._session.run(steps, _PATIENCE_S, begun=True)
 
     async def table_names(self) -> list[str]:
-        """Which tables of ours the schema has."""
+        """The names of cloaca's tables in the schema."""
         return [name for (name,) in await self._ask(self._list())]
 
     def _list(self) -> Step:
@@ -99,7 +101,7 @@ class PostgresMigrator:
 
 
 def _changes(migration: Migration) -> Iterator[Step]:
-    """The statements of a migration and the note of it, none of which may wait long for a lock."""
+    """The statements of a migration and its note, with a short limit for locks."""
     yield _WAIT_BRIEFLY
     for place, text in enumerate(split_statements(migration.sql)):
         yield Step(Statement(f"migration_{migration.number}_{place}", text, ()))
@@ -107,7 +109,7 @@ def _changes(migration: Migration) -> Iterator[Step]:
 
 
 def noted(migration: Migration) -> Step:
-    """The step that notes a migration as applied."""
+    """Make the step that notes a migration as applied."""
     return step(
         STATEMENTS.record_migration,
         number=migration.number,
@@ -118,7 +120,7 @@ def noted(migration: Migration) -> Step:
 
 
 def split_statements(script: str) -> Iterator[str]:
-    """The statements of a script, each of which must end at the end of a line."""
+    """Split a script into statements, each of which must end at the end of a line."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

@@ -1,7 +1,7 @@
-"""From a target to an open, migrated database, or to an error that says what is wrong with it.
+"""Opens and migrates a target's database, or raises an error that says what is wrong.
 
-Nothing is tried twice here: who opens a database wants to hear at once that it cannot be had. A
-schema that holds somebody else's tables under our names is refused before anything is changed.
+Nothing is retried here: a user who opens a database wants its errors at once. A schema with
+another program's tables under our names is refused before anything is changed.
 """
 
 from __future__ import annotations
@@ -65,8 +65,9 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
 async def _first_sessions(
     connector: Connector, looked: Session, prepare: _Prepare
 ) -> FirstSessions:
-    """Open all sessions at the same time, and meanwhile prepare the database on the first of them:
-    all of it is mostly waiting for the server. The session that looked at the server is that first.
+    """Open all sessions at once and prepare the database on the first, as all of it is waiting.
+
+    The first session is ``looked``, which has looked at the server.
     """
     dialling = [
         asyncio.create_task(_first_writer(connector, looked, prepare)),
@@ -107,7 +108,7 @@ def _in_schema(target: Target, schema: str | None) -> Target:
 
 
 async def _schema_of(target: Target, timeout: float) -> tuple[str, Session]:
-    """Look at the server and make sure that the schema is there; its name and the session used."""
+    """Check the server and create the schema if missing; its name and the session used."""
     wire = await dial(target, timeout)
     session = Session(wire, place=target.place, prepares=not target.pooler)
     try:
@@ -136,7 +137,7 @@ def _existing(schema: str | None, place: str) -> str:
 def _refuse_unfit(
     place: str, version: int, encoding: str, isolation: str, in_recovery: bool
 ) -> None:
-    """Raise unless the server can do what is asked of it."""
+    """Raise unless the server is suitable."""
     if version < _OLDEST_SERVER:
         raise StoreOpenError(f"{place}: PostgreSQL 13 or newer is needed, not {version // 10000}")
     if encoding != "UTF8":
@@ -150,7 +151,7 @@ def _refuse_unfit(
 
 
 async def _create_schema(session: Session, schema: str) -> None:
-    """Only if it is missing: who may use a schema often may not create one."""
+    """Create the schema, only if it is missing: a role that may use it often may not create it."""
     has = step(STATEMENTS.has_schema, schema=schema)
     create = naming("create_schema", "CREATE SCHEMA IF NOT EXISTS {}", schema)
     try:
@@ -158,7 +159,7 @@ async def _create_schema(session: Session, schema: str) -> None:
         if not there:
             await session.run([create], STATEMENT_DEADLINE_S)
     except StoreError as error:
-        if is_made_already(error):  # IF NOT EXISTS fails when two do this at once
+        if is_made_already(error):  # IF NOT EXISTS fails when two sessions do this at once
             return
         raise StoreOpenError(f"Failed to set up schema {schema!r}: {error}") from error
 

@@ -1,7 +1,7 @@
-"""A run in the caller's own transaction, on the caller's own connection to the database.
+"""Writes a run in the caller's own transaction, on the caller's own connection.
 
-Each step is one statement that names its tables with their schema, so that nothing has to be set
-on that connection, not even for a moment: others may be using it in between.
+Each step is one statement that names its tables with their schema, so that no setting of that
+connection is changed, not even for a moment: other code may use it in between.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from cloaca_postgres.wakeups import channel_of
 _SYNC: Final = "a psycopg.Connection"
 _EITHER: Final = "a psycopg.Connection or a psycopg.AsyncConnection"
 _SENDER: Final = "outbox"
-"""None of the runners: all of them are to hear of it."""
+"""Not a runner's name, so that every runner reacts to the message."""
 
 _Connection: TypeAlias = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 _Work: TypeAlias = Generator[Step, list[Row], str]
-"""Asks for statements to be run, one by one, and returns the id of a run."""
+"""Yields statements to run, one by one, and returns the id of a run."""
 
 
 class _Statements(NamedTuple):
-    """What ``outbox.sql`` must hold."""
+    """The statements of ``outbox.sql``."""
 
     identity: Statement
     add_run: Statement
@@ -51,7 +51,7 @@ class _Statements(NamedTuple):
 
 
 class _Frame(NamedTuple):
-    """What makes several statements one unit, given what the connection is in already."""
+    """The statements that make several others one unit, by the connection's transaction state."""
 
     begin: Sequence[Step]
     keep: Sequence[Step]
@@ -74,14 +74,14 @@ class PostgresOutbox:
         self._ours: WeakSet[_Connection] = WeakSet()
 
     async def identify(self, session: Session, timeout: float) -> None:
-        """Learn which database is the runner's."""
+        """Read the identity of the runner's database."""
         ((self._identity,),) = await session.run([step(self._statements.identity)], timeout)
 
     def submit(self, connection: object, run: NewRun) -> str:
         if not isinstance(connection, psycopg.Connection):
             raise wrong_type(_SYNC, connection)
         _refuse_unusable(connection)
-        with connection.lock:  # another thread may be in the middle of a statement
+        with connection.lock:  # another thread may be running a statement
             frame = self._frame(connection)
         work = self._submission(connection, frame, run)
         with self._translating(), psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
@@ -93,7 +93,7 @@ class PostgresOutbox:
         if not isinstance(connection, psycopg.AsyncConnection):
             raise wrong_type(_EITHER, connection)
         _refuse_unusable(connection)
-        async with connection.lock:  # so may another task
+        async with connection.lock:  # so may another asyncio task
             frame = self._frame(connection)
         work = self._submission(connection, frame, run)
         cursor = psycopg.AsyncCursor(connection, row_factory=tuple_row)
@@ -112,7 +112,7 @@ class PostgresOutbox:
                 f"{self._place}: a value has no form in the client_encoding of the connection"
             ) from error
 
-    # -- what is run -------------------------------------------------------------------------
+    # -- statements to run -------------------------------------------------------------------
 
     def _frame(self, connection: _Connection) -> _Frame:
         match connection.info.transaction_status:
@@ -154,8 +154,10 @@ class PostgresOutbox:
             raise elsewhere
 
     def _insertion_after_batches(self, frame: _Frame, run: NewRun, number: int) -> _Work:
-        """Insert again, after the end of the batch that has the lock of the key: the batch of a
-        runner would else wait for this run. A stranger who has the lock is waited for for a second.
+        """Insert again, after the batch that holds the key's lock has ended.
+
+        Otherwise the runner's batch would wait for this transaction. If another program holds the
+        lock, wait for one second only.
         """
         yield from _each(frame.undo)
         yield from _each(frame.begin)
@@ -168,8 +170,10 @@ class PostgresOutbox:
         return run_id
 
     def _insertion(self, run: NewRun) -> Generator[Step, list[Row], tuple[str, int | None]]:
-        """Insert the run. The id of the run that stands for it, and the number of the key's lock if
-        another transaction has that.
+        """Insert the run, unless its key is taken.
+
+        Returns the id of the run with this key, and the number of the key's lock if another
+        transaction holds that.
         """
         add_run, find_holder = self._statements.add_run, self._statements.find_holder
         values = {**run._asdict(), "channel": self._channel, "sender": _SENDER}
@@ -177,7 +181,7 @@ class PostgresOutbox:
         if added:
             ((_, _, had, number),) = added
             return run.id, None if had else number
-        # A statement of its own: it sees what was committed while that one waited.
+        # A separate statement: it sees what was committed while the insert waited.
         holders = yield step(
             find_holder, workflow=run.workflow, idempotency_key=run.idempotency_key
         )
@@ -187,7 +191,7 @@ class PostgresOutbox:
 
 
 def _each(steps: Sequence[Step]) -> Generator[Step, list[Row], None]:
-    for each in steps:  # noqa: UP028 - a tuple's iterator takes nothing that is sent
+    for each in steps:  # noqa: UP028 - ``yield from`` cannot send into a tuple's iterator
         yield each
 
 

@@ -1,7 +1,7 @@
-"""Sessions that are ready to be used: the one that was used last is used next.
+"""A pool of sessions; the session used last is used next.
 
-A busy writer thus keeps to one session, whose statements are prepared, and pays nothing for the
-choice. Sessions are opened when they are needed and forgotten when they are lost.
+So a busy writer keeps to one session, whose statements are prepared. Sessions are opened when
+needed and dropped when lost.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STATEMENT_DEADLINE_S: Final = 10.0
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 1.0
 _TRIES: Final = 5
-"""How often a transaction that gave way to another is tried before its caller hears of it."""
+"""Tries of a transaction that conflicts with others, before its caller gets the error."""
 
 
 class Pool:
@@ -49,7 +49,7 @@ class Pool:
         self._closed = False
 
     async def run(self, steps: Sequence[Step]) -> list[list[Row]]:
-        """Run a transaction on a session that has nothing else to do."""
+        """Run a transaction on a free session."""
         for _ in range(_TRIES - 1):
             try:
                 return await self._once(steps)
@@ -63,18 +63,18 @@ class Pool:
         try:
             return await session.run(steps, self._deadline)
         except StoreReadOnlyError:
-            session.close()  # a new one may be let write, of this server or of its successor
+            session.close()  # a new session may be allowed to write, perhaps on a new server
             raise
         finally:
             self._give_back(session)
 
     def add(self, session: Session) -> None:
-        """Take in a session that is open already."""
+        """Add an open session."""
         self._adopt(session)
         self._put(session)
 
     async def close(self) -> None:
-        """Close all sessions; whoever waits for one hears of it."""
+        """Close all sessions; callers that wait for one get an error."""
         self._closed = True
         for session in list(self._all):
             session.close()
@@ -84,7 +84,7 @@ class Pool:
     # -- take and give back ------------------------------------------------------------------
 
     async def _another(self) -> Session:
-        """One that has become free, or a new one."""
+        """Return a session that has become free, or a new one."""
         while True:
             if self._closed:
                 raise StoreError(f"{self._place}: the store is closed")
@@ -96,7 +96,7 @@ class Pool:
                 return session
 
     async def _turn(self) -> Session | None:
-        """Wait in line; None means to look again."""
+        """Wait in the queue for a session; None means to look again."""
         turn: asyncio.Future[Session | None] = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
         try:
@@ -110,7 +110,7 @@ class Pool:
         self._put(None if session.closed else session)
 
     def _put(self, session: Session | None) -> None:
-        """The next in line gets it, so that nobody who comes later is faster."""
+        """Give the session to the first caller in the queue, so that none overtakes it."""
         if not self._pass_on(session) and session is not None:
             self._idle.append(session)
 
@@ -125,7 +125,7 @@ class Pool:
     # -- open and forget ---------------------------------------------------------------------
 
     async def _open(self) -> Session:
-        """Open one; after a failure not at once again, so that an outage costs little."""
+        """Open a session; pause after a failure, so that an outage costs little."""
         self._opening += 1
         try:
             if self._pause:

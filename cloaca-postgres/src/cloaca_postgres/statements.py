@@ -20,7 +20,7 @@ WORDING: Final = Wording(
 
 
 class _Statements(NamedTuple):
-    """What ``schema.sql`` must hold."""
+    """The statements of ``schema.sql``."""
 
     forget_search_path: Statement
     server: Statement
@@ -55,11 +55,11 @@ STATEMENTS: Final = _Statements(
 
 
 def step(statement: Statement, **values: object) -> Step:
-    """The statement with its values."""
+    """Make a step of the statement and its values."""
     return Step(statement, statement.bind(**values))
 
 
 def naming(name: str, text: LiteralString, identifier: str) -> Step:
-    """A statement about something whose name cannot be a parameter; it stands for ``{}``."""
+    """Make a step that has an identifier, which cannot be a parameter, in place of ``{}``."""
     composed = sql.SQL(text).format(sql.Identifier(identifier)).as_string()
     return Step(Statement(name, composed.replace("%", "%%"), ()))

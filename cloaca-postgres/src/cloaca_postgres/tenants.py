@@ -1,13 +1,13 @@
-"""Tenants: a schema each, with a role that can reach it and nothing else.
+"""Tenants: a schema each, with a role that can reach only this schema.
 
-What was made here says so in its comment, and nothing else is ever changed: a schema or a role that
-happens to have a tenant's name is in use.
+The comments of schemas and roles made here mark them as a tenant's, and no others are ever changed:
+another schema or role of the same name belongs to someone else.
 
 Two administrators who change the same tenant take turns. They use no advisory lock for that: a
 tenant could take it and keep them waiting. Instead each writes the comment of the schema. A comment
 on a schema locks it until the transaction ends, and only the schema's owner can take that lock. If
-both create the same schema, the second one finds it. A transaction that finds a row of a catalog
-changed by another one begins again.
+both create the same schema, the second one finds it. A transaction begins again when another one
+has changed the same row of a catalog.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ _IDENTITY: Final = (
     *("user", "password", "passfile", "require_auth"),
     *("sslcert", "sslkey", "sslpassword", "sslcertmode", "options"),
 )
-"""Parameters by which the administrator gets in, and a tenant must not."""
+"""Parameters of the administrator's login, which a tenant must not get."""
 
 _TRIES: Final = 5
-"""How often a transaction that met another administrator's is tried."""
+"""Tries of a transaction that conflicts with another administrator's."""
 _MET_ANOTHER: Final = frozenset(
     (
-        *("23505", "42710", "42P06", "42P07"),  # it has made what we were about to make
-        *("3F000", "42704"),  # it has removed what we were about to change
-        *("40P01", "XX000"),  # it waited for us; it has changed the same row of a catalog
+        *("23505", "42710", "42P06", "42P07"),  # the other one has just made the same
+        *("3F000", "42704"),  # the other one has removed what we were about to change
+        *("40P01", "XX000"),  # deadlock; it has changed the same row of a catalog
     )
 )
 _ENDED_WITHIN_MS: Final = 5_000
@@ -88,8 +88,8 @@ def create_tenant(target: Target, config: TenantConfig) -> TenantCredentials:
 def remove_tenant(target: Target, schema_name: str, username: str) -> None:
     """See ``TenantBackend.remove_tenant``.
 
-    First it is forbidden to log in as the role, which others see only after a commit; then its
-    sessions are ended, and all is removed. If that fails the role may log in again.
+    A first transaction forbids the role to log in, which takes effect at its commit; the second
+    ends its sessions and removes all. If that fails, the role may log in again.
     """
 
     def remove(admin: _Admin) -> None:
@@ -103,7 +103,7 @@ def remove_tenant(target: Target, schema_name: str, username: str) -> None:
             _transact(*tenant, remove)
         except BaseException:
             if shut_out:
-                with suppress(StoreError, TenantError):  # the first error says more
+                with suppress(StoreError, TenantError):  # report the first error
                     _transact(*tenant, _Admin.let_in)
             raise
 
@@ -127,7 +127,7 @@ def _transact(
     role: str,
     work: Callable[[_Admin], T],
 ) -> T:
-    """Everything of the work happens or nothing does; what the server says is translated."""
+    """Do the work in one transaction; translate the server's errors."""
     tries = 0
     while True:
         tries += 1
@@ -156,7 +156,7 @@ class _Admin:
     # -- make --------------------------------------------------------------------------------
 
     def make_schema(self) -> None:
-        """The schema, if it is not there."""
+        """Create the schema if it is missing."""
         if not self._is_ours("schema"):
             self._run("create_schema")
         self._lock_schema()
@@ -166,7 +166,7 @@ class _Admin:
         self._run("mark_schema", mark=sql.Literal(self._marks["schema"]))
 
     def make_role(self, password: str) -> None:
-        """The role, if it is not there, and its password."""
+        """Create the role if it is missing, and set its password."""
         hashed = sql.Literal(self._hashed(password))
         if self._is_ours("role"):
             self._run("set_password", password=hashed)
@@ -179,7 +179,7 @@ class _Admin:
         self._run("enter")
         if self._applied():
             self._ask(step(STATEMENTS.lock_migrations))
-            # The tenant's runners would wait behind a change that waits for a table of theirs.
+            # A change that waits for a table also makes the tenant's runners wait.
             self._ask(step(STATEMENTS.wait_at_most, lock_timeout=f"{int(TABLE_WAIT_S * 1000)}ms"))
         for migration in pending(self._applied(), load_migrations(__package__)):
             self._connection.execute(migration.sql.encode())
@@ -198,7 +198,7 @@ class _Admin:
         return cursor.fetchall() if cursor.description else []
 
     def grant(self) -> None:
-        """What the role may do."""
+        """Grant the role its rights."""
         if not self._answer("can_connect", role=self._role_text):
             self._run("let_connect")
         for name in (
@@ -208,7 +208,7 @@ class _Admin:
             self._run(name)
 
     def _hashed(self, password: str) -> str:
-        """As the server keeps it; it never sees the password itself."""
+        """Hash the password as the server stores it, which so never sees the password."""
         pg = self._connection.pgconn
         return pg.encrypt_password(
             password.encode(), self._role.encode(), b"scram-sha-256"
@@ -217,8 +217,9 @@ class _Admin:
     # -- remove ------------------------------------------------------------------------------
 
     def shut_out(self) -> bool:
-        """Forbid to log in as the role; false if that was forbidden already. Its sessions are ended
-        before, as they may hold its row.
+        """Forbid the role to log in; False if that was forbidden already.
+
+        End its sessions first, as they may hold its row.
         """
         self._refuse_foreign_schema()
         if not (self._is_ours("role") and self._answer("can_log_in", role=self._role_text)):
@@ -231,13 +232,13 @@ class _Admin:
         return True
 
     def let_in(self) -> None:
-        """Allow again to log in as the role."""
+        """Allow the role to log in again."""
         if self._is_ours("role"):
             self._run("allow_login")
 
     def remove_schema(self) -> None:
-        """The schema, if it is there."""
-        if self._is_ours("role"):  # its sessions may hold what is in the schema
+        """Drop the schema if it exists."""
+        if self._is_ours("role"):  # its sessions may hold locks on objects of the schema
             self._join_role()
             self._end_sessions()
         if self._is_ours("schema"):
@@ -245,7 +246,7 @@ class _Admin:
             self._run("drop_schema")
 
     def remove_role(self) -> None:
-        """The role, if it is there, and what it owns in this database outside of its schema."""
+        """Drop the role if it exists, and its objects in this database outside the schema."""
         if not self._is_ours("role"):
             return
         try:
@@ -259,8 +260,9 @@ class _Admin:
             raise self._cannot_remove(owns, "drop that", error) from error
 
     def _join_role(self) -> bool:
-        """Get the role's rights, which it takes to end its sessions and to drop what it owns;
-        whether that had to be. Without the right to, what follows says what is missing.
+        """Become a member of the role, as needed to end its sessions and drop its objects.
+
+        True if that was necessary. If it is not allowed, the next step raises the error.
         """
         if self._answer("has_rights_of", role=self._role_text):
             return False
@@ -280,7 +282,7 @@ class _Admin:
             raise self._cannot_remove(has_open, "end those", error) from error
 
     def _cannot_remove(self, reason: str, cure: str, error: psycopg.Error) -> TenantError:
-        """The error that says what is in the way of the role's removal."""
+        """Make the error that says why the role cannot be removed."""
         said = error.diag.message_detail or error.diag.message_primary
         return TenantError(
             f"the role {self._role!r} {reason} ({said}): {cure}, or remove the tenant as a"
@@ -288,14 +290,14 @@ class _Admin:
             tenant=self._schema,
         )
 
-    # -- whose it is -------------------------------------------------------------------------
+    # -- ownership ---------------------------------------------------------------------------
 
     def _refuse_foreign_schema(self) -> None:
-        """Raise ``TenantError`` if the schema is there and not this tenant's."""
+        """Raise ``TenantError`` if the schema exists and is not this tenant's."""
         self._is_ours("schema")
 
     def _is_ours(self, kind: str) -> bool:
-        """Whether the schema or role is there and this tenant's; ``TenantError`` if another's."""
+        """True when the schema or role exists as this tenant's; ``TenantError`` if as another's."""
         name = self._schema if kind == "schema" else self._role
         rows = self._rows(f"{kind}_mark", **{kind: sql.Literal(name)})
         if rows and rows[0][0] != self._marks[kind]:

@@ -1,7 +1,7 @@
-"""Database URLs: text to a target, without any I/O.
+"""Parses database URLs to targets, without any I/O.
 
-libpq reads the URL; what is ours (``schema``, ``pooler``) is taken out before. Messages name
-parameters but never repeat a part of a URL that could be a piece of a password.
+libpq reads the URL, without our own parameters (``schema``, ``pooler``). Messages name parameters
+but never repeat a part of a URL that could be a piece of a password.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to connect to and how.
+    """A database to connect to, and its options.
 
     ``parameters`` are libpq's. ``schema`` None means the first one of the session's own search
-    path. ``pooler`` says that a pooler may give each transaction another session.
+    path. ``pooler`` is true when a pooler may run each transaction in another session.
     """
 
     parameters: Mapping[str, str] = field(repr=False)
@@ -42,7 +42,7 @@ class Target:
 
     @property
     def place(self) -> str:
-        """What messages call the database."""
+        """The name of the database in messages."""
         found = self.parameters
         if "service" in found:
             return f"PostgreSQL service {found['service']}"
@@ -50,12 +50,12 @@ class Target:
         return f"PostgreSQL database {found.get('dbname', '(default)')} on {host}"
 
     def conninfo(self, **defaults: str | int) -> str:
-        """The connection string for libpq; what the URL says comes before the defaults."""
+        """The connection string for libpq; the URL's parameters win over the defaults."""
         return make_conninfo("", **{**defaults, **self.parameters})
 
 
 def parse(url: str) -> Target:
-    """The target of a URL, or ``StoreOpenError``.
+    """Parse a URL to a target, or raise ``StoreOpenError``.
 
     ``postgresql://user:password@host:port/database?…`` (or ``postgres://``), with several hosts,
     a socket's folder as host or a service, as libpq reads them. The query holds libpq's
@@ -92,7 +92,7 @@ def url_of(target: Target) -> str:
 
 
 def check_schema(name: str) -> str:
-    """The name, if it may be that of a tenant's schema."""
+    """Return the name if a tenant's schema may have it; raise ``StoreOpenError`` otherwise."""
     from cloaca_core.store.tenants import refusal_of_schema  # here: most programs name no schema
 
     if (reason := refusal_of_schema(name)) is not None:
@@ -121,8 +121,9 @@ def _read(before: str, options: Mapping[str, str]) -> dict[str, str]:
 
 
 def _unreadable() -> StoreOpenError:
-    """To be raised where no other error is being handled: that one would hold what could not be
-    read, and go along as the context.
+    """Make the error for an unreadable URL.
+
+    Raise it outside of ``except``: the other error has a part of the URL and would be its context.
     """
     return StoreOpenError(f"the database URL cannot be read; it has the form {_EXAMPLE}; {_ENCODE}")
 
@@ -134,7 +135,7 @@ def _check_ports(ports: str) -> None:
 
 
 def _options(query: str) -> dict[str, str]:
-    """The parameters behind the ``?``, checked."""
+    """Check and return the parameters after the ``?``."""
     options: dict[str, str] = {}
     for name, value in _pairs(query):
         if name not in _known():
@@ -147,7 +148,7 @@ def _options(query: str) -> dict[str, str]:
 
 
 def _pairs(query: str) -> Iterator[tuple[str, str]]:
-    """As libpq reads them: a + is a +, unlike in a form."""
+    """Split a query as libpq does: a + is a +, unlike in a web form."""
     if _BAD_ESCAPE.search(query):
         raise _unreadable()
     for pair in filter(None, query.split("&")):

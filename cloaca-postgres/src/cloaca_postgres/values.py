@@ -1,4 +1,4 @@
-"""Parameters as the texts that PostgreSQL reads. Columns of a batch become one array each."""
+"""Encodes parameters as PostgreSQL's text format. A column of a batch becomes one array."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NUL = "\0"
 
 
 def text_of(value: object) -> bytes | None:
-    """One parameter: a text, a whole number, a list, or None."""
+    """Encode one parameter: a text, a whole number, a list, or None."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -25,7 +25,7 @@ def text_of(value: object) -> bytes | None:
 
 
 def array_of(values: Sequence[object]) -> bytes:
-    """A list as an array literal. Its items are of one type, or None."""
+    """Encode a list as an array literal. Its items are of one type, or None."""
     if not values:
         return b"{}"
     if isinstance(values[0], str) and None not in values:
@@ -34,7 +34,7 @@ def array_of(values: Sequence[object]) -> bytes:
 
 
 def _texts(values: Sequence[str]) -> bytes:
-    """All items are escaped at once: they are joined by what none of them may contain."""
+    """Escape all items at once, joined by a character that none of them may contain."""
     joined = _NUL.join(values)
     if joined.count(_NUL) != len(values) - 1:
         raise _refused("NUL")

@@ -1,11 +1,11 @@
-"""Telling other processes that something has changed, and hearing it from them.
+"""Tells other processes that something has changed, and hears it from them.
 
-What runs do is told after their commit, on a connection of its own, once for everything that has
-gathered: to notify makes a commit slower, and all of a database's wait for one another. What
-runners do is rare, and some of it must not be missed (nobody else looks after a lease that nobody
-knows of), so that is told within its transaction. Who listens and loses its connection takes that
-for a change, as it cannot know what it has missed; a look at how much was written, now and then,
-stands in for what was never told: runs, as only those are told of after their commit.
+Changes of runs are announced after their commit, on a separate connection, several at once: NOTIFY
+makes a commit slower, and all notifying commits of a database wait for one another. Changes of
+runners are rare and must not be missed (no other runner watches a lease that it does not know of),
+so they are announced within their transaction. A listener that loses its connection takes that for
+a change, as it may have missed one. For changes of runs that were never announced, each listener
+compares now and then how much was written.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from cloaca_postgres.statements import STATEMENTS, naming, step
 log = SafeLogger("cloaca.wakeups")
 
 APART_S: Final = 0.01
-"""Between two announcements, while others are known to listen."""
+"""Seconds between two announcements, while other runners are known to listen."""
 APART_ALONE_S: Final = 0.5
-"""The same while no other runner is there: who only looks on does not mind."""
+"""The same while there is no other runner: programs that only observe can wait."""
 WATCHDOG_S: Final = 30.0
-"""With what a change leads to, and with the beat that ends a lease before it, still less than a
-tenth of a statement per second.
+"""Seconds between two looks at how much was written. With everything that follows from a look,
+less than a tenth of a statement per second.
 """
 APART_POLLING_S: Final = 0.1
 LAST_DELAY_S: Final = 1.0
@@ -50,30 +50,31 @@ _OF_RUNS: Final = frozenset(
 _OF_SCHEDULES: Final = frozenset(
     ("put_schedule", "retime_schedule", "add_trigger", "change_trigger")
 )
-"""Nobody else looks after a schedule that nobody knows of, so these must not be missed either."""
+"""Changes of schedules and triggers, which must not be missed either: runners fire only those they
+know of."""
 
 
 class Wakeups(Protocol):
-    """What the dialect needs of either kind."""
+    """The methods of ``Listener`` and ``Poller`` that the dialect uses."""
 
     async def wait(self) -> Change:
-        """Return when others may have changed something, or after ``close``."""
+        """Return when other processes may have changed something, or after ``close``."""
 
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
-        """What to run in the transaction of these steps, after them."""
+        """Steps to run in the same transaction, after these."""
 
     def wrote(self, steps: Sequence[Step]) -> None:
-        """These were committed."""
+        """Note that these steps were committed."""
 
     def set_contended(self, *, contended: bool) -> None:
-        """Whether others are known to listen."""
+        """Set whether other runners are known to listen."""
 
     async def close(self) -> None:
-        """End; who waits returns."""
+        """Stop; a waiting ``wait`` returns."""
 
 
 class News:
-    """Which transactions others want to hear of, and the message that tells them."""
+    """Chooses the transactions to announce, and makes the message."""
 
     def __init__(self, schema: str) -> None:
         self.sender: str = os.urandom(8).hex()
@@ -81,26 +82,26 @@ class News:
         self._held: bool | None = None
 
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
-        """The message, if a runner came, went, took up work or let go of it, or if a schedule may
-        be due sooner.
+        """The message, if a runner came or went, took up or released work, or if a schedule may be
+        due sooner.
         """
         return [self.message] if any(map(self._is_to_be_heard, steps)) else ()
 
     def wrote(self, steps: Sequence[Step]) -> bool:
-        """Whether runs have ended or become claimable by this."""
+        """True when these steps ended runs or made runs claimable."""
         for each in steps:
             if each.statement.name == "beat":
                 self._held = _holds(each)
         return any(map(_is_of_runs, steps))
 
     def _is_to_be_heard(self, one: Step) -> bool:
-        if one.statement.name == "beat":  # a lease begins or ends: others watch it from now on
+        if one.statement.name == "beat":  # a lease begins or ends: other runners must know
             return _holds(one) is not self._held
         return one.statement.name in _OF_RUNNERS | _OF_SCHEDULES
 
 
 def _holds(beat: Step) -> bool:
-    """Whether it is for a lease, or says that nothing is owned."""
+    """True for a beat with a lease; one without says that the runner owns nothing."""
     return bool(beat.params[beat.statement.parameters.index("lease_until")])
 
 
@@ -112,7 +113,7 @@ def _is_of_runs(one: Step) -> bool:
 
 
 class Listener:
-    """Hears by LISTEN, tells by NOTIFY, on one session, which it replaces when it is lost."""
+    """Uses LISTEN and NOTIFY on one session, which it replaces when it is lost."""
 
     def __init__(self, connect: Callable[[], Awaitable[Session]], schema: str) -> None:
         self._connect = connect
@@ -143,7 +144,7 @@ class Listener:
 
     def set_contended(self, *, contended: bool) -> None:
         if contended and self._apart != APART_S:
-            self._to_tell.set()  # what they have missed while nobody was known to listen
+            self._to_tell.set()  # announce what was held back
         self._apart = APART_S if contended else APART_ALONE_S
 
     async def close(self) -> None:
@@ -174,7 +175,7 @@ class Listener:
         session.notified = self._hear
         session.lost = self._to_tell.set  # wakes ``_tell``, which finds it closed
         answers = await session.run([self._listen_step, _WRITTEN], _DEADLINE_S)
-        self._written = _number(answers)  # whoever looks from now on sees what that counts
+        self._written = _number(answers)  # earlier writes are visible from now on
         self._report(Change.ANYTHING)
 
     def _hear(self, sender: str) -> None:
@@ -187,8 +188,8 @@ class Listener:
         self._changed.set()
 
     async def _tell(self, session: Session) -> None:
-        """Announce what has gathered; now and then, however much that is, look whether the session
-        still lives, and whether anybody has written what we were not told of.
+        """Announce changes together; now and then check that the session is alive, and whether
+        others have written anything without an announcement.
         """
         now = asyncio.get_running_loop().time
         look_at = now() + WATCHDOG_S
@@ -222,12 +223,12 @@ class Listener:
 
 
 class Poller:
-    """Asks how far the server's transactions have come, where a pooler forbids to listen.
+    """Polls the server's transaction counter, for poolers, behind which LISTEN does not work.
 
-    Others may be able to listen all the same, so it tells them.
+    It still announces, since other runners may be able to listen.
 
-    Others on the server write as well, so a change alone is no reason to look again soon: who has
-    nothing to do looks once a second, who hands out or ends runs more often.
+    Other programs on the server write as well, so a change alone does not make it poll sooner: an
+    idle runner polls once a second, one that hands out or ends runs more often.
     """
 
     def __init__(self, pool: Pool, schema: str, first_delay: float) -> None:
@@ -271,7 +272,7 @@ class Poller:
             self._stirred.set()
 
     def set_contended(self, *, contended: bool) -> None:
-        """Changes nothing."""
+        """Do nothing."""
 
     async def close(self) -> None:
         self._closed.set()
@@ -290,18 +291,18 @@ class Poller:
 
 
 def channel_of(schema: str) -> str:
-    """A hash: the name of a channel may not be longer than that of a schema."""
+    """The channel of a schema: a hash, since a name of full length has no room for a prefix."""
     return f"cloaca_{blake2b(schema.encode(), digest_size=8).hexdigest()}"
 
 
 def _number(answers: Sequence[Sequence[Row]]) -> int:
-    """The one value of the last step's one row."""
+    """The single value of the last step's single row."""
     ((number,),) = answers[-1]
     return int(number)
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:
-    """Whether the event comes in this time, which is waited for at most."""
+    """Wait for the event, at most so many seconds; True when it came."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

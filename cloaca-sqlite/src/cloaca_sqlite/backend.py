@@ -1,4 +1,4 @@
-"""What the core finds when a URL asks for SQLite."""
+"""The object through which the core opens SQLite databases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cloaca_sqlite.opening import open_dialect
 from cloaca_sqlite.url import SCHEMES, parse
 
 _OLDEST_SQLITE = (3, 38, 0)
-"""STRICT tables, RETURNING and the ``->>`` operator."""
+"""The first with STRICT tables, RETURNING and the ``->>`` operator."""
 
 
 class SqliteBackend:
@@ -23,7 +23,7 @@ class SqliteBackend:
 
     @property
     def unusable_reason(self) -> str | None:
-        """The SQLite library comes with Python and may be too old."""
+        """Text that names the SQLite library, which comes with Python, if it is too old."""
         if sqlite3.sqlite_version_info >= _OLDEST_SQLITE:
             return None
         needed = ".".join(map(str, _OLDEST_SQLITE))

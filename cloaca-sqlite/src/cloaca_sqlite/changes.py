@@ -1,7 +1,7 @@
-"""Noticing that another connection has changed the file, without touching a table.
+"""Notices that another connection has changed the file, without reading a table.
 
-``PRAGMA data_version`` on the connection that writes here changes only with what others commit.
-It is asked soon after the last change and then ever less often, down to once a second.
+``PRAGMA data_version`` on this store's writing connection changes only when others commit. It is
+polled soon after the last change and then less and less often, down to once a second.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _GROWTH = 1.5
 
 
 class ChangeWatch:
-    """Waits for changes that others made; only the one coroutine that waits polls."""
+    """Waits for changes by others; polls only while a coroutine waits."""
 
     def __init__(self, connection: Connection | None, first_delay: float) -> None:
         self._connection = connection
@@ -28,7 +28,7 @@ class ChangeWatch:
         self._delay = first_delay
 
     def stop(self) -> None:
-        """Let who waits return."""
+        """Make a waiting ``wait`` return."""
         self._stopped.set()
 
     async def wait(self) -> None:
@@ -55,5 +55,5 @@ class ChangeWatch:
 
 
 def _data_version(connection: sqlite3.Connection) -> tuple[sqlite3.Connection, int]:
-    """With the connection beneath: one that was opened anew counts anew."""
+    """The counter with its connection: after a reconnect the counter starts again."""
     return connection, int(connection.execute("PRAGMA data_version").fetchone()[0])

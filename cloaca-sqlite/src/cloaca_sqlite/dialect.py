@@ -1,7 +1,7 @@
-"""SQLite as ``SqlStore`` sees it: one connection that writes and, for a file, one that reads.
+"""SQLite for ``SqlStore``: one connection that writes and, for a file, one that reads.
 
-Lists and histories never queue behind a flush that way. A database in memory is its one
-connection, which then does both.
+So lists and histories never wait for a flush. A database in memory has only one connection, which
+does both.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class SqliteDialect:
         self._clock = clock
         self._writer = writer
         self._reader = reader
-        # Nobody else can reach a database in memory: nothing to watch.
+        # No other connection can reach a database in memory: nothing to watch.
         self._watch = ChangeWatch(writer if reader is not None else None, poll_interval)
 
     def array(self, values: Collection[str | int]) -> object:
@@ -53,7 +53,7 @@ class SqliteDialect:
         self,
         steps: Sequence[Step],
         *,
-        urgent: bool = False,  # noqa: ARG002 - the file has one writer, whose queue is short
+        urgent: bool = False,  # noqa: ARG002 - one connection writes; its queue is short
         landed: Callable[[Answers], None] | None = None,
     ) -> Answers:
         return await self._writer.transact(lambda raw: run_steps(raw, steps), landed)
@@ -61,9 +61,9 @@ class SqliteDialect:
     async def write_apart(
         self,
         steps: Sequence[Step],
-        key: str,  # noqa: ARG002 - one transaction writes at a time: none that wrote it is open
+        key: str,  # noqa: ARG002 - one transaction writes at a time: no other can hold the key
     ) -> Answers:
-        """As ``write``."""
+        """Do the same as ``write``."""
         return await self.write(steps)
 
     async def read(self, steps: Sequence[Step]) -> Answers:
@@ -71,7 +71,7 @@ class SqliteDialect:
         return await connection.call(lambda raw: _read(raw, steps))
 
     def lease_clock(self) -> int:
-        """The time since boot: it goes on while the host sleeps and no one can set it."""
+        """The time since boot, which counts on while the host sleeps and cannot be set."""
         return _boot_time_ns() // 1000
 
     @property
@@ -80,26 +80,26 @@ class SqliteDialect:
         return True
 
     async def now(self) -> int:
-        """The machine's clock, which all who share a file have in common."""
+        """The machine's clock, the same for all processes that share a file."""
         return self._clock.wall()
 
     async def wait_changed(self) -> Change:
         await self._watch.wait()
-        return Change.ANYTHING  # of a file it is known that it changed, not where
+        return Change.ANYTHING  # data_version does not say what changed
 
     def set_contended(self, *, contended: bool) -> None:
         self._writer.set_contended(contended=contended)
 
     async def close(self) -> None:
         self._watch.stop()
-        # The writer last: who closes a file last folds its log into it.
+        # The writer last: the last connection to close moves the log into the file.
         if self._reader is not None:
             await self._reader.close()
         await self._writer.close()
 
 
 def _read(connection: sqlite3.Connection, steps: Sequence[Step]) -> Answers:
-    """Several steps share a snapshot; one is its own."""
+    """Run several steps in one transaction, for one snapshot; a single step needs none."""
     if len(steps) == 1:
         return run_steps(connection, steps)
     connection.execute("BEGIN")
@@ -115,5 +115,5 @@ if sys.platform == "linux":
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 else:
-    # Stands still while the host sleeps: leases last longer then, which steals from nobody.
+    # This clock stops while the host sleeps: leases then last longer, which is safe.
     _boot_time_ns = time.monotonic_ns

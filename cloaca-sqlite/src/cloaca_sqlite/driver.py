@@ -1,7 +1,7 @@
 """One connection: a whole transaction in one hop to aiosqlite's thread.
 
-This is the only module that touches what aiosqlite keeps to itself, and the only one that waits
-for SQLite's locks. It knows nothing of tables.
+Only this module uses private parts of aiosqlite, and only this one waits for SQLite's locks. It
+knows nothing of tables.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ WORDING: Final = Wording(
 )
 
 _RETRY_S = (0.0002, 0.001)
-"""Between two tries for a lock: shorter than a courtesy pause, so that a waiter finds it."""
+"""Pause between two tries for a lock: shorter than a courtesy pause, so that a try hits it."""
 _COURTESY_S = 0.001
 _COMMITS_IN_A_ROW = 4
-"""A busy writer that others wait for pauses for ``_COURTESY_S`` after so many commits."""
+"""After so many commits a busy writer that others wait for pauses for ``_COURTESY_S``."""
 _CLOSE_TIMEOUT_S = 2.0
 """How long ``close`` waits for a disk that does not answer; the thread is a daemon."""
 _RENEWALS = 3
-"""How often one operation begins anew because the log was lost: each time takes a new loss."""
+"""Restarts of one operation because the log was lost: each needs a new loss."""
 
 
 class Connection(aiosqlite.Connection):
     """An aiosqlite connection that runs functions and step lists, each in one hop.
 
-    Its thread is a daemon: a connection that nobody closed must not keep the process alive.
+    Its thread is a daemon: a connection left open must not keep the process alive.
     """
 
     def __init__(
@@ -73,8 +73,8 @@ class Connection(aiosqlite.Connection):
         try:
             await self
         except BaseException as error:
-            # aiosqlite stops its thread but does not wait for it; the thread would answer to a
-            # loop that may be closed by then, with a traceback on stderr.
+            # aiosqlite stops its thread but does not wait for it; the thread could answer to a
+            # loop that is closed by then, with a traceback on stderr.
             if self._stopped is not None:
                 await self._stopped
             if isinstance(error, DRIVER_ERRORS):
@@ -82,7 +82,7 @@ class Connection(aiosqlite.Connection):
             raise
 
     async def settle(self, configure: Callable[[sqlite3.Connection], object] | None = None) -> None:
-        """Set it up, now and whenever it is opened anew; from now on its log is watched."""
+        """Configure the connection, now and after each reconnect; then watch its log."""
         self._configure = configure
         await self._hop(self._settle)
 
@@ -97,7 +97,7 @@ class Connection(aiosqlite.Connection):
         return self._stopped
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a function on the connection's thread, again and again while SQLite is busy."""
+        """Run a function on the connection's thread; repeat it while SQLite is busy."""
 
         def attempts(raw: FileConnection) -> T:
             raw.check_log()
@@ -110,8 +110,10 @@ class Connection(aiosqlite.Connection):
         work: Callable[[sqlite3.Connection], T],
         landed: Callable[[T], None] | None = None,
     ) -> T:
-        """Run a function in one immediate transaction. ``landed`` is called on the connection's
-        thread, with the function's result, once that is durable.
+        """Run a function in one immediate transaction.
+
+        ``landed`` is called on the connection's thread, with the function's result, once the commit
+        is durable.
         """
 
         def transaction(raw: FileConnection) -> T:
@@ -120,7 +122,7 @@ class Connection(aiosqlite.Connection):
             result = self._finish(raw, work)
             try:
                 raw.check_log()
-            except LogLostError:  # the commit counts if others find it in the file itself
+            except LogLostError:  # the commit counts if it is in the file itself
                 if self._folded(raw) is not Folding.DONE:
                     raise
             self._courtesy.after_commit()
@@ -135,7 +137,7 @@ class Connection(aiosqlite.Connection):
             self._refuse_closed()
             raw = self.raw
             try:
-                # Not by ``_on_thread``: each step of a run passes here.
+                # Not by ``_on_thread``, for speed: each step of a run comes here.
                 result: T = await self._execute(  # type: ignore[no-untyped-call] # aiosqlite's own
                     lambda raw=raw: _at_its_place(raw, function)
                 )
@@ -165,13 +167,13 @@ class Connection(aiosqlite.Connection):
 
     @property
     def raw(self) -> FileConnection:
-        """The connection beneath; another one after it was opened anew."""
+        """The underlying connection; a new one after each reconnect."""
         raw = self._conn
         assert isinstance(raw, FileConnection)
         return raw
 
     async def fold(self) -> Folding:
-        """Save what is in a lost log, before it is abandoned."""
+        """Move a lost log's content into the file, before the connection is abandoned."""
         return await self._on_thread(lambda: self._folded(self.raw))
 
     def _folded(self, raw: FileConnection) -> Folding:
@@ -182,15 +184,15 @@ class Connection(aiosqlite.Connection):
         return became
 
     async def abandon(self) -> None:
-        """Close the connection beneath and leave the file as it is."""
+        """Close the underlying connection and leave the file as it is."""
         await self._on_thread(lambda: self.raw.abandon())
 
     async def open_again(self) -> None:
-        """Connect anew, where it was abandoned."""
+        """Connect again, if the connection was abandoned."""
         await self._on_thread(self._connect_again)
 
     def _connect_again(self) -> None:
-        if self.raw.is_open:  # by one who does not wait for it any more
+        if self.raw.is_open:  # by a caller that was cancelled meanwhile
             return
         raw = connect_again(self._uri, self._path, self.raw)
         try:
@@ -204,13 +206,13 @@ class Connection(aiosqlite.Connection):
     # -- settings and close ------------------------------------------------------------------
 
     def set_contended(self, *, contended: bool) -> None:
-        """Whether somebody else may be waiting for the lock."""
+        """Set whether another process may be waiting for the lock."""
         self._courtesy.contended = contended
 
     async def close(self) -> None:
-        """Close; a wait for a lock that is under way ends at once.
+        """Close; a wait for a lock ends at once.
 
-        aiosqlite's own ``close`` cannot be given up: it waits for its thread even when cancelled.
+        aiosqlite's own ``close`` cannot be cancelled: it always waits for its thread.
         """
         self._closing.set()
         if self._stopped is None and self._connection is not None:
@@ -221,7 +223,7 @@ class Connection(aiosqlite.Connection):
     def _finish(self, raw: FileConnection, work: Callable[[sqlite3.Connection], T]) -> T:
         """Work in the transaction that is open and commit it, or roll it back and raise.
 
-        Without a write-ahead log, what reads at that moment keeps it from being committed.
+        Without a write-ahead log a reader prevents the commit while it reads.
         """
         try:
             raw.check_log_before_work()  # COMMIT may also fold the log, over the work of others
@@ -247,9 +249,9 @@ class Connection(aiosqlite.Connection):
 
 
 async def hop(connection: aiosqlite.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
-    """Run a function on the thread of somebody else's connection, between its other calls.
+    """Run a function on the thread of a user's connection, between its other calls.
 
-    ``ConnectionError`` when that is closed, or not open yet.
+    ``ConnectionError`` when the connection is closed, or not open yet.
     """
     raw = connection._connection
     if raw is None or not connection._running:
@@ -261,17 +263,17 @@ async def hop(connection: aiosqlite.Connection, function: Callable[[sqlite3.Conn
 
 
 def _at_its_place(raw: FileConnection, function: Callable[[FileConnection], T]) -> T:
-    """Run a function on a connection that still leads to its file."""
+    """Run a function, after checking that the file is still at its place."""
     with GATE:
         raw.check_place()
         return _despite_damage(raw, function)
 
 
 def _despite_damage(raw: FileConnection, function: Callable[[FileConnection], T]) -> T:
-    """Run a function that leaves no transaction open; once more where a text is damaged.
+    """Run a function that leaves no transaction open; once more if a text is damaged.
 
-    From then on this connection decodes texts in Python, which takes longer: one damaged byte must
-    not hide all other rows that a statement answers.
+    From then on this connection decodes texts in Python, which is slower: one damaged byte must not
+    hide the other rows of a statement.
     """
     try:
         return function(raw)
@@ -283,7 +285,7 @@ def _despite_damage(raw: FileConnection, function: Callable[[FileConnection], T]
 
 
 def decoded(text: bytes) -> str:
-    """A text of the database. One that is damaged can be shown and stored, and is no JSON."""
+    """Decode a text of the database. A damaged one can be shown and stored, but is not JSON."""
     try:
         return text.decode()
     except UnicodeDecodeError:
@@ -291,7 +293,7 @@ def decoded(text: bytes) -> str:
 
 
 class Courtesy:
-    """Makes room for other writers: without it one waits up to 1.4 s for a busy neighbour."""
+    """Pauses for other writers: without it they wait up to 1.4 s for a busy one."""
 
     def __init__(
         self,
@@ -305,7 +307,7 @@ class Courtesy:
         self._last_commit = 0.0
 
     def before_begin(self) -> None:
-        """Pause when too many commits came without a gap."""
+        """Pause after too many commits without a gap."""
         if not self.contended:
             return
         if self._clock() - self._last_commit > _COURTESY_S:
@@ -322,7 +324,7 @@ class Courtesy:
 
 
 def run_steps(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[list[Row]]:
-    """The rows of each step; for use on the connection's thread."""
+    """Run steps on the connection's thread; return the rows of each."""
     answers: list[list[Row]] = []
     for statement, params, rows in steps:
         if rows is None:

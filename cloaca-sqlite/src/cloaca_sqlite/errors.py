@@ -1,6 +1,6 @@
-"""What SQLite and its driver raise, translated once into cloaca's errors.
+"""Translates errors of SQLite and its driver into cloaca's.
 
-A message keeps SQLite's own words, which never hold a value or a parameter.
+A message keeps SQLite's own words, which never have a value or a parameter in them.
 """
 
 from __future__ import annotations
@@ -34,31 +34,29 @@ _BY_CODE: dict[int, tuple[type[StoreError], str]] = {
 }
 
 DRIVER_ERRORS = (sqlite3.Error, OverflowError, UnicodeError)
-"""Everything that executing a statement may raise because of the database or a value."""
+"""All errors that a statement may raise because of the database or a value."""
 
 
 def code_of(error: BaseException) -> int | None:
-    """SQLite's primary result code, if it was SQLite that failed."""
+    """SQLite's primary result code, if the error is SQLite's."""
     code = getattr(error, "sqlite_errorcode", None)
     return None if code is None else int(code) & 0xFF
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether waiting a moment may help."""
+    """True when trying again a moment later may succeed."""
     return code_of(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def is_undecodable(error: BaseException) -> bool:
-    """Whether a text in the database is no UTF-8. SQLite has no code for it: it is the driver that
-    decodes.
-    """
+    """True when a text in the database is not UTF-8. The driver decodes, so SQLite has no code."""
     if isinstance(error, sqlite3.OperationalError):
         return code_of(error) is None and str(error).startswith("Could not decode to UTF-8")
     return isinstance(error, UnicodeDecodeError)
 
 
 def translated(error: BaseException, path: str) -> StoreError:
-    """The error to raise ``from`` this one."""
+    """Make the error to raise ``from`` this one."""
     code = code_of(error)
     if code in _BY_CODE:
         kind, what = _BY_CODE[code]
@@ -66,7 +64,7 @@ def translated(error: BaseException, path: str) -> StoreError:
     if is_undecodable(error):
         return StoreError(f"{path}: the database is damaged: a text is not UTF-8", database=path)
     if code is None:
-        # The driver refused a value before SQLite saw it. Its text may describe that value.
+        # The driver refused a value before SQLite saw it; its text may show the value.
         message = f"{path}: a value cannot be stored ({type(error).__name__})"
         return StoreDataError(message, database=path)
     return StoreError(f"{path}: {error}", database=path)

@@ -1,6 +1,6 @@
-"""The ``sqlite3`` connection beneath: it knows its file, and notices what SQLite would not.
+"""The ``sqlite3`` connection, with checks of its files that SQLite does not make.
 
-A database that has been moved, has a second name or lost its log goes on taking commits which no
+When a database is moved, has a second name or loses its log, SQLite still accepts commits which no
 other process will ever see. Everything here runs on the thread of the connection.
 """
 
@@ -24,7 +24,8 @@ from cloaca_sqlite.url import MEMORY
 
 _CACHED_STATEMENTS: Final = 128
 _MOMENT_S: Final = 0.005
-"""As long as a commit takes: the log may be lost meanwhile as well."""
+"""Age at which a check of the log is repeated; a commit, in which it may be lost too, is no
+shorter."""
 HARD_LINK: Final = (
     "the file has a second name, a hard link. SQLite keeps a log for each name, and what is written"
     " by one name is lost to the other: remove the other name (a symbolic link or a copy is safe)"
@@ -37,20 +38,21 @@ class Folding(Enum):
     DONE = auto()
     """All of it is in the file."""
     LATER = auto()
-    """Another try may do: a reader was in the way, or the disk failed."""
+    """Another try may succeed: a reader was in the way, or the disk failed."""
     NEVER = auto()
-    """The file may have gone on without it."""
+    """Impossible: others may have changed the file without this log."""
 
 
 class LogLostError(Exception):
-    """The write-ahead log that this connection writes to is not the one beside the file any more.
-    Nothing counts that it commits from now on; only a new connection can go on.
+    """The write-ahead log of this connection is not the one beside the file any more.
+
+    Its further commits are lost; only a new connection can go on.
     """
 
 
 class FileConnection(sqlite3.Connection):
-    """Stands among the open files until it is closed. ``place`` is the path of ``file`` without
-    symbolic links. ``file`` is None for a database in memory, which has nothing to lose.
+    """A connection, registered in ``OPEN_FILES`` until it is closed. ``place`` is the path of
+    ``file`` without symbolic links. ``file`` is None for a database in memory, which has no files.
     """
 
     file: FileId | None = None
@@ -64,9 +66,9 @@ class FileConnection(sqlite3.Connection):
     # -- open --------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Read, by which SQLite opens its log; note which one it is, and hold it.
+        """Read, so that SQLite opens its log; note which file it is, and hold its locks.
 
-        Without a write-ahead log, as a file may be that is only read, there is nothing to hold.
+        A file that is only read may have no write-ahead log: then nothing is held.
         """
         self.execute("PRAGMA schema_version").fetchone()
         (mode,) = self.execute("PRAGMA journal_mode").fetchone()
@@ -79,7 +81,8 @@ class FileConnection(sqlite3.Connection):
     # -- look --------------------------------------------------------------------------------
 
     def check_place(self) -> None:
-        """Refuse to go on with a file that is not at its place, or has two names.
+        """Raise if the file is not at its place or has two names.
+
         ``LogLostError`` when this connection was abandoned.
         """
         if not self.is_open:
@@ -97,27 +100,28 @@ class FileConnection(sqlite3.Connection):
                 assert_never(other)
 
     def check_log(self) -> None:
-        """``LogLostError`` unless others who open the file meet the log that this one writes to."""
+        """Raise ``LogLostError`` unless a process that opens the file now finds this log."""
         if self.has_lost_log():
             self._seen_at = 0.0
             raise LogLostError
         self._seen_at = time.monotonic()
 
     def check_log_before_work(self) -> None:
-        """The same, unless it was seen a moment ago: it may be lost as well while the work is
-        under way, so it is looked at again after the commit.
+        """Check the log, unless that was done a moment ago.
+
+        The log may also be lost during the work, so it is checked again after the commit.
         """
         if time.monotonic() - self._seen_at > _MOMENT_S:
             self.check_log()
 
     def has_lost_log(self) -> bool:
-        """Whether this connection writes to a deleted or replaced log."""
+        """True when this connection writes to a deleted or replaced log."""
         return self.is_open and self.log is not None and self.log.are_lost()
 
     # -- close -------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close it, apart from any fork; who closes a file last folds its log into it."""
+        """Close, not during a fork; the last connection to close moves the log into the file."""
         with GATE:
             is_lost = self.has_lost_log()
             if is_lost:
@@ -125,12 +129,12 @@ class FileConnection(sqlite3.Connection):
             self._close(last_may_fold=not is_lost)
 
     def abandon(self) -> None:
-        """Close it and leave the file as it is: others may have gone on with it."""
+        """Close and leave the file as it is: others may have changed it meanwhile."""
         with GATE:
             self._close(last_may_fold=False)
 
     def fold(self) -> Folding:
-        """Write everything that is in a lost log into the file itself."""
+        """Move the content of a lost log into the file itself."""
         if self.file is None or self.log is None or not self._may_fold():
             return Folding.NEVER
         with no_one_opens(self.file) as alone:
@@ -142,11 +146,11 @@ class FileConnection(sqlite3.Connection):
         return Folding.DONE
 
     def _may_fold(self) -> bool:
-        """Without a lock that was held all the time, others may have come, changed it and gone."""
+        """True when a lock held all the time proves that no other process changed the file."""
         return self.is_open and self._is_held and not self.read_only
 
     def _checkpoint(self) -> bool:
-        """Whether the file now has all that the log has."""
+        """Checkpoint; True when the file has the log's whole content."""
         try:
             busy, frames, folded = self.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except sqlite3.Error:
@@ -159,10 +163,10 @@ class FileConnection(sqlite3.Connection):
             super().close()
 
     def _leave(self, *, last_may_fold: bool) -> None:
-        """Give up what holds the file, so that SQLite folds the log if this is the last one here.
+        """Release our locks, so that SQLite folds the log if this is the last connection here.
 
-        It does so only where it gets all locks: otherwise nothing is given up before it has closed.
-        Where there are no locks to hold, another connection of this process must still be open.
+        SQLite does so only if it gets all locks: otherwise ours are released after it has closed.
+        Where there are no such locks, another connection of this process must still be open.
         """
         self.is_open = False
         if self.file is not None:
@@ -175,11 +179,11 @@ class FileConnection(sqlite3.Connection):
 
 
 _last_one = threading.Lock()
-"""Keeps a connection that is the last to go apart from one that comes."""
+"""Keeps the closing of the last connection and the opening of a new one apart."""
 
 
 def _forget_lock() -> None:
-    """Begin anew in a forked child, where it may be taken for ever."""
+    """Make a new lock in a forked child, where the old one may be locked for ever."""
     global _last_one
     _last_one = threading.Lock()
 
@@ -189,7 +193,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def connect(uri: str, path: str, *, read_only: bool = False) -> FileConnection:
-    """Open it, apart from any fork, unless it is a file that is inherited from one."""
+    """Open a file, not during a fork; refuse a file that was open before a fork."""
     is_file = path != MEMORY
     with GATE:
         if is_file:
@@ -210,7 +214,7 @@ def connect(uri: str, path: str, *, read_only: bool = False) -> FileConnection:
 
 
 def connect_again(uri: str, path: str, before: FileConnection) -> FileConnection:
-    """Open the same file anew. The settings are not those of before."""
+    """Open the same file again, without the settings of the old connection."""
     raw = connect(uri, path, read_only=before.read_only)
     if raw.file != before.file:
         raw.close()
@@ -229,7 +233,7 @@ def _refuse_inherited(path: str) -> None:
 
 
 def moved(place: str) -> StoreError:
-    """The file is not at its place."""
+    """Make the error for a file that is not at its place."""
     return StoreError(
         f"{place}: the file was deleted, moved or replaced while it was open, and what"
         " is written now would be lost: put it back before this runner is shut down (what"
@@ -239,5 +243,5 @@ def moved(place: str) -> StoreError:
 
 
 def linked(place: str) -> StoreError:
-    """The file has a second name."""
+    """Make the error for a file with a second name."""
     return StoreError(f"{place}: {HARD_LINK}", database=place)

@@ -1,12 +1,13 @@
 """Locks that a program cannot lose by reading its own database file.
 
-SQLite's locks are POSIX locks, which belong to the process: they are all gone as soon as the
+SQLite's locks are POSIX locks, which belong to the process: they are all lost as soon as the
 program closes *any* descriptor of the file, as ``open(path, "rb").read()`` does. Another process
 that closes the database then believes that it was the last, and deletes the log.
 
 A lock of an open file description is lost only with that description. So the same lock is taken a
-second time in this form, on SQLite's own descriptors: nothing else is opened here, because closing
-it would lose the POSIX locks. Only Linux offers such locks to Python; elsewhere ``hold`` says no.
+second time in this form, on SQLite's own descriptors: no other descriptor is opened here, because
+closing it would lose the POSIX locks. Only on Linux does Python have such locks; elsewhere
+``hold`` returns False.
 """
 
 from __future__ import annotations
@@ -25,24 +26,24 @@ _DESCRIPTORS: Final = Path("/dev/fd")
 
 
 class _Range(NamedTuple):
-    """Bytes that SQLite locks; part of its file format, far behind or without any content."""
+    """Bytes that SQLite locks: part of its file format, and never part of the content."""
 
     start: int
     length: int
 
 
 _PENDING: Final = _Range(0x40000000, 1)
-"""Of the database: who wants to open it takes this for a moment."""
+"""In the database: a connection locks it for a moment while opening."""
 _SHARED: Final = _Range(0x40000002, 510)
-"""Of the database: who has it open holds a part of this, who deletes the log needs all of it."""
+"""In the database: an open connection locks a part; deleting the log needs all of it."""
 _DEAD_MAN: Final = _Range(128, 1)
-"""Of the index: who has it open holds this, who finds it free begins the index anew."""
+"""In the index: an open connection locks it; one that finds it free starts the index anew."""
 
 
 def hold(database: FileId, index: FileId) -> bool:
-    """Keep other processes from taking these files for closed; whether that was possible.
+    """Hold locks so that other processes see these files as open; True when that was possible.
 
-    For a connection that has read: SQLite's own locks are in place, so that these are free to take.
+    Only for a connection that has read: SQLite then has its own locks, so these can be taken.
     """
     held = [_lock(each, _SHARED) for each in _descriptors_of(database)]
     for each in _descriptors_of(index):
@@ -51,14 +52,14 @@ def hold(database: FileId, index: FileId) -> bool:
 
 
 def release(database: FileId) -> None:
-    """Let SQLite find out for itself whether it closes the file as the last one."""
+    """Release the locks, so that SQLite can tell whether it closes the file as the last one."""
     for each in _descriptors_of(database):
         _unlock(each, _SHARED)
 
 
 @contextmanager
 def no_one_opens(database: FileId) -> Iterator[bool]:
-    """Keep every other process from opening the database; False where that cannot be had now."""
+    """Keep other processes from opening the database; yields False if that is impossible now."""
     barred = next((each for each in _descriptors_of(database) if _bar(each)), None)
     try:
         yield barred is not None
@@ -68,15 +69,15 @@ def no_one_opens(database: FileId) -> Iterator[bool]:
 
 
 def count_descriptors(file: FileId) -> int:
-    """The number of descriptors of it in this process, also those of other libraries."""
+    """The number of descriptors of a file in this process, also those of other libraries."""
     return len(_descriptors_of(file))
 
 
 def _descriptors_of(file: FileId) -> list[int]:
-    """Asked anew each time: SQLite keeps its descriptors to itself."""
+    """All descriptors of a file, searched each time: SQLite does not reveal its own."""
     try:
         found = [int(each.name) for each in _DESCRIPTORS.iterdir()]
-    except OSError:  # nothing is mounted there
+    except OSError:  # /proc is not mounted
         return []
     return [each for each in found if _is_of(each, file)]
 
@@ -122,4 +123,4 @@ else:
         return False
 
     def _unlock(descriptor: int, place: _Range) -> None:
-        """There is none to give up."""
+        """Do nothing: there are no locks."""

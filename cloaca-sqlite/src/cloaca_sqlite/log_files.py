@@ -1,7 +1,7 @@
-"""The two files that SQLite keeps beside a database: its write-ahead log and the index of that.
+"""The two files that SQLite keeps beside a database: the write-ahead log and its index.
 
-SQLite opens them once and never looks again whether they are still there. When they are gone, a
-connection goes on writing to a log that no other process will ever find.
+SQLite opens them once and never checks again whether they still exist. When they are gone, a
+connection continues to write to a log that no other process will ever find.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cloaca_sqlite.file_locks import count_descriptors
 from cloaca_sqlite.open_files import FileId, file_id, is_elsewhere
 
 _NOWHERE: Final[FileId] = (0, 0)
-"""Of a file that was gone before it could be looked at: it is never found again."""
+"""The id of a file that was gone before it could be read: it matches no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class LogFiles:
         return cls(file_id(log) or _NOWHERE, file_id(index) or _NOWHERE, log, index)
 
     def are_lost(self) -> bool:
-        """Whether a process that opens the database now would not meet these two."""
+        """True when a process that opens the database now would not find these two."""
         try:
             log, index = os.stat(self.log_path), os.stat(self.index_path)  # noqa: PTH116 - as there
         except OSError:
@@ -45,28 +45,30 @@ class LogFiles:
         return is_elsewhere(self.log, self.log_path) or is_elsewhere(self.index, self.index_path)
 
     def are_replaced(self) -> bool:
-        """Whether another process may have begun a log or an index of its own since."""
+        """True when another process may have started its own log or index since."""
         log, index = self._now()
         return log not in (None, self.log) or index not in (None, self.index)
 
     def are_parted(self) -> bool:
-        """Whether the index is still there without its log, for others to stumble over."""
+        """True when the index still exists without its log, which misleads other processes."""
         log, index = self._now()
         return log != self.log and index == self.index
 
     def descriptors_here(self) -> int:
-        """The number of connections of this process to the log: each has a descriptor of it."""
+        """The number of this process's connections to the log: each has one descriptor of it."""
         return count_descriptors(self.log)
 
     def are_used_here(self) -> bool:
-        """Whether a connection of this process has a lost one open. A number that a file has now is
-        not that of a lost one: the system gives it away only when no process has that one open.
+        """True when a connection of this process has a lost file open.
+
+        A file that exists now cannot have the inode of a lost one: the system reuses an inode only
+        when no process has its old file open.
         """
         lost = {self.log, self.index}.difference(self._now())
         return any(count_descriptors(each) for each in lost)
 
     def remove(self) -> None:
-        """Delete what is still there, so that no process takes one of them without the other."""
+        """Delete the remaining files, so that no process uses one without the other."""
         log, index = self._now()
         if log == self.log:
             Path(self.log_path).unlink(missing_ok=True)

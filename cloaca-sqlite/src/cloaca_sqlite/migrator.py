@@ -1,4 +1,4 @@
-"""Migrations on SQLite: schema changes are transactional, ``BEGIN IMMEDIATE`` is the lock."""
+"""Migrations on SQLite: transactional schema changes, with ``BEGIN IMMEDIATE`` as the lock."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
 
 
 def table_names(connection: sqlite3.Connection) -> list[str]:
-    """Every table of the database, whoever made it."""
+    """The names of all tables of the database, also those of other programs."""
     return [name for (name,) in connection.execute(_SCHEMA["list_tables"].sql).fetchall()]
 
 
 def split_statements(script: str) -> Iterator[str]:
-    """The statements of a script, each of which must end at the end of a line.
+    """Split a script into statements, each of which must end at the end of a line.
 
-    ``executescript`` would be shorter, but it commits the transaction that is open.
+    Not ``executescript``: it commits the open transaction.
     """
     statement = ""
     for line in script.splitlines(keepends=True):

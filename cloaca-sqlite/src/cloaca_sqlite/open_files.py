@@ -1,10 +1,10 @@
-"""Which files the connections of this process have open, and which were open when it was forked.
+"""Registers the files that connections have open, and those that were open before a fork.
 
-SQLite notes in the memory of a process which locks that holds on a file. A forked child inherits
-the notes but not the locks: if it opens such a file, it works on without any, and whoever closes
-the file next takes the log away beneath it, with everything that it has committed. SQLite does not
-notice, and its notes cannot be reached. So the child must not open these files, under any name,
-even when its parent has long closed them.
+SQLite notes in memory which locks its process holds on a file. A forked child inherits the notes
+but not the locks: if it opens such a file, it works without locks, and the next process that closes
+the file deletes the child's log, with all its commits. SQLite does not notice, and its notes cannot
+be changed. So the child must not open these files, under any name, even when its parent has closed
+them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 FileId: TypeAlias = tuple[int, int]
-"""Device and inode: what SQLite itself tells files apart by."""
+"""Device and inode, by which SQLite itself identifies files."""
 
 
 class OpenFiles:
-    """One entry for each open connection. Safe in any thread, and without a lock that a fork could
-    leave taken: what a method does to the list is one operation.
+    """One entry for each open connection. Thread-safe without a lock, which a fork could leave
+    locked: each method changes the list in one atomic operation.
     """
 
     def __init__(self) -> None:
@@ -29,29 +29,29 @@ class OpenFiles:
         self._inherited: frozenset[FileId] = frozenset()
 
     def add(self, file: FileId) -> None:
-        """A connection to it was opened."""
+        """Note that a connection to the file was opened."""
         self._open.append(file)
 
     def remove(self, file: FileId) -> None:
-        """A connection to it was closed."""
+        """Note that a connection to the file was closed."""
         self._open.remove(file)
 
     def count(self, file: FileId) -> int:
-        """How many of the connections to it are open in this process."""
+        """The number of open connections to the file in this process."""
         return self._open.count(file)
 
     def is_inherited(self, file: FileId) -> bool:
-        """Whether it was open in a process that this one descends from, when that one forked."""
+        """True when an ancestor of this process had the file open when it forked."""
         return file in self._inherited
 
     def inherit(self) -> None:
-        """Begin anew in the child, where nobody can close what was open."""
+        """Start again in the child: all files that were open are inherited ones now."""
         self._inherited |= frozenset(self._open)
         self._open = []
 
 
 def file_id(path: str) -> FileId | None:
-    """What is at this path now, None when that cannot be told. ``stat`` touches no lock."""
+    """The file at this path now, None when it cannot be read. ``stat`` affects no lock."""
     try:
         found = Path(path).stat()
     except OSError:
@@ -66,16 +66,16 @@ class Whereabouts(Enum):
     ELSEWHERE = auto()
     """Deleted, moved or replaced."""
     LINKED = auto()
-    """There, and under a second name: a hard link."""
+    """It has a second name: a hard link."""
 
 
 def whereabouts(file: FileId, path: str) -> Whereabouts:
-    """State of the file that was at this path, as far as that is certain."""
+    """The state of the file that was at this path, if it is certain."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - each commit asks: a Path takes half as long again
+        found = os.stat(path)  # noqa: PTH116 - each commit needs it: a Path takes 1.5 times as long
     except (FileNotFoundError, NotADirectoryError):
         return Whereabouts.ELSEWHERE
-    except OSError:  # a program may give up its right to look, and keep what it has open
+    except OSError:  # a program may drop its right to read the folder and keep its files
         return Whereabouts.THERE
     if (found.st_dev, found.st_ino) != file:
         return Whereabouts.ELSEWHERE
@@ -83,12 +83,12 @@ def whereabouts(file: FileId, path: str) -> Whereabouts:
 
 
 def is_elsewhere(file: FileId, path: str) -> bool:
-    """Whether a file that was at this path is certainly there no more."""
+    """True when a file that was at this path is certainly not there any more."""
     return whereabouts(file, path) is Whereabouts.ELSEWHERE
 
 
 def is_mount_point(path: Path) -> bool:
-    """Whether something is mounted right there, as far as the system tells."""
+    """True when the path is a mount point, if the system says so."""
     try:
         mounts = _MOUNTS.read_bytes().splitlines()
     except OSError:
@@ -97,14 +97,14 @@ def is_mount_point(path: Path) -> bool:
 
 
 def _unescaped(field: bytes) -> bytes:
-    """White space and backslashes are written as octal numbers there."""
+    """Decode a field of mountinfo, which has white space and backslashes as octal numbers."""
     return re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), field)
 
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 
 OPEN_FILES: Final = OpenFiles()
-"""The one of this process, as SQLite's notes are."""
+"""The register of this process; SQLite's notes are per process too."""
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=OPEN_FILES.inherit)

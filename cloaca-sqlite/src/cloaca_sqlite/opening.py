@@ -1,8 +1,8 @@
-"""From a target to an open, migrated database, or to an error that says what is wrong with it.
+"""Opens and migrates a target's database, or raises an error that says what is wrong.
 
-A file that is not ours is refused before anything in it is changed. Files are looked at through
-SQLite and ``stat`` only: opening and closing one beside SQLite would drop the POSIX locks that
-other connections of this process hold on it.
+Another program's file is refused before anything in it is changed. Files are read only through
+SQLite and ``stat``: opening and closing one otherwise would drop the POSIX locks that other
+connections of this process hold on it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NO_FILES = {
     stat.S_ISBLK: "a device",
 }
 _TABLES_OF_0X = {"__diesel_schema_migrations", "contexts", "task_executions"}
-"""What the SQLite databases of cloaca 0.2 and 0.12 have in common."""
+"""Tables that the SQLite databases of both cloaca 0.2 and 0.12 have."""
 _SYNCHRONOUS = {
     "NORMAL": ("PRAGMA synchronous = NORMAL", 1),
     "FULL": ("PRAGMA synchronous = FULL", 2),
@@ -109,14 +109,14 @@ def refuse_foreign(path: str, application_id: int, tables: Collection[str]) -> N
 
 
 def _identity(connection: sqlite3.Connection) -> tuple[int, list[str]]:
-    # The tables first: who makes them sets the id with them, and may do so between these two.
+    # The tables first: another process may create tables and id between these two statements.
     tables = table_names(connection)
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     return int(application_id), tables
 
 
 def _configure(connection: sqlite3.Connection, target: Target, path: str) -> None:
-    """Set what durability rests on, and see that it is so."""
+    """Set the pragmas that make commits durable, and verify them."""
     (journal,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if journal != ("memory" if target.in_memory else "wal"):
         raise StoreOpenError(
@@ -131,7 +131,7 @@ def _configure(connection: sqlite3.Connection, target: Target, path: str) -> Non
 
 
 def _try_to_write(connection: sqlite3.Connection) -> None:
-    """Fail now rather than at the first run: SQLite opens what it may not write read-only.
+    """Fail now rather than at the first run: SQLite opens a file without write access read-only.
 
     ``BEGIN IMMEDIATE`` alone succeeds on such a file; a change of the header does not.
     """
@@ -155,7 +155,7 @@ def _connection(target: Target, path: str, mode: str) -> Connection:
 
 
 def _explained(error: StoreError, target: Target, path: str) -> StoreError | None:
-    """A better error, by what the file system can tell about it."""
+    """A clearer error, with the cause that the file system shows, if it does."""
     code = code_of(error.__cause__) if error.__cause__ else None
     if code == sqlite3.SQLITE_CANTOPEN:
         reason = _obstacle(Path(path), target.mode) or "SQLite gives no reason"
@@ -174,7 +174,7 @@ def _why_read_only(target: Target) -> str:
 
 
 def _obstacle(path: Path, mode: str) -> str | None:
-    """What stands in the way of opening this file, if it can be seen."""
+    """The reason why this file cannot be opened, if it can be found."""
     if (reason := _out_of_reach(path)) is not None:
         return reason
     parent = path.parent
@@ -192,7 +192,7 @@ def _obstacle(path: Path, mode: str) -> str | None:
 
 
 def _out_of_reach(path: Path) -> str | None:
-    """Why it cannot even be asked for: too long a name, a directory that may not be entered."""
+    """The reason why ``stat`` fails: too long a name, a directory that may not be entered."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -203,7 +203,7 @@ def _out_of_reach(path: Path) -> str | None:
 
 
 def _refuse_unfit(target: Target, path: Path) -> None:
-    """Refuse what SQLite would open, only to lose what is written, or to leave a file behind."""
+    """Refuse a path that SQLite would open, but lose writes or leave a wrong file behind."""
     if (reason := _unfitness(path)) is not None:
         message = f"{path} cannot be opened: {reason}{_other_reading(target)}"
         raise StoreOpenError(message, database=str(path))
@@ -214,7 +214,7 @@ def _unfitness(path: Path) -> str | None:
         found = path.stat()
     except FileNotFoundError:
         return _dangling(path)
-    except OSError:  # SQLite will fail as well, which is explained then
+    except OSError:  # SQLite will fail as well, and ``_explained`` says why
         return None
     for is_kind, kind in _NO_FILES.items():
         if is_kind(found.st_mode):
@@ -223,14 +223,14 @@ def _unfitness(path: Path) -> str | None:
 
 
 def _dangling(path: Path) -> str | None:
-    """Why nothing is made where a link leads to: more often than not, a disk is not mounted."""
+    """The reason to make no file at a broken link: often a disk is not mounted."""
     if path.is_symlink():
         return f"it is a symbolic link to {path.readlink()}, which does not exist"
     return None
 
 
 def _second_name(path: Path, found: os.stat_result) -> str | None:
-    """Why what is written by this name might be missing under another one."""
+    """The reason why writes under this name could be missing under another one."""
     if found.st_nlink > 1:
         return HARD_LINK
     if is_mount_point(path.resolve()):
@@ -242,7 +242,7 @@ def _second_name(path: Path, found: os.stat_result) -> str | None:
 
 
 def _other_reading(target: Target) -> str:
-    """The hint for somebody who wrote ``sqlite:///work.db`` and meant ``./work.db``."""
+    """The hint for users who wrote ``sqlite:///work.db`` and meant ``./work.db``."""
     relative = target.relative_reading
     if not relative:
         return ""

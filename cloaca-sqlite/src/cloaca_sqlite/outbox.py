@@ -1,7 +1,7 @@
-"""A run in the caller's own transaction, on the caller's own connection to the file.
+"""Writes a run in the caller's own transaction, on the caller's own connection to the file.
 
-How that connection begins transactions, what it makes of rows and texts and which other tables it
-sees is up to its owner; apart from the run it is left as it was.
+The owner of that connection decides how it begins transactions, converts rows and texts, and which
+other tables it has; nothing but the run is changed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _BY_ISOLATION_LEVEL: Final = -1
 
 
 class _Statements(NamedTuple):
-    """What ``outbox.sql`` must hold."""
+    """The statements of ``outbox.sql``."""
 
     add_run: Statement
     add_tag: Statement
@@ -79,7 +79,7 @@ class SqliteOutbox:
             raise unusable("is closed, or not open yet") from error
 
     def _submit(self, raw: sqlite3.Connection, run: NewRun) -> str:
-        """On the thread of the connection."""
+        """Write the run, on the connection's thread."""
         try:
             self._refuse_elsewhere(raw)
             with _unit(raw):
@@ -93,7 +93,7 @@ class SqliteOutbox:
         if self._path == MEMORY:
             raise unusable(
                 "cannot lead to the database of this runner, which is in memory (:memory:), "
-                "where nobody else can reach it; open the runner on a file"
+                "where no other connection can reach it; open the runner on a file"
             )
         file = _main_file(raw)
         if not _is_same_file(self._path, file):
@@ -116,7 +116,7 @@ def _main_file(raw: sqlite3.Connection) -> str:
 
 
 def _is_same_file(path: str, other: str) -> bool:
-    """By what they are, not by their names. ``stat`` keeps off the locks that SQLite has on it."""
+    """Compare files by identity, not by name. ``stat`` does not affect SQLite's locks."""
     try:
         return bool(other) and Path(path).samefile(other)
     except OSError:  # one of them is gone
@@ -124,7 +124,7 @@ def _is_same_file(path: str, other: str) -> bool:
 
 
 def _written(raw: sqlite3.Connection, run: NewRun) -> str:
-    """Write a run; the id of the one that stands for it."""
+    """Write a run, unless its key is taken; return the id of the run with this key."""
     add_run, add_tag, find_holder = _STATEMENTS
     cursor = raw.cursor()
     cursor.row_factory = None
@@ -140,9 +140,9 @@ def _written(raw: sqlite3.Connection, run: NewRun) -> str:
 
 @contextmanager
 def _unit(raw: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, in the transaction that is open or in the one that a statement would begin.
+    """Make statements atomic, in the open transaction or in one that a statement would begin.
 
-    That one is committed only on a connection that would do so itself.
+    The latter is committed here only on a connection that would commit it itself.
     """
     if raw.in_transaction:
         begin, keep, undo = "SAVEPOINT cloaca_submit", "RELEASE cloaca_submit", _UNDO_SAVEPOINT
@@ -164,7 +164,7 @@ def _unit(raw: sqlite3.Connection) -> Iterator[None]:
 
 
 def _commits_itself(raw: sqlite3.Connection) -> bool:
-    """Whether a statement outside of a transaction is committed at once."""
+    """True when the connection commits a statement outside of a transaction at once."""
     autocommit = getattr(raw, "autocommit", _BY_ISOLATION_LEVEL)
     if autocommit == _BY_ISOLATION_LEVEL:
         return raw.isolation_level is None

@@ -1,7 +1,7 @@
-"""The connections of one store to its file, which begin anew together when its log is lost.
+"""The connections of one store to its file, which reconnect together when its log is lost.
 
-SQLite gives all connections of a process to one file the same index. While one of them is open,
-another that is opened gets the lost one, so all are closed before the first is opened again.
+All connections of a process to one file share an index in SQLite. While one with a lost index is
+open, a new connection gets that index too; so all are closed before the first is opened again.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _READ: Final = "%s: the log beside it was replaced; the file, which is only read
 
 
 class Siblings:
-    """``members`` in the order in which they are opened; the first one writes, if any does."""
+    """``members`` are opened in this order; the first one writes, if any does."""
 
     def __init__(self, members: list[Connection]) -> None:
         self._members = members
         self._renewing = asyncio.Lock()
 
     async def renew(self, member: Connection, lost: FileConnection) -> None:
-        """Open all of them anew, unless that was done since ``member`` used ``lost``.
+        """Open all of them again, unless that was done since ``member`` used ``lost``.
 
-        A ``StoreError`` says why it cannot be had now; the next operation tries again.
+        A ``StoreError`` says why that is impossible now; the next operation tries again.
         """
         async with self._renewing:
             if member.raw is not lost:
@@ -56,7 +56,7 @@ class Siblings:
     async def _abandon(self) -> None:
         writer = self._members[0]
         became = await writer.fold()
-        if writer.raw.is_open:  # else one began with this who does not wait any more
+        if writer.raw.is_open:  # else a caller that was cancelled has closed it
             _refuse_to_abandon(writer.raw, became)
             _tell(writer.raw, became)
         for each in self._members:
@@ -73,7 +73,7 @@ def _tell(raw: FileConnection, became: Folding) -> None:
 
 
 def _refuse_to_abandon(raw: FileConnection, became: Folding) -> None:
-    """Keep a connection open that is the only way to something which is worth it."""
+    """Keep a connection open if it is the only way to data of the lost log."""
     if raw.log is None:
         return
     match became:
@@ -89,7 +89,7 @@ def _refuse_to_abandon(raw: FileConnection, became: Folding) -> None:
                     " start again",
                     database=raw.place,
                 )
-        case Folding.DONE:  # once more at the next try, with what others committed meanwhile
+        case Folding.DONE:  # fold again at the next try, with later commits of others
             if raw.file is not None and raw.log.descriptors_here() > OPEN_FILES.count(raw.file):
                 raise _used_by_others(raw)
         case other:
@@ -97,10 +97,10 @@ def _refuse_to_abandon(raw: FileConnection, became: Folding) -> None:
 
 
 def _refuse_lost_index(raw: FileConnection) -> None:
-    """Do not open it while another connection of this process keeps the index of the lost log."""
+    """Raise while another connection of this process has the index of the lost log open."""
     if raw.log is None or not raw.log.are_used_here():
         return
-    if raw.file is not None and OPEN_FILES.count(raw.file):  # which will notice by itself
+    if raw.file is not None and OPEN_FILES.count(raw.file):  # that connection will notice by itself
         raise StoreUnavailableError(
             f"{_lost(raw)}, and another runner of this program still uses what was there",
             database=raw.place,

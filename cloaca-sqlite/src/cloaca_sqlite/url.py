@@ -1,8 +1,8 @@
-"""Database URLs: text to a target, without any I/O but for the name of a home directory.
+"""Parses database URLs to targets, without any I/O but for the name of a home directory.
 
-Every form that is accepted is in the table of ``parse``; anything else is refused with what would
-be accepted. Messages name parameters and values but never repeat a URL, which might hold a
-password that was meant for another database.
+The table of ``parse`` has all accepted forms; the error for another form names an accepted one.
+Messages name parameters and values but never repeat a URL, which might hold the password of another
+database.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _CREDENTIALS = re.compile(r"[^/]*:[^/]*@")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to open and how.
+    """A database to open, and its options.
 
-    ``path`` is as it was given, ``:memory:`` for a private database in memory.
-    ``relative_reading`` is the path that somebody who wrote ``sqlite:///rel.db`` may have meant.
+    ``path`` is as the user wrote it, ``:memory:`` for a private database in memory.
+    ``relative_reading`` is the path that a user who wrote ``sqlite:///rel.db`` may have meant.
     """
 
     path: str
@@ -42,12 +42,12 @@ class Target:
 
     @property
     def in_memory(self) -> bool:
-        """Whether the database lives and dies with its one connection."""
+        """True when the database exists only as long as its single connection."""
         return self.path == MEMORY
 
 
 def parse(url: str) -> Target:
-    """The target of a URL, or ``StoreOpenError``.
+    """Parse a URL to a target, or raise ``StoreOpenError``.
 
     ======================================================  ==========================
     ``:memory:``, ``sqlite://:memory:``, ``sqlite:///:memory:``  in memory
@@ -77,7 +77,7 @@ def _refuse_unusable(path: str) -> None:
 
 
 def _refuse_white_space(text: str, path: str) -> None:
-    """A variable that is not set, or one with a line's end, must not become the name of a file."""
+    """Refuse a path from a shell variable that is unset, or that ends with a newline."""
     if not path.strip():
         raise StoreOpenError("the database URL names no file; for example sqlite://work.db")
     if path != MEMORY and path.strip().lower() == MEMORY:
@@ -89,7 +89,7 @@ def _refuse_white_space(text: str, path: str) -> None:
 
 
 def _path(text: str) -> tuple[str, str | None]:
-    """The path in a URL without its query, and the relative one it may have meant."""
+    """The path in a URL without its query, and the relative one the user may have meant."""
     scheme = scheme_of(text, SCHEMES)
     if scheme is None:
         return at_home(text), None
@@ -118,7 +118,7 @@ def _sqlite_path(rest: str) -> tuple[str, str | None]:
 
 
 def at_home(path: str) -> str:
-    """A path with a leading ``~/`` or ``~user/`` filled in, as a shell does it."""
+    """Expand a leading ``~/`` or ``~user/`` of a path, as a shell does."""
     if path.startswith("~") and "/" in path:
         return os.path.expanduser(path)  # noqa: PTH111 - a Path would raise for an unknown user
     return path
@@ -135,8 +135,8 @@ def _file_path(rest: str) -> str:
 
 
 def _decoded(path: str) -> str:
-    """Bytes that are no UTF-8 stay what they are, as in every path that Python hands out: two
-    files whose names are not text must not become one.
+    """Decode a path; keep bytes that are not UTF-8 distinct, as in all paths of Python: two such
+    names must not become the same file.
     """
     return unquote(path, errors="surrogateescape")
 
@@ -156,7 +156,7 @@ def _target(path: str, relative_reading: str | None, options: dict[str, str]) ->
 
 
 def _options(query: str) -> dict[str, str]:
-    """The parameters behind the ``?``, checked."""
+    """Check and return the parameters after the ``?``."""
     options: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in _PARAMETERS:
@@ -172,7 +172,7 @@ def _refuse_unknown(name: str) -> NoReturn:
 
 
 def _hint(name: str) -> str:
-    if name == "cache":  # what SQLite's own URLs share a database in memory by
+    if name == "cache":  # SQLite's own URLs use it to share a database in memory
         return ": each runner has one connection of its own, and no database in memory is shared."
     near = nearest_name(name, _PARAMETERS)
     return f": did you mean {near!r}?" if near else "."
