@@ -1,1 +1,1 @@
-"""How fast cloaca is, beside the least that its writes cost on the same disk in the same minute."""
+"""Benchmarks: cloaca's speed beside a floor, the bare cost of its writes, on the same disk."""

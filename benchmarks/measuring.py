@@ -1,7 +1,7 @@
-"""What is measured on every database: latency, throughput, memory and idle cost.
+"""Measurements on every database: latency, throughput, memory and idle cost.
 
-The floor is measured in turns with cloaca, so that a busy disk or neighbour slows both; medians
-are compared.
+The floor and cloaca are measured in turns, so that a busy disk or machine slows both; medians are
+compared.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ IDLE_SECONDS = 20.0
 
 
 class Floor(Protocol):
-    """The least that the same writes cost, without an engine."""
+    """The cost of the same writes without an engine."""
 
     def run(self, *widths: int) -> None:
-        """One run: a commit that inserts it, then one for each step of so many tasks."""
+        """Write one run: a commit that inserts it, then one for each step of so many tasks."""
 
     def many(self, count: int) -> None:
-        """So many one-task runs, inserted in one commit and ended in another."""
+        """Write so many one-task runs, inserted in one commit and ended in another."""
 
 
 class Targets(NamedTuple):
-    """In ms, times the floor, and runs per second."""
+    """Targets in ms, as a multiple of the floor, and in runs per second."""
 
     one: float
     ratio: float
@@ -56,7 +56,7 @@ class Line:
 
     @property
     def holds(self) -> bool:
-        """Whether the target is met."""
+        """True when the target is met."""
         if self.better == "at most":
             return self.value <= self.target
         return self.value >= self.target
@@ -69,7 +69,7 @@ class Line:
 
 
 def report(lines: list[Line]) -> int:
-    """Print a line per figure; 1 when a target is missed."""
+    """Print a line per figure; return 1 when a target is missed."""
     for line in lines:
         print(line)
     return 0 if all(line.holds for line in lines) else 1
@@ -79,7 +79,7 @@ def report(lines: list[Line]) -> int:
 
 
 def latencies(runner: cloaca.DefaultRunner, floor: Floor, targets: Targets) -> list[Line]:
-    """Single runs, one after the other."""
+    """Measure single runs, one after the other."""
     one, one_floor = _compared(lambda: _execute(runner, "one"), lambda: floor.run(1), 60)
     chain, chain_floor = _compared(
         lambda: _execute(runner, "chain"), lambda: floor.run(*[1] * workflows.CHAIN), 15
@@ -111,7 +111,7 @@ def _execute(runner: cloaca.DefaultRunner, name: str) -> None:
 def _compared(
     ours: Callable[[], object], floor: Callable[[], object], times: int
 ) -> tuple[float, float]:
-    """The medians of both in ms, taken in turns."""
+    """The medians of cloaca and the floor in ms, measured in turns."""
     ours()
     floor()
     samples: tuple[list[float], list[float]] = ([], [])
@@ -131,7 +131,7 @@ def _milliseconds(action: Callable[[], object]) -> float:
 
 
 def throughputs(runner: cloaca.DefaultRunner, floor: Floor, targets: Targets) -> list[Line]:
-    """Many runs at once."""
+    """Measure many runs at once."""
     thousand, thousand_floor, ten, ten_floor = _rates(runner, floor, 1_000, 10_000)
     return [
         Line(
@@ -154,8 +154,8 @@ def throughputs(runner: cloaca.DefaultRunner, floor: Floor, targets: Targets) ->
 
 
 def _rates(runner: cloaca.DefaultRunner, floor: Floor, *counts: int) -> list[float]:
-    """Median runs per second of both for so many runs, all taken in turns: a database that has
-    grown, a checkpoint or a busy neighbour tells on each of them.
+    """Median runs per second of cloaca and the floor for so many runs, measured in turns, so that a
+    grown database, a checkpoint or a busy machine affects all of them.
     """
     actions = [
         (count, action)
@@ -173,11 +173,11 @@ def _run_all(runner: cloaca.DefaultRunner, count: int) -> None:
         handle.wait()
 
 
-# -- what it costs to have it --------------------------------------------------------------------
+# -- idle cost, memory, import --------------------------------------------------------------------
 
 
 def idle(url: str) -> list[Line]:
-    """What a runner costs that has nothing to do."""
+    """Measure the cost of an idle runner."""
     with cloaca.DefaultRunner(url) as runner:
         _execute(runner, "one")
         before = time.process_time()
@@ -187,7 +187,7 @@ def idle(url: str) -> list[Line]:
 
 
 def memory(url: str) -> list[Line]:
-    """The peak while 100,000 runs pass through one call, over the peak of the first 10,000."""
+    """Measure how much 100,000 runs in one call raise the peak over that of the first 10,000."""
     with cloaca.DefaultRunner(url) as runner:
         _run_all(runner, 10_000)
         first = _peak_mib()
@@ -203,7 +203,7 @@ def _peak_mib() -> float:
 
 
 def import_time() -> list[Line]:
-    """How long a program waits for it, and for the engine at the first name of a runner."""
+    """Measure the import, and the loading of the engine at the first name of a runner."""
     samples = [_import_times() for _ in range(ROUNDS)]
     alone, with_runner = (statistics.median(each) * 1000 for each in zip(*samples, strict=True))
     beside = f"{with_runner:.0f} ms with DefaultRunner"
@@ -221,7 +221,7 @@ print(alone - start, time.perf_counter() - start)
 
 
 def _import_times() -> tuple[float, float]:
-    """In seconds, in a process of its own: the package, and that with a runner's name."""
+    """Seconds, in a new process: the package alone, and together with a runner's name."""
     done = subprocess.run([sys.executable, "-I", "-c", _IMPORTING], capture_output=True, check=True)
     alone, with_runner = map(float, done.stdout.split())
     return alone, with_runner

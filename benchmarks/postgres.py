@@ -1,7 +1,7 @@
-"""The figures on PostgreSQL, whose URL is in ``CLOACA_TEST_POSTGRES_URL``.
+"""Benchmark on the PostgreSQL database in ``CLOACA_TEST_POSTGRES_URL``.
 
-Run by ``invoke bench --backend postgres`` in an environment with the built wheels; it works in
-schemas of its own and drops them. Exits with 1 when a target is missed.
+Run by ``invoke bench --backend postgres`` in an environment with the built wheels; it creates
+schemas and drops them. Exits with 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _within(url: str, schema: str) -> str:
 
 @contextmanager
 def _connected(url: str, schema: str) -> Iterator[psycopg.Connection]:
-    """A session in this schema."""
+    """Open a session in this schema."""
     with psycopg.connect(url, autocommit=True) as raw:
         raw.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema)))
         yield raw
@@ -64,7 +64,7 @@ def _connected(url: str, schema: str) -> Iterator[psycopg.Connection]:
 
 @contextmanager
 def _schema(url: str) -> Iterator[str]:
-    """The name of a schema that is dropped in the end."""
+    """Create a schema, and drop it in the end; its name."""
     name = f"cloaca_bench_{uuid4().hex}"
     yield name
     with psycopg.connect(url, autocommit=True) as raw:

@@ -1,6 +1,6 @@
 """The floor: the same rows written with bare psycopg, fenced, one pipeline per commit.
 
-No plan, no checks, no engine: what is left is what the database, the driver and a thread cost.
+No plan, no checks, no engine: only the database, the driver and a thread take time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PostgresFloor:
         threading.Thread(target=self._serve, args=(url, schema), daemon=True).start()
 
     def run(self, *widths: int) -> None:
-        """One run: a commit that inserts it, then one for each step of so many tasks."""
+        """Write one run: a commit that inserts it, then one for each step of so many tasks."""
         (run,) = self._ids(1)
         self._commit((_INSERT_RUN, [(run, INPUT)]))
         for position, width in enumerate(widths):
@@ -48,7 +48,7 @@ class PostgresFloor:
                 self._commit(fence, attempts)
 
     def many(self, count: int) -> None:
-        """So many one-task runs, inserted in one commit and ended in another."""
+        """Write so many one-task runs, inserted in one commit and ended in another."""
         runs = self._ids(count)
         self._commit((_INSERT_RUN, [(run, INPUT) for run in runs]))
         self._commit(
@@ -69,7 +69,7 @@ class PostgresFloor:
     def _serve(self, url: str, schema: str) -> None:
         with psycopg.connect(url, autocommit=True, prepare_threshold=0) as raw:
             raw.execute("SELECT set_config('search_path', %s, false)", [schema])
-            # A plan that was made while the tables were empty would scan them later.
+            # A plan made while the tables were empty would scan them later.
             raw.execute("SET enable_seqscan = off")
             cursor = raw.cursor()
             while True:

@@ -1,7 +1,7 @@
-"""How late runs are whose schedules tick in the same second, and what schedules cost that do not.
+"""Measures the delay of runs whose schedules tick in the same second, and idle schedules' cost.
 
-A run exists when the commit that holds it has returned; how long it then waits for its turn is a
-matter of throughput.
+The delay ends when the commit of the run has returned; its wait for a slot after that is a matter
+of throughput.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ SCHEDULES = 10_000
 AT_ONCE = 1_000
 IN_FLIGHT = 1_000
 STEP_SECONDS = 1.0
-"""Between two tasks of each run that is in flight."""
+"""Seconds between two tasks of each run in flight."""
 EVERY_SECONDS = 10
 ROUNDS = 5
 IDLE_SECONDS = 20.0
 
 
 def measure(url: str) -> list[measuring.Line]:
-    """The idle cost of many schedules, then the delays of those that tick at once."""
+    """Measure the idle cost of many schedules, then the delays of those that tick at once."""
     _define()
     asyncio.run(_add(url, SCHEDULES, "@yearly"))
     lines = _idle(url)
@@ -39,7 +39,7 @@ def measure(url: str) -> list[measuring.Line]:
 
 
 def _define() -> None:
-    """Register ``ticking`` and ``in_flight``, a chain that never catches up with the measuring."""
+    """Register ``ticking``, and ``in_flight``, a chain longer than the measurement."""
     with cloaca.WorkflowBuilder("ticking"):
 
         @cloaca.task
@@ -64,7 +64,7 @@ async def _add(url: str, count: int, expression: str) -> None:
 
 def _idle(url: str) -> list[measuring.Line]:
     with cloaca.DefaultRunner(url):
-        time.sleep(1)  # until it has found that none of them is due
+        time.sleep(1)  # until the runner has found that none is due
         before = time.process_time()
         time.sleep(IDLE_SECONDS)
         used = time.process_time() - before
@@ -82,7 +82,7 @@ def _late(url: str) -> list[measuring.Line]:
         runner.submit_many("in_flight", [{}] * IN_FLIGHT)
         while runner.health()["running_bodies"] < IN_FLIGHT:
             time.sleep(0.1)
-        rounds.clear()  # those of ticks that came while the runs were only getting under way
+        rounds.clear()  # those of ticks while the runs were still starting
         while len(whole := [each for each in rounds.values() if len(each) == AT_ONCE]) < ROUNDS:
             time.sleep(0.5)
     delays = sorted(delay for each in whole[-ROUNDS:] for delay in each)
@@ -98,7 +98,7 @@ def _late(url: str) -> list[measuring.Line]:
 
 @contextmanager
 def _delays() -> Iterator[dict[int, list[float]]]:
-    """For each tick the ms after which each of its runs was there."""
+    """For each tick the delays in ms of its runs."""
     found: dict[int, list[float]] = {}
     commit = SqlStore.commit
 

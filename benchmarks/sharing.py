@@ -1,6 +1,6 @@
-"""Whether a second runner on the same database makes the work of one go faster.
+"""Measures whether a second runner on the same database makes the work faster.
 
-``python -m benchmarks.sharing URL`` is such a second runner, until its stdin ends.
+``python -m benchmarks.sharing URL`` is this second runner, until its stdin ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cloaca_postgres.driver import Session
 RUNS = 10_000
 ROUNDS = 5
 OPENING_SECONDS = 2.0
-"""After which a runner that was opened has asked what it asks once."""
+"""Seconds after which a new runner has made all of its first statements."""
 IDLE_SECONDS = 45.0
 
 _LEFT = b"SELECT count(*) FROM cloaca_run WHERE ended_at IS NULL"
@@ -32,7 +32,7 @@ _TOOK = b"SELECT max(ended_at) - min(created_at) FROM cloaca_run WHERE id >= %s"
 
 
 def two_runners(url: str, raw: psycopg.Connection) -> list[measuring.Line]:
-    """The rate of two runners over that of one, taken in turns."""
+    """Compare the rate of two runners with that of one, measured in turns."""
     alone: list[float] = []
     shared: list[float] = []
     with cloaca.DefaultRunner(url) as runner:
@@ -48,7 +48,7 @@ def two_runners(url: str, raw: psycopg.Connection) -> list[measuring.Line]:
 
 
 def idle_statements(url: str) -> list[measuring.Line]:
-    """Transactions that a runner asks for after its work, whatever they are about."""
+    """Count all transactions that a runner makes after its work."""
     made = 0
     run = Session.run
 
@@ -81,7 +81,7 @@ def _asked(raw: psycopg.Connection, question: bytes, *values: object) -> int:
 
 @contextmanager
 def _another(url: str) -> Iterator[None]:
-    """A second runner, in a process of its own."""
+    """Start a second runner, in another process."""
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.sharing", url],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -96,7 +96,7 @@ def _another(url: str) -> Iterator[None]:
 
 
 def main(url: str) -> None:
-    """Take part in the work."""
+    """Run as the second runner."""
     workflows.define()
     with cloaca.DefaultRunner(url):
         print("ready", flush=True)

@@ -1,4 +1,4 @@
-"""The figures on SQLite with ``synchronous=FULL``.
+"""Benchmark on SQLite with ``synchronous=FULL``.
 
 Run by ``invoke bench`` in an environment with the built wheels. Exits with 1 when a target is
 missed.

@@ -1,6 +1,6 @@
 """The floor: the same rows written with bare ``sqlite3``, and one thread hop per commit.
 
-No plan, no checks, no engine: what is left is what the database and a thread cost.
+No plan, no checks, no engine: only the database and a thread take time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SqliteFloor:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def run(self, *widths: int) -> None:
-        """One run: a commit that inserts it, then one for each step of so many tasks."""
+        """Write one run: a commit that inserts it, then one for each step of so many tasks."""
         (run,) = self._ids(1)
         self._commit((_INSERT_RUN, [(run, INPUT)]))
         for position, width in enumerate(widths):
@@ -48,7 +48,7 @@ class SqliteFloor:
                 self._commit(attempts)
 
     def many(self, count: int) -> None:
-        """So many one-task runs, inserted in one commit and ended in another."""
+        """Write so many one-task runs, inserted in one commit and ended in another."""
         runs = self._ids(count)
         self._commit((_INSERT_RUN, [(run, INPUT) for run in runs]))
         self._commit(

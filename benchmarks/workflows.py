@@ -1,4 +1,4 @@
-"""The workflows that are measured: bodies that do nothing, so that what is left is ours."""
+"""The measured workflows: their bodies do nothing, so that only cloaca takes time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WIDTH = 100
 
 
 def _nothing(context: cloaca.Context) -> None:
-    """A body."""
+    """Do nothing."""
 
 
 def define() -> None:

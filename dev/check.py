@@ -1,4 +1,4 @@
-"""Everything that reads the code without running it. All of it runs; then what failed is said."""
+"""Checks that read the code without running it. All of them run; then the failures are listed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TYPED_FOLDERS = ("dev", "python-tests", "benchmarks", "examples")
 
 
 def check(*, quick: bool = False) -> None:
-    """Run every check, or those that need no built wheels; fails with the list of what failed."""
+    """Run every check, or those that need no built wheels; fails with the list of failures."""
     chosen = {name: one for name, one in CHECKS.items() if not (quick and name in SLOW)}
     failures = [problem for name, one in chosen.items() if (problem := _run_one(name, one))]
     if failures:
@@ -56,7 +56,7 @@ def _mypy() -> None:
 
 
 def _import_linter() -> None:
-    """Import directions are read from the sources, which are not installed in ``.venv``."""
+    """Check import directions in the sources, which are not installed in ``.venv``."""
     paths = os.pathsep.join(str(each.folder / "src") for each in DISTRIBUTIONS)
     lint = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     command = [sys.executable, "-c", lint, "--no-cache"]
@@ -68,16 +68,16 @@ def _codespell() -> None:
 
 
 def _verify_types() -> None:
-    """Every public name must have a type, seen as a user's checker sees it: in the wheels."""
+    """Require a type for every public name, as a user's checker sees it: in the wheels."""
     package()
     with tempfile.TemporaryDirectory(prefix="cloaca-types-") as name:
         box = Sandbox(Path(name) / "environment").create()
         box.install_for("sqlite")
-        # Pyright takes the first Python on PATH here, whatever --pythonpath says; and it runs
-        # away from the checkout, whose folder cloaca/ would be taken for the package.
+        # Pyright takes the first Python on PATH here and ignores --pythonpath. It runs outside of
+        # the checkout, whose folder cloaca/ would be taken for the package.
         path = os.pathsep.join([str(box.python.parent), os.environ["PATH"]])
         for each in (DOOR, CORE):
-            # What the standard library's stubs leave untyped is not ours to mend.
+            # --ignoreexternal: gaps in the standard library's stubs are not ours.
             command = [sys.executable, "-m", "pyright", "--ignoreexternal", "--verifytypes"]
             run([*command, each.package], cwd=box.folder, env={"PATH": path}, quiet=True)
 
@@ -99,4 +99,4 @@ CHECKS: dict[str, Callable[[], None]] = {
 }
 
 SLOW = frozenset({"pyright --verifytypes"})
-"""Those that build and install the wheels first."""
+"""Checks that build and install the wheels first."""

@@ -1,4 +1,4 @@
-"""The tasks as invoke sees them: names, options and help; the work is done by their modules."""
+"""The tasks for invoke: names, options and help; other modules do the work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from examples.from_wheels import demo as demonstrating, programs as exemplifying
 _BACKEND = "only this backend and what it needs: sqlite or postgres"
 
 
-@task(help={"backend": _BACKEND, "check": "write nothing, fail with the list of what drifted"})
+@task(help={"backend": _BACKEND, "check": "write nothing, fail with the files that drifted"})
 def generate(_: Context, backend: str | None = None, check: bool = False) -> None:
     """Render the packaging files from VERSION and templates/."""
     with readable_failures():
@@ -36,7 +36,7 @@ def generate(_: Context, backend: str | None = None, check: bool = False) -> Non
             generating.generate(backend)
 
 
-@task(help={"upgrade": "take the newest versions, and not only what the requirements force"})
+@task(help={"upgrade": "take the newest versions, not only those that the requirements force"})
 def lock(_: Context, upgrade: bool = False) -> None:
     """Write dev/lock.txt, the versions of the tools and tests, anew from the requirements."""
     with readable_failures():
@@ -89,7 +89,7 @@ def run_tests(
     help={
         "file": "one file or folder of python-tests",
         "k": "only tests that match, as pytest's -k",
-        "backend": "sqlite or postgres, for what runs on both; SQLite if left out",
+        "backend": "sqlite (the default) or postgres, for tests that run on both",
     }
 )
 def unit(_: Context, file: str, k: str | None = None, backend: str | None = None) -> None:
@@ -105,12 +105,12 @@ def unit(_: Context, file: str, k: str | None = None, backend: str | None = None
     }
 )
 def mutants(_: Context, only: str | None = None, jobs: int = 2) -> None:
-    """Break rules of the project one by one, and tell which the tests do not notice."""
+    """Break rules of the project one by one, and report those that the tests do not notice."""
     with readable_failures():
         breaking.run(only, jobs=jobs)
 
 
-@task(help={"backend": "only what is about this backend"})
+@task(help={"backend": "only situations of this backend"})
 def smoke(_: Context, backend: str | None = None) -> None:
     """Install the built wheels in empty environments and try them."""
     with readable_failures():
@@ -131,7 +131,7 @@ def scrub(_: Context, deep: bool = False, placeholders: bool = False) -> None:
 
 @task(name="debug-env", help={"backend": "sqlite (the default), postgres or all"})
 def debug_env(_: Context, backend: str = "sqlite") -> None:
-    """Make debug-env-<backend>/ with the wheels installed, to look around in."""
+    """Make debug-env-<backend>/ with the wheels installed, for experiments."""
     with readable_failures():
         debugging.debug_env(backend)
 
@@ -139,7 +139,7 @@ def debug_env(_: Context, backend: str = "sqlite") -> None:
 @task(
     help={
         "backend": "the backend to measure on: sqlite (the default) or postgres",
-        "peers": "measure the neighbours instead, on both: README's comparison",
+        "peers": "measure comparable engines instead, on both backends: README's comparison",
     }
 )
 def bench(_: Context, backend: str = "sqlite", peers: bool = False) -> None:
@@ -165,7 +165,7 @@ def run_examples(_: Context) -> None:
         exemplifying.run_all()
 
 
-@task(help={"quick": "leave out what builds the wheels first, as the commit hook does"})
+@task(help={"quick": "leave out checks that build the wheels first, as the commit hook does"})
 def check(_: Context, quick: bool = False) -> None:
     """Run ruff, mypy, pyright, import-linter, codespell, drift and the site's links."""
     with readable_failures():
@@ -179,23 +179,23 @@ def up(_: Context) -> None:
         services.up()
 
 
-@task(help={"volumes": "remove what it holds, too"})
+@task(help={"volumes": "remove its data, too"})
 def down(_: Context, volumes: bool = False) -> None:
-    """Stop it; what it holds is kept for the next start."""
+    """Stop it; its data is kept for the next start."""
     with readable_failures():
         services.down(volumes=volumes)
 
 
 @task
 def reset(_: Context) -> None:
-    """Drop its databases and make the usual one anew."""
+    """Drop its databases and make the usual one again."""
     with readable_failures():
         services.reset()
 
 
 @task
 def status(_: Context) -> None:
-    """Say what is up."""
+    """Say whether it is up."""
     with readable_failures():
         services.status()
 
@@ -209,7 +209,7 @@ def build_docs(_: Context) -> None:
 
 @task(name="serve", help={"address": "where to listen, as host:port"})
 def serve_docs(_: Context, address: str = "localhost:8000") -> None:
-    """Show the site, and build it anew whenever a page changes."""
+    """Show the site, and build it again whenever a page changes."""
     with readable_failures():
         site.serve(address)
 

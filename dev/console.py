@@ -1,7 +1,7 @@
-"""How tasks speak and how they run programs: one voice, one way to fail.
+"""Output of tasks and their way to run programs and to fail.
 
-A task that cannot go on raises ``TaskFailed`` with a sentence for the person at the keyboard; the
-traceback of our own tooling is never the message.
+A task that cannot go on raises ``TaskFailed`` with a sentence for the user, who never sees a
+traceback of our own tooling instead.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 from types import FrameType
 
 
-class TaskFailed(Exception):  # noqa: N818  reads as what happened: "raise TaskFailed"
-    """A task ended without doing what it is for; the message says why."""
+class TaskFailed(Exception):  # noqa: N818  reads as an event: "raise TaskFailed"
+    """A task could not do its work; the message says why."""
 
 
 def say(text: str) -> None:
-    """One line to the person who started the task, at once even when piped."""
+    """Print one line for the user, at once even when piped."""
     print(text, flush=True)
 
 
@@ -41,7 +41,7 @@ def run(
 ) -> None:
     """Run a program to its end; a failure names the command and, if quiet, shows its output.
 
-    One that takes longer than ``seconds`` is ended, which is a failure too.
+    A program that takes longer than ``seconds`` is killed, which is a failure too.
     """
     words = [str(word) for word in command]
     try:
@@ -64,13 +64,13 @@ def run(
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without what would let a source tree shadow the wheels."""
+    """This process's environment without variables by which sources would shadow the wheels."""
     inherited = {key: value for key, value in os.environ.items() if key not in _LEAKS}
     return inherited | dict(extra or {})
 
 
-# Settings of the person's own shell that would change what is tested or shown, or have each of the
-# hundreds of processes of a test run compile what the one before it has compiled.
+# Settings of the user's own shell that would change tests or output, or make each of a test run's
+# hundreds of processes compile the same modules again.
 _LEAKS = frozenset(
     {
         "PYTHONPATH",
@@ -95,7 +95,7 @@ def readable_failures() -> Iterator[None]:
         signal.signal(signal.SIGHUP, _hung_up)
     try:
         yield
-    except BrokenPipeError:  # whoever read our lines, as ``head`` does, had enough of them
+    except BrokenPipeError:  # the reader of our lines, such as ``head``, has ended
         _say_nothing_more()
         raise SystemExit(1) from None
     except (TaskFailed, OSError) as failure:
@@ -105,13 +105,13 @@ def readable_failures() -> Iterator[None]:
 
 
 def _hung_up(number: int, _: FrameType | None) -> None:
-    """Once: the shell and the system both tell of it, and tidying up must not be interrupted."""
+    """React once: shell and system both send the signal, which must not interrupt clean-up."""
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _end(text: str, code: int) -> None:
-    """Say the last word, to nobody where the terminal has gone."""
+    """Print the last line, if the terminal still exists."""
     try:
         sys.stdout.flush()
         print(text, file=sys.stderr, flush=True)
@@ -121,7 +121,7 @@ def _end(text: str, code: int) -> None:
 
 
 def _say_nothing_more() -> None:
-    """Or the interpreter would complain, as it exits, of what it could not write."""
+    """Discard output, or the interpreter would complain at exit that it cannot write it."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(nowhere, stream.fileno())

@@ -1,4 +1,4 @@
-"""Files that are never seen half written, and the digests that tell whether they changed."""
+"""Writes files atomically, and makes digests that show whether files changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace ``path`` so that a reader, or a crash, sees all of the old or all of the new."""
+    """Replace ``path``; readers, also after a crash, see all of the old or all of the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
@@ -28,7 +28,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def _mode_for(path: Path) -> int:
-    """The mode that the file has; for a new one what ``open`` would give, not mkstemp's 0600."""
+    """The file's mode; for a new file the mode that ``open`` would give, not mkstemp's 0600."""
     if path.exists():
         return path.stat().st_mode & 0o777
     mask = os.umask(0)
@@ -53,7 +53,7 @@ def digest(data: bytes) -> str:
 
 
 def tree_digest(root: Path, paths: Iterable[Path]) -> str:
-    """One digest over the names and contents of files, whatever order they were found in."""
+    """One digest over the names and contents of files; their order does not matter."""
     lines = (
         f"{digest(path.read_bytes())}  {path.relative_to(root).as_posix()}\n"
         for path in sorted(set(paths))

@@ -1,4 +1,4 @@
-"""Processes in groups of their own, which end with everything that they started."""
+"""Waits for and kills processes with their groups: with all processes that they started."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import subprocess
 
 
 def wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
-    """Wait for its exit code, then end what is left of its group: a process may forget what it
-    started. None when it took longer, and was killed.
+    """Wait for a process, then kill the rest of its group: it may leave children running.
+
+    Returns its exit code; None when it took longer, and was killed.
     """
     try:
         return process.wait(timeout=seconds)
@@ -21,7 +22,7 @@ def wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and everything in its group."""
+    """Kill a process and its whole group."""
     if os.name == "nt":
         process.kill()
         return

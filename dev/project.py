@@ -1,7 +1,7 @@
-"""What this repository consists of: its folders, its version and its four distributions.
+"""Facts about this repository: its folders, its version and its four distributions.
 
-Everything that rendering, building, testing and installing need to know about a distribution is
-said once, here; the templates hold its wording.
+Rendering, building, testing and installing read all facts about a distribution here; the templates
+have the wording.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ REPORTS = ROOT / ".reports"
 TESTS = ROOT / "python-tests"
 LOCK = ROOT / "dev" / "lock.txt"
 PYTHON_LEAST = "3.11"
-# What the classifiers claim: only interpreters and systems that the tests really ran on.
+# For the classifiers: only interpreters on which the tests really ran.
 PYTHON_TESTED = ("3.11", "3.12", "3.13")
 SYSTEMS_TESTED = ("POSIX :: Linux",)
 # The project's addresses by their label (Source, Documentation, Changelog …), rendered as
-# ``[project.urls]``. An address needs a host, and the project has no public one yet: until it has,
-# the table is left out, which is truer than an address that leads nowhere.
+# ``[project.urls]``. The project has no public host yet; until then the table is left out, rather
+# than have addresses that do not exist.
 URLS: Mapping[str, str] = {}
-# Two versions of the builder give other bytes for the same sources, so it is exact.
+# An exact version: another one may build other bytes from the same sources.
 BUILDER = "hatchling==1.33.0"
-# The instant that everything built is said to be of, in seconds since 1970, unless the caller's
-# SOURCE_DATE_EPOCH says otherwise: the same sources give the same bytes on every machine and day.
+# The timestamp of all built files, in seconds since 1970, unless SOURCE_DATE_EPOCH is set: so the
+# same sources give the same bytes on every machine and day.
 EPOCH = "1735689600"
 
 Kind = Literal["dispatcher", "core", "backend"]
@@ -39,7 +39,7 @@ Kind = Literal["dispatcher", "core", "backend"]
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """One wheel. ``third_party`` are its requirements that come from the public index."""
+    """One distribution. ``third_party`` are its requirements from the public index."""
 
     name: str
     kind: Kind
@@ -50,20 +50,20 @@ class Distribution:
 
     @property
     def package(self) -> str:
-        """The name that it is imported under, which wheel file names begin with too."""
+        """The name of its package, with which its wheel's file name begins too."""
         return self.name.replace("-", "_")
 
     @property
     def folder(self) -> Path:
-        """Where its sources and rendered files lie."""
+        """The folder of its sources and rendered files."""
         return ROOT / self.name
 
     def wheel(self, folder: Path = DIST) -> Path:
-        """Where its built wheel lies."""
+        """The path of its built wheel."""
         return folder / f"{self.package}-{version()}-py3-none-any.whl"
 
     def sdist(self, folder: Path = DIST) -> Path:
-        """Where its built sdist lies."""
+        """The path of its built sdist."""
         return folder / f"{self.package}-{version()}.tar.gz"
 
 
@@ -71,15 +71,15 @@ CORE = Distribution(
     name="cloaca-core",
     kind="core",
     summary="The engine of cloaca: every rule and all shared SQL of durable workflows",
-    # What it says of days is asked for by names that are public but not documented, so only the
-    # tested minor version is taken. Windows has no time zones of its own.
+    # We use names of cronsim that are public but not documented, so only the tested minor version
+    # is allowed. Windows has no time zones of its own.
     third_party=("cronsim>=2.8,<2.9", "tzdata; sys_platform == 'win32'"),
 )
 SQLITE = Distribution(
     name="cloaca-sqlite",
     kind="backend",
     summary="The SQLite backend of cloaca",
-    # The writer reaches into aiosqlite's connection, so only the tested minor version is taken.
+    # The driver uses private parts of aiosqlite, so only the tested minor version is allowed.
     third_party=("aiosqlite>=0.22.1,<0.23",),
     backend="sqlite",
     schemes=("sqlite",),
@@ -101,16 +101,16 @@ DOOR = Distribution(
 DISTRIBUTIONS = (DOOR, CORE, SQLITE, POSTGRES)
 BACKENDS = tuple(each for each in DISTRIBUTIONS if each.kind == "backend")
 ALL = "all"
-"""The extra that brings every backend."""
+"""The extra that installs every backend."""
 
 
 def version() -> str:
-    """The version in PEP 440's form, from the one file that states it."""
+    """The version in PEP 440's form, from the file ``VERSION``."""
     return normal_version(text_of("VERSION"))
 
 
 def text_of(name: str) -> str:
-    """What a file at the root says."""
+    """The text of a file at the root."""
     try:
         return (ROOT / name).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -118,7 +118,7 @@ def text_of(name: str) -> str:
 
 
 def normal_version(text: str) -> str:
-    """``1.0.0-alpha.1`` as ``1.0.0a1``; a local part is refused, wheels of it cannot be pinned."""
+    """``1.0.0-alpha.1`` as ``1.0.0a1``; refuses a local part, whose wheels cannot be pinned."""
     try:
         found = Version(text.strip())
     except InvalidVersion as error:
@@ -129,7 +129,7 @@ def normal_version(text: str) -> str:
 
 
 def backend_named(name: str) -> Distribution:
-    """The backend's distribution, or a readable failure."""
+    """The backend's distribution; TaskFailed when there is none of this name."""
     for each in BACKENDS:
         if each.backend == name:
             return each
@@ -145,21 +145,21 @@ def distributions_for(backend: str | None) -> tuple[Distribution, ...]:
 
 
 def requirements_of(distribution: Distribution) -> list[str]:
-    """What its wheel requires: our own parts of exactly this version, then third parties."""
+    """Requirements of its wheel: our own parts of exactly this version, then third parties."""
     ours = [] if distribution is CORE else [f"{CORE.name}=={version()}"]
     return ours + list(distribution.third_party)
 
 
 def installed_first(distribution: Distribution) -> list[str]:
-    """What must come from the index before our wheels can be installed without it.
+    """Packages to install from the index before our wheels are installed without it.
 
-    The door is of use with a backend only, so it brings the embedded one.
+    ``cloaca`` needs a backend, so those of the embedded one are included.
     """
     chosen = SQLITE if distribution is DOOR else distribution
     return list(dict.fromkeys([*CORE.third_party, *chosen.third_party]))
 
 
 def extras() -> dict[str, list[str]]:
-    """The door's extras: one per backend, and all of them together."""
+    """The extras of ``cloaca``: one per backend, and one for all."""
     by_backend = {each.backend: [f"{each.name}=={version()}"] for each in BACKENDS}
     return by_backend | {ALL: [pin for pins in by_backend.values() for pin in pins]}

@@ -1,6 +1,6 @@
-"""What tasks leave behind, and its removal: files, and database servers that nobody keeps.
+"""Removes files that tasks leave behind, and database servers whose keeper is gone.
 
-Never touches ``.backups``: what lies there was typed by a person.
+Never changes ``.backups``: a person wrote the files in it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def scrub(*, deep: bool = False, placeholders: bool = False) -> None:
     """Remove environments, artefacts and caches; put generated files back, or stubs in place."""
     step("removing environments, artefacts and caches")
     for path in cluster.sweep(Path(tempfile.gettempdir())):
-        say(f"  ended a server that nobody kept: {path.name}")
+        say(f"  stopped a server whose keeper was gone: {path.name}")
     if deep:
         services.down(volumes=True)
     for path in [*_leftovers(), *(_deep_leftovers() if deep else ())]:
@@ -53,7 +53,7 @@ def _deep_leftovers() -> Iterator[Path]:
 
 
 def _remove_tools_environment() -> None:
-    """Last of all, since this task may run in it; Windows does not let go of a running program."""
+    """Remove ``.venv``, last, since this task may run in it; impossible then on Windows."""
     if os.name == "nt" and Path(sys.prefix).resolve() == VENV.resolve():
         say(f"  kept {VENV.name}, which this task runs in: remove it yourself")
         return
@@ -61,8 +61,8 @@ def _remove_tools_environment() -> None:
 
 
 def _keep_the_commit_hook_working() -> None:
-    """Put ours in the place of one that ``pre-commit install`` wrote: that starts the environment
-    which is gone, and would stop every commit.
+    """Replace a hook that ``pre-commit install`` wrote by ours: without ``.venv`` it would fail and
+    stop every commit.
     """
     hook = _commit_hook()
     if hook is None or str(VENV) not in hook.read_text(encoding="utf-8", errors="replace"):
@@ -72,11 +72,11 @@ def _keep_the_commit_hook_working() -> None:
 
 
 def _commit_hook() -> Path | None:
-    """The hook that git starts before a commit here, if there is one."""
+    """The file of git's pre-commit hook here, if there is one."""
     question = ["git", "rev-parse", "--git-path", "hooks/pre-commit"]
     try:
         done = subprocess.run(question, cwd=ROOT, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):  # no git, or no checkout of it
+    except (OSError, subprocess.CalledProcessError):  # no git, or not a git checkout
         return None
     hook = ROOT / done.stdout.strip()
     return hook if hook.is_file() else None

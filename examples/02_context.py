@@ -1,7 +1,7 @@
 """Step 2: the context, a JSON object that tasks hand on.
 
 The first half shows what a context can do by itself. The second half passes one through a
-workflow: every task sees what the tasks before it wrote, and the caller sees the end of it.
+workflow: every task sees the keys of the tasks before it, and the caller gets the last context.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ with cloaca.WorkflowBuilder("invoice") as builder:
 
 
 def operations() -> None:
-    """What a context does, without any workflow."""
+    """Use a context without any workflow."""
     context = cloaca.Context({"city": "Zürich"})
     context.set("visits", 1)
     context["visits"] = context["visits"] + 1
@@ -62,7 +62,7 @@ def operations() -> None:
 
 
 def copies() -> None:
-    """Every read is a copy: changing it changes nothing until it is set."""
+    """Every read is a copy: changing it has no effect until it is set."""
     context = cloaca.Context({"numbers": [1, 2]})
     numbers = context.get("numbers")
     numbers.append(3)

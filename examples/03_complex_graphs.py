@@ -1,7 +1,7 @@
-"""Step 3: graphs that branch and join, and what a workflow says about itself.
+"""Step 3: graphs that branch and join, and questions that a workflow answers about itself.
 
 Tasks that do not wait for each other run side by side. A task with several dependencies starts
-when all of them have ended, and sees what each of them wrote.
+when all of them have ended, and sees the keys that they wrote.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ with cloaca.WorkflowBuilder("trip") as builder:
         context.set("ticket", context.get("nearest").upper())
         return context
 
-    # cloaca 0.2 builds from what was added by name; here the block's own tasks are enough.
+    # cloaca 0.2 builds from tasks added by name; here the block's own tasks are enough.
     for task_id in ("ask", *(f"measure_{city}" for city in CITIES), "choose", "book"):
         builder.add_task(task_id)
     trip = builder.build()
 
 
 def describe(workflow: cloaca.Workflow) -> None:
-    """The shape of a workflow can be looked at without running it."""
+    """Print the shape of a workflow, which need not run for that."""
     for number, level in enumerate(workflow.get_execution_levels()):
         print(f"level {number}:", ", ".join(sorted(short(task) for task in level)))
     print("starts with:", ", ".join(short(task) for task in workflow.get_roots()))

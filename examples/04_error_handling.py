@@ -1,8 +1,8 @@
-"""Step 4: what happens when a task fails.
+"""Step 4: errors in tasks.
 
 A task that raises is tried again, by its own retry settings; when the attempts are used up it has
 failed, and so has the run. ``execute`` returns the result of a failed run as well: look at its
-status. What the caller did wrong (an unknown workflow) is raised instead.
+status. A mistake of the caller (an unknown workflow) is raised instead.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ with cloaca.WorkflowBuilder("parse") as builder:
 
     @cloaca.task(id="double", dependencies=["parse"], retry_attempts=1)
     def double(context: cloaca.Context) -> cloaca.Context:
-        """Does not get to see a context in which its dependency has failed."""
+        """Never runs, because its dependency has failed."""
         calls["double"] += 1
         context.set("number", 2 * context.get("number"))
         return context
@@ -55,7 +55,7 @@ with cloaca.WorkflowBuilder("careful") as builder:
 
     @cloaca.task(id="read", retry_attempts=1)
     def read(context: cloaca.Context) -> cloaca.Context:
-        """An error that has an answer is not for the engine: write the answer down."""
+        """Handle an error that you can repair here, and write the result down."""
         try:
             context.set("number", int(context.get("text")))
         except ValueError:
@@ -71,7 +71,7 @@ with cloaca.WorkflowBuilder("careful") as builder:
 
 
 def main() -> None:
-    """Run each of them, good input and bad."""
+    """Run each of them, with good and with bad input."""
     with cloaca.DefaultRunner(DATABASE) as runner:
         result = runner.execute("download", cloaca.Context())
         print("download:", result.status, "after", calls["fetch"], "attempts")

@@ -25,7 +25,7 @@ with cloaca.WorkflowBuilder("heartbeat") as builder:
 
 
 def settings() -> cloaca.DefaultRunnerConfig:
-    """cloaca 0.2 looks for due schedules so often; here they are slept for."""
+    """Set the polling interval of cloaca 0.2; this version sleeps until a tick is due."""
     return cloaca.DefaultRunnerConfig(cron_poll_interval_seconds=1)
 
 
@@ -37,7 +37,7 @@ def await_ticks(count: int, seconds: float = 30) -> None:
 
 
 def look_at(runner: cloaca.DefaultRunner, schedule_id: str) -> None:
-    """What is known of a schedule."""
+    """Print the facts about a schedule."""
     schedule = runner.get_cron_schedule(schedule_id)
     print("workflow:", schedule["workflow_name"])
     print("when:", schedule["cron_expression"], "in", schedule["timezone"])
@@ -45,7 +45,7 @@ def look_at(runner: cloaca.DefaultRunner, schedule_id: str) -> None:
 
 
 def look_at_ticks() -> None:
-    """When the runs were meant to start."""
+    """Print when the runs were meant to start."""
     first, second, *_ = sorted(datetime.fromisoformat(tick) for tick in ticks)
     print("on the second:", first.microsecond == second.microsecond == 0)
     print("at least a second apart:", (second - first).total_seconds() >= 1)

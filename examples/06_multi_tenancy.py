@@ -1,11 +1,11 @@
 """Step 6: one database, several customers who must not see each other.
 
-Each tenant is a PostgreSQL schema with a role of its own, made by the administrator. A runner works
-in one schema and meets nothing of the others, though all use the same names.
+Each tenant is a PostgreSQL schema with its own role, made by the administrator. A runner works in
+one schema and sees nothing of the others, though all use the same names.
 
 Needs a PostgreSQL server and the right to make schemas and roles in it: ``ADMIN_DATABASE_URL``. A
-program of a tenant's own would open ``credentials.connection_string``, with which it can reach its
-schema and nothing else; cloaca 0.2 cannot do that yet, so the administrator's runner works here.
+tenant's own program would open ``credentials.connection_string``, which reaches only the tenant's
+schema; cloaca 0.2 cannot do that, so the administrator's runner works here.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ with cloaca.WorkflowBuilder("nightly_report") as builder:
 
     @cloaca.task(id="count")
     def count(context: cloaca.Context) -> cloaca.Context:
-        """How many products there are."""
+        """Count the products."""
         context.set("count", len(context.get("products")))
         return context
 
     @cloaca.task(id="write", dependencies=["count"])
     def write(context: cloaca.Context) -> cloaca.Context:
-        """A line for the report."""
+        """Write a line of the report."""
         products = ", ".join(context.get("products"))
         context.set("report", f"{context.get('count')}: {products}")
         return context
@@ -42,7 +42,7 @@ def tenant_of(admin: cloaca.DatabaseAdmin, name: str) -> cloaca.TenantCredential
 
 
 def work(name: str, products: list[str]) -> None:
-    """A runner in one tenant's schema."""
+    """Run the workflow in one tenant's schema."""
     runner = cloaca.DefaultRunner.with_schema(ADMIN_URL, name)
     try:
         result = runner.execute("nightly_report", cloaca.Context({"products": products}))

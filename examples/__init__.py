@@ -1,1 +1,1 @@
-"""Programs to learn from; each is started in this folder, and none imports another."""
+"""Programs to learn from; start each in this folder. None imports another."""

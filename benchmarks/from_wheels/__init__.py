@@ -1,1 +1,1 @@
-"""Measures wheels in environments made for it: the tasks ``bench`` and ``bench --peers``."""
+"""Measures wheels in temporary environments: the tasks ``bench`` and ``bench --peers``."""

@@ -1,4 +1,4 @@
-"""The benchmark on the built wheels, in an environment made for it."""
+"""The benchmark on the built wheels, in a temporary environment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def bench(backend: str = "sqlite") -> None:
 
 @contextmanager
 def _variables(backend: str) -> Iterator[dict[str, str]]:
-    """Where the benchmark finds its server, if it needs one; its commits wait for the disk."""
+    """Variables with the URL of a server whose commits wait for the disk, if one is needed."""
     if backend != POSTGRES.backend:
         yield {}
         return

@@ -1,9 +1,9 @@
 """The figures of README's comparison: each engine in an environment of its own.
 
-Every engine is installed as its first page says and does the same: one run of one step. They are
-measured in turns, so that a busy machine slows all of them; what could not be measured is left
-out of the table and said. How long a process takes to its first result is measured from outside,
-with processes of their own that end after it.
+Every engine is installed as the first page of its documentation says and does the same: one run of
+one step. They are measured in turns, so that a busy machine slows all of them. A failed measurement
+is reported and left out of the table. The time of a process to its first result is measured from
+outside, with separate processes that end after it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Place:
 
 
 def compare() -> None:
-    """Measure all of them and print the table."""
+    """Measure all engines and print the table."""
     package()
     with (
         tempfile.TemporaryDirectory(prefix="cloaca-peers-") as name,
@@ -62,7 +62,7 @@ def compare() -> None:
                 peer.name,
                 megabytes(box),
                 import_ms(box, peer.imports),
-                _medians(starts[peer][1:]),  # but for the one that compiled it
+                _medians(starts[peer][1:]),  # without the first, which compiled it
                 _medians(runs[peer]),
             )
             for peer, box in boxes
@@ -72,7 +72,7 @@ def compare() -> None:
 
 
 def _fitting() -> list[Peer]:
-    """Engines that work with this Python; another one would start in another time."""
+    """Engines that work with this Python; another Python would have another starting time."""
     for peer in PEERS:
         if sys.version_info < peer.python:
             newer = ".".join(map(str, peer.python))
@@ -83,7 +83,7 @@ def _fitting() -> list[Peer]:
 def _in_turns(
     boxes: Sequence[tuple[Peer, Sandbox]], rounds: int, once: Callable[[Peer, Sandbox], Pair]
 ) -> dict[Peer, list[Pair]]:
-    """Times of each engine in each round; in every one they come in another order."""
+    """Times of each engine in each round; the order changes from round to round."""
     found: dict[Peer, list[Pair]] = {peer: [] for peer, _ in boxes}
     for _ in range(rounds):
         for peer, box in random.sample(boxes, len(boxes)):
@@ -111,13 +111,13 @@ def _installed(peer: Peer, folder: Path) -> Sandbox:
 
 
 def megabytes(box: Sandbox) -> float:
-    """What was installed, before anything was compiled by running it."""
+    """The size of the installation, before running it compiles anything."""
     files = (path for path in box.folder.rglob("*") if path.is_file() and not path.is_symlink())
     return sum(path.stat().st_size for path in files if path.suffix != ".pyc") / 1e6
 
 
 def import_ms(box: Sandbox, wanted: str) -> float:
-    """The median of fresh processes, after one that compiled it."""
+    """The median of new processes, after one that compiled it."""
     module, _, name = wanted.rpartition(".")
     statement = f"from {module} import {name}"
     code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
@@ -126,7 +126,7 @@ def import_ms(box: Sandbox, wanted: str) -> float:
 
 
 def _latencies(peer: Peer, box: Sandbox, place: Place) -> Pair:
-    """The medians of runs, in ms, on SQLite and on PostgreSQL."""
+    """Median times of a run, in ms, on SQLite and on PostgreSQL."""
 
     def median(home: Path, url: str) -> float | None:
         started = time.monotonic()
@@ -140,7 +140,7 @@ def _latencies(peer: Peer, box: Sandbox, place: Place) -> Pair:
 
 
 def _starts(peer: Peer, box: Sandbox, place: Place) -> Pair:
-    """From the start of a process to its first result, in ms, on SQLite and on PostgreSQL."""
+    """Times from the start of a process to its first result, in ms, on both databases."""
 
     def start(home: Path, url: str) -> float | None:
         started = time.monotonic()
@@ -152,7 +152,7 @@ def _starts(peer: Peer, box: Sandbox, place: Place) -> Pair:
 
 
 def _on_both(peer: Peer, place: Place, once: Callable[[Path, str], float | None]) -> Pair:
-    """Each time in an empty home and on an empty database."""
+    """Measure on both databases, each time in an empty home and on an empty database."""
     on_sqlite = on_postgres = None
     with tempfile.TemporaryDirectory(dir=place.folder) as name:
         if peer.sqlite:
@@ -176,8 +176,9 @@ def _database(peer: Peer, server: str) -> Iterator[str]:
 
 
 def _said(peer: Peer, box: Sandbox, home: Path, url: str, **variables: str) -> str | None:
-    """Output of a program that did what it was asked; None, and a word about it, if it did
-    not. Its files, wherever it likes to keep them, are in ``home``.
+    """Run an engine's program; its output, or None with a report if it failed.
+
+    All of its files are in ``home``.
     """
     command: list[str | Path] = [
         box.python,
@@ -210,13 +211,13 @@ def _said(peer: Peer, box: Sandbox, home: Path, url: str, **variables: str) -> s
 
 
 def median_in(output: str) -> float | None:
-    """What a program told by ``benchmarks.peers.timing``, among whatever else it printed."""
+    """The median that a program printed with ``benchmarks.peers.timing``, among other output."""
     found = re.search(r"(?m)^median_ms ([0-9.]+) of \d+$", output)
     return float(found[1]) if found else None
 
 
 def first_in(output: str) -> float | None:
-    """When it had its first result, by the clock of ``time.monotonic``, as it told likewise."""
+    """The time of its first result, by ``time.monotonic``, printed in the same way."""
     found = re.search(r"(?m)^first_result_at ([0-9.]+)$", output)
     return float(found[1]) if found else None
 
@@ -231,7 +232,7 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 """
 
 
-# -- all of them ---------------------------------------------------------------------------------
+# -- all engines ---------------------------------------------------------------------------------
 
 
 def _medians(found: Sequence[Pair]) -> Pair:

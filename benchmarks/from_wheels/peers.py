@@ -1,6 +1,6 @@
-"""The engines that README compares: how each is installed, and the databases that it works on.
+"""The engines that README compares: their installation and the databases they support.
 
-The program of each is in ``benchmarks/peers``, which knows of nothing but its engine.
+The program of each is a module of ``benchmarks/peers``, which knows only its engine.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dev.project import POSTGRES, SQLITE
 class Peer:
     """An engine, on one kind of database or on both.
 
-    ``install`` is a backend of ours, or requirements from the index; ``sqlite`` and ``postgres``
-    say whether it works there, the former with what it puts before an absolute path. ``imports``
-    is the name that a program needs to run something; several packages load the rest only then.
-    ``python`` is the oldest that it works with, if that is newer than ours.
+    ``install`` is a backend of ours, or requirements from the index. ``sqlite`` and ``postgres``
+    say whether it supports them, the former with its prefix of an absolute path. ``imports`` is the
+    name that a program needs to run something; several packages load the rest only then.
+    ``python`` is the oldest version it works with, if that is newer than ours.
     """
 
     name: str

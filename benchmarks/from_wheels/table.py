@@ -1,4 +1,4 @@
-"""The table of README's comparison, in Markdown; what was not measured is a dash in it."""
+"""The table of README's comparison, in Markdown; a dash stands for a missing measurement."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Pair: TypeAlias = tuple[float | None, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Measurements of one engine, in ms on SQLite and on PostgreSQL; None where it cannot do that
-    or did not do it here. ``start`` is from the start of a process to its first result, on an empty
-    database.
+    """Measurements of one engine, in ms on SQLite and on PostgreSQL; None where it does not work
+    there or failed. ``start`` is the time from the start of a process to its first result, on an
+    empty database.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Row:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """In Markdown, as README has it."""
+    """Write the table in Markdown, as README has it."""
     columns = ["", "installed", "import"]
     columns += [f"process start to first result, {each}" for each in ("SQLite", "PostgreSQL")]
     columns += [f"one-step run, {each}" for each in ("SQLite", "PostgreSQL")]

@@ -1,5 +1,5 @@
-"""What cloaca's neighbours cost for the same: one run of one step, begun and waited for.
+"""Comparable engines with the same work: one run of one step, started and waited for.
 
-One module per engine, each a program of its own: ``python -m benchmarks.peers.dbos_engine URL``.
-None of them tunes its engine; every engine is taken as its first page says.
+One module per engine, each a separate program: ``python -m benchmarks.peers.dbos_engine URL``.
+None of them tunes its engine; each uses it as the first page of its documentation says.
 """

@@ -12,12 +12,12 @@ with cloaca.WorkflowBuilder("one") as builder:
 
     @cloaca.task(id="step")
     def step(context: cloaca.Context) -> cloaca.Context:
-        """Nothing."""
+        """Do nothing."""
         return context
 
 
 def main(url: str) -> None:
-    """Execute and wait."""
+    """Execute a run and wait for it."""
     runner = cloaca.DefaultRunner(url)
     measure(lambda: _completed(runner))
     runner.shutdown()

@@ -1,4 +1,4 @@
-"""DBOS: a workflow of one step, called; it returns when both are recorded."""
+"""DBOS: calls a workflow of one step, which returns when both are recorded."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from benchmarks.peers.timing import measure
 
 @DBOS.step()
 def step() -> int:
-    """Nothing."""
+    """Do nothing."""
     return 1
 
 
 @DBOS.workflow()
 def one() -> int:
-    """One step."""
+    """Run one step."""
     return step()
 
 
 def main(url: str) -> None:
-    """Launch it and call the workflow."""
+    """Launch DBOS and call the workflow."""
     DBOS(config={"name": "one", "system_database_url": url, "log_level": "ERROR"})
     DBOS.launch()
     measure(one)

@@ -1,7 +1,7 @@
-"""Huey: a task, called, and a consumer's thread in the same process; its handle waits.
+"""Huey: calls a task, which a consumer's thread in the same process runs; the handle waits.
 
-Its consumer is told of nothing: it looks for tasks, every 0.1 s at first, and the handle for the
-result in its own rhythm.
+The consumer gets no signals: it polls for tasks, every 0.1 s at first, and the handle polls for the
+result.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from benchmarks.peers.timing import measure
 
 
 def main(url: str) -> None:
-    """A consumer beside the one who calls."""
+    """Start a consumer and call the task."""
     huey = SqliteHuey(filename=url.removeprefix("sqlite://"))
 
     @huey.task()

@@ -1,7 +1,7 @@
-"""Oban for Python: a job, enqueued, and its queue embedded in the same process, until its body ran.
+"""Oban for Python: enqueues a job for a queue in the same process, and waits for its body.
 
-There is no handle to wait with, so this ends a moment earlier than the others do: what the queue
-writes after the body is not waited for.
+There is no handle to wait with, so the measured time is a little shorter than the others': it lacks
+the queue's writes after the body.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from benchmarks.peers.timing import measure_awaited
 
 
 async def main(url: str) -> None:
-    """A queue beside the one who enqueues."""
+    """Start a queue and enqueue the job."""
     async with await psycopg.AsyncConnection.connect(url) as connection:
         await connection.execute(install_sql())
     ran = asyncio.Event()

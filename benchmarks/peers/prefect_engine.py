@@ -1,6 +1,6 @@
-"""Prefect: a flow of one task, called; its server is the one that it starts by itself.
+"""Prefect: calls a flow of one task, with the server that Prefect starts by itself.
 
-Which database that server writes to is said in the environment, before anything is imported.
+The environment names that server's database, so it is set before the import.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main(url: str) -> None:
 
 
 def driven(url: str) -> str:
-    """The URL with the drivers that Prefect asks for."""
+    """The URL with the drivers that Prefect requires."""
     scheme, _, rest = url.partition("://")
     driver = "sqlite+aiosqlite" if scheme == "sqlite" else "postgresql+asyncpg"
     return f"{driver}://{rest}"

@@ -1,7 +1,7 @@
-"""Procrastinate: a job, deferred to a worker in the same process, until its body has run.
+"""Procrastinate: defers a job to a worker in the same process, and waits for its body.
 
-There is no handle to wait with, so this ends a moment earlier than the others do: what the worker
-writes after the body is not waited for.
+There is no handle to wait with, so the measured time is a little shorter than the others': it lacks
+the worker's writes after the body.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.peers.timing import measure_awaited
 
 
 async def main(url: str) -> None:
-    """A worker beside the one who defers."""
+    """Start a worker and defer the job."""
     app = App(connector=PsycopgConnector(conninfo=url))
     ran = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""The clock that all engines are measured with."""
+"""Time measurement, shared by the programs of all engines."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from collections.abc import Awaitable, Callable
 WARM_UP = 5
 LEAST, MOST = 20, 300
 SECONDS = 8.0
-"""How long a measurement may take when ``LEAST`` are done."""
+"""Limit of a measurement that has at least ``LEAST`` samples."""
 FIRST_ONLY = "PEERS_FIRST_ONLY"
-"""The variable that asks a program to end after its first result."""
+"""The variable that makes a program end after its first result."""
 
 
 def enough(count: int, started: float) -> bool:
-    """Whether so many samples, taken since then, will do."""
+    """True when so many samples since then are enough."""
     return count >= MOST or (count >= LEAST and time.perf_counter() - started > SECONDS)
 
 
 def tell_first() -> None:
-    """The line about the first result: when it was there, by a clock that all processes share."""
+    """Print the time of the first result, by a clock that all processes share."""
     print(f"first_result_at {time.monotonic():.6f}", flush=True)
 
 
 def tell(samples: list[float]) -> None:
-    """The one line that whoever started this program reads: the median in ms."""
+    """Print the median in ms, in the line that the calling program reads."""
     print(f"median_ms {statistics.median(samples):.3f} of {len(samples)}", flush=True)
 
 
 def measure(one: Callable[[], object]) -> None:
-    """Tell of the first call; time further ones, again and again, and tell the median."""
+    """Report the first call; time many further calls and report the median."""
     one()
     tell_first()
     if FIRST_ONLY in os.environ:
@@ -48,7 +48,7 @@ def measure(one: Callable[[], object]) -> None:
 
 
 async def measure_awaited(one: Callable[[], Awaitable[object]]) -> None:
-    """The same for an engine that is awaited."""
+    """Do the same for an async engine."""
     await one()
     tell_first()
     if FIRST_ONLY in os.environ:

@@ -1,12 +1,12 @@
-"""A PostgreSQL server of our own, in one folder: made, started, stopped, removed.
+"""A private PostgreSQL server in one folder: creates, starts, stops and removes it.
 
-Everything lies in that folder (data, log, and binaries if they came from the index), and the
-server listens on a free port of this machine with a password made for it. PostgreSQL refuses to
-run as root; there its programs are started as an unprivileged user who then owns the folder.
+Everything is in that folder (data, log, and binaries if they came from the index), and the server
+listens on a free port of this machine with a random password. PostgreSQL refuses to run as root;
+then its programs are started as an unprivileged user, who owns the folder.
 
-``python -m dev.databases.cluster FOLDER BINARIES [--durable]`` is a server for as long as its
-stdin is open: when the process that started it ends, however it does, the pipe closes, the server
-stops and the folder is removed.
+``python -m dev.databases.cluster FOLDER BINARIES [--durable]`` runs a server as long as its stdin
+is open: when the process that started it ends, in any way, the pipe closes, the server stops and
+the folder is removed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from dev.project import ROOT
 USER = "cloaca"
 PREFIX = "cloaca-postgres-"
 CONNECTIONS = 200
-# Root cannot run PostgreSQL; the first of these users that the system has does.
+# Root cannot run PostgreSQL; the first of these users that exists does.
 UNPRIVILEGED = ("postgres", "nobody")
 _KEEPER = "keeper.json"
 _KEEP = (sys.executable, "-m", "dev.databases.cluster")
@@ -48,7 +48,7 @@ class Cluster:
     binaries: Path
 
     def create(self) -> str:
-        """Make the data directory, and the password of the only user, which is returned."""
+        """Make the data directory and the only user; return the user's password."""
         password = secrets.token_urlsafe(24)
         self.folder.mkdir(parents=True, exist_ok=True)
         secret = self.folder / "password"
@@ -63,10 +63,10 @@ class Cluster:
         return password
 
     def start(self, *, durable: bool, port: int | None = None) -> int:
-        """Start it and wait until it answers; the port that it listens on, any unless given.
+        """Start it and wait until it answers; return its port, a free one unless given.
 
-        A server for tests alone leaves out fsync: what it loses in a power cut is thrown away
-        anyhow. Commits are ordered and acknowledged as in production either way.
+        A server only for tests leaves out fsync: its data is removed anyway. Commits are ordered
+        and acknowledged as in production.
         """
         if port is not None:
             return self._start_on(port, durable=durable)
@@ -81,7 +81,7 @@ class Cluster:
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(port),
-            # No socket file: its usual folder is not ours, and a path in a deep one is too long.
+            # No socket file: its usual folder may be read-only, and a deep path is too long.
             "unix_socket_directories": "",
             "max_connections": str(CONNECTIONS),
             "synchronous_commit": "on",
@@ -92,16 +92,16 @@ class Cluster:
         return port
 
     def is_running(self) -> bool:
-        """Whether its server process is alive; a pid file that a dead one left does not count."""
+        """True when its server process is alive; the pid file of a dead one does not count."""
         return self.folder.is_dir() and self._call("pg_ctl", "status").returncode == 0
 
     def stop(self, *, mode: Literal["fast", "immediate"] = "fast") -> None:
-        """End it at once, with every connection that it has; ``immediate`` is as a crash."""
+        """Stop it at once, with all its connections; ``immediate`` is like a crash."""
         if self.is_running():
             self._run("pg_ctl", "--wait", f"--mode={mode}", "stop")
 
     def remove(self) -> None:
-        """Stop it, whatever state it is in, and remove its folder."""
+        """Stop it, in any state, and remove its folder."""
         try:
             self.stop()
         finally:
@@ -114,7 +114,7 @@ class Cluster:
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The server's log file."""
         return self.folder / "server.log"
 
     def _run(self, program: str, *arguments: str) -> None:
@@ -124,7 +124,7 @@ class Cluster:
             raise TaskFailed(f"{program} failed: {done.stdout.rstrip()}\n{log}".rstrip())
 
     def _call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Output goes by a file: a server would keep a pipe open for as long as it runs."""
+        """Run a program with output to a file: a server would keep a pipe open while it runs."""
         words = [str(self.binaries / program), f"--pgdata={self.data}", *arguments]
         user, group = _user()
         said = self.folder / f"{program}.out"
@@ -136,7 +136,7 @@ class Cluster:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C is for the task, which then stops the server in good order.
+                # Ctrl-C is for the task, which then stops the server properly.
                 start_new_session=True,
                 user=user,
                 group=group,
@@ -148,9 +148,9 @@ class Cluster:
 
 
 def _wait_to_the_end(process: subprocess.Popen[bytes]) -> int:
-    """Also when interrupted: what initdb or pg_ctl leave half done can be neither used nor stopped.
+    """Wait also when interrupted: a half-done initdb or pg_ctl leaves an unusable server.
 
-    A second interruption is obeyed.
+    A second interruption ends the wait.
     """
     try:
         return process.wait()
@@ -167,7 +167,7 @@ def _is_root() -> bool:
 
 
 def unprivileged_user() -> tuple[int, int]:
-    """User and group that stand in for root."""
+    """User and group that run PostgreSQL in place of root."""
     import pwd  # not there on Windows, which has no root either
 
     for name in UNPRIVILEGED:
@@ -183,7 +183,7 @@ def unprivileged_user() -> tuple[int, int]:
 
 
 def _user() -> tuple[int, int] | tuple[None, None]:
-    """Who PostgreSQL's programs are run as; None is whoever runs this."""
+    """The user that runs PostgreSQL's programs; None means the present user."""
     return unprivileged_user() if _is_root() else (None, None)
 
 
@@ -194,7 +194,7 @@ def _give_away(*paths: Path) -> None:
 
 
 def can_hold_a_server(folder: Path) -> bool:
-    """Whether PostgreSQL's user can reach this folder through those above it."""
+    """True when PostgreSQL's user can reach this folder through its parents."""
     if not _is_root():
         return True
     return all(parent.stat().st_mode & 0o001 for parent in folder.resolve().parents)
@@ -207,14 +207,14 @@ def _free_port() -> int:
         return port
 
 
-# -- for as long as somebody wants it ------------------------------------------------------------
+# -- as long as its starter lives ----------------------------------------------------------------
 
 
 @contextmanager
 def running(folder: Path, binaries: Path, *, durable: bool = False) -> Iterator[str]:
-    """The URL of a server in ``folder``, which is gone afterwards; so is the server.
+    """Run a server in ``folder`` and remove both afterwards; its URL.
 
-    A process of its own keeps it, so that killing this one leaves neither behind.
+    A separate keeper process owns it, so that both are removed even when this process is killed.
     """
     keeper = subprocess.Popen(
         [*_KEEP, str(folder), str(binaries), *([_DURABLE] if durable else [])],
@@ -233,13 +233,13 @@ def running(folder: Path, binaries: Path, *, durable: bool = False) -> Iterator[
                 raise TaskFailed(f"no PostgreSQL could be started. {rest}{keeper.stdout.read()}")
             yield rest
         finally:
-            # Left to Popen, an interruption would not be long enough for it to remove the folder.
+            # Popen would wait too short after Ctrl-C for the keeper to remove the folder.
             keeper.stdin.close()
             keeper.wait()
 
 
 def keep(folder: Path, binaries: Path, *, durable: bool) -> None:
-    """Run a server, say its URL, and end it when stdin does."""
+    """Run a server, print its URL, and stop it when stdin ends."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     cluster = Cluster(folder, binaries)
     try:
@@ -257,13 +257,13 @@ def keep(folder: Path, binaries: Path, *, durable: bool) -> None:
 
 
 def note_keeper(cluster: Cluster) -> None:
-    """Write down who ends this server, for ``sweep``."""
+    """Write down the process that will stop this server, for ``sweep``."""
     facts = {"pid": os.getpid(), "binaries": os.fspath(cluster.binaries)}
     (cluster.folder / _KEEPER).write_text(json.dumps(facts))
 
 
 def sweep(temporary: Path) -> list[Path]:
-    """Remove the servers in this folder whose keepers were killed; which folders it were."""
+    """Remove servers in this folder whose keepers were killed; return their folders."""
     removed = []
     for note in temporary.glob(f"{PREFIX}*/{_KEEPER}"):
         facts = json.loads(note.read_text())
@@ -278,7 +278,7 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # another user's
+    except PermissionError:  # another user's process
         return True
     return True
 

@@ -1,7 +1,7 @@
-"""Databases on a PostgreSQL server: made, named, dropped; those of killed test runs swept.
+"""Creates, names and drops databases on a PostgreSQL server; sweeps those of killed test runs.
 
-The driver is imported when a server is really talked to: where SQLite alone is tested there is
-none, and what only plans a test run needs none.
+The driver is imported only to connect: it is missing where only SQLite is tested, and the planning
+of a test run does not need it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from psycopg import Connection, sql
 
 MAINTENANCE = "postgres"
-"""The database that every server has, and that is left alone."""
+"""The database that every server has; it is never changed."""
 _ANSWER_SECONDS = 5
 
 
@@ -25,7 +25,7 @@ _ANSWER_SECONDS = 5
 
 
 def why_no_answer(url: str) -> str:
-    """Empty when the server lets this user in, else its reason."""
+    """The reason why the server does not accept this user; empty when it does."""
     from psycopg import Error
 
     try:
@@ -41,19 +41,19 @@ def create(url: str, name: str) -> None:
 
 
 def drop(url: str, name: str) -> None:
-    """Drop a database if it is there, and end whatever is connected to it."""
+    """Drop a database if it exists, and end all its sessions."""
     _execute(url, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
 
 def names(url: str) -> list[str]:
-    """Every database but the maintenance one and the templates."""
+    """The names of all databases except the maintenance one and the templates."""
     rows = query(url, "SELECT datname FROM pg_database WHERE NOT datistemplate")
     return [name for (name,) in rows if name != MAINTENANCE]
 
 
 @contextmanager
 def temporary(url: str, name: str) -> Iterator[str]:
-    """The URL of a new database on this server; afterwards it is dropped."""
+    """Create a database on this server, and drop it afterwards; its URL."""
     with _held(url, name):
         create(url, name)
         try:
@@ -62,19 +62,19 @@ def temporary(url: str, name: str) -> Iterator[str]:
             drop(url, name)
 
 
-# -- whose program was killed --------------------------------------------------------------------
+# -- of killed test runs -------------------------------------------------------------------------
 
 
 def name_for_tests() -> str:
-    """A new name, by which ``sweep`` knows the database of a test run."""
+    """A new name, by which ``sweep`` recognises the database of a test run."""
     return f"{_OF_TESTS}{secrets.token_hex(8)}"
 
 
 @contextmanager
 def _held(url: str, name: str) -> Iterator[None]:
-    """Keep ``sweep`` away from a database for as long as this lasts and the process lives.
+    """Keep ``sweep`` away from a database during this block, while the process lives.
 
-    A transaction holds the lock: behind a pooler a session may be another's the next moment.
+    A transaction holds the lock: a pooler may give the session to another client after it.
     """
     with closing(connection(with_database(url, MAINTENANCE))) as holder:
         holder.execute("BEGIN")
@@ -84,7 +84,7 @@ def _held(url: str, name: str) -> Iterator[None]:
 
 
 def sweep(url: str) -> list[str]:
-    """Drop the databases of test runs that were killed, and their tenants' roles; the names."""
+    """Drop the databases and tenants' roles of killed test runs; return the names."""
     url = with_database(url, MAINTENANCE)
     left = [name for name in names(url) if name.startswith(_OF_TESTS) and _is_free(url, name)]
     for name in left:
@@ -96,22 +96,20 @@ def sweep(url: str) -> list[str]:
 
 
 def _is_free(url: str, name: str) -> bool:
-    """Whether the maker of a database has gone; until then it holds the lock, from before it was
-    made.
-    """
+    """True when the program that made a database has ended; it takes the lock before making it."""
     ((free,),) = query(url, _TRY, name)
     return bool(free)
 
 
 _OF_TESTS = "cloaca_test_run_"
-# One lock for each name, from the hash of the same text in both.
+# One lock for each name: both hash the same text.
 _HOLD: LiteralString = """
 SELECT pg_advisory_xact_lock(hashtextextended('database of tests ' || %s, 0))
 """
 _TRY: LiteralString = """
 SELECT pg_try_advisory_xact_lock(hashtextextended('database of tests ' || %s, 0))
 """
-# Roles whose comment, see tenants.sql, names a database that is no more.
+# Roles whose comment (see tenants.sql) names a database that does not exist any more.
 _LEFT_ROLES: LiteralString = """
 SELECT rolname FROM pg_roles, shobj_description(oid, 'pg_authid') AS mark WHERE mark LIKE %s
 AND NOT EXISTS (SELECT FROM pg_database WHERE mark LIKE '%% in database ' || datname)
@@ -122,13 +120,13 @@ AND NOT EXISTS (SELECT FROM pg_database WHERE mark LIKE '%% in database ' || dat
 
 
 def query(url: str, statement: LiteralString, *parameters: object) -> Sequence[tuple[Any, ...]]:
-    """The rows that a statement answers."""
+    """Run a statement and return its rows."""
     with connection(url) as one:
         return one.execute(statement, parameters or None).fetchall()
 
 
 def _execute(url: str, template: LiteralString, name: str) -> None:
-    """Run a statement about a name; by itself, as no transaction may hold those on databases."""
+    """Run a statement about a name, outside of a transaction, as those on databases require."""
     with connection(url) as one:
         one.execute(_quoted(template, name))
 
@@ -140,7 +138,7 @@ def _quoted(template: LiteralString, name: str) -> sql.Composed:
 
 
 def connection(url: str) -> Connection[tuple[Any, ...]]:
-    """A connection on which each statement is a transaction."""
+    """Open a connection on which each statement is a transaction."""
     import psycopg
 
     return psycopg.connect(for_libpq(url), autocommit=True, connect_timeout=_ANSWER_SECONDS)

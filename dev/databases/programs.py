@@ -1,4 +1,4 @@
-"""The programs of PostgreSQL: those on this machine, or those in a wheel of the package index."""
+"""The programs of PostgreSQL: from this machine, or from a wheel of the package index."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VERSIONS = Path("/usr/lib/postgresql")
 
 
 def installed() -> Path | None:
-    """The folder with all the programs: the one of PATH's ``pg_ctl``, else the newest version's."""
+    """The folder with all programs: that of PATH's ``pg_ctl``, else the newest version's."""
     candidates = []
     if on_path := shutil.which("pg_ctl"):
         candidates.append(Path(on_path).resolve().parent)
@@ -34,7 +34,7 @@ def _is_complete(folder: Path) -> bool:
 
 
 def embedded(folder: Path) -> Path:
-    """The programs of the wheel, installed in ``folder``."""
+    """Install the programs of the wheel in ``folder``."""
     try:
         box = Sandbox(folder).create()
         box.install_third_party(EMBEDDED, alone=True)

@@ -1,8 +1,8 @@
-"""The PostgreSQL that stays up between tasks: by docker compose, or else a private server.
+"""A PostgreSQL that stays up between tasks: by docker compose, or else a private server.
 
-What was started is written down in ``.services``, which only its owner can read: the URL in it
-holds a password, and no task ever prints one. What the server holds is kept when it is stopped or
-has died, until ``services.down --volumes`` says otherwise.
+A file in ``.services``, which only its owner can read, describes the server: its URL has a
+password, which no task ever prints. The data is kept when the server is stopped or has died, until
+``services.down --volumes`` removes it.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ DATABASE = "cloaca"
 _COMPOSE = ("docker", "compose")
 _SERVICE = "postgres"
 _TEMPORARY = "cloaca-services-"
-# An engine that hangs is as one that is not there. Starting may have to fetch an image first.
+# A hanging engine counts as missing. Starting may have to fetch an image first.
 _QUESTION_SECONDS = 20
 _START_SECONDS = 900
 _STOP_SECONDS = 120
-_KEPT = "services.up goes on with what it holds, services.down --volumes removes it"
+_KEPT = "services.up goes on with its data, services.down --volumes removes it"
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A server that ``up`` started, and what is needed to go on with it or to end it."""
+    """A server that ``up`` started, with the facts needed to restart or stop it."""
 
     kind: Literal["docker", "private"]
     url: str
@@ -50,15 +50,15 @@ class Started:
 
     @property
     def cluster(self) -> Cluster:
-        """Its server, when it is a private one."""
+        """The cluster of a private server."""
         return Cluster(Path(self.folder), Path(self.binaries))
 
     def is_up(self) -> bool:
-        """Whether it lets us in."""
+        """True when it accepts our login."""
         return not self.stopped and not maintenance.why_no_answer(self.url)
 
     def is_dead(self) -> bool:
-        """Whether its process has ended without us; docker starts its own again."""
+        """True when a private server's process has died; docker restarts its own."""
         return self.kind == "private" and not self.cluster.is_running()
 
     def __str__(self) -> str:
@@ -69,7 +69,7 @@ class Started:
 
 
 def up() -> None:
-    """Start a PostgreSQL, or say that it is up already; of two at once, the second finds it up."""
+    """Start a PostgreSQL, or say that it is up; a concurrent second call waits and finds it up."""
     with _alone():
         started = recorded()
         if started is not None and started.is_up():
@@ -84,14 +84,14 @@ def up() -> None:
 
 
 def down(*, volumes: bool = False) -> None:
-    """Stop what ``up`` started; with ``volumes`` what it holds is removed too."""
+    """Stop the server that ``up`` started; with ``volumes`` remove its data too."""
     with _alone():
         started = recorded()
         if started is None or (started.stopped and not volumes):
             say("nothing is up" if started is None else f"nothing is up; {_KEPT}")
         elif volumes:
             _remove(started)
-            say(f"down, and what it held is gone: {started}")
+            say(f"down, and its data is removed: {started}")
         else:
             _stop(started)
             _record(replace(started, stopped=True))
@@ -99,7 +99,7 @@ def down(*, volumes: bool = False) -> None:
 
 
 def reset() -> None:
-    """Drop every database that the server holds, and make the usual one anew."""
+    """Drop every database of the server, and make the usual one again."""
     started = recorded()
     if started is None or not started.is_up():
         raise TaskFailed("nothing is up; start it with `python tasks.py services.up`")
@@ -111,7 +111,7 @@ def reset() -> None:
 
 
 def status() -> None:
-    """Say what is up."""
+    """Say whether a server is up."""
     started = recorded()
     if started is None:
         say("nothing is up")
@@ -130,11 +130,11 @@ def _alone() -> AbstractContextManager[None]:
     return only_one(FOLDER / "lock")
 
 
-# -- what was written down -----------------------------------------------------------------------
+# -- the record ----------------------------------------------------------------------------------
 
 
 def recorded() -> Started | None:
-    """The server that ``up`` started last and that is not removed, running or not."""
+    """The server that ``up`` started last, unless it was removed; running or not."""
     try:
         return Started(**json.loads(_record_path().read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -144,7 +144,7 @@ def recorded() -> Started | None:
 
 
 def url_of_started() -> str | None:
-    """The URL of the server that ``up`` started, when it still answers."""
+    """The URL of the server that ``up`` started, if it still answers."""
     started = recorded()
     return started.url if started is not None and started.is_up() else None
 
@@ -166,7 +166,7 @@ def _stop(started: Started) -> None:
     if started.kind == "private":
         started.cluster.stop()
         return
-    if not _docker_answers():  # its container may run on: what is written down must stay true
+    if not _docker_answers():  # its container may still run, so keep the record
         raise TaskFailed(
             "docker does not answer; start it and try again, or forget the server and leave its "
             "container and volume with `python tasks.py services.down --volumes`"
@@ -194,12 +194,12 @@ def _remove_if_temporary(folder: Path) -> None:
 
 
 def _can_go_on(started: Started | None) -> TypeGuard[Started]:
-    """Whether there is a private server with what it held; docker keeps its volume by itself."""
+    """True when there is a private server with its data; docker keeps its volume by itself."""
     return started is not None and started.kind == "private" and started.cluster.data.is_dir()
 
 
 def _again(started: Started) -> Started:
-    """Start it where it was, on its port if that is still free; its user and password are kept."""
+    """Start it in its folder, on its port if that is free, with its user and password."""
     step(f"starting the private PostgreSQL again: {started}")
     server, port = started.cluster, urlsplit(started.url).port
     server.stop()
@@ -215,7 +215,7 @@ def _anew() -> Started:
 
 
 def _docker_answers() -> bool:
-    """Whether an engine is there, and compose with it; the program alone proves neither."""
+    """True when docker's engine and compose work; the program alone proves neither."""
     docker = shutil.which(_COMPOSE[0])
     if docker is None:
         return False
@@ -254,7 +254,7 @@ def _start_in_docker() -> Started:
 
 
 def composed_url(said: str) -> str:
-    """The URL of the server, from the resolved ``docker-compose.yaml``: it alone states the port,
+    """The URL of the server, from the resolved ``docker-compose.yaml``, which alone has the port,
     the user and the database.
     """
     try:
@@ -271,7 +271,7 @@ def composed_url(said: str) -> str:
 
 
 def _start_private() -> Started:
-    """In ``.services``, or, where root's stand-in cannot reach the checkout, in a temporary one."""
+    """Start a server in ``.services``, or in a temporary folder if its user cannot reach that."""
     folder = FOLDER / "postgres"
     if not can_hold_a_server(folder):
         folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY)) / "postgres"

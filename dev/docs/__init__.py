@@ -1,1 +1,1 @@
-"""Pages for readers: the site, and the version that pages by hand say to install."""
+"""Pages for readers: the site, and the version in commands of handwritten pages."""

@@ -1,4 +1,4 @@
-"""Pages written by hand that say which version to install: there the version alone is rendered."""
+"""Renders the version, and only that, in the install commands of handwritten pages."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from dev import project
 from dev.project import ROOT
 
-# Commands that install our wheels; of other projects' versions, and older ones of ours, pages may
-# say what they like.
+# Commands that install our wheels. Other versions in a page, of other projects and older ones of
+# ours, stay.
 _INSTALLS = re.compile(r'(--find-links dist "cloaca[^"=\n]*==)([^"\n]+)(?=")')
 
 
 def outdated() -> Iterator[tuple[Path, str]]:
-    """Each page whose commands install another version than ``VERSION`` states, as it should be."""
+    """Each page whose commands install another version than ``VERSION``, with its right text."""
     for path in _pages():
         text = path.read_text(encoding="utf-8")
         wanted = with_version(text, project.version())

@@ -1,7 +1,7 @@
-"""The site: built strictly into ``site/``, and shown while it is being written.
+"""The site: builds it strictly into ``site/``, and shows it while its pages are written.
 
-What is in it stands in ``docs/`` and ``mkdocs.yml``. A built page loads nothing from another host,
-so that the site can be read without a network, and from a disk.
+Its sources are ``docs/`` and ``mkdocs.yml``. A built page loads nothing from another host, so that
+the site can be read without a network, and from a disk.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ SITE = ROOT / "site"
 _ZENSICAL = (sys.executable, "-m", "zensical")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TRACEBACK = "Traceback (most recent call last)"
-# Elements whose address the browser loads by itself, while it waits for a click on others.
+# Elements whose address the browser loads by itself, without a click.
 _LOADING = {"script": "src", "img": "src", "iframe": "src", "link": "href", "source": "src"}
 
 
 def build() -> None:
-    """Build the site; fails on a broken link, a name without a docstring, a foreign address."""
+    """Build the site; fails on a broken link, a name without docstring, a foreign address."""
     step("building the site")
     _build()
     say(f"it is in {SITE.relative_to(ROOT)}/: open {(SITE / 'index.html').relative_to(ROOT)}")
 
 
 def check_links() -> None:
-    """The same for ``check``, which says nothing of what went well."""
+    """Build it for ``check``, without a message on success."""
     _build()
 
 
 def serve(address: str) -> None:
-    """Show the site at ``host:port`` and build it anew whenever a page changes, until Ctrl-C."""
+    """Show the site at ``host:port`` and build it again whenever a page changes, until Ctrl-C."""
     run([*_ZENSICAL, "serve", "--dev-addr", address], cwd=ROOT)
 
 
@@ -61,18 +61,18 @@ def _build() -> None:
 
 
 def readable(output: str) -> str:
-    """What the tool found, without colours; its own traceback only when there is nothing else."""
+    """The tool's messages, without colours; its traceback only when there is nothing else."""
     plain = _COLOUR.sub("", output)
     found, _, trace = plain.partition(_TRACEBACK)
     said = found.removeprefix("Build started").strip()
     return said or f"{_TRACEBACK}{trace}".strip()
 
 
-# -- what pages load -----------------------------------------------------------------------------
+# -- foreign addresses -----------------------------------------------------------------------------
 
 
 def _foreign(site: Path) -> Iterator[str]:
-    """Each page with an address of another host that it would load."""
+    """Each page that loads an address of another host, with that address."""
     for page in site.rglob("*.html"):
         for address in loaded_by(page.read_text(encoding="utf-8")):
             if re.match(r"(?:[a-z]+:)?//", address):

@@ -1,1 +1,1 @@
-"""Environments with packages in them: that of the tools, those of the tests, and the lock."""
+"""Virtual environments of the tools and of the tests, and the lock of their packages."""

@@ -1,7 +1,7 @@
-"""The tools' environment ``.venv``: made once, then handed over to.
+"""Makes the tools' environment ``.venv`` once, and runs tasks in it.
 
-This runs before anything is installed, on whatever Python started it, so it imports nothing but the
-standard library and modules that keep to that too. It installs nothing outside ``.venv``.
+This runs before anything is installed, on any Python, so it imports only the standard library and
+modules that do the same. It installs nothing outside ``.venv``.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ STAMP = VENV / "made-from.json"
 LOCK = ROOT / ".venv.lock"
 BACKUPS = ROOT / ".backups"
 LOCKED = ROOT / "dev" / "lock.txt"
-"""Every package of the tools and the tests, in one version."""
+"""Every package of the tools and the tests, with its version."""
 QUICK = ROOT / "dev" / "quick.txt"
-"""uv, which the rest is installed with where it can be had."""
+"""uv, which installs the rest where it is available."""
 LEAST = (3, 11)
 
 
@@ -49,8 +49,7 @@ def hand_over(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _tell("interrupted", 130)
     words = list(arguments) or ["--list"]
-    # Nothing in the folder that this was started from, and nothing the person's own shell adds,
-    # is taken for one of the tools.
+    # No module in the current folder or on the user's PYTHONPATH may replace one of the tools.
     os.environ.pop("PYTHONPATH", None)
     python = [str(program("python")), "-P"]
     return _replace_process([*python, "-m", "invoke", "--search-root", str(ROOT), *words])
@@ -74,9 +73,9 @@ def program(name: str) -> Path:
 
 
 def is_current() -> bool:
-    """True when ``.venv`` was made, to its end, from these requirements, and its Python works.
+    """True when ``.venv`` was completed from these requirements, and its Python works.
 
-    Which Python starts ``tasks.py`` does not count: the tools run on the one that they have.
+    The Python that starts ``tasks.py`` does not matter: the tools run on their own.
     """
     there = all(program(name).exists() for name in ("python", "invoke"))
     try:
@@ -86,11 +85,11 @@ def is_current() -> bool:
 
 
 def made_from(minor: tuple[int, int] | None) -> dict[str, object]:
-    """What the environment is made from; any change means making it anew."""
+    """The inputs of the environment; when one changes, it is made again."""
     texts = b"\0".join(path.read_bytes() for path in (LOCKED, QUICK))
     return {
         "requirements": hashlib.sha256(texts).hexdigest(),
-        # None, as no environment is stamped, for one that is too old by now or does not start.
+        # None, which is in no stamp, for a Python that is too old by now or does not start.
         "python": list(minor) if minor is not None and minor >= LEAST else None,
         # A virtual environment knows its own place, so a moved checkout needs a new one.
         "place": str(VENV),
@@ -118,13 +117,13 @@ def python_inside() -> tuple[int, int] | None:
 
 
 def base_python() -> str:
-    """The interpreter beneath any virtual environment that this one runs in."""
+    """The interpreter on which this process's virtual environment, if any, is based."""
     return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
 
 
 @contextmanager
 def only_one(lock: Path) -> Iterator[None]:
-    """Let one process at a time do what this file stands for; the system frees a dead one's."""
+    """Lock a file, so that one process works at a time; the system frees a dead one's lock."""
     with lock.open("a+b") as file:
         _lock(file.fileno())
         yield
@@ -145,9 +144,7 @@ def _lock(handle: int) -> None:
 
 
 def make() -> None:
-    """Make the environment from nothing; the stamp is empty until the end, so a broken one is made
-    again.
-    """
+    """Make the environment; its stamp is empty until the end, so a broken one is made again."""
     _refuse_without_ensurepip()
     _put_aside_what_is_not_ours()
     _say(f"==> making {VENV.name} with Python {sys.version.split()[0]} (once)")
@@ -174,7 +171,7 @@ def _refuse_without_ensurepip() -> None:
 
 
 def _put_aside_what_is_not_ours() -> None:
-    """Somebody may have an environment of that name there, with things of their own in it."""
+    """Move a ``.venv`` that was not made here: a user may have made it and still need it."""
     if not VENV.exists() or STAMP.exists():
         return
     BACKUPS.mkdir(exist_ok=True)
@@ -184,9 +181,9 @@ def _put_aside_what_is_not_ours() -> None:
 
 
 def _install() -> None:
-    """Install with uv, which takes seconds; with pip where uv cannot.
+    """Install with uv, which takes seconds, or with pip if uv fails.
 
-    uv stays only where it did its work: every later task asks it because it is there.
+    uv is removed when it failed: later tasks use it whenever it is installed.
     """
     python = program("python")
     if os.environ.get(installer.VARIABLE) != "pip":
@@ -197,7 +194,7 @@ def _install() -> None:
 
 
 def _fetch_uv(python: Path) -> None:
-    """With little patience: an index that does not answer is waited for once, in what follows."""
+    """Install uv with short timeouts: only the installation after it waits for a slow index."""
     try:
         hasty = ["--quiet", "--retries", "1", "--timeout", "15", "--requirement", str(QUICK)]
         _run([*_pip(python), "install", *hasty])
@@ -227,7 +224,7 @@ def _run(command: Sequence[str]) -> None:
 
 
 def _replace_process(command: list[str]) -> int:
-    """Become the task where that is possible, so that signals reach it and nothing else."""
+    """Become the task, where that is possible, so that signals reach only the task."""
     sys.stdout.flush()
     if os.name != "nt":
         os.execv(command[0], command)

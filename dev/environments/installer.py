@@ -1,11 +1,11 @@
-"""Makes environments and installs packages in them: with uv, and with pip wherever uv cannot.
+"""Makes environments and installs packages in them: with uv, or with pip if uv fails.
 
-All of ``dev/`` and tox come here, so that one place knows how packages are had on this machine.
-uv is given what pip was told (the index, its certificates, a proxy) and the system's certificates.
-It is quick, but only an accelerator: where it is missing, does not start or does not reach the
-index, pip does the same. Where packages come from is never printed: it may hold a password.
+All of ``dev/`` and tox use this module, so that only one place knows how to get packages here. uv
+gets pip's settings (the index, its certificates, a proxy) and the system's certificates. It is only
+an accelerator: if it is missing, does not start or does not reach the index, pip does the same. An
+index's URL is never printed: it may have a password.
 
-Only the standard library is imported: this runs before anything is installed.
+Imports only the standard library: this runs before anything is installed.
 
 ``python -m dev.environments.installer ARGUMENTS`` installs in the environment that it runs in, as
 ``pip install ARGUMENTS`` does; tox calls it so.
@@ -26,13 +26,13 @@ from dev.console import TaskFailed, environment, readable_failures, run, say
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(sys.executable)
-"""The Python that runs this; unless told otherwise, its pip is the one that is asked."""
+"""The Python that runs this; by default its pip is used."""
 
 VARIABLE = "CLOACA_INSTALLER"
-"""``pip`` here means that uv is not asked."""
+"""The variable that excludes uv if its value is ``pip``."""
 
-# An index that cannot be reached, or says nothing, is given up in half a minute at most, and pip is
-# asked. Without these it takes minutes.
+# With these uv gives up an index that does not answer within half a minute, and pip tries. Without
+# them it takes minutes.
 PATIENCE = {"UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_TIMEOUT": "15", "UV_HTTP_RETRIES": "1"}
 
 
@@ -66,9 +66,9 @@ def install(python: Path, *arguments: str | Path, pip_of: Path = HERE) -> None:
 
 
 def install_from_folder(python: Path, folder: Path, *requirements: str) -> None:
-    """Install wheels of ours from a folder, without an index.
+    """Install wheels of ours from a folder, without an index and without a cache.
 
-    And without a cache: a wheel that was built again has the same name and other contents.
+    A wheel that was built again has the same name, but other contents.
     """
     offline: list[str | Path] = ["--no-index", "--find-links", folder, *requirements]
 
@@ -82,7 +82,7 @@ def install_from_folder(python: Path, folder: Path, *requirements: str) -> None:
 
 
 def remove(python: Path, package: str, *, pip_of: Path = HERE) -> None:
-    """Take a package out, also when another one requires it."""
+    """Uninstall a package, also when another one requires it."""
 
     def take(uv: Path | None) -> None:
         if uv is None:
@@ -98,7 +98,7 @@ def _uv_pip(uv: Path, command: str, python: Path) -> list[str | Path]:
 
 
 def _pip(python: Path, pip_of: Path = HERE) -> list[str | Path]:
-    """The environment need not have a pip of its own."""
+    """The command of a pip, which need not be in the environment itself."""
     return [pip_of, "-I", "-m", "pip", "--python", python]
 
 
@@ -109,10 +109,10 @@ _QUIET = ("--quiet", "--disable-pip-version-check", "--no-input")
 
 
 def with_either(act: Callable[[Path | None], None], near: Path = HERE) -> None:
-    """Do it with uv, whose program ``act`` is given; where that fails, with pip, which is None.
+    """Call ``act`` with uv's program; if that fails, with None, which means pip.
 
-    A program that pip had to do is the last for which this process and its children ask uv. When
-    both fail, it was not uv's fault, and the failure tells of both.
+    When pip succeeds after uv failed, this process and its children do not use uv again. When both
+    fail, the error has both messages.
     """
     uv = find_uv(near)
     if uv is None:
@@ -136,7 +136,7 @@ def _after(failure: Exception, act: Callable[[Path | None], None]) -> None:
 
 
 def find_uv(near: Path = HERE) -> Path | None:
-    """The uv beside this Python, or the one of the tools' environment; None to go without."""
+    """The uv beside this Python, or that of the tools' environment; None to use pip."""
     if os.environ.get(VARIABLE) == "pip":
         return None
     name = "uv.exe" if os.name == "nt" else "uv"
@@ -146,15 +146,15 @@ def find_uv(near: Path = HERE) -> Path | None:
 
 
 def masked(text: str) -> str:
-    """The text without the user and password of an index, which installers may repeat."""
+    """The text without the user and password of an index, which installers may print."""
     return re.sub(r"(?<=://)[^/@\s]+@", "****@", text)
 
 
-# -- what uv is told -----------------------------------------------------------------------------
+# -- settings of uv ------------------------------------------------------------------------------
 
 
 def uv_settings(pip_of: Path = HERE) -> dict[str, str]:
-    """The variables that make uv look where this Python's pip looks; the person's own win."""
+    """Variables that make uv use the index of this Python's pip; the user's own variables win."""
     wanted = PATIENCE | {"UV_SYSTEM_CERTS": "1"} | translated(pip_options(pip_of))
     return {name: value for name, value in wanted.items() if not _is_said(name)}
 
@@ -167,16 +167,16 @@ _FORMERLY = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDEX": "UV_EXTRA_INDEX_URL
 
 
 def _uv_options(pip_of: Path) -> list[str]:
-    """Options of uv that no variable can set."""
+    """Options of uv that have no variable."""
     said = pip_options(pip_of).get("no-index", "")
     return ["--no-index"] if said.lower() in {"1", "true", "yes", "on"} else []
 
 
 def translated(options: Mapping[str, str]) -> dict[str, str]:
-    """Options of ``pip install`` as the variables of uv."""
+    """Translate options of ``pip install`` to variables of uv."""
     found = {name: options[option] for option, name in _SAME.items() if options.get(option)}
     if extra := _words(options, "extra-index-url"):
-        # As pip does it: an index that has the package need not be the one that has the version.
+        # As pip does: the first index with the package need not be the one with the version.
         found |= {"UV_INDEX": " ".join(extra), "UV_INDEX_STRATEGY": "unsafe-best-match"}
     if links := _words(options, "find-links"):
         found["UV_FIND_LINKS"] = ",".join(links)
@@ -199,7 +199,7 @@ def _words(options: Mapping[str, str], name: str) -> list[str]:
 
 @functools.lru_cache
 def pip_options(python: Path) -> Mapping[str, str]:
-    """Options of ``pip install`` from this machine's files and variables; none without a pip."""
+    """Options of ``pip install`` from pip's files and variables; none without a pip."""
     done = subprocess.run(
         [python, "-I", "-m", "pip", "config", "list"],
         env=environment(),
@@ -212,8 +212,8 @@ def pip_options(python: Path) -> Mapping[str, str]:
 
 
 def read_options(lines: Iterable[str]) -> dict[str, str]:
-    """The options in what ``pip config list`` prints: the command's count more than the global
-    ones, and variables more than both.
+    """Read the output of ``pip config list``: the command's options override global ones, and
+    variables override both.
     """
     by_section: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
     for section, option, value in _parsed(lines):

@@ -1,7 +1,7 @@
 """The Pythons on this machine that the project supports, one per minor version.
 
-A name on PATH proves nothing (a version manager's shim may answer that it has no such version),
-so every candidate is started and asked. None is ever downloaded.
+A name on PATH proves nothing (a version manager's shim may have no such version), so every
+candidate is started. None is ever downloaded.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MINORS = ("3.11", "3.12", "3.13", "3.14")
-# The project needs these, and a Python built without them shows it only when they are imported.
+# The project needs these modules; a Python built without them fails only at their import.
 _QUESTION = "import sqlite3, ssl, venv, sys; print(*sys.version_info[:3], sys.executable)"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Interpreter:
-    """A working Python; they sort by version."""
+    """A working Python; interpreters sort by version."""
 
     version: tuple[int, int, int]
     path: Path
@@ -42,7 +42,7 @@ def installed() -> list[Interpreter]:
     for path in dict.fromkeys(_candidates()):
         found = _ask(path)
         if found and found.minor in MINORS:
-            # Of two equal ones the first stays: PATH comes before other places.
+            # Of equal versions the first stays: PATH comes before other places.
             best[found.minor] = max(best.get(found.minor, found), found, key=_version)
     return sorted(best.values())
 
@@ -69,6 +69,6 @@ def _ask(path: Path) -> Interpreter | None:
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
-    # It names itself: what was asked may be a shim that is of no use away from here.
+    # It gives its own path: the candidate may be a shim that works only in this folder.
     major, minor, micro, executable = answer.strip().split(" ", 3)
     return Interpreter((int(major), int(minor), int(micro)), Path(executable))

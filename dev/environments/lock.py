@@ -1,7 +1,7 @@
 """The lock ``dev/lock.txt``: every package of the tools and the tests, in one exact version.
 
-It holds for every supported Python and system, and no hashes: a mirror may build wheels of its own.
-Asking an index is for ``lock`` alone; whether the file fits the requirements is told without one.
+It is valid for every supported Python and system. It has no hashes: a mirror may build its own
+wheels. Only ``lock`` uses an index; ``check`` compares the file with the requirements without one.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _MADE_FROM = re.compile(r"(?m)^# made-from: ([0-9a-f]{64})$")
 
 
 def lock(*, upgrade: bool = False) -> None:
-    """Write the lock anew: what it has stays where it still fits, unless everything is upgraded."""
+    """Write the lock again; versions that still fit stay, unless everything is upgraded."""
     uv = installer.find_uv()
     if uv is None:
-        raise TaskFailed("only uv can lock for all Pythons and systems, and it is not to be had")
+        raise TaskFailed("only uv can lock for all Pythons and systems, and it is not available")
     step(f"locking {' and '.join(SOURCES)}")
     with tempfile.TemporaryDirectory(prefix="cloaca-lock-") as name:
         resolved = Path(name) / LOCK.name
@@ -55,14 +55,14 @@ def _command(uv: Path, output: Path, *, upgrade: bool) -> list[str | Path]:
 
 
 def check() -> None:
-    """Fail when the requirements are not those that the lock was made from, or the lock has another
-    builder than the distributions name.
+    """Fail when the lock was made from other requirements, or has another builder than the
+    distributions name.
     """
     text = LOCK.read_text(encoding="utf-8") if LOCK.exists() else ""
     if made_from(text) != _requirements_digest():
         raise TaskFailed(
-            f"{LOCK.relative_to(ROOT).as_posix()} was not made from what {' and '.join(SOURCES)} "
-            "say now; run `python tasks.py lock`"
+            f"{LOCK.relative_to(ROOT).as_posix()} was not made from the requirements in "
+            f"{' and '.join(SOURCES)}; run `python tasks.py lock`"
         )
     if BUILDER not in pins(text):
         raise TaskFailed(
@@ -72,7 +72,7 @@ def check() -> None:
 
 
 def made_from(text: str) -> str:
-    """The digest of the requirements that a lock says it was made from; empty if it says none."""
+    """The digest of its requirements in a lock; empty if it has none."""
     found = _MADE_FROM.search(text)
     return found[1] if found else ""
 

@@ -1,7 +1,7 @@
-"""A virtual environment with the built wheels in it, made the way a careful user makes one.
+"""A virtual environment with the built wheels, made as a careful user makes one.
 
-Two steps, always: third-party packages from the index, then our own wheels from a folder with no
-index at all, because another project owns our names there.
+Always two steps: third-party packages from the index, then our own wheels from a folder, without an
+index, because another project owns our names there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dev.project import DIST, DOOR, LOCK, Distribution, distributions_for, versi
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """One environment. It is removed together with the folder that it lies in."""
+    """One environment. It is removed together with its parent folder."""
 
     folder: Path
 
@@ -32,29 +32,29 @@ class Sandbox:
         return self.folder / "bin" / "python"
 
     def create(self, python: Path | None = None) -> Sandbox:
-        """Make it, empty, on this interpreter or on the one that is running."""
+        """Make an empty environment with this interpreter, by default the running one."""
         installer.create(self.folder, python or Path(sys.executable))
         return self
 
     def install(self, *wheels: str, folder: Path = DIST, third_party: Sequence[str] = ()) -> None:
-        """Install our wheels, as pinned requirements, after the third parties that they need."""
+        """Install our wheels, as pinned requirements, after their third-party packages."""
         if third_party:
             self.install_third_party(*third_party)
         installer.install_from_folder(self.python, folder, *wheels)
 
     def install_third_party(self, *requirements: str, alone: bool = False) -> None:
-        """Install packages from the index; ``alone`` without what they require in turn."""
+        """Install packages from the index; ``alone`` without their requirements."""
         installer.install(self.python, *(["--no-deps"] if alone else []), *requirements)
 
     def remove(self, package: str) -> None:
-        """Take a package out, also when another one requires it."""
+        """Uninstall a package, also when another one requires it."""
         installer.remove(self.python, package)
 
     def install_for(self, backend: str, *, locked: bool = False) -> None:
         """Install everything that a program on this backend installs.
 
-        ``locked``: third parties in the versions that the project's own tools and tests have, and
-        not in the newest that a user would get today.
+        ``locked``: third-party packages in the versions of the lock, not the newest, which a user
+        would get today.
         """
         wanted = distributions_for(backend)
         require_built(wanted)
@@ -64,7 +64,7 @@ class Sandbox:
         self.install(wheels, third_party=[*versions, *third_party])
 
     def run(self, code: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a piece of Python in it, away from the source tree; the caller reads the result."""
+        """Run a piece of Python in it, outside of the source tree; the caller reads the result."""
         return subprocess.run(
             [self.python, "-I", "-c", code],
             cwd=self.folder,
@@ -78,12 +78,12 @@ class Sandbox:
 
 
 def require_built(distributions: Sequence[Distribution]) -> None:
-    """Fail, with what to do, when a wheel was not built yet."""
+    """Fail when a wheel was not built yet; the message names the command."""
     missing = [each.wheel().name for each in distributions if not each.wheel().exists()]
     if missing:
         raise TaskFailed(f"dist/ lacks {', '.join(missing)}; run `python tasks.py package` first")
 
 
 if __name__ == "__main__":
-    # tox calls this to fill the environment that it has just made.
+    # tox calls this to fill its new environment.
     Sandbox(Path(sys.prefix)).install_for(sys.argv[1], locked=True)

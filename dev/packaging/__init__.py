@@ -1,1 +1,1 @@
-"""The four distributions: rendered, built, tried in empty environments, released."""
+"""Renders, builds, tries and releases the four distributions."""

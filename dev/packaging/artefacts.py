@@ -1,7 +1,7 @@
-"""The built artefacts of each distribution: an sdist, and the wheel made from that sdist.
+"""Builds and checks each distribution: an sdist, and the wheel made from that sdist.
 
-Building is reproducible and isolated; what was built is then looked at as a stranger would look
-at it. A distribution whose sources did not change since its last good build is not built again.
+Builds are reproducible and isolated; independent tools then check the artefacts. A distribution
+whose sources did not change since its last good build is not built again.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dev.files import digest, tree_digest, write_atomically
 from dev.packaging import rendering
 from dev.project import DIST, EPOCH, LOCK, ROOT, Distribution, distributions_for
 
-# The core has 280 kB. A command line, an MCP server and a page with its scripts may bring as much
-# again, and twice that leaves room; what is larger most likely holds something by mistake.
+# The core has 280 kB. A command line, an MCP server and a page with its scripts may double that;
+# twice the sum leaves room. A larger wheel most likely has files in it by mistake.
 LARGE_WHEEL = 1_000_000
 
 
@@ -56,8 +56,8 @@ def _build_checked(distribution: Distribution) -> None:
 
 
 def _build(distribution: Distribution, folder: Path, *what: str) -> None:
-    """Build in an environment of its own; without ``what``, an sdist and from it the wheel."""
-    # Its environments are made beneath our folder, which goes even when the builder was killed.
+    """Build in a separate environment; without ``what``, an sdist and from it the wheel."""
+    # The builder's environments are inside our folder, which is removed even if it is killed.
     settings = {"SOURCE_DATE_EPOCH": epoch(), "TMPDIR": str(folder.parent)}
 
     def build(uv: Path | None) -> None:
@@ -70,7 +70,7 @@ def _build(distribution: Distribution, folder: Path, *what: str) -> None:
 
 
 def _builders_settings(uv: Path | None) -> dict[str, str]:
-    """Variables by which the builder's own requirements come from our index, in locked versions."""
+    """Variables that give the builder our index and the locked versions for its requirements."""
     if uv is None:
         return {"PIP_CONSTRAINT": str(LOCK)}
     path = os.pathsep.join([str(uv.parent), os.environ["PATH"]])
@@ -92,13 +92,13 @@ def _stamp(distribution: Distribution) -> Path:
 
 
 def _sources(distribution: Distribution) -> str:
-    """The digest of everything that a build reads, this module included."""
+    """The digest of all files that a build reads, this module included."""
     how = digest(Path(__file__).read_bytes())
     return f"{tree_digest(ROOT, sources(distribution))} {how} {epoch()}\n"
 
 
 def epoch() -> str:
-    """The instant that everything built now is said to be of, in seconds since 1970."""
+    """The timestamp of all built files, in seconds since 1970."""
     return os.environ.get("SOURCE_DATE_EPOCH", EPOCH)
 
 
@@ -109,11 +109,11 @@ def sources(distribution: Distribution) -> Iterator[Path]:
             yield path
 
 
-# -- looking at what was built -------------------------------------------------------------------
+# -- checking artefacts --------------------------------------------------------------------------
 
 
 def _check_metadata(distributions: list[Distribution]) -> None:
-    step("checking what was built: validate-pyproject, twine, check-wheel-contents")
+    step("checking the artefacts: validate-pyproject, twine, check-wheel-contents")
     projects = [each.folder / "pyproject.toml" for each in distributions]
     run([sys.executable, "-m", "validate_pyproject", *projects], quiet=True)
     wheels = [each.wheel() for each in distributions]
@@ -123,7 +123,7 @@ def _check_metadata(distributions: list[Distribution]) -> None:
 
 
 def check_wheel(wheel: Path) -> None:
-    """Refuse a wheel that holds less or more than one of ours does."""
+    """Refuse a wheel with missing or foreign files."""
     package_name, number, _ = wheel.name.split("-", 2)
     info = f"{package_name}-{number}.dist-info"
     names = set(contents(wheel))
@@ -136,7 +136,7 @@ def check_wheel(wheel: Path) -> None:
 
 
 def _belongs(path: PurePosixPath, package_name: str, info: str) -> bool:
-    """Whether it is source, SQL or metadata, and not what an editor or a person left there."""
+    """True for source, SQL and metadata; False for files left by an editor or a person."""
     if any(part.startswith(".") for part in path.parts):
         return False
     if path.parts[0] == info:
@@ -146,14 +146,14 @@ def _belongs(path: PurePosixPath, package_name: str, info: str) -> bool:
 
 
 def warn_of_size(wheel: Path) -> None:
-    """Say of a wheel that is unusually large; that alone is no reason not to have it."""
+    """Warn of an unusually large wheel, which is no error."""
     size = wheel.stat().st_size
     if size > LARGE_WHEEL:
         say(f"  warning: {wheel.name} has {size / 1000:.0f} kB, over {LARGE_WHEEL / 1000:.0f} kB")
 
 
 def check_same(from_sdist: Path, from_tree: Path) -> None:
-    """Refuse an sdist that lost or changed a file on the way."""
+    """Refuse an sdist in which a file was lost or changed."""
     first, second = contents(from_sdist), contents(from_tree)
     if first != second:
         changed = {name for name in first.keys() | second if first.get(name) != second.get(name)}

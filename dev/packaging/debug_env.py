@@ -1,4 +1,4 @@
-"""An environment with the wheels installed that stays, to look around in."""
+"""Makes an environment with the wheels installed, for experiments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dev.project import ALL, ROOT, backend_named
 
 
 def debug_env(backend: str = "sqlite") -> None:
-    """Make ``debug-env-<backend>/`` anew and say how to start its Python."""
+    """Make ``debug-env-<backend>/`` again and print how to start its Python."""
     known = backend if backend == ALL else backend_named(backend).backend
     folder = ROOT / f"debug-env-{known}"
     package(backend)

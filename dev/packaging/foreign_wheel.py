@@ -1,7 +1,7 @@
-"""Wheels that nobody built: a backend of another version, broken, a shell, by a stranger.
+"""Writes wheels of special backends: of another version, broken, without function, third-party.
 
-Smoke and the dispatcher's tests install them beside the real ones to see what is said about
-them. They are written directly, since the format is a zip file with three files of metadata.
+Smoke and the dispatcher's tests install them beside the real ones, to check the errors. They are
+written directly, since the format is a zip file with three files of metadata.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ForeignWheel:
     entry_points: str = ""
 
     def write(self, folder: Path) -> Path:
-        """Write the wheel; an installer takes it for any other."""
+        """Write the wheel; installers accept it like any other."""
         stem = f"{self.name.replace('-', '_')}-{self.version}"
         info = f"{stem}.dist-info"
         files = dict(self.sources) | {
@@ -68,9 +68,9 @@ def backend_wheel(
     unusable_reason: str | None = None,
     entry: bool = False,
 ) -> ForeignWheel:
-    """A backend that says it can work, or why not; ``before`` is run when it is imported.
+    """A backend that is usable, or gives its reason; ``before`` is run when it is imported.
 
-    With ``entry`` it is a third party's: found through an entry point per scheme.
+    With ``entry`` it is a third party's, found through an entry point per scheme.
     """
     number = wheel_version or version()
     package = f"cloaca_{backend}"

@@ -1,7 +1,7 @@
-"""A release, rehearsed: everything that would be published is made, checked, tried, and kept here.
+"""Rehearses a release: makes, checks and tries all artefacts, and keeps them here.
 
-Nothing leaves this machine unless ``--upload`` says so and ``CLOACA_RELEASE_URL`` says where to.
-There is no default: on the public index our names belong to another project.
+Nothing leaves this machine without ``--upload`` and a URL in ``CLOACA_RELEASE_URL``. There is no
+default: on the public index our names belong to another project.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ SBOM_TOOL = "cyclonedx-bom>=7.5,<8"
 
 
 def release(backend: str | None = None, *, upload: bool = False) -> None:
-    """Make all artefacts with checksums and an SBOM; what stands against publishing them is said.
+    """Make all artefacts with checksums and an SBOM, and list obstacles to their publication.
 
-    With ``upload`` it is refused instead, before anything is built.
+    With ``upload`` an obstacle is an error, before anything is built.
     """
     target = upload_target(os.environ) if upload else None
     open_points = obstacles(version(), _changelog(), uncommitted())
@@ -51,11 +51,11 @@ def release(backend: str | None = None, *, upload: bool = False) -> None:
     say(f"release {version()} is in {FOLDER.relative_to(ROOT)}/; {done}")
 
 
-# -- may it be published -------------------------------------------------------------------------
+# -- obstacles -----------------------------------------------------------------------------------
 
 
 def upload_target(environ: Mapping[str, str]) -> str:
-    """Where to upload to; refused when that or who uploads is not said."""
+    """The URL to upload to; refused when the URL or a credential is missing."""
     missing = [name for name in (URL, *CREDENTIALS) if not environ.get(name, "").strip()]
     if missing:
         raise TaskFailed(
@@ -66,7 +66,7 @@ def upload_target(environ: Mapping[str, str]) -> str:
 
 
 def obstacles(released: str, changelog: str, changed: Sequence[str]) -> list[str]:
-    """What stands against publishing this version, in sentences."""
+    """Reasons not to publish this version, in sentences."""
     found = []
     if changed:
         found.append(f"not committed: {', '.join(changed)}")
@@ -76,7 +76,7 @@ def obstacles(released: str, changelog: str, changed: Sequence[str]) -> list[str
 
 
 def uncommitted() -> list[str]:
-    """The files that are not as the last commit has them."""
+    """The files that differ from the last commit."""
     command = ["git", "status", "--porcelain"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -92,12 +92,12 @@ def _listed(sentences: Iterable[str]) -> str:
     return "\n".join(f"  {sentence}" for sentence in sentences)
 
 
-# -- what is published ---------------------------------------------------------------------------
+# -- artefacts -----------------------------------------------------------------------------------
 
 
 def _collected(distributions: Sequence[Distribution]) -> list[Path]:
-    """This version's sdists and wheels, and nothing else, in a folder of their own."""
-    step(f"collecting what would be published in {FOLDER.relative_to(ROOT)}/")
+    """Collect only this version's sdists and wheels in a new folder."""
+    step(f"collecting the artefacts in {FOLDER.relative_to(ROOT)}/")
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     built = [path for each in distributions for path in (each.sdist(DIST), each.wheel(DIST))]
@@ -105,13 +105,13 @@ def _collected(distributions: Sequence[Distribution]) -> list[Path]:
 
 
 def checksums(paths: Sequence[Path]) -> str:
-    """A line per file, in the form that ``sha256sum --check`` reads."""
+    """Checksums, a line per file, in the form that ``sha256sum --check`` reads."""
     return "".join(f"{digest(path.read_bytes())}  {path.name}\n" for path in paths)
 
 
 def _write_sbom(path: Path, backend: str | None, distributions: Sequence[Distribution]) -> None:
-    """What an installation consists of, as CycloneDX: of the wheels, installed from the folder."""
-    step("listing what an installation consists of (SBOM)")
+    """Install the wheels from the folder and list the installed packages, as CycloneDX."""
+    step("listing the packages of an installation (SBOM)")
     with tempfile.TemporaryDirectory(prefix="cloaca-sbom-") as name:
         tool = Sandbox(Path(name) / "tool").create()
         tool.install_third_party(SBOM_TOOL)
@@ -133,16 +133,16 @@ def _write_sbom(path: Path, backend: str | None, distributions: Sequence[Distrib
 
 
 def sbom(text: str, distributions: Sequence[Distribution]) -> str:
-    """The list as it may be published: whole, and true of our own parts.
+    """Prepare the list for publication: complete, and correct for our own parts.
 
-    Refused is one that lacks a part of ours, or tells where on this machine it was made.
+    Refuses a list that lacks a part of ours, or has a path of this machine.
     """
     listed = json.loads(text)
     ours = {(each.name, version()) for each in distributions}
     for each in (listed["metadata"]["component"], *listed["components"]):
         if (each["name"], each["version"]) in ours:
             ours.remove((each["name"], each["version"]))
-            # It would name a package of the public index, where another project has our names.
+            # A purl would name another project's package on the public index.
             each.pop("purl", None)
     if ours:
         missing = ", ".join(sorted(name for name, _ in ours))
@@ -161,7 +161,7 @@ def _tell(open_points: Sequence[str]) -> None:
 
 
 def _upload(artefacts: Sequence[Path], target: str) -> None:
-    """Who uploads is twine's to ask the environment; it never asks the keyboard here."""
+    """Upload with twine, which reads the credentials from the environment and never asks."""
     step(f"uploading {len(artefacts)} files")
     twine = [sys.executable, "-m", "twine", "upload", "--non-interactive", "--disable-progress-bar"]
     run([*twine, "--repository-url", target, *artefacts])

@@ -1,9 +1,9 @@
-"""The packaging files of each distribution, rendered from ``templates/`` and ``VERSION``.
+"""Renders the packaging files of each distribution from ``templates/`` and ``VERSION``.
 
-``templates/rendered.sha256`` remembers what was written last. A file that differs from it was
-edited by hand and is backed up before it is replaced; one that merely is out of date is not.
-Nothing here decides what a file says: that is the templates' part. Of pages that are written by
-hand the version in the commands that install it is rendered, and nothing else.
+``templates/rendered.sha256`` has the digests of the last rendering. A file that differs from it was
+edited by hand and is backed up before it is replaced; one that is only out of date is not. The
+templates alone decide the text of a file. In handwritten pages only the version in install commands
+is rendered.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SUFFIX = ".j2"
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One file as the templates say it should be."""
+    """One file as the templates render it."""
 
     path: Path
     template: str
@@ -35,13 +35,13 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One file that is not as the templates say, and in which way."""
+    """One file that differs from its template, and the kind of difference."""
 
     name: str
     reason: str
 
 
-# What was written last, in the form that ``sha256sum --check`` reads.
+# Digests of the last rendering, in the form that ``sha256sum --check`` reads.
 MANIFEST = ROOT / "templates" / "rendered.sha256"
 _MANIFEST_LINE = re.compile(r"^(?P<digest>[0-9a-f]{64})  (?P<name>.+)$", re.MULTILINE)
 BACKUPS = ROOT / ".backups"
@@ -51,7 +51,7 @@ BACKUPS = ROOT / ".backups"
 
 
 def generate(backend: str | None = None) -> list[str]:
-    """Bring every rendered file up to date; the names of those that changed."""
+    """Bring every rendered file up to date; return the names of changed files."""
     step(f"rendering {_what(backend)} for version {project.version()}")
     rendered = list(render(backend))
     written = [name_of(each.path) for each in rendered if _put(each)]
@@ -65,7 +65,7 @@ def generate(backend: str | None = None) -> list[str]:
 
 
 def check(backend: str | None = None) -> None:
-    """Fail with the list of files that drifted from their templates; writes nothing."""
+    """Fail with the list of files that differ from their templates; writes nothing."""
     step(f"comparing {_what(backend)} with the templates")
     found = drift(backend)
     if found:
@@ -78,7 +78,7 @@ def check(backend: str | None = None) -> None:
 
 
 def drift(backend: str | None = None) -> list[Drift]:
-    """Every generated file that is missing, different, or no longer has a template."""
+    """All generated files that are missing, different, or no longer have a template."""
     rendered = list(render(backend))
     found = [Drift(name_of(each.path), reason) for each in rendered if (reason := _off(each))]
     found += [Drift(name, "no template makes it any more") for name in _orphans(rendered)]
@@ -101,8 +101,8 @@ def placeholders() -> None:
 
 
 def render(backend: str | None = None) -> Iterator[Rendered]:
-    """Every file that the templates make, in a stable order; nothing is written."""
-    templates = Environment(  # noqa: S701  what is rendered is TOML, Python and Markdown, not HTML
+    """Render every file, in a stable order; writes nothing."""
+    templates = Environment(  # noqa: S701  it renders TOML, Python and Markdown, not HTML
         loader=FileSystemLoader(ROOT / "templates"),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
@@ -115,7 +115,7 @@ def render(backend: str | None = None) -> Iterator[Rendered]:
 
 
 def _templates_of(distribution: Distribution, names: Iterable[str]) -> list[str]:
-    """Those of its kind; with none, nothing could be out of date, which is no success."""
+    """The templates of its kind; fails when there are none, as a check would prove nothing."""
     folder = f"{distribution.kind}/"
     found = [name for name in names if name.startswith(folder) and name.endswith(SUFFIX)]
     if not found:
@@ -143,7 +143,7 @@ def _values(distribution: Distribution) -> dict[str, object]:
         "schemes": distribution.schemes,
         "version": project.version(),
         "requires": project.requirements_of(distribution),
-        # The door is of use with a backend only, so its README installs the embedded one.
+        # ``cloaca`` needs a backend, so its README installs the embedded one.
         "installs": "cloaca[sqlite]" if distribution is project.DOOR else distribution.name,
         "third_party": project.installed_first(distribution),
         "extras": project.extras(),
@@ -166,7 +166,7 @@ def notice(template: str) -> str:
 
 
 def _put(wanted: Rendered) -> bool:
-    """Write one file if it differs, keeping a hand-edited one aside; true when written."""
+    """Write one file if it differs, after a backup of a hand-edited one; True when written."""
     if not _off(wanted):
         return False
     _back_up_if_edited(wanted)
@@ -198,7 +198,7 @@ def _back_up_if_edited(wanted: Rendered) -> None:
 
 
 def _back_up_unless_ours(path: Path) -> None:
-    """Keep a copy of a file that is not what was written last."""
+    """Keep a copy of a file that differs from the last rendering."""
     present = path.read_bytes()
     if digest(present) == _remembered().get(name_of(path)):
         return
@@ -208,7 +208,7 @@ def _back_up_unless_ours(path: Path) -> None:
 
 
 def placeholder(wanted: Rendered) -> bytes:
-    """What stands in a generated file's place when a checkout was stripped of them."""
+    """The comment that replaces a generated file in a stripped checkout."""
     text = notice(wanted.template)
     return (f"<!-- {text} -->\n" if wanted.path.suffix == ".md" else f"# {text}\n").encode()
 
@@ -225,7 +225,7 @@ def _free_name(path: Path) -> Path:
 
 
 def _remembered() -> dict[str, str]:
-    """What was written last: name to digest. Other lines, as a merge leaves, say nothing."""
+    """Names and digests of the last rendering; ignores other lines, such as a merge's marks."""
     lines = _MANIFEST_LINE.finditer(_manifest_on_disk())
     return {found["name"]: found["digest"] for found in lines}
 
@@ -237,7 +237,7 @@ def _manifest_on_disk() -> str:
 
 
 def _manifest(rendered: Iterable[Rendered]) -> str:
-    """What it should hold: the lines of distributions that were not rendered now stay."""
+    """The new text of the manifest; lines of distributions not rendered now stay."""
     new = {name_of(each.path): digest(each.content) for each in rendered}
     others = {
         name: known for name, known in _remembered().items() if _folder(name) not in _folders(new)
@@ -247,7 +247,7 @@ def _manifest(rendered: Iterable[Rendered]) -> str:
 
 
 def _orphans(rendered: Iterable[Rendered]) -> list[str]:
-    """Files written by an earlier generation, in folders just rendered, that nothing makes now."""
+    """Files of an earlier rendering that no template makes now, in the folders just rendered."""
     wanted = {name_of(each.path) for each in rendered}
     old = (name for name in _remembered() if name not in wanted and (ROOT / name).exists())
     return [name for name in old if _folder(name) in _folders(wanted)]
@@ -261,7 +261,7 @@ def _remove(name: str) -> bool:
 
 
 def name_of(path: Path) -> str:
-    """The path as the manifest and messages write it."""
+    """The path in the form of the manifest and of messages."""
     return path.relative_to(ROOT).as_posix()
 
 
@@ -274,4 +274,4 @@ def _folders(names: Iterable[str]) -> set[str]:
 
 
 def _what(backend: str | None) -> str:
-    return "all distributions" if backend is None else f"what a program on {backend} installs"
+    return "all distributions" if backend is None else f"the distributions of {backend}"

@@ -1,7 +1,7 @@
-"""The built wheels in empty environments: does a stranger's first minute work?
+"""Tries the built wheels in empty environments, as in a new user's first minute.
 
-One environment per situation that an installation can be in. What each says in detail is tested
-in ``python-tests/dispatcher``; here it is enough that it works, or says the right thing.
+One environment per kind of installation. ``python-tests/dispatcher`` tests the messages in detail;
+here each must only work, or print the right error.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ except cloaca.BackendError as error:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What is installed, what is then run, and what it must print. ``backends`` it is about.
+    """An installation, a program to run in it, and its expected output, for some ``backends``.
 
     With ``server`` the program gets a database on PostgreSQL, else a file.
     """
@@ -68,7 +68,7 @@ class Situation:
 
 
 def smoke(backend: str | None = None) -> None:
-    """Try every situation, or those that are about one backend; fails if one went wrong."""
+    """Try all situations, or those of one backend; fails if one went wrong."""
     package()
     chosen = [each for each in situations() if backend is None or backend in each.backends]
     if not chosen:
@@ -96,7 +96,7 @@ def _database_for(chosen: Sequence[Situation]) -> Iterator[str]:
 
 
 def situations() -> Sequence[Situation]:
-    """Every state in which a user's installation can be."""
+    """All kinds of installations that a user can have."""
     here = version()
     return (
         Situation(
@@ -160,7 +160,7 @@ def _install_mismatch(box: Sandbox) -> None:
 
 
 def _try(situation: Situation, url: str) -> str:
-    """Empty when the situation is as it should be, else what was printed instead."""
+    """Try a situation; empty on success, else the wrong output."""
     with tempfile.TemporaryDirectory(prefix="cloaca-smoke-") as name:
         box = Sandbox(Path(name) / "environment").create()
         situation.install(box)

@@ -1,1 +1,1 @@
-"""Runs of the tests: planned, run on the built wheels, reported; and rules broken on purpose."""
+"""Plans, runs and reports tests on the built wheels; tests the tests with mutants."""

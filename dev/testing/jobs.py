@@ -1,15 +1,14 @@
 """Plans a test run: jobs, each one process of pytest, the longest first.
 
-The numbered scenarios run on every backend; on the newest Python beside the least only those on
-the embedded backend, since what differs between Pythons lies in core and in the standard library.
-(The hosted matrix and ``--all-pythons`` run everything on each Python.) The suites run on the
-least Python: those of EACH on every backend, those of ONCE where all backends are installed
-together.
+The numbered scenarios run on every backend on the oldest Python, and on the embedded backend on the
+newest Python too: Pythons differ only for core and in the standard library. (The hosted matrix and
+``--all-pythons`` run everything on each Python.) The suites run on the oldest Python: those of EACH
+on every backend, those of ONCE where all backends are installed together.
 
 Files share a process until it is expected to take ``SHARE_SECONDS``: starting pytest costs half a
-second of a core, and a process to each file proved nothing. Every test has a database of its own,
-and what is about a whole process (its logging, threads, forks, its exit) starts programs of its
-own. Nothing here starts a process.
+second of a core, and a process for each file found no more faults. Every test has its own database,
+and tests of a whole process (its logging, threads, forks, its exit) start programs. Nothing here
+starts a process.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ from dev.project import ALL, BACKENDS, PYTHON_LEAST, ROOT, SQLITE, TESTS, backen
 EACH = ("process", "model", "pages")
 ONCE = ("unit", "virtual", "conformance", "packaging", "dispatcher")
 BACKEND_VARIABLE = "CLOACA_TEST_BACKEND"
-"""Tells ``conftest.py`` of the backend that a run is on."""
+"""The variable that names the backend for ``conftest.py``."""
 SHARE_SECONDS = 30
-"""So long a process may take, on a quiet machine, for it to share files with another one."""
+"""Seconds that a process with several files may take, on a quiet machine."""
 SECONDS: dict[str, float] = {
     "conformance/test_postgres.py": 25,
     "conformance/test_sqlite.py": 15,
@@ -70,11 +69,10 @@ SECONDS: dict[str, float] = {
     "scenarios/test_37_backfill_and_instances.py": 4,
     "scenarios/test_38_triggers.py": 5,
 }
-"""How long a file takes there, or each of a folder; the others take ``OTHERWISE``. Rounded: they
-decide what starts first and what shares a process, and the table of each run says them anew."""
+"""Seconds of a file, or of each file of a folder; the others take ``OTHERWISE``. Rounded: they only
+decide the order and the shared processes, and the table of each run has the measured ones."""
 OTHERWISE = 1.0
-# What these folders hold, a file or a folder, is of the backend after which it is named: see
-# conftest.py.
+# A file or folder in these belongs to the backend whose name it has: see conftest.py.
 _NAMED_AFTER_BACKENDS = ("conformance", "process", "unit")
 _MARK = re.compile(r'^pytestmark = pytest\.mark\.backend\("(\w+)"', re.MULTILINE)
 
@@ -99,26 +97,26 @@ class Target:
 
     @property
     def name(self) -> str:
-        """As tox calls it: ``py311-sqlite``."""
+        """Its name for tox: ``py311-sqlite``."""
         return f"{self.interpreter.tox_factor}-{self.backend}"
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Files that run in one process; ``name`` is what the table calls them."""
+    """Files that run in one process; ``name`` is for the table."""
 
     name: str
     paths: tuple[Path, ...]
 
     @property
     def seconds(self) -> float:
-        """How long they are expected to take."""
+        """The expected seconds of all files."""
         return sum(map(expected_seconds, self.paths))
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of pytest, in a process and a folder of its own; on no backend, if not on one."""
+    """One run of pytest, in a separate process and folder; ``backend`` None means none."""
 
     target: Target
     share: Share
@@ -131,7 +129,7 @@ class Job:
 
 
 def plan(wanted: Wanted, found: Sequence[Interpreter]) -> list[Job]:
-    """The jobs, longest first. Pure but for looking at the test files."""
+    """Plan the jobs, longest first. Pure, except that it reads the test files."""
     if not found:
         raise TaskFailed(f"no working Python from {PYTHON_LEAST} on was found")
     found = _pythons(found, wanted.python)
@@ -158,7 +156,7 @@ def _all_jobs(
 
 
 def _pythons(found: Sequence[Interpreter], wanted: str | None) -> Sequence[Interpreter]:
-    """All of them, or the one that was asked for."""
+    """All interpreters, or the requested one."""
     chosen = [each for each in found if wanted in (None, each.minor)]
     if not chosen:
         here = ", ".join(each.minor for each in found)
@@ -167,7 +165,7 @@ def _pythons(found: Sequence[Interpreter], wanted: str | None) -> Sequence[Inter
 
 
 def _backends(wanted: str | None) -> list[str]:
-    """The one that was asked for, or all."""
+    """The requested backend, or all."""
     found = BACKENDS if wanted is None else [backend_named(wanted)]
     return [each.backend for each in found]
 
@@ -183,7 +181,7 @@ def _jobs_of(path: Path, backends: Sequence[str], pythons: Sequence[Interpreter]
 def _jobs_on_each(
     name: str, files: Sequence[Path], backends: Sequence[str], pythons: Sequence[Interpreter]
 ) -> Iterator[Job]:
-    """Jobs per backend, with that one alone installed, of the files that are not another's."""
+    """Jobs per backend, with only that one installed, without files of another backend."""
     for backend in backends:
         own = [path for path in files if _belongs_to(path) in (None, backend)]
         for share in shares(name, own):
@@ -193,7 +191,7 @@ def _jobs_on_each(
 def _jobs_once(
     name: str, files: Sequence[Path], backends: Sequence[str], pythons: Sequence[Interpreter]
 ) -> Iterator[Job]:
-    """Jobs for all backends. SQLite alone does where no other is tested; they all need it."""
+    """Jobs with all backends installed; with SQLite alone if no other is tested."""
     narrowed = backends[0] if len(backends) == 1 else None
     installed = SQLITE.backend if narrowed == SQLITE.backend else ALL
     own = [path for path in files if narrowed is None or _belongs_to(path) in (None, narrowed)]
@@ -202,7 +200,7 @@ def _jobs_once(
 
 
 def _belongs_to(path: Path) -> str | None:
-    """The backend that all of a file is about: on another one it would hold no test."""
+    """The backend to which a whole file belongs: on another one it would have no test."""
     folder, name, *_ = path.relative_to(TESTS).parts
     if folder in _NAMED_AFTER_BACKENDS:
         for each in BACKENDS:
@@ -213,7 +211,7 @@ def _belongs_to(path: Path) -> str | None:
 
 
 def test_file(name: str) -> Path:
-    """A test file or folder as a person writes it: from here, from the root, from the tests."""
+    """A test file or folder by a path from here, from the root or from the tests."""
     for base in (Path.cwd(), ROOT, TESTS):
         path = (base / name).resolve()
         if path.exists() and path.is_relative_to(TESTS):
@@ -222,7 +220,7 @@ def test_file(name: str) -> Path:
 
 
 def _suites() -> Iterator[str]:
-    """Suites that hold a test."""
+    """Suites that have a test."""
     return (suite for suite in EACH + ONCE if any((TESTS / suite).rglob("test_*.py")))
 
 
@@ -231,17 +229,17 @@ def scenarios() -> list[Path]:
     return sorted((TESTS / "scenarios").glob("test_[0-9][0-9]_*.py"))
 
 
-# -- what shares a process -----------------------------------------------------------------------
+# -- shared processes ----------------------------------------------------------------------------
 
 
 def expected_seconds(path: Path) -> float:
-    """How long a file takes on a quiet machine, about."""
+    """Approximate seconds of a file on a quiet machine."""
     name = path.relative_to(TESTS)
     return SECONDS.get(name.as_posix(), SECONDS.get(name.parts[0], OTHERWISE))
 
 
 def shares(name: str, files: Sequence[Path]) -> list[Share]:
-    """The files of a suite in as few processes as ``SHARE_SECONDS`` allows, equally long ones."""
+    """Divide a suite into as few shares as ``SHARE_SECONDS`` allows, of equal length."""
     count = ceil(sum(map(expected_seconds, files)) / SHARE_SECONDS)
     parts: list[list[Path]] = [[] for _ in range(count)]
     for path in sorted(files, key=expected_seconds, reverse=True):

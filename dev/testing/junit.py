@@ -1,4 +1,4 @@
-"""JUnit files: what one run of pytest counted, and one report out of many."""
+"""JUnit files: reads the counts of one run of pytest, and merges many reports into one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dev.files import write_atomically
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many tests ended how; errors in fixtures count as failed."""
+    """Numbers of tests by result; errors in fixtures count as failed."""
 
     passed: int = 0
     failed: int = 0
@@ -27,7 +27,7 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """All tests that were looked at."""
+        """The number of all tests."""
         return self.passed + self.failed + self.skipped
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ def read(path: Path) -> Counts | None:
 
 
 def merge(reports: Iterable[tuple[str, Path]], target: Path) -> None:
-    """Write one report whose suites are named after what ran them."""
+    """Write one report whose suites have the names of their jobs."""
     whole = Xml.Element("testsuites")
     for name, path in reports:
         if path.exists():

@@ -1,9 +1,9 @@
 """Removes the remains of a test run that was killed, at the start of the next one.
 
-A run has a folder and holds a lock on a file in it; the system frees the lock when the process is
-gone, in whatever way. Each process that the run starts, and each that these start, has the
-folder's name in its environment, so that those which outlived the run are found and nothing else
-is. Without ``/proc`` (macOS) they are left to end by themselves; on Windows nothing is swept.
+A run has a folder and holds a lock on a file in it; the system frees the lock when the process
+ends, in any way. All processes of the run, direct and indirect children, have the folder's name in
+their environment, so that exactly those which outlived the run are found. Without ``/proc`` (macOS)
+they are left to end by themselves; on Windows nothing is swept.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dev.databases import cluster, maintenance
 
 PREFIX = "cloaca-test-"
 MARK = "CLOACA_TEST_RUN"
-"""The variable that says in which run's folder a process was started."""
+"""The variable with the folder of the run that started a process."""
 _LOCK = "in-use"
 _PROCESSES = Path("/proc")
 _PATIENCE_SECONDS = 5.0
@@ -31,37 +31,37 @@ _PATIENCE_SECONDS = 5.0
 
 @contextmanager
 def run_folder() -> Iterator[Path]:
-    """A folder that is gone afterwards; the next run removes that of a run which was killed."""
+    """Make a run's folder and remove it afterwards; if this run is killed, the next one does."""
     with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with (folder / "not-yet-in-use").open("wb") as file:
             _take(file.fileno())
             if os.name != "nt":
-                # Only now it is seen by others, who would find it free a moment before.
+                # Other runs see the lock only now, when it is held.
                 (folder / "not-yet-in-use").rename(folder / _LOCK)
             yield folder
 
 
 def sweep(temporary: Path) -> None:
-    """Remove what killed runs have left in this folder, and end what they have left running."""
+    """Remove folders of killed runs in this folder, and kill their remaining processes."""
     for lock in temporary.glob(f"{PREFIX}*/{_LOCK}"):
         if _is_free(lock):
             _end_processes_of(lock.parent)
             shutil.rmtree(lock.parent, ignore_errors=True)
             say(f"  removed what a killed test run left: {lock.parent.name}")
-    # Afterwards: a test that has just been ended may have kept one.
+    # After the processes: a test that was just killed may have kept a server.
     for path in cluster.sweep(temporary):
-        say(f"  ended a server that nobody kept: {path.name}")
+        say(f"  stopped a server whose keeper was gone: {path.name}")
 
 
 def sweep_server(url: str) -> None:
-    """Drop what killed runs have left on a PostgreSQL server that several runs use."""
+    """Drop the databases of killed runs on a PostgreSQL server that several runs use."""
     for name in maintenance.sweep(url):
         say(f"  dropped what a killed test run left: {name}")
 
 
 def _is_free(lock: Path) -> bool:
-    """Whether the run that held it has gone; False for another user's, which is left alone."""
+    """True when the run that held the lock has ended; False for another user's run."""
     try:
         with lock.open("r+b") as file:
             return _take(file.fileno())
@@ -70,7 +70,7 @@ def _is_free(lock: Path) -> bool:
 
 
 def _take(handle: int) -> bool:
-    """Lock a file unless another process has."""
+    """Lock a file unless another process holds its lock."""
     if sys.platform == "win32":
         return False
     import fcntl
@@ -83,7 +83,7 @@ def _take(handle: int) -> bool:
 
 
 def _end_processes_of(folder: Path) -> None:
-    """Twice, since one may have started another just before it was ended."""
+    """Kill the processes of a run; twice, since one may start another just before it is killed."""
     mark = f"{MARK}={folder}".encode()
     for _ in range(2):
         for process in _PROCESSES.glob("[0-9]*"):
@@ -94,12 +94,12 @@ def _end_processes_of(folder: Path) -> None:
 def _has(process: Path, mark: bytes) -> bool:
     try:
         return mark in (process / "environ").read_bytes().split(b"\0")
-    except OSError:  # it has ended, or is another user's
+    except OSError:  # the process has ended, or is another user's
         return False
 
 
 def _end(pid: int) -> None:
-    """Kill a process, and wait until it has gone where the system can tell."""
+    """Kill a process, and wait for its end if the system can report that."""
     try:
         handle = os.pidfd_open(pid) if sys.platform == "linux" else None
     except ProcessLookupError:

@@ -1,7 +1,7 @@
-"""The mutants of the project as data: read from ``python-tests/mutants/*.toml``, and checked.
+"""Reads and checks the mutants of the project in ``python-tests/mutants/*.toml``.
 
-Refuses an entry that could not mean anything: an unknown or missing field, a name that is taken, a
-file or a test file that is not there, a text that does not occur exactly once. Runs nothing.
+Refuses a faulty entry: an unknown or missing field, a name that is taken, a file or a test file
+that does not exist, a text that does not occur exactly once. Runs nothing.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ _FIELDS = {*_TEXTS, "tests", "backend"}
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A rule of the project, broken by hand: in ``file`` the text ``new`` stands for ``old``.
+    """A rule of the project, broken on purpose: in ``file`` the text ``new`` replaces ``old``.
 
     ``tests`` are files or nodes of pytest, of which at least one must fail then. They run on
-    ``backend``; None means as pytest runs them without being told one. ``list_name`` is the file
-    that the mutant comes from.
+    ``backend``, or on pytest's default for None. ``list_name`` is the file with the mutant.
     """
 
     list_name: str
@@ -44,7 +43,7 @@ class Mutant:
 
 
 def read(root: Path) -> list[Mutant]:
-    """All mutants of this tree in the order of the lists; fails with every fault in them."""
+    """Read all mutants of this tree in the order of the lists; fails with all their faults."""
     problems: list[str] = []
     mutants: list[Mutant] = []
     for path in sorted((root / FOLDER).glob("*.toml")):
@@ -137,5 +136,5 @@ def _test_file(root: Path, test: str) -> bool:
 
 
 def tests_of(mutants: Sequence[Mutant]) -> list[str]:
-    """Each test that these name, once."""
+    """All tests of these mutants, each once."""
     return list(dict.fromkeys(test for each in mutants for test in each.tests))

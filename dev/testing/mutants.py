@@ -1,9 +1,9 @@
-"""Breaks rules of the project one by one, and says which breakage the tests do not notice.
+"""Breaks rules of the project one by one, and reports those that the tests do not notice.
 
-The mutants are a list of our own, kept as data in ``python-tests/mutants``, and not what cosmic-ray
-or mutmut make of each line: a mutation that a person picked states a rule, and a hundred of them
-run in minutes. Nothing in the checkout is changed: each worker has a copy of the tree, breaks one
-rule in it, runs the few tests that must fail, straight from the sources, and mends it.
+The mutants are our own list, kept as data in ``python-tests/mutants``, and not generated from each
+line, as cosmic-ray and mutmut do: a chosen mutation states a rule, and a hundred of them run in
+minutes. Nothing in the checkout is changed: each worker has a copy of the tree, breaks one rule in
+it, runs the few tests that must fail, straight from the sources, and repairs it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from dev.testing import mutant_lists
 from dev.testing.mutant_lists import Mutant
 
 SECONDS: Final = 60.0
-"""After which the tests of a mutant, which take a few, have hung."""
+"""Time limit for the tests of a mutant, which take a few seconds."""
 UNBROKEN_SECONDS: Final = 600.0
-"""After which all of them together have, when nothing is broken."""
+"""Time limit for all of them together, when nothing is broken."""
 _BACKEND: Final = "CLOACA_TEST_BACKEND"
 _LEFT_OUT: Final = shutil.ignore_patterns(
     *(".git", ".venv", ".tox", ".cache", ".*_cache", "__pycache__", "*.egg-info", ".hypothesis"),
@@ -49,14 +49,14 @@ _FAILURE: Final = re.compile(r"^FAILED [^[ ]*::(\w+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """A test failed, as it must, or the tests did not even end; ``how`` says which."""
+    """A test failed, as it must, or the tests hung; ``how`` says which."""
 
     how: str
 
 
 @dataclass(frozen=True, slots=True)
 class Survived:
-    """All tests passed: none of them knows of the rule."""
+    """All tests passed: none of them tests the rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def run(only: str | None = None, *, jobs: int = 2) -> None:
 
 @contextmanager
 def _server_for(mutants: Sequence[Mutant]) -> Iterator[Mapping[str, str]]:
-    """Variables that lead the tests to a PostgreSQL, if any of them needs it."""
+    """Variables with the URL of a PostgreSQL, if any of the tests needs it."""
     if all(each.backend != POSTGRES.backend for each in mutants):
         yield {}
         return
@@ -110,7 +110,7 @@ def _server_for(mutants: Sequence[Mutant]) -> Iterator[Mapping[str, str]]:
 
 
 def _trees(first: Tree, count: int) -> list[Tree]:
-    """So many trees. Files keep their times, so what was compiled in the first holds in all."""
+    """Copy the tree. Files keep their times, so code compiled in the first is valid in all."""
     trees = [first]
     for number in range(2, count + 1):
         tree = replace(first, folder=first.folder.parent / f"tree-{number}")
@@ -121,21 +121,21 @@ def _trees(first: Tree, count: int) -> list[Tree]:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a run of pytest ended; ``code`` is None when it hung."""
+    """The result of a run of pytest; ``code`` is None when it hung."""
 
     code: int | None
     output: str
 
 
 class Processes:
-    """Programs with a time limit. What one leaves running ends with it."""
+    """Programs with a time limit. A program's remaining children are killed at its end."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._ended = False
 
     def run(self, command: Sequence[str], folder: Path, env: Mapping[str, str], most: float) -> Ran:
-        """Run a program to its end, or for so many seconds."""
+        """Run a program to its end, or for ``most`` seconds."""
         with tempfile.TemporaryFile() as output:
             process = subprocess.Popen(
                 command,
@@ -144,7 +144,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # A group of its own, so that what it started can be ended with it.
+                # A separate group, so that its children can be killed with it.
                 start_new_session=True,
             )
             self._running.add(process)
@@ -154,7 +154,7 @@ class Processes:
             return Ran(code, output.read().decode(errors="replace"))
 
     def end_all(self) -> None:
-        """End those that run, and each that is started after this."""
+        """Kill all running programs, and each that is started after this."""
         self._ended = True
         for process in list(self._running):
             process_groups.kill(process)
@@ -162,7 +162,7 @@ class Processes:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A copy of the tree, in which one thing after the other is broken and mended."""
+    """A copy of the tree, in which one rule after the other is broken and repaired."""
 
     folder: Path
     settings: Mapping[str, str]
@@ -170,11 +170,11 @@ class Tree:
 
     @contextmanager
     def broken(self, mutant: Mutant) -> Iterator[None]:
-        """This rule does not hold meanwhile."""
+        """Break this rule during the block."""
         path = self.folder / mutant.file
         sound, times = path.read_bytes(), path.stat()
         path.write_bytes(sound.replace(mutant.old.encode(), mutant.new.encode()))
-        # Python tells compiled code that is out of date by size and whole seconds alone.
+        # Python recognises outdated compiled code only by size and whole seconds.
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns + 10**10))
         try:
             yield
@@ -190,18 +190,18 @@ class Tree:
         most: float,
         compiles: bool = False,
     ) -> Ran:
-        """Run these tests on the sources as they stand."""
+        """Run these tests on the present sources."""
         pytest = (sys.executable, "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider")
         base = ("--basetemp", str(self.folder.parent / f"{self.folder.name}-tmp"))
         env = self._environment(backend, compiles=compiles)
         return self.processes.run([*pytest, *base, *options, *tests], self.folder, env, most)
 
     def _environment(self, backend: str | None, *, compiles: bool) -> dict[str, str]:
-        """Variables of the tests, without the choice of a backend in the person's own shell."""
+        """Variables of the tests, without the choice of a backend in the user's own shell."""
         kept = {key: text for key, text in environment().items() if key != _BACKEND}
         sources = [str(self.folder / each.name / "src") for each in DISTRIBUTIONS]
         kept["PYTHONPATH"] = os.pathsep.join(sources)
-        if not compiles:  # else broken code would be kept as the compiled form of sound code
+        if not compiles:  # else compiled broken code could be taken for that of sound code
             kept["PYTHONDONTWRITEBYTECODE"] = "1"
         if backend is not None:
             kept[_BACKEND] = backend
@@ -212,7 +212,7 @@ class Tree:
 
 
 def _check_unbroken(tree: Tree, mutants: Sequence[Mutant]) -> None:
-    """Fail unless each test that is named is there and passes while nothing is broken."""
+    """Fail unless each named test exists and passes while nothing is broken."""
     step("running the named tests while nothing is broken")
     for backend in dict.fromkeys(each.backend for each in mutants):
         tests = mutant_lists.tests_of([each for each in mutants if each.backend == backend])
@@ -226,7 +226,7 @@ def _check_unbroken(tree: Tree, mutants: Sequence[Mutant]) -> None:
 
 
 def _has_passed(test: str, output: str) -> bool:
-    """Whether pytest's list of what passed holds this node, or one below it."""
+    """True when pytest's list of passed tests has this node, or one below it."""
     begins = tuple(f"PASSED {test}{end}" for end in ("\n", "::", "["))
     return any(line.startswith(begins) for line in output.splitlines(keepends=True))
 
@@ -275,7 +275,7 @@ def _first_failure(output: str) -> str:
     return found[1] if found else "a fixture"
 
 
-# -- telling -------------------------------------------------------------------------------------
+# -- report --------------------------------------------------------------------------------------
 
 
 def _shown(result: Result) -> Result:
@@ -296,7 +296,7 @@ def _told(fate: Fate) -> str:
 
 
 def _conclude(results: Sequence[Result]) -> None:
-    """The survivors with what was broken; raises when there is one."""
+    """Print the survivors with their files and tests; raises when there is one."""
     for result in results:
         if isinstance(result.fate, Unclear):
             step(f"the tests could not be run of {result.mutant}")

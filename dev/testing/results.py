@@ -1,4 +1,4 @@
-"""Reports the jobs of a test run: a line as each ends, then failures, the table, the sum."""
+"""Reports the jobs of a test run: a line for each that ends, then failures, table and sum."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REPORT = REPORTS / "junit.xml"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a job ended. ``problem`` is empty when all is well."""
+    """The result of a job. ``problem`` is empty when there is none."""
 
     job: Job
     counts: Counts
@@ -28,35 +28,35 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        """Of its job and the environment that this ran in."""
+        """The name of its job, with the environment."""
         return f"{self.job.target.name} {self.job.name}"
 
     @property
     def is_bad(self) -> bool:
-        """Whether a person must look at it."""
+        """True when a person must look at it."""
         return bool(self.problem or self.counts.failed)
 
 
 def shown(outcome: Outcome) -> Outcome:
-    """Say, while others still run, that this one ended."""
+    """Print a line for this job, while others still run."""
     say(f"  {outcome.name}: {outcome.problem or outcome.counts}")
     return outcome
 
 
 def merge(outcomes: Sequence[Outcome]) -> None:
-    """Write one JUnit file of all."""
+    """Write one JUnit file for all jobs."""
     junit.merge([(each.name, each.report) for each in outcomes], REPORT)
 
 
 def conclude(outcomes: Sequence[Outcome]) -> Counts:
-    """Failures in full, the table, the closing line; raises when not all is well."""
+    """Print failures, the table and the last line; raises when a job is bad."""
     bad = [each for each in outcomes if each.is_bad]
     for outcome in bad:
         step(f"output of {outcome.name}")
         say(outcome.output.rstrip())
     step("results")
     say(table(outcomes))
-    # A process that died without a report is one failure, or it would be counted nowhere.
+    # A process that died without a report counts as one failure, or it would not count at all.
     counts = sum((each.counts for each in outcomes), Counts())
     counts += Counts(failed=sum(1 for each in bad if not each.counts.failed))
     say(f"report: {REPORT.relative_to(ROOT)}")
@@ -69,7 +69,7 @@ def conclude(outcomes: Sequence[Outcome]) -> Counts:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """One row per process, in columns."""
+    """A table with one row per process."""
     head = ("environment", "tests", "passed", "failed", "skipped", "seconds", "")
     rows = [head, *(_row(each) for each in outcomes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
@@ -89,7 +89,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    """Words to the left, numbers to the right."""
+    """A line with words aligned left and numbers right."""
     cells = [
         cell.ljust(width) if column in (0, 1, 6) else cell.rjust(width)
         for column, (cell, width) in enumerate(zip(row, widths, strict=True))

@@ -1,8 +1,8 @@
-"""The tests, run against the built wheels in environments made for this run alone.
+"""Runs the tests against the built wheels in temporary environments.
 
-``jobs`` says what runs where, ``results`` what is told of it, ``leftovers`` what becomes of a run
-that was killed. Each job is a process with a clean folder of its own, each test has a database of
-its own. Environments, databases, the private PostgreSQL and logs are gone afterwards.
+``jobs`` plans a run, ``results`` reports it, ``leftovers`` removes the remains of killed runs. Each
+job is a process with its own empty folder, each test has its own database. Environments, databases,
+the private PostgreSQL and logs are removed afterwards.
 """
 
 from __future__ import annotations
@@ -31,18 +31,17 @@ from dev.testing.junit import Counts
 from dev.testing.results import Outcome
 
 # Somewhat more than twice the cores of a small machine: tests with several processes mostly wait
-# for them. With four a core idles now and then; with more than five all of it takes as long, and
-# the longest tests come near their time limits.
+# for them. With four a core is sometimes idle; more than five are no faster, and the longest tests
+# come near their time limits.
 WORKERS = 5
-# A process that is still running then has hung; single tests have a shorter limit of their own, and
-# end their process at twice that. One that is planned for half a minute took 225 s on a machine
-# that was busy with eight times as much.
+# A process that takes longer has hung. Single tests have a shorter limit, and end their process at
+# twice that. A process planned for half a minute took 225 s on a machine with eight times the load.
 JOB_SECONDS = 900
 _NO_TESTS = 5
 
 
 def test(wanted: Wanted) -> Counts:
-    """Build, install, run, report; fails when a test did, or when there was none."""
+    """Build, install, run, report; fails when a test failed, or when there was none."""
     jobs = plan(wanted, interpreters.installed())
     leftovers.sweep(Path(tempfile.gettempdir()))
     package()
@@ -58,7 +57,7 @@ def test(wanted: Wanted) -> Counts:
 
 @contextmanager
 def _server_for(jobs: Sequence[Job]) -> Iterator[Mapping[str, str]]:
-    """What tells the tests of a PostgreSQL that is there for this run, if any of them needs it."""
+    """Variables with the URL of a PostgreSQL for this run, if any of the tests needs it."""
     if all(job.target.backend not in (POSTGRES.backend, ALL) for job in jobs):
         yield {}
         return
@@ -68,17 +67,17 @@ def _server_for(jobs: Sequence[Job]) -> Iterator[Mapping[str, str]]:
         yield {VARIABLE: url}
 
 
-# -- where to run it -----------------------------------------------------------------------------
+# -- environments --------------------------------------------------------------------------------
 
 
 def _environments(folder: Path, targets: Sequence[Target]) -> dict[Target, Path]:
-    """An environment per target, by tox; each target's Python with the wheels installed."""
+    """Make an environment per target with tox; the Python of each, with the wheels installed."""
     step(f"making environments: {', '.join(target.name for target in targets)}")
     work = folder / "tox"
     names = ",".join(target.name for target in targets)
     tox = [sys.executable, "-m", "tox", "run", "--notest", "--quiet", "--workdir", str(work)]
     command = [*tox, "--skip-missing-interpreters", "false", "-e", names]
-    # tox looks on PATH, where a broken shim would stop it: those that were tried come first.
+    # tox searches PATH, where a broken shim would stop it: working interpreters come first.
     found = [str(target.interpreter.path.parent) for target in targets]
     path = os.pathsep.join([*found, os.environ["PATH"]])
     run(command, cwd=ROOT, env={"PATH": path}, quiet=True)
@@ -92,10 +91,10 @@ def _filled(folder: Path, target: Target) -> Path:
 
 
 def _compile(pythons: Iterable[Path]) -> None:
-    """Compile once in each environment what all of its jobs import.
+    """Compile in each environment the modules that all of its jobs import.
 
-    Nothing in a new environment is compiled, and the first jobs, which start together, would each
-    compile all of it: two to three seconds of a core.
+    A new environment has no compiled modules, and the first jobs, which start together, would each
+    compile all of them: two to three seconds of a core.
     """
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         for done in [
@@ -126,7 +125,7 @@ def _run_all(
     settings: Mapping[str, str],
     expression: str | None,
 ) -> list[Outcome]:
-    """The outcomes in the order of the jobs; each is told of when it is known."""
+    """Run the jobs, and report each at its end; the outcomes in the order of the jobs."""
     step(f"running {len(jobs)} test processes, {WORKERS} at a time")
     running: set[subprocess.Popen[bytes]] = set()
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
@@ -153,7 +152,7 @@ def _run_all(
 
 
 def _settings(job: Job, common: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """The environment of a job; what the person's own shell says of a backend is not asked."""
+    """The variables of a job, without the choice of a backend in the user's own shell."""
     chosen = {} if job.backend is None else {BACKEND_VARIABLE: job.backend}
     kept = {key: text for key, text in environment().items() if key != BACKEND_VARIABLE}
     return kept | {leftovers.MARK: str(folder)} | dict(common) | chosen
@@ -177,7 +176,7 @@ def _run_job(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # A group of its own, so that what a test left running can be ended with it.
+            # A separate group, so that a test's remaining processes can be killed with it.
             start_new_session=True,
         )
         running.add(process)
@@ -206,17 +205,17 @@ def _pytest(job: Job, python: Path, folder: Path, expression: str | None) -> lis
 
 
 def _mentions(job: Job, module: str) -> bool:
-    """Whether one of its files may import this module, whose plugin takes half a second."""
+    """True when one of its files may import this module, whose plugin takes half a second."""
     return any(module in path.read_text(encoding="utf-8") for path in job.share.paths)
 
 
 def _noted(running_test: Path) -> str:
-    """The test that was running last, as ``conftest.py`` has noted it."""
+    """The last running test, as noted by ``conftest.py``."""
     return running_test.read_text(encoding="utf-8") if running_test.exists() else ""
 
 
 def _problem(code: int | None, counts: Counts | None, *, filtered: bool, test: str = "") -> str:
-    """Why a job is not well although no test of it is known to have failed; else empty."""
+    """The problem of a job without a known failed test; empty when there is none."""
     where = f" in {test}" if test else ""
     if code is None:
         return f"hung for {JOB_SECONDS} s and was killed{where}"

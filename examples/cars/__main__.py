@@ -12,12 +12,12 @@ import cloaca
 from .progress import DONE, display, status_of
 from .steps import NAME, STEPS
 
-# The same key gives the same run: whoever starts this again goes on with it.
+# The same key gives the same run: a second start goes on with it.
 KEY = "the one run of the demo"
 
 
 def main() -> int:
-    """Read the command line and do it; the exit code."""
+    """Read the command line and carry it out; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m cars", description=__doc__)
     parser.add_argument("command", choices=["run", "look"])
     parser.add_argument("folder", type=Path, help="where the database and the report lie")
@@ -32,14 +32,14 @@ def main() -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read the lines, as ``head`` does, had enough of them
+    except BrokenPipeError:  # the reader of the lines, such as ``head``, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
 
 
 def run(folder: Path, pause: float) -> None:
-    """Start the run, or go on with it, and show how it goes until the report is written."""
+    """Start the run, or go on with it, and show its progress until the report is written."""
     order = {
         "report": str(folder / "report.md"),
         "notes": str(folder / "notes.txt"),
@@ -58,7 +58,7 @@ def run(folder: Path, pause: float) -> None:
 
 
 def ended(handle: cloaca.RunHandle) -> bool:
-    """Wait a moment for the end."""
+    """Wait a moment for the end; True when it has come."""
     try:
         handle.wait(timeout=0.05)
     except cloaca.PipelineTimeoutError:
@@ -67,7 +67,7 @@ def ended(handle: cloaca.RunHandle) -> bool:
 
 
 def look(folder: Path) -> None:
-    """Print what the database says of each step. An empty registry: this process runs nothing."""
+    """Print each step's state in the database. An empty registry: this process runs nothing."""
     with cloaca.DefaultRunner(database(folder), registry=cloaca.Registry()) as runner:
         for run_info in runner.list_runs():
             tasks = runner.get_run(run_info.id).tasks()

@@ -1,7 +1,7 @@
-"""Where the cars come from: a public data set that lies inside a package of the index.
+"""Reads the cars: a public data set inside a package of the index.
 
-The package's files are found through its metadata, so it is not imported: its code wants pandas,
-which nothing here needs.
+The package's files are found through its metadata, so it is not imported: its code needs pandas,
+which this example does not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Car: TypeAlias = dict[str, Any]
 
 
 def read_cars() -> list[Car]:
-    """Every record as it stands in the file, with all its gaps."""
+    """Every record of the file, with all its gaps."""
     path = Path(str(distribution(PACKAGE).locate_file(FILE)))
     cars: list[Car] = json.loads(path.read_text(encoding="utf-8"))
     return cars

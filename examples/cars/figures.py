@@ -1,4 +1,4 @@
-"""The statistics: of one model year, and of all of them together. Pure."""
+"""Statistics of one model year, and of all together. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Figures: TypeAlias = dict[str, Any]
 
 
 def figures_of_year(cars: Sequence[Car], year: int) -> Figures:
-    """One branch of the fan-out: what there is to say about the cars of one model year."""
+    """One branch of the fan-out: the figures of the cars of one model year."""
     built = [car for car in cars if year_of(car) == year]
     return {
         "cars": len(built),
@@ -30,12 +30,12 @@ def figures_of_year(cars: Sequence[Car], year: int) -> Figures:
 
 
 def mean(cars: Sequence[Car], field: str) -> float | None:
-    """To one decimal; None where there is nothing to take the mean of."""
+    """The mean of a field, to one decimal; None when no car has a value."""
     return round(fsum(car[field] for car in cars) / len(cars), 1) if cars else None
 
 
 def thriftiest(cars: Sequence[Car]) -> str | None:
-    """The name of the car that went furthest; the first of the alphabet among equals."""
+    """The name of the most economical car; of equal ones the first in the alphabet."""
     if not cars:
         return None
     name: str = min(cars, key=lambda car: (-car["Miles_per_Gallon"], car["Name"]))["Name"]
@@ -43,7 +43,7 @@ def thriftiest(cars: Sequence[Car]) -> str | None:
 
 
 def compare(by_year: Mapping[int, Figures]) -> Figures:
-    """The join: what changed from the first year that has cars to the last one."""
+    """The join: the changes from the first year with cars to the last one."""
     years = [year for year in sorted(by_year) if by_year[year]["cars"]]
     first, last = by_year[years[0]], by_year[years[-1]]
     return {
@@ -58,11 +58,11 @@ def compare(by_year: Mapping[int, Figures]) -> Figures:
 
 
 def percent(before: float, after: float) -> int:
-    """How much more it is, in whole percent."""
+    """The increase, in whole percent."""
     return round(100 * (after - before) / before)
 
 
 def count_reasons(rejected: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """How many records were rejected for each reason, the most frequent first."""
+    """The number of rejected records for each reason, the most frequent first."""
     counts = Counter(each["reason"] for each in rejected)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,4 +1,4 @@
-"""How a run goes, for the person who watches: live at a terminal, line by line elsewhere."""
+"""Shows the progress of a run: a live table at a terminal, line by line elsewhere."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ STYLES = {DONE: "green", "Running": "yellow", "Failed": "red", "Skipped": "red"}
 
 
 class Display(Protocol):
-    """Shows where each step stands."""
+    """Shows the state of each step."""
 
     def show(self, tasks: Mapping[str, TaskResult]) -> None:
-        """Take the newest state."""
+        """Show the newest states."""
 
 
 class Lines:
-    """A line for each step that has ended since the last look."""
+    """Prints a line for each step that has ended since the last call."""
 
     def __init__(self, steps: Sequence[str], before: Mapping[str, TaskResult]) -> None:
         self._known = {step: status_of(before, step) for step in steps}
 
     def show(self, tasks: Mapping[str, TaskResult]) -> None:
-        """Print what is not as it was; that a step runs is no news, that it has ended is."""
+        """Print the steps whose state changed to an end."""
         for step, known in self._known.items():
             status = status_of(tasks, step)
             if status not in (known, "Running"):
@@ -49,18 +49,18 @@ class LiveTable:
         self._live = live
 
     def show(self, tasks: Mapping[str, TaskResult]) -> None:
-        """Draw it anew."""
+        """Draw it again."""
         self._live.update(_table(self._steps, tasks), refresh=True)
 
 
 def status_of(tasks: Mapping[str, TaskResult], step: str) -> str:
-    """A step that nothing is known of yet has not started."""
+    """The status of a step; NotStarted when the run does not have it yet."""
     return tasks[step].status if step in tasks else WAITING
 
 
 @contextmanager
 def display(steps: Sequence[str], before: Mapping[str, TaskResult]) -> Iterator[Display]:
-    """The live table where there is a terminal and rich, else lines; ``before`` is no news."""
+    """The live table at a terminal with rich, else lines; steps in ``before`` are not printed."""
     if not sys.stdout.isatty() or importlib.util.find_spec("rich") is None:
         yield Lines(steps, before)
         return

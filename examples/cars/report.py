@@ -18,7 +18,7 @@ def write_report(
     reasons: Mapping[str, int],
     accepted: int,
 ) -> str:
-    """All sections, one after the other."""
+    """Write all sections."""
     sections = [
         ["# How much further did a gallon go?"],
         summary(comparison),
@@ -77,7 +77,7 @@ def bar(year: int, mpg: float | None) -> str:
 
 
 def reason_table(reasons: Mapping[str, int]) -> list[str]:
-    """Why records were not used."""
+    """A row for each reason why records were not used."""
     rows = [[str(count), reason] for reason, count in reasons.items()]
     return table(["records", "not used because"], rows, right=1)
 

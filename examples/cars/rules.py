@@ -1,4 +1,4 @@
-"""Which records can be used, and why the others cannot. Pure: no files, no workflow."""
+"""Decides which records can be used, and why the others cannot. Pure: no files, no workflow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .data import Car
 YEARS = range(1970, 1983)
 ORIGINS = ("USA", "Europe", "Japan")
 
-# What a car of that time can be; outside of it somebody mistyped.
+# Possible values for a car of that time; others are typing errors.
 RANGES = {
     "Miles_per_Gallon": (5, 60),
     "Cylinders": (2, 16),
@@ -28,7 +28,7 @@ class Checked:
 
 
 def check_cars(cars: Sequence[Car]) -> Checked:
-    """Sort the records out; each rejected one counts once, for the first thing wrong with it."""
+    """Check the records; each rejected one counts once, for its first fault."""
     checked = Checked([], [])
     seen: set[tuple[str, int]] = set()
     for row, car in enumerate(cars, start=1):
@@ -57,12 +57,12 @@ def what_is_wrong(car: Car) -> str:
 
 
 def repetition(car: Car, seen: set[tuple[str, int]]) -> str:
-    """A second record of one name and year would count the same model twice."""
+    """The reason against a second record of one name and year, which would count twice."""
     return "same name and year as an earlier row" if identity(car) in seen else ""
 
 
 def identity(car: Car) -> tuple[str, int]:
-    """What tells one model from another."""
+    """The key of a model."""
     return (car["Name"], year_of(car))
 
 

@@ -4,7 +4,7 @@
                          ├─► …         ─┤
                          └─► year_1982 ─┘
 
-What a step does stands in a module of its own; here is only who waits for whom.
+Other modules have the work of each step; this one has only their order.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ with cloaca.WorkflowBuilder(NAME) as builder:
 
     @cloaca.task
     def extract(context: cloaca.Context) -> None:
-        """Read the file; later steps see its records as they are."""
+        """Read the file; later steps get its records."""
         with witnessed(context, "extract"):
             context.set("records", read_cars())
 
     @cloaca.task(dependencies=[extract])
     def validate(context: cloaca.Context) -> None:
-        """Replace the records by those that can be used, and say why the others cannot."""
+        """Keep the records that can be used, and note why the others cannot."""
         with witnessed(context, "validate"):
             checked = check_cars(context.remove("records"))
             context.set("cars", checked.accepted)
@@ -51,7 +51,7 @@ with cloaca.WorkflowBuilder(NAME) as builder:
 
     @cloaca.task(id="compare", dependencies=[f"year_{year}" for year in YEARS])
     def join(context: cloaca.Context) -> None:
-        """Start when every branch has ended, with what all of them wrote."""
+        """Start when every branch has ended, with the keys of all of them."""
         with witnessed(context, "compare"):
             by_year = {year: context.get(f"year_{year}") for year in YEARS}
             context.set("comparison", compare(by_year))

@@ -1,6 +1,6 @@
-"""Each step writes down in which process it began and ended, so that nobody has to believe us.
+"""Notes in which process each step began and ended, as evidence.
 
-cloaca needs none of this. It lets the demo compare what really ran with what the database says.
+cloaca does not need it. With it the demo compares the steps that really ran with the database.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import cloaca
 
 @contextmanager
 def witnessed(context: cloaca.Context, step: str) -> Iterator[None]:
-    """Note begin and end of a body; pause in it, or there would be nothing to watch."""
+    """Note begin and end of a body, with a pause in it, so that there is something to watch."""
     notes = Path(context.get("notes"))
     note(notes, "begins", step)
     time.sleep(context.get("pause"))
@@ -25,6 +25,6 @@ def witnessed(context: cloaca.Context, step: str) -> Iterator[None]:
 
 
 def note(notes: Path, what: str, step: str) -> None:
-    """One line, in one write, so that lines of several threads do not mix."""
+    """Write one line at once, so that lines of several threads do not mix."""
     with notes.open("ab", buffering=0) as file:
         file.write(f"{os.getpid()} {what} {step}\n".encode())

@@ -1,8 +1,7 @@
-"""The demo: a workflow on real data, from the built wheels, for those who never saw cloaca.
+"""The demo: a workflow on real data, from the built wheels, for new users.
 
-The program is ``examples/cars``; here it is started, watched and, with ``--crash``, killed.
-Everything lies in ``.demo/``; its environment is kept for the next time as long as the sources
-that its wheels were built from stay the same.
+The program is ``examples/cars``; this module starts and watches it and, with ``--crash``, kills it.
+All files are in ``.demo/``; its environment is kept until the sources of its wheels change.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from examples.from_wheels.demo_notes import Notes, read_notes
 
 FOLDER = ROOT / ".demo"
 PROGRAM = ROOT / "examples"
-# The data set's package wants pandas, which its files do not need.
+# The data set's package requires pandas, which its files do not need.
 DATA = "vega-datasets==0.9.0"
 DISPLAY = "rich>=14"
 PAUSE = 0.3
@@ -46,7 +45,7 @@ def demo(*, crash: bool = False) -> None:
 
 
 def undisturbed(python: Path, folder: Path) -> None:
-    """Run it to its end and show what it wrote."""
+    """Run it to its end and show its report and files."""
     step("running the workflow: 406 cars of 1970 to 1982, a branch for each model year")
     with _started(python, folder, PAUSE) as process:
         _succeed(process)
@@ -63,7 +62,7 @@ def undisturbed(python: Path, folder: Path) -> None:
 
 
 def killed_and_resumed(python: Path, folder: Path) -> None:
-    """Kill it in the fan-out, start it again, and compare with a run that nobody killed."""
+    """Kill it in the fan-out, start it again, and compare with a run that was not killed."""
     step("process 1 runs the workflow: 406 cars, a branch for each model year")
     _kill_in_the_fan_out(python, folder)
     on_disk = _on_disk(python, folder)
@@ -86,13 +85,13 @@ def _kill_in_the_fan_out(python: Path, folder: Path) -> None:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise TaskFailed("process 1 did not come to the middle of its branches")
             time.sleep(0.01)
-        time.sleep(PAUSE / 2)  # so that the next branches are at work, not just begun
+        time.sleep(PAUSE / 2)  # so that the next branches are in the middle of their work
         if _kill(process) == 0:
             raise TaskFailed("process 1 was done before it could be killed; start the demo again")
 
 
 def _on_disk(python: Path, folder: Path) -> dict[str, str]:
-    """The status of each step, read by a process that runs nothing."""
+    """The status of each step, read by a process that runs no steps."""
     done = subprocess.run(
         _command(python, "look", folder),
         cwd=PROGRAM,
@@ -115,7 +114,7 @@ def _say_what_is_on_disk(on_disk: dict[str, str]) -> None:
 
 
 def _check(python: Path, folder: Path, notes: Notes, on_disk: dict[str, str]) -> None:
-    """Hold the demo to its promise; what is claimed is compared, not believed."""
+    """Verify the demo's claims: no finished step ran again, and the report is the same."""
     completed = [name for name, status in on_disk.items() if status == "Completed"]
     again = [name for name in completed if name in notes.begun_in(1)]
     if again:
@@ -126,8 +125,8 @@ def _check(python: Path, folder: Path, notes: Notes, on_disk: dict[str, str]) ->
         _succeed(process)
     report = folder / "report.md"
     if report.read_bytes() != (other / "report.md").read_bytes():
-        raise TaskFailed("the report differs from that of a run that nobody killed")
-    step("the report is, byte for byte, that of a run that nobody killed")
+        raise TaskFailed("the report differs from that of a run that was not killed")
+    step("the report is, byte for byte, that of a run that was not killed")
     say(f"    {_shown(report)}")
 
 
@@ -141,7 +140,7 @@ def _emptied(folder: Path) -> Path:
 
 
 def _shown(path: Path) -> Path:
-    """As a person in the checkout would type it."""
+    """The path relative to the checkout."""
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
@@ -153,14 +152,15 @@ def _command(python: Path, command: str, folder: Path, *options: str) -> list[st
 def _started(
     python: Path, folder: Path, pause: float, *, quiet: bool = False
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The program as a process of its own, which does not outlive the block."""
+    """Start the program as a process, and kill it at the end of the block."""
     process = subprocess.Popen(
         _command(python, "run", folder, "--pause", str(pause)),
         cwd=PROGRAM,
         env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL if quiet else None,
-        # Ctrl-C is for the demo, which begins anew; by itself the program would promise to go on.
+        # Ctrl-C is only for the demo, which starts from the beginning; the program would say
+        # that it goes on.
         start_new_session=True,
     )
     try:
@@ -171,11 +171,11 @@ def _started(
 
 
 def _kill(process: subprocess.Popen[bytes]) -> int:
-    """End it as a crash does; its exit code, which is 0 if it was done before."""
+    """Kill it, like a crash; its exit code, which is 0 if it had ended before."""
     process.kill()
     code = process.wait()
     if sys.stdout.isatty():
-        # The live table hid the cursor, and a killed process puts nothing back.
+        # The live table hid the cursor, and a killed process does not restore it.
         print("\x1b[?25h", flush=True)
     return code
 
@@ -208,7 +208,7 @@ def _environment() -> Path:
 
 
 def install(sandbox: Sandbox) -> Path:
-    """Put everything that the program needs into an environment; its Python."""
+    """Install everything that the program needs; the environment's Python."""
     sandbox.create()
     sandbox.install_for("sqlite")
     sandbox.install_third_party(DISPLAY)
@@ -217,7 +217,7 @@ def install(sandbox: Sandbox) -> Path:
 
 
 def _made_from() -> str:
-    """A digest of everything that the environment depends on."""
+    """The digest of all inputs of the environment."""
     third_party = [name for each in distributions_for("sqlite") for name in each.third_party]
     parts = [sys.version, str(FOLDER), DISPLAY, DATA, *third_party]
     digest = hashlib.sha256("\0".join(parts).encode())

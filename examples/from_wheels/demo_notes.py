@@ -1,4 +1,4 @@
-"""What the demo's steps wrote down about themselves: which began and ended in which process."""
+"""Reads the notes of the demo's steps: which began and ended in which process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Notes:
         return list(dict.fromkeys(process for process, _, _ in self.lines))
 
     def branches_ended(self) -> int:
-        """How many branches have come to their end."""
+        """The number of branches that have ended."""
         return sum(what == "ends" and step.startswith("year_") for _, what, step in self.lines)
 
     def begun_in(self, number: int) -> set[str]:
@@ -48,9 +48,9 @@ class Notes:
 
 
 def read_notes(path: Path) -> Notes:
-    """The notes so far; none before the first step."""
+    """Read the notes so far; none before the first step."""
     if not path.exists():
         return Notes(())
     found = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
-    # The newest line may not be whole yet.
+    # The newest line may be incomplete.
     return Notes(tuple((words[0], words[1], words[2]) for words in found if len(words) == 3))

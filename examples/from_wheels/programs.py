@@ -1,7 +1,7 @@
-"""Every example, run as a reader would run it: from the built wheels, on each backend.
+"""Runs every example as a reader would: from the built wheels, on each backend.
 
-What a program prints is compared in the tests; here it is shown, and must end well. An example
-says by the variable that it reads where it can keep its work: ``DATABASE_URL`` means on either
+The tests compare the output of a program; here it is printed, and the program must succeed. The
+variables in its source show where an example can keep its work: ``DATABASE_URL`` means on either
 backend, ``ADMIN_DATABASE_URL`` on PostgreSQL, neither of them in a file or in memory.
 """
 
@@ -28,20 +28,20 @@ REQUIREMENTS = FOLDER / "requirements.txt"
 EITHER = '"DATABASE_URL"'
 SERVER = '"ADMIN_DATABASE_URL"'
 WORK = "WORK"
-"""Stands in a command for a folder that is empty before and gone afterwards."""
+"""The word in a command for a folder that is new and removed afterwards."""
 SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One program: what follows ``python``, and the backends that it runs on."""
+    """One program: its arguments of ``python``, and the backends it runs on."""
 
     command: tuple[str, ...]
     backends: tuple[str, ...] = (SQLITE.backend, POSTGRES.backend)
 
     @property
     def name(self) -> str:
-        """As a reader types it."""
+        """The command that a reader types."""
         return " ".join(word for word in self.command if word != WORK)
 
 
@@ -50,13 +50,13 @@ PROGRAMS = (
     Example(("-m", "service.visit")),
     Example(("-m", "nightly", WORK, "--try")),
 )
-"""Those that are more than a file."""
+"""Examples of more than one file."""
 
 
 def run_all() -> None:
-    """Run each on each backend that it can keep its work in; fails with the list of those that did.
+    """Run each example on each of its backends; fails with the list of failed examples.
 
-    The others run all the same.
+    After a failure the others still run.
     """
     package()
     failed = [problem for each in BACKENDS for problem in _on(each.backend)]
@@ -68,7 +68,7 @@ def run_all() -> None:
 def _on(backend: str) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="cloaca-examples-") as name, _server(backend) as server:
         folder = Path(name)
-        step(f"making an environment with {backend} and what the examples want")
+        step(f"making an environment with {backend} and the packages of the examples")
         python = install(Sandbox(folder / "environment"), backend)
         chosen = [each for each in examples() if backend in each.backends]
         return [
@@ -88,7 +88,7 @@ def examples() -> list[Example]:
 
 
 def backends_of(source: str) -> tuple[str, ...]:
-    """Where a program of one file can keep its work."""
+    """The backends on which a program of one file can keep its work."""
     if SERVER in source:
         return (POSTGRES.backend,)
     if EITHER in source:
@@ -97,7 +97,7 @@ def backends_of(source: str) -> tuple[str, ...]:
 
 
 def install(sandbox: Sandbox, backend: str) -> Path:
-    """Put the wheels and what the examples want into an environment; its Python."""
+    """Install the wheels and the packages of the examples; the environment's Python."""
     sandbox.create()
     sandbox.install_for(backend)
     sandbox.install_third_party("--requirement", str(REQUIREMENTS))
@@ -131,7 +131,7 @@ def _ended_well(
 
 @contextmanager
 def _database(server: str | None) -> Iterator[str | None]:
-    """An empty database of its own for each program that wants a server."""
+    """Create an empty database for a program that needs a server; its URL."""
     if server is None:
         yield None
         return
@@ -142,7 +142,7 @@ def _database(server: str | None) -> Iterator[str | None]:
 def run(
     example: Example, python: Path, folder: Path, url: str | None
 ) -> subprocess.CompletedProcess[str]:
-    """Run it to its end, its files in a folder that is made for it; the caller reads what it said.
+    """Run it to its end, with a new folder for its files; the caller reads its output.
 
     With a ``url`` its work is kept there.
     """
@@ -152,7 +152,7 @@ def run(
     return subprocess.run(
         [python, "-X", "utf8", "-W", "error", *words],
         cwd=FOLDER,
-        # Bytecode goes beside, not among, the sources, and is there for the next program.
+        # Bytecode goes to a folder outside of the sources, which the next program uses too.
         env=environment({"PYTHONPYCACHEPREFIX": str(folder.parent / "bytecode"), **variables}),
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -1,6 +1,6 @@
 """``python -m nightly FOLDER``, started in ``examples/``: close each shop's day at two at night.
 
-The reports come into FOLDER, and so do the shops' databases, unless ``DATABASE_URL`` names a
+The reports are written to FOLDER, and so are the shops' databases, unless ``DATABASE_URL`` names a
 PostgreSQL server and an administrator's role on it. ``--try`` does not wait for the night.
 """
 
@@ -27,7 +27,7 @@ Runners = Mapping[Shop, cloaca.DefaultRunner]
 
 
 def main() -> None:
-    """Open a runner for each shop, say when its day is closed, and let them work."""
+    """Open a runner for each shop, schedule the end of its day, and let them work."""
     parser = argparse.ArgumentParser(prog="python -m nightly", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the reports, or all of it, lie")
     parser.add_argument("--try", dest="trying", action="store_true", help="once, and now")
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def for_ever(runners: Runners, folder: Path) -> None:
-    """Start it on as many machines as you like: each night of each shop is closed once."""
+    """Work until Ctrl-C. On any number of machines, each night of each shop is closed once."""
     for shop, runner in runners.items():
         schedule(runner, shop, folder, AT_TWO)
         (told,) = runner.list_cron_schedules()
@@ -76,9 +76,9 @@ def try_once(runners: Runners, folder: Path) -> None:
 
 
 def schedule(runner: cloaca.DefaultRunner, shop: Shop, folder: Path, expression: str) -> str:
-    """By name, so that saying it again at each start changes nothing.
+    """Schedule the workflow, by name, so that repeating it at each start changes nothing.
 
-    ``run_all``: a night that was missed is made up for, each by a run of its own.
+    ``run_all``: each missed night gets its own run later.
     """
     return runner.schedule(
         SCHEDULE,
@@ -91,7 +91,7 @@ def schedule(runner: cloaca.DefaultRunner, shop: Shop, folder: Path, expression:
 
 
 def first_run(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
-    """Of this shop alone: the runner sees no other's."""
+    """The first run of this shop: a runner sees no other shop's."""
     while not (runs := runner.list_runs(workflow_name=NAME, limit=1)):
         time.sleep(0.05)
     return runner.get_run(runs[0].id)

@@ -1,4 +1,4 @@
-"""The shops, where each keeps its work, and what it sold."""
+"""The shops, their databases and their sales."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import cloaca
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A tenant. Its night is where it is."""
+    """A tenant. Its night is that of its own time zone."""
 
     name: str
     timezone: str
@@ -24,12 +24,12 @@ SHOPS = (
 
 
 def sales_of(name: str) -> list[int]:
-    """In cents; a real program would ask the shop's own database."""
+    """Sales in cents; a real program would ask the shop's own database."""
     return [120 * len(name), 450, 1980]
 
 
 class Schemas:
-    """Tenants in one PostgreSQL database: a schema each, with a role that reaches nothing else."""
+    """Tenants in one PostgreSQL database: a schema each, with a role that reaches only this."""
 
     def __init__(self, admin_url: str) -> None:
         self._admin = cloaca.DatabaseAdmin(admin_url)
@@ -60,5 +60,5 @@ class Files:
 
 
 def role_of(shop: Shop) -> str:
-    """Roles belong to a whole server, so the name says whose it is."""
+    """The role's name, with a prefix, since roles belong to the whole server."""
     return f"{shop.name}_app"

@@ -1,8 +1,8 @@
-"""What is done each night: add up the day that is over, then write the report.
+"""The work of each night: add up the day that is over, then write the report.
 
-Which day that is says the tick, never the clock: a run that starts late, because everything was
-down at two, still closes the day that it is for. The report's name is the day's, so a step that
-runs again after a crash replaces the file.
+The tick decides which day that is, never the clock: a run that starts late, because everything was
+down at two, still closes its own day. The report is named after the day, so a step that runs again
+after a crash replaces the file.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ with cloaca.WorkflowBuilder(NAME) as builder:
 
     @cloaca.task
     def add_up(context: cloaca.Context) -> None:
-        """Only this shop's sales: the name came with the schedule."""
+        """Add up this shop's sales; the schedule's params have its name."""
         sales = sales_of(context["shop"])
         context.set("total", f"{sum(sales) / 100:.2f}")
         context.set("count", len(sales))
 
     @cloaca.task(dependencies=[add_up])
     def report(context: cloaca.Context) -> None:
-        """Whole or not at all: written beside its place, then moved there."""
+        """Write the report completely or not at all: beside its place, then move it there."""
         day = day_that_is_over(context["scheduled_time"], context["schedule_timezone"])
         path = Path(context["folder"]) / f"{context['shop']}-{day}.txt"
         unfinished = path.with_suffix(".part")
@@ -39,6 +39,6 @@ with cloaca.WorkflowBuilder(NAME) as builder:
 
 
 def day_that_is_over(scheduled_time: str, timezone: str) -> date:
-    """The day before the tick, as the shop's own calendar has it."""
+    """The day before the tick, in the shop's own time zone."""
     local = datetime.fromisoformat(scheduled_time).astimezone(ZoneInfo(timezone))
     return local.date() - timedelta(days=1)

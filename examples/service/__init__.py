@@ -1,1 +1,1 @@
-"""A web service whose requests return at once; what they began is finished, come what may."""
+"""A web service whose requests return at once; the runs they start survive a crash."""

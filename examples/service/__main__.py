@@ -13,13 +13,13 @@ from .app import create_app
 
 
 def main() -> None:
-    """Say where, then serve until Ctrl-C."""
+    """Print the address, then serve until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m service", description=__doc__)
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one")
     port: int = parser.parse_args().port
     app = create_app(os.environ.get("DATABASE_URL", "sqlite://parcels.db"))
     with socket.create_server(("127.0.0.1", port)) as listening:
-        # Whoever calls from now on is let in when the runner has opened its database.
+        # Requests from now on wait until the runner has opened its database.
         print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])

@@ -1,7 +1,7 @@
-"""The service: submit a run, ask how it goes, list them. It keeps nothing in memory.
+"""The service: submit a run, ask for its state, list runs. It keeps nothing in memory.
 
-The runner lives as long as the application does. A run that was accepted is in the database when
-the answer is sent, so a service that is killed goes on with it when it is started again.
+The runner lives as long as the application. An accepted run is in the database when the answer is
+sent, so a service that is killed goes on with it when it is started again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .workflow import NAME
 
 
 class Parcel(BaseModel):
-    """What a client sends."""
+    """The body of a client's request."""
 
     number: str = Field(min_length=1, max_length=40)
     city: str
@@ -27,7 +27,7 @@ class Parcel(BaseModel):
 
 
 def create_app(database_url: str) -> FastAPI:
-    """The application on this database."""
+    """Make the application on this database."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -44,7 +44,7 @@ def create_app(database_url: str) -> FastAPI:
 
 
 def runner_of(request: Request) -> cloaca.AsyncRunner:
-    """The one that the application opened."""
+    """The runner that the application opened."""
     runner: cloaca.AsyncRunner = request.app.state.runner
     return runner
 
@@ -62,7 +62,7 @@ async def accept(parcel: Parcel, runner: Runner, response: Response) -> dict[str
 
 
 async def look(run_id: str, runner: Runner, wait: Seconds = 0) -> dict[str, Any]:
-    """How a run goes; with ``wait``, after its end or so many seconds, whichever is first."""
+    """The state of a run; with ``wait``, after its end or so many seconds, whichever is first."""
     try:
         handle = await runner.get_run(run_id)
     except cloaca.RunNotFoundError as error:
@@ -77,7 +77,7 @@ async def look(run_id: str, runner: Runner, wait: Seconds = 0) -> dict[str, Any]
 
 
 async def ended(handle: cloaca.AsyncRunHandle, seconds: float) -> bool:
-    """Wait for the end, but not for ever: a client that wants more asks again."""
+    """Wait for the end, but only so long: the client may ask again."""
     try:
         await handle.wait(timeout=seconds)
     except cloaca.PipelineTimeoutError:
@@ -86,7 +86,7 @@ async def ended(handle: cloaca.AsyncRunHandle, seconds: float) -> bool:
 
 
 async def steps(handle: cloaca.AsyncRunHandle) -> dict[str, Any]:
-    """Where each step stands."""
+    """The state of each step."""
     return {"tasks": {name: task.status for name, task in (await handle.tasks()).items()}}
 
 
@@ -97,5 +97,5 @@ async def newest(runner: Runner, limit: Count = 20) -> list[dict[str, str]]:
 
 
 async def health(runner: Runner) -> dict[str, Any]:
-    """For the one who operates it: runs, bodies, and each loop's last success."""
+    """Health of the runner for operators: runs, bodies, and each loop's last success."""
     return await runner.health()

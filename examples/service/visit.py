@@ -21,7 +21,7 @@ PARCEL = {"number": "A-17", "city": "Oslo", "contents": "books"}
 
 
 def main() -> None:
-    """Two lives of the service, one run."""
+    """Start the service twice, for one run."""
     with tempfile.TemporaryDirectory() as folder:
         url = os.environ.get("DATABASE_URL", f"sqlite://{Path(folder) / 'parcels.db'}")
         with service(url) as client:
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def begun(client: httpx.Client) -> str:
-    """Hand in a parcel, twice; come back when its label is being printed."""
+    """Hand in a parcel, twice; return while its label is being printed."""
     answers = [client.post("/parcels", json=PARCEL) for _ in range(2)]
     runs = [str(answer.json()["run"]) for answer in answers]
     print("accepted:", answers[0].status_code, "twice the same run:", runs[0] == runs[1])
@@ -42,7 +42,7 @@ def begun(client: httpx.Client) -> str:
 
 
 def finished(client: httpx.Client, run: str) -> None:
-    """What became of it."""
+    """Print the result of the run."""
     told = asked(client, run, wait=30)
     print("status:", told["status"])
     print("label:", told["context"]["label"])
@@ -52,7 +52,7 @@ def finished(client: httpx.Client, run: str) -> None:
 
 
 def asked(client: httpx.Client, run: str, wait: float) -> dict[str, Any]:
-    """How the run goes."""
+    """Ask for the state of the run."""
     answer = client.get(f"/runs/{run}", params={"wait": wait})
     told: dict[str, Any] = answer.raise_for_status().json()
     return told
@@ -60,7 +60,7 @@ def asked(client: httpx.Client, run: str, wait: float) -> dict[str, Any]:
 
 @contextmanager
 def service(database_url: str) -> Iterator[httpx.Client]:
-    """A client of a service of its own, which is killed at the end."""
+    """Start a service, and kill it at the end; a client of it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "service", "--port", "0"],
         cwd=Path(__file__).parent.parent,

@@ -1,4 +1,4 @@
-"""What the service does with a parcel: three steps, each on disk before the next one starts."""
+"""The workflow of a parcel: three steps, each on disk before the next one starts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ with cloaca.WorkflowBuilder(NAME) as builder:
 
     @cloaca.task(dependencies=[weigh], timeout_seconds=30)
     def label(context: cloaca.Context) -> None:
-        """A slow printer; plain bodies have threads of their own and block no one."""
+        """A slow printer; sync bodies run in threads and do not block others."""
         time.sleep(PRINTING_SECONDS)
         context.set("label", f"{context['number']} to {context['city']}, {context['grams']} g")
 
     @cloaca.task(dependencies=[label])
     async def hand_over(context: cloaca.Context) -> None:
-        """Async bodies stand beside plain ones."""
+        """A workflow may have async and sync bodies."""
         context.set("handed_over", True)
