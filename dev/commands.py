@@ -38,7 +38,7 @@ def generate(_: Context, backend: str | None = None, check: bool = False) -> Non
 
 @task(help={"upgrade": "take the newest versions, not only those that the requirements force"})
 def lock(_: Context, upgrade: bool = False) -> None:
-    """Write dev/lock.txt, the versions of the tools and tests, anew from the requirements."""
+    """Write dev/lock.txt, the versions of the tools and tests, from the requirements."""
     with readable_failures():
         locking.lock(upgrade=upgrade)
 

@@ -53,8 +53,8 @@ _POOL_SIZE: Final = 10
 _LONGEST: Final = 10**9
 """Upper bound of any time, in its unit. A longer one is a mistake; instants must fit columns."""
 _NO_LOST_RUN: Final = (
-    "Accepted for compatibility, without effect: 0.x looked for ticks whose run was lost on the "
-    "way, and here a tick and its run are written in one transaction"
+    "Accepted for compatibility, without effect: 0.x looked for ticks without a run, and here a "
+    "tick and its run are written in one transaction"
 )
 
 
@@ -115,8 +115,8 @@ class DefaultRunnerConfig:
     scheduler_poll_interval_ms: Setting[int] = Setting(
         whole(1, _LONGEST),
         100,
-        "Milliseconds before a runner looks again whether other processes changed the database; "
-        "while they do not, longer and longer up to a second. Its own work is never polled for",
+        "Milliseconds between two checks whether other processes changed the database; while they "
+        "do not, longer and longer up to a second. Own work needs no check: events wake the runner",
     )
     task_timeout_seconds: Limit = Limit(
         unlimited(whole(1, _LONGEST)),
@@ -143,8 +143,8 @@ class DefaultRunnerConfig:
     cron_poll_interval_seconds: Setting[int] = Setting(
         whole(1, _LONGEST),
         30,
-        "Seconds before the schedules are looked at again in case the clock was set, at most 60; "
-        "a tick is slept for until it is due, and a new schedule is heard of",
+        "Seconds between two checks of the schedules, at most 60, in case the clock was set; a "
+        "runner sleeps until the next tick is due, and new schedules wake it",
     )
     cron_max_catchup_executions: Setting[int] = Setting(
         whole(0), 100, "Missed ticks that a schedule runs late at once, the newest of them"

@@ -163,7 +163,7 @@ class Connection(aiosqlite.Connection):
         if self._closing.is_set():
             raise StoreError(f"{self._path}: the store is closed", database=self._path)
 
-    # -- begin anew --------------------------------------------------------------------------
+    # -- reconnect ---------------------------------------------------------------------------
 
     @property
     def raw(self) -> FileConnection:
