@@ -6,6 +6,7 @@ import asyncio
 from itertools import pairwise
 
 import pytest
+from model.runs import nothing
 from model.virtual_engine import World, world
 from model.virtual_time import the_loop
 
@@ -14,8 +15,8 @@ from cloaca_core.definition.context import Context
 pytestmark = pytest.mark.virtual_time
 
 DAY = 86_400.0
-LEASE = 600.0
-BEAT = 200.0
+LEASE = 1800.0
+BEAT = 600.0
 """A lease is renewed three times while it lasts."""
 IDLE = 0
 """The lease end that a runner tells of when it owns nothing."""
@@ -72,35 +73,47 @@ async def test_an_idle_runner_beats_once_before_it_owns_a_run_again() -> None:
 
 
 @pytest.mark.parametrize("works", [True, False], ids=["at work", "idle"])
-async def test_another_runner_leaves_it_alone_for_a_day(works: bool) -> None:
+async def test_others_leave_it_alone_for_a_day(works: bool) -> None:
+    """One of them writes now and then, so that the other one looks."""
     async with world() as w:
         define_sleeper(w, DAY)
-        program = await w.start(lease_seconds=LEASE)
-        await w.start(lease_seconds=LEASE)
+        w.define(nothing, "other")
+        program, _, third = [await w.start(lease_seconds=LEASE) for _ in range(3)]
         waiting = asyncio.create_task(program.execute()) if works else None
 
-        await asyncio.sleep(DAY + 1)
+        for _ in range(10):
+            await third.execute("other")
+            await asyncio.sleep(DAY / 10)
+        await asyncio.sleep(1)
 
-        assert len(await w.store.runners()) == 2
+        assert len(await w.store.runners()) == 3
         if waiting is not None:
             run = (await waiting).row
             assert (run.status, run.epoch, run.recoveries) == ("Completed", 1, 0)
 
 
 @pytest.mark.parametrize("seconds", [-DAY, DAY], ids=["back", "forward"])
-async def test_a_clock_that_is_set_by_a_day_costs_nobody_a_run(seconds: float) -> None:
-    """Leases on a server are on its wall clock. Nobody has beaten since, when another one looks."""
+async def test_a_lease_of_before_the_clock_was_set_lasts_as_long_as_it_would_have(
+    seconds: float,
+) -> None:
+    """Leases on a server are on its wall clock. Its next beat is late, by less than its lease, and
+    meanwhile others look, since a third runner writes.
+    """
     async with world() as w:
         define_sleeper(w, DAY)
-        first = await w.start(lease_seconds=LEASE)
-        second = await w.start(lease_seconds=LEASE)
-        for each in (first, second):
+        w.define(nothing, "other")
+        first, _, third = [await w.start(lease_seconds=LEASE) for _ in range(3)]
+        for each in w.programs:
             each.store.read_lease_clock = w.clock.wall
         waiting = asyncio.create_task(first.execute())
-        await asyncio.sleep(DAY / 2)
+        await asyncio.sleep(10 * BEAT + 1)
 
         w.clock.step(seconds)
-        await asyncio.sleep(DAY / 2 + 1)
+        first.store.answers.clear()
+        await asyncio.sleep(1.5 * BEAT)
+        await third.execute("other")
+        await asyncio.sleep(0.4 * BEAT)
+        first.store.answers.set()
 
         run = (await waiting).row
         assert (run.status, run.epoch, run.recoveries) == ("Completed", 1, 0)

@@ -84,9 +84,36 @@ async def test_one_beat_in_its_last_chance_saves_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("silent_for", "bodies_begun"),
+    [
+        (BEAT - 1, 1),
+        (BEAT + 1, 2),
+    ],
+)
+async def test_a_runner_that_has_just_come_looks_for_a_beat_as_long_as_others_do(
+    silent_for: float, bodies_begun: int
+) -> None:
+    """The lease has ended before it came. It knows of no beat, and waits for one."""
+    async with world() as w:
+        bodies = Bodies(w)
+        first = await w.start(lease_seconds=LEASE)
+        run_id = await first.submit()
+        await asyncio.sleep(1)
+        first.store.answers.clear()
+        await asyncio.sleep(LEASE)
+
+        await w.start(lease_seconds=LEASE)
+        await asyncio.sleep(silent_for)
+        first.store.answers.set()
+        await asyncio.sleep(2 * WORK)
+
+        assert len(bodies.begun) == bodies_begun
+        assert w.run(run_id).status == "Completed"
+
+
+@pytest.mark.parametrize(
     ("later", "bodies_begun"),
     [
-        (0.0, 1),  # both wake at the same instant
         (LAST_CHANCE / 2, 1),  # the first to wake waits for the other
         (LAST_CHANCE * 2, 2),  # but not longer
     ],
@@ -98,8 +125,7 @@ async def test_after_a_sleep_of_the_host_who_wakes_first_takes_nothing(
         bodies = Bodies(w)
         first, _, run_id = await two(w)
 
-        if later:
-            first.store.answers.clear()
+        first.store.answers.clear()
         the_loop().stand_still(WORK / 2)
         await asyncio.sleep(later)
         first.store.answers.set()

@@ -10,8 +10,9 @@ import pytest
 from model.quiet import quiet
 from model.virtual_time import the_loop
 
-from cloaca_core._engine.runtime.supervisor import SupervisedLoop
+from cloaca_core._engine.runtime.supervisor import SupervisedLoop, supervised
 from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.values.clock import SYSTEM_CLOCK
 
 pytestmark = pytest.mark.virtual_time
 
@@ -132,3 +133,20 @@ async def test_stopping_waits_until_the_turn_has_cleaned_up() -> None:
 
 async def test_stopping_what_never_started_is_nothing() -> None:
     await SupervisedLoop("claim", Turns()).stop()
+
+
+async def test_of_several_each_has_its_name_and_its_longest_pause(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    turns = {"lease": Turns(*[OSError()] * 3), "claim": Turns(*[OSError()] * 3)}
+    loops = supervised(turns, SYSTEM_CLOCK, {"lease": 0.05})
+
+    for each in loops:
+        each.start()
+    await turns["claim"].done.wait()
+    for each in loops:
+        await each.stop()
+
+    assert [each.name for each in loops] == ["lease", "claim"]
+    assert turns["lease"].gaps() == [0.05, 0.05, 0.05]
+    assert turns["claim"].gaps() == [0.1, 0.2, 0.4]
