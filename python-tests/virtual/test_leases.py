@@ -100,7 +100,7 @@ async def test_a_lease_of_before_the_clock_was_set_lasts_as_long_as_it_would_hav
     meanwhile others look, since a third runner writes.
     """
     async with world() as w:
-        define_sleeper(w, DAY)
+        define_sleeper(w, 20 * BEAT)
         w.define(nothing, "other")
         first, _, third = [await w.start(lease_seconds=LEASE) for _ in range(3)]
         for each in w.programs:
