@@ -44,7 +44,7 @@ _URLS_OF = {
     "postgresql": "postgresql://user:password@host:5432/database",
     "postgres": "postgresql://user:password@host:5432/database",
 }
-"""What to write where others put the driver's name behind the scheme."""
+"""The spelling to suggest to users who put a driver's name behind the scheme, as elsewhere."""
 _MEMBERS = ("name", "schemes", "version", "unusable_reason", "check_url", "open")
 _MODULES = {"sqlite": "cloaca_sqlite", "postgres": "cloaca_postgres"}
 _DOOR_VERSION = "cloaca._version"
@@ -255,7 +255,7 @@ def _refuse_other_version(name: str, version: str, *, part: str) -> None:
 
 
 def _import(source: _Source) -> Backend:
-    """The object that the backend exports; whatever goes wrong on the way is its own reason."""
+    """The object that the backend exports. Each way to fail has an error that says why."""
     try:
         return _exported(source)
     except Exception as error:  # a driver may fail in any way while it is imported
@@ -275,7 +275,7 @@ def _exported(source: _Source) -> Backend:
 
 
 def _hint(entry_point: EntryPoint | None) -> str:
-    """What is wrong, where an entry point leads to a module instead of to the object in it."""
+    """The mistake, if an entry point leads to a module instead of to the object in it."""
     if entry_point is None or entry_point.attr:
         return ""
     return f"; its entry point must name the object, as in {entry_point.module}:BACKEND"

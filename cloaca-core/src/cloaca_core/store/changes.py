@@ -1,7 +1,7 @@
-"""What others may have changed in a database, as precisely as whoever noticed it can say.
+"""Kinds of change that another process may have made in a database.
 
-Each kind has its own questions to the tables, and an idle runner asks few. Says nothing of which
-rows they are: who is told of a change looks for itself.
+A runner asks the tables other questions for each kind, and an idle one asks few. A change does not
+name its rows: the runner that is told of it reads them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import Enum
 
 
 class Change(Enum):
-    """What is worth a look."""
+    """The rows that are worth reading again."""
 
     RUNS = "runs"
     """Some may be claimable or have ended. Runners and schedules are as they were."""

@@ -37,10 +37,10 @@ class Applied(NamedTuple):
 
 
 class Migrator(Protocol):
-    """What a dialect does for migrations."""
+    """The part of a dialect that applies migrations."""
 
     async def applied(self) -> list[Applied]:
-        """What the database has, by number; nothing for a new database."""
+        """The migrations that the database has, by number; none for a new database."""
 
     async def apply(self, migration: Migration) -> None:
         """Run it and note it, in one transaction under the migration lock.
@@ -79,7 +79,7 @@ async def migrate(migrator: Migrator, known: Sequence[Migration]) -> None:
 
 
 def pending(applied: Sequence[Applied], known: Sequence[Migration]) -> list[Migration]:
-    """What is to be applied, or why this version cannot use the database."""
+    """The migrations to apply; an error says why this version cannot use the database."""
     if len(applied) > len(known):
         raise NewerSchemaError(
             f"the database has schema {applied[-1].number} of a newer cloaca;"

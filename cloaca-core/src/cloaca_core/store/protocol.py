@@ -82,8 +82,8 @@ class RunStore(Protocol):
         behind the newest of those instead, then and whenever the one that it waits for ends.
 
         Cancellations: only with the tick that names their ``tick_run``. A run that has not ended
-        before or by this batch becomes Cancelled, whoever owns it: no owner, epoch + 1, its input
-        for a final context. What its owner writes concurrently comes first or is refused.
+        before or by this batch becomes Cancelled, also one of another runner: no owner, epoch + 1,
+        its input for a final context. Concurrent writes of its owner come first or are refused.
 
         Events: written only if their trigger, which is locked first, is enabled and in the
         generation that they name, if they name one. One whose key an event of the trigger has is
@@ -162,7 +162,7 @@ class RunnerStore(Protocol):
     @property
     def lease_ends_with_boot(self) -> bool:
         """True when the lease clock begins again with each boot of the machine, so that a lease
-        that was taken before the last one is over whatever its end says.
+        that was taken before the last boot is over, although it may end in the future.
         """
 
     async def register(self, runner: RunnerRow) -> None:
@@ -178,7 +178,7 @@ class RunnerStore(Protocol):
         anybody. How many it were.
 
         An orderly end of ownership: no crash is counted. The caller need not know what it owns:
-        whatever a transaction of this runner that is still under way makes its own is seen.
+        runs that a transaction of this runner still makes its own are included.
         """
 
     async def unregister(self, runner_id: str) -> None:
@@ -320,7 +320,7 @@ class Store(RunStore, RunnerStore, ScheduleStore, TriggerStore, Protocol):
 
     @property
     def outbox(self) -> Outbox | None:
-        """What writes runs in transactions of others; None where that cannot be done."""
+        """Writes runs in transactions of others; None where that cannot be done."""
 
     @property
     def writable(self) -> bool:
@@ -367,7 +367,7 @@ class StoreOptions:
 
 
 class Backend(Protocol):
-    """What a backend wheel exports as ``BACKEND``."""
+    """The object that a backend wheel exports as ``BACKEND``."""
 
     @property
     def name(self) -> str:

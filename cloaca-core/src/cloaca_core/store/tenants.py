@@ -1,4 +1,4 @@
-"""What a tenant is called and how one gets in: names and credentials, checked and masked. Pure.
+"""Names and credentials of tenants, checked and masked. Pure.
 
 A tenant is a schema on PostgreSQL and a file on SQLite; both are named by the same rules, so that
 a program can move from one to the other.
@@ -14,7 +14,7 @@ from cloaca_core.errors import ConfigError, TenantNameError
 from cloaca_core.values.arguments import refuse_other_types
 
 LONGEST_NAME: Final = 63
-"""What PostgreSQL keeps of an identifier, in bytes; it cuts the rest off silently."""
+"""Bytes of an identifier that PostgreSQL keeps; it cuts the rest off silently."""
 MASK: Final = "***"
 _SHARED_SCHEMA: Final = "public"
 _SYSTEM_PREFIX: Final = "pg_"

@@ -1,4 +1,4 @@
-"""What begins a database URL and what is part of a file's name, told in one place.
+"""Tells in one place a database URL from the name of a file.
 
 The dispatcher chooses a backend by it and the backend reads on from there: if the two disagreed, a
 name that one takes for a file would be refused by the other. Knows no backend.

@@ -1,4 +1,4 @@
-"""What the parts of ``SqlStore`` share: the statements, and how one of them is run."""
+"""The common part of the classes of ``SqlStore``: the statements, and how one of them is run."""
 
 from __future__ import annotations
 

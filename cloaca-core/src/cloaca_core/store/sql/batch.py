@@ -1,4 +1,4 @@
-"""What the journal's batch is in SQL: its statements in their order, and what their answers say."""
+"""The journal's batch in SQL: its statements in their order, and how their answers are read."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class BatchSteps:
         return steps
 
     def _lock_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
-        """Whoever puts a run behind another one, and whoever ends that one, come one by one. All
-        transactions lock in this order: schedules, triggers, runs.
+        """The locks that make two runners take turns: one that queues a run behind another, and one
+        that ends that other. All transactions lock in this order: schedules, triggers, runs.
         """
         q, steps, array = self._queries, dict[str, Step](), self._array
         ids = {each.schedule_id for each in batch.firings}
@@ -178,7 +178,7 @@ class BatchSteps:
 
 
 def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
-    """What became of a batch, by the answers of its statements."""
+    """The result of a batch, read from the answers of its statements."""
     existing, held = _other_holders(batch.new_runs, answers.get("keys"))
     return Committed(
         owned=frozenset([run_id for (run_id,) in answers.get("owned", ())]),

@@ -37,7 +37,7 @@ class Dialect(Protocol):
 
     @property
     def wording(self) -> Wording:
-        """What stands for parameters in SQL."""
+        """The SQL that stands for parameters."""
 
     @property
     def sql_package(self) -> str:

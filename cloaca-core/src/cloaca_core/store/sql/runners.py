@@ -78,6 +78,6 @@ def _runner(row: Row) -> RunnerRow:
 
 
 def _same_process(found: RunnerRow, given: RunnerRow) -> bool:
-    """Whether a row is this registration, whatever has happened to it since."""
+    """Whether a row is this registration, apart from its beats and from being fenced since."""
     as_given = found._replace(beat=given.beat, lease_until=given.lease_until, fenced=given.fenced)
     return as_given == given
