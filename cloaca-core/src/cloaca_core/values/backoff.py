@@ -1,4 +1,4 @@
-"""Pauses between tries of what will work again some time: each twice as long, up to a bound."""
+"""Pauses between tries of an operation that may succeed later, each twice as long, to a bound."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class Backoff:
-    """``first`` and ``longest`` are in seconds."""
+    """Growing pauses. ``first`` and ``longest`` are in seconds."""
 
     __slots__ = ("_longest", "first", "pause")
 
@@ -27,5 +27,5 @@ class Backoff:
         await asyncio.sleep(self.next())
 
     def reset(self) -> None:
-        """It has worked."""
+        """Begin again with the first pause, after a success."""
         self.pause = self.first

@@ -1,7 +1,7 @@
-"""The time, as one object that is handed to everything that reads it.
+"""The clock: one object that is passed to all code that reads the time.
 
-So a test, or a simulation, can set the time of a whole engine. Timers are the event loop's: one
-whose ``time()`` is this clock's ``monotonic()`` moves both.
+So a test, or a simulation, can set the time of a whole engine. Timers belong to the event loop: a
+loop whose ``time()`` is this clock's ``monotonic()`` moves both.
 """
 
 from __future__ import annotations
