@@ -118,6 +118,10 @@ class ActiveRuns:
             if not found.away:
                 self._away.discard(run)
 
+    def only_waits(self, run: ActiveRun) -> bool:
+        """Whether all that this run has under way are bodies that wait for other runs."""
+        return run in self._away and self._under_way[run].waits()
+
     def waiting(self) -> int:
         """How many runs only wait for others."""
-        return sum(self._under_way[run].waits() for run in self._away)
+        return sum(self.only_waits(run) for run in self._away)

@@ -100,7 +100,7 @@ class Launcher:
             self._launch(run, task, run.resume.pop(task, FRESH))
         if rest := tasks[LAUNCHES_PER_PASS:]:
             self._loop.call_soon(self._listener.guarded, run, self.launch, run, rest)
-        elif self._runs.under_way(run).waits():
+        elif self._runs.only_waits(run):
             self._capacity.changed()
 
     def _launch(self, run: ActiveRun, task: int, resume: Resume) -> None:
@@ -147,10 +147,6 @@ class Launcher:
         """Let attempts begin that were prepared ahead. Any thread may do so."""
         for attempt in attempts:
             self._executor.let_go(attempt)
-
-    def begun(self) -> None:
-        """Attempts prepared ahead were let go: have their start marks written."""
-        self._journal.mark_soon()
 
     def call_off(self, attempts: Iterable[Attempt]) -> None:
         """Give these attempts up."""

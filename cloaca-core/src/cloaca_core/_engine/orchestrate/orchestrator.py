@@ -93,19 +93,20 @@ class Orchestrator:
 
     def follow(self, run: ActiveRun, step: Step, attempts: list[AttemptRow]) -> None:
         """Record the rows of a fact together with its consequences, then act on them."""
-        now = self._clock.wall()
-        attempts += [attempt_rows.skipped(run, task, reason, now) for task, reason in step.skipped]
+        if step.skipped:
+            now = self._clock.wall()
+            attempts += [attempt_rows.skipped(run, task, why, now) for task, why in step.skipped]
         for row in attempts:
             run.latest[run.graph.position[row.task_id]] = row
-        end = None if step.over is None else self._end(run, step.over, now)
+        end = None if step.over is None else self._end(run, step.over)
         if not attempts and end is None:
             self.launcher.launch(run, step.ready)
         else:
             ahead = self.launcher.ahead(run, step.ready)
             self.record(run, attempts, end, step.ready[len(ahead) :], ahead)
 
-    def _end(self, run: ActiveRun, over: RunOver, now: int) -> RunEnd:
-        context = encode(run.plan.final_context())
+    def _end(self, run: ActiveRun, over: RunOver) -> RunEnd:
+        context, now = encode(run.plan.final_context()), self._clock.wall()
         self.stop(run)
         failpoints.hit("run.before_end")
         if (too_large := self._too_large(run, context)) is None:
@@ -188,7 +189,7 @@ class Orchestrator:
     def recorded(self, entry: RunEntry) -> None:
         """The rows are durable: take the next steps."""
         if entry.ahead:
-            self.launcher.begun()
+            self._journal.mark_soon()
         self.guarded(entry.run, self._go_on, entry)
         if entry.flaw is not None:
             self._failures.broken(entry.run, entry.flaw)

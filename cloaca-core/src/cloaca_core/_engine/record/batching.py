@@ -22,8 +22,8 @@ MAX_BATCH_ENTRIES: Final = 5_000
 MAX_BATCH_BYTES: Final = 16 << 20
 
 
-def take(inbox: deque[Entry], most_keys: float) -> list[Entry]:
-    """Take the oldest entries, as many as fit into one batch."""
+def take(inbox: deque[Entry], most_keys: float) -> tuple[list[Entry], int]:
+    """Take the oldest entries that fit into one batch; those, and their weight."""
     entries: list[Entry] = []
     weight = keys = 0
     while (
@@ -33,7 +33,7 @@ def take(inbox: deque[Entry], most_keys: float) -> list[Entry]:
         entries.append(entry)
         weight += entry.weight
         keys += entry.keys
-    return entries
+    return entries, weight
 
 
 def batch_of(runner_id: str, entries: Iterable[Entry], marks: Sequence[AttemptRow]) -> Batch:

@@ -145,8 +145,8 @@ class Journal:
             self._idle.set()
 
     def _take(self) -> tuple[list[Entry], list[AttemptRow]]:
-        entries = take(self._inbox, self._most_keys)
-        self._bytes -= sum([entry.weight for entry in entries])
+        entries, weight = take(self._inbox, self._most_keys)
+        self._bytes -= weight
         self._measure()
         self._marks_due = False
         marks = self._start_marks.take()

@@ -65,8 +65,9 @@ class SupervisedLoop:
                 self.failure = error
             else:
                 self.last_success = self._clock.wall() / 1e6
-                self.failure = None
-                backoff.reset()
+                if self.failure is not None:
+                    self.failure = None
+                    backoff.reset()
                 continue
             await backoff.wait()
 
