@@ -15,7 +15,7 @@ from unittest import mock
 
 import cloaca
 from benchmarks import measuring
-from cloaca_core.records.rows import Batch, Committed
+from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.store.protocol import Landed
 from cloaca_core.store.sql.store import SqlStore
 

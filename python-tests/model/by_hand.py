@@ -15,7 +15,8 @@ from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.record.start_marks import StartMarks
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.errors import StoreDataError
-from cloaca_core.records.rows import AttemptRow, Committed
+from cloaca_core.records.batch import Committed
+from cloaca_core.records.runs import AttemptRow
 
 
 class HandExecutor(Executor):

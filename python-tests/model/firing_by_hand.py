@@ -20,7 +20,8 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.records.rows import Batch, Committed, RunRow
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.runs import RunRow
 from cloaca_core.runner.calls.backfill import BackFilling
 from cloaca_core.runner.calls.schedule_table import ScheduleSpec, ScheduleTable
 from cloaca_core.store.protocol import Landed

@@ -5,15 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 
-from cloaca_core.records.rows import (
-    Batch,
-    Firing,
-    NewRun,
-    NewTick,
-    RunRow,
-    ScheduleRow,
-    TickRow,
-)
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.runs import NewRun, RunRow
+from cloaca_core.records.schedules import Firing, NewTick, ScheduleRow, TickRow
 from cloaca_core.records.states import ReasonCode, RunStatus
 
 

@@ -14,17 +14,9 @@ from model.memory_schedules import MemorySchedules, run_of
 from model.memory_triggers import MemoryTriggers, run_of_event
 
 from cloaca_core.errors import StoreDataError, StoreOpenError
-from cloaca_core.records.rows import (
-    AttemptRow,
-    Batch,
-    Committed,
-    NewRun,
-    RunFilter,
-    RunnerRow,
-    RunRow,
-    Waiting,
-    WaitingRow,
-)
+from cloaca_core.records.batch import Batch, Committed, Waiting
+from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow, WaitingRow
 from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox

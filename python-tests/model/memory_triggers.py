@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from cloaca_core.records.rows import Batch, EventRow, NewEvent, NewRun, RunRow, TriggerRow
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.runs import NewRun, RunRow
+from cloaca_core.records.triggers import EventRow, NewEvent, TriggerRow
 
 
 class MemoryTriggers:

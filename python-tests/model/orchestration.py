@@ -19,7 +19,7 @@ from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.record.start_marks import StartMarks
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.context import Context
-from cloaca_core.records.rows import RunEnd
+from cloaca_core.records.runs import RunEnd
 
 SHORT = 60.0
 """Seconds of a time limit that passes while a test waits, in virtual time."""

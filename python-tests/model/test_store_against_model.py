@@ -30,7 +30,9 @@ from cloaca_core.conformance.rows import (
     runner,
     schedule,
 )
-from cloaca_core.records.rows import Batch, NewRun, NewTick, ScheduleRow, Waiting
+from cloaca_core.records.batch import Batch, Waiting
+from cloaca_core.records.runs import NewRun
+from cloaca_core.records.schedules import NewTick, ScheduleRow
 from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Store, StoreOptions

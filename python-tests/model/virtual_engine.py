@@ -28,16 +28,10 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.records.rows import (
-    AttemptRow,
-    Batch,
-    Committed,
-    NewRun,
-    RunnerRow,
-    RunRow,
-    ScheduleRow,
-    TickRow,
-)
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
+from cloaca_core.records.schedules import ScheduleRow, TickRow
 from cloaca_core.runner.calls.arguments import Requests
 from cloaca_core.runner.calls.schedule_table import ScheduleSpec, ScheduleTable
 from cloaca_core.store.changes import Change

@@ -17,7 +17,7 @@ from psycopg import pq, sql
 from psycopg.rows import tuple_row
 
 from cloaca_core.errors import StoreDataError, StoreUnavailableError
-from cloaca_core.records.rows import NewRun
+from cloaca_core.records.runs import NewRun
 from cloaca_core.store.outbox import unusable, wrong_type
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import aiosqlite
 
-from cloaca_core.records.rows import NewRun
+from cloaca_core.records.runs import NewRun
 from cloaca_core.store.outbox import unusable, wrong_type
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.queries import Statement, load_statements

@@ -31,7 +31,8 @@ from cloaca_core.conformance.rows import (
     trigger_row,
 )
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.rows import Batch, Cancellation
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.schedules import Cancellation
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.sql.dialect import Step

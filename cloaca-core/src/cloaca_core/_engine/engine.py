@@ -43,7 +43,7 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
 )
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.rows import NewRun, RunEnd
+from cloaca_core.records.runs import NewRun, RunEnd
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 from cloaca_core.values.ids import RunIds
 

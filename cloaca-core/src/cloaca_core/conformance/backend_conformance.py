@@ -28,7 +28,8 @@ from cloaca_core.conformance.rows import (
 )
 from cloaca_core.conformance.store_conformance import StoreConformance
 from cloaca_core.errors import StoreError
-from cloaca_core.records.rows import AttemptRow, Batch, Committed
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.store.protocol import Backend, Store, StoreOptions
 

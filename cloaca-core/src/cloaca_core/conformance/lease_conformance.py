@@ -19,7 +19,7 @@ from cloaca_core.conformance.rows import (
     submit,
 )
 from cloaca_core.errors import StoreOpenError
-from cloaca_core.records.rows import RunnerRow
+from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.store.protocol import Store
 

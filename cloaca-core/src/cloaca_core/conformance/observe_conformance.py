@@ -18,7 +18,8 @@ from cloaca_core.conformance.rows import (
     stored,
     submit,
 )
-from cloaca_core.records.rows import Waiting, WaitingRow
+from cloaca_core.records.batch import Waiting
+from cloaca_core.records.runs import WaitingRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.store.protocol import Store
 

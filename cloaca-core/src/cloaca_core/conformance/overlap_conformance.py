@@ -21,7 +21,9 @@ from cloaca_core.conformance.rows import (
     schedule,
     stored,
 )
-from cloaca_core.records.rows import Batch, Cancellation, NewTick, RunEnd, TickRow
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.runs import RunEnd
+from cloaca_core.records.schedules import Cancellation, NewTick, TickRow
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus, TickOutcome
 from cloaca_core.store.protocol import Store
 

@@ -18,7 +18,8 @@ from cloaca_core.conformance.rows import (
     submit,
 )
 from cloaca_core.errors import StoreDataError
-from cloaca_core.records.rows import Batch, Committed, RunRow
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.runs import RunRow
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.store.protocol import Store
 

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cloaca_core.records.rows import (
-    AttemptRow,
-    Batch,
-    Committed,
-    Firing,
-    NewEvent,
-    NewRun,
-    NewTick,
-    RunEnd,
-    RunFilter,
-    RunnerRow,
-    RunRow,
-    ScheduleRow,
-    TriggerRow,
-)
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runs import AttemptRow, NewRun, RunEnd, RunFilter, RunRow
+from cloaca_core.records.schedules import Firing, NewTick, ScheduleRow
 from cloaca_core.records.states import RunStatus, TaskStatus, TickOutcome
+from cloaca_core.records.triggers import NewEvent, TriggerRow
 from cloaca_core.store.protocol import Store
 
 WORKFLOW = "public::embedded::orders"

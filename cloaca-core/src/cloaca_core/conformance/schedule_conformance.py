@@ -23,7 +23,8 @@ from cloaca_core.conformance.rows import (
     stored,
     submit,
 )
-from cloaca_core.records.rows import Batch, ScheduleRow, TickRow
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.schedules import ScheduleRow, TickRow
 from cloaca_core.records.states import RunStatus, TickOutcome
 from cloaca_core.store.protocol import Store
 

@@ -19,8 +19,8 @@ from cloaca_core.conformance.rows import (
     stored,
     trigger_row,
 )
-from cloaca_core.records.rows import EventRow, TriggerRow
 from cloaca_core.records.states import RunStatus
+from cloaca_core.records.triggers import EventRow, TriggerRow
 from cloaca_core.store.protocol import Store
 
 

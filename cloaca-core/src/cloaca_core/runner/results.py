@@ -18,7 +18,7 @@ from cloaca_core.values.option_names import RunStatus, TaskStatus
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.recent_runs import Ended
-    from cloaca_core.records.rows import AttemptRow, RunRow
+    from cloaca_core.records.runs import AttemptRow, RunRow
 
 
 _LAST_INSTANT: Final = 253_402_300_799_999_999

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from cloaca_core._engine.recover.process_identity import is_gone, process_of, this_process
 from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import StoreError, TenantError
-from cloaca_core.records.rows import RunnerRow
+from cloaca_core.records.runners import RunnerRow
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.tenants import checked_tenant_name, refusal_of_tenant

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
-from cloaca_core.records.rows import NewRun
+from cloaca_core.records.runs import NewRun
 
 _FIELD = "connection"
 _SQLALCHEMY: Final = {

@@ -16,20 +16,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-from cloaca_core.records.rows import (
-    AttemptRow,
-    Batch,
-    Committed,
-    EventRow,
-    NewRun,
-    RunFilter,
-    RunnerRow,
-    RunRow,
-    ScheduleRow,
-    TickRow,
-    TriggerRow,
-    Waiting,
-)
+from cloaca_core.records.batch import Batch, Committed, Waiting
+from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow
+from cloaca_core.records.schedules import ScheduleRow, TickRow
+from cloaca_core.records.triggers import EventRow, TriggerRow
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock

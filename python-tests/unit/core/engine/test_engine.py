@@ -31,7 +31,9 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from cloaca_core.records.rows import AttemptRow, Batch, Committed, RunnerRow, RunRow
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Landed

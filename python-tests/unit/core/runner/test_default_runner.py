@@ -27,7 +27,7 @@ from cloaca_core.errors import (
     RunnerUsageError,
     StoreOpenError,
 )
-from cloaca_core.records.rows import RunRow
+from cloaca_core.records.runs import RunRow
 from cloaca_core.runner.async_runner import AsyncRunner
 from cloaca_core.runner.default_runner import DefaultRunner
 from cloaca_core.runner.results import execute_result

@@ -30,7 +30,8 @@ from cloaca_core.errors import (
     RunnerUsageError,
     StoreOpenError,
 )
-from cloaca_core.records.rows import RunnerRow, RunRow
+from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runs import RunRow
 from cloaca_core.runner import host as module
 from cloaca_core.runner.calls.arguments import Requests
 from cloaca_core.runner.host import EngineHost

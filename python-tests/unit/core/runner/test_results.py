@@ -6,7 +6,7 @@ import pytest
 
 from cloaca_core.conformance.rows import attempt
 from cloaca_core.errors import RunFailedError
-from cloaca_core.records.rows import RunRow
+from cloaca_core.records.runs import RunRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.runner.results import (
     PipelineResult,

@@ -13,7 +13,7 @@ from cloaca_core._engine.plan.restore import restore
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.errors import ContextValueError
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.rows import AttemptRow, RunRow
+from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import ReasonCode
 from cloaca_core.values.json_values import JsonValue, decode
 

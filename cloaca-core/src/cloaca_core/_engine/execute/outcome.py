@@ -11,7 +11,7 @@ from cloaca_core._engine.execute.forked import OneProcess
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core.definition.retry import RetryPolicy
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.rows import storable_text
+from cloaca_core.values.text import storable_text
 
 log = SafeLogger("cloaca.engine")
 

@@ -16,7 +16,7 @@ from cloaca_core.values.instants import to_datetime
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloaca_core.records.rows import ScheduleRow
+    from cloaca_core.records.schedules import ScheduleRow
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.instants import Instant
 

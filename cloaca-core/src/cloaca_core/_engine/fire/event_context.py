@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloaca_core.definition.triggers.result import TriggerResult
-    from cloaca_core.records.rows import TriggerRow
+    from cloaca_core.records.triggers import TriggerRow
     from cloaca_core.schedules.catch_up import DueTick
     from cloaca_core.values.json_values import JsonValue
 

@@ -20,7 +20,7 @@ from cloaca_core._engine.runtime import failpoints
 from cloaca_core.definition.inputs import input_text, items_of
 from cloaca_core.errors import ContextError
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.rows import NewEvent, TriggerRow
+from cloaca_core.records.triggers import NewEvent, TriggerRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
     from cloaca_core.definition.triggers.definition import Trigger
-    from cloaca_core.records.rows import TriggerRow
+    from cloaca_core.records.triggers import TriggerRow
     from cloaca_core.values.clock import Clock
 
 MANY: Final = 1 << 20

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
-    from cloaca_core.records.rows import Cancellation, Firing, NewTick, ScheduleRow
+    from cloaca_core.records.schedules import Cancellation, Firing, NewTick, ScheduleRow
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.ids import RunIds
 

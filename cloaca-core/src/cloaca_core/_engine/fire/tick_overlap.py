@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from cloaca_core.records.rows import Cancellation, NewTick, ScheduleRow, storable_text
+from cloaca_core.records.schedules import Cancellation, NewTick, ScheduleRow
 from cloaca_core.records.states import TickOutcome
 from cloaca_core.schedules.overlap import Queue, Skip, Start, meet, overlap_policy
 from cloaca_core.values.instants import to_datetime
+from cloaca_core.values.text import storable_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core._engine.fire.tick_overlap import meet_in_turn
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.rows import Cancellation, Firing, NewTick, ScheduleRow
+from cloaca_core.records.schedules import Cancellation, Firing, NewTick, ScheduleRow
 from cloaca_core.records.states import TickOutcome
 from cloaca_core.schedules.catch_up import Decision, DueTick, catch_up_policy, decide
 from cloaca_core.schedules.cron import cron_expression

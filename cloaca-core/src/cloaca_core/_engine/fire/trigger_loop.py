@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.triggers.definition import Trigger
-    from cloaca_core.records.rows import TriggerRow
+    from cloaca_core.records.triggers import TriggerRow
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.clock import Clock
     from cloaca_core.values.ids import RunIds

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cloaca_core.definition.triggers.definition import Trigger
-from cloaca_core.records.rows import TriggerRow
+from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.schedules.catch_up import DueTick, decide
 from cloaca_core.schedules.cron import cron_expression
 from cloaca_core.schedules.set_back import is_ahead

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
 from cloaca_core._engine.observe.waiters import Waiters
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.rows import RunEnd, RunRow
+from cloaca_core.records.runs import RunEnd, RunRow
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_reader import RunReader

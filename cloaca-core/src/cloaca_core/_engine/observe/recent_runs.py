@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import Final, NamedTuple, TypeAlias
 
 from cloaca_core._engine.record.weight import attempt_weight
-from cloaca_core.records.rows import AttemptRow, RunRow
+from cloaca_core.records.runs import AttemptRow, RunRow
 
 RECENT_RUNS: Final = 12_000
 RECENT_BYTES: Final = 32 << 20

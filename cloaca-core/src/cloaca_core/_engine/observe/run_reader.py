@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core.errors import RunNotFoundError
-from cloaca_core.records.rows import AttemptRow, RunFilter, RunRow
+from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow
 
 if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns

@@ -15,7 +15,9 @@ from cloaca_core.values.namespace import short_name
 from cloaca_core.values.nearest import nearest_name
 
 if TYPE_CHECKING:
-    from cloaca_core.records.rows import TriggerRow, Waiting, WaitingRow
+    from cloaca_core.records.batch import Waiting
+    from cloaca_core.records.runs import WaitingRow
+    from cloaca_core.records.triggers import TriggerRow
 
 Kind: TypeAlias = Literal["run", "schedule", "trigger"]
 

@@ -27,7 +27,8 @@ from cloaca_core.logs import SafeLogger
 if TYPE_CHECKING:
     from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core.definition.registry import Registry
-    from cloaca_core.records.rows import TriggerRow, Waiting
+    from cloaca_core.records.batch import Waiting
+    from cloaca_core.records.triggers import TriggerRow
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.clock import Clock
 

@@ -15,8 +15,9 @@ from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.runtime.deadlines import Deadlines
 from cloaca_core.errors import RecoveryLimitError
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.rows import AttemptRow, RunEnd, storable_text
+from cloaca_core.records.runs import AttemptRow, RunEnd
 from cloaca_core.records.states import ReasonCode, RunStatus
+from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns

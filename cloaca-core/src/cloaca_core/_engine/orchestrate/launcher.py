@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.retry import RetryPolicy
-    from cloaca_core.records.rows import AttemptRow
+    from cloaca_core.records.runs import AttemptRow
     from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")

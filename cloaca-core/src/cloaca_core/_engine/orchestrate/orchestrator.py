@@ -23,7 +23,7 @@ from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.rows import AttemptRow, RunEnd
+from cloaca_core.records.runs import AttemptRow, RunEnd
 from cloaca_core.records.states import ReasonCode, RunStatus
 from cloaca_core.values.json_values import encode
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.execute.executor import Executor
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.quarantine import Quarantine
-    from cloaca_core.records.rows import AttemptRow
+    from cloaca_core.records.runs import AttemptRow
 
 Mark: TypeAlias = "Callable[[Attempt, AttemptRow, Callable[[], None]], None]"
 """Writes the state of a body, and calls the function when that is durable."""

@@ -11,7 +11,7 @@ from cloaca_core._engine.plan.restore import Restored, Resume
 
 if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
-    from cloaca_core.records.rows import AttemptRow, RunRow
+    from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.values.json_values import JsonValue
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.records.states import ReasonCode
 
 if TYPE_CHECKING:
-    from cloaca_core.records.rows import AttemptRow, RunRow
+    from cloaca_core.records.runs import AttemptRow, RunRow
 
 
 @dataclass(frozen=True, slots=True)

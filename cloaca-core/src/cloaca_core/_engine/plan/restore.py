@@ -13,7 +13,7 @@ from cloaca_core._engine.plan.graph import PlanGraph
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.planner import Completed, Failed, Known, Skipped
 from cloaca_core._engine.plan.reasons import skip_reason
-from cloaca_core.records.rows import AttemptRow
+from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.json_values import JsonValue, decode
 

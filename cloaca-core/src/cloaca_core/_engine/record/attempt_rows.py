@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.execute.outcome import Raised, Succeeded
-from cloaca_core.records.rows import AttemptRow, storable_text
+from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import TaskStatus
+from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt

@@ -13,7 +13,8 @@ from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
-    from cloaca_core.records.rows import AttemptRow, Batch, Committed
+    from cloaca_core.records.batch import Batch, Committed
+    from cloaca_core.records.runs import AttemptRow
     from cloaca_core.store.protocol import Landed
 
 log = SafeLogger("cloaca.journal")

@@ -10,18 +10,10 @@ from typing import Protocol
 
 from cloaca_core._engine.record.weight import ROW_BYTES
 from cloaca_core.errors import StoreError
-from cloaca_core.records.rows import (
-    AttemptRow,
-    Batch,
-    Cancellation,
-    Committed,
-    Firing,
-    NewEvent,
-    NewRun,
-    NewTick,
-    RunEnd,
-    TriggerRow,
-)
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.runs import AttemptRow, NewRun, RunEnd
+from cloaca_core.records.schedules import Cancellation, Firing, NewTick
+from cloaca_core.records.triggers import NewEvent, TriggerRow
 
 
 @dataclass(slots=True)

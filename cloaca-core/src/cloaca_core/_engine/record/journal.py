@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from cloaca_core._engine.record.entries import Decision, Entry
     from cloaca_core._engine.record.start_marks import StartMarks
     from cloaca_core._engine.recover.runner_id import RunnerId
-    from cloaca_core.records.rows import AttemptRow, Batch, Committed
+    from cloaca_core.records.batch import Batch, Committed
+    from cloaca_core.records.runs import AttemptRow
     from cloaca_core.store.protocol import Landed, Store
 
 log = SafeLogger("cloaca.journal")

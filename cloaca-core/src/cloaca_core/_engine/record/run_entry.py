@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core.errors import StoreError
-    from cloaca_core.records.rows import AttemptRow, Committed, RunEnd
+    from cloaca_core.records.batch import Committed
+    from cloaca_core.records.runs import AttemptRow, RunEnd
 
 log = SafeLogger("cloaca.engine")
 

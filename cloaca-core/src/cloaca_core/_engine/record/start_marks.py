@@ -9,7 +9,7 @@ from cloaca_core._engine.record import attempt_rows
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.executor import Executor
-    from cloaca_core.records.rows import AttemptRow
+    from cloaca_core.records.runs import AttemptRow
 
 
 class StartMarks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from cloaca_core.records.rows import AttemptRow, RunEnd
+    from cloaca_core.records.runs import AttemptRow, RunEnd
 
 ROW_BYTES: Final = 250
 """About how many bytes a row takes besides its texts."""

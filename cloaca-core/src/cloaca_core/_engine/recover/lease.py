@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.recover.process_identity import ProcessIdentity
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.rows import RunnerRow
+from cloaca_core.records.runners import RunnerRow
 
 if TYPE_CHECKING:
     from cloaca_core._engine.recover.runner_id import RunnerId

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from cloaca_core.records.rows import RunnerRow
+    from cloaca_core.records.runners import RunnerRow
 
 _PROC: Final = Path("/proc")
 _ENDED: Final = frozenset("ZXx")

@@ -27,7 +27,7 @@ from cloaca_core._engine.recover.process_identity import (
 from cloaca_core._engine.recover.process_watch import ProcessWatch
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.rows import RunnerRow
+from cloaca_core.records.runners import RunnerRow
 
 if TYPE_CHECKING:
     from cloaca_core._engine.recover.runner_id import RunnerId

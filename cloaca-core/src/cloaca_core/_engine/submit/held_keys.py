@@ -15,7 +15,7 @@ from cloaca_core.logs import SafeLogger
 from cloaca_core.values.backoff import Backoff
 
 if TYPE_CHECKING:
-    from cloaca_core.records.rows import NewRun
+    from cloaca_core.records.runs import NewRun
     from cloaca_core.store.protocol import Store
 
 log = SafeLogger("cloaca.engine")

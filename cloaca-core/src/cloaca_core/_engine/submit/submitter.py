@@ -17,7 +17,8 @@ from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.submit.held_keys import HeldKeys
 from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.rows import Committed, NewRun, RunRow
+from cloaca_core.records.batch import Committed
+from cloaca_core.records.runs import NewRun, RunRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.values.backoff import Backoff
 

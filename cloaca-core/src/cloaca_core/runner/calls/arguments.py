@@ -22,11 +22,12 @@ from cloaca_core.errors import (
     RunNotFoundError,
     WorkflowNotFoundError,
 )
-from cloaca_core.records.rows import RunFilter, is_storable
+from cloaca_core.records.runs import RunFilter
 from cloaca_core.records.states import RunStatus
 from cloaca_core.runner.error_prefixes import EXECUTION
 from cloaca_core.values.ids import is_run_id
 from cloaca_core.values.json_values import JsonValue, encode, shown_path
+from cloaca_core.values.text import is_storable
 
 if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig

@@ -13,13 +13,14 @@ from uuid import UUID
 
 from cloaca_core._engine.fire.tick_rows import TICKS_PER_COMMIT, timing_of
 from cloaca_core.errors import ScheduleError
-from cloaca_core.records.rows import ScheduleRow, is_storable
+from cloaca_core.records.schedules import ScheduleRow
 from cloaca_core.runner.calls.call import Call
 from cloaca_core.runner.error_prefixes import prefixed
 from cloaca_core.runner.results import Backfill
 from cloaca_core.schedules.back_fill import BackFill, back_fill, check_period
 from cloaca_core.values.arguments import text, whole
 from cloaca_core.values.instants import Instant, read_instant, to_datetime
+from cloaca_core.values.text import is_storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

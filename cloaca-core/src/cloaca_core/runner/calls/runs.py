@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.recent_runs import Ended
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.definition.inputs import ContextLike
-    from cloaca_core.records.rows import AttemptRow, NewRun, RunRow
+    from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.values.option_names import RunStatus

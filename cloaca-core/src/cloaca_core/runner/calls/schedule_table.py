@@ -13,7 +13,7 @@ from uuid import UUID
 
 from cloaca_core._engine.fire.tick_rows import tick_name, timing_of
 from cloaca_core.errors import ScheduleError
-from cloaca_core.records.rows import ScheduleRow, TickRow
+from cloaca_core.records.schedules import ScheduleRow, TickRow
 from cloaca_core.runner.calls.paging import checked_page
 from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
 from cloaca_core.schedules.catch_up import catch_up_policy, next_due

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core._engine.fire.trigger_times import switched
 from cloaca_core.errors import ScheduleError
-from cloaca_core.records.rows import EventRow, TriggerRow, is_storable
+from cloaca_core.records.triggers import EventRow, TriggerRow
 from cloaca_core.runner.calls.paging import checked_page
 from cloaca_core.values.arguments import flag, text
 from cloaca_core.values.instants import instant_text
 from cloaca_core.values.namespace import short_name
+from cloaca_core.values.text import is_storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

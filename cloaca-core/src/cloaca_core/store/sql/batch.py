@@ -5,18 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from cloaca_core.records.rows import (
-    AttemptRow,
-    Batch,
-    Cancellation,
-    Committed,
-    Firing,
-    NewEvent,
-    NewRun,
-    NewTick,
-    RunEnd,
-    TriggerRow,
-)
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.runs import AttemptRow, NewRun, RunEnd
+from cloaca_core.records.schedules import Cancellation, Firing, NewTick
+from cloaca_core.records.triggers import NewEvent, TriggerRow
 from cloaca_core.store.sql.base import Queries, pair
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cloaca_core.errors import StoreOpenError
-from cloaca_core.records.rows import RunnerRow
+from cloaca_core.records.runners import RunnerRow
 from cloaca_core.store.sql.base import SqlPart
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row

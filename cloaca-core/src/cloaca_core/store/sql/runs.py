@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.records.rows import AttemptRow, RunFilter, RunRow, Waiting, WaitingRow
+from cloaca_core.records.batch import Waiting
+from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow, WaitingRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.store.sql.base import SqlPart, pair
 from cloaca_core.store.sql.queries import Statement

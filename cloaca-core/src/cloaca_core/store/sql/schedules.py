@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.records.rows import ScheduleRow, TickRow
+from cloaca_core.records.schedules import ScheduleRow, TickRow
 from cloaca_core.store.sql.base import SqlPart
 from cloaca_core.store.sql.queries import Row
 

@@ -8,7 +8,8 @@ one noun is in the part of that name.
 from __future__ import annotations
 
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.rows import Batch, Committed, NewRun
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.runs import NewRun
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Landed

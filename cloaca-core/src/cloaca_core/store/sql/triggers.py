@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from cloaca_core.records.rows import EventRow, TriggerRow
+from cloaca_core.records.triggers import EventRow, TriggerRow
 from cloaca_core.store.sql.base import SqlPart
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement

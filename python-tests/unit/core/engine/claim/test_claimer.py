@@ -25,7 +25,9 @@ from cloaca_core.conformance.rows import attempt, new_run, record, runner, submi
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import StoreFullError, StoreUnavailableError
-from cloaca_core.records.rows import Batch, Committed, NewRun, RunnerRow, RunRow
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runs import NewRun, RunRow
 from cloaca_core.store.protocol import Landed
 
 pytestmark = pytest.mark.virtual_time

@@ -18,7 +18,7 @@ from cloaca_core._engine.record.journal import Journal
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.conformance.rows import new_run, runner, submit
 from cloaca_core.errors import StoreError
-from cloaca_core.records.rows import Batch, Committed
+from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.store.protocol import Landed
 
 

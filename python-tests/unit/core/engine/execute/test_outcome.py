@@ -10,7 +10,7 @@ import pytest
 
 from cloaca_core._engine.execute.outcome import Raised, judged, raised
 from cloaca_core.definition.retry import RetryCondition, RetryPolicy
-from cloaca_core.records.rows import MAX_TEXT
+from cloaca_core.values.text import MAX_TEXT
 
 POLICY = RetryPolicy.builder().max_attempts(3).build()
 

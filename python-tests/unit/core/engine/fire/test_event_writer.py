@@ -15,7 +15,8 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.task import task
 from cloaca_core.definition.triggers.result import TriggerResult
 from cloaca_core.errors import StoreFullError
-from cloaca_core.records.rows import Batch, Committed, TriggerRow
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.store.protocol import Landed
 
 pytestmark = pytest.mark.asyncio

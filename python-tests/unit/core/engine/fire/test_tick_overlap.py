@@ -6,8 +6,9 @@ import pytest
 
 from cloaca_core._engine.fire.tick_overlap import Met, meet_in_turn
 from cloaca_core.conformance.rows import NOW, new_tick, schedule
-from cloaca_core.records.rows import MAX_TEXT, Cancellation, NewTick
+from cloaca_core.records.schedules import Cancellation, NewTick
 from cloaca_core.records.states import TickOutcome
+from cloaca_core.values.text import MAX_TEXT
 
 TICKS = [new_tick("s", "c"), new_tick("s", "d", tick=NOW + 1)]
 SKIPPED = [tick._replace(run_id=None, outcome=TickOutcome.SKIPPED, input="{}") for tick in TICKS]

@@ -17,7 +17,7 @@ from cloaca_core._engine.fire.tick_rows import (
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import schedule
 from cloaca_core.definition.registry import Registry
-from cloaca_core.records.rows import ScheduleRow
+from cloaca_core.records.schedules import ScheduleRow
 from cloaca_core.values.ids import RunIds
 
 

@@ -17,7 +17,8 @@ from cloaca_core._engine.fire import trigger_loop
 from cloaca_core._engine.fire.trigger_loop import LONGEST_SLEEP
 from cloaca_core.definition.triggers.result import TriggerResult
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.rows import Batch, Committed, TriggerRow
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.store.protocol import Landed
 
 pytestmark = pytest.mark.asyncio

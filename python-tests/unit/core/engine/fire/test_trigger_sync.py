@@ -12,7 +12,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.triggers.decorator import trigger
 from cloaca_core.errors import StoreError
-from cloaca_core.records.rows import TriggerRow
+from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.values.ids import RunIds
 
 pytestmark = pytest.mark.asyncio

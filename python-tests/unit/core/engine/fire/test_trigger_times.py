@@ -16,7 +16,7 @@ from cloaca_core._engine.fire.trigger_times import (
     ticked,
 )
 from cloaca_core.definition.triggers.definition import Trigger, checked
-from cloaca_core.records.rows import TriggerRow
+from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.schedules.catch_up import DueTick
 
 SECOND = 1_000_000

@@ -9,7 +9,7 @@ import pytest
 from cloaca_core._engine.observe import recent_runs as module
 from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
 from cloaca_core.conformance.rows import attempt
-from cloaca_core.records.rows import RunRow
+from cloaca_core.records.runs import RunRow
 
 
 def ended(run_id: str, text: str = "{}", tasks: int = 0, **fields: Any) -> Ended:

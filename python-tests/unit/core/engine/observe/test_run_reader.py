@@ -12,7 +12,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.errors import RunNotFoundError
-from cloaca_core.records.rows import RunFilter
+from cloaca_core.records.runs import RunFilter
 
 
 class Desk:

@@ -15,7 +15,9 @@ from cloaca_core._engine.observe.unserved import (
     warning_about,
 )
 from cloaca_core.conformance.rows import NOW, trigger_row
-from cloaca_core.records.rows import TriggerRow, Waiting, WaitingRow
+from cloaca_core.records.batch import Waiting
+from cloaca_core.records.runs import WaitingRow
+from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.values.instants import SECOND
 
 HERE = "public::embedded::nightly"

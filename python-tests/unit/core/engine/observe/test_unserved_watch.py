@@ -18,7 +18,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.triggers.decorator import trigger
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.rows import Waiting
+from cloaca_core.records.batch import Waiting
 from cloaca_core.values.instants import SECOND
 
 GONE = "public::embedded::nightlies"

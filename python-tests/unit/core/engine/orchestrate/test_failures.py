@@ -21,7 +21,7 @@ from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import attempt as attempt_row
-from cloaca_core.records.rows import RunEnd
+from cloaca_core.records.runs import RunEnd
 from cloaca_core.records.states import ReasonCode
 
 

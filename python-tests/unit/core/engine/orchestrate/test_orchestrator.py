@@ -21,7 +21,7 @@ from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.orchestrate.launcher import LAUNCHES_PER_PASS
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.conformance.rows import attempt as attempt_row
-from cloaca_core.records.rows import AttemptRow
+from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import ReasonCode, TaskStatus
 
 pytestmark = pytest.mark.virtual_time

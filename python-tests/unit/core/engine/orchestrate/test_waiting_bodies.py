@@ -15,7 +15,7 @@ from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core._engine.orchestrate.quarantine import Quarantine
 from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
 from cloaca_core._engine.plan.active_run import ActiveRun
-from cloaca_core.records.rows import AttemptRow
+from cloaca_core.records.runs import AttemptRow
 
 GRAPH = graph_of(a={}, b={})
 

@@ -14,7 +14,7 @@ from cloaca_core._engine.plan.reasons import (
     skip_reason,
 )
 from cloaca_core.conformance.rows import attempt
-from cloaca_core.records.rows import AttemptRow, RunRow
+from cloaca_core.records.runs import AttemptRow, RunRow
 
 FAILED = "1 task(s) failed, 0 completed, 0 skipped"
 

@@ -16,7 +16,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.records.rows import AttemptRow
+from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import TaskStatus
 
 

@@ -11,7 +11,7 @@ from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import Resume
 from cloaca_core._engine.record import attempt_rows
-from cloaca_core.records.rows import AttemptRow
+from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import ReasonCode
 
 GRAPH = graph_of(load={}, save={})

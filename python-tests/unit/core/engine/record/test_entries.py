@@ -8,7 +8,7 @@ from cloaca_core._engine.record.entries import Draft, EventEntry, FiringEntry, S
 from cloaca_core._engine.record.weight import ROW_BYTES
 from cloaca_core.conformance.rows import firing, new_run
 from cloaca_core.errors import StoreError, StoreFullError
-from cloaca_core.records.rows import Committed
+from cloaca_core.records.batch import Committed
 
 NOTHING = Committed(frozenset(), {}, frozenset())
 

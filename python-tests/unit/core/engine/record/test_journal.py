@@ -24,7 +24,8 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from cloaca_core.records.rows import AttemptRow, Batch, Committed, RunEnd
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.runs import AttemptRow, RunEnd
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.store.protocol import Landed
 

@@ -12,7 +12,8 @@ from cloaca_core._engine.record.entries import Draft
 from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.errors import StoreDataError, StoreError
-from cloaca_core.records.rows import Committed, RunEnd
+from cloaca_core.records.batch import Committed
+from cloaca_core.records.runs import RunEnd
 
 REFUSAL = StoreDataError("not this")
 

@@ -16,7 +16,7 @@ from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_p
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.recover.takeover import Takeover
 from cloaca_core.conformance.rows import new_run, submit
-from cloaca_core.records.rows import RunnerRow
+from cloaca_core.records.runners import RunnerRow
 
 ELSEWHERE = ProcessIdentity("another boot", "pid:[1]", 7, 70)
 LEASE = 15.0

@@ -19,7 +19,7 @@ from cloaca_core.errors import (
     StoreFullError,
     StoreUnavailableError,
 )
-from cloaca_core.records.rows import NewRun
+from cloaca_core.records.runs import NewRun
 
 pytestmark = pytest.mark.virtual_time
 

@@ -26,7 +26,7 @@ from cloaca_core.errors import (
     RunNotFoundError,
     WorkflowNotFoundError,
 )
-from cloaca_core.records.rows import RunFilter
+from cloaca_core.records.runs import RunFilter
 from cloaca_core.runner.calls import arguments as module
 from cloaca_core.runner.calls.arguments import Requests, checked_run_id, numbered
 

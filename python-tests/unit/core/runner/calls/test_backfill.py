@@ -15,7 +15,8 @@ from model.firing_by_hand import HOUR, MINUTE, Runner, Store, inputs, runners, t
 
 from cloaca_core._engine.fire.tick_rows import TICKS_PER_COMMIT
 from cloaca_core.errors import CloacaError, RunnerClosedError, ScheduleError
-from cloaca_core.records.rows import Batch, Committed, TickRow
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.schedules import TickRow
 from cloaca_core.records.states import TickOutcome
 from cloaca_core.runner.calls.backfill import BackfillCalls, BackfillSpec, Filled
 from cloaca_core.runner.calls.schedules import ScheduleCalls

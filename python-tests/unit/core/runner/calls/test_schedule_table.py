@@ -27,7 +27,7 @@ from cloaca_core.errors import (
     DefinitionTypeError,
     ScheduleError,
 )
-from cloaca_core.records.rows import ScheduleRow, TickRow
+from cloaca_core.records.schedules import ScheduleRow, TickRow
 from cloaca_core.records.states import TickOutcome
 from cloaca_core.runner.calls.schedule_table import LONGEST_JITTER, ScheduleSpec, ScheduleTable
 

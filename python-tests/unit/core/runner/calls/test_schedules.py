@@ -17,7 +17,7 @@ from cloaca_core.errors import (
     RunnerUsageError,
     ScheduleError,
 )
-from cloaca_core.records.rows import ScheduleRow
+from cloaca_core.records.schedules import ScheduleRow
 from cloaca_core.runner.calls.call import Call
 from cloaca_core.runner.calls.schedules import ScheduleCalls
 from cloaca_core.runner.host import EngineHost

@@ -10,7 +10,7 @@ import pytest_asyncio
 from unit.triggering import SECOND, Part, Store
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, ScheduleError
-from cloaca_core.records.rows import TriggerRow
+from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.runner.calls import trigger_table
 
 pytestmark = pytest.mark.asyncio

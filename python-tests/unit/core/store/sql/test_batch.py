@@ -17,7 +17,8 @@ from cloaca_core.conformance.rows import (
     run_end,
     trigger_row,
 )
-from cloaca_core.records.rows import Batch, Cancellation
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.schedules import Cancellation
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.batch import BatchSteps, committed
 from cloaca_sqlite.driver import WORDING

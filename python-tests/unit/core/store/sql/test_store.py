@@ -9,7 +9,7 @@ import pytest
 
 from cloaca_core.conformance.rows import attempt, new_run
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.rows import Batch, Committed
+from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.dialect import Answers, Step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from cloaca_core.records.rows import MAX_TEXT, is_storable, storable_text
+from cloaca_core.values.text import MAX_TEXT, is_storable, storable_text
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 

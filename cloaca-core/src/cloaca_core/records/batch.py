@@ -1,0 +1,55 @@
+"""A batch of the journal, its result, and the work that waits for a runner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cloaca_core.records.runs import AttemptRow, NewRun, RunEnd, WaitingRow
+from cloaca_core.records.schedules import Cancellation, Firing, NewTick
+from cloaca_core.records.triggers import NewEvent, TriggerRow
+
+
+class Waiting(NamedTuple):
+    """Waiting work by workflow, and the number of other live runners."""
+
+    rows: list[WaitingRow]
+    other_runners: int
+
+
+class Batch(NamedTuple):
+    """The records of one journal transaction, all of one runner.
+
+    ``fences`` maps each run of ``attempts`` and ``ends`` to the epoch under which they were made;
+    runs of ``new_runs`` are not in it. ``firings`` has one entry for each schedule of
+    ``cancellations`` and of ``ticks`` with a generation; ``turns`` has the triggers whose polls
+    found the ``events``.
+    """
+
+    runner_id: str
+    new_runs: list[NewRun]
+    attempts: list[AttemptRow]
+    ends: list[RunEnd]
+    fences: dict[str, int]
+    firings: Sequence[Firing] = ()
+    ticks: Sequence[NewTick] = ()
+    cancellations: Sequence[Cancellation] = ()
+    events: Sequence[NewEvent] = ()
+    turns: Sequence[TriggerRow] = ()
+
+
+class Committed(NamedTuple):
+    """The result of writing a batch.
+
+    ``owned``: ids of ``new_runs`` that were sent with this runner as owner and are its own (epoch
+    1). A run sent without an owner, and claimed before it was sent again, is reported by the claim.
+    ``existing``: for a new run whose (workflow, idempotency_key) was taken, the id of the run
+    that has it. ``current``: the runs of ``fences`` that this runner still owns under that epoch;
+    nothing was recorded for the others. ``held``: ids of new runs that were not written, because
+    another open transaction may be writing a run with their key.
+    """
+
+    owned: frozenset[str]
+    existing: dict[str, str]
+    current: frozenset[str]
+    held: frozenset[str] = frozenset()

@@ -1,0 +1,132 @@
+"""The rows of runs and attempts, which pass between the engine and a store.
+
+Instants are whole microseconds since 1970 in UTC; payloads are JSON text that no store parses.
+Field names are the parameter and column names of the SQL. Free text (errors, tracebacks, reasons)
+must pass ``storable_text`` when a record is built: one bad character must not fail the whole
+batch.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class NewRun(NamedTuple):
+    """A run to be inserted. ``owner`` None leaves it in the table for any runner to claim."""
+
+    id: str
+    workflow: str
+    version: str
+    input: str
+    tags: str
+    idempotency_key: str | None
+    parent_id: str | None
+    owner: str | None
+    created_at: int
+
+    @property
+    def may_be_held(self) -> bool:
+        """True when a user's transaction may be writing a run with the same key.
+
+        Never so for a key that the engine made for a run of a task's body: such a key begins with
+        the parent's id and ``::``.
+        """
+        key, parent_id = self.idempotency_key, self.parent_id
+        return key is not None and (parent_id is None or not key.startswith(f"{parent_id}::"))
+
+
+class RunRow(NamedTuple):
+    """A run as it stands in the table. ``schedule_id`` is the schedule that made it, if any.
+
+    ``reason_code`` is the ``ReasonCode`` of a run that ended without completing, None in rows that
+    an older version wrote; ``limit_seconds`` is the deadline that the run exceeded.
+    """
+
+    id: str
+    workflow: str
+    version: str
+    status: str
+    owner: str | None
+    epoch: int
+    recoveries: int
+    input: str
+    tags: str
+    parent_id: str | None
+    final_context: str | None
+    error_message: str | None
+    created_at: int
+    started_at: int | None
+    ended_at: int | None
+    schedule_id: str | None = None
+    reason_code: str | None = None
+    limit_seconds: int | None = None
+
+
+class AttemptRow(NamedTuple):
+    """One attempt of one task of a run; its key is (run_id, task_id, attempt).
+
+    ``status`` is Running (a start mark), Waiting (for another run), Completed, Failed, Cancelled
+    (cut short with its run) or Skipped (attempt 0, no body ran).
+    ``change`` is the JSON object ``{"set": {key: value}, "removed": [key]}`` of a completed one.
+    ``retry_at`` is set on a failed attempt that another one follows. ``crashes`` counts how often
+    a process died between this attempt's start mark and its end. ``reason_code`` is the
+    ``ReasonCode`` that goes with ``skip_reason``, None in rows that an older version wrote.
+    """
+
+    run_id: str
+    task_id: str
+    attempt: int
+    epoch: int
+    status: str
+    change: str | None
+    error_type: str | None
+    error_message: str | None
+    error_traceback: str | None
+    skip_reason: str | None
+    started_at: int | None
+    ended_at: int | None
+    retry_at: int | None
+    crashes: int
+    reason_code: str | None = None
+
+
+class RunEnd(NamedTuple):
+    """The last write of a run: its final state, made under ``epoch``.
+
+    ``schedule_id`` is that of its row: the schedule's next run may wait for this end.
+    ``reason_code`` and ``limit_seconds`` are as in ``RunRow``.
+    """
+
+    id: str
+    epoch: int
+    status: str
+    final_context: str
+    error_message: str | None
+    ended_at: int
+    schedule_id: str | None = None
+    reason_code: str | None = None
+    limit_seconds: int | None = None
+
+
+class WaitingRow(NamedTuple):
+    """Runs (``kind`` "run") or schedules ("schedule") that wait for a runner with this workflow.
+
+    ``first_run`` is the oldest run, empty for schedules; ``due_at`` is when that run was made, or
+    when the first schedule is due; ``found`` is their number, as far as they were counted.
+    """
+
+    kind: str
+    workflow: str
+    first_run: str
+    due_at: int
+    found: int
+
+
+class RunFilter(NamedTuple):
+    """Selects the runs of a listing; None means any. ``tags`` must all match."""
+
+    status: str | None
+    workflow: str | None
+    tags: tuple[tuple[str, str], ...]
+    before: str | None
+    limit: int

@@ -1,0 +1,58 @@
+"""The rows of event triggers and their events; forms as in ``runs``."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class TriggerRow(NamedTuple):
+    """An event trigger. One whose ``workflow`` is None is never polled.
+
+    It is polled every ``poll_interval_ms``, or ticks by ``cron_expression`` in ``timezone``;
+    ``next_poll_at`` is the next time. ``generation`` grows with every change and every poll.
+    """
+
+    id: str
+    name: str
+    workflow: str | None
+    poll_interval_ms: int | None
+    cron_expression: str | None
+    timezone: str | None
+    allow_concurrent: bool
+    enabled: bool
+    last_poll_at: int | None
+    next_poll_at: int | None
+    generation: int
+    created_at: int
+    updated_at: int
+
+
+class NewEvent(NamedTuple):
+    """An event that a trigger found, and its run, which has no owner yet.
+
+    ``generation`` is the trigger's when it was polled; None if the event counts even when the
+    trigger has changed. ``event_key`` identifies the event among those of its trigger.
+    """
+
+    id: str
+    trigger_id: str
+    generation: int | None
+    event_key: str | None
+    context_hash: str
+    allow_concurrent: int
+    run_id: str
+    workflow: str
+    version: str
+    input: str
+    created_at: int
+
+
+class EventRow(NamedTuple):
+    """An event that made a run; ``ended_at`` is None while the run has not ended."""
+
+    id: str
+    trigger_id: str
+    context_hash: str
+    run_id: str
+    created_at: int
+    ended_at: int | None
