@@ -1,16 +1,17 @@
--- What is run on a connection that somebody else has opened. {schema} stands before each of our
--- tables, and pg_catalog before functions: what a name means there is up to the connection.
+-- Statements for a connection that belongs to the user's program. {schema} stands before each of
+-- our tables, and pg_catalog before functions, because the program chooses the search_path.
 
 
 -- name: identity
--- Which database this is: its name, and the microsecond in which our tables were made in it.
+-- Identify the database: its name, and the microsecond in which our tables were created in it.
 SELECT pg_catalog.current_database(), applied_at FROM {schema}.cloaca_migration WHERE number = 1;
 
 
 -- name: add_run
--- Add a run that belongs to nobody, with its tags, and tell who listens when it is committed.
--- With a taken idempotency key nothing changes, and no row is answered.
--- The lock of its key, held until the transaction ends, says that this transaction writes the key:
+-- Add a run without an owner, with its tags, and notify the runners that listen when the
+-- transaction commits. If another run has the idempotency key, nothing changes and no row is
+-- returned.
+-- The lock of the key, held until the transaction ends, says that this transaction writes the key:
 -- runners pass the key over (insert_run in runs.sql) and do not wait for this transaction.
 WITH
 -- Count the keys of this transaction, in a setting that ends with it.
@@ -24,9 +25,9 @@ counted AS MATERIALIZED (
             true
         ) AS INTEGER) END AS keys
 ),
--- Choose the number of the lock. A server has room for about 64 locks per connection: each further key
--- takes one lock that stands for all keys. The numbers are made from a value in the schema, so that a
--- role without rights in the schema cannot compute them.
+-- Choose the number of the lock. A server has room for about 64 locks per connection: each further
+-- key takes one lock that stands for all keys. The numbers are made from a value in the schema, so
+-- that a role without rights in the schema cannot compute them.
 place AS MATERIALIZED (
     SELECT keys, CASE
         WHEN keys <= 64 THEN pg_catalog.hashtextextended(
@@ -37,11 +38,12 @@ place AS MATERIALIZED (
     END AS number
     FROM counted CROSS JOIN {schema}.cloaca_migration AS migration WHERE migration.number = 1
 ),
--- Take the lock, or go on without it: any role can take an advisory lock, so it is never waited for.
+-- Take the lock, or go on without it. Never wait for it: any role can take an advisory lock, and
+-- keep it.
 said AS MATERIALIZED (
     SELECT pg_catalog.pg_try_advisory_xact_lock(place.number) FROM place
 ),
--- This waits for the end of another transaction that writes the key.
+-- If another transaction writes the same key, this insert waits until that one ends.
 run AS (
     INSERT INTO {schema}.cloaca_run (
         id, workflow, version, input, tags, idempotency_key, parent_id, created_at, epoch, status
@@ -59,10 +61,10 @@ tags AS (
     SELECT run.id, tag.key, tag.value
     FROM run CROSS JOIN pg_catalog.json_each_text(CAST(:tags AS JSON)) AS tag
 )
--- Try the lock again, which another transaction may have had until the insert was done. The third
--- column is false if it cannot be taken now either: then a batch of a runner may be about to insert the
--- key (see wait_for_key). For the lock of all keys the first try is enough: another transaction that
--- has it makes runners pass over all keys as well.
+-- Try the lock again: another transaction may have had it until the insert was done. The third
+-- column is false if it cannot be taken now either: then a runner's batch may be about to insert the
+-- key (see wait_for_key). For the lock of all keys the first try is enough: if another transaction
+-- has it, runners pass over all keys because of that one.
 SELECT
     run.id, pg_catalog.pg_notify(:channel, :sender),
     coalesce(pg_catalog.pg_try_advisory_xact_lock(place.number) OR place.keys > 65, TRUE),
@@ -71,8 +73,8 @@ FROM run CROSS JOIN place;
 
 
 -- name: wait_for_key
--- Take the lock of a key, or fail after a second: for as long as a batch has it that is about to
--- insert the key. The transaction's own limit stays as it is.
+-- Wait for the lock of a key while a runner's batch holds it that is about to insert the key; fail
+-- after a second. The transaction's own lock_timeout is restored.
 WITH own AS MATERIALIZED (
     SELECT pg_catalog.current_setting('lock_timeout') AS lock_timeout
 ),
@@ -86,26 +88,26 @@ SELECT pg_catalog.set_config('lock_timeout', taken.lock_timeout, true) FROM take
 
 
 -- name: find_holder
--- Which run has an idempotency key.
+-- Find the run that has an idempotency key.
 SELECT id FROM {schema}.cloaca_run
 WHERE workflow = :workflow AND idempotency_key = :idempotency_key;
 
 
 -- name: savepoint
--- Where to go back to when something fails in the transaction of somebody else.
+-- Mark where to roll back to when a statement fails in the user's transaction.
 SAVEPOINT cloaca_submit;
 
 
 -- name: release
--- Nothing has failed.
+-- Remove the savepoint.
 RELEASE SAVEPOINT cloaca_submit;
 
 
 -- name: undo
--- Something has failed.
+-- Roll back to the savepoint after a failure.
 ROLLBACK TO SAVEPOINT cloaca_submit;
 
 
 -- name: rollback
--- Something has failed in a transaction that began with it.
+-- Roll back a transaction that began with the failed submission.
 ROLLBACK;

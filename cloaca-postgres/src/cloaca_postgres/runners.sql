@@ -1,19 +1,20 @@
--- Statements about runners that PostgreSQL words in its own way, by the rules at the head of runs.sql,
--- and why.
+-- Statements about runners that PostgreSQL words in its own way, and why. The rules are at the head
+-- of runs.sql.
 --
--- * shut_out, fence: lock the runner against all that it writes.
+-- * shut_out, fence: lock the runner's row, which each transaction that writes for the runner
+--   holds.
 -- * release, count_crashes, take_over_runs: lock the runs by id before they change them, as two
---   statements that change the same runs in different orders would wait for each other; and their plans.
+--   statements that change the same runs in different orders could deadlock; and their plans.
 
 
 -- name: shut_out
--- Wait for whatever this runner is writing at the moment, and let it write nothing more until the
--- transaction ends: all of that holds its row.
+-- Wait until the runner's open transactions have ended, and keep it from writing until this
+-- transaction ends: each of its writes locks its row.
 SELECT id FROM cloaca_runner WHERE id = :runner_id FOR UPDATE;
 
 
 -- name: release
--- Give back what a runner owns beside these runs; no crash is counted.
+-- Give up the runner's unfinished runs except :held. No crash is counted.
 WITH mine AS MATERIALIZED (
     SELECT run.id FROM cloaca_run AS run
     WHERE run.owner = :runner_id AND run.ended_at IS NULL
@@ -28,7 +29,8 @@ RETURNING run.id;
 
 
 -- name: fence
--- Declare a runner dead if it has not beaten since :seen_beat. A row is the answer "it is".
+-- Declare a runner dead if its beat is still :seen_beat. A returned row means that it is dead,
+-- since now or since earlier.
 WITH doomed AS MATERIALIZED (
     SELECT id FROM cloaca_runner
     WHERE id = :id AND (beat = :seen_beat OR fenced = 1)
@@ -41,9 +43,9 @@ RETURNING runner.id;
 
 
 -- name: count_crashes
--- First half of a takeover: lock the oldest runs of a fenced runner and blame the attempts that
--- were running in the dead process. take_over_runs finds the same runs: nobody else can free
--- what is locked, and a fenced runner gets no more.
+-- First half of a takeover: lock the oldest runs of a fenced runner, and count a crash for each
+-- attempt that was running in the dead process. take_over_runs finds the same runs: no other
+-- transaction can free locked runs, and a fenced runner gets no new ones.
 WITH doomed AS MATERIALIZED (
     SELECT run.id, run.epoch FROM cloaca_run AS run
     WHERE run.owner = :runner_id AND run.ended_at IS NULL
@@ -58,7 +60,7 @@ WHERE attempt.run_id = ANY(ARRAY[doomed.id]) AND attempt.epoch = doomed.epoch
 
 
 -- name: take_over_runs
--- Second half: free them.
+-- Second half of a takeover: free these runs.
 WITH doomed AS MATERIALIZED (
     SELECT run.id FROM cloaca_run AS run
     WHERE run.owner = :runner_id AND run.ended_at IS NULL

@@ -1,38 +1,45 @@
--- Statements about runs that PostgreSQL words in its own way, by three rules that hold in the other
--- files as well, and why.
+-- Statements about runs that PostgreSQL words in its own way, and why. Three rules hold in the
+-- other files as well.
 --
--- Rows: a step with rows is one statement: each parameter is the array of a column, unnest makes rows
--- of them again. A statement of its own per row costs five times as much on both sides.
+-- Rows: one statement writes many rows. Each parameter is an array with the values of one column,
+-- and unnest turns the arrays into rows. One statement for each row would cost five times as much,
+-- in the client and in the server.
 --
--- Plans: they are made once, perhaps while the tables were empty, and must still be good when they
--- are not. So rows are found by "id = ANY (ARRAY[…])" where "id = …" would say the same: that can
--- only become a look into the key for each row, never a scan. The + before ended_at keeps the
--- partial indexes, which are small when nothing is known, from being scanned instead.
+-- Plans: PostgreSQL makes them once, perhaps while the tables are empty, and they must still be
+-- good when the tables are full. So rows are found by "id = ANY (ARRAY[…])" where "id = …" would
+-- mean the same: the plan can only be an index look-up for each row, never a scan. Without
+-- statistics PostgreSQL takes the partial indexes for small; the + before ended_at keeps it from
+-- scanning them.
 --
--- Locks, in this order: schedules, triggers, the runner, then runs by id, then their attempts. What a
--- runner writes holds its row FOR KEY SHARE, which lets it beat; fence takes that row FOR UPDATE. So
--- what is in flight when a runner is fenced is either seen by the takeover that follows or finds it
--- fenced.
+-- Locks, in this order: schedules, triggers, the runner, runs by id, their attempts. A transaction
+-- that writes for a runner locks its row FOR KEY SHARE, which still lets the runner renew its
+-- lease; fence locks the row FOR UPDATE. So a write that is under way when a runner is fenced
+-- either commits before, and the takeover sees it, or finds the runner fenced.
 --
 -- * insert_run, insert_tag, record_attempt, end_run: rows. insert_run also passes over keys that a
---   user's transaction writes; of several rows for one attempt record_attempt writes one, as ON CONFLICT
---   cannot meet a row twice in one statement.
--- * find_keys: its list holds pairs, taken apart by ->>, for which PostgreSQL wants JSON; and its plan.
--- * lock_runs, fence_runs: locks, taken by id.
--- * claim: locks, and skips what others have locked: two runners that claim get different runs at once.
+--   user's transaction writes. Of several rows for one attempt record_attempt writes one, as ON
+--   CONFLICT cannot update a row twice in one statement.
+-- * find_keys: its list holds pairs, which ->> takes apart and which must be cast to JSON for it;
+--   and its plan.
+-- * lock_runs, fence_runs: lock runs by id.
+-- * claim: locks runs and skips those that other transactions have locked, so that two runners that
+--   claim at once get different runs.
 -- * list_runs_of_tag: its list holds pairs.
 
 
 -- name: insert_run
--- Add runs. Each belongs to its owner from the start if that is a live runner, else to nobody.
--- Sent again, or with a taken idempotency key, one changes nothing. Keys are taken in their order:
--- two batches with the same ones would else wait for each other until the server finds that out.
--- A key that a user's transaction says it is writing (see outbox.sql) is passed over: to insert it
--- would wait for the end of that transaction. By the shared lock that the batch takes on a key such a
--- transaction knows that it must make way for the batch; other batches have that lock as well.
--- find_keys answers nothing for a key that was passed over, unless a run had it before.
--- A key that begins with the id of the run's own parent was made by the engine: no user's transaction
--- writes it, and the body of the parent waits for the run. So it is neither locked nor passed over.
+-- Add runs. If a run's owner is a live runner, it owns the run from the start; otherwise the run
+-- has no owner. A run that is sent again, or whose idempotency key another run has, changes
+-- nothing. Keys are inserted in a fixed order, as two batches with the same keys could deadlock
+-- otherwise.
+-- A key that a user's transaction says it is writing (see outbox.sql) is passed over, as inserting
+-- it would wait for the end of that transaction. The batch takes a shared lock on each key. Other
+-- batches can take it as well; a user's transaction cannot, and learns that it must make way for
+-- the batch. find_keys returns no row for a key that was passed over, unless a run had the key
+-- before.
+-- A key that begins with the id of the run's own parent was made by the engine: no user's
+-- transaction writes it, and the body of the parent waits for the run. So it is neither locked nor
+-- passed over.
 WITH seed AS MATERIALIZED (
     SELECT applied_at AS value FROM cloaca_migration WHERE number = 1
 ),
@@ -72,7 +79,7 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: insert_tag
--- Index tags of runs that were inserted (a run whose key was taken was not).
+-- Index tags of runs. Runs that were not inserted because other runs have their keys get none.
 INSERT INTO cloaca_run_tag (run_id, tag, content)
 SELECT new.run_id, new.tag, new.content
 FROM unnest(CAST(:run_id AS TEXT[]), CAST(:tag AS TEXT[]), CAST(:content AS TEXT[]))
@@ -84,7 +91,7 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: find_keys
--- Who has the idempotency keys of these new runs: (workflow, key, run id).
+-- Find the runs that have the idempotency keys of these new runs: (workflow, key, run id).
 SELECT run.workflow, run.idempotency_key, run.id
 FROM unnest(CAST(:keys AS TEXT[])) AS wanted
 JOIN cloaca_run AS run
@@ -93,8 +100,8 @@ JOIN cloaca_run AS run
 
 
 -- name: lock_runs
--- Lock these runs, whoever owns them, and before them the runner that this transaction writes for:
--- in the order in which everybody takes them, whatever the statements after this one want.
+-- Lock the runner that this transaction writes for, then these runs, whether or not it owns them.
+-- All transactions lock in this order, so later statements of this one may write in any order.
 WITH live AS MATERIALIZED (
     SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
 )
@@ -107,9 +114,9 @@ FOR NO KEY UPDATE OF run;
 
 
 -- name: fence_runs
--- Lock these runs as far as the runner owns them, and say under which epoch. No other owner can
--- come, and nobody can fence the runner, before the transaction ends: what these rows say is what
--- the guards of its later statements find.
+-- Lock those of these runs that the runner owns, and return their epochs. Until the transaction
+-- ends, no run gets another owner and no other transaction can fence the runner, so the conditions
+-- of later statements hold for exactly these runs.
 WITH live AS MATERIALIZED (
     SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
 )
@@ -122,8 +129,8 @@ FOR NO KEY UPDATE OF run;
 
 
 -- name: record_attempt
--- Write what became of attempts whose runs the runner still owns. A final row stays. Of several
--- rows for one attempt the first final one counts, else the last.
+-- Write the states of attempts whose runs the runner still owns. A row in a final state is not
+-- changed. Of several rows for one attempt the first final one counts, or else the last one.
 INSERT INTO cloaca_attempt (
     run_id, task_id, attempt, epoch, status, change, error_type, error_message,
     error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code
@@ -163,8 +170,8 @@ WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled
 
 
 -- name: end_run
--- The last write of runs that the runner still owns. They keep their owner, so that the same
--- batch sent again is answered as the first time.
+-- Write the ends of runs, their last change, as far as the runner still owns them. They keep their
+-- owner, so that the same batch, sent again, gets the same answer.
 UPDATE cloaca_run AS run
 SET status = new.status, final_context = new.final_context, error_message = new.error_message,
     ended_at = new.ended_at, reason_code = new.reason_code, limit_seconds = new.limit_seconds
@@ -182,8 +189,8 @@ WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = 
 
 
 -- name: claim
--- Make the oldest claimable runs of these workflows the runner's own. For each workflow at most
--- :limit entries of the index are read and locked, however many runs wait.
+-- Give the oldest claimable runs of these workflows to the runner. For each workflow at most :limit
+-- entries of the index are read and locked, however many runs wait.
 WITH live AS MATERIALIZED (
     SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
 ),
@@ -210,8 +217,8 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
 
 
 -- name: list_runs_of_tag
--- The newest runs that have one tag, and further ones, in one state and of one workflow or
--- (NULL) any.
+-- List the newest runs that have one tag and all the further ones, of one status and of one
+-- workflow or (NULL) of any.
 SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,

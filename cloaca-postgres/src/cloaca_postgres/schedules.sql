@@ -1,17 +1,17 @@
--- Statements about schedules that PostgreSQL words in its own way, by the rules at the head of runs.sql,
--- and why.
+-- Statements about schedules that PostgreSQL words in its own way, and why. The rules are at the
+-- head of runs.sql.
 --
--- * lock_schedules: locks, taken by id.
--- * insert_tick, take_dropped_tick, insert_tick_run, insert_lost, advance_schedule, outdate_schedule,
---   cancel_run: rows.
+-- * lock_schedules: locks schedules by id.
+-- * insert_tick, take_dropped_tick, insert_tick_run, insert_lost, advance_schedule,
+--   outdate_schedule, cancel_run: rows.
 -- * start_next: its plan. Runs are found by the run that they wait for, also when the statement was
 --   planned for empty tables.
 
 
 -- name: lock_schedules
--- Lock these schedules by id: who else decides their ticks waits, and then finds that they have
--- gone on; so does who ends one of their runs. Before the runner and the runs; nothing that holds
--- those asks for schedules.
+-- Lock these schedules by id. Another transaction that decides their ticks waits here, and then
+-- finds that they have gone on; one that ends their runs waits as well. Executed before the runner
+-- and runs are locked: no transaction that holds those waits for a schedule.
 SELECT schedule.id, schedule.generation
 FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
 JOIN cloaca_schedule AS schedule ON schedule.id = ANY(ARRAY[wanted.id])
@@ -20,8 +20,9 @@ FOR NO KEY UPDATE OF schedule;
 
 
 -- name: insert_tick
--- Decide ticks, if their schedules still are what the decisions were made from. A back-filled one
--- (generation NULL) was decided by a person, whatever its schedule has come to.
+-- Record the decisions about ticks, if the schedules' generations are still the ones that the
+-- decisions were based on. A user asked for a back-filled tick (generation NULL): for that one the
+-- schedule need only exist.
 INSERT INTO cloaca_tick (schedule_id, tick, run_id, outcome, created_at)
 SELECT new.schedule_id, new.tick, new.run_id, new.outcome, new.created_at
 FROM unnest(
@@ -37,7 +38,7 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: take_dropped_tick
--- Back-fill ticks that were decided and made no run.
+-- Give runs to back-filled ticks that were decided without one.
 UPDATE cloaca_tick AS dropped
 SET run_id = new.run_id, outcome = new.outcome, created_at = new.created_at
 FROM unnest(
@@ -50,8 +51,9 @@ WHERE dropped.schedule_id = ANY(ARRAY[new.schedule_id]) AND dropped.tick = ANY(A
 
 
 -- name: insert_tick_run
--- Add the runs of ticks that are ours. They belong to nobody yet. A back-filled one is not among
--- those that its schedule's next ticks meet: a person has asked for it, however many there are.
+-- Add the runs of ticks whose rows name these runs. They have no owner yet. The run of a
+-- back-filled tick is not linked to its schedule, so the overlap policy does not count it: a user
+-- asked for these runs, however many there are.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, created_at, epoch, status, schedule_id, behind
 )
@@ -70,7 +72,8 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: insert_lost
--- Count ticks that will never run, if their schedules still are what was decided from.
+-- Count ticks that will never run, if the schedules' generations are still the ones that the
+-- decisions were based on.
 INSERT INTO cloaca_lost (schedule_id, decided_until, ticks, created_at)
 SELECT new.schedule_id, new.decided_until, new.lost, new.decided_at
 FROM unnest(
@@ -84,7 +87,9 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: advance_schedule
--- Last: go on to the next ticks, if the schedules still are what was decided from.
+-- Go on to the next ticks, if the schedules' generations are still the ones that the decisions were
+-- based on. Executed after insert_tick and insert_lost, which check the generations that this
+-- changes.
 UPDATE cloaca_schedule AS schedule
 SET decided_until = new.decided_until, next_tick = new.next_tick, due_at = new.due_at,
     last_tick = coalesce(new.last_tick, schedule.last_tick), generation = schedule.generation + 1
@@ -97,8 +102,9 @@ WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.generation = new.ge
 
 
 -- name: outdate_schedule
--- Ticks were back-filled that their schedules have not come to: whoever has decided those already, as
--- if they were to make runs that the next ticks meet, decides anew.
+-- Raise the generations of schedules when ticks are back-filled that they have not reached. A
+-- runner that has decided these ticks already, and counts their runs for the overlap policy, then
+-- has to decide again.
 UPDATE cloaca_schedule AS schedule SET generation = schedule.generation + 1
 FROM unnest(CAST(:schedule_id AS TEXT[]), CAST(:tick AS BIGINT[])) AS new (schedule_id, tick)
 WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.enabled = 1
@@ -106,8 +112,8 @@ WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.enabled = 1
 
 
 -- name: cancel_run
--- End runs that make way for the runs of ticks, as far as those are there. Whoever owned one finds
--- another epoch, and nothing that it still sends is written.
+-- Cancel runs in favour of the runs of ticks, as far as those exist. The epochs change, so later
+-- writes of the previous owners have no effect.
 UPDATE cloaca_run AS run
 SET status = 'Cancelled', final_context = run.input, error_message = old.error_message,
     ended_at = old.ended_at, owner = NULL, epoch = run.epoch + 1, behind = NULL,
@@ -123,10 +129,11 @@ WHERE run.id = ANY(ARRAY[old.id]) AND +run.ended_at IS NULL;
 
 
 -- name: start_next
--- Last: let what waits behind these runs start, unless they are under way, or another earlier one is:
--- several run side by side where the policy did not always say that they queue. Their schedules are
--- locked: nobody else can be about to end one of them, or to put another run behind it. A schedule
--- that is gone cannot be, so nobody is put behind another run of one.
+-- Free each run that waits behind one of these runs if that one has ended. If another earlier run
+-- of its schedule has not ended (several run at once if the overlap policy was changed), the run
+-- waits behind that one instead. The schedules are locked, so no other transaction can be about to
+-- end one of these runs or to put a run behind it. A deleted schedule cannot be locked: its waiting
+-- runs are freed. Executed last, after the ends of runs.
 UPDATE cloaca_run AS next SET behind = (
     SELECT earlier.id
     FROM cloaca_run AS earlier

@@ -1,35 +1,37 @@
--- What is asked and noted about the schema and the session, beside the operations of the store.
+-- Statements about the schema and the session, beside the operations of the store.
 
 
 -- name: forget_search_path
--- What a pooler's session was left with by somebody else does not say where we are to work; what
--- the server is configured with does.
+-- Set the search_path of this transaction to the server's configured value. Another program may
+-- have left its own in a session of the pooler.
 SELECT set_config('search_path', reset_val, true)
 FROM pg_catalog.pg_settings WHERE name = 'search_path';
 
 
 -- name: server
--- What a session must be to be of use, asked once when the database is opened.
+-- Read the server's version, encoding, default isolation level and recovery state, and the current
+-- schema. Checked once, when the database is opened.
 SELECT
     current_setting('server_version_num')::int, current_setting('server_encoding'),
     current_setting('default_transaction_isolation'), pg_is_in_recovery(), current_schema();
 
 
 -- name: who_answers
--- The process of the server that this transaction runs in.
+-- Read the id of the server process that runs this transaction.
 SELECT pg_backend_pid();
 
 
 -- name: has_schema
--- Whether a schema is there.
+-- Tell whether a schema exists.
 SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = CAST(:schema AS TEXT));
 
 
 -- name: enter_session
--- What every statement of a session rests on: nothing outside the schema can be named without
--- saying so; finished means finished; a server that is not heard gives up by itself; rows are
--- found by an index, whatever is (not) known of the tables when a statement is planned: once by
--- sessions that write (see runs.sql), each time by those that read.
+-- Set up a session. Names are looked up in the schema only; a commit returns when it is durable
+-- (unless :durable is 0); the server cancels statements and idle transactions after a limit, as it
+-- may not notice that a client is gone; and rows are found by indexes, whether or not PostgreSQL
+-- has statistics on the tables. :plan_cache_mode lets sessions that write plan a statement once
+-- (see runs.sql), and those that read plan it each time.
 SELECT
     set_config('search_path', quote_ident(:schema) || ', pg_temp', false),
     set_config('synchronous_commit', CASE
@@ -46,7 +48,8 @@ SELECT
 
 
 -- name: enter_transaction
--- The same for one transaction, where a pooler may give the next one another session.
+-- Set up one transaction in the same way, behind a pooler, which may run the next one in another
+-- session.
 SELECT
     set_config('search_path', quote_ident(:schema) || ', pg_temp', true),
     set_config('synchronous_commit', CASE
@@ -62,18 +65,18 @@ SELECT
 
 
 -- name: where_am_i
--- The schema that names are looked up in, how transactions see one another, and the database's
--- clock.
+-- Read the schema in which names are looked up, the isolation level, and the database's clock in
+-- µs.
 SELECT current_schema(), current_setting('transaction_isolation'), CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);
 
 
 -- name: clock
--- The database's clock, in µs.
+-- Read the database's clock, in µs.
 SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);
 
 
 -- name: list_tables
--- Which of our tables the schema has.
+-- List our tables and views in the schema.
 SELECT relname FROM pg_catalog.pg_class
 WHERE relnamespace = CAST(quote_ident(:schema) AS REGNAMESPACE)
     AND relkind IN ('r', 'p', 'v') AND starts_with(relname, 'cloaca_')
@@ -81,45 +84,48 @@ ORDER BY relname;
 
 
 -- name: list_migrations
--- The migrations that were applied, in their order.
+-- List the migrations that were applied, in their order.
 SELECT number, name, checksum FROM cloaca_migration ORDER BY number;
 
 
 -- name: record_migration
--- Note a migration that was applied in this transaction.
+-- Record a migration that was applied in this transaction.
 INSERT INTO cloaca_migration (number, name, checksum, applied_at)
 VALUES (:number, :name, :checksum, :applied_at);
 
 
 -- name: lock_migrations
--- Keep every other migration of this schema out until the transaction ends, and every role that may write in
--- it alone: any role of the database can take an advisory lock. Who reads is not kept out.
+-- Keep other migrations of this schema out until the transaction ends; readers are not kept out. An
+-- advisory lock would not do: any role of the database could take it and block migrations. This
+-- lock is only for roles that may write in the schema.
 LOCK TABLE cloaca_migration IN SHARE ROW EXCLUSIVE MODE;
 
 
 -- name: allow_time
--- A migration, and the wait for another one's, may take longer than other statements.
+-- Allow more time than other statements have: for a migration, and for waiting until another
+-- process's migration ends.
 SELECT set_config('statement_timeout', :statement_timeout, true);
 
 
 -- name: begin
--- Begin a transaction with decisions between its statements.
+-- Begin a transaction in which the program decides between statements.
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
 
 -- name: commit
--- End it.
+-- Commit the transaction.
 COMMIT;
 
 
 -- name: rollback
--- Undo it.
+-- Roll the transaction back.
 ROLLBACK;
 
 
 -- name: free_keys
--- Find those of these (workflow, key) that no user's transaction says it is writing, as in insert_run.
--- The lock that a transaction with many keys takes for all of them together is not looked at.
+-- Find those of these (workflow, key) that no user's transaction says it is writing, as in
+-- insert_run. A transaction with many keys also takes one lock for all keys, which is not checked
+-- here.
 WITH seed AS MATERIALIZED (
     SELECT applied_at AS value FROM cloaca_migration WHERE number = 1
 )
@@ -137,16 +143,16 @@ SELECT set_config('lock_timeout', :lock_timeout, true);
 
 
 -- name: notify
--- Tell who listens that something has changed, and who says so.
+-- Notify the runners that listen that something has changed, with the id of the sender.
 SELECT pg_notify(:channel, :sender);
 
 
 -- name: runs_written
--- How often rows of runs were written, as far as the server has counted; asking touches no table.
+-- Read how often rows of runs were written, from the server's statistics; reads none of our tables.
 SELECT CAST(n_tup_ins + n_tup_upd + n_tup_del AS BIGINT) FROM pg_catalog.pg_stat_all_tables
 WHERE relid = CAST('cloaca_run' AS REGCLASS);
 
 
 -- name: newest_transaction
--- A number that grows with every transaction that writes; asking touches no table.
+-- Read a number that grows with every transaction that writes; reads none of our tables.
 SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS TEXT) AS BIGINT);

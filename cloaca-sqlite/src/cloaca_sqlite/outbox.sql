@@ -1,9 +1,9 @@
--- What is run on a connection that somebody else has opened. "main" stands before each table:
--- there may be a temporary one, or one of another file, that has its name.
+-- Statements for a connection that belongs to the user's program. "main" stands before each table,
+-- as a temporary table or one of an attached file may have the same name.
 
 
 -- name: add_run
--- Add a run that belongs to nobody; with a taken idempotency key nothing changes.
+-- Add a run without an owner. If another run has the idempotency key, nothing changes.
 INSERT INTO main.cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, epoch, status
 )
@@ -15,11 +15,12 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: add_tag
--- Index one tag of it.
+-- Index one tag of the run.
 INSERT INTO main.cloaca_run_tag (run_id, tag, content) VALUES (:run_id, :tag, :content);
 
 
 -- name: find_holder
--- Which run has an idempotency key. As bytes: what texts become is up to the connection.
+-- Find the run that has an idempotency key. Returns bytes, as the connection's text_factory decides
+-- what texts become.
 SELECT CAST(id AS BLOB) FROM main.cloaca_run
 WHERE workflow = :workflow AND idempotency_key = :idempotency_key;

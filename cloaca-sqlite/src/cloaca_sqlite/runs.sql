@@ -1,15 +1,15 @@
 -- Statements about runs that SQLite words in its own way, and why.
 --
--- * find_keys, list_runs_of_tag: their list holds pairs. One is taken apart by ->>, which SQLite applies
---   to text; PostgreSQL wants a cast, which SQLite reads as one to a number.
--- * claim: a + keeps SQLite from an index that would show every run that waits. PostgreSQL skips what
---   others have locked.
--- * list_active_runs: SQLite chooses an index without a look at the values, and would take the key:
---   INDEXED BY names the small one.
+-- * find_keys, list_runs_of_tag: their list holds pairs, which ->> takes apart. SQLite applies it
+--   to text; PostgreSQL needs a cast to JSON, which in SQLite would be a cast to a number.
+-- * claim: a + keeps SQLite from using an index that would read every waiting run. PostgreSQL skips
+--   runs that other transactions have locked.
+-- * list_active_runs: SQLite chooses an index without knowing the values and would take the primary
+--   key; INDEXED BY names the small one.
 
 
 -- name: find_keys
--- Who has the idempotency keys of these new runs: (workflow, key, run id).
+-- Find the runs that have the idempotency keys of these new runs: (workflow, key, run id).
 SELECT run.workflow, run.idempotency_key, run.id
 FROM json_each(:keys) AS wanted
 JOIN cloaca_run AS run
@@ -17,9 +17,10 @@ JOIN cloaca_run AS run
 
 
 -- name: claim
--- Make the oldest claimable runs of these workflows the runner's own. The inner statement reads
--- at most :limit entries of the index for each workflow, however many runs wait. The + keeps
--- SQLite from answering the repeated guard from an index, by looking at every run that waits.
+-- Give the oldest claimable runs of these workflows to the runner. For each workflow the inner
+-- statement reads at most :limit entries of the index, however many runs wait. The outer condition
+-- repeats owner IS NULL; the + keeps SQLite from answering that from an index, which would read
+-- every waiting run.
 UPDATE cloaca_run
 SET owner = :runner_id, epoch = epoch + 1, status = 'Running',
     started_at = coalesce(started_at, :now)
@@ -42,8 +43,8 @@ RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, 
 
 
 -- name: list_active_runs
--- The newest runs in one state of those that have not ended: all of these are looked through, as
--- the index says their state. By key, a million runs that have ended might be.
+-- List the newest unfinished runs of one status. The index has the status, and all its entries, the
+-- unfinished runs, are searched. A search by primary key might read a million ended runs.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds
@@ -57,8 +58,8 @@ ORDER BY id DESC;
 
 
 -- name: list_runs_of_tag
--- The newest runs that have one tag, and further ones, in one state and of one workflow or
--- (NULL) any.
+-- List the newest runs that have one tag and all the further ones, of one status and of one
+-- workflow or (NULL) of any.
 SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,

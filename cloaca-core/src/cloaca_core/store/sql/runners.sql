@@ -1,8 +1,8 @@
--- Runners: their leases, and what becomes of their runs. Read the head of runs.sql first.
+-- Runners, their leases, and the takeover of their runs. Read the head of runs.sql first.
 
 
 -- name: register
--- Add a runner. Sent again it changes nothing.
+-- Add a runner. Executed again, it changes nothing.
 INSERT INTO cloaca_runner (
     id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
 )
@@ -13,32 +13,32 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: get_runner
--- One runner, to see whether an id belongs to the process that registered it.
+-- Read one runner, to check whether its id belongs to the process that registered it.
 SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
 FROM cloaca_runner WHERE id = :id;
 
 
 -- name: list_runners
--- Every runner, oldest first.
+-- List all runners, oldest first.
 SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
 FROM cloaca_runner ORDER BY started_at, id;
 
 
 -- name: beat
--- Renew a lease, unless somebody has declared this runner dead.
+-- Renew a runner's lease, unless another runner has declared this one dead.
 UPDATE cloaca_runner SET beat = beat + 1, lease_until = :lease_until
 WHERE id = :id AND fenced = 0
 RETURNING id;
 
 
 -- name: shut_out
--- Wait for whatever this runner is writing at the moment, and let it write nothing more until the
--- transaction ends. (Where one transaction writes at a time, that is so already.)
+-- Wait until the runner's open transactions have ended, and keep it from writing until this
+-- transaction ends. Where one transaction writes at a time, this transaction alone achieves both.
 SELECT id FROM cloaca_runner WHERE id = :runner_id;
 
 
 -- name: release
--- Give back what a runner owns beside these runs; no crash is counted.
+-- Give up the runner's unfinished runs except :held. No crash is counted.
 UPDATE cloaca_run SET owner = NULL, epoch = epoch + 1
 WHERE owner = :runner_id AND ended_at IS NULL AND NOT id IN :held
 RETURNING id;
@@ -50,15 +50,16 @@ DELETE FROM cloaca_runner WHERE id = :id;
 
 
 -- name: fence
--- Declare a runner dead if it has not beaten since :seen_beat. A row is the answer "it is".
+-- Declare a runner dead if its beat is still :seen_beat. A returned row means that it is dead,
+-- since now or since earlier.
 UPDATE cloaca_runner SET fenced = 1
 WHERE id = :id AND (beat = :seen_beat OR fenced = 1)
 RETURNING id;
 
 
 -- name: count_crashes
--- First half of a takeover: blame the attempts that were running in the dead process. The
--- runs are those that take_over_runs will free in the same transaction.
+-- First half of a takeover: count a crash for each attempt that was running in the dead process.
+-- The runs are those that take_over_runs frees in the same transaction.
 UPDATE cloaca_attempt SET crashes = crashes + 1
 WHERE status = 'Running'
     AND run_id IN (
@@ -70,7 +71,7 @@ WHERE status = 'Running'
 
 
 -- name: take_over_runs
--- Second half: free the oldest runs of a fenced runner.
+-- Second half of a takeover: free the oldest runs of a fenced runner.
 UPDATE cloaca_run SET owner = NULL, epoch = epoch + 1, recoveries = recoveries + 1
 WHERE id IN (
         SELECT id FROM cloaca_run WHERE owner = :runner_id AND ended_at IS NULL
@@ -82,7 +83,7 @@ RETURNING id;
 
 
 -- name: remove_emptied_runner
--- Forget a fenced runner that owns nothing any more.
+-- Delete a fenced runner that owns no unfinished run any more.
 DELETE FROM cloaca_runner
 WHERE id = :runner_id AND fenced = 1
     AND NOT EXISTS (

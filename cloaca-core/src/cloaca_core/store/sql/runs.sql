@@ -1,16 +1,18 @@
 -- Runs: inserted, claimed, recorded, listed.
 --
--- In SQL that SQLite and PostgreSQL both take, and good for any database in which one transaction
--- writes at a time: there it has locked what it reads. A backend has a file of the same name for what
--- it words in its own way; the head of that file gives the reasons.
+-- These statements are valid in SQLite and in PostgreSQL. They are correct in a database where one
+-- transaction writes at a time, as there it has locked all that it reads. A backend has a file of
+-- the same name with the statements that it words differently; the head of that file gives the
+-- reasons.
 --
--- CAST stands where a NULL parameter would leave a database without a type. A parameter after IN or
--- FROM is a list, which each database takes apart in its own way (see Wording in queries.py).
+-- CAST gives a type to a parameter that may be NULL, where the database could not infer one. A
+-- parameter after IN or FROM is a list, which each database unpacks in its own way (see Wording in
+-- queries.py).
 
 
 -- name: insert_run
--- Add a run. It belongs to :owner from the start if that is a live runner, else to nobody.
--- Sent again, or with a taken idempotency key, it changes nothing.
+-- Add a run. If :owner is a live runner, it owns the run from the start; otherwise the run has no
+-- owner. Executed again, or with an idempotency key that another run has, it changes nothing.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at,
     owner, epoch, status, started_at
@@ -29,7 +31,8 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: insert_unowned_run
--- Add a run without an owner. Sent again, or with a taken idempotency key, it changes nothing.
+-- Add a run without an owner. Executed again, or with an idempotency key that another run has, it
+-- changes nothing.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, epoch, status
 )
@@ -41,7 +44,7 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: insert_tag
--- Index one tag of a run that was inserted (a run whose key was taken was not).
+-- Index one tag of a run. Does nothing if the run was not inserted because another run has its key.
 INSERT INTO cloaca_run_tag (run_id, tag, content)
 SELECT :run_id, :tag, :content
 WHERE EXISTS (SELECT 1 FROM cloaca_run WHERE id = :run_id)
@@ -49,31 +52,32 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: owned_runs
--- Which of these new runs belong to the runner that sent them, under their first epoch. Those of a
--- runner that was fenced since they were sent first are about to be taken over.
+-- Find those of these new runs that the runner owns, under their first epoch. There are none if the
+-- runner was fenced after it had sent them: then another runner is about to take them over.
 SELECT id FROM cloaca_run
 WHERE id IN :ids AND owner = :runner_id AND epoch = 1
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 
 -- name: lock_runs
--- Which of these runs are there; a database that lets several transactions write locks them, and the
--- runner before them.
+-- Find which of these runs exist. A database where several transactions write at once locks the
+-- runner and then these runs.
 SELECT run.id FROM cloaca_run AS run
 LEFT JOIN cloaca_runner AS runner ON runner.id = :runner_id
 WHERE run.id IN :ids;
 
 
 -- name: fence_runs
--- Which of these runs the runner owns, and under which epoch: what the guards of this transaction
--- see. A database that lets several transactions write locks them.
+-- Find which of these runs the runner owns, and under which epochs. Later statements of this
+-- transaction check the same. A database where several transactions write at once locks the runs.
 SELECT id, epoch FROM cloaca_run
 WHERE id IN :ids AND owner = :runner_id
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 
 -- name: record_attempt
--- Write what became of an attempt, if the runner still owns the run. A final row stays.
+-- Write the state of an attempt, if the runner still owns its run. A row in a final state is not
+-- changed.
 INSERT INTO cloaca_attempt (
     run_id, task_id, attempt, epoch, status, change, error_type, error_message,
     error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code
@@ -99,8 +103,8 @@ WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled
 
 
 -- name: end_run
--- The last write of a run, if the runner still owns it. It keeps its owner, so that the same
--- batch sent again is answered as the first time.
+-- Write the end of a run, its last change, if the runner still owns it. The run keeps its owner, so
+-- that the same batch, sent again, gets the same answer.
 UPDATE cloaca_run
 SET status = :status, final_context = :final_context, error_message = :error_message,
     ended_at = :ended_at, reason_code = CAST(:reason_code AS TEXT),
@@ -110,8 +114,8 @@ WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
 
 
 -- name: has_claimable
--- Whether a claim would find anything: one look into the index for each workflow, as a subquery with
--- LIMIT is joined to nothing.
+-- Tell whether a claim would find a run. Costs one index look-up for each workflow: the LIMIT keeps
+-- a planner from turning the subquery into a join.
 SELECT EXISTS (
     SELECT 1 FROM :workflows AS wanted
     WHERE (
@@ -124,7 +128,7 @@ SELECT EXISTS (
 
 
 -- name: load_attempts
--- Everything known of the tasks of these runs.
+-- Read all attempts of these runs.
 SELECT run_id, task_id, attempt, epoch, status, change, error_type, error_message,
     error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code
 FROM cloaca_attempt WHERE run_id IN :ids
@@ -132,7 +136,7 @@ ORDER BY run_id, task_id, attempt;
 
 
 -- name: get_run
--- One run with its payloads.
+-- Read one run with its payloads.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds
@@ -140,7 +144,7 @@ FROM cloaca_run WHERE id = :id;
 
 
 -- name: ended_runs
--- Those of these runs that are over.
+-- Read those of these runs that have ended.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds
@@ -149,7 +153,8 @@ ORDER BY id;
 
 
 -- name: list_runs
--- The newest runs, without payloads. A "before" past every id means from the newest on.
+-- List the newest runs with ids below :before, without payloads. A first page has a :before above
+-- every id.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds
@@ -158,7 +163,7 @@ ORDER BY id DESC LIMIT :limit;
 
 
 -- name: list_active_runs
--- The newest runs in one state of those that have not ended.
+-- List the newest unfinished runs of one status.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds
@@ -167,7 +172,7 @@ ORDER BY id DESC LIMIT :limit;
 
 
 -- name: list_ended_runs
--- The newest runs that ended in one state.
+-- List the newest ended runs of one status.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds
@@ -176,7 +181,7 @@ ORDER BY id DESC LIMIT :limit;
 
 
 -- name: list_runs_of_workflow
--- The newest runs of one workflow, in one state or (status NULL) any.
+-- List the newest runs of one workflow, of one status or (:status NULL) of any.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds
@@ -187,9 +192,10 @@ ORDER BY id DESC LIMIT :limit;
 
 
 -- name: list_waiting
--- The workflows of which runs wait for anybody, or schedules tick, and no live runner owns a run; and
--- how many live runners there are beside this one. From each workflow one look leads to the next, and
--- at most :most are counted, however many wait.
+-- List the workflows that have claimable runs, or schedules with a next tick, while no live runner
+-- owns a run of them; and count the live runners other than this one. The recursive queries go from
+-- each workflow's name to the next one in an index, and at most :most rows of each workflow are
+-- counted, so the cost does not grow with the number of waiting runs.
 WITH RECURSIVE waiting (workflow) AS (
     SELECT min(run.workflow) FROM cloaca_run AS run
     WHERE run.owner IS NULL AND run.behind IS NULL AND run.ended_at IS NULL

@@ -2,14 +2,15 @@
 
 
 -- name: lock_schedules
--- Which of these schedules are there, in which generation; a database that lets several transactions
--- write locks them.
+-- Find which of these schedules exist, and their generations. A database where several transactions
+-- write at once locks them.
 SELECT id, generation FROM cloaca_schedule WHERE id IN :ids;
 
 
 -- name: insert_tick
--- Decide a tick, if the schedule still is what the decision was made from. A back-filled one
--- (generation NULL) was decided by a person, whatever the schedule has come to.
+-- Record the decision about a tick, if the schedule's generation is still the one that the decision
+-- was based on. A user asked for a back-filled tick (:generation NULL): for that one the schedule
+-- need only exist.
 INSERT INTO cloaca_tick (schedule_id, tick, run_id, outcome, created_at)
 SELECT :schedule_id, :tick, CAST(:run_id AS TEXT), :outcome, :created_at
 WHERE EXISTS (
@@ -22,15 +23,16 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: take_dropped_tick
--- Back-fill a tick that was decided and made no run.
+-- Give a run to a back-filled tick that was decided without one.
 UPDATE cloaca_tick SET run_id = :run_id, outcome = :outcome, created_at = :created_at
 WHERE schedule_id = :schedule_id AND tick = :tick AND run_id IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_schedule WHERE id = :schedule_id);
 
 
 -- name: insert_tick_run
--- Add the run of a tick that is ours. It belongs to nobody yet. A back-filled one is not among
--- those that the schedule's next ticks meet: a person has asked for it, however many there are.
+-- Add the run of a tick, if the tick's row names this run. The run has no owner yet. The run of a
+-- back-filled tick is not linked to its schedule, so the overlap policy does not count it: a user
+-- asked for these runs, however many there are.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, created_at, epoch, status, schedule_id, behind
 )
@@ -46,7 +48,8 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: insert_lost
--- Count ticks that will never run, if the schedule still is what the decision was made from.
+-- Count ticks that will never run, if the schedule's generation is still the one that the decision
+-- was based on.
 INSERT INTO cloaca_lost (schedule_id, decided_until, ticks, created_at)
 SELECT :schedule_id, :decided_until, :lost, :decided_at
 WHERE EXISTS (
@@ -57,7 +60,8 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: advance_schedule
--- Last: go on to the next tick, if the schedule still is what the decision was made from.
+-- Go on to the next tick, if the schedule's generation is still the one that the decision was based
+-- on. Executed after insert_tick and insert_lost, which check the generation that this changes.
 UPDATE cloaca_schedule
 SET decided_until = :decided_until, next_tick = :next_tick, due_at = :due_at,
     last_tick = coalesce(:last_tick, last_tick), generation = generation + 1
@@ -65,15 +69,16 @@ WHERE id = :schedule_id AND generation = :generation AND enabled = 1;
 
 
 -- name: outdate_schedule
--- A tick was back-filled that its schedule has not come to: whoever has decided that one already, as
--- if it were to make a run that the next ticks meet, decides anew.
+-- Raise a schedule's generation when a tick is back-filled that the schedule has not reached. A
+-- runner that has decided this tick already, and counts its run for the overlap policy, then has to
+-- decide again.
 UPDATE cloaca_schedule SET generation = generation + 1
 WHERE id = :schedule_id AND enabled = 1 AND decided_until < :tick;
 
 
 -- name: cancel_run
--- End a run that makes way for the run of a tick, if that is there. Whoever owned it finds another
--- epoch, and nothing that it still sends is written.
+-- Cancel a run in favour of a tick's run, if that run exists. The epoch changes, so later writes of
+-- the previous owner have no effect.
 UPDATE cloaca_run
 SET status = 'Cancelled', final_context = input, error_message = :error_message,
     ended_at = :ended_at, owner = NULL, epoch = epoch + 1, behind = NULL,
@@ -86,9 +91,11 @@ WHERE id = :id AND ended_at IS NULL
 
 
 -- name: start_next
--- Last: let what waits behind these runs start, unless they are under way, or another earlier one is:
--- several run side by side where the policy did not always say that they queue. Without a schedule
--- there is no turn by which two who end runs would each see what the other one does.
+-- Free each run that waits behind one of these runs if that one has ended. If another earlier run
+-- of its schedule has not ended (several run at once if the overlap policy was changed), the run
+-- waits behind that one instead. A deleted schedule cannot be locked, so transactions that end its
+-- runs at once do not see each other's changes: its waiting runs are freed. Executed last, after
+-- the ends of runs.
 UPDATE cloaca_run SET behind = (
     SELECT earlier.id
     FROM cloaca_schedule AS schedule
@@ -109,9 +116,10 @@ WHERE behind IS NOT NULL AND behind IN (
 
 
 -- name: put_schedule
--- Add a schedule, or change the one of this name. When its ticks stay the same it goes on where it
--- was: a program that says at each start what it wants misses nothing that way. With another jitter
--- the next tick may be due sooner than was known: whoever fires is to look at once.
+-- Add a schedule, or change the one that has this name. If its ticks stay the same, it goes on
+-- where it was: a program that registers its schedules at each start misses no tick. With another
+-- jitter, the next tick may be due sooner than due_at says, so due_at becomes now, and a runner
+-- looks at once.
 INSERT INTO cloaca_schedule (
     id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
@@ -151,7 +159,7 @@ RETURNING id;
 
 
 -- name: get_schedule
--- One schedule.
+-- Read one schedule.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
     generation, created_at, updated_at
@@ -159,7 +167,7 @@ FROM cloaca_schedule WHERE id = :id;
 
 
 -- name: get_schedule_named
--- The schedule of a name.
+-- Read the schedule that has this name.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
     generation, created_at, updated_at
@@ -167,8 +175,9 @@ FROM cloaca_schedule WHERE name = :name;
 
 
 -- name: list_schedules
--- Schedules in the order of their workflows, all or (enabled_only 1) those that are enabled. Each
--- has a workflow: that it is asked for leads to the index, which has the order.
+-- List schedules in the order of their workflows: all, or (:enabled_only 1) those that are enabled.
+-- Every workflow is greater than '': the condition only makes the planner use the index that has
+-- this order.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
     generation, created_at, updated_at
@@ -177,7 +186,7 @@ ORDER BY workflow, id LIMIT :limit OFFSET :offset;
 
 
 -- name: retime_schedule
--- Change when a schedule that is seen in this generation ticks, and whether it does.
+-- Change when a schedule ticks, and whether it does, if its generation is still :generation.
 UPDATE cloaca_schedule
 SET cron_expression = :cron_expression, timezone = :timezone, enabled = :enabled,
     decided_until = :decided_until, next_tick = :next_tick, due_at = :due_at,
@@ -187,12 +196,12 @@ RETURNING id;
 
 
 -- name: delete_schedule
--- Remove a schedule. Its ticks stay: they are the history of runs.
+-- Delete a schedule. Its ticks stay, as the history of its runs.
 DELETE FROM cloaca_schedule WHERE id = :id;
 
 
 -- name: next_due
--- When the first schedule of these workflows is due: one look into the index for each workflow.
+-- Find when the first schedule of these workflows is due, with one index look-up for each workflow.
 SELECT min((
     SELECT first.due_at FROM cloaca_schedule AS first
     WHERE first.workflow = wanted.value AND first.enabled = 1 AND first.due_at IS NOT NULL
@@ -202,7 +211,7 @@ FROM :workflows AS wanted;
 
 
 -- name: due_schedules
--- Schedules of these workflows that are due, those first that have been for longest.
+-- Read schedules of these workflows that are due, the longest overdue first.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
     generation, created_at, updated_at
@@ -213,8 +222,8 @@ ORDER BY due_at, id LIMIT :limit;
 
 
 -- name: schedules_ahead
--- Schedules of these workflows whose ticks were decided beyond an instant, each with the newest of its
--- ticks up to now that was.
+-- Read enabled schedules of these workflows whose ticks are decided until later than :edge, each
+-- with its newest decided tick up to :now.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
     generation, created_at, updated_at, (
@@ -228,9 +237,10 @@ ORDER BY id LIMIT :limit;
 
 
 -- name: list_under_way
--- Runs of these schedules, as they are now, that have not ended, in the order of their ticks. Those
--- of the workflow that a schedule had before may be nobody's any more, and would be met for ever.
--- Both sides are asked for these schedules: in whichever order they are joined, no others are read.
+-- List unfinished runs of these schedules, oldest first. Runs of a workflow that a schedule had
+-- before do not count: possibly no runner has that workflow any more, and they would hold up the
+-- schedule's ticks for ever. Both tables are restricted to these schedules, so no others are read,
+-- in whichever order the planner joins them.
 SELECT run.schedule_id, run.id
 FROM cloaca_schedule AS schedule
 CROSS JOIN cloaca_run AS run
@@ -241,14 +251,14 @@ ORDER BY run.schedule_id, run.created_at, run.id;
 
 
 -- name: list_ticks
--- What became of the ticks of a schedule, newest first.
+-- List the decided ticks of a schedule with their outcomes, newest first.
 SELECT schedule_id, tick, run_id, outcome, created_at
 FROM cloaca_tick WHERE schedule_id = :schedule_id
 ORDER BY tick DESC LIMIT :limit OFFSET :offset;
 
 
 -- name: find_ticks
--- Which of these ticks of a schedule were decided, and what became of them.
+-- Read those of these ticks of a schedule that were decided, with their outcomes.
 SELECT schedule_id, tick, run_id, outcome, created_at
 FROM cloaca_tick
 WHERE schedule_id = :schedule_id AND tick IN :ticks
@@ -256,7 +266,8 @@ ORDER BY tick;
 
 
 -- name: count_ticks
--- How many ticks were decided since an instant: those that have a run, and those that have none.
+-- Count the ticks that were decided since an instant: those that have a run, and those that have
+-- none.
 SELECT
     count(run_id),
     count(*) - count(run_id) + (

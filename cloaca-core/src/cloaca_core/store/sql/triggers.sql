@@ -2,15 +2,17 @@
 
 
 -- name: lock_triggers
--- Which of these triggers are there; a database that lets several transactions write locks them.
+-- Find which of these triggers exist. A database where several transactions write at once locks
+-- them.
 SELECT id FROM cloaca_trigger WHERE id IN :ids;
 
 
 -- name: insert_event
--- Note what a trigger found, if that may make a run: while the trigger is enabled (and, where
--- its decision depends on it, still what it was made from), of events with one key only the first,
--- and where runs are not to be concurrent no second one of a context. Runs of the workflow that the
--- trigger had before may be nobody's any more, and would stop it for ever.
+-- Record an event that a trigger found, if it may make a run. The trigger must be enabled and,
+-- where :generation is given, still have this generation. Of events with the same key only the
+-- first counts. Unless :allow_concurrent is 1, no unfinished run of the trigger may have the same
+-- context. Runs of a workflow that the trigger had before do not count: possibly no runner has that
+-- workflow any more, and they would stop the trigger for ever.
 INSERT INTO cloaca_event (id, trigger_id, event_key, context_hash, run_id, created_at)
 SELECT
     :id, :trigger_id, CAST(:event_key AS TEXT), CAST(:context_hash AS TEXT), :run_id, :created_at
@@ -31,7 +33,7 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: insert_event_run
--- Add the run of an event that is ours. It belongs to nobody yet.
+-- Add the run of an event, if the event's row names this run. The run has no owner yet.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, created_at, epoch, status, schedule_id, context_hash
 )
@@ -43,8 +45,8 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: take_poll
--- Go on to the next poll or tick of a trigger, if nobody else has since it was seen. A row is the
--- answer that this one is ours.
+-- Go on to the next poll or tick of a trigger, unless another runner has done so since the trigger
+-- was read. A returned row means that this poll is the caller's.
 UPDATE cloaca_trigger
 SET last_poll_at = :last_poll_at, next_poll_at = :next_poll_at, generation = generation + 1
 WHERE id = :id AND generation = :generation AND enabled = 1
@@ -52,7 +54,7 @@ RETURNING id;
 
 
 -- name: add_trigger
--- Add a trigger, unless there is one of this name.
+-- Add a trigger, unless there is one that has this name.
 INSERT INTO cloaca_trigger (
     id, name, workflow, poll_interval_ms, cron_expression, timezone, allow_concurrent, enabled,
     last_poll_at, next_poll_at, generation, created_at, updated_at
@@ -67,7 +69,8 @@ RETURNING id;
 
 
 -- name: change_trigger
--- Change what a trigger that is seen in this generation is, whether it is polled, and when.
+-- Change what a trigger does, whether it is polled, and when, if its generation is still
+-- :generation.
 UPDATE cloaca_trigger
 SET workflow = CAST(:workflow AS TEXT), poll_interval_ms = CAST(:poll_interval_ms AS BIGINT),
     cron_expression = CAST(:cron_expression AS TEXT), timezone = CAST(:timezone AS TEXT),
@@ -79,15 +82,15 @@ RETURNING id;
 
 
 -- name: triggers_named
--- The triggers of these names.
+-- Read the triggers that have these names.
 SELECT id, name, workflow, poll_interval_ms, cron_expression, timezone, allow_concurrent, enabled,
     last_poll_at, next_poll_at, generation, created_at, updated_at
 FROM cloaca_trigger WHERE name IN :names;
 
 
 -- name: list_triggers
--- Triggers by name, all or (enabled_only 1) those that are enabled. Each has a name: that it is
--- asked for leads to the index, which has the order.
+-- List triggers by name: all, or (:enabled_only 1) those that are enabled. Every name is greater
+-- than '': the condition only makes the planner use the index that has this order.
 SELECT id, name, workflow, poll_interval_ms, cron_expression, timezone, allow_concurrent, enabled,
     last_poll_at, next_poll_at, generation, created_at, updated_at
 FROM cloaca_trigger WHERE name > '' AND enabled >= :enabled_only
@@ -95,13 +98,14 @@ ORDER BY name LIMIT :limit OFFSET :offset;
 
 
 -- name: known_events
--- Which of these keys events of a trigger have.
+-- Find which of these event keys a trigger has recorded.
 SELECT event_key FROM cloaca_event
 WHERE trigger_id = :trigger_id AND event_key IN :keys;
 
 
 -- name: list_events
--- What a trigger found and made a run for, newest first, with the end of the run if that is over.
+-- List the events of a trigger and their runs, newest first, with the end of each run that has
+-- ended.
 SELECT event.id, event.trigger_id, event.context_hash, event.run_id, event.created_at,
     run.ended_at
 FROM cloaca_event AS event
