@@ -34,8 +34,9 @@ APART_S: Final = 0.01
 APART_ALONE_S: Final = 0.5
 """The same while there is no other runner: programs that only observe can wait."""
 WATCHDOG_S: Final = 30.0
-"""Seconds between two looks at how much was written. With everything that follows from a look,
-less than a tenth of a statement per second.
+"""Seconds between two checks that the session is alive and that no announcement was missed. A
+check reads the server's count of written rows. With the claim that a missed announcement leads to,
+an idle runner executes less than one statement in ten seconds.
 """
 APART_POLLING_S: Final = 0.1
 LAST_DELAY_S: Final = 1.0

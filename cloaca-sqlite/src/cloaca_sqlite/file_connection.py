@@ -163,10 +163,12 @@ class FileConnection(sqlite3.Connection):
             super().close()
 
     def _leave(self, *, last_may_fold: bool) -> None:
-        """Release our locks, so that SQLite folds the log if this is the last connection here.
+        """Prepare to close: decide whether SQLite then moves the log into the file (folds it).
 
-        SQLite does so only if it gets all locks: otherwise ours are released after it has closed.
-        Where there are no such locks, another connection of this process must still be open.
+        SQLite does so if it can lock the whole file, so before the last connection of this process
+        closes, our own locks are released. If it must not fold, our locks stay until it has closed,
+        and from Python 3.12 on SQLite is told not to. Before that, where our locks do not exist,
+        only another open connection of this process keeps SQLite from folding.
         """
         self.is_open = False
         if self.file is not None:

@@ -95,7 +95,10 @@ class CronExpression:
         return found[max(0, len(found) - limit) :]
 
     def catches_up(self, span: Span) -> bool:
-        """True when the jump at a span's start is evened out: each time runs exactly once."""
+        """True when the clock change at a span's start neither loses times nor runs them twice.
+
+        Skipped times run once, at the change; repeated ones in the first pass only.
+        """
         return not self.fields.follows_real_time and -_THREE_HOURS <= span.jump < _THREE_HOURS
 
     def _moments_after(self, moment: int) -> Iterator[int]:

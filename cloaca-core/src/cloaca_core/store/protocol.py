@@ -165,8 +165,8 @@ class RunnerStore(Protocol):
         """Renew the lease and count the beat; false when the runner was fenced or removed."""
 
     async def release(self, runner_id: str, held: Collection[str]) -> int:
-        """Give back what this runner owns beside these runs: no owner, epoch + 1, claimable by
-        anybody. How many it were.
+        """Give up this runner's runs except ``held``: no owner, epoch + 1, claimable by any runner.
+        Returns how many runs that were.
 
         An orderly end of ownership: no crash is counted. The caller need not know what it owns:
         runs that a transaction of this runner still makes its own are included.

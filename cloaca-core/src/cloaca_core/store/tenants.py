@@ -38,7 +38,7 @@ def refusal_of_schema(name: str) -> str | None:
 def refusal_of_tenant(name: str) -> str | None:
     """Why a tenant's schema or file cannot have this name, or None when it can."""
     if name.lower() == _SHARED_SCHEMA:
-        return f"Schema name {name!r} belongs to everybody: a tenant cannot have it"
+        return f"Schema name {name!r} is shared by all users: a tenant cannot have it"
     return refusal_of_schema(name)
 
 

@@ -1,4 +1,4 @@
-"""What a tenant may be called, and that its password is never shown."""
+"""The names that a tenant may have; and its password is never shown."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_schema_may_not_be_called(name: str, reason: str) -> None:
 
 def test_a_tenant_cannot_have_the_schema_that_all_share() -> None:
     assert refusal_of_schema("public") is None
-    with pytest.raises(TenantNameError, match="belongs to everybody"):
+    with pytest.raises(TenantNameError, match="is shared by all users"):
         checked_tenant_name("public")
 
 

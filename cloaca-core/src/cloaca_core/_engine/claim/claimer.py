@@ -39,8 +39,8 @@ CLAIM_SHARE: Final = 4
 CLAIM_PATIENCE: Final = 0.05
 """Seconds that a claim waits for so many places once one is free."""
 CHOOSING: Final = 0.1
-"""Seconds until the next claim if this one left runs: another runner's claim had locked them, and
-nothing tells us which of them it leaves.
+"""Seconds until the next claim after one that left claimable runs. Another runner had locked them
+while it chose its own, and sends no message about those that it did not take.
 """
 MOST_CLAIMED: Final = 500
 """Runs per claim, so that submissions meanwhile find places too."""

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from cloaca_core.values.clock import Clock
 
 STEP: Final = 0.5
-"""Leases. A smaller step ends the lease of no runner that beats, and delays a takeover by no more
-than the step.
+"""The smallest step of the clock that is corrected for, as a fraction of a lease. A smaller step
+cannot end the lease of a live runner, and delays a takeover only by its own length.
 """
 LONGEST: Final = 4
-"""Times our own lease: a longer lease is on the other clock."""
+"""How many times our own lease a lease can last; if it lasts longer, it is on the other clock."""
 STALE: Final = 2
-"""Leases after a step, in which every runner has noticed it."""
+"""How many leases after a step every runner has noticed it, so the correction ends."""
 
 
 class LeaseClock:
