@@ -1,4 +1,4 @@
-"""What every test can ask for: the backend that this run is on, and a database of its own.
+"""Fixtures for every test: the backend of this run, and a database of the test's own.
 
 A test that is about one backend's own matters, a file or a server, says so with
 ``@pytest.mark.backend(name, reason=…)`` and is deselected on the other. In the folders of tests
@@ -67,7 +67,7 @@ def _belongs_to(item: pytest.Item, chosen: str) -> bool:
 
 
 def _named(name: str, *, reason: str) -> str:
-    """What the marker says; without a reason it is an error."""
+    """The backend that the marker names; a marker without a reason is an error."""
     if name not in BACKENDS:
         raise pytest.UsageError(f"backend({name!r}, reason={reason!r}): none of {BACKENDS}")
     return name
@@ -89,8 +89,9 @@ def pytest_asyncio_loop_factories(
 
 # -- a test that hangs ---------------------------------------------------------------------------
 
-# Whoever started this run reads there which test is running, should it have to be killed. Programs
-# that a test starts, other runs of pytest among them, must not write to it.
+# The path of a file that names the running test. The process that started this run of pytest reads
+# it after killing a run that hangs. Programs that a test starts, other runs of pytest among them,
+# must not write to it.
 _NOTE = os.environ.pop("CLOACA_TEST_RUNNING", None)
 _STDERR = pytest.StashKey[int]()
 
@@ -151,7 +152,7 @@ def backend_name() -> str:
 
 @pytest.fixture(scope="session")
 def postgres_database() -> Iterator[str]:
-    """The URL of a database that this run of pytest has for itself, on whatever server there is."""
+    """The URL of a database that only this run of pytest uses, on the server that is available."""
     if chosen_backend() == "sqlite":
         pytest.skip("this run was narrowed to SQLite, so there need be no PostgreSQL")
     with (
@@ -163,7 +164,7 @@ def postgres_database() -> Iterator[str]:
 
 @pytest.fixture
 def postgres_url(postgres_database: str) -> str:
-    """A URL of an empty database on PostgreSQL, whatever backend the run is on."""
+    """A URL of an empty database on PostgreSQL, also when the run is on another backend."""
     return PostgresSchemas(postgres_database).new()
 
 

@@ -1,7 +1,7 @@
 """The code in the documentation: which blocks a page has, and what becomes of each.
 
 A page is a program that is told in pieces: its Python blocks share their names and run in their
-order. What a block is, is said by its title, which the reader sees as well:
+order. The title of a block, which the reader sees as well, says of which kind it is:
 
 * none, or words: it runs, and each ``print(…)  # this`` in it must print what stands behind it
 * ``prints``: it is what the blocks before it print, where that is too long for a comment
@@ -82,7 +82,7 @@ def pages() -> list[Path]:
 
 
 def readmes() -> list[Path]:
-    """What is read without the site; each of its blocks is a program by itself."""
+    """Pages that are read outside of the site; each of their blocks is a program by itself."""
     return [ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("README.md")), *sorted(_inner_readmes())]
 
 

@@ -1,11 +1,12 @@
 """A database of its own for each test, on either backend, and a look into it from outside.
 
 On SQLite it is a file, a copy of one that was migrated once. On PostgreSQL it is a schema in a
-database that this run of pytest made, and dropping that at the end drops every schema, whoever is
-still connected. Wake-ups and advisory locks, which belong to a database, are thus shared by the
-tests of one process, as tenants share them. There the tests migrate, each its schema: a migrated
-database as a template takes longer to copy (64 to 81 ms) than the migrations take (43 to 51 ms),
-and so does the whole schema as one script (51 ms), since the server's work is the same.
+database that this run of pytest made, and dropping that at the end drops every schema, also
+under sessions that are still open. Wake-ups and advisory locks, which belong to a database, are
+thus shared by the tests of one process, as tenants share them. There the tests migrate, each its
+schema: a migrated database as a template takes longer to copy (64 to 81 ms) than the migrations
+take (43 to 51 ms), and so does the whole schema as one script (51 ms), since the server's work is
+the same.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ class OwnDatabases(Protocol):
         """The same, as cheap as it can be had, for one store in one process."""
 
     def query(self, url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """What a statement, with ``?`` for its parameters, answers from outside of cloaca."""
+        """The rows of a statement, with ``?`` for parameters, sent from outside of cloaca."""
 
     def load(self, url: str, script: str) -> None:
-        """Make a dump what the database of this URL, which nobody has opened yet, holds."""
+        """Load a dump into the database of this URL, before any runner has opened it."""
 
     def connect(self, url: str, *, autocommit: bool = False) -> Any:
         """A connection of the driver that a program of this backend's users has."""

@@ -1,5 +1,5 @@
--- What a program on schema 1 left behind when it died: see process/older.py. Only rows, of the
--- tables that the first migration makes; all instants and ids are from the first of January 2024.
+-- Rows that a program on schema 1 left behind when it died: see process/older.py. The first
+-- migration makes their tables; all instants and ids are from the first of January 2024.
 
 INSERT INTO cloaca_attempt VALUES ('018cc251-7d4b-72ad-a7ac-b384d4396272', 'only', 1, 1, 'Completed', 1704067200938693, 1704067200938860, NULL, 0, NULL, NULL, NULL, '{"set":{"twice":42},"removed":[]}', NULL);
 INSERT INTO cloaca_attempt VALUES ('018cc251-7d55-7126-ab50-42cd6dee568b', 'breaks', 1, 1, 'Failed', 1704067200942018, 1704067200942474, NULL, 0, 'ValueError', 'no money', NULL, NULL, 'Traceback (most recent call last):

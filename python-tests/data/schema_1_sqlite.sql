@@ -1,5 +1,5 @@
--- What a program on schema 1 left behind when it died: see process/older.py. Only rows, of the
--- tables that the first migration makes; all instants and ids are from the first of January 2024.
+-- Rows that a program on schema 1 left behind when it died: see process/older.py. The first
+-- migration makes their tables; all instants and ids are from the first of January 2024.
 
 INSERT INTO cloaca_migration VALUES(1,'initial','d60a0309143475db7586df74379cd123a98a4919cb4fff0db44db88c07f807e8',1704067200506617);
 INSERT INTO cloaca_runner VALUES('018cc251-7ba5-7440-a913-dcdd4e5917e8','00000000-0000-4000-8000-000000000000','pid:[1]',4242,1,0,4584795394,0,1704067200509585);

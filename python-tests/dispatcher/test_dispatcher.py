@@ -43,7 +43,7 @@ class Installation:
         return kind, message
 
     def installed(self) -> dict[str, tuple[str | None, bool, str]]:
-        """What ``available_backends()`` says: name to version, usable, reason."""
+        """The answer of ``available_backends()``: name to version, usable, reason."""
         answer = self.ask(
             "{b.name: (b.version, b.usable, b.reason or '') for b in cloaca.available_backends()}"
         )

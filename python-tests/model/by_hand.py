@@ -20,9 +20,10 @@ from cloaca_core.records.runs import AttemptRow
 
 
 class HandExecutor(Executor):
-    """``queued`` is what was sent and has not begun; ``came`` is set with each. ``expected`` is
-    what was not let go yet. Whoever wants a slot again gets it while ``slot_free`` is set. Whether
-    anything is starting is what the test says.
+    """Keeps bodies in ``queued`` until the test begins them, and sets ``came`` with each.
+
+    ``expected`` holds bodies that have not been let go yet. A body that wants its slot back gets it
+    while ``slot_free`` is set. The test sets ``is_starting``.
     """
 
     is_starting = False
@@ -178,5 +179,5 @@ def settle(entry: RunEntry) -> None:
 
 
 def _committed(*entries: RunEntry) -> Committed:
-    """What a store answers when these count."""
+    """The answer of a store that has written all of these entries."""
     return Committed(frozenset(), {}, frozenset(entry.run.id for entry in entries))

@@ -1,4 +1,4 @@
-"""What fires schedules, by a clock that the test holds in its hands."""
+"""A schedule loop and its calls, on a clock that only the test moves."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Runner:
 
 
 class _Ahead(MemoryStore):
-    """The same store seen by somebody whose clock differs."""
+    """The same store as seen by a runner whose clock is ahead."""
 
     def __init__(self, store: Store, ahead: int) -> None:
         self.__dict__ = store.__dict__ | {"wall_clock": lambda: store.time + ahead}
@@ -122,7 +122,7 @@ def wanted(expression: str = "* * * * *", **options: Any) -> ScheduleSpec:
 
 
 def inputs(store: Store) -> list[dict[str, Any]]:
-    """What the runs begin with, in the order in which they were made."""
+    """The inputs of the runs, in the order in which they were made."""
     return [json.loads(run.input) for run in runs_of(store)]
 
 

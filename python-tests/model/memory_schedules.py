@@ -231,7 +231,7 @@ def _ticks(row: ScheduleRow) -> tuple[object, ...]:
 
 
 def run_of(tick: NewTick, run_id: str) -> NewRun:
-    """The run of a tick, which nobody owns."""
+    """The run of a tick, without an owner."""
     return NewRun(
         id=run_id,
         workflow=tick.workflow,

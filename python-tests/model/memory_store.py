@@ -1,7 +1,7 @@
 """The store contract as plain Python over dicts: what the databases are compared with.
 
-No third backend: nothing is durable and nobody shares it. It is written to be read beside the
-docstrings of ``Store``, so every operation is the obvious loop.
+No third backend: nothing is durable, and no other process can use it. It is written to be read
+beside the docstrings of ``Store``, so every operation is the obvious loop.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class MemoryTriggers:
 
 
 def run_of_event(event: NewEvent) -> NewRun:
-    """The run of an event, which nobody owns."""
+    """The run of an event, without an owner."""
     return NewRun(
         id=event.run_id,
         workflow=event.workflow,

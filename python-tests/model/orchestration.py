@@ -88,11 +88,11 @@ class Scene:
         self.ended.append((run, end))
 
     def attempts(self, run: ActiveRun) -> dict[int, Attempt]:
-        """What the run has under way, by task."""
+        """The attempts that the run has under way, by task."""
         return self.runs.under_way(run).attempts
 
     def retries(self, run: ActiveRun) -> dict[int, asyncio.TimerHandle]:
-        """What it will have, by task."""
+        """The timers of the run's retries, by task."""
         return self.runs.under_way(run).retries
 
     def adopt(self, *arguments: Any, **fields: Any) -> ActiveRun:

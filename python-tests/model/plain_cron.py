@@ -99,7 +99,7 @@ def days_of(day: date) -> list[date]:
 
 
 def wall_minutes(zone: ZoneInfo, start: datetime, end: datetime) -> list[int]:
-    """What the wall says at each minute of real time, as minutes since 1970 on the wall."""
+    """The wall clock at each minute of real time, in minutes since 1970 on the wall clock."""
     found = []
     while start < end:
         wall = start.astimezone(zone)

@@ -68,7 +68,7 @@ class PlainRun:
     # -- contexts ----------------------------------------------------------------------------
 
     def given(self, name: str) -> dict[str, Any]:
-        """What the task sees."""
+        """The context with which the task begins."""
         needed = self.tasks[name].dependencies
         return self._merge(needed) if needed else dict(self.input)
 

@@ -1,4 +1,4 @@
-"""What both places where bodies run promise about their slots, as tests for their twins."""
+"""Tests of slots, inherited by the tests of both places where bodies run: threads and the loop."""
 
 from __future__ import annotations
 

@@ -256,7 +256,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
     def fire(
         self, data: st.DataObject, runner_id: str, ticks: set[int], lost: int, again: bool
     ) -> None:
-        """Whoever decides has seen the schedule as it is, or as it was before a change."""
+        """The deciding runner has read the schedule as it is, or as it was before a change."""
         schedule_id = data.draw(SCHEDULES)
         known = self.run(self._schedules())
         generation = known[schedule_id].generation if schedule_id in known else 0
@@ -303,7 +303,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         return {row.id: row for row in rows}
 
     def _tick(self, schedule_id: str, tick: int, generation: int | None) -> NewTick:
-        """A tick whose run nobody has made yet."""
+        """A tick with the id of a new run."""
         self.ticks += 1
         row = new_tick(schedule_id, f"tick-{self.ticks}", tick=tick)
         return row._replace(generation=generation)

@@ -91,7 +91,7 @@ class VirtualStore(MemoryStore):
         return self.read_lease_clock()
 
     def recover(self) -> None:
-        """What is written counts again."""
+        """Let writes succeed again."""
         self.failure = None
 
     async def wait_changed(self) -> Change:

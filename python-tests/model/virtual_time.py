@@ -106,7 +106,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         raise StandstillError("\n  ".join([f"{reason}; there wait:", *waiting]))
 
     def outside(self) -> list[str]:
-        """What is under way elsewhere."""
+        """Names of the work that runs outside of the loop."""
         return list(self._outside.values())
 
 
@@ -173,7 +173,7 @@ class VirtualClock(Clock):
         self._start += round(seconds * 1e6)
 
     async def until(self, moment: datetime) -> None:
-        """Sleep until the wall shows this, if nobody sets it meanwhile."""
+        """Sleep until the wall clock shows this moment, if the test does not set it meanwhile."""
         await asyncio.sleep((micros(moment) - self.wall()) / 1e6)
 
 

@@ -136,7 +136,7 @@ demo.killed_and_resumed(Path(sys.argv[1]), Path(sys.argv[2]))
 def test_an_interrupted_demo_puts_the_cursor_back_and_promises_nothing(
     python: Path, tmp_path: Path
 ) -> None:
-    """At a terminal of its own, where Ctrl-C goes to whoever is in the foreground."""
+    """At a terminal of its own, where Ctrl-C goes to the processes in the foreground."""
     keyboard, terminal = os.openpty()
     task = subprocess.Popen(
         [sys.executable, "-c", AT_ITS_TERMINAL, str(python), str(folder_in(tmp_path))],
@@ -159,7 +159,7 @@ def test_an_interrupted_demo_puts_the_cursor_back_and_promises_nothing(
 
 
 def _rest_of(keyboard: int) -> bytes:
-    """What is still shown until nobody has the terminal open any more."""
+    """The rest of the output, until no process has the terminal open any more."""
     shown = b""
     try:
         while chunk := os.read(keyboard, 65536):

@@ -1,4 +1,4 @@
-"""What runs elsewhere, on a host for repositories or before a commit, asks for tasks that exist."""
+"""The files for CI on a host and for commit hooks ask only for tasks that exist."""
 
 from __future__ import annotations
 

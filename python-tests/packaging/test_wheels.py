@@ -144,9 +144,9 @@ def test_building_leaves_the_tree_clean() -> None:
     [
         ("holds", {"other_package/x.py": "x"}),
         ("holds", {"cloaca_sqlite/../x.py": "x"}),
-        # What is not ours, even under a name that begins as ours does.
+        # A foreign package, even if its name begins with one of ours.
         ("holds", {"cloaca_sqlite_other/x.py": "x"}),
-        # What editors, merges and people leave beside the sources.
+        # Files that editors, merges and people leave beside the sources.
         ("holds", {"cloaca_sqlite/.dialect.py.swp": "x"}),
         ("holds", {"cloaca_sqlite/dialect.py.orig": "x"}),
         ("holds", {"cloaca_sqlite/dialect.py~": "x"}),

@@ -1,4 +1,4 @@
-"""What the process tests share."""
+"""Fixtures of the process tests."""
 
 from __future__ import annotations
 

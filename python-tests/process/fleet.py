@@ -143,7 +143,7 @@ class Worker:
         return code, "".join(self._errors)
 
     def dispose(self) -> None:
-        """End it whatever it does."""
+        """Kill it if it still runs, and collect its output."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()

@@ -34,7 +34,7 @@ MOST_BYTES = 150_000
 
 
 class Process(Protocol):
-    """What a test needs of a worker's process; ``subprocess.Popen`` has it."""
+    """The part of ``subprocess.Popen`` that a test uses of a worker's process."""
 
     pid: int
     stdin: IO[str] | None

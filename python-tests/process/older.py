@@ -18,7 +18,7 @@ TAGS = {"customer": "Änne & Söhne", "kind": "first"}
 
 
 def nothing() -> None:
-    """What bodies do before they are done, when they are let."""
+    """The default of ``entered``: a body goes on at once."""
 
 
 def define(registry: cloaca.Registry, entered: Callable[[], None] = nothing) -> None:

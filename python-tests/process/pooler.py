@@ -1,7 +1,7 @@
 """A pooler in transaction mode: each transaction runs in the next of a few sessions in turn.
 
 PgBouncer's worst day: it resets nothing, knows of no prepared statements, and never gives a client
-the session that it had before. It lets in anybody, as whoever its own URL logs in.
+the session that it had before. It lets in every client, as the user of its own URL.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Pooler:
         self._clients: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._door = socket.create_server(("127.0.0.1", 0))
-        place = f"anybody@127.0.0.1:{self._door.getsockname()[1]}"
+        place = f"any_user@127.0.0.1:{self._door.getsockname()[1]}"
         direct = urlunsplit(urlsplit(url)._replace(netloc=place))
         self.url = with_query(direct, pooler="true")
         self._start(self._accept)
@@ -53,7 +53,7 @@ class Pooler:
             _end(client)
 
     def ask(self, statement: str) -> list[tuple[object, ...]]:
-        """What each session answers by itself, when no client is there any more."""
+        """The answers of all sessions to this statement, after every client has gone."""
         self.close()
         found = []
         for session in self._sessions:

@@ -33,7 +33,7 @@ REASON = "the runner has broken down: its "
 
 
 def ended(program: str, database_url: str) -> tuple[str, str, int]:
-    """What the program said, on stdout and on stderr, and its exit status."""
+    """The program's stdout, stderr and exit status."""
     done = subprocess.run(
         [sys.executable, "-c", PRELUDE + program, database_url],
         capture_output=True,

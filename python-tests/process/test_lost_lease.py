@@ -51,7 +51,7 @@ def test_who_waited_for_the_run_in_the_sleeping_process_hears_of_its_end(fleet: 
     run_id = sleeper.submit("chain")
     sleeper.hear("holding")
     sleeper.tell("result", run_id)
-    sleeper.tell("release")  # after the result: read by nobody before that wait is over
+    sleeper.tell("release")  # after the result: the worker reads it when that wait is over
     sleeper.signal(signal.SIGSTOP)
     other.result(run_id)
     assert other.end()[0] == 0

@@ -30,7 +30,7 @@ class Role:
         self.url = url
 
     def may_have(self, number: int) -> None:
-        """What it has above that, it keeps."""
+        """Limit its connections from now on; it keeps those that are above the limit."""
         self._run("ALTER ROLE {} CONNECTION LIMIT {}", sql.Identifier(self._name), number)
 
     def lose_all(self) -> None:

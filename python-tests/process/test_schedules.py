@@ -14,7 +14,7 @@ SECOND = 1_000_000
 
 
 def await_ticks(fleet: Fleet, worker: Worker, count: int) -> None:
-    """Return when so many ticks were fired; whoever did, this worker writes something then."""
+    """Return when so many ticks were fired, by any worker; asks after each write of this one."""
     fleet.await_row(worker, FIRED, count)
 
 

@@ -1,4 +1,4 @@
-"""Several living processes on one database: each run is executed once, nobody sees a lock."""
+"""Several living processes on one database: each run is executed once, no caller sees a lock."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_who_shuts_down_claims_nothing_more(fleet: Fleet) -> None:
 
 
 def test_a_backlog_of_long_bodies_is_shared(fleet: Fleet) -> None:
-    """Whoever comes first leaves the others what would only wait for its own slots."""
+    """The first worker leaves the other one the runs that would only wait for its own slots."""
     workers = [fleet.start(hold=["a"]) for _ in range(2)]
     for worker in workers:
         worker.tell("stop")

@@ -261,7 +261,7 @@ def _announce(runner: cloaca.DefaultRunner) -> None:
 
 
 async def _none_under_way(engine: Engine) -> None:
-    """Return when writes that began before would have been seen by whoever looks now."""
+    """Return when all writes that began before are committed, so that a reader sees them."""
     async with engine._lease._lock:
         await engine._journal.drained()
 
@@ -305,7 +305,7 @@ def _report(runner: cloaca.DefaultRunner) -> None:
 
 
 def _idle(runner: cloaca.DefaultRunner) -> None:
-    """What nobody does has no event to wait for, so it is given a while in which to happen."""
+    """Wait a while: that nothing happens has no event to wait for."""
     time.sleep(1.0)
     say("idled")
 
@@ -336,7 +336,7 @@ def _find(runner: cloaca.DefaultRunner, name: str, interval: str) -> None:
 
 
 def _poll(runner: cloaca.DefaultRunner, name: str, interval: str) -> None:
-    """Fire the workflow "one" at each poll, whatever became of the last one."""
+    """Fire the workflow "one" at each poll, also while the last run has not ended."""
 
     @cloaca.trigger(
         name=name,

@@ -170,7 +170,7 @@ def test_an_error_that_cannot_be_stored_as_it_is_still_fails_only_its_task(
 
 
 class Exits(Mapping[str, int]):
-    """What cannot even be read without ending the program."""
+    """A mapping that ends the program when it is read."""
 
     def __getitem__(self, key: str) -> int:
         return 1

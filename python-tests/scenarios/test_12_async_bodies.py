@@ -218,7 +218,7 @@ def test_what_ends_a_program_ends_no_async_body_but_its_own(
 def test_a_body_that_stops_the_loop_it_runs_on_stops_nobody(runner: cloaca.DefaultRunner) -> None:
     async def stops(context: cloaca.Context) -> dict[str, bool]:
         asyncio.get_running_loop().stop()
-        await asyncio.sleep(0.001)  # nobody would wake it any more
+        await asyncio.sleep(0.001)  # the stopped loop would never wake it
         return {"went on": True}
 
     with cloaca.WorkflowBuilder("stops"):

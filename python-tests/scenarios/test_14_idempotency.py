@@ -14,7 +14,7 @@ WAIT = 30
 
 @pytest.fixture
 def bodies() -> list[int]:
-    """What the bodies of the workflow ``order`` saw, in the order in which they ran."""
+    """The numbers that the bodies of the workflow ``order`` saw, in the order in which they ran."""
     seen: list[int] = []
     with cloaca.WorkflowBuilder("order"):
         cloaca.task(id="only")(lambda context: seen.append(context["n"]))

@@ -211,7 +211,7 @@ def test_max_concurrent_tasks_is_really_the_limit(
         with lock:
             inside.append(1)
             most.append(len(inside))
-        full.wait(WAIT)  # nobody leaves before all slots are taken
+        full.wait(WAIT)  # no body ends before all slots are taken
         with lock:
             inside.pop()
 

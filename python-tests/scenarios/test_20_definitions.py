@@ -203,7 +203,7 @@ def test_a_version_is_the_same_in_every_process() -> None:
 
 @dataclass
 class Node:
-    """Part of a tree; its cache is not there before somebody wants it."""
+    """Part of a tree; its cache is not there before its first use."""
 
     name: str
     parent: Node | None = None

@@ -137,7 +137,7 @@ def test_bodies_may_end_within_the_grace_period(open_runner: OpenRunner) -> None
     tasks = open_runner().get_run(handle.id)
     result = tasks.result(WAIT)
     assert result.final_context.to_dict() == {"before": True, "opened": True, "after": True}
-    assert gate.calls == 1  # its end was recorded: nobody ran it again
+    assert gate.calls == 1  # its end was recorded: no runner ran it again
     assert result.task_results["gate"].attempts == 1
 
 

@@ -324,7 +324,7 @@ def damage(file: Path, statement: str) -> None:
 
 
 def ends(url: str, runs: list[str]) -> list[cloaca.PipelineResult]:
-    """What the runs come to in the next runner, which lists all of them and runs others."""
+    """The results of the runs in the next runner, which lists all of them and runs others."""
     with cloaca.DefaultRunner(url) as runner:
         results = [runner.get_run(run).result(30) for run in runs]
         assert [info.id for info in runner.list_runs()] == runs[::-1]
@@ -334,7 +334,7 @@ def ends(url: str, runs: list[str]) -> list[cloaca.PipelineResult]:
 
 
 def waiting(url: str) -> list[str]:
-    """Three runs that nobody has begun."""
+    """Three runs that no runner has begun."""
     define()
     with cloaca.DefaultRunner(url, start=False) as runner:
         return [run.id for run in runner.submit_many("quick", [{"n": 1}] * 3, tags={"team": "x"})]

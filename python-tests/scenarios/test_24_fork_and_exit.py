@@ -44,13 +44,13 @@ def ends_well(program: str, database_url: str, *, code: int = 0, output: str = "
 
 
 def stored(database_url: str) -> list[str]:
-    """The states of the runs, once somebody else has opened the database."""
+    """The states of the runs, read by another runner that has opened the database."""
     with cloaca.DefaultRunner(database_url, registry=cloaca.Registry()) as runner:
         return [run.status for run in runner.list_runs()]
 
 
 OPEN = """
-cloaca.DefaultRunner(sys.argv[1]).execute("quick")  # held by nobody
+cloaca.DefaultRunner(sys.argv[1]).execute("quick")  # no variable holds it
 runners = [cloaca.DefaultRunner(sys.argv[1]) for _ in range(3)]
 [runner.execute("quick") for runner in runners]
 """
@@ -204,7 +204,7 @@ runner.execute("quick")
 runner.shutdown()
 """
 LEAKED = """
-cloaca.DefaultRunner(sys.argv[1]).execute("quick")  # held by nobody
+cloaca.DefaultRunner(sys.argv[1]).execute("quick")  # no variable holds it
 print(in_a_child(open_own))
 cloaca.DefaultRunner(sys.argv[1]).execute("quick")
 """

@@ -132,7 +132,7 @@ def test_the_tenants_example_makes_them_and_leaves_none(
 
 
 def run(name: str, tmp_path: Path, **variables: str) -> str:
-    """What the program prints; it must say nothing on stderr and leave no file behind."""
+    """The program's output; it must print nothing on stderr and leave no file behind."""
     done = subprocess.run(
         [sys.executable, "-X", "utf8", "-W", "error", str(EXAMPLES / name)],
         cwd=tmp_path,

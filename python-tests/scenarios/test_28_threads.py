@@ -15,7 +15,7 @@ WAIT = 50
 
 
 def at_once(count: int, call: Callable[[int], Any]) -> list[Any]:
-    """What this many threads get that call at the same time."""
+    """The results of this many threads that make the call at the same time."""
     together = threading.Barrier(count)
 
     def start(number: int) -> Any:

@@ -143,7 +143,7 @@ def refuse_everywhere(
 
 
 class Array:
-    """What numpy's arrays do when they are compared."""
+    """Compares as numpy's arrays do."""
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -113,7 +113,7 @@ def test_importing_and_defining_print_nothing(database_url: str) -> None:
 
 
 def log_of(run_id: str, caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    """What was said of a run, the id left out."""
+    """The log records of a run, without its id."""
     lines = [(each.levelname, each.getMessage()) for each in caplog.records]
     return [
         (level, text.removeprefix(f"run {run_id} "))

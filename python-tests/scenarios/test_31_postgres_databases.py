@@ -53,7 +53,7 @@ def empty_database(postgres_database: str) -> Iterator[str]:
     [
         ("postgresql://me:s3cret@host:port/work", "port"),
         ("postgresql://me:s3cret@host:99999/work", "port"),
-        # A parameter that nobody knows is answered with the nearest one that somebody does.
+        # An unknown parameter is answered with the nearest one that cloaca or libpq knows.
         ("postgresql://me:s3cret@host/work?sslmod=require", "sslmode"),
         ("postgresql://me:s3cret@host/work?schemas=tenant", "'schema'"),
         # A password with an @ in it, not encoded, must not end up in a host's name.
@@ -69,7 +69,7 @@ def test_a_url_that_makes_no_sense(url: str, message: str) -> None:
 
 def test_a_port_where_nobody_listens() -> None:
     with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))  # taken, so that nobody else begins to listen on it
+        closed.bind(("127.0.0.1", 0))  # taken, so that no other program begins to listen on it
         port = closed.getsockname()[1]
         error = refused(f"postgresql://me:s3cret@127.0.0.1:{port}/work", "127.0.0.1")
     assert isinstance(error, cloaca.StoreOpenError)
@@ -97,7 +97,7 @@ def test_a_database_that_is_not_there(postgres_database: str) -> None:
 def test_a_wrong_password(postgres_database: str) -> None:
     url = with_password(postgres_database, "wr0ng")
     if not maintenance.why_no_answer(url):
-        pytest.skip("this server lets in anybody")
+        pytest.skip("this server asks for no password")
     error = refused(url, "password")
     assert isinstance(error, cloaca.StoreOpenError)
     assert "wr0ng" not in str(error)
@@ -223,7 +223,7 @@ def test_with_postgres_forced_the_pool_is_wide(monkeypatch: pytest.MonkeyPatch) 
 def test_a_password_is_in_no_repr_and_no_health(database_url: str) -> None:
     secret = urlsplit(database_url).password
     if not secret:
-        pytest.skip("this server lets in anybody")
+        pytest.skip("this server asks for no password")
     with cloaca.DefaultRunner(database_url) as runner:
         shown = f"{runner!r} {runner.health()}"
     assert "postgres" in shown

@@ -24,7 +24,7 @@ Make = Callable[..., cloaca.TenantCredentials]
 
 @pytest.fixture
 def admin_url(postgres_database: str) -> Iterator[str]:
-    """A database of this test's own: what everybody may do there is part of the question."""
+    """A database of this test's own, as tests change the rights of all roles in it."""
     with maintenance.temporary(postgres_database, maintenance.name_for_tests()) as url:
         yield url
 
@@ -60,7 +60,7 @@ def registry() -> cloaca.Registry:
 
 
 def ask(url: str, statement: LiteralString, *names: str) -> list[tuple[Any, ...]]:
-    """Ask as whoever the URL logs in; ``{}`` stands for a name."""
+    """Execute a statement as the user of the URL; ``{}`` stands for a name."""
     text = sql.SQL(statement).format(*map(sql.Identifier, names))
     with psycopg.connect(urls.for_libpq(url), autocommit=True) as connection:
         cursor = connection.execute(text)
@@ -406,7 +406,7 @@ def name_of(url: str) -> str:
 
 
 def as_user(url: str, user: str, password: str) -> str:
-    """The URL for somebody else."""
+    """The URL with another user."""
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{user}:{password}@{place}"))

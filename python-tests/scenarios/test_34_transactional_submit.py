@@ -355,7 +355,7 @@ def test_only_a_submit_of_the_same_key_waits_for_an_open_transaction(
 def test_a_body_that_waits_for_a_run_of_its_own_goes_on_beside_many_keys(
     runner: cloaca.DefaultRunner, mine: Any, bodies: list[int]
 ) -> None:
-    """Also while its runner takes on nothing else: nobody would come for a run that is not its."""
+    """Also while its runner claims nothing: no other runner would claim the run."""
     inside, go_on = threading.Event(), threading.Event()
 
     def ask(context: cloaca.Context) -> None:
@@ -404,7 +404,7 @@ def test_a_hundred_keys_of_one_transaction_are_waited_for_with_one_connection(
     database_url: str,
     bodies: list[int],
 ) -> None:
-    """More than a transaction has locks of its own for: the others hold up nobody else either."""
+    """More keys than a transaction can lock one by one: no other submitter waits for them."""
     keys = [f"order {number}" for number in range(100)]
     for key in keys:
         runner.submit("send", {"order": 0}, connection=mine, idempotency_key=key)

@@ -1,4 +1,4 @@
-"""What a schedule does while its earlier runs have not ended: skip, queue, cancel the old ones.
+"""The policies of a schedule whose earlier runs have not ended: skip, queue, cancel the old ones.
 
 Its ticks come when a test says so: the clock that they are due by stands still meanwhile. That they
 come by themselves is what 35 shows.

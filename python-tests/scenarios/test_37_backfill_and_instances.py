@@ -23,7 +23,7 @@ Fired = queue.SimpleQueue[dict[str, Any]]
 
 @pytest.fixture
 def fired() -> Fired:
-    """What each run of the workflow "tick" began with."""
+    """The contexts with which the runs of the workflow "tick" began."""
     contexts: Fired = queue.SimpleQueue()
     with cloaca.WorkflowBuilder("tick"):
 

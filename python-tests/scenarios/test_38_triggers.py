@@ -53,7 +53,7 @@ def open_runner(
 
 @pytest.fixture
 def began(registry: cloaca.Registry) -> Began:
-    """What each run of the workflow "orders" began with."""
+    """The contexts with which the runs of the workflow "orders" began."""
     contexts: Began = queue.SimpleQueue()
     with cloaca.WorkflowBuilder("orders", registry=registry):
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.backend("sqlite", reason="PostgreSQL's URLs have no suc
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file with tables, which somebody else has made."""
+    """A file with tables, made by another program."""
     path = tmp_path / "work.db"
     cloaca.DefaultRunner(str(path), registry=cloaca.Registry()).shutdown()
     return path

@@ -124,7 +124,7 @@ def test_runs_that_a_program_has_left_behind(
     (unserved,) = runner.health()["unserved"]
     assert (unserved["kind"], unserved["count"], unserved["did_you_mean"]) == ("run", 3, None)
 
-    define("renamed", registry)  # whoever has the workflow takes them up
+    define("renamed", registry)  # a runner that has the workflow takes them up
     assert {runner.get_run(each.id).result(WAIT).status for each in handles} == {"Completed"}
     assert runner.health()["unserved"] == []
 

@@ -48,7 +48,7 @@ class Store(MemoryStore):
         return found
 
     def inputs(self) -> list[dict[str, Any]]:
-        """What the runs begin with, in the order in which they were made."""
+        """The inputs of the runs, in the order in which they were made."""
         runs: list[RunRow] = sorted(self.runs.values(), key=lambda run: run.id)
         return [json.loads(run.input) for run in runs]
 
@@ -63,7 +63,7 @@ class Store(MemoryStore):
 
 
 class Part:
-    """What an engine has for triggers."""
+    """The parts of an engine that fire triggers."""
 
     def __init__(self, store: Store, registry: Registry | None = None, **settings: Any) -> None:
         self.made = asyncio.Event()

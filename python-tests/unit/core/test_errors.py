@@ -80,7 +80,7 @@ def test_a_class_hangs_where_the_tree_shows_it(
 @pytest.mark.parametrize(
     ("name", "built_in"),
     [
-        # What cloaca 0.2 and 0.12 raise in the same place.
+        # As cloaca 0.2 and 0.12 raise in the same place.
         ("ContextKeyError", KeyError),
         ("DefinitionError", ValueError),
         ("ConfigError", ValueError),
@@ -93,7 +93,7 @@ def test_a_class_hangs_where_the_tree_shows_it(
         ("StoreOpenError", ValueError),
         ("SecretsNotConfiguredError", RuntimeError),
         ("SecretDeniedError", PermissionError),
-        # What the contract adds to it.
+        # Added by the contract.
         ("PipelineTimeoutError", TimeoutError),
         ("RunnerClosedError", RuntimeError),
         ("RunNotFoundError", KeyError),

@@ -102,7 +102,7 @@ class Failing(logging.Handler):
     """A handler whose author forgot that it may fail."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        raise ConnectionError(f"nobody takes {record.getMessage()!r}")
+        raise ConnectionError(f"cannot send {record.getMessage()!r}")
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_what_a_handler_raises_is_shown_and_stops_nobody(
 ) -> None:
     SafeLogger("cloaca.test").warning("all is %s", "lost")
 
-    assert capsys.readouterr().err.endswith("ConnectionError: nobody takes 'all is lost'\n")
+    assert capsys.readouterr().err.endswith("ConnectionError: cannot send 'all is lost'\n")
 
 
 @pytest.mark.usefixtures("failing")

@@ -202,7 +202,7 @@ class TestFields:
 
 
 def _settled() -> Settings:
-    """As a class of settings leaves its constructor; nobody gave it anything."""
+    """Settings as their constructor leaves them, when the user gave no value."""
     SOUGHT.clear()
     settings = Settings()
     for each in ("size", "made"):

@@ -33,7 +33,7 @@ def test_a_task_that_fails_ends_with_a_line_and_an_exit_code(
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    """What signals do is as before afterwards."""
+    """Restores the handlers of signals after the test."""
     kept = {each: signal.getsignal(each) for each in (signal.SIGHUP, signal.SIGTERM)}
     yield
     for each, handler in kept.items():

@@ -1,4 +1,4 @@
-"""A written file is all old or all new, whatever happens on the way."""
+"""A written file is all old or all new, also when writing fails on the way."""
 
 from __future__ import annotations
 

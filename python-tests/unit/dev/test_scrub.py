@@ -42,7 +42,7 @@ def test_environments_artefacts_and_caches_go(root: Path) -> None:
 
 
 def test_what_a_person_typed_stays(root: Path) -> None:
-    """What was put aside there is nowhere else."""
+    """There may be no other copy of it."""
     scrub(deep=True)
 
     assert left(root, *(f"{name}/file" for name in TYPED)) == [f"{name}/file" for name in TYPED]

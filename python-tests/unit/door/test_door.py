@@ -24,8 +24,8 @@ NOT_IN_ALL = {"annotations", "TYPE_CHECKING"}
 
 
 def _imports() -> list[tuple[str, str]]:
-    """What the door takes in and what it calls it; private names are machinery."""
-    # What is put off until somebody asks stands in a block for type checkers alone.
+    """The door's imports, as (name, name in the door); private names are machinery."""
+    # Names that are imported on first use stand in a block for type checkers alone.
     put_off = [node for node in SOURCE.body if ast.unparse(node).startswith("if TYPE_CHECKING:")]
     lists = [SOURCE.body, *(node.body for node in put_off if isinstance(node, ast.If))]
     found = [node for each in lists for node in each if isinstance(node, ast.ImportFrom)]
@@ -93,7 +93,7 @@ def test_every_error_that_can_be_caught_can_be_named() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        # What programs for cloaca 0.2 import; cron, triggers and tenants come later.
+        # Names that programs for cloaca 0.2 import; cron, triggers and tenants come later.
         "Context", "DefaultRunner", "DefaultRunnerConfig", "HelloClass", "PipelineResult",
         "RetryPolicy", "RetryPolicyBuilder", "BackoffStrategy", "RetryCondition",
         "TaskNamespace", "Workflow", "WorkflowBuilder", "WorkflowContext", "__version__",

@@ -1,4 +1,4 @@
-"""What ``help()`` says: every option by its name, its unit, what it accepts and its default."""
+"""``help()`` tells every option's name, unit, accepted values and default."""
 
 from __future__ import annotations
 

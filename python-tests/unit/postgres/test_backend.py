@@ -1,4 +1,4 @@
-"""What the core asks of the backend before anything is opened."""
+"""The backend's answers to the core before a database is opened."""
 
 from __future__ import annotations
 

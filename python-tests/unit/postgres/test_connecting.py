@@ -104,7 +104,7 @@ async def test_behind_a_pooler_nothing_is_left_for_the_next_one_who_gets_the_ses
         Step(Statement("asked", f"{text} FROM pg_settings WHERE name = '{name}'", ()))
         for name, text in zip(SETTINGS, names, strict=True)
     ]
-    session._prelude.clear()  # as somebody else's transactions come without it
+    session._prelude.clear()  # as transactions of other programs come without it
 
     assert await session.run(asked, SOON) == [[(True,)]] * len(SETTINGS)
     session.close()
@@ -135,7 +135,7 @@ async def test_one_that_is_not_in_its_schema(postgres_server: str) -> None:
 
 @pytest.mark.parametrize("pooler", ["false", "true"])
 async def test_one_whose_transactions_see_too_little(connect: Connect, pooler: str) -> None:
-    """Whoever administers the database may have changed that since the store was opened."""
+    """An administrator may have changed the default since the store was opened."""
     connector = connect(pooler=pooler, options="-cdefault_transaction_isolation=serializable")
 
     with pytest.raises(StoreUnavailableError, match="isolation is 'serializable'"):
@@ -186,7 +186,7 @@ async def test_one_on_which_another_process_answers() -> None:
 async def test_nothing_is_set_before_it_is_known_who_answers(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is set in another one's session would be found there by somebody else."""
+    """Behind a pooler, a setting would stay in the session for the next client."""
     asked: list[list[str]] = []
     run = Session.run
 

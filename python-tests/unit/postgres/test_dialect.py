@@ -1,4 +1,4 @@
-"""What the statements promise when two sessions are in each other's way, step by step."""
+"""Promises of the statements when two sessions are in each other's way, step by step."""
 
 from __future__ import annotations
 
@@ -352,7 +352,7 @@ async def test_an_end_waits_for_what_is_being_put_behind_its_run(
     store: Store, by_hand: psycopg.AsyncConnection[Any]
 ) -> None:
     await _run_of_schedule(store)
-    # Somebody has seen that the run is under way, and queues the next one …
+    # Another runner has seen that the run is under way, and queues the next one …
     await by_hand.execute("SELECT id FROM cloaca_schedule FOR NO KEY UPDATE")
     await by_hand.execute(
         "INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,"

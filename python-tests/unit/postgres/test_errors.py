@@ -1,4 +1,4 @@
-"""What the server's and the driver's errors become."""
+"""Errors of the server and the driver become those of cloaca."""
 
 from __future__ import annotations
 

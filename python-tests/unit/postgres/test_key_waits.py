@@ -100,7 +100,7 @@ async def test_one_that_stays_blocked_keeps_no_other_waiting(
 async def test_each_gets_its_turn_whatever_the_locks_say(
     store: Store, mine: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Anybody may take an advisory lock: that one is taken says nothing for sure."""
+    """Any role may take an advisory lock, so a lock that is taken proves nothing."""
     monkeypatch.setattr(module, "TURN_S", 0.1)
     monkeypatch.setattr(module, "QUICK_TRY_S", 0.05)
     await write(store, mine, "mine", "a")

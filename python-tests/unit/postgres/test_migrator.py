@@ -226,7 +226,7 @@ async def test_who_uses_a_table_for_long_stops_the_migration_and_nobody_else(
     postgres_schema: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever comes after a change of a table that waits would wait as well."""
+    """While a change of a table waits, all later statements on the table would wait as well."""
     monkeypatch.setattr(module, "APART_S", 0.05)
     await migrator.apply(FIRST)
     insert = f"INSERT INTO {postgres_schema}.cloaca_first VALUES ('a')".encode()

@@ -1,4 +1,4 @@
-"""Opening a database: new, ours, somebody else's, out of reach."""
+"""Opening a database: new, ours, another program's, out of reach."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a connection that a run was written on, whatever its owner has set on it."""
+"""A run is written on the user's connection, whose settings stay as the user made them."""
 
 from __future__ import annotations
 
@@ -357,7 +357,7 @@ async def test_it_makes_way_for_a_batch_that_is_about_to_insert_the_key(
 async def test_a_role_that_cannot_reach_the_schema_stops_nobody_with_locks_of_its_own(
     store: Store, outbox: Outbox, raw: Raw, postgres_server: str
 ) -> None:
-    """Whoever may connect may take any advisory lock, and see which ones others take."""
+    """A role that may connect may take any advisory lock, and see which ones others take."""
     for number in range(66):
         await outbox.submit_awaited(raw, new_run(f"r{number}", key=f"k{number}"))
     numbers = await raw.execute(

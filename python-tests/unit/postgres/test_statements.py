@@ -11,7 +11,7 @@ from cloaca_postgres.statements import STATEMENTS, naming, step
     ("name", "sql"),
     [
         ("plain", 'LISTEN "plain"'),
-        # Quoted, so that it is a name whatever it holds.
+        # Quoted, so that any text is one name.
         ('"; DROP TABLE x; --', 'LISTEN """; DROP TABLE x; --"'),
         ("Ünïcode", 'LISTEN "Ünïcode"'),
         # Doubled: what is sent is searched for placeholders, of which there are none.

@@ -1,4 +1,4 @@
-"""What a tenant is given of the administrator's URL; the rest of it is scenario 32."""
+"""A tenant's URL, made from the administrator's. Scenario 32 tests the rest of tenants."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORD = "p@ss/w:?"
 
 
 def target_of(admin: str) -> Target:
-    """What the tenant's URL leads to; it was made from the administrator's."""
+    """The parsed URL of a tenant, made from the administrator's."""
     return parse(_connection_string(parse(admin), CONFIG, WORD, "work"))
 
 

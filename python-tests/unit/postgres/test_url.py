@@ -1,4 +1,4 @@
-"""What a database URL says, and what is said about one that cannot be used."""
+"""Database URLs are parsed, and ones that cannot be used are refused with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What others are told of, and how it reaches them."""
+"""Which changes are announced to other runners, and how the announcements reach them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SOON = 60.0
 
 
 async def heard(store: Store) -> Change:
-    """What others changed next."""
+    """The next change by another store."""
     return await asyncio.wait_for(store.wait_changed(), SOON)
 
 
@@ -67,13 +67,13 @@ def named(name: str) -> Step:
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [
-        ([insert("r1", "r1")], False),  # runs that nobody else may claim
+        ([insert("r1", "r1")], False),  # runs that no other runner may claim
         ([insert("r1", None)], True),
         ([named("fence_runs"), named("record_attempt")], False),
         ([named("fence_runs"), named("record_attempt"), named("end_run")], True),
         ([named("claim")], False),
         ([named("lock_triggers"), named("insert_event"), named("insert_event_run")], True),
-        ([named("take_poll")], False),  # later than it was due: nobody has to look sooner
+        ([named("take_poll")], False),  # later than it was due: no runner has to look sooner
     ],
 )
 def test_what_runs_do_is_told_after_it_is_committed(steps: list[Step], expected: bool) -> None:
@@ -318,7 +318,7 @@ async def test_one_message_among_what_was_noticed_is_about_anything(
     listening = cast("PostgresDialect", store._dialect)._wakeups
     assert isinstance(listening, Listener)
     await other.register(runner("r1"))
-    await asyncio.wait_for(listening._changed.wait(), SOON)  # the message; nobody has been told
+    await asyncio.wait_for(listening._changed.wait(), SOON)  # the message, not yet read
 
     listening._report(Change.RUNS)
 
@@ -329,7 +329,7 @@ async def test_one_message_among_what_was_noticed_is_about_anything(
 
 
 def insert_untold(server: str, schema: str) -> None:
-    """A run whose writer died before it told anybody."""
+    """Insert a run as a writer does that dies before its announcement."""
     insert = "INSERT INTO {} (id, workflow, version, status, epoch, created_at, tags, input)"
     values = "VALUES ('a', 'w', 'v', 'Pending', 0, 1, '{{}}', '{{}}')"
     table = sql.Identifier(schema, "cloaca_run")
@@ -360,7 +360,7 @@ async def test_who_has_much_to_tell_still_notices_what_nobody_has_told(
 
 
 class BusyServer:
-    """A pool on a server where somebody has always written something since the last look."""
+    """A pool on a server where another program has written since each last look."""
 
     def __init__(self) -> None:
         self.asked: list[Sequence[Step]] = []

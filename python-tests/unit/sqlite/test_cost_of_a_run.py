@@ -1,4 +1,4 @@
-"""What a run costs where nothing else happens: hops to the writer's thread, commits, statements."""
+"""The cost of a run when nothing else happens: hops to the writer's thread, commits, statements."""
 
 from __future__ import annotations
 

@@ -316,7 +316,7 @@ def _pauses(*, contended: bool, gap: float) -> list[float]:
     [
         (True, 0.0, [0.001, 0.001]),  # after each four commits
         (True, 0.002, []),  # the gaps are room enough
-        (False, 0.0, []),  # nobody waits
+        (False, 0.0, []),  # no other connection waits
     ],
 )
 async def test_a_busy_writer_makes_room_when_others_wait(

@@ -1,4 +1,4 @@
-"""What SQLite raises is told apart by its result codes; what it says of values is left out."""
+"""SQLite's errors are told apart by their result codes; its words about values are left out."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_a_lost_file_is_used_while_it_is_open_here(files: LogFiles, log: Path) -
 def test_a_new_file_that_got_the_number_of_a_lost_one_is_not_taken_for_it(
     files: LogFiles, log: Path, index: Path
 ) -> None:
-    """As ext4 does at once when nobody has the lost one open."""
+    """As ext4 gives the number away at once when no process has the lost file open."""
     delete(log)
     index.replace(log)  # the index's number, at the place of the log
 

@@ -1,4 +1,4 @@
-"""Opening a file: ours, new, somebody else's, broken, out of reach."""
+"""Opening a file: ours, new, another program's, broken, out of reach."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def test_another_program_s_database_is_refused_and_left_alone(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("application_id", "tables", "message"),
     [
-        # What cloaca 0.2.0 and 0.12.0 leave in a new file, as seen there.
+        # The tables that cloaca 0.2.0 and 0.12.0 make in a new file.
         (0, ["__diesel_schema_migrations", "contexts", "pipeline_executions",
              "task_executions", "cron_schedules"], "made by cloaca 0.x"),
         (0, ["__diesel_schema_migrations", "contexts", "workflow_executions",
@@ -394,7 +394,7 @@ def folder() -> Iterator[Path]:
 
 
 def _open_as_somebody_else(path: Path) -> str:
-    """What opening says to a user whom file permissions apply to (root is asked nothing)."""
+    """The output of opening as a user to whom file permissions apply, unlike root."""
     done = subprocess.run(
         [sys.executable, "-c", _AS_SOMEBODY, str(path)],
         env={"PYTHONPATH": os.pathsep.join(sys.path)},
@@ -470,7 +470,7 @@ def test_a_process_killed_within_a_migration_leaves_a_new_database(
 
 
 def test_every_commit_is_in_a_copy_of_the_files_made_right_after_it(tmp_path: Path) -> None:
-    """What a power cut leaves, at best: file and log as they are, no orderly close."""
+    """As after a power cut, at best: file and log as they are, no orderly close."""
     path, copy = tmp_path / "a.db", tmp_path / "copy.db"
 
     async def commit_and_copy() -> None:

@@ -1,4 +1,4 @@
-"""What becomes of a connection that a run was written on, whatever its owner has made of it."""
+"""A run is written on the user's connection, whose settings stay as the user made them."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ async def test_a_file_is_known_by_what_it_is(
 async def test_a_file_by_two_names_is_refused(
     store: Store, outbox: Outbox, path: Path, tmp_path: Path
 ) -> None:
-    """What is committed by the other name, the runner would never see."""
+    """The runner would never see commits that are made by the other name."""
     (tmp_path / "link.db").hardlink_to(path)
     with (
         closing(sqlite3.connect(tmp_path / "link.db")) as raw,

@@ -37,7 +37,7 @@ def _plan(raw: sqlite3.Connection, statement: Statement) -> list[str]:
 
 @pytest.mark.parametrize("statement", _statements(), ids=lambda statement: statement.name)
 def test_no_statement_reads_a_whole_table(raw: sqlite3.Connection, statement: Statement) -> None:
-    # What may be read whole: lists in parameters, single rows, and the few runners.
+    # These may be read whole: lists in parameters, single rows, and the few runners.
     small = {"json_each", "wanted", "other", "CONSTANT", "one", "kept", "cloaca_runner"}
     scans = [line for line in _plan(raw, statement) if line.startswith("SCAN")]
     if statement.name == "list_waiting":

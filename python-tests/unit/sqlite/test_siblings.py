@@ -106,7 +106,7 @@ async def pair(path: Path) -> AsyncIterator[Pair]:
 
 
 def found(path: Path) -> list[int]:
-    """What another process finds, in a file that is whole."""
+    """The rows that another process reads; the file must be intact."""
     with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return [value for (value,) in raw.execute(SELECT.sql)]

@@ -1,4 +1,4 @@
-"""What counts as async, and what a callable is called with."""
+"""Which callables count as async, and the arguments that each is called with."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def any_arguments(*args: object) -> None: ...
     ("expected", "function"),
     [
         (["given"], one_argument),
-        (["args"], any_arguments),  # whatever it wraps
+        (["args"], any_arguments),  # its own, not those of the function that it wraps
         (["given"], functools.lru_cache(one_argument)),  # says nothing of itself
         (["given"], functools.partial(functools.lru_cache(one_argument))),
     ],

@@ -235,7 +235,7 @@ class TestValues:
 
 @dataclass(eq=False)
 class Person:
-    """Somebody who knows others, who may know him."""
+    """A person who knows others, and is known by them."""
 
     name: str
     friends: list[Person] = field(default_factory=list)
@@ -259,7 +259,7 @@ def row(names: str) -> list[Person]:
 
 
 class TestCircles:
-    """What holds itself in the end has a fingerprint as well."""
+    """Values that hold themselves, directly or through others, have fingerprints as well."""
 
     def test_a_container_that_holds_itself_counts_by_what_else_it_holds(self) -> None:
         def circle(size: int) -> dict[str, object]:

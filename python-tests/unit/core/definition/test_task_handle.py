@@ -1,4 +1,4 @@
-"""What a body may know of its attempt; nothing of it is a copy that could be out of date."""
+"""The handle tells a body of its attempt as it is now, never from an outdated copy."""
 
 from __future__ import annotations
 

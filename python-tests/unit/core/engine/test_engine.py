@@ -64,7 +64,7 @@ class Store(MemoryStore):
             raise failures.pop(0)
 
     async def _before_the_answer(self, name: str) -> None:
-        """What the test has happen once an operation is done and before its caller knows."""
+        """Run a step of the test after an operation is done and before its caller knows."""
         if steps := self.afterwards.get(name):
             await steps.pop(0)()
 
@@ -173,7 +173,7 @@ class Scene:
         await quiet()
 
     async def orphan(self, run_id: str = "orphan", **fields: Any) -> None:
-        """A run without an owner, that somebody had begun."""
+        """A run without an owner, begun by a runner that is gone."""
         await self.store.register(runner("old"))
         await submit(self.store, new_run(run_id, owner="old", workflow=FLOW), runner_id="old")
         fields = {"started_at": time.time_ns() // 1000, **fields}
@@ -216,7 +216,7 @@ async def open_with_scheduled_run(scene: Scene, stopped: threading.Event) -> Eng
 
 
 async def unanswered() -> None:
-    """It is done, but nobody hears of it."""
+    """The operation is done, but its caller gets no answer."""
     raise StoreUnavailableError("the connection was lost")
 
 
@@ -412,7 +412,7 @@ class TestClaims:
         assert (await engine.wait(run_id, None)).row.epoch == 1
 
     async def test_what_is_being_given_back_is_not_begun_any_more(self, scene: Scene) -> None:
-        """It has been given back, and the answer was lost: by now it is somebody else's."""
+        """The run was given back, and the answer was lost: another runner may own it by now."""
         bodies: list[str] = []
         asked_again = asyncio.Event()
 

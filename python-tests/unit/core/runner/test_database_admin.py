@@ -1,4 +1,4 @@
-"""What ``DatabaseAdmin`` refuses before it connects to anything, and how it says what failed."""
+"""Refusals of ``DatabaseAdmin`` before it connects, and its messages after a failure."""
 
 from __future__ import annotations
 

@@ -239,7 +239,7 @@ def test_with_schema_is_the_constructor_with_a_schema() -> None:
 
 
 def test_with_schema_never_opens_without_one() -> None:
-    """What is meant for one tenant would land where all can see it."""
+    """Otherwise one tenant's runs would land where all tenants can see them."""
     with pytest.raises(ConfigTypeError, match="schema must be a str, not NoneType") as caught:
         DefaultRunner.with_schema(":memory:", None)  # type: ignore[arg-type]  # refused
     assert caught.value.field == "schema"

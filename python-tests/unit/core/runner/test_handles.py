@@ -1,4 +1,4 @@
-"""What a submitter holds of a run: equal for the same run, and the same calls sync and async."""
+"""Handles of runs: equal for the same run, with the same calls sync and async."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ async def test_on_the_loop_of_async_bodies_the_blocking_calls_are_refused(host: 
 
 
 async def test_a_body_that_waits_says_so_to_the_engine(host: Host) -> None:
-    """So that its slot is somebody else's meanwhile."""
+    """So that another body can use its slot meanwhile."""
     host.answers["wait"] = END
     attempt = Attempt.__new__(Attempt)
     attempt.is_async = False

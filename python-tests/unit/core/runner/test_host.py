@@ -360,7 +360,7 @@ def test_after_the_end_every_call_says_so(opened: EngineHost) -> None:
 
 
 def test_a_call_that_is_under_way_is_cut_short(opened: EngineHost) -> None:
-    """Although nobody waits for the thread: the shutdown may have been given up."""
+    """Also when no caller waits for the thread: the shutdown may have been given up."""
 
     async def hang(engine: Engine) -> None:
         await asyncio.Event().wait()
@@ -578,7 +578,7 @@ class TestBreakDown:
     def test_the_loop_of_the_bodies_takes_the_engine_with_it_in_good_order(
         self, opened: EngineHost, backend: ModelBackend, registry: Registry
     ) -> None:
-        """What it had is released: the engine's own loop is alive."""
+        """The engine releases its runs: its own loop is alive."""
 
         async def body(context: Context) -> None:
             loop = asyncio.get_running_loop()

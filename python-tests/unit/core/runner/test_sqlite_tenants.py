@@ -1,4 +1,4 @@
-"""A file per tenant: made, listed and removed, never while somebody works on it."""
+"""A file per tenant: made, listed and removed, never while a runner has it open."""
 
 from __future__ import annotations
 

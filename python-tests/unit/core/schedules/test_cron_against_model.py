@@ -26,7 +26,7 @@ FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
 
 
 def stored(zone: str) -> bytes | str:
-    """What the system has about a zone; its name where that is not in a file."""
+    """The system's file about a zone; the zone's name where there is no file."""
     paths = (Path(folder) / zone for folder in TZPATH)
     return next((path.read_bytes() for path in paths if path.is_file()), zone)
 
@@ -117,7 +117,7 @@ def compare_zone(zone: ZoneInfo, compared: set[Jump]) -> None:
 
 
 def spans_with_a_jump(zone: ZoneInfo) -> list[Jump]:
-    """What the implementation found: a jump that it missed may be compared in another zone."""
+    """The jumps that the implementation found; one that it missed may be found in another zone."""
     end = from_datetime(LAST) // SECOND
     spans = takewhile(
         lambda span: span.start < end, spans_from(zone, from_datetime(FIRST) // SECOND)

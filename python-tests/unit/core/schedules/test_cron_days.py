@@ -42,7 +42,7 @@ MAY = date(2026, 5, 1)
         ([3, 10, 14, 17, 24, 31], "15W", "1", AUGUST),
         # Of two restricted fields, one that names each day.
         (list(range(1, 32)), "1-31", "1", AUGUST),
-        # Beginning with a star is not restricted, whatever follows: both.
+        # A field that begins with a star is not restricted, also with a step: both must match.
         ([3, 17, 31], "*/2", "1", AUGUST),
         ([2, 16, 30], "2-30/2", "*/7", AUGUST),
         ([1], "1,15W", "*/6", AUGUST),  # Saturday the 1st; Friday the 14th is none of 0, 6

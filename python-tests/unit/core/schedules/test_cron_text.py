@@ -1,4 +1,4 @@
-"""What may be written in a cron expression, and how a refusal says what is wrong and where."""
+"""The syntax of cron expressions, and refusals that say what is wrong and where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a schedule: its words, its next ticks, and where the clock interferes."""
+"""The explanation of a schedule: its words, its next ticks, and where clock changes interfere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tick does while earlier runs of its schedule have not ended."""
+"""Decisions about a tick while earlier runs of its schedule have not ended."""
 
 from __future__ import annotations
 

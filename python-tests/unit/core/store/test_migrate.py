@@ -1,4 +1,4 @@
-"""What is applied, what is refused, and that nothing is half done."""
+"""Migrations are applied or refused, and none is half done."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def applied(*migrations: Migration) -> list[Applied]:
 
 
 class Database:
-    """A migrator that only remembers; ``meanwhile`` is applied by somebody else first."""
+    """A migrator that only remembers; ``meanwhile`` is applied by another process first."""
 
     def __init__(self, *has: Migration, meanwhile: tuple[Migration, ...] = ()) -> None:
         self.has = list(has)

@@ -1,4 +1,4 @@
-"""What is a scheme, and what is part of a file's name."""
+"""The scheme of a URL is told from a part of a file's name."""
 
 from __future__ import annotations
 

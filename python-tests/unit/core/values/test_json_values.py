@@ -1,4 +1,4 @@
-"""What may enter a context, in which form it stays there, and how a refusal names its place."""
+"""Values that may enter a context, their form there, and refusals that name the place."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class TestRefusedValues:
             ("inf", math.inf),
             ("-inf", -math.inf),
             ("NUL", "a\0b"),
-            ("NUL", Disguised("a\0b")),  # whatever a subclass says
+            ("NUL", Disguised("a\0b")),  # a subclass cannot hide it
             ("lone surrogate '\\ud800' at 1", "a\ud800"),
             ("-2**63", -(2**63) - 1),
             ("2**64 - 1", 2**64),
@@ -220,7 +220,7 @@ class TestRefusedTypes:
     def test_numpy_values_are_refused_even_where_they_derive_from_a_base_type(
         self, base: type
     ) -> None:
-        # What numpy.float64, numpy.str_ and numpy.int64 look like from here.
+        # Looks like numpy.float64, numpy.str_ and numpy.int64 to the checks.
         scalar = type("scalar", (base,), {"__module__": "numpy"})()
         with pytest.raises(ContextTypeError, match=r"store value\.tolist\(\) instead"):
             normalise(scalar)
@@ -272,7 +272,7 @@ class TestPath:
 
 
 class Model:
-    """What pydantic's models look like from here."""
+    """Looks like a model of pydantic to the checks."""
 
     def model_dump(self, **how: str) -> dict[str, str]:
         return how
@@ -282,19 +282,19 @@ class Model:
 
 
 class OldModel:
-    """What those of pydantic 1 look like."""
+    """Looks like a model of pydantic 1."""
 
     __validators__: ClassVar[dict[str, object]] = {}
 
 
 class Attrs:
-    """What attrs makes."""
+    """Looks like a class made with attrs."""
 
     __attrs_attrs__ = ()
 
 
 class Struct:
-    """What msgspec makes."""
+    """Looks like a struct of msgspec."""
 
     __struct_fields__ = ("x",)
 

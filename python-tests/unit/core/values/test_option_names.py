@@ -17,7 +17,7 @@ from cloaca_core.values import option_names as names
 
 
 def accepted(message: object) -> set[str]:
-    """What a refusal lists at its end."""
+    """The names that a refusal lists at its end."""
     listed = str(message).rpartition("expected one of ")[2] or str(message)
     return set(listed.replace(" or ", ", ").replace("'", "").split(", "))
 

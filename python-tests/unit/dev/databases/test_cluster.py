@@ -92,7 +92,7 @@ def test_a_server_whose_keeper_was_killed_too_is_swept_away(
 
 @pytest.fixture
 def programs_of() -> Iterator[Callable[[str, str], Path]]:
-    """Makes programs of shell scripts, in a folder that whoever runs them can reach."""
+    """Makes programs of shell scripts, in a folder that every user can read."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
 

@@ -17,7 +17,7 @@ from dev.databases.services import Started
 from dev.project import ROOT
 
 URL = "postgresql://me:secret@127.0.0.1:1/cloaca"
-# What docker compose makes of docker-compose.yaml, in short.
+# The configuration that docker compose reads from docker-compose.yaml, in short.
 COMPOSED = {
     "services": {
         "postgres": {

@@ -13,7 +13,7 @@ URL = "postgresql://me:pa%40ss@127.0.0.1:5433/postgres"
     ("expected", "name"),
     [
         ("postgresql://me:pa%40ss@127.0.0.1:5433/work", "work"),
-        # What a URL would take for its own is written so that it is not.
+        # Characters that have a meaning in a URL are percent-encoded.
         ("postgresql://me:pa%40ss@127.0.0.1:5433/a%2Fb%3Fc%20d", "a/b?c d"),
     ],
 )

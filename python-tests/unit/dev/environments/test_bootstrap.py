@@ -116,7 +116,7 @@ def test_an_environment_that_was_killed_half_made_is_ours(
 
 @pytest.fixture
 def asked(venv: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What ``make`` has done: programs that it runs, and with which installer the lock came."""
+    """The steps of ``make``: programs that it runs, and the installer of the locked packages."""
     done: list[str] = []
     monkeypatch.delenv("CLOACA_INSTALLER", raising=False)
     monkeypatch.setattr(bootstrap, "_run", lambda command: done.append(" ".join(command)))

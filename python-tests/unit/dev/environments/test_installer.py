@@ -249,7 +249,7 @@ def install_with_only(home: Path, *variables: str) -> subprocess.CompletedProces
         env={
             "HOME": str(home),
             "PATH": "/usr/bin:/bin",
-            # What leads anywhere else than to this machine leads nowhere.
+            # Connections to other machines fail.
             "HTTPS_PROXY": "http://127.0.0.1:9",
             "NO_PROXY": "127.0.0.1",
             **dict(each.split("=", 1) for each in variables),

@@ -45,7 +45,7 @@ def test_the_secret_is_never_in_the_refusal() -> None:
 
 @pytest.fixture
 def nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever builds, tries or uploads something fails the test."""
+    """A step that builds, tries or uploads something fails the test."""
 
     def fail(*arguments: object, **options: object) -> None:
         raise AssertionError("this must not be reached")

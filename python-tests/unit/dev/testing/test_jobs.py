@@ -1,4 +1,4 @@
-"""What a run of the tests consists of: which files run where, and which share a process."""
+"""The jobs of a run of the tests: which files run where, and which share a process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     ("expected", "name"),
     [
-        # What a user sees: on both backends; on the newest Python once more where files are enough.
+        # User-visible behaviour: on both backends, and once more on the newest Python with SQLite.
         (["py311-postgres", "py311-sqlite", "py313-sqlite"], "scenarios/test_03_context.py"),
         (["py311-postgres", "py311-sqlite"], "process/test_kill.py"),
         (["py311-postgres", "py311-sqlite"], "model/test_store_against_model.py"),

@@ -1,4 +1,4 @@
-"""What runs of pytest have counted, read from their reports and merged."""
+"""Counts of runs of pytest, read from their reports and merged."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def test_one_that_is_not_there_is_told(tree: Tree) -> None:
 
 
 def test_one_that_is_not_run_is_told(tree: Tree) -> None:
-    """It would pass whatever is broken."""
+    """It would pass although the code is broken."""
     tree.break_double("n * 3", "test_skipped")
 
     with pytest.raises(TaskFailed, match=f"^no test was run of:\n  {TESTS}::test_skipped$"):
@@ -262,5 +262,5 @@ def test_a_number_of_jobs_that_cannot_be_is_told(tree: Tree) -> None:
 
 
 def test_the_lists_of_this_project_fit_its_sources() -> None:
-    """Whoever changes a line that a mutant names changes the mutant too."""
+    """A change of a line that a mutant names must change the mutant too."""
     assert mutant_lists.read(ROOT)

@@ -1,4 +1,4 @@
-"""What is told of a run when it has ended."""
+"""The summary of a run that has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``conftest.py`` says of a run of pytest: which tests it takes, how it ends if one hangs."""
+"""``conftest.py`` decides which tests a run of pytest takes, and how it ends if one hangs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_own(): pass
 
 
 def collected(folder: Path, backend: str) -> str:
-    """What pytest says that it would run."""
+    """The tests that pytest would run, as it lists them."""
     done = pytest_in(folder, "--collect-only", CLOACA_TEST_BACKEND=backend)
     return done.stdout + done.stderr
 
@@ -116,7 +116,7 @@ def test_stubborn(never_done):
 def test_a_test_that_outlives_its_time_limit_ends_the_run_and_is_named(
     tmp_path: Path, program: str
 ) -> None:
-    """What waits for the end of what was interrupted waits without a limit."""
+    """Code that waits for the interrupted test to end has no time limit of its own."""
     imports = "import asyncio, contextlib, pytest, threading\ndef test_before(): pass\n"
     (tmp_path / "test_some.py").write_text(imports + program)
     note = tmp_path / "running"

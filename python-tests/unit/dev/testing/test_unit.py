@@ -1,4 +1,4 @@
-"""One test file runs from the sources, whatever is installed."""
+"""One test file runs from the sources, also where other versions are installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trigger is made of, and what cannot be one."""
+"""The definition of a trigger, and the refusals of wrong ones."""
 
 from __future__ import annotations
 

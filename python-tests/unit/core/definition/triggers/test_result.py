@@ -1,4 +1,4 @@
-"""What a trigger's function says, and how it is read."""
+"""The results that a trigger's function may return, and how they are read."""
 
 from __future__ import annotations
 

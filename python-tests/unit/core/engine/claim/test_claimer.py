@@ -346,7 +346,7 @@ async def test_nobody_asks_without_end_for_the_lease_of_a_runner_that_was_declar
 
 
 async def idle_engine(engine: Engine, store: Store) -> None:
-    """It has told everybody that it owns nothing."""
+    """Let the engine tell all runners, by its beat, that it owns nothing."""
     await quiet()
     await store.beat(engine._runner_id.current, IDLE)
     engine._lease._last_beat = NEVER

@@ -1,4 +1,4 @@
-"""Runs that are owned here and known to nobody: given back, and none that is known with them."""
+"""Runs that this runner owns in the database but does not know are given back, and no others."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def test_who_is_not_known_is_given_back_once(scene: Scene) -> None:
 
 
 async def test_a_run_that_is_being_submitted_is_not_astray(scene: Scene) -> None:
-    """It is in the table before anybody here can know it."""
+    """The table has it before any part of this runner can know that it was written."""
     scene.store.open.clear()
     scene.journal.add(SubmissionEntry([new_run("new")], scene))
     writing = asyncio.create_task(scene.journal.turn())

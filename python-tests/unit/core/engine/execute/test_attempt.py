@@ -1,4 +1,4 @@
-"""What a body did to its context is a change; what it returned or raised is an outcome."""
+"""A body's edits of its context become a change; its result or exception becomes an outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows a body has the body's time limit, and the run goes on with or without it."""
+"""Callbacks after a body share its time limit, and the run goes on whether or not they succeed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an exception becomes, whatever it does when it is looked at."""
+"""Exceptions become outcomes, also those that fail when their attributes are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fired trigger becomes."""
+"""The event and the context of a run that a trigger has fired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What triggers fire becomes runs, each event once."""
+"""Events of triggers become runs, each event once."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ async def test_what_was_decided_is_not_decided_again_before_it_is_due(
 
 
 def _count_reads(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the loop asks the store about schedules from here on."""
+    """The reads of schedules that the loop makes from here on."""
     asked: list[str] = []
     reads = {name: getattr(store, name) for name in ("next_due", "due_schedules")}
 
@@ -728,7 +728,7 @@ async def test_one_that_was_changed_on_a_clock_that_was_ahead_begins_now(
 async def test_a_tick_that_has_its_run_does_nothing_when_its_time_really_comes(
     store: Store, start: Start, policy: str
 ) -> None:
-    """It is in nobody's way and makes nobody go, whatever the policy."""
+    """Under no policy does it block or cancel another run."""
     runner = start(store)
     await runner.calls.register(wanted(overlap_policy=policy, catchup_policy="skip"))
     for _ in range(4):

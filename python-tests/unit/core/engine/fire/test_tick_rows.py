@@ -55,7 +55,7 @@ def test_a_tick_makes_a_run_and_moves_its_schedule_on(made: TickRows) -> None:
 
 
 def test_the_run_begins_with_the_parameters_and_which_tick_it_is(made: TickRows) -> None:
-    # What is said of the tick stands, whatever the parameters say.
+    # Parameters cannot replace the facts about the tick.
     row = _hourly(params='{"a":1,"schedule_id":"mine"}')
     (tick,) = made.fire(row, (), NOON + HOUR).ticks
 

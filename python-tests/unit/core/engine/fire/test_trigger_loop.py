@@ -474,7 +474,7 @@ async def test_closing_waits_for_no_function(store: Store, opened: Open) -> None
     await part.loop.close()  # returns
 
     release.set()
-    await part.poll()  # it is over, and nothing is begun that nobody would wait for
+    await part.poll()  # the loop is closed: it begins no work that no caller would wait for
     assert not part.loop._concluding
 
 

@@ -1,4 +1,4 @@
-"""What has ended lately is at hand, within bounds."""
+"""Runs that ended lately are kept in memory, within bounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a run: what the tables have, and what this runner knows better."""
+"""Answers about a run come from the tables, and from this runner where it knows more."""
 
 from __future__ import annotations
 

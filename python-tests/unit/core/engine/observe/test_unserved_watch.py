@@ -34,7 +34,7 @@ class Store(MemoryStore):
     async def list_waiting(self, runner_id: str, most: int) -> Waiting:
         self.looks += 1
         if self.broken:
-            raise StoreUnavailableError("nobody answers")
+            raise StoreUnavailableError("no answer")
         return await super().list_waiting(runner_id, most)
 
 

@@ -36,7 +36,7 @@ class TestDeadlines:
         return Scene(pipeline_timeout_seconds=1)
 
     async def overdue(self, scene: Scene, *arguments: Any, **fields: Any) -> ActiveRun:
-        """A run that somebody began long ago."""
+        """A run that another runner began long ago."""
         began = time.time_ns() // 1000 - 3_600_000_000
         return scene.adopt(*arguments, **{"started_at": began, "epoch": 3, **fields})
 

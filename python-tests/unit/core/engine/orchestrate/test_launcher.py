@@ -39,7 +39,7 @@ async def scene() -> Scene:
 
 
 class TestAhead:
-    """What follows from a record is got ready while it is written."""
+    """The next bodies are prepared while the record that lets them start is written."""
 
     async def test_a_body_begins_before_the_loop_hears_that_the_record_is_durable(
         self, scene: Scene
@@ -328,7 +328,7 @@ class TestTimeouts:
         assert rows_of(await scene.journal.commit()) == [("a", 1, "Waiting")]
         assert rows_of(await scene.journal.commit()) == [("b", 1, "Failed")]
         assert not parent.abandoned
-        assert not scene.launcher._body_times._limit_of  # nobody looks at it meanwhile
+        assert not scene.launcher._body_times._limit_of  # no limit is watched meanwhile
 
         await scene.launcher.waiting_bodies.reacquire_slot(parent)
 

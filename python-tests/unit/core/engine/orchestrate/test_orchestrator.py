@@ -281,7 +281,7 @@ async def test_each_failed_attempt_is_logged(
 
 
 class TestRunsOfSchedules:
-    """Another run may wait for the end of one: whatever the end, it says whose run it was."""
+    """Another run may wait for the end of one, so each kind of end names the schedule."""
 
     async def test_each_kind_of_end_names_the_schedule(self, scene: Scene) -> None:
         completed = scene.adopt(PAIR, schedule_id="s")

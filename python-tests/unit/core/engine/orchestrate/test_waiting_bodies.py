@@ -21,7 +21,7 @@ GRAPH = graph_of(a={}, b={})
 
 
 class Scene:
-    """What the owner of waiting bodies would be told, and marks that are durable when we say so."""
+    """Stands for the owner of waiting bodies; its marks become durable when the test says so."""
 
     def __init__(self) -> None:
         self.executor = HandExecutor()
@@ -322,7 +322,7 @@ class TestGivingUp:
         assert scene.marks == ["Waiting"]
 
     async def test_one_whose_mark_is_not_durable_yet_waits_no_longer(self, scene: Scene) -> None:
-        """Its run is somebody else's: the mark will never be written."""
+        """Another runner owns its run by now: the mark will never be written."""
         attempt = scene.body(scene.run(recoveries=1))
         scene.waiting_bodies.release_slot(attempt)
         back = scene.reacquire_slot(attempt)

@@ -1,4 +1,4 @@
-"""What is known of a run of ours."""
+"""The state in memory of a run that this runner owns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the table says of a run: facts, and where to go on."""
+"""A run restored from its rows: facts, and where to go on."""
 
 from __future__ import annotations
 

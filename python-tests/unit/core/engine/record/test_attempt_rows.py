@@ -1,4 +1,4 @@
-"""What is written about an attempt at each step of its life."""
+"""The row of an attempt at each step of its life."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was added is committed in groups, whatever the store does, and everybody hears of it."""
+"""Entries are committed in groups, also after the store failed, and each is told its outcome."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class Desk:
 
 
 async def opened(*, most_keys: int | None) -> Desk:
-    """A desk at which nobody works, over a store that takes so many keys at a time."""
+    """A desk without a writer, over a store that takes so many keys at a time."""
     store = Store()
     store.most_keys = most_keys
     await store.register(runner("r1"))

@@ -1,4 +1,4 @@
-"""What became of the rows of a run is told in the right order, and once."""
+"""The outcomes of a run's rows are told in the right order, and once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs is marked once, and nothing else is."""
+"""A running attempt is marked once, and no other attempt is."""
 
 from __future__ import annotations
 

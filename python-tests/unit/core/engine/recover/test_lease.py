@@ -148,7 +148,7 @@ async def test_many_who_ask_at_once_share_a_beat(holder: Holder) -> None:
 
 
 async def test_it_is_not_fresh_while_it_is_told_to_be_idle(holder: Holder) -> None:
-    """What is submitted meanwhile has to beat first."""
+    """A run that is submitted meanwhile has to renew the lease first."""
     holder.owns = False
     holder.store.open.clear()
     telling = asyncio.create_task(holder.turn_after(holder.lease.interval))

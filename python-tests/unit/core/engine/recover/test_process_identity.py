@@ -1,4 +1,4 @@
-"""A process is gone only when that is certain; whatever cannot be read counts as alive."""
+"""A process is gone only when that is certain; one that cannot be read counts as alive."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class TestTheCertainlyGone:
         assert "other" not in scene.store.registered
 
     async def test_a_fenced_runner_is_finished_off(self, scene: Scene) -> None:
-        """Whoever fenced it may have died since."""
+        """The runner that fenced it may have died since."""
         await scene.other()
         await scene.store.fence("other", 0)
 

@@ -1,4 +1,4 @@
-"""What a call comes to: as a future's, but no lock is held by whoever waits for it."""
+"""The result of a call: like a future's, but a thread that waits for it holds no lock."""
 
 from __future__ import annotations
 

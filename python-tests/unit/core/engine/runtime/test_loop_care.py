@@ -95,7 +95,7 @@ class TestWakeTimer:
 
 
 class Timers:
-    """What a loop is asked to call later, called when the test says so."""
+    """Collects the callbacks that a loop is asked to call later; the test calls them."""
 
     def __init__(self) -> None:
         self.callbacks: list[Callable[[], object]] = []

@@ -109,7 +109,7 @@ def test_what_a_coroutine_raises_is_raised_by_its_answer() -> None:
 
 
 class TestDeath:
-    """Something comes out of the loop: all who wait for it are told, and nobody waits for ever."""
+    """An exception ends the loop: all callers that wait are told, and none waits for ever."""
 
     def test_what_waits_and_what_comes_later_is_told(
         self, capfd: pytest.CaptureFixture[str]

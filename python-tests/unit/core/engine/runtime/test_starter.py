@@ -1,4 +1,4 @@
-"""What could not be started is tried again, after pauses that grow, and nobody hears of it."""
+"""A start that failed is tried again, after pauses that grow, and no caller hears of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHORTAGES = [RuntimeError("can't start new thread"), OSError(24, "too many files
 
 
 class Timer:
-    """What the loop gave; the test says when its time has come."""
+    """Stands for a timer of the loop; the test says when its time has come."""
 
     def __init__(self, seconds: float, act: Callable[[], None]) -> None:
         self.seconds = seconds

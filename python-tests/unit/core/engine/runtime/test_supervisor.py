@@ -59,7 +59,7 @@ async def test_it_goes_on_after_an_error_and_says_so(
 async def test_what_a_database_says_is_told_in_a_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    turns = Turns(StoreUnavailableError("nobody answers"), None)
+    turns = Turns(StoreUnavailableError("no answer"), None)
     loop = SupervisedLoop("claim", turns)
 
     loop.start()
@@ -68,7 +68,7 @@ async def test_what_a_database_says_is_told_in_a_line(
 
     (record,) = caplog.records
     assert (record.levelno, record.exc_info) == (logging.WARNING, None)
-    assert record.getMessage() == "the claim loop failed, again in 0.1 s: nobody answers"
+    assert record.getMessage() == "the claim loop failed, again in 0.1 s: no answer"
 
 
 async def test_the_pause_doubles_up_to_its_limit_and_starts_anew_after_a_success(

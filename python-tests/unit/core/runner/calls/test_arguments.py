@@ -1,4 +1,4 @@
-"""What a user's arguments mean: requests and filters, or a refusal that names the parameter."""
+"""A user's arguments become requests and filters, or a refusal that names the parameter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A period is run after the fact, each of its ticks once, beside whatever fires."""
+"""A period is run after the fact, each of its ticks once, while the schedule fires as well."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ async def test_a_tick_that_was_decided_and_made_no_run_is_back_filled(
 async def test_what_is_back_filled_is_not_fired_again(store: Store, start: Start) -> None:
     runner = start(store)
     await hourly(runner)
-    store.time += HOUR  # 13:00 is due, and nobody has fired it yet
+    store.time += HOUR  # 13:00 is due, and no runner has fired it yet
 
     await runner.back_filling.run(BackfillSpec("n", at("12:00"), at("14:00")))
     await runner.fire()

@@ -1,4 +1,4 @@
-"""What is asked of schedules is checked, done from now on, and answered in the dicts of 0.x."""
+"""Calls about schedules are checked, take effect from now on, and answer in the dicts of 0.x."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def is_awake(runner: Runner) -> bool:
 async def test_the_same_again_puts_right_what_a_clock_that_was_ahead_has_decided(
     store: Store, start: Start
 ) -> None:
-    """Whoever asks for it hears of no time that is far off."""
+    """A user who registers the schedule is told of no time that is far off."""
     runner = start(store)
     schedule_id = await runner.calls.put(wanted("@hourly", name="n"))
     store.time += 100 * HOUR
@@ -288,7 +288,7 @@ async def test_what_is_enabled_already_misses_nothing_by_being_enabled(
 
 
 class Busy(Store):
-    """Somebody else changes a schedule before each change, so many times."""
+    """Another process changes a schedule before each of our changes, so many times."""
 
     def __init__(self, times: int) -> None:
         super().__init__()

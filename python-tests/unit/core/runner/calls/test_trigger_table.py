@@ -1,4 +1,4 @@
-"""What a user asks of triggers, and in which form it is answered."""
+"""Calls about triggers, and the form of their answers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The statements that a batch becomes, and what their answers say. What the SQL does is in the
-conformance tests.
+"""The statements of a batch, and the meaning of their answers. The conformance tests cover the
+SQL itself.
 """
 
 from __future__ import annotations

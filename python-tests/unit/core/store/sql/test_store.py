@@ -1,4 +1,4 @@
-"""The steps that a store makes of an operation. What they do is in the conformance tests."""
+"""The steps that a store makes of an operation. The conformance tests cover their effects."""
 
 from __future__ import annotations
 
