@@ -171,7 +171,8 @@ class Submitter:
         ours = sum(row.owner is not None for row in rows)
         self._capacity.expect(ours)
         failpoints.hit("submit.before_commit")
-        self._journal.add(SubmissionEntry(rows, _Submission(self, request, ours, answer)))
+        submission = _Submission(request, ours, answer, self._capacity, self._begin)
+        self._journal.add(SubmissionEntry(rows, submission))
 
     def _begin(self, request: Request, rows: Sequence[NewRun], committed: Committed) -> None:
         """Begin the runs that we own; the others may be claimed. Runs accepted under an id that
@@ -193,33 +194,37 @@ class Submitter:
         return 0 if self._capacity.paused else self._capacity.free()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Submission:
-    """A submission on its way: acts when it is durable, and answers the caller that waits."""
+    """A submission on its way: acts when it is durable, and answers the caller that waits. Until
+    then it keeps places for ``ours``, the number of its runs that may begin here; ``begin`` is
+    called with its durable rows.
+    """
 
-    submitter: Submitter
     request: Request
     ours: int
     answer: asyncio.Future[Accepted | None]
+    capacity: Capacity
+    begin: Callable[[Request, Sequence[NewRun], Committed], None]
 
     def accepted(self, entry: SubmissionEntry, committed: Committed) -> None:
         """Answer, and begin the runs that we own."""
         failpoints.hit("submit.after_commit")
-        submitter, rows = self.submitter, entry.rows
-        submitter._capacity.arrived(self.ours)
+        rows = entry.rows
+        self.capacity.arrived(self.ours)
         if log.isEnabledFor(logging.INFO):
             _tell_of_submission(self.request.workflow.namespace, *_became(rows, committed))
         if not self.answer.done():
             run_ids = [committed.existing.get(row.id, row.id) for row in rows]
             held = rows[0].id in committed.held  # a request with a key is one run
             self.answer.set_result(None if held else (run_ids, bool(committed.existing)))
-        submitter._begin(self.request, rows, committed)
-        submitter._capacity.changed()  # runs whose key was taken need no place
+        self.begin(self.request, rows, committed)
+        self.capacity.changed()  # runs whose key was taken need no place
 
     def refused(self, _: SubmissionEntry, error: StoreError) -> None:
         """Answer with the error, and free the places."""
-        self.submitter._capacity.arrived(self.ours)
-        self.submitter._capacity.changed()
+        self.capacity.arrived(self.ours)
+        self.capacity.changed()
         if not self.answer.done():
             self.answer.set_exception(error)
 
