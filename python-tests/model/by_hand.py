@@ -154,7 +154,7 @@ class HandJournal(Journal):
     async def commit(self) -> RunEntry:
         """The oldest entry becomes durable."""
         entry = await self.entry()
-        if entry.is_awaited:
+        if entry.landed is not None:
             land(entry)
         settle(entry)
         return entry
@@ -170,6 +170,7 @@ class HandJournal(Journal):
 
 def land(entry: RunEntry) -> None:
     """It is durable, and the loop has not heard of it."""
+    assert entry.landed is not None
     entry.landed(_committed(entry))
 
 

@@ -50,15 +50,15 @@ def landing(entries: Iterable[Entry]) -> Landed | None:
     """The callback on the committing thread, so that entries which await the commit need no hop to
     the loop. None without such entries.
     """
-    awaited = [entry for entry in entries if entry.is_awaited]
-    return partial(_landed, awaited) if awaited else None
+    awaiting = [entry.landed for entry in entries if entry.landed is not None]
+    return partial(_landed, awaiting) if awaiting else None
 
 
-def _landed(awaited: Iterable[Entry], committed: Committed) -> None:
+def _landed(awaiting: Iterable[Landed], committed: Committed) -> None:
     """Tell the entries that await the commit; on any thread."""
     failpoints.hit("journal.after_commit")
-    for entry in awaited:
-        entry.landed(committed)
+    for landed in awaiting:
+        landed(committed)
 
 
 def lasts(error: StoreError) -> bool:

@@ -59,18 +59,14 @@ class Entry(ABC):
     keys: int = 0
     is_of_run: bool = False
     """Whether it records progress of a run of ours; other entries ask for more work."""
-    is_awaited: bool = False
-    """Whether ``landed`` has something to do."""
+    landed: Callable[[Committed], None] | None = None
+    """Called when the batch is durable and ``settled`` is on its way, by an entry that awaits this.
+    On any thread, so it must not use the loop; raises nothing.
+    """
 
     @abstractmethod
     def add_to(self, draft: Draft) -> None:
         """Put its rows into a batch."""
-
-    def landed(self, committed: Committed) -> None:
-        """The batch is durable: ``settled`` is on its way. Called on any thread, so it must not use
-        the loop; raises nothing. Called only if ``is_awaited``.
-        """
-        raise NotImplementedError
 
     @abstractmethod
     def settled(self, committed: Committed) -> None:

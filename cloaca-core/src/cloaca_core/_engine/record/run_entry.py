@@ -46,12 +46,11 @@ class RunEntry(Entry):
     """
 
     __slots__ = (
-        "_has_landed",
         "ahead",
         "attempts",
         "end",
         "flaw",
-        "is_awaited",
+        "landed",
         "listener",
         "ready",
         "run",
@@ -80,11 +79,10 @@ class RunEntry(Entry):
         self.ahead: Sequence[Attempt] = ahead
         self.then: Callable[[], None] | None = then
         self.flaw: Exception | None = None
-        self.is_awaited: bool = bool(ahead)
+        self.landed: Callable[[Committed], None] | None = self._begin_ahead if ahead else None
         self.weight: int = sum([attempt_weight(row) for row in attempts])
         if end is not None:
             self.weight += end_weight(end)
-        self._has_landed = False
 
     def add_to(self, draft: Draft) -> None:
         draft.fences[self.run.id] = self.run.epoch
@@ -92,11 +90,11 @@ class RunEntry(Entry):
         if self.end is not None:
             draft.ends.append(self.end)
 
-    def landed(self, committed: Committed) -> None:
+    def _begin_ahead(self, committed: Committed) -> None:
         """Let the attempts prepared ahead begin; once, even if a store should call it again."""
-        if self._has_landed or self.run.id not in committed.current:
+        if self.landed is None or self.run.id not in committed.current:
             return
-        self._has_landed = True
+        self.landed = None
         try:
             self.listener.let_go(self.ahead)
         except Exception as error:  # the engine's loop ends the run
@@ -107,8 +105,8 @@ class RunEntry(Entry):
         if self.run.id not in committed.current:
             self.listener.lost(self)
             return
-        if self.is_awaited:
-            self.landed(committed)  # the run must go on even if the store has not called it
+        if self.landed is not None:  # the run must go on even if the store has not called it
+            self.landed(committed)
         self.listener.recorded(self)
 
     def refused(self, error: StoreError) -> None:

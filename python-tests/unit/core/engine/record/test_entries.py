@@ -38,7 +38,7 @@ def test_a_submission_adds_its_runs_and_hands_on_what_became_of_them() -> None:
 
     assert (draft.new_runs, desk.heard) == (rows, [NOTHING, error])
     assert entry.weight == 2 * ROW_BYTES + 102
-    assert (entry.is_of_run, entry.is_awaited) == (False, False)
+    assert (entry.is_of_run, entry.landed) == (False, None)
 
 
 def test_only_keys_that_may_be_held_are_counted() -> None:

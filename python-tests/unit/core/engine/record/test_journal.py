@@ -78,7 +78,8 @@ class Row(Entry):
         self.run_id = run_id
         self.epoch = epoch
         self.weight = sum(attempt_weight(row) for row in attempts)
-        self.is_awaited = awaited
+        self.landed = self._land if awaited else None
+        self.awaited = awaited
         self.fate: str | None = None
         self.has_landed = False
         self.then = then
@@ -88,15 +89,14 @@ class Row(Entry):
         draft.attempts.extend(self.attempts)
         draft.ends.extend([] if self.end is None else [self.end])
 
-    def landed(self, _: Committed) -> None:
-        assert self.is_awaited
+    def _land(self, _: Committed) -> None:
         assert not self.has_landed, "told twice"
         assert self.fate is None, "told too late"
         self.has_landed = True
 
     def settled(self, committed: Committed) -> None:
         self._note("recorded" if self.run_id in committed.current else "lost")
-        assert self.has_landed == self.is_awaited
+        assert self.has_landed == self.awaited
         if self.then is not None:
             self.then()
 

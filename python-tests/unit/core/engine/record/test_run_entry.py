@@ -55,6 +55,11 @@ def entry(notes: Notes, *ahead: Attempt) -> RunEntry:
     return RunEntry(notes, RUN, [], END, [1], ahead)
 
 
+def land(one: RunEntry, committed: Committed) -> None:
+    assert one.landed is not None
+    one.landed(committed)
+
+
 def test_its_rows_count_under_the_epoch_of_the_run(notes: Notes) -> None:
     row = attempt_row(RUN.id, "t")
     draft = Draft()
@@ -70,9 +75,8 @@ def test_it_says_what_became_of_a_run(notes: Notes) -> None:
 def test_what_was_got_ready_is_let_go_when_it_has_landed(notes: Notes) -> None:
     attempt = attempt_of(RUN)
     one = entry(notes, attempt)
-    assert one.is_awaited
 
-    one.landed(OURS)
+    land(one, OURS)
 
     assert notes.told == [("let go", [attempt])]
 
@@ -80,7 +84,7 @@ def test_what_was_got_ready_is_let_go_when_it_has_landed(notes: Notes) -> None:
 def test_it_is_not_let_go_when_the_run_is_somebody_elses(notes: Notes) -> None:
     one = entry(notes, attempt_of(RUN))
 
-    one.landed(NOT_OURS)
+    land(one, NOT_OURS)
     one.settled(NOT_OURS)
 
     assert notes.told == [("lost", one)]
@@ -89,8 +93,10 @@ def test_it_is_not_let_go_when_the_run_is_somebody_elses(notes: Notes) -> None:
 def test_it_is_let_go_once_even_if_a_store_should_say_it_again(notes: Notes) -> None:
     attempt = attempt_of(RUN)
     one = entry(notes, attempt)
-    one.landed(OURS)
-    one.landed(OURS)
+    landed = one.landed
+    assert landed is not None
+    landed(OURS)
+    landed(OURS)
 
     one.settled(OURS)
 
@@ -108,7 +114,7 @@ def test_a_store_that_does_not_say_so_only_makes_it_later(notes: Notes) -> None:
 
 def test_nothing_is_let_go_where_nothing_was_got_ready(notes: Notes) -> None:
     one = entry(notes)
-    assert not one.is_awaited
+    assert one.landed is None
 
     one.settled(OURS)
 
@@ -121,7 +127,7 @@ def test_a_flaw_where_it_lands_is_for_the_loop_to_tell(
     notes.flaw = LookupError("a flaw of ours")
     one = entry(notes, attempt_of(RUN))
 
-    one.landed(OURS)
+    land(one, OURS)
 
     assert (notes.told, one.flaw) == ([], notes.flaw)
     assert "cannot go on" in caplog.text
