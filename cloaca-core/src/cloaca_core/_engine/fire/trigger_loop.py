@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from math import inf
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
 
 from cloaca_core._engine.fire.event_writer import EventWriter
 from cloaca_core._engine.fire.poll import Broke, Poll, PollPlaces, Returned
@@ -44,9 +44,17 @@ HANGS: Final = 60.0
 """Seconds after which a poll that has not returned is logged."""
 
 
+class Failure(NamedTuple):
+    """An error of a trigger. ``kind`` is the same for errors that need one log record, although
+    their messages may name different sizes.
+    """
+
+    message: str
+    kind: str
+
+
 class TriggerLoop:
-    """Belongs to the engine's loop. ``made`` is called when runs have become claimable;
-    ``failures`` has the reason for each trigger whose last poll here failed, wholly or in part.
+    """Belongs to the engine's loop. ``made`` is called when runs have become claimable.
     ``broken`` is called with the reason when a loop that polls run on has died.
     """
 
@@ -62,7 +70,7 @@ class TriggerLoop:
         broken: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.declared: TriggerSync = TriggerSync(store, registry, ids)
-        self.failures: dict[str, str] = {}
+        self._failed: dict[str, Failure] = {}
         self._store = store
         self._registry = registry
         self._most = config.cron_max_catchup_executions
@@ -75,6 +83,11 @@ class TriggerLoop:
         self._running: dict[Trigger, asyncio.TimerHandle] = {}
         self._concluding: set[asyncio.Task[None]] = set()
         self._wakeup = Wakeup()
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """The error of each trigger whose last poll here failed, wholly or in part."""
+        return {name: failure.message for name, failure in self._failed.items()}
 
     def wake(self) -> None:
         """A trigger may be due sooner than was known, or a poll is over."""
@@ -109,8 +122,8 @@ class TriggerLoop:
         await self.declared.settle()
         registered = self._registry.triggers()
         self._places.keep(registered)
-        for name in self.failures.keys() - {each.name for each in registered}:
-            del self.failures[name]
+        for name in self._failed.keys() - {each.name for each in registered}:
+            del self._failed[name]
         triggers = {each.name: each for each in registered if self._is_to_be_polled(each)}
         if not triggers or self._events.closing:
             return None
@@ -171,7 +184,7 @@ class TriggerLoop:
             message = f"trigger {row.name!r} cannot be fired here: {error!r}"
             self._fail(row.name, message, error)
             return []
-        self.failures.pop(row.name, None)
+        self._failed.pop(row.name, None)
         return [decided]
 
     async def _poll(
@@ -243,25 +256,25 @@ class TriggerLoop:
         if refused:
             self._tell_of_refused(row.name, refused)
         else:
-            self.failures.pop(row.name, None)
+            self._failed.pop(row.name, None)
 
     def _tell_of_refused(self, name: str, refused: Sequence[CloacaError]) -> None:
         """Log it once, although the message of the next poll may name another size."""
         told = f"trigger {name!r} fired a context that cannot be stored"
         others = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-        self._fail(name, f"{told}: {refused[0]}{others}", None, known_by=told)
+        self._fail(name, f"{told}: {refused[0]}{others}", None, kind=told)
 
     def _fail(
-        self, name: str, message: str, error: BaseException | None, known_by: str | None = None
+        self, name: str, message: str, error: BaseException | None, kind: str | None = None
     ) -> None:
-        """Log an error of a trigger once, not at each poll: not again while the message is the
-        same, or begins with ``known_by`` where that is given.
+        """Log an error of a trigger once, not at each poll; errors of one ``kind``, by default
+        those of one message, count as the same.
         """
-        before = self.failures.get(name, "")
-        is_known = before == message if known_by is None else before.startswith(known_by)
-        if not is_known:
+        failure = Failure(message, message if kind is None else kind)
+        before = self._failed.get(name)
+        if before is None or before.kind != failure.kind:
             log.error("%s", message, exc_info=error, extra=_ids(name))
-        self.failures[name] = message
+        self._failed[name] = failure
 
 
 def _sleep(rows: Sequence[TriggerRow], now: int) -> float | None:

@@ -60,7 +60,7 @@ class Health:
                 each.name: {"last_success": each.last_success, "error": _text(each.failure)}
                 for each in self._loops
             },
-            "failing_triggers": dict(self._triggers.failures),
+            "failing_triggers": self._triggers.failures,
             "unserved": self._unserved.report(),
         }
 
