@@ -125,7 +125,7 @@ class Context(Mapping[str, Any]):
     def copy(self) -> Context:
         """An equal Context that changes on its own."""
         twin = Context.__new__(Context)
-        twin.__setstate__((self._data.copy(), self._touched.copy()))
+        twin.__setstate__(self.__getstate__())
         return twin
 
     # -- secrets -----------------------------------------------------------------------------
@@ -179,9 +179,6 @@ class Context(Mapping[str, Any]):
     def __repr__(self) -> str:
         return f"Context({encode(self._data)})"
 
-    def __copy__(self) -> Context:
-        return self.copy()
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Context:
         return self.copy()  # values are never changed in place, so both may hold the same
 
@@ -200,8 +197,8 @@ class Context(Mapping[str, Any]):
         context._touched = set()
         return context
 
-    def __getstate__(self) -> _State:
-        return self._data, self._touched
+    def __getstate__(self) -> _State:  # for ``copy.copy`` as well, so neither part is shared
+        return self._data.copy(), self._touched.copy()
 
     def __setstate__(self, state: _State) -> None:
         self._data, self._touched = state
