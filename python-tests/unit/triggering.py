@@ -19,7 +19,7 @@ from cloaca_core._engine.runtime.supervisor import SupervisedLoop
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import runner as runner_row
 from cloaca_core.definition.registry import Registry
-from cloaca_core.definition.triggers.decorator import trigger
+from cloaca_core.definition.trigger import trigger
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.runs import RunEnd, RunRow
 from cloaca_core.runner.calls.trigger_table import TriggerTable

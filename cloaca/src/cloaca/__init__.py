@@ -119,7 +119,7 @@ from cloaca_core.values.option_names import (
 )
 
 if TYPE_CHECKING:  # imported at first use: see _LATER
-    from cloaca_core.definition.triggers.decorator import (
+    from cloaca_core.definition.trigger import (
         trigger as trigger,
     )
     from cloaca_core.definition.triggers.file_arrival import (
@@ -315,7 +315,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "DatabaseAdmin": "cloaca_core.runner.database_admin",
         "TenantConfig": "cloaca_core.store.tenants",
         "TenantCredentials": "cloaca_core.store.tenants",
-        "trigger": "cloaca_core.definition.triggers.decorator",
+        "trigger": "cloaca_core.definition.trigger",
         "TriggerResult": "cloaca_core.definition.triggers.result",
         "file_arrival": "cloaca_core.definition.triggers.file_arrival",
         "new_rows": "cloaca_core.definition.triggers.new_rows",

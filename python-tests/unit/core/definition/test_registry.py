@@ -17,7 +17,7 @@ from cloaca_core.definition.registry import (
     register_workflow_constructor,
 )
 from cloaca_core.definition.task import task
-from cloaca_core.definition.triggers.decorator import trigger
+from cloaca_core.definition.trigger import trigger
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import (
     AmbiguousWorkflowError,

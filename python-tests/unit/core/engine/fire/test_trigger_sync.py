@@ -10,7 +10,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.definition.triggers.decorator import trigger
+from cloaca_core.definition.trigger import trigger
 from cloaca_core.errors import StoreError
 from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.values.ids import RunIds

@@ -16,7 +16,7 @@ from cloaca_core.conformance.rows import NOW, new_run, runner, schedule, submit,
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.definition.triggers.decorator import trigger
+from cloaca_core.definition.trigger import trigger
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.batch import Waiting
 from cloaca_core.values.instants import SECOND

@@ -9,7 +9,7 @@ import pytest
 
 from cloaca_core._engine.engine import Engine
 from cloaca_core.definition.registry import Registry
-from cloaca_core.definition.triggers.decorator import trigger
+from cloaca_core.definition.trigger import trigger
 from cloaca_core.errors import RunnerClosedError
 from cloaca_core.runner.calls import triggers as module
 from cloaca_core.runner.calls.call import Call

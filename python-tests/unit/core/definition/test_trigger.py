@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cloaca_core.definition.registry import Registry, default_registry
-from cloaca_core.definition.triggers.decorator import trigger
+from cloaca_core.definition.trigger import trigger
 from cloaca_core.errors import ConfigTypeError, DefinitionError
 
 
