@@ -10,7 +10,7 @@ from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.restore import restore
-from cloaca_core._engine.submit.submitter import _owned_row
+from cloaca_core._engine.submit.run_rows import owned_row
 from cloaca_core.conformance.rows import new_run
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -47,7 +47,7 @@ def active_run(
     """
     data = data or {}
     fields = {"started_at": time.time_ns() // 1000, **fields}
-    row = _owned_row(new_run("r")._replace(input=encode(data)))._replace(**fields)
+    row = owned_row(new_run("r")._replace(input=encode(data)))._replace(**fields)
     return ActiveRun(row, graph, data, restore(graph, past), default_rule="none_failed")
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core._engine.claim.claimer import Claimer
+from cloaca_core._engine.claim.fair_share import FairShare
+from cloaca_core._engine.claim.orphans import Orphans
 from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
 from cloaca_core._engine.fire.trigger_loop import TriggerLoop
@@ -23,10 +25,10 @@ from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.observe.run_waits import RunWaits
 from cloaca_core._engine.observe.unserved_watch import UnservedWatch
 from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core._engine.orchestrate.adoption import Adoption
 from cloaca_core._engine.orchestrate.capacity import Capacity
 from cloaca_core._engine.orchestrate.grace_period import GracePeriod
 from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
-from cloaca_core._engine.plan.active_run import ActiveRunFactory
 from cloaca_core._engine.record.journal import Journal
 from cloaca_core._engine.record.start_marks import StartMarks
 from cloaca_core._engine.recover.lease import Lease
@@ -34,6 +36,7 @@ from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.recover.takeover import Takeover
 from cloaca_core._engine.runtime.supervisor import SupervisedLoop, supervised
+from cloaca_core._engine.submit.run_rows import RunRows
 from cloaca_core._engine.submit.submitter import Submitter
 from cloaca_core.errors import (
     SHUT_DOWN,
@@ -105,33 +108,26 @@ class Engine:
         needed = capacity.is_in_use
         self._lease = Lease(store, runner_id, identity, config.lease_seconds, needed, clock)
         self._takeover = Takeover(store, self._lease, runner_id, identity, self._runs_came, clock)
-        factory = ActiveRunFactory(config.default_trigger_rule)
+        adoption = Adoption(self._orchestrator, config.default_trigger_rule)
+        self._share = FairShare(self._takeover, self._executor, config.max_concurrent_tasks)
         self._claimer = Claimer(
             store,
-            self._journal,
             self._lease,
-            self._takeover,
-            self._executor,
-            self._orchestrator,
-            runs,
             capacity,
-            factory,
-            runner_id,
+            self._share,
             registry,
-            config,
+            adoption,
+            Orphans(store, self._journal, runner_id, runs.ids),
             clock,
         )
+        self._run_rows = RunRows(runs, ids, clock)
         self._submitter = Submitter(
             store,
             self._journal,
             self._lease,
-            self._orchestrator,
-            runs,
             capacity,
-            factory,
-            runner_id,
-            ids,
-            clock,
+            self._run_rows,
+            adoption,
             wake=self._claimer.wake,
         )
         self.recent: RecentRuns = self._completion.recent
@@ -280,7 +276,7 @@ class Engine:
                 "connection: this backend writes on no connection but its own; submit without it",
                 field="connection",
             )
-        return self._store.outbox, self._submitter.unowned_row(request)
+        return self._store.outbox, self._run_rows.unowned(request)
 
     async def execute(
         self,
@@ -301,7 +297,8 @@ class Engine:
 
     def _ended(self, run: ActiveRun, end: RunEnd) -> None:
         self._completion.ended(run, end)
-        self._claimer.run_ended()
+        self._share.run_ended()
+        self._capacity.changed()
         if run.row.schedule_id is not None:
             self._claimer.wake()  # another run of the schedule may have waited for this one
 

@@ -12,7 +12,7 @@ import pytest
 from model.memory_store import MemoryStore
 from model.quiet import quiet, threads_end
 
-from cloaca_core._engine.claim.orphans import Orphans
+from cloaca_core._engine.claim.claimer import Claimer
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.observe.recent_runs import Ended
@@ -363,19 +363,19 @@ class TestClaims:
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The database had its statement still before it when it was asked what is owned here."""
-        later: list[Orphans] = []
+        later: list[Claimer] = []
         is_granted = asyncio.Event()
 
-        def suspect(orphans: Orphans) -> None:
-            later.append(orphans)
-            orphans.suspect()
+        def suspect(claimer: Claimer) -> None:
+            later.append(claimer)
+            claimer._suspect()
 
         async def granted() -> None:
             (mine,) = await scene.store.runners()
             await MemoryStore.claim(scene.store, mine.id, [FLOW], 1, 0)
             is_granted.set()
 
-        monkeypatch.setattr(Orphans, "suspect_for_long", suspect)
+        monkeypatch.setattr(Claimer, "_suspect_for_long", suspect)
         scene.define(nothing)
         await scene.orphan()
         scene.store.failures["claim"] = [StoreUnavailableError("the connection was lost")]
@@ -384,8 +384,8 @@ class TestClaims:
         await is_granted.wait()
         await quiet()
 
-        (orphans,) = later
-        orphans.suspect()
+        (claimer,) = later
+        claimer._suspect()
 
         assert (await engine.wait("orphan", None)).row.status == "Completed"
 

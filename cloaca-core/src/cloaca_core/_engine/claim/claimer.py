@@ -7,32 +7,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core._engine.claim.orphans import Orphans
-from cloaca_core._engine.plan.reasons import Reason
-from cloaca_core._engine.plan.restore import restore
 from cloaca_core._engine.runtime import failpoints
-from cloaca_core.errors import ContextValueError
-from cloaca_core.logs import SafeLogger
-from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.records.states import ReasonCode
-from cloaca_core.values.json_values import JsonValue, decode
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.execute.executor import Executor
-    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core._engine.claim.fair_share import FairShare
+    from cloaca_core._engine.claim.orphans import Orphans
+    from cloaca_core._engine.orchestrate.adoption import Adoption
     from cloaca_core._engine.orchestrate.capacity import Capacity
-    from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
-    from cloaca_core._engine.plan.active_run import ActiveRunFactory
-    from cloaca_core._engine.record.journal import Journal
     from cloaca_core._engine.recover.lease import Lease
-    from cloaca_core._engine.recover.runner_id import RunnerId
-    from cloaca_core._engine.recover.takeover import Takeover
-    from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
+    from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.clock import Clock
-
-log = SafeLogger("cloaca.engine")
 
 CLAIM_SHARE: Final = 4
 """A claim waits until 1/4 of the places is free: one statement for many runs."""
@@ -42,11 +28,9 @@ CHOOSING: Final = 0.1
 """Seconds until the next claim after one that left claimable runs. Another runner had locked them
 while it chose its own, and sends no message about those that it did not take.
 """
-MOST_CLAIMED: Final = 500
-"""Runs per claim, so that submissions meanwhile find places too."""
-AHEAD: Final = 2
-"""Beside other runners: bodies that may wait for each slot, and runs claimed for each that has
-ended since the last claim. So claims of quick runs grow, and long runs come as slots become free.
+STILL_COMING: Final = 60.0
+"""Seconds after which a claim that was sent can no longer be granted: no network and no server
+timeout lets a transaction wait so long.
 """
 
 
@@ -56,37 +40,26 @@ class Claimer:
     def __init__(
         self,
         store: Store,
-        journal: Journal,
         lease: Lease,
-        takeover: Takeover,
-        executor: Executor,
-        orchestrator: Orchestrator,
-        runs: ActiveRuns,
         capacity: Capacity,
-        factory: ActiveRunFactory,
-        runner_id: RunnerId,
+        share: FairShare,
         registry: Registry,
-        config: DefaultRunnerConfig,
+        adoption: Adoption,
+        orphans: Orphans,
         clock: Clock,
     ) -> None:
         self._store = store
         self._lease = lease
-        self._takeover = takeover
-        self._executor = executor
-        self._orchestrator = orchestrator
-        self._runs = runs
         self._capacity = capacity
-        self._factory = factory
-        self._runner_id = runner_id
+        self._share = share
         self._registry = registry
+        self._adoption = adoption
+        self._orphans = orphans
         self._clock = clock
-        self._slots = config.max_concurrent_tasks
         self._claimed: list[RunRow] = []
         self._claiming = asyncio.Lock()
         self._more = asyncio.Event()
         self._more.set()
-        self._ended = 0
-        self._orphans = Orphans(store, journal, runner_id, self._held, self.wake)
 
     async def pause(self) -> None:
         """Claim no more. A claim that is under way is over when this returns."""
@@ -98,11 +71,6 @@ class Claimer:
         """There may be runs to claim."""
         self._more.set()
 
-    def run_ended(self) -> None:
-        """A run of ours has ended."""
-        self._ended += 1
-        self._capacity.changed()
-
     async def turn(self) -> None:
         """Claim once there is something to claim and room for a good number of runs."""
         await self._begin_claimed()  # an earlier turn may have failed in between
@@ -113,7 +81,7 @@ class Claimer:
             async with asyncio.timeout(CLAIM_PATIENCE):
                 share = self._capacity.most // CLAIM_SHARE
                 await self._capacity.wait_until(lambda: self._has_places(share))
-        await self._capacity.wait_until(lambda: self._fair_share() >= 1)
+        await self._capacity.wait_until(lambda: self._share.most() >= 1)
         self._more.clear()
         try:
             await self._orphans.give_back()  # those suspected while there was no room
@@ -126,18 +94,10 @@ class Claimer:
     def _has_places(self, count: int) -> bool:
         return not self._capacity.paused and self._capacity.free() >= count
 
-    def _fair_share(self) -> int:
-        """How many runs keep this runner busy for a while. Beside other runners it leaves them the
-        runs that would only wait here.
-        """
-        if not self._takeover.is_crowded:
-            return MOST_CLAIMED
-        return AHEAD * (self._slots + self._ended) - self._executor.backlog
-
     async def _claim_some(self) -> None:
         workflows = self._registry.namespaces()
-        limit = min(self._capacity.free(), MOST_CLAIMED, self._fair_share())
-        self._ended = 0
+        limit = min(self._capacity.free(), self._share.most())
+        self._share.claim_begins()
         if self._capacity.paused or limit < 1:
             self.wake()  # the room is gone meanwhile; the runs are still there
             return
@@ -160,10 +120,10 @@ class Claimer:
             await self._lease.refresh()
         with self._capacity.expecting(limit):
             try:
-                runner_id, now = self._runner_id.current, self._clock.wall()
+                runner_id, now = self._lease.runner_id.current, self._clock.wall()
                 rows = await self._store.claim(runner_id, workflows, limit, now)
             except Exception:
-                self._orphans.suspect_for_long()
+                self._suspect_for_long()
                 raise
             self._claimed += rows
             self._capacity.expect(len(rows))
@@ -180,15 +140,22 @@ class Claimer:
         if not self._claimed:
             return
         past = await self._past(self._claimed)
-        mine = [row for row in self._claimed if row.owner == self._runner_id.current]
+        mine = [row for row in self._claimed if row.owner == self._lease.runner_id.current]
         resumed = [self._resume(row, past.get(row.id, [])) for row in mine]
         self._capacity.arrived(len(self._claimed))
         self._claimed = []
         if not all(resumed):
-            self._orphans.suspect()
+            self._suspect()
 
-    def _held(self) -> set[str]:
-        return self._runs.ids() | {row.id for row in self._claimed}
+    def _suspect(self) -> None:
+        """There may be orphans: release them before the next claim."""
+        self._orphans.suspect()
+        self.wake()
+
+    def _suspect_for_long(self) -> None:
+        """The same after an answer was lost: the claim may even be granted later."""
+        self._suspect()
+        asyncio.get_running_loop().call_later(STILL_COMING, self._suspect)
 
     async def _past(self, rows: Sequence[RunRow]) -> dict[str, list[AttemptRow]]:
         """The recorded attempts of those of these runs that had an owner before."""
@@ -204,19 +171,5 @@ class Claimer:
         workflow = self._registry.get(row.workflow)
         if workflow is None:
             return False
-        try:
-            past = restore(self._factory.graph_of(workflow), attempts)
-            self._orchestrator.adopt(self._factory.make(row, workflow, _input_of(row), past))
-        except Exception as error:  # damaged rows must not keep the others from their work
-            log.exception("run %s cannot be read", row.id, extra={"run_id": row.id})
-            bare = self._factory.make(row._replace(input="{}"), workflow, {})
-            text = f"the rows of this run cannot be read: {error!r}"
-            self._orchestrator.refuse(bare, Reason(ReasonCode.UNREADABLE, text))
+        self._adoption.resume(workflow, row, attempts)
         return True
-
-
-def _input_of(row: RunRow) -> dict[str, JsonValue]:
-    data = decode(row.input)
-    if not isinstance(data, dict):
-        raise ContextValueError("the input is no JSON object")
-    return data

@@ -6,9 +6,8 @@ not know, and no other runner takes them up. Only the database can say which the
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cloaca_core.logs import SafeLogger
 
@@ -19,16 +18,9 @@ if TYPE_CHECKING:
 
 log = SafeLogger("cloaca.engine")
 
-STILL_COMING: Final = 60.0
-"""Seconds after which a claim that was sent can no longer be granted: no network and no server
-timeout lets a transaction wait so long.
-"""
-
 
 class Orphans:
-    """Belongs to the engine's loop. ``held`` returns the runs known in memory; ``wake`` makes the
-    claim loop call ``give_back``.
-    """
+    """Belongs to the engine's loop. ``held`` returns the runs known in memory."""
 
     def __init__(
         self,
@@ -36,24 +28,16 @@ class Orphans:
         journal: Journal,
         runner_id: RunnerId,
         held: Callable[[], Collection[str]],
-        wake: Callable[[], None],
     ) -> None:
         self._store = store
         self._journal = journal
         self._runner_id = runner_id
         self._held = held
-        self._wake = wake
         self._suspected = False
 
     def suspect(self) -> None:
         """There may be orphans."""
         self._suspected = True
-        self._wake()
-
-    def suspect_for_long(self) -> None:
-        """The same after an answer was lost: the claim may even be granted later."""
-        self.suspect()
-        asyncio.get_running_loop().call_later(STILL_COMING, self.suspect)
 
     async def give_back(self) -> None:
         """Release orphans for any runner to claim, if there may be any."""

@@ -83,11 +83,10 @@ class ActiveRunFactory:
     def make(
         self,
         row: RunRow,
-        workflow: Workflow,
+        graph: PlanGraph,
         run_input: dict[str, JsonValue],
         past: Restored | None = None,
     ) -> ActiveRun:
         """A run with this input and past; without a past, no task has begun."""
-        graph = self.graph_of(workflow)
         known = Restored({}, {}, {}) if past is None else past
         return ActiveRun(row, graph, run_input, known, default_rule=self._default_rule)

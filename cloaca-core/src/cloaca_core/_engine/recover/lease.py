@@ -30,7 +30,8 @@ NEVER: Final = float("-inf")
 class Lease:
     """The registration of one runner. Belongs to the engine's loop.
 
-    ``is_needed`` is asked before each beat; ``lost`` is set when the runner was fenced.
+    ``is_needed`` is asked before each beat; ``lost`` is set when the runner was fenced. Runs are
+    owned under ``runner_id``.
     """
 
     def __init__(
@@ -42,12 +43,12 @@ class Lease:
         is_needed: Callable[[], bool],
         clock: Clock,
     ) -> None:
+        self.runner_id: RunnerId = runner_id
         self.interval = seconds / BEATS_PER_LEASE
         self.lost = asyncio.Event()
         self._is_needed = is_needed
         self._clock = clock
         self._store = store
-        self._runner_id = runner_id
         self._identity = identity
         self._seconds = seconds
         self._last_beat = NEVER
@@ -58,7 +59,7 @@ class Lease:
         """Write the row of this runner."""
         await self._store.register(
             RunnerRow(
-                id=self._runner_id.current,
+                id=self.runner_id.current,
                 **self._identity._asdict(),
                 beat=0,
                 lease_until=self._lease_end(),
@@ -120,13 +121,13 @@ class Lease:
     async def _beat(self, lease_until: int) -> None:
         sent = self._clock.monotonic() if lease_until != IDLE else NEVER
         self._last_beat = min(self._last_beat, sent)  # an idle beat makes it stale at once
-        if await self._store.beat(self._runner_id.current, lease_until):
+        if await self._store.beat(self.runner_id.current, lease_until):
             self._last_beat = sent
         elif not self.lost.is_set():
             log.error(
                 "runner %s was declared dead by another runner",
-                self._runner_id.current,
-                extra={"runner_id": self._runner_id.current},
+                self.runner_id.current,
+                extra={"runner_id": self.runner_id.current},
             )
             self.lost.set()
 

@@ -15,25 +15,22 @@ from cloaca_core._engine.record.entries import SubmissionEntry
 from cloaca_core._engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.submit.held_keys import HeldKeys
+from cloaca_core._engine.submit.run_rows import owned_row
 from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.batch import Committed
-from cloaca_core.records.runs import NewRun, RunRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.values.backoff import Backoff
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core._engine.orchestrate.adoption import Adoption
     from cloaca_core._engine.orchestrate.capacity import Capacity
-    from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
-    from cloaca_core._engine.plan.active_run import ActiveRunFactory
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core._engine.recover.lease import Lease
-    from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core._engine.submit.request import Request
+    from cloaca_core._engine.submit.run_rows import RunRows
+    from cloaca_core.records.batch import Committed
+    from cloaca_core.records.runs import NewRun
     from cloaca_core.store.protocol import Store
-    from cloaca_core.values.clock import Clock
-    from cloaca_core.values.ids import RunIds
 
 log = SafeLogger("cloaca.engine")
 
@@ -49,26 +46,18 @@ class Submitter:
         store: Store,
         journal: Journal,
         lease: Lease,
-        orchestrator: Orchestrator,
-        runs: ActiveRuns,
         capacity: Capacity,
-        factory: ActiveRunFactory,
-        runner_id: RunnerId,
-        ids: RunIds,
-        clock: Clock,
+        rows: RunRows,
+        adoption: Adoption,
         wake: Callable[[], None],
     ) -> None:
         self.held_keys: HeldKeys = HeldKeys(store)
         self._store = store
         self._journal = journal
         self._lease = lease
-        self._orchestrator = orchestrator
-        self._runs = runs
         self._capacity = capacity
-        self._factory = factory
-        self._runner_id = runner_id
-        self._ids = ids
-        self._clock = clock
+        self._rows = rows
+        self._adoption = adoption
         self._wake = wake
 
     async def submit(self, request: Request) -> list[str]:
@@ -87,8 +76,11 @@ class Submitter:
     async def _accepted(self, request: Request) -> Accepted:
         if not self._journal.has_room():
             await self._journal.room()
-        await self._hold_lease()  # last: it must be fresh when the rows go to the journal
-        rows = self._new_rows(request)
+        self._lease.need()
+        if not self._lease.is_fresh():  # asked last: it must be so when the rows go to the journal
+            await self._hold_lease()
+        owner = self._lease.runner_id.current
+        rows = self._rows.of(request, owner, places=self._places(request))
         accepted: asyncio.Future[Accepted | None] = asyncio.get_running_loop().create_future()
         self._hand_in(request, rows, accepted)
         if (found := await accepted) is not None:
@@ -126,42 +118,6 @@ class Submitter:
                 return False
         return self._lease.is_fresh()
 
-    def _new_rows(self, request: Request) -> list[NewRun]:
-        places = min(self._places(request), len(request.data))
-        now = self._clock.wall()
-        parent = self._parent_of(request)
-        owner = self._runner_id.current
-        return [
-            self._new_row(request, text, parent, owner if position < places else None, now)
-            for position, text in enumerate(request.texts)
-        ]
-
-    def unowned_row(self, request: Request) -> NewRun:
-        """The row of a single run that any runner may claim. Any thread may ask."""
-        (text,) = request.texts
-        now = self._clock.wall()
-        return self._new_row(request, text, self._parent_of(request), None, now)
-
-    def _parent_of(self, request: Request) -> str | None:
-        """The run whose body submits these, if it is ours."""
-        parent = request.parent
-        return parent.owner.id if parent and self._runs.owns(parent) else None
-
-    def _new_row(
-        self, request: Request, text: str, parent_id: str | None, owner: str | None, now: int
-    ) -> NewRun:
-        return NewRun(
-            id=self._ids.next(),
-            workflow=request.workflow.namespace,
-            version=request.workflow.version,
-            input=text,
-            tags=request.tags,
-            idempotency_key=request.idempotency_key,
-            parent_id=parent_id,
-            owner=owner,
-            created_at=now,
-        )
-
     def _hand_in(
         self, request: Request, rows: list[NewRun], answer: asyncio.Future[Accepted | None]
     ) -> None:
@@ -178,20 +134,20 @@ class Submitter:
         """Begin the runs that we own; the others may be claimed. Runs accepted under an id that
         has since been declared dead belong to another runner.
         """
+        ours, current = [], self._lease.runner_id.current
         for position, row in enumerate(rows):
-            if row.id in committed.owned and row.owner == self._runner_id.current:
-                data = request.data[position]
-                run = self._factory.make(_owned_row(row), request.workflow, data)
-                run.depth = request.depth
-                self._orchestrator.guarded(run, self._orchestrator.adopt, run)
+            if row.id in committed.owned and row.owner == current:
+                ours.append((owned_row(row), request.data[position]))
             elif row.id not in committed.existing and row.id not in committed.held:
                 self._wake()
+        if ours:
+            self._adoption.begin(request.workflow, ours, request.depth)
 
     def _places(self, request: Request) -> int:
-        """How many of these runs may be ours at once."""
+        """How many of these runs may be ours at once, at most those that are decoded."""
         if request.by_right:
-            return len(request.texts)
-        return 0 if self._capacity.paused else self._capacity.free()
+            return len(request.data)
+        return 0 if self._capacity.paused else min(self._capacity.free(), len(request.data))
 
 
 @dataclass(slots=True, eq=False)
@@ -247,24 +203,3 @@ def _tell_of_submission(workflow: str, new: Sequence[str], known: Sequence[str])
     for run_id in known:
         ids = {"run_id": run_id, "workflow": workflow}
         log.info("run %s of %s: asked for again, by its key", run_id, workflow, extra=ids)
-
-
-def _owned_row(row: NewRun) -> RunRow:
-    """The row that a new run of ours became."""
-    return RunRow(
-        id=row.id,
-        workflow=row.workflow,
-        version=row.version,
-        status=RunStatus.RUNNING,
-        owner=row.owner,
-        epoch=1,
-        recoveries=0,
-        input=row.input,
-        tags=row.tags,
-        parent_id=row.parent_id,
-        final_context=None,
-        error_message=None,
-        created_at=row.created_at,
-        started_at=row.created_at,
-        ended_at=None,
-    )

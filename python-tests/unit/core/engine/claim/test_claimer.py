@@ -16,6 +16,7 @@ from model.virtual_engine import VirtualExecutor
 from model.virtual_time import the_loop
 
 import cloaca_core.definition.task
+from cloaca_core._engine.claim.claimer import STILL_COMING
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.record import journal
 from cloaca_core._engine.recover.lease import IDLE, NEVER
@@ -244,12 +245,26 @@ async def test_what_may_be_astray_while_there_is_no_place_is_looked_for_when_the
         await quiet()
         astray = new_run("astray", owner=(me := engine._runner_id.current))
         await submit(store, astray._replace(workflow="public::embedded::gate"), runner_id=me)
-        engine._claimer._orphans.suspect()
+        engine._claimer._suspect()
         await quiet()
         gate.open.set()
 
         async with asyncio.timeout(10):
             assert (await engine.wait("astray", None)).row.epoch == 3
+
+
+async def test_a_claim_without_an_answer_may_be_granted_later_and_is_looked_for_again() -> None:
+    async with engine_with() as (engine, store, _, gate):
+        gate.open.set()
+        store.loses_an_answer = True
+        engine._claimer.wake()
+        await store.lost_one.wait()
+        await quiet()
+        late = new_run("late", owner=(me := engine._runner_id.current))
+        await submit(store, late._replace(workflow="public::embedded::gate"), runner_id=me)
+
+        async with asyncio.timeout(2 * STILL_COMING):
+            assert (await engine.wait("late", None)).row.epoch == 3
 
 
 async def test_neither_does_a_claim_that_fails() -> None:

@@ -11,7 +11,6 @@ from model.by_hand import HandMarks
 from model.memory_store import MemoryStore
 from model.quiet import quiet
 
-from cloaca_core._engine.claim import orphans as module
 from cloaca_core._engine.claim.orphans import Orphans
 from cloaca_core._engine.record.entries import SubmissionEntry
 from cloaca_core._engine.record.journal import Journal
@@ -45,14 +44,11 @@ class Store(MemoryStore):
 class Scene:
     store: Store = field(default_factory=Store)
     held: set[str] = field(default_factory=set)
-    looks: list[None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         runner_id = RunnerId("r1")
         self.journal = Journal(self.store, runner_id, HandMarks())
-        self.orphans = Orphans(
-            self.store, self.journal, runner_id, lambda: self.held, lambda: self.looks.append(None)
-        )
+        self.orphans = Orphans(self.store, self.journal, runner_id, lambda: self.held)
 
     def accepted(self, entry: SubmissionEntry, _: Committed) -> None:
         self.held |= {row.id for row in entry.rows}
@@ -103,19 +99,3 @@ async def test_a_run_that_is_being_submitted_is_not_astray(scene: Scene) -> None
     await asyncio.gather(writing, giving_back)
 
     assert (scene.owner("astray"), scene.owner("new")) == (None, "r1")
-
-
-async def test_what_may_be_yet_to_happen_is_looked_for_again(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "STILL_COMING", 0.001)
-    looked_again = asyncio.Event()
-    scene.orphans.suspect_for_long()
-    await scene.orphans.give_back()
-    await submit(scene.store, new_run("late"))
-    scene.orphans._wake = looked_again.set
-
-    await looked_again.wait()
-    await scene.orphans.give_back()
-
-    assert scene.owner("late") is None

@@ -1,0 +1,65 @@
+"""Makes active runs of rows that this runner owns, and lets them begin or go on.
+
+Submissions and claims hand the rows over; how those became ours is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from cloaca_core._engine.plan.active_run import ActiveRunFactory
+from cloaca_core._engine.plan.reasons import Reason
+from cloaca_core._engine.plan.restore import restore
+from cloaca_core.errors import ContextValueError
+from cloaca_core.logs import SafeLogger
+from cloaca_core.records.states import ReasonCode
+from cloaca_core.values.json_values import JsonValue, decode
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core._engine.plan.planner import DefaultRule
+    from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.records.runs import AttemptRow, RunRow
+
+log = SafeLogger("cloaca.engine")
+
+
+class Adoption:
+    """Belongs to the engine's loop."""
+
+    def __init__(self, orchestrator: Orchestrator, default_rule: DefaultRule) -> None:
+        self._orchestrator = orchestrator
+        self._factory = ActiveRunFactory(default_rule)
+
+    def begin(
+        self,
+        workflow: Workflow,
+        new: Iterable[tuple[RunRow, dict[str, JsonValue]]],
+        depth: int,
+    ) -> None:
+        """Begin new runs of a workflow: each row with its decoded input."""
+        graph = self._factory.graph_of(workflow)
+        for row, run_input in new:
+            run = self._factory.make(row, graph, run_input)
+            run.depth = depth
+            self._orchestrator.guarded(run, self._orchestrator.adopt, run)
+
+    def resume(self, workflow: Workflow, row: RunRow, attempts: Sequence[AttemptRow]) -> None:
+        """Begin a claimed run, or go on from the attempts that earlier owners recorded."""
+        graph = self._factory.graph_of(workflow)
+        try:
+            past = restore(graph, attempts)
+            self._orchestrator.adopt(self._factory.make(row, graph, _input_of(row), past))
+        except Exception as error:  # damaged rows must not keep the others from their work
+            log.exception("run %s cannot be read", row.id, extra={"run_id": row.id})
+            bare = self._factory.make(row._replace(input="{}"), graph, {})
+            text = f"the rows of this run cannot be read: {error!r}"
+            self._orchestrator.refuse(bare, Reason(ReasonCode.UNREADABLE, text))
+
+
+def _input_of(row: RunRow) -> dict[str, JsonValue]:
+    data = decode(row.input)
+    if not isinstance(data, dict):
+        raise ContextValueError("the input is no JSON object")
+    return data

@@ -1,0 +1,77 @@
+"""Makes the rows of new runs from a checked request. Writes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloaca_core.records.runs import NewRun, RunRow
+from cloaca_core.records.states import RunStatus
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core._engine.submit.request import Request
+    from cloaca_core.values.clock import Clock
+    from cloaca_core.values.ids import RunIds
+
+
+class RunRows:
+    """Any thread may ask for rows."""
+
+    def __init__(self, runs: ActiveRuns, ids: RunIds, clock: Clock) -> None:
+        self._runs = runs
+        self._ids = ids
+        self._clock = clock
+
+    def of(self, request: Request, owner: str, places: int) -> list[NewRun]:
+        """The rows of all runs of a request; ``owner`` owns the first of them, one per place."""
+        now, parent_id = self._clock.wall(), self._parent_of(request)
+        return [
+            self._row(request, text, parent_id, owner if position < places else None, now)
+            for position, text in enumerate(request.texts)
+        ]
+
+    def unowned(self, request: Request) -> NewRun:
+        """The row of a single run that any runner may claim."""
+        (text,) = request.texts
+        return self._row(request, text, self._parent_of(request), None, self._clock.wall())
+
+    def _parent_of(self, request: Request) -> str | None:
+        """The run whose body submits these, if it is ours."""
+        parent = request.parent
+        return parent.owner.id if parent and self._runs.owns(parent) else None
+
+    def _row(
+        self, request: Request, text: str, parent_id: str | None, owner: str | None, now: int
+    ) -> NewRun:
+        return NewRun(
+            id=self._ids.next(),
+            workflow=request.workflow.namespace,
+            version=request.workflow.version,
+            input=text,
+            tags=request.tags,
+            idempotency_key=request.idempotency_key,
+            parent_id=parent_id,
+            owner=owner,
+            created_at=now,
+        )
+
+
+def owned_row(row: NewRun) -> RunRow:
+    """The row that a new run of ours has become."""
+    return RunRow(
+        id=row.id,
+        workflow=row.workflow,
+        version=row.version,
+        status=RunStatus.RUNNING,
+        owner=row.owner,
+        epoch=1,
+        recoveries=0,
+        input=row.input,
+        tags=row.tags,
+        parent_id=row.parent_id,
+        final_context=None,
+        error_message=None,
+        created_at=row.created_at,
+        started_at=row.created_at,
+        ended_at=None,
+    )

@@ -1,0 +1,101 @@
+"""Rows that are ours become runs: new ones begin, others go on from what was recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from model.orchestration import Scene
+from model.runs import nothing
+
+from cloaca_core._engine.orchestrate.adoption import Adoption
+from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
+from cloaca_core._engine.plan.active_run import ActiveRun
+from cloaca_core._engine.submit.run_rows import owned_row
+from cloaca_core.conformance.rows import attempt, new_run
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
+from cloaca_core.definition.workflow import Workflow
+from cloaca_core.records.runs import RunRow
+from cloaca_core.records.states import ReasonCode, RunStatus
+from cloaca_core.values.clock import SYSTEM_CLOCK
+
+
+@pytest.fixture
+async def scene() -> Scene:
+    return Scene()
+
+
+@pytest.fixture
+def adoption(scene: Scene) -> Adoption:
+    return Adoption(scene.orchestrator, "none_failed")
+
+
+@pytest.fixture
+def workflow() -> Workflow:
+    with WorkflowBuilder("w", registry=Registry()) as builder:
+        task(id="a")(nothing)
+        task(id="b", dependencies=["a"])(nothing)
+    assert builder.workflow is not None
+    return builder.workflow
+
+
+def row(run_id: str = "r", **fields: Any) -> RunRow:
+    """The row of a run that has been started just now."""
+    now = SYSTEM_CLOCK.wall()
+    return owned_row(new_run(run_id, owner="r1"))._replace(started_at=now, **fields)
+
+
+async def test_new_runs_begin_at_the_depth_of_their_request(
+    scene: Scene, adoption: Adoption, workflow: Workflow
+) -> None:
+    adoption.begin(workflow, [(row("one"), {"n": 1}), (row("two"), {})], depth=3)
+
+    assert [(run.id, run.depth) for run in scene.runs] == [("one", 3), ("two", 3)]
+    assert scene.queued() == ["a", "a"]
+    assert scene.begin().given == {"n": 1}
+
+
+async def test_a_flaw_in_one_keeps_no_other_from_beginning(
+    scene: Scene, adoption: Adoption, workflow: Workflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adopt = Orchestrator.adopt
+
+    def flawed(self: Orchestrator, run: ActiveRun) -> None:
+        if run.id == "bad":
+            raise LookupError("a flaw of ours")
+        adopt(self, run)
+
+    monkeypatch.setattr(Orchestrator, "adopt", flawed)
+    adoption.begin(workflow, [(row("bad"), {}), (row("good"), {})], depth=0)
+
+    assert "good" in scene.runs
+    assert scene.queued() == ["a"]
+
+
+async def test_a_claimed_run_goes_on_from_what_was_recorded(
+    scene: Scene, adoption: Adoption, workflow: Workflow
+) -> None:
+    adoption.resume(workflow, row(epoch=2), [attempt("r", "a")])
+
+    assert scene.queued() == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        ("[]", None),  # no JSON object
+        ("{", None),  # no JSON
+        ("{}", "{"),  # the input can be read, a recorded change cannot
+    ],
+)
+async def test_one_whose_rows_are_damaged_ends_with_the_reason(
+    scene: Scene, adoption: Adoption, workflow: Workflow, text: str, change: str | None
+) -> None:
+    past = [attempt("r", "a")._replace(change=change)] if change is not None else []
+    adoption.resume(workflow, row(input=text, epoch=2), past)
+
+    end = await scene.the_end()
+    assert (end.status, end.reason_code) == (RunStatus.FAILED, ReasonCode.UNREADABLE)
+    assert scene.executor.queued == []

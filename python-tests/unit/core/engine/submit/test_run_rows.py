@@ -1,0 +1,71 @@
+"""The rows that a request becomes: owned as far as there are places, and with their parent."""
+
+from __future__ import annotations
+
+import pytest
+from model.hand_clock import HandClock
+from model.runs import active_run, attempt_of, graph_of, nothing
+
+from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core._engine.submit.request import Request
+from cloaca_core._engine.submit.run_rows import RunRows, owned_row
+from cloaca_core.conformance.rows import new_run
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
+from cloaca_core.definition.workflow import Workflow
+from cloaca_core.records.states import RunStatus
+from cloaca_core.values.ids import RunIds
+
+
+@pytest.fixture
+def workflow() -> Workflow:
+    with WorkflowBuilder("w", registry=Registry()) as builder:
+        task(id="t")(nothing)
+    assert builder.workflow is not None
+    return builder.workflow
+
+
+@pytest.fixture
+def runs() -> ActiveRuns:
+    return ActiveRuns()
+
+
+@pytest.fixture
+def rows(runs: ActiveRuns) -> RunRows:
+    clock = HandClock()
+    return RunRows(runs, RunIds(clock), clock)
+
+
+def test_the_first_are_owned_one_for_each_place(rows: RunRows, workflow: Workflow) -> None:
+    made = rows.of(Request(workflow, ['{"n":1}', "{}", "{}"], [], "{}"), "me", places=2)
+
+    assert [row.owner for row in made] == ["me", "me", None]
+    assert [row.input for row in made] == ['{"n":1}', "{}", "{}"]
+    assert sorted(row.id for row in made) == [row.id for row in made]
+    assert {(row.workflow, row.version) for row in made} == {(workflow.namespace, workflow.version)}
+
+
+def test_a_row_that_its_submitter_writes_has_no_owner(rows: RunRows, workflow: Workflow) -> None:
+    row = rows.unowned(Request(workflow, ["{}"], [{}], '{"a":"b"}', idempotency_key="k"))
+
+    assert (row.owner, row.tags, row.idempotency_key) == (None, '{"a":"b"}', "k")
+
+
+def test_the_parent_is_named_while_its_run_is_ours(
+    rows: RunRows, runs: ActiveRuns, workflow: Workflow
+) -> None:
+    parent = active_run(graph_of(t={}))
+    request = Request(workflow, ["{}"], [{}], "{}", parent=attempt_of(parent))
+    before = rows.unowned(request).parent_id
+    runs.add(parent)
+
+    assert (before, rows.unowned(request).parent_id) == (None, parent.id)
+    assert [row.parent_id for row in rows.of(request, "me", places=1)] == [parent.id]
+
+
+def test_a_new_run_of_ours_runs_from_its_creation_in_its_first_epoch() -> None:
+    row = owned_row(new_run("r", owner="me"))
+
+    assert (row.id, row.owner, row.status, row.epoch) == ("r", "me", RunStatus.RUNNING, 1)
+    assert row.started_at == row.created_at
