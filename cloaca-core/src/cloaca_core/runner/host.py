@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.runtime.call_future import CallFuture
@@ -35,7 +35,6 @@ from cloaca_core.values.arguments import refuse_other_types
 if TYPE_CHECKING:
     from cloaca_core._engine.engine import Engine
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
