@@ -12,6 +12,7 @@ from cloaca_core._engine.execute.outcome import raised
 from cloaca_core._engine.plan.planner import RunOver, Step
 from cloaca_core._engine.plan.reasons import Reason, overdue
 from cloaca_core._engine.record import attempt_rows
+from cloaca_core._engine.record.end_row import end_row
 from cloaca_core._engine.runtime.deadlines import Deadlines
 from cloaca_core.errors import RecoveryLimitError
 from cloaca_core.logs import SafeLogger
@@ -74,9 +75,8 @@ class Failures:
         run.time_limit = seconds
         spent = 0.0
         if run.epoch > 1 and run.row.started_at is not None:
-            spent = max(
-                0.0, (self._clock.wall() - run.row.started_at) / 1e6
-            )  # a clock may step back
+            since = (self._clock.wall() - run.row.started_at) / 1e6
+            spent = max(0.0, since)  # a clock may step back
         self._run_times.add(run, max(0.0, seconds - spent))
         if spent >= seconds:
             self._expire(run)
@@ -134,29 +134,11 @@ class Failures:
     def break_off(self, run: ActiveRun, reason: Reason) -> None:
         """End a run that is not over yet, and cancel its attempts."""
         if not run.over:
-            cut = [
-                attempt_rows.cancelled(a, reason, self._clock.wall())
-                for a in self._runs.attempts(run)
-            ]
+            attempts, now = self._runs.attempts(run), self._clock.wall()
+            cut = [attempt_rows.cancelled(each, reason, now) for each in attempts]
             self._course.follow(run, Step(over=RunOver(RunStatus.FAILED, reason)), cut)
 
     def _end_bare(self, run: ActiveRun, reason: Reason) -> None:
         """End the run without its context, which may be what the database refused."""
         over = RunOver(RunStatus.FAILED, reason)
-        self._course.record(run, [], run_end(run, over, "{}", self._clock.wall()))
-
-
-def run_end(run: ActiveRun, over: RunOver, context: str, now: int) -> RunEnd:
-    """The row that says how a run ended."""
-    reason = over.reason
-    return RunEnd(
-        run.id,
-        run.epoch,
-        over.status.value,
-        context,
-        None if reason is None else reason.text,
-        now,
-        run.row.schedule_id,
-        None if reason is None else str(reason.code),
-        None if reason is None else reason.limit_seconds,
-    )
+        self._course.record(run, [], end_row(run, over, "{}", self._clock.wall()))

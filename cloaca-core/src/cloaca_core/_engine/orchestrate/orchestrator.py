@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, TypeVarTuple
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.outcome import Outcome, Raised, Succeeded
-from cloaca_core._engine.orchestrate.failures import Failures, run_end
+from cloaca_core._engine.orchestrate.failures import Failures
 from cloaca_core._engine.orchestrate.launcher import Launcher
 from cloaca_core._engine.plan.planner import RunOver, Step
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import Resume
 from cloaca_core._engine.record import attempt_rows
+from cloaca_core._engine.record.end_row import end_row
 from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.logs import SafeLogger
@@ -110,11 +111,11 @@ class Orchestrator:
         self.stop(run)
         failpoints.hit("run.before_end")
         if (too_large := self._too_large(run, context)) is None:
-            return run_end(run, over, context, now)
+            return end_row(run, over, context, now)
         reason, first = too_large, over.reason
         if first is not None:
             reason = replace(first, text=f"{first.text}; {too_large.text}")
-        return run_end(run, RunOver(RunStatus.FAILED, reason), "{}", now)
+        return end_row(run, RunOver(RunStatus.FAILED, reason), "{}", now)
 
     def _too_large(self, run: ActiveRun, context: str) -> Reason | None:
         """The reason if the final context is too large: several tasks together may exceed it."""

@@ -1,0 +1,27 @@
+"""Builds the row of a run's end. Pure; it is built nowhere else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloaca_core.records.runs import RunEnd
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.plan.planner import RunOver
+
+
+def end_row(run: ActiveRun, over: RunOver, context: str, now: int) -> RunEnd:
+    """The run ended at ``now``, with this final context as JSON."""
+    reason = over.reason
+    return RunEnd(
+        run.id,
+        run.epoch,
+        over.status.value,
+        context,
+        None if reason is None else reason.text,
+        now,
+        run.row.schedule_id,
+        None if reason is None else str(reason.code),
+        None if reason is None else reason.limit_seconds,
+    )

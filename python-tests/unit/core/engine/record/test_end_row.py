@@ -1,0 +1,26 @@
+"""The row of an end has the reason of the run that did not complete, and its limit."""
+
+from __future__ import annotations
+
+from model.runs import active_run, graph_of
+
+from cloaca_core._engine.plan.planner import RunOver
+from cloaca_core._engine.plan.reasons import overdue
+from cloaca_core._engine.record.end_row import end_row
+from cloaca_core.records.runs import RunEnd
+from cloaca_core.records.states import RunStatus
+
+RUN = active_run(graph_of(t={}), schedule_id="s")
+
+
+def test_a_run_that_has_completed_has_no_reason() -> None:
+    row = end_row(RUN, RunOver(RunStatus.COMPLETED, None), '{"a":1}', 5)
+
+    assert row == RunEnd("r", 1, "Completed", '{"a":1}', None, 5, "s", None, None)
+
+
+def test_the_code_and_the_limit_of_a_deadline_are_kept_beside_its_text() -> None:
+    row = end_row(RUN, RunOver(RunStatus.FAILED, overdue(60)), "{}", 5)
+
+    assert (row.status, row.reason_code, row.limit_seconds) == ("Failed", "deadline_exceeded", 60)
+    assert row.error_message == "Pipeline timeout after 60s"
