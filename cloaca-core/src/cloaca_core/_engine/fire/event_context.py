@@ -6,6 +6,7 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from cloaca_core._engine.fire.tick_context import tick_items
 from cloaca_core.values.instants import Instant, to_datetime
 
 if TYPE_CHECKING:
@@ -46,14 +47,5 @@ def tick_key(tick: Instant) -> str:
 
 def tick_context(row: TriggerRow, due: DueTick, now: Instant) -> dict[str, JsonValue]:
     """The context that the run of a tick begins with: keys of cron schedules and of triggers."""
-    told: dict[str, JsonValue] = {
-        "scheduled_time": to_datetime(due.tick).isoformat(),
-        "schedule_id": row.id,
-        "schedule_timezone": row.timezone,
-        "schedule_expression": row.cron_expression,
-    }
-    if due.recovered:
-        told["is_recovery"] = True
-        told["recovery_attempt"] = 1
-        told["original_execution_id"] = f"{row.id}@{told['scheduled_time']}"
-    return run_context(told, row.name, now)
+    items = tick_items(row.id, row.cron_expression, row.timezone, due)
+    return run_context(items, row.name, now)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
+from cloaca_core._engine.fire.tick_context import tick_items
 from cloaca_core._engine.fire.tick_overlap import meet_in_turn
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick, ScheduleRow
@@ -16,7 +17,7 @@ from cloaca_core.records.states import TickOutcome
 from cloaca_core.schedules.catch_up import Decision, DueTick, catch_up_policy, decide
 from cloaca_core.schedules.cron import cron_expression
 from cloaca_core.schedules.timing import Timing
-from cloaca_core.values.instants import SECOND, Instant, to_datetime
+from cloaca_core.values.instants import SECOND, Instant
 from cloaca_core.values.json_values import JsonValue, decode, encode
 
 if TYPE_CHECKING:
@@ -145,11 +146,6 @@ def timing_of(row: ScheduleRow) -> Timing:
     return Timing(row.id, cron, row.jitter_seconds, row.start_date, row.end_date)
 
 
-def tick_name(schedule_id: str, tick: Instant) -> str:
-    """The unique name of a tick."""
-    return f"{schedule_id}@{to_datetime(tick).isoformat()}"
-
-
 def _firing(
     row: ScheduleRow, timing: Timing, decision: Decision, last_tick: Instant | None, now: Instant
 ) -> Firing:
@@ -173,14 +169,5 @@ def _unchanged(row: ScheduleRow, now: Instant) -> Firing:
 
 def _input(row: ScheduleRow, due: DueTick) -> str:
     """The context that the run of a tick begins with: its parameters, and which tick it is."""
-    scheduled: dict[str, JsonValue] = {
-        "scheduled_time": to_datetime(due.tick).isoformat(),
-        "schedule_id": row.id,
-        "schedule_timezone": row.timezone,
-        "schedule_expression": row.cron_expression,
-    }
-    if due.recovered:
-        scheduled["is_recovery"] = True
-        scheduled["recovery_attempt"] = 1
-        scheduled["original_execution_id"] = tick_name(row.id, due.tick)
-    return encode(cast("dict[str, JsonValue]", decode(row.params)) | scheduled)
+    params = cast("dict[str, JsonValue]", decode(row.params))
+    return encode(params | tick_items(row.id, row.cron_expression, row.timezone, due))

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
-from cloaca_core._engine.fire.tick_rows import tick_name, timing_of
+from cloaca_core._engine.fire.tick_context import tick_name
+from cloaca_core._engine.fire.tick_rows import timing_of
 from cloaca_core.errors import ScheduleError
 from cloaca_core.records.schedules import ScheduleRow, TickRow
 from cloaca_core.runner.calls.paging import checked_page

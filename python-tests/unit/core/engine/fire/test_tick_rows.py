@@ -12,7 +12,6 @@ from cloaca_core._engine.fire.tick_rows import (
     TICKS_PER_COMMIT,
     Fired,
     TickRows,
-    tick_name,
 )
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import schedule
@@ -106,8 +105,4 @@ def test_what_a_person_asks_for_belongs_to_no_firing(made: TickRows) -> None:
     (tick,) = filled.values()
     assert list(filled) == [tick.tick] == [NOON - HOUR]
     assert (tick.generation, tick.outcome) == (None, "Backfilled")
-    assert json.loads(tick.input)["original_execution_id"] == tick_name("s", NOON - HOUR)
-
-
-def test_a_tick_has_a_name_of_its_own() -> None:
-    assert tick_name("s", NOON) == "s@2026-03-10T12:00:00+00:00"
+    assert json.loads(tick.input)["is_recovery"]
