@@ -78,6 +78,7 @@ class Engine:
         registry: Registry,
         clock: Clock = SYSTEM_CLOCK,
         executor: type[Executor] = Executor,
+        broken: Callable[[str], None] = lambda _: None,
     ) -> None:
         ids = RunIds(clock)
         identity = this_process()
@@ -88,9 +89,9 @@ class Engine:
         self._registry = registry
         self.ids: RunIds = ids
         self._closing = False
-        self.broken: Callable[[str], None] = lambda _: None
+        self._broken = broken
         self._runner_id = runner_id
-        self._executor = executor(*slots, asyncio.get_running_loop(), self._broken)
+        self._executor = executor(*slots, asyncio.get_running_loop(), self._part_died)
         self._start_marks = StartMarks(self._executor)
         self.runs: ActiveRuns = (runs := ActiveRuns())
         self._capacity = capacity = Capacity(config.max_active_runs, runs)
@@ -143,7 +144,7 @@ class Engine:
             cancelled=self._completion.hear_of_others,
         )
         self.trigger_loop: TriggerLoop = TriggerLoop(
-            store, self._journal, registry, config, ids, self._runs_came, clock, self._broken
+            store, self._journal, registry, config, ids, self._runs_came, clock, self._part_died
         )
         self._changes = Changes(
             store, self._runs_came, self._wake_all, self._completion.hear_of_others
@@ -226,9 +227,9 @@ class Engine:
         self._executor.close()
         self.trigger_loop.let_go()
 
-    def _broken(self, reason: str) -> None:
+    def _part_died(self, reason: str) -> None:
         log.critical("%s", reason, extra=self._own_ids())
-        self.broken(reason)
+        self._broken(reason)
 
     def _own_ids(self) -> dict[str, str]:
         """Returns the fields of a log record of this runner."""

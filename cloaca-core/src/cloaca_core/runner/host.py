@@ -97,12 +97,11 @@ class EngineHost:
         from cloaca_core._engine.engine import Engine  # here: see ``load_engine``
 
         try:
-            engine = Engine(store, self.config, self.registry)
+            engine = Engine(store, self.config, self.registry, broken=self._break_down)
             await engine.start()
         except BaseException:
             await store.close()
             raise
-        engine.broken = self._break_down
         self._engine = engine
 
     @staticmethod
