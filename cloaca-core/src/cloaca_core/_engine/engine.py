@@ -141,13 +141,13 @@ class Engine:
             config,
             ids,
             made=self._runs_came,
-            cancelled=self._completion.hear_of_others,
+            cancelled=self._completion.notice_ends_elsewhere,
         )
         self.trigger_loop: TriggerLoop = TriggerLoop(
             store, self._journal, registry, config, ids, self._runs_came, clock, self._part_died
         )
         self._changes = Changes(
-            store, self._runs_came, self._wake_all, self._completion.hear_of_others
+            store, self._runs_came, self._wake_all, self._completion.notice_ends_elsewhere
         )
         self._loops = self._make_loops(clock)
         self._health = Health(
@@ -354,7 +354,7 @@ class Engine:
         self._journal.forget_runs()
         await self._lease.reenlist()
         self._claimer.wake()
-        await self._completion.hear_of_others()  # they may have ended runs that we took for ours
+        await self._completion.notice_ends_elsewhere()  # of runs that we took for ours, too
 
     def _check_open(self) -> None:
         if self._closing:

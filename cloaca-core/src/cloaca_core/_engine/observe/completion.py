@@ -76,7 +76,7 @@ class Completion:
         """Fail all waits, now and from now on: the runner ends."""
         self._waiters.fail_all(error)
 
-    async def hear_of_others(self) -> None:
+    async def notice_ends_elsewhere(self) -> None:
         """Wake callers that wait for runs which have ended elsewhere, and stop runs of ours that a
         tick has cancelled.
         """
@@ -84,21 +84,23 @@ class Completion:
         if asked := awaited + self._runs.scheduled():
             ended = [row for row in await self._store.ended(asked) if self._is_elsewhere(row)]
             for row in ended:
+                self._drop_if_ours(row)
+            for row in ended:
                 self._waiters.wake(row.id, await self._with_attempts(row))
 
     def _is_elsewhere(self, row: RunRow) -> bool:
-        """Whether the run has ended elsewhere; drops it if we took it for ours. An end written here
-        is told by ``ended``, when the journal has committed it.
+        """Whether the run has ended elsewhere. An end written here is told by ``ended``, when the
+        journal has committed it.
         """
         run = self._runs.get(row.id)
-        if run is None:
-            return True
-        if run.epoch == row.epoch:
-            return False
-        ids = {"run_id": row.id, "workflow": row.workflow}
-        log.info("run %s of %s: %s", row.id, row.workflow, row.status, extra=ids)
-        self._drop(run)
-        return True
+        return run is None or run.epoch != row.epoch
+
+    def _drop_if_ours(self, row: RunRow) -> None:
+        """Drop a run that we took for ours although it has ended elsewhere."""
+        if (run := self._runs.get(row.id)) is not None:
+            ids = {"run_id": row.id, "workflow": row.workflow}
+            log.info("run %s of %s: %s", row.id, row.workflow, row.status, extra=ids)
+            self._drop(run)
 
     async def _with_attempts(self, row: RunRow) -> Ended:
         """The end of another runner's run, its tasks in definition order as for our own."""
