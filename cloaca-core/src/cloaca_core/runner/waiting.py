@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from typing import TypeVar
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK, AttemptWork
+from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_care import wake_timer
 from cloaca_core.errors import SHUT_DOWN, PipelineTimeoutError, RunnerClosedError, RunnerUsageError
@@ -81,11 +81,6 @@ def _no_end(timeout: float | None, run: Sequence[str]) -> PipelineTimeoutError:
 def _is_cancelled_itself() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def current_work() -> AttemptWork | None:
-    """The user code of an attempt that makes this call; None for any other caller."""
-    return CURRENT_WORK.get()
 
 
 def refuse_blocking_call() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core.errors import CloacaError
 from cloaca_core.runner.calls.arguments import Requests, checked_run_id, numbered
 from cloaca_core.runner.calls.call import Call, unchanged
@@ -22,7 +23,7 @@ from cloaca_core.runner.results import (
     run_status_name,
     task_results,
 )
-from cloaca_core.runner.waiting import checked_timeout, current_work
+from cloaca_core.runner.waiting import checked_timeout
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -178,7 +179,7 @@ class RunCalls:
         return self._requests
 
     def _asked_end(self, run_id: str) -> concurrent.futures.Future[Ended]:
-        work = current_work()
+        work = CURRENT_WORK.get()
         return self._host.send(lambda engine: engine.wait(run_id, work))
 
     def _known_result(self, run_id: str) -> PipelineResult | None:
@@ -200,7 +201,7 @@ def _executing(
     request: Request, accepted: list[str]
 ) -> Callable[[Engine], Coroutine[Any, Any, Ended]]:
     """Submit a run and wait for its end, on behalf of the calling body, if there is one."""
-    work = current_work()
+    work = CURRENT_WORK.get()
     return lambda engine: engine.execute(request, work, accepted.append)
 
 
