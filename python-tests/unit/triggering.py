@@ -74,7 +74,7 @@ class Part:
         self.loop = TriggerLoop(
             store, self.journal, self.registry, config, ids, self.made.set, SYSTEM_CLOCK
         )
-        self.calls = TriggerTable(store, self.loop.declared, self.loop.wake)
+        self.calls = TriggerTable(store, self.loop.sync, self.loop.wake)
         self.writer = SupervisedLoop("journal", self.journal.turn)
         self.writer.start()
 

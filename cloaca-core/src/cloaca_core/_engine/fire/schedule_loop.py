@@ -75,7 +75,7 @@ class ScheduleLoop:
         self._ids = ids
         self._made = made
         self._cancelled = cancelled
-        self._untold = False
+        self._has_cancelled = False
         self._wakeup = Wakeup()
         self._deciding = asyncio.Lock()
         self._ahead = _NOTHING
@@ -109,7 +109,7 @@ class ScheduleLoop:
 
     async def fire_due(self) -> float | None:
         """Fire some due schedules; seconds until it is worth looking again, None for never."""
-        await self._tell()  # an earlier turn may have failed in between
+        await self._tell_of_cancelled()  # an earlier turn may have failed in between
         workflows = self._registry.namespaces()
         if self.closing or not workflows:
             return None
@@ -117,7 +117,7 @@ class ScheduleLoop:
             return 0.0
         due_at = await self._store.next_due(workflows)
         if due_at is None:
-            return await self._rest(workflows)
+            return await self._idle_seconds(workflows)
         self._had_any = True
         _ = self._rows  # made as soon as there is a schedule, and not at the instant it is due
         now = await self._store.now()
@@ -125,15 +125,15 @@ class ScheduleLoop:
             return 0.0
         if due_at <= now:
             async with self._deciding:
-                await self._fire_of(workflows, now)
-            await self._tell()
+                await self._fire_schedules(workflows, now)
+            await self._tell_of_cancelled()
             return 0.0
         if due_at > now + LEAD:
             return min((due_at - now - LEAD) / SECOND, self._longest_sleep)
         await self._decide_ahead(workflows, due_at)
         return max(0.0, (due_at - await self._store.now()) / SECOND)
 
-    async def _rest(self, workflows: Sequence[str]) -> float | None:
+    async def _idle_seconds(self, workflows: Sequence[str]) -> float | None:
         """Seconds to sleep when no schedule will ever be due: a clock that was ahead may have ended
         the existing ones. None where there never were any.
         """
@@ -182,7 +182,7 @@ class ScheduleLoop:
 
     # -- when it is due ----------------------------------------------------------------------
 
-    async def _fire_of(self, workflows: Sequence[str], now: Instant) -> None:
+    async def _fire_schedules(self, workflows: Sequence[str], now: Instant) -> None:
         due = await self._store.due_schedules(workflows, now, SCHEDULES_PER_COMMIT)
         under_way = await self._under_way(due)
         fired = self._rows.fire_some(due, under_way, now)
@@ -234,13 +234,13 @@ class ScheduleLoop:
     ) -> None:
         def told() -> None:
             failpoints.hit("schedule.after_commit")
-            self._untold = self._untold or bool(cancelled)
+            self._has_cancelled = self._has_cancelled or bool(cancelled)
             self._made()
 
         failpoints.hit("schedule.before_commit")
         await self._journal.decide(FiringEntry(told, firings, ticks, cancelled))
 
-    async def _tell(self) -> None:
-        if self._untold:
+    async def _tell_of_cancelled(self) -> None:
+        if self._has_cancelled:
             await self._cancelled()
-            self._untold = False
+            self._has_cancelled = False

@@ -69,7 +69,7 @@ class TriggerLoop:
         clock: Clock,
         broken: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.declared: TriggerSync = TriggerSync(store, registry, ids)
+        self.sync: TriggerSync = TriggerSync(store, registry, ids)
         self._failed: dict[str, Failure] = {}
         self._store = store
         self._registry = registry
@@ -119,7 +119,7 @@ class TriggerLoop:
 
     async def poll_due(self) -> float | None:
         """Poll due triggers; seconds until it is worth looking again, None for never."""
-        await self.declared.settle()
+        await self.sync.settle()
         registered = self._registry.triggers()
         self._places.keep(registered)
         for name in self._failed.keys() - {each.name for each in registered}:
@@ -128,7 +128,7 @@ class TriggerLoop:
         if not triggers or self._events.closing:
             return None
         rows = await self._store.triggers_named(triggers)
-        self._miss(triggers.keys() - {row.name for row in rows})
+        self._restore_rows(triggers.keys() - {row.name for row in rows})
         now = await self._store.now()
         await self._set_back([row for row in rows if row.enabled], now)
         due = [row for row in rows if row.enabled and _seconds_until(row, now) <= 0]
@@ -139,10 +139,10 @@ class TriggerLoop:
     def _is_to_be_polled(self, trigger: Trigger) -> bool:
         return trigger.workflow is not None and trigger not in self._running
 
-    def _miss(self, names: set[str]) -> None:
+    def _restore_rows(self, names: set[str]) -> None:
         """Write these rows again: another process has removed them."""
         if names:
-            self.declared.forget(names)
+            self.sync.forget(names)
             self.wake()
 
     async def _set_back(self, rows: Sequence[TriggerRow], now: int) -> None:

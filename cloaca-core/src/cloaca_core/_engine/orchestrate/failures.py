@@ -34,7 +34,7 @@ log = SafeLogger("cloaca.engine")
 Ts = TypeVarTuple("Ts")
 
 
-class Course(Protocol):
+class RunSteps(Protocol):
     """The steps of a run that failures cause; the orchestrator takes them."""
 
     def follow(self, run: ActiveRun, step: Step, attempts: list[AttemptRow]) -> None:
@@ -57,12 +57,12 @@ class Failures:
     """Belongs to the engine's loop."""
 
     def __init__(
-        self, config: DefaultRunnerConfig, runs: ActiveRuns, clock: Clock, course: Course
+        self, config: DefaultRunnerConfig, runs: ActiveRuns, clock: Clock, steps: RunSteps
     ) -> None:
         self._config = config
         self._runs = runs
         self._clock = clock
-        self._course = course
+        self._steps = steps
         self._run_times = Deadlines(self._expire)
 
     # -- time --------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ class Failures:
 
     def _expire(self, run: ActiveRun) -> None:
         """The run has passed its deadline."""
-        self._course.guarded(run, self.break_off, run, overdue(run.time_limit))
+        self._steps.guarded(run, self.break_off, run, overdue(run.time_limit))
 
     # -- refusals ----------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ class Failures:
         )
         failure = raised(error, again=False)
         row = attempt_rows.failed_unstarted(run, task, resume, failure, self._clock.wall())
-        self._course.follow(run, run.plan.failed(task, str(failure)), [row])
+        self._steps.follow(run, run.plan.failed(task, str(failure)), [row])
 
     def unstorable(self, entry: RunEntry, error: StoreError) -> None:
         """The database will not take these rows of a run."""
@@ -120,14 +120,14 @@ class Failures:
         elif entry.attempts or entry.end.final_context != "{}":
             self._end_bare(run, reason)
         else:
-            self._course.drop(run)  # not even the bare end can be written: a person must help
+            self._steps.drop(run)  # not even the bare end can be written: a person must help
 
     # -- errors in the engine ----------------------------------------------------------------
 
     def broken(self, run: ActiveRun, error: Exception) -> None:
         """End a run of which a step failed by an error in the engine, rather than let it hang."""
         if not run.over and self._runs.get(run.id) is run:
-            self._course.stop(run)
+            self._steps.stop(run)
             text = storable_text(f"internal error: {error!r}")
             self._end_bare(run, Reason(ReasonCode.INTERNAL_ERROR, text))
 
@@ -136,9 +136,9 @@ class Failures:
         if not run.over:
             attempts, now = self._runs.attempts(run), self._clock.wall()
             cut = [attempt_rows.cancelled(each, reason, now) for each in attempts]
-            self._course.follow(run, Step(over=RunOver(RunStatus.FAILED, reason)), cut)
+            self._steps.follow(run, Step(over=RunOver(RunStatus.FAILED, reason)), cut)
 
     def _end_bare(self, run: ActiveRun, reason: Reason) -> None:
         """End the run without its context, which may be what the database refused."""
         over = RunOver(RunStatus.FAILED, reason)
-        self._course.record(run, [], end_row(run, over, "{}", self._clock.wall()))
+        self._steps.record(run, [], end_row(run, over, "{}", self._clock.wall()))

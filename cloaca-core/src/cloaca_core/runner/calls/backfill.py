@@ -106,7 +106,7 @@ class BackFilling:
 
     async def preview(self, spec: BackfillSpec) -> Filled:
         """Tell which ticks ``run`` would run now."""
-        return await self._all(spec, _would)
+        return await self._all(spec, _previewed)
 
     async def run(self, spec: BackfillSpec) -> Filled:
         """Make the runs of the period's ticks that have none."""
@@ -148,7 +148,7 @@ class BackFilling:
 
     async def _make(self, row: ScheduleRow, page: BackFill) -> Filled:
         if not page.ticks:
-            return await _would(row, page)
+            return await _previewed(row, page)
         sent = await self._schedules.back_fill(row, page.ticks, await self._store.now())
         found = await self._store.find_ticks(row.id, page.ticks)
         if not found:
@@ -170,7 +170,7 @@ def _paged(timing: Timing, start: Instant, end: Instant) -> Iterator[Sequence[In
         after = ticks[-1]
 
 
-async def _would(row: ScheduleRow, page: BackFill) -> Filled:
+async def _previewed(row: ScheduleRow, page: BackFill) -> Filled:
     return Filled(row.id, page.ticks, (), page.already, page.left)
 
 

@@ -30,9 +30,9 @@ _TRIES: Final = 10
 class TriggerTable:
     """Belongs to the engine's loop. Writes the rows of registered triggers before any answer."""
 
-    def __init__(self, store: Store, declared: TriggerSync, changed: Callable[[], None]) -> None:
+    def __init__(self, store: Store, sync: TriggerSync, changed: Callable[[], None]) -> None:
         self._store = store
-        self._declared = declared
+        self._sync = sync
         self._changed = changed
 
     async def page(
@@ -41,7 +41,7 @@ class TriggerTable:
         """Triggers by name, those of other programs on the database included."""
         only = False if enabled_only is None else flag("enabled_only", enabled_only)
         page = checked_page(limit, offset)
-        await self._declared.settle()
+        await self._sync.settle()
         rows = await self._store.list_triggers(enabled_only=only, **page)
         return [_trigger_dict(row) for row in rows]
 
@@ -73,7 +73,7 @@ class TriggerTable:
 
     async def _named(self, trigger_name: str) -> TriggerRow | None:
         text("trigger_name", trigger_name)
-        await self._declared.settle()
+        await self._sync.settle()
         if not is_storable(trigger_name):  # no trigger has such a name
             return None
         rows = await self._store.triggers_named([trigger_name])

@@ -59,4 +59,4 @@ class TriggerCalls:
 
 def _table(engine: Engine) -> TriggerTable:
     loop = engine.trigger_loop
-    return TriggerTable(engine.store, loop.declared, loop.wake)
+    return TriggerTable(engine.store, loop.sync, loop.wake)
