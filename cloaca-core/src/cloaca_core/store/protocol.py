@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
 from cloaca_core.records.batch import Batch, Committed, Waiting
 from cloaca_core.records.runners import RunnerRow
@@ -27,6 +27,11 @@ from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
     from cloaca_core.store.tenants import TenantConfig, TenantCredentials
+
+CHANGE_TRIES: Final = 10
+"""How often a caller reads a row and changes it anew while others change it at the same time: see
+``retime_schedule`` and ``change_trigger``.
+"""
 
 Landed: TypeAlias = Callable[[Committed], None]
 """Hears of a batch as soon as it is durable."""

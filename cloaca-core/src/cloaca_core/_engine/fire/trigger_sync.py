@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import CloacaError, StoreError
 from cloaca_core.logs import SafeLogger
+from cloaca_core.store.protocol import CHANGE_TRIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,8 +24,6 @@ log = SafeLogger("cloaca.triggers")
 
 _UNCLEAR: Final = ""
 """Stands for a workflow when several have the name."""
-_TRIES: Final = 10
-"""Attempts to change a row that polls change at the same time."""
 
 
 class TriggerSync:
@@ -81,7 +80,7 @@ class TriggerSync:
         # Here: it loads cron's fields and time zones, which most programs do not need.
         from cloaca_core._engine.fire.trigger_times import new_row, redefined
 
-        for _ in range(_TRIES):
+        for _ in range(CHANGE_TRIES):
             known = await self._store.triggers_named([trigger.name])
             if not known:
                 row = new_row(trigger, workflow or None, self._ids.next(), now)

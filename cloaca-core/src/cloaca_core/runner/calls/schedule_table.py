@@ -20,6 +20,7 @@ from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE,
 from cloaca_core.schedules.catch_up import catch_up_policy, next_due
 from cloaca_core.schedules.overlap import overlap_policy
 from cloaca_core.schedules.set_back import AHEAD, MOST_AHEAD, is_ahead
+from cloaca_core.store.protocol import CHANGE_TRIES
 from cloaca_core.values.arguments import flag, text, whole
 from cloaca_core.values.instants import instant_text, read_instant
 from cloaca_core.values.namespace import SEPARATOR, check_name, short_name
@@ -35,8 +36,6 @@ Moment: TypeAlias = datetime | str | None
 DEFAULT_CATCH_UP: Final = "run_once"
 DEFAULT_OVERLAP: Final = "allow"
 LONGEST_JITTER: Final = 366 * 86_400
-_TRIES: Final = 10
-"""Attempts to change a row that firings change at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +177,7 @@ class ScheduleTable:
     ) -> None:
         """Change the current row of a schedule; one that has been deleted needs no change."""
         checked = _checked_id(schedule_id)
-        for _ in range(_TRIES):
+        for _ in range(CHANGE_TRIES):
             row = await self._store.get_schedule(checked)
             if row is None:
                 return

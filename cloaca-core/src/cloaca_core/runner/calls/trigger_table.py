@@ -6,12 +6,13 @@ sooner.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from cloaca_core._engine.fire.trigger_times import switched
 from cloaca_core.errors import ScheduleError
 from cloaca_core.records.triggers import EventRow, TriggerRow
 from cloaca_core.runner.calls.paging import checked_page
+from cloaca_core.store.protocol import CHANGE_TRIES
 from cloaca_core.values.arguments import flag, text
 from cloaca_core.values.instants import instant_text
 from cloaca_core.values.namespace import short_name
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
     from cloaca_core._engine.fire.trigger_sync import TriggerSync
     from cloaca_core.store.protocol import Store
-
-_TRIES: Final = 10
-"""Attempts to change a row that polls change at the same time."""
 
 
 class TriggerTable:
@@ -53,7 +51,7 @@ class TriggerTable:
     async def set_enabled(self, trigger_name: str, enabled: bool) -> None:
         """Enable it from now on, or disable it; an unknown name changes nothing."""
         flag("enabled", enabled)
-        for _ in range(_TRIES):
+        for _ in range(CHANGE_TRIES):
             row = await self._named(trigger_name)
             new = None if row is None else switched(row, enabled, await self._store.now())
             if new is None or await self._store.change_trigger(new):

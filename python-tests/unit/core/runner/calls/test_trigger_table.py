@@ -145,7 +145,7 @@ async def test_a_change_that_polls_get_in_the_way_of_is_made_again(
     found = await part.calls.get("t")
     assert found is not None
     assert not found["enabled"]
-    monkeypatch.setattr(trigger_table, "_TRIES", 0)
+    monkeypatch.setattr(trigger_table, "CHANGE_TRIES", 0)
     with pytest.raises(ScheduleError, match="trigger 't' is changed by others all the time"):
         await part.calls.set_enabled("t", True)
     await part.close()
