@@ -6,22 +6,18 @@ a context belong to the caller; ``schedule_table`` checks and does all else, on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from cloaca_core.definition.inputs import input_text, items_of
-from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.calls.schedule_table import Moment, ScheduleSpec, ScheduleTable
+from cloaca_core.runner.calls.table_calls import TableCalls
 from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
     from cloaca_core._engine.engine import Engine
     from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.runner.calls.call import Call
     from cloaca_core.runner.host import EngineHost
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class ScheduleOptions(TypedDict, total=False):
@@ -34,11 +30,11 @@ class ScheduleOptions(TypedDict, total=False):
     end_date: Moment
 
 
-class ScheduleCalls:
+class ScheduleCalls(TableCalls[ScheduleTable]):
     """Makes the calls of one runner. Any thread may ask."""
 
     def __init__(self, host: EngineHost) -> None:
-        self._host = host
+        super().__init__(host, _table)
 
     def register(self, workflow_name: str, cron_expression: str, timezone: str) -> Call[str]:
         """Add a schedule without a name; returns its id."""
@@ -119,19 +115,6 @@ class ScheduleCalls:
         workflow = self._host.registry.full_name(workflow_name)
         text = input_text(items_of(params, "params"), self._host.config.max_context_bytes, "params")
         return ScheduleSpec(workflow, cron_expression, timezone, name=name, params=text, **options)
-
-    def _ask(
-        self,
-        method: Callable[Concatenate[ScheduleTable, P], Coroutine[Any, Any, T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> Call[T]:
-        """A call of a method of the table."""
-
-        async def answer(engine: Engine) -> T:
-            return await method(_table(engine), *args, **kwargs)
-
-        return Call(lambda: self._host.send(answer), unchanged)
 
 
 def _table(engine: Engine) -> ScheduleTable:

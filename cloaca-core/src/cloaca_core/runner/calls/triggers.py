@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.runner.calls.table_calls import TableCalls
 from cloaca_core.runner.calls.trigger_table import TriggerTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
     from cloaca_core._engine.engine import Engine
+    from cloaca_core.runner.calls.call import Call
     from cloaca_core.runner.host import EngineHost
 
-P = ParamSpec("P")
-T = TypeVar("T")
 
-
-class TriggerCalls:
+class TriggerCalls(TableCalls[TriggerTable]):
     """Makes the calls of one runner. Any thread may ask."""
 
     def __init__(self, host: EngineHost) -> None:
-        self._host = host
+        super().__init__(host, _table)
 
     def page(
         self, enabled_only: bool | None, limit: int | None, offset: int | None
@@ -42,19 +38,6 @@ class TriggerCalls:
     ) -> Call[list[dict[str, Any]]]:
         """Some of the runs that it fired, newest first."""
         return self._ask(TriggerTable.history, trigger_name, limit, offset)
-
-    def _ask(
-        self,
-        method: Callable[Concatenate[TriggerTable, P], Coroutine[Any, Any, T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> Call[T]:
-        """A call of a method of the table."""
-
-        async def answer(engine: Engine) -> T:
-            return await method(_table(engine), *args, **kwargs)
-
-        return Call(lambda: self._host.send(answer), unchanged)
 
 
 def _table(engine: Engine) -> TriggerTable:
