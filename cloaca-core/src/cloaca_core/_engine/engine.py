@@ -219,13 +219,13 @@ class Engine:
         await self._store.close()
         log.info("runner %s is closed", self._runner_id.current, extra=self._own_ids())
 
-    def let_go(self) -> None:
-        """Clean up after the loop has died: running bodies may end. Other runners take over its
-        runs when its lease has ended.
+    def clean_up(self) -> None:
+        """End what the loop leaves behind when it has died: running bodies may end. Other runners
+        take over its runs when its lease has ended.
         """
         self._unsubscribe()
         self._executor.close()
-        self.trigger_loop.let_go()
+        self.trigger_loop.stop()
 
     def _part_died(self, reason: str) -> None:
         log.critical("%s", reason, extra=self._own_ids())

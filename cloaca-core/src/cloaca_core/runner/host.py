@@ -66,11 +66,11 @@ class EngineHost:
         self._claims = start
         self._pid = os.getpid()
         self._opening: asyncio.Task[Any] | None = None
-        self._ending: asyncio.Task[None] | None = None
+        self._own_shutdown: asyncio.Task[None] | None = None
         self._close_once = threading.RLock()
         self._closing: concurrent.futures.Future[None] | None = None
-        self._end: asyncio.Event | None = None
-        self._told = False
+        self._shutdown_over: asyncio.Event | None = None
+        self._has_told_failure = False
         self._engine: Engine | None = None
         self._thread: LoopThread | None = None
 
@@ -136,10 +136,11 @@ class EngineHost:
         """Called last by a loop thread that has died. If the engine was shutting down by itself,
         that will not come to its end.
         """
-        if self._ending is not None and self._closing is not None and not self._closing.done():
-            self._closing.set_result(None)
+        closing = self._closing
+        if self._own_shutdown is not None and closing is not None and not closing.done():
+            closing.set_result(None)
         if self._engine is not None:
-            self._engine.let_go()
+            self._engine.clean_up()
 
     def _break_down(self, reason: str) -> None:
         """A part of the engine has died: end all calls with an error, and let the engine shut down
@@ -152,8 +153,8 @@ class EngineHost:
         self._closing = self._closing or closing  # no call between: another thread may close now
         if self._closing is closing:
             self._thread.fail(reason)
-            self._ending = self._thread.loop.create_task(self._shut_down())
-            self._ending.add_done_callback(lambda _: closing.set_result(None))
+            self._own_shutdown = self._thread.loop.create_task(self._shut_down())
+            self._own_shutdown.add_done_callback(lambda _: closing.set_result(None))
 
     def tell_of_wait(self) -> None:
         """Log the bodies for which a shutdown that has just begun waits."""
@@ -182,14 +183,14 @@ class EngineHost:
 
     async def _shut_down(self) -> None:
         """Shut down; if that is under way already, wait for its end."""
-        if self._end is not None:
-            await self._end.wait()
+        if self._shutdown_over is not None:
+            await self._shutdown_over.wait()
             return
-        self._end = asyncio.Event()
+        self._shutdown_over = asyncio.Event()
         try:
             await self._end_all()
         finally:
-            self._end.set()
+            self._shutdown_over.set()
 
     async def _end_all(self) -> None:
         if (opening := self._opening) is not None:
@@ -206,14 +207,14 @@ class EngineHost:
         if self._thread is None:
             return
         self._thread.stop()
-        if (failure := self._thread.failure) is not None and not self._told:
-            self._told = True
+        if (failure := self._thread.failure) is not None and not self._has_told_failure:
+            self._has_told_failure = True
             raise RunnerClosedError(failure)
 
     def allow_another_try(self) -> None:
         """An opening that failed has been undone."""
-        self._opening = self._closing = self._end = self._thread = None
-        self._told = False
+        self._opening = self._closing = self._shutdown_over = self._thread = None
+        self._has_told_failure = False
 
     def __str__(self) -> str:
         """The backend and the state; not the URL, which may hold a password."""

@@ -552,7 +552,7 @@ class TestBreakDown:
         for call in (lambda: opened.send(nothing), opened.refuse_closed, lambda: opened.engine):
             with pytest.raises(RunnerClosedError, match="its engine thread ended with SystemExit"):
                 call()
-        opened._told = True
+        opened._has_told_failure = True
 
     def test_the_end_is_there_at_once_and_says_why_once(self, opened: EngineHost) -> None:
         kill_thread(opened)
@@ -572,7 +572,7 @@ class TestBreakDown:
         monkeypatch.setattr(Engine, "shutdown", hangs)
         with pytest.raises(RunnerClosedError, match="SystemExit"):
             opened.close().result(WAIT)
-        opened._told = True
+        opened._has_told_failure = True
         opened._closing = None
 
     def test_the_loop_of_the_bodies_takes_the_engine_with_it_in_good_order(

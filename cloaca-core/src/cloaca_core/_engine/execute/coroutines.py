@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.runtime.loop_care import (
+    breakdown_reason,
     has_closed,
     keep_waking,
-    reason,
     stay_with,
     tell_of_closed,
 )
@@ -170,7 +170,7 @@ class BodyLoop:
                 self._serve_once(loop)
         except BaseException as error:  # noqa: BLE001 - bodies wait for this loop
             self._ended = True
-            self._deaths.put(reason("thread of coroutines", error))
+            self._deaths.put(breakdown_reason("thread of coroutines", error))
             stay_with(loop)
         if not has_closed(loop):
             stay_with(loop)

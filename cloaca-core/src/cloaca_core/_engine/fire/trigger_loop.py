@@ -97,14 +97,14 @@ class TriggerLoop:
         """Poll no more; events of a poll that is under way are dropped."""
         self._events.closing = True
 
-    def let_go(self) -> None:
+    def stop(self) -> None:
         """Stop without waiting for functions that run."""
         self.drain()
         self._places.close()
 
     async def close(self) -> None:
         """Stop, and cancel timers and writes that are under way."""
-        self.let_go()
+        self.stop()
         for timer in self._running.values():
             timer.cancel()
         for task in self._concluding:

@@ -117,8 +117,9 @@ class Launcher:
 
     def ahead(self, run: ActiveRun, ready: Sequence[int]) -> list[Attempt]:
         """Prepare attempts of these tasks that may begin on the committing thread, up to the first
-        that must wait for anything else. None if there are many tasks: their starts would split
-        the commits that they could share. A task that fails here fails again at its normal start.
+        that must wait for anything else. If there are many tasks, it prepares no attempt: their
+        starts would split the commits that they could share. A task that fails here fails again at
+        its normal start.
         """
         attempts: list[Attempt] = []
         if run.recovered or self._draining or len(ready) > self._most_ahead:

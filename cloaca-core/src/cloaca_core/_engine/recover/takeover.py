@@ -78,10 +78,12 @@ class Takeover:
         self._runner_id = runner_id
         self._identity = identity
         self._freed = freed
-        self._time = clock
+        self._clock = clock
+        # By runner id: a beat counter, and the monotonic time at which it was first seen so, or at
+        # which the last chance of its runner began.
         self._seen: dict[str, tuple[int, float]] = {}
         self._warned: dict[str, tuple[int, float]] = {}
-        self._clock = LeaseClock(store.lease_clock, lease.interval * BEATS_PER_LEASE, clock)
+        self._lease_clock = LeaseClock(store.lease_clock, lease.interval * BEATS_PER_LEASE, clock)
         self._deaths = ProcessWatch(self.wake)
         self._due = asyncio.Event()
         self._due.set()
@@ -109,7 +111,7 @@ class Takeover:
         """Take over from all runners that are gone; seconds until it is worth looking again."""
         self._due.clear()
         others = [row for row in await self._store.runners() if not self._is_mine(row)]
-        self._clock.notice()
+        self._lease_clock.notice()
         self._forget_all_but({row.id for row in others})
         live = [row for row in others if not await self._is_dealt_with(row)]
         self.is_crowded = bool(live)
@@ -133,13 +135,13 @@ class Takeover:
         """Begin its last chance, once a write of ours shows that the database takes writes."""
         if row.id not in self._warned:
             await self._lease.prove()
-            self._warned[row.id] = (row.beat, self._time.monotonic())
+            self._warned[row.id] = (row.beat, self._clock.monotonic())
 
     def _note(self, row: RunnerRow) -> None:
         """Remember since when its beat counter has stood still. Cancel a last chance if it has
         beaten, or if this process stood still meanwhile.
         """
-        now = self._time.monotonic()
+        now = self._clock.monotonic()
         if self._seen.get(row.id, (-1, now))[0] != row.beat:
             self._seen[row.id] = (row.beat, now)
         beat, since = self._warned.get(row.id, (-1, 0.0))
@@ -150,7 +152,7 @@ class Takeover:
         """Judge a runner by its row and the notes about it; changes nothing."""
         if row.fenced or is_gone(self._identity, process_of(row)):
             return Verdict.DEAD
-        now, (_, since) = self._time.monotonic(), self._seen[row.id]
+        now, (_, since) = self._clock.monotonic(), self._seen[row.id]
         has_ended = row.lease_until != IDLE and self._lease_left(row) < 0
         if not has_ended or now - since < self._lease.interval:
             return Verdict.ALIVE
@@ -175,7 +177,7 @@ class Takeover:
         """Seconds until a lease ends. One of an earlier boot is over, where leases end with it."""
         if self._store.lease_ends_with_boot and row.boot_id != self._identity.boot_id:
             return -math.inf
-        return self._clock.left(row.lease_until)
+        return self._lease_clock.left(row.lease_until)
 
     def _last_chance(self) -> float:
         return min(LAST_CHANCE, self._lease.interval)
@@ -201,7 +203,7 @@ class Takeover:
         """
         if self._warned:
             first = min(since for _, since in self._warned.values())
-            return max(0.0, first + self._last_chance() - self._time.monotonic()) + A_LITTLE
+            return max(0.0, first + self._last_chance() - self._clock.monotonic()) + A_LITTLE
         left = [self._lease_left(row) for row in live if row.lease_until != IDLE]
         if not left:
             return None

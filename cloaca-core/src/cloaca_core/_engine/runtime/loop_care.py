@@ -112,7 +112,7 @@ _kept_alive: list[object] = []
 """Loops that have broken, with their tasks."""
 
 
-def reason(thread: str, error: BaseException) -> str:
+def breakdown_reason(thread: str, error: BaseException) -> str:
     """Why a runner has broken down, for a person."""
     told = f"the runner has broken down: its {thread} ended with {error!r}"
     if isinstance(error, OSError):

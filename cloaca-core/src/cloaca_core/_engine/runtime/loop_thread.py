@@ -13,9 +13,9 @@ from typing import Any, NoReturn, TypeVar
 
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_care import (
+    breakdown_reason,
     has_closed,
     keep_waking,
-    reason,
     stay_with,
     tell_of_callback,
 )
@@ -157,7 +157,7 @@ class LoopThread:
 
     def _die(self, error: BaseException) -> NoReturn:
         self._has_ended = True
-        self.fail(reason("engine thread", error))
+        self.fail(breakdown_reason("engine thread", error))
         with suppress(BaseException):  # a log handler may be the cause, and raise again
             self._died()
             log.critical("%s", self.failure, exc_info=error)

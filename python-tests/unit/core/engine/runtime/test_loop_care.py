@@ -12,7 +12,12 @@ import pytest
 import pytest_asyncio
 
 from cloaca_core._engine.runtime import loop_care
-from cloaca_core._engine.runtime.loop_care import has_closed, keep_waking, reason, wake_timer
+from cloaca_core._engine.runtime.loop_care import (
+    breakdown_reason,
+    has_closed,
+    keep_waking,
+    wake_timer,
+)
 
 
 @pytest.fixture
@@ -148,4 +153,4 @@ def test_one_whose_descriptors_somebody_has_closed_is_not(monkeypatch: pytest.Mo
     ],
 )
 def test_the_reason_is_what_a_person_needs(error: BaseException, expected: str) -> None:
-    assert reason("thread", error) == expected
+    assert breakdown_reason("thread", error) == expected
