@@ -73,7 +73,7 @@ class Claimer:
 
     async def turn(self) -> None:
         """Claim once there is something to claim and room for a good number of runs."""
-        await self._begin_claimed()  # an earlier turn may have failed in between
+        await self._begin_claimed()  # first: runs that a failed turn left would look like orphans
         await self._more.wait()
         await self._orphans.give_back()
         await self._capacity.wait_until(lambda: self._has_places(1))
