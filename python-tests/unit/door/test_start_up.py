@@ -1,4 +1,4 @@
-"""What a program loads on its way to its first result, and what it does not.
+"""Modules that a program loads on its way to its first result, and modules that it does not.
 
 The time of that way is the time of its imports, above all. It is not measured here, where others
 share the machine; a module that one of these programs has come to load is named instead.
@@ -66,20 +66,20 @@ PARTS = (
 )
 """Some of the modules that an engine is made of."""
 UNUSED = (
-    # What cron and time zones need.
+    # For cron and time zones.
     "cronsim", "zoneinfo", "tzdata", "calendar", "cloaca_core.schedules.cron",
     "cloaca_core.schedules.zones", "cloaca_core.schedules.timing",
     "cloaca_core.runner.calls.schedules", "cloaca_core.runner.calls.schedule_table",
     "cloaca_core.runner.calls.backfill", "cloaca_core.runner.calls.triggers",
     "cloaca_core.runner.calls.trigger_table",
     "cloaca_core._engine.fire.tick_rows",
-    # What triggers and tenants need.
+    # For triggers and tenants.
     "cloaca_core.definition.trigger", "cloaca_core.definition.triggers.definition",
     "cloaca_core._engine.fire.trigger_times", "cloaca_core.store.tenants",
     "cloaca_core.runner.database_admin",
-    # What looks at everything that is installed, and at what is in zips.
+    # To search the installed distributions and zip files.
     "importlib.metadata", "importlib.resources", "email", "zipfile", "tempfile", "lzma", "bz2",
-    # What a rare error, an uncommon value, a retry or a file of settings needs.
+    # For a rare error, an uncommon value, a retry or a file of settings.
     "difflib", "uuid", "platform", "decimal", "fractions", "tomllib",
 )  # fmt: skip
 """Modules that no program loads before its first result for our sake."""
