@@ -56,6 +56,7 @@ class Capacity:
     def changed(self) -> None:
         """A place may have become free, or a slot may need work."""
         if self._is_enough is not None and self._is_enough():
+            self._is_enough = None  # the caller is awake: it asks for itself
             self._changed.set()
 
     async def wait_until(self, is_enough: Callable[[], bool]) -> None:
