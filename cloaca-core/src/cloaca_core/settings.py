@@ -144,11 +144,11 @@ class Setting(Generic[T]):
     def __get__(self, instance: object | None, owner: type) -> T | None:
         if instance is None:
             return None  # on the class: what a dataclass takes as the default of the parameter
-        value = instance.__dict__[self.name]
+        value: T = instance.__dict__[self.name]
         if value is Unread:
             assert self._default_factory is not None
             value = instance.__dict__[self.name] = self._default_factory()
-        return cast("T", value)
+        return value
 
     def __set__(self, instance: object, value: T | None) -> None:
         is_assignment = self.name in instance.__dict__

@@ -97,13 +97,14 @@ class Requests:
         """
         texts: list[str] = []
         data: list[dict[str, JsonValue]] = []
+        most = self._config.max_active_runs
         for index, context in contexts:
             try:
                 items = items_of(context)
                 texts.append(self._text_of(items))
             except ContextError as error:
                 raise _placed(error, index) from None
-            if len(data) < self._config.max_active_runs:
+            if len(data) < most:
                 data.append(items)
         return texts, data
 
