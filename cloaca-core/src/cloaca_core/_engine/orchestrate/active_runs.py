@@ -81,10 +81,10 @@ class ActiveRuns:
             found = self._under_way[run] = UnderWay()
         return found
 
-    def forget(self, run: ActiveRun) -> None:
-        """The run has nothing under way any more."""
-        self._under_way.pop(run, None)
+    def forget(self, run: ActiveRun) -> UnderWay | None:
+        """The run has nothing under way any more; returns what it had."""
         self._away.discard(run)
+        return self._under_way.pop(run, None)
 
     def attempts(self, run: ActiveRun) -> list[Attempt]:
         """Its attempts that are under way."""

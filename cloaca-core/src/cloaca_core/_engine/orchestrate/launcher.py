@@ -104,7 +104,10 @@ class Launcher:
             self._capacity.changed()
 
     def _launch(self, run: ActiveRun, task: int, resume: Resume) -> None:
-        delay = _delay(run.graph.tasks[task].retry, resume, self._clock.wall())
+        delay = 0.0
+        if resume.retry_at is not None:
+            policy, now = run.graph.tasks[task].retry, self._clock.wall()
+            delay = _delay(policy, resume.attempt, resume.retry_at, now)
         if resume.crashes > self._config.max_recovery_attempts:
             self._listener.killed_too_often(run, task, resume)
         elif delay > 0:
@@ -283,10 +286,12 @@ class Launcher:
 
     def stop(self, run: ActiveRun) -> None:
         """Stop this run's bodies and timers; their outcomes are ignored."""
-        for timer in self._runs.under_way(run).retries.values():
+        if (left := self._runs.forget(run)) is None:
+            return
+        for timer in left.retries.values():
             timer.cancel()
-        self.call_off(self._runs.attempts(run))
-        self._runs.forget(run)
+        for attempt in left.attempts.values():
+            self._give_up(attempt)
 
     def _give_up(self, attempt: Attempt) -> None:
         self._body_times.discard(attempt)
@@ -314,11 +319,9 @@ def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:
     return Callback(attempt, "on_failure", task.on_failure, failed)
 
 
-def _delay(policy: RetryPolicy, resume: Resume, now: int) -> float:
+def _delay(policy: RetryPolicy, attempt: int, retry_at: int, now: int) -> float:
     """Seconds until the attempt may start, at most the longest delay of the retry policy: the clock
     of an earlier owner may have been wrong.
     """
-    if resume.retry_at is None:
-        return 0.0
-    longest = policy.delay_ms(resume.attempt - 1, max) / 1000
-    return min((resume.retry_at - now) / 1e6, longest)
+    longest = policy.delay_ms(attempt - 1, max) / 1000
+    return min((retry_at - now) / 1e6, longest)
