@@ -89,11 +89,11 @@ class Scene:
 
     def attempts(self, run: ActiveRun) -> dict[int, Attempt]:
         """The attempts that the run has under way, by task."""
-        return self.runs.under_way(run).attempts
+        return self.runs._attempts.get(run, {})
 
     def retries(self, run: ActiveRun) -> dict[int, asyncio.TimerHandle]:
         """The timers of the run's retries, by task."""
-        return self.runs.under_way(run).retries
+        return self.launcher._retries.get(run, {})
 
     def adopt(self, *arguments: Any, **fields: Any) -> ActiveRun:
         run = active_run(*arguments, **fields)

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core._engine.plan.active_run import ActiveRun
 
-
-class UnderWay:
-    """The attempts of a run, and the timers of retries, by the index of their task. ``away`` counts
-    the attempts that wait for other runs.
-    """
-
-    __slots__ = ("attempts", "away", "retries")
-
-    def __init__(self) -> None:
-        self.attempts: dict[int, Attempt] = {}
-        self.retries: dict[int, asyncio.TimerHandle] = {}
-        self.away: int = 0
-
-    def waits(self) -> bool:
-        """True when there are attempts, and the bodies of all of them wait for other runs."""
-        return 0 < self.away == len(self.attempts)
+_NONE: Final[Mapping[int, Attempt]] = {}
 
 
 class ActiveRuns:
-    """Belongs to the engine's loop, but for ``owns``."""
+    """Belongs to the engine's loop, but for ``owns``.
+
+    ``_attempts`` are by run and the index of their task; ``_away`` counts the attempts of a run
+    that wait for other runs, and has no run without such.
+    """
 
     def __init__(self) -> None:
         self._runs: dict[str, ActiveRun] = {}
-        self._under_way: dict[ActiveRun, UnderWay] = {}
-        self._away: set[ActiveRun] = set()
+        self._attempts: dict[ActiveRun, dict[int, Attempt]] = {}
+        self._away: dict[ActiveRun, int] = {}
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -74,53 +62,50 @@ class ActiveRuns:
 
     # -- attempts under way ------------------------------------------------------------------
 
-    def under_way(self, run: ActiveRun) -> UnderWay:
-        """The attempts and timers of this run, to be read and changed."""
-        found = self._under_way.get(run)
+    def begin(self, attempt: Attempt) -> None:
+        """The attempt is under way from now on."""
+        found = self._attempts.get(attempt.owner)
         if found is None:
-            found = self._under_way[run] = UnderWay()
-        return found
+            self._attempts[attempt.owner] = {attempt.index: attempt}
+        else:
+            found[attempt.index] = attempt
 
-    def forget(self, run: ActiveRun) -> UnderWay | None:
-        """The run has nothing under way any more; returns what it had."""
-        self._away.discard(run)
-        return self._under_way.pop(run, None)
+    def forget(self, run: ActiveRun) -> Collection[Attempt]:
+        """The run has nothing under way any more; returns the attempts that it had."""
+        self._away.pop(run, None)
+        return self._attempts.pop(run, _NONE).values()
 
     def attempts(self, run: ActiveRun) -> list[Attempt]:
         """Its attempts that are under way."""
-        found = self._under_way.get(run)
-        return [] if found is None else list(found.attempts.values())
+        return list(self._attempts.get(run, _NONE).values())
 
     def has(self, attempt: Attempt) -> bool:
         """Whether this attempt is under way; false when it was replaced by another."""
-        found = self._under_way.get(attempt.owner)
-        return found is not None and found.attempts.get(attempt.index) is attempt
+        return self._attempts.get(attempt.owner, _NONE).get(attempt.index) is attempt
 
     def discard(self, attempt: Attempt) -> None:
         """Remove this attempt, if it is under way."""
-        found = self._under_way.get(attempt.owner)
-        if found is not None and found.attempts.get(attempt.index) is attempt:
-            del found.attempts[attempt.index]
+        found = self._attempts.get(attempt.owner)
+        if found is not None and found.get(attempt.index) is attempt:
+            del found[attempt.index]
 
     def are_busy(self) -> bool:
         """Whether any attempt is under way."""
-        return any(each.attempts for each in self._under_way.values())
+        return any(self._attempts.values())
 
     def go_away(self, run: ActiveRun) -> None:
         """An attempt of this run begins to wait for another run."""
-        self.under_way(run).away += 1
-        self._away.add(run)
+        self._away[run] = self._away.get(run, 0) + 1
 
     def come_back(self, run: ActiveRun) -> None:
-        """An attempt of this run waits no more."""
-        if (found := self._under_way.get(run)) is not None:
-            found.away -= 1
-            if not found.away:
-                self._away.discard(run)
+        """An attempt of this run waits no more; without effect when the run was forgotten."""
+        away = self._away.pop(run, 0)
+        if away > 1:
+            self._away[run] = away - 1
 
     def only_waits(self, run: ActiveRun) -> bool:
         """Whether all that this run has under way are bodies that wait for other runs."""
-        return run in self._away and self._under_way[run].waits()
+        return run in self._away and self._away[run] == len(self._attempts.get(run, _NONE))
 
     def waiting(self) -> int:
         """How many runs only wait for others."""

@@ -87,6 +87,7 @@ class Launcher:
         )
         self._follow_ups = FollowUps(executor)
         self._body_times = Deadlines(self._check_time)
+        self._retries: dict[ActiveRun, dict[int, asyncio.TimerHandle]] = {}
         self._draining = False
         self._attempt_over = asyncio.Event()
 
@@ -111,12 +112,18 @@ class Launcher:
         if resume.crashes > self._config.max_recovery_attempts:
             self._listener.killed_too_often(run, task, resume)
         elif delay > 0:
-            again = (run, task, resume._replace(retry_at=None))
-            self._runs.under_way(run).retries[task] = self._loop.call_later(
-                delay, self._listener.guarded, run, self._launch, *again
-            )
+            self._launch_later(run, task, resume._replace(retry_at=None), delay)
         elif not self._draining:
             self._start(self._attempt(run, task, resume))
+
+    def _launch_later(self, run: ActiveRun, task: int, resume: Resume, delay: float) -> None:
+        retry = partial(self._retry_is_due, run, task, resume)
+        timer = self._loop.call_later(delay, self._listener.guarded, run, retry)
+        self._retries.setdefault(run, {})[task] = timer
+
+    def _retry_is_due(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        del self._retries[run][task]
+        self._launch(run, task, resume)
 
     def ahead(self, run: ActiveRun, ready: Sequence[int]) -> list[Attempt]:
         """Prepare attempts of these tasks that may begin on the committing thread, up to the first
@@ -143,7 +150,7 @@ class Launcher:
     def _expect(self, attempt: Attempt) -> bool:
         if not self._executor.expect(attempt):
             return False
-        self._runs.under_way(attempt.owner).attempts[attempt.index] = attempt
+        self._runs.begin(attempt)
         self._body_times.add(attempt, attempt.timeout)
         return True
 
@@ -178,9 +185,7 @@ class Launcher:
 
     def _start(self, attempt: Attempt) -> None:
         """Send an attempt off; one of a recovered run only when its start mark is durable."""
-        under_way = self._runs.under_way(attempt.owner)
-        under_way.retries.pop(attempt.index, None)
-        under_way.attempts[attempt.index] = attempt
+        self._runs.begin(attempt)
         if attempt.owner.recovered:
             self._quarantine.add(attempt)
         else:
@@ -286,11 +291,9 @@ class Launcher:
 
     def stop(self, run: ActiveRun) -> None:
         """Stop this run's bodies and timers; their outcomes are ignored."""
-        if (left := self._runs.forget(run)) is None:
-            return
-        for timer in left.retries.values():
+        for timer in self._retries.pop(run, {}).values():
             timer.cancel()
-        for attempt in left.attempts.values():
+        for attempt in self._runs.forget(run):
             self._give_up(attempt)
 
     def _give_up(self, attempt: Attempt) -> None:

@@ -19,7 +19,7 @@ def runs() -> ActiveRuns:
 
 def under_way(runs: ActiveRuns, run: ActiveRun, index: int = 0) -> Attempt:
     attempt = attempt_of(run, index)
-    runs.under_way(run).attempts[index] = attempt
+    runs.begin(attempt)
     return attempt
 
 
@@ -85,12 +85,12 @@ def test_of_a_run_that_is_forgotten_nothing_is_kept(runs: ActiveRuns) -> None:
     run = active_run(GRAPH)
     attempt = under_way(runs, run)
     runs.go_away(run)
-    runs.forget(run)
+    assert list(runs.forget(run)) == [attempt]
 
     runs.discard(attempt)
     runs.come_back(run)
 
-    assert (runs._under_way, runs.waiting(), runs.are_busy()) == ({}, 0, False)
+    assert (runs._attempts, runs._away, runs.waiting(), runs.are_busy()) == ({}, {}, 0, False)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_run_waits_when_all_its_bodies_do(
     for _ in range(away):
         runs.go_away(run)
 
-    assert (runs.under_way(run).waits(), runs.waiting()) == (waits, int(waits))
+    assert (runs.only_waits(run), runs.waiting()) == (waits, int(waits))
 
 
 def test_it_waits_no_more_when_one_of_them_comes_back(runs: ActiveRuns) -> None:
@@ -121,7 +121,7 @@ def test_it_waits_no_more_when_one_of_them_comes_back(runs: ActiveRuns) -> None:
     runs.go_away(run)
     runs.come_back(run)
 
-    assert (runs.under_way(run).waits(), runs.waiting()) == (False, 0)
+    assert (runs.only_waits(run), runs.waiting()) == (False, 0)
 
 
 def test_those_of_schedules_are_known(runs: ActiveRuns) -> None:

@@ -35,7 +35,7 @@ async def test_one_that_only_waits_for_others_takes_none(
 ) -> None:
     run = active_run(GRAPH)
     runs.add(run)
-    runs.under_way(run).attempts[0] = attempt_of(run)
+    runs.begin(attempt_of(run))
     runs.go_away(run)
 
     assert (capacity.free(), capacity.is_in_use()) == (3, True)

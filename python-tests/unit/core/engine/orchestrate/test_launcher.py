@@ -509,13 +509,13 @@ class TestPlaces:
         run = scene.adopt(PAIR)
         parent, other = scene.begin(), scene.begin()
         scene.launcher.waiting_bodies.release_slot(parent)
-        assert not scene.runs.under_way(run).waits()
+        assert not scene.runs.only_waits(run)
 
         scene.executor.finish(other)
         await scene.journal.commit()
         await scene.journal.commit()
 
-        assert scene.runs.under_way(run).waits()
+        assert scene.runs.only_waits(run)
         assert scene.capacity.told[-1] == 0
 
     async def test_an_attempt_whose_time_was_up_when_it_began_to_wait_does_not_count(
@@ -528,11 +528,11 @@ class TestPlaces:
         scene.launcher.waiting_bodies.release_slot(body)
         await scene.journal.commit()
         await scene.journal.commit()
-        assert (scene.queued(), scene.runs.under_way(run).waits()) == (["a"], False)
+        assert (scene.queued(), scene.runs.only_waits(run)) == (["a"], False)
 
         scene.launcher.waiting_bodies.release_slot(scene.begin())
 
-        assert scene.runs.under_way(run).waits()
+        assert scene.runs.only_waits(run)
 
     async def test_it_keeps_it_when_something_follows(self, scene: Scene) -> None:
         scene.adopt(graph_of(a={}, b={}, c={"dependencies": ["b"]}))

@@ -43,18 +43,18 @@ class Scene:
     def body(self, run: ActiveRun | None = None, index: int = 0, **fields: Any) -> Attempt:
         """A body that runs."""
         attempt = attempt_of(run or self.run(), index, **fields)
-        self.runs.under_way(attempt.owner).attempts[index] = attempt
+        self.runs.begin(attempt)
         self.executor.submit(attempt)
         self.executor.begin(attempt)
         attempt.marked = True
         return attempt
 
     def waits(self, run: ActiveRun) -> bool:
-        return self.runs.under_way(run).waits()
+        return self.runs.only_waits(run)
 
     def away(self, run: ActiveRun) -> int:
         """How many of its bodies wait for other runs."""
-        return self.runs.under_way(run).away
+        return self.runs._away.get(run, 0)
 
     def durable(self, count: int = 1) -> None:
         """The oldest marks are committed."""
