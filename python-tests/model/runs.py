@@ -7,16 +7,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.observe.recent_runs import Ended
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.restore import restore
 from cloaca_core._engine.submit.run_rows import owned_row
-from cloaca_core.conformance.rows import new_run
+from cloaca_core.conformance.rows import attempt, new_run
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.records.runs import AttemptRow
+from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_core.values.json_values import JsonValue, encode
 
@@ -61,3 +62,25 @@ def attempt_of(run: ActiveRun, index: int = 0, number: int = 1, **fields: Any) -
         **fields,
     }
     return Attempt(run, index, number, settings.pop("given", {}), **settings)
+
+
+def ended(run_id: str, text: str = "{}", tasks: int = 0, **fields: Any) -> Ended:
+    """A run that has ended, and this number of its attempts; ``fields`` are its row's."""
+    row = RunRow(
+        id=run_id,
+        workflow="w",
+        version="v",
+        status="Completed",
+        owner="r1",
+        epoch=1,
+        recoveries=0,
+        input="",
+        tags="{}",
+        parent_id=None,
+        final_context=text,
+        error_message=None,
+        created_at=1,
+        started_at=1,
+        ended_at=2,
+    )._replace(**fields)
+    return Ended(row, tuple(attempt(run_id, f"t{number}") for number in range(tasks)))

@@ -5,32 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from model.runs import ended
 
 from cloaca_core._engine.observe import recent_runs as module
-from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
-from cloaca_core.conformance.rows import attempt
-from cloaca_core.records.runs import RunRow
-
-
-def ended(run_id: str, text: str = "{}", tasks: int = 0, **fields: Any) -> Ended:
-    row = RunRow(
-        id=run_id,
-        workflow="w",
-        version="v",
-        status="Completed",
-        owner="r1",
-        epoch=1,
-        recoveries=0,
-        input="",
-        tags="{}",
-        parent_id=None,
-        final_context=text,
-        error_message=None,
-        created_at=1,
-        started_at=1,
-        ended_at=2,
-    )._replace(**fields)
-    return Ended(row, tuple(attempt(run_id, f"t{number}") for number in range(tasks)))
+from cloaca_core._engine.observe.recent_runs import RecentRuns
 
 
 class TestRecentRuns:
