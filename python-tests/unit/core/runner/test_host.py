@@ -646,10 +646,13 @@ class TestBreakDown:
     def test_a_part_that_dies_as_the_end_begins_leaves_nothing_open(
         self, opened: EngineHost, backend: ModelBackend, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Between the call that shuts down and its being known as the one."""
+        """Between the call that shuts down and its being known as the one. The engine is not done
+        with shutting down by itself when the call has returned.
+        """
         thread = opened._thread
         assert thread is not None
         submit, broken = thread.submit, threading.Event()
+        close, has_returned = backend.store.close, asyncio.Event()
 
         def break_down() -> None:
             opened._break_down("because")
@@ -661,8 +664,15 @@ class TestBreakDown:
             assert broken.wait(WAIT)
             return answer
 
+        async def close_afterwards() -> None:
+            await has_returned.wait()
+            await close()
+
         monkeypatch.setattr(thread, "submit", submit_and_break_down)
-        opened.close().result(WAIT)
+        monkeypatch.setattr(backend.store, "close", close_afterwards)
+        closing = opened.close()
+        thread.loop.call_soon_threadsafe(has_returned.set)
+        closing.result(WAIT)
 
         with pytest.raises(RunnerClosedError, match=r"^because$"):
             opened.end_thread()
