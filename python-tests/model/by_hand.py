@@ -23,12 +23,13 @@ class HandExecutor(Executor):
     """Keeps bodies in ``queued`` until the test begins them, and sets ``came`` with each.
 
     ``expected`` holds bodies that have not been let go yet. A body that wants its slot back gets it
-    while ``slot_free`` is set. The test sets ``is_starting``.
+    while ``slot_free`` is set. The test sets ``is_starting``. The numbers of slots that
+    an engine gives are ignored.
     """
 
     is_starting = False
 
-    def __init__(self) -> None:
+    def __init__(self, *_: object) -> None:
         super().__init__(1, 1, asyncio.get_running_loop())
         self.queued: list[Work] = []
         self.expected: list[Work] = []

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import pytest
+from model.by_hand import HandExecutor
 from model.memory_store import MemoryStore
-from model.quiet import quiet, threads_end
+from model.quiet import quiet
+from model.virtual_engine import VirtualExecutor
+from model.virtual_time import VirtualClock, the_loop
 
 from cloaca_core._engine.claim.claimer import Claimer
-from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.engine import LEAVING, Engine
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
+from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.observe.recent_runs import Ended
 from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core._engine.recover.lease import IDLE
@@ -37,17 +40,20 @@ from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Landed
+from cloaca_core.values.clock import Clock
+
+pytestmark = pytest.mark.virtual_time
 
 FLOW = "public::embedded::flow"
-PATIENCE = 30
-"""Seconds until a test gives up."""
 
 
 class Store(MemoryStore):
     """The model, whose operations can be made to fail by name, one failure at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         super().__init__()
+        self.wall_clock = clock.wall
+        self.clock = clock
         self.failures: dict[str, list[Exception]] = {}
         self.refused: str | None = None
         self.afterwards: dict[str, list[Callable[[], Awaitable[object]]]] = {}
@@ -58,6 +64,9 @@ class Store(MemoryStore):
         self.asked: list[str] = []
         self.answers = asyncio.Event()
         self.answers.set()
+
+    def lease_clock(self) -> int:
+        return round(self.clock.monotonic() * 1e6)
 
     def _perhaps_fail(self, name: str) -> None:
         if failures := self.failures.get(name):
@@ -139,7 +148,8 @@ class Scene:
     """An engine, and one workflow whose only body is given."""
 
     def __init__(self) -> None:
-        self.store = Store()
+        self.clock = VirtualClock(the_loop())
+        self.store = Store(self.clock)
         self.registry = Registry()
         self.engines: list[Engine] = []
 
@@ -147,9 +157,9 @@ class Scene:
         with WorkflowBuilder(name, registry=self.registry):
             task(id="t", **options)(body)
 
-    async def open(self, **settings: Any) -> Engine:
-        settings = {"shutdown_grace_seconds": 0, **settings}
-        engine = Engine(self.store, DefaultRunnerConfig(**settings), self.registry)
+    async def open(self, executor: type[Executor] = VirtualExecutor, **settings: Any) -> Engine:
+        config = DefaultRunnerConfig(**{"shutdown_grace_seconds": 0, **settings})
+        engine = Engine(self.store, config, self.registry, self.clock, executor)
         await engine.start()
         await engine.begin()
         self.engines.append(engine)
@@ -176,29 +186,26 @@ class Scene:
         """A run without an owner, begun by a runner that is gone."""
         await self.store.register(runner("old"))
         await submit(self.store, new_run(run_id, owner="old", workflow=FLOW), runner_id="old")
-        fields = {"started_at": time.time_ns() // 1000, **fields}
+        fields = {"started_at": self.clock.wall(), **fields}
         self.store.runs[run_id] = self.store.runs[run_id]._replace(**fields)
         await self.store.unregister("old")
 
 
 @pytest.fixture
-async def scene(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
-    monkeypatch.setattr("cloaca_core._engine.runtime.supervisor.FIRST_PAUSE", 0.001)
-    monkeypatch.setattr("cloaca_core._engine.record.journal.FIRST_PAUSE", 0.001)
+async def scene() -> AsyncIterator[Scene]:
     scene = Scene()
     yield scene
     for engine in scene.engines:
         await engine.shutdown()
-    await threads_end("cloaca-coroutines")
 
 
 def nothing(context: Context) -> None:
     """A body that does nothing."""
 
 
-async def open_with_scheduled_run(scene: Scene, stopped: threading.Event) -> Engine:
+async def open_with_scheduled_run(scene: Scene, stopped: asyncio.Event) -> Engine:
     """An engine whose one body, of a run that a schedule has made, waits until it is stopped."""
-    begun = threading.Event()
+    begun = asyncio.Event()
 
     async def body(context: Context) -> None:
         begun.set()
@@ -210,7 +217,7 @@ async def open_with_scheduled_run(scene: Scene, stopped: threading.Event) -> Eng
     scene.define(body)
     await scene.orphan("run", schedule_id="s")
     engine = await scene.open()
-    assert await asyncio.to_thread(begun.wait, PATIENCE)
+    await begun.wait()
     await quiet()
     return engine
 
@@ -242,7 +249,7 @@ async def test_an_idle_runner_asks_no_more_than_what_may_have_changed(
     scene: Scene, change: Change, questions: list[str]
 ) -> None:
     scene.define(nothing)
-    await scene.open(lease_seconds=0.5)
+    await scene.open()
     await scene.store.idle.wait()
     await quiet()
     scene.store.asked.clear()
@@ -306,32 +313,27 @@ async def test_a_flaw_in_beginning_a_run_keeps_no_submitter_waiting(
 async def test_a_body_that_another_has_held_up_is_marked_when_it_runs(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blocks, begun, looked = threading.Event(), asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    async def body(context: Context) -> None:
-        if not begun.is_set():
-            loop.call_soon_threadsafe(begun.set)
-            blocks.wait(PATIENCE)
-        await asyncio.Event().wait()
-
-    scene.define(body)
-    engine = await scene.open()
-    await engine.submit(scene.request())
-    await begun.wait()
-    (held_up,) = await engine.submit(scene.request())
+    looked = asyncio.Event()
+    scene.define(nothing)
+    engine = await scene.open(HandExecutor)
+    executor = engine._executor
+    assert isinstance(executor, HandExecutor)
     take = engine._start_marks.take
 
     def look() -> list[AttemptRow]:
         looked.set()
         return take()
 
+    executor.is_starting = True
+    (run,) = await engine.submit(scene.request())
+    await executor.sent()
     monkeypatch.setattr(engine._start_marks, "take", look)
     await looked.wait()  # for the mark of the one that was sent and has not begun
-    marked = await scene.store.load_attempts([held_up])
+    marked = await scene.store.load_attempts([run])
 
-    blocks.set()
-    await scene.store.marked(held_up)
+    executor.begin()
+    executor.is_starting = False
+    await scene.store.marked(run)
 
     assert marked == []
 
@@ -360,9 +362,10 @@ class TestClaims:
         assert scene.store.runs["orphan"].recoveries == 0
 
     async def test_what_a_claim_is_granted_long_after_it_was_sent_is_not_left_lying(
-        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+        self, scene: Scene
     ) -> None:
         """The database had its statement still before it when it was asked what is owned here."""
+<<<<<<< HEAD
         later: list[Claimer] = []
         is_granted = asyncio.Event()
 
@@ -371,45 +374,58 @@ class TestClaims:
             claimer._suspect()
 
         async def granted() -> None:
-            (mine,) = await scene.store.runners()
-            await MemoryStore.claim(scene.store, mine.id, [FLOW], 1, 0)
-            is_granted.set()
+=======
+        granted_to: list[str] = []
 
+        async def grant() -> None:
+>>>>>>> 73c346e (test: the engine's own tests run in virtual time)
+            (mine,) = await scene.store.runners()
+            rows = await MemoryStore.claim(scene.store, mine.id, [FLOW], 1, 0)
+            granted_to.extend(row.id for row in rows)
+
+<<<<<<< HEAD
         monkeypatch.setattr(Claimer, "_suspect_for_long", suspect)
+=======
+>>>>>>> 73c346e (test: the engine's own tests run in virtual time)
         scene.define(nothing)
         await scene.orphan()
         scene.store.failures["claim"] = [StoreUnavailableError("the connection was lost")]
-        scene.store.afterwards["release"] = [granted]
+        scene.store.afterwards["release"] = [grant]
         engine = await scene.open()
+<<<<<<< HEAD
         await is_granted.wait()
         await quiet()
 
         (claimer,) = later
         claimer._suspect()
+=======
+>>>>>>> 73c346e (test: the engine's own tests run in virtual time)
 
         assert (await engine.wait("orphan", None)).row.status == "Completed"
+        assert granted_to == ["orphan"]
 
     async def test_a_lost_answer_takes_no_run_away_that_is_being_worked_on(
         self, scene: Scene
     ) -> None:
-        go_on, begun = threading.Event(), threading.Event()
+        go_on, begun = asyncio.Event(), asyncio.Event()
 
-        def body(context: Context) -> None:
+        async def body(context: Context) -> None:
             begun.set()
-            go_on.wait()
+            await go_on.wait()
 
         scene.define(body)
         scene.define(nothing, "other")
         engine = await scene.open()
         (run_id,) = await engine.submit(scene.request())
-        await asyncio.to_thread(begun.wait)
+        await begun.wait()
         await scene.orphan(workflow="public::embedded::other")
         scene.store.afterwards["claim"] = [unanswered]
         scene.store.changed.set()
         await engine.wait("orphan", None)
         go_on.set()
+        await engine.wait(run_id, None)
 
-        assert (await engine.wait(run_id, None)).row.epoch == 1
+        assert scene.store.runs[run_id].epoch == 1
 
     async def test_what_is_being_given_back_is_not_begun_any_more(self, scene: Scene) -> None:
         """The run was given back, and the answer was lost: another runner may own it by now."""
@@ -524,9 +540,12 @@ class TestWakeUps:
 
     async def test_who_waits_for_a_lost_run_hears_how_it_ended(self, scene: Scene) -> None:
         """It ended between the loss and our hearing of it; nothing changes afterwards."""
-        go = threading.Event()
-        scene.define(lambda context: go.wait() and None)
-        engine = await scene.open(lease_seconds=0.5)
+
+        async def body(context: Context) -> None:
+            await asyncio.Event().wait()
+
+        scene.define(body)
+        engine = await scene.open()
         (run_id,) = await engine.submit(scene.request())
         waiting = asyncio.create_task(engine.wait(run_id, None))
         await quiet()
@@ -539,12 +558,11 @@ class TestWakeUps:
         await scene.store.commit(Batch("other", [], [], [end], {run_id: 3}))
 
         ended = await waiting
-        go.set()
 
         assert ended.row.final_context == end.final_context
 
     async def test_a_run_that_a_tick_cancelled_elsewhere_is_let_go(self, scene: Scene) -> None:
-        stopped = threading.Event()
+        stopped = asyncio.Event()
         engine = await open_with_scheduled_run(scene, stopped)
         waiting = asyncio.create_task(engine.wait("run", None))
         await quiet()
@@ -557,10 +575,10 @@ class TestWakeUps:
 
         assert (await waiting).row.status == "Cancelled"
         assert (await engine.health())["active_runs"] == 0
-        assert await asyncio.to_thread(stopped.wait, PATIENCE)
+        await stopped.wait()
 
     async def test_an_end_of_ours_that_is_not_told_yet_is_left_alone(self, scene: Scene) -> None:
-        engine = await open_with_scheduled_run(scene, threading.Event())
+        engine = await open_with_scheduled_run(scene, asyncio.Event())
         run = scene.store.runs["run"]
         scene.store.runs["run"] = run._replace(status="Completed", ended_at=1)
 
@@ -602,7 +620,6 @@ class TestWaitingBodies:
     async def test_an_async_body_may_wait_for_many_runs_at_once(self, scene: Scene) -> None:
         """And afterwards there are as many slots as before."""
         engine_of: list[Engine] = []
-        home = asyncio.get_running_loop()
         together: list[int] = []
         running = 0
 
@@ -610,16 +627,13 @@ class TestWaitingBodies:
             nonlocal running
             running += 1
             together.append(running)
-            await asyncio.sleep(0.01)  # work during which others begin, if they may
+            await asyncio.sleep(60)  # work during which others begin, if they may
             running -= 1
 
         async def parent(context: Context) -> None:
-            def start() -> asyncio.Future[Ended]:
-                request = scene.request("child")
-                call = engine_of[0].execute(request, CURRENT_WORK.get())
-                return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, home))
-
-            await asyncio.gather(*(start() for _ in range(6)))
+            work = CURRENT_WORK.get()
+            children = [engine_of[0].execute(scene.request("child"), work) for _ in range(6)]
+            await asyncio.gather(*children)
 
         scene.define(child, "child")
         scene.define(parent)
@@ -632,36 +646,41 @@ class TestWaitingBodies:
 
     async def test_shutdown_hears_of_bodies_that_were_given_up(self, scene: Scene) -> None:
         """It does not sit out the grace period for a run that has passed its deadline."""
-        go, begun = threading.Event(), asyncio.Event()
-        home = asyncio.get_running_loop()
+        go, begun = asyncio.Event(), asyncio.Event()
 
-        def body(context: Context) -> None:
-            home.call_soon_threadsafe(begun.set)
-            go.wait()
+        async def body(context: Context) -> None:
+            begun.set()
+            while not go.is_set():
+                with suppress(asyncio.CancelledError):
+                    await go.wait()
 
         scene.define(body)
-        engine = await scene.open(shutdown_grace_seconds=3600, pipeline_timeout_seconds=1)
+        engine = await scene.open(shutdown_grace_seconds=3600, pipeline_timeout_seconds=60)
+        beginning = the_loop().time()
         await engine.submit(scene.request())
         await begun.wait()
 
         await engine.shutdown()
+        seconds = the_loop().time() - beginning
         go.set()
 
+        assert seconds == 60
         (run,) = scene.store.runs.values()
-        assert run.error_message == "Pipeline timeout after 1s"
-        assert (run.reason_code, run.limit_seconds) == ("deadline_exceeded", 1)
+        assert run.error_message == "Pipeline timeout after 60s"
+        assert (run.reason_code, run.limit_seconds) == ("deadline_exceeded", 60)
 
 
 class TestShutdown:
     async def test_a_database_that_does_not_answer_does_not_hold_it_up(
-        self, scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, scene: Scene, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr("cloaca_core._engine.engine.LEAVING", 0.01)
         engine = await scene.open()
         scene.store.answers.clear()
+        beginning = the_loop().time()
 
-        await asyncio.wait_for(engine.shutdown(), 30)
+        await engine.shutdown()
 
+        assert the_loop().time() - beginning == LEAVING
         assert "runs are left to be taken over" in caplog.text
         assert len(await scene.store.runners()) == 1
 
