@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 from model.quiet import quiet
+from model.watched_threads import WatchedThreads
 
 from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.execute.work import Work
@@ -33,6 +34,7 @@ class Body(Work):
         self.fault: BaseException | None = None
         self.broke_with: BaseException | None = None
         self._go = threading.Event()
+        self._has_come = False
         self._wake: Callable[[], object] = self._go.set
 
     def go(self) -> None:
@@ -40,8 +42,14 @@ class Body(Work):
         with suppress(RuntimeError):  # the loop of the bodies is closed
             self._wake()
 
+    @property
+    def is_standing(self) -> bool:
+        """Whether its thread waits until it is let go."""
+        return self._has_come and not self._go.is_set()
+
     def run(self) -> None:
         self._signal(self.begun)
+        self._has_come = True
         self._go.wait()
         self._signal(self.ended)
         self._end()
@@ -82,6 +90,7 @@ class Pool(Executor):
 
     def __init__(self, *, is_async: bool = False) -> None:
         super().__init__(SLOTS, SLOTS, asyncio.get_running_loop())
+        self._threads = self._watched = WatchedThreads(SLOTS, asyncio.get_running_loop())
         self.is_async = is_async
         self._bodies: list[Body] = []
 
@@ -95,24 +104,30 @@ class Pool(Executor):
         return body
 
     async def is_held_up(self, body: Body) -> bool:
-        """It does not begin although everything that could begin it had the time to.
-
-        On the loop of the bodies that is when nothing there can go on any more. On threads, what
-        does not happen has no event to wait for: too short a time lets a fault pass, but never
-        fails a test.
-        """
-        if self.is_async:
-            await self.quiet()
-        else:
-            await asyncio.sleep(0.02)
+        """It has not begun, and nothing is left that could begin it."""
+        await self.quiet()
         return not body.begun.is_set()
 
     async def quiet(self) -> None:
-        """Return when nothing can go on any more on the loop of async bodies and on this one."""
-        assert self._coroutines._loop is not None
-        there = asyncio.run_coroutine_threadsafe(quiet(), self._coroutines._loop)
-        await asyncio.wrap_future(there)
+        """Return when nothing can go on any more where its bodies run, and on this loop."""
+        if self.is_async:
+            assert self._coroutines._loop is not None
+            there = asyncio.run_coroutine_threadsafe(quiet(), self._coroutines._loop)
+            await asyncio.wrap_future(there)
+        else:
+            await self._threads_are_quiet()
         await quiet()
+
+    async def _threads_are_quiet(self) -> None:
+        stood_still = False
+        while not (stood_still and self._stand_still()):
+            while not self._stand_still():  # noqa: ASYNC110 - threads have no event for this
+                await asyncio.sleep(0)
+            await quiet()  # their reports may send them on
+            stood_still = True
+
+    def _stand_still(self) -> bool:
+        return self._watched.stand_still(sum(body.is_standing for body in self._bodies))
 
     def let_all_go(self) -> None:
         for body in self._bodies:

@@ -19,7 +19,8 @@ from cloaca_core._engine.execute.coroutines import BodyLoop
 
 
 @pytest.fixture
-async def pool() -> AsyncIterator[Pool]:
+async def pool(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pool]:
+    monkeypatch.setattr("cloaca_core._engine.runtime.starter.FIRST_PAUSE", 0.0)
     pool = Pool(is_async=True)
     yield pool
     pool.close()

@@ -15,7 +15,8 @@ from cloaca_core._engine.execute.threads import ABANDONED_PER_SLOT
 
 
 @pytest.fixture
-async def pool() -> AsyncIterator[Pool]:
+async def pool(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pool]:
+    monkeypatch.setattr("cloaca_core._engine.runtime.starter.FIRST_PAUSE", 0.0)
     pool = Pool()
     yield pool
     pool.let_all_go()
