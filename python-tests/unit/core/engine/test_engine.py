@@ -14,7 +14,6 @@ from model.quiet import quiet
 from model.virtual_engine import VirtualExecutor
 from model.virtual_time import VirtualClock, the_loop
 
-from cloaca_core._engine.claim.claimer import Claimer
 from cloaca_core._engine.engine import LEAVING, Engine
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.execute.executor import Executor
@@ -365,41 +364,18 @@ class TestClaims:
         self, scene: Scene
     ) -> None:
         """The database had its statement still before it when it was asked what is owned here."""
-<<<<<<< HEAD
-        later: list[Claimer] = []
-        is_granted = asyncio.Event()
-
-        def suspect(claimer: Claimer) -> None:
-            later.append(claimer)
-            claimer._suspect()
-
-        async def granted() -> None:
-=======
         granted_to: list[str] = []
 
         async def grant() -> None:
->>>>>>> 73c346e (test: the engine's own tests run in virtual time)
             (mine,) = await scene.store.runners()
             rows = await MemoryStore.claim(scene.store, mine.id, [FLOW], 1, 0)
             granted_to.extend(row.id for row in rows)
 
-<<<<<<< HEAD
-        monkeypatch.setattr(Claimer, "_suspect_for_long", suspect)
-=======
->>>>>>> 73c346e (test: the engine's own tests run in virtual time)
         scene.define(nothing)
         await scene.orphan()
         scene.store.failures["claim"] = [StoreUnavailableError("the connection was lost")]
         scene.store.afterwards["release"] = [grant]
         engine = await scene.open()
-<<<<<<< HEAD
-        await is_granted.wait()
-        await quiet()
-
-        (claimer,) = later
-        claimer._suspect()
-=======
->>>>>>> 73c346e (test: the engine's own tests run in virtual time)
 
         assert (await engine.wait("orphan", None)).row.status == "Completed"
         assert granted_to == ["orphan"]

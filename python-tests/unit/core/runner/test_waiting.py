@@ -6,11 +6,11 @@ import asyncio
 import concurrent.futures
 import contextvars
 import os
-import threading
 from collections.abc import Sequence
 
 import pytest
 from model.runs import active_run, attempt_of, graph_of
+from model.virtual_time import the_loop
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.runtime import loop_care
@@ -19,23 +19,39 @@ from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError
 from cloaca_core.runner.waiting import awaited, wait_for
 
 
+class _NotInTime(concurrent.futures.Future[None]):
+    """One whose result does not come in time, however long that is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timeouts: list[float | None] = []
+
+    def result(self, timeout: float | None = None) -> None:
+        self.timeouts.append(timeout)
+        raise TimeoutError
+
+
 @pytest.mark.parametrize(
     ("run", "run_id", "message"),
     [
-        (["r1"], "r1", r"^no end after 0\.01 s of waiting; run r1 goes on$"),
-        ([], None, r"^no answer after 0\.01 s of waiting: it is not known whether"),
+        (["r1"], "r1", r"^no end after 60 s of waiting; run r1 goes on$"),
+        ([], None, r"^no answer after 60 s of waiting: it is not known whether"),
     ],
 )
+@pytest.mark.virtual_time
 async def test_a_timeout_carries_its_facts(
     run: Sequence[str], run_id: str | None, message: str
 ) -> None:
+    future = _NotInTime()
+    beginning = the_loop().time()
     with pytest.raises(PipelineTimeoutError, match=message) as blocking:
-        wait_for(concurrent.futures.Future[None](), 0.01, run)
+        wait_for(future, 60, run)
     with pytest.raises(PipelineTimeoutError, match=message) as awaiting:
-        await awaited(concurrent.futures.Future[None](), 0.01, run)
+        await awaited(concurrent.futures.Future[None](), 60, run)
 
+    assert (future.timeouts, the_loop().time() - beginning) == ([60], 60)
     for caught in (blocking, awaiting):
-        assert (caught.value.run_id, caught.value.timeout) == (run_id, 0.01)
+        assert (caught.value.run_id, caught.value.timeout) == (run_id, 60)
 
 
 async def test_a_wait_that_the_engine_cuts_short_says_that_it_is_closed() -> None:
@@ -96,22 +112,25 @@ class _AtTheLastMoment(concurrent.futures.Future[str]):
 
 def test_a_body_whose_wait_ended_goes_on_when_its_call_is_over() -> None:
     """Until then the engine may not have given it its slot again."""
-    answer: CallFuture[None] = CallFuture()
-    went_on = threading.Event()
+    answer = _Joined()
 
     def body() -> None:
         CURRENT_WORK.set(attempt_of(active_run(graph_of(t={}))))
         with pytest.raises(PipelineTimeoutError):
             wait_for(answer, 0)
-        went_on.set()
 
-    thread = threading.Thread(target=contextvars.Context().run, args=(body,))
-    thread.start()
-    seen = [went_on.wait(0.02)]  # too short a time lets a fault pass, but fails no test
-    answer.end()
-    thread.join()
+    contextvars.Context().run(body)
 
-    assert [*seen, went_on.is_set(), answer.cancelled()] == [False, True, True]
+    assert answer.was_cancelled_when_joined
+
+
+class _Joined(CallFuture[None]):
+    """Says how it was when it was joined, if it was."""
+
+    was_cancelled_when_joined = False
+
+    def join(self) -> None:
+        self.was_cancelled_when_joined = self.cancelled()
 
 
 def test_an_end_at_the_last_moment_is_the_result() -> None:

@@ -167,6 +167,7 @@ async def test_a_schedule_that_cannot_be_read_does_not_stop_the_others(
     assert f"schedule {broken} cannot be fired here" in caplog.text
 
 
+@pytest.mark.virtual_time
 async def test_a_lost_answer_fires_nothing_twice(store: Store, start: Start) -> None:
     runner = start(store)
     await runner.calls.register(wanted())

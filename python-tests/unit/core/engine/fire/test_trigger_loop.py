@@ -577,6 +577,7 @@ async def test_a_tick_waits_for_no_run_but_is_left_out_while_one_is_active(
     assert times == ["2026-03-10T12:01:00+00:00", "2026-03-10T12:03:00+00:00"]
 
 
+@pytest.mark.virtual_time
 async def test_a_tick_whose_commit_has_an_unknown_outcome_is_fired_once(opened: Open) -> None:
     class Lossy(Store):
         answer_lost = False

@@ -14,6 +14,7 @@ from model.orchestration import (
     rows_of,
 )
 from model.runs import active_run, graph_of
+from model.virtual_time import the_loop
 
 from cloaca_core._engine.execute.work import Work
 from cloaca_core._engine.plan.active_run import ActiveRun
@@ -55,16 +56,20 @@ class TestDeadlines:
         assert (end.reason_code, end.limit_seconds) == ("deadline_exceeded", 1)
         assert (body.abandoned, scene.executor.queued) == (True, [])
 
+    @pytest.mark.virtual_time
     async def test_a_deadline_passes_by_itself_and_counts_from_the_first_start(
         self, scene: Scene
     ) -> None:
-        began = time.time_ns() // 1000 - 995_000
+        began = time.time_ns() // 1000
+        scene.clock.shown = began + 750_000
+        beginning = the_loop().time()
         scene.adopt(PAIR, started_at=began, epoch=3)
 
         assert rows_of(await scene.journal.commit()) == [
             ("a", 1, "Cancelled"),
             ("b", 1, "Cancelled"),
         ]
+        assert the_loop().time() - beginning == 0.25
 
     async def test_a_new_owner_gives_it_what_is_left_of_its_time(self, scene: Scene) -> None:
         began = time.time_ns() // 1000

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import pytest
 import pytest_asyncio
+from model.virtual_time import VirtualLoop
 
-from cloaca_core._engine.runtime import loop_care
 from cloaca_core._engine.runtime.loop_care import (
+    WAKE_PERIOD_S,
     breakdown_reason,
     has_closed,
     keep_waking,
@@ -20,31 +21,26 @@ from cloaca_core._engine.runtime.loop_care import (
 )
 
 
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
-
-
 def test_a_loop_that_is_kept_waking_is_woken_again_and_again(
-    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loop_care, "WAKE_PERIOD_S", 0.001)
-    seen: list[float | None] = []
+    loop = VirtualLoop()
+    waits: list[float | None] = []
     real = loop._selector.select  # type: ignore[attr-defined]  # there is no other way to see it
 
     def select(timeout: float | None) -> object:
-        seen.append(timeout)
-        if len(seen) == 5:
+        if timeout != 0:
+            waits.append(timeout)
+        if len(waits) == 3:
             loop.stop()
         return real(timeout)
 
     monkeypatch.setattr(loop._selector, "select", select)  # type: ignore[attr-defined]
     keep_waking(loop)
     loop.run_forever()
+    loop.close()
 
-    assert None not in seen
+    assert waits == [WAKE_PERIOD_S] * 3
 
 
 class TestWakeTimer:

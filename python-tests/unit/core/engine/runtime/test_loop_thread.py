@@ -199,15 +199,17 @@ class TestDeath:
         """One that does would not notice, wherever it stands when its descriptors are closed."""
         thread = LoopThread()
         selector = thread.loop._selector  # type: ignore[attr-defined]  # there is no other way
-        real, waits = selector.select, list[float | None]()
+        real, waits, has_waited = selector.select, list[float | None](), threading.Event()
 
         def select(timeout: float | None) -> object:
             waits.append(timeout)
+            if timeout != 0:
+                has_waited.set()
             return real(timeout)
 
         monkeypatch.setattr(selector, "select", select)
         thread.start()
-        thread.submit(asyncio.sleep(0.001)).result(WAIT)
+        assert has_waited.wait(WAIT)
         thread.stop()
 
         assert None not in waits
