@@ -79,7 +79,7 @@ async def test_the_lease_clock_counts_microseconds_since_boot(dialect: SqliteDia
 async def test_closing_does_not_wait_for_a_disk_that_hangs(
     dialect: SqliteDialect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloaca_sqlite.driver._CLOSE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("cloaca_sqlite.driver._CLOSE_TIMEOUT_S", 0.0)
     release = threading.Event()
     writing = asyncio.create_task(dialect._writer.transact(lambda _: release.wait()))
     await asyncio.sleep(0)

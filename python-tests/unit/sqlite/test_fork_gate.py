@@ -56,7 +56,7 @@ def test_work_begins_only_after_the_fork() -> None:
 def test_a_statement_without_end_does_not_keep_a_fork_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fork_gate, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(fork_gate, "PATIENCE_S", 0.0)
     gate = ForkGate()
 
     with gate:

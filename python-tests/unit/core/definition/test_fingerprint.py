@@ -422,6 +422,5 @@ def _run(folder: Path, *arguments: str, seed: str = "0") -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
     )
     return done.stdout.strip()
