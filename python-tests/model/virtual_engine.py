@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.execute.coroutines import BodyLoop
 from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.execute.work import Stage, Work
+from cloaca_core._engine.fire.poll import MANY, Poll, PollPlaces
 from cloaca_core._engine.observe.recent_runs import Ended
 from cloaca_core._engine.runtime.mailbox import Mailbox
 from cloaca_core._engine.submit.request import Request
@@ -28,12 +29,15 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
+from cloaca_core.definition.triggers.decorator import trigger
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
 from cloaca_core.records.schedules import ScheduleRow, TickRow
+from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.runner.calls.arguments import Requests
 from cloaca_core.runner.calls.schedule_table import ScheduleSpec, ScheduleTable
+from cloaca_core.runner.calls.trigger_table import TriggerTable
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Landed
 from cloaca_core.values.clock import Clock
@@ -60,8 +64,8 @@ class VirtualStore(MemoryStore):
     as from a database.
 
     While ``failure`` is set, what the view's engine writes raises it; while ``answers`` is cleared,
-    nothing that it asks is answered. ``asked`` has the instants of all commits that were tried,
-    ``beats`` those of the beats that came through, with their lease ends.
+    nothing that it asks is answered. ``asked`` has the instants of all commits and polls that were
+    tried, ``beats`` those of the beats that came through, with their lease ends.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -166,6 +170,19 @@ class VirtualStore(MemoryStore):
         await self._answer()
         return self._changed(await super().retime_schedule(schedule))
 
+    async def add_trigger(self, trigger: TriggerRow) -> bool:
+        await self._answer()
+        return self._changed(await super().add_trigger(trigger))
+
+    async def change_trigger(self, trigger: TriggerRow) -> bool:
+        await self._answer()
+        return self._changed(await super().change_trigger(trigger))
+
+    async def take_polls(self, polls: Sequence[TriggerRow]) -> set[str]:
+        self.asked.append(self.clock.monotonic())
+        await self._answer()
+        return await super().take_polls(polls)
+
 
 # -- the bodies ----------------------------------------------------------------------------------
 
@@ -236,6 +253,24 @@ class VirtualExecutor(Executor):
         return self._coroutines if work.is_async else self._calls
 
 
+class VirtualPolls(PollPlaces):
+    """Functions of triggers on the loop of the engine: sync ones take no time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._calls = _Calls(MANY, loop)
+
+    def start(self, poll: Poll) -> None:
+        poll.stage = Stage.QUEUED
+        if poll.is_async and poll.trigger not in self._loops:
+            self._loops[poll.trigger] = _Coroutines(1, self._loop)
+        (self._loops[poll.trigger] if poll.is_async else self._calls).submit(poll)
+
+    def close(self) -> None:
+        super().close()
+        self._calls.close()
+
+
 # -- the whole -----------------------------------------------------------------------------------
 
 
@@ -277,6 +312,12 @@ class Program:
         )
         return await table.register(ScheduleSpec(FLOW, expression, timezone, **options))
 
+    @property
+    def triggers(self) -> TriggerTable:
+        """The table of triggers, as its callers see it."""
+        loop = self.engine.trigger_loop
+        return TriggerTable(self.engine.store, loop.declared, loop.wake)
+
     async def stop(self) -> None:
         """Shut it down."""
         await self.engine.shutdown()
@@ -299,6 +340,10 @@ class World:
         with WorkflowBuilder(name, registry=self.registry):
             task(id="t", **options)(body)
 
+    def trigger(self, function: Callable[[], object], name: str = "t", **options: Any) -> None:
+        """A trigger of the workflow ``flow`` with these options of ``trigger``."""
+        trigger(name=name, on="flow", registry=self.registry, **options)(function)
+
     async def start(self, clock: Clock | None = None, **settings: Any) -> Program:
         """Start a program, by default by the clock on the wall; it beats seldom and has no time
         limit, unless the test sets one.
@@ -307,6 +352,7 @@ class World:
         view = self.store.view(clock)
         config = DefaultRunnerConfig(**{**CALM, **settings})
         engine = Engine(view, config, self.registry, clock, VirtualExecutor)
+        engine.trigger_loop._places = VirtualPolls(the_loop())
         await engine.start()
         await engine.begin()
         self.programs.append(Program(engine, view, self.registry))
