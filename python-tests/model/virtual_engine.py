@@ -29,7 +29,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.definition.triggers.decorator import trigger
+from cloaca_core.definition.trigger import trigger
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
@@ -316,7 +316,7 @@ class Program:
     def triggers(self) -> TriggerTable:
         """The table of triggers, as its callers see it."""
         loop = self.engine.trigger_loop
-        return TriggerTable(self.engine.store, loop.declared, loop.wake)
+        return TriggerTable(self.engine.store, loop.sync, loop.wake)
 
     async def stop(self) -> None:
         """Shut it down."""
