@@ -549,17 +549,20 @@ async def test_what_is_written_is_durable_and_in_the_schema_whatever_the_url_s_o
 
 
 async def test_a_store_that_lost_every_session_goes_on(
-    postgres_url: str, postgres_server: str, postgres_schema: str
+    postgres_url: str, postgres_server: str, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("cloaca_postgres.pool.FIRST_PAUSE_S", 0.0)
     url = f"{postgres_url}&application_name={postgres_schema}"
     store = await BACKEND.open(url, StoreOptions())
     await store.register(runner("r1"))
     async with await psycopg.AsyncConnection.connect(postgres_server, autocommit=True) as raw:
         await raw.execute(
-            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
-            " WHERE application_name = %s",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
             [postgres_schema],
         )
+        there = "SELECT FROM pg_stat_activity WHERE application_name = %s"
+        while await (await raw.execute(there, [postgres_schema])).fetchone() is not None:
+            pass
 
     for operation in (
         lambda: submit(store, new_run("a")),

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from model.virtual_time import VirtualLoop, the_loop
 
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_postgres.dialing import dial
@@ -23,6 +24,7 @@ class Libpq:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.began = threading.Event()
         self.go = threading.Event()
         self.closed = threading.Event()
         self.thread: threading.Thread | None = None
@@ -30,6 +32,7 @@ class Libpq:
     def connect(self, conninfo: str, **options: Any) -> Libpq:
         self.thread = threading.current_thread()
         self.asked.append((conninfo, options))
+        self.began.set()
         self.go.wait(SOON)
         return self
 
@@ -38,8 +41,9 @@ class Libpq:
 
     def answer(self) -> None:
         """Let it connect, and wait until its thread has done with that."""
-        self.go.set()
+        assert self.began.wait(SOON)
         assert self.thread is not None
+        self.go.set()
         self.thread.join(SOON)
 
 
@@ -58,11 +62,15 @@ def silent_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+@pytest.mark.virtual_time
 async def test_a_silent_host_is_given_up_after_the_timeout(silent_port: int) -> None:
     target = parse(f"postgresql://me:hunter2@127.0.0.1:{silent_port}/work")
+    beginning = the_loop().time()
 
-    with pytest.raises(StoreUnavailableError, match=r"no connection within 0\.2 seconds") as caught:
-        await dial(target, 0.2)
+    with pytest.raises(StoreUnavailableError, match=r"no connection within 7 seconds") as caught:
+        await dial(target, 7)
+
+    assert the_loop().time() - beginning == 7
 
     assert "hunter2" not in str(caught.value)
 
@@ -89,11 +97,15 @@ async def test_dialing_uses_no_thread_that_would_keep_the_process_alive(silent_p
         await dialing
 
 
+@pytest.mark.virtual_time
 async def test_each_of_several_hosts_has_the_whole_timeout(silent_port: int) -> None:
     host = f"127.0.0.1:{silent_port}"
+    beginning = the_loop().time()
 
-    with pytest.raises(StoreUnavailableError, match=r"no connection within 0\.2 seconds"):
-        await dial(parse(f"postgresql://{host},{host}/work"), 0.1)
+    with pytest.raises(StoreUnavailableError, match=r"no connection within 14 seconds"):
+        await dial(parse(f"postgresql://{host},{host}/work"), 7)
+
+    assert the_loop().time() - beginning == 14
 
 
 @pytest.mark.parametrize(("timeout", "seconds"), [(0.2, "1"), (2.4, "2"), (7.0, "7")])
@@ -114,9 +126,10 @@ async def test_libpq_is_told_to_notice_a_dead_peer_and_not_to_wait_longer_than_w
     assert not libpq.closed.is_set()
 
 
+@pytest.mark.virtual_time
 async def test_what_connects_when_nobody_waits_any_more_is_closed(libpq: Libpq) -> None:
     with pytest.raises(StoreUnavailableError, match="no connection within"):
-        await dial(parse("postgresql://127.0.0.1/work"), 0.01)
+        await dial(parse("postgresql://127.0.0.1/work"), SOON)
 
     libpq.answer()
 
@@ -136,8 +149,8 @@ async def test_what_has_connected_when_its_caller_gives_up_is_closed(libpq: Libp
 
 
 def test_what_connects_when_the_loop_is_closed_troubles_nobody(libpq: Libpq) -> None:
-    with pytest.raises(StoreUnavailableError):
-        asyncio.run(dial(parse("postgresql://127.0.0.1/work"), 0.01))
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner, pytest.raises(StoreUnavailableError):
+        runner.run(dial(parse("postgresql://127.0.0.1/work"), SOON))
 
     libpq.answer()
 

@@ -81,9 +81,10 @@ async def lock_of(connection: Raw) -> int:
 
 
 async def test_one_that_stays_blocked_keeps_no_other_waiting(
-    store: Store, mine: Raw, yours: Raw
+    store: Store, mine: Raw, yours: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second transaction ends without a word while the first one's end is waited for."""
+    monkeypatch.setattr(module, "TURN_S", 0.05)
     await write(store, mine, "mine", "a")
     await write(store, yours, "yours", "b")
     first, second = wait_for(store, "first", "a"), wait_for(store, "second", "b")
@@ -100,9 +101,9 @@ async def test_one_that_stays_blocked_keeps_no_other_waiting(
 async def test_each_gets_its_turn_whatever_the_locks_say(
     store: Store, mine: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Any role may take an advisory lock, so a lock that is taken proves nothing."""
-    monkeypatch.setattr(module, "TURN_S", 0.1)
-    monkeypatch.setattr(module, "QUICK_TRY_S", 0.05)
+    """Anybody may take an advisory lock: that one is taken says nothing for sure."""
+    monkeypatch.setattr(module, "TURN_S", 0.05)
+    monkeypatch.setattr(module, "QUICK_TRY_S", 0.02)
     await write(store, mine, "mine", "a")
     lock = await lock_of(mine)
     await mine.rollback()
@@ -117,7 +118,7 @@ async def test_each_gets_its_turn_whatever_the_locks_say(
 async def test_one_that_stays_blocked_leaves_its_turn_to_one_whose_lock_a_stranger_has(
     store: Store, mine: Raw, yours: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "TURN_S", 0.1)
+    monkeypatch.setattr(module, "TURN_S", 0.05)
     await write(store, mine, "mine", "a")
     await write(store, yours, "yours", "b")
     lock = await lock_of(yours)

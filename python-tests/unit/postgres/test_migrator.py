@@ -20,7 +20,7 @@ from cloaca_postgres import migrator as module
 from cloaca_postgres.dialing import dial
 from cloaca_postgres.driver import Session
 from cloaca_postgres.migrator import PostgresMigrator, split_statements
-from cloaca_postgres.statements import naming
+from cloaca_postgres.statements import STATEMENTS, naming, step
 from cloaca_postgres.url import parse
 
 SOON = 60.0
@@ -226,8 +226,10 @@ async def test_who_uses_a_table_for_long_stops_the_migration_and_nobody_else(
     postgres_schema: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """While a change of a table waits, all later statements on the table would wait as well."""
-    monkeypatch.setattr(module, "APART_S", 0.05)
+    """Whoever comes after a change of a table that waits would wait as well."""
+    briefly = step(STATEMENTS.wait_at_most, lock_timeout="50ms")
+    monkeypatch.setattr(module, "_WAIT_BRIEFLY", briefly)
+    monkeypatch.setattr(module, "APART_S", 0.0)
     await migrator.apply(FIRST)
     insert = f"INSERT INTO {postgres_schema}.cloaca_first VALUES ('a')".encode()
     change = Migration(2, "second", "c2", "ALTER TABLE cloaca_first ADD COLUMN more TEXT;\n")

@@ -141,7 +141,8 @@ def test_the_views_for_people_show_instants(opened: str, query: Query) -> None:
 
 def test_with_a_pooler_everything_works_too(postgres_url: str) -> None:
     async def use() -> None:
-        store = await BACKEND.open(f"{postgres_url}&pooler=true", StoreOptions())
+        often = StoreOptions(poll_interval=0.001)
+        store = await BACKEND.open(f"{postgres_url}&pooler=true", often)
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
         assert (await stored(store, "a")).owner == "r1"

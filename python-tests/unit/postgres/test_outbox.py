@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ from cloaca_core.records.states import RunStatus
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_postgres import BACKEND
+from cloaca_postgres.outbox import PostgresOutbox
 from dev.databases.maintenance import temporary
 from dev.databases.urls import with_query
 
@@ -355,9 +357,19 @@ async def test_it_makes_way_for_a_batch_that_is_about_to_insert_the_key(
 
 
 async def test_a_role_that_cannot_reach_the_schema_stops_nobody_with_locks_of_its_own(
-    store: Store, outbox: Outbox, raw: Raw, postgres_server: str
+    store: Store,
+    outbox: Outbox,
+    raw: Raw,
+    postgres_server: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A role that may connect may take any advisory lock, and see which ones others take."""
+    """Whoever may connect may take any advisory lock, and see which ones others take."""
+    assert isinstance(outbox, PostgresOutbox)
+    statements = outbox._statements
+    waits = statements.wait_for_key.sql
+    assert "'1s'" in waits
+    briefly = replace(statements.wait_for_key, sql=waits.replace("'1s'", "'20ms'"))
+    monkeypatch.setattr(outbox, "_statements", statements._replace(wait_for_key=briefly))
     for number in range(66):
         await outbox.submit_awaited(raw, new_run(f"r{number}", key=f"k{number}"))
     numbers = await raw.execute(

@@ -173,6 +173,7 @@ async def test_a_session_that_may_not_write_is_replaced() -> None:
     assert await scene.run() == 1
 
 
+@pytest.mark.virtual_time
 async def test_a_refused_connection_is_told_and_the_next_caller_tries_again() -> None:
     scene = Scene(1)
     scene.refusals = 1

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from itertools import count
 from typing import cast
 
 import psycopg
 import pytest
 import pytest_asyncio
+from model.virtual_time import the_loop
 from psycopg import sql
 
 from cloaca_core.conformance.rows import new_run, record, run_end, runner, submit
@@ -23,7 +23,7 @@ from cloaca_postgres import BACKEND, wakeups
 from cloaca_postgres.dialect import PostgresDialect
 from cloaca_postgres.driver import Session
 from cloaca_postgres.pool import Pool
-from cloaca_postgres.wakeups import Listener, News, Poller
+from cloaca_postgres.wakeups import APART_S, WATCHDOG_S, Listener, News, Poller
 
 SOON = 60.0
 
@@ -132,7 +132,11 @@ async def test_a_run_that_waits_to_be_claimed_wakes_others(listener: Store, othe
 
 
 @pytest.mark.asyncio
-async def test_the_end_of_a_run_wakes_others(listener: Store, other: Store) -> None:
+async def test_the_end_of_a_run_wakes_others(
+    listener: Store, other: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when no other runner is known."""
+    monkeypatch.setattr(wakeups, "APART_ALONE_S", 0.0)
     await other.register(runner("r1"))
     await submit(other, new_run("a"))
     await asyncio.wait_for(listener.wait_changed(), SOON)  # of the runner
@@ -170,8 +174,13 @@ async def test_who_finds_others_beside_it_tells_what_they_may_have_missed(
 
 @pytest.mark.asyncio
 async def test_a_listener_that_lost_its_connection_reports_a_change_and_listens_again(
-    postgres_url: str, other: Store, postgres_server: str, postgres_schema: str
+    postgres_url: str,
+    other: Store,
+    postgres_server: str,
+    postgres_schema: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(wakeups, "FIRST_PAUSE_S", 0.0)
     url = f"{postgres_url}&application_name={postgres_schema}"
     store = await BACKEND.open(url, StoreOptions())
     await asyncio.wait_for(store.wait_changed(), SOON)
@@ -215,6 +224,7 @@ class FakeSession:
         self.closed = True
 
 
+@pytest.mark.virtual_time
 async def test_what_could_not_be_told_on_a_lost_connection_is_told_on_the_next_one() -> None:
     sessions = [FakeSession(broken=True), FakeSession()]
     opened = iter(sessions)
@@ -236,7 +246,8 @@ async def test_what_could_not_be_told_on_a_lost_connection_is_told_on_the_next_o
 
 @pytest.mark.asyncio
 async def test_behind_a_pooler_changes_are_found_by_asking(postgres_url: str, other: Store) -> None:
-    store = await BACKEND.open(f"{postgres_url}&pooler=true", StoreOptions())
+    often = StoreOptions(poll_interval=0.001)
+    store = await BACKEND.open(f"{postgres_url}&pooler=true", often)
     await asyncio.wait_for(store.wait_changed(), SOON)  # the first one knows no earlier state
     waiting = asyncio.create_task(store.wait_changed())
 
@@ -264,7 +275,7 @@ async def test_what_nobody_has_told_is_noticed_all_the_same(
     postgres_url: str, postgres_server: str, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who wrote it may have died before telling."""
-    monkeypatch.setattr(wakeups, "WATCHDOG_S", 0.05)
+    monkeypatch.setattr(wakeups, "WATCHDOG_S", 0.01)
     store = await BACKEND.open(postgres_url, StoreOptions())
     assert await heard(store) is Change.ANYTHING  # it listens
 
@@ -311,7 +322,7 @@ async def test_one_message_among_what_was_noticed_is_about_anything(
     postgres_schema: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wakeups, "WATCHDOG_S", 0.05)
+    monkeypatch.setattr(wakeups, "WATCHDOG_S", 0.01)
     store = await BACKEND.open(postgres_url, StoreOptions())
     await heard(store)
     assert isinstance(store, SqlStore)
@@ -337,23 +348,36 @@ def insert_untold(server: str, schema: str) -> None:
         connection.execute(sql.SQL(f"{insert} {values}").format(table))
 
 
-@pytest.mark.asyncio
-async def test_who_has_much_to_tell_still_notices_what_nobody_has_told(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wakeups, "WATCHDOG_S", 0.5)
-    store = await BACKEND.open(postgres_url, StoreOptions())
-    await asyncio.wait_for(store.wait_changed(), SOON)  # that it listens
+@pytest.mark.virtual_time
+async def test_who_has_much_to_tell_still_notices_what_nobody_has_told() -> None:
+    session = BusySession()
 
-    async def write() -> None:
-        for number in count():
-            await submit(store, new_run(f"{number}", owner=None))
+    async def connect() -> Session:
+        return cast("Session", session)
 
-    writing = asyncio.create_task(write())
-    await asyncio.wait_for(store.wait_changed(), SOON)
-    writing.cancel()
-    await asyncio.wait([writing])
-    await store.close()
+    listener = session.listener = Listener(connect, "s")
+    await listener.wait()  # it listens
+    beginning = the_loop().time()
+    listener.wrote([named("end_run")])
+
+    assert await listener.wait() is Change.RUNS
+    assert the_loop().time() - beginning == pytest.approx(WATCHDOG_S, abs=APART_S)
+    assert session.asked.count("notify") > 1000
+    await listener.close()
+
+
+class BusySession(FakeSession):
+    """One whose listener has something to tell again as soon as it has told it, while others write
+    without a word.
+    """
+
+    listener: Listener
+
+    async def run(self, steps: Sequence[Step], deadline: float) -> list[list[Row]]:
+        await super().run(steps, deadline)
+        if steps[-1].statement.name == "notify":
+            self.listener.wrote([named("end_run")])
+        return [[(len(self.asked),)] for _ in steps]
 
 
 # -- behind a pooler -----------------------------------------------------------------------------
