@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -224,9 +226,29 @@ def test_what_a_private_server_holds_outlives_a_stop_and_a_crash(private: Path) 
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", urlsplit(started.url).port or 0))
         other.listen()
-        services.up()
+        with closing_each(other):
+            services.up()
     assert services.url_of_started() != started.url
     assert kept() == 1
+
+
+@contextmanager
+def closing_each(listener: socket.socket) -> Iterator[None]:
+    """End connections to the listener at once: none waits for an answer."""
+    over = threading.Event()
+
+    def close_each() -> None:
+        while not over.is_set():
+            listener.accept()[0].close()
+
+    closing = threading.Thread(target=close_each)
+    closing.start()
+    try:
+        yield
+    finally:
+        over.set()
+        socket.create_connection(listener.getsockname()).close()
+        closing.join()
 
 
 def test_what_docker_may_still_run_is_not_taken_for_stopped(
