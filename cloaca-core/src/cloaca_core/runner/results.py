@@ -231,7 +231,7 @@ def _tags(text: str) -> Mapping[str, str]:
         tags = decode(text)
     except ContextValueError:
         return {}
-    return cast(dict[str, str], tags) if isinstance(tags, dict) else {}
+    return cast("dict[str, str]", tags) if isinstance(tags, dict) else {}
 
 
 def task_results(

@@ -76,6 +76,6 @@ def _resumption(row: AttemptRow) -> Resume:
 
 def change_from_json(text: str) -> Change:
     """The inverse of ``Change.to_json``."""
-    stored = cast(dict[str, JsonValue], decode(text))
-    new = cast(dict[str, JsonValue], stored.get("set", {}))
-    return Change(new, cast(list[str], stored.get("removed", [])))
+    stored = cast("dict[str, JsonValue]", decode(text))
+    new = cast("dict[str, JsonValue]", stored.get("set", {}))
+    return Change(new, cast("list[str]", stored.get("removed", [])))

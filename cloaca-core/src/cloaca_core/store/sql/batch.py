@@ -69,7 +69,8 @@ class BatchSteps:
         """The locks that make two runners take turns: one that queues a run behind another, and one
         that ends that other. All transactions lock in this order: schedules, triggers, runs.
         """
-        q, steps, array = self._queries, dict[str, Step](), self._array
+        q, array = self._queries, self._array
+        steps: dict[str, Step] = {}
         ids = {each.schedule_id for each in batch.firings}
         ids |= {each.schedule_id for each in batch.ticks}
         ids |= {end.schedule_id for end in scheduled if end.schedule_id is not None}
@@ -87,12 +88,8 @@ class BatchSteps:
         return steps
 
     def _firing_steps(self, batch: Batch) -> dict[str, Step]:
-        q, steps, firings, ticks = (
-            self._queries.schedules,
-            dict[str, Step](),
-            batch.firings,
-            batch.ticks,
-        )
+        q, firings, ticks = self._queries.schedules, batch.firings, batch.ticks
+        steps: dict[str, Step] = {}
         if ticks:
             steps |= self._tick_steps(ticks)
         if lost := [firing for firing in firings if firing.lost]:
@@ -116,7 +113,8 @@ class BatchSteps:
 
     def _event_steps(self, batch: Batch) -> dict[str, Step]:
         """One step for each: whether an event counts depends on those before it."""
-        q, steps = self._queries.triggers, dict[str, Step]()
+        q = self._queries.triggers
+        steps: dict[str, Step] = {}
         for event in batch.events:
             steps[f"event {event.id}"] = Step(q.insert_event, self._event_row(event))
             run = self._event_run_row(event)
@@ -142,7 +140,8 @@ class BatchSteps:
         return steps
 
     def _record_steps(self, batch: Batch) -> dict[str, Step]:
-        q, steps = self._queries.runs, dict[str, Step]()
+        q = self._queries.runs
+        steps: dict[str, Step] = {}
         runner, fences = batch.runner_id, batch.fences
         if fences:
             params = self._fence_params((self._array(fences), runner))
@@ -158,7 +157,8 @@ class BatchSteps:
         return steps
 
     def _succession_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
-        q, steps = self._queries.schedules, dict[str, Step]()
+        q = self._queries.schedules
+        steps: dict[str, Step] = {}
         if batch.cancellations:
             rows = list(map(self._cancelled_row, batch.cancellations))
             steps["cancelled"] = Step(q.cancel_run, rows=rows)
