@@ -99,3 +99,23 @@ async def test_what_is_gone_again_is_waited_for_again(capacity: Capacity) -> Non
     capacity.arrived(1)
     capacity.changed()
     await waiting
+
+
+async def test_a_caller_that_is_awake_already_is_not_asked_by_each_run_that_ends(
+    capacity: Capacity,
+) -> None:
+    asked: list[int] = []
+
+    def is_enough() -> bool:
+        asked.append(capacity.free())
+        return asked[-1] > 0
+
+    capacity.expect(3)
+    waiting = asyncio.create_task(capacity.wait_until(is_enough))
+    await quiet()
+    for _ in range(3):
+        capacity.arrived(1)
+        capacity.changed()
+    await waiting
+
+    assert asked == [0, 1, 3]
