@@ -28,7 +28,10 @@ def array_of(values: Sequence[object]) -> bytes:
     """Encode a list as an array literal. Its items are of one type, or None."""
     if not values:
         return b"{}"
-    if isinstance(values[0], str) and None not in values:
+    nulls = values.count(None)
+    if nulls == len(values):  # most columns of attempts that did not fail
+        return b"{" + b",".join([b"NULL"] * nulls) + b"}"
+    if isinstance(values[0], str) and not nulls:
         return _texts(values)  # type: ignore[arg-type] # of one type
     return _encoded("{" + ",".join([_item(value) for value in values]) + "}")
 
