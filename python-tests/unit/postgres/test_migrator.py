@@ -226,7 +226,7 @@ async def test_who_uses_a_table_for_long_stops_the_migration_and_nobody_else(
     postgres_schema: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever comes after a change of a table that waits would wait as well."""
+    """A process that comes after a waiting change of a table would wait as well."""
     briefly = step(STATEMENTS.wait_at_most, lock_timeout="50ms")
     monkeypatch.setattr(module, "_WAIT_BRIEFLY", briefly)
     monkeypatch.setattr(module, "APART_S", 0.0)

@@ -363,7 +363,7 @@ async def test_a_role_that_cannot_reach_the_schema_stops_nobody_with_locks_of_it
     postgres_server: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever may connect may take any advisory lock, and see which ones others take."""
+    """Any role that may connect may take any advisory lock, and see which ones others take."""
     assert isinstance(outbox, PostgresOutbox)
     statements = outbox._statements
     waits = statements.wait_for_key.sql
