@@ -49,12 +49,12 @@ live AS MATERIALIZED (
     FOR KEY SHARE
 )
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, idempotency_key, parent_id, created_at,
+    id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
     owner, epoch, status, started_at
 )
 SELECT
     new.id, new.workflow, new.version, new.input, new.tags, new.idempotency_key, new.parent_id,
-    new.created_at,
+    new.created_at, new.created_at,
     live.id,
     CASE WHEN live.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN live.id IS NULL THEN 'Pending' ELSE 'Running' END,
@@ -120,7 +120,9 @@ FOR NO KEY UPDATE OF run;
 WITH live AS MATERIALIZED (
     SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
 )
-SELECT run.id, run.epoch
+SELECT run.id, run.epoch, CASE
+    WHEN run.cancel_at IS NOT NULL THEN 'Cancelled' WHEN run.paused_at IS NOT NULL THEN 'Paused'
+END AS wish
 FROM live
 CROSS JOIN unnest(CAST(:ids AS TEXT[])) AS wanted (id)
 JOIN cloaca_run AS run ON run.id = ANY(ARRAY[wanted.id]) AND run.owner = live.id
@@ -171,10 +173,17 @@ WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled
 
 -- name: end_run
 -- Write the ends of runs, their last change, as far as the runner still owns them. They keep their
--- owner, so that the same batch, sent again, gets the same answer.
+-- owner, so that the same batch, sent again, gets the same answer. A run that is to be cancelled ends
+-- as Cancelled, even if the runner saw it end otherwise.
 UPDATE cloaca_run AS run
-SET status = new.status, final_context = new.final_context, error_message = new.error_message,
-    ended_at = new.ended_at, reason_code = new.reason_code, limit_seconds = new.limit_seconds
+SET ended_at = new.ended_at,
+    status = CASE WHEN run.cancel_at IS NULL THEN new.status ELSE 'Cancelled' END,
+    final_context = CASE WHEN run.cancel_at IS NULL THEN new.final_context ELSE run.input END,
+    error_message = CASE
+        WHEN run.cancel_at IS NULL THEN new.error_message ELSE run.steer_reason
+    END,
+    reason_code = CASE WHEN run.cancel_at IS NULL THEN new.reason_code ELSE 'cancelled' END,
+    limit_seconds = CASE WHEN run.cancel_at IS NULL THEN new.limit_seconds END
 FROM unnest(
     CAST(:status AS TEXT[]), CAST(:final_context AS TEXT[]), CAST(:error_message AS TEXT[]),
     CAST(:ended_at AS BIGINT[]), CAST(:reason_code AS TEXT[]), CAST(:limit_seconds AS BIGINT[]),
@@ -188,32 +197,116 @@ WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = 
     AND +run.ended_at IS NULL;
 
 
+-- name: park_run
+-- Give back runs that can do nothing before :due_at, or (NULL) while they are paused. A run that is to
+-- be cancelled stays with its owner, which ends it.
+UPDATE cloaca_run AS run
+SET owner = NULL, epoch = run.epoch + 1, due_at = new.due_at,
+    claimable_at = coalesce(new.due_at, run.claimable_at),
+    status = CASE WHEN run.paused_at IS NULL THEN 'Waiting' ELSE 'Paused' END
+FROM unnest(
+    CAST(:id AS TEXT[]), CAST(:due_at AS BIGINT[]), CAST(:runner_id AS TEXT[]),
+    CAST(:fence AS BIGINT[])
+) AS new (id, due_at, runner_id, fence)
+JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
+WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
+    AND +run.ended_at IS NULL AND run.cancel_at IS NULL;
+
+
+-- name: make_due_claimable
+-- Make claimable the runs of these workflows that have come due, those that came due first.
+WITH due AS MATERIALIZED (
+    SELECT run.id
+    FROM unnest(CAST(:workflows AS TEXT[])) AS wanted (workflow)
+    CROSS JOIN LATERAL (
+        SELECT first.id FROM cloaca_run AS first
+        WHERE first.workflow = wanted.workflow AND first.due_at IS NOT NULL
+            AND first.due_at <= :now AND first.owner IS NULL AND first.ended_at IS NULL
+        ORDER BY first.due_at LIMIT :limit
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS run
+    LIMIT :limit
+)
+UPDATE cloaca_run AS run SET due_at = NULL, claimable_at = run.due_at
+FROM due
+WHERE run.id = ANY(ARRAY[due.id]) AND run.due_at <= :now AND +run.ended_at IS NULL
+RETURNING run.id;
+
+
 -- name: claim
--- Give the oldest claimable runs of these workflows to the runner. For each workflow at most :limit
--- entries of the index are read and locked, however many runs wait.
-WITH live AS MATERIALIZED (
+-- Make claimable runs of these workflows the runner's own: :aged of those that have been claimable
+-- for longest, then those of the highest priority. For each workflow (and, for the first, each
+-- priority in use) at most :limit entries of the index are read and locked, however many runs wait.
+WITH RECURSIVE live AS MATERIALIZED (
     SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
 ),
-waiting AS MATERIALIZED (
+wanted (workflow) AS MATERIALIZED (
+    SELECT asked.workflow FROM live, unnest(CAST(:workflows AS TEXT[])) AS asked (workflow)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = asked.workflow
+    )
+),
+levels (workflow, priority) AS (
+    SELECT wanted.workflow, (
+        SELECT max(run.priority) FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
+            AND run.workflow = wanted.workflow
+    )
+    FROM wanted WHERE :aged > 0
+    UNION ALL
+    SELECT levels.workflow, (
+        SELECT max(run.priority) FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
+            AND run.workflow = levels.workflow AND run.priority < levels.priority
+    )
+    FROM levels WHERE levels.priority IS NOT NULL
+),
+longest AS MATERIALIZED (
     SELECT run.id
-    FROM live, unnest(CAST(:workflows AS TEXT[])) AS wanted (workflow)
+    FROM levels
     CROSS JOIN LATERAL (
-        SELECT candidate.id FROM cloaca_run AS candidate
-        WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL
-            AND candidate.behind IS NULL AND candidate.workflow = wanted.workflow
-        ORDER BY candidate.id LIMIT :limit
+        SELECT candidate.id, candidate.claimable_at FROM cloaca_run AS candidate
+        WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL AND candidate.behind IS NULL
+            AND candidate.paused_at IS NULL AND candidate.due_at IS NULL
+            AND candidate.workflow = levels.workflow AND candidate.priority = levels.priority
+        ORDER BY candidate.claimable_at, candidate.id LIMIT :aged
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS run
+    ORDER BY run.claimable_at, run.id LIMIT :aged
+),
+waiting AS MATERIALIZED (
+    SELECT run.id, run.priority, run.claimable_at
+    FROM wanted
+    CROSS JOIN LATERAL (
+        SELECT candidate.id, candidate.priority, candidate.claimable_at
+        FROM cloaca_run AS candidate
+        WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL AND candidate.behind IS NULL
+            AND candidate.paused_at IS NULL AND candidate.due_at IS NULL
+            AND candidate.workflow = wanted.workflow
+        ORDER BY candidate.priority DESC, candidate.claimable_at, candidate.id LIMIT :limit
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS run
 ),
-oldest AS MATERIALIZED (SELECT id FROM waiting ORDER BY id LIMIT :limit)
+chosen AS MATERIALIZED (
+    SELECT longest.id FROM longest
+    UNION ALL (
+        SELECT waiting.id FROM waiting
+        WHERE waiting.id NOT IN (SELECT longest.id FROM longest)
+        ORDER BY waiting.priority DESC, waiting.claimable_at, waiting.id
+        LIMIT :limit - (SELECT count(*) FROM longest)
+    )
+)
 UPDATE cloaca_run AS run
 SET owner = live.id, epoch = run.epoch + 1, status = 'Running',
     started_at = coalesce(run.started_at, :now)
-FROM oldest, live
-WHERE run.id = ANY(ARRAY[oldest.id]) AND run.owner IS NULL AND +run.ended_at IS NULL
+FROM chosen, live
+WHERE run.id = ANY(ARRAY[chosen.id]) AND run.owner IS NULL AND +run.ended_at IS NULL
 RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     run.input, run.tags, run.parent_id, run.final_context, run.error_message, run.created_at,
-    run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds;
+    run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds,
+    run.round, run.priority, run.due_at, run.steer_reason;
 
 
 -- name: list_runs_of_tag
@@ -222,7 +315,7 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
 SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
-    run.limit_seconds
+    run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

@@ -55,10 +55,11 @@ WHERE dropped.schedule_id = ANY(ARRAY[new.schedule_id]) AND dropped.tick = ANY(A
 -- back-filled tick is not linked to its schedule, so the overlap policy does not count it: a user
 -- asked for these runs, however many there are.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, epoch, status, schedule_id, behind
+    id, workflow, version, input, tags, created_at, claimable_at, epoch, status, schedule_id, behind
 )
 SELECT
-    new.run_id, new.workflow, new.version, new.input, '{}', new.created_at, 0, 'Pending',
+    new.run_id, new.workflow, new.version, new.input, '{}', new.created_at, new.created_at,
+    0, 'Pending',
     CASE WHEN new.generation IS NULL THEN NULL ELSE new.schedule_id END, new.behind
 FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),

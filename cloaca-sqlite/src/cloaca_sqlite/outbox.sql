@@ -5,11 +5,12 @@
 -- name: add_run
 -- Add a run without an owner. If another run has the idempotency key, nothing changes.
 INSERT INTO main.cloaca_run (
-    id, workflow, version, input, tags, idempotency_key, parent_id, created_at, epoch, status
+    id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
+    epoch, status
 )
 VALUES (
     :id, :workflow, :version, :input, :tags, :idempotency_key, :parent_id, :created_at,
-    0, 'Pending'
+    :created_at, 0, 'Pending'
 )
 ON CONFLICT DO NOTHING;
 

@@ -17,29 +17,70 @@ JOIN cloaca_run AS run
 
 
 -- name: claim
--- Give the oldest claimable runs of these workflows to the runner. For each workflow the inner
--- statement reads at most :limit entries of the index, however many runs wait. The outer condition
--- repeats owner IS NULL; the + keeps SQLite from answering that from an index, which would read
--- every waiting run.
+-- Make claimable runs of these workflows the runner's own: :aged of those that have been claimable
+-- for longest, then those of the highest priority. For each workflow (and, for the first, each
+-- priority in use) at most :limit entries of the index are read, however many runs wait. The + keeps
+-- SQLite from answering the repeated guard from an index, by looking at every run that waits.
+WITH RECURSIVE wanted (workflow) AS MATERIALIZED (
+    SELECT asked.value FROM json_each(:workflows) AS asked
+    WHERE NOT EXISTS (
+        SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = asked.value
+    )
+),
+levels (workflow, priority) AS (
+    SELECT wanted.workflow, (
+        SELECT run.priority FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
+            AND run.workflow = wanted.workflow
+        ORDER BY run.priority DESC LIMIT 1
+    )
+    FROM wanted WHERE :aged > 0
+    UNION ALL
+    SELECT levels.workflow, (
+        SELECT run.priority FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
+            AND run.workflow = levels.workflow AND run.priority < levels.priority
+        ORDER BY run.priority DESC LIMIT 1
+    )
+    FROM levels WHERE levels.priority IS NOT NULL
+),
+longest (id) AS MATERIALIZED (
+    SELECT run.id
+    FROM levels
+    JOIN cloaca_run AS run ON run.id IN (
+        SELECT waiting.id FROM cloaca_run AS waiting
+        WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
+            AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
+            AND waiting.workflow = levels.workflow AND waiting.priority = levels.priority
+        ORDER BY waiting.claimable_at, waiting.id LIMIT :aged
+    )
+    ORDER BY run.claimable_at, run.id LIMIT :aged
+),
+foremost (id) AS MATERIALIZED (
+    SELECT run.id
+    FROM wanted
+    JOIN cloaca_run AS run ON run.id IN (
+        SELECT waiting.id FROM cloaca_run AS waiting
+        WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
+            AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
+            AND waiting.workflow = wanted.workflow
+        ORDER BY waiting.priority DESC, waiting.claimable_at, waiting.id LIMIT :limit
+    )
+    WHERE run.id NOT IN (SELECT id FROM longest)
+    ORDER BY run.priority DESC, run.claimable_at, run.id
+    LIMIT :limit - (SELECT count(*) FROM longest)
+)
 UPDATE cloaca_run
 SET owner = :runner_id, epoch = epoch + 1, status = 'Running',
     started_at = coalesce(started_at, :now)
-WHERE id IN (
-        SELECT run.id
-        FROM json_each(:workflows) AS wanted
-        JOIN cloaca_run AS run ON run.id IN (
-            SELECT waiting.id FROM cloaca_run AS waiting
-            WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL
-                AND waiting.behind IS NULL AND waiting.workflow = wanted.value
-            ORDER BY waiting.id LIMIT :limit
-        )
-        ORDER BY run.id LIMIT :limit
-    )
+WHERE id IN (SELECT id FROM longest UNION ALL SELECT id FROM foremost)
     AND +owner IS NULL AND ended_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
 RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds;
+    reason_code, limit_seconds, round, priority, due_at, steer_reason;
 
 
 -- name: list_active_runs
@@ -47,11 +88,20 @@ RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, 
 -- unfinished runs, are searched. A search by primary key might read a million ended runs.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds
+    reason_code, limit_seconds, round, priority, due_at, steer_reason
 FROM cloaca_run
 WHERE id IN (
-        SELECT id FROM cloaca_run INDEXED BY cloaca_run_active
-        WHERE ended_at IS NULL AND status = :status AND id < :before
+        SELECT id FROM cloaca_run INDEXED BY cloaca_run_owned
+        WHERE owner IS NOT NULL AND ended_at IS NULL AND status = :status AND id < :before
+        UNION ALL
+        SELECT id FROM cloaca_run INDEXED BY cloaca_run_claimable
+        WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
+            AND due_at IS NULL AND status = :status AND id < :before
+        UNION ALL
+        SELECT id FROM cloaca_run INDEXED BY cloaca_run_held
+        WHERE owner IS NULL AND ended_at IS NULL
+            AND (behind IS NOT NULL OR paused_at IS NOT NULL OR due_at IS NOT NULL)
+            AND status = :status AND id < :before
         ORDER BY id DESC LIMIT :limit
     )
 ORDER BY id DESC;
@@ -63,7 +113,7 @@ ORDER BY id DESC;
 SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
-    run.limit_seconds
+    run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
-from cloaca_core.records.runs import AttemptRow, NewRun, RunEnd, WaitingRow
+from cloaca_core.records.runs import AttemptRow, NewRun, Park, RunEnd, WaitingRow
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 
@@ -20,7 +21,7 @@ class Waiting(NamedTuple):
 class Batch(NamedTuple):
     """The records of one journal transaction, all of one runner.
 
-    ``fences`` maps each run of ``attempts`` and ``ends`` to the epoch under which they were made;
+    ``fences`` maps each run of ``attempts``, ``ends`` and ``parks`` to the epoch of their owner;
     runs of ``new_runs`` are not in it. ``firings`` has one entry for each schedule of
     ``cancellations`` and of ``ticks`` with a generation; ``turns`` has the triggers whose polls
     found the ``events``.
@@ -36,6 +37,7 @@ class Batch(NamedTuple):
     cancellations: Sequence[Cancellation] = ()
     events: Sequence[NewEvent] = ()
     turns: Sequence[TriggerRow] = ()
+    parks: Sequence[Park] = ()
 
 
 class Committed(NamedTuple):
@@ -46,10 +48,14 @@ class Committed(NamedTuple):
     ``existing``: for a new run whose (workflow, idempotency_key) was taken, the id of the run
     that has it. ``current``: the runs of ``fences`` that this runner still owns under that epoch;
     nothing was recorded for the others. ``held``: ids of new runs that were not written, because
-    another open transaction may be writing a run with their key.
+    another open transaction may be writing a run with their key. ``wishes``: of the runs in
+    ``current`` those that are to be Cancelled or Paused, with that state. What was recorded of such a
+    run counts, but it starts nothing more; an end of one that is to be cancelled was written as
+    Cancelled.
     """
 
     owned: frozenset[str]
     existing: dict[str, str]
     current: frozenset[str]
     held: frozenset[str] = frozenset()
+    wishes: Mapping[str, str] = MappingProxyType({})

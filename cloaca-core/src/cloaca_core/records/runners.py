@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+PROTOCOL: Final = 2
+"""Runners of protocol 1, which named none, did not know of runs that are paused, wait for their
+time, or are being cancelled. A database in which there are such runs does not register them.
+"""
 
 
 class RunnerRow(NamedTuple):
@@ -10,6 +15,7 @@ class RunnerRow(NamedTuple):
 
     ``boot_id``, ``pid_namespace``, ``pid`` and ``process_start`` identify its process (see
     ``_engine/recover/process_identity.py``); ``lease_until`` is on the store's own lease clock.
+    ``protocol`` says which states of runs the runner knows: see ``PROTOCOL``.
     """
 
     id: str
@@ -21,3 +27,4 @@ class RunnerRow(NamedTuple):
     lease_until: int
     fenced: bool
     started_at: int
+    protocol: int = PROTOCOL

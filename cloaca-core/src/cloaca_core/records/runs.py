@@ -40,6 +40,9 @@ class RunRow(NamedTuple):
 
     ``reason_code`` is the ``ReasonCode`` of a run that ended without completing, None in rows that
     an older version wrote; ``limit_seconds`` is the deadline that the run exceeded.
+    ``round`` counts how often the run was begun, from 1. Of runs that may be claimed, those of the
+    highest ``priority`` are first. A run is not claimable before ``due_at``. ``steer_reason`` says
+    why it is paused or was cancelled.
     """
 
     id: str
@@ -60,6 +63,10 @@ class RunRow(NamedTuple):
     schedule_id: str | None = None
     reason_code: str | None = None
     limit_seconds: int | None = None
+    round: int = 1
+    priority: int = 0
+    due_at: int | None = None
+    steer_reason: str | None = None
 
 
 class AttemptRow(NamedTuple):
@@ -108,11 +115,19 @@ class RunEnd(NamedTuple):
     limit_seconds: int | None = None
 
 
+class Park(NamedTuple):
+    """Gives a run back that can do nothing before ``due_at``, or (None) while it is paused."""
+
+    id: str
+    due_at: int | None
+
+
 class WaitingRow(NamedTuple):
     """Runs (``kind`` "run") or schedules ("schedule") that wait for a runner with this workflow.
 
-    ``first_run`` is the oldest run, empty for schedules; ``due_at`` is when that run was made, or
-    when the first schedule is due; ``found`` is their number, as far as they were counted.
+    ``first_run`` is the run that is claimed first, empty for schedules; ``due_at`` is when that run
+    was made, or when the first schedule is due; ``found`` is their number, as far as they were
+    counted.
     """
 
     kind: str

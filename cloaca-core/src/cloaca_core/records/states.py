@@ -10,6 +10,9 @@ class RunStatus(StrEnum):
 
     PENDING = "Pending"
     RUNNING = "Running"
+    WAITING = "Waiting"
+    PAUSED = "Paused"
+    CANCELLING = "Cancelling"
     COMPLETED = "Completed"
     FAILED = "Failed"
     CANCELLED = "Cancelled"
@@ -40,6 +43,7 @@ class ReasonCode(StrEnum):
     DEADLINE_EXCEEDED = "deadline_exceeded"
     CONTEXT_TOO_LARGE = "context_too_large"
     CANCELLED_BY_SCHEDULE = "cancelled_by_schedule"
+    CANCELLED = "cancelled"
     UNSTORABLE = "unstorable"
     UNREADABLE = "unreadable"
     INTERNAL_ERROR = "internal_error"

@@ -7,7 +7,12 @@ at all, and every write may be sent again.
 
 Ownership: a run belongs to the runner in its ``owner`` column under its ``epoch``, which grows by
 one each time the owner changes. A run without an owner that has not ended is *claimable*, unless
-it waits *behind* another run of its schedule.
+something holds it back: it waits *behind* another run of its schedule, for its time (``due_at``), or
+it or its workflow is paused.
+
+Wishes: what people ask of a run (see ``SteeringStore``) is noted on its row. A run without an owner is
+brought to the state at once. The owner of any other is told by ``wishes`` and by the answer of each
+commit, and brings it there; if it gives the run up or dies, the store does.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from cloaca_core.records.batch import Batch, Committed, Waiting
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow
 from cloaca_core.records.schedules import ScheduleRow, TickRow
+from cloaca_core.records.steering import Act, Acted, ActRow, Family, Wish
 from cloaca_core.records.triggers import EventRow, TriggerRow
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
@@ -63,7 +69,9 @@ class RunStore(Protocol):
         ``fences``, which are locked first and answered in ``current``. An attempt row replaces an
         earlier row of the same attempt unless that one is final (P2); an end changes nothing on
         a run that has ended, and lets start what waits behind that run. A concurrent claim or
-        takeover of the same run waits or is seen.
+        takeover of the same run waits or is seen. The end of a run that is to be cancelled is written
+        as Cancelled, with its input for a final context. A park gives its run back, which is then
+        Waiting until it is due, or Paused; it does nothing to a run that is to be cancelled.
 
         Firings and their ticks: written only if the schedule is enabled and still in the generation
         that they were decided in; it is locked first. A tick that is there already stays; the run
@@ -108,17 +116,29 @@ class RunStore(Protocol):
     # -- claim -------------------------------------------------------------------------------
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
     ) -> list[RunRow]:
-        """Make up to ``limit`` claimable runs of these workflows this runner's own, oldest first.
+        """Make up to ``limit`` claimable runs of these workflows this runner's own.
 
-        Eligible: no owner, not ended. Effect: owner set, epoch + 1, status Running, started_at
-        ``now`` unless it was set. No run is ever given to two concurrent callers. Nothing is
-        claimed for a runner that is fenced or not registered.
+        First ``aged`` of those that have been claimable for longest, then those of the highest
+        priority, and of equal ones those that became claimable first. Effect: owner set, epoch + 1,
+        status Running, started_at ``now`` unless it was set. No run is ever given to two concurrent
+        callers. Nothing is claimed for a runner that is fenced or not registered. The answer is in
+        the order of ids.
         """
 
     async def has_claimable(self, workflows: Collection[str]) -> bool:
         """Whether ``claim`` would find anything just now. Only reads."""
+
+    async def next_due_run(self, workflows: Collection[str]) -> int | None:
+        """When the first run of these workflows comes due that waits for its time. Only reads."""
+
+    async def make_due_claimable(self, workflows: Collection[str], now: int, limit: int) -> int:
+        """Let up to ``limit`` runs of these workflows whose time has come be claimed; how many.
+
+        Those that came due first are first, and are claimable since then. Concurrent callers share
+        them.
+        """
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         """All attempts of these runs, ordered by run, task and attempt."""
@@ -171,14 +191,14 @@ class RunnerStore(Protocol):
 
     async def release(self, runner_id: str, held: Collection[str]) -> int:
         """Give up this runner's runs except ``held``: no owner, epoch + 1, claimable by any runner.
-        Returns how many runs that were.
+        Those that are to be cancelled are Cancelled instead. Returns how many became claimable.
 
         An orderly end of ownership: no crash is counted. The caller need not know what it owns:
         runs that a transaction of this runner still makes its own are included.
         """
 
     async def unregister(self, runner_id: str) -> None:
-        """Remove this runner; what it still owns becomes claimable as after ``release``."""
+        """Remove this runner; what it still owns is given back as by ``release``."""
 
     async def runners(self) -> list[RunnerRow]:
         """Every registered runner, fenced ones included, oldest first."""
@@ -191,12 +211,58 @@ class RunnerStore(Protocol):
         """
 
     async def take_over(self, runner_id: str, limit: int) -> int:
-        """Make up to ``limit`` runs of a *fenced* runner claimable; how many it were.
+        """End all runs of a *fenced* runner that are to be cancelled, and make up to ``limit`` others
+        claimable; how many it were together.
 
         Effect on each run: no owner, epoch + 1, recoveries + 1; on its attempts that carry the
         old epoch and are Running: crashes + 1. When none is left the runner's row is removed and
         the answer is 0. Two concurrent callers never count one crash twice.
         """
+
+
+class SteeringStore(Protocol):
+    """What people ask of runs.
+
+    An act is noted once for each run, under the id that its caller made; sent again it changes
+    nothing. Answers have no entry for a run that is not there. Of two concurrent acts on one run the
+    second sees the first; of an act and a commit of the owner as well.
+    """
+
+    async def cancel(
+        self, run_ids: Collection[str], act: Act, deadline: int, *, children: bool
+    ) -> dict[str, Acted]:
+        """Cancel runs.
+
+        One without an owner that has not ended is Cancelled now: its input is the final context,
+        ``act.because`` its error, epoch + 1, and what waits behind it may start. One with an owner
+        is Cancelling, and its owner is to end it by ``deadline``; an earlier deadline holds, and a
+        second act changes nothing else. With ``children``, a run that has children under way is noted
+        in ``families``.
+        """
+
+    async def pause(
+        self, run_ids: Collection[str], act: Act, until: int | None
+    ) -> dict[str, Acted]:
+        """Pause runs that have not ended, are not paused and not to be cancelled: no runner claims
+        them, and an owner starts nothing more of them and parks them. ``until`` is an instant.
+        """
+
+    async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        """Let paused runs go on, with their owner or, without one, once they are claimed."""
+
+    async def wishes(self, runner_id: str) -> list[Wish]:
+        """What is asked of runs that this runner owns, in the order of their ids. Only reads."""
+
+    async def families(self, limit: int) -> Family:
+        """Up to ``limit`` runs whose children are to be cancelled, and up to ``limit`` children of
+        those that have not ended, are not detached and not to be cancelled yet. Only reads.
+        """
+
+    async def forget_children(self, parent_ids: Collection[str]) -> None:
+        """Note that the children of these runs are being cancelled, unless there are more."""
+
+    async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
+        """What was asked of one run, or (None) of any, newest first."""
 
 
 class ScheduleStore(Protocol):
@@ -308,7 +374,7 @@ class TriggerStore(Protocol):
         """Events of a trigger that made runs, newest first."""
 
 
-class Store(RunStore, RunnerStore, ScheduleStore, TriggerStore, Protocol):
+class Store(RunStore, RunnerStore, ScheduleStore, TriggerStore, SteeringStore, Protocol):
     """One open database. Made by ``Backend.open``; not usable after ``close``."""
 
     async def close(self) -> None:

@@ -35,7 +35,9 @@ OperatorName: TypeAlias = Literal[
 ]  # fmt: skip
 """How `context_value` compares. Any case and underscores are taken when the program runs."""
 
-RunStatus: TypeAlias = Literal["Pending", "Running", "Completed", "Failed", "Cancelled"]
+RunStatus: TypeAlias = Literal[
+    "Pending", "Running", "Waiting", "Paused", "Cancelling", "Completed", "Failed", "Cancelled"
+]
 """The states of a run."""
 
 TaskStatus: TypeAlias = Literal[

@@ -24,8 +24,11 @@ class RunQueries(NamedTuple):
     fence_runs: Statement
     record_attempt: Statement
     end_run: Statement
+    park_run: Statement
     claim: Statement
     has_claimable: Statement
+    next_due_run: Statement
+    make_due_claimable: Statement
     load_attempts: Statement
     get_run: Statement
     ended_runs: Statement
@@ -95,6 +98,29 @@ class TriggerQueries(NamedTuple):
     list_events: Statement
 
 
+class SteeringQueries(NamedTuple):
+    """The statements of ``steering.sql``."""
+
+    lock_schedules_of: Statement
+    lock_steered: Statement
+    note_cancel: Statement
+    cancel_unowned: Statement
+    cancel_owned: Statement
+    note_pause: Statement
+    pause_runs: Statement
+    note_resume: Statement
+    resume_runs: Statement
+    acted: Statement
+    list_wishes: Statement
+    parents_to_follow: Statement
+    children_under_way: Statement
+    forget_children: Statement
+    list_acts: Statement
+    lock_schedules_of_cancelled: Statement
+    end_cancelled: Statement
+    start_after_cancelled: Statement
+
+
 class Queries(NamedTuple):
     """The statements that must exist, in the core's file of their noun or in the backend's."""
 
@@ -102,6 +128,7 @@ class Queries(NamedTuple):
     runners: RunnerQueries
     schedules: ScheduleQueries
     triggers: TriggerQueries
+    steering: SteeringQueries
 
 
 class SqlPart:
@@ -140,6 +167,7 @@ def load_queries(package: str, wording: Wording) -> Queries:
         runners=RunnerQueries(**of("runners", RunnerQueries._fields)),
         schedules=ScheduleQueries(**of("schedules", ScheduleQueries._fields)),
         triggers=TriggerQueries(**of("triggers", TriggerQueries._fields)),
+        steering=SteeringQueries(**of("steering", SteeringQueries._fields)),
     )
 
 

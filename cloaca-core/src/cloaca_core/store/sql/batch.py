@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.runs import AttemptRow, NewRun, RunEnd
+from cloaca_core.records.runs import AttemptRow, NewRun, Park, RunEnd
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 from cloaca_core.store.sql.base import Queries, pair
@@ -27,6 +27,7 @@ class BatchSteps:
         self._unowned_row = q.runs.insert_unowned_run.binder(NewRun._fields)
         self._attempt_row = q.runs.record_attempt.binder(AttemptRow._fields + guard)
         self._end_row = q.runs.end_run.binder(RunEnd._fields + guard)
+        self._park_row = q.runs.park_run.binder(Park._fields + guard)
         self._owned_params = q.runs.owned_runs.binder(("ids", "runner_id"))
         self._fence_params = q.runs.fence_runs.binder(("ids", "runner_id"))
         self._tag_row = q.runs.insert_tag.binder(("run_id", "tag", "content"))
@@ -154,6 +155,10 @@ class BatchSteps:
             row = self._end_row
             rows = [row((*item, runner, fences[item.id])) for item in batch.ends]
             steps["ends"] = Step(q.end_run, rows=rows)
+        if batch.parks:
+            row = self._park_row
+            rows = [row((*item, runner, fences[item.id])) for item in batch.parks]
+            steps["parks"] = Step(q.park_run, rows=rows)
         return steps
 
     def _succession_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
@@ -172,11 +177,13 @@ class BatchSteps:
 def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
     """The result of a batch, read from the answers of its statements."""
     existing, held = _other_holders(batch.new_runs, answers.get("keys"))
+    fenced = [row for row in answers.get("fence", ()) if batch.fences[row[0]] == row[1]]
     return Committed(
         owned=frozenset([run_id for (run_id,) in answers.get("owned", ())]),
         existing=existing,
         held=held,
-        current=frozenset([i for i, epoch in answers.get("fence", ()) if batch.fences[i] == epoch]),
+        current=frozenset([run_id for run_id, _, _ in fenced]),
+        wishes={run_id: wish for run_id, _, wish in fenced if wish is not None},
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Final
 
 from cloaca_core.errors import StoreOpenError
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.store.sql.base import SqlPart
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
+
+_FREED: Final = 3
+"""The place of the runs given back among the answers of ``_giving_up``."""
 
 
 class SqlRunners(SqlPart):
@@ -36,20 +40,38 @@ class SqlRunners(SqlPart):
         return bool(rows)
 
     async def unregister(self, runner_id: str) -> None:
-        q = self._queries.runners
+        q, now = self._queries.runners, await self._dialect.now()
         # The runner first: a claim of its own that is still under way is seen by the release.
         remove = Step(q.unregister, q.unregister.bind(id=runner_id))
-        await self._dialect.write([remove, self._release_step(runner_id, ())])
+        await self._dialect.write(self._giving_up(runner_id, (), now, remove))
 
     async def release(self, runner_id: str, held: Collection[str]) -> int:
-        shut_out = self._queries.runners.shut_out
+        shut_out, now = self._queries.runners.shut_out, await self._dialect.now()
         wait = Step(shut_out, shut_out.bind(runner_id=runner_id))
-        _, freed = await self._dialect.write([wait, self._release_step(runner_id, held)])
-        return len(freed)
+        answers = await self._dialect.write(self._giving_up(runner_id, held, now, wait))
+        return len(answers[_FREED])
 
-    def _release_step(self, runner_id: str, held: Collection[str]) -> Step:
+    def _giving_up(
+        self, runner_id: str, held: Collection[str], now: int, first: Step
+    ) -> Sequence[Step]:
+        """Steps that end what is being cancelled, and give back all else that is not held."""
         release = self._queries.runners.release
-        return Step(release, release.bind(runner_id=runner_id, held=self._dialect.array(held)))
+        free = Step(release, release.bind(runner_id=runner_id, held=self._dialect.array(held)))
+        lock, *end = self._ending_cancelled(runner_id, held, now, fenced=0)
+        return [lock, first, *end[:1], free, *end[1:]]
+
+    def _ending_cancelled(
+        self, runner_id: str, held: Collection[str], now: int, *, fenced: int
+    ) -> Sequence[Step]:
+        """Steps that end the runs of a runner that are being cancelled: locks, ends, successors."""
+        q = self._queries.steering
+        lock, end, start = q.lock_schedules_of_cancelled, q.end_cancelled, q.start_after_cancelled
+        ids = self._dialect.array(held)
+        return [
+            Step(lock, lock.bind(runner_id=runner_id)),
+            Step(end, end.bind(runner_id=runner_id, held=ids, now=now, fenced=fenced)),
+            Step(start, start.bind(now=now)),
+        ]
 
     async def runners(self) -> list[RunnerRow]:
         return list(map(_runner, await self._read(self._queries.runners.list_runners)))
@@ -60,16 +82,20 @@ class SqlRunners(SqlPart):
         )
 
     async def take_over(self, runner_id: str, limit: int) -> int:
-        q = self._queries.runners
+        q, now = self._queries.runners, await self._dialect.now()
         batch = {"runner_id": runner_id, "limit": limit}
-        _, freed, _ = await self._dialect.write(
+        lock, end, start = self._ending_cancelled(runner_id, (), now, fenced=1)
+        _, ended, _, freed, _, _ = await self._dialect.write(
             [
+                lock,
+                end,
                 Step(q.count_crashes, q.count_crashes.bind(**batch)),
                 Step(q.take_over_runs, q.take_over_runs.bind(**batch)),
+                start,
                 Step(q.remove_emptied_runner, q.remove_emptied_runner.bind(runner_id=runner_id)),
             ]
         )
-        return len(freed)
+        return len(ended) + len(freed)
 
 
 def _runner(row: Row) -> RunnerRow:

@@ -4,23 +4,23 @@
 -- name: register
 -- Add a runner. Executed again, it changes nothing.
 INSERT INTO cloaca_runner (
-    id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
+    id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at, protocol
 )
 VALUES (
-    :id, :boot_id, :pid_namespace, :pid, :process_start, 0, :lease_until, 0, :started_at
+    :id, :boot_id, :pid_namespace, :pid, :process_start, 0, :lease_until, 0, :started_at, :protocol
 )
 ON CONFLICT DO NOTHING;
 
 
 -- name: get_runner
 -- Read one runner, to check whether its id belongs to the process that registered it.
-SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
+SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at, protocol
 FROM cloaca_runner WHERE id = :id;
 
 
 -- name: list_runners
 -- List all runners, oldest first.
-SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
+SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at, protocol
 FROM cloaca_runner ORDER BY started_at, id;
 
 

@@ -11,8 +11,8 @@ from cloaca_core.store.sql.base import SqlPart, pair
 from cloaca_core.store.sql.queries import Statement
 
 _AFTER_EVERY_ID = "\U0010ffff"
-_ACTIVE = frozenset((RunStatus.PENDING, RunStatus.RUNNING))
-"""The states of runs that have not ended."""
+_ENDED = frozenset((RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED))
+"""The states of runs that have ended."""
 
 
 class SqlRuns(SqlPart):
@@ -21,7 +21,7 @@ class SqlRuns(SqlPart):
     # -- claim -------------------------------------------------------------------------------
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
     ) -> list[RunRow]:
         rows = await self._write(
             self._queries.runs.claim,
@@ -29,9 +29,24 @@ class SqlRuns(SqlPart):
             workflows=self._dialect.array(workflows),
             limit=limit,
             now=now,
+            aged=aged,
         )
         # RETURNING answers in no order that a database would promise.
         return sorted(map(RunRow._make, rows))
+
+    async def next_due_run(self, workflows: Collection[str]) -> int | None:
+        wanted = self._dialect.array(workflows)
+        ((due_at,),) = await self._read(self._queries.runs.next_due_run, workflows=wanted)
+        return None if due_at is None else int(due_at)
+
+    async def make_due_claimable(self, workflows: Collection[str], now: int, limit: int) -> int:
+        due = await self._write(
+            self._queries.runs.make_due_claimable,
+            workflows=self._dialect.array(workflows),
+            now=now,
+            limit=limit,
+        )
+        return len(due)
 
     async def has_claimable(self, workflows: Collection[str]) -> bool:
         wanted = self._dialect.array(workflows)
@@ -71,9 +86,9 @@ class SqlRuns(SqlPart):
             return q.list_runs_of_workflow, {"workflow": workflow, "status": status}
         if status is None:
             return q.list_runs, {}
-        if status in _ACTIVE:
-            return q.list_active_runs, {"status": status}
-        return q.list_ended_runs, {"status": status}
+        if status in _ENDED:
+            return q.list_ended_runs, {"status": status}
+        return q.list_active_runs, {"status": status}
 
     async def list_waiting(self, runner_id: str, most: int) -> Waiting:
         rows = await self._read(self._queries.runs.list_waiting, runner_id=runner_id, most=most)

@@ -14,12 +14,12 @@
 -- Add a run. If :owner is a live runner, it owns the run from the start; otherwise the run has no
 -- owner. Executed again, or with an idempotency key that another run has, it changes nothing.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, idempotency_key, parent_id, created_at,
+    id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
     owner, epoch, status, started_at
 )
 SELECT
     :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
-    CAST(:parent_id AS TEXT), :created_at,
+    CAST(:parent_id AS TEXT), :created_at, :created_at,
     runner.id,
     CASE WHEN runner.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN runner.id IS NULL THEN 'Pending' ELSE 'Running' END,
@@ -34,11 +34,12 @@ ON CONFLICT DO NOTHING;
 -- Add a run without an owner. Executed again, or with an idempotency key that another run has, it
 -- changes nothing.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, idempotency_key, parent_id, created_at, epoch, status
+    id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
+    epoch, status
 )
 VALUES (
     :id, :workflow, :version, :input, :tags, :idempotency_key, CAST(:parent_id AS TEXT),
-    :created_at, 0, 'Pending'
+    :created_at, :created_at, 0, 'Pending'
 )
 ON CONFLICT DO NOTHING;
 
@@ -68,9 +69,13 @@ WHERE run.id IN :ids;
 
 
 -- name: fence_runs
--- Find which of these runs the runner owns, and under which epochs. Later statements of this
--- transaction check the same. A database where several transactions write at once locks the runs.
-SELECT id, epoch FROM cloaca_run
+-- Find which of these runs the runner owns, under which epochs, and to which state it is to bring them.
+-- Later statements of this transaction check the same. A database where several transactions write at
+-- once locks the runs.
+SELECT id, epoch, CASE
+    WHEN cancel_at IS NOT NULL THEN 'Cancelled' WHEN paused_at IS NOT NULL THEN 'Paused'
+END AS wish
+FROM cloaca_run
 WHERE id IN :ids AND owner = :runner_id
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
@@ -104,11 +109,21 @@ WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled
 
 -- name: end_run
 -- Write the end of a run, its last change, if the runner still owns it. The run keeps its owner, so
--- that the same batch, sent again, gets the same answer.
+-- that the same batch, sent again, gets the same answer. A run that is to be cancelled ends as
+-- Cancelled, even if the runner saw it end otherwise.
 UPDATE cloaca_run
-SET status = :status, final_context = :final_context, error_message = :error_message,
-    ended_at = :ended_at, reason_code = CAST(:reason_code AS TEXT),
-    limit_seconds = CAST(:limit_seconds AS BIGINT)
+SET ended_at = :ended_at,
+    status = CASE WHEN cancel_at IS NULL THEN :status ELSE 'Cancelled' END,
+    final_context = CASE WHEN cancel_at IS NULL THEN :final_context ELSE input END,
+    error_message = CASE
+        WHEN cancel_at IS NULL THEN CAST(:error_message AS TEXT) ELSE steer_reason
+    END,
+    reason_code = CASE
+        WHEN cancel_at IS NULL THEN CAST(:reason_code AS TEXT) ELSE 'cancelled'
+    END,
+    limit_seconds = CASE
+        WHEN cancel_at IS NULL THEN CAST(:limit_seconds AS BIGINT)
+    END
 WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
@@ -120,11 +135,49 @@ SELECT EXISTS (
     SELECT 1 FROM :workflows AS wanted
     WHERE (
         SELECT waiting.id FROM cloaca_run AS waiting
-        WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL
-            AND waiting.behind IS NULL AND waiting.workflow = wanted.value
+        WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
+            AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
+            AND waiting.workflow = wanted.value
         LIMIT 1
     ) IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM cloaca_paused_workflow WHERE workflow = wanted.value)
 );
+
+
+-- name: park_run
+-- Give back a run that can do nothing before :due_at, or (NULL) while it is paused. A run that is to be
+-- cancelled stays with its owner, which ends it.
+UPDATE cloaca_run
+SET owner = NULL, epoch = epoch + 1, due_at = CAST(:due_at AS BIGINT),
+    claimable_at = coalesce(CAST(:due_at AS BIGINT), claimable_at),
+    status = CASE WHEN paused_at IS NULL THEN 'Waiting' ELSE 'Paused' END
+WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
+    AND cancel_at IS NULL
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
+
+
+-- name: next_due_run
+-- Find when the first run of these workflows comes due that waits for its time.
+SELECT min((
+    SELECT first.due_at FROM cloaca_run AS first
+    WHERE first.workflow = wanted.value AND first.due_at IS NOT NULL
+        AND first.owner IS NULL AND first.ended_at IS NULL
+    ORDER BY first.due_at LIMIT 1
+))
+FROM :workflows AS wanted;
+
+
+-- name: make_due_claimable
+-- Make claimable the runs of these workflows that have come due, those that came due first.
+UPDATE cloaca_run SET due_at = NULL, claimable_at = due_at
+WHERE id IN (
+        SELECT run.id FROM cloaca_run AS run
+        WHERE run.workflow IN :workflows AND run.due_at IS NOT NULL AND run.due_at <= :now
+            AND run.owner IS NULL AND run.ended_at IS NULL
+        ORDER BY run.due_at LIMIT :limit
+    )
+    AND due_at IS NOT NULL AND due_at <= :now
+RETURNING id;
 
 
 -- name: load_attempts
@@ -139,7 +192,7 @@ ORDER BY run_id, task_id, attempt;
 -- Read one run with its payloads.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds
+    reason_code, limit_seconds, round, priority, due_at, steer_reason
 FROM cloaca_run WHERE id = :id;
 
 
@@ -147,7 +200,7 @@ FROM cloaca_run WHERE id = :id;
 -- Read those of these runs that have ended.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds
+    reason_code, limit_seconds, round, priority, due_at, steer_reason
 FROM cloaca_run WHERE id IN :ids AND ended_at IS NOT NULL
 ORDER BY id;
 
@@ -157,7 +210,7 @@ ORDER BY id;
 -- every id.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds
+    reason_code, limit_seconds, round, priority, due_at, steer_reason
 FROM cloaca_run WHERE id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -166,7 +219,7 @@ ORDER BY id DESC LIMIT :limit;
 -- List the newest unfinished runs of one status.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds
+    reason_code, limit_seconds, round, priority, due_at, steer_reason
 FROM cloaca_run WHERE ended_at IS NULL AND status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -175,7 +228,7 @@ ORDER BY id DESC LIMIT :limit;
 -- List the newest ended runs of one status.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds
+    reason_code, limit_seconds, round, priority, due_at, steer_reason
 FROM cloaca_run WHERE ended_at IS NOT NULL AND status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -184,7 +237,7 @@ ORDER BY id DESC LIMIT :limit;
 -- List the newest runs of one workflow, of one status or (:status NULL) of any.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds
+    reason_code, limit_seconds, round, priority, due_at, steer_reason
 FROM cloaca_run
 WHERE workflow = :workflow AND id < :before
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -198,11 +251,13 @@ ORDER BY id DESC LIMIT :limit;
 -- counted, so the cost does not grow with the number of waiting runs.
 WITH RECURSIVE waiting (workflow) AS (
     SELECT min(run.workflow) FROM cloaca_run AS run
-    WHERE run.owner IS NULL AND run.behind IS NULL AND run.ended_at IS NULL
+    WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+        AND run.paused_at IS NULL AND run.due_at IS NULL
     UNION ALL
     SELECT (
         SELECT min(run.workflow) FROM cloaca_run AS run
-        WHERE run.owner IS NULL AND run.behind IS NULL AND run.ended_at IS NULL
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
             AND run.workflow > waiting.workflow
     )
     FROM waiting WHERE waiting.workflow IS NOT NULL
@@ -222,22 +277,25 @@ SELECT 'run' AS kind, waiting.workflow, oldest.id AS first_run, oldest.created_a
     (
         SELECT count(*) FROM (
             SELECT 1 FROM cloaca_run AS run
-            WHERE run.owner IS NULL AND run.behind IS NULL AND run.ended_at IS NULL
+            WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+                AND run.paused_at IS NULL AND run.due_at IS NULL
                 AND run.workflow = waiting.workflow
             LIMIT :most
         ) AS counted
     ) AS found
 FROM waiting
 JOIN cloaca_run AS oldest ON oldest.id = (
-    SELECT min(run.id) FROM cloaca_run AS run
-    WHERE run.owner IS NULL AND run.behind IS NULL AND run.ended_at IS NULL
+    SELECT run.id FROM cloaca_run AS run
+    WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+        AND run.paused_at IS NULL AND run.due_at IS NULL
         AND run.workflow = waiting.workflow
+    ORDER BY run.priority DESC, run.claimable_at, run.id LIMIT 1
 )
 WHERE waiting.workflow IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM cloaca_runner AS runner
     WHERE runner.fenced = 0 AND EXISTS (
         SELECT 1 FROM cloaca_run AS run
-        WHERE run.owner = runner.id AND run.behind IS NULL AND run.ended_at IS NULL
+        WHERE run.owner = runner.id AND run.ended_at IS NULL
             AND run.workflow = waiting.workflow
     )
 )
@@ -260,7 +318,7 @@ WHERE planned.workflow IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM cloaca_runner AS runner
     WHERE runner.fenced = 0 AND EXISTS (
         SELECT 1 FROM cloaca_run AS run
-        WHERE run.owner = runner.id AND run.behind IS NULL AND run.ended_at IS NULL
+        WHERE run.owner = runner.id AND run.ended_at IS NULL
             AND run.workflow = planned.workflow
     )
 )

@@ -34,10 +34,10 @@ WHERE schedule_id = :schedule_id AND tick = :tick AND run_id IS NULL
 -- back-filled tick is not linked to its schedule, so the overlap policy does not count it: a user
 -- asked for these runs, however many there are.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, epoch, status, schedule_id, behind
+    id, workflow, version, input, tags, created_at, claimable_at, epoch, status, schedule_id, behind
 )
 SELECT
-    :run_id, :workflow, :version, :input, '{}', :created_at, 0, 'Pending',
+    :run_id, :workflow, :version, :input, '{}', :created_at, :created_at, 0, 'Pending',
     CASE WHEN CAST(:generation AS BIGINT) IS NULL THEN NULL ELSE :schedule_id END,
     CAST(:behind AS TEXT)
 WHERE EXISTS (

@@ -19,10 +19,11 @@ from cloaca_core.store.sql.dialect import Answers, Dialect
 from cloaca_core.store.sql.runners import SqlRunners
 from cloaca_core.store.sql.runs import SqlRuns
 from cloaca_core.store.sql.schedules import SqlSchedules
+from cloaca_core.store.sql.steering import SqlSteering
 from cloaca_core.store.sql.triggers import SqlTriggers
 
 
-class SqlStore(SqlRuns, SqlRunners, SqlSchedules, SqlTriggers):
+class SqlStore(SqlRuns, SqlRunners, SqlSchedules, SqlTriggers, SqlSteering):
     """The store of every backend that has a ``Dialect``. Contracts: see ``Store``."""
 
     def __init__(self, dialect: Dialect, outbox: Outbox | None = None) -> None:

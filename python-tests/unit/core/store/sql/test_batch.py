@@ -117,7 +117,9 @@ def test_an_attempt_of_a_run_without_a_fence_is_a_mistake_of_the_caller(steps: B
 def test_a_run_counts_as_ours_under_the_epoch_that_was_meant() -> None:
     batch = Batch("r1", [], [attempt("a"), attempt("b")], [], {"a": 1, "b": 1, "c": 1})
 
-    assert committed(batch, {"fence": [("a", 1), ("b", 2)]}).current == {"a"}
+    answers = {"fence": [("a", 1, None), ("b", 2, None)]}
+
+    assert committed(batch, answers).current == {"a"}
 
 
 def test_a_new_run_is_told_who_has_its_key() -> None:

@@ -1,0 +1,85 @@
+"""Steering in SQL: what is asked of runs, and what is left to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from cloaca_core.records.steering import Act, Acted, ActRow, Family, Parent, Wish
+from cloaca_core.store.sql.base import SqlPart
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Statement
+
+
+class SqlSteering(SqlPart):
+    """The operations that steer runs. Contracts: see ``SteeringStore``."""
+
+    async def cancel(
+        self, run_ids: Collection[str], act: Act, deadline: int, *, children: bool
+    ) -> dict[str, Acted]:
+        q, values = self._queries.steering, {"deadline": deadline, "children": int(children)}
+        ids = self._dialect.array(run_ids)
+        lock = Step(q.lock_schedules_of, q.lock_schedules_of.bind(ids=ids))
+        next_ = self._queries.schedules.start_next
+        return await self._act(
+            run_ids,
+            act,
+            [q.note_cancel, q.cancel_unowned, q.cancel_owned],
+            values,
+            before=[lock],
+            after=[Step(next_, next_.bind(ids=ids))],
+        )
+
+    async def pause(
+        self, run_ids: Collection[str], act: Act, until: int | None
+    ) -> dict[str, Acted]:
+        q = self._queries.steering
+        return await self._act(run_ids, act, [q.note_pause, q.pause_runs], {"until": until})
+
+    async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        q = self._queries.steering
+        return await self._act(run_ids, act, [q.note_resume, q.resume_runs], {})
+
+    async def _act(
+        self,
+        run_ids: Collection[str],
+        act: Act,
+        statements: Sequence[Statement],
+        values: dict[str, object],
+        *,
+        before: Sequence[Step] = (),
+        after: Sequence[Step] = (),
+    ) -> dict[str, Acted]:
+        """Lock the runs, note the act and carry it out; the answer is read last."""
+        q, ids = self._queries.steering, self._dialect.array(run_ids)
+        known = act._asdict() | values | {"ids": ids}
+        steps = [
+            *before,
+            Step(q.lock_steered, q.lock_steered.bind(ids=ids)),
+            *[Step(each, tuple([known[name] for name in each.parameters])) for each in statements],
+            *after,
+            Step(q.acted, q.acted.bind(ids=ids, id=act.id)),
+        ]
+        *_, found = await self._dialect.write(steps)
+        return {run_id: Acted(status, bool(changed)) for run_id, status, changed in found}
+
+    async def wishes(self, runner_id: str) -> list[Wish]:
+        rows = await self._read(self._queries.steering.list_wishes, runner_id=runner_id)
+        return list(map(Wish._make, rows))
+
+    async def families(self, limit: int) -> Family:
+        q = self._queries.steering
+        parents = [Parent._make(row) for row in await self._read(q.parents_to_follow, limit=limit)]
+        if not parents:
+            return Family([], [])
+        ids = self._dialect.array([parent.run_id for parent in parents])
+        rows = await self._read(q.children_under_way, ids=ids, limit=limit)
+        return Family(parents, [(parent, child) for parent, child in rows])
+
+    async def forget_children(self, parent_ids: Collection[str]) -> None:
+        q, ids = self._queries.steering, self._dialect.array(parent_ids)
+        lock = Step(q.lock_steered, q.lock_steered.bind(ids=ids))
+        await self._dialect.write([lock, Step(q.forget_children, q.forget_children.bind(ids=ids))])
+
+    async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
+        rows = await self._read(self._queries.steering.list_acts, run_id=run_id, limit=limit)
+        return list(map(ActRow._make, rows))

@@ -1,0 +1,220 @@
+-- Steering: what people and programs ask of runs. Read the head of runs.sql first.
+--
+-- An act is one row for each run that it is about, under an id that its caller made: sent again it
+-- changes nothing. Each transaction locks its runs, notes the act, and only then looks at the runs: what
+-- a statement finds after the lock is what the act is decided by.
+
+
+-- name: lock_schedules_of
+-- Which schedules have made these runs; a database that lets several transactions write locks them.
+SELECT id FROM cloaca_schedule
+WHERE id IN (
+    SELECT run.schedule_id FROM cloaca_run AS run
+    WHERE run.id IN :ids AND run.schedule_id IS NOT NULL
+);
+
+
+-- name: lock_steered
+-- Which of these runs are there; a database that lets several transactions write locks them.
+SELECT id FROM cloaca_run WHERE id IN :ids;
+
+
+-- name: note_cancel
+-- Note that these runs are cancelled. It changes those that are not over, nor being cancelled already.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT
+    :id, run.id, run.workflow, run.round, 'cancel', :asked_by, CAST(:reason AS TEXT),
+    CASE WHEN run.ended_at IS NULL AND run.cancel_at IS NULL THEN 1 ELSE 0 END, :now
+FROM cloaca_run AS run WHERE run.id IN :ids
+ON CONFLICT DO NOTHING;
+
+
+-- name: cancel_unowned
+-- End those of these runs that no runner owns. Their children are to be cancelled next.
+UPDATE cloaca_run
+SET status = 'Cancelled', final_context = input, error_message = :because, steer_reason = :because,
+    reason_code = 'cancelled', ended_at = :now, epoch = epoch + 1, behind = NULL, due_at = NULL,
+    paused_at = NULL, paused_until = NULL,
+    children_at = CASE WHEN :children = 1 AND EXISTS (
+        SELECT 1 FROM cloaca_run AS child
+        WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+            AND child.ended_at IS NULL AND child.detached = 0
+    ) THEN CAST(:deadline AS BIGINT) END
+WHERE id IN :ids AND owner IS NULL AND ended_at IS NULL
+    AND EXISTS (
+        SELECT 1 FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.round = cloaca_run.round
+    );
+
+
+-- name: cancel_owned
+-- Have those of these runs that a runner owns ended by it, by the earliest deadline that was given.
+UPDATE cloaca_run
+SET status = 'Cancelling',
+    steer_reason = CASE WHEN cancel_at IS NULL THEN :because ELSE steer_reason END,
+    cancel_at = CASE
+        WHEN cancel_at IS NULL OR cancel_at > :deadline THEN :deadline ELSE cancel_at
+    END,
+    children_at = CASE WHEN :children = 1 AND EXISTS (
+        SELECT 1 FROM cloaca_run AS child
+        WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+            AND child.ended_at IS NULL AND child.detached = 0
+    ) THEN CAST(:deadline AS BIGINT) ELSE children_at END
+WHERE id IN :ids AND owner IS NOT NULL AND ended_at IS NULL
+    AND EXISTS (
+        SELECT 1 FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.round = cloaca_run.round
+    );
+
+
+-- name: note_pause
+-- Note that these runs are paused. It changes those that are not over, being cancelled or paused.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT
+    :id, run.id, run.workflow, run.round, 'pause', :asked_by, CAST(:reason AS TEXT),
+    CASE
+        WHEN run.ended_at IS NULL AND run.cancel_at IS NULL AND run.paused_at IS NULL THEN 1 ELSE 0
+    END, :now
+FROM cloaca_run AS run WHERE run.id IN :ids
+ON CONFLICT DO NOTHING;
+
+
+-- name: pause_runs
+-- Start no more tasks of these runs. An owner lets go of one when its bodies have ended.
+UPDATE cloaca_run
+SET status = 'Paused', paused_at = :now, paused_until = CAST(:until AS BIGINT),
+    steer_reason = :because
+WHERE id IN :ids AND ended_at IS NULL AND cancel_at IS NULL AND paused_at IS NULL
+    AND EXISTS (
+        SELECT 1 FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.round = cloaca_run.round
+            AND act.changed = 1 AND act.created_at = :now
+    );
+
+
+-- name: note_resume
+-- Note that these runs go on. It changes those that are paused.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT
+    :id, run.id, run.workflow, run.round, 'resume', :asked_by, CAST(:reason AS TEXT),
+    CASE
+        WHEN run.ended_at IS NULL AND run.cancel_at IS NULL AND run.paused_at IS NOT NULL THEN 1
+        ELSE 0
+    END, :now
+FROM cloaca_run AS run WHERE run.id IN :ids
+ON CONFLICT DO NOTHING;
+
+
+-- name: resume_runs
+-- Let these runs go on: with their owner, if one has them still, else once they are claimed.
+UPDATE cloaca_run
+SET status = CASE
+        WHEN owner IS NOT NULL THEN 'Running'
+        WHEN started_at IS NULL THEN 'Pending'
+        WHEN due_at IS NOT NULL THEN 'Waiting'
+        ELSE 'Running'
+    END,
+    paused_at = NULL, paused_until = NULL, steer_reason = NULL,
+    claimable_at = CASE WHEN due_at IS NULL THEN :now ELSE claimable_at END
+WHERE id IN :ids AND ended_at IS NULL AND paused_at IS NOT NULL AND cancel_at IS NULL
+    AND EXISTS (
+        SELECT 1 FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.round = cloaca_run.round
+            AND act.changed = 1
+    );
+
+
+-- name: acted
+-- What these runs are now, and whether this act changed them.
+SELECT run.id, run.status, act.changed
+FROM cloaca_act AS act
+JOIN cloaca_run AS run ON run.id = act.run_id
+WHERE act.run_id IN :ids AND act.id = :id;
+
+
+-- name: list_wishes
+-- What is asked of runs that this runner owns.
+SELECT id, epoch, CASE WHEN cancel_at IS NOT NULL THEN 'Cancelled' ELSE 'Paused' END AS wish,
+    coalesce(steer_reason, '') AS because, cancel_at
+FROM cloaca_run
+WHERE owner = :runner_id AND ended_at IS NULL AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL)
+ORDER BY id;
+
+
+-- name: parents_to_follow
+-- Runs that were cancelled, and whose children are still to be, with the deadline.
+SELECT id, coalesce(steer_reason, '') AS because, children_at
+FROM cloaca_run WHERE children_at IS NOT NULL ORDER BY id LIMIT :limit;
+
+
+-- name: children_under_way
+-- Runs that these have submitted, and that end with them.
+SELECT parent_id, id FROM cloaca_run
+WHERE parent_id IN :ids AND parent_id IS NOT NULL AND ended_at IS NULL AND detached = 0
+    AND cancel_at IS NULL
+ORDER BY id LIMIT :limit;
+
+
+-- name: forget_children
+-- The children of these runs are being cancelled, unless there are more of them.
+UPDATE cloaca_run SET children_at = NULL
+WHERE id IN :ids AND children_at IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM cloaca_run AS child
+    WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+        AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+);
+
+
+-- name: list_acts
+-- What was asked of one run, or (run_id NULL) of any, newest first.
+SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+FROM cloaca_act
+WHERE CAST(:run_id AS TEXT) IS NULL OR run_id = :run_id
+ORDER BY id DESC LIMIT :limit;
+
+
+-- name: lock_schedules_of_cancelled
+-- Which schedules have made runs of this runner that are being cancelled; a database that lets several
+-- transactions write locks them.
+SELECT id FROM cloaca_schedule
+WHERE id IN (
+    SELECT run.schedule_id FROM cloaca_run AS run
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NOT NULL
+        AND run.schedule_id IS NOT NULL
+);
+
+
+-- name: end_cancelled
+-- End the runs that this runner owns and that are being cancelled, beside those that it still holds: it
+-- gives them back, or (:fenced 1, and only if that is so) is dead.
+UPDATE cloaca_run
+SET status = 'Cancelled', final_context = input, error_message = steer_reason,
+    reason_code = 'cancelled', ended_at = :now, owner = NULL, epoch = epoch + 1
+WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NOT NULL AND NOT id IN :held
+    AND (:fenced = 0 OR EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1))
+RETURNING id;
+
+
+-- name: start_after_cancelled
+-- Last: let start what waits behind runs that end_cancelled has ended, by the rule of start_next.
+UPDATE cloaca_run SET behind = (
+    SELECT earlier.id
+    FROM cloaca_schedule AS schedule
+    CROSS JOIN cloaca_run AS earlier
+    WHERE schedule.id = cloaca_run.schedule_id AND earlier.schedule_id = schedule.id
+        AND earlier.schedule_id IS NOT NULL AND earlier.ended_at IS NULL
+        AND earlier.workflow = cloaca_run.workflow
+        AND (earlier.created_at, earlier.id) < (cloaca_run.created_at, cloaca_run.id)
+    ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
+)
+WHERE behind IS NOT NULL AND EXISTS (
+    SELECT 1 FROM cloaca_run AS before
+    WHERE before.id = cloaca_run.behind AND before.ended_at = :now AND before.owner IS NULL
+        AND before.reason_code = 'cancelled'
+);
