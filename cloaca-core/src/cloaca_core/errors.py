@@ -207,6 +207,39 @@ class RunFailedError(CloacaError, RuntimeError):
         self.status = status
 
 
+class RunCancelledError(RunFailedError):
+    """The run was cancelled; the message holds the reason."""
+
+
+class RunStateError(CloacaError, RuntimeError):
+    """A run is not in a state in which this can be done to it.
+
+    ``status`` is its state, ``accepted`` are those in which it can.
+    """
+
+    def __init__(
+        self, message: str, *, run_id: str, status: str, accepted: tuple[str, ...]
+    ) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.status = status
+        self.accepted = accepted
+
+
+class RunEndedError(RunStateError):
+    """The run has ended."""
+
+
+class BodySignal(BaseException):
+    """Unwinds a task's body. It is no Exception, so that ``except Exception`` lets it pass, and it
+    fails no attempt.
+    """
+
+
+class BodyCancelled(BodySignal):
+    """The run of this body is being cancelled: it should clean up and return."""
+
+
 # TimeoutError first: it is an OSError, which only OSError's own ``__new__`` can create.
 class PipelineTimeoutError(CloacaError, TimeoutError, ValueError):
     """A run passed its deadline, or a wait for it ended first.

@@ -306,7 +306,8 @@ WHERE run.id = ANY(ARRAY[chosen.id]) AND run.owner IS NULL AND +run.ended_at IS 
 RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     run.input, run.tags, run.parent_id, run.final_context, run.error_message, run.created_at,
     run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds,
-    run.round, run.priority, run.due_at, run.steer_reason;
+    run.round, run.priority, run.due_at, run.steer_reason,
+    run.stood_still;
 
 
 -- name: list_runs_of_tag
@@ -315,7 +316,8 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
 SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
-    run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason
+    run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
+    run.stood_still
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

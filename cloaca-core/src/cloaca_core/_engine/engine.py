@@ -36,6 +36,7 @@ from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.recover.takeover import Takeover
 from cloaca_core._engine.runtime.supervisor import SupervisedLoop, supervised
+from cloaca_core._engine.steer.steering import Steering
 from cloaca_core._engine.submit.run_rows import RunRows
 from cloaca_core._engine.submit.submitter import Submitter
 from cloaca_core.errors import (
@@ -98,16 +99,35 @@ class Engine:
         capacity.paused = not store.writable
         self._journal = Journal(store, runner_id, self._start_marks)
         self._orchestrator = Orchestrator(
-            config, self._executor, self._journal, runs, capacity, clock, self._ended
+            config,
+            self._executor,
+            self._journal,
+            runs,
+            capacity,
+            clock,
+            self._ended,
+            self._wished,
         )
         launcher = self._orchestrator.launcher
         self.grace: GracePeriod = GracePeriod(
             config, launcher, self._journal, self._start_marks, runner_id
         )
+        self._steering = Steering(
+            store,
+            registry,
+            self._orchestrator,
+            runner_id,
+            ids,
+            clock,
+            self._runs_came,
+            self._hear_of_others,
+        )
         self._reader = RunReader(store, registry, runs)
         self._completion = Completion(store, registry, runs, self._reader, self._orchestrator.drop)
         needed = capacity.is_in_use
-        self._lease = Lease(store, runner_id, identity, config.lease_seconds, needed, clock)
+        self._lease = Lease(
+            store, runner_id, identity, config.lease_seconds, needed, clock, self._wished
+        )
         self._takeover = Takeover(store, self._lease, runner_id, identity, self._runs_came, clock)
         adoption = Adoption(self._orchestrator, config.default_trigger_rule)
         self._share = FairShare(self._takeover, self._executor, config.max_concurrent_tasks)
@@ -167,6 +187,7 @@ class Engine:
     def _make_loops(self, clock: Clock) -> list[SupervisedLoop]:
         turns = {"journal": self._journal.turn, "changes": self._changes.turn}
         if self._store.writable:
+            turns |= {"steering": self._steering.turn}
             turns |= {"lease": self._lease.turn, "lost-lease": self._reenlist}
             turns |= {"claim": self._claimer.turn, "unserved": self._unserved.turn}
             if self._config.enable_recovery:
@@ -296,12 +317,27 @@ class Engine:
         self._check_open()
         return await self._waits.wait(run_id, waiting)
 
-    def _ended(self, run: ActiveRun, end: RunEnd) -> None:
-        self._completion.ended(run, end)
+    def _ended(self, run: ActiveRun, end: RunEnd | None) -> None:
+        if end is None:
+            self._steering.look_at_ends()
+        else:
+            self._completion.ended(run, end)
         self._share.run_ended()
         self._capacity.changed()
         if run.row.schedule_id is not None:
             self._claimer.wake()  # another run of the schedule may have waited for this one
+
+    # -- steer -------------------------------------------------------------------------------
+
+    @property
+    def steering(self) -> Steering:
+        """Writes what is asked of runs; ``RunnerClosedError`` once the engine shuts down."""
+        self._check_open()
+        return self._steering
+
+    def _wished(self) -> None:
+        """Something is asked of a run of ours."""
+        self._steering.wake()
 
     # -- observe -----------------------------------------------------------------------------
 
@@ -344,6 +380,7 @@ class Engine:
         """There may be runs to claim, for this runner or for one that is not there."""
         self._claimer.wake()
         self._unserved.wake()
+        self._steering.wake()
 
     async def _reenlist(self) -> None:
         """Start anew under another id after this runner was declared dead: drop all its runs."""
@@ -355,6 +392,10 @@ class Engine:
         await self._lease.reenlist()
         self._claimer.wake()
         await self._completion.notice_ends_elsewhere()  # of runs that we took for ours, too
+
+    async def _hear_of_others(self) -> None:
+        """Runs may have ended, here or elsewhere, of which only the tables tell."""
+        await self._completion.notice_ends_elsewhere()
 
     def _check_open(self) -> None:
         if self._closing:

@@ -28,6 +28,7 @@ TaskFunction: TypeAlias = Callable[..., object]
 Reference: TypeAlias = str | TaskFunction
 OnSuccess: TypeAlias = Callable[[str, Context], object]
 OnFailure: TypeAlias = Callable[[str, str, Context], object]
+OnCancel: TypeAlias = Callable[[str, Context], object]
 ErrorClasses: TypeAlias = type[BaseException] | Sequence[type[BaseException]]
 RetryOn: TypeAlias = (
     RetryConditionName | RetryCondition | ErrorClasses | Callable[[BaseException], bool]
@@ -54,6 +55,7 @@ class Task:
     rule: Rule | None
     on_success: OnSuccess | None
     on_failure: OnFailure | None
+    on_cancel: OnCancel | None
     is_async: bool
     wants_handle: bool
 
@@ -69,6 +71,7 @@ class Options:
     rule: Rule | None
     on_success: OnSuccess | None
     on_failure: OnFailure | None
+    on_cancel: OnCancel | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class DeclaredTask:
             rule=rule,
             on_success=self.options.on_success,
             on_failure=self.options.on_failure,
+            on_cancel=self.options.on_cancel,
             is_async=is_async_callable(self.function),
             wants_handle=self.wants_handle,
         )
@@ -106,6 +110,7 @@ class DeclaredTask:
             rule=task.rule,
             on_success=task.on_success,
             on_failure=task.on_failure,
+            on_cancel=task.on_cancel,
         )
         return cls(task.id, task.function, task.wants_handle, options)
 
@@ -140,6 +145,7 @@ def task(
     retry_jitter: bool | None = None,
     on_success: OnSuccess | None = None,
     on_failure: OnFailure | None = None,
+    on_cancel: OnCancel | None = None,
     invokes: object = None,
     post_invocation: object = None,
     trigger_rules: Mapping[str, object] | None = None,
@@ -162,6 +168,7 @@ def task(
     retry_jitter: bool | None = None,
     on_success: OnSuccess | None = None,
     on_failure: OnFailure | None = None,
+    on_cancel: OnCancel | None = None,
     invokes: object = None,
     post_invocation: object = None,
     trigger_rules: Mapping[str, object] | None = None,
@@ -190,6 +197,8 @@ def task(
     * ``on_success``: called as ``on_success(task_id, context)`` with the output; none
     * ``on_failure``: called as ``on_failure(task_id, error, context)`` after each failed attempt,
       with the error as text and the input; none
+    * ``on_cancel``: called as ``on_cancel(task_id, context)`` with the input, in place of
+      ``on_failure``, when a cancel of the run cuts the body off; none
     * ``trigger_rules``: a rule made by ``always``, ``all_of``, ``any_of``, ``none_of`` or one of
       their conditions; the task runs when no dependency failed
     * ``timeout_seconds``: seconds of one attempt in the body, above 0, or ``cloaca.NO_LIMIT``; the
@@ -217,6 +226,7 @@ def task(
         rule=None if trigger_rules is None else parse_rule(trigger_rules),
         on_success=_checked_callback("on_success", on_success, "task_id", "context"),
         on_failure=_checked_callback("on_failure", on_failure, "task_id", "error", "context"),
+        on_cancel=_checked_callback("on_cancel", on_cancel, "task_id", "context"),
     )
     if function is not None:
         return _declare(checked, function)
@@ -293,7 +303,7 @@ def _checked_timeout(seconds: float | NoLimit | None) -> float | NoLimit | None:
     return above_zero("timeout_seconds", seconds, otherwise=" or cloaca.NO_LIMIT")
 
 
-CallbackT = TypeVar("CallbackT", bound="OnSuccess | OnFailure")
+CallbackT = TypeVar("CallbackT", bound="OnSuccess | OnFailure | OnCancel")
 
 
 def _checked_callback(

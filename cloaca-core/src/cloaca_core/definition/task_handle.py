@@ -32,6 +32,10 @@ class RunningAttempt(Protocol):
     def abandoned(self) -> bool:
         """True once the engine has given the attempt up."""
 
+    @property
+    def cancelled(self) -> bool:
+        """True once its run is being cancelled."""
+
 
 class TaskHandle:
     """Passed to a body whose second parameter is named ``handle`` or ``task_handle``.
@@ -70,6 +74,15 @@ class TaskHandle:
     def idempotency_key(self) -> str:
         """``run_id:task_id``."""
         return f"{self.run_id}:{self.task_id}"
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the body should end: its run is being cancelled, or the engine gave it up.
+
+        A body in a thread cannot be interrupted. One that runs for long asks now and then, cleans
+        up and returns; each call into cloaca raises ``BodyCancelled`` then.
+        """
+        return self._attempt.cancelled or self._attempt.abandoned
 
     def is_slot_held(self) -> bool:
         """False while the body waits for another run, and after the engine gave it up."""

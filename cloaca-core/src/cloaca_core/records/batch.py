@@ -45,12 +45,12 @@ class Committed(NamedTuple):
 
     ``owned``: ids of ``new_runs`` that were sent with this runner as owner and are its own (epoch
     1). A run sent without an owner, and claimed before it was sent again, is reported by the claim.
-    ``existing``: for a new run whose (workflow, idempotency_key) was taken, the id of the run
-    that has it. ``current``: the runs of ``fences`` that this runner still owns under that epoch;
+    ``existing``: for a new run whose (workflow, idempotency_key) was taken, the id of the run that
+    has it. ``current``: the runs of ``fences`` that this runner still owns under that epoch;
     nothing was recorded for the others. ``held``: ids of new runs that were not written, because
     another open transaction may be writing a run with their key. ``wishes``: of the runs in
-    ``current`` those that are to be Cancelled or Paused, with that state. What was recorded of such a
-    run counts, but it starts nothing more; an end of one that is to be cancelled was written as
+    ``current`` those that are to be Cancelled or Paused, with that state. What was recorded of such
+    a run counts, but it starts nothing more; an end of one that is to be cancelled was written as
     Cancelled.
     """
 

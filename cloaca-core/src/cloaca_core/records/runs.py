@@ -42,7 +42,8 @@ class RunRow(NamedTuple):
     an older version wrote; ``limit_seconds`` is the deadline that the run exceeded.
     ``round`` counts how often the run was begun, from 1. Of runs that may be claimed, those of the
     highest ``priority`` are first. A run is not claimable before ``due_at``. ``steer_reason`` says
-    why it is paused or was cancelled.
+    why it is paused or was cancelled. ``stood_still`` is for how many µs it was paused since it
+    started.
     """
 
     id: str
@@ -67,6 +68,7 @@ class RunRow(NamedTuple):
     priority: int = 0
     due_at: int | None = None
     steer_reason: str | None = None
+    stood_still: int = 0
 
 
 class AttemptRow(NamedTuple):

@@ -47,12 +47,14 @@ class Parent(NamedTuple):
     deadline: int
 
 
-class Family(NamedTuple):
-    """Parents whose children are to be cancelled, and some of those children."""
+class News(NamedTuple):
+    """What steering has to act on: wishes about a runner's runs, parents whose children are to be
+    cancelled, and when the first run comes due or the first pause ends.
+    """
 
+    wishes: Sequence[Wish]
     parents: Sequence[Parent]
-    children: Sequence[tuple[str, str]]
-    """(parent, child)"""
+    next_timer: int | None
 
 
 class ActRow(NamedTuple):

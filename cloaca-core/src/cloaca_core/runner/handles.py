@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cloaca_core.runner.results import PipelineResult, RunEvent, TaskResult
+from cloaca_core.runner.results import PipelineResult, RunEvent, Steered, TaskResult
 from cloaca_core.values.option_names import RunStatus
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class RunHandle(_Run):
     __slots__ = ()
 
     def status(self) -> RunStatus:
-        """Pending, Running, Completed, Failed or Cancelled."""
+        """Pending, Running, Waiting, Paused, Cancelling, Completed, Failed or Cancelled."""
         return self._calls.status(self._id).wait()
 
     def result(self, timeout: float | None = None) -> PipelineResult:
@@ -63,6 +64,49 @@ class RunHandle(_Run):
         """The events so far, in the order of time."""
         return self._calls.events(self._id).wait()
 
+    def cancel(
+        self,
+        *,
+        reason: str | None = None,
+        grace: float | timedelta | None = None,
+        children: bool = True,
+        by: str | None = None,
+    ) -> Steered:
+        """End the run as Cancelled; returns at once.
+
+        A run that no runner owns is Cancelled when this returns. Else it is Cancelling, and its
+        runner starts nothing more of it: coroutines get ``CancelledError``, bodies in threads see
+        ``handle.cancelled``, and those that have not ended after ``grace`` (seconds or a timedelta;
+        the runner's ``shutdown_grace_seconds``) are given up. A body that ends meanwhile is
+        recorded; the run is Cancelled all the same, and its final context is its input. A run that
+        has ended stays as it is: ``changed`` is False.
+
+        With ``children``, the runs that its bodies have submitted are cancelled as well. ``reason``
+        (1 to 255 characters) stands in the run's error message, beside ``by``, who asks:
+        ``user@host``.
+        """
+        return self._calls.steering.cancel(self._id, reason, grace, children, by).wait()
+
+    def pause(
+        self,
+        *,
+        reason: str | None = None,
+        until: datetime | str | None = None,
+        by: str | None = None,
+    ) -> Steered:
+        """Start no more tasks of the run until it is resumed; returns at once.
+
+        Bodies that run go on to their end and are recorded. ``until`` is a datetime with a zone, or
+        RFC 3339 text: then the run goes on by itself. A run that has ended raises
+        ``RunEndedError``, one that is being cancelled ``RunStateError``; one that is paused already
+        stays so: ``changed`` is False.
+        """
+        return self._calls.steering.pause(self._id, reason, until, by).wait()
+
+    def resume(self, *, reason: str | None = None, by: str | None = None) -> Steered:
+        """Let a paused run go on. Errors as ``pause``; ``changed`` is False if it is not paused."""
+        return self._calls.steering.resume(self._id, reason, by).wait()
+
 
 class AsyncRunHandle(_Run):
     """The same for an ``AsyncRunner``: every call is awaited."""
@@ -70,7 +114,7 @@ class AsyncRunHandle(_Run):
     __slots__ = ()
 
     async def status(self) -> RunStatus:
-        """Pending, Running, Completed, Failed or Cancelled."""
+        """Pending, Running, Waiting, Paused, Cancelling, Completed, Failed or Cancelled."""
         return await self._calls.status(self._id)
 
     async def result(self, timeout: float | None = None) -> PipelineResult:
@@ -88,3 +132,28 @@ class AsyncRunHandle(_Run):
     async def events(self) -> list[RunEvent]:
         """The events so far, in the order of time."""
         return await self._calls.events(self._id)
+
+    async def cancel(
+        self,
+        *,
+        reason: str | None = None,
+        grace: float | timedelta | None = None,
+        children: bool = True,
+        by: str | None = None,
+    ) -> Steered:
+        """End the run as Cancelled; see ``RunHandle.cancel``."""
+        return await self._calls.steering.cancel(self._id, reason, grace, children, by)
+
+    async def pause(
+        self,
+        *,
+        reason: str | None = None,
+        until: datetime | str | None = None,
+        by: str | None = None,
+    ) -> Steered:
+        """Start no more tasks of the run until it is resumed; see ``RunHandle.pause``."""
+        return await self._calls.steering.pause(self._id, reason, until, by)
+
+    async def resume(self, *, reason: str | None = None, by: str | None = None) -> Steered:
+        """Let a paused run go on; see ``RunHandle.resume``."""
+        return await self._calls.steering.resume(self._id, reason, by)

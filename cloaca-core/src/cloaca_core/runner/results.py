@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core._engine.plan.reasons import overdue_message, passed_limit
 from cloaca_core.definition.context import Context
-from cloaca_core.errors import ContextValueError, PipelineTimeoutError, RunFailedError
+from cloaca_core.errors import (
+    ContextValueError,
+    PipelineTimeoutError,
+    RunCancelledError,
+    RunFailedError,
+)
 from cloaca_core.records import states
 from cloaca_core.runner.error_prefixes import EXECUTION
 from cloaca_core.values.json_values import decode
@@ -19,6 +24,7 @@ from cloaca_core.values.option_names import RunStatus, TaskStatus
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.recent_runs import Ended
     from cloaca_core.records.runs import AttemptRow, RunRow
+    from cloaca_core.records.steering import Acted
 
 
 _LAST_INSTANT: Final = 253_402_300_799_999_999
@@ -86,6 +92,21 @@ class RunInfo:
     ended_at: str | None
     error_message: str | None
     tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """The answer of ``cancel``, ``pause`` and ``resume``: the state of the run now, and whether
+    this call changed it.
+    """
+
+    status: RunStatus
+    changed: bool
+
+    @classmethod
+    def of(cls, acted: Acted) -> Steered:
+        """Make it from the store's answer."""
+        return cls(cast("RunStatus", str(acted.status)), acted.changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +195,12 @@ class PipelineResult:
         return task_results(self._attempts, run_ended_at=self._row.ended_at)
 
     def raise_for_status(self) -> None:
-        """Raise ``RunFailedError`` with the error message unless the run completed."""
+        """Raise ``RunFailedError`` with the error message unless the run completed;
+        ``RunCancelledError`` if it was cancelled.
+        """
         if self.status != "Completed":
-            raise RunFailedError(
+            kind = RunCancelledError if self.status == "Cancelled" else RunFailedError
+            raise kind(
                 f"run {self.execution_id} of {self.workflow_name!r} is {self.status}: "
                 f"{self.error_message}",
                 run_id=self.execution_id,

@@ -15,7 +15,13 @@ from typing import TypeVar
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_care import wake_timer
-from cloaca_core.errors import SHUT_DOWN, PipelineTimeoutError, RunnerClosedError, RunnerUsageError
+from cloaca_core.errors import (
+    SHUT_DOWN,
+    BodyCancelled,
+    PipelineTimeoutError,
+    RunnerClosedError,
+    RunnerUsageError,
+)
 from cloaca_core.values.arguments import number
 
 T = TypeVar("T")
@@ -81,6 +87,13 @@ def _no_end(timeout: float | None, run: Sequence[str]) -> PipelineTimeoutError:
 def _is_cancelled_itself() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def heed_cancel() -> None:
+    """Raise ``BodyCancelled`` in a body whose run is being cancelled."""
+    work = CURRENT_WORK.get()
+    if work is not None and work.attempt.cancelled:
+        raise BodyCancelled(f"run {work.attempt.owner.id} is being cancelled")
 
 
 def refuse_blocking_call() -> None:

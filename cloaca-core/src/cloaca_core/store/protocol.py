@@ -7,12 +7,12 @@ at all, and every write may be sent again.
 
 Ownership: a run belongs to the runner in its ``owner`` column under its ``epoch``, which grows by
 one each time the owner changes. A run without an owner that has not ended is *claimable*, unless
-something holds it back: it waits *behind* another run of its schedule, for its time (``due_at``), or
-it or its workflow is paused.
+something holds it back: it waits *behind* another run of its schedule, for its time (``due_at``),
+or it or its workflow is paused.
 
-Wishes: what people ask of a run (see ``SteeringStore``) is noted on its row. A run without an owner is
-brought to the state at once. The owner of any other is told by ``wishes`` and by the answer of each
-commit, and brings it there; if it gives the run up or dies, the store does.
+Wishes: what people ask of a run (see ``SteeringStore``) is noted on its row. A run without an owner
+is brought to the state at once. The owner of any other is told by ``news`` and by the answer of
+each commit, and brings it there; if it gives the run up or dies, the store does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cloaca_core.records.batch import Batch, Committed, Waiting
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow
 from cloaca_core.records.schedules import ScheduleRow, TickRow
-from cloaca_core.records.steering import Act, Acted, ActRow, Family, Wish
+from cloaca_core.records.steering import Act, Acted, ActRow, News
 from cloaca_core.records.triggers import EventRow, TriggerRow
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
@@ -67,11 +67,12 @@ class RunStore(Protocol):
 
         Attempts and ends: recorded only for runs that the runner owns under the epoch of
         ``fences``, which are locked first and answered in ``current``. An attempt row replaces an
-        earlier row of the same attempt unless that one is final (P2); an end changes nothing on
-        a run that has ended, and lets start what waits behind that run. A concurrent claim or
-        takeover of the same run waits or is seen. The end of a run that is to be cancelled is written
-        as Cancelled, with its input for a final context. A park gives its run back, which is then
-        Waiting until it is due, or Paused; it does nothing to a run that is to be cancelled.
+        earlier row of the same attempt unless that one is final (P2); an end changes nothing on a
+        run that has ended, and lets start what waits behind that run. A concurrent claim or
+        takeover of the same run waits or is seen. The end of a run that is to be cancelled is
+        written as Cancelled, with its input for a final context. A park gives its run back, which
+        is then Waiting until it is due, or Paused; it does nothing to a run that is to be
+        cancelled.
 
         Firings and their ticks: written only if the schedule is enabled and still in the generation
         that they were decided in; it is locked first. A tick that is there already stays; the run
@@ -211,8 +212,8 @@ class RunnerStore(Protocol):
         """
 
     async def take_over(self, runner_id: str, limit: int) -> int:
-        """End all runs of a *fenced* runner that are to be cancelled, and make up to ``limit`` others
-        claimable; how many it were together.
+        """End all runs of a *fenced* runner that are to be cancelled, and make up to ``limit``
+        others claimable; how many it were together.
 
         Effect on each run: no owner, epoch + 1, recoveries + 1; on its attempts that carry the
         old epoch and are Running: crashes + 1. When none is left the runner's row is removed and
@@ -224,8 +225,8 @@ class SteeringStore(Protocol):
     """What people ask of runs.
 
     An act is noted once for each run, under the id that its caller made; sent again it changes
-    nothing. Answers have no entry for a run that is not there. Of two concurrent acts on one run the
-    second sees the first; of an act and a commit of the owner as well.
+    nothing. Answers have no entry for a run that is not there. Of two concurrent acts on one run
+    the second sees the first; of an act and a commit of the owner as well.
     """
 
     async def cancel(
@@ -236,8 +237,8 @@ class SteeringStore(Protocol):
         One without an owner that has not ended is Cancelled now: its input is the final context,
         ``act.because`` its error, epoch + 1, and what waits behind it may start. One with an owner
         is Cancelling, and its owner is to end it by ``deadline``; an earlier deadline holds, and a
-        second act changes nothing else. With ``children``, a run that has children under way is noted
-        in ``families``.
+        second act changes nothing else. With ``children``, a run that has children under way is
+        noted in ``News.parents``.
         """
 
     async def pause(
@@ -250,13 +251,25 @@ class SteeringStore(Protocol):
     async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
         """Let paused runs go on, with their owner or, without one, once they are claimed."""
 
-    async def wishes(self, runner_id: str) -> list[Wish]:
-        """What is asked of runs that this runner owns, in the order of their ids. Only reads."""
+    async def news(self, runner_id: str, workflows: Collection[str], limit: int) -> News:
+        """What steering has to act on. Only reads.
 
-    async def families(self, limit: int) -> Family:
-        """Up to ``limit`` runs whose children are to be cancelled, and up to ``limit`` children of
-        those that have not ended, are not detached and not to be cancelled yet. Only reads.
+        ``wishes``: what is asked of runs that this runner owns, in the order of their ids.
+        ``parents``: up to ``limit`` runs whose children are to be cancelled. ``next_timer``: when
+        the first run of these workflows comes due that waits for its time, or the first pause of
+        any run ends.
         """
+
+    async def children_under_way(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        """Up to ``limit`` (parent, child) of runs that these have submitted, and that have not
+        ended, are not detached and not to be cancelled, in the order of the children's ids. Only
+        reads.
+        """
+
+    async def pauses_over(self, now: int, limit: int) -> list[str]:
+        """Up to ``limit`` paused runs whose pause ends by ``now``, those first that end first."""
 
     async def forget_children(self, parent_ids: Collection[str]) -> None:
         """Note that the children of these runs are being cancelled, unless there are more."""

@@ -48,6 +48,9 @@ ALTER TABLE cloaca_run ADD COLUMN paused_at INTEGER;
 
 ALTER TABLE cloaca_run ADD COLUMN paused_until INTEGER;
 
+-- stood_still: µs of the round in which it was paused, which its time limit leaves out.
+ALTER TABLE cloaca_run ADD COLUMN stood_still INTEGER NOT NULL DEFAULT 0;
+
 -- steer_reason: why it was cancelled or paused.
 ALTER TABLE cloaca_run ADD COLUMN steer_reason TEXT;
 
@@ -99,7 +102,7 @@ CREATE TABLE cloaca_act (
     PRIMARY KEY (run_id, id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX cloaca_act_newest ON cloaca_act (id);
+CREATE INDEX cloaca_act_newest ON cloaca_act (created_at, id);
 
 -- Rounds of runs that were begun again, as they ended.
 CREATE TABLE cloaca_round (

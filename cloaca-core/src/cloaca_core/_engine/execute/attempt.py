@@ -17,13 +17,20 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.execute.forked import OneProcess
-from cloaca_core._engine.execute.outcome import Outcome, Raised, Succeeded, judged, raised
+from cloaca_core._engine.execute.outcome import (
+    CutOff,
+    Outcome,
+    Raised,
+    Succeeded,
+    judged,
+    raised,
+)
 from cloaca_core._engine.execute.work import Work
 from cloaca_core._engine.plan.merge import UNCHANGED, Change
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task_handle import TaskHandle
-from cloaca_core.errors import ContextTypeError, ContextValueError
+from cloaca_core.errors import BodyCancelled, ContextTypeError, ContextValueError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.json_values import encode, mapping_hint, same_value
 from cloaca_core.values.namespace import SEPARATOR
@@ -75,10 +82,11 @@ class Attempt(AttemptWork):
 
     ``number`` counts from 1. ``started_at`` is wall time in µs when the body begins. ``context`` is
     made at that moment from ``given``, which many attempts may share. ``marked`` says that its
-    start mark is on the way.
+    start mark is on the way. ``cancelled`` asks the body to end: its run is being cancelled.
     """
 
     __slots__ = (
+        "cancelled",
         "context",
         "crashes",
         "given",
@@ -121,6 +129,7 @@ class Attempt(AttemptWork):
         self.context: Context
         self.outcome: Outcome | None = None
         self.marked: bool = False
+        self.cancelled: bool = False
 
     @property
     def attempt(self) -> Attempt:
@@ -209,6 +218,8 @@ def _call(attempt: Attempt) -> Outcome:
         with OneProcess():
             value = attempt.task.function(*attempt.arguments())
     except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
+        if attempt.cancelled and isinstance(error, BodyCancelled):
+            return CutOff()
         return outcome_of(attempt, error)
     return _returned(attempt, value)
 
@@ -221,6 +232,8 @@ async def _await(attempt: Attempt) -> Outcome:
     except BaseException as error:
         if attempt.abandoned and isinstance(error, asyncio.CancelledError):
             raise
+        if attempt.cancelled and isinstance(error, asyncio.CancelledError | BodyCancelled):
+            return CutOff()
         return outcome_of(attempt, error)
     return _returned(attempt, value)
 

@@ -128,6 +128,11 @@ class BodyLoop:
             self._loop.call_soon_threadsafe(self._cancel, work)
         return True
 
+    def interrupt(self, work: Work) -> None:
+        """Cancel work that runs; its outcome counts."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._cancel, work)
+
     def close(self) -> None:
         """Cancel running work and end the loop, without waiting for it."""
         self._starter.close()

@@ -58,6 +58,13 @@ class Executor:
             return True
         return self._place(work).abandon(work, even_running=even_running)
 
+    def interrupt(self, work: Work) -> None:
+        """Cancel a coroutine that runs, so that it ends soon; its outcome counts. A thread cannot
+        be interrupted.
+        """
+        if work.is_async:
+            self._coroutines.interrupt(work)
+
     def running(self) -> Iterator[Work]:
         """The work that runs right now."""
         for work in [*self._threads.running.values(), *self._coroutines.running]:

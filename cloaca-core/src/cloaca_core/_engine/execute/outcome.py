@@ -42,7 +42,12 @@ class Raised:
         return f"{self.type}: {self.message}"
 
 
-Outcome: TypeAlias = Succeeded | Raised
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """The body ended because its run is being cancelled."""
+
+
+Outcome: TypeAlias = Succeeded | Raised | CutOff
 
 
 def raised(error: BaseException, *, again: bool, skip_frames: int = 0) -> Raised:

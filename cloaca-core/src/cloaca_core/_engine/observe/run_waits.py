@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core.errors import RunnerUsageError
 
@@ -51,7 +51,7 @@ class RunWaits:
             request = replace(request, by_right=True)
             _refuse_endless(request)
         async with self._away(waiting):
-            return await self._submit_and_wait(request, accepted)
+            return await self._unless_cancelled(waiting, self._submit_and_wait(request, accepted))
 
     async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
         """Wait for the end of a run, on this runner or another."""
@@ -60,7 +60,24 @@ class RunWaits:
                 f"a body of run {run_id} would wait for itself: the run ends after its bodies"
             )
         async with self._away(waiting):
-            return await self._completion.of(run_id)
+            return await self._unless_cancelled(waiting, self._completion.of(run_id))
+
+    async def _unless_cancelled(
+        self, work: AttemptWork | None, end: Coroutine[Any, Any, Ended]
+    ) -> Ended:
+        """The end that a body waits for; ``BodyCancelled`` once its own run is being cancelled."""
+        if work is None or not self._runs.owns(work.attempt):
+            return await end
+        waiting = asyncio.create_task(end)
+        with self._waiting_bodies.interruption(work) as interrupt:
+            try:
+                either: list[asyncio.Future[Any]] = [waiting, interrupt]
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if not waiting.done():
+                    await interrupt  # raises
+                return await waiting
+            finally:
+                waiting.cancel()
 
     @asynccontextmanager
     async def _away(self, work: AttemptWork | None) -> AsyncIterator[None]:

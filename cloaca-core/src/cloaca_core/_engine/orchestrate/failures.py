@@ -73,15 +73,23 @@ class Failures:
         if seconds is None:
             return True
         run.time_limit = seconds
+        if run.paused_at is not None:
+            run.stood_still += max(0, self._clock.wall() - run.paused_at)
+            run.paused_at = None
         spent = 0.0
-        if run.epoch > 1 and run.row.started_at is not None:
-            since = (self._clock.wall() - run.row.started_at) / 1e6
-            spent = max(0.0, since)  # a clock may step back
+        if (run.epoch > 1 or run.stood_still) and run.row.started_at is not None:
+            started_at = run.row.started_at + run.stood_still
+            spent = max(0.0, (self._clock.wall() - started_at) / 1e6)  # a clock may step back
         self._run_times.add(run, max(0.0, seconds - spent))
         if spent >= seconds:
             self._expire(run)
             return False
         return True
+
+    def stop_limit(self, run: ActiveRun) -> None:
+        """The deadline stands still until it is armed again."""
+        run.paused_at = self._clock.wall()
+        self.disarm(run)
 
     def disarm(self, run: ActiveRun) -> None:
         """The run needs no deadline any more."""

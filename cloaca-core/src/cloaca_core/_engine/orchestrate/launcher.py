@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVarTuple
 
 from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
 from cloaca_core._engine.execute.callbacks import Callback, FollowUps, Judgement
-from cloaca_core._engine.execute.outcome import Outcome, Succeeded, judged, raised
+from cloaca_core._engine.execute.outcome import CutOff, Outcome, Succeeded, judged, raised
 from cloaca_core._engine.execute.work import LEAST_CHECK, Work
 from cloaca_core._engine.orchestrate.quarantine import Quarantine
 from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
@@ -87,7 +87,7 @@ class Launcher:
         )
         self._follow_ups = FollowUps(executor)
         self._body_times = Deadlines(self._check_time)
-        self._retries: dict[ActiveRun, dict[int, asyncio.TimerHandle]] = {}
+        self._retries: dict[ActiveRun, dict[int, tuple[asyncio.TimerHandle, Resume]]] = {}
         self._draining = False
         self._attempt_over = asyncio.Event()
 
@@ -96,6 +96,9 @@ class Launcher:
     def launch(self, run: ActiveRun, tasks: Sequence[int]) -> None:
         """Start or resume these tasks; of a large number, the rest in later passes of the loop."""
         if run.over:
+            return
+        if run.wish is not None:
+            run.held += tasks
             return
         for task in tasks[:LAUNCHES_PER_PASS]:
             self._launch(run, task, run.resume.pop(task, FRESH))
@@ -112,14 +115,14 @@ class Launcher:
         if resume.crashes > self._config.max_recovery_attempts:
             self._listener.killed_too_often(run, task, resume)
         elif delay > 0:
-            self._launch_later(run, task, resume._replace(retry_at=None), delay)
+            self._launch_later(run, task, resume, delay)
         elif not self._draining:
             self._start(self._attempt(run, task, resume))
 
     def _launch_later(self, run: ActiveRun, task: int, resume: Resume, delay: float) -> None:
-        retry = partial(self._retry_is_due, run, task, resume)
+        retry = partial(self._retry_is_due, run, task, resume._replace(retry_at=None))
         timer = self._loop.call_later(delay, self._listener.guarded, run, retry)
-        self._retries.setdefault(run, {})[task] = timer
+        self._retries.setdefault(run, {})[task] = (timer, resume)
 
     def _retry_is_due(self, run: ActiveRun, task: int, resume: Resume) -> None:
         del self._retries[run][task]
@@ -132,7 +135,7 @@ class Launcher:
         its normal start.
         """
         attempts: list[Attempt] = []
-        if run.recovered or self._draining or len(ready) > self._most_ahead:
+        if run.recovered or self._draining or len(ready) > self._most_ahead or run.wish:
             return attempts
         try:
             for task in ready:
@@ -291,10 +294,42 @@ class Launcher:
 
     def stop(self, run: ActiveRun) -> None:
         """Stop this run's bodies and timers; their outcomes are ignored."""
-        for timer in self._retries.pop(run, {}).values():
+        for timer, _ in self._retries.pop(run, {}).values():
             timer.cancel()
         for attempt in self._runs.forget(run):
             self._give_up(attempt)
+
+    def hold(self, run: ActiveRun) -> None:
+        """Take back what has not begun: retries that wait for their time, attempts that wait for a
+        slot. They are held until the run is launched again.
+        """
+        for task, (timer, resume) in self._retries.pop(run, {}).items():
+            timer.cancel()
+            run.resume[task] = resume
+            run.held.append(task)
+        self.take_back(run, self._runs.attempts(run))
+
+    def take_back(self, run: ActiveRun, attempts: Iterable[Attempt]) -> None:
+        """Hold those of these attempts that have not begun."""
+        for attempt in attempts:
+            if attempt.outcome is None and self._executor.abandon(attempt, even_running=False):
+                self._give_up(attempt)
+                run.resume[attempt.index] = Resume(attempt.number, crashes=attempt.crashes)
+                run.held.append(attempt.index)
+
+    def interrupt(self, run: ActiveRun) -> None:
+        """Ask the bodies of a run to end: coroutines are cancelled, threads are told, waits end."""
+        for attempt in self._runs.attempts(run):
+            attempt.cancelled = True
+            self._executor.interrupt(attempt)
+            self.waiting_bodies.interrupt(attempt)
+
+    def tell_of_cut(self, attempt: Attempt) -> None:
+        """Call the task's ``on_cancel`` for a body that is about to be given up; the run does not
+        wait for it.
+        """
+        if (call := _callback(attempt, CutOff())) is not None:
+            self._executor.submit(call)
 
     def _give_up(self, attempt: Attempt) -> None:
         self._body_times.discard(attempt)
@@ -316,6 +351,11 @@ def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:
         after = {k: v for k, v in attempt.given.items() if k not in outcome.change.removed}
         arguments = (task.id, Context._view(after | dict(outcome.change.set)))
         return Callback(attempt, "on_success", task.on_success, arguments)
+    if isinstance(outcome, CutOff):
+        if task.on_cancel is None:
+            return None
+        given = (task.id, Context._view(attempt.given))
+        return Callback(attempt, "on_cancel", task.on_cancel, given)
     if task.on_failure is None:
         return None
     failed = (task.id, str(outcome), Context._view(attempt.given))

@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVarTuple
 
 from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.execute.outcome import Outcome, Raised, Succeeded
+from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded
 from cloaca_core._engine.orchestrate.failures import Failures
 from cloaca_core._engine.orchestrate.launcher import Launcher
+from cloaca_core._engine.orchestrate.steered_runs import SteeredRuns
 from cloaca_core._engine.plan.planner import RunOver, Step
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import Resume
@@ -24,7 +25,7 @@ from cloaca_core._engine.record.end_row import end_row
 from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.runs import AttemptRow, RunEnd
+from cloaca_core.records.runs import AttemptRow, Park, RunEnd
 from cloaca_core.records.states import ReasonCode, RunStatus
 from cloaca_core.values.json_values import encode
 
@@ -45,7 +46,8 @@ Ts = TypeVarTuple("Ts")
 
 class Orchestrator:
     """Belongs to the engine's loop, but for ``let_go``. ``ended`` is called with each run whose end
-    is durable.
+    is durable, and with None for an end that only the table knows; ``wished`` when something is
+    asked of one of the runs.
     """
 
     def __init__(
@@ -56,23 +58,26 @@ class Orchestrator:
         runs: ActiveRuns,
         capacity: Capacity,
         clock: Clock,
-        ended: Callable[[ActiveRun, RunEnd], None],
+        ended: Callable[[ActiveRun, RunEnd | None], None],
+        wished: Callable[[], None],
     ) -> None:
         self._config = config
         self._journal = journal
-        self._runs = runs
+        self.runs: ActiveRuns = runs
         self._capacity = capacity
         self._clock = clock
         self._ended = ended
+        self._wished = wished
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         self._failures = Failures(config, runs, clock, self)
         self.launcher: Launcher = Launcher(config, executor, journal, runs, capacity, clock, self)
+        self.steered: SteeredRuns = SteeredRuns(runs, self.launcher, clock, self)
 
     # -- adopt and let go --------------------------------------------------------------------
 
     def adopt(self, run: ActiveRun) -> None:
         """Begin or resume a run that is ours from now on."""
-        self._runs.add(run)
+        self.runs.add(run)
         if log.isEnabledFor(logging.INFO):
             _tell_of_start(run)
         first = run.plan.begin()
@@ -81,13 +86,13 @@ class Orchestrator:
 
     def refuse(self, run: ActiveRun, reason: Reason) -> None:
         """End a run of ours that cannot go on."""
-        self._runs.add(run)
+        self.runs.add(run)
         self._failures.break_off(run, reason)
 
     def drop(self, run: ActiveRun) -> None:
         """Forget a run that is no longer ours; outcomes of its bodies are ignored."""
         self.stop(run)
-        if self._runs.remove(run):
+        if self.runs.remove(run):
             self._capacity.changed()
 
     # -- decide ------------------------------------------------------------------------------
@@ -141,7 +146,9 @@ class Orchestrator:
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
         """Act on the outcome of an attempt."""
         run = attempt.owner
-        if isinstance(outcome, Succeeded):
+        if run.wish == RunStatus.CANCELLED or isinstance(outcome, CutOff):
+            self.steered.concluded(attempt, outcome)
+        elif isinstance(outcome, Succeeded):
             run.size_bound += len(outcome.text.encode())
             if log.isEnabledFor(logging.DEBUG):
                 log.debug("%s: completed", attempt, extra=attempt.log_ids())
@@ -179,13 +186,33 @@ class Orchestrator:
         """Stop this run's bodies and timers; their outcomes are ignored."""
         run.over = True
         self._failures.disarm(run)
+        self.steered.forget(run)
         self.launcher.stop(run)
+
+    def stop_limit(self, run: ActiveRun) -> None:
+        """The time limit of the run stands still."""
+        self._failures.stop_limit(run)
+
+    def start_limit(self, run: ActiveRun) -> None:
+        """The time limit of the run goes on."""
+        self._failures.arm_deadline(run)
+
+    def park(self, run: ActiveRun, park: Park) -> None:
+        """Have a run given back, and forget it when that is durable."""
+        self._journal.add(RunEntry(self, run, [], None, park=park))
 
     # -- the journal's answers ---------------------------------------------------------------
 
     def let_go(self, attempts: Iterable[Attempt]) -> None:
         """Let attempts begin that were prepared ahead. Any thread may do so."""
         self.launcher.let_go(attempts)
+
+    def call_off(self, entry: RunEntry) -> None:
+        """The run is to be cancelled or paused: hold what was prepared ahead."""
+        run = entry.run
+        if run.wish is None:
+            self.steered.note(run, RunStatus(entry.wish or RunStatus.PAUSED))
+        self.launcher.take_back(run, entry.ahead)
 
     def recorded(self, entry: RunEntry) -> None:
         """The rows are durable: take the next steps."""
@@ -196,14 +223,28 @@ class Orchestrator:
             self._failures.broken(entry.run, entry.flaw)
 
     def _go_on(self, entry: RunEntry) -> None:
+        if entry.wish is not None:
+            self._wished()
         if entry.then is not None:
             entry.then()
-        elif entry.end is None:
-            self.launcher.launch(entry.run, entry.ready)
-        else:
+        elif entry.end is not None:
             failpoints.hit("run.after_end")
-            self._runs.remove(entry.run)
-            self._ended(entry.run, entry.end)
+            self.runs.remove(entry.run)
+            self._ended(entry.run, _recorded_end(entry, entry.end))
+        elif entry.park is not None:
+            self._parked(entry)
+        else:
+            self.launcher.launch(entry.run, entry.ready)
+            if entry.run.wish is not None:
+                self.steered.settle(entry.run)
+
+    def _parked(self, entry: RunEntry) -> None:
+        """The run is given back, unless it is to be cancelled: then it is still ours."""
+        if entry.wish == RunStatus.CANCELLED:
+            entry.run.parked = False
+        else:
+            self.drop(entry.run)
+            self._wished()
 
     def lost(self, entry: RunEntry) -> None:
         """The run belongs to another runner."""
@@ -213,6 +254,14 @@ class Orchestrator:
         """The run cannot go on as planned."""
         self.launcher.call_off(entry.ahead)
         self.guarded(entry.run, self._failures.unstorable, entry, error)
+
+
+def _recorded_end(entry: RunEntry, end: RunEnd) -> RunEnd | None:
+    """The end as it was written; None where that is known to the table alone, since the run was to
+    be cancelled.
+    """
+    cancelled = entry.wish == RunStatus.CANCELLED and end.status != RunStatus.CANCELLED
+    return None if cancelled else end
 
 
 def _tell_of_start(run: ActiveRun) -> None:

@@ -8,11 +8,13 @@ before it goes on. Belongs to the engine's loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from cloaca_core._engine.record import attempt_rows
+from cloaca_core.errors import BodyCancelled
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
@@ -48,6 +50,7 @@ class WaitingBodies:
         self._away: dict[Attempt, AttemptWork] = {}
         self._marking: dict[Attempt, set[asyncio.Future[None]]] = {}
         self._returning: dict[AttemptWork, asyncio.Event] = {}
+        self._interrupts: dict[Attempt, set[asyncio.Future[None]]] = {}
 
     def release_slot(self, work: AttemptWork) -> None:
         """A body or its follow-up begins to wait. If it is async or has threads of its own, it may
@@ -63,6 +66,26 @@ class WaitingBodies:
         attempt.marked = False
         self._mark(attempt, attempt_rows.waiting_mark(attempt), partial(self._give_way, work))
         self._place_free()
+
+    @contextmanager
+    def interruption(self, work: AttemptWork) -> Iterator[asyncio.Future[None]]:
+        """A future that raises ``BodyCancelled`` once the wait of this body is to end."""
+        interrupt: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waits = self._interrupts.setdefault(work.attempt, set())
+        waits.add(interrupt)
+        try:
+            yield interrupt
+        finally:
+            interrupt.cancel()
+            waits.discard(interrupt)
+            if not waits:
+                self._interrupts.pop(work.attempt, None)
+
+    def interrupt(self, attempt: Attempt) -> None:
+        """End the waits of a body whose run is being cancelled."""
+        for interrupt in self._interrupts.get(attempt, ()):
+            if not interrupt.done():
+                interrupt.set_exception(BodyCancelled(f"run {attempt.owner.id} is being cancelled"))
 
     async def reacquire_slot(self, work: AttemptWork) -> None:
         """Return when it may go on, or still waits for other runs."""

@@ -12,6 +12,7 @@ from cloaca_core._engine.plan.restore import Restored, Resume
 if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
+    from cloaca_core.records.states import RunStatus
     from cloaca_core.values.json_values import JsonValue
 
 
@@ -21,23 +22,32 @@ class ActiveRun:
 
     ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
     ``over`` is set as soon as its end is on the way to the journal: later events are ignored.
-    ``depth`` is how many runs above it wait for it, each in a body of ours.
-    ``time_limit`` is in seconds, 0 without one.
+    ``depth`` is how many runs above it wait for it, each in a body of ours. ``time_limit`` is in
+    seconds, 0 without one. ``wish`` is the state to which the run is to be brought, Cancelled or
+    Paused, or None; nothing more of it starts while there is one. ``held`` are the tasks that would
+    have started meanwhile. ``parked`` is set when it is on its way back to the table.
+    ``stood_still`` is for how many µs its time limit does not count, ``paused_at`` since when it
+    stands still now.
     """
 
     __slots__ = (
         "depth",
         "epoch",
         "graph",
+        "held",
         "id",
         "latest",
         "over",
+        "parked",
+        "paused_at",
         "plan",
         "recovered",
         "resume",
         "row",
         "size_bound",
+        "stood_still",
         "time_limit",
+        "wish",
     )
 
     def __init__(
@@ -64,6 +74,11 @@ class ActiveRun:
         self.size_bound: int = len(row.input.encode()) + sum(map(len, changes))
         self.over: bool = False
         self.depth: int = 0
+        self.wish: RunStatus | None = None
+        self.held: list[int] = []
+        self.parked: bool = False
+        self.paused_at: int | None = None
+        self.stood_still: int = row.stood_still
 
 
 class ActiveRunFactory:

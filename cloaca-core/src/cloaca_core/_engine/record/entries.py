@@ -11,7 +11,7 @@ from typing import Protocol
 from cloaca_core._engine.record.weight import ROW_BYTES
 from cloaca_core.errors import StoreError
 from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.runs import AttemptRow, NewRun, RunEnd
+from cloaca_core.records.runs import AttemptRow, NewRun, Park, RunEnd
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 
@@ -29,6 +29,7 @@ class Draft:
     cancellations: list[Cancellation] = field(default_factory=list)
     events: list[NewEvent] = field(default_factory=list)
     turns: list[TriggerRow] = field(default_factory=list)
+    parks: list[Park] = field(default_factory=list)
 
     def batch(self, runner_id: str) -> Batch:
         """The batch that is sent."""
@@ -43,6 +44,7 @@ class Draft:
             self.cancellations,
             self.events,
             self.turns,
+            self.parks,
         )
 
 

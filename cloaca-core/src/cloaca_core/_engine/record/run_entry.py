@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core.errors import StoreError
     from cloaca_core.records.batch import Committed
-    from cloaca_core.records.runs import AttemptRow, RunEnd
+    from cloaca_core.records.runs import AttemptRow, Park, RunEnd
 
 log = SafeLogger("cloaca.engine")
 
@@ -28,6 +28,9 @@ class RunListener(Protocol):
 
     def let_go(self, attempts: Iterable[Attempt]) -> None:
         """Let these begin: the rows are durable, and ``recorded`` is on its way. Any thread."""
+
+    def call_off(self, entry: RunEntry) -> None:
+        """The rows are durable, and the attempts prepared ahead are not to begin."""
 
     def recorded(self, entry: RunEntry) -> None:
         """The rows are durable."""
@@ -41,8 +44,9 @@ class RunListener(Protocol):
 
 class RunEntry(Entry):
     """All rows count, or none. When they do, the ``ready`` tasks start and the end is told, or
-    ``then`` is called instead of both. The attempts prepared ``ahead`` begin before that; ``flaw``
-    is the error of their start, if any.
+    ``then`` is called instead of both, or with ``park`` the run is given back. The attempts
+    prepared ``ahead`` begin before that; ``flaw`` is the error of their start, if any. ``wish`` is
+    the state to which the run is to be brought, as the commit found it: then nothing starts.
     """
 
     __slots__ = (
@@ -52,10 +56,12 @@ class RunEntry(Entry):
         "flaw",
         "landed",
         "listener",
+        "park",
         "ready",
         "run",
         "then",
         "weight",
+        "wish",
     )
 
     is_of_run: bool = True
@@ -70,6 +76,7 @@ class RunEntry(Entry):
         ahead: Sequence[Attempt] = (),
         *,
         then: Callable[[], None] | None = None,
+        park: Park | None = None,
     ) -> None:
         self.listener: RunListener = listener
         self.run: ActiveRun = run
@@ -78,6 +85,8 @@ class RunEntry(Entry):
         self.ready: Sequence[int] = ready
         self.ahead: Sequence[Attempt] = ahead
         self.then: Callable[[], None] | None = then
+        self.park: Park | None = park
+        self.wish: str | None = None
         self.flaw: Exception | None = None
         self.landed: Callable[[Committed], None] | None = self._begin_ahead if ahead else None
         self.weight: int = sum([attempt_weight(row) for row in attempts])
@@ -89,10 +98,14 @@ class RunEntry(Entry):
         draft.attempts.extend(self.attempts)
         if self.end is not None:
             draft.ends.append(self.end)
+        elif self.park is not None:
+            draft.parks.append(self.park)
 
     def _begin_ahead(self, committed: Committed) -> None:
         """Let the attempts prepared ahead begin; once, even if a store should call it again."""
         if self.landed is None or self.run.id not in committed.current:
+            return
+        if self.run.id in committed.wishes:  # nothing more of it starts
             return
         self.landed = None
         try:
@@ -105,7 +118,11 @@ class RunEntry(Entry):
         if self.run.id not in committed.current:
             self.listener.lost(self)
             return
-        if self.landed is not None:  # the run must go on even if the store has not called it
+        if committed.wishes:
+            self.wish = committed.wishes.get(self.run.id)
+        if self.wish is not None:
+            self.listener.call_off(self)
+        elif self.landed is not None:  # the run must go on even if the store has not called it
             self.landed(committed)
         self.listener.recorded(self)
 

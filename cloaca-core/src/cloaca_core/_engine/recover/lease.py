@@ -30,8 +30,8 @@ NEVER: Final = float("-inf")
 class Lease:
     """The registration of one runner. Belongs to the engine's loop.
 
-    ``is_needed`` is asked before each beat; ``lost`` is set when the runner was fenced. Runs are
-    owned under ``runner_id``.
+    ``is_needed`` is asked before each beat and ``beaten`` called after it; ``lost`` is set when the
+    runner was fenced. Runs are owned under ``runner_id``.
     """
 
     def __init__(
@@ -42,11 +42,13 @@ class Lease:
         seconds: float,
         is_needed: Callable[[], bool],
         clock: Clock,
+        beaten: Callable[[], None] = lambda: None,
     ) -> None:
         self.runner_id: RunnerId = runner_id
         self.interval = seconds / BEATS_PER_LEASE
         self.lost = asyncio.Event()
         self._is_needed = is_needed
+        self._beaten = beaten
         self._clock = clock
         self._store = store
         self._identity = identity
@@ -123,6 +125,7 @@ class Lease:
         self._last_beat = min(self._last_beat, sent)  # an idle beat makes it stale at once
         if await self._store.beat(self.runner_id.current, lease_until):
             self._last_beat = sent
+            self._beaten()
         elif not self.lost.is_set():
             log.error(
                 "runner %s was declared dead by another runner",

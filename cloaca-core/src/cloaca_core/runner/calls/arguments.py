@@ -59,7 +59,7 @@ class Requests:
         """A checked request."""
         workflow = self._workflow(workflow_name)
         inputs = self._inputs((None, context) for context in contexts)
-        key = None if idempotency_key is None else _checked_text("idempotency_key", idempotency_key)
+        key = None if idempotency_key is None else checked_text("idempotency_key", idempotency_key)
         return _request(workflow, inputs, tags, key)
 
     def many(
@@ -178,7 +178,8 @@ def _placed(error: ContextError, index: int | None) -> ContextError:
     return type(error)(f"{shown_path(path)}: {text}", path=path)
 
 
-def _checked_text(name: str, value: object) -> str:
+def checked_text(name: str, value: object) -> str:
+    """Check a text of 1 to 255 characters that every database can store."""
     if not isinstance(value, str):
         raise ConfigTypeError(f"{name} must be a str, not {type(value).__name__}", field=name)
     if not value or len(value) > 255 or not is_storable(value):
@@ -245,6 +246,6 @@ def _checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     if not isinstance(tags, Mapping):
         raise ConfigTypeError(f"tags must be a mapping, not {type(tags).__name__}", field="tags")
     return {
-        _checked_text("a key of tags", key): _checked_text(f"tags[{key!r}]", value)
+        checked_text("a key of tags", key): checked_text(f"tags[{key!r}]", value)
         for key, value in tags.items()
     }

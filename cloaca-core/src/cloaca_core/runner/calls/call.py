@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from cloaca_core.runner.waiting import awaited, refuse_blocking_call, wait_for
+from cloaca_core.runner.waiting import awaited, heed_cancel, refuse_blocking_call, wait_for
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -58,6 +58,7 @@ class Call(Generic[T]):
     def wait(self) -> T:
         """Block until the result is there; refused on a loop that runs task bodies."""
         refuse_blocking_call()
+        heed_cancel()
         if (known := self._at_hand()) is not None:
             return known
         return self._read(wait_for(self._send(), self._timeout, self._run))
@@ -67,6 +68,7 @@ class Call(Generic[T]):
         return self._awaited().__await__()
 
     async def _awaited(self) -> T:
+        heed_cancel()
         if (known := self._at_hand()) is not None:
             return known
         return self._read(await awaited(self._send(), self._timeout, self._run))

@@ -6,6 +6,7 @@ Some are for a runner, others for a handle, which gives its run's id.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
@@ -23,7 +24,7 @@ from cloaca_core.runner.results import (
     run_status_name,
     task_results,
 )
-from cloaca_core.runner.waiting import checked_timeout
+from cloaca_core.runner.waiting import checked_timeout, heed_cancel
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
+    from cloaca_core.runner.calls.steering import SteeringCalls
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.values.option_names import RunStatus
@@ -48,6 +50,13 @@ class RunCalls:
     def __init__(self, host: EngineHost) -> None:
         self._host = host
         self._requests = Requests(host.registry, host.config)
+
+    @cached_property
+    def steering(self) -> SteeringCalls:
+        """Calls that steer runs; imported at their first use, as few programs steer any."""
+        from cloaca_core.runner.calls.steering import SteeringCalls
+
+        return SteeringCalls(self._host)
 
     # -- of a runner -------------------------------------------------------------------------
 
@@ -88,6 +97,7 @@ class RunCalls:
         """The row of a run that its submitter writes, and the outbox to write it with. Does not use
         the engine's loop.
         """
+        heed_cancel()
         request = self._open_requests().request(
             workflow_name, [context], tags=tags, idempotency_key=idempotency_key
         )

@@ -112,6 +112,8 @@ class SteeringQueries(NamedTuple):
     resume_runs: Statement
     acted: Statement
     list_wishes: Statement
+    next_pause_end: Statement
+    list_pauses_over: Statement
     parents_to_follow: Statement
     children_under_way: Statement
     forget_children: Statement

@@ -192,7 +192,7 @@ ORDER BY run_id, task_id, attempt;
 -- Read one run with its payloads.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still
 FROM cloaca_run WHERE id = :id;
 
 
@@ -200,7 +200,7 @@ FROM cloaca_run WHERE id = :id;
 -- Read those of these runs that have ended.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still
 FROM cloaca_run WHERE id IN :ids AND ended_at IS NOT NULL
 ORDER BY id;
 
@@ -210,7 +210,7 @@ ORDER BY id;
 -- every id.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still
 FROM cloaca_run WHERE id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -219,7 +219,7 @@ ORDER BY id DESC LIMIT :limit;
 -- List the newest unfinished runs of one status.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still
 FROM cloaca_run WHERE ended_at IS NULL AND status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -228,7 +228,7 @@ ORDER BY id DESC LIMIT :limit;
 -- List the newest ended runs of one status.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still
 FROM cloaca_run WHERE ended_at IS NOT NULL AND status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -237,7 +237,7 @@ ORDER BY id DESC LIMIT :limit;
 -- List the newest runs of one workflow, of one status or (:status NULL) of any.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still
 FROM cloaca_run
 WHERE workflow = :workflow AND id < :before
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)

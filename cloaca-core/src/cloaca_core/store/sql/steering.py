@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from cloaca_core.records.steering import Act, Acted, ActRow, Family, Parent, Wish
+from cloaca_core.records.steering import Act, Acted, ActRow, News, Parent, Wish
 from cloaca_core.store.sql.base import SqlPart
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
@@ -44,14 +44,14 @@ class SqlSteering(SqlPart):
         run_ids: Collection[str],
         act: Act,
         statements: Sequence[Statement],
-        values: dict[str, object],
+        values: Mapping[str, object],
         *,
         before: Sequence[Step] = (),
         after: Sequence[Step] = (),
     ) -> dict[str, Acted]:
         """Lock the runs, note the act and carry it out; the answer is read last."""
         q, ids = self._queries.steering, self._dialect.array(run_ids)
-        known = act._asdict() | values | {"ids": ids}
+        known = {**act._asdict(), **values, "ids": ids}
         steps = [
             *before,
             Step(q.lock_steered, q.lock_steered.bind(ids=ids)),
@@ -62,18 +62,33 @@ class SqlSteering(SqlPart):
         *_, found = await self._dialect.write(steps)
         return {run_id: Acted(status, bool(changed)) for run_id, status, changed in found}
 
-    async def wishes(self, runner_id: str) -> list[Wish]:
-        rows = await self._read(self._queries.steering.list_wishes, runner_id=runner_id)
-        return list(map(Wish._make, rows))
+    async def news(self, runner_id: str, workflows: Collection[str], limit: int) -> News:
+        q, due = self._queries.steering, self._queries.runs.next_due_run
+        wishes, parents, ((due_at,),), ((pause_end,),) = await self._dialect.read(
+            [
+                Step(q.list_wishes, q.list_wishes.bind(runner_id=runner_id)),
+                Step(q.parents_to_follow, q.parents_to_follow.bind(limit=limit)),
+                Step(due, due.bind(workflows=self._dialect.array(workflows))),
+                Step(q.next_pause_end),
+            ]
+        )
+        timers = [int(instant) for instant in (due_at, pause_end) if instant is not None]
+        return News(
+            wishes=[Wish._make(row) for row in wishes],
+            parents=[Parent._make(row) for row in parents],
+            next_timer=min(timers, default=None),
+        )
 
-    async def families(self, limit: int) -> Family:
-        q = self._queries.steering
-        parents = [Parent._make(row) for row in await self._read(q.parents_to_follow, limit=limit)]
-        if not parents:
-            return Family([], [])
-        ids = self._dialect.array([parent.run_id for parent in parents])
-        rows = await self._read(q.children_under_way, ids=ids, limit=limit)
-        return Family(parents, [(parent, child) for parent, child in rows])
+    async def children_under_way(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        ids = self._dialect.array(parent_ids)
+        rows = await self._read(self._queries.steering.children_under_way, ids=ids, limit=limit)
+        return [(parent_id, child_id) for parent_id, child_id in rows]
+
+    async def pauses_over(self, now: int, limit: int) -> list[str]:
+        rows = await self._read(self._queries.steering.list_pauses_over, now=now, limit=limit)
+        return [run_id for (run_id,) in rows]
 
     async def forget_children(self, parent_ids: Collection[str]) -> None:
         q, ids = self._queries.steering, self._dialect.array(parent_ids)

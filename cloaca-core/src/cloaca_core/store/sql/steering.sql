@@ -121,6 +121,8 @@ SET status = CASE
         ELSE 'Running'
     END,
     paused_at = NULL, paused_until = NULL, steer_reason = NULL,
+    stood_still = stood_still
+        + CASE WHEN started_at IS NULL OR :now < paused_at THEN 0 ELSE :now - paused_at END,
     claimable_at = CASE WHEN due_at IS NULL THEN :now ELSE claimable_at END
 WHERE id IN :ids AND ended_at IS NULL AND paused_at IS NOT NULL AND cancel_at IS NULL
     AND EXISTS (
@@ -145,6 +147,18 @@ SELECT id, epoch, CASE WHEN cancel_at IS NOT NULL THEN 'Cancelled' ELSE 'Paused'
 FROM cloaca_run
 WHERE owner = :runner_id AND ended_at IS NULL AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL)
 ORDER BY id;
+
+
+-- name: next_pause_end
+-- When the first pause ends that has an end.
+SELECT min(paused_until) FROM cloaca_run WHERE paused_until IS NOT NULL AND ended_at IS NULL;
+
+
+-- name: list_pauses_over
+-- Runs whose pause has come to its end.
+SELECT id FROM cloaca_run
+WHERE paused_until IS NOT NULL AND ended_at IS NULL AND paused_until <= :now
+ORDER BY paused_until, id LIMIT :limit;
 
 
 -- name: parents_to_follow
@@ -176,7 +190,7 @@ WHERE id IN :ids AND children_at IS NOT NULL AND NOT EXISTS (
 SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 FROM cloaca_act
 WHERE CAST(:run_id AS TEXT) IS NULL OR run_id = :run_id
-ORDER BY id DESC LIMIT :limit;
+ORDER BY created_at DESC, id DESC LIMIT :limit;
 
 
 -- name: lock_schedules_of_cancelled

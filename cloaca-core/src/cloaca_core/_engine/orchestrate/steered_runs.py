@@ -1,0 +1,167 @@
+"""Brings runs of ours to the state that people ask for: ends those that are cancelled, parks those
+that are paused.
+
+Nothing more of such a run starts. When no body of it is under way any more, or the deadline of a
+cancel has come, one commit ends it or gives it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeVarTuple
+
+from cloaca_core._engine.execute.outcome import Outcome, Raised, Succeeded
+from cloaca_core._engine.plan.planner import RunOver
+from cloaca_core._engine.plan.reasons import Reason
+from cloaca_core._engine.record import attempt_rows
+from cloaca_core._engine.record.end_row import end_row
+from cloaca_core._engine.runtime.deadlines import Deadlines
+from cloaca_core.logs import SafeLogger
+from cloaca_core.records.runs import AttemptRow, Park, RunEnd
+from cloaca_core.records.states import RunStatus
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core._engine.orchestrate.launcher import Launcher
+    from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core.values.clock import Clock
+
+log = SafeLogger("cloaca.engine")
+
+Ts = TypeVarTuple("Ts")
+
+
+class SteeredCourse(Protocol):
+    """The steps of a run that is steered; the orchestrator takes them."""
+
+    def record(self, run: ActiveRun, attempts: list[AttemptRow], end: RunEnd | None) -> None:
+        """Have rows of a run written, and act when they are durable."""
+
+    def park(self, run: ActiveRun, park: Park) -> None:
+        """Have a run given back, and forget it when that is durable."""
+
+    def stop(self, run: ActiveRun) -> None:
+        """Stop its bodies and timers; their outcomes are ignored."""
+
+    def stop_limit(self, run: ActiveRun) -> None:
+        """The time limit of the run stands still."""
+
+    def start_limit(self, run: ActiveRun) -> None:
+        """The time limit of the run goes on."""
+
+    def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Take a step of a run; an error in the engine ends the run."""
+
+
+class SteeredRuns:
+    """Belongs to the engine's loop."""
+
+    def __init__(
+        self, runs: ActiveRuns, launcher: Launcher, clock: Clock, course: SteeredCourse
+    ) -> None:
+        self._runs = runs
+        self._launcher = launcher
+        self._clock = clock
+        self._course = course
+        self._deadlines = Deadlines(self._come_to_deadline)
+        self._reasons: dict[ActiveRun, Reason] = {}
+
+    # -- wishes ------------------------------------------------------------------------------
+
+    def cancel(self, run: ActiveRun, reason: Reason, deadline: int) -> None:
+        """Cut the bodies of a run off, and end it by ``deadline``, a wall time in µs. A second call
+        may bring an earlier deadline.
+        """
+        if run.over:
+            return
+        seconds = max(0.0, (deadline - self._clock.wall()) / 1e6)
+        self._deadlines.add(run, seconds)
+        if run in self._reasons:
+            return
+        self._reasons[run] = reason
+        ids = {"run_id": run.id, "workflow": run.row.workflow}
+        log.info("run %s: %s; it ends within %.3g s", run.id, reason.text, seconds, extra=ids)
+        self.note(run, RunStatus.CANCELLED)
+        self._launcher.interrupt(run)
+        self.settle(run)
+
+    def pause(self, run: ActiveRun, because: str) -> None:
+        """Start nothing more of a run, and give it back when its bodies have ended."""
+        if run.over or run.wish is not None:
+            return
+        ids = {"run_id": run.id, "workflow": run.row.workflow}
+        log.info("run %s: %s", run.id, because, extra=ids)
+        self.note(run, RunStatus.PAUSED)
+        self.settle(run)
+
+    def note(self, run: ActiveRun, wish: RunStatus) -> None:
+        """Start nothing more of a run of which a commit has shown that it is to be cancelled or
+        paused; the wish itself is read soon.
+        """
+        if not run.over:
+            run.wish = wish
+            self._course.stop_limit(run)
+            self._launcher.hold(run)
+
+    def resume(self, run: ActiveRun) -> None:
+        """Go on with a run that was paused and is still ours."""
+        if run.over or run.wish != RunStatus.PAUSED:
+            return
+        run.wish = None
+        self._course.start_limit(run)
+        held, run.held = run.held, []
+        self._launcher.launch(run, held)
+
+    # -- progress ----------------------------------------------------------------------------
+
+    def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Record the outcome of an attempt of a run that is being cancelled: nothing follows."""
+        run, now = attempt.owner, self._clock.wall()
+        if isinstance(outcome, Succeeded):
+            row = attempt_rows.completed(attempt, outcome, now)
+        elif isinstance(outcome, Raised):
+            row = attempt_rows.failed(attempt, outcome, now, retry_at=None)
+        else:
+            row = attempt_rows.cancelled(attempt, self._reasons[run], now)
+        run.latest[attempt.index] = row
+        if self._runs.attempts(run) or run not in self._reasons:
+            self._course.record(run, [row], None)
+        else:
+            self._end(run, [row])
+
+    def settle(self, run: ActiveRun) -> None:
+        """End or park a run that nothing is under way of."""
+        if run.over or run.wish is None or self._runs.attempts(run):
+            return
+        if run.wish == RunStatus.CANCELLED:
+            if run in self._reasons:  # else it is on its way
+                self._end(run, [])
+        elif not run.parked:
+            run.parked = True
+            self._course.park(run, Park(run.id, None))
+
+    def forget(self, run: ActiveRun) -> None:
+        """The run is not ours any more, or has ended."""
+        self._deadlines.discard(run)
+        self._reasons.pop(run, None)
+
+    def _come_to_deadline(self, run: ActiveRun) -> None:
+        self._course.guarded(run, self._cut_off, run)
+
+    def _cut_off(self, run: ActiveRun) -> None:
+        """End a run whose bodies have not ended in time."""
+        if run.over:
+            return
+        reason, now = self._reasons[run], self._clock.wall()
+        attempts = self._runs.attempts(run)
+        rows = [attempt_rows.cancelled(attempt, reason, now) for attempt in attempts]
+        for attempt, row in zip(attempts, rows, strict=True):
+            run.latest[attempt.index] = row
+            self._launcher.tell_of_cut(attempt)
+        self._end(run, rows)
+
+    def _end(self, run: ActiveRun, rows: list[AttemptRow]) -> None:
+        over = RunOver(RunStatus.CANCELLED, self._reasons[run])
+        self._course.stop(run)
+        self._course.record(run, rows, end_row(run, over, run.row.input, self._clock.wall()))

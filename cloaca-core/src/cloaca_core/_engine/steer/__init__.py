@@ -1,0 +1,1 @@
+"""STEER: what people ask of a run reaches the runner that owns it."""

@@ -1,0 +1,190 @@
+"""Writes down what is asked of runs, and hands the wishes about ours to the orchestrator.
+
+A wish is a column of its run's row. It is read after each change of the database, at each beat and
+when a commit has met one, so that it is found however it came there. Children of cancelled runs are
+cancelled level by level, parents first, by the runner that reads of them first; so are runs let go
+whose time has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.plan.reasons import Reason
+from cloaca_core._engine.runtime.wakeup import Wakeup
+from cloaca_core.records.states import ReasonCode, RunStatus
+from cloaca_core.records.steering import Act, Acted, Parent
+from cloaca_core.values.text import storable_text
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.records.steering import Wish
+    from cloaca_core.store.protocol import Store
+    from cloaca_core.values.clock import Clock
+    from cloaca_core.values.ids import RunIds
+
+RUNS_PER_STEP: Final = 500
+"""Runs that one transaction steers at most."""
+LONGEST_SLEEP: Final = 60.0
+"""Seconds. Runs come due by a clock that may be set; sleeping goes by one that cannot."""
+_VERBS: Final = {"cancel": "cancelled", "pause": "paused", "resume": "resumed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a caller asks: ``kind`` is cancel, pause or resume; ``asked_by`` names who asks."""
+
+    kind: str
+    asked_by: str
+    reason: str | None
+
+    def because(self) -> str:
+        """The text that people read on the run."""
+        text = f"{_VERBS[self.kind]} by {self.asked_by}"
+        return storable_text(text if self.reason is None else f"{text}: {self.reason}")
+
+
+class Steering:
+    """Belongs to the engine's loop. ``runs_came`` is called when runs may have become claimable,
+    ``hear_of_ends`` tells waiters of ends that only the tables have.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        orchestrator: Orchestrator,
+        runner_id: RunnerId,
+        ids: RunIds,
+        clock: Clock,
+        runs_came: Callable[[], None],
+        hear_of_ends: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._orchestrator = orchestrator
+        self._runs: ActiveRuns = orchestrator.runs
+        self._runner_id = runner_id
+        self._ids = ids
+        self._clock = clock
+        self._runs_came = runs_came
+        self._hear_of_ends = hear_of_ends
+        self._ends_due = False
+        self._wakeup = Wakeup()
+
+    def wake(self) -> None:
+        """Something may be asked of our runs."""
+        self._wakeup.wake()
+
+    def look_at_ends(self) -> None:
+        """A run of ours has ended otherwise than we saw it: let its waiters read how."""
+        self._ends_due = True
+        self.wake()
+
+    async def turn(self) -> None:
+        """Act on what is asked, then sleep until something may be, or a run comes due."""
+        await self._wakeup.turn(self._act_on_news)
+
+    # -- acts --------------------------------------------------------------------------------
+
+    async def cancel(
+        self, run_ids: Collection[str], order: Order, grace: float, *, children: bool
+    ) -> dict[str, Acted]:
+        """Cancel runs; what owners do for it they do within ``grace`` seconds."""
+        act = self._act(order)
+        deadline = act.now + round(grace * 1e6)
+        acted = await self._store.cancel(run_ids, act, deadline, children=children)
+        self.look_at_ends()
+        self._runs_came()  # another run of a schedule may have waited for one of these
+        return acted
+
+    async def pause(
+        self, run_ids: Collection[str], order: Order, until: int | None
+    ) -> dict[str, Acted]:
+        """Pause runs, until an instant in µs or (None) until they are resumed."""
+        acted = await self._store.pause(run_ids, self._act(order), until)
+        self.wake()
+        return acted
+
+    async def resume(self, run_ids: Collection[str], order: Order) -> dict[str, Acted]:
+        """Let paused runs go on."""
+        acted = await self._store.resume(run_ids, self._act(order))
+        self.wake()
+        self._runs_came()
+        return acted
+
+    def _act(self, order: Order) -> Act:
+        reason = None if order.reason is None else storable_text(order.reason)
+        asked_by = storable_text(order.asked_by)
+        return Act(self._ids.next(), asked_by, reason, order.because(), self._clock.wall())
+
+    # -- news --------------------------------------------------------------------------------
+
+    async def _act_on_news(self) -> float | None:
+        """Act on what is asked; seconds until the next run comes due, None for none."""
+        if self._ends_due:
+            await self._hear_of_ends()
+            self._ends_due = False
+        runner_id, workflows = self._runner_id.current, self._registry.namespaces()
+        news = await self._store.news(runner_id, workflows, RUNS_PER_STEP)
+        self._heed(news.wishes)
+        if news.parents:
+            await self._cancel_children(news.parents)
+            return 0.0
+        if news.next_timer is None:
+            return None
+        return await self._let_go(workflows, news.next_timer)
+
+    def _heed(self, wishes: Sequence[Wish]) -> None:
+        """Act on the wishes about our runs, and go on with those that are paused no more."""
+        steered, guarded = self._orchestrator.steered, self._orchestrator.guarded
+        paused = {run for run in self._runs if run.wish == RunStatus.PAUSED}
+        for wish in wishes:
+            run = self._runs.get(wish.run_id)
+            if run is None or run.epoch != wish.epoch:
+                continue  # it is on its way to us: its first commit will meet the wish
+            paused.discard(run)
+            if wish.deadline is not None:
+                reason = Reason(ReasonCode.CANCELLED, wish.because)
+                guarded(run, steered.cancel, run, reason, wish.deadline)
+            else:
+                guarded(run, steered.pause, run, wish.because)
+        for run in paused:
+            guarded(run, steered.resume, run)
+
+    async def _cancel_children(self, parents: Sequence[Parent]) -> None:
+        """Cancel children of these, one level, and forget the parents that have no more."""
+        ids = [parent.run_id for parent in parents]
+        children: dict[str, list[str]] = {}
+        for parent_id, child_id in await self._store.children_under_way(ids, RUNS_PER_STEP):
+            children.setdefault(parent_id, []).append(child_id)
+        for parent in parents:
+            if ours := children.get(parent.run_id):
+                await self._cancel_with(parent, ours)
+        await self._store.forget_children(ids)
+
+    async def _cancel_with(self, parent: Parent, run_ids: list[str]) -> None:
+        because = storable_text(f"{parent.because} (with its parent, run {parent.run_id})")
+        by = f"run {parent.run_id}"
+        act = Act(self._ids.next(), by, None, because, self._clock.wall())
+        await self._store.cancel(run_ids, act, parent.deadline, children=True)
+        self._ends_due = True  # a body here may wait for one of them
+        self._runs_came()
+
+    async def _let_go(self, workflows: Sequence[str], next_timer: int) -> float:
+        """Let runs be claimed that have come due, and end pauses; seconds until the next."""
+        now = await self._store.now()
+        if next_timer > now:
+            return min((next_timer - now) / 1e6, LONGEST_SLEEP)
+        await self._store.make_due_claimable(workflows, now, RUNS_PER_STEP)
+        if over := await self._store.pauses_over(now, RUNS_PER_STEP):
+            because = "its pause has come to its end"
+            act = Act(self._ids.next(), "cloaca", because, because, now)
+            await self._store.resume(over, act)
+        self._runs_came()
+        return 0.0

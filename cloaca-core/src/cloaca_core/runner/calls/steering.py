@@ -1,0 +1,144 @@
+"""Calls that steer runs: cancel, pause, resume."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from datetime import timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from cloaca_core._engine.steer.steering import Order
+from cloaca_core.errors import (
+    ConfigError,
+    ConfigTypeError,
+    RunEndedError,
+    RunNotFoundError,
+    RunStateError,
+)
+from cloaca_core.records.states import RunStatus
+from cloaca_core.runner.calls.arguments import checked_run_id, checked_text
+from cloaca_core.runner.calls.call import Call
+from cloaca_core.runner.results import Steered
+from cloaca_core.values.arguments import number, refuse_other_types
+from cloaca_core.values.instants import read_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from datetime import datetime
+    from typing import Any
+
+    from cloaca_core._engine.engine import Engine
+    from cloaca_core.records.steering import Acted
+    from cloaca_core.runner.host import EngineHost
+
+    Answer = dict[str, Acted]
+
+_ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
+
+
+class SteeringCalls:
+    """Makes the calls of one runner and its handles. Any thread may ask."""
+
+    def __init__(self, host: EngineHost) -> None:
+        self._host = host
+
+    def cancel(
+        self,
+        run_id: str,
+        reason: str | None,
+        grace: float | timedelta | None,
+        children: bool,
+        by: str | None,
+    ) -> Call[Steered]:
+        """Cancel a run; one that has ended stays as it is."""
+        order = _order("cancel", reason, by)
+        seconds = self._host.config.shutdown_grace_seconds if grace is None else _seconds(grace)
+        refuse_other_types("children", children, bool, "a bool")
+        return self._ask(
+            run_id,
+            lambda engine, ids: engine.steering.cancel(ids, order, seconds, children=children),
+            lambda acted: Steered.of(acted),
+        )
+
+    def pause(
+        self, run_id: str, reason: str | None, until: datetime | str | None, by: str | None
+    ) -> Call[Steered]:
+        """Pause a run that has not ended."""
+        order = _order("pause", reason, by)
+        instant = None if until is None else read_instant("until", until)
+        return self._ask(
+            run_id,
+            lambda engine, ids: engine.steering.pause(ids, order, instant),
+            lambda acted: _unless_over(run_id, "paused", acted),
+        )
+
+    def resume(self, run_id: str, reason: str | None, by: str | None) -> Call[Steered]:
+        """Let a paused run go on."""
+        order = _order("resume", reason, by)
+        return self._ask(
+            run_id,
+            lambda engine, ids: engine.steering.resume(ids, order),
+            lambda acted: _unless_over(run_id, "resumed", acted),
+        )
+
+    def _ask(
+        self,
+        run_id: str,
+        act: Callable[[Engine, list[str]], Coroutine[Any, Any, Answer]],
+        read: Callable[[Acted], Steered],
+    ) -> Call[Steered]:
+        checked = checked_run_id(run_id)
+
+        def answered(answer: Answer) -> Steered:
+            if (acted := answer.get(checked)) is None:
+                raise RunNotFoundError(f"no run with id {checked!r}", run_id=checked)
+            return read(acted)
+
+        return Call(lambda: self._host.send(lambda engine: act(engine, [checked])), answered)
+
+
+def _unless_over(run_id: str, wanted: str, acted: Acted) -> Steered:
+    """The answer of an act that needs a run which goes on."""
+    if acted.status in _ENDED:
+        raise RunEndedError(
+            f"run {run_id} is {acted.status}: only a run that has not ended can be {wanted}",
+            run_id=run_id,
+            status=acted.status,
+            accepted=tuple([status.value for status in RunStatus if status not in _ENDED]),
+        )
+    if acted.status == RunStatus.CANCELLING:
+        raise RunStateError(
+            f"run {run_id} is being cancelled: it cannot be {wanted}",
+            run_id=run_id,
+            status=acted.status,
+            accepted=("Pending", "Running", "Waiting", "Paused"),
+        )
+    return Steered.of(acted)
+
+
+def _order(kind: str, reason: str | None, by: str | None) -> Order:
+    asked_by = _this_user() if by is None else checked_text("by", by)
+    return Order(kind, asked_by, None if reason is None else checked_text("reason", reason))
+
+
+@lru_cache(maxsize=1)
+def _this_user() -> str:
+    """Who asks, if the caller does not say: ``user@host``."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        user = "user"
+    return f"{user}@{socket.gethostname()}"[:255]
+
+
+def _seconds(grace: float | timedelta) -> float:
+    """A duration: seconds, or a timedelta."""
+    if isinstance(grace, timedelta):
+        grace = grace.total_seconds()
+    if isinstance(grace, bool) or not isinstance(grace, int | float):
+        kind = type(grace).__name__
+        raise ConfigTypeError(f"grace must be seconds or a timedelta, not {kind}", field="grace")
+    if not 0 <= grace < 1e12:
+        raise ConfigError(f"grace must be 0 or more seconds, got {grace}", field="grace")
+    return number("grace", grace)
