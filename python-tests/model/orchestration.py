@@ -72,7 +72,8 @@ class Scene:
 
     def __init__(self, **settings: Any) -> None:
         self.executor = HandExecutor()
-        self.ended: list[tuple[ActiveRun, RunEnd]] = []
+        self.ended: list[tuple[ActiveRun, RunEnd | None]] = []
+        self.wishes = 0
         config = DefaultRunnerConfig(**settings)
         self.clock = SettableClock()
         self.start_marks = StartMarks(self.executor)
@@ -80,18 +81,28 @@ class Scene:
         self.runs = ActiveRuns()
         self.capacity = Places(config.max_active_runs, self.runs)
         self.orchestrator = Orchestrator(
-            config, self.executor, self.journal, self.runs, self.capacity, self.clock, self._end
+            config,
+            self.executor,
+            self.journal,
+            self.runs,
+            self.capacity,
+            self.clock,
+            self._end,
+            self._wished,
         )
         self.launcher = self.orchestrator.launcher
 
-    def _end(self, run: ActiveRun, end: RunEnd) -> None:
+    def _end(self, run: ActiveRun, end: RunEnd | None) -> None:
         self.ended.append((run, end))
+
+    def _wished(self) -> None:
+        self.wishes += 1
 
     def attempts(self, run: ActiveRun) -> dict[int, Attempt]:
         """The attempts that the run has under way, by task."""
         return self.runs._attempts.get(run, {})
 
-    def retries(self, run: ActiveRun) -> dict[int, asyncio.TimerHandle]:
+    def retries(self, run: ActiveRun) -> dict[int, tuple[asyncio.TimerHandle, Resume]]:
         """The timers of the run's retries, by task."""
         return self.launcher._retries.get(run, {})
 

@@ -68,6 +68,7 @@ class TestDecorating:
             rule=None,
             on_success=None,
             on_failure=None,
+            on_cancel=None,
             is_async=False,
             wants_handle=False,
         )

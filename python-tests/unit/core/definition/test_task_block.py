@@ -32,6 +32,7 @@ def declared(
         rule=None if rule is None else parse_rule(rule),
         on_success=None,
         on_failure=None,
+        on_cancel=None,
     )
     return DeclaredTask(task_id, function, wants_handle=False, options=options)
 

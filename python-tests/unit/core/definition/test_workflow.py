@@ -35,6 +35,7 @@ def new_task(task_id: str, *dependencies: str, rule: object = None) -> Task:
         rule=None if rule is None else parse_rule(rule),
         on_success=None,
         on_failure=None,
+        on_cancel=None,
         is_async=False,
         wants_handle=False,
     )
