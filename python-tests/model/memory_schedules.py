@@ -65,7 +65,7 @@ class MemorySchedules:
         row = self.ticks.get((tick.schedule_id, tick.tick))
         return row is not None and row.run_id is not None and row.run_id == tick.run_id
 
-    def cancel(self, batch: Batch) -> None:
+    def make_way(self, batch: Batch) -> None:
         """End the runs that make way for those of ticks that are there."""
         for each in batch.cancellations:
             run, tick = self.runs.get(each.id), self.ticks.get((each.schedule_id, each.tick))
@@ -81,6 +81,7 @@ class MemorySchedules:
                     reason_code=ReasonCode.CANCELLED_BY_SCHEDULE,
                     owner=None,
                     epoch=run.epoch + 1,
+                    due_at=None,
                 )
 
     def start_next(self) -> None:

@@ -11,13 +11,21 @@ import json
 from collections.abc import Collection
 
 from model.memory_schedules import MemorySchedules, run_of
+from model.memory_steering import Marks, MemorySteering
 from model.memory_triggers import MemoryTriggers, run_of_event
 
 from cloaca_core.errors import StoreDataError, StoreOpenError
 from cloaca_core.records.batch import Batch, Committed, Waiting
 from cloaca_core.records.runners import RunnerRow
-from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow, WaitingRow
-from cloaca_core.records.states import RunStatus, TaskStatus
+from cloaca_core.records.runs import (
+    AttemptRow,
+    NewRun,
+    RunEnd,
+    RunFilter,
+    RunRow,
+    WaitingRow,
+)
+from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Landed
@@ -26,7 +34,7 @@ FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus
 """What never changes again."""
 
 
-class MemoryStore(MemorySchedules, MemoryTriggers):
+class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering):
     """A store for property tests."""
 
     outbox: Outbox | None = None
@@ -34,6 +42,7 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
     most_keys: int | None = None
 
     def __init__(self) -> None:
+        MemorySteering.__init__(self)
         MemorySchedules.__init__(self)
         MemoryTriggers.__init__(self)
         self.keys: dict[tuple[str, str], str] = {}
@@ -64,28 +73,43 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
             if holder != run.id:
                 existing[run.id] = holder
         current = {i for i, epoch in batch.fences.items() if self._owns(batch.runner_id, i, epoch)}
+        wishes = self.wishes_of(current)
         for attempt in batch.attempts:
             if attempt.run_id in current:
                 self._record(attempt)
         for end in batch.ends:
             run_row = self.runs.get(end.id)
             if run_row is not None and end.id in current and run_row.ended_at is None:
-                self.runs[end.id] = run_row._replace(
-                    status=end.status,
-                    final_context=end.final_context,
-                    error_message=end.error_message,
-                    ended_at=end.ended_at,
-                    reason_code=end.reason_code,
-                    limit_seconds=end.limit_seconds,
-                )
-        self.cancel(batch)
+                self.runs[end.id] = self._ended(run_row, end)
+        self.park(batch, current)
+        self.make_way(batch)
         self.start_next()
         owned = {
             run.id
             for run in batch.new_runs
             if run.owner == batch.runner_id and self._owns(batch.runner_id, run.id, 1)
         }
-        return Committed(frozenset(owned), existing, frozenset(current))
+        return Committed(frozenset(owned), existing, frozenset(current), wishes=wishes)
+
+    def _ended(self, run: RunRow, end: RunEnd) -> RunRow:
+        """A run with its end, which is another one if the run is to be cancelled."""
+        if self.marks_of(run).cancel_at is not None:
+            return run._replace(
+                status=RunStatus.CANCELLED,
+                final_context=run.input,
+                error_message=run.steer_reason,
+                ended_at=end.ended_at,
+                reason_code=ReasonCode.CANCELLED,
+            )
+        return run._replace(
+            status=end.status,
+            final_context=end.final_context,
+            error_message=end.error_message,
+            ended_at=end.ended_at,
+            reason_code=end.reason_code,
+            limit_seconds=end.limit_seconds,
+            steer_reason=None,
+        )
 
     def _fire(self, batch: Batch) -> None:
         """Insert the runs of ticks and events that count."""
@@ -107,7 +131,9 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
             if holder != run.id:
                 return holder
         if run.id not in self.runs:
-            owned = run.owner is not None and self._is_live(run.owner)
+            owned = run.owner is not None and self._is_live(run.owner) and run.due_at is None
+            claimable_at = run.created_at if run.due_at is None else run.due_at
+            self.marks[run.id] = Marks(claimable_at, bool(run.detached))
             self.runs[run.id] = RunRow(
                 id=run.id,
                 workflow=run.workflow,
@@ -125,6 +151,8 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
                 started_at=run.created_at if owned else None,
                 ended_at=None,
                 schedule_id=schedule_id,
+                priority=run.priority,
+                due_at=run.due_at,
             )
         return run.id
 
@@ -146,15 +174,18 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
     # -- claim -------------------------------------------------------------------------------
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
     ) -> list[RunRow]:
         if not self._is_live(runner_id):
             return []
         waiting = [
             run
             for _, run in sorted(self.runs.items())
-            if self._is_claimable(run) and run.workflow in workflows
+            if self.is_claimable(run) and run.workflow in workflows
         ]
+        waiting.sort(key=lambda run: self.marks_of(run).claimable_at)
+        longest = waiting[: min(aged, limit)]
+        others = sorted(waiting[len(longest) :], key=lambda run: -run.priority)
         claimed = [
             run._replace(
                 owner=runner_id,
@@ -162,27 +193,27 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
                 status=RunStatus.RUNNING,
                 started_at=now if run.started_at is None else run.started_at,
             )
-            for run in waiting[:limit]
+            for run in sorted([*longest, *others][:limit])
         ]
         self.runs |= {run.id: run for run in claimed}
         return claimed
 
     async def has_claimable(self, workflows: Collection[str]) -> bool:
         return any(
-            self._is_claimable(run) and run.workflow in workflows for run in self.runs.values()
+            self.is_claimable(run) and run.workflow in workflows for run in self.runs.values()
         )
-
-    def _is_claimable(self, run: RunRow) -> bool:
-        return run.owner is None and run.ended_at is None and run.id not in self.behind
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         return [row for key, row in sorted(self.attempts.items()) if key[0] in run_ids]
 
     async def release(self, runner_id: str, held: Collection[str]) -> int:
-        orphans = [run for run in self._active(runner_id) if run.id not in held]
-        for run in orphans:
-            self.runs[run.id] = run._replace(owner=None, epoch=run.epoch + 1)
-        return len(orphans)
+        freed = 0
+        for run in self._active(runner_id):
+            if run.id not in held and not self.end_cancelled(run, self.wall_clock()):
+                self.runs[run.id] = run._replace(owner=None, epoch=run.epoch + 1)
+                freed += 1
+        self.start_next()
+        return freed
 
     def _active(self, runner_id: str) -> list[RunRow]:
         runs = [run for _, run in sorted(self.runs.items())]
@@ -228,6 +259,9 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
     async def take_over(self, runner_id: str, limit: int) -> int:
         if runner_id not in self.registered or self._is_live(runner_id):
             return 0
+        now, runs = self.wall_clock(), self._active(runner_id)
+        ended = [run for run in runs if self.end_cancelled(run, now)]
+        self.start_next()
         freed = self._active(runner_id)[:limit]
         for run in freed:
             self._count_crashes(run)
@@ -236,7 +270,7 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
             )
         if not self._active(runner_id):
             del self.registered[runner_id]
-        return len(freed)
+        return len(ended) + len(freed)
 
     def _count_crashes(self, run: RunRow) -> None:
         for key, row in self.attempts.items():
@@ -261,7 +295,8 @@ class MemoryStore(MemorySchedules, MemoryTriggers):
         live = [each for each in self.registered.values() if not each.fenced]
         served = {run.workflow for each in live for run in self._active(each.id)}
         rows = []
-        runs = [run for _, run in sorted(self.runs.items()) if self._is_claimable(run)]
+        runs = [run for _, run in sorted(self.runs.items()) if self.is_claimable(run)]
+        runs.sort(key=lambda run: (-run.priority, self.marks_of(run).claimable_at))
         for workflow in {run.workflow for run in runs} - served:
             its = [run for run in runs if run.workflow == workflow]
             first, found = its[0], min(len(its), most)

@@ -34,6 +34,7 @@ from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
 from cloaca_core.records.schedules import ScheduleRow, TickRow
+from cloaca_core.records.steering import Act, Acted
 from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.runner.calls.arguments import Requests
 from cloaca_core.runner.calls.schedule_table import ScheduleSpec, ScheduleTable
@@ -126,10 +127,10 @@ class VirtualStore(MemoryStore):
         return self._changed(await super().insert_when_free(run))
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
     ) -> list[RunRow]:
         await self._answer()
-        return self._changed(await super().claim(runner_id, workflows, limit, now))
+        return self._changed(await super().claim(runner_id, workflows, limit, now, aged))
 
     async def release(self, runner_id: str, held: Collection[str]) -> int:
         await self._answer()
@@ -161,6 +162,38 @@ class VirtualStore(MemoryStore):
     async def take_over(self, runner_id: str, limit: int) -> int:
         await self._answer()
         return self._changed(await super().take_over(runner_id, limit))
+
+    async def make_due_claimable(self, workflows: Collection[str], now: int, limit: int) -> int:
+        await self._answer()
+        return self._changed(await super().make_due_claimable(workflows, now, limit))
+
+    async def cancel(
+        self, run_ids: Collection[str], act: Act, deadline: int, *, children: bool
+    ) -> dict[str, Acted]:
+        await self._answer()
+        return self._changed(await super().cancel(run_ids, act, deadline, children=children))
+
+    async def pause(
+        self, run_ids: Collection[str], act: Act, until: int | None
+    ) -> dict[str, Acted]:
+        await self._answer()
+        return self._changed(await super().pause(run_ids, act, until))
+
+    async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        await self._answer()
+        return self._changed(await super().resume(run_ids, act))
+
+    async def pause_workflow(self, workflow: str, act: Act, until: int | None) -> bool:
+        await self._answer()
+        return self._changed(await super().pause_workflow(workflow, act, until))
+
+    async def resume_workflow(self, workflow: str, act: Act) -> bool:
+        await self._answer()
+        return self._changed(await super().resume_workflow(workflow, act))
+
+    async def forget_children(self, parent_ids: Collection[str]) -> None:
+        await self._answer()
+        await super().forget_children(parent_ids)
 
     async def put_schedule(self, schedule: ScheduleRow) -> str:
         await self._answer()

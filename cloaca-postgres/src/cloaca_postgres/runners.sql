@@ -14,10 +14,11 @@ SELECT id FROM cloaca_runner WHERE id = :runner_id FOR UPDATE;
 
 
 -- name: release
--- Give up the runner's unfinished runs except :held. No crash is counted.
+-- Give up the runner's unfinished runs except :held and those that are being cancelled. No crash is
+-- counted.
 WITH mine AS MATERIALIZED (
     SELECT run.id FROM cloaca_run AS run
-    WHERE run.owner = :runner_id AND run.ended_at IS NULL
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NULL
         AND run.id NOT IN (SELECT held FROM unnest(CAST(:held AS TEXT[])) AS held)
     ORDER BY run.id
     FOR NO KEY UPDATE OF run
@@ -43,12 +44,12 @@ RETURNING runner.id;
 
 
 -- name: count_crashes
--- First half of a takeover: lock the oldest runs of a fenced runner, and count a crash for each
--- attempt that was running in the dead process. take_over_runs finds the same runs: no other
--- transaction can free locked runs, and a fenced runner gets no new ones.
+-- First half of a takeover: find the oldest runs of a fenced runner that are not being cancelled, and
+-- count a crash for each attempt that was running in the dead process. take_over_runs finds the same
+-- runs: they are locked, and a fenced runner gets no new ones.
 WITH doomed AS MATERIALIZED (
     SELECT run.id, run.epoch FROM cloaca_run AS run
-    WHERE run.owner = :runner_id AND run.ended_at IS NULL
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NULL
         AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1)
     ORDER BY run.id LIMIT :limit
     FOR NO KEY UPDATE OF run
@@ -63,7 +64,7 @@ WHERE attempt.run_id = ANY(ARRAY[doomed.id]) AND attempt.epoch = doomed.epoch
 -- Second half of a takeover: free these runs.
 WITH doomed AS MATERIALIZED (
     SELECT run.id FROM cloaca_run AS run
-    WHERE run.owner = :runner_id AND run.ended_at IS NULL
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NULL
         AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1)
     ORDER BY run.id LIMIT :limit
     FOR NO KEY UPDATE OF run

@@ -28,8 +28,8 @@
 
 
 -- name: insert_run
--- Add runs. If a run's owner is a live runner, it owns the run from the start; otherwise the run
--- has no owner. A run that is sent again, or whose idempotency key another run has, changes
+-- Add runs. If a run's owner is a live runner, it owns the run from the start, unless the run waits
+-- for its time; otherwise the run has no owner. A run that is sent again, or whose idempotency key another run has, changes
 -- nothing. Keys are inserted in a fixed order, as two batches with the same keys could deadlock
 -- otherwise.
 -- A key that a user's transaction says it is writing (see outbox.sql) is passed over, as inserting
@@ -50,11 +50,12 @@ live AS MATERIALIZED (
 )
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
-    owner, epoch, status, started_at
+    priority, due_at, detached, owner, epoch, status, started_at
 )
 SELECT
     new.id, new.workflow, new.version, new.input, new.tags, new.idempotency_key, new.parent_id,
-    new.created_at, new.created_at,
+    new.created_at, coalesce(new.due_at, new.created_at),
+    new.priority, new.due_at, new.detached,
     live.id,
     CASE WHEN live.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN live.id IS NULL THEN 'Pending' ELSE 'Running' END,
@@ -62,9 +63,13 @@ SELECT
 FROM unnest(
     CAST(:id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
     CAST(:input AS TEXT[]), CAST(:tags AS TEXT[]), CAST(:idempotency_key AS TEXT[]),
-    CAST(:parent_id AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:owner AS TEXT[])
-) AS new (id, workflow, version, input, tags, idempotency_key, parent_id, created_at, owner)
-LEFT JOIN live ON live.id = new.owner
+    CAST(:parent_id AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:owner AS TEXT[]),
+    CAST(:priority AS BIGINT[]), CAST(:due_at AS BIGINT[]), CAST(:detached AS INTEGER[])
+) AS new (
+    id, workflow, version, input, tags, idempotency_key, parent_id, created_at, owner, priority,
+    due_at, detached
+)
+LEFT JOIN live ON live.id = new.owner AND new.due_at IS NULL
 WHERE CASE
     WHEN new.idempotency_key IS NULL THEN TRUE
     WHEN starts_with(new.idempotency_key, new.parent_id || '::') THEN TRUE
@@ -182,6 +187,7 @@ SET ended_at = new.ended_at,
     error_message = CASE
         WHEN run.cancel_at IS NULL THEN new.error_message ELSE run.steer_reason
     END,
+    steer_reason = CASE WHEN run.cancel_at IS NOT NULL THEN run.steer_reason END,
     reason_code = CASE WHEN run.cancel_at IS NULL THEN new.reason_code ELSE 'cancelled' END,
     limit_seconds = CASE WHEN run.cancel_at IS NULL THEN new.limit_seconds END
 FROM unnest(
@@ -198,12 +204,17 @@ WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = 
 
 
 -- name: park_run
--- Give back runs that can do nothing before :due_at, or (NULL) while they are paused. A run that is to
--- be cancelled stays with its owner, which ends it.
+-- Give back runs that can do nothing before :due_at, or (NULL) while they are paused; those that are
+-- not (any more) may be claimed at once. A run that is to be cancelled stays with its owner, which ends
+-- it.
 UPDATE cloaca_run AS run
 SET owner = NULL, epoch = run.epoch + 1, due_at = new.due_at,
     claimable_at = coalesce(new.due_at, run.claimable_at),
-    status = CASE WHEN run.paused_at IS NULL THEN 'Waiting' ELSE 'Paused' END
+    status = CASE
+        WHEN run.paused_at IS NOT NULL THEN 'Paused'
+        WHEN new.due_at IS NULL THEN 'Running'
+        ELSE 'Waiting'
+    END
 FROM unnest(
     CAST(:id AS TEXT[]), CAST(:due_at AS BIGINT[]), CAST(:runner_id AS TEXT[]),
     CAST(:fence AS BIGINT[])
@@ -214,18 +225,19 @@ WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = 
 
 
 -- name: make_due_claimable
--- Make claimable the runs of these workflows that have come due, those that came due first.
+-- Make claimable the runs of these workflows that have come due, those that came due first. For each
+-- workflow at most :limit entries of the index are read and locked.
 WITH due AS MATERIALIZED (
     SELECT run.id
     FROM unnest(CAST(:workflows AS TEXT[])) AS wanted (workflow)
     CROSS JOIN LATERAL (
-        SELECT first.id FROM cloaca_run AS first
+        SELECT first.id, first.due_at FROM cloaca_run AS first
         WHERE first.workflow = wanted.workflow AND first.due_at IS NOT NULL
             AND first.due_at <= :now AND first.owner IS NULL AND first.ended_at IS NULL
-        ORDER BY first.due_at LIMIT :limit
+        ORDER BY first.due_at, first.id LIMIT :limit
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS run
-    LIMIT :limit
+    ORDER BY run.due_at, run.id LIMIT :limit
 )
 UPDATE cloaca_run AS run SET due_at = NULL, claimable_at = run.due_at
 FROM due

@@ -117,7 +117,7 @@ WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.enabled = 1
 -- writes of the previous owners have no effect.
 UPDATE cloaca_run AS run
 SET status = 'Cancelled', final_context = run.input, error_message = old.error_message,
-    ended_at = old.ended_at, owner = NULL, epoch = run.epoch + 1, behind = NULL,
+    ended_at = old.ended_at, owner = NULL, epoch = run.epoch + 1, behind = NULL, due_at = NULL,
     reason_code = 'cancelled_by_schedule'
 FROM unnest(
     CAST(:id AS TEXT[]), CAST(:schedule_id AS TEXT[]), CAST(:tick AS BIGINT[]),

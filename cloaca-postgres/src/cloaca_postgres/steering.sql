@@ -1,8 +1,10 @@
 -- Statements that steer runs and that PostgreSQL words in its own way, by the rules at the head of
 -- runs.sql, and why.
 --
--- * lock_schedules_of, lock_steered, lock_schedules_of_cancelled: locks, taken by id.
--- * end_cancelled: locks the runs by id before it changes them.
+-- * lock_schedules_of, lock_steered, lock_schedules_of_owned, lock_owned: locks, taken by id.
+-- * lock_paused_workflows: a lock on the table, since the row may not be there.
+-- * mark_cancelled: passes over runs that it would have to wait for; lock_owned has all that count.
+-- * start_after_cancelled: its plan, as that of start_next.
 
 
 -- name: lock_schedules_of
@@ -25,21 +27,45 @@ ORDER BY run.id
 FOR NO KEY UPDATE OF run;
 
 
--- name: lock_schedules_of_cancelled
--- Lock the schedules that have made runs of this runner that are being cancelled.
+-- name: lock_paused_workflows
+-- Let one of the transactions that pause or resume workflows go on; claims do not wait.
+LOCK TABLE cloaca_paused_workflow IN SHARE ROW EXCLUSIVE MODE;
+
+
+-- name: lock_schedules_of_owned
+-- Lock the schedules that have made the runs that this runner gives up.
 SELECT schedule.id FROM cloaca_schedule AS schedule
 WHERE schedule.id IN (
     SELECT run.schedule_id FROM cloaca_run AS run
-    WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NOT NULL
-        AND run.schedule_id IS NOT NULL
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.schedule_id IS NOT NULL
+        AND run.id NOT IN (SELECT held FROM unnest(CAST(:held AS TEXT[])) AS held)
 )
 ORDER BY schedule.id
 FOR NO KEY UPDATE OF schedule;
 
 
--- name: end_cancelled
--- End the runs that this runner owns and that are being cancelled, beside those that it still holds: it
--- gives them back, or (:fenced 1, and only if that is so) is dead.
+-- name: lock_owned
+-- Lock the runs that this runner gives up beside :held: those that are being cancelled, and the first
+-- :limit others, all in one order. Later statements find among them what they change.
+SELECT run.id FROM cloaca_run AS run
+WHERE run.id = ANY(ARRAY(
+        SELECT mine.id FROM cloaca_run AS mine
+        WHERE mine.owner = :runner_id AND mine.ended_at IS NULL AND mine.cancel_at IS NOT NULL
+            AND mine.id NOT IN (SELECT held FROM unnest(CAST(:held AS TEXT[])) AS held)
+        UNION ALL (
+            SELECT mine.id FROM cloaca_run AS mine
+            WHERE mine.owner = :runner_id AND mine.ended_at IS NULL AND mine.cancel_at IS NULL
+                AND mine.id NOT IN (SELECT held FROM unnest(CAST(:held AS TEXT[])) AS held)
+            ORDER BY mine.id LIMIT :limit
+        )
+    ))
+ORDER BY run.id
+FOR NO KEY UPDATE OF run;
+
+
+-- name: mark_cancelled
+-- Name the runs that end_cancelled is to end: those that this runner owns and that are being cancelled,
+-- beside those that it still holds. It gives them up, or (:fenced 1, and only if that is so) is dead.
 WITH mine AS MATERIALIZED (
     SELECT run.id FROM cloaca_run AS run
     WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NOT NULL
@@ -48,12 +74,27 @@ WITH mine AS MATERIALIZED (
             :fenced = 0
             OR EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1)
         )
-    ORDER BY run.id
-    FOR NO KEY UPDATE OF run
+    FOR NO KEY UPDATE OF run SKIP LOCKED
 )
-UPDATE cloaca_run AS run
-SET status = 'Cancelled', final_context = run.input, error_message = run.steer_reason,
-    reason_code = 'cancelled', ended_at = :now, owner = NULL, epoch = run.epoch + 1
+UPDATE cloaca_run AS run SET status = 'Cancelled'
 FROM mine
-WHERE run.id = ANY(ARRAY[mine.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL
-RETURNING run.id;
+WHERE run.id = ANY(ARRAY[mine.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL;
+
+
+-- name: start_after_cancelled
+-- Let start what waits behind runs that mark_cancelled has named, by the rule of start_next. They can
+-- be found as long as they have not ended.
+UPDATE cloaca_run AS next SET behind = (
+    SELECT earlier.id
+    FROM cloaca_run AS earlier
+    WHERE earlier.schedule_id = next.schedule_id
+        AND earlier.schedule_id IS NOT NULL AND earlier.ended_at IS NULL
+        AND earlier.status <> 'Cancelled' AND earlier.workflow = next.workflow
+        AND (earlier.created_at, earlier.id) < (next.created_at, next.id)
+        AND EXISTS (SELECT 1 FROM cloaca_schedule WHERE id = next.schedule_id)
+    ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
+)
+FROM cloaca_run AS before
+WHERE before.owner = :runner_id AND before.ended_at IS NULL AND before.cancel_at IS NOT NULL
+    AND before.status = 'Cancelled'
+    AND next.behind = ANY(ARRAY[before.id]) AND next.behind IS NOT NULL;

@@ -46,8 +46,13 @@ _WRITTEN: Final = step(STATEMENTS.runs_written)
 _NEWEST: Final = step(STATEMENTS.newest_transaction)
 _OF_RUNNERS: Final = frozenset(("release", "unregister", "register", "take_over_runs", "fence"))
 _OF_RUNS: Final = frozenset(
-    ("insert_unowned_run", "end_run", "insert_tick_run", "insert_event_run")
+    (
+        *("insert_unowned_run", "end_run", "insert_tick_run", "insert_event_run"),
+        *("park_run", "make_due_claimable"),
+    )
 )
+_OF_ACTS: Final = frozenset(("note_cancel", "note_pause", "note_resume", "note_workflow_act"))
+"""What is asked of runs: their owners are waiting for it."""
 _OF_SCHEDULES: Final = frozenset(
     ("put_schedule", "retime_schedule", "add_trigger", "change_trigger")
 )
@@ -98,7 +103,7 @@ class News:
     def _is_to_be_heard(self, one: Step) -> bool:
         if one.statement.name == "beat":  # a lease begins or ends: other runners must know
             return _holds(one) is not self._held
-        return one.statement.name in _OF_RUNNERS | _OF_SCHEDULES
+        return one.statement.name in _OF_RUNNERS | _OF_SCHEDULES | _OF_ACTS
 
 
 def _holds(beat: Step) -> bool:

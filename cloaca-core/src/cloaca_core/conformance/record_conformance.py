@@ -274,7 +274,8 @@ class CommitConformance:
     ) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a", tags='{"team":"x"}'))
-        assert (await stored(store, "a"))[-2:] == (None, None)
+        run = await stored(store, "a")
+        assert (run.reason_code, run.limit_seconds) == (None, None)
         code = ReasonCode.DEADLINE_EXCEEDED.value
 
         await record(store, ends=[run_end("a", status=RunStatus.FAILED, reason=code, limit=7)])

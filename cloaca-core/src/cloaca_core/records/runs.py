@@ -12,7 +12,11 @@ from typing import NamedTuple
 
 
 class NewRun(NamedTuple):
-    """A run to be inserted. ``owner`` None leaves it in the table for any runner to claim."""
+    """A run to be inserted. ``owner`` None leaves it in the table for any runner to claim.
+
+    With ``due_at`` it is not claimable before that, and has no owner. What is done to its parent is
+    not done to a run that is ``detached`` (0 or 1).
+    """
 
     id: str
     workflow: str
@@ -23,6 +27,9 @@ class NewRun(NamedTuple):
     parent_id: str | None
     owner: str | None
     created_at: int
+    priority: int = 0
+    due_at: int | None = None
+    detached: int = 0
 
     @property
     def may_be_held(self) -> bool:

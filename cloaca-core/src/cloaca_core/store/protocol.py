@@ -52,7 +52,8 @@ class RunStore(Protocol):
         """Write a batch of what this runner found true, all or nothing.
 
         New runs: inserted with epoch 1 and status Running when ``owner`` names a runner that is
-        registered and not fenced, else without owner, epoch 0, status Pending. A run id that is
+        registered and not fenced and they do not wait for their time, else without owner, epoch 0,
+        status Pending. A run id that is
         already there changes nothing (the batch is being sent again); a (workflow,
         idempotency_key) that another run has inserts nothing and is answered in ``existing``.
 
@@ -70,9 +71,11 @@ class RunStore(Protocol):
         earlier row of the same attempt unless that one is final (P2); an end changes nothing on a
         run that has ended, and lets start what waits behind that run. A concurrent claim or
         takeover of the same run waits or is seen. The end of a run that is to be cancelled is
-        written as Cancelled, with its input for a final context. A park gives its run back, which
-        is then Waiting until it is due, or Paused; it does nothing to a run that is to be
-        cancelled.
+        written as Cancelled, with its input for a final context. A park gives its run back, epoch +
+        1, which is then Paused, or Waiting until it is due, or (without an instant, if it is paused
+        no more) claimable at once; it does nothing to a run that is to be cancelled. A batch that
+        is sent again after its parks were written finds their runs without owner, so not in
+        ``current``.
 
         Firings and their ticks: written only if the schedule is enabled and still in the generation
         that they were decided in; it is locked first. A tick that is there already stays; the run
@@ -122,23 +125,25 @@ class RunStore(Protocol):
         """Make up to ``limit`` claimable runs of these workflows this runner's own.
 
         First ``aged`` of those that have been claimable for longest, then those of the highest
-        priority, and of equal ones those that became claimable first. Effect: owner set, epoch + 1,
-        status Running, started_at ``now`` unless it was set. No run is ever given to two concurrent
-        callers. Nothing is claimed for a runner that is fenced or not registered. The answer is in
-        the order of ids.
+        priority, and of equal ones those that became claimable first, then by id. Effect: owner
+        set, epoch + 1, status Running, started_at ``now`` unless it was set. No run is ever given
+        to two concurrent callers. Nothing is claimed for a runner that is fenced or not registered.
+        The answer is in the order of ids.
         """
 
     async def has_claimable(self, workflows: Collection[str]) -> bool:
         """Whether ``claim`` would find anything just now. Only reads."""
 
     async def next_due_run(self, workflows: Collection[str]) -> int | None:
-        """When the first run of these workflows comes due that waits for its time. Only reads."""
+        """When the first run of these workflows comes due that waits for its time, also one that is
+        paused. Only reads.
+        """
 
     async def make_due_claimable(self, workflows: Collection[str], now: int, limit: int) -> int:
-        """Let up to ``limit`` runs of these workflows whose time has come be claimed; how many.
+        """Note of up to ``limit`` runs of these workflows that their time has come; how many.
 
-        Those that came due first are first, and are claimable since then. Concurrent callers share
-        them.
+        Those that came due first are first, then by id. They are claimable since then, unless they
+        or their workflow are paused. Concurrent callers share them.
         """
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
@@ -158,11 +163,11 @@ class RunStore(Protocol):
     async def list_waiting(self, runner_id: str, most: int) -> Waiting:
         """Work that waits for a runner with its workflow, by workflow and kind, in any order.
 
-        Eligible: claimable runs, and enabled schedules with a tick to come or due, of workflows of
-        which no runner that is registered and not fenced owns a run that has not ended. At most
-        ``most`` of each are counted; ``first_run`` is the run of the least id. ``other_runners``
-        counts those that are registered and not fenced, beside ``runner_id``. Only reads; what a
-        concurrent caller takes meanwhile may still be told of.
+        Eligible: claimable runs, and enabled schedules with a tick to come or due (also of a paused
+        workflow), of workflows of which no runner that is registered and not fenced owns a run that
+        has not ended. At most ``most`` of each are counted; ``first_run`` is the run that is
+        claimed first. ``other_runners`` counts those that are registered and not fenced, beside
+        ``runner_id``. Only reads; what a concurrent caller takes meanwhile may still be told of.
         """
 
 
@@ -237,8 +242,8 @@ class SteeringStore(Protocol):
         One without an owner that has not ended is Cancelled now: its input is the final context,
         ``act.because`` its error, epoch + 1, and what waits behind it may start. One with an owner
         is Cancelling, and its owner is to end it by ``deadline``; an earlier deadline holds, and a
-        second act changes nothing else. With ``children``, a run that has children under way is
-        noted in ``News.parents``.
+        second act changes nothing else. With ``children``, ``News.parents`` has the run as long as
+        children of it are under way.
         """
 
     async def pause(
@@ -249,33 +254,50 @@ class SteeringStore(Protocol):
         """
 
     async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
-        """Let paused runs go on, with their owner or, without one, once they are claimed."""
+        """Let paused runs go on, with their owner or, without one, once they are claimed.
+
+        One without an owner is Pending if it has not started, Waiting if it is not due, else
+        Running; it is claimable since then, in the order of claims.
+        """
+
+    async def pause_workflow(self, workflow: str, act: Act, until: int | None) -> bool:
+        """Have no run of this workflow claimed; false if that was so already. Runs keep their
+        states and owners, new ones are inserted. A claim that is under way may still take some.
+        """
+
+    async def resume_workflow(self, workflow: str, act: Act) -> bool:
+        """Let runs of this workflow be claimed again; false if it was not paused."""
+
+    async def paused_workflows(self) -> dict[str, int | None]:
+        """Workflows that are paused, and until when. Only reads."""
 
     async def news(self, runner_id: str, workflows: Collection[str], limit: int) -> News:
         """What steering has to act on. Only reads.
 
         ``wishes``: what is asked of runs that this runner owns, in the order of their ids.
-        ``parents``: up to ``limit`` runs whose children are to be cancelled. ``next_timer``: when
-        the first run of these workflows comes due that waits for its time, or the first pause of
-        any run ends.
+        ``parents``: up to ``limit`` runs whose children are to be cancelled, those of the earliest
+        deadline first; one that has not ended only if children of it are under way: it may still
+        submit some. ``next_timer``: when the first run of these workflows comes due that waits for
+        its time, or the first pause of any run or workflow ends.
         """
 
     async def children_under_way(
         self, parent_ids: Collection[str], limit: int
     ) -> list[tuple[str, str]]:
         """Up to ``limit`` (parent, child) of runs that these have submitted, and that have not
-        ended, are not detached and not to be cancelled, in the order of the children's ids. Only
-        reads.
+        ended, are not detached and not to be cancelled, in the order of the ids. Only reads.
         """
 
     async def pauses_over(self, now: int, limit: int) -> list[str]:
         """Up to ``limit`` paused runs whose pause ends by ``now``, those first that end first."""
 
     async def forget_children(self, parent_ids: Collection[str]) -> None:
-        """Note that the children of these runs are being cancelled, unless there are more."""
+        """Note that the children of these runs are being cancelled, unless there are more of them
+        under way, or the run has not ended.
+        """
 
     async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
-        """What was asked of one run, or (None) of any, newest first."""
+        """What was asked of one run, or (None) of any run or workflow, newest first."""
 
 
 class ScheduleStore(Protocol):

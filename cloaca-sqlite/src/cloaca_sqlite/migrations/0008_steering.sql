@@ -75,7 +75,7 @@ CREATE INDEX cloaca_run_held ON cloaca_run (workflow, id, status)
 WHERE owner IS NULL AND ended_at IS NULL
     AND (behind IS NOT NULL OR paused_at IS NOT NULL OR due_at IS NOT NULL);
 
-CREATE INDEX cloaca_run_due ON cloaca_run (workflow, due_at)
+CREATE INDEX cloaca_run_due ON cloaca_run (workflow, due_at, id)
 WHERE due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL;
 
 CREATE INDEX cloaca_run_paused_until ON cloaca_run (paused_until)
@@ -86,7 +86,10 @@ WHERE owner IS NOT NULL AND ended_at IS NULL AND (cancel_at IS NOT NULL OR pause
 
 CREATE INDEX cloaca_run_of_parent ON cloaca_run (parent_id, id) WHERE parent_id IS NOT NULL;
 
-CREATE INDEX cloaca_run_children_due ON cloaca_run (children_at) WHERE children_at IS NOT NULL;
+CREATE INDEX cloaca_run_child ON cloaca_run (parent_id, id)
+WHERE parent_id IS NOT NULL AND ended_at IS NULL AND detached = 0 AND cancel_at IS NULL;
+
+CREATE INDEX cloaca_run_children_due ON cloaca_run (children_at, id) WHERE children_at IS NOT NULL;
 
 -- Who did what with a run, or (run_id '') with a workflow. changed is 0 for an act that found it done.
 CREATE TABLE cloaca_act (

@@ -93,10 +93,10 @@ class Store(MemoryStore):
             await self.committed.wait()
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
     ) -> list[RunRow]:
         self._perhaps_fail("claim")
-        rows = await super().claim(runner_id, workflows, limit, now)
+        rows = await super().claim(runner_id, workflows, limit, now, aged)
         if rows:
             await self._before_the_answer("claim")
         return rows

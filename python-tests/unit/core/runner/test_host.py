@@ -56,10 +56,10 @@ class ModelStore(MemoryStore):
         await super().register(runner)
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
     ) -> list[RunRow]:
         self.claims += 1
-        return await super().claim(runner_id, workflows, limit, now)
+        return await super().claim(runner_id, workflows, limit, now, aged)
 
     async def close(self) -> None:
         for _ in range(10):

@@ -183,8 +183,13 @@ class Steering:
             return min((next_timer - now) / 1e6, LONGEST_SLEEP)
         await self._store.make_due_claimable(workflows, now, RUNS_PER_STEP)
         if over := await self._store.pauses_over(now, RUNS_PER_STEP):
-            because = "its pause has come to its end"
-            act = Act(self._ids.next(), "cloaca", because, because, now)
-            await self._store.resume(over, act)
+            await self._store.resume(over, self._end_of_pause(now))
+        for workflow, until in (await self._store.paused_workflows()).items():
+            if until is not None and until <= now:
+                await self._store.resume_workflow(workflow, self._end_of_pause(now))
         self._runs_came()
         return 0.0
+
+    def _end_of_pause(self, now: int) -> Act:
+        because = "its pause has come to its end"
+        return Act(self._ids.next(), "cloaca", because, because, now)

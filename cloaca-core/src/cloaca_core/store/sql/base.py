@@ -110,6 +110,7 @@ class SteeringQueries(NamedTuple):
     pause_runs: Statement
     note_resume: Statement
     resume_runs: Statement
+    conclude_act: Statement
     acted: Statement
     list_wishes: Statement
     next_pause_end: Statement
@@ -118,9 +119,18 @@ class SteeringQueries(NamedTuple):
     children_under_way: Statement
     forget_children: Statement
     list_acts: Statement
-    lock_schedules_of_cancelled: Statement
-    end_cancelled: Statement
+    list_acts_of_run: Statement
+    lock_paused_workflows: Statement
+    note_workflow_act: Statement
+    pause_workflow: Statement
+    resume_workflow: Statement
+    list_paused_workflows: Statement
+    workflow_acted: Statement
+    lock_schedules_of_owned: Statement
+    lock_owned: Statement
+    mark_cancelled: Statement
     start_after_cancelled: Statement
+    end_cancelled: Statement
 
 
 class Queries(NamedTuple):

@@ -11,8 +11,8 @@ from cloaca_core.store.sql.base import SqlPart
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
 
-_FREED: Final = 3
-"""The place of the runs given back among the answers of ``_giving_up``."""
+_ALL: Final = 2**62
+"""More runs than a runner owns."""
 
 
 class SqlRunners(SqlPart):
@@ -43,35 +43,43 @@ class SqlRunners(SqlPart):
         q, now = self._queries.runners, await self._dialect.now()
         # The runner first: a claim of its own that is still under way is seen by the release.
         remove = Step(q.unregister, q.unregister.bind(id=runner_id))
-        await self._dialect.write(self._giving_up(runner_id, (), now, remove))
+        await self._give_up(runner_id, (), now, remove)
 
     async def release(self, runner_id: str, held: Collection[str]) -> int:
         shut_out, now = self._queries.runners.shut_out, await self._dialect.now()
         wait = Step(shut_out, shut_out.bind(runner_id=runner_id))
-        answers = await self._dialect.write(self._giving_up(runner_id, held, now, wait))
-        return len(answers[_FREED])
+        return await self._give_up(runner_id, held, now, wait)
 
-    def _giving_up(
-        self, runner_id: str, held: Collection[str], now: int, first: Step
-    ) -> Sequence[Step]:
-        """Steps that end what is being cancelled, and give back all else that is not held."""
+    async def _give_up(
+        self, runner_id: str, held: Collection[str], now: int, lock_runner: Step
+    ) -> int:
+        """End runs that are being cancelled, and give back all others that are not held."""
         release = self._queries.runners.release
         free = Step(release, release.bind(runner_id=runner_id, held=self._dialect.array(held)))
-        lock, *end = self._ending_cancelled(runner_id, held, now, fenced=0)
-        return [lock, first, *end[:1], free, *end[1:]]
+        ending = self._ending_cancelled(
+            lock_runner, runner_id=runner_id, held=held, now=now, limit=_ALL, fenced=0
+        )
+        *_, freed = await self._dialect.write([*ending, free])
+        return len(freed)
 
     def _ending_cancelled(
-        self, runner_id: str, held: Collection[str], now: int, *, fenced: int
+        self, lock_runner: Step, *, held: Collection[str], **values: object
     ) -> Sequence[Step]:
-        """Steps that end the runs of a runner that are being cancelled: locks, ends, successors."""
-        q = self._queries.steering
-        lock, end, start = q.lock_schedules_of_cancelled, q.end_cancelled, q.start_after_cancelled
-        ids = self._dialect.array(held)
-        return [
-            Step(lock, lock.bind(runner_id=runner_id)),
-            Step(end, end.bind(runner_id=runner_id, held=ids, now=now, fenced=fenced)),
-            Step(start, start.bind(now=now)),
+        """Steps that lock schedules, runner and runs, and end the runs that are being cancelled;
+        the last one answers those.
+        """
+        q, known = self._queries.steering, {**values, "held": self._dialect.array(held)}
+        schedules, *others = [
+            Step(each, tuple([known[name] for name in each.parameters]))
+            for each in (
+                q.lock_schedules_of_owned,
+                q.lock_owned,
+                q.mark_cancelled,
+                q.start_after_cancelled,
+                q.end_cancelled,
+            )
         ]
+        return [schedules, lock_runner, *others]
 
     async def runners(self) -> list[RunnerRow]:
         return list(map(_runner, await self._read(self._queries.runners.list_runners)))
@@ -84,14 +92,18 @@ class SqlRunners(SqlPart):
     async def take_over(self, runner_id: str, limit: int) -> int:
         q, now = self._queries.runners, await self._dialect.now()
         batch = {"runner_id": runner_id, "limit": limit}
-        lock, end, start = self._ending_cancelled(runner_id, (), now, fenced=1)
-        _, ended, _, freed, _, _ = await self._dialect.write(
+        ending = self._ending_cancelled(
+            Step(q.shut_out, q.shut_out.bind(runner_id=runner_id)),
+            held=(),
+            now=now,
+            fenced=1,
+            **batch,
+        )
+        *_, ended, _, freed, _ = await self._dialect.write(
             [
-                lock,
-                end,
+                *ending,
                 Step(q.count_crashes, q.count_crashes.bind(**batch)),
                 Step(q.take_over_runs, q.take_over_runs.bind(**batch)),
-                start,
                 Step(q.remove_emptied_runner, q.remove_emptied_runner.bind(runner_id=runner_id)),
             ]
         )

@@ -38,9 +38,10 @@ SELECT id FROM cloaca_runner WHERE id = :runner_id;
 
 
 -- name: release
--- Give up the runner's unfinished runs except :held. No crash is counted.
+-- Give up the runner's unfinished runs except :held and those that are being cancelled. No crash is
+-- counted.
 UPDATE cloaca_run SET owner = NULL, epoch = epoch + 1
-WHERE owner = :runner_id AND ended_at IS NULL AND NOT id IN :held
+WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NULL AND NOT id IN :held
 RETURNING id;
 
 
@@ -59,11 +60,12 @@ RETURNING id;
 
 -- name: count_crashes
 -- First half of a takeover: count a crash for each attempt that was running in the dead process.
--- The runs are those that take_over_runs frees in the same transaction.
+-- The runs are those that take_over_runs frees in the same transaction; none is being cancelled.
 UPDATE cloaca_attempt SET crashes = crashes + 1
 WHERE status = 'Running'
     AND run_id IN (
-        SELECT id FROM cloaca_run WHERE owner = :runner_id AND ended_at IS NULL
+        SELECT id FROM cloaca_run
+        WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NULL
         ORDER BY id LIMIT :limit
     )
     AND epoch = (SELECT run.epoch FROM cloaca_run AS run WHERE run.id = cloaca_attempt.run_id)
@@ -74,7 +76,8 @@ WHERE status = 'Running'
 -- Second half of a takeover: free the oldest runs of a fenced runner.
 UPDATE cloaca_run SET owner = NULL, epoch = epoch + 1, recoveries = recoveries + 1
 WHERE id IN (
-        SELECT id FROM cloaca_run WHERE owner = :runner_id AND ended_at IS NULL
+        SELECT id FROM cloaca_run
+        WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NULL
         ORDER BY id LIMIT :limit
     )
     AND owner = :runner_id AND ended_at IS NULL

@@ -29,7 +29,7 @@ class SqlRuns(SqlPart):
             workflows=self._dialect.array(workflows),
             limit=limit,
             now=now,
-            aged=aged,
+            aged=min(aged, limit),
         )
         # RETURNING answers in no order that a database would promise.
         return sorted(map(RunRow._make, rows))

@@ -11,21 +11,23 @@
 
 
 -- name: insert_run
--- Add a run. If :owner is a live runner, it owns the run from the start; otherwise the run has no
--- owner. Executed again, or with an idempotency key that another run has, it changes nothing.
+-- Add a run. If :owner is a live runner, it owns the run from the start, unless the run waits for
+-- its time; otherwise the run has no owner. Executed again, or with an idempotency key that another run has, it changes nothing.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
-    owner, epoch, status, started_at
+    priority, due_at, detached, owner, epoch, status, started_at
 )
 SELECT
     :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
-    CAST(:parent_id AS TEXT), :created_at, :created_at,
+    CAST(:parent_id AS TEXT), :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at),
+    :priority, CAST(:due_at AS BIGINT), :detached,
     runner.id,
     CASE WHEN runner.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN runner.id IS NULL THEN 'Pending' ELSE 'Running' END,
     CASE WHEN runner.id IS NULL THEN NULL ELSE :created_at END
 FROM (SELECT 1) AS one
-LEFT JOIN cloaca_runner AS runner ON runner.id = :owner AND runner.fenced = 0
+LEFT JOIN cloaca_runner AS runner
+    ON runner.id = :owner AND runner.fenced = 0 AND CAST(:due_at AS BIGINT) IS NULL
 WHERE 1 = 1
 ON CONFLICT DO NOTHING;
 
@@ -35,11 +37,12 @@ ON CONFLICT DO NOTHING;
 -- changes nothing.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
-    epoch, status
+    priority, due_at, detached, epoch, status
 )
 VALUES (
     :id, :workflow, :version, :input, :tags, :idempotency_key, CAST(:parent_id AS TEXT),
-    :created_at, :created_at, 0, 'Pending'
+    :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at), :priority,
+    CAST(:due_at AS BIGINT), :detached, 0, 'Pending'
 )
 ON CONFLICT DO NOTHING;
 
@@ -118,6 +121,7 @@ SET ended_at = :ended_at,
     error_message = CASE
         WHEN cancel_at IS NULL THEN CAST(:error_message AS TEXT) ELSE steer_reason
     END,
+    steer_reason = CASE WHEN cancel_at IS NOT NULL THEN steer_reason END,
     reason_code = CASE
         WHEN cancel_at IS NULL THEN CAST(:reason_code AS TEXT) ELSE 'cancelled'
     END,
@@ -145,12 +149,16 @@ SELECT EXISTS (
 
 
 -- name: park_run
--- Give back a run that can do nothing before :due_at, or (NULL) while it is paused. A run that is to be
--- cancelled stays with its owner, which ends it.
+-- Give back a run that can do nothing before :due_at, or (NULL) while it is paused; if it is not (any
+-- more), it may be claimed at once. A run that is to be cancelled stays with its owner, which ends it.
 UPDATE cloaca_run
 SET owner = NULL, epoch = epoch + 1, due_at = CAST(:due_at AS BIGINT),
     claimable_at = coalesce(CAST(:due_at AS BIGINT), claimable_at),
-    status = CASE WHEN paused_at IS NULL THEN 'Waiting' ELSE 'Paused' END
+    status = CASE
+        WHEN paused_at IS NOT NULL THEN 'Paused'
+        WHEN CAST(:due_at AS BIGINT) IS NULL THEN 'Running'
+        ELSE 'Waiting'
+    END
 WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
     AND cancel_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
@@ -168,13 +176,19 @@ FROM :workflows AS wanted;
 
 
 -- name: make_due_claimable
--- Make claimable the runs of these workflows that have come due, those that came due first.
+-- Make claimable the runs of these workflows that have come due, those that came due first. For each
+-- workflow at most :limit entries of the index are read.
 UPDATE cloaca_run SET due_at = NULL, claimable_at = due_at
 WHERE id IN (
-        SELECT run.id FROM cloaca_run AS run
-        WHERE run.workflow IN :workflows AND run.due_at IS NOT NULL AND run.due_at <= :now
-            AND run.owner IS NULL AND run.ended_at IS NULL
-        ORDER BY run.due_at LIMIT :limit
+        SELECT run.id
+        FROM :workflows AS wanted
+        JOIN cloaca_run AS run ON run.id IN (
+            SELECT first.id FROM cloaca_run AS first
+            WHERE first.workflow = wanted.value AND first.due_at IS NOT NULL
+                AND first.due_at <= :now AND first.owner IS NULL AND first.ended_at IS NULL
+            ORDER BY first.due_at, first.id LIMIT :limit
+        )
+        ORDER BY run.due_at, run.id LIMIT :limit
     )
     AND due_at IS NOT NULL AND due_at <= :now
 RETURNING id;
@@ -245,8 +259,8 @@ ORDER BY id DESC LIMIT :limit;
 
 
 -- name: list_waiting
--- List the workflows that have claimable runs, or schedules with a next tick, while no live runner
--- owns a run of them; and count the live runners other than this one. The recursive queries go from
+-- List the workflows that have claimable runs and are not paused, or have schedules with a next tick,
+-- while no live runner owns a run of them; and count the live runners other than this one. The recursive queries go from
 -- each workflow's name to the next one in an index, and at most :most rows of each workflow are
 -- counted, so the cost does not grow with the number of waiting runs.
 WITH RECURSIVE waiting (workflow) AS (
@@ -292,6 +306,8 @@ JOIN cloaca_run AS oldest ON oldest.id = (
     ORDER BY run.priority DESC, run.claimable_at, run.id LIMIT 1
 )
 WHERE waiting.workflow IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = waiting.workflow
+) AND NOT EXISTS (
     SELECT 1 FROM cloaca_runner AS runner
     WHERE runner.fenced = 0 AND EXISTS (
         SELECT 1 FROM cloaca_run AS run

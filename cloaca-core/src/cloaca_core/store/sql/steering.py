@@ -16,28 +16,21 @@ class SqlSteering(SqlPart):
     async def cancel(
         self, run_ids: Collection[str], act: Act, deadline: int, *, children: bool
     ) -> dict[str, Acted]:
-        q, values = self._queries.steering, {"deadline": deadline, "children": int(children)}
-        ids = self._dialect.array(run_ids)
-        lock = Step(q.lock_schedules_of, q.lock_schedules_of.bind(ids=ids))
-        next_ = self._queries.schedules.start_next
-        return await self._act(
-            run_ids,
-            act,
-            [q.note_cancel, q.cancel_unowned, q.cancel_owned],
-            values,
-            before=[lock],
-            after=[Step(next_, next_.bind(ids=ids))],
-        )
+        q, next_ = self._queries.steering, self._queries.schedules.start_next
+        statements = [q.note_cancel, q.cancel_unowned, q.cancel_owned, next_]
+        values = {"deadline": deadline, "children": int(children)}
+        return await self._act(run_ids, act, statements, values)
 
     async def pause(
         self, run_ids: Collection[str], act: Act, until: int | None
     ) -> dict[str, Acted]:
         q = self._queries.steering
-        return await self._act(run_ids, act, [q.note_pause, q.pause_runs], {"until": until})
+        statements = [q.note_pause, q.pause_runs, q.conclude_act]
+        return await self._act(run_ids, act, statements, {"until": until})
 
     async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
         q = self._queries.steering
-        return await self._act(run_ids, act, [q.note_resume, q.resume_runs], {})
+        return await self._act(run_ids, act, [q.note_resume, q.resume_runs, q.conclude_act], {})
 
     async def _act(
         self,
@@ -45,22 +38,36 @@ class SqlSteering(SqlPart):
         act: Act,
         statements: Sequence[Statement],
         values: Mapping[str, object],
-        *,
-        before: Sequence[Step] = (),
-        after: Sequence[Step] = (),
     ) -> dict[str, Acted]:
-        """Lock the runs, note the act and carry it out; the answer is read last."""
+        """Lock schedules and runs, note the act and carry it out; the answer is read last."""
         q, ids = self._queries.steering, self._dialect.array(run_ids)
         known = {**act._asdict(), **values, "ids": ids}
-        steps = [
-            *before,
-            Step(q.lock_steered, q.lock_steered.bind(ids=ids)),
-            *[Step(each, tuple([known[name] for name in each.parameters])) for each in statements],
-            *after,
-            Step(q.acted, q.acted.bind(ids=ids, id=act.id)),
-        ]
+        steps = _steps([q.lock_schedules_of, q.lock_steered, *statements, q.acted], known)
         *_, found = await self._dialect.write(steps)
         return {run_id: Acted(status, bool(changed)) for run_id, status, changed in found}
+
+    async def pause_workflow(self, workflow: str, act: Act, until: int | None) -> bool:
+        pause = self._queries.steering.pause_workflow
+        return await self._act_on_workflow("pause", workflow, act, pause, until)
+
+    async def resume_workflow(self, workflow: str, act: Act) -> bool:
+        resume = self._queries.steering.resume_workflow
+        return await self._act_on_workflow("resume", workflow, act, resume, None)
+
+    async def _act_on_workflow(
+        self, kind: str, workflow: str, act: Act, change: Statement, until: int | None
+    ) -> bool:
+        q, known = self._queries.steering, act._asdict()
+        known |= {"kind": kind, "workflow": workflow, "until": until}
+        known["ids"] = self._dialect.array([""])  # an act on a workflow is about no run
+        statements = [q.lock_paused_workflows, q.note_workflow_act, change, q.conclude_act]
+        *_, ((changed,),) = await self._dialect.write(
+            _steps([*statements, q.workflow_acted], known)
+        )
+        return bool(changed)
+
+    async def paused_workflows(self) -> dict[str, int | None]:
+        return dict(await self._read(self._queries.steering.list_paused_workflows))
 
     async def news(self, runner_id: str, workflows: Collection[str], limit: int) -> News:
         q, due = self._queries.steering, self._queries.runs.next_due_run
@@ -96,5 +103,14 @@ class SqlSteering(SqlPart):
         await self._dialect.write([lock, Step(q.forget_children, q.forget_children.bind(ids=ids))])
 
     async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
-        rows = await self._read(self._queries.steering.list_acts, run_id=run_id, limit=limit)
+        q = self._queries.steering
+        if run_id is None:
+            rows = await self._read(q.list_acts, limit=limit)
+        else:
+            rows = await self._read(q.list_acts_of_run, run_id=run_id, limit=limit)
         return list(map(ActRow._make, rows))
+
+
+def _steps(statements: Sequence[Statement], known: Mapping[str, object]) -> Sequence[Step]:
+    """A step of each statement, with its parameters out of the known values."""
+    return [Step(each, tuple([known[name] for name in each.parameters])) for each in statements]

@@ -2,7 +2,8 @@
 --
 -- An act is one row for each run that it is about, under an id that its caller made: sent again it
 -- changes nothing. Each transaction locks its runs, notes the act, and only then looks at the runs: what
--- a statement finds after the lock is what the act is decided by.
+-- a statement finds after the lock is what the act is decided by. An act that is still to be carried
+-- out has changed 2, until the end of the transaction that notes it: so it is carried out once.
 
 
 -- name: lock_schedules_of
@@ -40,7 +41,7 @@ SET status = 'Cancelled', final_context = input, error_message = :because, steer
     children_at = CASE WHEN :children = 1 AND EXISTS (
         SELECT 1 FROM cloaca_run AS child
         WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
-            AND child.ended_at IS NULL AND child.detached = 0
+            AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
     ) THEN CAST(:deadline AS BIGINT) END
 WHERE id IN :ids AND owner IS NULL AND ended_at IS NULL
     AND EXISTS (
@@ -51,17 +52,19 @@ WHERE id IN :ids AND owner IS NULL AND ended_at IS NULL
 
 -- name: cancel_owned
 -- Have those of these runs that a runner owns ended by it, by the earliest deadline that was given.
+-- The mark about children is set even if there are none: until the run has ended its bodies may still
+-- submit some.
 UPDATE cloaca_run
 SET status = 'Cancelling',
     steer_reason = CASE WHEN cancel_at IS NULL THEN :because ELSE steer_reason END,
     cancel_at = CASE
         WHEN cancel_at IS NULL OR cancel_at > :deadline THEN :deadline ELSE cancel_at
     END,
-    children_at = CASE WHEN :children = 1 AND EXISTS (
-        SELECT 1 FROM cloaca_run AS child
-        WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
-            AND child.ended_at IS NULL AND child.detached = 0
-    ) THEN CAST(:deadline AS BIGINT) ELSE children_at END
+    paused_until = NULL,
+    children_at = CASE
+        WHEN :children = 1 AND (children_at IS NULL OR children_at > :deadline)
+        THEN CAST(:deadline AS BIGINT) ELSE children_at
+    END
 WHERE id IN :ids AND owner IS NOT NULL AND ended_at IS NULL
     AND EXISTS (
         SELECT 1 FROM cloaca_act AS act
@@ -77,7 +80,7 @@ INSERT INTO cloaca_act (
 SELECT
     :id, run.id, run.workflow, run.round, 'pause', :asked_by, CAST(:reason AS TEXT),
     CASE
-        WHEN run.ended_at IS NULL AND run.cancel_at IS NULL AND run.paused_at IS NULL THEN 1 ELSE 0
+        WHEN run.ended_at IS NULL AND run.cancel_at IS NULL AND run.paused_at IS NULL THEN 2 ELSE 0
     END, :now
 FROM cloaca_run AS run WHERE run.id IN :ids
 ON CONFLICT DO NOTHING;
@@ -88,11 +91,10 @@ ON CONFLICT DO NOTHING;
 UPDATE cloaca_run
 SET status = 'Paused', paused_at = :now, paused_until = CAST(:until AS BIGINT),
     steer_reason = :because
-WHERE id IN :ids AND ended_at IS NULL AND cancel_at IS NULL AND paused_at IS NULL
+WHERE id IN :ids
     AND EXISTS (
         SELECT 1 FROM cloaca_act AS act
-        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.round = cloaca_run.round
-            AND act.changed = 1 AND act.created_at = :now
+        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.changed = 2
     );
 
 
@@ -104,7 +106,7 @@ INSERT INTO cloaca_act (
 SELECT
     :id, run.id, run.workflow, run.round, 'resume', :asked_by, CAST(:reason AS TEXT),
     CASE
-        WHEN run.ended_at IS NULL AND run.cancel_at IS NULL AND run.paused_at IS NOT NULL THEN 1
+        WHEN run.ended_at IS NULL AND run.cancel_at IS NULL AND run.paused_at IS NOT NULL THEN 2
         ELSE 0
     END, :now
 FROM cloaca_run AS run WHERE run.id IN :ids
@@ -124,12 +126,16 @@ SET status = CASE
     stood_still = stood_still
         + CASE WHEN started_at IS NULL OR :now < paused_at THEN 0 ELSE :now - paused_at END,
     claimable_at = CASE WHEN due_at IS NULL THEN :now ELSE claimable_at END
-WHERE id IN :ids AND ended_at IS NULL AND paused_at IS NOT NULL AND cancel_at IS NULL
+WHERE id IN :ids
     AND EXISTS (
         SELECT 1 FROM cloaca_act AS act
-        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.round = cloaca_run.round
-            AND act.changed = 1
+        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.changed = 2
     );
+
+
+-- name: conclude_act
+-- This act has been carried out.
+UPDATE cloaca_act SET changed = 1 WHERE run_id IN :ids AND id = :id AND changed = 2;
 
 
 -- name: acted
@@ -150,8 +156,14 @@ ORDER BY id;
 
 
 -- name: next_pause_end
--- When the first pause ends that has an end.
-SELECT min(paused_until) FROM cloaca_run WHERE paused_until IS NOT NULL AND ended_at IS NULL;
+-- When the first pause of a run or a workflow ends that has an end.
+SELECT min(pause.paused_until)
+FROM (
+    SELECT min(run.paused_until) AS paused_until FROM cloaca_run AS run
+    WHERE run.paused_until IS NOT NULL AND run.ended_at IS NULL
+    UNION ALL
+    SELECT workflow.paused_until FROM cloaca_paused_workflow AS workflow
+) AS pause;
 
 
 -- name: list_pauses_over
@@ -162,9 +174,16 @@ ORDER BY paused_until, id LIMIT :limit;
 
 
 -- name: parents_to_follow
--- Runs that were cancelled, and whose children are still to be, with the deadline.
+-- Runs that were cancelled, and whose children are still to be, with the deadline. A run that has not
+-- ended is left out while it has no children under way.
 SELECT id, coalesce(steer_reason, '') AS because, children_at
-FROM cloaca_run WHERE children_at IS NOT NULL ORDER BY id LIMIT :limit;
+FROM cloaca_run
+WHERE children_at IS NOT NULL AND (ended_at IS NOT NULL OR EXISTS (
+    SELECT 1 FROM cloaca_run AS child
+    WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+        AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+))
+ORDER BY children_at, id LIMIT :limit;
 
 
 -- name: children_under_way
@@ -172,13 +191,14 @@ FROM cloaca_run WHERE children_at IS NOT NULL ORDER BY id LIMIT :limit;
 SELECT parent_id, id FROM cloaca_run
 WHERE parent_id IN :ids AND parent_id IS NOT NULL AND ended_at IS NULL AND detached = 0
     AND cancel_at IS NULL
-ORDER BY id LIMIT :limit;
+ORDER BY parent_id, id LIMIT :limit;
 
 
 -- name: forget_children
--- The children of these runs are being cancelled, unless there are more of them.
+-- The children of these runs are being cancelled, unless there are more of them, or may be: a run that
+-- has not ended may submit some.
 UPDATE cloaca_run SET children_at = NULL
-WHERE id IN :ids AND children_at IS NOT NULL AND NOT EXISTS (
+WHERE id IN :ids AND children_at IS NOT NULL AND ended_at IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM cloaca_run AS child
     WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
         AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
@@ -186,49 +206,116 @@ WHERE id IN :ids AND children_at IS NOT NULL AND NOT EXISTS (
 
 
 -- name: list_acts
--- What was asked of one run, or (run_id NULL) of any, newest first.
+-- What was asked of any run or workflow, newest first.
 SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
-FROM cloaca_act
-WHERE CAST(:run_id AS TEXT) IS NULL OR run_id = :run_id
+FROM cloaca_act WHERE created_at >= 0
+ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
+
+
+-- name: list_acts_of_run
+-- What was asked of one run, newest first.
+SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+FROM cloaca_act WHERE run_id = :run_id
 ORDER BY created_at DESC, id DESC LIMIT :limit;
 
 
--- name: lock_schedules_of_cancelled
--- Which schedules have made runs of this runner that are being cancelled; a database that lets several
+-- name: lock_paused_workflows
+-- Whether this workflow is paused; a database that lets several transactions write lets one of those
+-- that pause or resume workflows go on.
+SELECT workflow FROM cloaca_paused_workflow WHERE workflow = :workflow;
+
+
+-- name: note_workflow_act
+-- Note that this workflow is paused (:kind pause) or goes on (resume), and whether that changes it.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT
+    :id, '', :workflow, 0, :kind, :asked_by, CAST(:reason AS TEXT),
+    CASE
+        WHEN (:kind = 'resume')
+            = EXISTS (SELECT 1 FROM cloaca_paused_workflow WHERE workflow = :workflow)
+        THEN 2 ELSE 0
+    END, :now
+WHERE 1 = 1
+ON CONFLICT DO NOTHING;
+
+
+-- name: pause_workflow
+-- Have no runner claim runs of this workflow.
+INSERT INTO cloaca_paused_workflow (workflow, paused_at, paused_until)
+SELECT :workflow, :now, CAST(:until AS BIGINT)
+FROM cloaca_act AS act WHERE act.run_id = '' AND act.id = :id AND act.changed = 2;
+
+
+-- name: resume_workflow
+-- Let runs of this workflow be claimed.
+DELETE FROM cloaca_paused_workflow
+WHERE workflow = :workflow AND EXISTS (
+    SELECT 1 FROM cloaca_act AS act WHERE act.run_id = '' AND act.id = :id AND act.changed = 2
+);
+
+
+-- name: list_paused_workflows
+-- Workflows that are paused, and when those pauses end that have an end.
+SELECT workflow, paused_until FROM cloaca_paused_workflow ORDER BY workflow;
+
+
+-- name: workflow_acted
+-- Whether this act changed its workflow.
+SELECT changed FROM cloaca_act WHERE run_id = '' AND id = :id;
+
+
+-- name: lock_schedules_of_owned
+-- Which schedules have made the runs that this runner gives up; a database that lets several
 -- transactions write locks them.
 SELECT id FROM cloaca_schedule
 WHERE id IN (
     SELECT run.schedule_id FROM cloaca_run AS run
-    WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NOT NULL
-        AND run.schedule_id IS NOT NULL
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.schedule_id IS NOT NULL
+        AND NOT run.id IN :held
 );
 
 
--- name: end_cancelled
--- End the runs that this runner owns and that are being cancelled, beside those that it still holds: it
--- gives them back, or (:fenced 1, and only if that is so) is dead.
-UPDATE cloaca_run
-SET status = 'Cancelled', final_context = input, error_message = steer_reason,
-    reason_code = 'cancelled', ended_at = :now, owner = NULL, epoch = epoch + 1
+-- name: lock_owned
+-- Which of the runs that this runner gives up are being cancelled; a database that lets several
+-- transactions write locks those, and :limit others.
+SELECT id FROM cloaca_run
+WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NOT NULL;
+
+
+-- name: mark_cancelled
+-- Name the runs that end_cancelled is to end: those that this runner owns and that are being cancelled,
+-- beside those that it still holds. It gives them up, or (:fenced 1, and only if that is so) is dead.
+UPDATE cloaca_run SET status = 'Cancelled'
 WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NOT NULL AND NOT id IN :held
-    AND (:fenced = 0 OR EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1))
-RETURNING id;
+    AND (:fenced = 0 OR EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1));
 
 
 -- name: start_after_cancelled
--- Last: let start what waits behind runs that end_cancelled has ended, by the rule of start_next.
+-- Let start what waits behind runs that mark_cancelled has named, by the rule of start_next. They can
+-- be found as long as they have not ended.
 UPDATE cloaca_run SET behind = (
     SELECT earlier.id
     FROM cloaca_schedule AS schedule
     CROSS JOIN cloaca_run AS earlier
     WHERE schedule.id = cloaca_run.schedule_id AND earlier.schedule_id = schedule.id
         AND earlier.schedule_id IS NOT NULL AND earlier.ended_at IS NULL
-        AND earlier.workflow = cloaca_run.workflow
+        AND earlier.status <> 'Cancelled' AND earlier.workflow = cloaca_run.workflow
         AND (earlier.created_at, earlier.id) < (cloaca_run.created_at, cloaca_run.id)
     ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
 )
-WHERE behind IS NOT NULL AND EXISTS (
-    SELECT 1 FROM cloaca_run AS before
-    WHERE before.id = cloaca_run.behind AND before.ended_at = :now AND before.owner IS NULL
-        AND before.reason_code = 'cancelled'
+WHERE behind IS NOT NULL AND behind IN (
+    SELECT before.id FROM cloaca_run AS before
+    WHERE before.owner = :runner_id AND before.ended_at IS NULL AND before.cancel_at IS NOT NULL
+        AND before.status = 'Cancelled'
 );
+
+
+-- name: end_cancelled
+-- End the runs that mark_cancelled has named.
+UPDATE cloaca_run
+SET final_context = input, error_message = steer_reason, reason_code = 'cancelled',
+    ended_at = :now, owner = NULL, epoch = epoch + 1
+WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NOT NULL AND status = 'Cancelled'
+RETURNING id;

@@ -85,13 +85,13 @@ class Store(MemoryStore):
         await super().register(row)
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
     ) -> list[RunRow]:
         self.claims += 1
         if self.passed_over:
             self.passed_over -= 1
             return []
-        rows = await super().claim(runner_id, workflows, limit, now)
+        rows = await super().claim(runner_id, workflows, limit, now, aged)
         if rows:
             self.claimed.set()
         if self.loses_an_answer:

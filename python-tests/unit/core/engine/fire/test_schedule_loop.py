@@ -949,5 +949,5 @@ async def test_two_runners_decide_one_tick_once(store: Store, start: Start, poli
         await asyncio.gather(one.fire(), other.fire())
 
     assert await store.count_ticks(0) == ((1, 2) if policy == "skip" else (3, 0))
-    claimable = [run for run in runs_of(store) if store._is_claimable(run)]
+    claimable = [run for run in runs_of(store) if store.is_claimable(run)]
     assert len(claimable) == 1

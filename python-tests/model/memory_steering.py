@@ -1,0 +1,328 @@
+"""The part of the store contract that steers runs, as plain Python over dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.runs import RunRow
+from cloaca_core.records.states import ReasonCode, RunStatus
+from cloaca_core.records.steering import Act, Acted, ActRow, News, Parent, Wish
+
+
+@dataclass
+class Marks:
+    """Columns of a run that its row does not show."""
+
+    claimable_at: int
+    detached: bool = False
+    cancel_at: int | None = None
+    paused_at: int | None = None
+    paused_until: int | None = None
+    children_at: int | None = None
+
+    @property
+    def wish(self) -> RunStatus | None:
+        """The state to which an owner is to bring the run."""
+        if self.cancel_at is not None:
+            return RunStatus.CANCELLED
+        return None if self.paused_at is None else RunStatus.PAUSED
+
+
+class MemorySteering:
+    """Part of ``MemoryStore``, which has the runs and knows what waits behind them."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, RunRow] = {}
+        self.behind: dict[str, str] = {}
+        self.marks: dict[str, Marks] = {}
+        self.noted: dict[tuple[str, str], ActRow] = {}
+        self.workflow_pauses: dict[str, int | None] = {}
+
+    def start_next(self) -> None:
+        """Let go of runs that wait behind runs that have ended."""
+        raise NotImplementedError
+
+    def marks_of(self, run: RunRow) -> Marks:
+        """The marks of a run, also of one that a test has put among the runs."""
+        return self.marks.setdefault(run.id, Marks(run.created_at))
+
+    def is_claimable(self, run: RunRow) -> bool:
+        """Whether a claim may take this run."""
+        is_free = run.owner is None and run.ended_at is None
+        is_held = (
+            run.id in self.behind
+            or run.due_at is not None
+            or self.marks_of(run).paused_at is not None
+            or run.workflow in self.workflow_pauses
+        )
+        return is_free and not is_held
+
+    # -- owners ------------------------------------------------------------------------------
+
+    def wishes_of(self, run_ids: Collection[str]) -> dict[str, str]:
+        """What is asked of these runs, as a commit answers it."""
+        asked = {run_id: self.marks_of(self.runs[run_id]).wish for run_id in run_ids}
+        return {run_id: str(wish) for run_id, wish in asked.items() if wish is not None}
+
+    def park(self, batch: Batch, current: Collection[str]) -> None:
+        """Give back runs that can do nothing for now."""
+        for park in batch.parks:
+            run = self.runs.get(park.id)
+            if run is None or park.id not in current or run.ended_at is not None:
+                continue
+            marks = self.marks_of(run)
+            if marks.cancel_at is not None:
+                continue
+            if park.due_at is not None:
+                marks.claimable_at = park.due_at
+            freed = run._replace(owner=None, epoch=run.epoch + 1, due_at=park.due_at)
+            self.runs[run.id] = freed._replace(status=self._status_without_owner(freed))
+
+    def _status_without_owner(self, run: RunRow) -> RunStatus:
+        """The state of a run that has begun and is not to be cancelled."""
+        if self.marks_of(run).paused_at is not None:
+            return RunStatus.PAUSED
+        return RunStatus.RUNNING if run.due_at is None else RunStatus.WAITING
+
+    def end_cancelled(self, run: RunRow, now: int) -> bool:
+        """End a run whose owner gives it up, if it is to be cancelled; whether that was so."""
+        if self.marks_of(run).cancel_at is None:
+            return False
+        self._end(run, run.steer_reason, now)
+        return True
+
+    def _end(self, run: RunRow, because: str | None, now: int) -> None:
+        self.behind.pop(run.id, None)
+        self.runs[run.id] = run._replace(
+            status=RunStatus.CANCELLED,
+            owner=None,
+            epoch=run.epoch + 1,
+            due_at=None,
+            final_context=run.input,
+            error_message=because,
+            steer_reason=because,
+            reason_code=ReasonCode.CANCELLED,
+            ended_at=now,
+        )
+
+    def _wishes(self, runner_id: str) -> list[Wish]:
+        found = []
+        for run in self._in_order(self.runs):
+            marks = self.marks_of(run)
+            if run.owner == runner_id and run.ended_at is None and marks.wish is not None:
+                because = run.steer_reason or ""
+                found.append(Wish(run.id, run.epoch, marks.wish, because, marks.cancel_at))
+        return found
+
+    # -- time --------------------------------------------------------------------------------
+
+    async def next_due_run(self, workflows: Collection[str]) -> int | None:
+        return min((due_at for due_at, _ in self._waiting_for_time(workflows)), default=None)
+
+    async def make_due_claimable(self, workflows: Collection[str], now: int, limit: int) -> int:
+        due = sorted((at, run.id) for at, run in self._waiting_for_time(workflows) if at <= now)
+        for due_at, run_id in due[:limit]:
+            self.marks_of(self.runs[run_id]).claimable_at = due_at
+            self.runs[run_id] = self.runs[run_id]._replace(due_at=None)
+        return len(due[:limit])
+
+    def _waiting_for_time(self, workflows: Collection[str]) -> list[tuple[int, RunRow]]:
+        return [
+            (run.due_at, run)
+            for run in self.runs.values()
+            if run.due_at is not None
+            and run.workflow in workflows
+            and run.owner is None
+            and run.ended_at is None
+        ]
+
+    # -- acts --------------------------------------------------------------------------------
+
+    async def cancel(
+        self, run_ids: Collection[str], act: Act, deadline: int, *, children: bool
+    ) -> dict[str, Acted]:
+        for run in self._in_order(run_ids):
+            marks = self.marks_of(run)
+            is_new = run.ended_at is None and marks.cancel_at is None
+            self._note(run, act, "cancel", changes=is_new)
+            if run.ended_at is not None or self.noted[run.id, act.id].round != run.round:
+                continue
+            if run.owner is None:
+                self._end(run, act.because, act.now)
+                marks.paused_at = marks.paused_until = None
+                if children and self._children_under_way(run.id):
+                    marks.children_at = deadline
+                continue
+            reason = act.because if marks.cancel_at is None else run.steer_reason
+            self.runs[run.id] = run._replace(status=RunStatus.CANCELLING, steer_reason=reason)
+            marks.cancel_at, marks.paused_until = _earlier(marks.cancel_at, deadline), None
+            if children:
+                marks.children_at = _earlier(marks.children_at, deadline)
+        self.start_next()
+        return self._acted(run_ids, act)
+
+    async def pause(
+        self, run_ids: Collection[str], act: Act, until: int | None
+    ) -> dict[str, Acted]:
+        def pause(run: RunRow) -> RunRow:
+            marks = self.marks_of(run)
+            marks.paused_at, marks.paused_until = act.now, until
+            return run._replace(status=RunStatus.PAUSED, steer_reason=act.because)
+
+        return self._carry_out(run_ids, act, "pause", pause, is_paused=False)
+
+    async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        def resume(run: RunRow) -> RunRow:
+            marks, stood_still = self.marks_of(run), run.stood_still
+            assert marks.paused_at is not None
+            if run.started_at is not None:
+                stood_still += max(0, act.now - marks.paused_at)
+            marks.paused_at = marks.paused_until = None
+            if run.due_at is None:
+                marks.claimable_at = act.now
+            if run.started_at is None:
+                status = RunStatus.PENDING
+            else:
+                status = self._status_without_owner(run)
+            return run._replace(status=status, steer_reason=None, stood_still=stood_still)
+
+        return self._carry_out(run_ids, act, "resume", resume, is_paused=True)
+
+    def _carry_out(
+        self,
+        run_ids: Collection[str],
+        act: Act,
+        kind: str,
+        change: Callable[[RunRow], RunRow],
+        *,
+        is_paused: bool,
+    ) -> dict[str, Acted]:
+        """Change those of these runs that are in the state that an act is about, once."""
+        for run in self._in_order(run_ids):
+            marks = self.marks_of(run)
+            is_open = run.ended_at is None and marks.cancel_at is None
+            changes = is_open and is_paused == (marks.paused_at is not None)
+            if self._note(run, act, kind, changes=changes) and changes:
+                self.runs[run.id] = change(run)
+        return self._acted(run_ids, act)
+
+    def _note(self, run: RunRow, act: Act, kind: str, *, changes: bool) -> bool:
+        """Write an act down unless it is there; whether it was new."""
+        if (run.id, act.id) in self.noted:
+            return False
+        self.noted[run.id, act.id] = ActRow(
+            id=act.id,
+            run_id=run.id,
+            workflow=run.workflow,
+            round=run.round,
+            kind=kind,
+            asked_by=act.asked_by,
+            reason=act.reason,
+            changed=int(changes),
+            created_at=act.now,
+        )
+        return True
+
+    def _acted(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        return {
+            run.id: Acted(run.status, bool(self.noted[run.id, act.id].changed))
+            for run in self._in_order(run_ids)
+        }
+
+    def _in_order(self, run_ids: Collection[str]) -> list[RunRow]:
+        """Those of these runs that are there, by id."""
+        return [self.runs[run_id] for run_id in sorted(set(run_ids)) if run_id in self.runs]
+
+    async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
+        rows = [row for row in self.noted.values() if run_id in (None, row.run_id)]
+        rows.sort(key=lambda row: (row.created_at, row.id, row.run_id), reverse=True)
+        return rows[:limit]
+
+    # -- workflows ---------------------------------------------------------------------------
+
+    async def pause_workflow(self, workflow: str, act: Act, until: int | None) -> bool:
+        if self._note_on_workflow(workflow, act, "pause", workflow not in self.workflow_pauses):
+            self.workflow_pauses[workflow] = until
+        return bool(self.noted["", act.id].changed)
+
+    async def resume_workflow(self, workflow: str, act: Act) -> bool:
+        if self._note_on_workflow(workflow, act, "resume", workflow in self.workflow_pauses):
+            del self.workflow_pauses[workflow]
+        return bool(self.noted["", act.id].changed)
+
+    async def paused_workflows(self) -> dict[str, int | None]:
+        return dict(self.workflow_pauses)
+
+    def _note_on_workflow(self, workflow: str, act: Act, kind: str, changes: bool) -> bool:
+        """Write an act down unless it is there; whether it is new and changes the workflow."""
+        if ("", act.id) in self.noted:
+            return False
+        self.noted["", act.id] = ActRow(
+            id=act.id,
+            run_id="",
+            workflow=workflow,
+            round=0,
+            kind=kind,
+            asked_by=act.asked_by,
+            reason=act.reason,
+            changed=int(changes),
+            created_at=act.now,
+        )
+        return changes
+
+    # -- news --------------------------------------------------------------------------------
+
+    async def news(self, runner_id: str, workflows: Collection[str], limit: int) -> News:
+        timers = [at for at, _ in [*self._waiting_for_time(workflows), *self._pauses_with_end()]]
+        timers += [until for until in self.workflow_pauses.values() if until is not None]
+        next_timer = min(timers, default=None)
+        return News(self._wishes(runner_id), self._parents()[:limit], next_timer)
+
+    def _pauses_with_end(self) -> list[tuple[int, str]]:
+        pauses = [(self.marks_of(run).paused_until, run) for run in self.runs.values()]
+        return [(at, run.id) for at, run in pauses if at is not None and run.ended_at is None]
+
+    async def pauses_over(self, now: int, limit: int) -> list[str]:
+        over = [(until, run_id) for until, run_id in self._pauses_with_end() if until <= now]
+        return [run_id for _, run_id in sorted(over)[:limit]]
+
+    def _parents(self) -> list[Parent]:
+        parents = []
+        for run in self.runs.values():
+            children_at = self.marks_of(run).children_at
+            is_over = run.ended_at is not None
+            if children_at is not None and (is_over or self._children_under_way(run.id)):
+                parents.append(Parent(run.id, run.steer_reason or "", children_at))
+        return sorted(parents, key=lambda parent: (parent.deadline, parent.run_id))
+
+    async def children_under_way(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        found = [
+            (parent.id, child)
+            for parent in self._in_order(parent_ids)
+            for child in self._children_under_way(parent.id)
+        ]
+        return found[:limit]
+
+    async def forget_children(self, parent_ids: Collection[str]) -> None:
+        for parent in self._in_order(parent_ids):
+            if parent.ended_at is not None and not self._children_under_way(parent.id):
+                self.marks_of(parent).children_at = None
+
+    def _children_under_way(self, parent_id: str) -> list[str]:
+        """Children that are to be cancelled with their parent and are not yet."""
+        return [
+            run.id
+            for run in self._in_order(self.runs)
+            if run.parent_id == parent_id
+            and run.ended_at is None
+            and not self.marks_of(run).detached
+            and self.marks_of(run).cancel_at is None
+        ]
+
+
+def _earlier(known: int | None, given: int) -> int:
+    return given if known is None else min(known, given)
