@@ -14,10 +14,10 @@ class Store(MemoryStore):
 
     def __init__(self, *news: Change) -> None:
         super().__init__()
-        self.news = list(news)
+        self.to_tell = list(news)
 
     async def wait_changed(self) -> Change:
-        return self.news.pop(0)
+        return self.to_tell.pop(0)
 
 
 class Scene:
