@@ -2,7 +2,7 @@
 -- runs.sql, and why.
 --
 -- * lock_schedules_of, lock_steered, lock_schedules_of_owned, lock_owned: locks, taken by id.
--- * lock_paused_workflows: a lock on the table, since the row may not be there.
+-- * lock_paused_workflows: a lock on another row, since that of the workflow may not be there.
 -- * mark_cancelled: passes over runs that it would have to wait for; lock_owned has all that count.
 -- * start_after_cancelled: its plan, as that of start_next.
 
@@ -28,8 +28,9 @@ FOR NO KEY UPDATE OF run;
 
 
 -- name: lock_paused_workflows
--- Let one of the transactions that pause or resume workflows go on; claims do not wait.
-LOCK TABLE cloaca_paused_workflow IN SHARE ROW EXCLUSIVE MODE;
+-- Let one of the transactions that pause or resume workflows go on. The row is one that is always
+-- there and that no other transaction locks.
+SELECT number FROM cloaca_migration WHERE number = 1 FOR NO KEY UPDATE;
 
 
 -- name: lock_schedules_of_owned

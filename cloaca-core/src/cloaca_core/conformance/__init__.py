@@ -19,7 +19,10 @@ URL, ``SharedBackendConformance`` adds tests with several stores and processes o
 
 import pytest
 
-for _part in ("backend", "claim", "lease", "observe", "outbox", "overlap", "record", "schedule"):
+for _part in (
+    *("backend", "claim", "lease", "observe", "outbox", "overlap", "record", "schedule"),
+    *("trigger", "turn"),
+):
     pytest.register_assert_rewrite(f"cloaca_core.conformance.{_part}_conformance")
 pytest.register_assert_rewrite("cloaca_core.conformance.rows")
 

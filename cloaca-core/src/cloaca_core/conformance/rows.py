@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runners import RunnerRow
-from cloaca_core.records.runs import AttemptRow, NewRun, RunEnd, RunFilter, RunRow
+from cloaca_core.records.runs import AttemptRow, NewRun, Park, RunEnd, RunFilter, RunRow
 from cloaca_core.records.schedules import Firing, NewTick, ScheduleRow
 from cloaca_core.records.states import RunStatus, TaskStatus, TickOutcome
+from cloaca_core.records.steering import Act
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 from cloaca_core.store.protocol import Store
 
@@ -39,6 +40,11 @@ def new_run(
     workflow: str = WORKFLOW,
     key: str | None = None,
     tags: str = "{}",
+    parent: str | None = None,
+    priority: int = 0,
+    created_at: int = NOW,
+    due_at: int | None = None,
+    detached: bool = False,
 ) -> NewRun:
     """A run to be inserted."""
     return NewRun(
@@ -48,9 +54,12 @@ def new_run(
         input='{"amount":1}',
         tags=tags,
         idempotency_key=key,
-        parent_id=None,
+        parent_id=parent,
         owner=owner,
-        created_at=NOW,
+        created_at=created_at,
+        priority=priority,
+        due_at=due_at,
+        detached=int(detached),
     )
 
 
@@ -216,6 +225,11 @@ def new_event(
     )
 
 
+def act(act_id: str = "x", *, because: str = "told to", now: int = LATER) -> Act:
+    """What somebody asks of runs."""
+    return Act(id=act_id, asked_by="ann", reason="a reason", because=because, now=now)
+
+
 async def fire_events(
     store: Store, *events: NewEvent, turns: Iterable[TriggerRow] = (), runner_id: str = "r1"
 ) -> Committed:
@@ -265,6 +279,28 @@ async def record(
     attempts, ends = list(attempts), list(ends)
     fences = {row.run_id: row.epoch for row in attempts} | {end.id: end.epoch for end in ends}
     return await store.commit(Batch(runner_id, [], attempts, ends, fences))
+
+
+async def park(
+    store: Store, run_id: str, due_at: int | None, *, epoch: int = 1, runner_id: str = "r1"
+) -> Committed:
+    """Commit one park alone."""
+    parks = [Park(run_id, due_at)]
+    return await store.commit(Batch(runner_id, [], [], [], {run_id: epoch}, parks=parks))
+
+
+async def fence(store: Store, *run_ids: str, runner_id: str = "r1") -> Committed:
+    """Commit nothing about runs, under the epochs that they have."""
+    fences = {run_id: (await stored(store, run_id)).epoch for run_id in run_ids}
+    return await store.commit(Batch(runner_id, [], [], [], fences))
+
+
+async def claimed(
+    store: Store, limit: int = 9, aged: int = 0, *, runner_id: str = "r1"
+) -> list[str]:
+    """Claim runs of the usual workflow; their ids in order."""
+    runs = await store.claim(runner_id, [WORKFLOW], limit, LATER, aged)
+    return [run.id for run in runs]
 
 
 async def stored(store: Store, run_id: str) -> RunRow:

@@ -15,6 +15,7 @@ from cloaca_core.conformance.overlap_conformance import OverlapConformance
 from cloaca_core.conformance.record_conformance import CommitConformance
 from cloaca_core.conformance.schedule_conformance import ScheduleConformance
 from cloaca_core.conformance.trigger_conformance import TriggerConformance
+from cloaca_core.conformance.turn_conformance import TurnConformance
 
 
 class StoreConformance(
@@ -25,6 +26,7 @@ class StoreConformance(
     ScheduleConformance,
     OverlapConformance,
     TriggerConformance,
+    TurnConformance,
 ):
     """Define a fixture ``store``: an open, empty store."""
 
