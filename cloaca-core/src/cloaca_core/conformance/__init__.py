@@ -21,7 +21,7 @@ import pytest
 
 for _part in (
     *("backend", "claim", "lease", "observe", "outbox", "overlap", "record", "schedule"),
-    *("trigger", "turn"),
+    *("cancelled", "steering", "trigger", "turn"),
 ):
     pytest.register_assert_rewrite(f"cloaca_core.conformance.{_part}_conformance")
 pytest.register_assert_rewrite("cloaca_core.conformance.rows")

@@ -226,7 +226,7 @@ def new_event(
 
 
 def act(act_id: str = "x", *, because: str = "told to", now: int = LATER) -> Act:
-    """What somebody asks of runs."""
+    """What is asked of runs."""
     return Act(id=act_id, asked_by="ann", reason="a reason", because=because, now=now)
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import pytest
 
+from cloaca_core.conformance.cancelled_conformance import CancelledConformance
 from cloaca_core.conformance.claim_conformance import ClaimConformance
 from cloaca_core.conformance.lease_conformance import LeaseConformance
 from cloaca_core.conformance.observe_conformance import ObserveConformance
 from cloaca_core.conformance.overlap_conformance import OverlapConformance
 from cloaca_core.conformance.record_conformance import CommitConformance
 from cloaca_core.conformance.schedule_conformance import ScheduleConformance
+from cloaca_core.conformance.steering_conformance import SteeringConformance
 from cloaca_core.conformance.trigger_conformance import TriggerConformance
 from cloaca_core.conformance.turn_conformance import TurnConformance
 
@@ -26,6 +28,8 @@ class StoreConformance(
     ScheduleConformance,
     OverlapConformance,
     TriggerConformance,
+    SteeringConformance,
+    CancelledConformance,
     TurnConformance,
 ):
     """Define a fixture ``store``: an open, empty store."""
