@@ -21,6 +21,7 @@ from cloaca_core.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
+    act,
     any_run,
     attempt,
     firing,
@@ -31,9 +32,10 @@ from cloaca_core.conformance.rows import (
     schedule,
 )
 from cloaca_core.records.batch import Batch, Waiting
-from cloaca_core.records.runs import NewRun
+from cloaca_core.records.runs import NewRun, Park, RunRow
 from cloaca_core.records.schedules import NewTick, ScheduleRow
 from cloaca_core.records.states import RunStatus, TaskStatus
+from cloaca_core.records.steering import Act
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Store, StoreOptions
 
@@ -56,6 +58,11 @@ NEW_RUNS = st.lists(
         workflow=WORKFLOWS,
         key=st.sampled_from([None, None, "k1", "k2"]),
         tags=st.sampled_from(["{}", '{"team":"x"}', '{"team":"y","tier":"1"}']),
+        parent=st.sampled_from([None, "a", "b"]),
+        priority=st.sampled_from([0, 0, 1, -1]),
+        created_at=st.sampled_from([NOW, NOW, NOW + 1]),
+        due_at=st.sampled_from([None, None, None, NOW + 2]),
+        detached=st.sampled_from([False, False, True]),
     ),
     min_size=1,
     max_size=4,
@@ -72,6 +79,12 @@ DUE = st.sampled_from([NOW, NOW, NOW + 1, LATER, None])
 FINAL = st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED])
 REASONS = st.sampled_from([None, "task_failed", "upstream_failed"])
 DEADLINES = st.sampled_from([None, 1, 3600])
+PARKS = st.sampled_from([(), (), (("a", NOW + 1),), (("b", None),), (("a", LATER), ("c", None))])
+ACTS = st.integers(0, 5)
+"""Few, so that acts are sent again."""
+SOME_RUNS = st.sets(RUNS, min_size=1, max_size=3)
+TODAY = NOW + 10**12
+"""Between the instants of the tests and that of the clock by which a store ends runs."""
 
 
 async def contents(store: Store) -> list[object]:
@@ -83,11 +96,23 @@ async def contents(store: Store) -> list[object]:
         store.load_attempts(runs),
         store.ended(runs),
         store.runners(),
+        store.acts(None, 99),
+        store.paused_workflows(),
+        *(store.news(each, [WORKFLOW], 9) for each in ("r1", "r2", "r3")),
+        store.children_under_way(["a", "b"], 9),
+        store.pauses_over(LATER, 9),
         *map(store.get_schedule_named, ("n", "m")),
         *map(store.get_schedule, ("s", "t", "u")),
         *(store.find_ticks(each, [NOW, NOW + 1, NOW + 2, LATER]) for each in ("s", "t", "u")),
         store.count_ticks(NOW),
     )
+
+
+def comparable(answer: object) -> object:
+    """An answer in which instants of the store's own clock are the same."""
+    if isinstance(answer, RunRow) and answer.ended_at is not None and answer.ended_at > TODAY:
+        return answer._replace(ended_at=TODAY)
+    return list(map(comparable, answer)) if isinstance(answer, list) else answer
 
 
 class StoreAgainstModel(RuleBasedStateMachine):
@@ -99,6 +124,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.model: Store = MemoryStore()
         self.store: Store = self.run(backend_for(url).open(url, StoreOptions()))
         self.sent: dict[str, NewRun] = {}
+        self.asked: dict[str, Act] = {}
         self.ticks = 0
         for name in ("r1", "r2"):
             self.register(runner_id=name)
@@ -116,7 +142,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         return self.loop.run_until_complete(question)
 
     def same(self, expected: Coroutine[Any, Any, T], given: Coroutine[Any, Any, T]) -> None:
-        assert self.run(expected) == self.run(given)
+        assert comparable(self.run(expected)) == comparable(self.run(given))
 
     @rule(runner_id=RUNNERS, new_runs=NEW_RUNS)
     def submit(self, runner_id: str, new_runs: list[NewRun]) -> None:
@@ -133,9 +159,10 @@ class StoreAgainstModel(RuleBasedStateMachine):
             if again:
                 self.same(self.model.commit(batch), self.store.commit(batch))
 
-    @rule(runner_id=RUNNERS, workflows=st.sets(WORKFLOWS), limit=LIMITS)
-    def claim(self, runner_id: str, workflows: set[str], limit: int) -> None:
-        arguments = (runner_id, workflows, limit, 7)
+    @rule(runner_id=RUNNERS, workflows=st.sets(WORKFLOWS), limit=LIMITS, aged=LIMITS)
+    def claim(self, runner_id: str, workflows: set[str], limit: int, aged: int) -> None:
+        self.same(self.model.has_claimable(workflows), self.store.has_claimable(workflows))
+        arguments = (runner_id, workflows, limit, 7, aged)
         self.same(self.model.claim(*arguments), self.store.claim(*arguments))
 
     @rule(runner_id=RUNNERS, held=st.sets(RUNS))
@@ -194,6 +221,59 @@ class StoreAgainstModel(RuleBasedStateMachine):
             return waiting._replace(rows=sorted(waiting.rows))
 
         self.same(sorted_in(self.model), sorted_in(self.store))
+
+    # -- steering ----------------------------------------------------------------------------
+
+    @rule(run_ids=SOME_RUNS, number=ACTS, deadline=INSTANTS, children=st.booleans())
+    def cancel(self, run_ids: set[str], number: int, deadline: int, children: bool) -> None:
+        asked = self._act("cancel", number)
+        self.same(
+            self.model.cancel(run_ids, asked, deadline, children=children),
+            self.store.cancel(run_ids, asked, deadline, children=children),
+        )
+
+    @rule(run_ids=SOME_RUNS, number=ACTS, until=st.none() | INSTANTS)
+    def pause(self, run_ids: set[str], number: int, until: int | None) -> None:
+        arguments = (run_ids, self._act("pause", number), until)
+        self.same(self.model.pause(*arguments), self.store.pause(*arguments))
+
+    @rule(run_ids=SOME_RUNS, number=ACTS)
+    def resume(self, run_ids: set[str], number: int) -> None:
+        arguments = (run_ids, self._act("resume", number))
+        self.same(self.model.resume(*arguments), self.store.resume(*arguments))
+
+    @rule(workflow=WORKFLOWS, number=ACTS, until=st.none() | INSTANTS)
+    def pause_workflow(self, workflow: str, number: int, until: int | None) -> None:
+        arguments = (workflow, self._act(f"pause {workflow}", number), until)
+        self.same(self.model.pause_workflow(*arguments), self.store.pause_workflow(*arguments))
+
+    @rule(workflow=WORKFLOWS, number=ACTS)
+    def resume_workflow(self, workflow: str, number: int) -> None:
+        arguments = (workflow, self._act(f"resume {workflow}", number))
+        self.same(self.model.resume_workflow(*arguments), self.store.resume_workflow(*arguments))
+
+    @rule(workflows=st.sets(WORKFLOWS), now=INSTANTS, limit=LIMITS)
+    def let_time_pass(self, workflows: set[str], now: int, limit: int) -> None:
+        self.same(self.model.next_due_run(workflows), self.store.next_due_run(workflows))
+        arguments = (workflows, now, limit)
+        self.same(
+            self.model.make_due_claimable(*arguments), self.store.make_due_claimable(*arguments)
+        )
+        self.same(self.model.pauses_over(now, limit), self.store.pauses_over(now, limit))
+
+    @rule(runner_id=RUNNERS, limit=LIMITS, parents=SOME_RUNS)
+    def follow(self, runner_id: str, limit: int, parents: set[str]) -> None:
+        self.same(
+            self.model.children_under_way(parents, limit),
+            self.store.children_under_way(parents, limit),
+        )
+        self.same(self.model.news(runner_id, [], limit), self.store.news(runner_id, [], limit))
+        self.same(self.model.forget_children(parents), self.store.forget_children(parents))
+
+    @rule(run_id=RUNS, limit=LIMITS)
+    def list_acts(self, run_id: str, limit: int) -> None:
+        for wanted in (run_id, None):
+            self.same(self.model.acts(wanted, limit), self.store.acts(wanted, limit))
 
     # -- schedules ---------------------------------------------------------------------------
 
@@ -298,6 +378,12 @@ class StoreAgainstModel(RuleBasedStateMachine):
     def they_hold_the_same(self) -> None:
         self.same(contents(self.model), contents(self.store))
 
+    def _act(self, kind: str, number: int) -> Act:
+        """An act of this number: always the same, at an instant of its own."""
+        act_id = f"{kind} {number}"
+        given = act(act_id, because=act_id, now=NOW + number)
+        return self.asked.setdefault(act_id, given)
+
     async def _schedules(self) -> dict[str, ScheduleRow]:
         rows = await self.model.list_schedules(enabled_only=False, limit=9, offset=0)
         return {row.id: row for row in rows}
@@ -337,7 +423,8 @@ class StoreAgainstModel(RuleBasedStateMachine):
             for run in data.draw(ENDS)
             if run in epochs
         ]
-        return Batch(runner_id, [], attempts, ends, epochs)
+        parks = [Park(run, due_at) for run, due_at in data.draw(PARKS) if run in epochs]
+        return Batch(runner_id, [], attempts, ends, epochs, parks=parks)
 
 
 # A server answers each of a thousand statements of a story over a socket.
