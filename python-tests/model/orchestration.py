@@ -102,9 +102,9 @@ class Scene:
         """The attempts that the run has under way, by task."""
         return self.runs._attempts.get(run, {})
 
-    def retries(self, run: ActiveRun) -> dict[int, tuple[asyncio.TimerHandle, Resume]]:
+    def retries(self, run: ActiveRun) -> dict[int, asyncio.TimerHandle]:
         """The timers of the run's retries, by task."""
-        return self.launcher._retries.get(run, {})
+        return {task: timer for task, (timer, _) in self.launcher._retries.get(run, {}).items()}
 
     def adopt(self, *arguments: Any, **fields: Any) -> ActiveRun:
         run = active_run(*arguments, **fields)

@@ -10,7 +10,13 @@ from cloaca_core.records.states import RunStatus, TaskStatus
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        (RunStatus, {"Pending", "Running", "Completed", "Failed", "Cancelled"}),
+        (
+            RunStatus,
+            {
+                *("Pending", "Running", "Waiting", "Paused", "Cancelling"),
+                *("Completed", "Failed", "Cancelled"),
+            },
+        ),
         (
             TaskStatus,
             {

@@ -62,6 +62,7 @@ class Parent:
 
     def __init__(self, attempt: int = 1) -> None:
         self.attempt = Attempt.__new__(Attempt)
+        self.attempt.cancelled = False
         self.attempt.owner = SimpleNamespace(id="run")  # type: ignore[assignment]  # all that is asked
         self.attempt.task = SimpleNamespace(id="task")  # type: ignore[assignment]  # all that is asked
         self.attempt.number = attempt
@@ -394,7 +395,7 @@ def test_every_state_of_a_run_can_be_asked_for(requests: Requests, status: str) 
 def test_another_state_is_refused_with_those_that_there_are(
     requests: Requests, status: str
 ) -> None:
-    accepted = "Pending, Running, Completed, Failed, Cancelled"
+    accepted = "Pending, Running, Waiting, Paused, Cancelling, Completed, Failed, Cancelled"
     with pytest.raises(ConfigError, match=f"^status must be one of {accepted}, got ") as caught:
         requests.run_filter(status, None, None, 1, None)
 
