@@ -43,9 +43,6 @@ PAIR = graph_of(a={}, b={})
 SHORT_PAIR = graph_of(**{n: {"timeout_seconds": SHORT, "retry_attempts": 1} for n in ("a", "b")})
 
 
-LONG: dict[str, Any] = {"retry_max_delay_ms": 7_200_000, "retry_backoff": "fixed"}
-
-
 class Places(Capacity):
     """``told`` has, for each time that a place may have become free, how many runs have one."""
 

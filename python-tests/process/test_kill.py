@@ -78,6 +78,27 @@ def test_a_process_that_watches_goes_on_at_once_not_when_the_lease_ends(fleet: F
     assert fleet.executions(run_id)["b"] == 2
 
 
+def test_the_next_process_keeps_what_a_body_asked_for_and_which_attempts_count(
+    fleet: Fleet,
+) -> None:
+    """Two attempts did not count, so two more follow, the first of them when it is due."""
+    victim = fleet.start()
+    run_id = victim.submit("postponed")
+    asked = "SELECT retry_at FROM cloaca_attempt WHERE run_id = ? AND attempt = 2 AND retry_at > 0"
+    fleet.await_row(victim, asked, run_id)
+    ((due,),) = fleet.query(asked, run_id)
+    victim.kill()
+
+    rescuer = fleet.start()
+
+    assert rescuer.result(run_id) == ("Failed", {})
+    mine = [entry.attempt for entry in fleet.ledger() if entry.pid == rescuer.pid]
+    assert mine == [3, 4]
+    third = "SELECT started_at FROM cloaca_attempt WHERE run_id = ? AND attempt = 3"
+    ((begun,),) = fleet.query(third, run_id)
+    assert begun >= due
+
+
 def test_all_runs_of_a_killed_process_are_finished(fleet: Fleet) -> None:
     victim = fleet.start(hold=["c"], max_concurrent_tasks=4)
     victim.tell("submit", "chain", 60)

@@ -68,6 +68,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _awaited(registry)
     _busy(registry)
     _parent(runner, registry)
+    _postponed(registry)
 
 
 def _traced(name: str, graph: dict[str, list[str]], registry: cloaca.Registry) -> None:
@@ -120,6 +121,18 @@ def _parent(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registr
             result = runner().execute(context.get("child", "one"))
             context["child_status"] = result.status
             context["trail"] = [*result.final_context.get("trail", []), "p"]
+
+
+def _postponed(registry: cloaca.Registry) -> None:
+    """A task that asks for two attempts that do not count, and then fails."""
+    with cloaca.WorkflowBuilder("postponed", registry=registry):
+
+        @cloaca.task(id="t", retry_attempts=2, retry_delay_ms=1, retry_max_delay_ms=1)
+        def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            note(handle)
+            if handle.attempt <= 2:
+                raise cloaca.RetryAfter(0 if handle.attempt == 1 else 1.5, count=False)
+            raise ValueError("not yet")
 
 
 # -- commands ------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from model.virtual_engine import World, at, world
 from model.virtual_time import BEGINNING, VirtualClock, the_loop
 
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.retry_after import RetryAfter
 
 pytestmark = pytest.mark.virtual_time
 
@@ -119,3 +120,96 @@ async def test_a_program_whose_clock_is_days_behind_waits_no_longer_than_the_del
         await second.wait(run_id)
 
         assert begun == [after(0), after(14)]
+
+
+# -- a body that says when -----------------------------------------------------------------------
+
+
+def asking(
+    w: World, *hours: float, count: bool = True
+) -> tuple[list[datetime], Callable[[Context], None]]:
+    """A body that asks for an attempt after each of these delays, and when it began."""
+    begun: list[datetime] = []
+
+    def body(context: Context) -> None:
+        begun.append(at(w.clock.wall()))
+        if len(begun) <= len(hours):
+            raise RetryAfter(timedelta(hours=hours[len(begun) - 1]), count=count)
+
+    return begun, body
+
+
+async def test_a_body_is_tried_again_when_it_asked_for_it() -> None:
+    """Days, where the policy has a minute at most."""
+    async with world() as w:
+        begun, body = asking(w, 50, 0.5, 24 * 30)
+        w.define(body, retry_attempts=4)
+        program = await w.start()
+
+        ended = await program.execute()
+
+        assert begun == [after(each) for each in (0, 50, 50.5, 50.5 + 24 * 30)]
+        assert ended.row.status == "Completed"
+
+
+@pytest.mark.parametrize(
+    ("back_at", "second_attempt"),
+    [
+        (6, 10),  # in time
+        (12, 12),  # too late for it: at once
+    ],
+)
+async def test_what_a_body_asked_for_outlives_its_program(
+    back_at: float, second_attempt: float
+) -> None:
+    async with world() as w:
+        begun, body = asking(w, 10)
+        w.define(body, retry_attempts=2)
+        first = await w.start()
+        run_id = await first.submit()
+        await w.clock.until(after(4))
+        await first.stop()
+        await w.clock.until(after(back_at))
+
+        second = await w.start()
+        ended = await second.wait(run_id)
+
+        assert begun == [after(0), after(second_attempt)]
+        assert ended.row.status == "Completed"
+
+
+async def test_attempts_that_do_not_count_outlive_their_program_as_such() -> None:
+    """Forty of them, half in each program; then an error and its retry an hour later."""
+    async with world() as w:
+        begun: list[datetime] = []
+
+        def body(context: Context) -> None:
+            begun.append(at(w.clock.wall()))
+            if len(begun) <= 40:
+                raise RetryAfter(timedelta(hours=1), count=False)
+            raise OSError("no connection")
+
+        w.define(body, retry_attempts=2, **HOURLY)
+        first = await w.start()
+        run_id = await first.submit()
+        await w.clock.until(after(20.5))
+        await first.stop()
+
+        second = await w.start()
+        ended = await second.wait(run_id)
+
+        assert begun == [after(each) for each in range(42)]
+        assert ended.row.status == "Failed"
+
+
+async def test_the_time_limit_of_the_run_ends_one_that_asks_for_more() -> None:
+    async with world() as w:
+        begun, body = asking(w, 5, 5, count=False)
+        w.define(body)
+        program = await w.start(pipeline_timeout_seconds=7 * 3600)
+
+        ended = await program.execute()
+
+        assert begun == [after(0), after(5)]
+        assert (ended.row.status, at(ended.row.ended_at)) == ("Failed", after(7))
+        assert ended.row.error_message == "Pipeline timeout after 25200s"

@@ -33,6 +33,9 @@ from cloaca_core.definition.retry import (
     RetryPolicy as RetryPolicy,
     RetryPolicyBuilder as RetryPolicyBuilder,
 )
+from cloaca_core.definition.retry_after import (
+    RetryAfter as RetryAfter,
+)
 from cloaca_core.definition.rules import (
     all_of as all_of,
     always as always,
@@ -199,6 +202,7 @@ __all__ = [
     "RetryPolicyBuilder",
     "BackoffStrategy",
     "RetryCondition",
+    "RetryAfter",
     # explain a cron expression
     "explain_schedule",
     "ScheduleExplanation",

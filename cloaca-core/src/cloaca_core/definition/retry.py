@@ -20,6 +20,7 @@ from cloaca_core.definition.retry_condition import (
 )
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.arguments import above_zero, flag, number, one_of, text, whole, wrong_type
+from cloaca_core.values.durations import LONGEST
 
 if TYPE_CHECKING:
     from decimal import Context, Decimal
@@ -33,10 +34,6 @@ __all__ = [
     "RetryPolicyBuilder",
     "policy_from_arguments",
 ]
-
-LONGEST_DELAY: Final = 10.0**9
-"""Seconds (32 years). A longer delay is a mistake, and due times must fit their column."""
-
 
 # -- backoff -------------------------------------------------------------------------------------
 
@@ -312,15 +309,15 @@ _ARGUMENTS: Final[dict[str, _Argument]] = {
 
 def _seconds(name: str, value: object) -> float:
     seconds = number(name, value)
-    if seconds > LONGEST_DELAY:
-        raise DefinitionError(f"{name} must be at most {LONGEST_DELAY:.0f} seconds, got {value}")
+    if seconds > LONGEST:
+        raise DefinitionError(f"{name} must be at most {LONGEST:.0f} seconds, got {value}")
     return seconds
 
 
 def _milliseconds(name: str, value: object) -> float:
     ms = whole(name, value)
-    if ms > LONGEST_DELAY * 1000:
-        raise DefinitionError(f"{name} must be at most {LONGEST_DELAY * 1000:.0f}, got {ms}")
+    if ms > LONGEST * 1000:
+        raise DefinitionError(f"{name} must be at most {LONGEST * 1000:.0f}, got {ms}")
     return ms / 1000
 
 

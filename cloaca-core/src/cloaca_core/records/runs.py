@@ -86,7 +86,8 @@ class AttemptRow(NamedTuple):
     ``change`` is the JSON object ``{"set": {key: value}, "removed": [key]}`` of a completed one.
     ``retry_at`` is set on a failed attempt that another one follows. ``crashes`` counts how often
     a process died between this attempt's start mark and its end. ``reason_code`` is the
-    ``ReasonCode`` that goes with ``skip_reason``, None in rows that an older version wrote.
+    ``ReasonCode`` that goes with ``skip_reason``, None in rows that an older version wrote; on a
+    failed attempt it says that it does not count as one of the task's attempts.
     """
 
     run_id: str

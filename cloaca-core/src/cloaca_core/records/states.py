@@ -35,8 +35,9 @@ class ReasonCode(StrEnum):
     """Why a run ended without completing, or why a task was skipped or cut short.
 
     Programs decide by the code, people read the text beside it. A task that was cut short has the
-    code of its run. A row that completed has none, nor has a failed attempt: its error type says
-    why. Rows of an older version have none either.
+    code of its run. A row that completed has none, nor has a failed attempt, whose error type says
+    why, unless it does not count as one of the task's attempts. Rows of an older version have none
+    either.
     """
 
     TASK_FAILED = "task_failed"
@@ -49,6 +50,7 @@ class ReasonCode(StrEnum):
     INTERNAL_ERROR = "internal_error"
     UPSTREAM_FAILED = "upstream_failed"
     TRIGGER_RULE = "trigger_rule"
+    NOT_COUNTED = "not_counted"
 
 
 class TickOutcome(StrEnum):

@@ -80,7 +80,8 @@ class AttemptWork(Work):
 class Attempt(AttemptWork):
     """One attempt of one task.
 
-    ``number`` counts from 1. ``started_at`` is wall time in µs when the body begins. ``context`` is
+    ``number`` counts from 1; ``uncounted`` attempts before it used up none of the task's.
+    ``started_at`` is wall time in µs when the body begins. ``context`` is
     made at that moment from ``given``, which many attempts may share. ``marked`` says that its
     start mark is on the way. ``cancelled`` asks the body to end: its run is being cancelled.
     """
@@ -100,6 +101,7 @@ class Attempt(AttemptWork):
         "task",
         "time",
         "timeout",
+        "uncounted",
     )
 
     def __init__(
@@ -112,6 +114,7 @@ class Attempt(AttemptWork):
         timeout: float,
         max_bytes: int,
         crashes: int = 0,
+        uncounted: int = 0,
         clock: Clock,
         finished: Callable[[Work], None],
     ) -> None:
@@ -125,6 +128,7 @@ class Attempt(AttemptWork):
         self.timeout: float = timeout
         self.max_bytes: int = max_bytes
         self.crashes: int = crashes
+        self.uncounted: int = uncounted
         self.started_at: int | None = None
         self.context: Context
         self.outcome: Outcome | None = None
@@ -135,6 +139,11 @@ class Attempt(AttemptWork):
     def attempt(self) -> Attempt:
         """Itself."""
         return self
+
+    @property
+    def counted(self) -> int:
+        """Its number among the attempts that the retry policy counts."""
+        return self.number - self.uncounted
 
     @property
     def run_id(self) -> str:
@@ -241,7 +250,12 @@ async def _await(attempt: Attempt) -> Outcome:
 def outcome_of(attempt: Attempt, error: BaseException) -> Raised:
     """The outcome that the task's retry policy gives to this error of the attempt."""
     return judged(
-        attempt.task.retry, attempt.number, error, who=attempt, ids=attempt.log_ids(), skip_frames=1
+        attempt.task.retry,
+        attempt.counted,
+        error,
+        who=attempt,
+        ids=attempt.log_ids(),
+        skip_frames=1,
     )
 
 

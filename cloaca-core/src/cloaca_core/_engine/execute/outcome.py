@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from cloaca_core._engine.execute.forked import OneProcess
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core.definition.retry import RetryPolicy
+from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.text import storable_text
 
@@ -30,13 +31,17 @@ class Succeeded:
 class Raised:
     """The body raised, timed out, or returned a value that no context can hold.
 
-    ``again`` says whether the retry policy allows another attempt.
+    ``again`` says whether another attempt follows; if the body asked for that with ``RetryAfter``,
+    ``after`` is the number of seconds until then. ``counts`` is False for an attempt that uses up
+    none of the task's attempts.
     """
 
     type: str
     message: str
     traceback: str
     again: bool
+    after: float | None = None
+    counts: bool = True
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}"
@@ -91,13 +96,15 @@ def judged(
     ids: Mapping[str, object],
     skip_frames: int = 0,
 ) -> Raised:
-    """The outcome of attempt ``attempt`` (from 1) for an exception.
+    """The outcome for an exception of the attempt that counts as number ``attempt`` (from 1).
 
     Calls the user's retry condition if there is one, so it belongs on a thread of the bodies;
     a condition that raises is logged with ``ids``, in a text that begins with ``who``, and counts
     as no. ``skip_frames`` frames of ours are left out of the traceback.
     """
     try:
+        if isinstance(error, RetryAfter):
+            return _asked(policy, attempt, error, skip_frames)
         with OneProcess():
             again = policy.retries(attempt, error)
     except BaseException:  # SystemExit as well: it would end a thread of the bodies
@@ -105,3 +112,17 @@ def judged(
         log.exception(message, who, extra=ids)
         again = False
     return raised(error, again=again, skip_frames=skip_frames)
+
+
+def _asked(policy: RetryPolicy, attempt: int, asked: RetryAfter, skip_frames: int) -> Raised:
+    """The outcome of an attempt whose body asked for another one. Its error is the cause, and its
+    traceback shows both.
+    """
+    error = asked if asked.cause is None else asked.cause
+    again = not asked.count or attempt < policy.max_attempts
+    return replace(
+        raised(error, again=again),
+        traceback=storable_text(_formatted(asked, skip_frames)),
+        after=asked.seconds if again else None,
+        counts=asked.count,
+    )

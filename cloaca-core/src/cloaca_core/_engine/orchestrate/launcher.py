@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core.config import DefaultRunnerConfig
-    from cloaca_core.definition.retry import RetryPolicy
     from cloaca_core.records.runs import AttemptRow
     from cloaca_core.values.clock import Clock
 
@@ -110,8 +109,7 @@ class Launcher:
     def _launch(self, run: ActiveRun, task: int, resume: Resume) -> None:
         delay = 0.0
         if resume.retry_at is not None:
-            policy, now = run.graph.tasks[task].retry, self._clock.wall()
-            delay = _delay(policy, resume.attempt, resume.retry_at, now)
+            delay = _delay(resume.retry_at, resume.delay, self._clock.wall())
         if resume.crashes > self._config.max_recovery_attempts:
             self._listener.killed_too_often(run, task, resume)
         elif delay > 0:
@@ -176,6 +174,7 @@ class Launcher:
             timeout=self._time_limit(run.graph.tasks[task].timeout_seconds),
             max_bytes=self._config.max_context_bytes,
             crashes=resume.crashes,
+            uncounted=resume.uncounted,
             clock=self._clock,
             finished=self._finished,
         )
@@ -238,7 +237,7 @@ class Launcher:
             self._follow_ups.run(Judgement(attempt, error), then)
         else:
             ids = attempt.log_ids()
-            attempt.outcome = judged(retry, attempt.number, error, who=attempt, ids=ids)
+            attempt.outcome = judged(retry, attempt.counted, error, who=attempt, ids=ids)
             self._conclude(attempt)
 
     # -- conclude ----------------------------------------------------------------------------
@@ -362,9 +361,8 @@ def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:
     return Callback(attempt, "on_failure", task.on_failure, failed)
 
 
-def _delay(policy: RetryPolicy, attempt: int, retry_at: int, now: int) -> float:
-    """Seconds until the attempt may start, at most the longest delay of the retry policy: the clock
-    of an earlier owner may have been wrong.
+def _delay(retry_at: int, whole: int, now: int) -> float:
+    """Seconds until the attempt may start, at most the whole delay after the last attempt: the
+    clock of an earlier owner may have been wrong.
     """
-    longest = policy.delay_ms(attempt - 1, max) / 1000
-    return min((retry_at - now) / 1e6, longest)
+    return min(retry_at - now, whole) / 1e6

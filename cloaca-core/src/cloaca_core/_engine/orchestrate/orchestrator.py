@@ -7,6 +7,7 @@ and only then do dependents start and waiters wake. Claims nothing and knows no 
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from cloaca_core._engine.orchestrate.launcher import Launcher
 from cloaca_core._engine.orchestrate.steered_runs import SteeredRuns
 from cloaca_core._engine.plan.planner import RunOver, Step
 from cloaca_core._engine.plan.reasons import Reason
-from cloaca_core._engine.plan.restore import Resume
+from cloaca_core._engine.plan.restore import Resume, resumption
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.end_row import end_row
 from cloaca_core._engine.record.run_entry import RunEntry
@@ -163,12 +164,19 @@ class Orchestrator:
 
     def _retry(self, attempt: Attempt, failure: Raised) -> None:
         run, now = attempt.owner, self._clock.wall()
-        delay = attempt.task.retry.delay_ms(attempt.number, self._uniform)
-        _tell_of_failure(attempt, failure, f", again in {delay / 1000:g} s")
-        row = attempt_rows.failed(attempt, failure, now, retry_at=now + delay * 1000)
+        delay = self._delay(attempt, failure)
+        _tell_of_failure(attempt, failure, f", again in {delay / 1e6:.10g} s")
+        row = attempt_rows.failed(attempt, failure, now, retry_at=now + delay)
         run.latest[attempt.index] = row
-        run.resume[attempt.index] = Resume(attempt.number + 1, row.retry_at)
+        uncounted = attempt.uncounted + (not failure.counts)
+        run.resume[attempt.index] = resumption(row, uncounted)
         self.record(run, [row], None, [attempt.index])
+
+    def _delay(self, attempt: Attempt, failure: Raised) -> int:
+        """µs until the next attempt: as long as the body asked for, else by the retry policy."""
+        if failure.after is not None:
+            return math.ceil(failure.after * 1e6)
+        return attempt.task.retry.delay_ms(attempt.counted, self._uniform) * 1000
 
     def killed_too_often(self, run: ActiveRun, task: int, resume: Resume) -> None:
         """Too many processes have died in this attempt for it to be started again."""
@@ -275,7 +283,12 @@ def _tell_of_start(run: ActiveRun) -> None:
 
 
 def _tell_of_failure(attempt: Attempt, failure: Raised, again: str = "") -> None:
-    """Log the failure, also for people who look at no result."""
-    most = max(1, attempt.task.retry.max_attempts)
+    """Log the failure, also for people who look at no result. A body that asks for an attempt that
+    does not count may only be looking whether it can begin.
+    """
     ids = attempt.log_ids()
+    if not failure.counts:
+        log.info("%s: not counted%s: %.500s", attempt, again, failure, extra=ids)
+        return
+    most = attempt.uncounted + max(1, attempt.task.retry.max_attempts)
     log.warning("%s: failed, of %d%s: %.500s", attempt, most, again, failure, extra=ids)

@@ -6,6 +6,7 @@ again keeps its number and its due time, so a new owner keeps the back-off.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple, cast
 
@@ -14,7 +15,7 @@ from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.planner import Completed, Failed, Known, Skipped
 from cloaca_core._engine.plan.reasons import skip_reason
 from cloaca_core.records.runs import AttemptRow
-from cloaca_core.records.states import TaskStatus
+from cloaca_core.records.states import ReasonCode, TaskStatus
 from cloaca_core.values.json_values import JsonValue, decode
 
 
@@ -22,11 +23,15 @@ class Resume(NamedTuple):
     """How to go on with a task that is not final.
 
     ``retry_at`` is the earliest start in µs; ``crashes`` how many processes died in this attempt.
+    ``delay`` is the whole time in µs between the last attempt and ``retry_at``. ``uncounted`` is
+    how many attempts before this one used up none of the task's.
     """
 
     attempt: int = 1
     retry_at: int | None = None
     crashes: int = 0
+    delay: int = 0
+    uncounted: int = 0
 
 
 FRESH = Resume()
@@ -43,16 +48,19 @@ class Restored(NamedTuple):
 def restore(graph: PlanGraph, rows: Iterable[AttemptRow]) -> Restored:
     """Sort the attempts of a run; tasks that the workflow no longer has are ignored."""
     latest: dict[int, AttemptRow] = {}
+    uncounted: Counter[int] = Counter()
     for row in rows:
-        index = graph.position.get(row.task_id)
-        if index is not None and (index not in latest or latest[index].attempt < row.attempt):
+        if (index := graph.position.get(row.task_id)) is None:
+            continue
+        uncounted[index] += row.reason_code == ReasonCode.NOT_COUNTED
+        if index not in latest or latest[index].attempt < row.attempt:
             latest[index] = row
     restored = Restored({}, {}, latest)
     for index, row in latest.items():
         if (fact := _fact(row)) is not None:
             restored.known[index] = fact
         else:
-            restored.resume[index] = _resumption(row)
+            restored.resume[index] = resumption(row, uncounted[index])
     return restored
 
 
@@ -68,10 +76,15 @@ def _fact(row: AttemptRow) -> Known | None:
             return None
 
 
-def _resumption(row: AttemptRow) -> Resume:
-    if row.status == TaskStatus.FAILED:
-        return Resume(row.attempt + 1, row.retry_at)
-    return Resume(row.attempt, crashes=row.crashes)
+def resumption(row: AttemptRow, uncounted: int) -> Resume:
+    """How to go on after ``row``, the latest attempt of a task. ``uncounted`` is the number of its
+    attempts so far, this one included, that used up none of the task's.
+    """
+    if row.status != TaskStatus.FAILED:
+        return Resume(row.attempt, crashes=row.crashes, uncounted=uncounted)
+    assert row.retry_at is not None, "an attempt that failed for good is not gone on with"
+    delay = 0 if row.ended_at is None else row.retry_at - row.ended_at
+    return Resume(row.attempt + 1, row.retry_at, delay=delay, uncounted=uncounted)
 
 
 def change_from_json(text: str) -> Change:

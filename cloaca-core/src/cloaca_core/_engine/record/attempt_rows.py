@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cloaca_core._engine.execute.outcome import Raised, Succeeded
 from cloaca_core.records.runs import AttemptRow
-from cloaca_core.records.states import TaskStatus
+from cloaca_core.records.states import ReasonCode, TaskStatus
 from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
@@ -32,8 +32,11 @@ def completed(attempt: Attempt, outcome: Succeeded, now: int) -> AttemptRow:
 
 
 def failed(attempt: Attempt, failure: Raised, now: int, *, retry_at: int | None) -> AttemptRow:
-    """The attempt failed at ``now``; another one may start at ``retry_at``."""
-    return _of_attempt(attempt, TaskStatus.FAILED, now, failure=failure, retry_at=retry_at)
+    """The attempt failed at ``now``; another one may start at ``retry_at``. The code of one that
+    uses up none of the task's attempts lets a later owner of the run count as this one does.
+    """
+    row = _of_attempt(attempt, TaskStatus.FAILED, now, failure=failure, retry_at=retry_at)
+    return row if failure.counts else row._replace(reason_code=str(ReasonCode.NOT_COUNTED))
 
 
 def failed_unstarted(

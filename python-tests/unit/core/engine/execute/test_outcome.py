@@ -10,6 +10,7 @@ import pytest
 
 from cloaca_core._engine.execute.outcome import Raised, judged, raised
 from cloaca_core.definition.retry import RetryCondition, RetryPolicy
+from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.values.text import MAX_TEXT
 
 POLICY = RetryPolicy.builder().max_attempts(3).build()
@@ -57,6 +58,12 @@ class NamelessError(Exception, metaclass=Nameless):
 class TracelessError(Exception):
     @property
     def __traceback__(self) -> NoReturn:  # type: ignore[override]  # that is the point
+        raise SystemExit(3)
+
+
+class ClasslessError(Exception):
+    @property  # type: ignore[misc]  # object's can be written
+    def __class__(self) -> NoReturn:  # type: ignore[override]  # that is the point
         raise SystemExit(3)
 
 
@@ -152,6 +159,9 @@ class TestJudged:
     def test_never_is_never(self) -> None:
         assert not judgement(with_condition(RetryCondition.never()), 1, OSError()).again
 
+    def test_an_error_whose_class_raises_when_it_is_asked_for_fails_the_attempt(self) -> None:
+        assert judgement(POLICY, 1, ClasslessError()).again is False
+
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
     def test_a_condition_that_comes_back_in_a_forked_child_ends_that_child(self) -> None:
         pids: list[int] = []
@@ -169,3 +179,40 @@ class TestJudged:
 
         assert outcome.again
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+class TestRetryAfter:
+    """A body that asks for another attempt is given one while the task has attempts left."""
+
+    @pytest.mark.parametrize(
+        ("attempt", "count", "again"),
+        [
+            (2, True, True),
+            (3, True, False),  # the last of three
+            (3, False, True),
+            (99, False, True),
+        ],
+    )
+    def test_the_policy_decides_only_by_the_attempts_that_count(
+        self, attempt: int, count: bool, again: bool
+    ) -> None:
+        policy = with_condition(RetryCondition.never())
+        outcome = judgement(policy, attempt, caught(RetryAfter(90, count=count)))
+
+        assert (outcome.again, outcome.counts) == (again, count)
+        assert outcome.after == (90.0 if again else None)
+
+    def test_its_error_is_the_cause_and_its_traceback_shows_both(self) -> None:
+        outcome = judgement(POLICY, 1, caught(RetryAfter(1, caught(ConnectionError("busy")))))
+
+        assert str(outcome) == "ConnectionError: busy"
+        assert "ConnectionError: busy\n\nThe above exception was the direct" in outcome.traceback
+        assert outcome.traceback.endswith("RetryAfter: try again after 1 s\n")
+
+    def test_without_a_cause_the_error_is_its_own(self) -> None:
+        assert str(judgement(POLICY, 3, RetryAfter(1))) == "RetryAfter: try again after 1 s"
+
+    def test_other_errors_ask_for_nothing(self) -> None:
+        outcome = judgement(POLICY, 1, ValueError("bad"))
+
+        assert (outcome.again, outcome.after, outcome.counts) == (True, None, True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from model.by_hand import land, settle
 from model.orchestration import (
     CHAIN,
-    LONG,
     PAIR,
     SHORT,
     SHORT_PAIR,
@@ -26,16 +26,32 @@ from cloaca_core._engine.orchestrate.launcher import LAUNCHES_PER_PASS
 from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.context import Context
-from cloaca_core.records.states import TaskStatus
+from cloaca_core.definition.retry_after import RetryAfter
+from cloaca_core.records.states import ReasonCode, TaskStatus
 from cloaca_core.values.json_values import JsonValue
 from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
 
 pytestmark = pytest.mark.virtual_time
 
 
+FREE = attempt_row("r", "a", status=TaskStatus.FAILED, error="bad")._replace(
+    ended_at=7, retry_at=7, reason_code=str(ReasonCode.NOT_COUNTED)
+)
+"""An attempt that did not count."""
+
+
 @pytest.fixture
 async def scene() -> Scene:
     return Scene()
+
+
+def ask_for(seconds: float, *, count: bool = True) -> Callable[[Context], None]:
+    """A body that asks for another attempt."""
+
+    def body(context: Context) -> None:
+        raise RetryAfter(seconds, count=count)
+
+    return body
 
 
 class TestAhead:
@@ -204,23 +220,25 @@ class TestRetries:
 
         assert await scene.finish() == [(("a"), number, "Failed") for number in (1, 2, 3)]
 
-    async def test_an_earlier_owners_clock_that_was_ahead_delays_no_longer_than_the_policy(
-        self, scene: Scene
+    @pytest.mark.parametrize("seconds", [2, 86_400])  # a body may ask for more than any policy
+    async def test_an_earlier_owners_clock_that_was_ahead_delays_no_longer_than_it_decided(
+        self, scene: Scene, seconds: int
     ) -> None:
         scene.clock.shown = 1_000
         failed = attempt_row("r", "a", 1, status=TaskStatus.FAILED, error="bad")
-        an_hour_ahead = failed._replace(retry_at=1_000 + 3_600_000_000)
+        then = 1_000 + 3_600_000_000
+        an_hour_ahead = failed._replace(ended_at=then, retry_at=then + seconds * 1_000_000)
 
-        run = scene.adopt(self.graph(retry_delay_ms=2_000, retry_jitter=True), past=[an_hour_ahead])
+        run = scene.adopt(self.graph(retry_delay_ms=1), past=[an_hour_ahead])
 
         left = scene.retries(run)[0].when() - asyncio.get_running_loop().time()
-        assert 2.4 < left <= 2.5  # 2 s and the most that jitter adds
+        assert left == pytest.approx(seconds)
 
     async def test_a_new_owner_keeps_the_number_and_the_back_off(self, scene: Scene) -> None:
         scene.clock.shown = 1_000
         failed = attempt_row("r", "a", 4, status=TaskStatus.FAILED, error="bad")
-        later = failed._replace(retry_at=1_000 + 3_600_000_000)
-        run = scene.adopt(self.graph(retry_delay_ms=7_200_000, **LONG), past=[later])
+        later = failed._replace(ended_at=999, retry_at=1_000 + 3_600_000_000)
+        run = scene.adopt(self.graph(), past=[later])
         assert not scene.executor.queued
         assert scene.retries(run)[0].when() - asyncio.get_running_loop().time() > 3_500
 
@@ -230,6 +248,46 @@ class TestRetries:
         (attempt,) = scene.executor.queued
         assert isinstance(attempt, Attempt)
         assert attempt.number == 5
+
+    async def test_a_body_may_ask_for_a_longer_delay_than_the_policy_has(
+        self, scene: Scene
+    ) -> None:
+        scene.clock.shown = 1_000
+        run = scene.adopt(graph_of(a={"body": ask_for(3_600.5), "retry_max_delay_ms": 1}))
+        scene.executor.run()
+        (row,) = (await scene.journal.commit()).attempts
+
+        assert (row.retry_at, row.reason_code) == (1_000 + 3_600_500_000, None)
+        left = scene.retries(run)[0].when() - asyncio.get_running_loop().time()
+        assert left == pytest.approx(3_600.5)
+
+    async def test_what_does_not_count_leaves_the_task_its_attempts(self, scene: Scene) -> None:
+        bodies = iter([ask_for(0, count=False), fail, ask_for(0, count=False), fail])
+        options = {"retry_attempts": 2, "retry_delay_ms": 0}
+        scene.adopt(graph_of(a={"body": lambda context: next(bodies)(context), **options}))
+
+        assert await scene.finish() == [("a", number, "Failed") for number in (1, 2, 3, 4)]
+        assert next(bodies, None) is None
+
+    async def test_the_back_off_grows_by_the_attempts_that_count(self, scene: Scene) -> None:
+        """By the number that a new owner computes as well: two of three did not count."""
+        past = [FREE, FREE._replace(attempt=2), FREE._replace(attempt=3, reason_code=None)]
+        scene.adopt(self.graph(retry_delay_ms=10, retry_attempts=3), past=past)
+        scene.clock.shown = 1_000
+        scene.executor.run()
+
+        (row,) = (await scene.journal.commit()).attempts
+
+        assert (row.attempt, row.retry_at) == (4, 1_000 + 20_000)
+
+    async def test_a_timeout_is_judged_by_the_attempts_that_count(self, scene: Scene) -> None:
+        options = {"timeout_seconds": SHORT, "retry_attempts": 2, "retry_delay_ms": 0}
+        scene.adopt(graph_of(a=options), past=[FREE])
+        scene.begin()
+
+        (row,) = (await scene.journal.commit()).attempts
+
+        assert (row.attempt, row.retry_at is None) == (2, False)
 
     async def test_none_follows_when_the_run_is_over(self, scene: Scene) -> None:
         run = scene.adopt(self.graph(retry_delay_ms=3_600_000))

@@ -21,6 +21,9 @@ from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.orchestrate.launcher import LAUNCHES_PER_PASS
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.conformance.rows import attempt as attempt_row
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.retry_after import RetryAfter
+from cloaca_core.definition.task_handle import TaskHandle
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import ReasonCode, TaskStatus
 
@@ -278,6 +281,28 @@ async def test_each_failed_attempt_is_logged(
         ("WARNING", f"{task} 2: failed, of 2: ValueError: bad"),
     ]
     assert {each.__dict__["run_id"] for each in caplog.records} == {run.id}
+
+
+async def test_an_attempt_that_does_not_count_is_no_warning(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    def body(context: Context, handle: TaskHandle) -> None:
+        if handle.attempt == 1:
+            raise RetryAfter(0, count=False)
+        raise ValueError("bad")
+
+    caplog.set_level("INFO", logger="cloaca.engine")
+    scene.adopt(graph_of(a={"body": body, "retry_attempts": 1}))
+    await scene.finish()
+
+    task = "run r task a attempt"
+    asked = f"{task} 1: not counted, again in 0 s: RetryAfter: try again after 0 s"
+    failed = f"{task} 2: failed, of 2: ValueError: bad"
+    told = [(each.levelname, each.getMessage()) for each in caplog.records]
+    assert [each for each in told if each[1].startswith(task)] == [
+        ("INFO", asked),
+        ("WARNING", failed),
+    ]
 
 
 class TestRunsOfSchedules:

@@ -73,9 +73,14 @@ def test_what_is_final_is_a_fact(graph: PlanGraph, case: Case) -> None:
         # it waited for another run
         Case(attempt("r", status=TaskStatus.WAITING), Resume(1, None, 0)),
         # it had failed and waits for its next attempt: number and due time are kept
-        Case(FAILED._replace(retry_at=77), Resume(2, 77, 0)),
+        Case(FAILED._replace(ended_at=70, retry_at=77), Resume(2, 77, 0, delay=7)),
+        # its body asked for an attempt that does not count
+        Case(
+            FAILED._replace(ended_at=70, retry_at=77, reason_code="not_counted"),
+            Resume(2, 77, delay=7, uncounted=1),
+        ),
     ],
-    ids=["running", "waiting", "to be tried again"],
+    ids=["running", "waiting", "to be tried again", "not counted"],
 )
 def test_what_is_not_final_is_gone_on_with(graph: PlanGraph, case: Case) -> None:
     assert restore(graph, [case.row]) == Restored({}, {0: case.expected}, {0: case.row})  # type: ignore[dict-item]  # a Resume
@@ -86,6 +91,24 @@ def test_the_latest_attempt_counts_in_any_order(graph: PlanGraph) -> None:
 
     assert restore(graph, [second, first]) == restore(graph, [first, second])
     assert restore(graph, [second, first]).known == {0: Completed(Change({}, []))}
+
+
+def test_attempts_that_did_not_count_are_counted_of_each_task(graph: PlanGraph) -> None:
+    free = FAILED._replace(ended_at=70, retry_at=77, reason_code="not_counted")
+    paid = FAILED._replace(ended_at=70, retry_at=77)
+    rows = [
+        *[free._replace(attempt=number) for number in (1, 3)],
+        paid._replace(attempt=2),
+        attempt("r", number=4, status=TaskStatus.RUNNING),
+        free._replace(task_id="save"),
+        free._replace(task_id="save", attempt=2),
+        paid._replace(task_id="save", attempt=3),
+    ]
+
+    assert restore(graph, rows).resume == {
+        0: Resume(4, uncounted=2),
+        1: Resume(4, 77, delay=7, uncounted=2),
+    }
 
 
 def test_tasks_that_the_workflow_no_longer_has_are_passed_over(graph: PlanGraph) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from model.runs import active_run, attempt_of, graph_of
 
@@ -76,6 +78,12 @@ class TestAttempts:
         assert attempt_rows.failed(attempt, FAILURE, 900, retry_at=retry_at) == FAILED._replace(
             retry_at=retry_at
         )
+
+    def test_one_that_does_not_count_is_marked_for_later_owners(self, attempt: Attempt) -> None:
+        row = attempt_rows.failed(attempt, replace(FAILURE, counts=False), 900, retry_at=950)
+
+        assert type(row.reason_code) is str
+        assert row == FAILED._replace(retry_at=950, reason_code="not_counted")
 
     def test_one_that_is_refused_unstarted_never_began(self) -> None:
         row = attempt_rows.failed_unstarted(RUN, 1, Resume(2, None, 3), FAILURE, 900)
