@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.runs import RunRow
 from cloaca_core.records.states import ReasonCode, RunStatus
-from cloaca_core.records.steering import Act, Acted, ActRow, News, Parent, Wish
+from cloaca_core.records.steering import (
+    Act,
+    Acted,
+    ActRow,
+    ChildRow,
+    News,
+    Parent,
+    RestartRow,
+    RoundRow,
+    Wish,
+)
 
 
 @dataclass
@@ -39,6 +49,9 @@ class MemorySteering:
         self.marks: dict[str, Marks] = {}
         self.noted: dict[tuple[str, str], ActRow] = {}
         self.workflow_pauses: dict[str, int | None] = {}
+        self.past_rounds: dict[tuple[str, int], RoundRow] = {}
+        self.restarted: dict[tuple[str, str, int], int] = {}
+        self.keys: dict[tuple[str, str], str] = {}
 
     def start_next(self) -> None:
         """Let go of runs that wait behind runs that have ended."""
@@ -239,6 +252,70 @@ class MemorySteering:
         rows = [row for row in self.noted.values() if run_id in (None, row.run_id)]
         rows.sort(key=lambda row: (row.created_at, row.id, row.run_id), reverse=True)
         return rows[:limit]
+
+    # -- rounds ------------------------------------------------------------------------------
+
+    async def retry(
+        self, run_id: str, round_: int, act: Act, first_attempts: Mapping[str, int]
+    ) -> Acted | None:
+        run = self.runs.get(run_id)
+        if run is None:
+            return None
+        can_be = run.status in (RunStatus.FAILED, RunStatus.CANCELLED)
+        changes = can_be and run.ended_at is not None and run.round == round_
+        if self._note(run, act, "retry", changes=changes) and changes:
+            assert run.ended_at is not None
+            self.past_rounds[run_id, run.round] = RoundRow(
+                run_id=run_id,
+                round=run.round,
+                status=run.status,
+                error_message=run.error_message,
+                reason_code=run.reason_code,
+                limit_seconds=run.limit_seconds,
+                final_context=run.final_context,
+                started_at=run.started_at,
+                ended_at=run.ended_at,
+            )
+            for task_id, first in first_attempts.items():
+                self.restarted[run_id, task_id, first] = run.round + 1
+            marks = self.marks_of(run)
+            marks.claimable_at = act.now
+            marks.cancel_at = marks.paused_at = marks.paused_until = marks.children_at = None
+            self.runs[run_id] = run._replace(
+                status=RunStatus.PENDING,
+                round=run.round + 1,
+                owner=None,
+                epoch=run.epoch + 1,
+                recoveries=0,
+                due_at=None,
+                started_at=None,
+                ended_at=None,
+                error_message=None,
+                reason_code=None,
+                limit_seconds=None,
+                final_context=None,
+                steer_reason=None,
+                stood_still=0,
+            )
+        return self._acted([run_id], act)[run_id]
+
+    async def restarts(self, run_ids: Collection[str]) -> list[RestartRow]:
+        return [
+            RestartRow(*key, round_)
+            for key, round_ in sorted(self.restarted.items())
+            if key[0] in run_ids
+        ]
+
+    async def rounds(self, run_id: str) -> list[RoundRow]:
+        return [row for key, row in sorted(self.past_rounds.items()) if key[0] == run_id]
+
+    async def children(self, parent_ids: Collection[str]) -> list[ChildRow]:
+        keys = {run_id: key for (_, key), run_id in self.keys.items()}
+        return [
+            ChildRow(run.parent_id, run.id, run.status, keys.get(run.id))
+            for run in self._in_order(self.runs)
+            if run.parent_id in parent_ids and not self.marks_of(run).detached
+        ]
 
     # -- workflows ---------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 -- * lock_paused_workflows: a lock on another row, since that of the workflow may not be there.
 -- * mark_cancelled: passes over runs that it would have to wait for; lock_owned has all that count.
 -- * start_after_cancelled: its plan, as that of start_next.
+-- * restart_tasks: rows.
 
 
 -- name: lock_schedules_of
@@ -99,3 +100,16 @@ FROM cloaca_run AS before
 WHERE before.owner = :runner_id AND before.ended_at IS NULL AND before.cancel_at IS NOT NULL
     AND before.status = 'Cancelled'
     AND next.behind = ANY(ARRAY[before.id]) AND next.behind IS NOT NULL;
+
+
+-- name: restart_tasks
+-- Let the attempts of tasks before :first_attempt be history.
+INSERT INTO cloaca_restart (run_id, task_id, first_attempt, round)
+SELECT act.run_id, new.task_id, new.first_attempt, act.round + 1
+FROM unnest(
+    CAST(:run_id AS TEXT[]), CAST(:id AS TEXT[]), CAST(:task_id AS TEXT[]),
+    CAST(:first_attempt AS BIGINT[])
+) AS new (run_id, id, task_id, first_attempt)
+JOIN cloaca_act AS act
+    ON act.run_id = ANY(ARRAY[new.run_id]) AND act.id = ANY(ARRAY[new.id]) AND act.changed = 2
+ON CONFLICT DO NOTHING;

@@ -155,6 +155,8 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.runner.results import (
         Backfill as Backfill,
         PipelineResult as PipelineResult,
+        Plan as Plan,
+        PlanItem as PlanItem,
         RunEvent as RunEvent,
         RunInfo as RunInfo,
         Steered as Steered,
@@ -227,6 +229,8 @@ __all__ = [
     "TaskResult",
     "RunInfo",
     "Steered",
+    "Plan",
+    "PlanItem",
     "Backfill",
     "RunEvent",
     # types of options and states
@@ -322,6 +326,8 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "RunEvent": "cloaca_core.runner.results",
         "RunInfo": "cloaca_core.runner.results",
         "Steered": "cloaca_core.runner.results",
+        "Plan": "cloaca_core.runner.results",
+        "PlanItem": "cloaca_core.runner.results",
         "TaskResult": "cloaca_core.runner.results",
         "WorkflowResult": "cloaca_core.runner.results",
         # cron's fields and time zones

@@ -57,6 +57,40 @@ class News(NamedTuple):
     next_timer: int | None
 
 
+class RestartRow(NamedTuple):
+    """A task of a run that runs again: its attempts before ``first_attempt`` are history."""
+
+    run_id: str
+    task_id: str
+    first_attempt: int
+    round: int
+
+
+class RoundRow(NamedTuple):
+    """A round of a run as it ended, before the run was begun again."""
+
+    run_id: str
+    round: int
+    status: str
+    error_message: str | None
+    reason_code: str | None
+    limit_seconds: int | None
+    final_context: str | None
+    started_at: int | None
+    ended_at: int
+
+
+class ChildRow(NamedTuple):
+    """A run that a body of ``parent_id`` has submitted. ``idempotency_key`` begins with the ids of
+    the parent and the task and the number of the call, unless the body gave one of its own.
+    """
+
+    parent_id: str
+    id: str
+    status: str
+    idempotency_key: str | None
+
+
 class ActRow(NamedTuple):
     """An act on a run as it was noted; ``run_id`` is empty for one on a workflow."""
 

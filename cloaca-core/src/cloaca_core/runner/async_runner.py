@@ -24,7 +24,7 @@ from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.runner.calls.runs import telling_accepted
 from cloaca_core.runner.handles import AsyncRunHandle
 from cloaca_core.runner.host import EngineHost
-from cloaca_core.runner.results import Backfill, PipelineResult, RunInfo
+from cloaca_core.runner.results import Backfill, PipelineResult, Plan, RunInfo
 from cloaca_core.runner.waiting import awaited
 from cloaca_core.values.option_names import CatchupPolicyName, OverlapPolicyName, RunStatus
 
@@ -118,6 +118,26 @@ class AsyncRunner:
             for page in runs.submit_many(workflow_name, contexts, tags):
                 handles += [AsyncRunHandle(runs, run_id) for run_id in await page]
         return handles
+
+    # -- steer -------------------------------------------------------------------------------
+
+    async def retry(
+        self,
+        run_id: str,
+        *,
+        tasks: Iterable[str] | None = None,
+        children: bool = True,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> AsyncRunHandle:
+        """Begin a run again that has Failed or was Cancelled; see ``DefaultRunner.retry``."""
+        runs = self._calls.runs
+        call = runs.steering.retry(run_id, tasks, children, reason, by)
+        return AsyncRunHandle(runs, await call)
+
+    async def plan_retry(self, run_id: str, *, tasks: Iterable[str] | None = None) -> Plan:
+        """Plan a retry: what it would keep, run again and drop. Writes nothing."""
+        return await self._calls.runs.steering.plan_retry(run_id, tasks)
 
     # -- observe -----------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.runner.calls.runs import telling_accepted
 from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.host import EngineHost
-from cloaca_core.runner.results import Backfill, PipelineResult, RunInfo
+from cloaca_core.runner.results import Backfill, PipelineResult, Plan, RunInfo
 from cloaca_core.runner.waiting import refuse_blocking_call, wait_for
 from cloaca_core.values.option_names import CatchupPolicyName, OverlapPolicyName, RunStatus
 
@@ -163,6 +163,35 @@ class DefaultRunner:
             for page in runs.submit_many(workflow_name, contexts, tags):
                 handles += [RunHandle(runs, run_id) for run_id in page.wait()]
         return handles
+
+    # -- steer -------------------------------------------------------------------------------
+
+    def retry(
+        self,
+        run_id: str,
+        *,
+        tasks: Iterable[str] | None = None,
+        children: bool = True,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> RunHandle:
+        """Begin a run again that has Failed or was Cancelled, with the same id: its next round.
+
+        The tasks run again that failed, were cancelled or never started, or those of ``tasks``, and
+        all that depend on them; the results of all others stay. Attempt numbers go on, and
+        ``handle.idempotency_key`` is the same. With ``children``, the failed runs that those tasks
+        had executed are begun again first. Of two calls at once, one begins the round.
+
+        A run in another state raises ``RunStateError``, as do ``tasks`` that the workflow has not;
+        an unknown id ``RunNotFoundError``. ``reason`` and ``by`` as in ``RunHandle.cancel``.
+        """
+        runs = self._calls.runs
+        call = runs.steering.retry(run_id, tasks, children, reason, by)
+        return RunHandle(runs, call.wait())
+
+    def plan_retry(self, run_id: str, *, tasks: Iterable[str] | None = None) -> Plan:
+        """Plan a retry: what it would keep, run again and drop. Writes nothing."""
+        return self._calls.runs.steering.plan_retry(run_id, tasks).wait()
 
     # -- observe -----------------------------------------------------------------------------
 

@@ -110,6 +110,33 @@ class Steered:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanItem:
+    """A task in a ``Plan``, and why it is there."""
+
+    task: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a retry or fork would do, in definition order.
+
+    The records of ``keep`` count on, the tasks of ``run`` run again, ``drop`` are tasks that the
+    run has records of and its workflow has no more. ``print(plan)`` shows a line for each.
+    """
+
+    keep: tuple[PlanItem, ...]
+    run: tuple[PlanItem, ...]
+    drop: tuple[PlanItem, ...]
+
+    def __str__(self) -> str:
+        kinds = (("keep", self.keep), ("run", self.run), ("drop", self.drop))
+        lines = [(kind, item) for kind, items in kinds for item in items]
+        widest = max((len(item.task) for _, item in lines), default=0)
+        return "\n".join(f"{kind}  {item.task:{widest}}  {item.reason}" for kind, item in lines)
+
+
+@dataclass(frozen=True, slots=True)
 class Backfill:
     """The ticks that a back-fill has run, or in a preview would run.
 
@@ -295,7 +322,7 @@ def _task_result(row: AttemptRow) -> TaskResult:
     return TaskResult(
         task_id=row.task_id,
         status="Waiting" if waits else cast("TaskStatus", str(row.status)),
-        attempts=row.attempt,
+        attempts=_bodies(row),
         started_at=_rfc3339_or_none(row.started_at),
         ended_at=None if waits else _rfc3339_or_none(row.ended_at),
         error=None if row.error_type is None else f"{row.error_type}: {row.error_message}",
@@ -304,6 +331,11 @@ def _task_result(row: AttemptRow) -> TaskResult:
         skip_reason=row.skip_reason,
         retry_at=_rfc3339_or_none(row.retry_at),
     )
+
+
+def _bodies(row: AttemptRow) -> int:
+    """How many bodies of its task were started up to this attempt; 0 for one that was skipped."""
+    return 0 if row.status == states.TaskStatus.SKIPPED else row.attempt
 
 
 def run_events(row: RunRow, attempts: Sequence[AttemptRow]) -> list[RunEvent]:

@@ -17,7 +17,7 @@ each commit, and brings it there; if it gives the run up or dies, the store does
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
@@ -25,7 +25,7 @@ from cloaca_core.records.batch import Batch, Committed, Waiting
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow
 from cloaca_core.records.schedules import ScheduleRow, TickRow
-from cloaca_core.records.steering import Act, Acted, ActRow, News
+from cloaca_core.records.steering import Act, Acted, ActRow, ChildRow, News, RestartRow, RoundRow
 from cloaca_core.records.triggers import EventRow, TriggerRow
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
@@ -258,6 +258,27 @@ class SteeringStore(Protocol):
 
         One without an owner is Pending if it has not started, Waiting if it is not due, else
         Running; it is claimable since then, in the order of claims.
+        """
+
+    async def retry(
+        self, run_id: str, round_: int, act: Act, first_attempts: Mapping[str, int]
+    ) -> Acted | None:
+        """Begin the next round of a run that has Failed or was Cancelled and is still in
+        ``round_``; None if there is no such run.
+
+        How the round ended is kept in ``rounds``. The run is Pending as if it were new: no owner,
+        epoch + 1, no recoveries, no end; its attempts stay. ``first_attempts`` are noted in
+        ``restarts``. Of two callers that saw one round, one opens the next.
+        """
+
+    async def restarts(self, run_ids: Collection[str]) -> list[RestartRow]:
+        """The tasks of these runs that were restarted, by run, task and attempt. Only reads."""
+
+    async def rounds(self, run_id: str) -> list[RoundRow]:
+        """How the earlier rounds of a run have ended, oldest first. Only reads."""
+
+    async def children(self, parent_ids: Collection[str]) -> list[ChildRow]:
+        """The runs that these have submitted and that are not detached, by their ids. Only reads.
         """
 
     async def pause_workflow(self, workflow: str, act: Act, until: int | None) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core._engine.orchestrate.adoption import NO_PAST, PastRows
 from cloaca_core._engine.runtime import failpoints
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.capacity import Capacity
     from cloaca_core._engine.recover.lease import Lease
     from cloaca_core.definition.registry import Registry
-    from cloaca_core.records.runs import AttemptRow, RunRow
+    from cloaca_core.records.runs import RunRow
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.clock import Clock
 
@@ -141,7 +142,7 @@ class Claimer:
             return
         past = await self._past(self._claimed)
         mine = [row for row in self._claimed if row.owner == self._lease.runner_id.current]
-        resumed = [self._resume(row, past.get(row.id, [])) for row in mine]
+        resumed = [self._resume(row, past.get(row.id, NO_PAST)) for row in mine]
         self._capacity.arrived(len(self._claimed))
         self._claimed = []
         if not all(resumed):
@@ -157,19 +158,22 @@ class Claimer:
         self._suspect()
         asyncio.get_running_loop().call_later(STILL_COMING, self._suspect)
 
-    async def _past(self, rows: Sequence[RunRow]) -> dict[str, list[AttemptRow]]:
-        """The recorded attempts of those of these runs that had an owner before."""
+    async def _past(self, rows: Sequence[RunRow]) -> dict[str, PastRows]:
+        """The records of those of these runs that had an owner before."""
         before = [row.id for row in rows if row.epoch > 1]
-        past: dict[str, list[AttemptRow]] = {}
+        past = {run_id: PastRows([], []) for run_id in before}
         if before:
             for attempt in await self._store.load_attempts(before):
-                past.setdefault(attempt.run_id, []).append(attempt)
+                past[attempt.run_id].attempts.append(attempt)
+        if again := [row.id for row in rows if row.round > 1]:
+            for restart in await self._store.restarts(again):
+                past[restart.run_id].restarts.append(restart)
         return past
 
-    def _resume(self, row: RunRow, attempts: list[AttemptRow]) -> bool:
+    def _resume(self, row: RunRow, past: PastRows) -> bool:
         """Go on with a claimed run; false when its workflow has left the registry since."""
         workflow = self._registry.get(row.workflow)
         if workflow is None:
             return False
-        self._adoption.resume(workflow, row, attempts)
+        self._adoption.resume(workflow, row, past)
         return True

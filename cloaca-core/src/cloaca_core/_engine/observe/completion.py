@@ -10,6 +10,7 @@ from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
 from cloaca_core._engine.observe.waiters import Waiters
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.runs import RunEnd, RunRow
+from cloaca_core.records.states import RunStatus
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_reader import RunReader
@@ -44,8 +45,9 @@ class Completion:
 
     async def of(self, run_id: str) -> Ended:
         """Wait for the end of a run, on this runner or another."""
-        if (known := self.recent.get(run_id)) is not None:
-            return known
+        known = self.recent.get(run_id)
+        if known is not None and known.row.status == RunStatus.COMPLETED:
+            return known  # no retry can have begun another round
         future = self._waiters.add(run_id)
         try:
             if run_id not in self._runs:
@@ -105,6 +107,7 @@ class Completion:
     async def _with_attempts(self, row: RunRow) -> Ended:
         """The end of another runner's run, its tasks in definition order as for our own."""
         attempts = await self._store.load_attempts([row.id])
+        attempts = await self._reader.that_count(row, attempts)
         if (workflow := self._registry.get(row.workflow)) is not None:
             position = {task.id: index for index, task in enumerate(workflow.tasks)}
             attempts.sort(key=lambda attempt: position.get(attempt.task_id, len(position)))

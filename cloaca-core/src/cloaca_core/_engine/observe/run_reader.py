@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.execute.work import Stage
+from cloaca_core._engine.plan.restore import first_attempts
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow
@@ -33,10 +34,25 @@ class RunReader:
     async def attempts(self, run_id: str) -> tuple[RunRow, list[AttemptRow]]:
         """The run and all its attempts, the bodies that run right now included."""
         row = await self.get_run(run_id)
+        return row, await self._attempts(run_id)
+
+    async def current_attempts(self, run_id: str) -> tuple[RunRow, list[AttemptRow]]:
+        """The run and the attempts that count: of a task that was restarted those since then."""
+        row = await self.get_run(run_id)
+        return row, await self.that_count(row, await self._attempts(run_id))
+
+    async def that_count(self, row: RunRow, attempts: list[AttemptRow]) -> list[AttemptRow]:
+        """Those of a run's attempts that count: of a task that was restarted those since then."""
+        if row.round == 1:
+            return attempts
+        first = first_attempts(await self._store.restarts([row.id]))
+        return [each for each in attempts if each.attempt >= first.get(each.task_id, 0)]
+
+    async def _attempts(self, run_id: str) -> list[AttemptRow]:
         rows = await self._store.load_attempts([run_id])
         recorded = {(each.task_id, each.attempt) for each in rows}
         running = self._running(run_id)
-        return row, rows + [m for m in running if (m.task_id, m.attempt) not in recorded]
+        return rows + [m for m in running if (m.task_id, m.attempt) not in recorded]
 
     async def task_ids(self, row: RunRow) -> list[str]:
         """The tasks of the run's definition; none where that is not known."""

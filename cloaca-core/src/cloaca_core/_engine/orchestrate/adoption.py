@@ -5,8 +5,8 @@ Submissions and claims hand the rows over; how those became ours is not known he
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.plan.active_run import ActiveRunFactory
 from cloaca_core._engine.plan.reasons import Reason
@@ -21,8 +21,20 @@ if TYPE_CHECKING:
     from cloaca_core._engine.plan.planner import DefaultRule
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
+    from cloaca_core.records.steering import RestartRow
 
 log = SafeLogger("cloaca.engine")
+
+
+class PastRows(NamedTuple):
+    """What earlier owners of a run have recorded: its attempts, and the tasks that were restarted.
+    """
+
+    attempts: list[AttemptRow]
+    restarts: list[RestartRow]
+
+
+NO_PAST: Final = PastRows([], [])
 
 
 class Adoption:
@@ -45,11 +57,11 @@ class Adoption:
             run.depth = depth
             self._orchestrator.guarded(run, self._orchestrator.adopt, run)
 
-    def resume(self, workflow: Workflow, row: RunRow, attempts: Sequence[AttemptRow]) -> None:
-        """Begin a claimed run, or go on from the attempts that earlier owners recorded."""
+    def resume(self, workflow: Workflow, row: RunRow, recorded: PastRows) -> None:
+        """Begin a claimed run, or go on from what earlier owners recorded."""
         graph = self._factory.graph_of(workflow)
         try:
-            past = restore(graph, attempts)
+            past = restore(graph, recorded.attempts, recorded.restarts)
             self._orchestrator.adopt(self._factory.make(row, graph, _input_of(row), past))
         except Exception as error:  # damaged rows must not keep the others from their work
             log.exception("run %s cannot be read", row.id, extra={"run_id": row.id})

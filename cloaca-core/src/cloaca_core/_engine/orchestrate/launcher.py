@@ -313,7 +313,9 @@ class Launcher:
         for attempt in attempts:
             if attempt.outcome is None and self._executor.abandon(attempt, even_running=False):
                 self._give_up(attempt)
-                run.resume[attempt.index] = Resume(attempt.number, crashes=attempt.crashes)
+                run.resume[attempt.index] = Resume(
+                    attempt.number, crashes=attempt.crashes, uncounted=attempt.uncounted
+                )
                 run.held.append(attempt.index)
 
     def interrupt(self, run: ActiveRun) -> None:

@@ -16,6 +16,7 @@ from cloaca_core._engine.plan.planner import Completed, Failed, Known, Skipped
 from cloaca_core._engine.plan.reasons import skip_reason
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import ReasonCode, TaskStatus
+from cloaca_core.records.steering import RestartRow
 from cloaca_core.values.json_values import JsonValue, decode
 
 
@@ -45,12 +46,21 @@ class Restored(NamedTuple):
     latest: dict[int, AttemptRow]
 
 
-def restore(graph: PlanGraph, rows: Iterable[AttemptRow]) -> Restored:
-    """Sort the attempts of a run; tasks that the workflow no longer has are ignored."""
+def restore(
+    graph: PlanGraph, rows: Iterable[AttemptRow], restarts: Iterable[RestartRow] = ()
+) -> Restored:
+    """Sort the attempts of a run; tasks that the workflow no longer has are ignored. Of a task that
+    was restarted, attempts before that count as none.
+    """
     latest: dict[int, AttemptRow] = {}
+    first = first_attempts(restarts)
     uncounted: Counter[int] = Counter()
+    for task_id, number in first.items():
+        if (index := graph.position.get(task_id)) is not None:
+            uncounted[index] = number - 1
     for row in rows:
-        if (index := graph.position.get(row.task_id)) is None:
+        index = graph.position.get(row.task_id)
+        if index is None or row.attempt < first.get(row.task_id, 0):
             continue
         uncounted[index] += row.reason_code == ReasonCode.NOT_COUNTED
         if index not in latest or latest[index].attempt < row.attempt:
@@ -61,7 +71,18 @@ def restore(graph: PlanGraph, rows: Iterable[AttemptRow]) -> Restored:
             restored.known[index] = fact
         else:
             restored.resume[index] = resumption(row, uncounted[index])
+    for index, before in uncounted.items():
+        if index not in latest:
+            restored.resume[index] = Resume(before + 1, uncounted=before)
     return restored
+
+
+def first_attempts(restarts: Iterable[RestartRow]) -> dict[str, int]:
+    """The first attempt that counts of each task that was restarted."""
+    first: dict[str, int] = {}
+    for restart in restarts:
+        first[restart.task_id] = max(restart.first_attempt, first.get(restart.task_id, 0))
+    return first
 
 
 def _fact(row: AttemptRow) -> Known | None:

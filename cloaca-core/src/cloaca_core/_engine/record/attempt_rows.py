@@ -60,8 +60,9 @@ def cancelled(attempt: Attempt, reason: Reason, now: int) -> AttemptRow:
 
 
 def skipped(run: ActiveRun, task: int, reason: Reason, now: int) -> AttemptRow:
-    """The task does not run at all."""
-    return _row(run, task, 0, TaskStatus.SKIPPED, now, reason=reason)
+    """The task does not run at all: attempt 0, or the next one of a task that was restarted."""
+    number = run.resume[task].attempt if task in run.resume else 0
+    return _row(run, task, number, TaskStatus.SKIPPED, now, reason=reason)
 
 
 def _of_attempt(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.runtime.wakeup import Wakeup
+from cloaca_core._engine.steer.retries import Retries
 from cloaca_core.records.states import ReasonCode, RunStatus
 from cloaca_core.records.steering import Act, Acted, Parent
 from cloaca_core.values.text import storable_text
@@ -32,12 +33,18 @@ RUNS_PER_STEP: Final = 500
 """Runs that one transaction steers at most."""
 LONGEST_SLEEP: Final = 60.0
 """Seconds. Runs come due by a clock that may be set; sleeping goes by one that cannot."""
-_VERBS: Final = {"cancel": "cancelled", "pause": "paused", "resume": "resumed"}
+_VERBS: Final = {
+    "cancel": "cancelled",
+    "pause": "paused",
+    "resume": "resumed",
+    "retry": "retried",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a caller asks: ``kind`` is cancel, pause or resume; ``asked_by`` names who asks."""
+    """What a caller asks: ``kind`` is cancel, pause, resume or retry; ``asked_by`` names who asks.
+    """
 
     kind: str
     asked_by: str
@@ -76,6 +83,7 @@ class Steering:
         self._hear_of_ends = hear_of_ends
         self._ends_due = False
         self._wakeup = Wakeup()
+        self.retries: Retries = Retries(store, registry, self._act, runs_came)
 
     def wake(self) -> None:
         """Something may be asked of our runs."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core.errors import CloacaError
+from cloaca_core.records.states import RunStatus as States
 from cloaca_core.runner.calls.arguments import Requests, checked_run_id, numbered
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.results import (
@@ -165,7 +166,7 @@ class RunCalls:
             lambda _: run_id,
             timeout=checked_timeout(timeout),
             run=(run_id,),
-            at_hand=lambda: run_id if run_id in self._host.engine.recent else None,
+            at_hand=lambda: run_id if self._known_result(run_id) is not None else None,
         )
 
     def tasks(self, run_id: str) -> Call[dict[str, TaskResult]]:
@@ -193,8 +194,13 @@ class RunCalls:
         return self._host.send(lambda engine: engine.wait(run_id, work))
 
     def _known_result(self, run_id: str) -> PipelineResult | None:
+        """The result of a run that has completed here, which is final. Another end may belong to an
+        earlier round by now.
+        """
         end = self._host.engine.recent.get(run_id)
-        return None if end is None else PipelineResult(*end)
+        if end is None or end.row.status != States.COMPLETED:
+            return None
+        return PipelineResult(*end)
 
 
 @contextmanager
@@ -224,7 +230,7 @@ async def _rows_and_tasks(
     engine: Engine, run_id: str
 ) -> tuple[RunRow, list[AttemptRow], list[str]]:
     """The rows of a run, and the tasks of its definition; runs on the engine's loop."""
-    row, attempts = await engine.reader.attempts(run_id)
+    row, attempts = await engine.reader.current_attempts(run_id)
     return row, attempts, await engine.reader.task_ids(row)
 
 

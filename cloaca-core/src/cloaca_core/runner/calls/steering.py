@@ -1,9 +1,10 @@
-"""Calls that steer runs: cancel, pause, resume."""
+"""Calls that steer runs: cancel, pause, resume, retry."""
 
 from __future__ import annotations
 
 import getpass
 import socket
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -18,17 +19,18 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.states import RunStatus
 from cloaca_core.runner.calls.arguments import checked_run_id, checked_text
-from cloaca_core.runner.calls.call import Call
-from cloaca_core.runner.results import Steered
+from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.runner.results import Plan, PlanItem, Steered
 from cloaca_core.values.arguments import number, refuse_other_types
 from cloaca_core.values.instants import read_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from datetime import datetime
     from typing import Any
 
     from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.plan.rerun import Choice, Rerun
     from cloaca_core.records.steering import Acted
     from cloaca_core.runner.host import EngineHost
 
@@ -82,6 +84,35 @@ class SteeringCalls:
             lambda acted: _unless_over(run_id, "resumed", acted),
         )
 
+    def retry(
+        self,
+        run_id: str,
+        tasks: Iterable[str] | None,
+        children: bool,
+        reason: str | None,
+        by: str | None,
+    ) -> Call[str]:
+        """Begin the next round of a run that has failed or was cancelled; returns its id."""
+        order = _order("retry", reason, by)
+        checked, chosen = checked_run_id(run_id), _checked_tasks(tasks)
+        refuse_other_types("children", children, bool, "a bool")
+        return Call(
+            lambda: self._host.send(
+                lambda engine: engine.steering.retries.retry(
+                    checked, chosen, order, children=children
+                )
+            ),
+            unchanged,
+        )
+
+    def plan_retry(self, run_id: str, tasks: Iterable[str] | None) -> Call[Plan]:
+        """What a retry would do."""
+        checked, chosen = checked_run_id(run_id), _checked_tasks(tasks)
+        return Call(
+            lambda: self._host.send(lambda engine: engine.steering.retries.plan(checked, chosen)),
+            _plan,
+        )
+
     def _ask(
         self,
         run_id: str,
@@ -115,6 +146,25 @@ def _unless_over(run_id: str, wanted: str, acted: Acted) -> Steered:
             accepted=("Pending", "Running", "Waiting", "Paused"),
         )
     return Steered.of(acted)
+
+
+def _plan(chosen: Rerun) -> Plan:
+    def items(choices: Sequence[Choice]) -> tuple[PlanItem, ...]:
+        return tuple([PlanItem(*choice) for choice in choices])
+
+    return Plan(items(chosen.keep), items(chosen.run), items(chosen.drop))
+
+
+def _checked_tasks(tasks: Iterable[str] | None) -> list[str] | None:
+    if tasks is None:
+        return None
+    if isinstance(tasks, str) or not isinstance(tasks, Iterable):
+        kind = type(tasks).__name__
+        raise ConfigTypeError(f"tasks must be a list of task ids, not {kind}", field="tasks")
+    chosen = [checked_text("an item of tasks", task) for task in tasks]
+    if not chosen:
+        raise ConfigError("tasks must name a task, or be None for those that failed", field="tasks")
+    return chosen
 
 
 def _order(kind: str, reason: str | None, by: str | None) -> Order:

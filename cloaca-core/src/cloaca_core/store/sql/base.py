@@ -130,6 +130,13 @@ class SteeringQueries(NamedTuple):
     lock_owned: Statement
     mark_cancelled: Statement
     start_after_cancelled: Statement
+    note_retry: Statement
+    keep_round: Statement
+    restart_tasks: Statement
+    reopen_run: Statement
+    list_restarts: Statement
+    list_rounds: Statement
+    list_children: Statement
     end_cancelled: Statement
 
 

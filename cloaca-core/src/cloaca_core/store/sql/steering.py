@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from cloaca_core.records.steering import Act, Acted, ActRow, News, Parent, Wish
+from cloaca_core.records.steering import (
+    Act,
+    Acted,
+    ActRow,
+    ChildRow,
+    News,
+    Parent,
+    RestartRow,
+    RoundRow,
+    Wish,
+)
 from cloaca_core.store.sql.base import SqlPart
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
@@ -45,6 +55,36 @@ class SqlSteering(SqlPart):
         steps = _steps([q.lock_schedules_of, q.lock_steered, *statements, q.acted], known)
         *_, found = await self._dialect.write(steps)
         return {run_id: Acted(status, bool(changed)) for run_id, status, changed in found}
+
+    async def retry(
+        self, run_id: str, round_: int, act: Act, first_attempts: Mapping[str, int]
+    ) -> Acted | None:
+        q = self._queries.steering
+        known = {**act._asdict(), "ids": self._dialect.array([run_id]), "round": round_}
+        restart = q.restart_tasks.binder(("run_id", "id", "task_id", "first_attempt"))
+        rows = [restart((run_id, act.id, *item)) for item in first_attempts.items()]
+        *_, found = await self._dialect.write(
+            [
+                *_steps([q.lock_steered, q.note_retry, q.keep_round], known),
+                *([Step(q.restart_tasks, rows=rows)] if rows else []),
+                *_steps([q.reopen_run, q.conclude_act, q.acted], known),
+            ]
+        )
+        return Acted(found[0][1], bool(found[0][2])) if found else None
+
+    async def restarts(self, run_ids: Collection[str]) -> list[RestartRow]:
+        ids = self._dialect.array(run_ids)
+        rows = await self._read(self._queries.steering.list_restarts, ids=ids)
+        return list(map(RestartRow._make, rows))
+
+    async def rounds(self, run_id: str) -> list[RoundRow]:
+        rows = await self._read(self._queries.steering.list_rounds, run_id=run_id)
+        return list(map(RoundRow._make, rows))
+
+    async def children(self, parent_ids: Collection[str]) -> list[ChildRow]:
+        ids = self._dialect.array(parent_ids)
+        rows = await self._read(self._queries.steering.list_children, ids=ids)
+        return list(map(ChildRow._make, rows))
 
     async def pause_workflow(self, workflow: str, act: Act, until: int | None) -> bool:
         pause = self._queries.steering.pause_workflow

@@ -319,3 +319,82 @@ SET final_context = input, error_message = steer_reason, reason_code = 'cancelle
     ended_at = :now, owner = NULL, epoch = epoch + 1
 WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NOT NULL AND status = 'Cancelled'
 RETURNING id;
+
+
+-- name: note_retry
+-- Note that a run is begun again. That changes it if it has failed or was cancelled, and is still in the
+-- round that its caller has seen.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT
+    :id, run.id, run.workflow, run.round, 'retry', :asked_by, CAST(:reason AS TEXT),
+    CASE
+        WHEN run.round = :round AND run.ended_at IS NOT NULL
+            AND run.status IN ('Failed', 'Cancelled') THEN 2
+        ELSE 0
+    END, :now
+FROM cloaca_run AS run WHERE run.id IN :ids
+ON CONFLICT DO NOTHING;
+
+
+-- name: keep_round
+-- Keep how the last round of this run has ended.
+INSERT INTO cloaca_round (
+    run_id, round, status, error_message, reason_code, limit_seconds, final_context, started_at,
+    ended_at
+)
+SELECT
+    run.id, run.round, run.status, run.error_message, run.reason_code, run.limit_seconds,
+    run.final_context, run.started_at, run.ended_at
+FROM cloaca_run AS run
+WHERE run.id IN :ids
+    AND EXISTS (
+        SELECT 1 FROM cloaca_act AS act
+        WHERE act.run_id = run.id AND act.id = :id AND act.changed = 2
+    )
+ON CONFLICT DO NOTHING;
+
+
+-- name: restart_tasks
+-- Let the attempts of a task before :first_attempt be history.
+INSERT INTO cloaca_restart (run_id, task_id, first_attempt, round)
+SELECT act.run_id, :task_id, :first_attempt, act.round + 1
+FROM cloaca_act AS act
+WHERE act.run_id = :run_id AND act.id = :id AND act.changed = 2
+ON CONFLICT DO NOTHING;
+
+
+-- name: reopen_run
+-- Begin the next round of this run: it may be claimed.
+UPDATE cloaca_run
+SET status = 'Pending', round = round + 1, owner = NULL, epoch = epoch + 1, recoveries = 0,
+    claimable_at = :now, due_at = NULL, started_at = NULL, ended_at = NULL, error_message = NULL,
+    reason_code = NULL, limit_seconds = NULL, final_context = NULL, cancel_at = NULL,
+    paused_at = NULL, paused_until = NULL, stood_still = 0, steer_reason = NULL, children_at = NULL
+WHERE id IN :ids
+    AND EXISTS (
+        SELECT 1 FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.changed = 2
+    );
+
+
+-- name: list_restarts
+-- The tasks of these runs that were restarted.
+SELECT run_id, task_id, first_attempt, round FROM cloaca_restart
+WHERE run_id IN :ids
+ORDER BY run_id, task_id, first_attempt;
+
+
+-- name: list_rounds
+-- How the earlier rounds of a run have ended, oldest first.
+SELECT run_id, round, status, error_message, reason_code, limit_seconds, final_context, started_at,
+    ended_at
+FROM cloaca_round WHERE run_id = :run_id ORDER BY round;
+
+
+-- name: list_children
+-- The runs that these have submitted and that end with them, oldest first.
+SELECT parent_id, id, status, idempotency_key FROM cloaca_run
+WHERE parent_id IN :ids AND parent_id IS NOT NULL AND detached = 0
+ORDER BY id;

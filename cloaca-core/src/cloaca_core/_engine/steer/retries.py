@@ -1,0 +1,129 @@
+"""Begins ended runs again: the planner says which tasks, the store opens the next round.
+
+What is decided rests on a round that has ended, whose records do not change any more; the store
+refuses the act if another caller has begun the next round meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING
+
+from cloaca_core._engine.plan.graph import plan_graph
+from cloaca_core._engine.plan.rerun import Rerun, rerun
+from cloaca_core.errors import RunNotFoundError, RunStateError, WorkflowNotFoundError
+from cloaca_core.records.states import RunStatus
+from cloaca_core.values.namespace import SEPARATOR
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.steer.steering import Order
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.records.runs import RunRow
+    from cloaca_core.records.steering import Act, ChildRow
+    from cloaca_core.store.protocol import Store
+
+RETRIED = (RunStatus.FAILED, RunStatus.CANCELLED)
+"""The states of runs that can be begun again."""
+
+
+class Retries:
+    """Belongs to the engine's loop. ``act_of`` makes the act of an order, ``runs_came`` is called
+    when runs have become claimable.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        act_of: Callable[[Order], Act],
+        runs_came: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._act_of = act_of
+        self._runs_came = runs_came
+
+    async def plan(self, run_id: str, tasks: Collection[str] | None) -> Rerun:
+        """What a retry would do; only looks."""
+        return await self._plan(await self._run(run_id), tasks)
+
+    async def retry(
+        self, run_id: str, tasks: Collection[str] | None, order: Order, *, children: bool
+    ) -> str:
+        """Begin the next round of a run, or find that another caller has done so since it was
+        looked at. With ``children``, the failed ones that its tasks wait for are begun first.
+        """
+        row = await self._run(run_id)
+        chosen = await self._plan(row, tasks)
+        if children:
+            again = {choice.task for choice in chosen.run}
+            for child in _latest_of_calls(await self._store.children([run_id]), again):
+                if child.status in RETRIED:
+                    await self.retry(child.id, None, order, children=True)
+        act = self._act_of(order)
+        acted = await self._store.retry(run_id, row.round, act, chosen.first_attempts)
+        if acted is None:
+            raise _not_found(run_id)
+        self._runs_came()
+        return run_id
+
+    async def _run(self, run_id: str) -> RunRow:
+        """The run, if it can be begun again."""
+        row = await self._store.get_run(run_id)
+        if row is None:
+            raise _not_found(run_id)
+        if row.status not in RETRIED:
+            hint = "; use fork" if row.status == RunStatus.COMPLETED else ""
+            raise RunStateError(
+                f"run {run_id} is {row.status}: only a run that has failed or was cancelled can be "
+                f"retried{hint}",
+                run_id=run_id,
+                status=row.status,
+                accepted=tuple([status.value for status in RETRIED]),
+            )
+        return row
+
+    async def _plan(self, row: RunRow, tasks: Collection[str] | None) -> Rerun:
+        workflow = self._registry.get(row.workflow)
+        if workflow is None:
+            raise WorkflowNotFoundError(
+                f"run {row.id} cannot be planned: its workflow {row.workflow} is not known here",
+                name=row.workflow,
+            )
+        graph = plan_graph(workflow)
+        if tasks is not None and (unknown := sorted(set(tasks) - graph.position.keys())):
+            known = ", ".join(graph.position)
+            raise RunStateError(
+                f"run {row.id}: the workflow has no task {', '.join(map(repr, unknown))}; "
+                f"it has {known}",
+                run_id=row.id,
+                status=row.status,
+                accepted=tuple([status.value for status in RETRIED]),
+            )
+        attempts = await self._store.load_attempts([row.id])
+        restarts = await self._store.restarts([row.id]) if row.round > 1 else []
+        return rerun(graph, attempts, restarts, tasks)
+
+
+def _latest_of_calls(children: Iterable[ChildRow], tasks: Collection[str]) -> list[ChildRow]:
+    """The latest child of each call that bodies of these tasks have made. A child with a key of the
+    user's own is none of those: the body finds it, as it is, by that key.
+    """
+    latest: dict[str, tuple[int, ChildRow]] = {}
+    for child in children:
+        prefix = f"{child.parent_id}{SEPARATOR}"
+        key = child.idempotency_key or ""
+        if not key.startswith(prefix):
+            continue
+        task, _, call = key.removeprefix(prefix).partition(SEPARATOR)
+        call, _, again = call.partition(SEPARATOR)
+        if task not in tasks or not call.isdigit() or not (again or "1").isdigit():
+            continue  # of a follow-up, whose runs are begun anew with each attempt
+        place, number = f"{task}{SEPARATOR}{call}", int(again or 1)
+        if place not in latest or latest[place][0] < number:
+            latest[place] = (number, child)
+    return [child for _, child in latest.values()]
+
+
+def _not_found(run_id: str) -> RunNotFoundError:
+    return RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
