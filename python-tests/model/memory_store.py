@@ -262,7 +262,8 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering):
         now, runs = self.wall_clock(), self._active(runner_id)
         ended = [run for run in runs if self.end_cancelled(run, now)]
         self.start_next()
-        freed = self._active(runner_id)[:limit]
+        others = sorted(self._active(runner_id), key=lambda run: run.workflow)
+        freed = others[:limit]
         for run in freed:
             self._count_crashes(run)
             self.runs[run.id] = run._replace(

@@ -3,8 +3,8 @@
 --
 -- * shut_out, fence: lock the runner's row, which each transaction that writes for the runner
 --   holds.
--- * release, count_crashes, take_over_runs: lock the runs by id before they change them, as two
---   statements that change the same runs in different orders could deadlock; and their plans.
+-- * release, count_crashes, take_over_runs: their plans. lock_owned (see steering.sql) has locked the
+--   runs by id before.
 
 
 -- name: shut_out
@@ -44,14 +44,14 @@ RETURNING runner.id;
 
 
 -- name: count_crashes
--- First half of a takeover: find the oldest runs of a fenced runner that are not being cancelled, and
+-- First half of a takeover: find the first runs of a fenced runner that are not being cancelled, and
 -- count a crash for each attempt that was running in the dead process. take_over_runs finds the same
 -- runs: they are locked, and a fenced runner gets no new ones.
 WITH doomed AS MATERIALIZED (
     SELECT run.id, run.epoch FROM cloaca_run AS run
     WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NULL
         AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1)
-    ORDER BY run.id LIMIT :limit
+    ORDER BY run.workflow, run.id LIMIT :limit
     FOR NO KEY UPDATE OF run
 )
 UPDATE cloaca_attempt AS attempt SET crashes = attempt.crashes + 1
@@ -66,7 +66,7 @@ WITH doomed AS MATERIALIZED (
     SELECT run.id FROM cloaca_run AS run
     WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NULL
         AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1)
-    ORDER BY run.id LIMIT :limit
+    ORDER BY run.workflow, run.id LIMIT :limit
     FOR NO KEY UPDATE OF run
 )
 UPDATE cloaca_run AS run

@@ -58,7 +58,7 @@ WHERE run.id = ANY(ARRAY(
             SELECT mine.id FROM cloaca_run AS mine
             WHERE mine.owner = :runner_id AND mine.ended_at IS NULL AND mine.cancel_at IS NULL
                 AND mine.id NOT IN (SELECT held FROM unnest(CAST(:held AS TEXT[])) AS held)
-            ORDER BY mine.id LIMIT :limit
+            ORDER BY mine.workflow, mine.id LIMIT :limit
         )
     ))
 ORDER BY run.id

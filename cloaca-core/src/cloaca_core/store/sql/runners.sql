@@ -66,21 +66,21 @@ WHERE status = 'Running'
     AND run_id IN (
         SELECT id FROM cloaca_run
         WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NULL
-        ORDER BY id LIMIT :limit
+        ORDER BY workflow, id LIMIT :limit
     )
     AND epoch = (SELECT run.epoch FROM cloaca_run AS run WHERE run.id = cloaca_attempt.run_id)
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1);
 
 
 -- name: take_over_runs
--- Second half of a takeover: free the oldest runs of a fenced runner.
+-- Second half of a takeover: free runs of a fenced runner, in the order of the index. Without the
+-- owner outside, the runs are found by id, and not among all of the runner's.
 UPDATE cloaca_run SET owner = NULL, epoch = epoch + 1, recoveries = recoveries + 1
 WHERE id IN (
         SELECT id FROM cloaca_run
         WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NULL
-        ORDER BY id LIMIT :limit
+        ORDER BY workflow, id LIMIT :limit
     )
-    AND owner = :runner_id AND ended_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1)
 RETURNING id;
 

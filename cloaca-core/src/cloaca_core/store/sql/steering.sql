@@ -162,7 +162,7 @@ FROM (
     SELECT min(run.paused_until) AS paused_until FROM cloaca_run AS run
     WHERE run.paused_until IS NOT NULL AND run.ended_at IS NULL
     UNION ALL
-    SELECT workflow.paused_until FROM cloaca_paused_workflow AS workflow
+    SELECT paused.paused_until FROM cloaca_paused_workflow AS paused
 ) AS pause;
 
 

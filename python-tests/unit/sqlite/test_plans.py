@@ -1,0 +1,181 @@
+"""However many runs have ended, wait or are held, a claim and an act execute a handful of steps.
+
+SQLite counts the steps of its virtual machine; each row that it looks at costs some.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from cloaca_core.store.migrate import load_migrations
+from cloaca_core.store.sql.base import load_queries
+from cloaca_core.store.sql.queries import Statement
+from cloaca_sqlite.driver import WORDING
+from cloaca_sqlite.migrator import split_statements
+
+MANY = 20_000
+LIMIT = 10
+MOST = 15
+"""Thousands of steps that a statement may execute; a look at each of ``MANY`` rows costs more."""
+
+_FILL = (
+    """CREATE TEMP TABLE n AS
+        WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < :many)
+        SELECT n, printf('%08d', n) AS id, 'w' || (n % 3) AS workflow FROM n""",
+    """INSERT INTO cloaca_runner VALUES
+        ('mine', '', '', 1, 1, 1, 1, 0, 1, 2), ('dead', '', '', 2, 1, 1, 1, 1, 1, 2)""",
+    # ended ones, of which one parent in ten was cancelled with its children
+    """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, started_at,
+            ended_at, tags, input, parent_id, steer_reason)
+        SELECT 'e' || id, workflow, 'v', 'Cancelled', iif(n % 2, 'mine', 'dead'), 1, n, n, n, '{}',
+            '{}', iif(n > 100, 'parent', NULL), 'why'
+        FROM n""",
+    # claimable ones
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, claimable_at,
+            priority, tags, input)
+        SELECT 'c' || id, workflow, 'v', 'Pending', 0, n, n, n % 5, '{}', '{}' FROM n""",
+    # held ones: behind another run, paused without and with an end, due later
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, behind,
+            schedule_id, paused_at, paused_until, due_at, tags, input)
+        SELECT 'h' || id, workflow, 'v', 'Pending', 0, n,
+            iif(n % 4 = 0, 'e' || id, NULL), iif(n % 4 = 0, 's' || (n % 100), NULL),
+            iif(n % 4 IN (1, 2), n, NULL), iif(n % 4 = 1, n, NULL), iif(n % 4 = 3, n, NULL),
+            '{}', '{}'
+        FROM n""",
+    # owned ones, of which a few are to be cancelled or paused
+    """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, started_at,
+            cancel_at, paused_at, children_at, tags, input)
+        SELECT 'o' || id, workflow, 'v', 'Running', iif(n % 2, 'mine', 'dead'), 1, n, n,
+            iif(n <= 10, n, NULL), iif(n BETWEEN 11 AND 20, n, NULL), iif(n <= 10, n, NULL),
+            '{}', '{}'
+        FROM n""",
+    # children under way, and children of runs that are over
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, parent_id, tags,
+            input, due_at)
+        SELECT 'k' || id, workflow, 'v', 'Pending', 0, n,
+            iif(n % 2, 'parent', 'e' || printf('%08d', n % 100)), '{}', '{}', n
+        FROM n""",
+    """UPDATE cloaca_run SET children_at = 5 WHERE id BETWEEN 'e00000001' AND 'e00000100'""",
+    """INSERT INTO cloaca_act
+        SELECT 'a' || id, 'e' || id, workflow, 1, 'cancel', 'ann', NULL, 1, n FROM n""",
+    "DROP TABLE n",
+)
+_FLOWS = ["w0", "w1", "none"]
+_CLAIM = {"runner_id": "mine", "workflows": _FLOWS, "limit": LIMIT, "now": 1}
+_OWNED = [f"o{n:08}" for n in range(21, 21 + LIMIT)]
+_HELD = [f"h{n:08}" for n in range(1, LIMIT + 1)]
+_ENDED = [f"e{n:08}" for n in range(1, LIMIT + 1)]
+_ACT = {"id": "new", "now": 1, "asked_by": "ann", "reason": None, "because": "why"}
+_CANCEL = {"ids": _OWNED + _HELD + _ENDED, **_ACT, "deadline": 9, "children": 1, "until": 9}
+_VALUES: dict[str, dict[str, object]] = {
+    "claim": _CLAIM | {"aged": 0},
+    "has_claimable": {"workflows": _FLOWS},
+    "next_due_run": {"workflows": _FLOWS},
+    "make_due_claimable": _CLAIM | {"now": MANY},
+    "list_waiting": {"runner_id": "mine", "most": LIMIT},
+    "lock_schedules_of": _CANCEL,
+    "lock_steered": _CANCEL,
+    "note_cancel": _CANCEL,
+    "cancel_unowned": _CANCEL,
+    "cancel_owned": _CANCEL,
+    "start_next": _CANCEL,
+    "note_pause": _CANCEL,
+    "pause_runs": _CANCEL,
+    "note_resume": _CANCEL,
+    "resume_runs": _CANCEL,
+    "conclude_act": _CANCEL,
+    "acted": _CANCEL,
+    "list_wishes": {"runner_id": "mine"},
+    "next_pause_end": {},
+    "list_pauses_over": {"now": MANY, "limit": LIMIT},
+    "parents_to_follow": {"limit": LIMIT},
+    "children_under_way": {"ids": ["parent"], "limit": LIMIT},
+    "forget_children": {"ids": _ENDED},
+    "list_acts": {"limit": LIMIT},
+    "list_acts_of_run": {"run_id": "e00000001", "limit": LIMIT},
+    "lock_owned": {"runner_id": "dead"},
+    "mark_cancelled": {"runner_id": "dead", "held": [], "fenced": 1},
+    "start_after_cancelled": {"runner_id": "dead"},
+    "end_cancelled": {"runner_id": "dead", "now": 1},
+    "count_crashes": {"runner_id": "dead", "limit": LIMIT},
+    "take_over_runs": {"runner_id": "dead", "limit": LIMIT},
+}
+
+
+def _statements() -> dict[str, Statement]:
+    return {each.name: each for noun in load_queries("cloaca_sqlite", WORDING) for each in noun}
+
+
+@pytest.fixture(scope="module")
+def filled() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
+        for migration in load_migrations("cloaca_sqlite"):
+            for statement in split_statements(migration.sql):
+                raw.execute(statement)
+        for text in _FILL:
+            raw.execute(text, {"many": MANY} if ":many" in text else {})
+        yield raw
+
+
+def _thousands_of_steps(raw: sqlite3.Connection, name: str, values: dict[str, object]) -> int:
+    """How many thousand steps the statement executes; nothing stays changed."""
+    statement = _statements()[name]
+    known = {
+        key: json.dumps(value) if isinstance(value, list) else value
+        for key, value in values.items()
+    }
+    count = 0
+
+    def step() -> None:
+        nonlocal count
+        count += 1
+
+    raw.execute("BEGIN")
+    raw.set_progress_handler(step, 1000)
+    try:
+        raw.execute(statement.sql, [known[each] for each in statement.parameters]).fetchall()
+    finally:
+        raw.set_progress_handler(None, 0)
+        raw.execute("ROLLBACK")
+    return count
+
+
+@pytest.mark.parametrize("name", _VALUES)
+def test_a_statement_executes_a_handful_of_steps(filled: sqlite3.Connection, name: str) -> None:
+    assert _thousands_of_steps(filled, name, _VALUES[name]) <= MOST
+
+
+def test_aged_places_cost_no_more_with_many_that_wait(filled: sqlite3.Connection) -> None:
+    values = _CLAIM | {"aged": LIMIT // 2}
+
+    assert _thousands_of_steps(filled, "claim", values) <= MOST
+
+
+@pytest.mark.parametrize(
+    ("index", "name"),
+    [
+        ("claimable", "claim"),
+        ("owned", "take_over_runs"),
+        ("due", "make_due_claimable"),
+        ("steered", "list_wishes"),
+        ("paused_until", "list_pauses_over"),
+        ("children_due", "parents_to_follow"),
+        ("child", "children_under_way"),
+    ],
+)
+def test_every_index_is_missed_when_it_is_not_there(
+    filled: sqlite3.Connection, index: str, name: str
+) -> None:
+    """Else one would be kept up to date for nothing, and the test above could not fail."""
+    definition = f"SELECT sql FROM sqlite_master WHERE name = 'cloaca_run_{index}'"
+    ((create,),) = filled.execute(definition)
+    filled.execute(f"DROP INDEX cloaca_run_{index}")
+    try:
+        assert _thousands_of_steps(filled, name, _VALUES[name]) > 2 * MOST
+    finally:
+        filled.execute(create)
