@@ -21,6 +21,7 @@ from cloaca_core.errors import StoreError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.news import News
 from cloaca_core.store.sql.queries import Row
 from cloaca_core.values.backoff import Backoff
 from cloaca_postgres.driver import Session
@@ -44,20 +45,6 @@ _GROWTH: Final = 1.5
 _DEADLINE_S: Final = 5.0
 _WRITTEN: Final = step(STATEMENTS.runs_written)
 _NEWEST: Final = step(STATEMENTS.newest_transaction)
-_OF_RUNNERS: Final = frozenset(("release", "unregister", "register", "take_over_runs", "fence"))
-_OF_RUNS: Final = frozenset(
-    (
-        *("insert_unowned_run", "end_run", "insert_tick_run", "insert_event_run"),
-        *("park_run", "make_due_claimable"),
-    )
-)
-_OF_ACTS: Final = frozenset(("note_cancel", "note_pause", "note_resume", "note_workflow_act"))
-"""What is asked of runs: their owners are waiting for it."""
-_OF_SCHEDULES: Final = frozenset(
-    ("put_schedule", "retime_schedule", "add_trigger", "change_trigger")
-)
-"""Changes of schedules and triggers, which must not be missed either: runners fire only those they
-know of."""
 
 
 class Wakeups(Protocol):
@@ -79,43 +66,23 @@ class Wakeups(Protocol):
         """Stop; a waiting ``wait`` returns."""
 
 
-class News:
-    """Chooses the transactions to announce, and makes the message."""
+class Announcements:
+    """Chooses when to announce something, and makes the message."""
 
     def __init__(self, schema: str) -> None:
         self.sender: str = os.urandom(8).hex()
         self.message: Step = step(STATEMENTS.notify, channel=channel_of(schema), sender=self.sender)
-        self._held: bool | None = None
+        self._news = News()
 
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
-        """The message, if a runner came or went, took up or released work, or if a schedule may be
-        due sooner.
-        """
-        return [self.message] if any(map(self._is_to_be_heard, steps)) else ()
+        """The message, if the steps change more than runs: it must not be missed."""
+        return [self.message] if self._news.of(steps) is Change.ANYTHING else ()
 
     def wrote(self, steps: Sequence[Step]) -> bool:
-        """True when these steps ended runs or made runs claimable."""
-        for each in steps:
-            if each.statement.name == "beat":
-                self._held = _holds(each)
-        return any(map(_is_of_runs, steps))
-
-    def _is_to_be_heard(self, one: Step) -> bool:
-        if one.statement.name == "beat":  # a lease begins or ends: other runners must know
-            return _holds(one) is not self._held
-        return one.statement.name in _OF_RUNNERS | _OF_SCHEDULES | _OF_ACTS
-
-
-def _holds(beat: Step) -> bool:
-    """True for a beat with a lease; one without says that the runner owns nothing."""
-    return bool(beat.params[beat.statement.parameters.index("lease_until")])
-
-
-def _is_of_runs(one: Step) -> bool:
-    if one.statement.name == "insert_run":
-        owner = one.statement.parameters.index("owner")
-        return any(row[owner] is None for row in one.rows or ())
-    return one.statement.name in _OF_RUNS
+        """True when these steps changed runs, so that the message is due after their commit."""
+        change = self._news.of(steps)
+        self._news.wrote(steps)
+        return change is Change.RUNS
 
 
 class Listener:
@@ -124,7 +91,7 @@ class Listener:
     def __init__(self, connect: Callable[[], Awaitable[Session]], schema: str) -> None:
         self._connect = connect
         self._listen_step = naming("listen", "LISTEN {}", channel_of(schema))
-        self._news = News(schema)
+        self._announcements = Announcements(schema)
         self._written = 0
         self._apart = APART_S
         self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
@@ -142,10 +109,10 @@ class Listener:
         return change
 
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
-        return self._news.within(steps)
+        return self._announcements.within(steps)
 
     def wrote(self, steps: Sequence[Step]) -> None:
-        if self._news.wrote(steps):
+        if self._announcements.wrote(steps):
             self._to_tell.set()
 
     def set_contended(self, *, contended: bool) -> None:
@@ -185,7 +152,7 @@ class Listener:
         self._report(Change.ANYTHING)
 
     def _hear(self, sender: str) -> None:
-        if sender != self._news.sender:
+        if sender != self._announcements.sender:
             self._report(Change.ANYTHING)
 
     def _report(self, change: Change) -> None:
@@ -219,7 +186,7 @@ class Listener:
             await asyncio.sleep(APART_S)
 
     async def _announce(self, session: Session) -> None:
-        await session.run([self._news.message], _DEADLINE_S)
+        await session.run([self._announcements.message], _DEADLINE_S)
 
     async def _catch_up(self, session: Session) -> None:
         written = _number(await session.run([_WRITTEN], _DEADLINE_S))
@@ -239,7 +206,7 @@ class Poller:
 
     def __init__(self, pool: Pool, schema: str, first_delay: float) -> None:
         self._pool = pool
-        self._news = News(schema)
+        self._announcements = Announcements(schema)
         self._to_tell = asyncio.Event()
         self._stirred = asyncio.Event()
         self._closed = asyncio.Event()
@@ -270,10 +237,10 @@ class Poller:
         return bool(before != newest)
 
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
-        return self._news.within(steps)
+        return self._announcements.within(steps)
 
     def wrote(self, steps: Sequence[Step]) -> None:
-        if self._news.wrote(steps):
+        if self._announcements.wrote(steps):
             self._to_tell.set()
             self._stirred.set()
 
@@ -290,7 +257,7 @@ class Poller:
             await self._to_tell.wait()
             self._to_tell.clear()
             try:
-                await self._pool.run([self._news.message])
+                await self._pool.run([self._announcements.message])
             except StoreError:
                 self._to_tell.set()
             await asyncio.sleep(APART_POLLING_S)

@@ -23,7 +23,7 @@ from cloaca_postgres import BACKEND, wakeups
 from cloaca_postgres.dialect import PostgresDialect
 from cloaca_postgres.driver import Session
 from cloaca_postgres.pool import Pool
-from cloaca_postgres.wakeups import APART_S, WATCHDOG_S, Listener, News, Poller
+from cloaca_postgres.wakeups import APART_S, WATCHDOG_S, Announcements, Listener, Poller
 
 SOON = 60.0
 
@@ -49,74 +49,40 @@ async def other(postgres_url: str) -> AsyncIterator[Store]:
     await store.close()
 
 
-# -- what is news --------------------------------------------------------------------------------
-
-
-def insert(*owners: str | None) -> Step:
-    return Step(Statement("insert_run", "", ("id", "owner")), rows=[("x", each) for each in owners])
-
-
-def beat(lease_until: int) -> Step:
-    return Step(Statement("beat", "", ("lease_until", "id")), (lease_until, "r1"))
+# -- when it is announced ------------------------------------------------------------------------
 
 
 def named(name: str) -> Step:
     return Step(Statement(name, "", ()))
 
 
-@pytest.mark.parametrize(
-    ("steps", "expected"),
-    [
-        ([insert("r1", "r1")], False),  # runs that no other runner may claim
-        ([insert("r1", None)], True),
-        ([named("fence_runs"), named("record_attempt")], False),
-        ([named("fence_runs"), named("record_attempt"), named("end_run")], True),
-        ([named("claim")], False),
-        ([named("lock_triggers"), named("insert_event"), named("insert_event_run")], True),
-        ([named("take_poll")], False),  # later than it was due: no runner has to look sooner
-    ],
-)
-def test_what_runs_do_is_told_after_it_is_committed(steps: list[Step], expected: bool) -> None:
-    news = News("s")
-
-    assert news.within(steps) == ()
-    assert news.wrote(steps) is expected
+def beat(lease_until: int) -> Step:
+    return Step(Statement("beat", "", ("lease_until", "id")), (lease_until, "r1"))
 
 
-@pytest.mark.parametrize(
-    "steps",
-    [
-        [named("release")],
-        [named("unregister"), named("release")],
-        [named("take_over_runs")],
-        [named("register"), named("get_runner")],
-        [named("fence")],
-        [named("add_trigger")],
-        [named("change_trigger")],
-    ],
-)
-def test_what_runners_do_is_told_in_its_own_transaction(steps: list[Step]) -> None:
-    news = News("s")
+@pytest.mark.parametrize(("name", "expected"), [("end_run", True), ("claim", False)])
+def test_what_runs_do_is_told_after_it_is_committed(name: str, expected: bool) -> None:
+    announcements = Announcements("s")
 
-    assert news.within(steps) == [news.message]
-    assert not news.wrote(steps)
+    assert announcements.within([named(name)]) == ()
+    assert announcements.wrote([named(name)]) is expected
 
 
-def test_a_lease_is_news_when_it_begins_and_when_it_ends() -> None:
-    news = News("s")
-    told: list[bool] = []
-    for until in (5, 6, 7, 0, 0, 8):
-        told.append(bool(news.within([beat(until)])))
-        news.wrote([beat(until)])
+def test_what_runners_do_is_told_in_its_own_transaction() -> None:
+    announcements, steps = Announcements("s"), [named("end_run"), named("release")]
 
-    assert told == [True, False, False, True, False, True]
+    assert announcements.within(steps) == [announcements.message]
+    assert not announcements.wrote(steps)
 
 
-def test_a_lease_whose_beat_failed_is_news_still() -> None:
-    news = News("s")
-    news.within([beat(5)])
+def test_a_lease_is_told_until_it_is_committed() -> None:
+    announcements = Announcements("s")
+    announcements.within([beat(5)])
+    assert announcements.within([beat(5)]) == [announcements.message]
 
-    assert news.within([beat(5)]) == [news.message]
+    announcements.wrote([beat(5)])
+
+    assert announcements.within([beat(6)]) == ()
 
 
 # -- how it travels ------------------------------------------------------------------------------

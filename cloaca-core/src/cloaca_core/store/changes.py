@@ -13,5 +13,5 @@ class Change(Enum):
     """The rows that are worth reading again."""
 
     RUNS = "runs"
-    """Some may be claimable or have ended. Runners and schedules are as they were."""
+    """Some may be claimable, have ended or are steered. Runners and schedules are as they were."""
     ANYTHING = "anything"

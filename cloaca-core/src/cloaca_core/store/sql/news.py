@@ -1,0 +1,78 @@
+"""Chooses the transactions that other processes must hear of soon, by their statements.
+
+Most are none: they record steps of a run, which only its owner acts on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from cloaca_core.store.changes import Change
+from cloaca_core.store.sql.dialect import Step
+
+_OF_RUNNERS: Final = ("release", "unregister", "register", "take_over_runs", "fence")
+_OF_SCHEDULES: Final = ("put_schedule", "retime_schedule", "add_trigger", "change_trigger")
+"""Changes of schedules and triggers: runners fire only those they know of."""
+_OF_RUNS: Final = (
+    "insert_unowned_run",
+    "insert_tick_run",
+    "insert_event_run",
+    "make_due_claimable",
+    "park_run",
+    "end_run",
+    "cancel_run",
+    "cancel_unowned",
+    "cancel_owned",
+    "pause_runs",
+    "resume_runs",
+)
+KINDS: Final[Mapping[str, Change]] = {
+    **dict.fromkeys(_OF_RUNS, Change.RUNS),
+    **dict.fromkeys((*_OF_RUNNERS, *_OF_SCHEDULES), Change.ANYTHING),
+}
+"""Statements that are always news. ``beat`` and ``insert_run`` may be."""
+
+
+class News:
+    """Knows of one runner's commits whether its lease was news already."""
+
+    def __init__(self) -> None:
+        self._has_lease: bool | None = None
+
+    def of(self, steps: Sequence[Step]) -> Change | None:
+        """``ANYTHING`` if a runner came or went, took up or released work, or if a schedule or a
+        trigger may be due sooner; ``RUNS`` if runs have ended, may be claimed, or are steered;
+        else None.
+        """
+        found: Change | None = None
+        for each in steps:
+            kind = self._kind(each)
+            if kind is Change.ANYTHING:
+                return kind
+            found = found or kind
+        return found
+
+    def wrote(self, steps: Sequence[Step]) -> None:
+        """Note that these steps were committed: a lease is news when it begins and when it ends."""
+        for each in steps:
+            if each.statement.name == "beat":
+                self._has_lease = _has_lease(each)
+
+    def _kind(self, one: Step) -> Change | None:
+        name = one.statement.name
+        if name == "insert_run":
+            return Change.RUNS if _leaves_runs_unowned(one) else None
+        if name == "beat":
+            return Change.ANYTHING if _has_lease(one) is not self._has_lease else None
+        return KINDS.get(name)
+
+
+def _has_lease(beat: Step) -> bool:
+    """False for a beat without a lease: the runner owns nothing."""
+    return bool(beat.params[beat.statement.parameters.index("lease_until")])
+
+
+def _leaves_runs_unowned(insert: Step) -> bool:
+    owner = insert.statement.parameters.index("owner")
+    return any(row[owner] is None for row in insert.rows or ())

@@ -1,0 +1,80 @@
+"""Which commits other processes must hear of soon."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloaca_core.store.changes import Change
+from cloaca_core.store.sql.base import load_queries
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.news import KINDS, News
+from cloaca_core.store.sql.queries import Statement
+from cloaca_sqlite.driver import WORDING
+
+
+def insert(*owners: str | None) -> Step:
+    return Step(Statement("insert_run", "", ("id", "owner")), rows=[("x", each) for each in owners])
+
+
+def beat(lease_until: int) -> Step:
+    return Step(Statement("beat", "", ("lease_until", "id")), (lease_until, "r1"))
+
+
+def named(*names: str) -> list[Step]:
+    return [Step(Statement(name, "", ())) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([], None),
+        ([insert("r1", "r1")], None),  # runs that no other runner may claim
+        ([insert("r1", None)], Change.RUNS),
+        (named("fence_runs", "record_attempt"), None),
+        (named("fence_runs", "record_attempt", "end_run"), Change.RUNS),
+        (named("fence_runs", "park_run"), Change.RUNS),  # another runner may know its time sooner
+        (named("make_due_claimable"), Change.RUNS),
+        (named("claim"), None),
+        (named("lock_triggers", "insert_event", "insert_event_run"), Change.RUNS),
+        (named("take_poll"), None),  # later than it was due: no runner has to look sooner
+        (named("lock_steered", "note_cancel", "cancel_unowned", "cancel_owned"), Change.RUNS),
+        (named("lock_steered", "note_pause", "pause_runs"), Change.RUNS),
+        (named("lock_steered", "note_resume", "resume_runs"), Change.RUNS),
+        (named("release"), Change.ANYTHING),
+        (named("unregister", "end_cancelled", "release"), Change.ANYTHING),
+        (named("take_over_runs"), Change.ANYTHING),
+        (named("register", "get_runner"), Change.ANYTHING),
+        (named("fence"), Change.ANYTHING),
+        (named("put_schedule"), Change.ANYTHING),
+        (named("add_trigger"), Change.ANYTHING),
+        (named("change_trigger"), Change.ANYTHING),
+        (named("end_run", "release"), Change.ANYTHING),
+    ],
+)
+def test_a_commit_is_news_by_its_statements(steps: list[Step], expected: Change | None) -> None:
+    assert News().of(steps) is expected
+
+
+def test_a_lease_is_news_when_it_begins_and_when_it_ends() -> None:
+    news = News()
+    told: list[Change | None] = []
+    for until in (5, 6, 7, 0, 0, 8):
+        told.append(news.of([beat(until)]))
+        news.wrote([beat(until)])
+
+    told_of = Change.ANYTHING
+    assert told == [told_of, None, None, told_of, None, told_of]
+
+
+def test_a_lease_whose_beat_failed_is_news_still() -> None:
+    news = News()
+    news.of([beat(5)])
+
+    assert news.of([beat(5)]) is Change.ANYTHING
+
+
+def test_every_name_is_that_of_a_statement() -> None:
+    queries = load_queries("cloaca_sqlite", WORDING)
+    names = {statement.name for noun in queries for statement in noun}
+
+    assert KINDS.keys() <= names
