@@ -1,59 +1,133 @@
-"""Notices that another connection has changed the file, without reading a table.
+"""Notices that another connection has changed the file.
 
-``PRAGMA data_version`` on this store's writing connection changes only when others commit. It is
-polled soon after the last change and then less and less often, down to once a second.
+Other stores send word of what must be acted on soon. For all else ``PRAGMA data_version`` is
+polled on this store's writing connection, where it changes only when others commit: soon after the
+last change and then less and less often, down to once a second. An idle file is polled without
+reading a table.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Protocol, TypeAlias
 
-from cloaca_sqlite.driver import Connection
+from cloaca_core.store.changes import Change
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Row
+from cloaca_sqlite.driver import Connection, run_steps
+from cloaca_sqlite.wake_socket import stronger
 
 LAST_DELAY_S = 1.0
 _GROWTH = 1.5
 
+_Version: TypeAlias = tuple[sqlite3.Connection, int]
+"""The counter with its connection: after a reconnect the counter starts again."""
+
+
+class Ears(Protocol):
+    """The part of ``Wakeups`` that is used here."""
+
+    heard: Callable[[Change], None]
+    list_others: Step
+
+    @property
+    def listens(self) -> bool:
+        """True when others can send word."""
+
+    def met(self, rows: Sequence[Row]) -> None:
+        """Take over the rows of ``list_others``."""
+
 
 class ChangeWatch:
-    """Waits for changes by others; polls only while a coroutine waits."""
+    """Waits for changes by others; polls only while a coroutine waits.
 
-    def __init__(self, connection: Connection | None, first_delay: float) -> None:
+    A wait begins with a look at the file. While others can send word, the next look waits for its
+    time: else each commit of a busy neighbour would lead to one.
+    """
+
+    def __init__(
+        self, connection: Connection | None, first_delay: float, ears: Ears | None = None
+    ) -> None:
         self._connection = connection
-        self._stopped = asyncio.Event()
-        self._seen: tuple[sqlite3.Connection, int] | None = None
+        self._ears = ears
+        self._is_stopped = False
+        self._stirred = asyncio.Event()
+        self._heard: Change | None = None
+        self._seen: _Version | None = None
         self._first_delay = first_delay
         self._last_delay = max(first_delay, LAST_DELAY_S)
         self._delay = first_delay
+        self._look_at = 0.0
+        if ears is not None:
+            ears.heard = self._hear
 
     def stop(self) -> None:
         """Make a waiting ``wait`` return."""
-        self._stopped.set()
+        self._is_stopped = True
+        self._stirred.set()
 
-    async def wait(self) -> None:
+    async def wait(self) -> Change:
         """Return when the file was changed since the last return, or after ``stop``."""
-        if self._connection is None:
-            await self._stopped.wait()
-            return
-        while not self._stopped.is_set():
-            if await self._changed(self._connection):
-                self._delay = self._first_delay
-                return
+        if self._ears is None or not self._ears.listens:
+            self._look_at = 0.0
+        while not self._is_stopped:
+            heard = self._take()
+            if heard is Change.ANYTHING:
+                self._look_at = 0.0
+            if _now() >= self._look_at and await self._look():
+                return Change.ANYTHING  # data_version does not say what changed
+            if heard is Change.RUNS:
+                return heard
             await self._pause()
+        return Change.ANYTHING
 
-    async def _changed(self, connection: Connection) -> bool:
-        version = await connection.call(lambda raw: _data_version(raw))
+    def _hear(self, change: Change) -> None:
+        self._heard = stronger(self._heard, change)
+        self._stirred.set()
+
+    def _take(self) -> Change | None:
+        heard, self._heard = self._heard, None
+        self._stirred.clear()
+        return heard
+
+    async def _look(self) -> bool:
+        """Whether the file has changed; sets when the next look is due."""
+        if self._connection is None:
+            self._look_at = math.inf
+            return False
+        if has_changed := await self._has_changed(self._connection):
+            self._delay = self._first_delay
+        self._look_at = _now() + self._delay
+        if not has_changed:
+            self._delay = min(self._delay * _GROWTH, self._last_delay)
+        return has_changed
+
+    async def _has_changed(self, connection: Connection) -> bool:
+        version, listed = await connection.call(self._read)
         before, self._seen = self._seen, version
+        if self._ears is not None and listed is not None:
+            self._ears.met(listed)
         return before != version
+
+    def _read(self, raw: sqlite3.Connection) -> tuple[_Version, Sequence[Row] | None]:
+        """Read the version, and the list of listeners if that has changed. On the connection's
+        thread.
+        """
+        version = raw, int(raw.execute("PRAGMA data_version").fetchone()[0])
+        if self._ears is None or version == self._seen:
+            return version, None
+        (listed,) = run_steps(raw, [self._ears.list_others])
+        return version, listed
 
     async def _pause(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._delay):
-                await self._stopped.wait()
-        self._delay = min(self._delay * _GROWTH, self._last_delay)
+            async with asyncio.timeout_at(None if math.isinf(self._look_at) else self._look_at):
+                await self._stirred.wait()
 
 
-def _data_version(connection: sqlite3.Connection) -> tuple[sqlite3.Connection, int]:
-    """The counter with its connection: after a reconnect the counter starts again."""
-    return connection, int(connection.execute("PRAGMA data_version").fetchone()[0])
+def _now() -> float:
+    return asyncio.get_running_loop().time()

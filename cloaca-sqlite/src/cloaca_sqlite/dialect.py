@@ -6,11 +6,15 @@ does both.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from typing import Final
 
+from cloaca_core.errors import StoreError
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.values.clock import Clock
@@ -18,6 +22,10 @@ from cloaca_core.values.json_values import encode
 from cloaca_sqlite.changes import ChangeWatch
 from cloaca_sqlite.driver import WORDING, Connection, run_steps
 from cloaca_sqlite.outbox import SqliteOutbox
+from cloaca_sqlite.wakeups import Wakeups
+
+_LEAVING_S: Final = 0.5
+"""How long ``close`` waits for the transaction that removes the row of this listener."""
 
 
 class SqliteDialect:
@@ -36,14 +44,17 @@ class SqliteDialect:
         *,
         writable: bool,
         clock: Clock,
+        wakeups: Wakeups | None = None,
     ) -> None:
         self.outbox = outbox
         self.writable = writable
         self._clock = clock
         self._writer = writer
         self._reader = reader
+        self._wakeups = wakeups
         # No other connection can reach a database in memory: nothing to watch.
-        self._watch = ChangeWatch(writer if reader is not None else None, poll_interval)
+        watched = writer if reader is not None else None
+        self._watch = ChangeWatch(watched, poll_interval, wakeups)
 
     def array(self, values: Collection[str | int]) -> object:
         """A JSON array, which statements unpack with ``json_each``."""
@@ -56,7 +67,20 @@ class SqliteDialect:
         urgent: bool = False,  # noqa: ARG002 - one connection writes; its queue is short
         landed: Callable[[Answers], None] | None = None,
     ) -> Answers:
-        return await self._writer.transact(lambda raw: run_steps(raw, steps), landed)
+        wakeups = self._wakeups
+        if wakeups is None:
+            return await self._writer.transact(lambda raw: run_steps(raw, steps), landed)
+        riders, theirs = wakeups.within(steps), Answers()
+
+        def work(raw: sqlite3.Connection) -> Answers:
+            answers = run_steps(raw, steps)
+            if riders:
+                theirs[:] = run_steps(raw, riders)
+            return answers
+
+        answers = await self._writer.transact(work, landed)
+        wakeups.wrote(steps, riders, theirs)
+        return answers
 
     async def write_apart(
         self,
@@ -84,18 +108,33 @@ class SqliteDialect:
         return self._clock.wall()
 
     async def wait_changed(self) -> Change:
-        await self._watch.wait()
-        return Change.ANYTHING  # data_version does not say what changed
+        if self._wakeups is not None:
+            self._wakeups.listen()
+            if self._wakeups.is_to_be_noted:
+                with suppress(StoreError):  # the file is polled; the next transaction notes it
+                    await self.write(())
+        return await self._watch.wait()
 
     def set_contended(self, *, contended: bool) -> None:
         self._writer.set_contended(contended=contended)
 
     async def close(self) -> None:
         self._watch.stop()
+        if self._wakeups is not None:
+            await self._leave(self._wakeups)
         # The writer last: the last connection to close moves the log into the file.
         if self._reader is not None:
             await self._reader.close()
         await self._writer.close()
+
+    async def _leave(self, wakeups: Wakeups) -> None:
+        """Remove the row of a store that listened, if that is done soon: others remove it else."""
+        wakeups.leave()
+        if wakeups.is_to_be_forgotten:
+            with suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(_LEAVING_S):
+                    await self.write(())
+        wakeups.close()
 
 
 def _read(connection: sqlite3.Connection, steps: Sequence[Step]) -> Answers:

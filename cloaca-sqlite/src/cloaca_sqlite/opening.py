@@ -31,6 +31,8 @@ from cloaca_sqlite.open_files import is_mount_point
 from cloaca_sqlite.outbox import SqliteOutbox
 from cloaca_sqlite.siblings import Siblings
 from cloaca_sqlite.url import MEMORY, READ_ONLY, Target, at_home
+from cloaca_sqlite.wake_socket import IS_SUPPORTED
+from cloaca_sqlite.wakeups import Wakeups
 
 APPLICATION_ID = 0x636C6F61
 """``cloa``; the first migration writes it into the file's header."""
@@ -72,9 +74,15 @@ async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
         await writer.close()
         raise
     writable = target.mode != READ_ONLY
-    outbox = SqliteOutbox(path)
+    shared = writable and not target.in_memory and IS_SUPPORTED
     return SqliteDialect(
-        writer, reader, options.poll_interval, outbox, writable=writable, clock=options.clock
+        writer,
+        reader,
+        options.poll_interval,
+        SqliteOutbox(path),
+        writable=writable,
+        clock=options.clock,
+        wakeups=Wakeups(options.clock) if shared else None,
     )
 
 

@@ -1,14 +1,20 @@
-"""Waiting for changes: own commits do not count, others' do, and waiting gets cheaper."""
+"""Waiting for changes: own commits do not count, others' do, and waiting gets cheaper.
+
+Looks at the file that are due by time are counted on a clock that stands still.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from cloaca_core.store.changes import Change
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Row, Statement
 from cloaca_sqlite import changes
 from cloaca_sqlite.changes import ChangeWatch
 from cloaca_sqlite.driver import Connection
@@ -38,11 +44,12 @@ async def _polls(watch: ChangeWatch, monkeypatch: pytest.MonkeyPatch, count: int
     delays: list[float] = []
 
     async def pause(self: ChangeWatch) -> None:
-        delays.append(self._delay)
-        self._delay = min(self._delay * changes._GROWTH, self._last_delay)
+        delays.append(self._look_at)
+        self._look_at = 0.0
         if len(delays) == count:
             self.stop()
 
+    monkeypatch.setattr(changes, "_now", lambda: 0.0)
     monkeypatch.setattr(ChangeWatch, "_pause", pause)
     await watch.wait()
     return delays
@@ -150,9 +157,8 @@ async def test_stopping_ends_a_pause(two: tuple[Connection, Connection]) -> None
             pausing.set()
             await super()._pause()
 
-    watch = Watch(two[0], 0.1)
+    watch = Watch(two[0], 3600.0)
     await watch.wait()
-    watch._delay = 3600.0
     waiting = asyncio.create_task(watch.wait())
     await pausing.wait()
     assert not waiting.done()
@@ -160,3 +166,130 @@ async def test_stopping_ends_a_pause(two: tuple[Connection, Connection]) -> None
     watch.stop()
 
     await asyncio.wait_for(waiting, 60)
+
+
+# -- word of others ------------------------------------------------------------------------------
+
+
+class Ears:
+    """Others can send word; notes the lists of listeners that were read."""
+
+    def __init__(self) -> None:
+        self.heard: Callable[[Change], None] = lambda _: None
+        self.listens = True
+        self.list_others = Step(Statement("list_others", "SELECT x FROM t", ()))
+        self.lists: list[list[Row]] = []
+
+    def met(self, rows: Sequence[Row]) -> None:
+        self.lists.append(list(rows))
+
+
+@pytest.fixture
+def ears() -> Ears:
+    return Ears()
+
+
+@pytest_asyncio.fixture
+async def watch(two: tuple[Connection, Connection], ears: Ears) -> ChangeWatch:
+    """A watch that has looked, and looks again by itself in an hour."""
+    watch = ChangeWatch(two[0], 3600.0, ears)
+    await watch.wait()
+    return watch
+
+
+async def test_word_of_runs_ends_the_wait_without_a_look_at_the_file(
+    two: tuple[Connection, Connection], watch: ChangeWatch, ears: Ears
+) -> None:
+    """The look comes in its time, as there may be changes that no word was sent of."""
+    await _write(two[1])
+    ears.heard(Change.RUNS)
+
+    assert await watch.wait() is Change.RUNS
+    assert ears.lists == [[]]
+
+    watch._look_at = 0.0
+    assert await watch.wait() is Change.ANYTHING
+
+
+async def test_other_word_is_followed_by_a_look_and_counts_if_the_file_has_changed(
+    two: tuple[Connection, Connection], watch: ChangeWatch, ears: Ears
+) -> None:
+    await _write(two[1])
+    ears.heard(Change.ANYTHING)
+    assert await watch.wait() is Change.ANYTHING
+
+    ears.heard(Change.ANYTHING)
+    waiting = asyncio.create_task(watch.wait())
+    await asyncio.sleep(0)
+    await two[0].call(lambda _: None)  # after the look, which came first
+    assert not waiting.done()
+    watch.stop()
+    await waiting
+
+
+async def test_word_that_comes_during_a_wait_ends_it(watch: ChangeWatch, ears: Ears) -> None:
+    waiting = asyncio.create_task(watch.wait())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+
+    ears.heard(Change.RUNS)
+
+    assert await asyncio.wait_for(waiting, 60) is Change.RUNS
+
+
+async def test_word_of_anything_is_not_lost_beside_word_of_runs(
+    two: tuple[Connection, Connection], watch: ChangeWatch, ears: Ears
+) -> None:
+    await _write(two[1])
+    ears.heard(Change.ANYTHING)
+    ears.heard(Change.RUNS)
+
+    assert await watch.wait() is Change.ANYTHING
+
+
+async def test_word_without_end_keeps_no_look_from_its_time(
+    two: tuple[Connection, Connection], watch: ChangeWatch, ears: Ears
+) -> None:
+    await _write(two[1])
+    ears.heard(Change.RUNS)
+    watch._look_at = 0.0
+
+    assert await watch.wait() is Change.ANYTHING
+
+
+async def test_commits_of_a_busy_neighbour_do_not_make_each_wait_look(
+    two: tuple[Connection, Connection], watch: ChangeWatch, ears: Ears
+) -> None:
+    await _write(two[1])
+    waiting = asyncio.create_task(watch.wait())
+    await asyncio.sleep(0)
+    await two[0].call(lambda _: None)  # after a look, if there was one
+    assert not waiting.done()
+
+    ears.listens = False
+    watch.stop()
+    await waiting
+
+
+async def test_each_wait_looks_while_others_cannot_send_word(
+    two: tuple[Connection, Connection], watch: ChangeWatch, ears: Ears
+) -> None:
+    ears.listens = False
+    await _write(two[1])
+
+    assert await asyncio.wait_for(watch.wait(), 60) is Change.ANYTHING
+
+
+async def test_listeners_are_listed_when_the_file_has_changed_and_not_before(
+    two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch, ears: Ears
+) -> None:
+    watch = ChangeWatch(two[0], 0.1, ears)
+    await watch.wait()
+    await _polls(watch, monkeypatch, 3)
+    assert ears.lists == [[]]
+
+    watch = ChangeWatch(two[0], 0.1, ears)
+    await _write(two[1])
+    await watch.wait()
+
+    assert ears.lists == [[], [(1,)]]

@@ -163,9 +163,11 @@ def test_a_runner_watches_the_file_as_its_shorter_interval_says(
     delays: list[float] = []
 
     class Watch(changes.ChangeWatch):
-        def __init__(self, connection: Connection | None, first_delay: float) -> None:
+        def __init__(
+            self, connection: Connection | None, first_delay: float, ears: changes.Ears | None
+        ) -> None:
             delays.append(first_delay)
-            super().__init__(connection, first_delay)
+            super().__init__(connection, first_delay, ears)
 
     monkeypatch.setattr(dialect_module, "ChangeWatch", Watch)
     config = DefaultRunnerConfig(

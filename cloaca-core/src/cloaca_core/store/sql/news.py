@@ -22,14 +22,12 @@ _OF_RUNS: Final = (
     "park_run",
     "end_run",
     "cancel_run",
-    "cancel_unowned",
-    "cancel_owned",
-    "pause_runs",
-    "resume_runs",
 )
+_OF_ACTS: Final = ("note_cancel", "note_pause", "note_resume", "note_retry", "note_workflow_act")
+"""What is asked of runs: their owners are to act at once."""
 KINDS: Final[Mapping[str, Change]] = {
     **dict.fromkeys(_OF_RUNS, Change.RUNS),
-    **dict.fromkeys((*_OF_RUNNERS, *_OF_SCHEDULES), Change.ANYTHING),
+    **dict.fromkeys((*_OF_RUNNERS, *_OF_SCHEDULES, *_OF_ACTS), Change.ANYTHING),
 }
 """Statements that are always news. ``beat`` and ``insert_run`` may be."""
 
@@ -41,9 +39,9 @@ class News:
         self._has_lease: bool | None = None
 
     def of(self, steps: Sequence[Step]) -> Change | None:
-        """``ANYTHING`` if a runner came or went, took up or released work, or if a schedule or a
-        trigger may be due sooner; ``RUNS`` if runs have ended, may be claimed, or are steered;
-        else None.
+        """``ANYTHING`` if a runner came or went, took up or released work, if something is asked of
+        runs, or if a schedule or a trigger may be due sooner; ``RUNS`` if runs have ended or may be
+        claimed; else None.
         """
         found: Change | None = None
         for each in steps:
