@@ -22,7 +22,7 @@ from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.store import SqlStore
-from cloaca_sqlite import wake_socket
+from cloaca_sqlite import dialect, wake_socket
 from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.opening import open_dialect
@@ -46,10 +46,8 @@ class Stores:
 
     async def open(self, query: str = "") -> SqlStore:
         """A store that nothing but word of others wakes for an hour."""
-        dialect = await open_dialect(
-            parse(f"{self.path}{query}"), StoreOptions(poll_interval=AN_HOUR)
-        )
-        store = SqlStore(dialect)
+        options = StoreOptions(poll_interval=AN_HOUR)
+        store = SqlStore(await open_dialect(parse(f"{self.path}{query}"), options))
         self._stack.push_async_callback(store.close)
         return store
 
@@ -97,10 +95,15 @@ def tell_now(store: SqlStore) -> None:
 
 
 def wakeups_of(store: SqlStore) -> Wakeups:
-    dialect = store._dialect
-    assert isinstance(dialect, SqliteDialect)
-    assert dialect._wakeups is not None
-    return dialect._wakeups
+    wakeups = dialect_of(store)._wakeups
+    assert wakeups is not None
+    return wakeups
+
+
+def dialect_of(store: SqlStore) -> SqliteDialect:
+    found = store._dialect
+    assert isinstance(found, SqliteDialect)
+    return found
 
 
 def path_of(store: SqlStore) -> str:
@@ -383,9 +386,10 @@ async def test_a_store_without_a_place_for_its_socket_polls_and_sends(
 
 
 async def test_closing_does_not_wait_for_a_file_that_is_locked(
-    listener: SqlStore, stores: Stores
+    listener: SqlStore, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row stays, and the others remove it."""
+    monkeypatch.setattr(dialect, "_LEAVING_S", 0.001)
     with closing(sqlite3.connect(stores.path, isolation_level=None)) as raw:
         raw.execute("BEGIN IMMEDIATE")
 
@@ -460,9 +464,7 @@ async def test_a_row_without_a_socket_stays_while_its_process_lives(
 
 async def heard_anything_new(store: SqlStore) -> None:
     """A change of the file by a program that sends no word: look at once."""
-    dialect = store._dialect
-    assert isinstance(dialect, SqliteDialect)
-    dialect._watch._look_at = 0.0
+    dialect_of(store)._watch._look_at = 0.0
     await heard(store)
 
 
