@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Collection
 
+from model.memory_definitions import MemoryDefinitions
 from model.memory_schedules import MemorySchedules, run_of
 from model.memory_steering import Marks, MemorySteering
 from model.memory_triggers import MemoryTriggers, run_of_event
@@ -34,7 +35,7 @@ FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus
 """What never changes again."""
 
 
-class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering):
+class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinitions):
     """A store for property tests."""
 
     outbox: Outbox | None = None
@@ -45,6 +46,7 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering):
         MemorySteering.__init__(self)
         MemorySchedules.__init__(self)
         MemoryTriggers.__init__(self)
+        MemoryDefinitions.__init__(self)
         self.keys: dict[tuple[str, str], str] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
         self.registered: dict[str, RunnerRow] = {}

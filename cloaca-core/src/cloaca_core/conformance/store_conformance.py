@@ -10,6 +10,7 @@ import pytest
 
 from cloaca_core.conformance.cancelled_conformance import CancelledConformance
 from cloaca_core.conformance.claim_conformance import ClaimConformance
+from cloaca_core.conformance.definition_conformance import DefinitionConformance
 from cloaca_core.conformance.lease_conformance import LeaseConformance
 from cloaca_core.conformance.observe_conformance import ObserveConformance
 from cloaca_core.conformance.overlap_conformance import OverlapConformance
@@ -31,6 +32,7 @@ class StoreConformance(
     SteeringConformance,
     CancelledConformance,
     TurnConformance,
+    DefinitionConformance,
 ):
     """Define a fixture ``store``: an open, empty store."""
 

@@ -140,6 +140,16 @@ class SteeringQueries(NamedTuple):
     end_cancelled: Statement
 
 
+class DefinitionQueries(NamedTuple):
+    """The statements of ``definitions.sql``."""
+
+    record_definition: Statement
+    newest_definitions: Statement
+    definitions_named: Statement
+    list_definitions: Statement
+    get_definition: Statement
+
+
 class Queries(NamedTuple):
     """The statements that must exist, in the core's file of their noun or in the backend's."""
 
@@ -148,6 +158,7 @@ class Queries(NamedTuple):
     schedules: ScheduleQueries
     triggers: TriggerQueries
     steering: SteeringQueries
+    definitions: DefinitionQueries
 
 
 class SqlPart:
@@ -187,6 +198,7 @@ def load_queries(package: str, wording: Wording) -> Queries:
         schedules=ScheduleQueries(**of("schedules", ScheduleQueries._fields)),
         triggers=TriggerQueries(**of("triggers", TriggerQueries._fields)),
         steering=SteeringQueries(**of("steering", SteeringQueries._fields)),
+        definitions=DefinitionQueries(**of("definitions", DefinitionQueries._fields)),
     )
 
 

@@ -15,6 +15,7 @@ from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Landed
 from cloaca_core.store.sql.base import load_queries, pair
 from cloaca_core.store.sql.batch import BatchSteps, committed
+from cloaca_core.store.sql.definitions import SqlDefinitions
 from cloaca_core.store.sql.dialect import Answers, Dialect
 from cloaca_core.store.sql.runners import SqlRunners
 from cloaca_core.store.sql.runs import SqlRuns
@@ -23,7 +24,7 @@ from cloaca_core.store.sql.steering import SqlSteering
 from cloaca_core.store.sql.triggers import SqlTriggers
 
 
-class SqlStore(SqlRuns, SqlRunners, SqlSchedules, SqlTriggers, SqlSteering):
+class SqlStore(SqlRuns, SqlRunners, SqlSchedules, SqlTriggers, SqlSteering, SqlDefinitions):
     """The store of every backend that has a ``Dialect``. Contracts: see ``Store``."""
 
     def __init__(self, dialect: Dialect, outbox: Outbox | None = None) -> None:

@@ -1,0 +1,41 @@
+"""Recorded definitions in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cloaca_core.records.definitions import DefinitionName, DefinitionRow
+from cloaca_core.store.sql.base import SqlPart
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.values.namespace import short_name
+
+
+class SqlDefinitions(SqlPart):
+    """The operations on definitions. Contracts: see ``DefinitionStore``."""
+
+    async def record_definitions(self, definitions: Collection[DefinitionRow]) -> None:
+        record = self._queries.definitions.record_definition
+        bound = record.binder((*DefinitionRow._fields, "short_name"))
+        rows = [bound((*each, short_name(each.workflow))) for each in sorted(definitions)]
+        if rows:
+            await self._dialect.write([Step(record, rows=rows)])
+
+    async def newest_definitions(self, workflows: Collection[str]) -> list[DefinitionName]:
+        rows = await self._read(
+            self._queries.definitions.newest_definitions, workflows=self._dialect.array(workflows)
+        )
+        return list(map(DefinitionName._make, rows))
+
+    async def definitions_named(self, name: str) -> list[DefinitionName]:
+        rows = await self._read(self._queries.definitions.definitions_named, name=name)
+        return list(map(DefinitionName._make, rows))
+
+    async def list_definitions(self) -> list[DefinitionName]:
+        rows = await self._read(self._queries.definitions.list_definitions)
+        return list(map(DefinitionName._make, rows))
+
+    async def get_definition(self, workflow: str, version: str) -> DefinitionRow | None:
+        rows = await self._read(
+            self._queries.definitions.get_definition, workflow=workflow, version=version
+        )
+        return DefinitionRow._make(rows[0]) if rows else None

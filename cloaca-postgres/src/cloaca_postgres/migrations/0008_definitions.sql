@@ -1,0 +1,18 @@
+-- Definitions of workflows as runners registered them, for programs that lack their code. number
+-- grows with each registration of another version: the greatest is the newest.
+CREATE TABLE cloaca_definition (
+    workflow TEXT COLLATE "C" NOT NULL,
+    version TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    short_name TEXT COLLATE "C" NOT NULL,
+    number BIGINT NOT NULL,
+    content TEXT NOT NULL,
+    recorded_at BIGINT NOT NULL,
+    PRIMARY KEY (workflow, version)
+);
+
+CREATE INDEX cloaca_definition_newest ON cloaca_definition (workflow, number, version);
+
+CREATE INDEX cloaca_definition_name ON cloaca_definition (name);
+
+CREATE INDEX cloaca_definition_short_name ON cloaca_definition (short_name);
