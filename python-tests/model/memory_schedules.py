@@ -243,4 +243,5 @@ def run_of(tick: NewTick, run_id: str) -> NewRun:
         parent_id=None,
         owner=None,
         created_at=tick.created_at,
+        time_limit=tick.time_limit,
     )

@@ -188,10 +188,13 @@ class MemorySteering:
 
     async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
         def resume(run: RunRow) -> RunRow:
-            marks, stood_still = self.marks_of(run), run.stood_still
+            marks, stood_still, deadline_at = self.marks_of(run), run.stood_still, run.deadline_at
             assert marks.paused_at is not None
+            pause = max(0, act.now - marks.paused_at)
             if run.started_at is not None:
-                stood_still += max(0, act.now - marks.paused_at)
+                stood_still += pause
+            if deadline_at is not None:
+                deadline_at += pause
             marks.paused_at = marks.paused_until = None
             if run.due_at is None:
                 marks.claimable_at = act.now
@@ -199,7 +202,12 @@ class MemorySteering:
                 status = RunStatus.PENDING
             else:
                 status = self._status_without_owner(run)
-            return run._replace(status=status, steer_reason=None, stood_still=stood_still)
+            return run._replace(
+                status=status,
+                steer_reason=None,
+                stood_still=stood_still,
+                deadline_at=deadline_at,
+            )
 
         return self._carry_out(run_ids, act, "resume", resume, is_paused=True)
 
@@ -296,6 +304,7 @@ class MemorySteering:
                 final_context=None,
                 steer_reason=None,
                 stood_still=0,
+                deadline_at=None,
             )
         return self._acted([run_id], act)[run_id]
 

@@ -155,6 +155,8 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
                 schedule_id=schedule_id,
                 priority=run.priority,
                 due_at=run.due_at,
+                time_limit=run.time_limit,
+                deadline_at=run.deadline_at,
             )
         return run.id
 

@@ -10,7 +10,7 @@ import asyncio
 import copy
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from model.memory_store import MemoryStore
@@ -43,7 +43,7 @@ from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Landed
 from cloaca_core.values.clock import Clock
 from cloaca_core.values.instants import to_datetime
-from cloaca_core.values.no_limit import NO_LIMIT
+from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
 
 T = TypeVar("T")
 
@@ -320,17 +320,17 @@ class Program:
         """The name under which it owns runs at present."""
         return self.engine._runner_id.current
 
-    def request(self, workflow: str = "flow") -> Request:
+    def request(self, workflow: str = "flow", **options: Any) -> Request:
         """A run without input."""
-        return self._requests.request(workflow, [{}])
+        return self._requests.request(workflow, [{}], **options)
 
-    async def execute(self, workflow: str = "flow") -> Ended:
+    async def execute(self, workflow: str = "flow", **options: Any) -> Ended:
         """Submit a run and wait for its end."""
-        return await self.engine.execute(self.request(workflow), None)
+        return await self.engine.execute(self.request(workflow, **options), None)
 
-    async def submit(self, workflow: str = "flow") -> str:
+    async def submit(self, workflow: str = "flow", **options: Any) -> str:
         """Submit a run; its id."""
-        (run_id,) = await self.engine.submit(self.request(workflow))
+        (run_id,) = await self.engine.submit(self.request(workflow, **options))
         return run_id
 
     async def wait(self, run_id: str) -> Ended:
@@ -368,9 +368,18 @@ class World:
         self.registry = Registry()
         self.programs: list[Program] = []
 
-    def define(self, body: Callable[..., Any], name: str = "flow", **options: Any) -> None:
+    def define(
+        self,
+        body: Callable[..., Any],
+        name: str = "flow",
+        *,
+        time_limit: timedelta | NoLimit | None = None,
+        **options: Any,
+    ) -> None:
         """A workflow of one task ``t`` with these options of ``task``."""
-        with WorkflowBuilder(name, registry=self.registry):
+        with WorkflowBuilder(name, registry=self.registry) as builder:
+            if time_limit is not None:
+                builder.time_limit(time_limit)
             task(id="t", **options)(body)
 
     def trigger(self, function: Callable[[], object], name: str = "t", **options: Any) -> None:

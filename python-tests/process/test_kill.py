@@ -99,6 +99,24 @@ def test_the_next_process_keeps_what_a_body_asked_for_and_which_attempts_count(
     assert begun >= due
 
 
+def test_the_next_process_keeps_the_time_limit_that_a_run_was_given(fleet: Fleet) -> None:
+    """The body that was cut off would take for ever in the second process, too."""
+    victim = fleet.start(hold=["b"])
+    victim.tell("limited", "chain", 2)
+    (run_id,) = victim.hear("submitted")
+    victim.hear("holding")
+    victim.kill()
+
+    rescuer = fleet.start(hold=["b"])
+
+    assert rescuer.result(run_id)[0] == "Failed"
+    ((code, started_at, ended_at),) = fleet.query(
+        "SELECT reason_code, started_at, ended_at FROM cloaca_run WHERE id = ?", run_id
+    )
+    assert code == "deadline_exceeded"
+    assert ended_at - started_at >= 2_000_000
+
+
 def test_all_runs_of_a_killed_process_are_finished(fleet: Fleet) -> None:
     victim = fleet.start(hold=["c"], max_concurrent_tasks=4)
     victim.tell("submit", "chain", 60)

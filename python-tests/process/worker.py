@@ -153,6 +153,11 @@ def _submit(runner: cloaca.DefaultRunner, name: str, count: str = "1", child: st
     say("submitted", *(handle.id for handle in runner.submit_many(name, contexts)))
 
 
+def _limited(runner: cloaca.DefaultRunner, name: str, seconds: str) -> None:
+    """Submit a run that may take so many seconds."""
+    say("submitted", runner.submit(name, {}, time_limit=float(seconds)).id)
+
+
 def _connect() -> Any:
     """A connection of this program's own to the database of its runner."""
     url = sys.argv[1]
@@ -372,6 +377,7 @@ def _enable(runner: cloaca.DefaultRunner, name: str, enabled: str) -> None:
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "submit": _submit,
+    "limited": _limited,
     "write": _write,
     "commit": _commit,
     "one_by_one": _one_by_one,

@@ -12,6 +12,7 @@ from model.virtual_time import BEGINNING
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core.definition.context import Context
+from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
 
 pytestmark = pytest.mark.virtual_time
 
@@ -179,3 +180,134 @@ async def test_the_deadline_counts_from_the_first_start_in_whichever_program(
 
         assert ended.row.error_message == "Pipeline timeout after 7200s"
         assert at(ended.row.ended_at) == after(ends_at)
+
+
+# -- limits of workflows and of single runs ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "of_workflow", "of_run"),
+    [
+        (3, timedelta(hours=3), None),
+        (1, timedelta(hours=3), timedelta(hours=1)),
+        (5, timedelta(hours=3), timedelta(hours=5)),
+        (5, NO_LIMIT, timedelta(hours=5)),
+        (10, timedelta(hours=3), NO_LIMIT),  # it returns
+        (10, NO_LIMIT, None),
+        (2, None, None),
+    ],
+)
+async def test_the_limit_of_a_run_is_its_own_else_its_workflows_else_the_runners(
+    ends_at: float, of_workflow: timedelta | NoLimit | None, of_run: timedelta | NoLimit | None
+) -> None:
+    async with world() as w:
+        w.define(Sleeper(w, hours=10), time_limit=of_workflow)
+        program = await w.start(pipeline_timeout_seconds=2 * HOUR)
+
+        ended = await program.execute(time_limit=of_run)
+
+        assert at(ended.row.ended_at) == after(ends_at)
+        assert ended.row.status == ("Completed" if ends_at == 10 else "Failed")
+
+
+async def test_a_limit_that_was_given_with_the_run_counts_in_whichever_program() -> None:
+    async with world() as w:
+        w.define(Sleeper(w, hours=1000))
+        first = await w.start()
+        run_id = await first.submit(time_limit=timedelta(hours=4))
+        await w.clock.until(after(1))
+        await first.stop()
+        await w.clock.until(after(3))
+
+        second = await w.start(pipeline_timeout_seconds=2 * HOUR)
+        ended = await second.wait(run_id)
+
+        assert ended.row.error_message == "Pipeline timeout after 14400s"
+        assert at(ended.row.ended_at) == after(4)
+
+
+async def test_a_limit_counts_from_the_start_and_not_from_the_submit() -> None:
+    async with world() as w:
+        w.define(Sleeper(w, hours=1000))
+        submitter = await w.start(max_active_runs=1)
+        await submitter.submit(time_limit=timedelta(hours=6))
+        second = await submitter.submit(time_limit=timedelta(hours=1))
+
+        ended = await submitter.wait(second)
+
+        assert at(ended.row.started_at) == after(6)
+        assert at(ended.row.ended_at) == after(7)
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "of_child"),
+    [
+        (4, None),  # the runner's, an hour from its start on
+        (5, timedelta(hours=20)),  # its parent's
+        (5, NO_LIMIT),
+        (3.5, timedelta(minutes=30)),
+    ],
+)
+async def test_a_child_has_the_earlier_of_its_own_deadline_and_its_parents(
+    ends_at: float, of_child: timedelta | NoLimit | None
+) -> None:
+    """The parent has five hours, and submits the child after three. It goes on in another program
+    from the fourth hour on.
+    """
+    async with world() as w:
+        w.define(Sleeper(w, hours=1000), "child")
+        children: list[str] = []
+
+        async def body(_: Context) -> None:
+            await asyncio.sleep(3 * HOUR)
+            children.append(await first.submit("child", time_limit=of_child))
+            await asyncio.sleep(1000 * HOUR)
+
+        w.define(body, "parent")
+        first = await w.start(pipeline_timeout_seconds=HOUR)
+        parent = await first.submit("parent", time_limit=timedelta(hours=5))
+        await w.clock.until(after(3.75))
+        await first.stop()
+
+        second = await w.start(pipeline_timeout_seconds=HOUR)
+        ended = await second.wait(children[0])
+
+        assert at(ended.row.ended_at) == after(max(ends_at, 3.75) if ends_at > 3.6 else ends_at)
+        assert at((await second.wait(parent)).row.ended_at) == after(5)
+
+
+async def test_a_child_that_waits_for_a_place_ends_with_its_parents_time() -> None:
+    """It starts when the time of its parent is over, and does nothing."""
+    async with world() as w:
+        body = Sleeper(w, hours=1000)
+        w.define(body, "child")
+
+        async def submit_and_wait(_: Context) -> None:
+            await program.submit("child", time_limit=NO_LIMIT)
+            await asyncio.sleep(1000 * HOUR)
+
+        w.define(submit_and_wait, "parent")
+        program = await w.start(max_active_runs=1)
+        parent = await program.submit("parent", time_limit=timedelta(hours=2))
+        await program.wait(parent)
+        child = next(run.id for run in w.runs() if run.id != parent)
+
+        ended = await program.wait(child)
+
+        assert at(ended.row.ended_at) == after(2)
+        assert str(ended.row.error_message).endswith(
+            "the time of the run that submitted it is over"
+        )
+        assert body.begun == []
+
+
+async def test_the_limit_of_a_schedule_is_that_of_its_runs() -> None:
+    async with world() as w:
+        w.define(Sleeper(w, hours=1000), time_limit=timedelta(hours=20))
+        program = await w.start()
+        await program.schedule("30 0 * * *", name="s", time_limit=timedelta(hours=2))
+        await w.clock.until(after(36))
+
+        (run,) = [run for run in w.runs() if run.ended_at is not None][:1]
+
+        assert (run.status, run.error_message) == ("Failed", "Pipeline timeout after 7200s")

@@ -50,12 +50,12 @@ live AS MATERIALIZED (
 )
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
-    priority, due_at, detached, owner, epoch, status, started_at
+    priority, due_at, detached, time_limit, deadline_at, owner, epoch, status, started_at
 )
 SELECT
     new.id, new.workflow, new.version, new.input, new.tags, new.idempotency_key, new.parent_id,
     new.created_at, coalesce(new.due_at, new.created_at),
-    new.priority, new.due_at, new.detached,
+    new.priority, new.due_at, new.detached, new.time_limit, new.deadline_at,
     live.id,
     CASE WHEN live.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN live.id IS NULL THEN 'Pending' ELSE 'Running' END,
@@ -64,10 +64,11 @@ FROM unnest(
     CAST(:id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
     CAST(:input AS TEXT[]), CAST(:tags AS TEXT[]), CAST(:idempotency_key AS TEXT[]),
     CAST(:parent_id AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:owner AS TEXT[]),
-    CAST(:priority AS BIGINT[]), CAST(:due_at AS BIGINT[]), CAST(:detached AS INTEGER[])
+    CAST(:priority AS BIGINT[]), CAST(:due_at AS BIGINT[]), CAST(:detached AS INTEGER[]),
+    CAST(:time_limit AS BIGINT[]), CAST(:deadline_at AS BIGINT[])
 ) AS new (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, owner, priority,
-    due_at, detached
+    due_at, detached, time_limit, deadline_at
 )
 LEFT JOIN live ON live.id = new.owner AND new.due_at IS NULL
 WHERE CASE
@@ -319,7 +320,8 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
     run.input, run.tags, run.parent_id, run.final_context, run.error_message, run.created_at,
     run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds,
     run.round, run.priority, run.due_at, run.steer_reason,
-    run.stood_still;
+    run.stood_still,
+    run.time_limit, run.deadline_at;
 
 
 -- name: list_runs_of_tag
@@ -329,7 +331,8 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
-    run.stood_still
+    run.stood_still,
+    run.time_limit, run.deadline_at
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

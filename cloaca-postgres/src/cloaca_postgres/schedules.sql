@@ -55,17 +55,21 @@ WHERE dropped.schedule_id = ANY(ARRAY[new.schedule_id]) AND dropped.tick = ANY(A
 -- back-filled tick is not linked to its schedule, so the overlap policy does not count it: a user
 -- asked for these runs, however many there are.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, claimable_at, epoch, status, schedule_id, behind
+    id, workflow, version, input, tags, created_at, claimable_at, time_limit, epoch, status,
+    schedule_id, behind
 )
 SELECT
     new.run_id, new.workflow, new.version, new.input, '{}', new.created_at, new.created_at,
-    0, 'Pending',
+    new.time_limit, 0, 'Pending',
     CASE WHEN new.generation IS NULL THEN NULL ELSE new.schedule_id END, new.behind
 FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
     CAST(:input AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:schedule_id AS TEXT[]),
-    CAST(:tick AS BIGINT[]), CAST(:behind AS TEXT[]), CAST(:generation AS BIGINT[])
-) AS new (run_id, workflow, version, input, created_at, schedule_id, tick, behind, generation)
+    CAST(:tick AS BIGINT[]), CAST(:behind AS TEXT[]), CAST(:generation AS BIGINT[]),
+    CAST(:time_limit AS BIGINT[])
+) AS new (
+    run_id, workflow, version, input, created_at, schedule_id, tick, behind, generation, time_limit
+)
 JOIN cloaca_tick AS decided
     ON decided.schedule_id = ANY(ARRAY[new.schedule_id]) AND decided.tick = ANY(ARRAY[new.tick])
     AND decided.run_id = new.run_id

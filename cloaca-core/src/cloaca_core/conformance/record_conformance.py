@@ -269,6 +269,39 @@ class CommitConformance:
 
         assert await store.load_attempts(["a"]) == [cut, skipped]
 
+    @pytest.mark.parametrize("owner", ["r1", None])
+    async def test_the_time_limits_of_a_run_are_kept_wherever_it_is_read(
+        self, store: Store, owner: str | None
+    ) -> None:
+        await store.register(runner("r1"))
+        run = new_run("a", owner=owner, tags='{"team":"x"}')
+        await submit(store, run._replace(time_limit=-1, deadline_at=LATER))
+
+        found = [await stored(store, "a")]
+        if owner is None:
+            found += await store.claim("r1", [WORKFLOW], 1, LATER)
+        wanted = [
+            any_run(),
+            any_run(status=RunStatus.RUNNING),
+            any_run(workflow=WORKFLOW),
+            any_run(tags=(("team", "x"),)),
+        ]
+        found += [row for each in wanted for row in await store.list_runs(each)]
+        await record(store, ends=[run_end("a", epoch=1)])
+        found += await store.ended(["a"])
+        assert len(found) == (7 if owner is None else 6)
+        assert {(row.time_limit, row.deadline_at) for row in found} == {(-1, LATER)}
+
+    async def test_a_run_that_is_inserted_when_its_key_is_free_keeps_its_time_limits(
+        self, store: Store
+    ) -> None:
+        run = new_run("a", owner=None, key="k")
+
+        await store.insert_when_free(run._replace(time_limit=5, deadline_at=LATER))
+
+        row = await stored(store, "a")
+        assert (row.time_limit, row.deadline_at) == (5, LATER)
+
     async def test_the_reason_of_an_end_is_kept_wherever_the_run_is_read(
         self, store: Store
     ) -> None:

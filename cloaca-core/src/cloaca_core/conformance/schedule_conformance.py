@@ -37,9 +37,10 @@ class ScheduleConformance:
     async def test_a_tick_makes_a_run_that_nobody_owns(self, store: Store) -> None:
         await store.put_schedule(schedule())
 
-        await fire(store, new_tick("s", "a"))
+        await fire(store, new_tick("s", "a")._replace(time_limit=7))
 
         run = await stored(store, "a")
+        assert (run.time_limit, run.deadline_at) == (7, None)
         assert (run.workflow, run.status, run.owner, run.epoch) == (
             WORKFLOW,
             RunStatus.PENDING,
@@ -319,7 +320,9 @@ class ScheduleConformance:
     # -- change ------------------------------------------------------------------------------
 
     async def test_what_is_put_is_found(self, store: Store) -> None:
-        row = schedule(name="nightly")._replace(start_date=1, end_date=2, jitter_seconds=3)
+        row = schedule(name="nightly")._replace(
+            start_date=1, end_date=2, jitter_seconds=3, time_limit=4
+        )
 
         assert await store.put_schedule(row) == "s"
 
@@ -357,13 +360,15 @@ class ScheduleConformance:
     async def test_the_same_name_changes_what_is_there(self, store: Store) -> None:
         await store.put_schedule(schedule(name="n")._replace(enabled=False))
         changed = schedule("t", name="n", created_at=LATER)._replace(
-            params="[]", decided_until=LATER, next_tick=None, due_at=None
+            params="[]", time_limit=-1, decided_until=LATER, next_tick=None, due_at=None
         )
 
         assert await store.put_schedule(changed) == "s"
 
         assert await _listed(store) == [
-            schedule(name="n")._replace(params="[]", enabled=False, generation=1, updated_at=LATER)
+            schedule(name="n")._replace(
+                params="[]", time_limit=-1, enabled=False, generation=1, updated_at=LATER
+            )
         ]
 
     @pytest.mark.parametrize(

@@ -275,6 +275,20 @@ class SteeringConformance:
         assert (await store.news("r1", [], 9)).wishes == []
         assert dict((await fence(store, "a")).wishes) == {}
 
+    @pytest.mark.parametrize("owner", ["r1", None])
+    async def test_the_end_of_a_pause_moves_the_deadline_of_the_parent_on(
+        self, store: Store, owner: str | None
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a", owner=owner)._replace(deadline_at=NOW + 50))
+        await submit(store, new_run("b", owner=owner))
+
+        await store.pause(["a", "b"], act("x", now=NOW + 10), None)
+        await store.resume(["a", "b"], act("y", now=NOW + 17))
+
+        assert (await stored(store, "a")).deadline_at == NOW + 57
+        assert (await stored(store, "b")).deadline_at is None
+
     async def test_a_run_that_waits_for_its_time_still_waits_when_it_is_resumed(
         self, store: Store
     ) -> None:

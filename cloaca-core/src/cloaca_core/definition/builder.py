@@ -25,9 +25,13 @@ from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, WorkflowValidationError
 from cloaca_core.values.arguments import text, wrong_type
 from cloaca_core.values.namespace import SEPARATOR, check_name
+from cloaca_core.values.time_limits import TimeLimit, read_time_limit
 
 if TYPE_CHECKING:
     import asyncio
+
+    from cloaca_core.values.durations import Duration
+    from cloaca_core.values.no_limit import NoLimit
 
 _Place: TypeAlias = "tuple[int, asyncio.Task[object] | None]"
 """Where code runs: its thread, and its asyncio task if it has one."""
@@ -61,6 +65,7 @@ class WorkflowBuilder:
         self._registry = default_registry() if registry is None else _registry(registry)
         self._description = ""
         self._tags: dict[str, str] = {}
+        self._time_limit: TimeLimit | None = None
         self._result: Workflow | None = None
         self._outer: Collector | None = None
         self._opened_in: _Place | None = None
@@ -81,6 +86,13 @@ class WorkflowBuilder:
     def tag(self, key: str, value: str) -> Self:
         """Label the workflow; a key given again gets the new value."""
         self._tags[text("key", key)] = text("value", value)
+        return self
+
+    def time_limit(self, limit: Duration | NoLimit) -> Self:
+        """Limit how long a run may take from its start, in seconds or as a timedelta, in place of
+        ``pipeline_timeout_seconds``; ``cloaca.NO_LIMIT`` is for any time.
+        """
+        self._time_limit = read_time_limit("limit", limit)
         return self
 
     def add_task(self, task: Reference) -> Self:
@@ -149,6 +161,7 @@ class WorkflowBuilder:
                 tasks=self._block.tasks(),
                 description=self._description,
                 tags=self._tags,
+                time_limit=self._time_limit,
             )
         except WorkflowValidationError as error:
             raise WorkflowValidationError(

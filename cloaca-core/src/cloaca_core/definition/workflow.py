@@ -19,6 +19,8 @@ from cloaca_core.errors import TaskNotFoundError, WorkflowValidationError
 from cloaca_core.values.arguments import text
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.nearest import nearest_name
+from cloaca_core.values.no_limit import NoLimit
+from cloaca_core.values.time_limits import TimeLimit
 
 CYCLE_END: Final = 5
 """Number of tasks that a message names at each end of a long cycle."""
@@ -35,6 +37,7 @@ class Workflow:
         tasks: Sequence[Task],
         description: str = "",
         tags: Mapping[str, str] | None = None,
+        time_limit: TimeLimit | None = None,
     ) -> None:
         self._namespace = namespace
         self._name = name
@@ -43,7 +46,15 @@ class Workflow:
         self._tasks = {task.id: task for task in tasks}
         self._graph = {task.id: task.dependencies for task in tasks}
         self.validate()
-        self._version = fingerprint([tuple(tasks), description, dict(self._tags)])
+        self._time_limit = time_limit
+        self._version = self._fingerprint()
+
+    def _fingerprint(self) -> str:
+        """Settings that were not given leave the version as it was before there were any."""
+        definition: list[object] = [self.tasks, self._description, dict(self._tags)]
+        if self._time_limit is not None:
+            definition.append({"time_limit": self._time_limit})
+        return fingerprint(definition)
 
     def __repr__(self) -> str:
         return f"Workflow(name={self._name!r}, tasks={len(self._tasks)})"
@@ -67,6 +78,11 @@ class Workflow:
     def tags(self) -> Mapping[str, str]:
         """The labels of the workflow, as a read-only mapping."""
         return self._tags
+
+    @property
+    def time_limit(self) -> float | NoLimit | None:
+        """The seconds that a run may take; None when the runner decides."""
+        return self._time_limit
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -16,6 +16,8 @@ class NewRun(NamedTuple):
 
     With ``due_at`` it is not claimable before that, and has no owner. What is done to its parent is
     not done to a run that is ``detached`` (0 or 1).
+    ``time_limit`` is in µs, -1 for none, None where none was given. ``deadline_at`` is the deadline
+    of its parent.
     """
 
     id: str
@@ -30,6 +32,8 @@ class NewRun(NamedTuple):
     priority: int = 0
     due_at: int | None = None
     detached: int = 0
+    time_limit: int | None = None
+    deadline_at: int | None = None
 
     @property
     def may_be_held(self) -> bool:
@@ -50,7 +54,7 @@ class RunRow(NamedTuple):
     ``round`` counts how often the run was begun, from 1. Of runs that may be claimed, those of the
     highest ``priority`` are first. A run is not claimable before ``due_at``. ``steer_reason`` says
     why it is paused or was cancelled. ``stood_still`` is for how many µs it was paused since it
-    started.
+    started. ``time_limit`` and ``deadline_at`` are as in ``NewRun``.
     """
 
     id: str
@@ -76,6 +80,8 @@ class RunRow(NamedTuple):
     due_at: int | None = None
     steer_reason: str | None = None
     stood_still: int = 0
+    time_limit: int | None = None
+    deadline_at: int | None = None
 
 
 class AttemptRow(NamedTuple):

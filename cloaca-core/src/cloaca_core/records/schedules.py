@@ -8,7 +8,7 @@ from typing import NamedTuple
 class ScheduleRow(NamedTuple):
     """A schedule. Its ticks up to ``decided_until`` have been decided; ``next_tick`` follows and is
     due at ``due_at``, both None when there are no more ticks. ``params`` is JSON. ``generation``
-    grows with every change.
+    grows with every change. ``time_limit`` is that of its runs, as in ``NewRun``.
     """
 
     id: str
@@ -30,6 +30,7 @@ class ScheduleRow(NamedTuple):
     generation: int
     created_at: int
     updated_at: int
+    time_limit: int | None = None
 
 
 class Firing(NamedTuple):
@@ -66,6 +67,7 @@ class NewTick(NamedTuple):
     input: str
     created_at: int
     behind: str | None = None
+    time_limit: int | None = None
 
 
 class Cancellation(NamedTuple):

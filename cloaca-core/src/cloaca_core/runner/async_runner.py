@@ -26,6 +26,8 @@ from cloaca_core.runner.handles import AsyncRunHandle
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.runner.results import Backfill, PipelineResult, Plan, RunInfo
 from cloaca_core.runner.waiting import awaited
+from cloaca_core.values.durations import Duration
+from cloaca_core.values.no_limit import NoLimit
 from cloaca_core.values.option_names import CatchupPolicyName, OverlapPolicyName, RunStatus
 
 
@@ -78,10 +80,15 @@ class AsyncRunner:
     # -- run ---------------------------------------------------------------------------------
 
     async def execute(
-        self, workflow_name: str, context: ContextLike = None, *, timeout: float | None = None
+        self,
+        workflow_name: str,
+        context: ContextLike = None,
+        *,
+        timeout: float | None = None,
+        time_limit: Duration | NoLimit | None = None,
     ) -> PipelineResult:
         """Run a workflow and wait for its end; see ``DefaultRunner.execute``."""
-        return await self._calls.runs.execute(workflow_name, context, timeout)
+        return await self._calls.runs.execute(workflow_name, context, timeout, time_limit)
 
     async def submit(
         self,
@@ -90,6 +97,7 @@ class AsyncRunner:
         *,
         idempotency_key: str | None = None,
         tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
         connection: object | None = None,
     ) -> AsyncRunHandle:
         """Accept a run and go on; see ``DefaultRunner.submit``.
@@ -99,9 +107,9 @@ class AsyncRunner:
         """
         runs = self._calls.runs
         if connection is None:
-            call = runs.submit(workflow_name, context, idempotency_key, tags)
+            call = runs.submit(workflow_name, context, idempotency_key, tags, time_limit)
             return AsyncRunHandle(runs, await call)
-        outbox, run = runs.outgoing(workflow_name, context, idempotency_key, tags)
+        outbox, run = runs.outgoing(workflow_name, context, idempotency_key, tags, time_limit)
         return AsyncRunHandle(runs, await outbox.submit_awaited(connection, run))
 
     async def submit_many(
@@ -110,12 +118,13 @@ class AsyncRunner:
         contexts: Iterable[ContextLike],
         *,
         tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
     ) -> list[AsyncRunHandle]:
         """Accept many runs of one workflow, up to 10,000 in one commit."""
         runs = self._calls.runs
         handles: list[AsyncRunHandle] = []
         with telling_accepted(handles):
-            for page in runs.submit_many(workflow_name, contexts, tags):
+            for page in runs.submit_many(workflow_name, contexts, tags, time_limit):
                 handles += [AsyncRunHandle(runs, run_id) for run_id in await page]
         return handles
 
@@ -183,6 +192,7 @@ class AsyncRunner:
         start_date: datetime | str | None = None,
         end_date: datetime | str | None = None,
         params: ContextLike = None,
+        time_limit: Duration | NoLimit | None = None,
     ) -> str:
         """Add the schedule of this name, or change it; see ``DefaultRunner``."""
         call = self._calls.schedules.put(
@@ -196,6 +206,7 @@ class AsyncRunner:
             jitter_seconds=jitter_seconds,
             start_date=start_date,
             end_date=end_date,
+            time_limit=time_limit,
         )
         return await call
 

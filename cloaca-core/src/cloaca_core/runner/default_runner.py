@@ -30,6 +30,8 @@ from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.runner.results import Backfill, PipelineResult, Plan, RunInfo
 from cloaca_core.runner.waiting import refuse_blocking_call, wait_for
+from cloaca_core.values.durations import Duration
+from cloaca_core.values.no_limit import NoLimit
 from cloaca_core.values.option_names import CatchupPolicyName, OverlapPolicyName, RunStatus
 
 
@@ -96,18 +98,25 @@ class DefaultRunner:
     # -- run ---------------------------------------------------------------------------------
 
     def execute(
-        self, workflow_name: str, context: ContextLike = None, *, timeout: float | None = None
+        self,
+        workflow_name: str,
+        context: ContextLike = None,
+        *,
+        timeout: float | None = None,
+        time_limit: Duration | NoLimit | None = None,
     ) -> PipelineResult:
         """Run a workflow and wait for its end; returns the result, also of a run that failed.
 
         ``workflow_name`` is its name or ``tenant::package::workflow``, ``context`` a ``Context``,
         a mapping or None for an empty one. ``timeout`` in seconds ends only the wait
-        (``PipelineTimeoutError``), the run goes on; None waits for ever. A run that passes
-        ``pipeline_timeout_seconds`` becomes Failed and raises ``PipelineTimeoutError`` here. An
-        unknown name raises ``WorkflowNotFoundError``, a name of several workflows
-        ``AmbiguousWorkflowError``, both a ValueError; a value that is not JSON ``ContextError``.
+        (``PipelineTimeoutError``), the run goes on; None waits for ever. ``time_limit`` is that of
+        the run: seconds, a timedelta or ``cloaca.NO_LIMIT``, in place of its workflow's and of
+        ``pipeline_timeout_seconds``. A run that passes its limit, or that of the run whose body
+        calls this, becomes Failed and raises ``PipelineTimeoutError`` here. An unknown name raises
+        ``WorkflowNotFoundError``, a name of several workflows ``AmbiguousWorkflowError``, both a
+        ValueError; a value that is not JSON ``ContextError``.
         """
-        return self._calls.runs.execute(workflow_name, context, timeout).wait()
+        return self._calls.runs.execute(workflow_name, context, timeout, time_limit).wait()
 
     def submit(
         self,
@@ -116,12 +125,14 @@ class DefaultRunner:
         *,
         idempotency_key: str | None = None,
         tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
         connection: object | None = None,
     ) -> RunHandle:
         """Accept a run and go on; it is durable when this returns.
 
         The same ``idempotency_key`` (1 to 255 characters) for the same workflow gives the run that
-        has it already. ``list_runs`` can filter by ``tags``. Errors as ``execute``.
+        has it already. ``list_runs`` can filter by ``tags``; ``time_limit`` and errors are as in
+        ``execute``.
 
         With a ``connection`` of your own to the database of this runner, the run is written in
         your transaction: it exists if and only if that commits, and then any runner may claim it.
@@ -137,10 +148,10 @@ class DefaultRunner:
         """
         runs = self._calls.runs
         if connection is None:
-            call = runs.submit(workflow_name, context, idempotency_key, tags)
+            call = runs.submit(workflow_name, context, idempotency_key, tags, time_limit)
             return RunHandle(runs, call.wait())
         refuse_blocking_call()
-        outbox, run = runs.outgoing(workflow_name, context, idempotency_key, tags)
+        outbox, run = runs.outgoing(workflow_name, context, idempotency_key, tags, time_limit)
         return RunHandle(runs, outbox.submit(connection, run))
 
     def submit_many(
@@ -149,18 +160,19 @@ class DefaultRunner:
         contexts: Iterable[ContextLike],
         *,
         tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
     ) -> list[RunHandle]:
         """Accept many runs of one workflow, up to 10,000 in one commit.
 
-        A list is checked as a whole before anything is submitted. A generator is read in steps of
-        10,000. If one of its contexts is refused, runs committed before stay accepted: the error's
-        ``accepted`` holds their handles.
+        ``tags`` and ``time_limit`` are those of each run. A list is checked as a whole before
+        anything is submitted. A generator is read in steps of 10,000. If one of its contexts is
+        refused, runs committed before stay accepted: the error's ``accepted`` holds their handles.
         """
         refuse_blocking_call()
         runs = self._calls.runs
         handles: list[RunHandle] = []
         with telling_accepted(handles):
-            for page in runs.submit_many(workflow_name, contexts, tags):
+            for page in runs.submit_many(workflow_name, contexts, tags, time_limit):
                 handles += [RunHandle(runs, run_id) for run_id in page.wait()]
         return handles
 
@@ -248,6 +260,7 @@ class DefaultRunner:
         start_date: datetime | str | None = None,
         end_date: datetime | str | None = None,
         params: ContextLike = None,
+        time_limit: Duration | NoLimit | None = None,
     ) -> str:
         """Add the schedule of this name, or change it to these settings; returns its id.
 
@@ -256,7 +269,8 @@ class DefaultRunner:
         "run_once" (the default) runs the newest, "run_all" the newest
         ``cron_max_catchup_executions``. ``jitter_seconds`` spreads the start of runs over so much
         time. Dates are datetimes with a zone or RFC 3339; each run's context begins with
-        ``params``. Refuses the same arguments as ``register_cron_workflow``.
+        ``params``; ``time_limit`` is that of each run, as in ``execute``. Refuses the same
+        arguments as ``register_cron_workflow``.
 
         ``overlap_policy`` is for ticks while runs of the schedule have not ended: "allow" (the
         default) starts another one beside them, "skip" makes none, which counts as lost, "queue"
@@ -278,6 +292,7 @@ class DefaultRunner:
             jitter_seconds=jitter_seconds,
             start_date=start_date,
             end_date=end_date,
+            time_limit=time_limit,
         )
         return call.wait()
 

@@ -82,6 +82,7 @@ class TestFacts:
             for returned in (
                 builder.description("x"),
                 builder.tag("a", "b"),
+                builder.time_limit(5),
                 builder.add_task(noop),
             ):
                 assert returned is builder

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from cloaca_core.definition.fingerprint import fingerprint
 from cloaca_core.definition.retry import RetryPolicy
 from cloaca_core.definition.rules import all_of, parse_rule, task_failed, task_success
 from cloaca_core.definition.task import Task
@@ -19,6 +20,7 @@ from cloaca_core.errors import (
     TaskNotFoundError,
     WorkflowValidationError,
 )
+from cloaca_core.values.no_limit import NO_LIMIT
 
 
 def noop(context: object) -> None:
@@ -63,6 +65,19 @@ class TestFacts:
 
     def test_a_description_that_nobody_gave_is_empty(self) -> None:
         assert workflow_of(new_task("a")).description == ""
+
+    def test_a_time_limit_that_nobody_gave_is_the_runners(self) -> None:
+        assert workflow_of(new_task("a")).time_limit is None
+        assert workflow_of(new_task("a"), time_limit=5.0).time_limit == 5.0
+
+    @pytest.mark.parametrize("limit", [5.0, NO_LIMIT])
+    def test_a_time_limit_is_part_of_its_version_and_none_leaves_that_as_it_was(
+        self, limit: object
+    ) -> None:
+        plain, limited = workflow_of(new_task("a")), workflow_of(new_task("a"), time_limit=limit)
+
+        assert limited.version != plain.version
+        assert plain.version == fingerprint([plain.tasks, "", {}])
 
     def test_its_tags_cannot_be_changed(self) -> None:
         given = {"team": "data"}

@@ -137,6 +137,7 @@ class TickRows:
             version="" if workflow is None else workflow.version,
             input=_input(row, due),
             created_at=now,
+            time_limit=row.time_limit,
         )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVarTuple
 
 from cloaca_core._engine.execute.outcome import raised
+from cloaca_core._engine.plan.deadline import deadline_of
 from cloaca_core._engine.plan.planner import RunOver, Step
 from cloaca_core._engine.plan.reasons import Reason, overdue
 from cloaca_core._engine.record import attempt_rows
@@ -69,19 +70,16 @@ class Failures:
 
     def arm_deadline(self, run: ActiveRun) -> bool:
         """Start the run's deadline; false when it passed before the run came to us."""
-        seconds = self._config.pipeline_timeout_seconds
-        if seconds is None:
-            return True
-        run.time_limit = seconds
         if run.paused_at is not None:
             run.stood_still += max(0, self._clock.wall() - run.paused_at)
             run.paused_at = None
-        spent = 0.0
-        if (run.epoch > 1 or run.stood_still) and run.row.started_at is not None:
-            started_at = run.row.started_at + run.stood_still
-            spent = max(0.0, (self._clock.wall() - started_at) / 1e6)  # a clock may step back
-        self._run_times.add(run, max(0.0, seconds - spent))
-        if spent >= seconds:
+        limit = self._config.pipeline_timeout_seconds
+        run.deadline = deadline = deadline_of(run.row, run.stood_still, run.graph.time_limit, limit)
+        if deadline is None:
+            return True
+        left = deadline.seconds - self._spent(run)
+        self._run_times.add(run, max(0.0, left))
+        if left <= 0:
             self._expire(run)
             return False
         return True
@@ -91,13 +89,22 @@ class Failures:
         run.paused_at = self._clock.wall()
         self.disarm(run)
 
+    def _spent(self, run: ActiveRun) -> float:
+        """Seconds since the run was started, but for those in which it stood still; by the clock on
+        the wall, which may step back.
+        """
+        if run.row.started_at is None or not (run.epoch > 1 or run.stood_still):
+            return 0.0
+        return max(0.0, (self._clock.wall() - run.row.started_at - run.stood_still) / 1e6)
+
     def disarm(self, run: ActiveRun) -> None:
         """The run needs no deadline any more."""
         self._run_times.discard(run)
 
     def _expire(self, run: ActiveRun) -> None:
         """The run has passed its deadline."""
-        self._steps.guarded(run, self.break_off, run, overdue(run.time_limit))
+        assert run.deadline is not None
+        self._steps.guarded(run, self.break_off, run, overdue(run.deadline))
 
     # -- refusals ----------------------------------------------------------------------------
 

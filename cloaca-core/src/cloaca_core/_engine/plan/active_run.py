@@ -10,6 +10,7 @@ from cloaca_core._engine.plan.planner import DefaultRule, RunPlan
 from cloaca_core._engine.plan.restore import Restored, Resume
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.plan.deadline import Deadline
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.states import RunStatus
@@ -22,15 +23,16 @@ class ActiveRun:
 
     ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
     ``over`` is set as soon as its end is on the way to the journal: later events are ignored.
-    ``depth`` is how many runs above it wait for it, each in a body of ours. ``time_limit`` is in
-    seconds, 0 without one. ``wish`` is the state to which the run is to be brought, Cancelled or
-    Paused, or None; nothing more of it starts while there is one. ``held`` are the tasks that would
-    have started meanwhile. ``parked`` is set when it is on its way back to the table.
-    ``stood_still`` is for how many µs its time limit does not count, ``paused_at`` since when it
-    stands still now.
+    ``depth`` is how many runs above it wait for it, each in a body of ours. ``deadline`` says when
+    the run must have ended, None without a time limit. ``wish`` is the state to which the run is to
+    be brought, Cancelled or Paused, or None; nothing more of it starts while there is one. ``held``
+    are the tasks that would have started meanwhile. ``parked`` is set when it is on its way back to
+    the table. ``stood_still`` is for how many µs its time limit does not count, ``paused_at`` since
+    when it stands still now.
     """
 
     __slots__ = (
+        "deadline",
         "depth",
         "epoch",
         "graph",
@@ -46,7 +48,6 @@ class ActiveRun:
         "row",
         "size_bound",
         "stood_still",
-        "time_limit",
         "wish",
     )
 
@@ -69,7 +70,7 @@ class ActiveRun:
         self.resume: dict[int, Resume] = restored.resume
         self.latest: dict[int, AttemptRow] = restored.latest
         self.recovered: bool = row.recoveries > 0
-        self.time_limit: int = 0
+        self.deadline: Deadline | None = None
         changes = [past.change.encode() for past in restored.latest.values() if past.change]
         self.size_bound: int = len(row.input.encode()) + sum(map(len, changes))
         self.over: bool = False

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.values.time_limits import TimeLimit
 
 
 class PlanGraph(NamedTuple):
     """The tasks in definition order and, per task index, its neighbours.
 
-    ``ancestors`` are bit masks; ``leaves`` are the tasks that no other depends on.
+    ``ancestors`` are bit masks; ``leaves`` are the tasks that no other depends on. ``time_limit``
+    is that of the workflow's runs, None where the runner decides.
     """
 
     tasks: tuple[Task, ...]
@@ -21,6 +23,7 @@ class PlanGraph(NamedTuple):
     dependents: tuple[tuple[int, ...], ...]
     ancestors: tuple[int, ...]
     leaves: tuple[int, ...]
+    time_limit: TimeLimit | None = None
 
 
 def plan_graph(workflow: Workflow) -> PlanGraph:
@@ -39,6 +42,7 @@ def plan_graph(workflow: Workflow) -> PlanGraph:
         dependents=tuple(tuple(each) for each in dependents),
         ancestors=_ancestor_masks(dependencies, dependents),
         leaves=tuple(position for position, each in enumerate(dependents) if not each),
+        time_limit=workflow.time_limit,
     )
 
 

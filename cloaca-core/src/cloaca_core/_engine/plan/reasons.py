@@ -5,6 +5,7 @@ Decisions rest on the code alone. The text is read only in rows without a code, 
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.records.states import ReasonCode
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.plan.deadline import Deadline
     from cloaca_core.records.runs import AttemptRow, RunRow
 
 
@@ -26,14 +28,17 @@ class Reason:
     limit_seconds: int | None = None
 
 
-def overdue(seconds: int) -> Reason:
-    """The run took longer than this."""
-    return Reason(ReasonCode.DEADLINE_EXCEEDED, overdue_message(seconds), seconds)
+def overdue(deadline: Deadline) -> Reason:
+    """The run has passed this deadline. The row has whole seconds, a fraction counting as one."""
+    text = overdue_message(deadline.seconds)
+    if deadline.inherited:
+        text += ": the time of the run that submitted it is over"
+    return Reason(ReasonCode.DEADLINE_EXCEEDED, text, math.ceil(deadline.seconds))
 
 
-def overdue_message(seconds: int) -> str:
+def overdue_message(seconds: float) -> str:
     """The error of a run that took longer than this."""
-    return f"Pipeline timeout after {seconds}s"
+    return f"Pipeline timeout after {seconds:.10g}s"
 
 
 # -- reasons in rows -----------------------------------------------------------------------------

@@ -18,8 +18,9 @@ class Request:
     """Runs of one workflow to be submitted together.
 
     ``texts`` are their inputs as they are stored; ``data`` the first of them decoded: as many as
-    could begin at once. ``tags`` is JSON. ``further_keys`` are for a body that is tried again: each
-    takes the place of the one before it when the run that an earlier attempt started has failed.
+    could begin at once. ``tags`` is JSON; ``time_limit`` is in the form of rows.
+    ``further_keys`` are for a body that is tried again: each takes the place of the one before it
+    when the run that an earlier attempt started has failed.
     ``by_right`` says that a body of ours waits for it: it begins even if no place is free, as its
     own parent holds one.
     """
@@ -32,6 +33,7 @@ class Request:
     further_keys: Sequence[str] = ()
     by_right: bool = False
     parent: Attempt | None = None
+    time_limit: int | None = None
 
     @property
     def depth(self) -> int:

@@ -9,6 +9,7 @@ from cloaca_core.records.states import RunStatus
 
 if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.values.clock import Clock
     from cloaca_core.values.ids import RunIds
@@ -24,9 +25,9 @@ class RunRows:
 
     def of(self, request: Request, owner: str, places: int) -> list[NewRun]:
         """The rows of all runs of a request; ``owner`` owns the first of them, one per place."""
-        now, parent_id = self._clock.wall(), self._parent_of(request)
+        now, parent = self._clock.wall(), self._parent_of(request)
         return [
-            self._row(request, text, parent_id, owner if position < places else None, now)
+            self._row(request, text, parent, owner if position < places else None, now)
             for position, text in enumerate(request.texts)
         ]
 
@@ -35,14 +36,15 @@ class RunRows:
         (text,) = request.texts
         return self._row(request, text, self._parent_of(request), None, self._clock.wall())
 
-    def _parent_of(self, request: Request) -> str | None:
+    def _parent_of(self, request: Request) -> ActiveRun | None:
         """The run whose body submits these, if it is ours."""
         parent = request.parent
-        return parent.owner.id if parent and self._runs.owns(parent) else None
+        return parent.owner if parent and self._runs.owns(parent) else None
 
     def _row(
-        self, request: Request, text: str, parent_id: str | None, owner: str | None, now: int
+        self, request: Request, text: str, parent: ActiveRun | None, owner: str | None, now: int
     ) -> NewRun:
+        deadline = None if parent is None else parent.deadline
         return NewRun(
             id=self._ids.next(),
             workflow=request.workflow.namespace,
@@ -50,9 +52,11 @@ class RunRows:
             input=text,
             tags=request.tags,
             idempotency_key=request.idempotency_key,
-            parent_id=parent_id,
+            parent_id=None if parent is None else parent.id,
             owner=owner,
             created_at=now,
+            time_limit=request.time_limit,
+            deadline_at=None if deadline is None else deadline.at,
         )
 
 
@@ -74,4 +78,6 @@ def owned_row(row: NewRun) -> RunRow:
         created_at=row.created_at,
         started_at=row.created_at,
         ended_at=None,
+        time_limit=row.time_limit,
+        deadline_at=row.deadline_at,
     )

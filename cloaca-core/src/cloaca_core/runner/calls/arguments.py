@@ -19,6 +19,8 @@ from cloaca_core.errors import (
     ConfigError,
     ConfigTypeError,
     ContextError,
+    DefinitionError,
+    DefinitionTypeError,
     RunNotFoundError,
     WorkflowNotFoundError,
 )
@@ -28,11 +30,14 @@ from cloaca_core.runner.error_prefixes import EXECUTION
 from cloaca_core.values.ids import is_run_id
 from cloaca_core.values.json_values import JsonValue, encode, shown_path
 from cloaca_core.values.text import is_storable
+from cloaca_core.values.time_limits import read_time_limit, stored_limit
 
 if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.values.durations import Duration
+    from cloaca_core.values.no_limit import NoLimit
 
 RUNS_PER_COMMIT: Final = 10_000
 """``submit_many`` writes so many runs at a time; heartbeats are written in between."""
@@ -55,18 +60,21 @@ class Requests:
         *,
         tags: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
+        time_limit: Duration | NoLimit | None = None,
     ) -> Request:
         """A checked request."""
         workflow = self._workflow(workflow_name)
+        limit = _checked_time_limit(time_limit)
         inputs = self._inputs((None, context) for context in contexts)
         key = None if idempotency_key is None else checked_text("idempotency_key", idempotency_key)
-        return _request(workflow, inputs, tags, key)
+        return replace(_request(workflow, inputs, tags, key), time_limit=limit)
 
     def many(
         self,
         workflow_name: str,
         contexts: Iterable[ContextLike],
         tags: Mapping[str, str] | None,
+        time_limit: Duration | NoLimit | None = None,
     ) -> Iterator[Request]:
         """Requests of up to ``RUNS_PER_COMMIT`` runs each.
 
@@ -76,11 +84,12 @@ class Requests:
         workflow = self._workflow(workflow_name)
         _refuse_single(contexts)
         _checked_tags(tags)
+        limit = _checked_time_limit(time_limit)
         if isinstance(contexts, Sequence) and len(contexts) > RUNS_PER_COMMIT:
             self._check(contexts)
         remaining = enumerate(contexts)
         while chunk := list(islice(remaining, RUNS_PER_COMMIT)):
-            yield _request(workflow, self._inputs(chunk), tags)
+            yield replace(_request(workflow, self._inputs(chunk), tags), time_limit=limit)
 
     def _workflow(self, name: str) -> Workflow:
         try:
@@ -189,6 +198,18 @@ def checked_text(name: str, value: object) -> str:
             field=name,
         )
     return str.__str__(value)  # a driver may store an enum by its name
+
+
+def _checked_time_limit(limit: Duration | NoLimit | None) -> int | None:
+    """The time limit as rows hold it."""
+    if limit is None:
+        return None
+    try:
+        return stored_limit(read_time_limit("time_limit", limit))
+    except DefinitionTypeError as error:
+        raise ConfigTypeError(str(error), field="time_limit") from None
+    except DefinitionError as error:
+        raise ConfigError(str(error), field="time_limit") from None
 
 
 def _checked_limit(limit: object) -> int:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from cloaca_core.runner.calls.steering import SteeringCalls
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.store.outbox import Outbox
+    from cloaca_core.values.durations import Duration
+    from cloaca_core.values.no_limit import NoLimit
     from cloaca_core.values.option_names import RunStatus
 
 A = TypeVar("A")
@@ -62,11 +64,15 @@ class RunCalls:
     # -- of a runner -------------------------------------------------------------------------
 
     def execute(
-        self, workflow_name: str, context: ContextLike, timeout: float | None
+        self,
+        workflow_name: str,
+        context: ContextLike,
+        timeout: float | None,
+        time_limit: Duration | NoLimit | None = None,
     ) -> Call[PipelineResult]:
         """Submit a run and wait for its end; raises if it passed its deadline."""
         seconds = checked_timeout(timeout)
-        request = self._open_requests().request(workflow_name, [context])
+        request = self._open_requests().request(workflow_name, [context], time_limit=time_limit)
         accepted: list[str] = []
         return Call(
             lambda: self._host.send(_executing(numbered(request), accepted)),
@@ -81,10 +87,15 @@ class RunCalls:
         context: ContextLike,
         idempotency_key: str | None,
         tags: Mapping[str, str] | None,
+        time_limit: Duration | NoLimit | None = None,
     ) -> Call[str]:
         """Accept a run; returns its id, or that of the run that has the key already."""
         request = self._open_requests().request(
-            workflow_name, [context], tags=tags, idempotency_key=idempotency_key
+            workflow_name,
+            [context],
+            tags=tags,
+            idempotency_key=idempotency_key,
+            time_limit=time_limit,
         )
         return Call(lambda: self._host.send(_submitting(numbered(request))), _only)
 
@@ -94,13 +105,18 @@ class RunCalls:
         context: ContextLike,
         idempotency_key: str | None,
         tags: Mapping[str, str] | None,
+        time_limit: Duration | NoLimit | None = None,
     ) -> tuple[Outbox, NewRun]:
         """The row of a run that its submitter writes, and the outbox to write it with. Does not use
         the engine's loop.
         """
         heed_cancel()
         request = self._open_requests().request(
-            workflow_name, [context], tags=tags, idempotency_key=idempotency_key
+            workflow_name,
+            [context],
+            tags=tags,
+            idempotency_key=idempotency_key,
+            time_limit=time_limit,
         )
         return self._host.engine.outgoing(request)
 
@@ -109,9 +125,10 @@ class RunCalls:
         workflow_name: str,
         contexts: Iterable[ContextLike],
         tags: Mapping[str, str] | None,
+        time_limit: Duration | NoLimit | None = None,
     ) -> Iterator[Call[list[str]]]:
         """Accept many runs, one page for each commit; contexts are read page by page."""
-        for request in self._open_requests().many(workflow_name, contexts, tags):
+        for request in self._open_requests().many(workflow_name, contexts, tags, time_limit):
             yield self._ask(unchanged, _submitting(request))
 
     def get_run(self, run_id: str) -> Call[str]:

@@ -24,13 +24,16 @@ from cloaca_core.store.protocol import CHANGE_TRIES
 from cloaca_core.values.arguments import flag, text, whole
 from cloaca_core.values.instants import instant_text, read_instant
 from cloaca_core.values.namespace import SEPARATOR, check_name, short_name
+from cloaca_core.values.time_limits import read_time_limit, stored_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
     from cloaca_core.store.protocol import Store
+    from cloaca_core.values.durations import Duration
     from cloaca_core.values.ids import RunIds
+    from cloaca_core.values.no_limit import NoLimit
 
 Moment: TypeAlias = datetime | str | None
 DEFAULT_CATCH_UP: Final = "run_once"
@@ -52,6 +55,7 @@ class ScheduleSpec:
     start_date: Moment = None
     end_date: Moment = None
     params: str = "{}"
+    time_limit: Duration | NoLimit | None = None
 
 
 class ScheduleTable:
@@ -197,6 +201,8 @@ def _row(spec: ScheduleSpec, schedule_id: str, now: int) -> ScheduleRow:
     start, end = _instant("start_date", spec.start_date), _instant("end_date", spec.end_date)
     if start is not None and end is not None and end < start:
         raise ScheduleError("end_date must not be before start_date")
+    given = spec.time_limit
+    limit = None if given is None else stored_limit(read_time_limit("time_limit", given))
     return ScheduleRow(
         id=schedule_id,
         name=spec.name,
@@ -217,6 +223,7 @@ def _row(spec: ScheduleSpec, schedule_id: str, now: int) -> ScheduleRow:
         generation=0,
         created_at=now,
         updated_at=now,
+        time_limit=limit,
     )
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.runner.calls.call import Call
     from cloaca_core.runner.host import EngineHost
+    from cloaca_core.values.durations import Duration
+    from cloaca_core.values.no_limit import NoLimit
 
 
 class ScheduleOptions(TypedDict, total=False):
@@ -28,6 +30,7 @@ class ScheduleOptions(TypedDict, total=False):
     jitter_seconds: int | None
     start_date: Moment
     end_date: Moment
+    time_limit: Duration | NoLimit | None
 
 
 class ScheduleCalls(TableCalls[ScheduleTable]):

@@ -15,12 +15,13 @@
 -- its time; otherwise the run has no owner. Executed again, or with an idempotency key that another run has, it changes nothing.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
-    priority, due_at, detached, owner, epoch, status, started_at
+    priority, due_at, detached, time_limit, deadline_at, owner, epoch, status, started_at
 )
 SELECT
     :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
     CAST(:parent_id AS TEXT), :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at),
     :priority, CAST(:due_at AS BIGINT), :detached,
+    CAST(:time_limit AS BIGINT), CAST(:deadline_at AS BIGINT),
     runner.id,
     CASE WHEN runner.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN runner.id IS NULL THEN 'Pending' ELSE 'Running' END,
@@ -37,12 +38,13 @@ ON CONFLICT DO NOTHING;
 -- changes nothing.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
-    priority, due_at, detached, epoch, status
+    priority, due_at, detached, time_limit, deadline_at, epoch, status
 )
 VALUES (
     :id, :workflow, :version, :input, :tags, :idempotency_key, CAST(:parent_id AS TEXT),
     :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at), :priority,
-    CAST(:due_at AS BIGINT), :detached, 0, 'Pending'
+    CAST(:due_at AS BIGINT), :detached, CAST(:time_limit AS BIGINT),
+    CAST(:deadline_at AS BIGINT), 0, 'Pending'
 )
 ON CONFLICT DO NOTHING;
 
@@ -206,7 +208,8 @@ ORDER BY run_id, task_id, attempt;
 -- Read one run with its payloads.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
+    time_limit, deadline_at
 FROM cloaca_run WHERE id = :id;
 
 
@@ -214,7 +217,8 @@ FROM cloaca_run WHERE id = :id;
 -- Read those of these runs that have ended.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
+    time_limit, deadline_at
 FROM cloaca_run WHERE id IN :ids AND ended_at IS NOT NULL
 ORDER BY id;
 
@@ -224,7 +228,8 @@ ORDER BY id;
 -- every id.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
+    time_limit, deadline_at
 FROM cloaca_run WHERE id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -233,7 +238,8 @@ ORDER BY id DESC LIMIT :limit;
 -- List the newest unfinished runs of one status.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
+    time_limit, deadline_at
 FROM cloaca_run WHERE ended_at IS NULL AND status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -242,7 +248,8 @@ ORDER BY id DESC LIMIT :limit;
 -- List the newest ended runs of one status.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
+    time_limit, deadline_at
 FROM cloaca_run WHERE ended_at IS NOT NULL AND status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -251,7 +258,8 @@ ORDER BY id DESC LIMIT :limit;
 -- List the newest runs of one workflow, of one status or (:status NULL) of any.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
+    time_limit, deadline_at
 FROM cloaca_run
 WHERE workflow = :workflow AND id < :before
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)

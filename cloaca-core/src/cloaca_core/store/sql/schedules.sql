@@ -34,10 +34,12 @@ WHERE schedule_id = :schedule_id AND tick = :tick AND run_id IS NULL
 -- back-filled tick is not linked to its schedule, so the overlap policy does not count it: a user
 -- asked for these runs, however many there are.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, claimable_at, epoch, status, schedule_id, behind
+    id, workflow, version, input, tags, created_at, claimable_at, time_limit, epoch, status,
+    schedule_id, behind
 )
 SELECT
-    :run_id, :workflow, :version, :input, '{}', :created_at, :created_at, 0, 'Pending',
+    :run_id, :workflow, :version, :input, '{}', :created_at, :created_at,
+    CAST(:time_limit AS BIGINT), 0, 'Pending',
     CASE WHEN CAST(:generation AS BIGINT) IS NULL THEN NULL ELSE :schedule_id END,
     CAST(:behind AS TEXT)
 WHERE EXISTS (
@@ -123,20 +125,20 @@ WHERE behind IS NOT NULL AND behind IN (
 INSERT INTO cloaca_schedule (
     id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at
+    generation, created_at, updated_at, time_limit
 )
 VALUES (
     :id, CAST(:name AS TEXT), :workflow, :cron_expression, :timezone, :enabled, :catchup_policy,
     :overlap_policy, :jitter_seconds, CAST(:start_date AS BIGINT), CAST(:end_date AS BIGINT),
     :params, :decided_until, CAST(:next_tick AS BIGINT), CAST(:due_at AS BIGINT), NULL, 0,
-    :created_at, :created_at
+    :created_at, :created_at, CAST(:time_limit AS BIGINT)
 )
 ON CONFLICT (name) DO UPDATE SET
     workflow = excluded.workflow, cron_expression = excluded.cron_expression,
     timezone = excluded.timezone, catchup_policy = excluded.catchup_policy,
     overlap_policy = excluded.overlap_policy, jitter_seconds = excluded.jitter_seconds,
     start_date = excluded.start_date, end_date = excluded.end_date, params = excluded.params,
-    updated_at = excluded.updated_at, generation = cloaca_schedule.generation + 1,
+    time_limit = excluded.time_limit, updated_at = excluded.updated_at, generation = cloaca_schedule.generation + 1,
     (decided_until, next_tick, due_at) = (
         SELECT
             CASE WHEN kept.ticks THEN cloaca_schedule.decided_until ELSE excluded.decided_until END,
@@ -162,7 +164,7 @@ RETURNING id;
 -- Read one schedule.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at
+    generation, created_at, updated_at, time_limit
 FROM cloaca_schedule WHERE id = :id;
 
 
@@ -170,7 +172,7 @@ FROM cloaca_schedule WHERE id = :id;
 -- Read the schedule that has this name.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at
+    generation, created_at, updated_at, time_limit
 FROM cloaca_schedule WHERE name = :name;
 
 
@@ -180,7 +182,7 @@ FROM cloaca_schedule WHERE name = :name;
 -- this order.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at
+    generation, created_at, updated_at, time_limit
 FROM cloaca_schedule WHERE workflow > '' AND enabled >= :enabled_only
 ORDER BY workflow, id LIMIT :limit OFFSET :offset;
 
@@ -214,7 +216,7 @@ FROM :workflows AS wanted;
 -- Read schedules of these workflows that are due, the longest overdue first.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at
+    generation, created_at, updated_at, time_limit
 FROM cloaca_schedule
 WHERE workflow IN :workflows AND enabled = 1
     AND due_at IS NOT NULL AND due_at <= :now
@@ -226,7 +228,7 @@ ORDER BY due_at, id LIMIT :limit;
 -- with its newest decided tick up to :now.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at, (
+    generation, created_at, updated_at, time_limit, (
         SELECT max(tick) FROM cloaca_tick
         WHERE schedule_id = cloaca_schedule.id AND tick <= :now
     )

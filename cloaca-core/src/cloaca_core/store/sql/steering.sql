@@ -125,6 +125,7 @@ SET status = CASE
     paused_at = NULL, paused_until = NULL, steer_reason = NULL,
     stood_still = stood_still
         + CASE WHEN started_at IS NULL OR :now < paused_at THEN 0 ELSE :now - paused_at END,
+    deadline_at = deadline_at + CASE WHEN :now < paused_at THEN 0 ELSE :now - paused_at END,
     claimable_at = CASE WHEN due_at IS NULL THEN :now ELSE claimable_at END
 WHERE id IN :ids
     AND EXISTS (
@@ -371,7 +372,8 @@ UPDATE cloaca_run
 SET status = 'Pending', round = round + 1, owner = NULL, epoch = epoch + 1, recoveries = 0,
     claimable_at = :now, due_at = NULL, started_at = NULL, ended_at = NULL, error_message = NULL,
     reason_code = NULL, limit_seconds = NULL, final_context = NULL, cancel_at = NULL,
-    paused_at = NULL, paused_until = NULL, stood_still = 0, steer_reason = NULL, children_at = NULL
+    paused_at = NULL, paused_until = NULL, stood_still = 0, deadline_at = NULL,
+    steer_reason = NULL, children_at = NULL
 WHERE id IN :ids
     AND EXISTS (
         SELECT 1 FROM cloaca_act AS act

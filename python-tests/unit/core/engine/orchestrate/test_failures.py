@@ -126,8 +126,40 @@ class TestDeadlines:
         scene.orchestrator._failures._config = config
         run = await self.overdue(scene, PAIR)
 
-        assert run.time_limit == 0
+        assert run.deadline is None
         assert (await scene.the_end()).status == "Completed"
+
+    @pytest.mark.parametrize(
+        ("left", "fields"),
+        [
+            (5, {"time_limit": 5_000_000}),
+            (0.5, {"time_limit": 500_000}),
+            (None, {"time_limit": -1}),  # its submitter wanted none
+        ],
+    )
+    async def test_a_limit_of_its_own_goes_before_the_runners(
+        self, scene: Scene, left: float | None, fields: dict[str, int]
+    ) -> None:
+        run = scene.adopt(PAIR, **fields)
+
+        watched = scene.orchestrator._failures._run_times._limit_of
+        assert watched == ({} if left is None else {run: pytest.approx(left)})
+
+    async def test_the_limit_of_its_workflow_goes_before_the_runners(self, scene: Scene) -> None:
+        run = scene.adopt(PAIR._replace(time_limit=9.0))
+
+        assert scene.orchestrator._failures._run_times._limit_of == {run: 9.0}
+
+    async def test_a_child_ends_with_the_time_of_its_parent(self, scene: Scene) -> None:
+        began = time.time_ns() // 1000
+        run = scene.adopt(PAIR, started_at=began, deadline_at=began + 250_000)
+        assert scene.orchestrator._failures._run_times._limit_of == {run: pytest.approx(0.25)}
+
+        end = (await scene.journal.commit()).end
+
+        assert end is not None
+        assert (end.reason_code, end.limit_seconds) == ("deadline_exceeded", 1)
+        assert str(end.error_message).startswith("Pipeline timeout after 0.25s: the time of the")
 
     async def test_a_run_that_has_ended_has_no_deadline_any_more(self, scene: Scene) -> None:
         scene.adopt(PAIR)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cloaca_core._engine.plan.deadline import Deadline
 from cloaca_core._engine.plan.reasons import (
     Reason,
     overdue,
@@ -35,7 +36,21 @@ def skipped(text: str | None, code: str | None) -> AttemptRow:
 
 def test_an_exceeded_deadline_says_what_programs_look_for() -> None:
     assert overdue_message(3) == "Pipeline timeout after 3s"
-    assert overdue(3) == Reason("deadline_exceeded", "Pipeline timeout after 3s", 3)
+    assert overdue(Deadline(9, 3)) == Reason("deadline_exceeded", "Pipeline timeout after 3s", 3)
+
+
+def test_a_fraction_of_a_second_is_in_the_text_and_counts_as_a_whole_one() -> None:
+    reason = overdue(Deadline(9, 0.25))
+    assert (reason.text, reason.limit_seconds) == ("Pipeline timeout after 0.25s", 1)
+
+
+def test_a_long_limit_is_written_out() -> None:
+    assert overdue_message(2_592_000.0) == "Pipeline timeout after 2592000s"
+
+
+def test_a_deadline_of_the_parent_says_so() -> None:
+    text = "Pipeline timeout after 1.5s: the time of the run that submitted it is over"
+    assert overdue(Deadline(9, 1.5, inherited=True)) == Reason("deadline_exceeded", text, 2)
 
 
 class TestRowsWithACode:

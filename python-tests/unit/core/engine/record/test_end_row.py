@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from model.runs import active_run, graph_of
 
+from cloaca_core._engine.plan.deadline import Deadline
 from cloaca_core._engine.plan.planner import RunOver
 from cloaca_core._engine.plan.reasons import overdue
 from cloaca_core._engine.record.end_row import end_row
@@ -20,7 +21,7 @@ def test_a_run_that_has_completed_has_no_reason() -> None:
 
 
 def test_the_code_and_the_limit_of_a_deadline_are_kept_beside_its_text() -> None:
-    row = end_row(RUN, RunOver(RunStatus.FAILED, overdue(60)), "{}", 5)
+    row = end_row(RUN, RunOver(RunStatus.FAILED, overdue(Deadline(9, 60))), "{}", 5)
 
     assert (row.status, row.reason_code, row.limit_seconds) == ("Failed", "deadline_exceeded", 60)
     assert row.error_message == "Pipeline timeout after 60s"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from enum import Enum, StrEnum
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,7 @@ from cloaca_core.errors import (
 from cloaca_core.records.runs import RunFilter
 from cloaca_core.runner.calls import arguments as module
 from cloaca_core.runner.calls.arguments import Requests, checked_run_id, numbered
+from cloaca_core.values.no_limit import NO_LIMIT
 
 NAN = float("nan")
 
@@ -230,6 +232,38 @@ def test_tags_that_are_no_mapping_are_refused(requests: Requests, tags: Any) -> 
 
 
 # -- from within a body --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stored", "limit"),
+    [(None, None), (1_500_000, 1.5), (60_000_000, timedelta(minutes=1)), (-1, NO_LIMIT)],
+)
+def test_a_time_limit_is_taken_over_for_one_run_and_for_many(
+    requests: Requests, stored: int | None, limit: Any
+) -> None:
+    (many,) = requests.many("flow", [{}], None, limit)
+
+    assert requests.request("flow", [{}], time_limit=limit).time_limit == stored
+    assert many.time_limit == stored
+
+
+@pytest.mark.parametrize(
+    ("limit", "kind", "message"),
+    [
+        ("5", ConfigTypeError, "time_limit must be a number of seconds or a timedelta or "),
+        (True, ConfigTypeError, "time_limit must be a number of seconds or a timedelta or "),
+        (0, ConfigError, "time_limit must be greater than 0, got 0; "),
+        (NAN, ConfigError, "time_limit must be 0 to 1000000000 seconds, got nan"),
+    ],
+)
+def test_another_time_limit_is_refused(
+    requests: Requests, limit: Any, kind: type[ConfigError], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        requests.request("flow", [{}], time_limit=limit)
+    assert (type(caught.value), caught.value.field) == (kind, "time_limit")
+    with pytest.raises(kind, match=message):
+        next(requests.many("flow", [], None, limit), None)
 
 
 def test_outside_of_a_body_there_is_no_key_by_default(requests: Requests) -> None:

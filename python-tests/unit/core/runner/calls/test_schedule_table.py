@@ -169,6 +169,8 @@ async def test_an_instance_is_named_after_its_workflow_and_itself(
         ({"catchup_policy": "some"}, ValueError, 'unknown catchup_policy "some"'),
         ({"overlap_policy": "some"}, ValueError, 'unknown overlap_policy "some"'),
         ({"jitter_seconds": -1}, ValueError, "jitter_seconds must be at least 0"),
+        ({"time_limit": 0}, ValueError, "time_limit must be greater than 0"),
+        ({"time_limit": "5"}, TypeError, "time_limit must be a number of seconds or a timedelta"),
         ({"catchup_policy": ""}, ValueError, 'unknown catchup_policy ""'),  # not a default
         ({"overlap_policy": ""}, ValueError, 'unknown overlap_policy ""'),
         ({"jitter_seconds": False}, TypeError, "jitter_seconds must be an int"),
