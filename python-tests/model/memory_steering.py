@@ -301,6 +301,7 @@ class MemorySteering:
                 error_message=None,
                 reason_code=None,
                 limit_seconds=None,
+                reason_tasks=None,
                 final_context=None,
                 steer_reason=None,
                 stood_still=0,

@@ -110,6 +110,7 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
             ended_at=end.ended_at,
             reason_code=end.reason_code,
             limit_seconds=end.limit_seconds,
+            reason_tasks=end.reason_tasks,
             steer_reason=None,
         )
 
@@ -206,6 +207,11 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
         return any(
             self.is_claimable(run) and run.workflow in workflows for run in self.runs.values()
         )
+
+    async def set_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
+        for run in [self.runs[run_id] for run_id in run_ids if run_id in self.runs]:
+            if run.ended_at is None and self._owns(runner_id, run.id, run.epoch):
+                self.runs[run.id] = run._replace(version=version)
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         return [row for key, row in sorted(self.attempts.items()) if key[0] in run_ids]

@@ -117,6 +117,26 @@ def test_the_next_process_keeps_the_time_limit_that_a_run_was_given(fleet: Fleet
     assert ended_at - started_at >= 2_000_000
 
 
+@pytest.mark.parametrize(
+    ("status", "held"),
+    [
+        ("Failed", ["w"]),  # another version
+        ("Completed", ["v"]),  # the same
+    ],
+)
+def test_the_next_process_has_the_version_or_fails_the_run_if_the_workflow_says_so(
+    fleet: Fleet, status: str, held: list[str]
+) -> None:
+    run_id, _ = kill_at(fleet, "versioned", ["v"])
+
+    rescuer = fleet.start(hold=held)
+    rescuer.tell("release")
+
+    assert rescuer.result(run_id)[0] == status
+    codes = fleet.query("SELECT reason_code FROM cloaca_run WHERE id = ?", run_id)
+    assert codes == [("version_changed" if status == "Failed" else None,)]
+
+
 def test_all_runs_of_a_killed_process_are_finished(fleet: Fleet) -> None:
     victim = fleet.start(hold=["c"], max_concurrent_tasks=4)
     victim.tell("submit", "chain", 60)

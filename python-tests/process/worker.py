@@ -69,6 +69,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _busy(registry)
     _parent(runner, registry)
     _postponed(registry)
+    _versioned(registry)
 
 
 def _traced(name: str, graph: dict[str, list[str]], registry: cloaca.Registry) -> None:
@@ -133,6 +134,15 @@ def _postponed(registry: cloaca.Registry) -> None:
             if handle.attempt <= 2:
                 raise cloaca.RetryAfter(0 if handle.attempt == 1 else 1.5, count=False)
             raise ValueError("not yet")
+
+
+def _versioned(registry: cloaca.Registry) -> None:
+    """A workflow that has another version where other tasks are held; a run that began under one
+    version fails under another.
+    """
+    with cloaca.WorkflowBuilder("versioned", registry=registry) as builder:
+        builder.version_policy("fail").tag("held", ",".join(sorted(HELD)) or "none")
+        _traced_task("v", ())
 
 
 # -- commands ------------------------------------------------------------------------------------

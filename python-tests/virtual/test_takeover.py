@@ -11,7 +11,10 @@ import pytest
 from model.virtual_engine import Program, World, at, world
 from model.virtual_time import the_loop
 
+from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.task import task
+from cloaca_core.values.option_names import VersionPolicyName
 
 pytestmark = pytest.mark.virtual_time
 
@@ -207,3 +210,28 @@ async def test_a_task_whose_runners_are_lost_too_often_is_not_tried_again() -> N
         run = w.run(run_id)
         assert run.status == "Failed"
         assert "RecoveryLimitError" in str(run.error_message)
+
+
+@pytest.mark.parametrize("policy", ["continue", "fail"])
+async def test_who_takes_over_with_another_version_goes_on_as_the_workflow_says(
+    policy: VersionPolicyName,
+) -> None:
+    """The second program has the new version from the start; the first stands still later."""
+    async with world() as w:
+        Bodies(w)
+        first, second, run_id = await two(w)
+        with WorkflowBuilder("flow", registry=w.registry) as builder:
+            builder.version_policy(policy).tag("version", "another")
+
+            @task(id="t")
+            async def body(_: Context) -> dict[str, bool]:
+                return {"by the new version": True}
+
+        first.store.answers.clear()
+        ended = await second.wait(run_id)
+
+        if policy == "continue":
+            assert (ended.row.status, ended.row.reason_code) == ("Completed", None)
+        else:
+            assert (ended.row.status, ended.row.reason_code) == ("Failed", "version_changed")
+        assert ended.row.recoveries == 1

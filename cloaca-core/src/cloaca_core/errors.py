@@ -21,6 +21,7 @@
     ├── TaskNotFoundError               (KeyError)
     ├── RunNotFoundError                (KeyError)
     ├── RunFailedError                  (RuntimeError) from raise_for_status()
+    │   └── VersionChangedError         the workflow has changed since the run began
     ├── PipelineTimeoutError            (TimeoutError, ValueError) a run or a wait took too long
     ├── RecoveryLimitError              (RuntimeError) a task took its process down too often
     ├── RunnerClosedError               (RuntimeError, ValueError) after shutdown()
@@ -209,6 +210,19 @@ class RunFailedError(CloacaError, RuntimeError):
 
 class RunCancelledError(RunFailedError):
     """The run was cancelled; the message holds the reason."""
+
+
+class VersionChangedError(RunFailedError):
+    """The workflow has changed since the run began, and its version policy is "fail".
+
+    ``tasks`` are the ids of those that differ, as far as that is known.
+    """
+
+    def __init__(
+        self, message: str, *, run_id: str, status: str, tasks: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, run_id=run_id, status=status)
+        self.tasks = tasks
 
 
 class RunStateError(CloacaError, RuntimeError):

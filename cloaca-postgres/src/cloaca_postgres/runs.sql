@@ -190,14 +190,16 @@ SET ended_at = new.ended_at,
     END,
     steer_reason = CASE WHEN run.cancel_at IS NOT NULL THEN run.steer_reason END,
     reason_code = CASE WHEN run.cancel_at IS NULL THEN new.reason_code ELSE 'cancelled' END,
-    limit_seconds = CASE WHEN run.cancel_at IS NULL THEN new.limit_seconds END
+    limit_seconds = CASE WHEN run.cancel_at IS NULL THEN new.limit_seconds END,
+    reason_tasks = CASE WHEN run.cancel_at IS NULL THEN new.reason_tasks END
 FROM unnest(
     CAST(:status AS TEXT[]), CAST(:final_context AS TEXT[]), CAST(:error_message AS TEXT[]),
     CAST(:ended_at AS BIGINT[]), CAST(:reason_code AS TEXT[]), CAST(:limit_seconds AS BIGINT[]),
-    CAST(:id AS TEXT[]), CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
+    CAST(:reason_tasks AS TEXT[]), CAST(:id AS TEXT[]), CAST(:runner_id AS TEXT[]),
+    CAST(:fence AS BIGINT[])
 ) AS new (
-    status, final_context, error_message, ended_at, reason_code, limit_seconds, id, runner_id,
-    fence
+    status, final_context, error_message, ended_at, reason_code, limit_seconds, reason_tasks, id,
+    runner_id, fence
 )
 JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
 WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
@@ -321,7 +323,7 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
     run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds,
     run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still,
-    run.time_limit, run.deadline_at;
+    run.time_limit, run.deadline_at, run.reason_tasks;
 
 
 -- name: list_runs_of_tag
@@ -332,7 +334,7 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still,
-    run.time_limit, run.deadline_at
+    run.time_limit, run.deadline_at, run.reason_tasks
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

@@ -100,6 +100,7 @@ from cloaca_core.errors import (
     TenantError as TenantError,
     TenantNameError as TenantNameError,
     UnknownSettingError as UnknownSettingError,
+    VersionChangedError as VersionChangedError,
     WorkflowExecutionError as WorkflowExecutionError,
     WorkflowNotFoundError as WorkflowNotFoundError,
     WorkflowValidationError as WorkflowValidationError,
@@ -124,6 +125,7 @@ from cloaca_core.values.option_names import (
     RunStatus as RunStatus,
     TaskStatus as TaskStatus,
     TriggerRuleName as TriggerRuleName,
+    VersionPolicyName as VersionPolicyName,
 )
 
 if TYPE_CHECKING:  # imported at first use: see _LATER
@@ -240,6 +242,7 @@ __all__ = [
     "TriggerRuleName",
     "CatchupPolicyName",
     "OverlapPolicyName",
+    "VersionPolicyName",
     "RunStatus",
     "TaskStatus",
     # tenants
@@ -278,6 +281,7 @@ __all__ = [
     "TaskNotFoundError",
     "RunNotFoundError",
     "RunFailedError",
+    "VersionChangedError",
     "RunCancelledError",
     "RunStateError",
     "RunEndedError",

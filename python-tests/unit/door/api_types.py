@@ -35,8 +35,11 @@ def what_annotations_may_say() -> None:
     condition: cloaca.RetryConditionName = "never"
     operator: cloaca.OperatorName = "=="
     rule: cloaca.TriggerRuleName = "none_failed"
+    policy: cloaca.VersionPolicyName = "fail"
     cloaca.task(retry_backoff=backoff, retry_condition=condition)
     cloaca.context_value("n", operator, 1)
+    cloaca.WorkflowBuilder("w").version_policy(policy).time_limit(30)
+    cloaca.WorkflowBuilder("w").version_policy("pin")  # type: ignore[arg-type]
     cloaca.DefaultRunnerConfig(default_trigger_rule=rule)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cloaca_core._engine.claim.claimer import Claimer
 from cloaca_core._engine.claim.fair_share import FairShare
 from cloaca_core._engine.claim.orphans import Orphans
+from cloaca_core._engine.claim.version_check import VersionCheck
 from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
 from cloaca_core._engine.fire.trigger_loop import TriggerLoop
@@ -139,6 +140,7 @@ class Engine:
             registry,
             adoption,
             Orphans(store, self._journal, runner_id, runs.ids),
+            VersionCheck(store, registry, runner_id),
             clock,
         )
         self._run_rows = RunRows(runs, ids, clock)

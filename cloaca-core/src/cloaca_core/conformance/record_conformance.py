@@ -302,6 +302,30 @@ class CommitConformance:
         row = await stored(store, "a")
         assert (row.time_limit, row.deadline_at) == (5, LATER)
 
+    async def test_the_version_under_which_a_run_begins_is_noted_by_its_owner(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await store.register(runner("r2"))
+        await submit(store, new_run("a"), new_run("b"), new_run("c"))
+        await submit(store, new_run("d", owner="r2"))
+        await record(store, ends=[run_end("c")])
+
+        await store.set_version("r1", ["b", "a", "c", "d", "unknown"], "later")
+
+        versions = [(await stored(store, run_id)).version for run_id in "abcd"]
+        earlier = new_run("a").version
+        assert versions == ["later", "later", earlier, earlier]
+
+    async def test_a_fenced_runner_notes_no_version(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        assert await store.fence("r1", 0)
+
+        await store.set_version("r1", ["a"], "later")
+
+        assert (await stored(store, "a")).version == new_run("a").version
+
     async def test_the_reason_of_an_end_is_kept_wherever_the_run_is_read(
         self, store: Store
     ) -> None:
@@ -311,7 +335,8 @@ class CommitConformance:
         assert (run.reason_code, run.limit_seconds) == (None, None)
         code = ReasonCode.DEADLINE_EXCEEDED.value
 
-        await record(store, ends=[run_end("a", status=RunStatus.FAILED, reason=code, limit=7)])
+        end = run_end("a", status=RunStatus.FAILED, reason=code, limit=7)
+        await record(store, ends=[end._replace(reason_tasks='["t"]')])
 
         wanted = [
             any_run(),
@@ -322,6 +347,7 @@ class CommitConformance:
         found = [await stored(store, "a"), *await store.ended(["a"])]
         found += [row for each in wanted for row in await store.list_runs(each)]
         assert [(row.reason_code, row.limit_seconds) for row in found] == [(code, 7)] * 6
+        assert {row.reason_tasks for row in found} == {'["t"]'}
 
     async def test_a_stale_owner_records_nothing(self, store: Store) -> None:
         await store.register(runner("r1"))

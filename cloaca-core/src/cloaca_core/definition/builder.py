@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from cloaca_core.definition.registry import Registry, default_registry
 from cloaca_core.definition.task import (
@@ -23,8 +23,9 @@ from cloaca_core.definition.task import (
 from cloaca_core.definition.task_block import Block
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, WorkflowValidationError
-from cloaca_core.values.arguments import text, wrong_type
+from cloaca_core.values.arguments import one_of, text, wrong_type
 from cloaca_core.values.namespace import SEPARATOR, check_name
+from cloaca_core.values.option_names import VersionPolicyName
 from cloaca_core.values.time_limits import TimeLimit, read_time_limit
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from cloaca_core.values.durations import Duration
     from cloaca_core.values.no_limit import NoLimit
+
+_VERSION_POLICIES: Final[dict[str, VersionPolicyName]] = {"continue": "continue", "fail": "fail"}
 
 _Place: TypeAlias = "tuple[int, asyncio.Task[object] | None]"
 """Where code runs: its thread, and its asyncio task if it has one."""
@@ -66,6 +69,7 @@ class WorkflowBuilder:
         self._description = ""
         self._tags: dict[str, str] = {}
         self._time_limit: TimeLimit | None = None
+        self._version_policy: VersionPolicyName = "continue"
         self._result: Workflow | None = None
         self._outer: Collector | None = None
         self._opened_in: _Place | None = None
@@ -93,6 +97,15 @@ class WorkflowBuilder:
         ``pipeline_timeout_seconds``; ``cloaca.NO_LIMIT`` is for any time.
         """
         self._time_limit = read_time_limit("limit", limit)
+        return self
+
+    def version_policy(self, policy: VersionPolicyName) -> Self:
+        """Say what becomes of a run that began under another version of the workflow: "continue",
+        the default, goes on with it by the ids of its tasks; "fail" lets it fail, and its
+        ``raise_for_status()`` raises ``VersionChangedError``. A run that has not begun runs under
+        this version in either case, and one whose tasks are known to be the same goes on.
+        """
+        self._version_policy = one_of("version_policy", policy, _VERSION_POLICIES)
         return self
 
     def add_task(self, task: Reference) -> Self:
@@ -162,6 +175,7 @@ class WorkflowBuilder:
                 description=self._description,
                 tags=self._tags,
                 time_limit=self._time_limit,
+                version_policy=self._version_policy,
             )
         except WorkflowValidationError as error:
             raise WorkflowValidationError(

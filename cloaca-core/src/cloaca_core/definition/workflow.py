@@ -20,6 +20,7 @@ from cloaca_core.values.arguments import text
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.nearest import nearest_name
 from cloaca_core.values.no_limit import NoLimit
+from cloaca_core.values.option_names import VersionPolicyName
 from cloaca_core.values.time_limits import TimeLimit
 
 CYCLE_END: Final = 5
@@ -38,6 +39,7 @@ class Workflow:
         description: str = "",
         tags: Mapping[str, str] | None = None,
         time_limit: TimeLimit | None = None,
+        version_policy: VersionPolicyName = "continue",
     ) -> None:
         self._namespace = namespace
         self._name = name
@@ -47,10 +49,13 @@ class Workflow:
         self._graph = {task.id: task.dependencies for task in tasks}
         self.validate()
         self._time_limit = time_limit
+        self._version_policy: VersionPolicyName = version_policy
         self._version = self._fingerprint()
 
     def _fingerprint(self) -> str:
-        """Settings that were not given leave the version as it was before there were any."""
+        """Settings that were not given leave the version as it was before there were any. The
+        version policy is about versions, and no part of them: a change of it changes no task.
+        """
         definition: list[object] = [self.tasks, self._description, dict(self._tags)]
         if self._time_limit is not None:
             definition.append({"time_limit": self._time_limit})
@@ -83,6 +88,11 @@ class Workflow:
     def time_limit(self) -> float | NoLimit | None:
         """The seconds that a run may take; None when the runner decides."""
         return self._time_limit
+
+    @property
+    def version_policy(self) -> VersionPolicyName:
+        """How runs that began under another version meet this one."""
+        return self._version_policy
 
     @property
     def tasks(self) -> tuple[Task, ...]:

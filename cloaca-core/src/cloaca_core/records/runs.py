@@ -55,6 +55,7 @@ class RunRow(NamedTuple):
     highest ``priority`` are first. A run is not claimable before ``due_at``. ``steer_reason`` says
     why it is paused or was cancelled. ``stood_still`` is for how many µs it was paused since it
     started. ``time_limit`` and ``deadline_at`` are as in ``NewRun``.
+    ``reason_tasks`` is a JSON list of the tasks that ``reason_code`` is about, or None.
     """
 
     id: str
@@ -82,6 +83,7 @@ class RunRow(NamedTuple):
     stood_still: int = 0
     time_limit: int | None = None
     deadline_at: int | None = None
+    reason_tasks: str | None = None
 
 
 class AttemptRow(NamedTuple):
@@ -117,7 +119,7 @@ class RunEnd(NamedTuple):
     """The last write of a run: its final state, made under ``epoch``.
 
     ``schedule_id`` is that of its row: the schedule's next run may wait for this end.
-    ``reason_code`` and ``limit_seconds`` are as in ``RunRow``.
+    ``reason_code``, ``limit_seconds`` and ``reason_tasks`` are as in ``RunRow``.
     """
 
     id: str
@@ -129,6 +131,7 @@ class RunEnd(NamedTuple):
     schedule_id: str | None = None
     reason_code: str | None = None
     limit_seconds: int | None = None
+    reason_tasks: str | None = None
 
 
 class Park(NamedTuple):

@@ -51,6 +51,7 @@ class ReasonCode(StrEnum):
     UPSTREAM_FAILED = "upstream_failed"
     TRIGGER_RULE = "trigger_rule"
     NOT_COUNTED = "not_counted"
+    VERSION_CHANGED = "version_changed"
 
 
 class TickOutcome(StrEnum):

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, cast
 
-from cloaca_core._engine.plan.reasons import overdue_message, passed_limit
+from cloaca_core._engine.plan.reasons import changed_tasks, overdue_message, passed_limit
 from cloaca_core.definition.context import Context
 from cloaca_core.errors import (
     ContextValueError,
     PipelineTimeoutError,
     RunCancelledError,
     RunFailedError,
+    VersionChangedError,
 )
 from cloaca_core.records import states
 from cloaca_core.runner.error_prefixes import EXECUTION
@@ -223,16 +224,20 @@ class PipelineResult:
 
     def raise_for_status(self) -> None:
         """Raise ``RunFailedError`` with the error message unless the run completed;
-        ``RunCancelledError`` if it was cancelled.
+        ``RunCancelledError`` if it was cancelled, ``VersionChangedError`` if it failed because its
+        workflow has changed.
         """
-        if self.status != "Completed":
-            kind = RunCancelledError if self.status == "Cancelled" else RunFailedError
-            raise kind(
-                f"run {self.execution_id} of {self.workflow_name!r} is {self.status}: "
-                f"{self.error_message}",
-                run_id=self.execution_id,
-                status=self.status,
-            )
+        if self.status == "Completed":
+            return
+        message = (
+            f"run {self.execution_id} of {self.workflow_name!r} is {self.status}: "
+            f"{self.error_message}"
+        )
+        run_id, status = self.execution_id, self.status
+        if (tasks := changed_tasks(self._row)) is not None:
+            raise VersionChangedError(message, run_id=run_id, status=status, tasks=tasks)
+        kind = RunCancelledError if status == "Cancelled" else RunFailedError
+        raise kind(message, run_id=run_id, status=status)
 
     def _started(self) -> int:
         return self._row.started_at or self._row.created_at

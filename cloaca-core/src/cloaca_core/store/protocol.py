@@ -132,6 +132,11 @@ class RunStore(Protocol):
         The answer is in the order of ids.
         """
 
+    async def set_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
+        """Note under which version of their workflow these runs begin. Runs that this runner does
+        not own, or that have ended, are not changed; nor is any once the runner is fenced.
+        """
+
     async def has_claimable(self, workflows: Collection[str]) -> bool:
         """Whether ``claim`` would find anything just now. Only reads."""
 

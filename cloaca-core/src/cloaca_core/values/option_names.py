@@ -23,6 +23,9 @@ CatchupPolicyName: TypeAlias = Literal["skip", "run_once", "run_all"]
 OverlapPolicyName: TypeAlias = Literal["allow", "skip", "queue", "cancel_old"]
 """How a tick treats earlier runs that go on: `overlap_policy` of `schedule`."""
 
+VersionPolicyName: TypeAlias = Literal["continue", "fail"]
+"""How runs meet another version of their workflow: `version_policy` of `WorkflowBuilder`."""
+
 OperatorName: TypeAlias = Literal[
     "Equals", "equals", "eq", "==",
     "NotEquals", "not_equals", "ne", "!=",

@@ -83,6 +83,7 @@ class TestFacts:
                 builder.description("x"),
                 builder.tag("a", "b"),
                 builder.time_limit(5),
+                builder.version_policy("fail"),
                 builder.add_task(noop),
             ):
                 assert returned is builder

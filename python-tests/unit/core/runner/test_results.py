@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloaca_core.conformance.rows import attempt
-from cloaca_core.errors import RunFailedError
+from cloaca_core.errors import RunFailedError, VersionChangedError
 from cloaca_core.records.runs import RunRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.runner.results import (
@@ -92,6 +92,14 @@ class TestPipelineResult:
             PipelineResult(run(status), []).raise_for_status()
 
         assert (caught.value.run_id, caught.value.status) == ("r", status)
+
+    def test_one_that_failed_by_a_change_of_its_workflow_raises_with_the_tasks(self) -> None:
+        row = run("Failed")._replace(reason_code="version_changed", reason_tasks='["a"]')
+
+        with pytest.raises(VersionChangedError, match="run r of 'flow' is Failed") as caught:
+            PipelineResult(row, []).raise_for_status()
+
+        assert (caught.value.run_id, caught.value.tasks) == ("r", ("a",))
 
     def test_it_has_two_names(self) -> None:
         assert WorkflowResult is PipelineResult

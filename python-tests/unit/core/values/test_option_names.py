@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.retry import policy_from_arguments
 from cloaca_core.definition.rules import Operator, context_value
 from cloaca_core.errors import ConfigError, DefinitionError
@@ -50,6 +51,12 @@ def test_those_of_overlapping() -> None:
     with pytest.raises(DefinitionError) as refused:
         overlap_policy("zz")
     assert accepted(refused.value) == set(get_args(names.OverlapPolicyName))
+
+
+def test_those_of_versions() -> None:
+    with pytest.raises(DefinitionError) as refused:
+        WorkflowBuilder("w").version_policy("zz")  # type: ignore[arg-type] # the point
+    assert accepted(refused.value) == set(get_args(names.VersionPolicyName))
 
 
 @pytest.mark.parametrize("word", get_args(names.OperatorName))

@@ -13,6 +13,7 @@ from cloaca_core._engine.runtime import failpoints
 if TYPE_CHECKING:
     from cloaca_core._engine.claim.fair_share import FairShare
     from cloaca_core._engine.claim.orphans import Orphans
+    from cloaca_core._engine.claim.version_check import Checked, VersionCheck
     from cloaca_core._engine.orchestrate.adoption import Adoption
     from cloaca_core._engine.orchestrate.capacity import Capacity
     from cloaca_core._engine.recover.lease import Lease
@@ -47,6 +48,7 @@ class Claimer:
         registry: Registry,
         adoption: Adoption,
         orphans: Orphans,
+        versions: VersionCheck,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -56,6 +58,7 @@ class Claimer:
         self._registry = registry
         self._adoption = adoption
         self._orphans = orphans
+        self._versions = versions
         self._clock = clock
         self._claimed: list[RunRow] = []
         self._claiming = asyncio.Lock()
@@ -141,8 +144,9 @@ class Claimer:
         if not self._claimed:
             return
         past = await self._past(self._claimed)
-        mine = [row for row in self._claimed if row.owner == self._lease.runner_id.current]
-        resumed = [self._resume(row, past.get(row.id, NO_PAST)) for row in mine]
+        checked = await self._versions.of(self._claimed, past)
+        mine = [each for each in checked if each.row.owner == self._lease.runner_id.current]
+        resumed = [self._resume(each, past.get(each.row.id, NO_PAST)) for each in mine]
         self._capacity.arrived(len(self._claimed))
         self._claimed = []
         if not all(resumed):
@@ -170,10 +174,10 @@ class Claimer:
                 past[restart.run_id].restarts.append(restart)
         return past
 
-    def _resume(self, row: RunRow, past: PastRows) -> bool:
+    def _resume(self, claimed: Checked, past: PastRows) -> bool:
         """Go on with a claimed run; false when its workflow has left the registry since."""
-        workflow = self._registry.get(row.workflow)
+        workflow = self._registry.get(claimed.row.workflow)
         if workflow is None:
             return False
-        self._adoption.resume(workflow, row, past)
+        self._adoption.resume(workflow, claimed.row, past, claimed.refusal)
         return True

@@ -68,6 +68,7 @@ class Completion:
             ended_at=end.ended_at,
             reason_code=end.reason_code,
             limit_seconds=end.limit_seconds,
+            reason_tasks=end.reason_tasks,
         )
         ended = Ended(row, tuple([run.latest[task] for task in sorted(run.latest)]))
         self.recent.add(ended)

@@ -57,12 +57,24 @@ class Adoption:
             run.depth = depth
             self._orchestrator.guarded(run, self._orchestrator.adopt, run)
 
-    def resume(self, workflow: Workflow, row: RunRow, recorded: PastRows) -> None:
-        """Begin a claimed run, or go on from what earlier owners recorded."""
+    def resume(
+        self,
+        workflow: Workflow,
+        row: RunRow,
+        recorded: PastRows,
+        refusal: Reason | None = None,
+    ) -> None:
+        """Begin a claimed run, or go on from what earlier owners recorded; with a ``refusal`` the
+        run ends instead.
+        """
         graph = self._factory.graph_of(workflow)
         try:
             past = restore(graph, recorded.attempts, recorded.restarts)
-            self._orchestrator.adopt(self._factory.make(row, graph, _input_of(row), past))
+            run = self._factory.make(row, graph, _input_of(row), past)
+            if refusal is None:
+                self._orchestrator.adopt(run)
+            else:
+                self._orchestrator.refuse(run, refusal)
         except Exception as error:  # damaged rows must not keep the others from their work
             log.exception("run %s cannot be read", row.id, extra={"run_id": row.id})
             bare = self._factory.make(row._replace(input="{}"), graph, {})

@@ -8,24 +8,47 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core.records.states import ReasonCode
+from cloaca_core.values.json_values import decode
+from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
     from cloaca_core._engine.plan.deadline import Deadline
+    from cloaca_core.definition.version_change import VersionChange
     from cloaca_core.records.runs import AttemptRow, RunRow
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
     """``code`` is a ``ReasonCode``, or one that a newer version wrote and this one does not know.
-    ``limit_seconds`` is the deadline that was exceeded.
+    ``limit_seconds`` is the deadline that was exceeded, ``tasks`` are those that have changed.
     """
 
     code: str
     text: str
     limit_seconds: int | None = None
+    tasks: tuple[str, ...] = ()
+
+
+def version_changed(earlier: str, later: str, change: VersionChange | None) -> Reason:
+    """The run began under another version; None when no task is known to have changed."""
+    text = f"the workflow has changed since this run began, from version {earlier} to {later}"
+    if change is None:
+        return Reason(ReasonCode.VERSION_CHANGED, f"{text}; it is not known which of its tasks")
+    named = [("changed", change.changed), ("removed", change.removed), ("added", change.added)]
+    parts = [f"{kind}: {', '.join(tasks)}" for kind, tasks in named if tasks]
+    return Reason(
+        ReasonCode.VERSION_CHANGED, storable_text("; ".join([text, *parts])), tasks=change.tasks
+    )
+
+
+def changed_tasks(row: RunRow) -> tuple[str, ...] | None:
+    """The tasks for whose change a run has failed; None for one that ended otherwise."""
+    if row.reason_code != ReasonCode.VERSION_CHANGED:
+        return None
+    return tuple(cast("list[str]", decode(row.reason_tasks or "[]")))
 
 
 def overdue(deadline: Deadline) -> Reason:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloaca_core.records.runs import RunEnd
+from cloaca_core.values.json_values import encode
 
 if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
@@ -24,4 +25,5 @@ def end_row(run: ActiveRun, over: RunOver, context: str, now: int) -> RunEnd:
         run.row.schedule_id,
         None if reason is None else str(reason.code),
         None if reason is None else reason.limit_seconds,
+        encode(list(reason.tasks)) if reason is not None and reason.tasks else None,
     )

@@ -27,6 +27,7 @@ class RunQueries(NamedTuple):
     park_run: Statement
     claim: Statement
     has_claimable: Statement
+    set_version: Statement
     next_due_run: Statement
     make_due_claimable: Statement
     load_attempts: Statement

@@ -8,6 +8,7 @@ from cloaca_core.records.batch import Waiting
 from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow, WaitingRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.store.sql.base import SqlPart, pair
+from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
 
 _AFTER_EVERY_ID = "\U0010ffff"
@@ -47,6 +48,12 @@ class SqlRuns(SqlPart):
             limit=limit,
         )
         return len(due)
+
+    async def set_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
+        q, ids = self._queries.runs, self._dialect.array(run_ids)
+        lock = Step(q.lock_runs, q.lock_runs.bind(ids=ids, runner_id=runner_id))
+        values = q.set_version.bind(ids=ids, runner_id=runner_id, version=version)
+        await self._dialect.write([lock, Step(q.set_version, values)])
 
     async def has_claimable(self, workflows: Collection[str]) -> bool:
         wanted = self._dialect.array(workflows)

@@ -129,8 +129,18 @@ SET ended_at = :ended_at,
     END,
     limit_seconds = CASE
         WHEN cancel_at IS NULL THEN CAST(:limit_seconds AS BIGINT)
+    END,
+    reason_tasks = CASE
+        WHEN cancel_at IS NULL THEN CAST(:reason_tasks AS TEXT)
     END
 WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
+
+
+-- name: set_version
+-- Note under which version of their workflow these runs of a runner begin.
+UPDATE cloaca_run SET version = :version
+WHERE id IN :ids AND owner = :runner_id AND ended_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 
@@ -209,7 +219,7 @@ ORDER BY run_id, task_id, attempt;
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at
+    time_limit, deadline_at, reason_tasks
 FROM cloaca_run WHERE id = :id;
 
 
@@ -218,7 +228,7 @@ FROM cloaca_run WHERE id = :id;
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at
+    time_limit, deadline_at, reason_tasks
 FROM cloaca_run WHERE id IN :ids AND ended_at IS NOT NULL
 ORDER BY id;
 
@@ -229,7 +239,7 @@ ORDER BY id;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at
+    time_limit, deadline_at, reason_tasks
 FROM cloaca_run WHERE id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -239,7 +249,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at
+    time_limit, deadline_at, reason_tasks
 FROM cloaca_run WHERE ended_at IS NULL AND status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -249,7 +259,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at
+    time_limit, deadline_at, reason_tasks
 FROM cloaca_run WHERE ended_at IS NOT NULL AND status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -259,7 +269,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at
+    time_limit, deadline_at, reason_tasks
 FROM cloaca_run
 WHERE workflow = :workflow AND id < :before
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)

@@ -371,7 +371,8 @@ ON CONFLICT DO NOTHING;
 UPDATE cloaca_run
 SET status = 'Pending', round = round + 1, owner = NULL, epoch = epoch + 1, recoveries = 0,
     claimable_at = :now, due_at = NULL, started_at = NULL, ended_at = NULL, error_message = NULL,
-    reason_code = NULL, limit_seconds = NULL, final_context = NULL, cancel_at = NULL,
+    reason_code = NULL, limit_seconds = NULL, reason_tasks = NULL, final_context = NULL,
+    cancel_at = NULL,
     paused_at = NULL, paused_until = NULL, stood_still = 0, deadline_at = NULL,
     steer_reason = NULL, children_at = NULL
 WHERE id IN :ids

@@ -8,9 +8,10 @@ import pytest
 from model.orchestration import Scene
 from model.runs import nothing
 
-from cloaca_core._engine.orchestrate.adoption import Adoption
+from cloaca_core._engine.orchestrate.adoption import Adoption, PastRows
 from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core._engine.plan.active_run import ActiveRun
+from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.submit.run_rows import owned_row
 from cloaca_core.conformance.rows import attempt, new_run
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -99,3 +100,18 @@ async def test_one_whose_rows_are_damaged_ends_with_the_reason(
     end = await scene.the_end()
     assert (end.status, end.reason_code) == (RunStatus.FAILED, ReasonCode.UNREADABLE)
     assert scene.executor.queued == []
+
+
+async def test_one_that_is_refused_ends_with_the_reason_and_keeps_what_was_recorded(
+    scene: Scene, adoption: Adoption, workflow: Workflow
+) -> None:
+    reason = Reason(ReasonCode.VERSION_CHANGED, "another version", tasks=("a",))
+    past = PastRows([attempt("r", "a")], [])
+
+    adoption.resume(workflow, row(epoch=2, input='{"n":1}'), past, reason)
+
+    assert scene.queued() == []
+    end = await scene.the_end()
+    assert (end.status, end.error_message) == (RunStatus.FAILED, "another version")
+    assert (end.final_context, end.reason_tasks) == ('{"n":1}', '["a"]')
+    assert list(scene.ended[0][0].latest.values()) == past.attempts

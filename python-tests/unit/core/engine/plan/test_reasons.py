@@ -9,12 +9,15 @@ import pytest
 from cloaca_core._engine.plan.deadline import Deadline
 from cloaca_core._engine.plan.reasons import (
     Reason,
+    changed_tasks,
     overdue,
     overdue_message,
     passed_limit,
     skip_reason,
+    version_changed,
 )
 from cloaca_core.conformance.rows import attempt
+from cloaca_core.definition.version_change import VersionChange
 from cloaca_core.records.runs import AttemptRow, RunRow
 
 FAILED = "1 task(s) failed, 0 completed, 0 skipped"
@@ -51,6 +54,43 @@ def test_a_long_limit_is_written_out() -> None:
 def test_a_deadline_of_the_parent_says_so() -> None:
     text = "Pipeline timeout after 1.5s: the time of the run that submitted it is over"
     assert overdue(Deadline(9, 1.5, inherited=True)) == Reason("deadline_exceeded", text, 2)
+
+
+class TestChangedVersions:
+    BEGINNING = "the workflow has changed since this run began, from version 1 to 2"
+
+    @pytest.mark.parametrize(
+        ("rest", "tasks", "change"),
+        [
+            ("; changed: a, b", ("a", "b"), VersionChange(changed=("a", "b"))),
+            (
+                "; changed: c; removed: b; added: a",
+                ("c", "b", "a"),
+                VersionChange(("a",), ("b",), ("c",)),
+            ),
+            ("; it is not known which of its tasks", (), None),
+        ],
+    )
+    def test_the_text_names_the_versions_and_the_tasks(
+        self, rest: str, tasks: tuple[str, ...], change: VersionChange | None
+    ) -> None:
+        reason = version_changed("1", "2", change)
+
+        assert reason == Reason("version_changed", f"{self.BEGINNING}{rest}", tasks=tasks)
+
+    @pytest.mark.parametrize(
+        ("tasks", "fields"),
+        [
+            (("a", "b"), {"reason_code": "version_changed", "reason_tasks": '["a","b"]'}),
+            ((), {"reason_code": "version_changed"}),
+            (None, {"reason_code": "task_failed", "reason_tasks": '["a"]'}),
+            (None, {}),
+        ],
+    )
+    def test_the_tasks_are_those_of_the_row(
+        self, tasks: tuple[str, ...] | None, fields: dict[str, str]
+    ) -> None:
+        assert changed_tasks(run(self.BEGINNING, **fields)) == tasks
 
 
 class TestRowsWithACode:

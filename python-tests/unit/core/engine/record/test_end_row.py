@@ -6,8 +6,9 @@ from model.runs import active_run, graph_of
 
 from cloaca_core._engine.plan.deadline import Deadline
 from cloaca_core._engine.plan.planner import RunOver
-from cloaca_core._engine.plan.reasons import overdue
+from cloaca_core._engine.plan.reasons import overdue, version_changed
 from cloaca_core._engine.record.end_row import end_row
+from cloaca_core.definition.version_change import VersionChange
 from cloaca_core.records.runs import RunEnd
 from cloaca_core.records.states import RunStatus
 
@@ -25,3 +26,12 @@ def test_the_code_and_the_limit_of_a_deadline_are_kept_beside_its_text() -> None
 
     assert (row.status, row.reason_code, row.limit_seconds) == ("Failed", "deadline_exceeded", 60)
     assert row.error_message == "Pipeline timeout after 60s"
+    assert row.reason_tasks is None
+
+
+def test_the_tasks_that_have_changed_are_kept_beside_the_text() -> None:
+    reason = version_changed("1", "2", VersionChange(changed=("t", "u")))
+
+    row = end_row(RUN, RunOver(RunStatus.FAILED, reason), "{}", 5)
+
+    assert (row.reason_code, row.reason_tasks) == ("version_changed", '["t","u"]')

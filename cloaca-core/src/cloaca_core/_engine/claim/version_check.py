@@ -1,0 +1,105 @@
+"""Decides whether claimed runs go on by another version of their workflow than they began with.
+
+Only workflows with the version policy "fail" ask. A run that no body has begun yet begins under the
+new version; that is noted in its row, so that a later owner does not take it for changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from cloaca_core._engine.orchestrate.adoption import NO_PAST, PastRows
+from cloaca_core._engine.plan.reasons import Reason, version_changed
+from cloaca_core.definition.version_change import (
+    Fingerprints,
+    VersionChange,
+    compared,
+    fingerprints,
+)
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.records.runs import AttemptRow, RunRow
+    from cloaca_core.store.protocol import Store
+
+
+class EarlierVersions(Protocol):
+    """Knows versions of workflows that are not registered here."""
+
+    async def fingerprints(self, workflow: str, version: str) -> Fingerprints | None:
+        """The fingerprints of the tasks of a version; None when they are not known."""
+
+
+class Checked(NamedTuple):
+    """A claimed run, and the reason if it cannot go on."""
+
+    row: RunRow
+    refusal: Reason | None = None
+
+
+class VersionCheck:
+    """Belongs to the engine's loop. Without ``earlier``, the tasks that a run has begun are all
+    that is known of the version under which it did.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        runner_id: RunnerId,
+        earlier: EarlierVersions | None = None,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._runner_id = runner_id
+        self._earlier = earlier
+
+    async def of(self, rows: Sequence[RunRow], past: Mapping[str, PastRows]) -> list[Checked]:
+        """The runs as they go on; nearly all as they are, without a statement."""
+        checked = [await self._checked(row, past.get(row.id, NO_PAST)) for row in rows]
+        await self._note([c.row for c, row in zip(checked, rows, strict=True) if c.row != row])
+        return checked
+
+    async def _checked(self, row: RunRow, past: PastRows) -> Checked:
+        workflow = self._registry.get(row.workflow)
+        if workflow is None or workflow.version_policy != "fail":
+            return Checked(row)
+        if not row.version or row.version == workflow.version:
+            return Checked(row)
+        if not has_begun(row, past.attempts):
+            return Checked(row._replace(version=workflow.version))
+        change = await self._change(workflow, row, past.attempts)
+        if change == VersionChange():
+            return Checked(row)  # its tasks are the same; only what describes them has changed
+        return Checked(row, version_changed(row.version, workflow.version, change))
+
+    async def _change(
+        self, workflow: Workflow, row: RunRow, attempts: Collection[AttemptRow]
+    ) -> VersionChange | None:
+        """The tasks that differ; None when no task is known to."""
+        if self._earlier is not None:
+            earlier = await self._earlier.fingerprints(row.workflow, row.version)
+            if earlier is not None:
+                return compared(earlier, fingerprints(workflow))
+        known = {task.id for task in workflow.tasks}
+        gone = dict.fromkeys(each.task_id for each in attempts if each.task_id not in known)
+        return VersionChange(removed=tuple(gone)) if gone else None
+
+    async def _note(self, begun: Sequence[RunRow]) -> None:
+        for version in sorted({row.version for row in begun}):
+            ids = [row.id for row in begun if row.version == version]
+            await self._store.set_version(self._runner_id.current, ids, version)
+
+
+def has_begun(row: RunRow, attempts: Collection[AttemptRow]) -> bool:
+    """Whether a body may have begun in this round of the run. A process that died may have begun
+    one without a trace.
+    """
+    if row.recoveries:
+        return True
+    if row.round == 1 or row.started_at is None:
+        return bool(attempts)
+    return any((each.ended_at or each.started_at or 0) >= row.started_at for each in attempts)

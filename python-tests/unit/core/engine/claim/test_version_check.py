@@ -1,0 +1,174 @@
+"""Which claimed runs go on by another version of their workflow, and what is said of the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from model.memory_store import MemoryStore
+from model.runs import nothing
+
+from cloaca_core._engine.claim.version_check import Checked, VersionCheck, has_begun
+from cloaca_core._engine.orchestrate.adoption import PastRows
+from cloaca_core._engine.plan.reasons import version_changed
+from cloaca_core._engine.recover.runner_id import RunnerId
+from cloaca_core.conformance.rows import NOW, attempt, new_run, runner, stored, submit
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
+from cloaca_core.definition.version_change import Fingerprints, VersionChange, fingerprints
+from cloaca_core.definition.workflow import Workflow
+from cloaca_core.records.runs import AttemptRow, RunRow
+from cloaca_core.records.states import TaskStatus
+from cloaca_core.values.option_names import VersionPolicyName
+
+EARLIER = "0123456789abcdef"
+BEGUN = PastRows([attempt("r", "a")], [])
+
+
+class Recorded:
+    """Earlier versions with these fingerprints."""
+
+    def __init__(self, known: Fingerprints | None) -> None:
+        self._known = known
+        self.asked: list[tuple[str, str]] = []
+
+    async def fingerprints(self, workflow: str, version: str) -> Fingerprints | None:
+        self.asked.append((workflow, version))
+        return self._known
+
+
+def define(registry: Registry, policy: VersionPolicyName | None = "fail") -> Workflow:
+    with WorkflowBuilder("orders", registry=registry) as builder:
+        if policy is not None:
+            builder.version_policy(policy)
+        task(id="a")(nothing)
+        task(id="b")(nothing)
+    return builder.workflow
+
+
+class Scene:
+    """A check, and a store with a run ``r`` of the runner ``r1``, begun under another version."""
+
+    def __init__(self, known: Fingerprints | None = None) -> None:
+        self.store = MemoryStore()
+        self.registry = Registry()
+        self.workflow = define(self.registry)
+        self.earlier = Recorded(known)
+        self.check = VersionCheck(self.store, self.registry, RunnerId("r1"), self.earlier)
+
+    async def run(self, **fields: Any) -> RunRow:
+        await self.store.register(runner("r1"))
+        await submit(self.store, new_run("r", owner="r1"))
+        return (await stored(self.store, "r"))._replace(**fields)
+
+    async def of(self, row: RunRow, past: PastRows = BEGUN) -> Checked:
+        (checked,) = await self.check.of([row], {row.id: past})
+        return checked
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_a_run_that_has_begun_under_another_version_does_not_go_on(scene: Scene) -> None:
+    row = await scene.run()
+
+    refusal = version_changed(EARLIER, scene.workflow.version, None)
+    assert await scene.of(row) == Checked(row, refusal)
+    assert (await stored(scene.store, "r")).version == EARLIER
+
+
+async def test_tasks_that_it_has_begun_and_that_are_gone_are_named(scene: Scene) -> None:
+    past = PastRows([attempt("r", "gone"), attempt("r", "a"), attempt("r", "gone", 2)], [])
+
+    refusal = (await scene.of(await scene.run(), past)).refusal
+
+    assert refusal is not None
+    assert refusal.tasks == ("gone",)
+
+
+async def test_what_was_recorded_of_the_earlier_version_names_them_all() -> None:
+    scene = Scene({"a": "other", "old": "1"})
+
+    refusal = (await scene.of(await scene.run())).refusal
+
+    change = VersionChange(added=("b",), removed=("old",), changed=("a",))
+    assert refusal == version_changed(EARLIER, scene.workflow.version, change)
+    assert scene.earlier.asked == [(scene.workflow.namespace, EARLIER)]
+
+
+async def test_one_whose_tasks_are_the_same_goes_on() -> None:
+    """Only the description, say, has changed."""
+    scene = Scene()
+    scene.earlier._known = fingerprints(scene.workflow)
+    row = await scene.run()
+
+    assert await scene.of(row) == Checked(row)
+
+
+async def test_one_that_has_not_begun_begins_under_the_new_version(scene: Scene) -> None:
+    row = await scene.run()
+
+    checked = await scene.of(row, PastRows([], []))
+
+    assert checked == Checked(row._replace(version=scene.workflow.version))
+    assert (await stored(scene.store, "r")).version == scene.workflow.version
+    assert scene.earlier.asked == []
+
+
+@pytest.mark.parametrize("version", ["its own", ""])
+async def test_one_of_the_same_version_or_of_none_goes_on(scene: Scene, version: str) -> None:
+    row = await scene.run(version=version and scene.workflow.version)
+
+    assert await scene.of(row) == Checked(row)
+    assert scene.earlier.asked == []
+
+
+@pytest.mark.parametrize("policy", ["continue", None])
+async def test_without_the_policy_it_goes_on_by_the_ids_of_its_tasks(
+    scene: Scene, policy: VersionPolicyName | None
+) -> None:
+    define(scene.registry, policy)
+    row = await scene.run()
+
+    assert await scene.of(row) == Checked(row)
+    assert await scene.of(row, PastRows([], [])) == Checked(row)
+    assert (await stored(scene.store, "r")).version == EARLIER
+
+
+async def test_one_whose_workflow_has_gone_is_left_to_the_claimer(scene: Scene) -> None:
+    row = await scene.run(workflow="public::embedded::other")
+
+    assert await scene.of(row) == Checked(row)
+
+
+# -- begun ---------------------------------------------------------------------------------------
+
+
+SKIPPED = attempt("r", "a", 0, status=TaskStatus.SKIPPED, reason="trigger_rule")
+
+
+@pytest.mark.parametrize(
+    ("begun", "fields", "attempts"),
+    [
+        (False, {}, []),  # its first owner released it before any body
+        (True, {}, [attempt("r", "a")]),
+        (True, {}, [SKIPPED._replace(started_at=None)]),
+        (True, {"recoveries": 1}, []),  # the owner that died may have begun one without a trace
+        # in a later round only the attempts of that round count
+        (False, {"round": 2, "started_at": NOW + 100}, [attempt("r", "a")]),
+        (False, {"round": 2, "started_at": NOW + 100}, [SKIPPED._replace(started_at=None)]),
+        (True, {"round": 2, "started_at": NOW + 5}, [attempt("r", "a")]),
+        (
+            True,
+            {"round": 2, "started_at": NOW},
+            [attempt("r", "a", status=TaskStatus.RUNNING)],
+        ),
+    ],
+)
+async def test_a_run_has_begun_once_a_body_may_have(
+    scene: Scene, begun: bool, fields: dict[str, Any], attempts: list[AttemptRow]
+) -> None:
+    assert has_begun(await scene.run(**fields), attempts) is begun
