@@ -96,7 +96,7 @@ class Launcher:
         """Start or resume these tasks; of a large number, the rest in later passes of the loop."""
         if run.over:
             return
-        if run.wish is not None:
+        if run.wish is not None or run.parked:
             run.held += tasks
             return
         for task in tasks[:LAUNCHES_PER_PASS]:
@@ -123,8 +123,24 @@ class Launcher:
         self._retries.setdefault(run, {})[task] = (timer, resume)
 
     def _retry_is_due(self, run: ActiveRun, task: int, resume: Resume) -> None:
-        del self._retries[run][task]
+        waiting = self._retries[run]
+        del waiting[task]
+        if not waiting:
+            del self._retries[run]
         self._launch(run, task, resume)
+
+    def has_retries(self, run: ActiveRun) -> bool:
+        """Whether attempts of this run wait for their time."""
+        return run in self._retries
+
+    def retries(self, run: ActiveRun) -> dict[int, int]:
+        """When the next attempts are due that wait for their time: instants by task."""
+        waiting = self._retries.get(run)
+        if not waiting:
+            return {}
+        return {
+            task: due.retry_at for task, (_, due) in waiting.items() if due.retry_at is not None
+        }
 
     def ahead(self, run: ActiveRun, ready: Sequence[int]) -> list[Attempt]:
         """Prepare attempts of these tasks that may begin on the committing thread, up to the first

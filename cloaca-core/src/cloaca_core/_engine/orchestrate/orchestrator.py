@@ -18,6 +18,7 @@ from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeed
 from cloaca_core._engine.orchestrate.failures import Failures
 from cloaca_core._engine.orchestrate.launcher import Launcher
 from cloaca_core._engine.orchestrate.steered_runs import SteeredRuns
+from cloaca_core._engine.orchestrate.waiting_runs import WaitingRuns
 from cloaca_core._engine.plan.planner import RunOver, Step
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import Resume, resumption
@@ -72,6 +73,7 @@ class Orchestrator:
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         self._failures = Failures(config, runs, clock, self)
         self.launcher: Launcher = Launcher(config, executor, journal, runs, capacity, clock, self)
+        self._waiting = WaitingRuns(self.launcher, clock, self)
         self.steered: SteeredRuns = SteeredRuns(runs, self.launcher, clock, self)
 
     # -- adopt and let go --------------------------------------------------------------------
@@ -107,7 +109,7 @@ class Orchestrator:
             run.latest[run.graph.position[row.task_id]] = row
         end = None if step.over is None else self._end(run, step.over)
         if not attempts and end is None:
-            self.launcher.launch(run, step.ready)
+            self._launch(run, step.ready)
         else:
             ahead = self.launcher.ahead(run, step.ready)
             self.record(run, attempts, end, step.ready[len(ahead) :], ahead)
@@ -242,9 +244,15 @@ class Orchestrator:
         elif entry.park is not None:
             self._parked(entry)
         else:
-            self.launcher.launch(entry.run, entry.ready)
-            if entry.run.wish is not None:
-                self.steered.settle(entry.run)
+            self._launch(entry.run, entry.ready)
+
+    def _launch(self, run: ActiveRun, ready: Sequence[int]) -> None:
+        """Start these tasks, and give the run back if nothing of it can go on for now."""
+        self.launcher.launch(run, ready)
+        if run.wish is not None:
+            self.steered.settle(run)
+        elif self.launcher.has_retries(run):
+            self._waiting.settle(run)
 
     def _parked(self, entry: RunEntry) -> None:
         """The run is given back, unless it is to be cancelled: then it is still ours."""

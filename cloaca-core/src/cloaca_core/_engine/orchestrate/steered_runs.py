@@ -106,8 +106,8 @@ class SteeredRuns:
 
     def resume(self, run: ActiveRun) -> None:
         """Go on with a run that was paused and is still ours."""
-        if run.over or run.wish != RunStatus.PAUSED:
-            return
+        if run.over or run.parked or run.wish != RunStatus.PAUSED:
+            return  # one that is parked goes on once it is claimed
         run.wish = None
         self._course.start_limit(run)
         held, run.held = run.held, []
