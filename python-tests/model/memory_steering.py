@@ -89,7 +89,7 @@ class MemorySteering:
             if marks.cancel_at is not None:
                 continue
             if park.due_at is not None:
-                marks.claimable_at = park.due_at
+                marks.claimable_at = park.parked_at
             freed = run._replace(owner=None, epoch=run.epoch + 1, due_at=park.due_at)
             self.runs[run.id] = freed._replace(status=self._status_without_owner(freed))
 
@@ -140,6 +140,19 @@ class MemorySteering:
             self.marks_of(self.runs[run_id]).claimable_at = due_at
             self.runs[run_id] = self.runs[run_id]._replace(due_at=None)
         return len(due[:limit])
+
+    async def make_claimable_after_set_back(
+        self, workflows: Collection[str], now: int, limit: int
+    ) -> int:
+        parked = [
+            (-self.marks_of(run).claimable_at, run.id)
+            for _, run in self._waiting_for_time(workflows)
+            if run.status == RunStatus.WAITING and self.marks_of(run).claimable_at > now
+        ]
+        for _, run_id in sorted(parked)[:limit]:
+            self.marks_of(self.runs[run_id]).claimable_at = now
+            self.runs[run_id] = self.runs[run_id]._replace(due_at=None)
+        return len(parked[:limit])
 
     def _waiting_for_time(self, workflows: Collection[str]) -> list[tuple[int, RunRow]]:
         return [

@@ -423,7 +423,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
             for run in data.draw(ENDS)
             if run in epochs
         ]
-        parks = [Park(run, due_at) for run, due_at in data.draw(PARKS) if run in epochs]
+        parks = [Park(run, due_at, NOW) for run, due_at in data.draw(PARKS) if run in epochs]
         return Batch(runner_id, [], attempts, ends, epochs, parks=parks)
 
 

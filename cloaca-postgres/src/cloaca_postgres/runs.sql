@@ -212,16 +212,16 @@ WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = 
 -- it.
 UPDATE cloaca_run AS run
 SET owner = NULL, epoch = run.epoch + 1, due_at = new.due_at,
-    claimable_at = coalesce(new.due_at, run.claimable_at),
+    claimable_at = CASE WHEN new.due_at IS NULL THEN run.claimable_at ELSE new.parked_at END,
     status = CASE
         WHEN run.paused_at IS NOT NULL THEN 'Paused'
         WHEN new.due_at IS NULL THEN 'Running'
         ELSE 'Waiting'
     END
 FROM unnest(
-    CAST(:id AS TEXT[]), CAST(:due_at AS BIGINT[]), CAST(:runner_id AS TEXT[]),
-    CAST(:fence AS BIGINT[])
-) AS new (id, due_at, runner_id, fence)
+    CAST(:id AS TEXT[]), CAST(:due_at AS BIGINT[]), CAST(:parked_at AS BIGINT[]),
+    CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
+) AS new (id, due_at, parked_at, runner_id, fence)
 JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
 WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
     AND +run.ended_at IS NULL AND run.cancel_at IS NULL;

@@ -285,7 +285,7 @@ async def park(
     store: Store, run_id: str, due_at: int | None, *, epoch: int = 1, runner_id: str = "r1"
 ) -> Committed:
     """Commit one park alone."""
-    parks = [Park(run_id, due_at)]
+    parks = [Park(run_id, due_at, NOW)]
     return await store.commit(Batch(runner_id, [], [], [], {run_id: epoch}, parks=parks))
 
 

@@ -306,7 +306,9 @@ class TurnConformance:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
 
-        await store.commit(Batch("r1", [], [], [run_end("a")], {"a": 1}, parks=[Park("a", LATER)]))
+        await store.commit(
+            Batch("r1", [], [], [run_end("a")], {"a": 1}, parks=[Park("a", LATER, NOW)])
+        )
 
         run = await stored(store, "a")
         assert (run.status, run.owner, run.due_at) == (RunStatus.COMPLETED, "r1", None)
@@ -318,7 +320,7 @@ class TurnConformance:
         await submit(store, new_run("a"))
         failed = attempt("a", status=TaskStatus.FAILED, error="no")
 
-        batch = Batch("r1", [], [failed], [], {"a": 1}, parks=[Park("a", LATER)])
+        batch = Batch("r1", [], [failed], [], {"a": 1}, parks=[Park("a", LATER, NOW)])
         assert (await store.commit(batch)).current == {"a"}
 
         assert (await store.commit(batch)).current == set()

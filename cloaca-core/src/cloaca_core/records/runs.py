@@ -135,10 +135,14 @@ class RunEnd(NamedTuple):
 
 
 class Park(NamedTuple):
-    """Gives a run back that can do nothing before ``due_at``, or (None) while it is paused."""
+    """Gives a run back that can do nothing before ``due_at``, or (None) while it is paused.
+
+    ``parked_at`` is now, by the clock of ``due_at``: if that is set back, the run is due as well.
+    """
 
     id: str
     due_at: int | None
+    parked_at: int
 
 
 class WaitingRow(NamedTuple):

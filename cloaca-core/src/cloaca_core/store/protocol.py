@@ -152,6 +152,14 @@ class RunStore(Protocol):
         or their workflow are paused. Concurrent callers share them.
         """
 
+    async def make_claimable_after_set_back(
+        self, workflows: Collection[str], now: int, limit: int
+    ) -> int:
+        """Let up to ``limit`` Waiting runs of these workflows be claimed that were parked later
+        than ``now``: the clock was set back since, and would keep them for as long. How many it
+        were.
+        """
+
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         """All attempts of these runs, ordered by run, task and attempt."""
 
@@ -284,7 +292,8 @@ class SteeringStore(Protocol):
         """How the earlier rounds of a run have ended, oldest first. Only reads."""
 
     async def children(self, parent_ids: Collection[str]) -> list[ChildRow]:
-        """The runs that these have submitted and that are not detached, by their ids. Only reads."""
+        """The runs that these have submitted and that are not detached, by their ids. Only reads.
+        """
 
     async def pause_workflow(self, workflow: str, act: Act, until: int | None) -> bool:
         """Have no run of this workflow claimed; false if that was so already. Runs keep their

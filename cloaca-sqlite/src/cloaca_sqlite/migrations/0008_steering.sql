@@ -78,6 +78,9 @@ WHERE owner IS NULL AND ended_at IS NULL
 CREATE INDEX cloaca_run_due ON cloaca_run (workflow, due_at, id)
 WHERE due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL;
 
+CREATE INDEX cloaca_run_parked ON cloaca_run (workflow, claimable_at)
+WHERE due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL;
+
 CREATE INDEX cloaca_run_paused_until ON cloaca_run (paused_until)
 WHERE paused_until IS NOT NULL AND ended_at IS NULL;
 

@@ -24,6 +24,7 @@ from cloaca_core._engine.record.run_entry import RunEntry, RunListener
 from cloaca_core._engine.runtime.deadlines import Deadlines
 from cloaca_core.definition.context import Context
 from cloaca_core.logs import SafeLogger
+from cloaca_core.values.instants import SECOND
 from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ class Launcher:
     def _launch_later(self, run: ActiveRun, task: int, resume: Resume, delay: float) -> None:
         retry = partial(self._retry_is_due, run, task, resume._replace(retry_at=None))
         timer = self._loop.call_later(delay, self._listener.guarded, run, retry)
-        self._retries.setdefault(run, {})[task] = (timer, resume)
+        due_at = self._clock.wall() + round(delay * SECOND)
+        self._retries.setdefault(run, {})[task] = (timer, resume._replace(retry_at=due_at))
 
     def _retry_is_due(self, run: ActiveRun, task: int, resume: Resume) -> None:
         waiting = self._retries[run]

@@ -139,7 +139,7 @@ class SteeredRuns:
                 self._end(run, [])
         elif not run.parked:
             run.parked = True
-            self._course.park(run, Park(run.id, None))
+            self._course.park(run, Park(run.id, None, self._clock.wall()))
 
     def forget(self, run: ActiveRun) -> None:
         """The run is not ours any more, or has ended."""

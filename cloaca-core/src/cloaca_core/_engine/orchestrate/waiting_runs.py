@@ -49,10 +49,11 @@ class WaitingRuns:
         due_at = min(due.values())
         if (deadline := run.deadline_at()) is not None:
             due_at = min(due_at, deadline)
-        if due_at - self._clock.wall() <= LINGER:
+        now = self._clock.wall()
+        if due_at - now <= LINGER:
             return
         run.parked = True
         self._launcher.hold(run)
         ids = {"run_id": run.id, "workflow": run.row.workflow}
         log.info("run %s waits until %s", run.id, instant_text(due_at), extra=ids)
-        self._course.park(run, Park(run.id, due_at))
+        self._course.park(run, Park(run.id, due_at, now))

@@ -8,6 +8,7 @@ whose time has come.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -43,7 +44,8 @@ _VERBS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a caller asks: ``kind`` is cancel, pause, resume or retry; ``asked_by`` names who asks."""
+    """What a caller asks: ``kind`` is cancel, pause, resume or retry; ``asked_by`` names who asks.
+    """
 
     kind: str
     asked_by: str
@@ -81,6 +83,7 @@ class Steering:
         self._runs_came = runs_came
         self._hear_of_ends = hear_of_ends
         self._ends_due = False
+        self._latest: float = math.inf
         self._wakeup = Wakeup()
         self.retries: Retries = Retries(store, registry, self._act, runs_came)
 
@@ -186,6 +189,11 @@ class Steering:
     async def _let_go(self, workflows: Sequence[str], next_timer: int) -> float:
         """Let runs be claimed that have come due, and end pauses; seconds until the next."""
         now = await self._store.now()
+        if (
+            now < self._latest
+        ):  # at the start as well: what was parked may be from before a set-back
+            await self._recall(workflows, now)
+        self._latest = now
         if next_timer > now:
             return min((next_timer - now) / 1e6, LONGEST_SLEEP)
         await self._store.make_due_claimable(workflows, now, RUNS_PER_STEP)
@@ -200,3 +208,8 @@ class Steering:
     def _end_of_pause(self, now: int) -> Act:
         because = "its pause has come to its end"
         return Act(self._ids.next(), "cloaca", because, because, now)
+
+    async def _recall(self, workflows: Sequence[str], now: int) -> None:
+        """The clock may have been set back: let runs be claimed that it would keep waiting."""
+        while await self._store.make_claimable_after_set_back(workflows, now, RUNS_PER_STEP):
+            self._runs_came()

@@ -30,6 +30,7 @@ class RunQueries(NamedTuple):
     set_version: Statement
     next_due_run: Statement
     make_due_claimable: Statement
+    make_claimable_after_set_back: Statement
     load_attempts: Statement
     get_run: Statement
     ended_runs: Statement

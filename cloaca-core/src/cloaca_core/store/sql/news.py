@@ -19,6 +19,7 @@ _OF_RUNS: Final = (
     "insert_tick_run",
     "insert_event_run",
     "make_due_claimable",
+    "make_claimable_after_set_back",
     "park_run",
     "end_run",
     "cancel_run",

@@ -55,6 +55,17 @@ class SqlRuns(SqlPart):
         values = q.set_version.bind(ids=ids, runner_id=runner_id, version=version)
         await self._dialect.write([lock, Step(q.set_version, values)])
 
+    async def make_claimable_after_set_back(
+        self, workflows: Collection[str], now: int, limit: int
+    ) -> int:
+        parked = await self._write(
+            self._queries.runs.make_claimable_after_set_back,
+            workflows=self._dialect.array(workflows),
+            now=now,
+            limit=limit,
+        )
+        return len(parked)
+
     async def has_claimable(self, workflows: Collection[str]) -> bool:
         wanted = self._dialect.array(workflows)
         ((found,),) = await self._read(self._queries.runs.has_claimable, workflows=wanted)

@@ -165,7 +165,7 @@ SELECT EXISTS (
 -- more), it may be claimed at once. A run that is to be cancelled stays with its owner, which ends it.
 UPDATE cloaca_run
 SET owner = NULL, epoch = epoch + 1, due_at = CAST(:due_at AS BIGINT),
-    claimable_at = coalesce(CAST(:due_at AS BIGINT), claimable_at),
+    claimable_at = CASE WHEN CAST(:due_at AS BIGINT) IS NULL THEN claimable_at ELSE :parked_at END,
     status = CASE
         WHEN paused_at IS NOT NULL THEN 'Paused'
         WHEN CAST(:due_at AS BIGINT) IS NULL THEN 'Running'
@@ -203,6 +203,20 @@ WHERE id IN (
         ORDER BY run.due_at, run.id LIMIT :limit
     )
     AND due_at IS NOT NULL AND due_at <= :now
+RETURNING id;
+
+
+-- name: make_claimable_after_set_back
+-- Make claimable the runs of these workflows that were parked later than :now: the clock was set back
+-- since, and would keep them for as long. The runner that claims one waits for what is left of its time.
+UPDATE cloaca_run SET due_at = NULL, claimable_at = :now
+WHERE id IN (
+        SELECT run.id FROM cloaca_run AS run
+        WHERE run.workflow IN :workflows AND run.claimable_at > :now AND run.due_at IS NOT NULL
+            AND run.owner IS NULL AND run.ended_at IS NULL AND run.status = 'Waiting'
+        ORDER BY run.claimable_at DESC LIMIT :limit
+    )
+    AND due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL
 RETURNING id;
 
 
