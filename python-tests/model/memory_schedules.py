@@ -120,6 +120,9 @@ class MemorySchedules:
     async def now(self) -> int:
         return self.wall_clock()
 
+    def wall(self) -> int:
+        return self.wall_clock()
+
     async def put_schedule(self, schedule: ScheduleRow) -> str:
         there = None if schedule.name is None else await self.get_schedule_named(schedule.name)
         if there is None:

@@ -90,7 +90,7 @@ class MemorySteering:
                 continue
             if park.due_at is not None:
                 marks.claimable_at = park.parked_at
-            freed = run._replace(owner=None, epoch=run.epoch + 1, due_at=park.due_at)
+            freed = run._replace(owner=None, epoch=run.epoch + 1, due_at=park.due_at, came_due=0)
             self.runs[run.id] = freed._replace(status=self._status_without_owner(freed))
 
     def _status_without_owner(self, run: RunRow) -> RunStatus:
@@ -138,7 +138,7 @@ class MemorySteering:
         due = sorted((at, run.id) for at, run in self._waiting_for_time(workflows) if at <= now)
         for due_at, run_id in due[:limit]:
             self.marks_of(self.runs[run_id]).claimable_at = due_at
-            self.runs[run_id] = self.runs[run_id]._replace(due_at=None)
+            self.runs[run_id] = self.runs[run_id]._replace(due_at=None, came_due=1)
         return len(due[:limit])
 
     async def make_claimable_after_set_back(

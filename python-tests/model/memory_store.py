@@ -197,6 +197,7 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
                 epoch=run.epoch + 1,
                 status=RunStatus.RUNNING,
                 started_at=now if run.started_at is None else run.started_at,
+                came_due=2 if run.came_due == 1 else 0,
             )
             for run in sorted([*longest, *others][:limit])
         ]

@@ -86,6 +86,7 @@ class Scene:
             self.clock,
             self._end,
             self._wished,
+            self.clock.wall,
         )
         self.launcher = self.orchestrator.launcher
 

@@ -129,6 +129,9 @@ class PostgresDialect:
         """False: the database's clock outlasts a restart of this machine."""
         return False
 
+    def wall(self) -> int:
+        return self._clock.now()
+
     async def now(self) -> int:
         """Ask the database for its clock, which may have been set since the last beat."""
         (((now,),),) = await self._reads.run([step(STATEMENTS.clock)])

@@ -211,7 +211,7 @@ WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = 
 -- not (any more) may be claimed at once. A run that is to be cancelled stays with its owner, which ends
 -- it.
 UPDATE cloaca_run AS run
-SET owner = NULL, epoch = run.epoch + 1, due_at = new.due_at,
+SET owner = NULL, epoch = run.epoch + 1, due_at = new.due_at, came_due = 0,
     claimable_at = CASE WHEN new.due_at IS NULL THEN run.claimable_at ELSE new.parked_at END,
     status = CASE
         WHEN run.paused_at IS NOT NULL THEN 'Paused'
@@ -242,7 +242,7 @@ WITH due AS MATERIALIZED (
     ) AS run
     ORDER BY run.due_at, run.id LIMIT :limit
 )
-UPDATE cloaca_run AS run SET due_at = NULL, claimable_at = run.due_at
+UPDATE cloaca_run AS run SET due_at = NULL, claimable_at = run.due_at, came_due = 1
 FROM due
 WHERE run.id = ANY(ARRAY[due.id]) AND run.due_at <= :now AND +run.ended_at IS NULL
 RETURNING run.id;
@@ -315,7 +315,8 @@ chosen AS MATERIALIZED (
 )
 UPDATE cloaca_run AS run
 SET owner = live.id, epoch = run.epoch + 1, status = 'Running',
-    started_at = coalesce(run.started_at, :now)
+    started_at = coalesce(run.started_at, :now),
+    came_due = CASE run.came_due WHEN 1 THEN 2 ELSE 0 END
 FROM chosen, live
 WHERE run.id = ANY(ARRAY[chosen.id]) AND run.owner IS NULL AND +run.ended_at IS NULL
 RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
@@ -323,7 +324,7 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
     run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds,
     run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still,
-    run.time_limit, run.deadline_at, run.reason_tasks;
+    run.time_limit, run.deadline_at, run.reason_tasks, run.came_due;
 
 
 -- name: list_runs_of_tag
@@ -334,7 +335,7 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still,
-    run.time_limit, run.deadline_at, run.reason_tasks
+    run.time_limit, run.deadline_at, run.reason_tasks, run.came_due
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

@@ -107,6 +107,9 @@ class SqliteDialect:
         """The machine's clock, the same for all processes that share a file."""
         return self._clock.wall()
 
+    def wall(self) -> int:
+        return self._clock.wall()
+
     async def wait_changed(self) -> Change:
         if self._wakeups is not None:
             self._wakeups.listen()

@@ -74,14 +74,15 @@ foremost (id) AS MATERIALIZED (
 )
 UPDATE cloaca_run
 SET owner = :runner_id, epoch = epoch + 1, status = 'Running',
-    started_at = coalesce(started_at, :now)
+    started_at = coalesce(started_at, :now),
+    came_due = CASE came_due WHEN 1 THEN 2 ELSE 0 END
 WHERE id IN (SELECT id FROM longest UNION ALL SELECT id FROM foremost)
     AND +owner IS NULL AND ended_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
 RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks;
+    time_limit, deadline_at, reason_tasks, came_due;
 
 
 -- name: list_active_runs
@@ -90,7 +91,7 @@ RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, 
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks
+    time_limit, deadline_at, reason_tasks, came_due
 FROM cloaca_run
 WHERE id IN (
         SELECT id FROM cloaca_run INDEXED BY cloaca_run_owned
@@ -117,7 +118,7 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still,
-    run.time_limit, run.deadline_at, run.reason_tasks
+    run.time_limit, run.deadline_at, run.reason_tasks, run.came_due
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

@@ -108,6 +108,7 @@ class Engine:
             clock,
             self._ended,
             self._wished,
+            store.wall,
         )
         launcher = self._orchestrator.launcher
         self.grace: GracePeriod = GracePeriod(
@@ -130,7 +131,7 @@ class Engine:
             store, runner_id, identity, config.lease_seconds, needed, clock, self._wished
         )
         self._takeover = Takeover(store, self._lease, runner_id, identity, self._runs_came, clock)
-        adoption = Adoption(self._orchestrator, config.default_trigger_rule)
+        adoption = Adoption(self._orchestrator, config.default_trigger_rule, clock)
         self._share = FairShare(self._takeover, self._executor, config.max_concurrent_tasks)
         self._claimer = Claimer(
             store,

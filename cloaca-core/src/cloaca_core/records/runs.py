@@ -55,7 +55,8 @@ class RunRow(NamedTuple):
     highest ``priority`` are first. A run is not claimable before ``due_at``. ``steer_reason`` says
     why it is paused or was cancelled. ``stood_still`` is for how many µs it was paused since it
     started. ``time_limit`` and ``deadline_at`` are as in ``NewRun``.
-    ``reason_tasks`` is a JSON list of the tasks that ``reason_code`` is about, or None.
+    ``reason_tasks`` is a JSON list of the tasks that ``reason_code`` is about, or None. ``came_due``
+    is 2 for a run that was claimed because its time had come.
     """
 
     id: str
@@ -84,6 +85,7 @@ class RunRow(NamedTuple):
     time_limit: int | None = None
     deadline_at: int | None = None
     reason_tasks: str | None = None
+    came_due: int = 0
 
 
 class AttemptRow(NamedTuple):
@@ -137,7 +139,8 @@ class RunEnd(NamedTuple):
 class Park(NamedTuple):
     """Gives a run back that can do nothing before ``due_at``, or (None) while it is paused.
 
-    ``parked_at`` is now, by the clock of ``due_at``: if that is set back, the run is due as well.
+    ``parked_at`` is now. Both are by the store's clock: if that is set back, the run does not wait
+    for it.
     """
 
     id: str

@@ -344,6 +344,9 @@ class ScheduleStore(Protocol):
         A SQLite store uses its machine's, a PostgreSQL store the database's.
         """
 
+    def wall(self) -> int:
+        """About what ``now`` would answer, without asking the database."""
+
     async def put_schedule(self, schedule: ScheduleRow) -> str:
         """Add a schedule, or change the one of its name; the id of the one that is there now.
 

@@ -22,6 +22,10 @@ UPDATE cloaca_run SET claimable_at = created_at WHERE ended_at IS NULL;
 -- due_at: the run is not claimable before. Once that has come, a runner sets it to NULL.
 ALTER TABLE cloaca_run ADD COLUMN due_at BIGINT;
 
+-- came_due: 1 once a run may be claimed because its time has come, 2 while the runner that claimed it
+-- then owns it, else 0.
+ALTER TABLE cloaca_run ADD COLUMN came_due INTEGER NOT NULL DEFAULT 0;
+
 -- round: how many times the run was begun; retry opens the next.
 ALTER TABLE cloaca_run ADD COLUMN round BIGINT NOT NULL DEFAULT 1;
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.plan.active_run import ActiveRunFactory
 from cloaca_core._engine.plan.reasons import Reason
-from cloaca_core._engine.plan.restore import restore
+from cloaca_core._engine.plan.restore import come_due, restore
 from cloaca_core.errors import ContextValueError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.states import ReasonCode
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.steering import RestartRow
+    from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
 
@@ -40,8 +41,9 @@ NO_PAST: Final = PastRows([], [])
 class Adoption:
     """Belongs to the engine's loop."""
 
-    def __init__(self, orchestrator: Orchestrator, default_rule: DefaultRule) -> None:
+    def __init__(self, orchestrator: Orchestrator, default_rule: DefaultRule, clock: Clock) -> None:
         self._orchestrator = orchestrator
+        self._clock = clock
         self._factory = ActiveRunFactory(default_rule)
 
     def begin(
@@ -70,6 +72,8 @@ class Adoption:
         graph = self._factory.graph_of(workflow)
         try:
             past = restore(graph, recorded.attempts, recorded.restarts)
+            if row.came_due:
+                past = come_due(past, self._clock.wall())
             run = self._factory.make(row, graph, _input_of(row), past)
             if refusal is None:
                 self._orchestrator.adopt(run)

@@ -62,6 +62,7 @@ class Orchestrator:
         clock: Clock,
         ended: Callable[[ActiveRun, RunEnd | None], None],
         wished: Callable[[], None],
+        store_clock: Callable[[], int],
     ) -> None:
         self._config = config
         self._journal = journal
@@ -73,7 +74,7 @@ class Orchestrator:
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         self._failures = Failures(config, runs, clock, self)
         self.launcher: Launcher = Launcher(config, executor, journal, runs, capacity, clock, self)
-        self._waiting = WaitingRuns(self.launcher, clock, self)
+        self._waiting = WaitingRuns(self.launcher, clock, store_clock, self)
         self.steered: SteeredRuns = SteeredRuns(runs, self.launcher, clock, self)
 
     # -- adopt and let go --------------------------------------------------------------------

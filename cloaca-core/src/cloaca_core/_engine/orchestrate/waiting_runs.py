@@ -13,6 +13,8 @@ from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.instants import SECOND, instant_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cloaca_core._engine.orchestrate.launcher import Launcher
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core.values.clock import Clock
@@ -31,11 +33,18 @@ class ParkingCourse(Protocol):
 
 
 class WaitingRuns:
-    """Belongs to the engine's loop."""
+    """Belongs to the engine's loop. ``store_clock`` is the clock by which runs come due."""
 
-    def __init__(self, launcher: Launcher, clock: Clock, course: ParkingCourse) -> None:
+    def __init__(
+        self,
+        launcher: Launcher,
+        clock: Clock,
+        store_clock: Callable[[], int],
+        course: ParkingCourse,
+    ) -> None:
         self._launcher = launcher
         self._clock = clock
+        self._store_clock = store_clock
         self._course = course
 
     def settle(self, run: ActiveRun) -> None:
@@ -50,10 +59,11 @@ class WaitingRuns:
         if (deadline := run.deadline_at()) is not None:
             due_at = min(due_at, deadline)
         now = self._clock.wall()
-        if due_at - now <= LINGER:
+        if (delay := due_at - now) <= LINGER:
             return
         run.parked = True
         self._launcher.hold(run)
         ids = {"run_id": run.id, "workflow": run.row.workflow}
         log.info("run %s waits until %s", run.id, instant_text(due_at), extra=ids)
-        self._course.park(run, Park(run.id, due_at, now))
+        parked_at = self._store_clock()
+        self._course.park(run, Park(run.id, parked_at + delay, parked_at))

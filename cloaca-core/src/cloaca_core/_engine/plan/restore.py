@@ -77,6 +77,22 @@ def restore(
     return restored
 
 
+def come_due(past: Restored, now: int) -> Restored:
+    """The past of a run that the database has let go because its time had come: the first of its
+    retries is due now, whatever this machine's clock says, and the others as much later as they
+    were meant to be.
+    """
+    instants = [each.retry_at for each in past.resume.values() if each.retry_at is not None]
+    if not instants:
+        return past
+    late = now - min(instants)
+    resume = {
+        task: each if each.retry_at is None else each._replace(retry_at=each.retry_at + late)
+        for task, each in past.resume.items()
+    }
+    return past._replace(resume=resume)
+
+
 def first_attempts(restarts: Iterable[RestartRow]) -> dict[str, int]:
     """The first attempt that counts of each task that was restarted."""
     first: dict[str, int] = {}

@@ -90,6 +90,9 @@ class Dialect(Protocol):
     async def now(self) -> int:
         """See ``Store.now``."""
 
+    def wall(self) -> int:
+        """See ``Store.wall``."""
+
     async def wait_changed(self) -> Change:
         """See ``Store.wait_changed``."""
 

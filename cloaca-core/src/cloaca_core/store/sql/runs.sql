@@ -164,7 +164,7 @@ SELECT EXISTS (
 -- Give back a run that can do nothing before :due_at, or (NULL) while it is paused; if it is not (any
 -- more), it may be claimed at once. A run that is to be cancelled stays with its owner, which ends it.
 UPDATE cloaca_run
-SET owner = NULL, epoch = epoch + 1, due_at = CAST(:due_at AS BIGINT),
+SET owner = NULL, epoch = epoch + 1, due_at = CAST(:due_at AS BIGINT), came_due = 0,
     claimable_at = CASE WHEN CAST(:due_at AS BIGINT) IS NULL THEN claimable_at ELSE :parked_at END,
     status = CASE
         WHEN paused_at IS NOT NULL THEN 'Paused'
@@ -190,7 +190,7 @@ FROM :workflows AS wanted;
 -- name: make_due_claimable
 -- Make claimable the runs of these workflows that have come due, those that came due first. For each
 -- workflow at most :limit entries of the index are read.
-UPDATE cloaca_run SET due_at = NULL, claimable_at = due_at
+UPDATE cloaca_run SET due_at = NULL, claimable_at = due_at, came_due = 1
 WHERE id IN (
         SELECT run.id
         FROM :workflows AS wanted
@@ -233,7 +233,7 @@ ORDER BY run_id, task_id, attempt;
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks
+    time_limit, deadline_at, reason_tasks, came_due
 FROM cloaca_run WHERE id = :id;
 
 
@@ -242,7 +242,7 @@ FROM cloaca_run WHERE id = :id;
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks
+    time_limit, deadline_at, reason_tasks, came_due
 FROM cloaca_run WHERE id IN :ids AND ended_at IS NOT NULL
 ORDER BY id;
 
@@ -253,7 +253,7 @@ ORDER BY id;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks
+    time_limit, deadline_at, reason_tasks, came_due
 FROM cloaca_run WHERE id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -263,7 +263,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks
+    time_limit, deadline_at, reason_tasks, came_due
 FROM cloaca_run WHERE ended_at IS NULL AND status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -273,7 +273,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks
+    time_limit, deadline_at, reason_tasks, came_due
 FROM cloaca_run WHERE ended_at IS NOT NULL AND status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
@@ -283,7 +283,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks
+    time_limit, deadline_at, reason_tasks, came_due
 FROM cloaca_run
 WHERE workflow = :workflow AND id < :before
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)

@@ -72,6 +72,9 @@ class SqlStore(SqlRuns, SqlRunners, SqlSchedules, SqlTriggers, SqlSteering, SqlD
     async def now(self) -> int:
         return await self._dialect.now()
 
+    def wall(self) -> int:
+        return self._dialect.wall()
+
     async def wait_changed(self) -> Change:
         return await self._dialect.wait_changed()
 
