@@ -56,8 +56,8 @@ class WaitingRuns:
         if not due or len(due) < len(ready):  # others run, or their start is on its way
             return
         due_at = min(due.values())
-        if (deadline := run.deadline_at()) is not None:
-            due_at = min(due_at, deadline)
+        if run.deadline is not None:
+            due_at = min(due_at, run.deadline.at)
         now = self._clock.wall()
         if (delay := due_at - now) <= LINGER:
             return

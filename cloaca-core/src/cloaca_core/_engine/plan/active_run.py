@@ -8,7 +8,6 @@ from weakref import WeakKeyDictionary
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.planner import DefaultRule, RunPlan
 from cloaca_core._engine.plan.restore import Restored, Resume
-from cloaca_core.values.instants import SECOND
 
 if TYPE_CHECKING:
     from cloaca_core._engine.plan.deadline import Deadline
@@ -81,12 +80,6 @@ class ActiveRun:
         self.parked: bool = False
         self.paused_at: int | None = None
         self.stood_still: int = row.stood_still
-
-    def deadline_at(self) -> int | None:
-        """The instant in µs at which the run passes its time limit, None without one."""
-        if not self.time_limit or self.row.started_at is None:
-            return None
-        return self.row.started_at + self.stood_still + self.time_limit * SECOND
 
 
 class ActiveRunFactory:
