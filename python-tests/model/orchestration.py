@@ -8,6 +8,7 @@ from typing import Any
 from model.by_hand import HandExecutor, HandJournal
 from model.hand_clock import LoopClock
 from model.runs import active_run, graph_of
+from model.virtual_time import the_loop
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.work import Work
@@ -104,6 +105,15 @@ class Scene:
         """The timers of the run's retries, by task."""
         return {task: timer for task, (timer, _) in self.launcher._retries.get(run, {}).items()}
 
+    def next_attempt_in(self, run: ActiveRun) -> float:
+        """Seconds until the first retry of the run: by a timer here, or once a park is over."""
+        parks = [entry.park for entry in self.journal.waiting if entry.park is not None]
+        if not parks:
+            return min(timer.when() for timer in self.retries(run).values()) - the_loop().time()
+        (park,) = parks
+        assert park.due_at is not None
+        return (park.due_at - park.parked_at) / 1e6
+
     def adopt(self, *arguments: Any, **fields: Any) -> ActiveRun:
         run = active_run(*arguments, **fields)
         self.orchestrator.adopt(run)
@@ -138,6 +148,7 @@ class Scene:
         """How the one run ended that did."""
         await self.finish()
         ((_, end),) = self.ended
+        assert end is not None
         return end
 
 

@@ -113,17 +113,19 @@ def test_both_handles_have_the_same_calls_with_the_same_parameters() -> None:
 # -- the end -------------------------------------------------------------------------------------
 
 
-async def test_an_end_that_is_at_hand_needs_no_question(host: Host) -> None:
-    host.recent.add(END)
+async def test_a_completed_end_that_is_at_hand_needs_no_question(host: Host) -> None:
+    host.recent.add(END._replace(row=END.row._replace(status="Completed")))
 
     for result in (sync(host).result(), sync(host).result(0), await awaited(host).result(0)):
-        assert (result.execution_id, result.status) == ("r", "Failed")
+        assert (result.execution_id, result.status) == ("r", "Completed")
     sync(host).wait(0)
     await awaited(host).wait(0)
     assert host.asked == []
 
 
 async def test_any_other_end_is_waited_for(host: Host) -> None:
+    """Also one that is at hand: a retry may have begun another round, anywhere."""
+    host.recent.add(END)
     host.answers["wait"] = END
 
     for result in (sync(host).result(), await awaited(host).result()):
