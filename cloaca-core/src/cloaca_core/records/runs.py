@@ -50,13 +50,13 @@ class RunRow(NamedTuple):
     """A run as it stands in the table. ``schedule_id`` is the schedule that made it, if any.
 
     ``reason_code`` is the ``ReasonCode`` of a run that ended without completing, None in rows that
-    an older version wrote; ``limit_seconds`` is the deadline that the run exceeded.
-    ``round`` counts how often the run was begun, from 1. Of runs that may be claimed, those of the
-    highest ``priority`` are first. A run is not claimable before ``due_at``. ``steer_reason`` says
-    why it is paused or was cancelled. ``stood_still`` is for how many µs it was paused since it
-    started. ``time_limit`` and ``deadline_at`` are as in ``NewRun``.
-    ``reason_tasks`` is a JSON list of the tasks that ``reason_code`` is about, or None. ``came_due``
-    is 2 for a run that was claimed because its time had come.
+    an older version wrote; ``limit_seconds`` is the deadline that the run exceeded. ``round``
+    counts how often the run was begun, from 1. Of runs that may be claimed, those of the highest
+    ``priority`` are first. A run is not claimable before ``due_at``. ``steer_reason`` says why it
+    is paused or was cancelled. ``stood_still`` is for how many µs it was paused since it started.
+    ``time_limit`` and ``deadline_at`` are as in ``NewRun``. ``reason_tasks`` is a JSON list of the
+    tasks that ``reason_code`` is about, or None. ``came_due`` is 2 for a run that was claimed
+    because its time had come.
     """
 
     id: str
