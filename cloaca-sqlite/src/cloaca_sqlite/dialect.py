@@ -68,7 +68,7 @@ class SqliteDialect:
         landed: Callable[[Answers], None] | None = None,
     ) -> Answers:
         wakeups = self._wakeups
-        if wakeups is None:
+        if wakeups is None or wakeups.has_no_part_in(steps):
             return await self._writer.transact(lambda raw: run_steps(raw, steps), landed)
         riders, theirs = wakeups.within(steps), Answers()
 

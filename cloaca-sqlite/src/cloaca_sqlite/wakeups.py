@@ -23,6 +23,8 @@ from cloaca_core.values.clock import Clock
 from cloaca_sqlite.driver import WORDING
 from cloaca_sqlite.wake_socket import APART_S, Delivery, WakeSocket, is_in_own_folder, stronger
 
+_OF_RUNNERS: Final = frozenset(("register", "unregister"))
+"""Statements with which a store begins and ends to listen."""
 _DAY_US: Final = 86_400_000_000
 
 
@@ -58,6 +60,7 @@ class Wakeups:
         self._wants_to_hear = False
         self._noted: str | None = None
         self._has_met_others = False
+        self._is_alone = False
         self._others: dict[str, ProcessIdentity] = {}
         self._unreachable: set[str] = set()
         self._gone: set[str] = set()
@@ -89,6 +92,7 @@ class Wakeups:
     def listen(self) -> None:
         """Have a socket; its row is written by the next transaction."""
         self._wants_to_hear = True
+        self._is_alone = False
         before = self._socket.path
         self._socket.bind()
         if before is not None and before != self._socket.path:
@@ -97,6 +101,16 @@ class Wakeups:
     def leave(self) -> None:
         """Be no listener any more; the row is removed by the next transaction."""
         self._wants_to_hear = False
+        self._is_alone = False
+
+    def has_no_part_in(self, steps: Sequence[Step]) -> bool:
+        """True for nearly all transactions of a store that has no other to tell: for these neither
+        ``within`` nor ``wrote`` need be called.
+        """
+        if not self._is_alone:
+            return False
+        names = [each.statement.name for each in steps]
+        return _OF_RUNNERS.isdisjoint(names)
 
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
         """Steps to run in the same transaction, after these; nearly always none."""
@@ -105,11 +119,15 @@ class Wakeups:
                 self.listen()
             elif each.statement.name == "unregister":
                 self.leave()
-        if self._has_met_others and not (
-            self._gone or self.is_to_be_noted or self.is_to_be_forgotten
-        ):
+        if self._is_settled():
             return ()
         return [*self._removals(), *self._note(), self.list_others]
+
+    def _is_settled(self) -> bool:
+        """True when there is no row of this store's to write or to remove."""
+        return self._has_met_others and not (
+            self._gone or self.is_to_be_noted or self.is_to_be_forgotten
+        )
 
     def _removals(self) -> list[Step]:
         paths = sorted(self._gone)
@@ -136,6 +154,7 @@ class Wakeups:
         if riders:
             self.met(answers[-1])
         if not self._others:
+            self._is_alone = self._is_settled()
             return
         change = self._news.of(steps) if self._noted in (was_noted, None) else Change.ANYTHING
         self._news.wrote(steps)
@@ -154,6 +173,7 @@ class Wakeups:
     def met(self, rows: Sequence[Row]) -> None:
         """Take over the list of listeners as it is now."""
         self._has_met_others = True
+        self._is_alone = False
         listed = {path: ProcessIdentity(*process) for path, *process in rows}
         if self._noted not in listed:
             self._noted = None

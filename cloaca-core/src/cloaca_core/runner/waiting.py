@@ -97,9 +97,14 @@ def heed_cancel() -> None:
 
 
 def refuse_blocking_call() -> None:
-    """Refuse a blocking call on a loop that runs task bodies: it would block all of them."""
+    """Refuse a blocking call on a loop that runs task bodies, as it would block all of them, and
+    one of a body whose run is being cancelled.
+    """
     work = CURRENT_WORK.get()
-    if work is None or not work.is_async:
+    if work is None:
+        return
+    heed_cancel()
+    if not work.is_async:
         return
     try:
         asyncio.get_running_loop()

@@ -10,7 +10,6 @@ from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
 from cloaca_core._engine.observe.waiters import Waiters
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.runs import RunEnd, RunRow
-from cloaca_core.records.states import RunStatus
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_reader import RunReader
@@ -45,9 +44,8 @@ class Completion:
 
     async def of(self, run_id: str) -> Ended:
         """Wait for the end of a run, on this runner or another."""
-        known = self.recent.get(run_id)
-        if known is not None and known.row.status == RunStatus.COMPLETED:
-            return known  # no retry can have begun another round
+        if self.recent.has_completed(run_id) and (known := self.recent.get(run_id)) is not None:
+            return known
         future = self._waiters.add(run_id)
         try:
             if run_id not in self._runs:

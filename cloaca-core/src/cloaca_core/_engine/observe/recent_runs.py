@@ -7,12 +7,14 @@ from typing import Final, NamedTuple, TypeAlias
 
 from cloaca_core._engine.record.weight import attempt_weight
 from cloaca_core.records.runs import AttemptRow, RunRow
+from cloaca_core.records.states import RunStatus
 
 RECENT_RUNS: Final = 12_000
 RECENT_BYTES: Final = 32 << 20
 
 
 _Plain: TypeAlias = tuple[object, ...]
+_STATUS: Final = RunRow._fields.index("status")
 
 
 class Ended(NamedTuple):
@@ -43,8 +45,10 @@ class RecentRuns:
             _, (oldest, _, _) = self._runs.popitem(last=False)
             self._bytes -= oldest
 
-    def __contains__(self, run_id: str) -> bool:
-        return run_id in self._runs
+    def has_completed(self, run_id: str) -> bool:
+        """True for a cached run that has completed: no retry can have begun another round of it."""
+        found = self._runs.get(run_id)
+        return found is not None and found[1][_STATUS] == RunStatus.COMPLETED
 
     def get(self, run_id: str) -> Ended | None:
         """The run, if it is still cached."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.plan.active_run import ActiveRunFactory
 from cloaca_core._engine.plan.reasons import Reason
-from cloaca_core._engine.plan.restore import come_due, restore
+from cloaca_core._engine.plan.restore import Restored, come_due, restore
 from cloaca_core.errors import ContextValueError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.states import ReasonCode
@@ -28,8 +28,7 @@ log = SafeLogger("cloaca.engine")
 
 
 class PastRows(NamedTuple):
-    """What earlier owners of a run have recorded: its attempts, and the tasks that were restarted.
-    """
+    """What earlier owners of a run have recorded: its attempts, and the tasks that were restarted."""
 
     attempts: list[AttemptRow]
     restarts: list[RestartRow]
@@ -71,8 +70,10 @@ class Adoption:
         """
         graph = self._factory.graph_of(workflow)
         try:
-            past = restore(graph, recorded.attempts, recorded.restarts)
-            if row.came_due:
+            past: Restored | None = None
+            if recorded.attempts:
+                past = restore(graph, recorded.attempts, recorded.restarts)
+            if past is not None and row.came_due:
                 past = come_due(past, self._clock.wall())
             run = self._factory.make(row, graph, _input_of(row), past)
             if refusal is None:

@@ -197,7 +197,8 @@ class Orchestrator:
         """Stop this run's bodies and timers; their outcomes are ignored."""
         run.over = True
         self._failures.disarm(run)
-        self.steered.forget(run)
+        if run.wish is not None:
+            self.steered.forget(run)
         self.launcher.stop(run)
 
     def stop_limit(self, run: ActiveRun) -> None:
@@ -241,7 +242,8 @@ class Orchestrator:
         elif entry.end is not None:
             failpoints.hit("run.after_end")
             self.runs.remove(entry.run)
-            self._ended(entry.run, _recorded_end(entry, entry.end))
+            end = entry.end if entry.wish is None else _recorded_end(entry, entry.end)
+            self._ended(entry.run, end)
         elif entry.park is not None:
             self._parked(entry)
         else:

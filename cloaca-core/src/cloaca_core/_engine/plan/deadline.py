@@ -35,26 +35,18 @@ def deadline_of(
     """
     if row.started_at is None:
         return None
+    limit: TimeLimit | None = runner_limit
+    if row.time_limit is not None:
+        limit = limit_of_row(row.time_limit)
+    elif workflow_limit is not None:
+        limit = workflow_limit
     began = row.started_at + stood_still
-    own = _deadline(began, _limit(row, workflow_limit, runner_limit))
+    own: Deadline | None = None
+    if limit is not None and not isinstance(limit, NoLimit):
+        own = Deadline(began + math.ceil(limit * 1e6), limit)
     if row.deadline_at is None:
         return own
     parents = row.deadline_at + stood_still - row.stood_still
     if own is not None and own.at <= parents:
         return own
     return Deadline(parents, max(0.0, (parents - began) / 1e6), inherited=True)
-
-
-def _limit(
-    row: RunRow, workflow_limit: TimeLimit | None, runner_limit: float | None
-) -> float | None:
-    """The run's own limit in seconds, None for none."""
-    given = (limit_of_row(row.time_limit), workflow_limit, runner_limit)
-    limit = next((each for each in given if each is not None), None)
-    return None if isinstance(limit, NoLimit) else limit
-
-
-def _deadline(began: int, seconds: float | None) -> Deadline | None:
-    if seconds is None:
-        return None
-    return Deadline(began + math.ceil(seconds * 1e6), seconds)

@@ -44,8 +44,7 @@ _VERBS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a caller asks: ``kind`` is cancel, pause, resume or retry; ``asked_by`` names who asks.
-    """
+    """What a caller asks: ``kind`` is cancel, pause, resume or retry; ``asked_by`` names who asks."""
 
     kind: str
     asked_by: str

@@ -58,7 +58,6 @@ class Call(Generic[T]):
     def wait(self) -> T:
         """Block until the result is there; refused on a loop that runs task bodies."""
         refuse_blocking_call()
-        heed_cancel()
         if (known := self._at_hand()) is not None:
             return known
         return self._read(wait_for(self._send(), self._timeout, self._run))

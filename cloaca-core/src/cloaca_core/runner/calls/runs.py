@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core.errors import CloacaError
-from cloaca_core.records.states import RunStatus as States
 from cloaca_core.runner.calls.arguments import Requests, checked_run_id, numbered
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.results import (
@@ -183,7 +182,7 @@ class RunCalls:
             lambda _: run_id,
             timeout=checked_timeout(timeout),
             run=(run_id,),
-            at_hand=lambda: run_id if self._known_result(run_id) is not None else None,
+            at_hand=lambda: run_id if self._host.engine.recent.has_completed(run_id) else None,
         )
 
     def tasks(self, run_id: str) -> Call[dict[str, TaskResult]]:
@@ -214,10 +213,9 @@ class RunCalls:
         """The result of a run that has completed here, which is final. Another end may belong to an
         earlier round by now.
         """
-        end = self._host.engine.recent.get(run_id)
-        if end is None or end.row.status != States.COMPLETED:
-            return None
-        return PipelineResult(*end)
+        recent = self._host.engine.recent
+        end = recent.get(run_id) if recent.has_completed(run_id) else None
+        return None if end is None else PipelineResult(*end)
 
 
 @contextmanager

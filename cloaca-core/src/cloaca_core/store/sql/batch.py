@@ -177,13 +177,19 @@ class BatchSteps:
 def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
     """The result of a batch, read from the answers of its statements."""
     existing, held = _other_holders(batch.new_runs, answers.get("keys"))
-    fenced = [row for row in answers.get("fence", ()) if batch.fences[row[0]] == row[1]]
+    current: list[str] = []
+    wishes: dict[str, str] = {}
+    for run_id, epoch, wish in answers.get("fence", ()):
+        if batch.fences[run_id] == epoch:
+            current.append(run_id)
+            if wish is not None:
+                wishes[run_id] = wish
     return Committed(
         owned=frozenset([run_id for (run_id,) in answers.get("owned", ())]),
         existing=existing,
         held=held,
-        current=frozenset([run_id for run_id, _, _ in fenced]),
-        wishes={run_id: wish for run_id, _, wish in fenced if wish is not None},
+        current=frozenset(current),
+        wishes=wishes,
     )
 
 

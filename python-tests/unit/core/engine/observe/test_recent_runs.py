@@ -18,7 +18,7 @@ class TestRecentRuns:
 
         assert recent.get("a") == ended("a")
         assert recent.get("b") is None
-        assert [run_id for run_id in "ab" if run_id in recent] == ["a"]
+        assert [run_id for run_id in "ab" if recent.get(run_id) is not None] == ["a"]
 
     def test_the_oldest_are_forgotten_beyond_a_number(
         self, monkeypatch: pytest.MonkeyPatch
