@@ -141,8 +141,14 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.definition.triggers.result import (
         TriggerResult as TriggerResult,
     )
+    from cloaca_core.runner.async_client import (
+        AsyncClient as AsyncClient,
+    )
     from cloaca_core.runner.async_runner import (
         AsyncRunner as AsyncRunner,
+    )
+    from cloaca_core.runner.client import (
+        Client as Client,
     )
     from cloaca_core.runner.database_admin import (
         DatabaseAdmin as DatabaseAdmin,
@@ -219,6 +225,8 @@ __all__ = [
     # run
     "DefaultRunner",
     "AsyncRunner",
+    "Client",
+    "AsyncClient",
     "DefaultRunnerConfig",
     "NO_LIMIT",
     "NoLimit",
@@ -320,7 +328,9 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
     _LATER = {
         # runners need asyncio, which takes longer to import than all the rest; a module that only
         # defines workflows, or a process started for one body, does not need it
+        "AsyncClient": "cloaca_core.runner.async_client",
         "AsyncRunner": "cloaca_core.runner.async_runner",
+        "Client": "cloaca_core.runner.client",
         "DefaultRunner": "cloaca_core.runner.default_runner",
         "AsyncRunHandle": "cloaca_core.runner.handles",
         "RunHandle": "cloaca_core.runner.handles",

@@ -22,6 +22,7 @@ from cloaca_core._engine.observe.changes import Changes
 from cloaca_core._engine.observe.completion import Completion
 from cloaca_core._engine.observe.health import Health
 from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
+from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.observe.run_waits import RunWaits
 from cloaca_core._engine.observe.unserved_watch import UnservedWatch
@@ -30,6 +31,7 @@ from cloaca_core._engine.orchestrate.adoption import Adoption
 from cloaca_core._engine.orchestrate.capacity import Capacity
 from cloaca_core._engine.orchestrate.grace_period import GracePeriod
 from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
+from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.record.journal import Journal
 from cloaca_core._engine.record.start_marks import StartMarks
 from cloaca_core._engine.recover.lease import Lease
@@ -71,6 +73,9 @@ class Engine:
     """Made and used on its loop only, but for ``recent``, ``runs.owns`` and the messages of
     ``grace``. ``broken`` is called with the reason when a part has died, so that it cannot go on.
     ``executor`` makes the place where bodies run: a simulation's may have no threads.
+
+    One that does not ``work`` is a client's: it has no row and no lease, and owns no run. Nor does
+    one work that may only look.
     """
 
     def __init__(
@@ -81,6 +86,8 @@ class Engine:
         clock: Clock = SYSTEM_CLOCK,
         executor: type[Executor] = Executor,
         broken: Callable[[str], None] = lambda _: None,
+        *,
+        works: bool = True,
     ) -> None:
         ids = RunIds(clock)
         identity = this_process()
@@ -89,6 +96,7 @@ class Engine:
         self._store = store
         self._config = config
         self._registry = registry
+        self._works = works and store.writable
         self.ids: RunIds = ids
         self._closing = False
         self._broken = broken
@@ -97,7 +105,7 @@ class Engine:
         self._start_marks = StartMarks(self._executor)
         self.runs: ActiveRuns = (runs := ActiveRuns())
         self._capacity = capacity = Capacity(config.max_active_runs, runs)
-        capacity.paused = not store.writable
+        capacity.paused = not self._works
         self._journal = Journal(store, runner_id, self._start_marks)
         self._orchestrator = Orchestrator(
             config,
@@ -124,8 +132,10 @@ class Engine:
             self._runs_came,
             self._hear_of_others,
         )
-        self._reader = RunReader(store, registry, runs)
-        self._completion = Completion(store, registry, runs, self._reader, self._orchestrator.drop)
+        self._definitions = RecordedDefinitions(store, registry)
+        self._recorder = DefinitionRecorder(store, registry, clock)
+        self._reader = RunReader(store, registry, runs, self._definitions)
+        self._completion = Completion(store, runs, self._reader, self._orchestrator.drop)
         needed = capacity.is_in_use
         self._lease = Lease(
             store, runner_id, identity, config.lease_seconds, needed, clock, self._wished
@@ -148,7 +158,7 @@ class Engine:
         self._submitter = Submitter(
             store,
             self._journal,
-            self._lease,
+            self._lease if self._works else None,
             capacity,
             self._run_rows,
             adoption,
@@ -174,7 +184,7 @@ class Engine:
         )
         self._loops = self._make_loops(clock)
         self._health = Health(
-            runner_id=runner_id,
+            runner_id=runner_id if self._works else None,
             runs=runs,
             capacity=capacity,
             executor=self._executor,
@@ -191,8 +201,10 @@ class Engine:
         turns = {"journal": self._journal.turn, "changes": self._changes.turn}
         if self._store.writable:
             turns |= {"steering": self._steering.turn}
+        if self._works:
             turns |= {"lease": self._lease.turn, "lost-lease": self._reenlist}
             turns |= {"claim": self._claimer.turn, "unserved": self._unserved.turn}
+            turns["definitions"] = self._recorder.turn
             if self._config.enable_recovery:
                 turns["takeover"] = self._takeover.turn
             if self._config.enable_cron_scheduling:
@@ -203,15 +215,16 @@ class Engine:
     # -- start and stop ----------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Take over from the dead, and register; neither where nothing may be written.
+        """Take over from the dead, register, and record the definitions, if this engine works.
 
         In this order: one of the dead may have had the runner id that was configured here.
         """
-        if not self._store.writable:
+        if not self._works:
             return
         if self._config.enable_recovery:
             await self._takeover.sweep()
         await self._lease.register()
+        await self._recorder.record()
 
     async def begin(self, *, claims: bool = True) -> None:
         """Begin to work; without ``claims`` the engine is paused from the start."""
@@ -221,7 +234,7 @@ class Engine:
         self._unsubscribe = self._registry.on_change(lambda: wake(self._registry_changed))
         for each in self._loops:
             each.start()
-        log.info("runner %s is open", self._runner_id.current, extra=self._own_ids())
+        self._tell_of("open")
 
     async def shutdown(self) -> None:
         """Stop claiming, let bodies end, release the rest, and close the store. Idempotent."""
@@ -241,7 +254,7 @@ class Engine:
         await self.trigger_loop.close()
         self._takeover.close()
         await self._store.close()
-        log.info("runner %s is closed", self._runner_id.current, extra=self._own_ids())
+        self._tell_of("closed")
 
     def clean_up(self) -> None:
         """End what the loop leaves behind when it has died: running bodies may end. Other runners
@@ -255,6 +268,12 @@ class Engine:
         log.critical("%s", reason, extra=self._own_ids())
         self._broken(reason)
 
+    def _tell_of(self, state: str) -> None:
+        if self._works:
+            log.info("runner %s is %s", self._runner_id.current, state, extra=self._own_ids())
+        else:
+            log.info("a client is %s", state)
+
     def _own_ids(self) -> dict[str, str]:
         """Returns the fields of a log record of this runner."""
         return {"runner_id": self._runner_id.current}
@@ -264,7 +283,7 @@ class Engine:
             self._orchestrator.drop(run)
         for each in reversed(self._loops):
             await each.stop()
-        if not self._store.writable:
+        if not self._works:
             return
         try:
             async with asyncio.timeout(LEAVING):
@@ -290,7 +309,7 @@ class Engine:
     async def submit(self, request: Request) -> list[str]:
         """Accept runs; the ids of the runs that stand for them."""
         self._check_open()
-        return await self._submitter.submit(request)
+        return await self._submitter.submit(await self._definitions.resolved(request))
 
     def outgoing(self, request: Request) -> tuple[Outbox, NewRun]:
         """The row of a run that its submitter writes, and the outbox to write it with. Any thread
@@ -313,6 +332,7 @@ class Engine:
         ``accepted`` is called with the run's id as soon as that is durable.
         """
         self._check_open()
+        request = await self._definitions.resolved(request)
         return await self._waits.execute(request, waiting, accepted)
 
     async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
@@ -350,6 +370,12 @@ class Engine:
         self._check_open()
         return self._reader
 
+    @property
+    def definitions(self) -> RecordedDefinitions:
+        """Reads recorded definitions; ``RunnerClosedError`` once the engine shuts down."""
+        self._check_open()
+        return self._definitions
+
     async def health(self) -> dict[str, Any]:
         """The state of the runner, for people and probes."""
         return self._health.report()
@@ -378,6 +404,7 @@ class Engine:
         self.schedule_loop.wake()
         self.trigger_loop.wake()
         self._unserved.look_soon()
+        self._recorder.wake()
 
     def _runs_came(self) -> None:
         """There may be runs to claim, for this runner or for one that is not there."""

@@ -146,6 +146,10 @@ class Registry:
         """The full namespaces of all workflows, first registered first."""
         return list(self._known.workflows)
 
+    def names(self) -> list[str]:
+        """All names by which a workflow can be found."""
+        return self._known.names()
+
     def workflows(self) -> list[Workflow]:
         """All workflows, first registered first."""
         return list(self._known.workflows.values())
@@ -221,7 +225,7 @@ class _Known:
             case []:
                 raise WorkflowNotFoundError(self._not_found(name), name=name)
             case candidates:
-                raise _ambiguous(name, tuple(candidates))
+                raise ambiguous(name, tuple(candidates))
 
     def candidates(self, name: str) -> list[str]:
         """The namespaces that match a short name, an alias or a namespace."""
@@ -230,8 +234,12 @@ class _Known:
         aliased = [self.aliases[name]] if name in self.aliases else []
         return list(dict.fromkeys((*self.named.get(name, ()), *aliased)))
 
+    def names(self) -> list[str]:
+        """All names by which a workflow can be found."""
+        return [*self.workflows, *self.named, *self.aliases]
+
     def _not_found(self, name: str) -> str:
-        known = [*self.workflows, *self.named, *self.aliases]
+        known = self.names()
         near = nearest_name(name, dict.fromkeys(known))
         hint = f" (did you mean {near!r}?)" if near else ""
         if not known:
@@ -244,7 +252,8 @@ def _short_names(workflow: Workflow) -> set[str]:
     return {short_name(workflow.namespace), workflow.name}
 
 
-def _ambiguous(name: str, candidates: tuple[str, ...]) -> AmbiguousWorkflowError:
+def ambiguous(name: str, candidates: tuple[str, ...]) -> AmbiguousWorkflowError:
+    """Make the error for a name of several workflows; the caller raises it."""
     return AmbiguousWorkflowError(
         f"Workflow name {name!r} is ambiguous: it may be {' or '.join(candidates)}; "
         "use the full tenant::package::workflow",

@@ -51,6 +51,7 @@ class EngineHost:
         registry: Registry | None,
         *,
         start: bool = True,
+        works: bool = True,
     ) -> None:
         _refuse_type("config", config, DefaultRunnerConfig)
         _refuse_type("registry", registry, Registry)
@@ -64,6 +65,7 @@ class EngineHost:
         _refuse_schema(schema, self._backend)
         self._schema = schema
         self._claims = start
+        self._works = works
         self._pid = os.getpid()
         self._opening: asyncio.Task[Any] | None = None
         self._own_shutdown: asyncio.Task[None] | None = None
@@ -97,7 +99,9 @@ class EngineHost:
         from cloaca_core._engine.engine import Engine  # here: see ``load_engine``
 
         try:
-            engine = Engine(store, self.config, self.registry, broken=self._break_down)
+            engine = Engine(
+                store, self.config, self.registry, broken=self._break_down, works=self._works
+            )
             await engine.start()
         except BaseException:
             await store.close()
@@ -236,6 +240,11 @@ class EngineHost:
     def refuse_closed(self) -> None:
         """Raise the error of a call, if the runner is not open."""
         self._open_engine()
+
+    @property
+    def works(self) -> bool:
+        """Whether it executes bodies; a client leaves that to runners."""
+        return self._works
 
     @property
     def engine(self) -> Engine:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_reader import RunReader
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.plan.active_run import ActiveRun
-    from cloaca_core.definition.registry import Registry
     from cloaca_core.store.protocol import Store
 
 log = SafeLogger("cloaca.engine")
@@ -29,14 +28,12 @@ class Completion:
     def __init__(
         self,
         store: Store,
-        registry: Registry,
         runs: ActiveRuns,
         reader: RunReader,
         drop: Callable[[ActiveRun], None],
     ) -> None:
         self.recent: RecentRuns = RecentRuns()
         self._store = store
-        self._registry = registry
         self._runs = runs
         self._reader = reader
         self._drop = drop
@@ -107,9 +104,9 @@ class Completion:
         """The end of another runner's run, its tasks in definition order as for our own."""
         attempts = await self._store.load_attempts([row.id])
         attempts = await self._reader.that_count(row, attempts)
-        if (workflow := self._registry.get(row.workflow)) is not None:
-            position = {task.id: index for index, task in enumerate(workflow.tasks)}
-            attempts.sort(key=lambda attempt: position.get(attempt.task_id, len(position)))
+        task_ids = await self._reader.task_ids(row)
+        position = {task_id: index for index, task_id in enumerate(task_ids)}
+        attempts.sort(key=lambda attempt: position.get(attempt.task_id, len(position)))
         return Ended(row._replace(input=""), tuple(attempts))
 
 

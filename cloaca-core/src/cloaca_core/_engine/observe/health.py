@@ -24,7 +24,7 @@ class Health:
     def __init__(
         self,
         *,
-        runner_id: RunnerId,
+        runner_id: RunnerId | None,
         runs: ActiveRuns,
         capacity: Capacity,
         executor: Executor,
@@ -49,7 +49,7 @@ class Health:
     def report(self) -> dict[str, Any]:
         """The runner now; the keys are described at ``DefaultRunner.health`` in the reference."""
         return {
-            "runner_id": self._runner_id.current,
+            "runner_id": None if self._runner_id is None else self._runner_id.current,
             "active_runs": len(self._runs),
             "running_bodies": len(self._start_marks.running()),
             "abandoned_bodies": self._executor.abandoned,

@@ -11,18 +11,28 @@ from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.registry import Registry
+    from cloaca_core.definition.workflow import Workflow
     from cloaca_core.store.protocol import Store
 
 
 class RunReader:
     """Belongs to the engine's loop."""
 
-    def __init__(self, store: Store, registry: Registry, runs: ActiveRuns) -> None:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        runs: ActiveRuns,
+        definitions: RecordedDefinitions,
+    ) -> None:
         self._store = store
         self._registry = registry
         self._runs = runs
+        self._definitions = definitions
 
     async def get_run(self, run_id: str) -> RunRow:
         """The run's row; ``RunNotFoundError`` when there is none."""
@@ -58,10 +68,17 @@ class RunReader:
         """The tasks of the run's definition; none where that is not known."""
         if (run := self._runs.get(row.id)) is not None:
             return [task.id for task in run.graph.tasks]
+        workflow = await self.definition(row)
+        return [] if workflow is None else [task.id for task in workflow.tasks]
+
+    async def definition(self, row: RunRow) -> Workflow | RecordedWorkflow | None:
+        """The version of the workflow with which the run was submitted, or None where no runner has
+        recorded it.
+        """
         workflow = self._registry.get(row.workflow)
-        if workflow is None or workflow.version != row.version:
-            return []
-        return [task.id for task in workflow.tasks]
+        if workflow is not None and workflow.version == row.version:
+            return workflow
+        return await self._definitions.version(row.workflow, row.version)
 
     async def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
         """The runs that match, newest first."""

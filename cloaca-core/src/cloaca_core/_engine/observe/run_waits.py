@@ -106,5 +106,5 @@ def _refuse_endless(request: Request) -> None:
     if request.depth > DEEPEST:
         raise RunnerUsageError(
             f"{DEEPEST} runs wait for one another already: does "
-            f"{request.workflow.namespace} execute itself without end?"
+            f"{request.definition.namespace} execute itself without end?"
         )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloaca_core.definition.recorded import Unregistered
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.values.json_values import JsonValue
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 class Request:
     """Runs of one workflow to be submitted together.
 
+    ``workflow`` may be a name at first: the record of that name takes its place before anything is
+    submitted. Runs of a recorded workflow are for other runners.
     ``texts`` are their inputs as they are stored; ``data`` the first of them decoded: as many as
     could begin at once. ``tags`` is JSON; ``time_limit`` is in the form of rows.
     ``further_keys`` are for a body that is tried again: each takes the place of the one before it
@@ -25,7 +30,7 @@ class Request:
     own parent holds one.
     """
 
-    workflow: Workflow
+    workflow: Workflow | RecordedWorkflow | Unregistered
     texts: Sequence[str]
     data: Sequence[dict[str, JsonValue]]
     tags: str
@@ -34,6 +39,17 @@ class Request:
     by_right: bool = False
     parent: Attempt | None = None
     time_limit: int | None = None
+
+    @property
+    def is_by_name(self) -> bool:
+        """Whether the record of the workflow is still to be found."""
+        return isinstance(self.workflow, Unregistered)
+
+    @property
+    def definition(self) -> Workflow | RecordedWorkflow:
+        """The workflow, which is known by now."""
+        assert not isinstance(self.workflow, Unregistered)
+        return self.workflow
 
     @property
     def depth(self) -> int:

@@ -23,7 +23,7 @@ class RunRows:
         self._ids = ids
         self._clock = clock
 
-    def of(self, request: Request, owner: str, places: int) -> list[NewRun]:
+    def of(self, request: Request, owner: str | None, places: int) -> list[NewRun]:
         """The rows of all runs of a request; ``owner`` owns the first of them, one per place."""
         now, parent = self._clock.wall(), self._parent_of(request)
         return [
@@ -47,8 +47,8 @@ class RunRows:
         deadline = None if parent is None else parent.deadline
         return NewRun(
             id=self._ids.next(),
-            workflow=request.workflow.namespace,
-            version=request.workflow.version,
+            workflow=request.definition.namespace,
+            version=request.definition.version,
             input=text,
             tags=request.tags,
             idempotency_key=request.idempotency_key,

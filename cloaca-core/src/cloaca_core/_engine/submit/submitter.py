@@ -16,6 +16,7 @@ from cloaca_core._engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.submit.held_keys import HeldKeys
 from cloaca_core._engine.submit.run_rows import owned_row
+from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.states import RunStatus
@@ -39,13 +40,15 @@ Accepted: TypeAlias = tuple[list[str], bool]
 
 
 class Submitter:
-    """Belongs to the engine's loop. ``wake`` is called when there may be runs to claim."""
+    """Belongs to the engine's loop. ``wake`` is called when there may be runs to claim. An engine
+    that owns no runs has no ``lease``.
+    """
 
     def __init__(
         self,
         store: Store,
         journal: Journal,
-        lease: Lease,
+        lease: Lease | None,
         capacity: Capacity,
         rows: RunRows,
         adoption: Adoption,
@@ -76,11 +79,11 @@ class Submitter:
     async def _accepted(self, request: Request) -> Accepted:
         if not self._journal.has_room():
             await self._journal.room()
-        self._lease.need()
-        if not self._lease.is_fresh():  # asked last: it must be so when the rows go to the journal
-            await self._hold_lease()
-        owner = self._lease.runner_id.current
-        rows = self._rows.of(request, owner, places=self._places(request))
+        if (lease := self._lease) is not None:
+            lease.need()
+            if not lease.is_fresh():  # asked last: it must be so when the rows go to the journal
+                await _hold(lease)
+        rows = self._rows.of(request, self._own_id(), places=self._places(request))
         accepted: asyncio.Future[Accepted | None] = asyncio.get_running_loop().create_future()
         self._hand_in(request, rows, accepted)
         if (found := await accepted) is not None:
@@ -99,24 +102,9 @@ class Submitter:
         _tell_of_submission(row.workflow, new, known)
         return [holder], bool(known)
 
-    async def _hold_lease(self) -> None:
-        """Hold a fresh lease. Tries again while the database is busy, as the journal does, and
-        while this runner is declared dead and has no new id yet.
-        """
-        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
-        while not await self._holds_lease():
-            await backoff.wait()
-
-    async def _holds_lease(self) -> bool:
-        self._lease.need()
-        if not self._lease.is_fresh():
-            try:
-                await self._lease.refresh()
-            except StoreFullError:
-                raise
-            except StoreUnavailableError:
-                return False
-        return self._lease.is_fresh()
+    def _own_id(self) -> str | None:
+        """The owner of runs that begin here."""
+        return None if self._lease is None else self._lease.runner_id.current
 
     def _hand_in(
         self, request: Request, rows: list[NewRun], answer: asyncio.Future[Accepted | None]
@@ -134,17 +122,20 @@ class Submitter:
         """Begin the runs that we own; the others may be claimed. Runs accepted under an id that
         has since been declared dead belong to another runner.
         """
-        ours, current = [], self._lease.runner_id.current
+        ours, current = [], self._own_id()
         for position, row in enumerate(rows):
             if row.id in committed.owned and row.owner == current:
                 ours.append((owned_row(row), request.data[position]))
             elif row.id not in committed.existing and row.id not in committed.held:
                 self._wake()
         if ours:
+            assert isinstance(request.workflow, Workflow)  # recorded ones are for other runners
             self._adoption.begin(request.workflow, ours, request.depth)
 
     def _places(self, request: Request) -> int:
         """How many of these runs may be ours at once, at most those that are decoded."""
+        if self._lease is None:
+            return 0
         if request.by_right:
             return len(request.data)
         return 0 if self._capacity.paused else min(self._capacity.free(), len(request.data))
@@ -169,7 +160,7 @@ class _Submission:
         rows = entry.rows
         self.capacity.arrived(self.ours)
         if log.isEnabledFor(logging.INFO):
-            _tell_of_submission(self.request.workflow.namespace, *_became(rows, committed))
+            _tell_of_submission(self.request.definition.namespace, *_became(rows, committed))
         if not self.answer.done():
             run_ids = [committed.existing.get(row.id, row.id) for row in rows]
             held = rows[0].id in committed.held  # a request with a key is one run
@@ -183,6 +174,27 @@ class _Submission:
         self.capacity.changed()
         if not self.answer.done():
             self.answer.set_exception(error)
+
+
+async def _hold(lease: Lease) -> None:
+    """Hold a fresh lease. Tries again while the database is busy, as the journal does, and while
+    this runner is declared dead and has no new id yet.
+    """
+    backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+    while not await _is_held(lease):
+        await backoff.wait()
+
+
+async def _is_held(lease: Lease) -> bool:
+    lease.need()
+    if not lease.is_fresh():
+        try:
+            await lease.refresh()
+        except StoreFullError:
+            raise
+        except StoreUnavailableError:
+            return False
+    return lease.is_fresh()
 
 
 def _became(rows: Sequence[NewRun], committed: Committed) -> tuple[list[str], list[str]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.definition.inputs import ContextLike, input_text, items_of
+from cloaca_core.definition.recorded import Unregistered
 from cloaca_core.errors import (
     ConfigError,
     ConfigTypeError,
@@ -47,11 +48,16 @@ _Inputs: TypeAlias = tuple[list[str], list[dict[str, JsonValue]]]
 
 
 class Requests:
-    """Makes requests for one runner. Any thread may call."""
+    """Makes requests for one runner. Any thread may call. ``by_name`` lets pass the names that are
+    not registered, as the engine can find the records of such workflows.
+    """
 
-    def __init__(self, registry: Registry, config: DefaultRunnerConfig) -> None:
+    def __init__(
+        self, registry: Registry, config: DefaultRunnerConfig, *, by_name: bool = False
+    ) -> None:
         self._registry = registry
         self._config = config
+        self._by_name = by_name
 
     def request(
         self,
@@ -91,10 +97,17 @@ class Requests:
         while chunk := list(islice(remaining, RUNS_PER_COMMIT)):
             yield replace(_request(workflow, self._inputs(chunk), tags), time_limit=limit)
 
-    def _workflow(self, name: str) -> Workflow:
+    def unregistered(self, name: str) -> Unregistered | None:
+        """The name if it is to be looked up; None for a registered workflow."""
+        workflow = self._workflow(name)
+        return workflow if isinstance(workflow, Unregistered) else None
+
+    def _workflow(self, name: str) -> Workflow | Unregistered:
         try:
             return self._registry.find(name)
         except WorkflowNotFoundError as error:
+            if self._by_name:
+                return Unregistered(name, f"{EXECUTION}Workflow not found in registry: {name}")
             message = f"{EXECUTION}{error}"
             raise WorkflowNotFoundError(message, name=name) from None
 
@@ -148,7 +161,10 @@ class Requests:
 
 
 def _request(
-    workflow: Workflow, inputs: _Inputs, tags: Mapping[str, str] | None, key: str | None = None
+    workflow: Workflow | Unregistered,
+    inputs: _Inputs,
+    tags: Mapping[str, str] | None,
+    key: str | None = None,
 ) -> Request:
     texts, data = inputs
     caller = CURRENT_WORK.get()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.recent_runs import Ended
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
     from cloaca_core.runner.calls.steering import SteeringCalls
     from cloaca_core.runner.host import EngineHost
@@ -51,7 +52,7 @@ class RunCalls:
 
     def __init__(self, host: EngineHost) -> None:
         self._host = host
-        self._requests = Requests(host.registry, host.config)
+        self._requests = Requests(host.registry, host.config, by_name=not host.works)
 
     @cached_property
     def steering(self) -> SteeringCalls:
@@ -105,9 +106,9 @@ class RunCalls:
         idempotency_key: str | None,
         tags: Mapping[str, str] | None,
         time_limit: Duration | NoLimit | None = None,
-    ) -> tuple[Outbox, NewRun]:
-        """The row of a run that its submitter writes, and the outbox to write it with. Does not use
-        the engine's loop.
+    ) -> Call[tuple[Outbox, NewRun]]:
+        """The row of a run that its submitter writes, and the outbox to write it with. Needs no hop
+        to the engine's loop if the workflow is registered.
         """
         heed_cancel()
         request = self._open_requests().request(
@@ -117,7 +118,12 @@ class RunCalls:
             idempotency_key=idempotency_key,
             time_limit=time_limit,
         )
-        return self._host.engine.outgoing(request)
+        outgoing = self._host.engine.outgoing
+        return Call(
+            lambda: self._host.send(lambda engine: engine.definitions.resolved(request)),
+            outgoing,
+            at_hand=lambda: None if request.is_by_name else outgoing(request),
+        )
 
     def submit_many(
         self,
@@ -126,8 +132,13 @@ class RunCalls:
         tags: Mapping[str, str] | None,
         time_limit: Duration | NoLimit | None = None,
     ) -> Iterator[Call[list[str]]]:
-        """Accept many runs, one page for each commit; contexts are read page by page."""
-        for request in self._open_requests().many(workflow_name, contexts, tags, time_limit):
+        """Accept many runs, one page for each commit; contexts are read page by page. A name that
+        is not registered is looked up first: there may be no contexts.
+        """
+        requests = self._open_requests()
+        if (name := requests.unregistered(workflow_name)) is not None:
+            yield self._ask(_none_accepted, lambda engine: engine.definitions.find(name))
+        for request in requests.many(workflow_name, contexts, tags, time_limit):
             yield self._ask(unchanged, _submitting(request))
 
     def get_run(self, run_id: str) -> Call[str]:
@@ -255,6 +266,10 @@ async def _rows_and_tasks(
 def _only(run_ids: list[str]) -> str:
     (run_id,) = run_ids
     return run_id
+
+
+def _none_accepted(_: RecordedWorkflow) -> list[str]:
+    return []
 
 
 def _id(row: RunRow) -> str:

@@ -1,0 +1,77 @@
+"""Reads definitions that runners have recorded, where this program lacks the code."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.definition.recorded import RecordedWorkflow, Unregistered
+from cloaca_core.definition.registry import ambiguous
+from cloaca_core.errors import WorkflowNotFoundError
+from cloaca_core.values.namespace import short_name
+from cloaca_core.values.nearest import nearest_name
+from cloaca_core.values.text import is_storable
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.submit.request import Request
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.store.protocol import Store
+
+MOST: Final = 1_000
+"""Versions that are remembered. A recorded version never changes."""
+
+
+class RecordedDefinitions:
+    """Belongs to the engine's loop."""
+
+    def __init__(self, store: Store, registry: Registry) -> None:
+        self._store = store
+        self._registry = registry
+        self._known: OrderedDict[tuple[str, str], RecordedWorkflow] = OrderedDict()
+
+    async def resolved(self, request: Request) -> Request:
+        """The request with the newest recorded version in place of a name."""
+        if not isinstance(request.workflow, Unregistered):
+            return request
+        return replace(request, workflow=await self.find(request.workflow))
+
+    async def find(self, wanted: Unregistered) -> RecordedWorkflow:
+        """The newest version of the one recorded workflow of this name.
+
+        ``WorkflowNotFoundError`` when there is none, ``AmbiguousWorkflowError`` when there are
+        several.
+        """
+        name = wanted.name
+        found = await self._store.definitions_named(name) if is_storable(name) else []
+        match found:
+            case [only] if known := await self.version(only.workflow, only.version):
+                return known
+            case [] | [_]:
+                raise WorkflowNotFoundError(wanted.refusal + await self._near(name), name=name)
+            case _:
+                raise ambiguous(name, tuple([each.workflow for each in found]))
+
+    async def _near(self, name: str) -> str:
+        """The end of the error for a name that no runner has recorded."""
+        recorded = await self._store.list_definitions()
+        if not recorded and not self._registry.workflows():
+            return "; no runner has recorded a workflow in this database yet"
+        known = self._registry.names()
+        for each in recorded:
+            known += (each.workflow, short_name(each.workflow), each.name)
+        near = nearest_name(name, dict.fromkeys(known))
+        hint = f" (did you mean {near!r}?)" if near else ""
+        return f"{hint}; no runner has recorded it in this database"
+
+    async def version(self, workflow: str, version: str) -> RecordedWorkflow | None:
+        """One version of a workflow; None when no runner has recorded it."""
+        key = (workflow, version)
+        if (known := self._known.get(key)) is not None:
+            return known
+        if (row := await self._store.get_definition(workflow, version)) is None:
+            return None
+        known = self._known[key] = RecordedWorkflow.read(row)
+        if len(self._known) > MOST:
+            self._known.popitem(last=False)
+        return known

@@ -1,0 +1,57 @@
+"""Records the definitions that this runner has registered, for programs that lack their code.
+
+Looks first, so that a runner whose definitions are recorded already writes nothing. Nothing waits
+for it but the opening of the runner.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloaca_core._engine.runtime.wakeup import Wakeup
+from cloaca_core.definition.recorded import content
+from cloaca_core.records.definitions import DefinitionName, DefinitionRow
+
+if TYPE_CHECKING:
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.store.protocol import Store
+    from cloaca_core.values.clock import Clock
+
+
+class DefinitionRecorder:
+    """Belongs to the engine's loop."""
+
+    def __init__(self, store: Store, registry: Registry, clock: Clock) -> None:
+        self._store = store
+        self._registry = registry
+        self._clock = clock
+        self._wakeup = Wakeup()
+        self._recorded: set[DefinitionName] = set()
+
+    def wake(self) -> None:
+        """The program has registered something."""
+        self._wakeup.wake()
+
+    async def turn(self) -> None:
+        """Record what is new, then sleep until something is registered."""
+        await self._wakeup.turn(self.record)
+
+    async def record(self) -> None:
+        """Record the registered definitions that are not the newest of their workflows.
+
+        Each is looked up once: if another runner registers a later version, that stays the newest.
+        """
+        known = {_name_of(each): each for each in self._registry.workflows()}
+        if not (new := known.keys() - self._recorded):
+            return
+        newest = await self._store.newest_definitions([name.workflow for name in new])
+        if unrecorded := new.difference(newest):
+            now = self._clock.wall()
+            rows = [DefinitionRow(*name, content(known[name]), now) for name in unrecorded]
+            await self._store.record_definitions(rows)
+        self._recorded = set(known)
+
+
+def _name_of(workflow: Workflow) -> DefinitionName:
+    return DefinitionName(workflow.namespace, workflow.version, workflow.name)

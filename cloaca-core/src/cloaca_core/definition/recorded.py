@@ -1,0 +1,180 @@
+"""A workflow without its code: what its runner records of it, for programs that lack the code.
+
+A runner writes ``content(workflow)`` into the table of definitions when it registers the workflow
+(``_engine/record/definition_recorder.py``). ``RecordedWorkflow.read`` makes of it the shape that
+others ask for (``_engine/observe/recorded_definitions.py``): to submit a run, to show its tasks, to
+plan what would run again. Nothing here can be executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, cast
+
+from cloaca_core.definition.retry import BackoffStrategy, RetryPolicy
+from cloaca_core.definition.retry_condition import RetryCondition
+from cloaca_core.definition.rules import Rule, parse_rule, to_dict
+from cloaca_core.values.json_values import JsonValue, decode, encode
+from cloaca_core.values.no_limit import NO_LIMIT, WORD, NoLimit
+
+if TYPE_CHECKING:
+    from cloaca_core.definition.retry_condition import Condition
+    from cloaca_core.definition.task import Task
+    from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.records.definitions import DefinitionRow
+
+RetriedErrors: TypeAlias = Literal["never", "transient", "all", "pattern", "classes", "function"]
+"""How a policy chooses the errors that it retries; the last two choose by code."""
+
+TASK: Final = "task"
+"""The kind of a node whose body is a function."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRetry:
+    """A retry policy. ``names`` are the patterns or the classes of the errors that are retried."""
+
+    max_attempts: int
+    initial_delay: float
+    max_delay: float
+    with_jitter: bool
+    backoff: BackoffStrategy
+    errors: RetriedErrors
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTask:
+    """One node. ``rule`` and ``timeout_seconds`` mean what they mean in ``Task``."""
+
+    id: str
+    kind: str
+    dependencies: tuple[str, ...]
+    retry: RecordedRetry
+    timeout_seconds: float | NoLimit | None
+    rule: Rule | None
+    is_async: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedWorkflow:
+    """A version of a workflow; ``tasks`` are in definition order."""
+
+    namespace: str
+    name: str
+    version: str
+    tasks: tuple[RecordedTask, ...]
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def graph(self) -> dict[str, tuple[str, ...]]:
+        """For each task the ids that it depends on, as ``definition.graph`` takes it."""
+        return {task.id: task.dependencies for task in self.tasks}
+
+    @classmethod
+    def read(cls, row: DefinitionRow) -> Self:
+        """The workflow of a row. Members that this version does not know are left out."""
+        read = cast("dict[str, Any]", decode(row.content))
+        return cls(
+            namespace=row.workflow,
+            name=row.name,
+            version=row.version,
+            tasks=tuple([_task(each) for each in read["tasks"]]),
+            description=read["description"],
+            tags=MappingProxyType(read["tags"]),
+        )
+
+
+class Unregistered(NamedTuple):
+    """A name under which no workflow is registered in this program; perhaps a runner has recorded
+    one. ``refusal`` is the beginning of the error if there is none.
+    """
+
+    name: str
+    refusal: str
+
+
+# -- writing -------------------------------------------------------------------------------------
+
+
+def content(workflow: Workflow) -> str:
+    """The JSON of a workflow; its names and its version are columns of their own."""
+    return encode(
+        {
+            "description": workflow.description,
+            "tags": dict(workflow.tags),
+            "tasks": [_written_task(task) for task in workflow.tasks],
+        }
+    )
+
+
+def _written_task(task: Task) -> dict[str, JsonValue]:
+    limit = task.timeout_seconds
+    return {
+        "id": task.id,
+        "kind": TASK,
+        "dependencies": list(task.dependencies),
+        "retry": _written_retry(task.retry),
+        "timeout_seconds": WORD if isinstance(limit, NoLimit) else limit,
+        "trigger_rules": None if task.rule is None else to_dict(task.rule),
+        "is_async": task.is_async,
+    }
+
+
+def _written_retry(policy: RetryPolicy) -> dict[str, JsonValue]:
+    errors, names = _written_condition(policy.condition)
+    return {
+        "max_attempts": policy.max_attempts,
+        "initial_delay": policy.initial_delay,
+        "max_delay": policy.max_delay,
+        "with_jitter": policy.with_jitter,
+        "backoff": {
+            "kind": policy.backoff.kind,
+            "multiplier": policy.backoff.multiplier,
+            "base": policy.backoff.base,
+        },
+        "errors": errors,
+        "names": list(names),
+    }
+
+
+def _written_condition(condition: Condition) -> tuple[RetriedErrors, Sequence[str]]:
+    match condition:
+        case RetryCondition():
+            return condition.kind, condition.patterns
+        case tuple():
+            return "classes", [each.__qualname__ for each in condition]
+        case _:
+            return "function", ()
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+def _task(read: Mapping[str, Any]) -> RecordedTask:
+    limit, rule = read["timeout_seconds"], read["trigger_rules"]
+    return RecordedTask(
+        id=read["id"],
+        kind=read["kind"],
+        dependencies=tuple(read["dependencies"]),
+        retry=_retry(read["retry"]),
+        timeout_seconds=NO_LIMIT if limit == WORD else limit,
+        rule=None if rule is None else parse_rule(rule),
+        is_async=read["is_async"],
+    )
+
+
+def _retry(read: Mapping[str, Any]) -> RecordedRetry:
+    backoff = read["backoff"]
+    return RecordedRetry(
+        max_attempts=read["max_attempts"],
+        initial_delay=read["initial_delay"],
+        max_delay=read["max_delay"],
+        with_jitter=read["with_jitter"],
+        backoff=BackoffStrategy(backoff["kind"], backoff["multiplier"], backoff["base"]),
+        errors=read["errors"],
+        names=tuple(read["names"]),
+    )

@@ -1,0 +1,340 @@
+"""``AsyncClient``: the engine for programs that wait by awaiting, without the bodies.
+
+A method makes a call (``runner.calls``) and awaits it; ``Client`` blocks for the same calls. Only
+opening, shutdown and the write on a caller's own connection are different. ``AsyncRunner`` inherits
+all of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from cloaca_core._engine.runtime.loop_care import wake_timer
+from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.definition.inputs import ContextLike
+from cloaca_core.definition.registry import Registry
+from cloaca_core.errors import RunnerClosedError
+from cloaca_core.runner.calls.operations import Operations
+from cloaca_core.runner.calls.runs import telling_accepted
+from cloaca_core.runner.handles import AsyncRunHandle
+from cloaca_core.runner.host import EngineHost
+from cloaca_core.runner.results import Backfill, PipelineResult, Plan, RunInfo
+from cloaca_core.runner.waiting import awaited
+from cloaca_core.values.durations import Duration
+from cloaca_core.values.no_limit import NoLimit
+from cloaca_core.values.option_names import CatchupPolicyName, OverlapPolicyName, RunStatus
+
+
+class AsyncClient:
+    """The same client for programs with a loop: ``async with``, and every call is awaited.
+
+    Arguments and errors are those of ``Client``; ``async with`` opens the database.
+
+    The engine runs on a loop thread of its own here too, so a program that blocks its loop stops
+    no heartbeat.
+    """
+
+    _host: EngineHost
+    _calls: Operations
+
+    def __init__(
+        self,
+        database_url: str | os.PathLike[str],
+        *,
+        config: DefaultRunnerConfig | None = None,
+        schema: str | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        self._use(EngineHost(database_url, config, schema, registry, works=False))
+
+    def _use(self, host: EngineHost) -> None:
+        self._host = host
+        self._calls = Operations(host)
+
+    async def __aenter__(self) -> Self:
+        opening = self._host.open()  # outside ``try``: if it is open already, it stays open
+        try:
+            self._host.load_engine()
+            await awaited(opening)
+            self._host.begin()
+        except BaseException:
+            with suppress(RunnerClosedError):  # it is the error being raised
+                await self.shutdown()
+            self._host.allow_another_try()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self.shutdown()
+        except RunnerClosedError:
+            if error is None:
+                raise
+
+    # -- run ---------------------------------------------------------------------------------
+
+    async def execute(
+        self,
+        workflow_name: str,
+        context: ContextLike = None,
+        *,
+        timeout: float | None = None,
+        time_limit: Duration | NoLimit | None = None,
+    ) -> PipelineResult:
+        """Run a workflow and wait for its end; see ``Client.execute``."""
+        return await self._calls.runs.execute(workflow_name, context, timeout, time_limit)
+
+    async def submit(
+        self,
+        workflow_name: str,
+        context: ContextLike = None,
+        *,
+        idempotency_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
+        connection: object | None = None,
+    ) -> AsyncRunHandle:
+        """Accept a run and go on; see ``Client.submit``.
+
+        A ``connection`` may also be an ``aiosqlite.Connection`` or a ``psycopg.AsyncConnection``,
+        which is awaited; a blocking one blocks your loop for the moment of the write.
+        """
+        runs = self._calls.runs
+        if connection is None:
+            call = runs.submit(workflow_name, context, idempotency_key, tags, time_limit)
+            return AsyncRunHandle(runs, await call)
+        outbox, run = await runs.outgoing(workflow_name, context, idempotency_key, tags, time_limit)
+        return AsyncRunHandle(runs, await outbox.submit_awaited(connection, run))
+
+    async def submit_many(
+        self,
+        workflow_name: str,
+        contexts: Iterable[ContextLike],
+        *,
+        tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
+    ) -> list[AsyncRunHandle]:
+        """Accept many runs of one workflow, up to 10,000 in one commit."""
+        runs = self._calls.runs
+        handles: list[AsyncRunHandle] = []
+        with telling_accepted(handles):
+            for page in runs.submit_many(workflow_name, contexts, tags, time_limit):
+                handles += [AsyncRunHandle(runs, run_id) for run_id in await page]
+        return handles
+
+    # -- steer -------------------------------------------------------------------------------
+
+    async def retry(
+        self,
+        run_id: str,
+        *,
+        tasks: Iterable[str] | None = None,
+        children: bool = True,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> AsyncRunHandle:
+        """Begin a run again that has Failed or was Cancelled; see ``Client.retry``."""
+        runs = self._calls.runs
+        call = runs.steering.retry(run_id, tasks, children, reason, by)
+        return AsyncRunHandle(runs, await call)
+
+    async def plan_retry(self, run_id: str, *, tasks: Iterable[str] | None = None) -> Plan:
+        """Plan a retry: what it would keep, run again and drop. Writes nothing."""
+        return await self._calls.runs.steering.plan_retry(run_id, tasks)
+
+    # -- observe -----------------------------------------------------------------------------
+
+    async def get_run(self, run_id: str) -> AsyncRunHandle:
+        """The handle of a run in this database; ``RunNotFoundError`` (a KeyError) for no run."""
+        return AsyncRunHandle(self._calls.runs, await self._calls.runs.get_run(run_id))
+
+    async def list_runs(
+        self,
+        *,
+        status: RunStatus | None = None,
+        workflow_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        limit: int = 100,
+        before: str | None = None,
+    ) -> list[RunInfo]:
+        """Runs, newest first; see ``Client.list_runs``."""
+        call = self._calls.runs.list_runs(status, workflow_name, tags, limit, before)
+        return await call
+
+    async def health(self) -> dict[str, Any]:
+        """The state of the runner: its runs, bodies, loops and failing triggers."""
+        return await self._calls.runs.health()
+
+    # -- schedules ---------------------------------------------------------------------------
+
+    async def register_cron_workflow(
+        self, workflow_name: str, cron_expression: str, timezone: str
+    ) -> str:
+        """Run a workflow at the ticks of a cron expression; see ``Client``."""
+        return await self._calls.schedules.register(workflow_name, cron_expression, timezone)
+
+    async def schedule(
+        self,
+        name: str,
+        workflow_name: str,
+        cron_expression: str,
+        timezone: str,
+        *,
+        catchup_policy: CatchupPolicyName | None = None,
+        overlap_policy: OverlapPolicyName | None = None,
+        jitter_seconds: int | None = None,
+        start_date: datetime | str | None = None,
+        end_date: datetime | str | None = None,
+        params: ContextLike = None,
+        time_limit: Duration | NoLimit | None = None,
+    ) -> str:
+        """Add the schedule of this name, or change it; see ``Client``."""
+        call = self._calls.schedules.put(
+            name,
+            workflow_name,
+            cron_expression,
+            timezone,
+            params,
+            catchup_policy=catchup_policy,
+            overlap_policy=overlap_policy,
+            jitter_seconds=jitter_seconds,
+            start_date=start_date,
+            end_date=end_date,
+            time_limit=time_limit,
+        )
+        return await call
+
+    async def register_workflow_instance(
+        self,
+        workflow_name: str,
+        instance_name: str,
+        cron_expression: str,
+        timezone: str,
+        params: ContextLike = None,
+    ) -> str:
+        """Run a workflow by cron with parameters, under a name; see ``Client``."""
+        call = self._calls.schedules.put_instance(
+            instance_name, workflow_name, cron_expression, timezone, params
+        )
+        return await call
+
+    async def backfill(
+        self,
+        schedule: str,
+        start: datetime | str,
+        end: datetime | str,
+        *,
+        limit: int | None = None,
+    ) -> Backfill:
+        """Run the ticks of a period of the past that have no run; see ``Client``."""
+        return await self._calls.backfill.run(schedule, start, end, limit)
+
+    async def preview_backfill(
+        self,
+        schedule: str,
+        start: datetime | str,
+        end: datetime | str,
+        *,
+        limit: int | None = None,
+    ) -> Backfill:
+        """Tell which ticks ``backfill`` with these arguments would run now; makes no runs."""
+        return await self._calls.backfill.preview(schedule, start, end, limit)
+
+    async def list_cron_schedules(
+        self,
+        enabled_only: bool | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Schedules by workflow: all, or those that are enabled; at most 100 by default."""
+        return await self._calls.schedules.page(enabled_only, limit, offset)
+
+    async def get_cron_schedule(self, schedule_id: str) -> dict[str, Any]:
+        """One schedule; ``ScheduleError`` (a ValueError) "Failed to get cron schedule: …"."""
+        return await self._calls.schedules.get(schedule_id)
+
+    async def update_cron_schedule(
+        self, schedule_id: str, cron_expression: str, timezone: str
+    ) -> None:
+        """Let a schedule tick by another expression from now on."""
+        await self._calls.schedules.update(schedule_id, cron_expression, timezone)
+
+    async def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:
+        """Enable a schedule from now on, or disable it; an unknown id is no error."""
+        await self._calls.schedules.set_enabled(schedule_id, enabled)
+
+    async def delete_cron_schedule(self, schedule_id: str) -> None:
+        """Remove a schedule; its runs and history stay. An unknown id is no error."""
+        await self._calls.schedules.delete(schedule_id)
+
+    async def get_cron_execution_history(
+        self, schedule_id: str, limit: int | None = None, offset: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The ticks of a schedule that were fired, newest first; at most 100 by default."""
+        return await self._calls.schedules.history(schedule_id, limit, offset)
+
+    async def get_cron_execution_stats(self, since: str) -> dict[str, Any]:
+        """Counts of fired and lost ticks of all schedules since a time; see ``Client``."""
+        return await self._calls.schedules.stats(since)
+
+    # -- triggers ----------------------------------------------------------------------------
+
+    async def list_trigger_schedules(
+        self,
+        enabled_only: bool | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Triggers by name, all or those that are enabled; see ``Client``."""
+        return await self._calls.triggers.page(enabled_only, limit, offset)
+
+    async def get_trigger_schedule(self, trigger_name: str) -> dict[str, Any] | None:
+        """One trigger; None for an unknown name."""
+        return await self._calls.triggers.get(trigger_name)
+
+    async def set_trigger_enabled(self, trigger_name: str, enabled: bool) -> None:
+        """Enable a trigger from now on, or disable it; see ``Client``."""
+        await self._calls.triggers.set_enabled(trigger_name, enabled)
+
+    async def get_trigger_execution_history(
+        self, trigger_name: str, limit: int | None = None, offset: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The runs that a trigger fired, newest first; see ``Client``."""
+        return await self._calls.triggers.history(trigger_name, limit, offset)
+
+    # -- start and stop ----------------------------------------------------------------------
+
+    async def shutdown(self) -> None:
+        """Let running bodies end, release the other runs for recovery, close. Idempotent.
+
+        Cancelling the call ends the grace period. If a cancellation, such as by Ctrl-C, leads to
+        the shutdown or comes during it, the log names the bodies that it waits for, or the terminal
+        if there is no log. After the runner has broken down, the first call raises the
+        ``RunnerClosedError`` with the reason.
+        """
+        interrupted = isinstance(sys.exception(), KeyboardInterrupt | asyncio.CancelledError)
+        closing = asyncio.wrap_future(self._host.close())
+        if interrupted:
+            self._host.tell_of_wait()
+        try:
+            with suppress(RunnerClosedError), wake_timer():
+                await asyncio.shield(closing)  # ``end_thread`` raises it, once
+        except asyncio.CancelledError:
+            self._host.hurry()
+            raise
+        self._host.end_thread()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._host})"

@@ -1,0 +1,445 @@
+"""``Client``: the engine for programs that wait by blocking, without the bodies.
+
+A method makes a call (``runner.calls``) and blocks until its result is there; ``AsyncClient``
+awaits the same calls. Only opening, shutdown and the write on a caller's own connection are
+different. ``DefaultRunner`` inherits all of it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.definition.inputs import ContextLike
+from cloaca_core.definition.registry import Registry
+from cloaca_core.errors import RunnerClosedError
+from cloaca_core.runner.calls.operations import Operations
+from cloaca_core.runner.calls.runs import telling_accepted
+from cloaca_core.runner.handles import RunHandle
+from cloaca_core.runner.host import EngineHost
+from cloaca_core.runner.results import Backfill, PipelineResult, Plan, RunInfo
+from cloaca_core.runner.waiting import refuse_blocking_call, wait_for
+from cloaca_core.values.durations import Duration
+from cloaca_core.values.no_limit import NoLimit
+from cloaca_core.values.option_names import CatchupPolicyName, OverlapPolicyName, RunStatus
+
+
+class Client:
+    """Submits runs, waits for them and looks at them; leaves the bodies to runners elsewhere.
+
+    Opens at construction, as a ``DefaultRunner`` does, which is a Client that also works. It claims
+    nothing and has no lease. A workflow that is not registered in this program is looked up among
+    those that runners have recorded in the database: the newest version of that name is submitted.
+    ``execute`` waits for a runner that takes the run up.
+
+    * ``database_url``: ``sqlite://work.db``, ``sqlite:////abs/work.db`` or a plain path, with
+      ``?mode=``, ``_synchronous=`` and ``_busy_timeout=`` (milliseconds); a ``pathlib.Path``, which
+      always names a SQLite file; or ``postgresql://…``. With ``mode=ro`` it only looks: whatever
+      would write raises ``StoreReadOnlyError``, and nothing is migrated
+    * ``config``: the settings; ``DefaultRunnerConfig()``
+    * ``schema``: letters, digits and underscores, for PostgreSQL only; none
+    * ``registry``: the ``Registry`` that is looked into first; the program's own
+
+    A URL or file that cannot be used raises ``StoreOpenError`` (a ValueError), a missing backend
+    ``BackendError`` (an ImportError), a wrong setting ``ConfigError`` (a ValueError), all at once.
+    After ``shutdown()`` every call raises ``RunnerClosedError``. All methods may be called from any
+    thread. Use it as a context manager, or call ``shutdown()``.
+    """
+
+    _host: EngineHost
+    _calls: Operations
+
+    def __init__(
+        self,
+        database_url: str | os.PathLike[str],
+        *,
+        config: DefaultRunnerConfig | None = None,
+        schema: str | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        self._open(EngineHost(database_url, config, schema, registry, works=False))
+
+    def _open(self, host: EngineHost) -> None:
+        """Open the database; a failure leaves nothing behind."""
+        self._host = host
+        self._calls = Operations(host)
+        try:
+            opening = host.open()
+            host.load_engine()
+            wait_for(opening)
+            host.begin()
+        except BaseException:
+            with suppress(RunnerClosedError):  # it is the error being raised
+                self.shutdown()
+            raise
+
+    # -- run ---------------------------------------------------------------------------------
+
+    def execute(
+        self,
+        workflow_name: str,
+        context: ContextLike = None,
+        *,
+        timeout: float | None = None,
+        time_limit: Duration | NoLimit | None = None,
+    ) -> PipelineResult:
+        """Run a workflow and wait for its end; returns the result, also of a run that failed.
+
+        ``workflow_name`` is its name or ``tenant::package::workflow``, ``context`` a ``Context``,
+        a mapping or None for an empty one. ``timeout`` in seconds ends only the wait
+        (``PipelineTimeoutError``), the run goes on; None waits for ever. ``time_limit`` is that of
+        the run: seconds, a timedelta or ``cloaca.NO_LIMIT``, in place of its workflow's and of
+        ``pipeline_timeout_seconds``. A run that passes its limit, or that of the run whose body
+        calls this, becomes Failed and raises ``PipelineTimeoutError`` here. An unknown name raises
+        ``WorkflowNotFoundError``, a name of several workflows ``AmbiguousWorkflowError``, both a
+        ValueError; a value that is not JSON ``ContextError``.
+        """
+        return self._calls.runs.execute(workflow_name, context, timeout, time_limit).wait()
+
+    def submit(
+        self,
+        workflow_name: str,
+        context: ContextLike = None,
+        *,
+        idempotency_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
+        connection: object | None = None,
+    ) -> RunHandle:
+        """Accept a run and go on; it is durable when this returns.
+
+        The same ``idempotency_key`` (1 to 255 characters) for the same workflow gives the run that
+        has it already. ``list_runs`` can filter by ``tags``; ``time_limit`` and errors are as in
+        ``execute``.
+
+        With a ``connection`` of your own to the database of this runner, the run is written in
+        your transaction: it exists if and only if that commits, and then any runner may claim it.
+        A connection that commits each statement by itself commits the run as well. Until the
+        commit no runner sees the run, and ``status()`` of its handle raises ``RunNotFoundError``.
+        Accepted are an open ``sqlite3.Connection`` to the same file, or a ``psycopg.Connection`` to
+        the same database, with any search path. Other types are a TypeError; a connection that is
+        closed, goes to another database or has a failed transaction is a ValueError; after any
+        error your transaction is as it was before. Keep it short: on SQLite no other connection can
+        write before it ends, and a plain ``submit`` would wait for it; on PostgreSQL only a
+        ``submit`` with the ``idempotency_key`` of a run in it waits. A task body that is run again
+        does not find such a run: give it an ``idempotency_key``.
+        """
+        runs = self._calls.runs
+        if connection is None:
+            call = runs.submit(workflow_name, context, idempotency_key, tags, time_limit)
+            return RunHandle(runs, call.wait())
+        outbox, run = runs.outgoing(workflow_name, context, idempotency_key, tags, time_limit).wait()
+        return RunHandle(runs, outbox.submit(connection, run))
+
+    def submit_many(
+        self,
+        workflow_name: str,
+        contexts: Iterable[ContextLike],
+        *,
+        tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
+    ) -> list[RunHandle]:
+        """Accept many runs of one workflow, up to 10,000 in one commit.
+
+        ``tags`` and ``time_limit`` are those of each run. A list is checked as a whole before
+        anything is submitted. A generator is read in steps of 10,000. If one of its contexts is
+        refused, runs committed before stay accepted: the error's ``accepted`` holds their handles.
+        """
+        refuse_blocking_call()
+        runs = self._calls.runs
+        handles: list[RunHandle] = []
+        with telling_accepted(handles):
+            for page in runs.submit_many(workflow_name, contexts, tags, time_limit):
+                handles += [RunHandle(runs, run_id) for run_id in page.wait()]
+        return handles
+
+    # -- steer -------------------------------------------------------------------------------
+
+    def retry(
+        self,
+        run_id: str,
+        *,
+        tasks: Iterable[str] | None = None,
+        children: bool = True,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> RunHandle:
+        """Begin a run again that has Failed or was Cancelled, with the same id: its next round.
+
+        The tasks run again that failed, were cancelled or never started, or those of ``tasks``, and
+        all that depend on them; the results of all others stay. Attempt numbers go on, and
+        ``handle.idempotency_key`` is the same. With ``children``, the failed runs that those tasks
+        had executed are begun again first. Of two calls at once, one begins the round.
+
+        A run in another state raises ``RunStateError``, as do ``tasks`` that the workflow has not;
+        an unknown id ``RunNotFoundError``. ``reason`` and ``by`` as in ``RunHandle.cancel``.
+        """
+        runs = self._calls.runs
+        call = runs.steering.retry(run_id, tasks, children, reason, by)
+        return RunHandle(runs, call.wait())
+
+    def plan_retry(self, run_id: str, *, tasks: Iterable[str] | None = None) -> Plan:
+        """Plan a retry: what it would keep, run again and drop. Writes nothing."""
+        return self._calls.runs.steering.plan_retry(run_id, tasks).wait()
+
+    # -- observe -----------------------------------------------------------------------------
+
+    def get_run(self, run_id: str) -> RunHandle:
+        """The handle of a run in this database; ``RunNotFoundError`` (a KeyError) for no run."""
+        return RunHandle(self._calls.runs, self._calls.runs.get_run(run_id).wait())
+
+    def list_runs(
+        self,
+        *,
+        status: RunStatus | None = None,
+        workflow_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        limit: int = 100,
+        before: str | None = None,
+    ) -> list[RunInfo]:
+        """Runs, newest first, at most ``limit`` of them.
+
+        ``status`` is one run state, ``workflow_name`` a name as in ``execute``; all ``tags`` must
+        match; ``before`` is the id of a run, such as the last of a page: older runs are listed.
+        """
+        call = self._calls.runs.list_runs(status, workflow_name, tags, limit, before)
+        return call.wait()
+
+    def health(self) -> dict[str, Any]:
+        """The state of the runner: its runs, bodies, loops and failing triggers."""
+        return self._calls.runs.health().wait()
+
+    # -- schedules ---------------------------------------------------------------------------
+
+    def register_cron_workflow(
+        self, workflow_name: str, cron_expression: str, timezone: str
+    ) -> str:
+        """Run a workflow at the ticks of a cron expression, from now on; returns the schedule's id.
+
+        ``cron_expression`` has five fields, or six with seconds first; ``timezone`` is a name of
+        the IANA database. The workflow need not be registered here: a runner fires the schedules
+        of its own workflows. Of the ticks that came while no runner was there, the newest runs
+        late. A wrong expression or zone is a ``CronExpressionError`` (a ValueError) "Failed to
+        register cron workflow: Invalid cron expression or timezone: …".
+        """
+        return self._calls.schedules.register(workflow_name, cron_expression, timezone).wait()
+
+    def schedule(
+        self,
+        name: str,
+        workflow_name: str,
+        cron_expression: str,
+        timezone: str,
+        *,
+        catchup_policy: CatchupPolicyName | None = None,
+        overlap_policy: OverlapPolicyName | None = None,
+        jitter_seconds: int | None = None,
+        start_date: datetime | str | None = None,
+        end_date: datetime | str | None = None,
+        params: ContextLike = None,
+        time_limit: Duration | NoLimit | None = None,
+    ) -> str:
+        """Add the schedule of this name, or change it to these settings; returns its id.
+
+        The same call again changes nothing, so a program may declare its schedules at each start.
+        ``catchup_policy`` is for ticks that no runner fired for a minute: "skip" drops them,
+        "run_once" (the default) runs the newest, "run_all" the newest
+        ``cron_max_catchup_executions``. ``jitter_seconds`` spreads the start of runs over so much
+        time. Dates are datetimes with a zone or RFC 3339; each run's context begins with
+        ``params``; ``time_limit`` is that of each run, as in ``execute``. Refuses the same
+        arguments as ``register_cron_workflow``.
+
+        ``overlap_policy`` is for ticks while runs of the schedule have not ended: "allow" (the
+        default) starts another one beside them, "skip" makes none, which counts as lost, "queue"
+        makes one that starts when the one before it has ended in any way, and "cancel_old" first
+        ends the others as Cancelled. Their coroutines are cancelled; a thread body cannot be ended,
+        and its result is ignored. After a change of the policy queued runs stay and run in their
+        order, unless it is "cancel_old", whose next tick ends them too; they stay as well when the
+        schedule is disabled or deleted. Back-filled runs do not count here, nor do runs of a
+        workflow that the schedule had before. A disabled schedule stays disabled.
+        """
+        call = self._calls.schedules.put(
+            name,
+            workflow_name,
+            cron_expression,
+            timezone,
+            params,
+            catchup_policy=catchup_policy,
+            overlap_policy=overlap_policy,
+            jitter_seconds=jitter_seconds,
+            start_date=start_date,
+            end_date=end_date,
+            time_limit=time_limit,
+        )
+        return call.wait()
+
+    def register_workflow_instance(
+        self,
+        workflow_name: str,
+        instance_name: str,
+        cron_expression: str,
+        timezone: str,
+        params: ContextLike = None,
+    ) -> str:
+        """Run a workflow by cron with parameters, as a named instance; returns the schedule's id.
+
+        Each run's context begins with ``params`` and the keys of its tick. The same
+        ``instance_name`` for the same workflow again changes the instance. Its schedule's name is
+        ``tenant::package::workflow::instance_name``, so it differs from another workflow's instance
+        of that name and from any ``schedule``. Refuses the same arguments as
+        ``register_cron_workflow``, with "Failed to register workflow instance: …".
+        """
+        call = self._calls.schedules.put_instance(
+            instance_name, workflow_name, cron_expression, timezone, params
+        )
+        return call.wait()
+
+    def backfill(
+        self,
+        schedule: str,
+        start: datetime | str,
+        end: datetime | str,
+        *,
+        limit: int | None = None,
+    ) -> Backfill:
+        """Create runs for a period's past ticks that have none.
+
+        ``schedule`` is the id or the name of a schedule, enabled or not, as it is now. Its next
+        tick does not change, and it does not matter whether earlier runs have ended. The period is
+        from ``start`` on and before ``end``, datetimes with a zone or RFC 3339, with at most
+        100,000 ticks, all of them past. At most ``limit`` ticks run, 1,000 by default, the oldest.
+        Their runs begin with the keys of runs made late. Each tick has at most one run for ever,
+        so the same call again goes on where this one ended, also after an error. Errors are
+        ``ScheduleError`` (a ValueError) "Failed to back-fill schedule: …".
+        """
+        return self._calls.backfill.run(schedule, start, end, limit).wait()
+
+    def preview_backfill(
+        self,
+        schedule: str,
+        start: datetime | str,
+        end: datetime | str,
+        *,
+        limit: int | None = None,
+    ) -> Backfill:
+        """Tell which ticks ``backfill`` with these arguments would run now; makes no runs."""
+        return self._calls.backfill.preview(schedule, start, end, limit).wait()
+
+    def list_cron_schedules(
+        self,
+        enabled_only: bool | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Schedules by workflow: all, or those that are enabled; at most 100 by default."""
+        return self._calls.schedules.page(enabled_only, limit, offset).wait()
+
+    def get_cron_schedule(self, schedule_id: str) -> dict[str, Any]:
+        """One schedule; ``ScheduleError`` (a ValueError) "Failed to get cron schedule: …"."""
+        return self._calls.schedules.get(schedule_id).wait()
+
+    def update_cron_schedule(self, schedule_id: str, cron_expression: str, timezone: str) -> None:
+        """Let a schedule tick by another expression from now on."""
+        self._calls.schedules.update(schedule_id, cron_expression, timezone).wait()
+
+    def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:
+        """Enable a schedule from now on, or disable it; an unknown id is no error."""
+        self._calls.schedules.set_enabled(schedule_id, enabled).wait()
+
+    def delete_cron_schedule(self, schedule_id: str) -> None:
+        """Remove a schedule; its runs and history stay. An unknown id is no error."""
+        self._calls.schedules.delete(schedule_id).wait()
+
+    def get_cron_execution_history(
+        self, schedule_id: str, limit: int | None = None, offset: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The ticks of a schedule that were fired, newest first; at most 100 by default."""
+        return self._calls.schedules.history(schedule_id, limit, offset).wait()
+
+    def get_cron_execution_stats(self, since: str) -> dict[str, Any]:
+        """Counts of fired and lost ticks of all schedules since a time (RFC 3339 with an offset).
+
+        ``lost_executions`` counts ticks that were missed and dropped by policy; another form of
+        ``since`` is a ``ScheduleError`` (a ValueError) "Invalid datetime format: …".
+        """
+        return self._calls.schedules.stats(since).wait()
+
+    # -- triggers ----------------------------------------------------------------------------
+
+    def list_trigger_schedules(
+        self,
+        enabled_only: bool | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Triggers by name: all that any program on this database has registered, or those that
+        are enabled; at most 100 by default. ``workflow_name`` is None for a trigger without a
+        workflow, ``poll_interval_ms`` is None for one with a cron expression.
+        """
+        return self._calls.triggers.page(enabled_only, limit, offset).wait()
+
+    def get_trigger_schedule(self, trigger_name: str) -> dict[str, Any] | None:
+        """One trigger; None for an unknown name."""
+        return self._calls.triggers.get(trigger_name).wait()
+
+    def set_trigger_enabled(self, trigger_name: str, enabled: bool) -> None:
+        """Enable a trigger from now on, or disable it, for all programs that have it.
+
+        That stays so when it is registered again. Once disabled it fires nothing, not even events
+        of a poll that is under way. An unknown name is no error.
+        """
+        self._calls.triggers.set_enabled(trigger_name, enabled).wait()
+
+    def get_trigger_execution_history(
+        self, trigger_name: str, limit: int | None = None, offset: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The runs that a trigger fired, newest first, at most 100 by default; [] for an unknown
+        name. ``completed_at`` is when the run ended, None while it has not.
+        """
+        return self._calls.triggers.history(trigger_name, limit, offset).wait()
+
+    # -- start and stop ----------------------------------------------------------------------
+
+    def shutdown(self) -> None:
+        """Let running bodies end, release the other runs for recovery, close. Idempotent.
+
+        Ctrl-C ends the grace period. If Ctrl-C leads to the shutdown or comes during it, the log
+        names the bodies that it waits for, or the terminal if there is no log. After the runner has
+        broken down, the first call raises the ``RunnerClosedError`` with the reason.
+        """
+        interrupted = isinstance(sys.exception(), KeyboardInterrupt)
+        try:
+            closing = self._host.close()
+            if interrupted:
+                self._host.tell_of_wait()
+            with suppress(RunnerClosedError):  # ``end_thread`` raises it, once
+                closing.result()
+        except KeyboardInterrupt:
+            self._host.hurry()
+            raise
+        self._host.end_thread()
+
+    def __enter__(self) -> Self:
+        self._host.refuse_closed()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.shutdown()
+        except RunnerClosedError:
+            if error is None:
+                raise
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._host})"
