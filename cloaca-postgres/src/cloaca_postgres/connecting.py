@@ -31,10 +31,11 @@ class _Kind(NamedTuple):
 
 
 _WRITER: Final = _Kind("force_generic_plan", durable=True)
+_READER: Final = _Kind("force_custom_plan", durable=False)
 
 
 class Connector:
-    """Opens sessions in one schema."""
+    """Opens sessions in one schema; of a target that is read-only they cannot write."""
 
     def __init__(self, target: Target, schema: str, timeout: float, clock: DatabaseClock) -> None:
         self._target = target
@@ -48,17 +49,24 @@ class Connector:
 
     async def make_writer(self, session: Session) -> Session:
         """Make a writer of a session without a schema; close it if that fails."""
+        return await self._made(session, _WRITER)
+
+    async def make_reader(self, session: Session) -> Session:
+        """Make a reader of a session without a schema; close it if that fails."""
+        return await self._made(session, _READER)
+
+    async def _made(self, session: Session, kind: _Kind) -> Session:
         if self._target.pooler:  # such a session needs its prelude from the beginning
             session.close()
-            return await self.connect_writer()
-        return await self._verified(session, _WRITER)
+            return await self._connect(kind)
+        return await self._verified(session, kind)
 
     async def connect_reader(self) -> Session:
         """Open a session for rare queries, which are planned each time for their values.
 
         It commits at most a message, so it never waits for the disk.
         """
-        return await self._connect(_Kind("force_custom_plan", durable=False))
+        return await self._connect(_READER)
 
     async def _connect(self, kind: _Kind) -> Session:
         wire = await dial(self._target, self._timeout)
@@ -67,7 +75,7 @@ class Connector:
             wire,
             place=self._target.place,
             prepares=not pooler,
-            prelude=[self._enter(kind)] if pooler else (),
+            prelude=self._enter(kind) if pooler else (),
         )
         return await self._verified(session, kind)
 
@@ -79,21 +87,24 @@ class Connector:
             raise
         return session
 
-    def _enter(self, kind: _Kind) -> Step:
-        s = STATEMENTS
-        return step(
-            s.enter_transaction if self._target.pooler else s.enter_session,
+    def _enter(self, kind: _Kind) -> list[Step]:
+        s, pooler = STATEMENTS, self._target.pooler
+        settings = step(
+            s.enter_transaction if pooler else s.enter_session,
             schema=self._schema,
             statement_timeout=_SERVER_TIMEOUT,
             plan_cache_mode=kind.plans,
             durable=int(kind.durable),
         )
+        if not self._target.read_only:
+            return [settings]
+        return [settings, step(s.refuse_writes_now if pooler else s.refuse_writes)]
 
     async def _verify(self, session: Session, kind: _Kind) -> None:
         asked = [step(STATEMENTS.where_am_i)]
         if not self._target.pooler:
             await refuse_pooler(session, self._target.place, self._timeout)
-            asked = [self._enter(kind), *asked]
+            asked = [*self._enter(kind), *asked]
         sent = self._clock.start()
         *_, ((schema, isolation, now),) = await session.run(asked, self._timeout)
         if schema != self._schema:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
-from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.errors import StoreReadOnlyError, StoreUnavailableError
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Answers, Step
@@ -31,10 +31,12 @@ connection, and a runner has five connections.
 
 
 class FirstSessions(NamedTuple):
-    """One session for each purpose, so that a failure shows when the database is opened."""
+    """One session for each purpose, so that a failure shows when the database is opened. Those that
+    write are None where it is only looked at.
+    """
 
-    writer: Session
-    heart: Session
+    writer: Session | None
+    heart: Session | None
     reader: Session
 
 
@@ -47,7 +49,6 @@ class PostgresDialect:
 
     wording = WORDING
     sql_package = __package__
-    writable = True
     most_keys: int | None = _MOST_KEYS
 
     def __init__(
@@ -61,16 +62,18 @@ class PostgresDialect:
         outbox: PostgresOutbox,
     ) -> None:
         self.outbox = outbox
+        self.writable: bool = not target.read_only
         self._clock = clock
-        place = target.place
+        self._place = place = target.place
         pool_size = options.pool_size
         writers = min(_WRITERS, max(1, pool_size // 2))
         self._writes = Pool(connector.connect_writer, writers, place=place)
-        self._writes.add(first.writer)
         self._reads = Pool(connector.connect_reader, max(1, pool_size - writers), place=place)
         self._reads.add(first.reader)
         self._heart = Pool(connector.connect_writer, 1, place=place)
-        self._heart.add(first.heart)
+        if first.writer is not None and first.heart is not None:
+            self._writes.add(first.writer)
+            self._heart.add(first.heart)
         self._key_waits = KeyWaits(connector.connect_writer, place)
         self._wakeups: Wakeups
         if target.pooler:
@@ -89,6 +92,7 @@ class PostgresDialect:
         urgent: bool = False,
         landed: Callable[[Answers], None] | None = None,
     ) -> Answers:
+        self._refuse_writes()
         all_steps = [*steps, *self._wakeups.within(steps)]
         if urgent:
             answers = await self._timed(self._heart, all_steps)
@@ -101,9 +105,17 @@ class PostgresDialect:
         return answers
 
     async def write_apart(self, steps: Sequence[Step], key: str) -> Answers:
+        self._refuse_writes()
         answers = await self._key_waits.write(steps, key)
         self._wakeups.wrote(steps)
         return answers
+
+    def _refuse_writes(self) -> None:
+        """Refuse before the server would, which would cost the session (see ``Pool``)."""
+        if not self.writable:
+            raise StoreReadOnlyError(
+                f"{self._place}: the database was opened with mode=ro, to be looked at only"
+            )
 
     async def read(self, steps: Sequence[Step]) -> Answers:
         try:

@@ -1,5 +1,6 @@
 """Opens and migrates a target's database, or raises an error that says what is wrong.
 
+With ``mode=ro`` it makes and changes nothing, and refuses what is not there yet.
 Nothing is retried here: a user who opens a database wants its errors at once. A schema with
 another program's tables under our names is refused before anything is changed.
 """
@@ -18,7 +19,7 @@ from cloaca_core.errors import (
     StoreOpenError,
     StoreReadOnlyError,
 )
-from cloaca_core.store.migrate import load_migrations, migrate
+from cloaca_core.store.migrate import load_migrations, migrate, pending
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import ISOLATION, Connector, refuse_pooler
@@ -54,11 +55,15 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
     connector = Connector(target, schema, options.connect_timeout, clock)
     outbox = PostgresOutbox(target.place, schema)
 
-    async def prepare(writer: Session) -> None:
-        await _migrate(writer, schema, target.place)
-        await outbox.identify(writer, options.connect_timeout)
+    async def prepare(session: Session) -> None:
+        await (_check if target.read_only else _migrate)(session, schema, target.place)
+        await outbox.identify(session, options.connect_timeout)
 
-    first = await _first_sessions(connector, looked, prepare)
+    if target.read_only:
+        reader = await _prepared(await connector.make_reader(looked), prepare)
+        first = FirstSessions(None, None, reader)
+    else:
+        first = await _first_sessions(connector, looked, prepare)
     return PostgresDialect(connector, first, clock, target, schema, options, outbox)
 
 
@@ -87,13 +92,16 @@ async def _first_sessions(
 
 
 async def _first_writer(connector: Connector, looked: Session, prepare: _Prepare) -> Session:
-    writer = await connector.make_writer(looked)
+    return await _prepared(await connector.make_writer(looked), prepare)
+
+
+async def _prepared(session: Session, prepare: _Prepare) -> Session:
     try:
-        await prepare(writer)
+        await prepare(session)
     except BaseException:
-        writer.close()
+        session.close()
         raise
-    return writer
+    return session
 
 
 def _in_schema(target: Target, schema: str | None) -> Target:
@@ -119,7 +127,7 @@ async def _schema_of(target: Target, timeout: float) -> tuple[str, Session]:
         _refuse_unfit(target.place, *facts)
         if target.schema is None:
             return _existing(current, target.place), session
-        await _create_schema(session, target.schema)
+        await _find_schema(session, target, target.schema)
     except BaseException:
         session.close()
         raise
@@ -150,21 +158,41 @@ def _refuse_unfit(
         raise StoreReadOnlyError(f"{place}: this server is a standby, which cannot be written")
 
 
-async def _create_schema(session: Session, schema: str) -> None:
+async def _find_schema(session: Session, target: Target, schema: str) -> None:
     """Create the schema, only if it is missing: a role that may use it often may not create it."""
     has = step(STATEMENTS.has_schema, schema=schema)
+    (((there,),),) = await session.run([has], STATEMENT_DEADLINE_S)
+    if there:
+        return
+    if target.read_only:
+        raise StoreReadOnlyError(
+            f"{target.place}: there is no schema {schema!r}, and mode=ro makes none"
+        )
+    await _create_schema(session, schema)
+
+
+async def _create_schema(session: Session, schema: str) -> None:
     create = naming("create_schema", "CREATE SCHEMA IF NOT EXISTS {}", schema)
     try:
-        (((there,),),) = await session.run([has], STATEMENT_DEADLINE_S)
-        if not there:
-            await session.run([create], STATEMENT_DEADLINE_S)
+        await session.run([create], STATEMENT_DEADLINE_S)
     except StoreError as error:
         if is_made_already(error):  # IF NOT EXISTS fails when two sessions do this at once
             return
         raise StoreOpenError(f"Failed to set up schema {schema!r}: {error}") from error
 
 
-async def _migrate(session: Session, schema: str, place: str) -> None:
+async def _check(session: Session, schema: str, place: str) -> None:
+    """Refuse a schema that is not of this version: nothing is migrated."""
+    migrator = await _migrator(session, schema, place)
+    if pending(await migrator.applied(), load_migrations(__package__)):
+        raise StoreReadOnlyError(
+            f"{place}: the tables of schema {schema!r} are missing or of an earlier version, and"
+            " mode=ro makes none"
+        )
+
+
+async def _migrator(session: Session, schema: str, place: str) -> PostgresMigrator:
+    """The migrator of a schema that is empty or ours."""
     migrator = PostgresMigrator(session, schema)
     tables = await migrator.table_names()
     if tables and "cloaca_migration" not in tables:
@@ -172,6 +200,11 @@ async def _migrate(session: Session, schema: str, place: str) -> None:
             f"{place}: schema {schema!r} has a table {tables[0]} that this program did not make:"
             " name another schema"
         )
+    return migrator
+
+
+async def _migrate(session: Session, schema: str, place: str) -> None:
+    migrator = await _migrator(session, schema, place)
     try:
         await migrate(migrator, load_migrations(__package__))
     except StoreError as error:

@@ -64,6 +64,16 @@ SELECT
     set_config('jit', 'off', true);
 
 
+-- name: refuse_writes
+-- Let the session only read: it is for a program that looks on.
+SELECT set_config('default_transaction_read_only', 'on', false);
+
+
+-- name: refuse_writes_now
+-- Let this transaction only read, behind a pooler.
+SELECT set_config('transaction_read_only', 'on', true);
+
+
 -- name: where_am_i
 -- Read the schema in which names are looked up, the isolation level, and the database's clock in
 -- µs.

@@ -28,6 +28,8 @@ class _Statements(NamedTuple):
     has_schema: Statement
     enter_session: Statement
     enter_transaction: Statement
+    refuse_writes: Statement
+    refuse_writes_now: Statement
     where_am_i: Statement
     clock: Statement
     list_tables: Statement

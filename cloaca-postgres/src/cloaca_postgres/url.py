@@ -1,6 +1,6 @@
 """Parses database URLs to targets, without any I/O.
 
-libpq reads the URL, without our own parameters (``schema``, ``pooler``). Messages name parameters
+libpq reads the URL, without our own parameters (``schema``, ``pooler``, ``mode``). Messages name parameters
 but never repeat a part of a URL that could be a piece of a password.
 """
 
@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from cloaca_core.errors import StoreOpenError
 from cloaca_core.values.nearest import nearest_name
 
+_OURS: Final = ("schema", "pooler", "mode")
 _SCHEMES: Final = ("postgresql://", "postgres://")
 _EXAMPLE: Final = "postgresql://user:password@host:5432/database"
 _ENCODE: Final = "in a user or password write @ / ? # : and % percent-encoded (@ is %40)"
@@ -33,12 +34,14 @@ class Target:
     """A database to connect to, and its options.
 
     ``parameters`` are libpq's. ``schema`` None means the first one of the session's own search
-    path. ``pooler`` is true when a pooler may run each transaction in another session.
+    path. ``pooler`` is true when a pooler may run each transaction in another session. One that is
+    ``read_only`` is opened to be looked at.
     """
 
     parameters: Mapping[str, str] = field(repr=False)
     schema: str | None = None
     pooler: bool = False
+    read_only: bool = False
 
     @property
     def place(self) -> str:
@@ -59,18 +62,19 @@ def parse(url: str) -> Target:
 
     ``postgresql://user:password@host:port/database?…`` (or ``postgres://``), with several hosts,
     a socket's folder as host or a service, as libpq reads them. The query holds libpq's
-    parameters and our own: ``schema=name`` and ``pooler=true``.
+    parameters and our own: ``schema=name``, ``pooler=true`` and ``mode=ro``.
     """
     before, _, query = url.partition("?")
     _refuse_what_could_leak(before)
     options = _options(query)
-    ours = {name: options.pop(name) for name in ("schema", "pooler") if name in options}
+    ours = {name: options.pop(name) for name in _OURS if name in options}
     parameters = _read(before, options)
     _check_ports(parameters.get("port") or "")
     return Target(
         parameters,
         schema=ours.get("schema"),
         pooler=ours.get("pooler") == "true",
+        read_only=ours.get("mode") == "ro",
     )
 
 
@@ -87,6 +91,8 @@ def url_of(target: Target) -> str:
         rest["schema"] = target.schema
     if target.pooler:
         rest["pooler"] = "true"
+    if target.read_only:
+        rest["mode"] = "ro"
     query = "&".join([f"{name}={quote(value, safe='')}" for name, value in rest.items()])
     return f"postgresql://{who}{'@' if who else ''}{where}/{database}{'?' if query else ''}{query}"
 
@@ -164,7 +170,7 @@ def _decoded(text: str) -> str:
 
 def _known() -> list[str]:
     libpq = [option.keyword.decode() for option in pq.Conninfo.get_defaults()]
-    return ["schema", "pooler", *libpq]
+    return [*_OURS, *libpq]
 
 
 def _refuse_unknown(name: str) -> NoReturn:
@@ -173,7 +179,7 @@ def _refuse_unknown(name: str) -> NoReturn:
     near = nearest_name(name, _known())
     hint = f": did you mean {near!r}?" if near else "."
     raise StoreOpenError(
-        f"unknown parameter {name!r}{hint} Of our own there are schema and pooler, all others are"
+        f"unknown parameter {name!r}{hint} Of our own there are {', '.join(_OURS)}, all others are"
         " libpq's"
     )
 
@@ -206,6 +212,7 @@ def _utf8(name: str, value: str) -> str:
 _CHECKS: Final[dict[str, Callable[[str, str], str]]] = {
     "schema": _schema,
     "pooler": _one_of("true", "false"),
+    "mode": _one_of("rw", "ro"),
     "client_encoding": _utf8,
     "connect_timeout": _whole,
     "keepalives": _one_of("0", "1"),

@@ -42,6 +42,8 @@ class Questions:
 class Host:
     """A host whose engine answers as it was told, or not at all."""
 
+    works = True
+
     def __init__(self) -> None:
         self.registry, self.config = Registry(), DefaultRunnerConfig()
         self.recent = RecentRuns()

@@ -6,6 +6,7 @@ import pytest
 from model.memory_store import MemoryStore
 from model.orchestration import PAIR, Scene
 
+from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core.conformance.rows import attempt, new_run, record, runner, submit
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -22,7 +23,8 @@ class Desk:
         self.scene = Scene()
         self.store = MemoryStore()
         self.registry = Registry()
-        self.reader = RunReader(self.store, self.registry, self.scene.runs)
+        definitions = RecordedDefinitions(self.store, self.registry)
+        self.reader = RunReader(self.store, self.registry, self.scene.runs, definitions)
 
     async def tasks_said(self) -> list[tuple[str, str]]:
         _, attempts = await self.reader.attempts("r")
@@ -83,6 +85,23 @@ async def test_its_tasks_are_those_of_the_definition_that_it_has(desk: Desk) -> 
 
     assert await desk.reader.task_ids(same) == ["t"]
     assert await desk.reader.task_ids(same._replace(version="another")) == []
+
+
+async def test_where_its_definition_is_not_registered_the_record_tells_its_tasks(
+    desk: Desk,
+) -> None:
+    elsewhere = Registry()
+    with WorkflowBuilder("w", registry=elsewhere):
+        task(id="t")(lambda context: None)
+    await DefinitionRecorder(desk.store, elsewhere, LoopClock()).record()
+    with WorkflowBuilder("w", registry=desk.registry):  # another version
+        task(id="other")(lambda context: None)
+    workflow = elsewhere.find("w")
+    row = (await desk.reader.get_run("r"))._replace(
+        workflow=workflow.namespace, version=workflow.version
+    )
+
+    assert await desk.reader.task_ids(row) == ["t"]
 
 
 async def test_those_of_a_run_of_ours_are_known_without_the_registry(desk: Desk) -> None:

@@ -110,13 +110,13 @@ def test_a_runner_stops_and_starts_to_claim(runs: RunCalls) -> None:
 def test_a_database_that_writes_on_its_own_connections_only_gives_no_outbox(
     runs: RunCalls, host: EngineHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, run = runs.outgoing("flow", {"a": 1}, "k", {"b": "c"})
+    _, run = runs.outgoing("flow", {"a": 1}, "k", {"b": "c"}).wait()
     assert (run.workflow, run.input, run.tags) == ("public::embedded::flow", '{"a":1}', '{"b":"c"}')
     assert run.owner is None
 
     monkeypatch.setattr(host.engine._store, "outbox", None)
     with pytest.raises(ConfigError, match="connection: this backend writes on no connection"):
-        runs.outgoing("flow", None, None, None)
+        runs.outgoing("flow", None, None, None).wait()
 
 
 # -- many ----------------------------------------------------------------------------------------
