@@ -11,14 +11,13 @@ class MemoryDefinitions:
     """Part of ``MemoryStore``."""
 
     def __init__(self) -> None:
-        self.definitions: list[DefinitionRow] = []
-        """The newest of a workflow comes after its others."""
+        self.definitions: dict[tuple[str, str], DefinitionRow] = {}
+        self.newest: dict[str, DefinitionName] = {}
 
     async def record_definitions(self, definitions: Collection[DefinitionRow]) -> None:
         for row in definitions:
-            earlier = [each for each in self.definitions if each[:2] == row[:2]]
-            kept = earlier[0]._replace(name=row.name) if earlier else row
-            self.definitions = [each for each in self.definitions if each not in earlier] + [kept]
+            self.definitions.setdefault((row.workflow, row.version), row)
+            self.newest[row.workflow] = DefinitionName(row.workflow, row.version, row.name)
 
     async def newest_definitions(self, workflows: Collection[str]) -> list[DefinitionName]:
         return [each for each in await self.list_definitions() if each.workflow in workflows]
@@ -31,11 +30,7 @@ class MemoryDefinitions:
         ]
 
     async def list_definitions(self) -> list[DefinitionName]:
-        newest = {each.workflow: each for each in self.definitions}
-        return [DefinitionName(*row[:3]) for _, row in sorted(newest.items())]
+        return sorted(self.newest.values())
 
     async def get_definition(self, workflow: str, version: str) -> DefinitionRow | None:
-        for each in self.definitions:
-            if each[:2] == (workflow, version):
-                return each
-        return None
+        return self.definitions.get((workflow, version))

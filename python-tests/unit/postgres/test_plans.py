@@ -74,6 +74,10 @@ _FILL = (
         SELECT 'f' || lpad(n::text, 8, '0'), 's00000200', NULL, 'h' || n,
             't' || lpad(n::text, 8, '0'), n
         FROM generate_series(1, %(waiting)s) AS n""",
+    """INSERT INTO cloaca_definition SELECT 'w' || mod(n, 3), 'v' || n, 'w', '{}', n
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_workflow SELECT 'full' || n, 'v', 'name' || n, 'short' || n
+        FROM generate_series(1, %(finished)s) AS n""",
     "ANALYZE",
 )
 _MINE = [f"s{n:08}" for n in range(5, 5 * (LIMIT + 1), 5)]
@@ -123,6 +127,9 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_triggers": {"enabled_only": 1, "limit": LIMIT, "offset": 0},
     "known_events": {"trigger_id": "s00000001", "keys": ["k1", "k2"]},
     "list_events": {"trigger_id": "s00000001", "limit": LIMIT, "offset": 0},
+    "newest_definitions": {"workflows": ["full1", "full2"]},
+    "definitions_named": {"name": "name1"},
+    "get_definition": {"workflow": "w1", "version": "v1"},
     "list_waiting": {"runner_id": "mine", "most": LIMIT},
     "list_runs": _LISTING,
     "list_active_runs": {**_LISTING, "status": "Running"},
@@ -139,6 +146,7 @@ _READ = frozenset(
         *("get_schedule", "get_schedule_named", "list_schedules", "list_ticks", "count_ticks"),
         *("list_under_way", "find_ticks", "schedules_ahead", "list_waiting"),
         *("triggers_named", "list_triggers", "known_events", "list_events"),
+        *("newest_definitions", "definitions_named", "get_definition"),
     )
 )
 

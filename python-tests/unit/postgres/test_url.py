@@ -72,7 +72,7 @@ def test_what_the_url_says_comes_before_a_default() -> None:
         ("shcema=x", "unknown parameter 'shcema': did you mean 'schema'"),
         ("poler=true", "unknown parameter 'poler': did you mean 'pooler'"),
         ("ssl_mode=require", "did you mean 'sslmode'"),
-        ("cache=shared", "unknown parameter 'cache'. Of our own there are schema and pooler"),
+        ("cache=shared", "unknown parameter 'cache'. Of our own there are schema, pooler, mode"),
         ("schema=a&schema=b", "parameter 'schema' is given twice"),
         ("pooler=yes", "pooler=yes: expected one of true, false"),
         ("schema=", "Schema name cannot be empty"),

@@ -145,7 +145,8 @@ class SteeringQueries(NamedTuple):
 class DefinitionQueries(NamedTuple):
     """The statements of ``definitions.sql``."""
 
-    record_definition: Statement
+    insert_definition: Statement
+    put_workflow: Statement
     newest_definitions: Statement
     definitions_named: Statement
     list_definitions: Statement

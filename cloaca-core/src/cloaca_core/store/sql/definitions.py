@@ -14,11 +14,18 @@ class SqlDefinitions(SqlPart):
     """The operations on definitions. Contracts: see ``DefinitionStore``."""
 
     async def record_definitions(self, definitions: Collection[DefinitionRow]) -> None:
-        record = self._queries.definitions.record_definition
-        bound = record.binder((*DefinitionRow._fields, "short_name"))
-        rows = [bound((*each, short_name(each.workflow))) for each in sorted(definitions)]
-        if rows:
-            await self._dialect.write([Step(record, rows=rows)])
+        q, in_order = self._queries.definitions, sorted(definitions)
+        if not in_order:
+            return
+        row = q.insert_definition.binder(DefinitionRow._fields)
+        newest = q.put_workflow.binder((*DefinitionName._fields, "short_name"))
+        names = [(each.workflow, each.version, each.name) for each in in_order]
+        await self._dialect.write(
+            [
+                Step(q.insert_definition, rows=list(map(row, in_order))),
+                Step(q.put_workflow, rows=[newest((*each, short_name(each[0]))) for each in names]),
+            ]
+        )
 
     async def newest_definitions(self, workflows: Collection[str]) -> list[DefinitionName]:
         rows = await self._read(

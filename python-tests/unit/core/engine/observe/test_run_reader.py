@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from model.hand_clock import LoopClock
 from model.memory_store import MemoryStore
 from model.orchestration import PAIR, Scene
 
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.observe.run_reader import RunReader
+from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core.conformance.rows import attempt, new_run, record, runner, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry

@@ -1,0 +1,105 @@
+"""A recorded workflow has all of its definition but the code, and stays readable."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.recorded import RecordedRetry, RecordedWorkflow, content
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.retry import BackoffStrategy, RetryPolicy
+from cloaca_core.definition.retry_condition import RetryCondition
+from cloaca_core.definition.rules import context_value, none_of, parse_rule, task_failed
+from cloaca_core.definition.task import task
+from cloaca_core.definition.workflow import Workflow
+from cloaca_core.records.definitions import DefinitionRow
+from cloaca_core.values.no_limit import NO_LIMIT
+
+
+def nothing(_: object) -> None:
+    """A body that does nothing."""
+
+
+async def later(_: object) -> None:
+    """A body that does nothing on the loop."""
+
+
+def built(**options: Any) -> Workflow:
+    """A workflow whose task ``b`` has these options."""
+    builder = WorkflowBuilder("flow", tenant="t", registry=Registry())
+    builder.description("Adds up.").tag("team", "x")
+    with builder:
+        task(id="b", dependencies=["a"], **options)(nothing)
+        task(id="a")(later)
+    return builder.workflow
+
+
+def again(workflow: Workflow, text: str | None = None) -> RecordedWorkflow:
+    """The workflow as it is read from its record."""
+    names = (workflow.namespace, workflow.version, workflow.name)
+    return RecordedWorkflow.read(DefinitionRow(*names, text or content(workflow), 1))
+
+
+def test_a_record_has_the_graph_and_what_people_read() -> None:
+    workflow = built()
+
+    found = again(workflow)
+
+    assert (found.namespace, found.name) == ("t::embedded::flow", "flow")
+    assert (found.version, found.description) == (workflow.version, "Adds up.")
+    assert dict(found.tags) == {"team": "x"}
+    assert found.graph == {"b": ("a",), "a": ()}
+    assert [(each.kind, each.is_async) for each in found.tasks] == [("task", False), ("task", True)]
+
+
+@pytest.mark.parametrize("seconds", [None, 2.5, NO_LIMIT])
+def test_a_time_limit_is_that_of_the_task(seconds: Any) -> None:
+    assert again(built(timeout_seconds=seconds)).tasks[0].timeout_seconds == seconds
+
+
+def test_a_rule_is_the_rule_again() -> None:
+    rule = none_of(task_failed("a"), context_value("n", ">", 3))
+
+    assert again(built(trigger_rules=rule)).tasks[0].rule == parse_rule(rule)
+    assert again(built()).tasks[0].rule is None
+
+
+def refuse(_: BaseException) -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    ("condition", "errors", "names"),
+    [
+        (RetryCondition.never(), "never", ()),
+        (RetryCondition.error_pattern(["a", "ü"]), "pattern", ("a", "ü")),
+        # Code is not recorded: classes by their names, of a function only that it is one.
+        ((ValueError, json.JSONDecodeError), "classes", ("ValueError", "JSONDecodeError")),
+        (refuse, "function", ()),
+    ],
+)
+def test_a_retry_policy_is_recorded_without_its_code(
+    condition: Any, errors: Any, names: tuple[str, ...]
+) -> None:
+    policy = RetryPolicy(7, 0.5, 9.0, False, BackoffStrategy.linear(2), condition)  # noqa: FBT003 - in the order of its fields
+
+    found = again(built(retry=policy)).tasks[0].retry
+
+    backoff = BackoffStrategy.linear(2)
+    assert found == RecordedRetry(7, 0.5, 9.0, False, backoff, errors, names)  # noqa: FBT003 - as above
+
+
+def test_members_of_a_later_version_are_left_out() -> None:
+    workflow = built()
+    text = json.loads(content(workflow))
+    text["later"] = 1
+    text["tasks"][0]["later"] = {"a": 1}
+
+    assert again(workflow, json.dumps(text)) == again(workflow)
+
+
+def test_equal_definitions_have_equal_records() -> None:
+    assert content(built()) == content(built())

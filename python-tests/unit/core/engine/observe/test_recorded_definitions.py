@@ -1,0 +1,130 @@
+"""A name leads to the newest recorded version of one workflow, or the error says why not."""
+
+from __future__ import annotations
+
+import pytest
+from model.hand_clock import HandClock
+from model.memory_store import MemoryStore
+
+from cloaca_core._engine.observe import recorded_definitions as module
+from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
+from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
+from cloaca_core._engine.submit.request import Request
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.recorded import RecordedWorkflow, Unregistered
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
+from cloaca_core.definition.workflow import Workflow
+from cloaca_core.errors import AmbiguousWorkflowError, WorkflowNotFoundError
+from cloaca_core.records.definitions import DefinitionRow
+
+
+class Store(MemoryStore):
+    """The model, which counts how many definitions were read."""
+
+    reads = 0
+
+    async def get_definition(self, workflow: str, version: str) -> DefinitionRow | None:
+        self.reads += 1
+        return await super().get_definition(workflow, version)
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.store, self.registry = Store(), Registry()
+        self.definitions = RecordedDefinitions(self.store, self.registry)
+
+    async def record(self, name: str, task_id: str = "t", tenant: str = "public") -> Workflow:
+        """A runner elsewhere registers this workflow."""
+        elsewhere = Registry()
+        with WorkflowBuilder(name, tenant=tenant, registry=elsewhere) as builder:
+            task(id=task_id)(lambda context: None)
+        await DefinitionRecorder(self.store, elsewhere, HandClock(0)).record()
+        return builder.workflow
+
+    async def find(self, name: str) -> RecordedWorkflow:
+        return await self.definitions.find(Unregistered(name, f"Not found: {name}"))
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_a_name_leads_to_the_newest_version(scene: Scene) -> None:
+    await scene.record("flow", "old")
+    new = await scene.record("flow", "new")
+
+    for name in ("flow", "public::embedded::flow"):
+        found = await scene.find(name)
+        assert (found.version, found.tasks[0].id) == (new.version, "new")
+
+
+async def test_a_name_of_several_workflows_is_refused_with_them(scene: Scene) -> None:
+    for tenant in ("a", "b"):
+        await scene.record("flow", tenant=tenant)
+
+    with pytest.raises(AmbiguousWorkflowError) as caught:
+        await scene.find("flow")
+
+    assert caught.value.candidates == ("a::embedded::flow", "b::embedded::flow")
+    assert (await scene.find("b::embedded::flow")).namespace == "b::embedded::flow"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("flwo", " (did you mean 'flow'?); no runner has recorded it in this database"),
+        ("public::embedded::flo", " (did you mean 'public::embedded::flow'?); no runner has"),
+        ("hre", " (did you mean 'here'?); no runner has recorded it in this database"),
+        ("else", "; no runner has recorded it in this database"),
+        ("\ud800", "; no runner has recorded it in this database"),
+    ],
+)
+async def test_an_unknown_name_is_refused_with_one_that_is_like_it(
+    scene: Scene, name: str, told: str
+) -> None:
+    await scene.record("flow")
+    with WorkflowBuilder("here", registry=scene.registry):
+        task(id="t")(lambda context: None)
+
+    with pytest.raises(WorkflowNotFoundError) as caught:
+        await scene.find(name)
+
+    assert str(caught.value).startswith(f"Not found: {name}{told}")
+    assert caught.value.name == name
+
+
+async def test_in_a_new_database_no_name_is_known(scene: Scene) -> None:
+    with pytest.raises(WorkflowNotFoundError, match="has recorded a workflow in this database yet"):
+        await scene.find("flow")
+
+
+async def test_a_version_is_read_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 1)
+    a, b = await scene.record("a"), await scene.record("b")
+
+    for workflow in (a, a, b, b, a):
+        found = await scene.definitions.version(workflow.namespace, workflow.version)
+        assert found is not None
+        assert found.name == workflow.name
+
+    assert scene.store.reads == 3  # of two only one is kept
+
+
+async def test_a_version_that_is_not_recorded_is_asked_for_again(scene: Scene) -> None:
+    assert await scene.definitions.version("public::embedded::a", "1") is None
+    workflow = await scene.record("a")
+
+    assert await scene.definitions.version(workflow.namespace, workflow.version) is not None
+
+
+async def test_a_request_for_a_registered_workflow_stays_as_it_is(scene: Scene) -> None:
+    workflow = await scene.record("flow")
+    known = Request(workflow, ["{}"], [{}], "{}")
+    named = Request(Unregistered("flow", ""), ["{}"], [{}], "{}")
+
+    assert await scene.definitions.resolved(known) is known
+    resolved = await scene.definitions.resolved(named)
+    assert not resolved.is_by_name
+    assert resolved.definition.namespace == workflow.namespace
