@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-_OURS = ("schema", "pooler")
+_OURS = ("schema", "pooler", "mode")
 """Query parameters that only cloaca knows."""
 
 

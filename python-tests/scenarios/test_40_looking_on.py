@@ -1,50 +1,46 @@
-"""40: a runner that opens a file with mode=ro looks on, and leaves everything as it is."""
+"""40: a runner that opens a database with mode=ro looks on, and leaves everything as it is."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+from own_database import OwnDatabases
 
 import cloaca
 
-pytestmark = pytest.mark.backend("sqlite", reason="PostgreSQL's URLs have no such mode")
+
+@pytest.fixture
+def place(database_url: str) -> str:
+    """The URL of a database with tables, made by another program."""
+    cloaca.DefaultRunner(database_url, registry=cloaca.Registry()).shutdown()
+    return database_url
+
+
+def looking(url: str) -> str:
+    """The URL to look at a database only."""
+    return f"{url}{'&' if '?' in url else '?'}mode=ro"
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """A file with tables, made by another program."""
-    path = tmp_path / "work.db"
-    cloaca.DefaultRunner(str(path), registry=cloaca.Registry()).shutdown()
-    return path
-
-
-@pytest.fixture
-def worker(file: Path) -> Iterator[cloaca.DefaultRunner]:
-    with cloaca.DefaultRunner(str(file)) as runner:
+def worker(place: str) -> Iterator[cloaca.DefaultRunner]:
+    with cloaca.DefaultRunner(place) as runner:
         yield runner
 
 
 @pytest.fixture
-def watcher(file: Path) -> Iterator[cloaca.DefaultRunner]:
-    with cloaca.DefaultRunner(f"{file}?mode=ro") as runner:
+def watcher(place: str) -> Iterator[cloaca.DefaultRunner]:
+    with cloaca.DefaultRunner(looking(place)) as runner:
         yield runner
 
 
 def define(body: Callable[[cloaca.Context], object] = lambda _: {"ran": True}) -> None:
     with cloaca.WorkflowBuilder("flow"):
         cloaca.task(id="only")(body)
-
-
-def query(file: Path, statement: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(file)) as connection:
-        return connection.execute(statement).fetchall()
 
 
 def test_it_sees_what_others_do_and_hears_of_its_end(
@@ -70,26 +66,26 @@ def test_it_sees_what_others_do_and_hears_of_its_end(
     assert seen.tasks()["only"].status == "Completed"
 
 
-def test_nobody_knows_of_it_and_it_takes_no_run(file: Path) -> None:
+def test_no_runner_knows_of_it_and_it_takes_no_run(place: str, own_databases: OwnDatabases) -> None:
     define()
-    with cloaca.DefaultRunner(str(file), start=False) as runner:
+    with cloaca.DefaultRunner(place, start=False) as runner:
         run = runner.submit("flow")
-    with cloaca.DefaultRunner(f"{file}?mode=ro") as watcher:
+    with cloaca.DefaultRunner(looking(place)) as watcher:
         assert watcher.get_run(run.id).status() == "Pending"
         health = watcher.health()
         assert health["paused"]
         assert all(loop["error"] is None for loop in health["loops"].values())
-        assert query(file, "SELECT count(*) FROM cloaca_runner") == [(0,)]
-    assert query(file, "SELECT status, epoch FROM cloaca_run") == [("Pending", 0)]
+        assert own_databases.query(place, "SELECT count(*) FROM cloaca_runner") == [(0,)]
+    assert own_databases.query(place, "SELECT status, epoch FROM cloaca_run") == [("Pending", 0)]
 
 
-def test_an_async_runner_looks_on_as_well(file: Path) -> None:
+def test_an_async_runner_looks_on_as_well(place: str) -> None:
     define()
-    with cloaca.DefaultRunner(str(file)) as runner:
+    with cloaca.DefaultRunner(place) as runner:
         ended = runner.execute("flow")
 
     async def look() -> cloaca.PipelineResult:
-        async with cloaca.AsyncRunner(f"{file}?mode=ro") as watcher:
+        async with cloaca.AsyncRunner(looking(place)) as watcher:
             with pytest.raises(cloaca.StoreReadOnlyError):
                 await watcher.submit("flow")
             return await (await watcher.get_run(ended.execution_id)).result(30)
@@ -134,19 +130,30 @@ def test_what_would_write_is_refused(
     assert [row["enabled"] for row in watcher.list_trigger_schedules()] == [True]
 
 
-def test_its_own_triggers_are_not_put_into_the_table(file: Path) -> None:
+def test_its_own_triggers_are_not_put_into_the_table(place: str) -> None:
     registry = cloaca.Registry()
     cloaca.trigger(name="t", on="flow", poll_interval="1h", registry=registry)(bool)
-    with cloaca.DefaultRunner(f"{file}?mode=ro", registry=registry) as watcher:
+    with cloaca.DefaultRunner(looking(place), registry=registry) as watcher:
         assert watcher.list_trigger_schedules() == []
         assert watcher.get_trigger_schedule("t") is None
 
 
-def test_it_goes_without_a_word(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    cloaca.DefaultRunner(f"{file}?mode=ro").shutdown()
+def test_it_goes_without_a_word(place: str, caplog: pytest.LogCaptureFixture) -> None:
+    cloaca.DefaultRunner(looking(place)).shutdown()
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
+@pytest.mark.backend("postgres", reason="a schema that is not there")
+def test_a_schema_without_tables_is_refused_and_not_made(
+    empty_database_url: str,
+) -> None:
+    with pytest.raises(cloaca.StoreReadOnlyError, match="there is no schema"):
+        cloaca.DefaultRunner(looking(empty_database_url))
+    with pytest.raises(cloaca.StoreReadOnlyError, match="there is no schema"):
+        cloaca.Client(looking(empty_database_url))
+
+
+@pytest.mark.backend("sqlite", reason="it needs a file")
 def test_a_file_without_tables_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
     empty = tmp_path / "empty.db"
     empty.touch()

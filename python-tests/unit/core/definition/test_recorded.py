@@ -84,12 +84,12 @@ def refuse(_: BaseException) -> bool:
 def test_a_retry_policy_is_recorded_without_its_code(
     condition: Any, errors: Any, names: tuple[str, ...]
 ) -> None:
-    policy = RetryPolicy(7, 0.5, 9.0, False, BackoffStrategy.linear(2), condition)  # noqa: FBT003 - in the order of its fields
+    policy = RetryPolicy(7, 0.5, 9.0, False, BackoffStrategy.linear(2), condition)
 
     found = again(built(retry=policy)).tasks[0].retry
 
     backoff = BackoffStrategy.linear(2)
-    assert found == RecordedRetry(7, 0.5, 9.0, False, backoff, errors, names)  # noqa: FBT003 - as above
+    assert found == RecordedRetry(7, 0.5, 9.0, False, backoff, errors, names)
 
 
 def test_members_of_a_later_version_are_left_out() -> None:
