@@ -33,7 +33,11 @@ log = SafeLogger("cloaca.wakeups")
 APART_S: Final = 0.01
 """Seconds between two announcements, while other runners are known to listen."""
 APART_ALONE_S: Final = 0.5
-"""The same while there is no other runner: programs that only observe can wait."""
+"""The same while there is no other runner and no announcement came from elsewhere lately: programs
+that only observe can wait.
+"""
+HEARD_FOR_S: Final = 60.0
+"""Seconds for which an announcement shows that its sender listens: a client, which is no runner."""
 WATCHDOG_S: Final = 30.0
 """Seconds between two checks that the session is alive and that no announcement was missed. A
 check reads the server's count of written rows. With the claim that a missed announcement leads to,
@@ -94,6 +98,7 @@ class Listener:
         self._announcements = Announcements(schema)
         self._written = 0
         self._apart = APART_S
+        self._heard_until = 0.0
         self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._changed = asyncio.Event()
         self._change = Change.RUNS
@@ -153,6 +158,7 @@ class Listener:
 
     def _hear(self, sender: str) -> None:
         if sender != self._announcements.sender:
+            self._heard_until = asyncio.get_running_loop().time() + HEARD_FOR_S
             self._report(Change.ANYTHING)
 
     def _report(self, change: Change) -> None:
@@ -170,7 +176,7 @@ class Listener:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(look_at):
                     await self._to_tell.wait()
-            if self._apart != APART_S and not session.closed:
+            if self._apart != APART_S and now() >= self._heard_until and not session.closed:
                 await asyncio.sleep(self._apart)
             news = self._to_tell.is_set()
             self._to_tell.clear()

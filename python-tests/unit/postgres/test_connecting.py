@@ -71,6 +71,21 @@ async def test_each_kind_of_session_is_set_up_for_its_use(
 
 
 @pytest.mark.parametrize("pooler", ["false", "true"])
+@pytest.mark.parametrize("mode", ["rw", "ro"])
+async def test_a_session_of_who_looks_on_cannot_write(
+    connect: Connect, pooler: str, mode: str
+) -> None:
+    session = await connect(pooler=pooler, mode=mode).connect_reader()
+
+    (((found,),),) = await session.run(
+        [Step(Statement("show_read_only", "SHOW transaction_read_only", ()))], SOON
+    )
+
+    assert found == {"rw": "off", "ro": "on"}[mode]
+    session.close()
+
+
+@pytest.mark.parametrize("pooler", ["false", "true"])
 async def test_a_session_that_only_looked_at_the_server_can_go_on_as_a_writer(
     connect: Connect, postgres_server: str, postgres_schema: str, pooler: str
 ) -> None:

@@ -153,6 +153,65 @@ def test_with_a_pooler_everything_works_too(postgres_url: str) -> None:
     asyncio.run(use())
 
 
+# -- looked at -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pooler", ["false", "true"])
+def test_with_mode_ro_everything_is_read_and_nothing_written(
+    opened: str, query: Query, pooler: str
+) -> None:
+    async def use() -> None:
+        store = await BACKEND.open(f"{opened}&mode=ro&pooler={pooler}", StoreOptions())
+        assert not store.writable
+        assert await store.runners() == []
+        for write in (store.register(runner("r1")), submit(store, new_run("a"))):
+            with pytest.raises(StoreReadOnlyError, match="opened with mode=ro"):
+                await write
+        with pytest.raises(StoreReadOnlyError):
+            await store.insert_when_free(new_run("a", key="k"))
+        await asyncio.wait_for(store.wait_changed(), SOON)
+        await store.close()
+
+    asyncio.run(use())
+
+    assert query("SELECT count(*) FROM cloaca_run") == [(0,)]
+
+
+def test_mode_ro_makes_no_schema(postgres_url: str, query: Query) -> None:
+    with pytest.raises(StoreReadOnlyError, match=r"there is no schema .* mode=ro makes none"):
+        open_and_close(f"{postgres_url}&mode=ro")
+
+    assert query("SELECT current_schema()") == [(None,)]
+
+
+def test_mode_ro_migrates_nothing(
+    opened: str, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = KNOWN[-1]._replace(number=len(KNOWN) + 1, name="later")
+    monkeypatch.setattr("cloaca_postgres.opening.load_migrations", lambda _: [*KNOWN, later])
+
+    with pytest.raises(StoreReadOnlyError, match="missing or of an earlier version, and mode=ro"):
+        open_and_close(f"{opened}&mode=ro")
+
+    assert query("SELECT count(*) FROM cloaca_migration") == [(len(KNOWN),)]
+
+
+def test_mode_ro_refuses_an_empty_schema(
+    postgres_url: str, postgres_schema: str, query: Query
+) -> None:
+    query(f"CREATE SCHEMA {postgres_schema}")
+
+    with pytest.raises(StoreReadOnlyError, match="missing or of an earlier version"):
+        open_and_close(f"{postgres_url}&mode=ro")
+
+
+def test_mode_ro_refuses_a_newer_schema_as_such(opened: str, query: Query) -> None:
+    query(f"INSERT INTO cloaca_migration VALUES ({len(KNOWN) + 1}, 'later', 'x', 0)")
+
+    with pytest.raises(NewerSchemaError):
+        open_and_close(f"{opened}&mode=ro")
+
+
 # -- not ours ------------------------------------------------------------------------------------
 
 

@@ -59,6 +59,16 @@ def test_our_parameters_never_reach_libpq() -> None:
     assert parse("postgresql://db?pooler=false").pooler is False
 
 
+@pytest.mark.parametrize(
+    ("query", "read_only"), [("", False), ("?mode=rw", False), ("?mode=ro", True)]
+)
+def test_a_database_may_be_opened_to_be_looked_at(query: str, read_only: bool) -> None:
+    target = parse(f"postgresql://db/work{query}")
+
+    assert target.read_only is read_only
+    assert parse(url_of(target)) == target
+
+
 def test_what_the_url_says_comes_before_a_default() -> None:
     target = parse("postgresql://db?connect_timeout=7")
 
@@ -75,6 +85,7 @@ def test_what_the_url_says_comes_before_a_default() -> None:
         ("cache=shared", "unknown parameter 'cache'. Of our own there are schema, pooler, mode"),
         ("schema=a&schema=b", "parameter 'schema' is given twice"),
         ("pooler=yes", "pooler=yes: expected one of true, false"),
+        ("mode=rwc", "mode=rwc: expected one of rw, ro"),
         ("schema=", "Schema name cannot be empty"),
         ("schema=a-b", "Schema name must contain only alphanumeric characters and underscores"),
         ("sslmode=on", "sslmode=on: expected one of disable, allow"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import cast
 
 import psycopg
@@ -207,6 +207,28 @@ async def test_what_could_not_be_told_on_a_lost_connection_is_told_on_the_next_o
 
     assert sessions[0].closed
     assert sessions[1].asked[:3] == ["listen", "runs_written", "notify"]
+    await listener.close()
+
+
+async def test_after_word_from_elsewhere_a_runner_alone_tells_of_its_runs_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It came from a client, perhaps, which is no runner and waits for the end of its run."""
+    monkeypatch.setattr(wakeups, "APART_ALONE_S", SOON)
+    session = FakeSession()
+
+    async def connect() -> Session:
+        return cast("Session", session)
+
+    listener = Listener(connect, "s")
+    await listener.wait()  # it listens
+    listener.set_contended(contended=False)
+    cast("Callable[[str], None]", session.notified)("a client")
+    listener.wrote([named("end_run")])
+
+    async with asyncio.timeout(10):
+        await session.told.wait()
+
     await listener.close()
 
 

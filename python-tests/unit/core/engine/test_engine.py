@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -279,6 +280,42 @@ async def test_a_store_that_may_not_be_written_is_looked_at_only(scene: Scene) -
     scene.store.runs["orphan"] = orphan._replace(status=RunStatus.COMPLETED, ended_at=1)
     scene.store.changed.set()
     assert (await watching).row.status == RunStatus.COMPLETED
+
+
+async def test_a_client_s_engine_owns_nothing_and_waits_for_others(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "cloaca")
+    scene.define(nothing)
+    client = Engine(scene.store, DefaultRunnerConfig(), scene.registry, works=False)
+    await client.start()
+    await client.begin()
+    waiting = asyncio.create_task(client.execute(scene.request(), None))
+    await quiet()
+
+    assert (scene.store.registered, scene.store.asked) == ({}, [])
+    assert [(run.owner, run.status) for run in scene.store.runs.values()] == [(None, "Pending")]
+    assert scene.store.newest == {}
+
+    await scene.open()
+    await quiet()
+    scene.store.changed.set()
+    assert (await waiting).row.status == RunStatus.COMPLETED
+    await client.shutdown()
+    assert "a client is closed" in caplog.messages
+
+
+async def test_what_a_runner_registers_is_recorded_before_it_is_open_and_later(
+    scene: Scene,
+) -> None:
+    scene.define(nothing)
+    await scene.open()
+    assert scene.store.newest.keys() == {FLOW}
+
+    scene.define(nothing, name="later")
+    await quiet()
+
+    assert scene.store.newest.keys() == {FLOW, "public::embedded::later"}
 
 
 async def test_a_run_that_failed_is_logged_with_its_reason(

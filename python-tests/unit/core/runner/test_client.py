@@ -1,0 +1,150 @@
+"""Both clients: the same calls, none that works, and runners that inherit all of them."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
+from cloaca_core.errors import (
+    PipelineTimeoutError,
+    RunnerClosedError,
+    RunnerUsageError,
+    StoreOpenError,
+    WorkflowNotFoundError,
+)
+from cloaca_core.runner.async_client import AsyncClient
+from cloaca_core.runner.async_runner import AsyncRunner
+from cloaca_core.runner.client import Client
+from cloaca_core.runner.default_runner import DefaultRunner
+
+WAIT = 20
+
+
+@pytest.fixture
+def code() -> Registry:
+    """The workflow ``w``, as a worker has it."""
+    registry = Registry()
+    with WorkflowBuilder("w", registry=registry):
+        task(id="a")(lambda context: {"ran": True})
+    return registry
+
+
+@pytest.fixture
+def file(tmp_path: Path, code: Registry) -> Path:
+    """A file in which a worker, which has gone, has recorded its workflow."""
+    path = tmp_path / "work.db"
+    DefaultRunner(path, registry=code).shutdown()
+    return path
+
+
+@pytest.fixture
+def client(file: Path) -> Iterator[Client]:
+    with Client(file, registry=Registry()) as client:
+        yield client
+
+
+def _public(kind: type) -> dict[str, inspect.Signature]:
+    found = inspect.getmembers(kind, inspect.isfunction)
+    return {name: inspect.signature(each) for name, each in found if not name.startswith("_")}
+
+
+def test_both_clients_have_the_same_calls_with_the_same_parameters() -> None:
+    sync, awaited = _public(Client), _public(AsyncClient)
+
+    assert sync.keys() == awaited.keys()
+    for name, signature in sync.items():
+        assert signature.parameters == awaited[name].parameters, name
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_both_are_made_from_the_same_parameters(kind: type) -> None:
+    parameters = inspect.signature(kind).parameters.values()
+    bare = [each.replace(annotation=inspect.Parameter.empty) for each in parameters]
+
+    assert str(inspect.Signature(bare)) == (
+        "(database_url, *, config=None, schema=None, registry=None)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("runner", "client", "more"),
+    [
+        (DefaultRunner, Client, {"start", "stop"}),
+        (AsyncRunner, AsyncClient, {"start", "stop"}),
+    ],
+)
+def test_a_runner_adds_only_what_claiming_needs(runner: type, client: type, more: set[str]) -> None:
+    assert issubclass(runner, client)
+    assert _public(runner).keys() - _public(client).keys() == more
+
+
+def test_opening_a_client_starts_no_thread_for_bodies(file: Path) -> None:
+    before = set(threading.enumerate())
+    with Client(file) as client:
+        client.submit_many("w", [None] * 3)
+        started = {thread.name for thread in set(threading.enumerate()) - before}
+
+    assert {name for name in started if name.startswith("cloaca")} == {"cloaca-engine"}
+
+
+def test_a_client_takes_no_run_of_a_workflow_that_it_has(file: Path, code: Registry) -> None:
+    with Client(file, registry=code) as client:
+        run = client.submit("w")
+        with pytest.raises(PipelineTimeoutError):
+            run.wait(timeout=0)
+
+        assert run.status() == "Pending"
+        assert (client.health()["active_runs"], client.health()["runner_id"]) == (0, None)
+
+
+def test_a_name_that_is_not_recorded_is_refused_by_every_call(client: Client) -> None:
+    for call in (
+        lambda: client.execute("v"),
+        lambda: client.submit("v"),
+        lambda: client.submit("v", connection=object()),
+        lambda: client.submit_many("v", []),
+        lambda: client.submit_many("v", [None]),
+    ):
+        with pytest.raises(WorkflowNotFoundError, match="no runner has recorded it"):
+            call()
+    assert client.list_runs() == []
+
+
+def test_contexts_are_read_only_for_a_workflow_that_is_known(client: Client) -> None:
+    read: list[int] = []
+
+    with pytest.raises(WorkflowNotFoundError):
+        client.submit_many("v", (read.append(n) for n in range(3)))
+
+    assert read == []
+
+
+async def test_both_tell_their_state(file: Path) -> None:
+    client = Client(file)
+    assert repr(client) == "Client(sqlite, open)"
+    client.shutdown()
+    assert repr(client) == "Client(sqlite, closed)"
+    awaited = AsyncClient(file)
+    with pytest.raises(RunnerUsageError, match="not open yet"):
+        await awaited.submit("w")
+    async with awaited:
+        assert repr(awaited) == "AsyncClient(sqlite, open)"
+    with pytest.raises(RunnerClosedError):
+        await awaited.submit("w")
+
+
+async def test_a_failed_opening_leaves_no_thread_behind(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    with pytest.raises(StoreOpenError):
+        Client(str(tmp_path))
+    with pytest.raises(StoreOpenError):
+        await AsyncClient(str(tmp_path)).__aenter__()
+
+    assert {thread for thread in threading.enumerate() if thread.name == "cloaca-engine"} <= before
