@@ -1,7 +1,7 @@
 """Parses database URLs to targets, without any I/O.
 
-libpq reads the URL, without our own parameters (``schema``, ``pooler``, ``mode``). Messages name parameters
-but never repeat a part of a URL that could be a piece of a password.
+libpq reads the URL, without our own parameters (``schema``, ``pooler``, ``mode``). Messages name
+parameters but never repeat a part of a URL that could be a piece of a password.
 """
 
 from __future__ import annotations

@@ -297,8 +297,8 @@ async def test_a_client_s_engine_owns_nothing_and_waits_for_others(
     assert [(run.owner, run.status) for run in scene.store.runs.values()] == [(None, "Pending")]
     assert scene.store.newest == {}
 
-    await scene.open()
-    await quiet()
+    (run_id,) = scene.store.runs
+    await (await scene.open()).wait(run_id, None)
     scene.store.changed.set()
     assert (await waiting).row.status == RunStatus.COMPLETED
     await client.shutdown()
