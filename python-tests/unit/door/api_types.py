@@ -83,6 +83,16 @@ def what_it_answers(runner: cloaca.DefaultRunner) -> None:
     assert_type(runner.list_runs()[0].status, cloaca.RunStatus)
 
 
+def what_a_client_answers(client: cloaca.Client, runner: cloaca.DefaultRunner) -> None:
+    """A runner may stand for a client, and not the other way round."""
+    assert_type(client.submit("w", {"n": 1}), cloaca.RunHandle)
+    assert_type(client.execute("w").status, cloaca.RunStatus)
+    client.start()  # type: ignore[attr-defined]
+    client = runner
+    runner = client
+    runner = cloaca.Client("work.db")  # type: ignore[assignment]
+
+
 async def what_an_async_runner_answers(runner: cloaca.AsyncRunner) -> None:
     """The same, awaited."""
     handle = await runner.submit("w")
