@@ -16,7 +16,7 @@ from cloaca_core.records.states import RunStatus
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.steer.steering import Order
+    from cloaca_core._engine.steer.order import Order
     from cloaca_core.definition.registry import Registry
     from cloaca_core.records.runs import RunRow
     from cloaca_core.records.steering import Act, ChildRow

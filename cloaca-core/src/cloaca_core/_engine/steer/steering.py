@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.plan.reasons import Reason
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core._engine.steer.order import Order
     from cloaca_core.definition.registry import Registry
     from cloaca_core.records.steering import Wish
     from cloaca_core.store.protocol import Store
@@ -34,26 +34,6 @@ RUNS_PER_STEP: Final = 500
 """Runs that one transaction steers at most."""
 LONGEST_SLEEP: Final = 60.0
 """Seconds. Runs come due by a clock that may be set; sleeping goes by one that cannot."""
-_VERBS: Final = {
-    "cancel": "cancelled",
-    "pause": "paused",
-    "resume": "resumed",
-    "retry": "retried",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a caller asks: ``kind`` is cancel, pause, resume or retry; ``asked_by`` names who asks."""
-
-    kind: str
-    asked_by: str
-    reason: str | None
-
-    def because(self) -> str:
-        """The text that people read on the run."""
-        text = f"{_VERBS[self.kind]} by {self.asked_by}"
-        return storable_text(text if self.reason is None else f"{text}: {self.reason}")
 
 
 class Steering:

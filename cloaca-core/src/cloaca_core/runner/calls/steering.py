@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cloaca_core._engine.steer.steering import Order
+from cloaca_core._engine.steer.order import Order
 from cloaca_core.errors import (
     ConfigError,
     ConfigTypeError,

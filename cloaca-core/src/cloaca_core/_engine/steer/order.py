@@ -1,0 +1,29 @@
+"""What a caller asks of runs, and how that is told to people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from cloaca_core.values.text import storable_text
+
+_VERBS: Final = {
+    "cancel": "cancelled",
+    "pause": "paused",
+    "resume": "resumed",
+    "retry": "retried",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a caller asks: ``kind`` is cancel, pause, resume or retry, ``asked_by`` the caller."""
+
+    kind: str
+    asked_by: str
+    reason: str | None
+
+    def because(self) -> str:
+        """The text that people read on the run."""
+        text = f"{_VERBS[self.kind]} by {self.asked_by}"
+        return storable_text(text if self.reason is None else f"{text}: {self.reason}")
