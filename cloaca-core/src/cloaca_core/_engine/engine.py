@@ -74,8 +74,8 @@ class Engine:
     ``grace``. ``broken`` is called with the reason when a part has died, so that it cannot go on.
     ``executor`` makes the place where bodies run: a simulation's may have no threads.
 
-    One that does not ``work`` is a client's: it has no row and no lease, and owns no run. Nor does
-    one work that may only look.
+    One that does not ``work`` is a client's: it has no row and no lease, and owns no run, but it
+    steers those of others. Nor does one work that may only look.
     """
 
     def __init__(
@@ -122,9 +122,12 @@ class Engine:
         self.grace: GracePeriod = GracePeriod(
             config, launcher, self._journal, self._start_marks, runner_id
         )
+        self._definitions = RecordedDefinitions(store, registry)
+        self._recorder = DefinitionRecorder(store, registry, clock)
         self._steering = Steering(
             store,
-            registry,
+            self._definitions,
+            registry.namespaces if self._works else list,
             self._orchestrator,
             runner_id,
             ids,
@@ -132,8 +135,6 @@ class Engine:
             self._runs_came,
             self._hear_of_others,
         )
-        self._definitions = RecordedDefinitions(store, registry)
-        self._recorder = DefinitionRecorder(store, registry, clock)
         self._reader = RunReader(store, registry, runs, self._definitions)
         self._completion = Completion(store, runs, self._reader, self._orchestrator.drop)
         needed = capacity.is_in_use

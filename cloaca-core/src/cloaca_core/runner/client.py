@@ -134,7 +134,9 @@ class Client:
         if connection is None:
             call = runs.submit(workflow_name, context, idempotency_key, tags, time_limit)
             return RunHandle(runs, call.wait())
-        outbox, run = runs.outgoing(workflow_name, context, idempotency_key, tags, time_limit).wait()
+        outbox, run = runs.outgoing(
+            workflow_name, context, idempotency_key, tags, time_limit
+        ).wait()
         return RunHandle(runs, outbox.submit(connection, run))
 
     def submit_many(

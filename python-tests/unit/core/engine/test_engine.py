@@ -21,6 +21,7 @@ from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.observe.recent_runs import Ended
 from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core._engine.recover.lease import IDLE
+from cloaca_core._engine.steer.order import Order
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import attempt, new_run, run_end, runner, submit
@@ -38,6 +39,7 @@ from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import RunStatus
+from cloaca_core.records.steering import News
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Landed
 from cloaca_core.values.clock import Clock
@@ -157,9 +159,11 @@ class Scene:
         with WorkflowBuilder(name, registry=self.registry):
             task(id="t", **options)(body)
 
-    async def open(self, executor: type[Executor] = VirtualExecutor, **settings: Any) -> Engine:
+    async def open(
+        self, executor: type[Executor] = VirtualExecutor, *, works: bool = True, **settings: Any
+    ) -> Engine:
         config = DefaultRunnerConfig(**{"shutdown_grace_seconds": 0, **settings})
-        engine = Engine(self.store, config, self.registry, self.clock, executor)
+        engine = Engine(self.store, config, self.registry, self.clock, executor, works=works)
         await engine.start()
         await engine.begin()
         self.engines.append(engine)
@@ -287,9 +291,7 @@ async def test_a_client_s_engine_owns_nothing_and_waits_for_others(
 ) -> None:
     caplog.set_level(logging.INFO, "cloaca")
     scene.define(nothing)
-    client = Engine(scene.store, DefaultRunnerConfig(), scene.registry, works=False)
-    await client.start()
-    await client.begin()
+    client = await scene.open(works=False)
     waiting = asyncio.create_task(client.execute(scene.request(), None))
     await quiet()
 
@@ -303,6 +305,32 @@ async def test_a_client_s_engine_owns_nothing_and_waits_for_others(
     assert (await waiting).row.status == RunStatus.COMPLETED
     await client.shutdown()
     assert "a client is closed" in caplog.messages
+
+
+async def test_a_client_s_engine_steers_runs_and_lets_none_be_claimed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Collection[str]] = []
+    news = scene.store.news
+
+    async def noted(runner_id: str, workflows: Collection[str], limit: int) -> News:
+        asked.append(workflows)
+        return await news(runner_id, workflows, limit)
+
+    monkeypatch.setattr(scene.store, "news", noted)
+    scene.define(nothing)
+    client = await scene.open(works=False)
+    waiting = asyncio.create_task(client.execute(scene.request(), None))
+    await quiet()
+    (run_id,) = scene.store.runs
+
+    await client.steering.cancel([run_id], Order("cancel", "ann", None), 0, children=True)
+
+    assert (await waiting).row.status == RunStatus.CANCELLED
+    assert asked
+    assert not any(asked)
+    await client.steering.retries.retry(run_id, None, Order("retry", "ann", None), children=True)
+    assert scene.store.runs[run_id].round == 2
 
 
 async def test_what_a_runner_registers_is_recorded_before_it_is_open_and_later(

@@ -16,6 +16,7 @@ from cloaca_core.values.text import is_storable
 if TYPE_CHECKING:
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.definition.registry import Registry
+    from cloaca_core.definition.workflow import Workflow
     from cloaca_core.store.protocol import Store
 
 MOST: Final = 1_000
@@ -51,6 +52,28 @@ class RecordedDefinitions:
                 raise WorkflowNotFoundError(wanted.refusal + await self._near(name), name=name)
             case _:
                 raise ambiguous(name, tuple([each.workflow for each in found]))
+
+    async def full_name(self, name: str, otherwise: str) -> str:
+        """The full namespace of the one recorded workflow of a name; ``otherwise`` if there is
+        none, ``AmbiguousWorkflowError`` if there are several.
+        """
+        match await self._store.definitions_named(name):
+            case []:
+                return otherwise
+            case [only]:
+                return only.workflow
+            case found:
+                raise ambiguous(name, tuple([each.workflow for each in found]))
+
+    async def newest(self, workflow: str) -> Workflow | RecordedWorkflow | None:
+        """The version of a workflow that counts here: the one that is registered, else the newest
+        that was recorded; None if there is neither.
+        """
+        if (registered := self._registry.get(workflow)) is not None:
+            return registered
+        for each in await self._store.newest_definitions([workflow]):
+            return await self.version(each.workflow, each.version)
+        return None
 
     async def _near(self, name: str) -> str:
         """The end of the error for a name that no runner has recorded."""

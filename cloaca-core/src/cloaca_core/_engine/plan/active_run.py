@@ -93,7 +93,8 @@ class ActiveRunFactory:
         """The graph of a workflow."""
         graph = self._graphs.get(workflow)
         if graph is None:
-            graph = self._graphs[workflow] = plan_graph(workflow)
+            graph = plan_graph(workflow)._replace(time_limit=workflow.time_limit)
+            self._graphs[workflow] = graph
         return graph
 
     def make(

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from cloaca_core.definition.task import Task
-    from cloaca_core.definition.workflow import Workflow
     from cloaca_core.values.time_limits import TimeLimit
 
 
-class PlanGraph(NamedTuple):
+class Node(Protocol):
+    """A task, or the record of one."""
+
+    @property
+    def id(self) -> str:
+        """Its name in the workflow."""
+
+    @property
+    def dependencies(self) -> tuple[str, ...]:
+        """The ids of the tasks that it depends on."""
+
+
+NodeT_co = TypeVar("NodeT_co", bound=Node, covariant=True)
+
+
+class Definition(Protocol[NodeT_co]):
+    """A workflow with its code, or the record of one."""
+
+    @property
+    def tasks(self) -> tuple[NodeT_co, ...]:
+        """In definition order."""
+
+
+class NodeGraph(NamedTuple, Generic[NodeT_co]):
     """The tasks in definition order and, per task index, its neighbours.
 
     ``ancestors`` are bit masks; ``leaves`` are the tasks that no other depends on. ``time_limit``
     is that of the workflow's runs, None where the runner decides.
     """
 
-    tasks: tuple[Task, ...]
+    tasks: tuple[NodeT_co, ...]
     position: dict[str, int]
     dependencies: tuple[tuple[int, ...], ...]
     dependents: tuple[tuple[int, ...], ...]
@@ -26,7 +48,11 @@ class PlanGraph(NamedTuple):
     time_limit: TimeLimit | None = None
 
 
-def plan_graph(workflow: Workflow) -> PlanGraph:
+PlanGraph: TypeAlias = NodeGraph["Task"]
+"""The graph of a workflow that can be executed here."""
+
+
+def plan_graph(workflow: Definition[NodeT_co]) -> NodeGraph[NodeT_co]:
     """The graph of a validated workflow (it has no cycle and no missing dependency)."""
     tasks = workflow.tasks
     position_of = {task.id: position for position, task in enumerate(tasks)}
@@ -35,14 +61,13 @@ def plan_graph(workflow: Workflow) -> PlanGraph:
     for position, needed in enumerate(dependencies):
         for dependency in needed:
             dependents[dependency].append(position)
-    return PlanGraph(
+    return NodeGraph(
         tasks=tasks,
         position=position_of,
         dependencies=dependencies,
         dependents=tuple(tuple(each) for each in dependents),
         ancestors=_ancestor_masks(dependencies, dependents),
         leaves=tuple(position for position, each in enumerate(dependents) if not each),
-        time_limit=workflow.time_limit,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from cloaca_core._engine.plan.graph import PlanGraph
+from cloaca_core._engine.plan.graph import Node, NodeGraph
 from cloaca_core._engine.plan.planner import Completed, Known, Skipped
 from cloaca_core._engine.plan.restore import Restored, restore
 from cloaca_core.records.runs import AttemptRow
@@ -37,7 +37,7 @@ class Rerun(NamedTuple):
 
 
 def rerun(
-    graph: PlanGraph,
+    graph: NodeGraph[Node],
     rows: Collection[AttemptRow],
     restarts: Iterable[RestartRow],
     chosen: Collection[str] | None = None,
@@ -69,7 +69,9 @@ def rerun(
     )
 
 
-def _reasons(graph: PlanGraph, past: Restored, chosen: Collection[str] | None) -> dict[int, str]:
+def _reasons(
+    graph: NodeGraph[Node], past: Restored, chosen: Collection[str] | None
+) -> dict[int, str]:
     """Why each task that runs again does so, in definition order."""
     own: dict[int, str] = {}
     for index, task in enumerate(graph.tasks):
@@ -81,7 +83,7 @@ def _reasons(graph: PlanGraph, past: Restored, chosen: Collection[str] | None) -
     return {index: own.get(index) or _below(graph, index, again) for index in sorted(again)}
 
 
-def _below(graph: PlanGraph, index: int, again: Collection[int]) -> str:
+def _below(graph: NodeGraph[Node], index: int, again: Collection[int]) -> str:
     above = next(i for i in graph.dependencies[index] if i in again)
     return f"depends on {graph.tasks[above].id}"
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple, cast
 
-from cloaca_core._engine.plan.graph import PlanGraph
+from cloaca_core._engine.plan.graph import Node, NodeGraph
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.planner import Completed, Failed, Known, Skipped
 from cloaca_core._engine.plan.reasons import skip_reason
@@ -47,7 +47,7 @@ class Restored(NamedTuple):
 
 
 def restore(
-    graph: PlanGraph, rows: Iterable[AttemptRow], restarts: Iterable[RestartRow] = ()
+    graph: NodeGraph[Node], rows: Iterable[AttemptRow], restarts: Iterable[RestartRow] = ()
 ) -> Restored:
     """Sort the attempts of a run; tasks that the workflow no longer has are ignored. Of a task that
     was restarted, attempts before that count as none.

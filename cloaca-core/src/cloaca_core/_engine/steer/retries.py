@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
-from cloaca_core._engine.plan.graph import plan_graph
+from cloaca_core._engine.plan.graph import Node, NodeGraph, plan_graph
 from cloaca_core._engine.plan.rerun import Rerun, rerun
 from cloaca_core.errors import RunNotFoundError, RunStateError, WorkflowNotFoundError
 from cloaca_core.records.states import RunStatus
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
     from cloaca_core._engine.steer.order import Order
-    from cloaca_core.definition.registry import Registry
     from cloaca_core.records.runs import RunRow
     from cloaca_core.records.steering import Act, ChildRow
     from cloaca_core.store.protocol import Store
@@ -34,12 +34,12 @@ class Retries:
     def __init__(
         self,
         store: Store,
-        registry: Registry,
+        definitions: RecordedDefinitions,
         act_of: Callable[[Order], Act],
         runs_came: Callable[[], None],
     ) -> None:
         self._store = store
-        self._registry = registry
+        self._definitions = definitions
         self._act_of = act_of
         self._runs_came = runs_came
 
@@ -84,13 +84,15 @@ class Retries:
         return row
 
     async def _plan(self, row: RunRow, tasks: Collection[str] | None) -> Rerun:
-        workflow = self._registry.get(row.workflow)
+        """The plan for the version registered here, else for the newest that was recorded."""
+        workflow = await self._definitions.newest(row.workflow)
         if workflow is None:
             raise WorkflowNotFoundError(
-                f"run {row.id} cannot be planned: its workflow {row.workflow} is not known here",
+                f"run {row.id} cannot be planned: its workflow {row.workflow} is not registered "
+                "here, and no runner has recorded it in this database",
                 name=row.workflow,
             )
-        graph = plan_graph(workflow)
+        graph: NodeGraph[Node] = plan_graph(workflow)
         if tasks is not None and (unknown := sorted(set(tasks) - graph.position.keys())):
             known = ", ".join(graph.position)
             raise RunStateError(

@@ -20,11 +20,11 @@ from cloaca_core.records.steering import Act, Acted, Parent
 from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core._engine.steer.order import Order
-    from cloaca_core.definition.registry import Registry
     from cloaca_core.records.steering import Wish
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.clock import Clock
@@ -37,14 +37,16 @@ LONGEST_SLEEP: Final = 60.0
 
 
 class Steering:
-    """Belongs to the engine's loop. ``runs_came`` is called when runs may have become claimable,
-    ``hear_of_ends`` tells waiters of ends that only the tables have.
+    """Belongs to the engine's loop. ``workflows`` returns those that this runner executes: none for
+    a client. ``runs_came`` is called when runs may have become claimable, ``hear_of_ends`` tells
+    waiters of ends that only the tables have.
     """
 
     def __init__(
         self,
         store: Store,
-        registry: Registry,
+        definitions: RecordedDefinitions,
+        workflows: Callable[[], list[str]],
         orchestrator: Orchestrator,
         runner_id: RunnerId,
         ids: RunIds,
@@ -53,7 +55,7 @@ class Steering:
         hear_of_ends: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
-        self._registry = registry
+        self._workflows = workflows
         self._orchestrator = orchestrator
         self._runs: ActiveRuns = orchestrator.runs
         self._runner_id = runner_id
@@ -64,7 +66,7 @@ class Steering:
         self._ends_due = False
         self._latest: float = math.inf
         self._wakeup = Wakeup()
-        self.retries: Retries = Retries(store, registry, self._act, runs_came)
+        self.retries: Retries = Retries(store, definitions, self._act, runs_came)
 
     def wake(self) -> None:
         """Something may be asked of our runs."""
@@ -119,7 +121,7 @@ class Steering:
         if self._ends_due:
             await self._hear_of_ends()
             self._ends_due = False
-        runner_id, workflows = self._runner_id.current, self._registry.namespaces()
+        runner_id, workflows = self._runner_id.current, self._workflows()
         news = await self._store.news(runner_id, workflows, RUNS_PER_STEP)
         self._heed(news.wishes)
         if news.parents:

@@ -100,6 +100,35 @@ async def test_in_a_new_database_no_name_is_known(scene: Scene) -> None:
         await scene.find("flow")
 
 
+async def test_the_version_that_is_registered_here_counts_before_the_newest_record(
+    scene: Scene,
+) -> None:
+    assert await scene.definitions.newest("public::embedded::flow") is None
+    await scene.record("flow", "old")
+    new = await scene.record("flow", "new")
+
+    found = await scene.definitions.newest(new.namespace)
+
+    assert found is not None
+    assert (found.version, found.tasks[0].id) == (new.version, "new")
+    with WorkflowBuilder("flow", registry=scene.registry) as builder:
+        task(id="own")(lambda context: None)
+    assert await scene.definitions.newest(new.namespace) is builder.workflow
+
+
+async def test_a_short_name_stands_for_the_one_recorded_workflow(scene: Scene) -> None:
+    assert await scene.definitions.full_name("flow", "public::embedded::flow") == (
+        "public::embedded::flow"
+    )
+    await scene.record("flow", tenant="a")
+    assert await scene.definitions.full_name("flow", "public::embedded::flow") == (
+        "a::embedded::flow"
+    )
+    await scene.record("flow", tenant="b")
+    with pytest.raises(AmbiguousWorkflowError, match="it may be a::embedded::flow or b::"):
+        await scene.definitions.full_name("flow", "public::embedded::flow")
+
+
 async def test_a_version_is_read_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 1)
     a, b = await scene.record("a"), await scene.record("b")

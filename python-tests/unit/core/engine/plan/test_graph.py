@@ -8,9 +8,11 @@ import weakref
 from cloaca_core._engine.plan.graph import plan_graph
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.recorded import RecordedWorkflow, content
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
+from cloaca_core.records.definitions import DefinitionRow
 from cloaca_core.runner.default_runner import DefaultRunner
 
 
@@ -47,6 +49,16 @@ def test_dependencies_keep_their_declared_order() -> None:
 
 def test_ancestors_are_those_at_any_distance() -> None:
     assert plan_graph(define(Registry())).ancestors == (0b00000, 0b00001, 0b00001, 0b00111, 0b00000)
+
+
+def test_the_record_of_a_workflow_has_the_same_graph() -> None:
+    workflow = define(Registry())
+    row = DefinitionRow(workflow.namespace, workflow.version, workflow.name, content(workflow), 0)
+
+    recorded, known = plan_graph(RecordedWorkflow.read(row)), plan_graph(workflow)
+
+    assert [each.id for each in recorded.tasks] == [each.id for each in known.tasks]
+    assert recorded[1:] == known[1:]
 
 
 def test_a_workflow_that_was_defined_anew_is_let_go_of_after_its_runs() -> None:

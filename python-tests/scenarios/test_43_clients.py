@@ -1,4 +1,4 @@
-"""42: a client submits, waits and looks; it needs no code of the workflows and runs no body."""
+"""43: a client submits, steers and looks; it needs no code of the workflows and runs no body."""
 
 from __future__ import annotations
 
@@ -144,6 +144,151 @@ def test_a_run_is_written_in_the_programs_own_transaction(
     assert run.result(WAIT).status == "Completed"
 
 
+# -- another process is steered ------------------------------------------------------------------
+
+STEERED = """
+import asyncio, sys, threading
+import cloaca
+
+go_on, reported = threading.Event(), []
+
+with cloaca.WorkflowBuilder("steered"):
+
+    @cloaca.task
+    def load(context):
+        print("begun", flush=True)
+        go_on.wait()
+        return {"rows": 3}
+
+    @cloaca.task(dependencies=[load], retry_attempts=0)
+    def report(context):
+        reported.append(context["rows"])
+        if len(reported) == 1:
+            raise ValueError("the first time it fails")
+        return {"reported": reported}
+
+    @cloaca.task(dependencies=[report])
+    def tell(context):
+        return {"told": True}
+
+with cloaca.WorkflowBuilder("endless"):
+
+    @cloaca.task
+    async def wait(context):
+        print("begun", flush=True)
+        await asyncio.Event().wait()
+
+with cloaca.DefaultRunner(sys.argv[1]):
+    print("open", flush=True)
+    for line in sys.stdin:
+        go_on.set()
+"""
+
+
+class Worker:
+    """Another process, whose first bodies say that they have begun and wait for a word."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._stdin, self._stdout = process.stdin, process.stdout
+
+    def has_begun(self) -> bool:
+        """Wait for a body to begin."""
+        return self._stdout.readline() == "begun\n"
+
+    def go_on(self) -> None:
+        self._stdin.write("go on\n")
+        self._stdin.flush()
+
+
+@pytest.fixture
+def worker(database_url: str) -> Iterator[Worker]:
+    with subprocess.Popen(
+        [sys.executable, "-c", STEERED, database_url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        yield Worker(process)
+        process.communicate()
+    assert process.returncode == 0
+
+
+def test_a_client_pauses_and_resumes_a_run_and_begins_it_again_when_it_has_failed(
+    client: cloaca.Client, worker: Worker
+) -> None:
+    run = client.submit("steered")
+    assert worker.has_begun()
+
+    assert run.pause(reason="look first") == cloaca.Steered("Paused", changed=True)
+    assert run.status() == "Paused"
+    worker.go_on()
+    assert run.resume().changed
+    assert run.result(WAIT).status == "Failed"
+
+    plan = client.plan_retry(run.id)
+    assert [item.task for item in plan.keep] == ["load"]
+    assert [item.task for item in plan.run] == ["report", "tell"]
+    assert plan.drop == ()
+    assert client.retry(run.id, by="ann") == run
+    result = run.result(WAIT)
+    assert (result.status, result.final_context["reported"]) == ("Completed", [3, 3])
+    assert list(run.tasks()) == ["load", "report", "tell"]
+
+
+def test_a_client_cancels_a_run_and_begins_it_again(client: cloaca.Client, worker: Worker) -> None:
+    run = client.submit("endless")
+    assert worker.has_begun()
+
+    assert run.cancel(reason="enough", by="ann").changed
+    result = run.result(WAIT)
+    assert (result.status, result.error_message) == ("Cancelled", "cancelled by ann: enough")
+
+    client.retry(run.id)
+    assert worker.has_begun()
+    assert run.status() == "Running"
+    run.cancel()
+    assert run.result(WAIT).status == "Cancelled"
+
+
+async def test_an_async_client_steers_as_well(
+    async_client: cloaca.AsyncClient, worker: Worker
+) -> None:
+    run = await async_client.submit("endless")
+    assert await asyncio.to_thread(worker.has_begun)
+
+    assert (await run.pause()).status == "Paused"
+    assert (await run.resume()).changed
+    assert (await run.cancel()).changed
+    assert (await run.result(WAIT)).status == "Cancelled"
+
+    assert [item.task for item in (await async_client.plan_retry(run.id)).run] == ["wait"]
+    assert (await async_client.retry(run.id)).id == run.id
+    assert await asyncio.to_thread(worker.has_begun)
+    await run.cancel()
+    assert (await run.result(WAIT)).status == "Cancelled"
+
+
+def test_a_task_that_the_recorded_version_lacks_cannot_be_chosen(
+    code: cloaca.Registry, work: Callable[[], Any], client: cloaca.Client
+) -> None:
+    define(code)
+    with work():
+        pass
+    run = client.submit("flow")
+    assert run.cancel().status == "Cancelled"
+
+    with pytest.raises(cloaca.RunStateError, match=r"no task 'third'; it has first, second"):
+        client.plan_retry(run.id, tasks=["third"])
+
+    client.retry(run.id)
+    with work():
+        assert run.result(WAIT).status == "Completed"
+
+
 # -- what was recorded ---------------------------------------------------------------------------
 
 
@@ -253,7 +398,7 @@ def test_no_runner_knows_of_a_client_and_it_starts_no_thread_for_bodies(
 
     assert own_databases.query(database_url, "SELECT count(*) FROM cloaca_runner") == [(0,)]
     assert (health["runner_id"], health["paused"]) == (None, True)
-    assert set(health["loops"]) == {"journal", "changes"}
+    assert set(health["loops"]) == {"journal", "changes", "steering"}
     names = {thread.name for thread in threading.enumerate()}
     assert not [name for name in names if name.startswith(("cloaca-body", "cloaca-coroutines"))]
 
@@ -358,10 +503,15 @@ def test_with_mode_ro_a_client_only_looks(
     with work():
         ended = client.execute("flow", timeout=WAIT)
         with client_of(looking(database_url)) as watcher:
-            for call in (watcher.submit, watcher.execute):
-                with pytest.raises(cloaca.StoreReadOnlyError):
-                    call("flow")
             run = watcher.get_run(ended.execution_id)
+            for call in (
+                lambda: watcher.submit("flow"),
+                lambda: watcher.execute("flow"),
+                run.cancel,
+            ):
+                with pytest.raises(cloaca.StoreReadOnlyError):
+                    call()
+            assert set(watcher.health()["loops"]) == {"journal", "changes"}
             assert run.result(WAIT).final_context == ended.final_context
             assert list(run.tasks()) == ["first", "second"]
             assert [each.id for each in watcher.list_runs()] == [run.id]
