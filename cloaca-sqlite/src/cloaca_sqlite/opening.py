@@ -54,6 +54,11 @@ _SYNCHRONOUS = {
 
 async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
     """Open and migrate the database of a target."""
+    if target.in_memory and options.shared:
+        raise StoreOpenError(
+            "a client needs a database that runners can open too, and no other connection can open "
+            "one in memory (:memory:); name a file, or use a runner"
+        )
     path = _place(target)
     if not target.in_memory:
         _refuse_unfit(target, Path(path))

@@ -132,6 +132,10 @@ class Registry:
         """The workflow of exactly this full namespace, or None."""
         return self._known.workflows.get(namespace)
 
+    def has_name(self, name: str) -> bool:
+        """Whether a workflow, or several, can be found by this name."""
+        return bool(self._known.candidates(name))
+
     def had_task(self, namespace: str, task_id: str) -> bool:
         """True when this workflow, or one that it replaced, has or had this task.
 

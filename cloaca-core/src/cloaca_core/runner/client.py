@@ -31,12 +31,12 @@ from cloaca_core.values.option_names import CatchupPolicyName, OverlapPolicyName
 
 
 class Client:
-    """Submits runs, waits for them and looks at them; leaves the bodies to runners elsewhere.
+    """Submits runs, steers them and looks at them; leaves the bodies to runners elsewhere.
 
     Opens at construction, as a ``DefaultRunner`` does, which is a Client that also works. It claims
     nothing and has no lease. A workflow that is not registered in this program is looked up among
     those that runners have recorded in the database: the newest version of that name is submitted.
-    ``execute`` waits for a runner that takes the run up.
+    ``execute`` waits for a runner that takes the run up, and ``retry`` plans by that record.
 
     * ``database_url``: ``sqlite://work.db``, ``sqlite:////abs/work.db`` or a plain path, with
       ``?mode=``, ``_synchronous=`` and ``_busy_timeout=`` (milliseconds); a ``pathlib.Path``, which
@@ -46,8 +46,9 @@ class Client:
     * ``schema``: letters, digits and underscores, for PostgreSQL only; none
     * ``registry``: the ``Registry`` that is looked into first; the program's own
 
-    A URL or file that cannot be used raises ``StoreOpenError`` (a ValueError), a missing backend
-    ``BackendError`` (an ImportError), a wrong setting ``ConfigError`` (a ValueError), all at once.
+    A URL or file that cannot be used raises ``StoreOpenError`` (a ValueError), ``:memory:`` as well
+    (no runner could open it), a missing backend ``BackendError`` (an ImportError), a wrong setting
+    ``ConfigError`` (a ValueError), all at once.
     After ``shutdown()`` every call raises ``RunnerClosedError``. All methods may be called from any
     thread. Use it as a context manager, or call ``shutdown()``.
     """

@@ -94,7 +94,7 @@ class EngineHost:
 
     async def _open(self) -> None:
         self._opening = asyncio.current_task()
-        options = _store_options(self.config, self._schema)
+        options = _store_options(self.config, self._schema, shared=not self._works)
         store = await self._backend.open(self._url, options)
         from cloaca_core._engine.engine import Engine  # here: see ``load_engine``
 
@@ -284,13 +284,16 @@ def _stop_unless_failed(thread: LoopThread) -> None:
         thread.stop()
 
 
-def _store_options(config: DefaultRunnerConfig, schema: str | None) -> StoreOptions:
+def _store_options(
+    config: DefaultRunnerConfig, schema: str | None, *, shared: bool
+) -> StoreOptions:
     poll_ms = min(config.executor_poll_interval_ms, config.scheduler_poll_interval_ms)
     return StoreOptions(
         connect_timeout=config.connect_timeout_seconds,
         poll_interval=poll_ms / 1000,
         pool_size=pool_size_of(config),
         schema=schema,
+        shared=shared,
     )
 
 

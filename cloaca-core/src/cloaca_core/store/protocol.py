@@ -530,6 +530,8 @@ class StoreOptions:
     changes: at first, it may then look less often, down to once a second. ``pool_size`` bounds
     the connections of a store that keeps several; ``schema`` is where its tables lie, on a
     database that has such a thing. ``clock`` is the time where the database has none of its own.
+    A ``shared`` store is of use only if other programs can open the database too: one that they
+    cannot is refused with ``StoreOpenError``.
     """
 
     connect_timeout: float = 5.0
@@ -537,6 +539,7 @@ class StoreOptions:
     pool_size: int = 10
     schema: str | None = None
     clock: Clock = SYSTEM_CLOCK
+    shared: bool = False
 
 
 class Backend(Protocol):

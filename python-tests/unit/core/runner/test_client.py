@@ -13,6 +13,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.errors import (
+    AmbiguousWorkflowError,
     PipelineTimeoutError,
     RunnerClosedError,
     RunnerUsageError,
@@ -124,6 +125,53 @@ def test_contexts_are_read_only_for_a_workflow_that_is_known(client: Client) -> 
         client.submit_many("v", contexts)
 
     assert next(contexts) == {"n": 1}
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A file in which the only workflow of the name ``w`` is that of a tenant."""
+    registry, path = Registry(), tmp_path / "tenant.db"
+    with WorkflowBuilder("w", tenant="acme", registry=registry):
+        task(id="a")(lambda context: None)
+    DefaultRunner(path, registry=registry).shutdown()
+    return path
+
+
+def test_a_short_name_that_was_recorded_is_known_to_listings_and_schedules(
+    elsewhere: Path,
+) -> None:
+    with Client(elsewhere, registry=Registry()) as client:
+        run = client.submit("w")
+        assert [each.id for each in client.list_runs(workflow_name="w")] == [run.id]
+        assert client.list_runs(workflow_name="public::embedded::w") == []
+        assert client.list_runs(workflow_name="unheard_of") == []
+
+        for schedule_id in (
+            client.schedule("s", "w", "@daily", "UTC"),
+            client.register_cron_workflow("w", "@daily", "UTC"),
+            client.register_workflow_instance("w", "i", "@daily", "UTC"),
+        ):
+            client.backfill(schedule_id, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+        assert len(client.list_runs(workflow_name="acme::embedded::w")) == 4
+
+
+def test_a_short_name_of_two_recorded_workflows_is_refused_by_both(elsewhere: Path) -> None:
+    registry = Registry()
+    with WorkflowBuilder("w", registry=registry):
+        task(id="a")(lambda context: None)
+    DefaultRunner(elsewhere, registry=registry).shutdown()
+    with Client(elsewhere, registry=Registry()) as client:
+        with pytest.raises(AmbiguousWorkflowError):
+            client.list_runs(workflow_name="w")
+        with pytest.raises(AmbiguousWorkflowError, match=r"^Failed to set schedule: "):
+            client.schedule("s", "w", "@daily", "UTC")
+
+
+async def test_a_database_that_no_runner_could_open_is_refused() -> None:
+    with pytest.raises(StoreOpenError, match=r"no other connection can open one in memory"):
+        Client(":memory:")
+    with pytest.raises(StoreOpenError, match=r"name a file"):
+        await AsyncClient("sqlite://:memory:").__aenter__()
 
 
 async def test_both_tell_their_state(file: Path) -> None:

@@ -13,6 +13,7 @@ from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core.errors import CloacaError
 from cloaca_core.runner.calls.arguments import Requests, checked_run_id, numbered
 from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.runner.calls.names import name_to_look_up
 from cloaca_core.runner.results import (
     PipelineResult,
     RunEvent,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.recorded import RecordedWorkflow
-    from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
+    from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow
     from cloaca_core.runner.calls.steering import SteeringCalls
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.store.outbox import Outbox
@@ -156,7 +157,8 @@ class RunCalls:
     ) -> Call[list[RunInfo]]:
         """The runs that match, newest first."""
         checked = self._open_requests().run_filter(status, workflow_name, tags, limit, before)
-        return self._ask(_listing, lambda engine: engine.reader.list_runs(checked))
+        name = None if workflow_name is None else name_to_look_up(self._host, workflow_name)
+        return self._ask(_listing, lambda engine: _listed(engine, checked, name))
 
     def health(self) -> Call[dict[str, Any]]:
         """The state of the runner, for people and probes."""
@@ -258,6 +260,14 @@ async def _rows_and_tasks(
     """The rows of a run, and the tasks of its definition; runs on the engine's loop."""
     row, attempts = await engine.reader.current_attempts(run_id)
     return row, attempts, await engine.reader.task_ids(row)
+
+
+async def _listed(engine: Engine, run_filter: RunFilter, name: str | None) -> list[RunRow]:
+    """The runs that match, of the recorded workflow of this name; runs on the engine's loop."""
+    if name is not None and run_filter.workflow is not None:
+        workflow = await engine.definitions.full_name(name, run_filter.workflow)
+        run_filter = run_filter._replace(workflow=workflow)
+    return await engine.reader.list_runs(run_filter)
 
 
 # -- how answers are read ------------------------------------------------------------------------

@@ -6,17 +6,21 @@ a context belong to the caller; ``schedule_table`` checks and does all else, on 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from cloaca_core.definition.inputs import input_text, items_of
+from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.runner.calls.names import name_to_look_up
 from cloaca_core.runner.calls.schedule_table import Moment, ScheduleSpec, ScheduleTable
 from cloaca_core.runner.calls.table_calls import TableCalls
 from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from cloaca_core._engine.engine import Engine
     from cloaca_core.definition.inputs import ContextLike
-    from cloaca_core.runner.calls.call import Call
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.values.durations import Duration
     from cloaca_core.values.no_limit import NoLimit
@@ -43,7 +47,7 @@ class ScheduleCalls(TableCalls[ScheduleTable]):
         """Add a schedule without a name; returns its id."""
         with prefixed(CRON_WORKFLOW):
             spec = self._spec(None, workflow_name, cron_expression, timezone, None)
-        return self._ask(ScheduleTable.register, spec)
+        return self._put(ScheduleTable.register, spec, workflow_name, CRON_WORKFLOW)
 
     def put(
         self,
@@ -57,7 +61,7 @@ class ScheduleCalls(TableCalls[ScheduleTable]):
         """Add a schedule, or change the one of its name; returns its id."""
         with prefixed(SCHEDULE):
             spec = self._spec(name, workflow_name, cron_expression, timezone, params, **options)
-        return self._ask(ScheduleTable.put, spec)
+        return self._put(ScheduleTable.put, spec, workflow_name, SCHEDULE)
 
     def put_instance(
         self,
@@ -70,7 +74,7 @@ class ScheduleCalls(TableCalls[ScheduleTable]):
         """Add an instance of a workflow, or change it; returns the id of its schedule."""
         with prefixed(INSTANCE):
             spec = self._spec(instance_name, workflow_name, cron_expression, timezone, params)
-        return self._ask(ScheduleTable.put_instance, spec)
+        return self._put(ScheduleTable.put_instance, spec, workflow_name, INSTANCE)
 
     def page(
         self, enabled_only: bool | None, limit: int | None, offset: int | None
@@ -103,6 +107,24 @@ class ScheduleCalls(TableCalls[ScheduleTable]):
     def stats(self, since: str) -> Call[dict[str, Any]]:
         """Counts of the ticks of all schedules."""
         return self._ask(ScheduleTable.stats, since)
+
+    def _put(
+        self,
+        put: Callable[[ScheduleTable, ScheduleSpec], Coroutine[Any, Any, str]],
+        spec: ScheduleSpec,
+        workflow_name: str,
+        prefix: str,
+    ) -> Call[str]:
+        """A call that puts a schedule; its workflow may be known by its record alone."""
+        if (name := name_to_look_up(self._host, workflow_name)) is None:
+            return self._ask(put, spec)
+
+        async def answer(engine: Engine) -> str:
+            with prefixed(prefix):
+                workflow = await engine.definitions.full_name(name, spec.workflow)
+            return await put(_table(engine), replace(spec, workflow=workflow))
+
+        return Call(lambda: self._host.send(answer), unchanged)
 
     def _spec(
         self,
