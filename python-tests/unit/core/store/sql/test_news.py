@@ -37,9 +37,10 @@ def named(*names: str) -> list[Step]:
         (named("claim"), None),
         (named("lock_triggers", "insert_event", "insert_event_run"), Change.RUNS),
         (named("take_poll"), None),  # later than it was due: no runner has to look sooner
-        (named("lock_steered", "note_cancel", "cancel_unowned", "cancel_owned"), Change.RUNS),
-        (named("lock_steered", "note_pause", "pause_runs"), Change.RUNS),
-        (named("lock_steered", "note_resume", "resume_runs"), Change.RUNS),
+        (named("lock_steered", "note_cancel", "cancel_unowned", "cancel_owned"), Change.ANYTHING),
+        (named("lock_steered", "note_pause", "pause_runs"), Change.ANYTHING),
+        (named("lock_steered", "note_resume", "resume_runs"), Change.ANYTHING),
+        (named("lock_steered", "note_retry", "reopen_run"), Change.ANYTHING),
         (named("release"), Change.ANYTHING),
         (named("unregister", "end_cancelled", "release"), Change.ANYTHING),
         (named("take_over_runs"), Change.ANYTHING),
