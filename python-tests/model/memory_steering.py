@@ -334,11 +334,14 @@ class MemorySteering:
 
     async def children(self, parent_ids: Collection[str]) -> list[ChildRow]:
         keys = {run_id: key for (_, key), run_id in self.keys.items()}
-        return [
+        found = [
             ChildRow(run.parent_id, run.id, run.status, keys.get(run.id))
-            for run in self._in_order(self.runs)
-            if run.parent_id in parent_ids and not self.marks_of(run).detached
+            for run in self.runs.values()
+            if run.parent_id is not None
+            and run.parent_id in parent_ids
+            and not self.marks_of(run).detached
         ]
+        return sorted(found, key=lambda child: child[:2])
 
     # -- workflows ---------------------------------------------------------------------------
 

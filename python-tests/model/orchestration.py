@@ -66,11 +66,16 @@ class SettableClock(LoopClock):
 
 
 class Scene:
-    """An orchestrator whose executor and journal are in the test's hands."""
+    """An orchestrator whose executor and journal are in the test's hands.
+
+    ``ended`` has the runs that have ended and how, ``ended_unseen`` those of which only the tables
+    tell how; ``wishes`` counts how often it was told that something is asked of a run.
+    """
 
     def __init__(self, **settings: Any) -> None:
         self.executor = HandExecutor()
-        self.ended: list[tuple[ActiveRun, RunEnd | None]] = []
+        self.ended: list[tuple[ActiveRun, RunEnd]] = []
+        self.ended_unseen: list[ActiveRun] = []
         self.wishes = 0
         config = DefaultRunnerConfig(**settings)
         self.clock = SettableClock()
@@ -92,7 +97,10 @@ class Scene:
         self.launcher = self.orchestrator.launcher
 
     def _end(self, run: ActiveRun, end: RunEnd | None) -> None:
-        self.ended.append((run, end))
+        if end is None:
+            self.ended_unseen.append(run)
+        else:
+            self.ended.append((run, end))
 
     def _wished(self) -> None:
         self.wishes += 1

@@ -21,7 +21,10 @@
     ├── TaskNotFoundError               (KeyError)
     ├── RunNotFoundError                (KeyError)
     ├── RunFailedError                  (RuntimeError) from raise_for_status()
+    │   ├── RunCancelledError           … of a run that was cancelled
     │   └── VersionChangedError         the workflow has changed since the run began
+    ├── RunStateError                   (RuntimeError) a run is in another state than this needs
+    │   └── RunEndedError               … it has ended
     ├── PipelineTimeoutError            (TimeoutError, ValueError) a run or a wait took too long
     ├── RecoveryLimitError              (RuntimeError) a task took its process down too often
     ├── RunnerClosedError               (RuntimeError, ValueError) after shutdown()
@@ -44,6 +47,12 @@
         ├── StoreReadOnlyError
         └── StoreDataError              the database refuses a value of this batch
 
+Beside it stand the signals that unwind a task's body. They are no errors, so ``except Exception``
+lets them pass, and they fail no attempt.
+
+    BodySignal                          (BaseException)
+    └── BodyCancelled                   the run is being cancelled: clean up and return
+
 Each class also derives from the built-in that cloaca 0.x raised in its place, so that
 ``except ValueError`` in older programs goes on working. Facts are attributes.
 """
@@ -63,9 +72,11 @@ class CloacaError(Exception):
     accepted: Sequence[Any] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle without ``accepted``: in another process its handles would have no runner."""
-        facts = {name: fact for name, fact in vars(self).items() if name != "accepted"}
-        return _rebuilt, (type(self), self.args), facts
+        """Pickle without the handles of runs: in another process they would have no runner."""
+        return _rebuilt, (type(self), self.args), self._facts()
+
+    def _facts(self) -> dict[str, Any]:
+        return {name: fact for name, fact in vars(self).items() if name != "accepted"}
 
 
 def _rebuilt(kind: type[CloacaError], args: tuple[Any, ...]) -> CloacaError:
@@ -238,6 +249,9 @@ class RunStateError(CloacaError, RuntimeError):
         self.run_id = run_id
         self.status = status
         self.accepted = accepted
+
+    def _facts(self) -> dict[str, Any]:
+        return vars(self)  # here ``accepted`` is no list of handles
 
 
 class RunEndedError(RunStateError):

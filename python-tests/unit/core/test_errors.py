@@ -14,6 +14,8 @@ import pytest
 from cloaca_core import errors
 from cloaca_core.errors import (
     AmbiguousBackendError,
+    BodyCancelled,
+    BodySignal,
     CloacaError,
     ConfigError,
     ContextKeyError,
@@ -105,6 +107,12 @@ def test_a_class_hangs_where_the_tree_shows_it(
 )
 def test_older_programs_catch_what_they_caught(name: str, built_in: type[Exception]) -> None:
     assert issubclass(_public()[name], built_in)
+
+
+def test_signals_pass_what_catches_errors() -> None:
+    """A body that catches all errors of cloaca, or all there are, is ended all the same."""
+    assert issubclass(BodyCancelled, BodySignal)
+    assert not issubclass(BodySignal, Exception)
 
 
 # -- facts ---------------------------------------------------------------------------------------

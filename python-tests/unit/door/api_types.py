@@ -6,9 +6,11 @@ the line is refused while it is written, and strict mypy complains of an ignore 
 
 from __future__ import annotations
 
-from typing import Literal, assert_type
+from typing import Literal, TypeAlias, assert_type
 
 import cloaca
+
+Unfinished: TypeAlias = Literal["Pending", "Running", "Waiting", "Paused", "Cancelling"]
 
 
 def what_options_take() -> None:
@@ -77,10 +79,13 @@ def what_it_answers(runner: cloaca.DefaultRunner) -> None:
     handle = runner.submit("w", {"n": 1})
     assert_type(handle, cloaca.RunHandle)
     assert_type(handle.status(), cloaca.RunStatus)
-    assert_type(handle.status(), Literal["Pending", "Running", "Completed", "Failed", "Cancelled"])
+    assert_type(handle.status(), Unfinished | Literal["Completed", "Failed", "Cancelled"])
     assert_type(handle.result().status, cloaca.RunStatus)
     assert_type(handle.tasks()["t"].status, cloaca.TaskStatus)
     assert_type(runner.list_runs()[0].status, cloaca.RunStatus)
+    assert_type(handle.cancel(reason="late", grace=1.5), cloaca.Steered)
+    assert_type(handle.pause().status, cloaca.RunStatus)
+    assert_type(handle.resume().changed, bool)
 
 
 def what_a_client_answers(client: cloaca.Client, runner: cloaca.DefaultRunner) -> None:
@@ -98,6 +103,7 @@ async def what_an_async_runner_answers(runner: cloaca.AsyncRunner) -> None:
     handle = await runner.submit("w")
     assert_type(handle, cloaca.AsyncRunHandle)
     assert_type(await handle.status(), cloaca.RunStatus)
+    assert_type(await handle.cancel(), cloaca.Steered)
     await runner.schedule("s", "w", "* * * * *", "UTC", overlap_policy="skip")
     await runner.list_runs(status="done")  # type: ignore[arg-type]
     cloaca.AsyncRunner(":memory:", start=False)

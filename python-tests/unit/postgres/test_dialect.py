@@ -46,6 +46,7 @@ from cloaca_postgres.url import parse
 pytestmark = pytest.mark.asyncio
 
 SOON = 60
+CLAIM = {"runner_id": "r1", "workflows": [WORKFLOW], "limit": 5, "aged": 0, "now": LATER}
 SYNCHRONOUS = Step(Statement("synchronous", "SHOW synchronous_commit", ()))
 SEARCH_PATH = Step(Statement("search_path", "SHOW search_path", ()))
 
@@ -120,7 +121,7 @@ async def test_a_new_owner_waits_for_what_the_old_one_is_writing_and_sees_it(
     sql, names = statement(store, "fence_runs")
     values: dict[str, object] = {"runner_id": "r1", "ids": ["a"]}
     cursor = await by_hand.execute(sql.encode(), [values[name] for name in names])
-    assert await cursor.fetchall() == [("a", 1)]
+    assert await cursor.fetchall() == [("a", 1, None)]
 
     fencing = asyncio.create_task(store.fence("r1", 0))
     await blocked_sessions(by_hand, 1)
@@ -153,24 +154,8 @@ async def test_a_runner_beats_while_its_journal_writes(
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        (
-            "claim",
-            {"runner_id": "r1", "workflows": [WORKFLOW], "limit": 5, "now": LATER},
-        ),
-        (
-            "insert_run",
-            {
-                "id": ["b"],
-                "workflow": [WORKFLOW],
-                "version": ["0"],
-                "input": ["{}"],
-                "tags": ["{}"],
-                "idempotency_key": [None],
-                "parent_id": [None],
-                "owner": ["r1"],
-                "created_at": [NOW],
-            },
-        ),
+        ("claim", CLAIM),
+        ("insert_run", {name: [value] for name, value in new_run("b")._asdict().items()}),
     ],
 )
 async def test_no_run_is_left_to_a_runner_that_is_fenced_meanwhile(
@@ -218,8 +203,7 @@ async def test_a_claim_that_is_in_flight_when_its_runner_leaves_is_released_too(
     await store.register(runner("r1"))
     await submit(store, new_run("a", owner=None))
     sql, names = statement(store, "claim")
-    values = {"runner_id": "r1", "workflows": [WORKFLOW], "limit": 5, "now": LATER}
-    await by_hand.execute(sql.encode(), [values[each] for each in names])
+    await by_hand.execute(sql.encode(), [CLAIM[each] for each in names])
 
     leaving = asyncio.create_task(store.unregister("r1"))
     await blocked_sessions(by_hand, 1)
@@ -236,8 +220,7 @@ async def test_a_claim_that_is_in_flight_when_its_runner_gives_back_the_unheld_i
     await store.register(runner("r1"))
     await submit(store, new_run("a", owner=None), new_run("held"))
     sql, names = statement(store, "claim")
-    values = {"runner_id": "r1", "workflows": [WORKFLOW], "limit": 5, "now": LATER}
-    await by_hand.execute(sql.encode(), [values[each] for each in names])
+    await by_hand.execute(sql.encode(), [CLAIM[each] for each in names])
 
     giving_back = asyncio.create_task(store.release("r1", ["held"]))
     await blocked_sessions(by_hand, 1)

@@ -29,6 +29,13 @@ Query: TypeAlias = Callable[..., list[tuple[object, ...]]]
 
 SOON = 60.0
 KNOWN = load_migrations("cloaca_postgres")
+OLDER_RUNNER = """INSERT INTO cloaca_runner (
+    id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
+) VALUES ('r1', '', '', 1, 1, 7, 99, 0, 1)"""
+"""A runner as versions before the seventh schema register it."""
+OLDER_RUN = """INSERT INTO cloaca_run (
+    id, workflow, version, status, owner, epoch, created_at, started_at, tags, input
+) VALUES ('a', 'w', 'v', 'Running', 'r1', 1, 5, 5, '{}', '{}')"""
 FIT = {"version": 150000, "encoding": "UTF8", "isolation": "read committed", "in_recovery": False}
 
 
@@ -392,22 +399,27 @@ def test_a_runner_with_a_schema_works_in_it_and_says_what_it_could_not_set_up(
 
 
 def test_a_database_of_the_first_schema_is_migrated_with_its_live_runs(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, *_ = known = load_migrations("cloaca_postgres")
+    with monkeypatch.context() as earlier:
+        earlier.setattr("cloaca_postgres.opening.load_migrations", lambda _: KNOWN[:1])
+        open_and_close(postgres_url)
+    query(OLDER_RUNNER)
+    query(OLDER_RUN)
 
     async def migrated() -> None:
-        monkeypatch.setattr("cloaca_postgres.opening.load_migrations", lambda _: [first])
-        store = await BACKEND.open(postgres_url, StoreOptions())
-        await store.register(runner())
-        await submit(store, new_run("a"))
-        await store.close()
-        monkeypatch.setattr("cloaca_postgres.opening.load_migrations", lambda _: known)
         store = await BACKEND.open(postgres_url, StoreOptions())
         try:
             assert (await stored(store, "a")).owner == "r1"
+            assert [(each.id, each.fenced) for each in await store.runners()] == [("r1", True)]
             assert await store.put_schedule(schedule()) == "s"
         finally:
             await store.close()
 
     asyncio.run(migrated())
+
+
+def test_a_runner_of_an_earlier_version_cannot_register_any_more(opened: str, query: Query) -> None:
+    """It would claim runs that are held. Those that are open were fenced by the migration."""
+    with pytest.raises(psycopg.errors.NotNullViolation, match="protocol"):
+        query(OLDER_RUNNER)

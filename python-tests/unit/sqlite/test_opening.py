@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.conformance.rows import new_run, runner, schedule, stored, submit
+from cloaca_core.conformance.rows import new_run, schedule, stored, submit
 from cloaca_core.errors import (
     ForeignDatabaseError,
     NewerSchemaError,
@@ -34,6 +34,13 @@ from cloaca_sqlite.opening import APPLICATION_ID, open_dialect, refuse_foreign
 from cloaca_sqlite.url import parse
 
 KNOWN = load_migrations("cloaca_sqlite")
+OLDER_RUNNER = """INSERT INTO cloaca_runner (
+    id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
+) VALUES ('r1', '', '', 1, 1, 7, 99, 0, 1)"""
+"""A runner as versions before the eighth schema register it."""
+OLDER_RUN = """INSERT INTO cloaca_run (
+    id, workflow, version, status, owner, epoch, created_at, started_at, tags, input
+) VALUES ('a', 'w', 'v', 'Running', 'r1', 1, 5, 5, '{}', '{}')"""
 
 
 def open_and_close(url: str) -> None:
@@ -521,20 +528,31 @@ def test_a_damaged_file_is_a_store_error(tmp_path: Path) -> None:
 def test_a_database_of_the_first_schema_is_migrated_with_its_live_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, *_ = known = load_migrations("cloaca_sqlite")
+    path = tmp_path / "a.db"
+    with monkeypatch.context() as earlier:
+        earlier.setattr("cloaca_sqlite.opening.load_migrations", lambda _: KNOWN[:1])
+        open_and_close(str(path))
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute(OLDER_RUNNER)
+        raw.execute(OLDER_RUN)
 
     async def migrated() -> None:
-        monkeypatch.setattr("cloaca_sqlite.opening.load_migrations", lambda _: [first])
-        store = await BACKEND.open(str(tmp_path / "a.db"), StoreOptions())
-        await store.register(runner())
-        await submit(store, new_run("a"))
-        await store.close()
-        monkeypatch.setattr("cloaca_sqlite.opening.load_migrations", lambda _: known)
-        store = await BACKEND.open(str(tmp_path / "a.db"), StoreOptions())
+        store = await BACKEND.open(str(path), StoreOptions())
         try:
             assert (await stored(store, "a")).owner == "r1"
+            assert [(each.id, each.fenced) for each in await store.runners()] == [("r1", True)]
             assert await store.put_schedule(schedule()) == "s"
         finally:
             await store.close()
 
     asyncio.run(migrated())
+
+
+def test_a_runner_of_an_earlier_version_cannot_register_any_more(tmp_path: Path) -> None:
+    """It would claim runs that are held. Those that are open were fenced by the migration."""
+    path = tmp_path / "a.db"
+    open_and_close(str(path))
+
+    refused = pytest.raises(sqlite3.IntegrityError, match=r"cloaca_runner\.protocol")
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw, refused:
+        raw.execute(OLDER_RUNNER)

@@ -96,6 +96,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "parents_to_follow": {"limit": LIMIT},
     "children_under_way": {"ids": ["parent"], "limit": LIMIT},
     "forget_children": {"ids": _ENDED},
+    "list_children": {"ids": _ENDED},
     "list_acts": {"limit": LIMIT},
     "list_acts_of_run": {"run_id": "e00000001", "limit": LIMIT},
     "lock_owned": {"runner_id": "dead"},
@@ -166,6 +167,7 @@ def test_aged_places_cost_no_more_with_many_that_wait(filled: sqlite3.Connection
         ("paused_until", "list_pauses_over"),
         ("children_due", "parents_to_follow"),
         ("child", "children_under_way"),
+        ("of_parent", "list_children"),
     ],
 )
 def test_every_index_is_missed_when_it_is_not_there(

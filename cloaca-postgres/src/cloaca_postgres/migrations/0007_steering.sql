@@ -49,22 +49,18 @@ ALTER TABLE cloaca_run ADD COLUMN detached INTEGER NOT NULL DEFAULT 0;
 
 ALTER TABLE cloaca_run ADD COLUMN children_at BIGINT;
 
--- A run that has not ended is in one of three indexes: a runner owns it, or it may be claimed, or
--- something holds it back.
+-- A run that has not ended and that nothing holds back is in one of two indexes: a runner owns it, or it
+-- may be claimed.
 DROP INDEX cloaca_run_claimable;
 
 DROP INDEX cloaca_run_owned;
 
-CREATE INDEX cloaca_run_owned ON cloaca_run (owner, workflow, id, status)
+CREATE INDEX cloaca_run_owned ON cloaca_run (owner, workflow, id)
 WHERE owner IS NOT NULL AND ended_at IS NULL;
 
-CREATE INDEX cloaca_run_claimable ON cloaca_run (workflow, priority DESC, claimable_at, id, status)
+CREATE INDEX cloaca_run_claimable ON cloaca_run (workflow, priority DESC, claimable_at, id)
 WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
     AND due_at IS NULL;
-
-CREATE INDEX cloaca_run_held ON cloaca_run (workflow, id, status)
-WHERE owner IS NULL AND ended_at IS NULL
-    AND (behind IS NOT NULL OR paused_at IS NOT NULL OR due_at IS NOT NULL);
 
 CREATE INDEX cloaca_run_due ON cloaca_run (workflow, due_at, id)
 WHERE due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL;
@@ -77,6 +73,9 @@ WHERE paused_until IS NOT NULL AND ended_at IS NULL;
 
 CREATE INDEX cloaca_run_steered ON cloaca_run (owner)
 WHERE owner IS NOT NULL AND ended_at IS NULL AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL);
+
+-- Children, and those of them that are under way.
+CREATE INDEX cloaca_run_of_parent ON cloaca_run (parent_id, id) WHERE parent_id IS NOT NULL;
 
 CREATE INDEX cloaca_run_child ON cloaca_run (parent_id, id)
 WHERE parent_id IS NOT NULL AND ended_at IS NULL AND detached = 0 AND cancel_at IS NULL;

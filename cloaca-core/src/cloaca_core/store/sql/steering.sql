@@ -397,7 +397,7 @@ FROM cloaca_round WHERE run_id = :run_id ORDER BY round;
 
 
 -- name: list_children
--- The runs that these have submitted and that end with them, oldest first.
+-- The runs that these have submitted and that end with them, those of each parent oldest first.
 SELECT parent_id, id, status, idempotency_key FROM cloaca_run
 WHERE parent_id IN :ids AND parent_id IS NOT NULL AND detached = 0
-ORDER BY id;
+ORDER BY parent_id, id;

@@ -30,6 +30,9 @@ class Notes:
             raise self.flaw
         self.told.append(("let go", list(attempts)))
 
+    def call_off(self, entry: RunEntry) -> None:
+        self.told.append(("called off", entry.wish))
+
     def recorded(self, entry: RunEntry) -> None:
         self.told.append(("recorded", entry))
 

@@ -64,6 +64,9 @@ class RecordingDialect:
     async def now(self) -> int:
         return 8
 
+    def wall(self) -> int:
+        return 9
+
     async def wait_changed(self) -> Change:
         return Change.RUNS
 
