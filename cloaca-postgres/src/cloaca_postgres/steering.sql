@@ -35,13 +35,15 @@ SELECT number FROM cloaca_migration WHERE number = 1 FOR NO KEY UPDATE;
 
 
 -- name: lock_schedules_of_owned
--- Lock the schedules that have made the runs that this runner gives up.
-SELECT schedule.id FROM cloaca_schedule AS schedule
-WHERE schedule.id IN (
+-- Lock the schedules that have made the runs that this runner gives up. Its runs are found first: else
+-- a plan may read all that schedules have made.
+WITH mine AS MATERIALIZED (
     SELECT run.schedule_id FROM cloaca_run AS run
-    WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.schedule_id IS NOT NULL
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL
         AND run.id NOT IN (SELECT held FROM unnest(CAST(:held AS TEXT[])) AS held)
 )
+SELECT schedule.id FROM cloaca_schedule AS schedule
+WHERE schedule.id IN (SELECT mine.schedule_id FROM mine WHERE mine.schedule_id IS NOT NULL)
 ORDER BY schedule.id
 FOR NO KEY UPDATE OF schedule;
 

@@ -29,47 +29,51 @@ _FILL = (
     """INSERT INTO cloaca_runner VALUES
         ('mine', '', '', 1, 1, 1, 1, 0, 1, 2), ('dead', '', '', 2, 1, 1, 1, 1, 1, 2)""",
     """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, started_at,
-            ended_at, idempotency_key, tags, input)
+            ended_at, idempotency_key, tags, input, parent_id)
         SELECT 'r' || lpad(n::text, 8, '0'),
             CASE WHEN n <= 5 THEN 'rare' ELSE 'w' || mod(n, 3) END, 'v',
             CASE WHEN mod(n, 100) = 0 THEN 'Failed' ELSE 'Completed' END,
-            CASE WHEN mod(n, 2) = 0 THEN 'mine' ELSE 'dead' END, 1, n, n, n, 'k' || n, '{}', '{}'
+            CASE WHEN mod(n, 2) = 0 THEN 'mine' ELSE 'dead' END, 1, n, n, n, 'k' || n, '{}', '{}',
+            CASE WHEN n > 100 THEN 'parent' END
         FROM generate_series(1, %(finished)s) AS n""",
-    """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, tags, input)
+    """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, tags, input,
+            priority, claimable_at)
         SELECT 's' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending',
-            CASE mod(n, 5) WHEN 0 THEN 'mine' WHEN 1 THEN 'dead' END, 0, n, '{}', '{}'
+            CASE mod(n, 5) WHEN 0 THEN 'mine' WHEN 1 THEN 'dead' END, 0, n, '{}', '{}',
+            mod(n, 7), n
         FROM generate_series(1, %(waiting)s) AS n""",
+    # claimable
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
+            priority, claimable_at)
+        SELECT 'c' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending', 0, n, '{}', '{}',
+            mod(n, 5), n
+        FROM generate_series(1, %(finished)s) AS n""",
+    # paused without and with an end, due; children under way
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
+            paused_at, paused_until, due_at, parent_id)
+        SELECT 'h' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Paused', 0, n, '{}', '{}',
+            CASE WHEN mod(n, 3) < 2 THEN n END, CASE WHEN mod(n, 3) = 1 THEN n END,
+            CASE WHEN mod(n, 3) = 2 OR mod(n, 4) = 0 THEN n END,
+            CASE WHEN mod(n, 2) = 0 THEN 'parent' END
+        FROM generate_series(1, %(finished)s) AS n""",
+    # owned, most by a third runner; a few are to be cancelled or paused
+    """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, tags, input,
+            cancel_at, paused_at, children_at)
+        SELECT 'o' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Running',
+            CASE WHEN n <= 40 THEN 'dead' ELSE 'third' END, 1, n, '{}', '{}',
+            CASE WHEN n <= 10 OR n BETWEEN 41 AND 50 THEN n END,
+            CASE WHEN n BETWEEN 11 AND 20 OR n BETWEEN 51 AND 60 THEN n END,
+            CASE WHEN n <= 10 THEN n END
+        FROM generate_series(1, %(finished)s) AS n""",
+    """UPDATE cloaca_run SET children_at = 5 WHERE id BETWEEN 'r00000001' AND 'r00000050'""",
+    """INSERT INTO cloaca_act
+        SELECT 'a' || n, 'r' || lpad(n::text, 8, '0'), 'w', 1, 'cancel', 'ann', NULL, 1, n
+        FROM generate_series(1, %(finished)s) AS n""",
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
             schedule_id, behind)
         SELECT 'q' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending', 0, n, '{}', '{}',
             's' || lpad(mod(n, 100)::text, 8, '0'), 'r' || lpad(n::text, 8, '0')
         FROM generate_series(1, %(waiting)s) AS n""",
-    # held ones: paused without and with an end, due later; of those of an owner a few are steered
-    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
-            paused_at, paused_until, due_at)
-        SELECT 'h' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending', 0, n, '{}', '{}',
-            CASE WHEN mod(n, 3) < 2 THEN n END, CASE WHEN mod(n, 3) = 1 THEN n END,
-            CASE WHEN mod(n, 3) = 2 THEN n END
-        FROM generate_series(1, %(waiting)s) AS n""",
-    """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, tags, input,
-            cancel_at, paused_at, children_at)
-        SELECT 'o' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Running',
-            CASE WHEN mod(n, 2) = 0 THEN 'other' ELSE 'dead' END, 1, n, '{}', '{}',
-            CASE WHEN n <= 10 THEN n END, CASE WHEN n BETWEEN 11 AND 20 THEN n END,
-            CASE WHEN n <= 10 THEN n END
-        FROM generate_series(1, %(waiting)s) AS n""",
-    # children under way, and children of runs that are over
-    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
-            parent_id, due_at)
-        SELECT 'k' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending', 0, n, '{}', '{}',
-            CASE WHEN mod(n, 2) = 0 THEN 'parent' ELSE 'r' || lpad(mod(n, 100)::text, 8, '0') END, n
-        FROM generate_series(1, %(waiting)s) AS n""",
-    """UPDATE cloaca_run
-        SET parent_id = 'parent', children_at = CASE WHEN created_at <= 10 THEN 5 END
-        WHERE id >= 'r00000001' AND id <= 'r00010000'""",
-    """INSERT INTO cloaca_act
-        SELECT 'a' || n, 'r' || lpad(n::text, 8, '0'), 'w', 1, 'cancel', 'ann', NULL, 1, n
-        FROM generate_series(1, %(finished)s) AS n""",
     """INSERT INTO cloaca_attempt (run_id, task_id, attempt, epoch, status, crashes)
         SELECT id, 'task' || n, 1, epoch, CASE WHEN ended_at IS NULL THEN 'Running' ELSE status END,
             0
@@ -122,58 +126,43 @@ _EVENT: dict[str, object] = {
     "created_at": 1,
 }
 _FLOWS = ["w0", "w1", "none"]
-_CLAIM: dict[str, object] = {
-    "runner_id": "mine",
-    "workflows": ["w0", "w1", "w2"],
-    "limit": LIMIT,
-    "now": 1,
-}
-_HELD = [f"h{n:08}" for n in range(1, LIMIT // 2)]
-_ACT: dict[str, object] = {
-    "ids": _ENDED[: LIMIT // 2] + _MINE[: LIMIT // 2] + _HELD,
-    "id": "new",
-    "now": 1,
-    "asked_by": "ann",
-    "reason": None,
-    "because": "why",
-    "deadline": 9,
-    "children": 1,
-    "until": 9,
-}
+_CLAIM: dict[str, object] = {"runner_id": "mine", "workflows": ["w0", "w1", "w2"], "limit": LIMIT}
+_STEERED: dict[str, object] = {"ids": _MINE + _ENDED + [f"h{n:08}" for n in range(1, LIMIT)]}
+_ACT = {"id": "new", "now": 1, "asked_by": "ann", "reason": None}
+_WISHED: dict[str, object] = {"id": "a1", "now": 1, "because": ""}
+_GIVEN_UP: dict[str, object] = {"runner_id": "dead", "held": []}
 _VALUES: dict[str, dict[str, object]] = {
-    "claim": _CLAIM | {"aged": 0},
-    "has_claimable": {"workflows": _FLOWS},
+    "claim": {**_CLAIM, "now": 1, "aged": 2},
     "next_due_run": {"workflows": _FLOWS},
-    "make_due_claimable": _CLAIM | {"now": WAITING},
+    "make_due_claimable": {"workflows": _FLOWS, "limit": LIMIT, "now": FINISHED},
+    "lock_schedules_of": _STEERED,
+    "lock_steered": _STEERED,
+    "note_cancel": _STEERED | _ACT,
+    "cancel_unowned": _STEERED | _WISHED | {"deadline": 1, "children": 1},
+    "cancel_owned": {**_STEERED, "id": "a1", "because": "", "deadline": 1, "children": 1},
+    "pause_runs": _STEERED | _WISHED | {"until": 1},
+    "resume_runs": _STEERED | {"id": "a1", "now": 1},
+    "acted": _STEERED | {"id": "a1"},
+    "conclude_act": _STEERED | {"id": "a1"},
+    "list_wishes": {"runner_id": "third"},
+    "next_pause_end": {},
+    "list_pauses_over": {"now": FINISHED, "limit": LIMIT},
+    "parents_to_follow": {"limit": LIMIT},
+    "children_under_way": {"ids": ["parent"], "limit": LIMIT},
+    "forget_children": {"ids": _ENDED},
+    "list_acts": {"limit": LIMIT},
+    "list_acts_of_run": {"run_id": "r00000001", "limit": LIMIT},
+    "lock_schedules_of_owned": _GIVEN_UP,
+    "lock_owned": {**_GIVEN_UP, "limit": LIMIT},
+    "mark_cancelled": {**_GIVEN_UP, "fenced": 1},
+    "start_after_cancelled": {"runner_id": "dead"},
+    "end_cancelled": {"runner_id": "dead", "now": 1},
+    "has_claimable": {"workflows": ["w0", "w1", "none"]},
     "load_attempts": {"ids": _MINE},
     "fence_runs": {"ids": _MINE, "runner_id": "mine"},
     "owned_runs": {"ids": _MINE, "runner_id": "mine"},
     "find_keys": {"keys": ['["rare", "k1"]', '["w0", "k6"]']},
     "release": {"held": _MINE, "runner_id": "none"},
-    "lock_schedules_of": _ACT,
-    "lock_steered": _ACT,
-    "note_cancel": _ACT,
-    "cancel_unowned": _ACT,
-    "cancel_owned": _ACT,
-    "note_pause": _ACT,
-    "pause_runs": _ACT,
-    "note_resume": _ACT,
-    "resume_runs": _ACT,
-    "conclude_act": _ACT,
-    "acted": _ACT,
-    "list_wishes": {"runner_id": "other"},
-    "next_pause_end": {},
-    "list_pauses_over": {"now": WAITING, "limit": LIMIT},
-    "parents_to_follow": {"limit": LIMIT},
-    "children_under_way": {"ids": ["parent"], "limit": LIMIT},
-    "forget_children": {"ids": _ENDED},
-    "list_children": {"ids": _MINE},
-    "list_acts": {"limit": LIMIT},
-    "list_acts_of_run": {"run_id": "r00000001", "limit": LIMIT},
-    "lock_owned": {"runner_id": "dead", "held": [], "limit": LIMIT},
-    "mark_cancelled": {"runner_id": "dead", "held": [], "fenced": 1},
-    "start_after_cancelled": {"runner_id": "dead"},
-    "end_cancelled": {"runner_id": "dead", "now": 1},
     "count_crashes": {"runner_id": "dead", "limit": LIMIT},
     "take_over_runs": {"runner_id": "dead", "limit": LIMIT},
     "remove_emptied_runner": {"runner_id": "dead"},
@@ -218,9 +207,8 @@ _READ = frozenset(
         *("list_under_way", "find_ticks", "schedules_ahead", "list_waiting"),
         *("triggers_named", "list_triggers", "known_events", "list_events"),
         *("newest_definitions", "definitions_named", "get_definition"),
-        *("list_wishes", "next_pause_end", "list_pauses_over", "parents_to_follow"),
-        *("children_under_way", "list_acts", "list_acts_of_run", "next_due_run"),
-        "list_children",
+        *("next_due_run", "list_wishes", "next_pause_end", "list_pauses_over"),
+        *("parents_to_follow", "children_under_way", "list_acts", "list_acts_of_run"),
     )
 )
 
@@ -266,17 +254,17 @@ def _rows_read(connection: psycopg.Connection, name: str) -> int:
     """How many rows of our tables the statement looks at, by the plan that the store gets."""
     statement = _statement(name)
     text, indexes = _numbered(statement)
-    bound = [_VALUES[name][each] for each in statement.parameters]
+    bound = statement.bind(**_VALUES[name])
     values = sql.SQL(", ").join([sql.Literal(bound[index]) for index in indexes])
     given = sql.SQL("({})").format(values) if indexes else sql.SQL("")
-    try:
-        with connection.transaction(force_rollback=True):
-            connection.execute("SELECT set_config('plan_cache_mode', %s, true)", [_plans(name)])
-            connection.execute(b"PREPARE plan AS " + text)
-            explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE plan {}").format(given)
+    with connection.transaction(force_rollback=True):
+        connection.execute("SELECT set_config('plan_cache_mode', %s, true)", [_plans(name)])
+        connection.execute(b"PREPARE plan AS " + text)
+        explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE plan {}").format(given)
+        try:
             (((plan,),),) = connection.execute(explain).fetchall()
-    finally:
-        connection.execute("DEALLOCATE plan")
+        finally:
+            connection.execute("DEALLOCATE plan")
     return sum(map(_read_by, _nodes(plan["Plan"])))
 
 

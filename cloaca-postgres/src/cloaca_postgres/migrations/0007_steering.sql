@@ -49,8 +49,7 @@ ALTER TABLE cloaca_run ADD COLUMN detached INTEGER NOT NULL DEFAULT 0;
 
 ALTER TABLE cloaca_run ADD COLUMN children_at BIGINT;
 
--- A run that has not ended and that nothing holds back is in one of two indexes: a runner owns it, or it
--- may be claimed.
+-- A run that has not ended is in one of two indexes if a runner owns it or it may be claimed.
 DROP INDEX cloaca_run_claimable;
 
 DROP INDEX cloaca_run_owned;
@@ -73,9 +72,6 @@ WHERE paused_until IS NOT NULL AND ended_at IS NULL;
 
 CREATE INDEX cloaca_run_steered ON cloaca_run (owner)
 WHERE owner IS NOT NULL AND ended_at IS NULL AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL);
-
--- Children, and those of them that are under way.
-CREATE INDEX cloaca_run_of_parent ON cloaca_run (parent_id, id) WHERE parent_id IS NOT NULL;
 
 CREATE INDEX cloaca_run_child ON cloaca_run (parent_id, id)
 WHERE parent_id IS NOT NULL AND ended_at IS NULL AND detached = 0 AND cancel_at IS NULL;
