@@ -1,0 +1,153 @@
+"""All that changes several runs locks schedules, the runner and the runs in one order.
+
+So two such transactions never wait for one another. Each test holds one lock on a session of its
+own, waits until an operation of the store waits for it, and sees that this one holds nothing that
+comes later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, TypeAlias
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from cloaca_core.conformance.rows import (
+    LATER,
+    NOW,
+    WORKFLOW,
+    act,
+    fire,
+    new_run,
+    new_tick,
+    runner,
+    schedule,
+    submit,
+)
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_postgres import BACKEND
+
+Raw: TypeAlias = psycopg.AsyncConnection[Any]
+Operation: TypeAlias = Callable[[Store], Coroutine[Any, Any, object]]
+
+ALL = ["scheduled", "z", "m", "a"]
+ACTS: dict[str, Operation] = {
+    "cancel": lambda store: store.cancel(ALL, act(), LATER, children=True),
+    "pause": lambda store: store.pause(ALL, act(), None),
+    "resume": lambda store: store.resume(ALL, act()),
+}
+GIVING_UP: dict[str, Operation] = {
+    "release": lambda store: store.release("r1", []),
+    "unregister": lambda store: store.unregister("r1"),
+    "take over": lambda store: store.take_over("dead", 9),
+}
+OWNERS = {"take over": "dead"}
+
+
+@pytest_asyncio.fixture
+async def store(postgres_url: str) -> AsyncIterator[Store]:
+    store = await BACKEND.open(postgres_url, StoreOptions())
+    yield store
+    await store.close()
+
+
+@pytest_asyncio.fixture
+async def mine(store: Store, postgres_server: str, postgres_schema: str) -> AsyncIterator[Raw]:
+    """A session in the schema of ``store``, whose transaction stays open."""
+    async with await psycopg.AsyncConnection.connect(postgres_server) as mine:
+        await mine.execute("SELECT set_config('search_path', %s, false)", [postgres_schema])
+        await mine.commit()
+        yield mine
+
+
+async def blocks(mine: Raw) -> None:
+    """Return when a session waits for this one."""
+    pid = mine.info.backend_pid
+    async with await psycopg.AsyncConnection.connect(
+        mine.info.dsn, password=mine.info.password, autocommit=True
+    ) as watch:
+        statement = "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+        async with asyncio.timeout(10):
+            while not await (await watch.execute(statement, [pid])).fetchone():
+                pass
+
+
+async def owned_runs(store: Store, owner: str) -> None:
+    """Runs of one owner: the last is to be cancelled, and one was made by a schedule."""
+    await store.register(runner(owner))
+    await store.put_schedule(schedule())
+    await submit(store, *[new_run(run_id, owner=owner) for run_id in "amz"], runner_id=owner)
+    await fire(store, new_tick("s", "scheduled"), runner_id=owner)
+    await store.claim(owner, [WORKFLOW], 9, NOW)
+    await store.cancel(["z"], act("before"), LATER, children=True)
+    if owner == "dead":
+        await store.fence("dead", 0)
+
+
+async def lock(mine: Raw, table: str, row: str, *, wait: bool = True) -> None:
+    """Lock a row; unless told to wait, fail if another session has it."""
+    statement = f"SELECT 1 FROM {table} WHERE id = %s FOR NO KEY UPDATE"
+    found = await mine.execute((statement if wait else f"{statement} NOWAIT").encode(), [row])
+    assert await found.fetchone()
+
+
+@pytest.mark.parametrize("name", [*ACTS, *GIVING_UP])
+async def test_runs_are_locked_by_id(store: Store, mine: Raw, name: str) -> None:
+    await owned_runs(store, OWNERS.get(name, "r1"))
+    await lock(mine, "cloaca_run", "a")
+
+    operation = asyncio.create_task((ACTS | GIVING_UP)[name](store))
+    await blocks(mine)
+
+    for run_id in ("m", "scheduled", "z"):
+        await lock(mine, "cloaca_run", run_id, wait=False)
+    await mine.rollback()
+    await operation
+
+
+@pytest.mark.parametrize("name", [*ACTS, *GIVING_UP])
+async def test_schedules_are_locked_before_the_runner_and_runs(
+    store: Store, mine: Raw, name: str
+) -> None:
+    owner = OWNERS.get(name, "r1")
+    await owned_runs(store, owner)
+    await lock(mine, "cloaca_schedule", "s")
+
+    operation = asyncio.create_task((ACTS | GIVING_UP)[name](store))
+    await blocks(mine)
+
+    await lock(mine, "cloaca_runner", owner, wait=False)
+    for run_id in ALL:
+        await lock(mine, "cloaca_run", run_id, wait=False)
+    await mine.rollback()
+    await operation
+
+
+@pytest.mark.parametrize("name", GIVING_UP)
+async def test_the_runner_is_locked_before_its_runs(store: Store, mine: Raw, name: str) -> None:
+    owner = OWNERS.get(name, "r1")
+    await owned_runs(store, owner)
+    await lock(mine, "cloaca_runner", owner)
+
+    operation = asyncio.create_task(GIVING_UP[name](store))
+    await blocks(mine)
+
+    for run_id in ALL:
+        await lock(mine, "cloaca_run", run_id, wait=False)
+    await mine.rollback()
+    await operation
+
+
+async def test_children_are_forgotten_in_the_order_of_ids(store: Store, mine: Raw) -> None:
+    await owned_runs(store, "r1")
+    await lock(mine, "cloaca_run", "a")
+
+    operation = asyncio.create_task(store.forget_children(ALL))
+    await blocks(mine)
+
+    await lock(mine, "cloaca_run", "z", wait=False)
+    await mine.rollback()
+    await operation
