@@ -54,7 +54,7 @@ _FILL = (
         SELECT 'h' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Paused', 0, n, '{}', '{}',
             CASE WHEN mod(n, 3) < 2 THEN n END, CASE WHEN mod(n, 3) = 1 THEN n END,
             CASE WHEN mod(n, 3) = 2 OR mod(n, 4) = 0 THEN n END,
-            CASE WHEN mod(n, 2) = 0 THEN 'parent' END
+            CASE WHEN n <= 9 THEN 'few' WHEN mod(n, 2) = 0 THEN 'parent' END
         FROM generate_series(1, %(finished)s) AS n""",
     # owned, most by a third runner; a few are to be cancelled or paused
     """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, tags, input,
@@ -149,6 +149,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_pauses_over": {"now": FINISHED, "limit": LIMIT},
     "parents_to_follow": {"limit": LIMIT},
     "children_under_way": {"ids": ["parent"], "limit": LIMIT},
+    "list_children": {"ids": ["few", "none"]},
     "forget_children": {"ids": _ENDED},
     "list_acts": {"limit": LIMIT},
     "list_acts_of_run": {"run_id": "r00000001", "limit": LIMIT},
@@ -209,6 +210,7 @@ _READ = frozenset(
         *("newest_definitions", "definitions_named", "get_definition"),
         *("next_due_run", "list_wishes", "next_pause_end", "list_pauses_over"),
         *("parents_to_follow", "children_under_way", "list_acts", "list_acts_of_run"),
+        *("list_children",),
     )
 )
 

@@ -57,8 +57,9 @@ _FILL = (
     # children under way, and children of runs that are over
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, parent_id, tags,
             input, due_at)
-        SELECT 'k' || id, workflow, 'v', 'Pending', 0, n,
-            iif(n % 2, 'parent', 'e' || printf('%08d', n % 100)), '{}', '{}', n
+        SELECT 'k' || id, workflow, 'v', 'Pending', 0, n, CASE
+                WHEN n <= 9 THEN 'few' WHEN n % 2 THEN 'parent' ELSE 'e' || printf('%08d', n % 100)
+            END, '{}', '{}', n
         FROM n""",
     """UPDATE cloaca_run SET children_at = 5 WHERE id BETWEEN 'e00000001' AND 'e00000100'""",
     """INSERT INTO cloaca_act
@@ -95,6 +96,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_pauses_over": {"now": MANY, "limit": LIMIT},
     "parents_to_follow": {"limit": LIMIT},
     "children_under_way": {"ids": ["parent"], "limit": LIMIT},
+    "list_children": {"ids": ["few", "none"]},
     "forget_children": {"ids": _ENDED},
     "list_children": {"ids": _ENDED},
     "list_acts": {"limit": LIMIT},

@@ -73,6 +73,8 @@ WHERE paused_until IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX cloaca_run_steered ON cloaca_run (owner)
 WHERE owner IS NOT NULL AND ended_at IS NULL AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL);
 
+CREATE INDEX cloaca_run_of_parent ON cloaca_run (parent_id, id) WHERE parent_id IS NOT NULL;
+
 CREATE INDEX cloaca_run_child ON cloaca_run (parent_id, id)
 WHERE parent_id IS NOT NULL AND ended_at IS NULL AND detached = 0 AND cancel_at IS NULL;
 

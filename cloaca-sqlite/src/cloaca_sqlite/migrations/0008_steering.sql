@@ -91,7 +91,6 @@ WHERE paused_until IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX cloaca_run_steered ON cloaca_run (owner)
 WHERE owner IS NOT NULL AND ended_at IS NULL AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL);
 
--- Children, and those of them that are under way.
 CREATE INDEX cloaca_run_of_parent ON cloaca_run (parent_id, id) WHERE parent_id IS NOT NULL;
 
 CREATE INDEX cloaca_run_child ON cloaca_run (parent_id, id)
