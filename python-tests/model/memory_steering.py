@@ -334,14 +334,13 @@ class MemorySteering:
 
     async def children(self, parent_ids: Collection[str]) -> list[ChildRow]:
         keys = {run_id: key for (_, key), run_id in self.keys.items()}
-        found = [
+        return [
             ChildRow(run.parent_id, run.id, run.status, keys.get(run.id))
-            for run in self.runs.values()
+            for run in self._in_order(self.runs)
             if run.parent_id is not None
             and run.parent_id in parent_ids
             and not self.marks_of(run).detached
         ]
-        return sorted(found, key=lambda child: child[:2])
 
     # -- workflows ---------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ from cloaca_core.records.batch import Batch, Waiting
 from cloaca_core.records.runs import NewRun, Park, RunRow
 from cloaca_core.records.schedules import NewTick, ScheduleRow
 from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.steering import Act
+from cloaca_core.records.steering import Act, RoundRow
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Store, StoreOptions
 
@@ -97,6 +97,9 @@ async def contents(store: Store) -> list[object]:
         store.ended(runs),
         store.runners(),
         store.acts(None, 99),
+        store.restarts(runs),
+        *map(store.rounds, runs),
+        store.children(["a", "b"]),
         store.paused_workflows(),
         *(store.news(each, [WORKFLOW], 9) for each in ("r1", "r2", "r3")),
         store.children_under_way(["a", "b"], 9),
@@ -111,6 +114,8 @@ async def contents(store: Store) -> list[object]:
 def comparable(answer: object) -> object:
     """An answer in which instants of the store's own clock are the same."""
     if isinstance(answer, RunRow) and answer.ended_at is not None and answer.ended_at > TODAY:
+        return answer._replace(ended_at=TODAY)
+    if isinstance(answer, RoundRow) and answer.ended_at > TODAY:
         return answer._replace(ended_at=TODAY)
     return list(map(comparable, answer)) if isinstance(answer, list) else answer
 
@@ -241,6 +246,18 @@ class StoreAgainstModel(RuleBasedStateMachine):
     def resume(self, run_ids: set[str], number: int) -> None:
         arguments = (run_ids, self._act("resume", number))
         self.same(self.model.resume(*arguments), self.store.resume(*arguments))
+
+    @rule(
+        run_id=RUNS,
+        number=ACTS,
+        offset=OFFSETS,
+        first=st.dictionaries(TASKS, st.integers(1, 3), max_size=2),
+    )
+    def retry(self, run_id: str, number: int, offset: int, first: dict[str, int]) -> None:
+        run = self.run(self.model.get_run(run_id))
+        seen = offset + (1 if run is None else run.round)
+        arguments = (run_id, seen, self._act("retry", number), first)
+        self.same(self.model.retry(*arguments), self.store.retry(*arguments))
 
     @rule(workflow=WORKFLOWS, number=ACTS, until=st.none() | INSTANTS)
     def pause_workflow(self, workflow: str, number: int, until: int | None) -> None:

@@ -167,6 +167,26 @@ class SteeringConformance:
         assert acted == {run_id: Acted(RunStatus.CANCELLED, True) for run_id in ("a", "b")}
         assert len(await store.acts(None, 9)) == 2
 
+    async def test_a_cancel_that_is_sent_again_does_nothing_to_the_next_round(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b", owner=None))
+        await store.cancel(["a", "b"], act("x"), DEADLINE, children=True)
+        await record(store, ends=[run_end("a")])
+        for run_id in ("a", "b"):
+            await store.retry(run_id, 1, act(f"y{run_id}"), {})
+        await store.claim("r1", [WORKFLOW], 1, LATER)
+        before = [await stored(store, run_id) for run_id in ("a", "b")]
+
+        acted = await store.cancel(["a", "b"], act("x"), DEADLINE, children=True)
+
+        assert acted == {
+            "a": Acted(RunStatus.RUNNING, True),
+            "b": Acted(RunStatus.PENDING, True),
+        }
+        assert [await stored(store, run_id) for run_id in ("a", "b")] == before
+
     async def test_the_owner_s_end_of_a_run_that_is_to_be_cancelled_is_a_cancellation(
         self, store: Store
     ) -> None:

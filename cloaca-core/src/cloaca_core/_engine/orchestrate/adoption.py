@@ -28,7 +28,7 @@ log = SafeLogger("cloaca.engine")
 
 
 class PastRows(NamedTuple):
-    """Rows that earlier owners of a run recorded: attempts, and tasks that were restarted."""
+    """What earlier owners of a run have recorded: its attempts, and the tasks that were restarted."""
 
     attempts: list[AttemptRow]
     restarts: list[RestartRow]
