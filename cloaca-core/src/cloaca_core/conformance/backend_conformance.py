@@ -19,18 +19,21 @@ import pytest_asyncio
 from cloaca_core.conformance.rows import (
     NOW,
     WORKFLOW,
+    act,
     attempt,
     new_run,
     record,
     run_end,
     runner,
+    stored,
     submit,
 )
 from cloaca_core.conformance.store_conformance import StoreConformance
 from cloaca_core.errors import StoreError
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runs import AttemptRow
-from cloaca_core.records.states import TaskStatus
+from cloaca_core.records.states import RunStatus, TaskStatus
+from cloaca_core.records.steering import Acted
 from cloaca_core.store.protocol import Backend, Store, StoreOptions
 
 T = TypeVar("T")
@@ -156,6 +159,87 @@ class SharedBackendConformance(BackendConformance):
             beaten, fenced = await asyncio.gather(store.beat(name, 9), second.fence(name, 0))
 
             assert beaten != fenced
+
+    # -- steering ----------------------------------------------------------------------------
+
+    async def test_of_a_cancel_and_an_end_in_the_other_store_one_wins_for_both(
+        self, store: Store, second: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        for run_id in map(str, range(20)):
+            await submit(store, new_run(run_id))
+
+            committed, acted = await asyncio.gather(
+                record(store, [attempt(run_id)], [run_end(run_id)]),
+                second.cancel([run_id], act(f"x{run_id}"), NOW, children=True),
+            )
+
+            run, is_cancelled = await stored(second, run_id), acted[run_id].changed
+            assert run == await stored(store, run_id)
+            assert (run.status == RunStatus.CANCELLED, run.ended_at) == (is_cancelled, NOW + 9)
+            assert bool(committed.wishes) == is_cancelled
+
+    async def test_of_a_cancel_and_a_claim_in_the_other_store_one_wins_for_both(
+        self, store: Store, second: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        for run_id in map(str, range(20)):
+            await submit(store, new_run(run_id, owner=None))
+
+            claims, acted = await asyncio.gather(
+                store.claim("r1", [WORKFLOW], 1, NOW),
+                second.cancel([run_id], act(f"x{run_id}"), NOW, children=True),
+            )
+
+            run = await stored(store, run_id)
+            assert acted == {run_id: Acted(run.status, True)}
+            assert run.status == (RunStatus.CANCELLING if claims else RunStatus.CANCELLED)
+            assert run.owner == ("r1" if claims else None)
+
+    async def test_of_a_cancel_and_takeovers_in_both_stores_one_wins_for_all(
+        self, store: Store, second: Store
+    ) -> None:
+        for n in range(20):
+            name, run_id = f"r{n}", str(n)
+            await store.register(runner(name))
+            await submit(store, new_run(run_id, owner=name), runner_id=name)
+            await store.fence(name, 0)
+
+            *counts, acted = await asyncio.gather(
+                store.take_over(name, 9),
+                second.take_over(name, 9),
+                second.cancel([run_id], act(f"x{run_id}"), NOW, children=True),
+            )
+            counts.append(await store.take_over(name, 9))
+
+            run = await stored(store, run_id)
+            assert sum(counts) == 1
+            assert acted[run_id].changed
+            assert (run.status, run.owner) == (RunStatus.CANCELLED, None)
+
+    async def test_acts_ends_and_owners_that_give_up_in_both_stores_at_once_all_succeed(
+        self, store: Store, second: Store
+    ) -> None:
+        for n in range(10):
+            name, ids = f"r{n}", [f"{n}-{k:02}" for k in range(20)]
+            await store.register(runner(name))
+            await submit(store, *[new_run(run_id, owner=name) for run_id in ids], runner_id=name)
+            await store.cancel(ids[::3], act(f"u{n}"), NOW, children=True)
+            back = ids[::-1]
+
+            await asyncio.gather(
+                second.cancel(back, act(f"v{n}"), NOW, children=True),
+                store.pause(ids, act(f"w{n}"), None),
+                second.resume(back, act(f"x{n}")),
+                record(store, ends=[run_end(run_id) for run_id in back], runner_id=name),
+                second.release(name, ids[:5]),
+                store.unregister(name),
+            )
+
+            runs = [await stored(store, run_id) for run_id in ids]
+            assert {run.status for run in runs} <= {RunStatus.CANCELLED, RunStatus.COMPLETED}
+
+    # -- changes -----------------------------------------------------------------------------
 
     async def test_a_change_by_the_other_store_ends_the_wait(
         self, store: Store, second: Store

@@ -292,7 +292,7 @@ class SteeringStore(Protocol):
         """How the earlier rounds of a run have ended, oldest first. Only reads."""
 
     async def children(self, parent_ids: Collection[str]) -> list[ChildRow]:
-        """The runs that these have submitted and that are not detached, by their ids. Only reads."""
+        """The runs that these have submitted, without detached ones, by their ids. Only reads."""
 
     async def pause_workflow(self, workflow: str, act: Act, until: int | None) -> bool:
         """Have no run of this workflow claimed; false if that was so already. Runs keep their

@@ -28,7 +28,7 @@ log = SafeLogger("cloaca.engine")
 
 
 class PastRows(NamedTuple):
-    """What earlier owners of a run have recorded: its attempts, and the tasks that were restarted."""
+    """Records of a run by earlier owners: its attempts, and the tasks that were restarted."""
 
     attempts: list[AttemptRow]
     restarts: list[RestartRow]
