@@ -141,6 +141,17 @@ async def test_the_runner_is_locked_before_its_runs(store: Store, mine: Raw, nam
     await operation
 
 
+async def test_of_those_that_pause_or_resume_workflows_one_goes_on(store: Store, mine: Raw) -> None:
+    """The workflow has no row to be locked, so they lock one that is always there."""
+    await mine.execute("SELECT 1 FROM cloaca_migration WHERE number = 1 FOR NO KEY UPDATE")
+
+    operation = asyncio.create_task(store.pause_workflow(WORKFLOW, act(), None))
+    await blocks(mine)
+
+    await mine.rollback()
+    assert await operation
+
+
 async def test_children_are_forgotten_in_the_order_of_ids(store: Store, mine: Raw) -> None:
     await owned_runs(store, "r1")
     await lock(mine, "cloaca_run", "a")
