@@ -276,6 +276,10 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.same(
             self.model.make_due_claimable(*arguments), self.store.make_due_claimable(*arguments)
         )
+        self.same(
+            self.model.make_claimable_after_set_back(*arguments),
+            self.store.make_claimable_after_set_back(*arguments),
+        )
         self.same(self.model.pauses_over(now, limit), self.store.pauses_over(now, limit))
 
     @rule(runner_id=RUNNERS, limit=LIMITS, parents=SOME_RUNS)

@@ -16,14 +16,15 @@
 -- lease; fence locks the row FOR UPDATE. So a write that is under way when a runner is fenced
 -- either commits before, and the takeover sees it, or finds the runner fenced.
 --
--- * insert_run, insert_tag, record_attempt, end_run: rows. insert_run also passes over keys that a
---   user's transaction writes. Of several rows for one attempt record_attempt writes one, as ON
+-- * insert_run, insert_tag, record_attempt, end_run, park_run: rows. insert_run also passes over keys
+--   that a user's transaction writes. Of several rows for one attempt record_attempt writes one, as ON
 --   CONFLICT cannot update a row twice in one statement.
 -- * find_keys: its list holds pairs, which ->> takes apart and which must be cast to JSON for it;
 --   and its plan.
 -- * lock_runs, fence_runs: lock runs by id.
--- * claim: locks runs and skips those that other transactions have locked, so that two runners that
---   claim at once get different runs.
+-- * claim, make_due_claimable, make_claimable_after_set_back: lock runs and skip those that other
+--   transactions have locked, so that two runners that claim at once get different runs, and none
+--   waits for another.
 -- * list_runs_of_tag: its list holds pairs.
 
 
@@ -245,6 +246,28 @@ WITH due AS MATERIALIZED (
 UPDATE cloaca_run AS run SET due_at = NULL, claimable_at = run.due_at, came_due = 1
 FROM due
 WHERE run.id = ANY(ARRAY[due.id]) AND run.due_at <= :now AND +run.ended_at IS NULL
+RETURNING run.id;
+
+
+-- name: make_claimable_after_set_back
+-- Make claimable the runs of these workflows that were parked later than :now: the clock was set back
+-- since, and would keep them for as long. The runner that claims one waits for what is left of its time.
+WITH parked AS MATERIALIZED (
+    SELECT run.id
+    FROM unnest(CAST(:workflows AS TEXT[])) AS wanted (workflow)
+    CROSS JOIN LATERAL (
+        SELECT late.id, late.claimable_at FROM cloaca_run AS late
+        WHERE late.workflow = wanted.workflow AND late.claimable_at > :now
+            AND late.due_at IS NOT NULL AND late.owner IS NULL AND late.ended_at IS NULL
+            AND late.status = 'Waiting'
+        ORDER BY late.claimable_at DESC, late.id LIMIT :limit
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS run
+    ORDER BY run.claimable_at DESC, run.id LIMIT :limit
+)
+UPDATE cloaca_run AS run SET due_at = NULL, claimable_at = :now
+FROM parked
+WHERE run.id = ANY(ARRAY[parked.id]) AND run.due_at IS NOT NULL AND +run.ended_at IS NULL
 RETURNING run.id;
 
 

@@ -105,7 +105,8 @@ WHERE before.owner = :runner_id AND before.ended_at IS NULL AND before.cancel_at
 
 
 -- name: restart_tasks
--- Let the attempts of tasks before :first_attempt be history.
+-- Let the attempts of tasks before :first_attempt be history. A task that did not start in the round
+-- before has a row with that attempt already.
 INSERT INTO cloaca_restart (run_id, task_id, first_attempt, round)
 SELECT act.run_id, new.task_id, new.first_attempt, act.round + 1
 FROM unnest(
@@ -114,4 +115,4 @@ FROM unnest(
 ) AS new (run_id, id, task_id, first_attempt)
 JOIN cloaca_act AS act
     ON act.run_id = ANY(ARRAY[new.run_id]) AND act.id = ANY(ARRAY[new.id]) AND act.changed = 2
-ON CONFLICT DO NOTHING;
+ON CONFLICT (run_id, task_id, first_attempt) DO UPDATE SET round = excluded.round;

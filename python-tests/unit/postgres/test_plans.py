@@ -54,7 +54,7 @@ _FILL = (
         SELECT 'h' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Paused', 0, n, '{}', '{}',
             CASE WHEN mod(n, 3) < 2 THEN n END, CASE WHEN mod(n, 3) = 1 THEN n END,
             CASE WHEN mod(n, 3) = 2 OR mod(n, 4) = 0 THEN n END,
-            CASE WHEN n <= 9 THEN 'few' WHEN mod(n, 2) = 0 THEN 'parent' END
+            CASE WHEN n <= 9 THEN 'few' END
         FROM generate_series(1, %(finished)s) AS n""",
     # owned, most by a third runner; a few are to be cancelled or paused
     """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, tags, input,
@@ -64,6 +64,15 @@ _FILL = (
             CASE WHEN n <= 10 OR n BETWEEN 41 AND 50 THEN n END,
             CASE WHEN n BETWEEN 11 AND 20 OR n BETWEEN 51 AND 60 THEN n END,
             CASE WHEN n <= 10 THEN n END
+        FROM generate_series(1, %(finished)s) AS n""",
+    # parked
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
+            due_at, claimable_at)
+        SELECT 'p' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Waiting', 0, n, '{}', '{}',
+            100000 + n, n
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_definition
+        SELECT 'd' || mod(n, 900), 'v' || n, 'n' || mod(n, 900), 's' || mod(n, 900), n, '{}', n
         FROM generate_series(1, %(finished)s) AS n""",
     """UPDATE cloaca_run SET children_at = 5 WHERE id BETWEEN 'r00000001' AND 'r00000050'""",
     """INSERT INTO cloaca_act
@@ -96,9 +105,9 @@ _FILL = (
             'r' || lpad(n::text, 8, '0'), n
         FROM generate_series(1, %(finished)s) AS n""",
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
-            schedule_id, context_hash)
+            schedule_id, context_hash, parent_id)
         SELECT 't' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending', 0, n, '{}', '{}',
-            's00000200', 'h' || n
+            's00000200', 'h' || n, 'parent'
         FROM generate_series(1, %(waiting)s) AS n""",
     """INSERT INTO cloaca_event
         SELECT 'f' || lpad(n::text, 8, '0'), 's00000200', NULL, 'h' || n,
@@ -135,6 +144,14 @@ _VALUES: dict[str, dict[str, object]] = {
     "claim": {**_CLAIM, "now": 1, "aged": 2},
     "next_due_run": {"workflows": _FLOWS},
     "make_due_claimable": {"workflows": _FLOWS, "limit": LIMIT, "now": FINISHED},
+    "make_claimable_after_set_back": {
+        "workflows": _FLOWS,
+        "limit": LIMIT,
+        "now": FINISHED - LIMIT,
+    },
+    "set_version": {"runner_id": "mine", "ids": _MINE, "version": "v"},
+    "newest_definitions": {"workflows": ["d1", "d2"]},
+    "definitions_named": {"name": "n1"},
     "lock_schedules_of": _STEERED,
     "lock_steered": _STEERED,
     "note_cancel": _STEERED | _ACT,
@@ -210,7 +227,7 @@ _READ = frozenset(
         *("newest_definitions", "definitions_named", "get_definition"),
         *("next_due_run", "list_wishes", "next_pause_end", "list_pauses_over"),
         *("parents_to_follow", "children_under_way", "list_acts", "list_acts_of_run"),
-        *("list_children",),
+        *("list_children", "newest_definitions", "definitions_named"),
     )
 )
 

@@ -54,6 +54,10 @@ _FILL = (
             iif(n <= 10, n, NULL), iif(n BETWEEN 11 AND 20, n, NULL), iif(n <= 10, n, NULL),
             '{}', '{}'
         FROM n""",
+    # parked ones
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, due_at, tags,
+            input, claimable_at)
+        SELECT 'p' || id, workflow, 'v', 'Waiting', 0, n, 100000 + n, '{}', '{}', n FROM n""",
     # children under way, and children of runs that are over
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, parent_id, tags,
             input, due_at)
@@ -78,6 +82,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "has_claimable": {"workflows": _FLOWS},
     "next_due_run": {"workflows": _FLOWS},
     "make_due_claimable": _CLAIM | {"now": MANY},
+    "make_claimable_after_set_back": _CLAIM | {"now": MANY - LIMIT},
     "list_waiting": {"runner_id": "mine", "most": LIMIT},
     "lock_schedules_of": _CANCEL,
     "lock_steered": _CANCEL,
@@ -165,6 +170,7 @@ def test_aged_places_cost_no_more_with_many_that_wait(filled: sqlite3.Connection
         ("claimable", "claim"),
         ("owned", "take_over_runs"),
         ("due", "make_due_claimable"),
+        ("parked", "make_claimable_after_set_back"),
         ("steered", "list_wishes"),
         ("paused_until", "list_pauses_over"),
         ("children_due", "parents_to_follow"),

@@ -214,7 +214,7 @@ WHERE id IN (
         SELECT run.id FROM cloaca_run AS run
         WHERE run.workflow IN :workflows AND run.claimable_at > :now AND run.due_at IS NOT NULL
             AND run.owner IS NULL AND run.ended_at IS NULL AND run.status = 'Waiting'
-        ORDER BY run.claimable_at DESC LIMIT :limit
+        ORDER BY run.claimable_at DESC, run.id LIMIT :limit
     )
     AND due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL
 RETURNING id;

@@ -358,12 +358,13 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: restart_tasks
--- Let the attempts of a task before :first_attempt be history.
+-- Let the attempts of a task before :first_attempt be history. A task that did not start in the round
+-- before has a row with that attempt already.
 INSERT INTO cloaca_restart (run_id, task_id, first_attempt, round)
 SELECT act.run_id, :task_id, :first_attempt, act.round + 1
 FROM cloaca_act AS act
 WHERE act.run_id = :run_id AND act.id = :id AND act.changed = 2
-ON CONFLICT DO NOTHING;
+ON CONFLICT (run_id, task_id, first_attempt) DO UPDATE SET round = excluded.round;
 
 
 -- name: reopen_run
