@@ -150,6 +150,14 @@ async def test_a_runner_beats_while_its_journal_writes(
 
 # -- a runner that is fenced with something in flight ---------------------------------------------
 
+CLAIM: dict[str, object] = {
+    "runner_id": "r1",
+    "workflows": [WORKFLOW],
+    "limit": 5,
+    "now": LATER,
+    "aged": 0,
+}
+
 
 @pytest.mark.parametrize(
     ("name", "values"),
