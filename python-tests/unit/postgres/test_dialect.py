@@ -46,7 +46,13 @@ from cloaca_postgres.url import parse
 pytestmark = pytest.mark.asyncio
 
 SOON = 60
-CLAIM = {"runner_id": "r1", "workflows": [WORKFLOW], "limit": 5, "aged": 0, "now": LATER}
+CLAIM: dict[str, object] = {
+    "runner_id": "r1",
+    "workflows": [WORKFLOW],
+    "limit": 5,
+    "aged": 0,
+    "now": LATER,
+}
 SYNCHRONOUS = Step(Statement("synchronous", "SHOW synchronous_commit", ()))
 SEARCH_PATH = Step(Statement("search_path", "SHOW search_path", ()))
 
@@ -149,14 +155,6 @@ async def test_a_runner_beats_while_its_journal_writes(
 
 
 # -- a runner that is fenced with something in flight ---------------------------------------------
-
-CLAIM: dict[str, object] = {
-    "runner_id": "r1",
-    "workflows": [WORKFLOW],
-    "limit": 5,
-    "now": LATER,
-    "aged": 0,
-}
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,6 @@ _VALUES: dict[str, dict[str, object]] = {
     "children_under_way": {"ids": ["parent"], "limit": LIMIT},
     "list_children": {"ids": ["few", "none"]},
     "forget_children": {"ids": _ENDED},
-    "list_children": {"ids": _ENDED},
     "list_acts": {"limit": LIMIT},
     "list_acts_of_run": {"run_id": "e00000001", "limit": LIMIT},
     "lock_owned": {"runner_id": "dead"},
