@@ -6,13 +6,15 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from cloaca_core.records.batch import Batch
-from cloaca_core.records.runs import RunRow
-from cloaca_core.records.states import ReasonCode, RunStatus
+from cloaca_core.records.runs import AttemptRow, RunRow
+from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.records.steering import (
     Act,
     Acted,
     ActRow,
     ChildRow,
+    ForkRow,
+    NewFork,
     News,
     Parent,
     RestartRow,
@@ -50,6 +52,8 @@ class MemorySteering:
         self.noted: dict[tuple[str, str], ActRow] = {}
         self.workflow_pauses: dict[str, int | None] = {}
         self.past_rounds: dict[tuple[str, int], RoundRow] = {}
+        self.forked: dict[str, list[ForkRow]] = {}
+        self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
         self.restarted: dict[tuple[str, str, int], int] = {}
         self.keys: dict[tuple[str, str], str] = {}
 
@@ -321,6 +325,68 @@ class MemorySteering:
                 deadline_at=None,
             )
         return self._acted([run_id], act)[run_id]
+
+    async def fork(self, new: NewFork, act: Act) -> str | None:
+        source = self.runs.get(new.source_id)
+        if source is None:
+            return None
+        if new.idempotency_key is not None:
+            holder = self.keys.setdefault((source.workflow, new.idempotency_key), new.id)
+            if holder != new.id:
+                return holder
+        if new.id in self.runs:
+            return new.id
+        self.runs[new.id] = RunRow(
+            id=new.id,
+            workflow=source.workflow,
+            version=new.version,
+            status=RunStatus.PENDING,
+            owner=None,
+            epoch=1,
+            recoveries=0,
+            input=source.input,
+            tags=new.tags,
+            parent_id=None,
+            final_context=None,
+            error_message=None,
+            created_at=new.created_at,
+            started_at=None,
+            ended_at=None,
+            priority=source.priority,
+            time_limit=source.time_limit,
+        )
+        own = ForkRow(new.id, new.source_id, new.from_task, new.content, new.created_at)
+        kept = [
+            row._replace(run_id=new.id)
+            for row in self.forked.get(source.id, ())
+            if row.content is not None and row.from_task in new.kept
+        ]
+        self.forked[new.id] = [*kept, own]
+        latest: dict[str, AttemptRow] = {}
+        for _, row in sorted(self.attempts.items()):
+            if row.run_id == new.source_id:
+                latest[row.task_id] = row
+        for row in latest.values():
+            if row.task_id in new.kept and row.status == TaskStatus.COMPLETED:
+                self.attempts[new.id, row.task_id, row.attempt] = row._replace(
+                    run_id=new.id, epoch=0, crashes=0
+                )
+        self.noted[source.id, act.id] = ActRow(
+            id=act.id,
+            run_id=source.id,
+            workflow=source.workflow,
+            round=source.round,
+            kind="fork",
+            asked_by=act.asked_by,
+            reason=act.reason,
+            changed=1,
+            created_at=act.now,
+        )
+        return new.id
+
+    async def forks(self, run_ids: Collection[str]) -> list[ForkRow]:
+        known = sorted(self.forked.items())
+        return [row for run_id, rows in known if run_id in run_ids for row in rows]
 
     async def restarts(self, run_ids: Collection[str]) -> list[RestartRow]:
         return [

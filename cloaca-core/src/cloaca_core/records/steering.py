@@ -80,6 +80,32 @@ class RoundRow(NamedTuple):
     ended_at: int
 
 
+class NewFork(NamedTuple):
+    """A run to be made of ``source_id``. It begins with the results of the ``kept`` tasks; of the
+    others, ``from_task`` finds the keys of ``content``, a JSON object or None, set anew.
+    """
+
+    id: str
+    source_id: str
+    version: str
+    tags: str
+    idempotency_key: str | None
+    from_task: str
+    content: str | None
+    kept: Sequence[str]
+    created_at: int
+
+
+class ForkRow(NamedTuple):
+    """Of which run a run was made, and from which task on; ``content`` is as in ``NewFork``."""
+
+    run_id: str
+    forked_from: str
+    from_task: str
+    content: str | None
+    created_at: int
+
+
 class ChildRow(NamedTuple):
     """A run that a body of ``parent_id`` has submitted. ``idempotency_key`` begins with the ids of
     the parent and the task and the number of the call, unless the body gave one of its own.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cloaca_core.runner.results import PipelineResult, RunEvent, Steered, TaskResult
+from cloaca_core.definition.inputs import ContextLike
+from cloaca_core.runner.results import PipelineResult, Plan, RunEvent, Steered, TaskResult
 from cloaca_core.values.option_names import RunStatus
 
 if TYPE_CHECKING:
@@ -107,6 +109,32 @@ class RunHandle(_Run):
         """Let a paused run go on. Errors as ``pause``; ``changed`` is False if it is not paused."""
         return self._calls.steering.resume(self._id, reason, by).wait()
 
+    def fork(
+        self,
+        from_task: str,
+        *,
+        context: ContextLike = None,
+        idempotency_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> RunHandle:
+        """Make a run of this one, whatever its state, with a new id.
+
+        It has the same workflow (in the version that is registered here, else the newest recorded),
+        input, priority and time limit. The results of completed tasks count that are not
+        ``from_task`` or below it; all others run. The keys of ``context`` count as written just
+        before ``from_task``. ``tags`` are those of this run if not given; ``idempotency_key`` as in
+        ``submit``. A task that the workflow has not raises ``TaskNotFoundError``.
+        """
+        calls = self._calls
+        call = calls.steering.fork(self._id, from_task, context, idempotency_key, tags, reason, by)
+        return RunHandle(calls, call.wait())
+
+    def plan_fork(self, from_task: str) -> Plan:
+        """Plan a fork: what it would keep and run. Writes nothing."""
+        return self._calls.steering.plan_fork(self._id, from_task).wait()
+
 
 class AsyncRunHandle(_Run):
     """The same for an ``AsyncRunner``: every call is awaited."""
@@ -157,3 +185,22 @@ class AsyncRunHandle(_Run):
     async def resume(self, *, reason: str | None = None, by: str | None = None) -> Steered:
         """Let a paused run go on; see ``RunHandle.resume``."""
         return await self._calls.steering.resume(self._id, reason, by)
+
+    async def fork(
+        self,
+        from_task: str,
+        *,
+        context: ContextLike = None,
+        idempotency_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> AsyncRunHandle:
+        """Make a run of this one; see ``RunHandle.fork``."""
+        calls = self._calls
+        call = calls.steering.fork(self._id, from_task, context, idempotency_key, tags, reason, by)
+        return AsyncRunHandle(calls, await call)
+
+    async def plan_fork(self, from_task: str) -> Plan:
+        """Plan a fork: what it would keep and run. Writes nothing."""
+        return await self._calls.steering.plan_fork(self._id, from_task)

@@ -26,7 +26,17 @@ from cloaca_core.records.definitions import DefinitionName, DefinitionRow
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow
 from cloaca_core.records.schedules import ScheduleRow, TickRow
-from cloaca_core.records.steering import Act, Acted, ActRow, ChildRow, News, RestartRow, RoundRow
+from cloaca_core.records.steering import (
+    Act,
+    Acted,
+    ActRow,
+    ChildRow,
+    ForkRow,
+    NewFork,
+    News,
+    RestartRow,
+    RoundRow,
+)
 from cloaca_core.records.triggers import EventRow, TriggerRow
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
@@ -283,6 +293,20 @@ class SteeringStore(Protocol):
         How the round ended is kept in ``rounds``. The run is Pending as if it were new: no owner,
         epoch + 1, no recoveries, no end; its attempts stay. ``first_attempts`` are noted in
         ``restarts``. Of two callers that saw one round, one opens the next.
+        """
+
+    async def fork(self, new: NewFork, act: Act) -> str | None:
+        """Make a run of another one, whose workflow, input, priority and time limit it has. The id
+        of the run that stands for it: its own, or that of the run that has its key; None if there
+        is no such source.
+
+        It has no owner and begins with the results of the ``kept`` tasks of the source as they are
+        now. The act is noted at the source. Sent again it changes nothing.
+        """
+
+    async def forks(self, run_ids: Collection[str]) -> list[ForkRow]:
+        """Of which runs those of these were made that were made of others, in the order of time;
+        the last row of a run is its own, those before it came with the results. Only reads.
         """
 
     async def restarts(self, run_ids: Collection[str]) -> list[RestartRow]:

@@ -5,10 +5,11 @@ Submissions and claims hand the rows over; how those became ours is not known he
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from cloaca_core._engine.plan.active_run import ActiveRunFactory
+from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import Restored, come_due, restore
 from cloaca_core.errors import ContextValueError
@@ -18,23 +19,27 @@ from cloaca_core.values.json_values import JsonValue, decode
 
 if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core._engine.plan.graph import PlanGraph
     from cloaca_core._engine.plan.planner import DefaultRule
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
-    from cloaca_core.records.steering import RestartRow
+    from cloaca_core.records.steering import ForkRow, RestartRow
     from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
 
 
 class PastRows(NamedTuple):
-    """Records of a run by earlier owners: its attempts, and the tasks that were restarted."""
+    """Rows of a run from before it was claimed: its attempts, the tasks that were restarted, and of
+    which run it was made.
+    """
 
     attempts: list[AttemptRow]
     restarts: list[RestartRow]
+    forks: list[ForkRow]
 
 
-NO_PAST: Final = PastRows([], [])
+NO_PAST: Final = PastRows([], [], [])
 
 
 class Adoption:
@@ -75,7 +80,8 @@ class Adoption:
                 past = restore(graph, recorded.attempts, recorded.restarts)
             if past is not None and row.came_due:
                 past = come_due(past, self._clock.wall())
-            run = self._factory.make(row, graph, _input_of(row), past)
+            patches = _patches(graph, recorded.forks)
+            run = self._factory.make(row, graph, _input_of(row), past, patches)
             if refusal is None:
                 self._orchestrator.adopt(run)
             else:
@@ -85,6 +91,17 @@ class Adoption:
             bare = self._factory.make(row._replace(input="{}"), graph, {})
             text = f"the rows of this run cannot be read: {error!r}"
             self._orchestrator.refuse(bare, Reason(ReasonCode.UNREADABLE, text))
+
+
+def _patches(graph: PlanGraph, forks: Sequence[ForkRow]) -> dict[int, Change]:
+    """The keys that the maker of a fork has set, by the task that finds them so."""
+    return {
+        graph.position[fork.from_task]: Change(
+            cast("dict[str, JsonValue]", decode(fork.content)), []
+        )
+        for fork in forks
+        if fork.content is not None and fork.from_task in graph.position
+    }
 
 
 def _input_of(row: RunRow) -> dict[str, JsonValue]:

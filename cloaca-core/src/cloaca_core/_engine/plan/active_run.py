@@ -10,7 +10,10 @@ from cloaca_core._engine.plan.planner import DefaultRule, RunPlan
 from cloaca_core._engine.plan.restore import Restored, Resume
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cloaca_core._engine.plan.deadline import Deadline
+    from cloaca_core._engine.plan.merge import Change
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.states import RunStatus
@@ -59,13 +62,14 @@ class ActiveRun:
         restored: Restored,
         *,
         default_rule: DefaultRule,
+        patches: Mapping[int, Change] | None = None,
     ) -> None:
         self.id: str = row.id
         self.epoch: int = row.epoch
         self.row: RunRow = row
         self.graph: PlanGraph = graph
         self.plan: RunPlan = RunPlan(
-            graph, run_input, default_rule=default_rule, known=restored.known
+            graph, run_input, default_rule=default_rule, known=restored.known, patches=patches
         )
         self.resume: dict[int, Resume] = restored.resume
         self.latest: dict[int, AttemptRow] = restored.latest
@@ -103,7 +107,12 @@ class ActiveRunFactory:
         graph: PlanGraph,
         run_input: dict[str, JsonValue],
         past: Restored | None = None,
+        patches: Mapping[int, Change] | None = None,
     ) -> ActiveRun:
-        """A run with this input and past; without a past, no task has begun."""
+        """A run with this input and past; without a past, no task has begun. ``patches`` are
+        written just before the tasks of these indices.
+        """
         known = Restored({}, {}, {}) if past is None else past
-        return ActiveRun(row, graph, run_input, known, default_rule=self._default_rule)
+        return ActiveRun(
+            row, graph, run_input, known, default_rule=self._default_rule, patches=patches
+        )

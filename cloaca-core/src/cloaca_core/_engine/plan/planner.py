@@ -78,6 +78,7 @@ class RunPlan:
         "_merged",
         "_missing",
         "_out",
+        "_patches",
         "_viewed",
         "statuses",
     )
@@ -89,6 +90,7 @@ class RunPlan:
         *,
         default_rule: DefaultRule = "none_failed",
         known: Mapping[int, Known] | None = None,
+        patches: Mapping[int, Change] | None = None,
     ) -> None:
         count = len(graph.tasks)
         self.statuses: list[TaskStatus] = [TaskStatus.NOT_STARTED] * count
@@ -99,6 +101,7 @@ class RunPlan:
         self._missing = [len(needed) for needed in graph.dependencies]
         self._given: dict[int, Flow] = {}
         self._out: dict[int, Flow] = {}
+        self._patches = patches or {}
         self._errors: dict[int, str] = {}
         self._blamed: set[int] = set()
         self._left = count
@@ -159,7 +162,10 @@ class RunPlan:
 
     def _decide(self, task: int, step: Step) -> bool:
         """Decide one task; true when it is final now."""
-        self._given[task] = flow = self._flow_into(task)
+        flow = self._flow_into(task)
+        if (patch := self._patches.get(task)) is not None:
+            flow = changed(flow, patch, task)
+        self._given[task] = flow
         if (known := self._known.pop(task, None)) is not None:
             self._restore(task, known)
             return True

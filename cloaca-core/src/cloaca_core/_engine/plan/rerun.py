@@ -1,15 +1,15 @@
-"""Decides which tasks of an ended run run again: those that did not succeed, and all below them.
+"""Decides which tasks of a run run again, and which results a retry or fork of it keeps.
 
 Pure. A task that runs again has attempts after those that it had; what those came to is history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from cloaca_core._engine.plan.graph import Node, NodeGraph
-from cloaca_core._engine.plan.planner import Completed, Known, Skipped
+from cloaca_core._engine.plan.planner import Completed, Failed, Known, Skipped
 from cloaca_core._engine.plan.restore import Restored, restore
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import ReasonCode
@@ -42,11 +42,50 @@ def rerun(
     restarts: Iterable[RestartRow],
     chosen: Collection[str] | None = None,
 ) -> Rerun:
-    """The tasks that a retry runs again: ``chosen`` ones, or (None) those that did not succeed, and
-    all that depend on them, also those that ran because of the failure.
+    """The tasks that a retry runs again: those that have not ended, of the others ``chosen`` ones
+    or (None) those that did not succeed, and all that depend on them, also those that ran because
+    of the failure.
     """
     past = restore(graph, rows, restarts)
-    reasons = _reasons(graph, past, chosen)
+    own: dict[int, str] = {}
+    for index, task in enumerate(graph.tasks):
+        known = past.known.get(index)
+        if known is None:
+            own[index] = _unended(past, index)
+        elif chosen is not None and task.id in chosen:
+            own[index] = "chosen"
+        elif chosen is None and (reason := _failure(known)) is not None:
+            own[index] = reason
+    return _rerun(graph, rows, past, own)
+
+
+def fork(
+    graph: NodeGraph[Node],
+    rows: Collection[AttemptRow],
+    restarts: Iterable[RestartRow],
+    from_task: str,
+) -> Rerun:
+    """The tasks that a fork runs: ``from_task``, those without a result, and all below them."""
+    past = restore(graph, rows, restarts)
+    own: dict[int, str] = {}
+    for index, task in enumerate(graph.tasks):
+        known = past.known.get(index)
+        if task.id == from_task:
+            own[index] = "chosen"
+        elif known is None:
+            own[index] = _unended(past, index)
+        elif not isinstance(known, Completed):
+            own[index] = "failed" if isinstance(known, Failed) else "skipped"
+    return _rerun(graph, rows, past, own)
+
+
+def _rerun(
+    graph: NodeGraph[Node], rows: Collection[AttemptRow], past: Restored, own: Mapping[int, str]
+) -> Rerun:
+    """What follows when these tasks run again, each for its own reason."""
+    mask = sum(1 << index for index in own)
+    again = [i for i in range(len(graph.tasks)) if i in own or graph.ancestors[i] & mask]
+    reasons = {index: own.get(index) or _below(graph, index, again) for index in again}
     last: dict[str, int] = {}
     for row in rows:
         last[row.task_id] = max(last.get(row.task_id, 0), row.attempt)
@@ -69,34 +108,20 @@ def rerun(
     )
 
 
-def _reasons(
-    graph: NodeGraph[Node], past: Restored, chosen: Collection[str] | None
-) -> dict[int, str]:
-    """Why each task that runs again does so, in definition order."""
-    own: dict[int, str] = {}
-    for index, task in enumerate(graph.tasks):
-        reason = _own_reason(past, index) if chosen is None else _chosen(task.id, chosen)
-        if reason is not None:
-            own[index] = reason
-    mask = sum(1 << index for index in own)
-    again = {i for i in range(len(graph.tasks)) if i in own or graph.ancestors[i] & mask}
-    return {index: own.get(index) or _below(graph, index, again) for index in sorted(again)}
-
-
 def _below(graph: NodeGraph[Node], index: int, again: Collection[int]) -> str:
     above = next(i for i in graph.dependencies[index] if i in again)
     return f"depends on {graph.tasks[above].id}"
 
 
-def _chosen(task_id: str, chosen: Collection[str]) -> str | None:
-    return "chosen" if task_id in chosen else None
+def _unended(past: Restored, index: int) -> str:
+    return "did not end" if index in past.latest else "never started"
 
 
-def _own_reason(past: Restored, index: int) -> str | None:
-    """Why the task itself runs again; None for one that succeeded, or that a rule skipped."""
-    match past.known.get(index):
-        case None:
-            return "did not end" if index in past.latest else "never started"
+def _failure(known: Known) -> str | None:
+    """Why a task that ended runs again by itself; None for one that succeeded, or that a rule has
+    skipped.
+    """
+    match known:
         case Completed():
             return None
         case Skipped(reason):
@@ -106,4 +131,10 @@ def _own_reason(past: Restored, index: int) -> str | None:
 
 
 def _kept(known: Known) -> str:
-    return "skipped by its rule" if isinstance(known, Skipped) else "succeeded"
+    match known:
+        case Completed():
+            return "succeeded"
+        case Skipped():
+            return "skipped by its rule"
+        case _:
+            return "failed, and was not chosen"

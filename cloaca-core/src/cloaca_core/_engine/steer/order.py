@@ -12,12 +12,15 @@ _VERBS: Final = {
     "pause": "paused",
     "resume": "resumed",
     "retry": "retried",
+    "fork": "forked",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a caller asks: ``kind`` is cancel, pause, resume or retry, ``asked_by`` the caller."""
+    """What a caller asks: ``kind`` is cancel, pause, resume, retry or fork, ``asked_by`` the
+    caller.
+    """
 
     kind: str
     asked_by: str

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.runtime.wakeup import Wakeup
+from cloaca_core._engine.steer.forks import Forks
 from cloaca_core._engine.steer.retries import Retries
 from cloaca_core.records.states import ReasonCode, RunStatus
 from cloaca_core.records.steering import Act, Acted, Parent
@@ -67,6 +68,7 @@ class Steering:
         self._latest: float = math.inf
         self._wakeup = Wakeup()
         self.retries: Retries = Retries(store, definitions, self._act, runs_came)
+        self.forks: Forks = Forks(store, definitions, ids, self._act, runs_came)
 
     def wake(self) -> None:
         """Something may be asked of our runs."""

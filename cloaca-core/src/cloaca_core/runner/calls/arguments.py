@@ -172,7 +172,7 @@ def _request(
         workflow=workflow,
         texts=texts,
         data=data,
-        tags=_tags_json(tags),
+        tags=tags_json(tags),
         idempotency_key=key,
         parent=None if caller is None else caller.attempt,
     )
@@ -273,7 +273,8 @@ def _refuse_single(contexts: Iterable[ContextLike]) -> None:
         )
 
 
-def _tags_json(tags: Mapping[str, str] | None) -> str:
+def tags_json(tags: Mapping[str, str] | None) -> str:
+    """Checked tags as they are stored."""
     return encode(cast("dict[str, JsonValue]", _checked_tags(tags)))
 
 

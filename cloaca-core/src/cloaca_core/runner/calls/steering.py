@@ -1,15 +1,16 @@
-"""Calls that steer runs: cancel, pause, resume, retry."""
+"""Calls that steer runs: cancel, pause, resume, retry, fork."""
 
 from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.steer.order import Order
+from cloaca_core.definition.inputs import ContextLike, input_text, items_of
 from cloaca_core.errors import (
     ConfigError,
     ConfigTypeError,
@@ -18,7 +19,7 @@ from cloaca_core.errors import (
     RunStateError,
 )
 from cloaca_core.records.states import RunStatus
-from cloaca_core.runner.calls.arguments import checked_run_id, checked_text
+from cloaca_core.runner.calls.arguments import checked_run_id, checked_text, tags_json
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.results import Plan, PlanItem, Steered
 from cloaca_core.values.arguments import number, refuse_other_types
@@ -111,6 +112,39 @@ class SteeringCalls:
         return Call(
             lambda: self._host.send(lambda engine: engine.steering.retries.plan(checked, chosen)),
             _plan,
+        )
+
+    def fork(
+        self,
+        run_id: str,
+        from_task: str,
+        context: ContextLike,
+        idempotency_key: str | None,
+        tags: Mapping[str, str] | None,
+        reason: str | None,
+        by: str | None,
+    ) -> Call[str]:
+        """Make a run of another one, from a task on; its id, or that of the run with its key."""
+        order = _order("fork", reason, by)
+        task = checked_text("from_task", from_task)
+        most = self._host.config.max_context_bytes
+        content = None if context is None else input_text(items_of(context), most)
+        key = None if idempotency_key is None else checked_text("idempotency_key", idempotency_key)
+        text = None if tags is None else tags_json(tags)
+        return Call(
+            lambda: self._host.send(
+                lambda engine: engine.steering.forks.fork(
+                    run_id, task, order, content=content, tags=text, idempotency_key=key
+                )
+            ),
+            unchanged,
+        )
+
+    def plan_fork(self, run_id: str, from_task: str) -> Call[Plan]:
+        """What a fork would do."""
+        task = checked_text("from_task", from_task)
+        return Call(
+            lambda: self._host.send(lambda engine: engine.steering.forks.plan(run_id, task)), _plan
         )
 
     def _ask(

@@ -139,6 +139,13 @@ class SteeringQueries(NamedTuple):
     list_restarts: Statement
     list_rounds: Statement
     list_children: Statement
+    insert_fork: Statement
+    copy_results: Statement
+    note_fork: Statement
+    copy_forks: Statement
+    note_forking: Statement
+    find_fork: Statement
+    list_forks: Statement
     end_cancelled: Statement
 
 

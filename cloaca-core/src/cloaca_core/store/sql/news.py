@@ -24,7 +24,14 @@ _OF_RUNS: Final = (
     "end_run",
     "cancel_run",
 )
-_OF_ACTS: Final = ("note_cancel", "note_pause", "note_resume", "note_retry", "note_workflow_act")
+_OF_ACTS: Final = (
+    "note_cancel",
+    "note_pause",
+    "note_resume",
+    "note_retry",
+    "note_forking",
+    "note_workflow_act",
+)
 """What is asked of runs: their owners are to act at once."""
 KINDS: Final[Mapping[str, Change]] = {
     **dict.fromkeys(_OF_RUNS, Change.RUNS),

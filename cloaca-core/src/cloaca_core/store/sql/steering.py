@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 
 from cloaca_core.records.steering import (
@@ -9,13 +10,15 @@ from cloaca_core.records.steering import (
     Acted,
     ActRow,
     ChildRow,
+    ForkRow,
+    NewFork,
     News,
     Parent,
     RestartRow,
     RoundRow,
     Wish,
 )
-from cloaca_core.store.sql.base import SqlPart
+from cloaca_core.store.sql.base import SqlPart, pair
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
 
@@ -71,6 +74,32 @@ class SqlSteering(SqlPart):
             ]
         )
         return Acted(found[0][1], bool(found[0][2])) if found else None
+
+    async def fork(self, new: NewFork, act: Act) -> str | None:
+        q, values = self._queries.steering, new._asdict()
+        known = {**act._asdict(), **values, "act_id": act.id, "ids": [new.source_id]}
+        known |= {name: self._dialect.array(known[name]) for name in ("ids", "kept")}
+        tags = [(new.id, tag, content) for tag, content in json.loads(new.tags).items()]
+        insert_tag = self._queries.runs.insert_tag
+        bind = insert_tag.binder(("run_id", "tag", "content"))
+        steps = [
+            *_steps([q.lock_steered, q.insert_fork], known),
+            *([Step(insert_tag, rows=list(map(bind, tags)))] if tags else []),
+            *_steps(
+                [q.copy_results, q.note_fork, q.copy_forks, q.note_forking, q.find_fork], known
+            ),
+        ]
+        if new.idempotency_key is None:
+            answers = await self._dialect.write(steps)
+        else:
+            answers = await self._dialect.write_apart(steps, pair(new.id, new.idempotency_key))
+        ((run_id,),) = answers[-1]
+        return None if run_id is None else str(run_id)
+
+    async def forks(self, run_ids: Collection[str]) -> list[ForkRow]:
+        ids = self._dialect.array(run_ids)
+        rows = await self._read(self._queries.steering.list_forks, ids=ids)
+        return list(map(ForkRow._make, rows))
 
     async def restarts(self, run_ids: Collection[str]) -> list[RestartRow]:
         ids = self._dialect.array(run_ids)

@@ -402,3 +402,83 @@ FROM cloaca_round WHERE run_id = :run_id ORDER BY round;
 SELECT parent_id, id, status, idempotency_key FROM cloaca_run
 WHERE parent_id IN :ids AND parent_id IS NOT NULL AND detached = 0
 ORDER BY parent_id, id;
+
+
+-- name: insert_fork
+-- Add a run of the same workflow and with the same input as :source_id; its first claim is a second
+-- one, so that the results that it begins with are read. With a taken idempotency key nothing changes.
+INSERT INTO cloaca_run (
+    id, workflow, version, input, tags, idempotency_key, created_at, claimable_at, priority,
+    time_limit, epoch, status
+)
+SELECT
+    :id, source.workflow, :version, source.input, :tags, CAST(:idempotency_key AS TEXT),
+    :created_at, :created_at, source.priority, source.time_limit, 1, 'Pending'
+FROM cloaca_run AS source WHERE source.id = :source_id
+ON CONFLICT DO NOTHING;
+
+
+-- name: copy_results
+-- Give a new run the results of tasks of the run that it was made of.
+INSERT INTO cloaca_attempt (
+    run_id, task_id, attempt, epoch, status, change, started_at, ended_at, crashes
+)
+SELECT
+    :id, result.task_id, result.attempt, 0, result.status, result.change, result.started_at,
+    result.ended_at, 0
+FROM cloaca_attempt AS result
+WHERE result.run_id = :source_id AND result.task_id IN :kept AND result.status = 'Completed'
+    AND result.attempt = (
+        SELECT max(latest.attempt) FROM cloaca_attempt AS latest
+        WHERE latest.run_id = :source_id AND latest.task_id = result.task_id
+    )
+    AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
+ON CONFLICT DO NOTHING;
+
+
+-- name: note_fork
+-- Note of which run, and from which of its tasks on, a new run was made.
+INSERT INTO cloaca_fork (run_id, forked_from, from_task, content, created_at)
+SELECT :id, :source_id, :from_task, CAST(:content AS TEXT), :created_at
+WHERE EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
+ON CONFLICT DO NOTHING;
+
+
+-- name: copy_forks
+-- Keep the keys that were set before tasks of the source whose results are kept.
+INSERT INTO cloaca_fork (run_id, forked_from, from_task, content, created_at)
+SELECT :id, earlier.forked_from, earlier.from_task, earlier.content, earlier.created_at
+FROM cloaca_fork AS earlier
+WHERE earlier.run_id = :source_id AND earlier.content IS NOT NULL
+    AND earlier.from_task IN :kept AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
+ON CONFLICT DO NOTHING;
+
+
+-- name: note_forking
+-- Note at a run that another was made of it.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT :act_id, run.id, run.workflow, run.round, 'fork', :asked_by, CAST(:reason AS TEXT), 1, :now
+FROM cloaca_run AS run
+WHERE run.id = :source_id AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
+ON CONFLICT DO NOTHING;
+
+
+-- name: find_fork
+-- Find the run that was made, or that has its idempotency key.
+SELECT coalesce(
+    (SELECT id FROM cloaca_run WHERE id = :id),
+    (
+        SELECT holder.id FROM cloaca_run AS source
+        JOIN cloaca_run AS holder ON holder.workflow = source.workflow
+            AND holder.idempotency_key = CAST(:idempotency_key AS TEXT)
+        WHERE source.id = :source_id
+    )
+);
+
+
+-- name: list_forks
+-- Read which of these runs were made of others.
+SELECT run_id, forked_from, from_task, content, created_at FROM cloaca_fork
+WHERE run_id IN :ids ORDER BY run_id, created_at, from_task;

@@ -1,0 +1,11 @@
+-- Runs that were made of others: of which, from which of its tasks on, and the keys that were set just
+-- before that task (content, a JSON object or NULL). One that was made of such a run has those keys as
+-- well, if it keeps the result of that task.
+CREATE TABLE cloaca_fork (
+    run_id TEXT NOT NULL,
+    forked_from TEXT NOT NULL,
+    from_task TEXT NOT NULL,
+    content TEXT,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (run_id, from_task)
+) STRICT, WITHOUT ROWID;
