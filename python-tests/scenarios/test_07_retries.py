@@ -214,4 +214,4 @@ def test_a_task_that_waits_for_its_next_attempt_says_so_and_holds_nothing_up(
     task = handle.tasks()["flaky"]
     assert (task.status, task.attempts, task.error) == ("Waiting", 1, "RuntimeError: not yet")
     assert task.retry_at is not None
-    assert handle.status() == "Running"
+    assert handle.status() == "Waiting"

@@ -12,7 +12,6 @@ import atexit
 import os
 import socket
 import stat
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
@@ -162,7 +161,9 @@ def is_in_own_folder(path: str) -> bool:
 
 def _own_folder() -> Path:
     """The folder of this user's sockets; made if it is not there."""
-    folder = Path(tempfile.gettempdir()) / f"cloaca-{os.geteuid()}"
+    # Not the module tempfile: importing it costs a first result more than opening a database.
+    temporary = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - a folder of ours in it, for us alone
+    folder = Path(temporary) / f"cloaca-{os.geteuid()}"
     folder.mkdir(0o700, exist_ok=True)
     if not is_in_own_folder(str(folder / "any")):
         raise PermissionError(f"{folder} is not a folder that only this user may enter")
