@@ -80,6 +80,24 @@ refused: True
 refused: True
 left: 0
 """,
+    # The first round of bread fails in its second task; the retry keeps the first.
+    "07_steering.py": """\
+changed: True
+it is: Cancelled - cancelled by the operator: the disk is nearly full
+its tasks: {'copy': 'Completed', 'publish': 'NotStarted'}
+raised: Cancelled
+cancelled again: Steered(status='Cancelled', changed=False)
+it is: Paused and send is NotStarted
+  sent
+it is: Completed
+refused: Completed
+  kneaded
+it is: Failed - LookupError: there is no flour
+a retry would:
+keep  knead  succeeded
+run  bake   failed
+it is: Completed - baked in attempt 2
+""",
 }
 
 
