@@ -151,7 +151,7 @@ def bench(_: Context, backend: str = "sqlite", peers: bool = False) -> None:
             benchmarking.bench(backend)
 
 
-@task(help={"crash": "kill the process in the middle, then go on where it stopped"})
+@task(help={"crash": "kill it in the middle and go on; let a step fail, and retry"})
 def demo(_: Context, crash: bool = False) -> None:
     """Watch a workflow run on real data."""
     with readable_failures():

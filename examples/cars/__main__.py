@@ -1,10 +1,13 @@
-"""``python -m cars``, started in ``examples/``: run the workflow, or look at a database of it."""
+"""``python -m cars``, started in ``examples/``: run the workflow, run it again when it has failed,
+or look at a database of it.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import cloaca
@@ -19,7 +22,7 @@ KEY = "the one run of the demo"
 def main() -> int:
     """Read the command line and carry it out; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m cars", description=__doc__)
-    parser.add_argument("command", choices=["run", "look"])
+    parser.add_argument("command", choices=["run", "retry", "look"])
     parser.add_argument("folder", type=Path, help="where the database and the report lie")
     parser.add_argument("--pause", type=float, default=0.0, help="seconds that a step takes longer")
     given = parser.parse_args()
@@ -27,11 +30,16 @@ def main() -> int:
     try:
         if given.command == "run":
             run(folder, given.pause)
+        elif given.command == "retry":
+            retry(folder)
         else:
             look(folder)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130
+    except cloaca.RunFailedError as error:
+        print(f"    {error}", flush=True)
+        return 1
     except BrokenPipeError:  # the reader of the lines, such as ``head``, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -47,14 +55,31 @@ def run(folder: Path, pause: float) -> None:
     }
     with cloaca.DefaultRunner(database(folder)) as runner:
         handle = runner.submit(NAME, order, idempotency_key=KEY)
-        before = handle.tasks()
-        if done := [step for step in STEPS if status_of(before, step) == DONE]:
-            print(f"    on disk already: {', '.join(done)}", flush=True)
-        with display(STEPS, before) as shown:
-            while not ended(handle):
-                shown.show(handle.tasks())
+        watch(handle, handle.tasks())
+
+
+def retry(folder: Path) -> None:
+    """Run the failed run again, when its cause is mended; the steps that succeeded are kept."""
+    with cloaca.DefaultRunner(database(folder)) as runner:
+        failed = runner.list_runs(status="Failed")
+        if not failed:
+            print("    no run has failed", flush=True)
+            return
+        before = runner.get_run(failed[0].id).tasks()
+        for item in runner.plan_retry(failed[0].id).run:
+            print(f"    runs again: {item.task}, {item.reason}", flush=True)
+        watch(runner.retry(failed[0].id), before)
+
+
+def watch(handle: cloaca.RunHandle, before: Mapping[str, cloaca.TaskResult]) -> None:
+    """Show the progress of a run until its end; raises if it has failed."""
+    if done := [step for step in STEPS if status_of(before, step) == DONE]:
+        print(f"    on disk already: {', '.join(done)}", flush=True)
+    with display(STEPS, before) as shown:
+        while not ended(handle):
             shown.show(handle.tasks())
-        handle.result().raise_for_status()
+        shown.show(handle.tasks())
+    handle.result().raise_for_status()
 
 
 def ended(handle: cloaca.RunHandle) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WAITING = "NotStarted"
 DONE = "Completed"
+ENDED = (DONE, "Failed", "Skipped", "Cancelled")
 STYLES = {DONE: "green", "Running": "yellow", "Failed": "red", "Skipped": "red"}
 
 
@@ -35,9 +36,8 @@ class Lines:
     def show(self, tasks: Mapping[str, TaskResult]) -> None:
         """Print the steps whose state changed to an end."""
         for step, known in self._known.items():
-            status = status_of(tasks, step)
-            if status not in (known, "Running"):
-                self._known[step] = status
+            self._known[step] = status = status_of(tasks, step)
+            if status != known and status in ENDED:
                 print(f"    {step:<10} {status}", flush=True)
 
 

@@ -56,7 +56,7 @@ with cloaca.WorkflowBuilder(NAME) as builder:
             by_year = {year: context.get(f"year_{year}") for year in YEARS}
             context.set("comparison", compare(by_year))
 
-    @cloaca.task(dependencies=[join])
+    @cloaca.task(dependencies=[join], retry_attempts=2, retry_delay_ms=100)
     def report(context: cloaca.Context) -> None:
         """Write the file. A step may run again after a crash, so it replaces, never appends."""
         with witnessed(context, "report"):

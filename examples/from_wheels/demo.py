@@ -1,6 +1,7 @@
 """The demo: a workflow on real data, from the built wheels, for new users.
 
-The program is ``examples/cars``; this module starts and watches it and, with ``--crash``, kills it.
+The program is ``examples/cars``; this module starts and watches it and, with ``--crash``, kills it,
+and makes its last step fail by putting a folder where the report must go.
 All files are in ``.demo/``; its environment is kept until the sources of its wheels change.
 """
 
@@ -32,7 +33,9 @@ JOB_SECONDS = 60
 
 
 def demo(*, crash: bool = False) -> None:
-    """Run the workflow and show its report; ``crash`` kills and resumes it on the way."""
+    """Run the workflow and show its report; ``crash`` kills and resumes it on the way, lets it
+    fail, and runs it again.
+    """
     python = _environment()
     folder = _emptied(FOLDER / "run")
     if crash:
@@ -62,14 +65,22 @@ def undisturbed(python: Path, folder: Path) -> None:
 
 
 def killed_and_resumed(python: Path, folder: Path) -> None:
-    """Kill it in the fan-out, start it again, and compare with a run that was not killed."""
+    """Kill it in the fan-out, start it again, let its last step fail, mend the cause, retry, and
+    compare with a run that nothing happened to.
+    """
     step("process 1 runs the workflow: 406 cars, a branch for each model year")
     _kill_in_the_fan_out(python, folder)
     on_disk = _on_disk(python, folder)
     step("process 1 is gone, killed (kill -9) in the middle of the branches; on disk is")
     _say_what_is_on_disk(on_disk)
-    step("process 2 opens the same file and asks for the same run")
+    obstacle = folder / "report.md"
+    obstacle.mkdir()
+    step("process 2 asks for the same run; in the report's place a folder lies meanwhile")
     with _started(python, folder, PAUSE) as process:
+        _fail(process)
+    obstacle.rmdir()
+    step("the run has failed in its last step; the folder is removed; process 3 retries the run")
+    with _started(python, folder, command="retry") as process:
         _succeed(process)
     notes = read_notes(folder / "notes.txt")
     step("which step ran in which process, as the steps themselves wrote it down")
@@ -120,13 +131,16 @@ def _check(python: Path, folder: Path, notes: Notes, on_disk: dict[str, str]) ->
     if again:
         raise TaskFailed(f"these steps were on disk and ran again: {', '.join(again)}")
     step(f"none of the {len(completed)} steps that were on disk ran again")
+    if notes.begun_in(2) != {"report"}:
+        raise TaskFailed(f"the retry ran {', '.join(sorted(notes.begun_in(2))) or 'nothing'}")
+    step("the retry ran the failed step, and no other")
     other = _emptied(folder.with_name("undisturbed"))
     with _started(python, other, 0.0, quiet=True) as process:
         _succeed(process)
     report = folder / "report.md"
     if report.read_bytes() != (other / "report.md").read_bytes():
-        raise TaskFailed("the report differs from that of a run that was not killed")
-    step("the report is, byte for byte, that of a run that was not killed")
+        raise TaskFailed("the report differs from that of an undisturbed run")
+    step("the report is, byte for byte, that of an undisturbed run")
     say(f"    {_shown(report)}")
 
 
@@ -150,11 +164,11 @@ def _command(python: Path, command: str, folder: Path, *options: str) -> list[st
 
 @contextmanager
 def _started(
-    python: Path, folder: Path, pause: float, *, quiet: bool = False
+    python: Path, folder: Path, pause: float = 0.0, *, command: str = "run", quiet: bool = False
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start the program as a process, and kill it at the end of the block."""
     process = subprocess.Popen(
-        _command(python, "run", folder, "--pause", str(pause)),
+        _command(python, command, folder, "--pause", str(pause)),
         cwd=PROGRAM,
         env=environment(),
         stdin=subprocess.DEVNULL,
@@ -181,12 +195,21 @@ def _kill(process: subprocess.Popen[bytes]) -> int:
 
 
 def _succeed(process: subprocess.Popen[bytes]) -> None:
+    if code := _ended(process):
+        raise TaskFailed(f"the program ended with exit code {code}")
+
+
+def _fail(process: subprocess.Popen[bytes]) -> None:
+    if (code := _ended(process)) != 1:
+        raise TaskFailed(f"the program ended with exit code {code}, though its run should fail")
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    """Wait for its end; its exit code."""
     try:
-        code = process.wait(timeout=JOB_SECONDS)
+        return process.wait(timeout=JOB_SECONDS)
     except subprocess.TimeoutExpired:
         raise TaskFailed(f"the program did not end within {JOB_SECONDS} s") from None
-    if code:
-        raise TaskFailed(f"the program ended with exit code {code}")
 
 
 # -- the environment -----------------------------------------------------------------------------

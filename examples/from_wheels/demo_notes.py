@@ -24,22 +24,27 @@ class Notes:
 
     def begun_in(self, number: int) -> set[str]:
         """The steps whose bodies began in the process with this number, counted from 0."""
-        wanted = self.processes[number : number + 1]
-        return {
-            step for process, what, step in self.lines if [process] == wanted if what == "begins"
-        }
+        return self._in(number, "begins")
 
     def table(self, on_disk: Mapping[str, str]) -> str:
-        """A row for each step, a column for each of the two processes."""
-        first, second = (
-            f"process {number} ({pid})" for number, pid in enumerate(self.processes, 1)
-        )
-        width = len(first)
-        rows = [f"    {'':<10}  {first}  {second}"]
+        """A row for each step, a column for each process; the first one was killed."""
+        heads = [f"process {number} ({pid})" for number, pid in enumerate(self.processes, 1)]
+        rows = [f"    {'':<10}  {'  '.join(heads)}"]
         for step, status in on_disk.items():
-            cells = (self._in_first(step, status), "ran" if step in self.begun_in(1) else "")
-            rows.append(f"    {step:<10}  {cells[0]:<{width}}  {cells[1]}".rstrip())
+            later = [self._in_later(number, step) for number in range(1, len(heads))]
+            cells = zip(heads, [self._in_first(step, status), *later], strict=True)
+            columns = "  ".join(f"{cell:<{len(head)}}" for head, cell in cells)
+            rows.append(f"    {step:<10}  {columns}".rstrip())
         return "\n".join(rows)
+
+    def _in(self, number: int, wanted: str) -> set[str]:
+        pids = self.processes[number : number + 1]
+        return {step for process, what, step in self.lines if [process] == pids if what == wanted}
+
+    def _in_later(self, number: int, step: str) -> str:
+        if step not in self.begun_in(number):
+            return ""
+        return "ran" if step in self._in(number, "ends") else "failed"
 
     def _in_first(self, step: str, status: str) -> str:
         if step not in self.begun_in(0):

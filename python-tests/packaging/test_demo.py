@@ -103,7 +103,7 @@ def test_each_reason_is_counted_as_often_as_it_is_in_the_file(
         assert reasons[f"no value for {field}"] == cars.execute(query).fetchone()[0]
 
 
-def test_a_killed_run_goes_on_where_it_was(
+def test_a_killed_run_goes_on_where_it_was_and_a_failed_step_is_run_again(
     python: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = folder_in(tmp_path)
@@ -111,12 +111,15 @@ def test_a_killed_run_goes_on_where_it_was(
 
     notes = demo_notes.read_notes(folder / "notes.txt")
     printed = capfd.readouterr().out
-    first, second = notes.processes
+    first, second, third = notes.processes
     ended = [(process, step) for process, what, step in notes.lines if what == "ends"]
     assert {step for process, step in ended if process == first} >= {"extract", "validate"}
     assert len({step for _, step in ended}) == 17
     assert not {"extract", "validate"} & notes.begun_in(1)
     assert notes.begun_in(1) >= {"compare", "report"}
+    assert [process for process, step in ended if step == "report"] == [third]
+    assert notes.begun_in(2) == {"report"}
+    assert "runs again: report, failed" in printed
     assert "steps that were on disk ran again" in printed
     assert "byte for byte" in printed
     assert f"process 2 ({second})" in printed
@@ -187,14 +190,19 @@ def test_a_reader_that_had_enough_sees_no_traceback(python: Path, tmp_path: Path
 
 def test_steps_are_told_apart_by_the_process_that_they_began_in(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
-    path.write_text("7 begins a\n7 ends a\n7 begins year_1\n9 begins year_1\n9 ends year_1\n9 be")
+    first = "7 begins a\n7 ends a\n7 begins year_1\n"
+    second = "9 begins year_1\n9 ends year_1\n9 begins b\n9 begins b\n"
+    path.write_text(f"{first}{second}11 begins b\n11 ends b\n11 be")
 
     notes = demo_notes.read_notes(path)
 
-    assert (notes.begun_in(0), notes.begun_in(1)) == ({"a", "year_1"}, {"year_1"})
+    assert (notes.begun_in(0), notes.begun_in(1)) == ({"a", "year_1"}, {"year_1", "b"})
     assert notes.branches_ended() == 1
-    assert notes.table({"a": "Completed", "year_1": "Running"}).splitlines() == [
-        "                process 1 (7)  process 2 (9)",
+    assert notes.begun_in(2) == {"b"}
+    on_disk = {"a": "Completed", "year_1": "Running", "b": "NotStarted"}
+    assert notes.table(on_disk).splitlines() == [
+        "                process 1 (7)  process 2 (9)  process 3 (11)",
         "    a           ran",
         "    year_1      cut off        ran",
+        "    b                          failed         ran",
     ]
