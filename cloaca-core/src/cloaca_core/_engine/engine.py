@@ -155,7 +155,7 @@ class Engine:
             VersionCheck(store, registry, runner_id),
             clock,
         )
-        self._run_rows = RunRows(runs, ids, clock)
+        self._run_rows = RunRows(runs, ids, clock, store.wall)
         self._submitter = Submitter(
             store,
             self._journal,
@@ -164,6 +164,7 @@ class Engine:
             self._run_rows,
             adoption,
             wake=self._claimer.wake,
+            timed=self._steering.wake,
         )
         self.recent: RecentRuns = self._completion.recent
         self._waits = RunWaits(runs, self._submitter, self._completion, launcher.waiting_bodies)

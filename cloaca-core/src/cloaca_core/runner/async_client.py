@@ -23,6 +23,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import RunnerClosedError
 from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.runner.calls.runs import telling_accepted
+from cloaca_core.runner.calls.start_options import StartOptions
 from cloaca_core.runner.handles import AsyncRunHandle
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.runner.results import Backfill, PipelineResult, Plan, RunInfo
@@ -92,9 +93,15 @@ class AsyncClient:
         *,
         timeout: float | None = None,
         time_limit: Duration | NoLimit | None = None,
+        priority: int | None = None,
+        run_at: datetime | str | None = None,
+        delay: Duration | None = None,
+        detached: bool = False,
     ) -> PipelineResult:
         """Run a workflow and wait for its end; see ``Client.execute``."""
-        return await self._calls.runs.execute(workflow_name, context, timeout, time_limit)
+        start = StartOptions(priority, run_at, delay, detached)
+        call = self._calls.runs.execute(workflow_name, context, timeout, time_limit, start)
+        return await call
 
     async def submit(
         self,
@@ -104,6 +111,10 @@ class AsyncClient:
         idempotency_key: str | None = None,
         tags: Mapping[str, str] | None = None,
         time_limit: Duration | NoLimit | None = None,
+        priority: int | None = None,
+        run_at: datetime | str | None = None,
+        delay: Duration | None = None,
+        detached: bool = False,
         connection: object | None = None,
     ) -> AsyncRunHandle:
         """Accept a run and go on; see ``Client.submit``.
@@ -112,10 +123,13 @@ class AsyncClient:
         which is awaited; a blocking one blocks your loop for the moment of the write.
         """
         runs = self._calls.runs
+        start = StartOptions(priority, run_at, delay, detached)
         if connection is None:
-            call = runs.submit(workflow_name, context, idempotency_key, tags, time_limit)
+            call = runs.submit(workflow_name, context, idempotency_key, tags, time_limit, start)
             return AsyncRunHandle(runs, await call)
-        outbox, run = await runs.outgoing(workflow_name, context, idempotency_key, tags, time_limit)
+        outbox, run = await runs.outgoing(
+            workflow_name, context, idempotency_key, tags, time_limit, start
+        )
         return AsyncRunHandle(runs, await outbox.submit_awaited(connection, run))
 
     async def submit_many(
@@ -125,12 +139,17 @@ class AsyncClient:
         *,
         tags: Mapping[str, str] | None = None,
         time_limit: Duration | NoLimit | None = None,
+        priority: int | None = None,
+        run_at: datetime | str | None = None,
+        delay: Duration | None = None,
+        detached: bool = False,
     ) -> list[AsyncRunHandle]:
         """Accept many runs of one workflow, up to 10,000 in one commit."""
         runs = self._calls.runs
+        start = StartOptions(priority, run_at, delay, detached)
         handles: list[AsyncRunHandle] = []
         with telling_accepted(handles):
-            for page in runs.submit_many(workflow_name, contexts, tags, time_limit):
+            for page in runs.submit_many(workflow_name, contexts, tags, time_limit, start):
                 handles += [AsyncRunHandle(runs, run_id) for run_id in await page]
         return handles
 

@@ -21,6 +21,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import RunnerClosedError
 from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.runner.calls.runs import telling_accepted
+from cloaca_core.runner.calls.start_options import StartOptions
 from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.runner.results import Backfill, PipelineResult, Plan, RunInfo
@@ -89,6 +90,10 @@ class Client:
         *,
         timeout: float | None = None,
         time_limit: Duration | NoLimit | None = None,
+        priority: int | None = None,
+        run_at: datetime | str | None = None,
+        delay: Duration | None = None,
+        detached: bool = False,
     ) -> PipelineResult:
         """Run a workflow and wait for its end; returns the result, also of a run that failed.
 
@@ -100,8 +105,16 @@ class Client:
         calls this, becomes Failed and raises ``PipelineTimeoutError`` here. An unknown name raises
         ``WorkflowNotFoundError``, a name of several workflows ``AmbiguousWorkflowError``, both a
         ValueError; a value that is not JSON ``ContextError``.
+
+        The run starts at ``run_at`` (a datetime with a zone or RFC 3339 text) or ``delay`` (seconds
+        or a timedelta) after it was submitted, by the database's clock; until then it is Pending.
+        Of runs that wait for a place, those of the highest ``priority`` (-100 to 100) start first;
+        None is 0, or in a body the priority of its run. A run that a body submits is cancelled with
+        the body's run and ends at its deadline, unless it is ``detached``.
         """
-        return self._calls.runs.execute(workflow_name, context, timeout, time_limit).wait()
+        start = StartOptions(priority, run_at, delay, detached)
+        call = self._calls.runs.execute(workflow_name, context, timeout, time_limit, start)
+        return call.wait()
 
     def submit(
         self,
@@ -111,13 +124,17 @@ class Client:
         idempotency_key: str | None = None,
         tags: Mapping[str, str] | None = None,
         time_limit: Duration | NoLimit | None = None,
+        priority: int | None = None,
+        run_at: datetime | str | None = None,
+        delay: Duration | None = None,
+        detached: bool = False,
         connection: object | None = None,
     ) -> RunHandle:
         """Accept a run and go on; it is durable when this returns.
 
         The same ``idempotency_key`` (1 to 255 characters) for the same workflow gives the run that
-        has it already. ``list_runs`` can filter by ``tags``; ``time_limit`` and errors are as in
-        ``execute``.
+        has it already. ``list_runs`` can filter by ``tags``; ``time_limit``, the options that say
+        when the run starts, and errors are as in ``execute``.
 
         With a ``connection`` of your own to the database of this runner, the run is written in
         your transaction: it exists if and only if that commits, and then any runner may claim it.
@@ -132,11 +149,12 @@ class Client:
         does not find such a run: give it an ``idempotency_key``.
         """
         runs = self._calls.runs
+        start = StartOptions(priority, run_at, delay, detached)
         if connection is None:
-            call = runs.submit(workflow_name, context, idempotency_key, tags, time_limit)
+            call = runs.submit(workflow_name, context, idempotency_key, tags, time_limit, start)
             return RunHandle(runs, call.wait())
         outbox, run = runs.outgoing(
-            workflow_name, context, idempotency_key, tags, time_limit
+            workflow_name, context, idempotency_key, tags, time_limit, start
         ).wait()
         return RunHandle(runs, outbox.submit(connection, run))
 
@@ -147,18 +165,23 @@ class Client:
         *,
         tags: Mapping[str, str] | None = None,
         time_limit: Duration | NoLimit | None = None,
+        priority: int | None = None,
+        run_at: datetime | str | None = None,
+        delay: Duration | None = None,
+        detached: bool = False,
     ) -> list[RunHandle]:
         """Accept many runs of one workflow, up to 10,000 in one commit.
 
-        ``tags`` and ``time_limit`` are those of each run. A list is checked as a whole before
+        ``tags`` and all options are those of each run. A list is checked as a whole before
         anything is submitted. A generator is read in steps of 10,000. If one of its contexts is
         refused, runs committed before stay accepted: the error's ``accepted`` holds their handles.
         """
         refuse_blocking_call()
         runs = self._calls.runs
+        start = StartOptions(priority, run_at, delay, detached)
         handles: list[RunHandle] = []
         with telling_accepted(handles):
-            for page in runs.submit_many(workflow_name, contexts, tags, time_limit):
+            for page in runs.submit_many(workflow_name, contexts, tags, time_limit, start):
                 handles += [RunHandle(runs, run_id) for run_id in page.wait()]
         return handles
 

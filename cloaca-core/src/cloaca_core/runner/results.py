@@ -82,7 +82,11 @@ class RunEvent:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """One line of a listing. Times are RFC 3339 in UTC."""
+    """One line of a listing. Times are RFC 3339 in UTC.
+
+    ``round`` counts how often the run was begun, from 1. ``parent_id`` is the run whose body
+    submitted it. ``run_at`` is when a run that waits for its time goes on, None for the others.
+    """
 
     id: str
     workflow_name: str
@@ -93,6 +97,10 @@ class RunInfo:
     ended_at: str | None
     error_message: str | None
     tags: Mapping[str, str]
+    round: int
+    priority: int
+    parent_id: str | None
+    run_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +286,10 @@ def run_info(row: RunRow) -> RunInfo:
         ended_at=_rfc3339_or_none(row.ended_at),
         error_message=row.error_message,
         tags=_tags(row.tags),
+        round=row.round,
+        priority=row.priority,
+        parent_id=row.parent_id,
+        run_at=_rfc3339_or_none(row.due_at),
     )
 
 

@@ -26,6 +26,8 @@ CLAIM_SHARE: Final = 4
 """A claim waits until 1/4 of the places is free: one statement for many runs."""
 CLAIM_PATIENCE: Final = 0.05
 """Seconds that a claim waits for so many places once one is free."""
+AGED_SHARE: Final = 10
+"""Every tenth place goes to the run that has been claimable for longest, whatever its priority."""
 CHOOSING: Final = 0.1
 """Seconds until the next claim after one that left claimable runs. Another runner had locked them
 while it chose its own, and sends no message about those that it did not take.
@@ -61,6 +63,7 @@ class Claimer:
         self._versions = versions
         self._clock = clock
         self._claimed: list[RunRow] = []
+        self._places_given = 0
         self._claiming = asyncio.Lock()
         self._more = asyncio.Event()
         self._more.set()
@@ -125,11 +128,13 @@ class Claimer:
         with self._capacity.expecting(limit):
             try:
                 runner_id, now = self._lease.runner_id.current, self._clock.wall()
-                rows = await self._store.claim(runner_id, workflows, limit, now)
+                aged = (self._places_given + limit) // AGED_SHARE
+                rows = await self._store.claim(runner_id, workflows, limit, now, aged)
             except Exception:
                 self._suspect_for_long()
                 raise
-            self._claimed += rows
+            self._places_given = (self._places_given + len(rows)) % AGED_SHARE
+            self._claimed += sorted(rows, key=_turn)
             self._capacity.expect(len(rows))
         failpoints.hit("claim.after_commit")
         await self._begin_claimed()
@@ -183,3 +188,8 @@ class Claimer:
             return False
         self._adoption.resume(workflow, claimed.row, past, claimed.refusal)
         return True
+
+
+def _turn(row: RunRow) -> int:
+    """Claimed runs begin in the order of their priorities."""
+    return -row.priority

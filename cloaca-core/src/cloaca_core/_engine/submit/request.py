@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloaca_core._engine.submit.start import AT_ONCE
 from cloaca_core.definition.recorded import Unregistered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core._engine.submit.start import Start
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.values.json_values import JsonValue
@@ -39,6 +41,7 @@ class Request:
     by_right: bool = False
     parent: Attempt | None = None
     time_limit: int | None = None
+    start: Start = AT_ONCE
 
     @property
     def is_by_name(self) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloaca_core._engine.submit.start import AT_ONCE
 from cloaca_core.records.runs import NewRun, RunRow
 from cloaca_core.records.states import RunStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.submit.request import Request
@@ -16,12 +19,15 @@ if TYPE_CHECKING:
 
 
 class RunRows:
-    """Any thread may ask for rows."""
+    """Any thread may ask for rows. ``store_clock`` is the clock by which runs come due."""
 
-    def __init__(self, runs: ActiveRuns, ids: RunIds, clock: Clock) -> None:
+    def __init__(
+        self, runs: ActiveRuns, ids: RunIds, clock: Clock, store_clock: Callable[[], int]
+    ) -> None:
         self._runs = runs
         self._ids = ids
         self._clock = clock
+        self._store_clock = store_clock
 
     def of(self, request: Request, owner: str | None, places: int) -> list[NewRun]:
         """The rows of all runs of a request; ``owner`` owns the first of them, one per place."""
@@ -44,7 +50,13 @@ class RunRows:
     def _row(
         self, request: Request, text: str, parent: ActiveRun | None, owner: str | None, now: int
     ) -> NewRun:
-        deadline = None if parent is None else parent.deadline
+        start = request.start
+        priority, deadline_at = start.priority, None
+        if parent is not None:
+            priority = parent.row.priority if priority is None else priority
+            if parent.deadline is not None and not start.detached:
+                deadline_at = parent.deadline.at
+        due_at = None if start is AT_ONCE else start.due_at(self._store_clock())
         return NewRun(
             id=self._ids.next(),
             workflow=request.definition.namespace,
@@ -53,10 +65,13 @@ class RunRows:
             tags=request.tags,
             idempotency_key=request.idempotency_key,
             parent_id=None if parent is None else parent.id,
-            owner=owner,
+            owner=owner if due_at is None else None,
             created_at=now,
+            priority=priority or 0,
+            due_at=due_at,
+            detached=int(start.detached),
             time_limit=request.time_limit,
-            deadline_at=None if deadline is None else deadline.at,
+            deadline_at=deadline_at,
         )
 
 
@@ -78,6 +93,7 @@ def owned_row(row: NewRun) -> RunRow:
         created_at=row.created_at,
         started_at=row.created_at,
         ended_at=None,
+        priority=row.priority,
         time_limit=row.time_limit,
         deadline_at=row.deadline_at,
     )

@@ -40,8 +40,8 @@ Accepted: TypeAlias = tuple[list[str], bool]
 
 
 class Submitter:
-    """Belongs to the engine's loop. ``wake`` is called when there may be runs to claim. An engine
-    that owns no runs has no ``lease``.
+    """Belongs to the engine's loop. ``wake`` is called when there may be runs to claim, ``timed``
+    when there are runs that wait for an instant. An engine that owns no runs has no ``lease``.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Submitter:
         rows: RunRows,
         adoption: Adoption,
         wake: Callable[[], None],
+        timed: Callable[[], None],
     ) -> None:
         self.held_keys: HeldKeys = HeldKeys(store)
         self._store = store
@@ -62,6 +63,7 @@ class Submitter:
         self._rows = rows
         self._adoption = adoption
         self._wake = wake
+        self._timed = timed
 
     async def submit(self, request: Request) -> list[str]:
         """Make the runs durable; returns the ids of the runs that stand for them."""
@@ -97,7 +99,7 @@ class Submitter:
         """
         (row,) = rows
         holder = await self.held_keys.insert(row)
-        self._wake()
+        self._tell_of_unowned(row)
         new, known = ([row.id], []) if holder == row.id else ([], [holder])
         _tell_of_submission(row.workflow, new, known)
         return [holder], bool(known)
@@ -127,10 +129,17 @@ class Submitter:
             if row.id in committed.owned and row.owner == current:
                 ours.append((owned_row(row), request.data[position]))
             elif row.id not in committed.existing and row.id not in committed.held:
-                self._wake()
+                self._tell_of_unowned(row)
         if ours:
             assert isinstance(request.workflow, Workflow)  # recorded ones are for other runners
             self._adoption.begin(request.workflow, ours, request.depth)
+
+    def _tell_of_unowned(self, row: NewRun) -> None:
+        """A run is in the table that any runner may claim, now or at its time."""
+        if row.due_at is None:
+            self._wake()
+        else:
+            self._timed()
 
     def _places(self, request: Request) -> int:
         """How many of these runs may be ours at once, at most those that are decoded."""

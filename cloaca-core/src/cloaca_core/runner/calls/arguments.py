@@ -27,6 +27,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.runs import RunFilter
 from cloaca_core.records.states import RunStatus
+from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions
 from cloaca_core.runner.error_prefixes import EXECUTION
 from cloaca_core.values.ids import is_run_id
 from cloaca_core.values.json_values import JsonValue, encode, shown_path
@@ -67,13 +68,16 @@ class Requests:
         tags: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
         time_limit: Duration | NoLimit | None = None,
+        start: StartOptions = NO_OPTIONS,
     ) -> Request:
         """A checked request."""
         workflow = self._workflow(workflow_name)
+        asked = start.checked()
         limit = _checked_time_limit(time_limit)
         inputs = self._inputs((None, context) for context in contexts)
         key = None if idempotency_key is None else checked_text("idempotency_key", idempotency_key)
-        return replace(_request(workflow, inputs, tags, key), time_limit=limit)
+        request = _request(workflow, inputs, tags, key)
+        return replace(request, time_limit=limit, start=asked)
 
     def many(
         self,
@@ -81,6 +85,7 @@ class Requests:
         contexts: Iterable[ContextLike],
         tags: Mapping[str, str] | None,
         time_limit: Duration | NoLimit | None = None,
+        start: StartOptions = NO_OPTIONS,
     ) -> Iterator[Request]:
         """Requests of up to ``RUNS_PER_COMMIT`` runs each.
 
@@ -91,11 +96,13 @@ class Requests:
         _refuse_single(contexts)
         _checked_tags(tags)
         limit = _checked_time_limit(time_limit)
+        asked = start.checked()
         if isinstance(contexts, Sequence) and len(contexts) > RUNS_PER_COMMIT:
             self._check(contexts)
         remaining = enumerate(contexts)
         while chunk := list(islice(remaining, RUNS_PER_COMMIT)):
-            yield replace(_request(workflow, self._inputs(chunk), tags), time_limit=limit)
+            request = _request(workflow, self._inputs(chunk), tags)
+            yield replace(request, time_limit=limit, start=asked)
 
     def unregistered(self, name: str) -> Unregistered | None:
         """The name if it is to be looked up; None for a registered workflow."""

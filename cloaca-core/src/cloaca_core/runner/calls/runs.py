@@ -14,6 +14,7 @@ from cloaca_core.errors import CloacaError
 from cloaca_core.runner.calls.arguments import Requests, checked_run_id, numbered
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.calls.names import name_to_look_up
+from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions
 from cloaca_core.runner.results import (
     PipelineResult,
     RunEvent,
@@ -70,10 +71,13 @@ class RunCalls:
         context: ContextLike,
         timeout: float | None,
         time_limit: Duration | NoLimit | None = None,
+        start: StartOptions = NO_OPTIONS,
     ) -> Call[PipelineResult]:
         """Submit a run and wait for its end; raises if it passed its deadline."""
         seconds = checked_timeout(timeout)
-        request = self._open_requests().request(workflow_name, [context], time_limit=time_limit)
+        request = self._open_requests().request(
+            workflow_name, [context], time_limit=time_limit, start=start
+        )
         accepted: list[str] = []
         return Call(
             lambda: self._host.send(_executing(numbered(request), accepted)),
@@ -89,6 +93,7 @@ class RunCalls:
         idempotency_key: str | None,
         tags: Mapping[str, str] | None,
         time_limit: Duration | NoLimit | None = None,
+        start: StartOptions = NO_OPTIONS,
     ) -> Call[str]:
         """Accept a run; returns its id, or that of the run that has the key already."""
         request = self._open_requests().request(
@@ -97,6 +102,7 @@ class RunCalls:
             tags=tags,
             idempotency_key=idempotency_key,
             time_limit=time_limit,
+            start=start,
         )
         return Call(lambda: self._host.send(_submitting(numbered(request))), _only)
 
@@ -107,6 +113,7 @@ class RunCalls:
         idempotency_key: str | None,
         tags: Mapping[str, str] | None,
         time_limit: Duration | NoLimit | None = None,
+        start: StartOptions = NO_OPTIONS,
     ) -> Call[tuple[Outbox, NewRun]]:
         """The row of a run that its submitter writes, and the outbox to write it with. Needs no hop
         to the engine's loop if the workflow is registered.
@@ -118,6 +125,7 @@ class RunCalls:
             tags=tags,
             idempotency_key=idempotency_key,
             time_limit=time_limit,
+            start=start,
         )
         outgoing = self._host.engine.outgoing
         return Call(
@@ -132,6 +140,7 @@ class RunCalls:
         contexts: Iterable[ContextLike],
         tags: Mapping[str, str] | None,
         time_limit: Duration | NoLimit | None = None,
+        start: StartOptions = NO_OPTIONS,
     ) -> Iterator[Call[list[str]]]:
         """Accept many runs, one page for each commit; contexts are read page by page. A name that
         is not registered is looked up first: there may be no contexts.
@@ -139,7 +148,7 @@ class RunCalls:
         requests = self._open_requests()
         if (name := requests.unregistered(workflow_name)) is not None:
             yield self._ask(_none_accepted, lambda engine: engine.definitions.find(name))
-        for request in requests.many(workflow_name, contexts, tags, time_limit):
+        for request in requests.many(workflow_name, contexts, tags, time_limit, start):
             yield self._ask(unchanged, _submitting(request))
 
     def get_run(self, run_id: str) -> Call[str]:

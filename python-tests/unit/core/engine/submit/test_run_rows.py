@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from model.hand_clock import HandClock
 from model.runs import active_run, attempt_of, graph_of, nothing
 
 from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core._engine.plan.deadline import Deadline
 from cloaca_core._engine.submit.request import Request
 from cloaca_core._engine.submit.run_rows import RunRows, owned_row
-from cloaca_core.conformance.rows import new_run
+from cloaca_core._engine.submit.start import Start
+from cloaca_core.conformance.rows import NOW, new_run
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
@@ -34,7 +38,7 @@ def runs() -> ActiveRuns:
 @pytest.fixture
 def rows(runs: ActiveRuns) -> RunRows:
     clock = HandClock()
-    return RunRows(runs, RunIds(clock), clock)
+    return RunRows(runs, RunIds(clock), clock, lambda: NOW)
 
 
 def test_the_first_are_owned_one_for_each_place(rows: RunRows, workflow: Workflow) -> None:
@@ -69,3 +73,50 @@ def test_a_new_run_of_ours_runs_from_its_creation_in_its_first_epoch() -> None:
 
     assert (row.id, row.owner, row.status, row.epoch) == ("r", "me", RunStatus.RUNNING, 1)
     assert row.started_at == row.created_at
+
+
+@pytest.mark.parametrize(
+    ("start", "owner", "due_at"),
+    [
+        (Start(delay=1), None, NOW + 1),
+        (Start(run_at=NOW + 1), None, NOW + 1),
+        (Start(run_at=NOW), "me", None),
+    ],
+)
+def test_a_run_that_waits_for_its_time_by_the_stores_clock_has_no_owner(
+    rows: RunRows, workflow: Workflow, start: Start, owner: str | None, due_at: int | None
+) -> None:
+    (row,) = rows.of(Request(workflow, ["{}"], [{}], "{}", start=start), "me", places=1)
+
+    assert (row.owner, row.due_at) == (owner, due_at)
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, 7), (0, 0), (-3, -3)])
+def test_a_child_has_the_priority_of_its_parent_unless_one_was_given(
+    rows: RunRows, runs: ActiveRuns, workflow: Workflow, given: int | None, expected: int
+) -> None:
+    parent = active_run(graph_of(t={}), priority=7)
+    runs.add(parent)
+    start = Start(priority=given)
+    request = Request(workflow, ["{}"], [{}], "{}", parent=attempt_of(parent), start=start)
+
+    row = rows.unowned(request)
+
+    assert row.priority == expected
+    assert owned_row(row).priority == expected
+    assert rows.unowned(Request(workflow, ["{}"], [{}], "{}")).priority == 0
+
+
+def test_a_detached_child_names_its_parent_and_has_no_deadline_of_it(
+    rows: RunRows, runs: ActiveRuns, workflow: Workflow
+) -> None:
+    parent = active_run(graph_of(t={}))
+    parent.deadline = Deadline(NOW + 5, 5)
+    runs.add(parent)
+    request = Request(workflow, ["{}"], [{}], "{}", parent=attempt_of(parent))
+
+    attached = rows.unowned(request)
+    detached = rows.unowned(replace(request, start=Start(detached=True)))
+
+    assert (attached.parent_id, attached.detached, attached.deadline_at) == (parent.id, 0, NOW + 5)
+    assert (detached.parent_id, detached.detached, detached.deadline_at) == (parent.id, 1, None)

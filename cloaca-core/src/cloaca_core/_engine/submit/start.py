@@ -1,0 +1,32 @@
+"""When a new run may start, and which other runs start before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a submitter asks for the runs of a request. Instants and times in µs.
+
+    ``priority`` None is that of the run whose body submits, or 0. A run is due at ``run_at``, or
+    ``delay`` after it was submitted. One that is ``detached`` does not share the fate of the run
+    whose body submits it.
+    """
+
+    priority: int | None = None
+    run_at: int | None = None
+    delay: int = 0
+    detached: bool = False
+
+    def due_at(self, now: int) -> int | None:
+        """The instant before which the run must not start; None if it may start at once. ``now``
+        is by the store's clock, as is the answer.
+        """
+        due_at = now + self.delay if self.run_at is None else self.run_at
+        return due_at if due_at > now else None
+
+
+AT_ONCE: Final = Start()
+"""Nothing is asked."""

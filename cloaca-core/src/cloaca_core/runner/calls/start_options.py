@@ -1,0 +1,81 @@
+"""Checks the options of a submission that say when its runs start, and before which others."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cloaca_core._engine.submit.start import AT_ONCE, Start
+from cloaca_core.errors import (
+    ConfigError,
+    ConfigTypeError,
+    DefinitionError,
+    DefinitionTypeError,
+    ScheduleError,
+)
+from cloaca_core.values.arguments import refuse_other_types
+from cloaca_core.values.durations import read_seconds
+from cloaca_core.values.instants import read_instant
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cloaca_core.values.durations import Duration
+
+HIGHEST: Final = 100
+"""Priorities are -100 to 100."""
+
+
+class StartOptions(NamedTuple):
+    """The options as a caller gave them."""
+
+    priority: int | None = None
+    run_at: datetime | str | None = None
+    delay: Duration | None = None
+    detached: bool = False
+
+    def checked(self) -> Start:
+        """What the engine is asked. A refusal names the parameter."""
+        if self == NO_OPTIONS and self.detached is False:
+            return AT_ONCE
+        if self.run_at is not None and self.delay is not None:
+            raise ConfigError("give run_at or delay, not both", field="delay")
+        refuse_other_types("detached", self.detached, bool, "a bool")
+        return Start(
+            priority=None if self.priority is None else _priority(self.priority),
+            run_at=None if self.run_at is None else _instant("run_at", self.run_at),
+            delay=0 if self.delay is None else _duration("delay", self.delay),
+            detached=self.detached,
+        )
+
+
+NO_OPTIONS: Final = StartOptions()
+
+
+def _priority(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        kind = type(value).__name__
+        raise ConfigTypeError(f"priority must be an int, not {kind}", field="priority")
+    if not -HIGHEST <= value <= HIGHEST:
+        raise ConfigError(
+            f"priority must be -{HIGHEST} to {HIGHEST}, got {value}", field="priority"
+        )
+    return int(value)
+
+
+def _instant(name: str, value: object) -> int:
+    try:
+        return read_instant(name, value)
+    except DefinitionTypeError as error:
+        raise ConfigTypeError(str(error), field=name) from None
+    except ScheduleError as error:
+        raise ConfigError(str(error), field=name) from None
+
+
+def _duration(name: str, value: object) -> int:
+    try:
+        return math.ceil(read_seconds(name, value) * 1e6)
+    except DefinitionTypeError as error:
+        raise ConfigTypeError(str(error), field=name) from None
+    except DefinitionError as error:
+        raise ConfigError(str(error), field=name) from None

@@ -1,0 +1,201 @@
+"""47: who submits a run says when it starts, before which others, and whether it stands alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from own_database import OwnDatabases
+
+import cloaca
+
+WAIT = 30
+SOON = timedelta(milliseconds=50)
+FAR = timedelta(days=3)
+OpenRunner = Callable[..., cloaca.DefaultRunner]
+
+
+@pytest.fixture(autouse=True)
+def begun() -> list[str]:
+    """The names of the runs of ``note``, in the order in which they began."""
+    names: list[str] = []
+    with cloaca.WorkflowBuilder("note"):
+        cloaca.task(id="only")(lambda context: names.append(context["name"]))
+    return names
+
+
+def info(runner: cloaca.DefaultRunner, run: cloaca.RunHandle) -> cloaca.RunInfo:
+    (found,) = [each for each in runner.list_runs() if each.id == run.id]
+    return found
+
+
+def test_a_run_for_later_is_pending_until_then(runner: cloaca.DefaultRunner) -> None:
+    instant = datetime.now(UTC) + FAR
+
+    run = runner.submit("note", {"name": "a"}, run_at=instant)
+
+    assert run.status() == "Pending"
+    found = info(runner, run)
+    assert (found.status, found.run_at) == ("Pending", instant.isoformat())
+    assert (found.round, found.priority, found.parent_id) == (1, 0, None)
+
+
+def test_a_run_starts_after_its_delay(runner: cloaca.DefaultRunner) -> None:
+    run = runner.submit("note", {"name": "a"}, delay=SOON)
+
+    assert run.result(WAIT).status == "Completed"
+    assert info(runner, run).run_at is None
+
+
+def test_a_time_in_the_past_is_now(runner: cloaca.DefaultRunner) -> None:
+    result = runner.execute("note", {"name": "a"}, run_at="2020-01-01T00:00:00Z")
+
+    assert result.status == "Completed"
+
+
+def test_execute_waits_for_a_run_that_starts_later(runner: cloaca.DefaultRunner) -> None:
+    assert runner.execute("note", {"name": "a"}, delay=SOON).status == "Completed"
+
+
+def test_many_runs_have_one_time(runner: cloaca.DefaultRunner, begun: list[str]) -> None:
+    runs = runner.submit_many("note", [{"name": "a"}, {"name": "b"}], delay=SOON, priority=3)
+
+    assert [run.result(WAIT).status for run in runs] == ["Completed", "Completed"]
+    assert {info(runner, run).priority for run in runs} == {3}
+    assert sorted(begun) == ["a", "b"]
+
+
+async def test_an_async_program_does_the_same(database_url: str) -> None:
+    async with cloaca.AsyncRunner(database_url) as runner:
+        later = await runner.submit("note", {"name": "a"}, run_at=datetime.now(UTC) + FAR)
+        (many,) = await runner.submit_many("note", [{"name": "b"}], delay=FAR, priority=-5)
+        result = await runner.execute("note", {"name": "c"}, delay=SOON, detached=True)
+
+        assert result.status == "Completed"
+        assert {await later.status(), await many.status()} == {"Pending"}
+
+
+def test_runs_that_wait_for_a_place_start_by_their_priority(
+    open_runner: OpenRunner, begun: list[str]
+) -> None:
+    runner = open_runner(start=False, max_active_runs=1, max_concurrent_tasks=1)
+    low = runner.submit("note", {"name": "low"}, priority=-1)
+    runner.submit("note", {"name": "first"})
+    runner.submit("note", {"name": "second"})
+    runner.submit("note", {"name": "high"}, priority=100)
+
+    runner.start()
+
+    low.wait(WAIT)
+    assert begun == ["high", "first", "second", "low"]
+
+
+def test_runs_that_were_claimed_together_begin_by_their_priority(
+    open_runner: OpenRunner, begun: list[str]
+) -> None:
+    runner = open_runner(start=False, max_concurrent_tasks=1)
+    runs = [
+        runner.submit("note", {"name": str(priority)}, priority=priority)
+        for priority in (0, -7, 9, 3)
+    ]
+
+    runner.start()
+
+    for run in runs:
+        run.wait(WAIT)
+    assert begun == ["9", "3", "0", "-7"]
+
+
+def test_a_run_of_low_priority_is_not_passed_over_for_ever(
+    open_runner: OpenRunner, begun: list[str]
+) -> None:
+    """Every tenth place goes to the one that has waited longest."""
+    runner = open_runner(start=False, max_active_runs=1, max_concurrent_tasks=1)
+    low = runner.submit("note", {"name": "low"}, priority=-100)
+    others = runner.submit_many("note", [{"name": f"{n}"} for n in range(15)])
+
+    runner.start()
+
+    for run in (low, *others):
+        run.wait(WAIT)
+    assert begun.index("low") == 9
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, 7), (-2, -2), (0, 0)])
+def test_a_child_has_the_priority_of_its_parent_unless_it_has_its_own(
+    runner: cloaca.DefaultRunner, given: int | None, expected: int
+) -> None:
+    with cloaca.WorkflowBuilder("parent"):
+
+        @cloaca.task
+        def only(context: cloaca.Context) -> dict[str, Any]:
+            return {"child": runner.submit("note", {"name": "c"}, priority=given).id}
+
+    parent = runner.submit("parent", priority=7)
+    child = runner.get_run(parent.result(WAIT).final_context["child"])
+
+    found = info(runner, child)
+    assert (found.priority, found.parent_id) == (expected, parent.id)
+
+
+def test_a_detached_run_is_not_cancelled_with_its_parent(runner: cloaca.DefaultRunner) -> None:
+    submitted, release = threading.Event(), threading.Event()
+    children: list[cloaca.RunHandle] = []
+    with cloaca.WorkflowBuilder("parent"):
+
+        @cloaca.task
+        def only(context: cloaca.Context) -> None:
+            children.append(runner.submit("note", {"name": "c"}, delay=FAR))
+            children.append(runner.submit("note", {"name": "d"}, delay=FAR, detached=True))
+            submitted.set()
+            release.wait(WAIT)
+
+    parent = runner.submit("parent")
+    assert submitted.wait(WAIT)
+
+    parent.cancel(grace=0)
+
+    attached, detached = children
+    assert parent.result(WAIT).status == "Cancelled"
+    assert attached.result(WAIT).status == "Cancelled"
+    assert detached.status() == "Pending"
+    assert info(runner, detached).parent_id == parent.id
+    release.set()
+
+
+def test_a_run_in_the_programs_own_transaction_has_the_same_options(
+    runner: cloaca.DefaultRunner, own_databases: OwnDatabases, database_url: str
+) -> None:
+    with closing(own_databases.connect(database_url)) as mine:
+        later = runner.submit("note", {"name": "a"}, connection=mine, delay=FAR, priority=9)
+        soon = runner.submit("note", {"name": "b"}, connection=mine, delay=SOON)
+        mine.commit()
+
+    assert soon.result(WAIT).status == "Completed"
+    found = info(runner, later)
+    assert (found.status, found.priority, found.run_at is None) == ("Pending", 9, False)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"priority": 101}, "priority must be -100 to 100"),
+        ({"run_at": "2030-01-01T00:00"}, "Invalid datetime format"),
+        ({"delay": -1}, "delay must be 0"),
+        ({"delay": 1, "run_at": datetime(2030, 1, 1, tzinfo=UTC)}, "run_at or delay, not both"),
+    ],
+)
+def test_wrong_options_are_refused_at_the_call(
+    runner: cloaca.DefaultRunner, options: dict[str, Any], text: str
+) -> None:
+    for call in (runner.submit, runner.execute):
+        with pytest.raises(ValueError, match=text):
+            call("note", {"name": "a"}, **options)
+    with pytest.raises(ValueError, match=text):
+        runner.submit_many("note", [], **options)
+
+    assert runner.list_runs() == []

@@ -1,0 +1,25 @@
+"""When a run is due that was submitted now."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloaca_core._engine.submit.start import AT_ONCE, Start
+
+NOW = 1_000
+
+
+@pytest.mark.parametrize(
+    ("start", "due_at"),
+    [
+        (AT_ONCE, None),
+        (Start(priority=5), None),
+        (Start(run_at=1_001), 1_001),
+        (Start(run_at=1_000), None),
+        (Start(run_at=-1), None),
+        (Start(delay=7), 1_007),
+        (Start(delay=0), None),
+    ],
+)
+def test_a_run_is_due_in_the_future_or_at_once(start: Start, due_at: int | None) -> None:
+    assert start.due_at(NOW) == due_at
