@@ -33,6 +33,7 @@ class Marks:
     paused_at: int | None = None
     paused_until: int | None = None
     children_at: int | None = None
+    start_by: int | None = None
 
     @property
     def wish(self) -> RunStatus | None:
@@ -193,6 +194,31 @@ class MemorySteering:
         self.start_next()
         return self._acted(run_ids, act)
 
+    async def not_begun(self, now: int, limit: int) -> list[str]:
+        late = [(start_by, run.id) for start_by, run in self._to_begin() if start_by <= now]
+        return [run_id for _, run_id in sorted(late)[:limit]]
+
+    async def expire(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        late = [run for start_by, run in self._to_begin() if start_by <= act.now]
+        expired = {run.id: run for run in late if run.id in run_ids and run.owner is None}
+        for run in expired.values():
+            if self._note(run, act, "expire", changes=True):
+                marks = self.marks_of(run)
+                marks.paused_at = marks.paused_until = None
+                self._end(run, act.because, act.now)
+                self.runs[run.id] = self.runs[run.id]._replace(reason_code=ReasonCode.EXPIRED)
+        self.start_next()
+        return self._acted([run_id for run_id in run_ids if (run_id, act.id) in self.noted], act)
+
+    def _to_begin(self) -> list[tuple[int, RunRow]]:
+        """Runs that have not begun, and by when they are to."""
+        instants = [(self.marks_of(run).start_by, run) for run in self._in_order(self.runs)]
+        return [
+            (start_by, run)
+            for start_by, run in instants
+            if start_by is not None and run.started_at is None and run.ended_at is None
+        ]
+
     async def pause(
         self, run_ids: Collection[str], act: Act, until: int | None
     ) -> dict[str, Acted]:
@@ -306,6 +332,7 @@ class MemorySteering:
             marks = self.marks_of(run)
             marks.claimable_at = act.now
             marks.cancel_at = marks.paused_at = marks.paused_until = marks.children_at = None
+            marks.start_by = None
             self.runs[run_id] = run._replace(
                 status=RunStatus.PENDING,
                 round=run.round + 1,
@@ -444,6 +471,7 @@ class MemorySteering:
 
     async def news(self, runner_id: str, workflows: Collection[str], limit: int) -> News:
         timers = [at for at, _ in [*self._waiting_for_time(workflows), *self._pauses_with_end()]]
+        timers += [start_by for start_by, _ in self._to_begin()]
         timers += [until for until in self.workflow_pauses.values() if until is not None]
         next_timer = min(timers, default=None)
         return News(self._wishes(runner_id), self._parents()[:limit], next_timer)

@@ -136,7 +136,7 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
         if run.id not in self.runs:
             owned = run.owner is not None and self._is_live(run.owner) and run.due_at is None
             claimable_at = run.created_at if run.due_at is None else run.due_at
-            self.marks[run.id] = Marks(claimable_at, bool(run.detached))
+            self.marks[run.id] = Marks(claimable_at, bool(run.detached), start_by=run.start_by)
             self.runs[run.id] = RunRow(
                 id=run.id,
                 workflow=run.workflow,
@@ -186,7 +186,7 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
         waiting = [
             run
             for _, run in sorted(self.runs.items())
-            if self.is_claimable(run) and run.workflow in workflows
+            if self.is_claimable(run) and run.workflow in workflows and not self._is_late(run)
         ]
         waiting.sort(key=lambda run: self.marks_of(run).claimable_at)
         longest = waiting[: min(aged, limit)]
@@ -203,6 +203,11 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
         ]
         self.runs |= {run.id: run for run in claimed}
         return claimed
+
+    def _is_late(self, run: RunRow) -> bool:
+        """Whether a run was to begin before now, and has not."""
+        start_by = self.marks_of(run).start_by
+        return start_by is not None and run.started_at is None and start_by <= self.wall_clock()
 
     async def has_claimable(self, workflows: Collection[str]) -> bool:
         return any(

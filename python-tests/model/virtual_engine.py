@@ -173,6 +173,10 @@ class VirtualStore(MemoryStore):
         await self._answer()
         return self._changed(await super().cancel(run_ids, act, deadline, children=children))
 
+    async def expire(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        await self._answer()
+        return self._changed(await super().expire(run_ids, act))
+
     async def pause(
         self, run_ids: Collection[str], act: Act, until: int | None
     ) -> dict[str, Acted]:

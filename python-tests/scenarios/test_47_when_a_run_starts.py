@@ -180,12 +180,44 @@ def test_a_run_in_the_programs_own_transaction_has_the_same_options(
     assert (found.status, found.priority, found.run_at is None) == ("Pending", 9, False)
 
 
+def test_a_run_that_has_not_begun_in_time_is_cancelled(
+    open_runner: OpenRunner, begun: list[str]
+) -> None:
+    runner = open_runner(start=False)
+
+    late = runner.submit("note", {"name": "late"}, start_by=0.05)
+    early = runner.submit("note", {"name": "early"}, start_by=FAR)
+    result = late.result(WAIT)
+    runner.start()
+
+    assert (result.status, result.error_message) == (
+        "Cancelled",
+        "expired: it had not begun in time",
+    )
+    assert early.result(WAIT).status == "Completed"
+    assert begun == ["early"]
+    with pytest.raises(cloaca.RunCancelledError, match="expired"):
+        result.raise_for_status()
+
+
+def test_a_run_of_the_programs_own_transaction_expires_too(
+    open_runner: OpenRunner, own_databases: OwnDatabases, database_url: str
+) -> None:
+    runner = open_runner(start=False)
+    with closing(own_databases.connect(database_url)) as mine:
+        late = runner.submit("note", {"name": "a"}, connection=mine, start_by=SOON)
+        mine.commit()
+
+    assert late.result(WAIT).status == "Cancelled"
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
         ({"priority": 101}, "priority must be -100 to 100"),
         ({"run_at": "2030-01-01T00:00"}, "Invalid datetime format"),
         ({"delay": -1}, "delay must be 0"),
+        ({"start_by": -1}, "start_by must be 0"),
         ({"delay": 1, "run_at": datetime(2030, 1, 1, tzinfo=UTC)}, "run_at or delay, not both"),
     ],
 )

@@ -11,6 +11,7 @@ from model.virtual_engine import World, at, world
 from model.virtual_time import BEGINNING
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
+from cloaca_core._engine.steer.order import Order
 from cloaca_core.definition.context import Context
 from cloaca_core.runner.calls.start_options import StartOptions
 
@@ -27,6 +28,11 @@ def noting(w: World) -> tuple[list[datetime], Callable[[Context], None]]:
     """A body that notes when it began."""
     begun: list[datetime] = []
     return begun, lambda context: begun.append(at(w.clock.wall()))
+
+
+async def nine_days(_: Context) -> None:
+    """A body that takes so long."""
+    await asyncio.sleep(9 * DAY.total_seconds())
 
 
 @pytest.mark.parametrize(
@@ -174,3 +180,93 @@ async def test_of_runs_that_come_due_together_the_one_of_the_highest_priority_st
         await w.clock.until(after(days=2))
 
         assert order == ["high", "none", "low"]
+
+
+# -- by when they are to begin -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start_by", [after(days=2), after(days=2).isoformat(), 2 * DAY])
+async def test_a_run_that_has_not_begun_by_then_is_cancelled_then(
+    start_by: datetime | str | timedelta,
+) -> None:
+    async with world() as w:
+        begun, body = noting(w)
+        w.define(body)
+        w.define(nine_days, "long")
+        program = await w.start(max_active_runs=1)
+        await program.submit("long")
+
+        ended = await program.execute(start=StartOptions(start_by=start_by))
+
+        assert (ended.row.status, at(ended.row.ended_at)) == ("Cancelled", after(days=2))
+        assert (ended.row.reason_code, ended.row.error_message) == (
+            "expired",
+            "expired: it had not begun in time",
+        )
+        assert (ended.row.started_at, begun) == (None, [])
+
+
+async def test_a_run_that_has_begun_by_then_goes_on() -> None:
+    async with world() as w:
+        w.define(nine_days)
+        program = await w.start()
+
+        ended = await program.execute(start=StartOptions(start_by=DAY, delay=DAY))
+
+        assert (ended.row.status, at(ended.row.ended_at)) == ("Completed", after(days=10))
+
+
+async def test_a_duration_counts_from_the_instant_at_which_the_run_is_due() -> None:
+    async with world() as w:
+        w.define(nine_days)
+        program = await w.start(max_active_runs=1)
+        start = StartOptions(delay=3 * DAY, start_by=DAY)
+        run_id = await program.submit(start=start)
+        await program.submit()
+
+        ended = await program.wait(run_id)
+
+        assert (ended.row.status, at(ended.row.ended_at)) == ("Cancelled", after(days=4))
+
+
+async def test_a_run_that_expired_while_no_program_was_there_does_not_begin() -> None:
+    """It was due as well: the program that comes back cancels it first."""
+    async with world() as w:
+        begun, body = noting(w)
+        w.define(body)
+        first = await w.start()
+        run_id = await first.submit(start=StartOptions(delay=DAY, start_by=DAY))
+        await first.stop()
+        await w.clock.until(after(days=7))
+
+        ended = await (await w.start()).wait(run_id)
+
+        assert (ended.row.status, at(ended.row.ended_at)) == ("Cancelled", after(days=7))
+        assert begun == []
+
+
+async def test_a_run_that_is_paused_expires_as_well() -> None:
+    async with world() as w:
+        begun, body = noting(w)
+        w.define(body)
+        program = await w.start()
+        run_id = await program.submit(start=StartOptions(delay=DAY, start_by=DAY))
+        order = Order("pause", "ann", None)
+        await program.engine.steering.pause([run_id], order, None)
+
+        ended = await program.wait(run_id)
+
+        assert (ended.row.status, at(ended.row.ended_at)) == ("Cancelled", after(days=2))
+        assert begun == []
+
+
+async def test_an_instant_that_has_passed_cancels_the_run_at_once() -> None:
+    async with world() as w:
+        begun, body = noting(w)
+        w.define(body)
+        program = await w.start()
+
+        ended = await program.execute(start=StartOptions(start_by=after(days=-1)))
+
+        assert (ended.row.status, at(ended.row.ended_at)) == ("Cancelled", BEGINNING)
+        assert begun == []

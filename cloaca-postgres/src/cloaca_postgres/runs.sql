@@ -51,12 +51,12 @@ live AS MATERIALIZED (
 )
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, owner, epoch, status, started_at
+    priority, due_at, detached, time_limit, deadline_at, start_by, owner, epoch, status, started_at
 )
 SELECT
     new.id, new.workflow, new.version, new.input, new.tags, new.idempotency_key, new.parent_id,
     new.created_at, coalesce(new.due_at, new.created_at),
-    new.priority, new.due_at, new.detached, new.time_limit, new.deadline_at,
+    new.priority, new.due_at, new.detached, new.time_limit, new.deadline_at, new.start_by,
     live.id,
     CASE WHEN live.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN live.id IS NULL THEN 'Pending' ELSE 'Running' END,
@@ -66,10 +66,10 @@ FROM unnest(
     CAST(:input AS TEXT[]), CAST(:tags AS TEXT[]), CAST(:idempotency_key AS TEXT[]),
     CAST(:parent_id AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:owner AS TEXT[]),
     CAST(:priority AS BIGINT[]), CAST(:due_at AS BIGINT[]), CAST(:detached AS INTEGER[]),
-    CAST(:time_limit AS BIGINT[]), CAST(:deadline_at AS BIGINT[])
+    CAST(:time_limit AS BIGINT[]), CAST(:deadline_at AS BIGINT[]), CAST(:start_by AS BIGINT[])
 ) AS new (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, owner, priority,
-    due_at, detached, time_limit, deadline_at
+    due_at, detached, time_limit, deadline_at, start_by
 )
 LEFT JOIN live ON live.id = new.owner AND new.due_at IS NULL
 WHERE CASE
@@ -275,6 +275,7 @@ RETURNING run.id;
 -- Make claimable runs of these workflows the runner's own: :aged of those that have been claimable
 -- for longest, then those of the highest priority. For each workflow (and, for the first, each
 -- priority in use) at most :limit entries of the index are read and locked, however many runs wait.
+-- A run that has not begun in time is left: it is about to be cancelled.
 WITH RECURSIVE live AS MATERIALIZED (
     SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
 ),
@@ -342,6 +343,7 @@ SET owner = live.id, epoch = run.epoch + 1, status = 'Running',
     came_due = CASE run.came_due WHEN 1 THEN 2 ELSE 0 END
 FROM chosen, live
 WHERE run.id = ANY(ARRAY[chosen.id]) AND run.owner IS NULL AND +run.ended_at IS NULL
+    AND (run.start_by IS NULL OR run.started_at IS NOT NULL OR run.start_by > :store_now)
 RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
     run.input, run.tags, run.parent_id, run.final_context, run.error_message, run.created_at,
     run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds,

@@ -6,12 +6,12 @@
 -- Add a run without an owner. If another run has the idempotency key, nothing changes.
 INSERT INTO main.cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, epoch, status
+    priority, due_at, detached, time_limit, deadline_at, start_by, epoch, status
 )
 VALUES (
     :id, :workflow, :version, :input, :tags, :idempotency_key, :parent_id, :created_at,
     coalesce(:due_at, :created_at), :priority, :due_at, :detached, :time_limit,
-    :deadline_at, 0, 'Pending'
+    :deadline_at, :start_by, 0, 'Pending'
 )
 ON CONFLICT DO NOTHING;
 

@@ -20,7 +20,8 @@ JOIN cloaca_run AS run
 -- Make claimable runs of these workflows the runner's own: :aged of those that have been claimable
 -- for longest, then those of the highest priority. For each workflow (and, for the first, each
 -- priority in use) at most :limit entries of the index are read, however many runs wait. The + keeps
--- SQLite from answering the repeated guard from an index, by looking at every run that waits.
+-- SQLite from answering the repeated guard from an index, by looking at every run that waits. A run
+-- that has not begun in time is left: it is about to be cancelled.
 WITH RECURSIVE wanted (workflow) AS MATERIALIZED (
     SELECT asked.value FROM json_each(:workflows) AS asked
     WHERE NOT EXISTS (
@@ -78,6 +79,7 @@ SET owner = :runner_id, epoch = epoch + 1, status = 'Running',
     came_due = CASE came_due WHEN 1 THEN 2 ELSE 0 END
 WHERE id IN (SELECT id FROM longest UNION ALL SELECT id FROM foremost)
     AND +owner IS NULL AND ended_at IS NULL
+    AND (start_by IS NULL OR started_at IS NOT NULL OR start_by > :store_now)
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
 RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,

@@ -50,10 +50,10 @@ _FILL = (
         FROM generate_series(1, %(finished)s) AS n""",
     # paused without and with an end, due; children under way
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
-            paused_at, paused_until, due_at, parent_id)
+            paused_at, paused_until, due_at, start_by, parent_id)
         SELECT 'h' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Paused', 0, n, '{}', '{}',
             CASE WHEN mod(n, 3) < 2 THEN n END, CASE WHEN mod(n, 3) = 1 THEN n END,
-            CASE WHEN mod(n, 3) = 2 OR mod(n, 4) = 0 THEN n END,
+            CASE WHEN mod(n, 3) = 2 OR mod(n, 4) = 0 THEN n END, n,
             CASE WHEN n <= 9 THEN 'few' END
         FROM generate_series(1, %(finished)s) AS n""",
     # owned, most by a third runner; a few are to be cancelled or paused
@@ -138,7 +138,7 @@ _ACT = {"id": "new", "now": 1, "asked_by": "ann", "reason": None}
 _WISHED: dict[str, object] = {"id": "a1", "now": 1, "because": ""}
 _GIVEN_UP: dict[str, object] = {"runner_id": "dead", "held": []}
 _VALUES: dict[str, dict[str, object]] = {
-    "claim": {**_CLAIM, "now": 1, "aged": 2},
+    "claim": {**_CLAIM, "now": 1, "aged": 2, "store_now": 1},
     "next_due_run": {"workflows": _FLOWS},
     "make_due_claimable": {"workflows": _FLOWS, "limit": LIMIT, "now": FINISHED},
     "make_claimable_after_set_back": {
@@ -157,7 +157,10 @@ _VALUES: dict[str, dict[str, object]] = {
     "acted": _STEERED | {"id": "a1"},
     "conclude_act": _STEERED | {"id": "a1"},
     "list_wishes": {"runner_id": "third"},
-    "next_pause_end": {},
+    "next_steered": {},
+    "list_not_begun": {"now": FINISHED, "limit": LIMIT},
+    "note_expiry": _STEERED | _ACT,
+    "expire_runs": _STEERED | _WISHED,
     "list_pauses_over": {"now": FINISHED, "limit": LIMIT},
     "parents_to_follow": {"limit": LIMIT},
     "children_under_way": {"ids": ["parent"], "limit": LIMIT},
@@ -220,7 +223,8 @@ _READ = frozenset(
         *("list_under_way", "find_ticks", "schedules_ahead", "list_waiting"),
         *("triggers_named", "list_triggers", "known_events", "list_events"),
         *("newest_definitions", "definitions_named", "get_definition"),
-        *("next_due_run", "list_wishes", "next_pause_end", "list_pauses_over"),
+        *("next_due_run", "list_wishes", "next_steered", "list_pauses_over"),
+        "list_not_begun",
         *("parents_to_follow", "children_under_way", "list_acts", "list_acts_of_run"),
         *("list_children",),
     )

@@ -71,7 +71,7 @@ _FILL = (
     "DROP TABLE n",
 )
 _FLOWS = ["w0", "w1", "none"]
-_CLAIM = {"runner_id": "mine", "workflows": _FLOWS, "limit": LIMIT, "now": 1}
+_CLAIM = {"runner_id": "mine", "workflows": _FLOWS, "limit": LIMIT, "now": 1, "store_now": 1}
 _OWNED = [f"o{n:08}" for n in range(21, 21 + LIMIT)]
 _HELD = [f"h{n:08}" for n in range(1, LIMIT + 1)]
 _ENDED = [f"e{n:08}" for n in range(1, LIMIT + 1)]
@@ -90,6 +90,8 @@ _VALUES: dict[str, dict[str, object]] = {
     "cancel_unowned": _CANCEL,
     "cancel_owned": _CANCEL,
     "start_next": _CANCEL,
+    "note_expiry": _CANCEL,
+    "expire_runs": _CANCEL,
     "note_pause": _CANCEL,
     "pause_runs": _CANCEL,
     "note_resume": _CANCEL,
@@ -97,7 +99,8 @@ _VALUES: dict[str, dict[str, object]] = {
     "conclude_act": _CANCEL,
     "acted": _CANCEL,
     "list_wishes": {"runner_id": "mine"},
-    "next_pause_end": {},
+    "next_steered": {},
+    "list_not_begun": {"now": MANY, "limit": LIMIT},
     "list_pauses_over": {"now": MANY, "limit": LIMIT},
     "parents_to_follow": {"limit": LIMIT},
     "children_under_way": {"ids": ["parent"], "limit": LIMIT},
@@ -172,6 +175,7 @@ def test_aged_places_cost_no_more_with_many_that_wait(filled: sqlite3.Connection
         ("parked", "make_claimable_after_set_back"),
         ("steered", "list_wishes"),
         ("paused_until", "list_pauses_over"),
+        ("start_by", "list_not_begun"),
         ("children_due", "parents_to_follow"),
         ("child", "children_under_way"),
         ("of_parent", "list_children"),

@@ -45,6 +45,7 @@ def new_run(
     created_at: int = NOW,
     due_at: int | None = None,
     detached: bool = False,
+    start_by: int | None = None,
 ) -> NewRun:
     """A run to be inserted."""
     return NewRun(
@@ -60,6 +61,7 @@ def new_run(
         priority=priority,
         due_at=due_at,
         detached=int(detached),
+        start_by=start_by,
     )
 
 

@@ -17,7 +17,7 @@ class NewRun(NamedTuple):
     With ``due_at`` it is not claimable before that, and has no owner. What is done to its parent is
     not done to a run that is ``detached`` (0 or 1).
     ``time_limit`` is in µs, -1 for none, None where none was given. ``deadline_at`` is the deadline
-    of its parent.
+    of its parent. If it has not begun by ``start_by``, it is cancelled.
     """
 
     id: str
@@ -34,6 +34,7 @@ class NewRun(NamedTuple):
     detached: int = 0
     time_limit: int | None = None
     deadline_at: int | None = None
+    start_by: int | None = None
 
     @property
     def may_be_held(self) -> bool:

@@ -45,6 +45,7 @@ class ReasonCode(StrEnum):
     CONTEXT_TOO_LARGE = "context_too_large"
     CANCELLED_BY_SCHEDULE = "cancelled_by_schedule"
     CANCELLED = "cancelled"
+    EXPIRED = "expired"
     UNSTORABLE = "unstorable"
     UNREADABLE = "unreadable"
     INTERNAL_ERROR = "internal_error"

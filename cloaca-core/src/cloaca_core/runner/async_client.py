@@ -96,10 +96,11 @@ class AsyncClient:
         priority: int | None = None,
         run_at: datetime | str | None = None,
         delay: Duration | None = None,
+        start_by: datetime | str | Duration | None = None,
         detached: bool = False,
     ) -> PipelineResult:
         """Run a workflow and wait for its end; see ``Client.execute``."""
-        start = StartOptions(priority, run_at, delay, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached)
         call = self._calls.runs.execute(workflow_name, context, timeout, time_limit, start)
         return await call
 
@@ -114,6 +115,7 @@ class AsyncClient:
         priority: int | None = None,
         run_at: datetime | str | None = None,
         delay: Duration | None = None,
+        start_by: datetime | str | Duration | None = None,
         detached: bool = False,
         connection: object | None = None,
     ) -> AsyncRunHandle:
@@ -123,7 +125,7 @@ class AsyncClient:
         which is awaited; a blocking one blocks your loop for the moment of the write.
         """
         runs = self._calls.runs
-        start = StartOptions(priority, run_at, delay, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached)
         if connection is None:
             call = runs.submit(workflow_name, context, idempotency_key, tags, time_limit, start)
             return AsyncRunHandle(runs, await call)
@@ -142,11 +144,12 @@ class AsyncClient:
         priority: int | None = None,
         run_at: datetime | str | None = None,
         delay: Duration | None = None,
+        start_by: datetime | str | Duration | None = None,
         detached: bool = False,
     ) -> list[AsyncRunHandle]:
         """Accept many runs of one workflow, up to 10,000 in one commit."""
         runs = self._calls.runs
-        start = StartOptions(priority, run_at, delay, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached)
         handles: list[AsyncRunHandle] = []
         with telling_accepted(handles):
             for page in runs.submit_many(workflow_name, contexts, tags, time_limit, start):

@@ -93,6 +93,7 @@ class Client:
         priority: int | None = None,
         run_at: datetime | str | None = None,
         delay: Duration | None = None,
+        start_by: datetime | str | Duration | None = None,
         detached: bool = False,
     ) -> PipelineResult:
         """Run a workflow and wait for its end; returns the result, also of a run that failed.
@@ -108,11 +109,12 @@ class Client:
 
         The run starts at ``run_at`` (a datetime with a zone or RFC 3339 text) or ``delay`` (seconds
         or a timedelta) after it was submitted, by the database's clock; until then it is Pending.
+        If it has not begun by ``start_by``, an instant or a time from then on, it is Cancelled.
         Of runs that wait for a place, those of the highest ``priority`` (-100 to 100) start first;
         None is 0, or in a body the priority of its run. A run that a body submits is cancelled with
         the body's run and ends at its deadline, unless it is ``detached``.
         """
-        start = StartOptions(priority, run_at, delay, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached)
         call = self._calls.runs.execute(workflow_name, context, timeout, time_limit, start)
         return call.wait()
 
@@ -127,6 +129,7 @@ class Client:
         priority: int | None = None,
         run_at: datetime | str | None = None,
         delay: Duration | None = None,
+        start_by: datetime | str | Duration | None = None,
         detached: bool = False,
         connection: object | None = None,
     ) -> RunHandle:
@@ -149,7 +152,7 @@ class Client:
         does not find such a run: give it an ``idempotency_key``.
         """
         runs = self._calls.runs
-        start = StartOptions(priority, run_at, delay, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached)
         if connection is None:
             call = runs.submit(workflow_name, context, idempotency_key, tags, time_limit, start)
             return RunHandle(runs, call.wait())
@@ -168,6 +171,7 @@ class Client:
         priority: int | None = None,
         run_at: datetime | str | None = None,
         delay: Duration | None = None,
+        start_by: datetime | str | Duration | None = None,
         detached: bool = False,
     ) -> list[RunHandle]:
         """Accept many runs of one workflow, up to 10,000 in one commit.
@@ -178,7 +182,7 @@ class Client:
         """
         refuse_blocking_call()
         runs = self._calls.runs
-        start = StartOptions(priority, run_at, delay, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached)
         handles: list[RunHandle] = []
         with telling_accepted(handles):
             for page in runs.submit_many(workflow_name, contexts, tags, time_limit, start):

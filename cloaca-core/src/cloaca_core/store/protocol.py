@@ -139,7 +139,8 @@ class RunStore(Protocol):
         priority, and of equal ones those that became claimable first, then by id. Effect: owner
         set, epoch + 1, status Running, started_at ``now`` unless it was set. No run is ever given
         to two concurrent callers. Nothing is claimed for a runner that is fenced or not registered.
-        The answer is in the order of ids.
+        The answer is in the order of ids. A run that has not begun by its ``start_by`` is left, and
+        may keep a place of this claim from others.
         """
 
     async def set_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
@@ -270,6 +271,16 @@ class SteeringStore(Protocol):
         children of it are under way.
         """
 
+    async def not_begun(self, now: int, limit: int) -> list[str]:
+        """Up to ``limit`` runs that have not begun by their ``start_by``, which is ``now`` or
+        earlier, those first that were to begin first. Only reads.
+        """
+
+    async def expire(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        """Cancel those of these runs that have not begun by their ``start_by``, which is
+        ``act.now`` or earlier; the others are not in the answer. Of a claim and this one wins.
+        """
+
     async def pause(
         self, run_ids: Collection[str], act: Act, until: int | None
     ) -> dict[str, Acted]:
@@ -336,7 +347,8 @@ class SteeringStore(Protocol):
         ``parents``: up to ``limit`` runs whose children are to be cancelled, those of the earliest
         deadline first; one that has not ended only if children of it are under way: it may still
         submit some. ``next_timer``: when the first run of these workflows comes due that waits for
-        its time, or the first pause of any run or workflow ends.
+        its time, the first pause of any run or workflow ends, or the first run expires that has not
+        begun.
         """
 
     async def children_under_way(

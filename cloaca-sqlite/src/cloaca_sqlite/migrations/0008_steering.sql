@@ -37,6 +37,9 @@ UPDATE cloaca_run SET claimable_at = created_at WHERE ended_at IS NULL;
 -- due_at: the run is not claimable before. Once that has come, a runner sets it to NULL.
 ALTER TABLE cloaca_run ADD COLUMN due_at INTEGER;
 
+-- start_by: if the run has not begun by then, it is cancelled.
+ALTER TABLE cloaca_run ADD COLUMN start_by INTEGER;
+
 -- came_due: 1 once a run may be claimed because its time has come, 2 while the runner that claimed it
 -- then owns it, else 0.
 ALTER TABLE cloaca_run ADD COLUMN came_due INTEGER NOT NULL DEFAULT 0;
@@ -87,6 +90,9 @@ WHERE due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL;
 
 CREATE INDEX cloaca_run_paused_until ON cloaca_run (paused_until)
 WHERE paused_until IS NOT NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_start_by ON cloaca_run (start_by, id)
+WHERE start_by IS NOT NULL AND started_at IS NULL AND ended_at IS NULL;
 
 CREATE INDEX cloaca_run_steered ON cloaca_run (owner)
 WHERE owner IS NOT NULL AND ended_at IS NULL AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL);

@@ -170,7 +170,9 @@ class Steering:
         self._runs_came()
 
     async def _let_go(self, workflows: Sequence[str], next_timer: int) -> float:
-        """Let runs be claimed that have come due, and end pauses; seconds until the next."""
+        """Let runs be claimed that have come due, end pauses, and cancel runs that have not begun
+        in time; seconds until the next.
+        """
         now = await self._store.now()
         if (
             now < self._latest
@@ -179,6 +181,9 @@ class Steering:
         self._latest = now
         if next_timer > now:
             return min((next_timer - now) / 1e6, LONGEST_SLEEP)
+        if late := await self._store.not_begun(now, RUNS_PER_STEP):
+            await self._store.expire(late, self._expiry(now))
+            self._ends_due = True  # a caller here may wait for one of them
         await self._store.make_due_claimable(workflows, now, RUNS_PER_STEP)
         if over := await self._store.pauses_over(now, RUNS_PER_STEP):
             await self._store.resume(over, self._end_of_pause(now))
@@ -187,6 +192,10 @@ class Steering:
                 await self._store.resume_workflow(workflow, self._end_of_pause(now))
         self._runs_came()
         return 0.0
+
+    def _expiry(self, now: int) -> Act:
+        because = "expired: it had not begun in time"
+        return Act(self._ids.next(), "cloaca", None, because, now)
 
     def _end_of_pause(self, now: int) -> Act:
         because = "its pause has come to its end"

@@ -56,7 +56,13 @@ class RunRows:
             priority = parent.row.priority if priority is None else priority
             if parent.deadline is not None and not start.detached:
                 deadline_at = parent.deadline.at
-        due_at = None if start is AT_ONCE else start.due_at(self._store_clock())
+        due_at = start_by = None
+        if start is not AT_ONCE:
+            instant = self._store_clock()
+            due_at = start.due_at(instant)
+            start_by = start.latest(instant, due_at)
+            if due_at is not None or (start_by is not None and start_by <= instant):
+                owner = None
         return NewRun(
             id=self._ids.next(),
             workflow=request.definition.namespace,
@@ -65,13 +71,14 @@ class RunRows:
             tags=request.tags,
             idempotency_key=request.idempotency_key,
             parent_id=None if parent is None else parent.id,
-            owner=owner if due_at is None else None,
+            owner=owner,
             created_at=now,
             priority=priority or 0,
             due_at=due_at,
             detached=int(start.detached),
             time_limit=request.time_limit,
             deadline_at=deadline_at,
+            start_by=start_by,
         )
 
 

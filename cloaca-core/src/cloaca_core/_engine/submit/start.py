@@ -11,13 +11,16 @@ class Start:
     """What a submitter asks for the runs of a request. Instants and times in µs.
 
     ``priority`` None is that of the run whose body submits, or 0. A run is due at ``run_at``, or
-    ``delay`` after it was submitted. One that is ``detached`` does not share the fate of the run
+    ``delay`` after it was submitted. It is cancelled if it has not begun by ``start_by``, or
+    ``start_within`` after it was due. One that is ``detached`` does not share the fate of the run
     whose body submits it.
     """
 
     priority: int | None = None
     run_at: int | None = None
     delay: int = 0
+    start_by: int | None = None
+    start_within: int | None = None
     detached: bool = False
 
     def due_at(self, now: int) -> int | None:
@@ -26,6 +29,12 @@ class Start:
         """
         due_at = now + self.delay if self.run_at is None else self.run_at
         return due_at if due_at > now else None
+
+    def latest(self, now: int, due_at: int | None) -> int | None:
+        """The instant by which the run must have begun, None for none."""
+        if self.start_within is None:
+            return self.start_by
+        return self.start_within + (now if due_at is None else due_at)
 
 
 AT_ONCE: Final = Start()

@@ -138,7 +138,7 @@ class Submitter:
         """A run is in the table that any runner may claim, now or at its time."""
         if row.due_at is None:
             self._wake()
-        else:
+        if row.due_at is not None or row.start_by is not None:
             self._timed()
 
     def _places(self, request: Request) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.submit.start import AT_ONCE, Start
@@ -32,6 +33,7 @@ class StartOptions(NamedTuple):
     priority: int | None = None
     run_at: datetime | str | None = None
     delay: Duration | None = None
+    start_by: datetime | str | Duration | None = None
     detached: bool = False
 
     def checked(self) -> Start:
@@ -41,10 +43,16 @@ class StartOptions(NamedTuple):
         if self.run_at is not None and self.delay is not None:
             raise ConfigError("give run_at or delay, not both", field="delay")
         refuse_other_types("detached", self.detached, bool, "a bool")
+        run_at = None if self.run_at is None else _instant("run_at", self.run_at)
+        start_by, start_within = _latest(self.start_by)
+        if run_at is not None and start_by is not None and start_by < run_at:
+            raise ConfigError("start_by must not be before run_at", field="start_by")
         return Start(
             priority=None if self.priority is None else _priority(self.priority),
-            run_at=None if self.run_at is None else _instant("run_at", self.run_at),
+            run_at=run_at,
             delay=0 if self.delay is None else _duration("delay", self.delay),
+            start_by=start_by,
+            start_within=start_within,
             detached=self.detached,
         )
 
@@ -61,6 +69,15 @@ def _priority(value: object) -> int:
             f"priority must be -{HIGHEST} to {HIGHEST}, got {value}", field="priority"
         )
     return int(value)
+
+
+def _latest(value: object) -> tuple[int | None, int | None]:
+    """An instant, or a duration: one of them."""
+    if value is None:
+        return None, None
+    if isinstance(value, int | float | timedelta):
+        return None, _duration("start_by", value)
+    return _instant("start_by", value), None
 
 
 def _instant(name: str, value: object) -> int:

@@ -115,7 +115,10 @@ class SteeringQueries(NamedTuple):
     conclude_act: Statement
     acted: Statement
     list_wishes: Statement
-    next_pause_end: Statement
+    next_steered: Statement
+    list_not_begun: Statement
+    note_expiry: Statement
+    expire_runs: Statement
     list_pauses_over: Statement
     parents_to_follow: Statement
     children_under_way: Statement

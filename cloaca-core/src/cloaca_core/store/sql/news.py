@@ -23,6 +23,7 @@ _OF_RUNS: Final = (
     "park_run",
     "end_run",
     "cancel_run",
+    "expire_runs",
 )
 _OF_ACTS: Final = (
     "note_cancel",

@@ -31,6 +31,7 @@ class SqlRuns(SqlPart):
             limit=limit,
             now=now,
             aged=min(aged, limit),
+            store_now=self._dialect.wall(),
         )
         # RETURNING answers in no order that a database would promise.
         return sorted(map(RunRow._make, rows))

@@ -15,13 +15,13 @@
 -- its time; otherwise the run has no owner. Executed again, or with an idempotency key that another run has, it changes nothing.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, owner, epoch, status, started_at
+    priority, due_at, detached, time_limit, deadline_at, start_by, owner, epoch, status, started_at
 )
 SELECT
     :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
     CAST(:parent_id AS TEXT), :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at),
     :priority, CAST(:due_at AS BIGINT), :detached,
-    CAST(:time_limit AS BIGINT), CAST(:deadline_at AS BIGINT),
+    CAST(:time_limit AS BIGINT), CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT),
     runner.id,
     CASE WHEN runner.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN runner.id IS NULL THEN 'Pending' ELSE 'Running' END,
@@ -38,13 +38,13 @@ ON CONFLICT DO NOTHING;
 -- changes nothing.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, epoch, status
+    priority, due_at, detached, time_limit, deadline_at, start_by, epoch, status
 )
 VALUES (
     :id, :workflow, :version, :input, :tags, :idempotency_key, CAST(:parent_id AS TEXT),
     :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at), :priority,
     CAST(:due_at AS BIGINT), :detached, CAST(:time_limit AS BIGINT),
-    CAST(:deadline_at AS BIGINT), 0, 'Pending'
+    CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT), 0, 'Pending'
 )
 ON CONFLICT DO NOTHING;
 

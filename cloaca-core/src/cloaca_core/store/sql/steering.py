@@ -34,6 +34,14 @@ class SqlSteering(SqlPart):
         values = {"deadline": deadline, "children": int(children)}
         return await self._act(run_ids, act, statements, values)
 
+    async def not_begun(self, now: int, limit: int) -> list[str]:
+        rows = await self._read(self._queries.steering.list_not_begun, now=now, limit=limit)
+        return [run_id for (run_id,) in rows]
+
+    async def expire(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        q, next_ = self._queries.steering, self._queries.schedules.start_next
+        return await self._act(run_ids, act, [q.note_expiry, q.expire_runs, next_], {})
+
     async def pause(
         self, run_ids: Collection[str], act: Act, until: int | None
     ) -> dict[str, Acted]:
@@ -140,15 +148,15 @@ class SqlSteering(SqlPart):
 
     async def news(self, runner_id: str, workflows: Collection[str], limit: int) -> News:
         q, due = self._queries.steering, self._queries.runs.next_due_run
-        wishes, parents, ((due_at,),), ((pause_end,),) = await self._dialect.read(
+        wishes, parents, ((due_at,),), ((steered_at,),) = await self._dialect.read(
             [
                 Step(q.list_wishes, q.list_wishes.bind(runner_id=runner_id)),
                 Step(q.parents_to_follow, q.parents_to_follow.bind(limit=limit)),
                 Step(due, due.bind(workflows=self._dialect.array(workflows))),
-                Step(q.next_pause_end),
+                Step(q.next_steered),
             ]
         )
-        timers = [int(instant) for instant in (due_at, pause_end) if instant is not None]
+        timers = [int(instant) for instant in (due_at, steered_at) if instant is not None]
         return News(
             wishes=[Wish._make(row) for row in wishes],
             parents=[Parent._make(row) for row in parents],

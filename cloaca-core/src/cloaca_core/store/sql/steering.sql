@@ -156,15 +156,52 @@ WHERE owner = :runner_id AND ended_at IS NULL AND (cancel_at IS NOT NULL OR paus
 ORDER BY id;
 
 
--- name: next_pause_end
--- When the first pause of a run or a workflow ends that has an end.
-SELECT min(pause.paused_until)
+-- name: next_steered
+-- When the first pause of a run or a workflow ends that has an end, or the first run is to be cancelled
+-- that has not begun.
+SELECT min(timer.instant)
 FROM (
-    SELECT min(run.paused_until) AS paused_until FROM cloaca_run AS run
+    SELECT min(run.start_by) AS instant FROM cloaca_run AS run
+    WHERE run.start_by IS NOT NULL AND run.started_at IS NULL AND run.ended_at IS NULL
+    UNION ALL
+    SELECT min(run.paused_until) AS instant FROM cloaca_run AS run
     WHERE run.paused_until IS NOT NULL AND run.ended_at IS NULL
     UNION ALL
-    SELECT paused.paused_until FROM cloaca_paused_workflow AS paused
-) AS pause;
+    SELECT paused.paused_until AS instant FROM cloaca_paused_workflow AS paused
+) AS timer;
+
+
+-- name: list_not_begun
+-- Runs that have not begun by the instant that they were given.
+SELECT id FROM cloaca_run
+WHERE start_by IS NOT NULL AND started_at IS NULL AND ended_at IS NULL AND start_by <= :now
+ORDER BY start_by, id LIMIT :limit;
+
+
+-- name: note_expiry
+-- Note that those of these runs are cancelled that have not begun in time.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT
+    :id, run.id, run.workflow, run.round, 'expire', :asked_by, CAST(:reason AS TEXT), 1, :now
+FROM cloaca_run AS run
+WHERE run.id IN :ids AND run.owner IS NULL AND run.started_at IS NULL AND run.ended_at IS NULL
+    AND run.start_by <= :now
+ON CONFLICT DO NOTHING;
+
+
+-- name: expire_runs
+-- End the runs that note_expiry has named.
+UPDATE cloaca_run
+SET status = 'Cancelled', final_context = input, error_message = :because, steer_reason = :because,
+    reason_code = 'expired', ended_at = :now, epoch = epoch + 1, behind = NULL, due_at = NULL,
+    paused_at = NULL, paused_until = NULL
+WHERE id IN :ids AND owner IS NULL AND started_at IS NULL AND ended_at IS NULL
+    AND EXISTS (
+        SELECT 1 FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.round = cloaca_run.round
+    );
 
 
 -- name: list_pauses_over
@@ -375,7 +412,7 @@ SET status = 'Pending', round = round + 1, owner = NULL, epoch = epoch + 1, reco
     reason_code = NULL, limit_seconds = NULL, reason_tasks = NULL, final_context = NULL,
     cancel_at = NULL,
     paused_at = NULL, paused_until = NULL, stood_still = 0, deadline_at = NULL,
-    steer_reason = NULL, children_at = NULL
+    steer_reason = NULL, children_at = NULL, start_by = NULL
 WHERE id IN :ids
     AND EXISTS (
         SELECT 1 FROM cloaca_act AS act

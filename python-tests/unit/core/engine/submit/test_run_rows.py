@@ -81,6 +81,8 @@ def test_a_new_run_of_ours_runs_from_its_creation_in_its_first_epoch() -> None:
         (Start(delay=1), None, NOW + 1),
         (Start(run_at=NOW + 1), None, NOW + 1),
         (Start(run_at=NOW), "me", None),
+        (Start(start_by=NOW), None, None),  # it is too late
+        (Start(start_by=NOW + 1), "me", None),
     ],
 )
 def test_a_run_that_waits_for_its_time_by_the_stores_clock_has_no_owner(

@@ -23,3 +23,18 @@ NOW = 1_000
 )
 def test_a_run_is_due_in_the_future_or_at_once(start: Start, due_at: int | None) -> None:
     assert start.due_at(NOW) == due_at
+
+
+@pytest.mark.parametrize(
+    ("start", "latest"),
+    [
+        (AT_ONCE, None),
+        (Start(start_by=5), 5),
+        (Start(start_within=7), 1_007),
+        (Start(delay=10, start_within=7), 1_017),
+        (Start(run_at=2_000, start_within=7), 2_007),
+        (Start(run_at=500, start_within=7), 1_007),
+    ],
+)
+def test_a_run_has_time_to_begin_from_when_it_is_due(start: Start, latest: int | None) -> None:
+    assert start.latest(NOW, start.due_at(NOW)) == latest

@@ -28,6 +28,10 @@ def test_without_options_a_run_starts_at_once() -> None:
         ({"delay": timedelta(hours=1)}, Start(delay=3_600_000_000)),
         ({"delay": 0}, Start()),
         ({"detached": True}, Start(detached=True)),
+        ({"start_by": datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC)}, Start(start_by=2_000_000)),
+        ({"start_by": "1970-01-01T00:00:02Z"}, Start(start_by=2_000_000)),
+        ({"start_by": timedelta(seconds=2)}, Start(start_within=2_000_000)),
+        ({"start_by": 2}, Start(start_within=2_000_000)),
     ],
 )
 def test_they_are_instants_and_durations(options: dict[str, Any], expected: Start) -> None:
@@ -47,6 +51,15 @@ def test_they_are_instants_and_durations(options: dict[str, Any], expected: Star
         ({"delay": -1}, ConfigError, "delay", "delay must be 0 to 1000000000 seconds, got -1"),
         ({"delay": "5s"}, ConfigTypeError, "delay", "delay must be a number of seconds"),
         ({"delay": 0, "run_at": "x"}, ConfigError, "delay", "give run_at or delay, not both"),
+        ({"start_by": -2}, ConfigError, "start_by", "start_by must be 0 to 1000000000 seconds"),
+        ({"start_by": "2026"}, ConfigError, "start_by", "start_by is '2026', expected"),
+        ({"start_by": []}, ConfigTypeError, "start_by", "start_by must be a datetime with"),
+        (
+            {"run_at": "1970-01-02T00:00:00Z", "start_by": "1970-01-01T00:00:00Z"},
+            ConfigError,
+            "start_by",
+            "start_by must not be before run_at",
+        ),
         ({"detached": 1}, ConfigTypeError, "detached", "detached must be a bool, not int"),
         ({"detached": 0}, ConfigTypeError, "detached", "detached must be a bool, not int"),
     ],
