@@ -134,7 +134,8 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
             if holder != run.id:
                 return holder
         if run.id not in self.runs:
-            owned = run.owner is not None and self._is_live(run.owner) and run.due_at is None
+            may_begin = run.due_at is None and run.workflow not in self.workflow_pauses
+            owned = run.owner is not None and self._is_live(run.owner) and may_begin
             claimable_at = run.created_at if run.due_at is None else run.due_at
             self.marks[run.id] = Marks(claimable_at, bool(run.detached), start_by=run.start_by)
             self.runs[run.id] = RunRow(

@@ -30,9 +30,9 @@
 
 -- name: insert_run
 -- Add runs. If a run's owner is a live runner, it owns the run from the start, unless the run waits
--- for its time; otherwise the run has no owner. A run that is sent again, or whose idempotency key another run has, changes
--- nothing. Keys are inserted in a fixed order, as two batches with the same keys could deadlock
--- otherwise.
+-- for its time or its workflow is paused; otherwise the run has no owner. A run that is sent again,
+-- or whose idempotency key another run has, changes nothing. Keys are inserted in a fixed order, as
+-- two batches with the same keys could deadlock otherwise.
 -- A key that a user's transaction says it is writing (see outbox.sql) is passed over, as inserting
 -- it would wait for the end of that transaction. The batch takes a shared lock on each key. Other
 -- batches can take it as well; a user's transaction cannot, and learns that it must make way for
@@ -72,6 +72,9 @@ FROM unnest(
     due_at, detached, time_limit, deadline_at, start_by
 )
 LEFT JOIN live ON live.id = new.owner AND new.due_at IS NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = new.workflow
+    )
 WHERE CASE
     WHEN new.idempotency_key IS NULL THEN TRUE
     WHEN starts_with(new.idempotency_key, new.parent_id || '::') THEN TRUE

@@ -169,7 +169,7 @@ class TurnConformance:
             WaitingRow("schedule", WORKFLOW, "", NOW, 1),
         ]
 
-    async def test_runs_of_a_paused_workflow_that_are_owned_go_on_and_new_ones_are_inserted(
+    async def test_runs_of_a_paused_workflow_that_are_owned_go_on_and_new_ones_wait(
         self, store: Store
     ) -> None:
         await store.register(runner("r1"))
@@ -177,12 +177,18 @@ class TurnConformance:
         await store.pause_workflow(WORKFLOW, act(), None)
 
         committed = await record(store, [attempt("a")], [run_end("a")])
-        await submit(store, new_run("b"), new_run("c", owner=None))
+        inserted = await submit(
+            store, new_run("b"), new_run("c", owner=None), new_run("d", workflow=OTHER)
+        )
 
         assert (committed.current, dict(committed.wishes)) == (frozenset("a"), {})
         assert (await stored(store, "a")).status == RunStatus.COMPLETED
-        assert (await stored(store, "b")).owner == "r1"
+        assert inserted.owned == frozenset("d")
+        run = await stored(store, "b")
+        assert (run.owner, run.epoch, run.status, run.started_at) == (None, 0, "Pending", None)
         assert (await stored(store, "c")).status == RunStatus.PENDING
+        await store.resume_workflow(WORKFLOW, act("y"))
+        assert await claimed(store) == ["b", "c"]
 
     async def test_a_workflow_is_paused_once_and_until_when_is_told(self, store: Store) -> None:
         assert await store.paused_workflows() == {}

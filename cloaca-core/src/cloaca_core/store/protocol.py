@@ -63,10 +63,10 @@ class RunStore(Protocol):
         """Write a batch of what this runner found true, all or nothing.
 
         New runs: inserted with epoch 1 and status Running when ``owner`` names a runner that is
-        registered and not fenced and they do not wait for their time, else without owner, epoch 0,
-        status Pending. A run id that is
-        already there changes nothing (the batch is being sent again); a (workflow,
-        idempotency_key) that another run has inserts nothing and is answered in ``existing``.
+        registered and not fenced, they do not wait for their time and their workflow is not paused,
+        else without owner, epoch 0, status Pending. A run id that is already there changes nothing
+        (the batch is being sent again); a (workflow, idempotency_key) that another run has inserts
+        nothing and is answered in ``existing``.
 
         A commit never waits for a transaction in which a user writes runs (see ``Outbox``): such
         a transaction may stay open for as long as its program likes, and the batch holds the
@@ -331,7 +331,8 @@ class SteeringStore(Protocol):
 
     async def pause_workflow(self, workflow: str, act: Act, until: int | None) -> bool:
         """Have no run of this workflow claimed; false if that was so already. Runs keep their
-        states and owners, new ones are inserted. A claim that is under way may still take some.
+        states and owners, new ones are inserted without owner. A claim or commit that is under way
+        may still take some.
         """
 
     async def resume_workflow(self, workflow: str, act: Act) -> bool:

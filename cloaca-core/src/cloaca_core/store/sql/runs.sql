@@ -12,7 +12,8 @@
 
 -- name: insert_run
 -- Add a run. If :owner is a live runner, it owns the run from the start, unless the run waits for
--- its time; otherwise the run has no owner. Executed again, or with an idempotency key that another run has, it changes nothing.
+-- its time or its workflow is paused; otherwise the run has no owner. Executed again, or with an
+-- idempotency key that another run has, it changes nothing.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
     priority, due_at, detached, time_limit, deadline_at, start_by, owner, epoch, status, started_at
@@ -29,6 +30,7 @@ SELECT
 FROM (SELECT 1) AS one
 LEFT JOIN cloaca_runner AS runner
     ON runner.id = :owner AND runner.fenced = 0 AND CAST(:due_at AS BIGINT) IS NULL
+        AND NOT EXISTS (SELECT 1 FROM cloaca_paused_workflow WHERE workflow = :workflow)
 WHERE 1 = 1
 ON CONFLICT DO NOTHING;
 
