@@ -176,6 +176,23 @@ class AsyncClient:
         """Plan a retry: what it would keep, run again and drop. Writes nothing."""
         return await self._calls.runs.steering.plan_retry(run_id, tasks)
 
+    async def pause_workflow(
+        self,
+        workflow_name: str,
+        *,
+        until: datetime | str | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> bool:
+        """Have no runner start a run of this workflow; see ``Client.pause_workflow``."""
+        return await self._calls.runs.steering.pause_workflow(workflow_name, until, reason, by)
+
+    async def resume_workflow(
+        self, workflow_name: str, *, reason: str | None = None, by: str | None = None
+    ) -> bool:
+        """Let runs of a paused workflow start again; False if it is not paused."""
+        return await self._calls.runs.steering.resume_workflow(workflow_name, reason, by)
+
     # -- observe -----------------------------------------------------------------------------
 
     async def get_run(self, run_id: str) -> AsyncRunHandle:

@@ -218,6 +218,30 @@ class Client:
         """Plan a retry: what it would keep, run again and drop. Writes nothing."""
         return self._calls.runs.steering.plan_retry(run_id, tasks).wait()
 
+    def pause_workflow(
+        self,
+        workflow_name: str,
+        *,
+        until: datetime | str | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> bool:
+        """Have no runner start a run of this workflow, in any process, until it is resumed.
+
+        ``workflow_name`` is as in ``execute``; the workflow need not be registered here. Runs that
+        a runner has in progress go on, and no run changes its state: new ones, also those of
+        schedules and triggers, are Pending and wait. ``until`` is a datetime with a zone, or RFC
+        3339 text: then the workflow goes on by itself. Returns False, and changes nothing, if it is
+        paused already.
+        """
+        return self._calls.runs.steering.pause_workflow(workflow_name, until, reason, by).wait()
+
+    def resume_workflow(
+        self, workflow_name: str, *, reason: str | None = None, by: str | None = None
+    ) -> bool:
+        """Let runs of a paused workflow start again; False if it is not paused."""
+        return self._calls.runs.steering.resume_workflow(workflow_name, reason, by).wait()
+
     # -- observe -----------------------------------------------------------------------------
 
     def get_run(self, run_id: str) -> RunHandle:

@@ -344,6 +344,8 @@ def test_a_call_that_would_block_all_async_bodies_is_refused() -> None:
             "health": runner.health,
             "retry": lambda: runner.retry("r"),
             "plan_retry": lambda: runner.plan_retry("r"),
+            "pause_workflow": lambda: runner.pause_workflow("w"),
+            "resume_workflow": lambda: runner.resume_workflow("w"),
             "register_cron_workflow": lambda: runner.register_cron_workflow("w", "@daily", "UTC"),
             "schedule": lambda: runner.schedule("s", "w", "@daily", "UTC"),
             "register_workflow_instance": lambda: runner.register_workflow_instance(

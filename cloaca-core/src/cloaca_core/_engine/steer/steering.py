@@ -111,6 +111,18 @@ class Steering:
         self._runs_came()
         return acted
 
+    async def pause_workflow(self, workflow: str, order: Order, until: int | None) -> bool:
+        """Have no run of a workflow claimed, until an instant or (None) until that is ended."""
+        changed = await self._store.pause_workflow(workflow, self._act(order), until)
+        self.wake()
+        return changed
+
+    async def resume_workflow(self, workflow: str, order: Order) -> bool:
+        """Let runs of a workflow be claimed again."""
+        changed = await self._store.resume_workflow(workflow, self._act(order))
+        self._runs_came()
+        return changed
+
     def _act(self, order: Order) -> Act:
         reason = None if order.reason is None else storable_text(order.reason)
         asked_by = storable_text(order.asked_by)

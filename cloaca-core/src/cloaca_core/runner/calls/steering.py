@@ -1,4 +1,4 @@
-"""Calls that steer runs: cancel, pause, resume, retry, fork."""
+"""Calls that steer runs and workflows: cancel, pause, resume, retry, fork."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from cloaca_core.errors import (
 from cloaca_core.records.states import RunStatus
 from cloaca_core.runner.calls.arguments import checked_run_id, checked_text, tags_json
 from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.runner.calls.names import looked_up, name_to_look_up
 from cloaca_core.runner.results import Plan, PlanItem, Steered
 from cloaca_core.values.arguments import number, refuse_other_types
 from cloaca_core.values.instants import read_instant
@@ -146,6 +147,36 @@ class SteeringCalls:
         return Call(
             lambda: self._host.send(lambda engine: engine.steering.forks.plan(run_id, task)), _plan
         )
+
+    def pause_workflow(
+        self, workflow_name: str, until: datetime | str | None, reason: str | None, by: str | None
+    ) -> Call[bool]:
+        """Have no run of a workflow claimed."""
+        order = _order("pause", reason, by)
+        instant = None if until is None else read_instant("until", until)
+        return self._ask_of_workflow(
+            workflow_name,
+            lambda engine, workflow: engine.steering.pause_workflow(workflow, order, instant),
+        )
+
+    def resume_workflow(self, workflow_name: str, reason: str | None, by: str | None) -> Call[bool]:
+        """Let runs of a workflow be claimed again."""
+        order = _order("resume", reason, by)
+        return self._ask_of_workflow(
+            workflow_name,
+            lambda engine, workflow: engine.steering.resume_workflow(workflow, order),
+        )
+
+    def _ask_of_workflow(
+        self, workflow_name: str, act: Callable[[Engine, str], Coroutine[Any, Any, bool]]
+    ) -> Call[bool]:
+        full_name = self._host.registry.full_name(workflow_name)
+        name = name_to_look_up(self._host, workflow_name)
+
+        async def answer(engine: Engine) -> bool:
+            return await act(engine, await looked_up(engine, name, full_name))
+
+        return Call(lambda: self._host.send(answer), unchanged)
 
     def _ask(
         self,
