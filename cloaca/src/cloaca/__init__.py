@@ -160,12 +160,17 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
         AsyncRunHandle as AsyncRunHandle,
         RunHandle as RunHandle,
     )
+    from cloaca_core.runner.history import (
+        Action as Action,
+        AttemptInfo as AttemptInfo,
+        RoundInfo as RoundInfo,
+        RunEvent as RunEvent,
+    )
     from cloaca_core.runner.results import (
         Backfill as Backfill,
         PipelineResult as PipelineResult,
         Plan as Plan,
         PlanItem as PlanItem,
-        RunEvent as RunEvent,
         RunInfo as RunInfo,
         Steered as Steered,
         TaskResult as TaskResult,
@@ -243,6 +248,9 @@ __all__ = [
     "PlanItem",
     "Backfill",
     "RunEvent",
+    "AttemptInfo",
+    "RoundInfo",
+    "Action",
     # types of options and states
     "RetryBackoffName",
     "RetryConditionName",
@@ -337,7 +345,10 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "SqliteTenants": "cloaca_core.runner.sqlite_tenants",
         "Backfill": "cloaca_core.runner.results",
         "PipelineResult": "cloaca_core.runner.results",
-        "RunEvent": "cloaca_core.runner.results",
+        "Action": "cloaca_core.runner.history",
+        "AttemptInfo": "cloaca_core.runner.history",
+        "RoundInfo": "cloaca_core.runner.history",
+        "RunEvent": "cloaca_core.runner.history",
         "RunInfo": "cloaca_core.runner.results",
         "Steered": "cloaca_core.runner.results",
         "Plan": "cloaca_core.runner.results",

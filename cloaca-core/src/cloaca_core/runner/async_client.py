@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from cloaca_core._engine.runtime.loop_care import wake_timer
 from cloaca_core.config import DefaultRunnerConfig
@@ -31,6 +31,9 @@ from cloaca_core.runner.waiting import awaited
 from cloaca_core.values.durations import Duration
 from cloaca_core.values.no_limit import NoLimit
 from cloaca_core.values.option_names import CatchupPolicyName, OverlapPolicyName, RunStatus
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.history import Action
 
 
 class AsyncClient:
@@ -211,6 +214,10 @@ class AsyncClient:
         """Runs, newest first; see ``Client.list_runs``."""
         call = self._calls.runs.list_runs(status, workflow_name, tags, limit, before)
         return await call
+
+    async def actions(self, *, limit: int = 100) -> list[Action]:
+        """What was asked of runs and workflows, newest first; see ``Client.actions``."""
+        return await self._calls.runs.history.actions(limit)
 
     async def health(self) -> dict[str, Any]:
         """The state of the runner: its runs, bodies, loops and failing triggers."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.inputs import ContextLike
@@ -29,6 +29,9 @@ from cloaca_core.runner.waiting import refuse_blocking_call, wait_for
 from cloaca_core.values.durations import Duration
 from cloaca_core.values.no_limit import NoLimit
 from cloaca_core.values.option_names import CatchupPolicyName, OverlapPolicyName, RunStatus
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.history import Action
 
 
 class Client:
@@ -264,6 +267,13 @@ class Client:
         """
         call = self._calls.runs.list_runs(status, workflow_name, tags, limit, before)
         return call.wait()
+
+    def actions(self, *, limit: int = 100) -> list[Action]:
+        """What was asked of runs and workflows, by whom, newest first, at most ``limit`` of it.
+
+        That is: cancel, pause, resume and retry, also where it was so already.
+        """
+        return self._calls.runs.history.actions(limit).wait()
 
     def health(self) -> dict[str, Any]:
         """The state of the runner: its runs, bodies, loops and failing triggers."""

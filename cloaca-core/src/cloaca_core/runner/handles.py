@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cloaca_core.definition.inputs import ContextLike
-from cloaca_core.runner.results import PipelineResult, Plan, RunEvent, Steered, TaskResult
+from cloaca_core.runner.results import PipelineResult, Plan, RunInfo, Steered, TaskResult
 from cloaca_core.values.option_names import RunStatus
 
 if TYPE_CHECKING:
     from cloaca_core.runner.calls.runs import RunCalls
+    from cloaca_core.runner.history import AttemptInfo, RoundInfo, RunEvent
 
 
 class _Run:
@@ -62,9 +63,29 @@ class RunHandle(_Run):
         """The state of each task, by id, in definition order where the workflow is known."""
         return self._calls.tasks(self._id).wait()
 
+    def info(self) -> RunInfo:
+        """The run as it is now, without its contexts."""
+        return self._calls.info(self._id).wait()
+
     def events(self) -> list[RunEvent]:
-        """The events so far, in the order of time."""
-        return self._calls.events(self._id).wait()
+        """The events so far, in the order of time: also of earlier rounds, and what was asked of
+        the run by whom.
+        """
+        return self._calls.history.events(self._id).wait()
+
+    def attempts(self) -> list[AttemptInfo]:
+        """All attempts of all tasks so far, by task; those of earlier rounds as well."""
+        return self._calls.history.attempts(self._id).wait()
+
+    def rounds(self) -> list[RoundInfo]:
+        """The rounds of the run, oldest first; the last one is the present one."""
+        return self._calls.history.rounds(self._id).wait()
+
+    def outputs(self) -> dict[str, dict[str, Any]]:
+        """The keys that each completed task has set in the context, with their values, by task;
+        also of a run that failed, was cancelled or goes on.
+        """
+        return self._calls.history.outputs(self._id).wait()
 
     def cancel(
         self,
@@ -157,9 +178,25 @@ class AsyncRunHandle(_Run):
         """The state of each task, by id, in definition order where the workflow is known."""
         return await self._calls.tasks(self._id)
 
+    async def info(self) -> RunInfo:
+        """The run as it is now, without its contexts."""
+        return await self._calls.info(self._id)
+
     async def events(self) -> list[RunEvent]:
-        """The events so far, in the order of time."""
-        return await self._calls.events(self._id)
+        """The events so far, in the order of time; see ``RunHandle.events``."""
+        return await self._calls.history.events(self._id)
+
+    async def attempts(self) -> list[AttemptInfo]:
+        """All attempts of all tasks so far, by task; those of earlier rounds as well."""
+        return await self._calls.history.attempts(self._id)
+
+    async def rounds(self) -> list[RoundInfo]:
+        """The rounds of the run, oldest first; the last one is the present one."""
+        return await self._calls.history.rounds(self._id)
+
+    async def outputs(self) -> dict[str, dict[str, Any]]:
+        """The keys that each completed task has set; see ``RunHandle.outputs``."""
+        return await self._calls.history.outputs(self._id)
 
     async def cancel(
         self,

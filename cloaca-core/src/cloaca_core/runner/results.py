@@ -41,7 +41,8 @@ def rfc3339(instant: int) -> str:
     return moment.replace(microsecond=instant % 1_000_000).isoformat(timespec="microseconds")
 
 
-def _rfc3339_or_none(instant: int | None) -> str | None:
+def rfc3339_or_none(instant: int | None) -> str | None:
+    """The same; None stays None."""
     return None if instant is None else rfc3339(instant)
 
 
@@ -67,25 +68,13 @@ class TaskResult:
 
 
 @dataclass(frozen=True, slots=True)
-class RunEvent:
-    """Something that happened in a run. ``kind`` is one of ``created``, ``started``,
-    ``task_started``, ``task_completed``, ``task_failed``, ``task_skipped``, ``task_cancelled``,
-    ``ended``; ``at`` is RFC 3339 in UTC.
-    """
-
-    at: str
-    kind: str
-    task_id: str | None = None
-    attempt: int | None = None
-    detail: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RunInfo:
-    """One line of a listing. Times are RFC 3339 in UTC.
+    """A run as it is now, or one line of a listing. Times are RFC 3339 in UTC.
 
-    ``round`` counts how often the run was begun, from 1. ``parent_id`` is the run whose body
-    submitted it. ``run_at`` is when a run that waits for its time goes on, None for the others.
+    ``round`` is 1 until a retry begins the next; ``parent_id`` is the run whose body has submitted
+    it; ``reason`` says why it is paused or was cancelled, and who asked; ``due_at`` is when it may
+    go on. ``active_bodies`` counts its bodies that run in this process, without those that were
+    given up: 0 for a run that no runner owns, None for one of another process, and in listings.
     """
 
     id: str
@@ -97,10 +86,12 @@ class RunInfo:
     ended_at: str | None
     error_message: str | None
     tags: Mapping[str, str]
-    round: int
-    priority: int
-    parent_id: str | None
-    run_at: str | None
+    round: int = 1
+    priority: int = 0
+    parent_id: str | None = None
+    reason: str | None = None
+    due_at: str | None = None
+    active_bodies: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +192,7 @@ class PipelineResult:
     @property
     def end_time(self) -> str | None:
         """When the run ended."""
-        return _rfc3339_or_none(self._row.ended_at)
+        return rfc3339_or_none(self._row.ended_at)
 
     @property
     def duration(self) -> float | None:
@@ -274,22 +265,24 @@ def run_status_name(row: RunRow) -> RunStatus:
     return cast("RunStatus", str(row.status))
 
 
-def run_info(row: RunRow) -> RunInfo:
-    """A run's line in a listing."""
+def run_info(row: RunRow, active_bodies: int | None = None) -> RunInfo:
+    """A run's line in a listing, or (with ``active_bodies``) alone."""
     return RunInfo(
         id=row.id,
         workflow_name=short_name(row.workflow),
         version=row.version,
         status=run_status_name(row),
         created_at=rfc3339(row.created_at),
-        started_at=_rfc3339_or_none(row.started_at),
-        ended_at=_rfc3339_or_none(row.ended_at),
+        started_at=rfc3339_or_none(row.started_at),
+        ended_at=rfc3339_or_none(row.ended_at),
         error_message=row.error_message,
         tags=_tags(row.tags),
         round=row.round,
         priority=row.priority,
         parent_id=row.parent_id,
-        run_at=_rfc3339_or_none(row.due_at),
+        reason=row.steer_reason,
+        due_at=rfc3339_or_none(row.due_at),
+        active_bodies=active_bodies,
     )
 
 
@@ -319,11 +312,11 @@ def task_results(
         if known is None or known.attempt < row.attempt:
             latest[row.task_id] = row
     results = {task_id: TaskResult(task_id, "NotStarted") for task_id in task_ids}
-    final = {task_id: _settled(row, run_ended_at) for task_id, row in latest.items()}
+    final = {task_id: settled(row, run_ended_at) for task_id, row in latest.items()}
     return results | {task_id: _task_result(row) for task_id, row in final.items()}
 
 
-def _settled(row: AttemptRow, run_ended_at: int | None) -> AttemptRow:
+def settled(row: AttemptRow, run_ended_at: int | None) -> AttemptRow:
     """The attempt as the end of its run leaves it. The row itself may still be as a dead process
     wrote it: a run that is past its deadline when it is taken over ends at once.
     """
@@ -340,43 +333,16 @@ def _task_result(row: AttemptRow) -> TaskResult:
         task_id=row.task_id,
         status="Waiting" if waits else cast("TaskStatus", str(row.status)),
         attempts=_bodies(row),
-        started_at=_rfc3339_or_none(row.started_at),
-        ended_at=None if waits else _rfc3339_or_none(row.ended_at),
+        started_at=rfc3339_or_none(row.started_at),
+        ended_at=None if waits else rfc3339_or_none(row.ended_at),
         error=None if row.error_type is None else f"{row.error_type}: {row.error_message}",
         error_type=row.error_type,
         traceback=row.error_traceback,
         skip_reason=row.skip_reason,
-        retry_at=_rfc3339_or_none(row.retry_at),
+        retry_at=rfc3339_or_none(row.retry_at),
     )
 
 
 def _bodies(row: AttemptRow) -> int:
     """How many bodies of its task were started up to this attempt; 0 for one that was skipped."""
     return 0 if row.status == states.TaskStatus.SKIPPED else row.attempt
-
-
-def run_events(row: RunRow, attempts: Sequence[AttemptRow]) -> list[RunEvent]:
-    """The events of a run, in the order of time; derived from its rows, stored nowhere."""
-    moments = [(row.created_at, RunEvent(rfc3339(row.created_at), "created"))]
-    if row.started_at is not None:
-        moments.append((row.started_at, RunEvent(rfc3339(row.started_at), "started")))
-    for attempt in attempts:
-        moments += _attempt_events(_settled(attempt, row.ended_at))
-    if row.ended_at is not None:
-        ended = RunEvent(rfc3339(row.ended_at), "ended", detail=row.error_message or row.status)
-        moments.append((row.ended_at, ended))
-    return [event for _, event in sorted(moments, key=lambda moment: moment[0])]
-
-
-def _attempt_events(row: AttemptRow) -> list[tuple[int, RunEvent]]:
-    events = []
-    if row.started_at is not None:
-        at = rfc3339(row.started_at)
-        events.append((row.started_at, RunEvent(at, "task_started", row.task_id, row.attempt)))
-    if row.ended_at is not None:
-        kind = f"task_{row.status.lower()}"
-        error = None if row.error_type is None else f"{row.error_type}: {row.error_message}"
-        detail = error or row.skip_reason
-        at = rfc3339(row.ended_at)
-        events.append((row.ended_at, RunEvent(at, kind, row.task_id, row.attempt, detail)))
-    return events

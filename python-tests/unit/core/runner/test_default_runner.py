@@ -341,6 +341,7 @@ def test_a_call_that_would_block_all_async_bodies_is_refused() -> None:
             "submit_many": lambda: runner.submit_many("w", [None]),
             "get_run": lambda: runner.get_run("r"),
             "list_runs": runner.list_runs,
+            "actions": runner.actions,
             "health": runner.health,
             "retry": lambda: runner.retry("r"),
             "plan_retry": lambda: runner.plan_retry("r"),

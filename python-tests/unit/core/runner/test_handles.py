@@ -12,6 +12,7 @@ import pytest
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
 from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
+from cloaca_core._engine.observe.run_reader import History
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.registry import Registry
@@ -108,8 +109,8 @@ def test_both_handles_have_the_same_calls_with_the_same_parameters() -> None:
         return {n: inspect.signature(f).parameters for n, f in found if not n.startswith("_")}
 
     assert public(RunHandle) == public(AsyncRunHandle)
-    looking = {"events", "result", "status", "tasks", "wait"}
-    assert public(RunHandle).keys() == looking | {"cancel", "pause", "resume"}
+    looking = {"attempts", "events", "info", "outputs", "rounds", "status", "tasks"}
+    assert public(RunHandle).keys() == looking | {"result", "wait", "cancel", "pause", "resume"}
 
 
 # -- the end -------------------------------------------------------------------------------------
@@ -188,10 +189,17 @@ async def test_a_status_is_that_of_the_row(host: Host) -> None:
 
 
 async def test_events_are_those_of_the_rows_in_the_order_of_time(host: Host) -> None:
-    host.answers["attempts"] = (ROW, [])
+    host.answers["history"] = History(ROW, [], [], [], [])
 
     for events in (sync(host).events(), await awaited(host).events()):
         assert [event.kind for event in events] == ["created", "started", "ended"]
+
+
+async def test_what_is_told_of_a_run_alone_has_its_bodies(host: Host) -> None:
+    host.answers["active_bodies"] = (ROW, 2)
+
+    for info in (sync(host).info(), await awaited(host).info()):
+        assert (info.id, info.status, info.active_bodies) == ("r", "Failed", 2)
 
 
 async def test_a_closed_runner_answers_nothing_about_a_run(host: Host) -> None:
@@ -200,7 +208,9 @@ async def test_a_closed_runner_answers_nothing_about_a_run(host: Host) -> None:
     host.is_closed = True
     handle, other = sync(host), awaited(host)
 
-    for call in (handle.status, handle.result, handle.wait, handle.tasks, handle.events):
+    calls: list[Callable[[], object]] = [handle.status, handle.result, handle.wait, handle.tasks]
+    calls += [handle.info, handle.events, handle.attempts, handle.rounds, handle.outputs]
+    for call in calls:
         with pytest.raises(RunnerClosedError):
             call()
     for coroutine in (other.status, other.result, other.wait, other.tasks, other.events):

@@ -12,7 +12,6 @@ from cloaca_core.runner.results import (
     PipelineResult,
     WorkflowResult,
     rfc3339,
-    run_events,
     run_info,
     task_results,
 )
@@ -164,49 +163,21 @@ class TestTaskResults:
         assert result.skip_reason == "upstream failed: a"
 
 
-class TestEvents:
-    def test_they_are_in_the_order_of_time(self) -> None:
-        done = attempt("r", "t")._replace(started_at=START + SECOND, ended_at=START + 2 * SECOND)
-        events = run_events(run(), [done])
-
-        assert [(e.kind, e.task_id) for e in events] == [
-            ("created", None),
-            ("started", None),
-            ("task_started", "t"),
-            ("task_completed", "t"),
-            ("ended", None),
-        ]
-        assert [e.at for e in events] == sorted(e.at for e in events)
-
-    def test_a_failure_is_told_with_its_error(self) -> None:
-        row = attempt("r", "t", status=TaskStatus.FAILED, error="ValueError")
-        row = row._replace(error_message="bad", started_at=None, ended_at=START)
-        (event,) = [e for e in run_events(run("Failed"), [row]) if e.task_id]
-
-        assert (event.kind, event.detail, event.attempt) == ("task_failed", "ValueError: bad", 1)
-
-    def test_an_attempt_that_was_left_open_ends_before_its_run(self) -> None:
-        row = attempt("r", "t")._replace(status=TaskStatus.RUNNING, ended_at=None)
-        events = run_events(run("Failed"), [row])
-
-        assert [(e.kind, e.task_id) for e in events][-2:] == [
-            ("task_cancelled", "t"),
-            ("ended", None),
-        ]
-
-    def test_the_end_tells_how(self) -> None:
-        assert run_events(run("Failed"), [])[-1].detail == "it broke"
-        assert run_events(run(), [])[-1].detail == "Completed"
-
-    def test_a_run_that_goes_on_has_no_end(self) -> None:
-        assert [e.kind for e in run_events(run("Running", ended_at=None), [])][-1] == "started"
-
-
 def test_a_listing_names_the_workflow_shortly_and_has_the_tags() -> None:
     info = run_info(run())
 
     assert (info.workflow_name, info.tags) == ("flow", {"team": "x"})
     assert info.ended_at == "2023-11-14T22:13:23.000000+00:00"
+    assert (info.round, info.parent_id, info.reason, info.due_at) == (1, None, None, None)
+    assert info.active_bodies is None
+
+
+def test_a_run_alone_has_all_that_is_told_of_it() -> None:
+    row = run("Paused", round=2, parent_id="p", steer_reason="paused by ann", due_at=START)
+    info = run_info(row, 3)
+
+    assert (info.round, info.parent_id, info.reason) == (2, "p", "paused by ann")
+    assert (info.due_at, info.active_bodies) == (rfc3339(START), 3)
 
 
 @pytest.mark.parametrize("tags", ["", "{", "\ufffd{}", "[1]", '"team"', "[" * 100_000])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.plan.restore import first_attempts
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow
+from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.store.protocol import Store
+
+
+ACTS_SHOWN: Final = 1000
+"""So many acts on a run are read at most, the newest."""
+
+
+class History(NamedTuple):
+    """A run with its past: all attempts, and of a run that was retried also its earlier rounds and
+    restarted tasks. ``acts`` are newest first.
+    """
+
+    row: RunRow
+    attempts: list[AttemptRow]
+    restarts: list[RestartRow]
+    rounds: list[RoundRow]
+    acts: list[ActRow]
 
 
 class RunReader:
@@ -41,10 +58,23 @@ class RunReader:
             raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
         return row
 
-    async def attempts(self, run_id: str) -> tuple[RunRow, list[AttemptRow]]:
-        """The run and all its attempts, the bodies that run right now included."""
+    async def history(self, run_id: str) -> History:
+        """The run and its past; the bodies that run right now are among the attempts."""
         row = await self.get_run(run_id)
-        return row, await self._attempts(run_id)
+        restarts: list[RestartRow] = []
+        rounds: list[RoundRow] = []
+        if row.round > 1:
+            restarts = await self._store.restarts([run_id])
+            rounds = [each for each in await self._store.rounds(run_id) if each.round < row.round]
+        acts = await self._store.acts(run_id, ACTS_SHOWN)
+        return History(row, await self._attempts(run_id), restarts, rounds, acts)
+
+    async def active_bodies(self, run_id: str) -> tuple[RunRow, int | None]:
+        """The run, and how many bodies of it run here; None for a run of another runner."""
+        row = await self.get_run(run_id)
+        if row.id in self._runs:
+            return row, len(self._running(run_id))
+        return row, 0 if row.owner is None or row.ended_at is not None else None
 
     async def current_attempts(self, run_id: str) -> tuple[RunRow, list[AttemptRow]]:
         """The run and the attempts that count: of a task that was restarted those since then."""

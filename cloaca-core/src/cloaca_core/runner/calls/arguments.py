@@ -157,7 +157,7 @@ class Requests:
         before: str | None,
     ) -> RunFilter:
         """A checked filter for a listing."""
-        limit = _checked_limit(limit)
+        limit = checked_limit(limit)
         return RunFilter(
             status=None if status is None else _checked_status(status),
             workflow=None if workflow_name is None else self._registry.full_name(workflow_name),
@@ -235,7 +235,8 @@ def _checked_time_limit(limit: Duration | NoLimit | None) -> int | None:
         raise ConfigError(str(error), field="time_limit") from None
 
 
-def _checked_limit(limit: object) -> int:
+def checked_limit(limit: object) -> int:
+    """Check how many rows are wanted at most."""
     if isinstance(limit, bool) or not isinstance(limit, int):
         raise ConfigTypeError(f"limit must be an int, not {type(limit).__name__}", field="limit")
     if not 1 <= limit <= sys.maxsize:

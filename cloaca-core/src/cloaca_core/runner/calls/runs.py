@@ -17,11 +17,9 @@ from cloaca_core.runner.calls.names import name_to_look_up
 from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions
 from cloaca_core.runner.results import (
     PipelineResult,
-    RunEvent,
     RunInfo,
     TaskResult,
     execute_result,
-    run_events,
     run_info,
     run_status_name,
     task_results,
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow
+    from cloaca_core.runner.calls.history import HistoryCalls
     from cloaca_core.runner.calls.steering import SteeringCalls
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.store.outbox import Outbox
@@ -62,6 +61,13 @@ class RunCalls:
         from cloaca_core.runner.calls.steering import SteeringCalls
 
         return SteeringCalls(self._host)
+
+    @cached_property
+    def history(self) -> HistoryCalls:
+        """Calls that look at the past of runs; imported at their first use."""
+        from cloaca_core.runner.calls.history import HistoryCalls
+
+        return HistoryCalls(self._host)
 
     # -- of a runner -------------------------------------------------------------------------
 
@@ -211,9 +217,9 @@ class RunCalls:
         """The state of each task of a run."""
         return self._ask(_task_results, lambda engine: _rows_and_tasks(engine, run_id))
 
-    def events(self, run_id: str) -> Call[list[RunEvent]]:
-        """The events of a run so far."""
-        return self._ask(_events, lambda engine: engine.reader.attempts(run_id))
+    def info(self, run_id: str) -> Call[RunInfo]:
+        """A run as it is now."""
+        return self._ask(_info, lambda engine: engine.reader.active_bodies(run_id))
 
     # -- of all ------------------------------------------------------------------------------
 
@@ -308,5 +314,5 @@ def _task_results(answer: tuple[RunRow, list[AttemptRow], list[str]]) -> dict[st
     return task_results(attempts, task_ids, run_ended_at=row.ended_at)
 
 
-def _events(answer: tuple[RunRow, list[AttemptRow]]) -> list[RunEvent]:
-    return run_events(*answer)
+def _info(answer: tuple[RunRow, int | None]) -> RunInfo:
+    return run_info(*answer)

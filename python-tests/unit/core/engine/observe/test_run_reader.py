@@ -10,7 +10,16 @@ from model.orchestration import PAIR, Scene
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
-from cloaca_core.conformance.rows import attempt, new_run, record, runner, submit
+from cloaca_core.conformance.rows import (
+    LATER,
+    act,
+    attempt,
+    new_run,
+    record,
+    run_end,
+    runner,
+    submit,
+)
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
@@ -29,8 +38,8 @@ class Desk:
         self.reader = RunReader(self.store, self.registry, self.scene.runs, definitions)
 
     async def tasks_said(self) -> list[tuple[str, str]]:
-        _, attempts = await self.reader.attempts("r")
-        return [(row.task_id, row.status) for row in attempts]
+        history = await self.reader.history("r")
+        return [(row.task_id, row.status) for row in history.attempts]
 
 
 @pytest.fixture
@@ -74,6 +83,47 @@ async def test_of_a_run_of_others_the_tables_have_everything(desk: Desk) -> None
     await record(desk.store, [attempt("r", "a")])
 
     assert await desk.tasks_said() == [("a", "Completed")]
+
+
+async def test_the_past_of_a_run_has_its_earlier_rounds_and_what_was_asked_of_it(
+    desk: Desk,
+) -> None:
+    store = desk.store
+    assert (await desk.reader.history("r"))[2:] == ([], [], [])
+
+    await record(store, [attempt("r", "a")], [run_end("r", status="Failed")])
+    await store.retry("r", 1, act("x"), {"a": 2})
+    await store.cancel(["r"], act("y", now=LATER + 1), LATER, children=True)
+    history = await desk.reader.history("r")
+
+    assert (history.row.round, [each.attempt for each in history.attempts]) == (2, [1])
+    assert [(each.task_id, each.first_attempt, each.round) for each in history.restarts] == [
+        ("a", 2, 2)
+    ]
+    assert [(each.round, each.status) for each in history.rounds] == [(1, "Failed")]
+    assert [each.id for each in history.acts] == ["y", "x"]  # newest first
+
+
+async def test_bodies_that_run_here_are_counted(desk: Desk) -> None:
+    desk.scene.adopt(PAIR)
+    assert (await desk.reader.active_bodies("r"))[1] == 0
+
+    desk.scene.begin()
+
+    assert (await desk.reader.active_bodies("r"))[1] == 1
+
+
+async def test_no_body_runs_of_a_run_without_an_owner_and_of_others_it_is_not_known(
+    desk: Desk,
+) -> None:
+    await submit(desk.store, new_run("free", owner=None))
+    assert (await desk.reader.active_bodies("free"))[1] == 0
+    assert (await desk.reader.active_bodies("r"))[1] is None
+
+    await record(desk.store, ends=[run_end("r")])
+
+    row, bodies = await desk.reader.active_bodies("r")
+    assert (row.status, bodies) == ("Completed", 0)
 
 
 async def test_its_tasks_are_those_of_the_definition_that_it_has(desk: Desk) -> None:

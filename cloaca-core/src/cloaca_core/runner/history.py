@@ -1,0 +1,266 @@
+"""The past of a run as users see it: its events, attempts and rounds, and who has asked what.
+
+Derived from the rows of the run each time, stored nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from cloaca_core._engine.plan.restore import change_from_json
+from cloaca_core.definition.context import Context
+from cloaca_core.records import states
+from cloaca_core.runner.results import rfc3339, rfc3339_or_none, run_status_name, settled
+from cloaca_core.values.namespace import short_name
+from cloaca_core.values.option_names import RunStatus, TaskStatus
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.observe.run_reader import History
+    from cloaca_core.records.runs import AttemptRow
+    from cloaca_core.records.steering import ActRow, RoundRow
+
+_DONE: Final[Mapping[str, str]] = {
+    "cancel": "cancelled",
+    "pause": "paused",
+    "resume": "resumed",
+    "retry": "retried",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """Something that happened in a run. ``kind`` is one of ``created``, ``started``,
+    ``task_started``, ``task_completed``, ``task_failed``, ``task_skipped``, ``task_cancelled``,
+    ``ended``; and ``cancelled``, ``paused``, ``resumed``, ``retried`` for what was asked of it,
+    with ``by NAME: REASON`` as its ``detail``. ``at`` is RFC 3339 in UTC.
+
+    A run that was retried has started and ended once in each round.
+    """
+
+    at: str
+    kind: str
+    task_id: str | None = None
+    attempt: int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptInfo:
+    """One attempt of a task, or (``attempt`` 0) that the task was skipped.
+
+    ``round`` is that of the run; ``error`` is ``Type: message``; times are RFC 3339 in UTC. Another
+    attempt follows a failed one at ``retry_at``. ``crashes`` counts the processes that died while
+    the body ran.
+    """
+
+    task_id: str
+    attempt: int
+    round: int
+    status: TaskStatus
+    started_at: str | None
+    ended_at: str | None
+    retry_at: str | None
+    error: str | None
+    error_type: str | None
+    traceback: str | None
+    skip_reason: str | None
+    crashes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundInfo:
+    """A round of a run: the first, or one that a retry has begun. Times are RFC 3339 in UTC.
+
+    ``final_context`` is None until the round has ended.
+    """
+
+    round: int
+    status: RunStatus
+    started_at: str | None
+    ended_at: str | None
+    error_message: str | None
+    final_context: Context | None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What was asked of a run or (``run_id`` None) of a workflow: ``kind`` is ``cancel``,
+    ``pause``, ``resume`` or ``retry``.
+
+    ``by`` is who has asked; ``changed`` is False if it was so already. One call has one ``id``,
+    also if it is about many runs. ``at`` is RFC 3339 in UTC.
+    """
+
+    id: str
+    at: str
+    kind: str
+    run_id: str | None
+    workflow_name: str
+    by: str
+    reason: str | None
+    changed: bool
+
+
+def actions(acts: Sequence[ActRow]) -> list[Action]:
+    """What was asked, in the same order."""
+    return [
+        Action(
+            id=act.id,
+            at=rfc3339(act.created_at),
+            kind=act.kind,
+            run_id=act.run_id or None,
+            workflow_name=short_name(act.workflow),
+            by=act.asked_by,
+            reason=act.reason,
+            changed=bool(act.changed),
+        )
+        for act in acts
+    ]
+
+
+def run_events(history: History) -> list[RunEvent]:
+    """The events of a run, in the order of time."""
+    row = history.row
+    moments = [(row.created_at, RunEvent(rfc3339(row.created_at), "created"))]
+    moments += [_act_event(act) for act in reversed(history.acts)]
+    for each in history.rounds:
+        moments += _start(each.started_at)
+    moments += _start(row.started_at)
+    for attempt in history.attempts:
+        moments += _attempt_events(settled(attempt, _end_of_round(history, attempt)))
+    for each in history.rounds:
+        moments += _end(each.ended_at, each.error_message or each.status)
+    moments += _end(row.ended_at, row.error_message or row.status)
+    return [event for _, event in sorted(moments, key=lambda moment: moment[0])]
+
+
+def _start(at: int | None) -> list[tuple[int, RunEvent]]:
+    return [] if at is None else [(at, RunEvent(rfc3339(at), "started"))]
+
+
+def _end(at: int | None, detail: str) -> list[tuple[int, RunEvent]]:
+    return [] if at is None else [(at, RunEvent(rfc3339(at), "ended", detail=detail))]
+
+
+def _act_event(act: ActRow) -> tuple[int, RunEvent]:
+    detail = f"by {act.asked_by}"
+    if act.reason is not None:
+        detail = f"{detail}: {act.reason}"
+    if not act.changed:
+        detail = f"{detail} (nothing changed)"
+    event = RunEvent(rfc3339(act.created_at), _DONE.get(act.kind, act.kind), detail=detail)
+    return act.created_at, event
+
+
+def _attempt_events(row: AttemptRow) -> list[tuple[int, RunEvent]]:
+    events = []
+    if row.started_at is not None:
+        at = rfc3339(row.started_at)
+        events.append((row.started_at, RunEvent(at, "task_started", row.task_id, row.attempt)))
+    if row.ended_at is not None:
+        kind = f"task_{row.status.lower()}"
+        detail = _error(row) or row.skip_reason
+        at = rfc3339(row.ended_at)
+        events.append((row.ended_at, RunEvent(at, kind, row.task_id, row.attempt, detail)))
+    return events
+
+
+def attempt_infos(history: History, task_ids: Sequence[str]) -> list[AttemptInfo]:
+    """All attempts of a run: by task, those of ``task_ids`` first and in that order."""
+    place = {task_id: number for number, task_id in enumerate(task_ids)}
+    rows = sorted(
+        history.attempts,
+        key=lambda row: (place.get(row.task_id, len(place)), row.task_id, row.attempt),
+    )
+    return [_attempt_info(history, row) for row in rows]
+
+
+def _attempt_info(history: History, attempt: AttemptRow) -> AttemptInfo:
+    row = settled(attempt, _end_of_round(history, attempt))
+    return AttemptInfo(
+        task_id=row.task_id,
+        attempt=row.attempt,
+        round=_round_of(history, row),
+        status=cast("TaskStatus", str(row.status)),
+        started_at=rfc3339_or_none(row.started_at),
+        ended_at=rfc3339_or_none(row.ended_at),
+        retry_at=rfc3339_or_none(row.retry_at),
+        error=_error(row),
+        error_type=row.error_type,
+        traceback=row.error_traceback,
+        skip_reason=row.skip_reason,
+        crashes=row.crashes,
+    )
+
+
+def _error(row: AttemptRow) -> str | None:
+    return None if row.error_type is None else f"{row.error_type}: {row.error_message}"
+
+
+def _end_of_round(history: History, attempt: AttemptRow) -> int | None:
+    """When the round of an attempt has ended."""
+    number = _round_of(history, attempt)
+    ends = [each.ended_at for each in history.rounds if each.round == number]
+    return ends[0] if ends else history.row.ended_at
+
+
+def _round_of(history: History, attempt: AttemptRow) -> int:
+    """The round of an attempt: as the restarts of its task say; else by its time, as for a task
+    that had no attempt in the rounds before.
+    """
+    if not history.rounds:
+        return history.row.round
+    its = [each for each in history.restarts if each.task_id == attempt.task_id]
+    number = attempt.attempt
+    first = max([each.round for each in its if each.first_attempt <= number], default=1)
+    last = min(
+        [each.round - 1 for each in its if each.first_attempt > number],
+        default=history.row.round,
+    )
+    at = attempt.started_at if attempt.started_at is not None else attempt.ended_at or 0
+    by_time = 1 + sum(each.ended_at <= at for each in history.rounds)
+    return min(max(by_time, first), last)
+
+
+def outputs(attempts: Sequence[AttemptRow], task_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What each completed task has set in the context, of attempts that count; in the order of
+    ``task_ids``, other tasks last.
+    """
+    done = {
+        row.task_id: change_from_json(row.change or "{}").set
+        for row in attempts
+        if row.status == states.TaskStatus.COMPLETED
+    }
+    order = [task_id for task_id in task_ids if task_id in done]
+    return {task_id: dict(done[task_id]) for task_id in dict.fromkeys([*order, *done])}
+
+
+def round_infos(history: History) -> list[RoundInfo]:
+    """The rounds of a run, oldest first; the last is the present one."""
+    row = history.row
+    present = RoundInfo(
+        round=row.round,
+        status=run_status_name(row),
+        started_at=rfc3339_or_none(row.started_at),
+        ended_at=rfc3339_or_none(row.ended_at),
+        error_message=row.error_message,
+        final_context=_context(row.final_context),
+    )
+    return [*map(_round_info, history.rounds), present]
+
+
+def _round_info(row: RoundRow) -> RoundInfo:
+    return RoundInfo(
+        round=row.round,
+        status=cast("RunStatus", str(row.status)),
+        started_at=rfc3339_or_none(row.started_at),
+        ended_at=rfc3339(row.ended_at),
+        error_message=row.error_message,
+        final_context=_context(row.final_context),
+    )
+
+
+def _context(text: str | None) -> Context | None:
+    return None if text is None else Context.from_json(text)

@@ -1,0 +1,166 @@
+"""49: what was done with a run, by whom and why, can be read afterwards; so can each attempt."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+import cloaca
+
+WAIT = 30
+
+
+class Held:
+    """A body that is inside until it may go on."""
+
+    def __init__(self) -> None:
+        self.inside, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self, _: cloaca.Context) -> None:
+        self.inside.set()
+        self.go_on.wait(WAIT)
+
+
+def define_unsteady(broken: list[bool]) -> None:
+    """Two tasks, of which the second fails as long as something is broken."""
+    with cloaca.WorkflowBuilder("unsteady"):
+
+        @cloaca.task(id="load")
+        def load(context: cloaca.Context) -> dict[str, int]:
+            return {"rows": 3}
+
+        @cloaca.task(id="store", dependencies=["load"], retry_attempts=1)
+        def store(context: cloaca.Context) -> dict[str, str]:
+            if broken:
+                raise OSError("no disk")
+            return {"stored": "all"}
+
+
+def test_the_events_tell_who_paused_and_resumed_a_run(runner: cloaca.DefaultRunner) -> None:
+    held = Held()
+    with cloaca.WorkflowBuilder("held"):
+        cloaca.task(id="only")(held)
+    run = runner.submit("held")
+    assert held.inside.wait(WAIT)
+    run.pause(by="ann", reason="the disk is full")
+    run.pause(by="bob")
+    run.resume(by="ann")
+    held.go_on.set()
+    run.result(WAIT).raise_for_status()
+
+    asked = [(e.kind, e.detail) for e in run.events() if e.detail and e.detail.startswith("by ")]
+    assert asked == [
+        ("paused", "by ann: the disk is full"),
+        ("paused", "by bob (nothing changed)"),
+        ("resumed", "by ann"),
+    ]
+
+
+def test_a_cancelled_run_tells_by_whom_and_keeps_what_was_done(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    held = Held()
+    with cloaca.WorkflowBuilder("halfway"):
+        cloaca.task(id="first")(lambda context: {"n": 1})
+        cloaca.task(id="second", dependencies=["first"])(held)
+    run = runner.submit("halfway")
+    assert held.inside.wait(WAIT)
+    assert run.info().active_bodies == 1
+    run.cancel(by="ann", reason="no use", grace=WAIT)
+    held.go_on.set()
+    result = run.result(WAIT)
+
+    assert result.status == "Cancelled"
+    assert result.final_context.to_dict() == {}
+    assert run.outputs() == {"first": {"n": 1}, "second": {}}
+    assert [e.detail for e in run.events() if e.kind == "cancelled"] == ["by ann: no use"]
+    info = run.info()
+    assert (info.status, info.reason) == ("Cancelled", "cancelled by ann: no use")
+    assert info.active_bodies == 0
+
+
+def test_a_retried_run_shows_its_rounds_and_all_attempts(runner: cloaca.DefaultRunner) -> None:
+    broken = [True]
+    define_unsteady(broken)
+    run = runner.submit("unsteady", tags={"team": "a"})
+    assert run.result(WAIT).status == "Failed"
+    assert run.outputs() == {"load": {"rows": 3}}
+    broken.clear()
+    runner.retry(run.id, by="ann", reason="the disk is back")
+    run.result(WAIT).raise_for_status()
+
+    assert [(a.task_id, a.attempt, a.round, a.status) for a in run.attempts()] == [
+        ("load", 1, 1, "Completed"),
+        ("store", 1, 1, "Failed"),
+        ("store", 2, 2, "Completed"),
+    ]
+    assert run.attempts()[1].error == "OSError: no disk"
+    assert [(r.round, r.status) for r in run.rounds()] == [(1, "Failed"), (2, "Completed")]
+    final = run.rounds()[1].final_context
+    assert final is not None
+    assert final["stored"] == "all"
+    kinds = [e.kind for e in run.events() if not e.kind.startswith("task_")]
+    assert kinds == ["created", "started", "ended", "retried", "started", "ended"]
+    assert run.outputs() == {"load": {"rows": 3}, "store": {"stored": "all"}}
+    info = run.info()
+    assert (info.id, info.round, info.status, dict(info.tags)) == (
+        run.id,
+        2,
+        "Completed",
+        {"team": "a"},
+    )
+
+
+def test_what_was_asked_of_all_runs_and_workflows_is_listed(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    with cloaca.WorkflowBuilder("simple"):
+        cloaca.task(id="only")(lambda context: None)
+    assert runner.actions() == []
+    runner.pause_workflow("simple", by="ann", reason="no disk")
+    run = runner.submit("simple")
+    run.cancel(by="bob")
+    run.cancel(by="cleo")
+    runner.resume_workflow("simple", by="ann")
+
+    assert [(a.kind, a.by, a.run_id, a.changed) for a in runner.actions()] == [
+        ("resume", "ann", None, True),
+        ("cancel", "cleo", run.id, False),
+        ("cancel", "bob", run.id, True),
+        ("pause", "ann", None, True),
+    ]
+    assert {action.workflow_name for action in runner.actions()} == {"simple"}
+    assert [(a.kind, a.reason) for a in runner.actions(limit=4)][-1] == ("pause", "no disk")
+    assert [a.by for a in runner.actions(limit=1)] == ["ann"]
+
+
+def test_who_asks_is_the_user_of_the_process_unless_it_is_said(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    runner.pause_workflow("simple")
+
+    (action,) = runner.actions()
+    assert "@" in action.by
+
+
+@pytest.mark.parametrize("limit", [0, -1, 2**70])
+def test_a_listing_of_nothing_is_refused(shared_runner: cloaca.DefaultRunner, limit: int) -> None:
+    with pytest.raises(ValueError, match="limit"):
+        shared_runner.actions(limit=limit)
+
+
+async def test_all_of_it_can_be_awaited(database_url: str) -> None:
+    with cloaca.WorkflowBuilder("simple"):
+        cloaca.task(id="only")(lambda context: {"n": 1})
+    async with cloaca.AsyncRunner(database_url) as runner:
+        run = await runner.submit("simple")
+        await run.result(WAIT)
+        await run.cancel(by="ann")
+
+        assert (await run.info()).status == "Completed"
+        assert "cancelled" in [event.kind for event in await run.events()]
+        assert [attempt.task_id for attempt in await run.attempts()] == ["only"]
+        assert [each.round for each in await run.rounds()] == [1]
+        assert await run.outputs() == {"only": {"n": 1}}
+        assert [action.by for action in await runner.actions()] == ["ann"]
