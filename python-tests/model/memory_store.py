@@ -309,6 +309,9 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
         ]
         return found[: wanted.limit]
 
+    async def count_runs(self, wanted: RunFilter) -> int:
+        return len(await self.list_runs(wanted))
+
     async def list_waiting(self, runner_id: str, most: int) -> Waiting:
         live = [each for each in self.registered.values() if not each.fenced]
         served = {run.workflow for each in live for run in self._active(each.id)}
@@ -343,9 +346,15 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
 def _matches(run: RunRow, wanted: RunFilter) -> bool:
     tags = json.loads(run.tags)
     return (
-        wanted.status in (None, run.status)
+        (not wanted.statuses or run.status in wanted.statuses)
         and wanted.workflow in (None, run.workflow)
         and (wanted.before is None or run.id < wanted.before)
+        and (wanted.after is None or run.id >= wanted.after)
+        and (wanted.since is None or run.created_at >= wanted.since)
+        and (wanted.until is None or run.created_at < wanted.until)
+        and wanted.parent_id in (None, run.parent_id)
+        and (wanted.error or "").lower() in (run.error_message or "").lower()
+        and (wanted.error is None or run.error_message is not None)
         and all(tags.get(tag) == content for tag, content in wanted.tags)
     )
 

@@ -367,8 +367,17 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before
+    AND first_tag.run_id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR run.status = CAST(:status AS TEXT))
     AND (CAST(:workflow AS TEXT) IS NULL OR run.workflow = CAST(:workflow AS TEXT))
+    AND (CAST(:since AS BIGINT) IS NULL OR run.created_at >= :since)
+    AND (CAST(:until AS BIGINT) IS NULL OR run.created_at < :until)
+    AND (CAST(:parent_id AS TEXT) IS NULL OR run.parent_id = CAST(:parent_id AS TEXT))
+    AND (
+        CAST(:error AS TEXT) IS NULL
+        OR replace(lower(run.error_message), lower(CAST(:error AS TEXT)), '')
+            <> lower(run.error_message)
+    )
     AND NOT EXISTS (
         SELECT 1 FROM unnest(CAST(:others AS TEXT[])) AS other
         WHERE NOT EXISTS (

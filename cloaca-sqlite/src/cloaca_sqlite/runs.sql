@@ -89,7 +89,8 @@ RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, 
 
 -- name: list_active_runs
 -- List the newest unfinished runs of one status. The index has the status, and all its entries, the
--- unfinished runs, are searched. A search by primary key might read a million ended runs.
+-- unfinished runs, are searched. A search by primary key might read a million ended runs. None of them
+-- has an error.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
@@ -97,18 +98,32 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tag
 FROM cloaca_run
 WHERE id IN (
         SELECT id FROM cloaca_run INDEXED BY cloaca_run_owned
-        WHERE owner IS NOT NULL AND ended_at IS NULL AND status = :status AND id < :before
+        WHERE owner IS NOT NULL AND ended_at IS NULL AND status = :status
+            AND id < :before AND id >= :after
+            AND (:workflow IS NULL OR workflow = :workflow)
+            AND (:since IS NULL OR created_at >= :since)
+            AND (:until IS NULL OR created_at < :until)
+            AND (:parent_id IS NULL OR parent_id = :parent_id)
         UNION ALL
         SELECT id FROM cloaca_run INDEXED BY cloaca_run_claimable
         WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
-            AND due_at IS NULL AND status = :status AND id < :before
+            AND due_at IS NULL AND status = :status AND id < :before AND id >= :after
+            AND (:workflow IS NULL OR workflow = :workflow)
+            AND (:since IS NULL OR created_at >= :since)
+            AND (:until IS NULL OR created_at < :until)
+            AND (:parent_id IS NULL OR parent_id = :parent_id)
         UNION ALL
         SELECT id FROM cloaca_run INDEXED BY cloaca_run_held
         WHERE owner IS NULL AND ended_at IS NULL
             AND (behind IS NOT NULL OR paused_at IS NOT NULL OR due_at IS NOT NULL)
-            AND status = :status AND id < :before
+            AND status = :status AND id < :before AND id >= :after
+            AND (:workflow IS NULL OR workflow = :workflow)
+            AND (:since IS NULL OR created_at >= :since)
+            AND (:until IS NULL OR created_at < :until)
+            AND (:parent_id IS NULL OR parent_id = :parent_id)
         ORDER BY id DESC LIMIT :limit
     )
+    AND :error IS NULL
 ORDER BY id DESC;
 
 
@@ -124,8 +139,17 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before
+    AND first_tag.run_id >= :after
     AND (:status IS NULL OR run.status = :status)
     AND (:workflow IS NULL OR run.workflow = :workflow)
+    AND (:since IS NULL OR run.created_at >= :since)
+    AND (:until IS NULL OR run.created_at < :until)
+    AND (:parent_id IS NULL OR run.parent_id = :parent_id)
+    AND (
+        :error IS NULL
+        OR replace(lower(run.error_message), lower(:error), '')
+            <> lower(run.error_message)
+    )
     AND NOT EXISTS (
         SELECT 1 FROM json_each(:others) AS other
         WHERE NOT EXISTS (

@@ -11,7 +11,7 @@ import pytest
 
 from cloaca_core.store.migrate import load_migrations
 from cloaca_core.store.sql.base import load_queries
-from cloaca_core.store.sql.queries import Statement
+from cloaca_core.store.sql.queries import Statement, counting
 from cloaca_sqlite.driver import WORDING
 from cloaca_sqlite.migrator import split_statements
 
@@ -59,11 +59,19 @@ def test_no_statement_reads_a_whole_table(raw: sqlite3.Connection, statement: St
 
 
 @pytest.mark.parametrize(
-    "name", ["list_runs", "list_ended_runs", "list_runs_of_workflow", "list_runs_of_tag"]
+    "name",
+    [
+        "list_runs",
+        "list_ended_runs",
+        "list_runs_of_workflow",
+        "list_runs_of_parent",
+        "list_runs_of_tag",
+    ],
 )
 def test_a_listing_is_cut_by_its_index_without_sorting(raw: sqlite3.Connection, name: str) -> None:
     (statement,) = [statement for statement in _statements() if statement.name == name]
 
+    assert "ORDER BY" not in " ".join(_plan(raw, counting(statement)))
     assert "ORDER BY" not in " ".join(_plan(raw, statement))
 
 

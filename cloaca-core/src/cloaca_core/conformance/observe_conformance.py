@@ -65,6 +65,31 @@ class ObserveConformance:
             ({"tags": (("team", "y"),)}, ""),
             ({"tags": (("tier", "x"),)}, ""),
             ({"workflow": "orders"}, ""),
+            ({"workflow": "public::embedded::other", "status": RunStatus.FAILED}, "c"),
+            ({"after": "b", "before": "d"}, "cb"),
+            ({"status": RunStatus.PENDING, "after": "c"}, "d"),
+            ({"since": NOW + 2}, "dc"),
+            ({"until": NOW + 2}, "ba"),
+            ({"since": NOW + 1, "until": NOW + 2}, "b"),
+            ({"since": NOW + 1, "status": RunStatus.PENDING}, "db"),
+            ({"until": NOW + 3, "status": RunStatus.FAILED}, "c"),
+            ({"until": NOW + 2, "workflow": "public::embedded::other"}, "b"),
+            ({"since": NOW + 1, "tags": (("team", "x"),)}, "dc"),
+            ({"parent_id": "a"}, "dc"),
+            ({"parent_id": "a", "status": RunStatus.FAILED}, "c"),
+            ({"parent_id": "a", "status": RunStatus.PENDING}, "d"),
+            ({"parent_id": "a", "workflow": WORKFLOW, "since": NOW + 3}, "d"),
+            ({"parent_id": "a", "tags": (("tier", "1"),)}, "d"),
+            ({"parent_id": "b"}, ""),
+            ({"error": "IT broke"}, "c"),
+            ({"error": "b"}, "c"),
+            ({"error": "it broke%"}, ""),
+            ({"error": "it_broke"}, ""),
+            ({"error": "broke", "status": RunStatus.FAILED}, "c"),
+            ({"error": "broke", "status": RunStatus.PENDING}, ""),
+            ({"error": "broke", "workflow": WORKFLOW}, ""),
+            ({"error": "BROKE", "tags": (("team", "x"),)}, "c"),
+            ({"error": "broke", "parent_id": "a"}, "c"),
         ],
     )
     async def test_a_listing_filters(
@@ -75,13 +100,36 @@ class ObserveConformance:
         await submit(
             store,
             new_run("a", tags='{"team":"x","tier":"1"}'),
-            new_run("b", owner=None, workflow=other),
-            new_run("c", workflow=other, tags='{"team":"x"}'),
-            new_run("d", owner=None, tags='{"tier":"1","team":"x"}'),
+            new_run("b", owner=None, workflow=other, created_at=NOW + 1),
+            new_run("c", workflow=other, tags='{"team":"x"}', parent="a", created_at=NOW + 2),
+            new_run(
+                "d",
+                owner=None,
+                tags='{"tier":"1","team":"x"}',
+                parent="a",
+                created_at=NOW + 3,
+                detached=True,
+            ),
         )
         await record(store, ends=[run_end("c", status=RunStatus.FAILED)])
 
         assert await self._listed(store, **wanted) == expected
+        wanted_runs = any_run(**wanted)  # type: ignore[arg-type] # as given
+        assert await store.count_runs(wanted_runs) == len(expected)
+
+    async def test_runs_of_several_states_are_in_one_order(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, *[new_run(name) for name in "ace"], new_run("b", owner=None))
+        await submit(store, new_run("d", owner=None))
+        await record(store, ends=[run_end("c"), run_end("e", status=RunStatus.FAILED)])
+        several = (RunStatus.PENDING, RunStatus.FAILED, RunStatus.COMPLETED, RunStatus.PENDING)
+        wanted = any_run()._replace(statuses=several)
+
+        listed = [run.id for run in await store.list_runs(wanted)]
+        page = [run.id for run in await store.list_runs(wanted._replace(limit=2, before="e"))]
+
+        assert (listed, page) == (["e", "d", "c", "b"], ["d", "c"])
+        assert await store.count_runs(wanted) == 4
 
     async def test_a_run_whose_key_was_taken_leaves_no_tags(self, store: Store) -> None:
         await submit(store, new_run("a", owner=None, key="k"))

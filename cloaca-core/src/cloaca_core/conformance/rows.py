@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypedDict, Unpack
 
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runners import RunnerRow
@@ -253,6 +254,16 @@ async def back_fill(store: Store, *ticks: NewTick) -> Committed:
     return await store.commit(Batch("r1", [], [], [], {}, (), filled))
 
 
+class Bounds(TypedDict, total=False):
+    """Further conditions of a listing."""
+
+    after: str
+    since: int
+    until: int
+    parent_id: str
+    error: str
+
+
 def any_run(
     *,
     status: str | None = None,
@@ -260,9 +271,11 @@ def any_run(
     tags: tuple[tuple[str, str], ...] = (),
     before: str | None = None,
     limit: int = 100,
+    **bounds: Unpack[Bounds],
 ) -> RunFilter:
     """A listing's filter that by default selects all runs."""
-    return RunFilter(status, workflow, tags, before, limit)
+    statuses = () if status is None else (status,)
+    return RunFilter(statuses, workflow, tags, before, limit, **bounds)
 
 
 async def submit(store: Store, *runs: NewRun, runner_id: str = "r1") -> Committed:

@@ -165,10 +165,20 @@ class WaitingRow(NamedTuple):
 
 
 class RunFilter(NamedTuple):
-    """Selects the runs of a listing; None means any. ``tags`` must all match."""
+    """Selects runs; None, and no ``statuses``, means any. ``tags`` must all match.
 
-    status: str | None
-    workflow: str | None
-    tags: tuple[tuple[str, str], ...]
-    before: str | None
-    limit: int
+    Ids are below ``before`` and at least ``after``. ``since`` and ``until`` are bounds of
+    ``created_at``, of which the second is not included. ``error`` occurs in the error message,
+    where the case of the letters A to Z does not count.
+    """
+
+    statuses: tuple[str, ...] = ()
+    workflow: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    before: str | None = None
+    limit: int = 2**62
+    after: str | None = None
+    since: int | None = None
+    until: int | None = None
+    parent_id: str | None = None
+    error: str | None = None

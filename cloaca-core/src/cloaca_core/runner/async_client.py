@@ -21,6 +21,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import RunnerClosedError
+from cloaca_core.runner.calls.arguments import Selection
 from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.runner.calls.runs import telling_accepted
 from cloaca_core.runner.calls.start_options import StartOptions
@@ -205,15 +206,34 @@ class AsyncClient:
     async def list_runs(
         self,
         *,
-        status: RunStatus | None = None,
+        status: RunStatus | Iterable[RunStatus] | None = None,
         workflow_name: str | None = None,
         tags: Mapping[str, str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        parent_id: str | None = None,
+        error: str | None = None,
         limit: int = 100,
         before: str | None = None,
     ) -> list[RunInfo]:
         """Runs, newest first; see ``Client.list_runs``."""
-        call = self._calls.runs.list_runs(status, workflow_name, tags, limit, before)
-        return await call
+        selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
+        return await self._calls.runs.list_runs(selection, limit, before)
+
+    async def count_runs(
+        self,
+        *,
+        status: RunStatus | Iterable[RunStatus] | None = None,
+        workflow_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        parent_id: str | None = None,
+        error: str | None = None,
+    ) -> int:
+        """How many runs there are; see ``Client.count_runs``."""
+        selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
+        return await self._calls.runs.count_runs(selection)
 
     async def actions(self, *, limit: int = 100) -> list[Action]:
         """What was asked of runs and workflows, newest first; see ``Client.actions``."""

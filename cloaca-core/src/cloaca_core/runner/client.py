@@ -19,6 +19,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import RunnerClosedError
+from cloaca_core.runner.calls.arguments import Selection
 from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.runner.calls.runs import telling_accepted
 from cloaca_core.runner.calls.start_options import StartOptions
@@ -254,19 +255,41 @@ class Client:
     def list_runs(
         self,
         *,
-        status: RunStatus | None = None,
+        status: RunStatus | Iterable[RunStatus] | None = None,
         workflow_name: str | None = None,
         tags: Mapping[str, str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        parent_id: str | None = None,
+        error: str | None = None,
         limit: int = 100,
         before: str | None = None,
     ) -> list[RunInfo]:
         """Runs, newest first, at most ``limit`` of them.
 
-        ``status`` is one run state, ``workflow_name`` a name as in ``execute``; all ``tags`` must
-        match; ``before`` is the id of a run, such as the last of a page: older runs are listed.
+        ``status`` is a state or several, ``workflow_name`` a name as in ``execute``; all ``tags``
+        must match. ``since`` and ``until``, datetimes with a zone or RFC 3339, are when runs were
+        made, ``until`` itself not included. ``parent_id`` is the run whose bodies have submitted
+        them, ``error`` a part of their error message, in which the case of the letters A to Z does
+        not count. ``before`` is the id of a run, such as the last of a page: older runs are listed.
         """
-        call = self._calls.runs.list_runs(status, workflow_name, tags, limit, before)
-        return call.wait()
+        selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
+        return self._calls.runs.list_runs(selection, limit, before).wait()
+
+    def count_runs(
+        self,
+        *,
+        status: RunStatus | Iterable[RunStatus] | None = None,
+        workflow_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        parent_id: str | None = None,
+        error: str | None = None,
+    ) -> int:
+        """How many runs there are that ``list_runs`` with these arguments would list."""
+        selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
+        return self._calls.runs.count_runs(selection).wait()
 
     def actions(self, *, limit: int = 100) -> list[Action]:
         """What was asked of runs and workflows, by whom, newest first, at most ``limit`` of it.

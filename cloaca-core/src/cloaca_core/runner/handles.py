@@ -81,6 +81,12 @@ class RunHandle(_Run):
         """The rounds of the run, oldest first; the last one is the present one."""
         return self._calls.history.rounds(self._id).wait()
 
+    def children(self, *, limit: int = 100) -> list[RunInfo]:
+        """The runs that bodies of this one have submitted or executed, newest first; more of them
+        by ``list_runs(parent_id=…)``.
+        """
+        return self._calls.children(self._id, limit).wait()
+
     def outputs(self) -> dict[str, dict[str, Any]]:
         """The keys that each completed task has set in the context, with their values, by task;
         also of a run that failed, was cancelled or goes on.
@@ -193,6 +199,10 @@ class AsyncRunHandle(_Run):
     async def rounds(self) -> list[RoundInfo]:
         """The rounds of the run, oldest first; the last one is the present one."""
         return await self._calls.history.rounds(self._id)
+
+    async def children(self, *, limit: int = 100) -> list[RunInfo]:
+        """The runs that bodies of this one have submitted; see ``RunHandle.children``."""
+        return await self._calls.children(self._id, limit)
 
     async def outputs(self) -> dict[str, dict[str, Any]]:
         """The keys that each completed task has set; see ``RunHandle.outputs``."""

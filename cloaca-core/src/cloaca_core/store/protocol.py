@@ -182,6 +182,9 @@ class RunStore(Protocol):
     async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
         """The runs that match, newest first, with empty ``input`` and ``final_context``."""
 
+    async def count_runs(self, wanted: RunFilter) -> int:
+        """How many runs match, up to ``limit`` of each status. Only reads."""
+
     async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
         """Those of these runs that have ended."""
 

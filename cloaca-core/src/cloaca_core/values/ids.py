@@ -25,6 +25,12 @@ def is_run_id(text: str) -> bool:
     return _RUN_ID.fullmatch(text) is not None
 
 
+def first_id_of(instant: int) -> str:
+    """A text that no id of an instant, in µs, or later is below, and every earlier one is."""
+    text = f"{min(max(instant // 1000, 0), (1 << 48) - 1):012x}"
+    return f"{text[:8]}-{text[8:]}"
+
+
 class RunIds:
     """Makes ids. Thread-safe; not for use in a forked child."""
 

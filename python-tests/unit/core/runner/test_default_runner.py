@@ -342,6 +342,7 @@ def test_a_call_that_would_block_all_async_bodies_is_refused() -> None:
             "get_run": lambda: runner.get_run("r"),
             "list_runs": runner.list_runs,
             "actions": runner.actions,
+            "count_runs": runner.count_runs,
             "health": runner.health,
             "retry": lambda: runner.retry("r"),
             "plan_retry": lambda: runner.plan_retry("r"),

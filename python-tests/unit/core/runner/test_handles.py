@@ -58,6 +58,10 @@ class Host:
             raise RunnerClosedError("closed")
         return SimpleNamespace(recent=self.recent)
 
+    def refuse_closed(self) -> None:
+        if self.is_closed:
+            raise RunnerClosedError("closed")
+
     def send(self, ask: Callable[[Any], tuple[Any, ...]]) -> concurrent.futures.Future[Any]:
         if self.is_closed:
             raise RunnerClosedError("closed")
@@ -109,7 +113,7 @@ def test_both_handles_have_the_same_calls_with_the_same_parameters() -> None:
         return {n: inspect.signature(f).parameters for n, f in found if not n.startswith("_")}
 
     assert public(RunHandle) == public(AsyncRunHandle)
-    looking = {"attempts", "events", "info", "outputs", "rounds", "status", "tasks"}
+    looking = {"attempts", "children", "events", "info", "outputs", "rounds", "status", "tasks"}
     assert public(RunHandle).keys() == looking | {"result", "wait", "cancel", "pause", "resume"}
 
 
@@ -210,6 +214,7 @@ async def test_a_closed_runner_answers_nothing_about_a_run(host: Host) -> None:
 
     calls: list[Callable[[], object]] = [handle.status, handle.result, handle.wait, handle.tasks]
     calls += [handle.info, handle.events, handle.attempts, handle.rounds, handle.outputs]
+    calls += [handle.children]
     for call in calls:
         with pytest.raises(RunnerClosedError):
             call()

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from cloaca_core.values.ids import RunIds, is_run_id
+from cloaca_core.values.ids import RunIds, first_id_of, is_run_id
 
 
 def milliseconds(run_id: str) -> int:
@@ -28,6 +28,14 @@ class TestFormat:
         made = RunIds().next()
 
         assert before <= milliseconds(made) <= time.time_ns() // 1_000_000
+
+    def test_ids_are_found_by_the_instant_at_which_they_were_made(self) -> None:
+        before = time.time_ns() // 1000
+        made = RunIds().next()
+        after = time.time_ns() // 1000 + 1000
+
+        assert first_id_of(before) < made < first_id_of(after)
+        assert first_id_of(-(2**62)) < made < first_id_of(2**62)
 
     def test_it_is_known_for_one(self) -> None:
         assert is_run_id(RunIds().next())

@@ -114,6 +114,10 @@ class RunReader:
         """The runs that match, newest first."""
         return await self._store.list_runs(run_filter)
 
+    async def count_runs(self, run_filter: RunFilter) -> int:
+        """How many runs match."""
+        return await self._store.count_runs(run_filter)
+
     def _running(self, run_id: str) -> list[AttemptRow]:
         """The start marks of the bodies of this run that run right now, durable or not."""
         run = self._runs.get(run_id)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.submit.request import Request
@@ -29,12 +29,15 @@ from cloaca_core.records.runs import RunFilter
 from cloaca_core.records.states import RunStatus
 from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions
 from cloaca_core.runner.error_prefixes import EXECUTION
-from cloaca_core.values.ids import is_run_id
+from cloaca_core.values.ids import first_id_of, is_run_id
+from cloaca_core.values.instants import read_instant
 from cloaca_core.values.json_values import JsonValue, encode, shown_path
 from cloaca_core.values.text import is_storable
 from cloaca_core.values.time_limits import read_time_limit, stored_limit
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
@@ -46,6 +49,22 @@ RUNS_PER_COMMIT: Final = 10_000
 
 _Inputs: TypeAlias = tuple[list[str], list[dict[str, JsonValue]]]
 """Inputs as they are stored, and the first of them decoded."""
+
+
+_SKEW: Final = 86_400_000_000
+"""A day, in µs: by so much a clock may have been set between a run's id and its ``created_at``."""
+
+
+class Selection(NamedTuple):
+    """Which runs a call is about, as its caller says it; None for any."""
+
+    status: str | Iterable[str] | None = None
+    workflow_name: str | None = None
+    tags: Mapping[str, str] | None = None
+    since: datetime | str | None = None
+    until: datetime | str | None = None
+    parent_id: str | None = None
+    error: str | None = None
 
 
 class Requests:
@@ -150,20 +169,29 @@ class Requests:
 
     def run_filter(
         self,
-        status: str | None,
-        workflow_name: str | None,
-        tags: Mapping[str, str] | None,
-        limit: int,
-        before: str | None,
+        selection: Selection,
+        limit: int = sys.maxsize,
+        before: str | None = None,
     ) -> RunFilter:
-        """A checked filter for a listing."""
+        """A checked filter for a listing. Runs outside of ``since`` and ``until`` are passed over
+        by their ids, which hold when they were made.
+        """
         limit = checked_limit(limit)
+        name, parent_id, error = selection.workflow_name, selection.parent_id, selection.error
+        since = _checked_instant("since", selection.since)
+        until = _checked_instant("until", selection.until)
+        mark = None if before is None else _checked_mark(before)
         return RunFilter(
-            status=None if status is None else _checked_status(status),
-            workflow=None if workflow_name is None else self._registry.full_name(workflow_name),
-            tags=tuple(_checked_tags(tags).items()),
-            before=None if before is None else _checked_mark(before),
+            statuses=_checked_statuses(selection.status),
+            workflow=None if name is None else self._registry.full_name(name),
+            tags=tuple(_checked_tags(selection.tags).items()),
+            before=mark if until is None else _lower(mark, first_id_of(until + _SKEW)),
             limit=limit,
+            after=None if since is None else first_id_of(since - _SKEW),
+            since=since,
+            until=until,
+            parent_id=None if parent_id is None else checked_text("parent_id", parent_id),
+            error=None if error is None else checked_text("error", error),
         )
 
 
@@ -242,6 +270,30 @@ def checked_limit(limit: object) -> int:
     if not 1 <= limit <= sys.maxsize:
         raise ConfigError(f"limit must be 1 to {sys.maxsize}, got {limit}", field="limit")
     return limit
+
+
+def _checked_instant(name: str, instant: datetime | str | None) -> int | None:
+    return None if instant is None else read_instant(name, instant)
+
+
+def _lower(mark: str | None, bound: str) -> str:
+    return bound if mark is None else min(mark, bound)
+
+
+def _checked_statuses(status: str | Iterable[str] | None) -> tuple[str, ...]:
+    """The states that are asked for; none means any."""
+    if status is None:
+        return ()
+    if isinstance(status, str):
+        return (_checked_status(status),)
+    if isinstance(status, bytes | Mapping) or not isinstance(status, Iterable):
+        kind = type(status).__name__
+        raise ConfigTypeError(
+            f"status must be a state or a list of states, not {kind}", field="status"
+        )
+    if not (found := tuple([_checked_status(each) for each in status])):
+        raise ConfigError("status must name a state, or be None for any", field="status")
+    return found
 
 
 def _checked_status(status: object) -> str:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core.errors import CloacaError
-from cloaca_core.runner.calls.arguments import Requests, checked_run_id, numbered
+from cloaca_core.runner.calls.arguments import Requests, Selection, checked_run_id, numbered
 from cloaca_core.runner.calls.call import Call, unchanged
-from cloaca_core.runner.calls.names import name_to_look_up
+from cloaca_core.runner.calls.names import looked_up, name_to_look_up
 from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions
 from cloaca_core.runner.results import (
     PipelineResult,
@@ -163,17 +163,21 @@ class RunCalls:
         return self._ask(_id, lambda engine: engine.reader.get_run(checked))
 
     def list_runs(
-        self,
-        status: RunStatus | None,
-        workflow_name: str | None,
-        tags: Mapping[str, str] | None,
-        limit: int,
-        before: str | None,
+        self, selection: Selection, limit: int, before: str | None = None
     ) -> Call[list[RunInfo]]:
         """The runs that match, newest first."""
-        checked = self._open_requests().run_filter(status, workflow_name, tags, limit, before)
-        name = None if workflow_name is None else name_to_look_up(self._host, workflow_name)
-        return self._ask(_listing, lambda engine: _listed(engine, checked, name))
+        wanted = self.wanted(self._open_requests().run_filter(selection, limit, before), selection)
+        return self._ask(_listing, lambda engine: _listed(engine, wanted))
+
+    def count_runs(self, selection: Selection) -> Call[int]:
+        """How many runs match."""
+        wanted = self.wanted(self._open_requests().run_filter(selection), selection)
+        return self._ask(unchanged, lambda engine: _counted(engine, wanted))
+
+    def wanted(self, run_filter: RunFilter, selection: Selection) -> Wanted:
+        """The filter for a selection, and how its workflow is found."""
+        name = selection.workflow_name
+        return Wanted(run_filter, None if name is None else name_to_look_up(self._host, name))
 
     def health(self) -> Call[dict[str, Any]]:
         """The state of the runner, for people and probes."""
@@ -192,6 +196,10 @@ class RunCalls:
     def status(self, run_id: str) -> Call[RunStatus]:
         """The state of a run."""
         return self._ask(run_status_name, lambda engine: engine.reader.get_run(run_id))
+
+    def children(self, run_id: str, limit: int) -> Call[list[RunInfo]]:
+        """The runs that bodies of a run have submitted, newest first."""
+        return self.list_runs(Selection(parent_id=run_id), limit)
 
     def result(self, run_id: str, timeout: float | None) -> Call[PipelineResult]:
         """The result of a run when it has ended. A recent one needs no hop to the engine's loop."""
@@ -246,6 +254,19 @@ class RunCalls:
         return None if end is None else PipelineResult(*end)
 
 
+class Wanted(NamedTuple):
+    """A filter for runs, and (not None) the name by which its workflow is to be looked up."""
+
+    run_filter: RunFilter
+    name: str | None
+
+    async def resolved(self, engine: Engine) -> RunFilter:
+        """The filter with the namespace of its workflow; runs on the engine's loop."""
+        if (workflow := self.run_filter.workflow) is None:
+            return self.run_filter
+        return self.run_filter._replace(workflow=await looked_up(engine, self.name, workflow))
+
+
 @contextmanager
 def telling_accepted(handles: list[Any]) -> Iterator[None]:
     """Attach the handles of runs accepted so far to an error within."""
@@ -277,12 +298,14 @@ async def _rows_and_tasks(
     return row, attempts, await engine.reader.task_ids(row)
 
 
-async def _listed(engine: Engine, run_filter: RunFilter, name: str | None) -> list[RunRow]:
-    """The runs that match, of the recorded workflow of this name; runs on the engine's loop."""
-    if name is not None and run_filter.workflow is not None:
-        workflow = await engine.definitions.full_name(name, run_filter.workflow)
-        run_filter = run_filter._replace(workflow=workflow)
-    return await engine.reader.list_runs(run_filter)
+async def _listed(engine: Engine, wanted: Wanted) -> list[RunRow]:
+    """The runs that match; runs on the engine's loop."""
+    return await engine.reader.list_runs(await wanted.resolved(engine))
+
+
+async def _counted(engine: Engine, wanted: Wanted) -> int:
+    """How many runs match; runs on the engine's loop."""
+    return await engine.reader.count_runs(await wanted.resolved(engine))
 
 
 # -- how answers are read ------------------------------------------------------------------------

@@ -38,6 +38,7 @@ class RunQueries(NamedTuple):
     list_active_runs: Statement
     list_ended_runs: Statement
     list_runs_of_workflow: Statement
+    list_runs_of_parent: Statement
     list_runs_of_tag: Statement
     list_waiting: Statement
 

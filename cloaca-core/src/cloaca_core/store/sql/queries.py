@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
@@ -68,6 +69,13 @@ class Statement:
         if len(indexes) == 1:
             return lambda row: (row[indexes[0]],)
         return itemgetter(*indexes)
+
+
+@lru_cache(maxsize=64)
+def counting(listing: Statement) -> Statement:
+    """The statement that counts the rows of a listing; it takes the same parameters."""
+    sql = f"SELECT count(*) FROM ({listing.sql}) AS listed"  # noqa: S608 - a statement of a file
+    return Statement(f"count_{listing.name}", sql, listing.parameters)
 
 
 def _as_it_is(row: Row) -> Row:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from heapq import merge
+from itertools import islice
 
 from cloaca_core.records.batch import Waiting
 from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow, WaitingRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.store.sql.base import SqlPart, pair
 from cloaca_core.store.sql.dialect import Step
-from cloaca_core.store.sql.queries import Statement
+from cloaca_core.store.sql.queries import Statement, counting
 
 _AFTER_EVERY_ID = "\U0010ffff"
 _ENDED = frozenset((RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED))
@@ -83,31 +85,51 @@ class SqlRuns(SqlPart):
         return RunRow._make(rows[0]) if rows else None
 
     async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
-        statement, values = self._listing(wanted)
-        before = _AFTER_EVERY_ID if wanted.before is None else wanted.before
-        rows = await self._read(statement, before=before, limit=wanted.limit, **values)
-        return list(map(RunRow._make, rows))
+        steps = [Step(each, each.bind(**values)) for each, values in self._listings(wanted)]
+        pages = [map(RunRow._make, page) for page in await self._dialect.read(steps)]
+        newest_first = merge(*pages, key=lambda run: run.id, reverse=True)
+        return list(islice(newest_first, wanted.limit))
 
-    def _listing(self, wanted: RunFilter) -> tuple[Statement, dict[str, object]]:
-        """The statement whose index fits the filter best, and its values."""
-        q, status, workflow = self._queries.runs, wanted.status, wanted.workflow
+    async def count_runs(self, wanted: RunFilter) -> int:
+        listings = self._listings(wanted)
+        steps = [Step(counting(each), each.bind(**values)) for each, values in listings]
+        return sum(number for ((number,),) in await self._dialect.read(steps))
+
+    def _listings(self, wanted: RunFilter) -> list[tuple[Statement, dict[str, object]]]:
+        """The statements, one for each status, whose indexes fit the filter best; their values."""
+        values: dict[str, object] = {
+            "before": _AFTER_EVERY_ID if wanted.before is None else wanted.before,
+            "after": "" if wanted.after is None else wanted.after,
+            "limit": wanted.limit,
+            "since": wanted.since,
+            "until": wanted.until,
+            "error": wanted.error,
+        }
+        statuses = wanted.statuses or (None,)
+        chosen = [self._listing(wanted, status) for status in dict.fromkeys(statuses)]
+        return [(statement, values | own) for statement, own in chosen]
+
+    def _listing(
+        self, wanted: RunFilter, status: str | None
+    ) -> tuple[Statement, dict[str, object]]:
+        """The statement for one status or (None) any, and the values that others do not take."""
+        q, workflow = self._queries.runs, wanted.workflow
+        rest: dict[str, object] = {
+            "status": status,
+            "workflow": workflow,
+            "parent_id": wanted.parent_id,
+        }
         if wanted.tags:
             (tag, content), *others = wanted.tags
-            rest = self._dialect.array([pair(*other) for other in others])
-            return q.list_runs_of_tag, {
-                "tag": tag,
-                "content": content,
-                "others": rest,
-                "status": status,
-                "workflow": workflow,
-            }
+            pairs = self._dialect.array([pair(*other) for other in others])
+            return q.list_runs_of_tag, {**rest, "tag": tag, "content": content, "others": pairs}
+        if wanted.parent_id is not None:
+            return q.list_runs_of_parent, rest
+        if status is not None and status not in _ENDED:
+            return q.list_active_runs, rest
         if workflow is not None:
             return q.list_runs_of_workflow, {"workflow": workflow, "status": status}
-        if status is None:
-            return q.list_runs, {}
-        if status in _ENDED:
-            return q.list_ended_runs, {"status": status}
-        return q.list_active_runs, {"status": status}
+        return (q.list_runs, {}) if status is None else (q.list_ended_runs, {"status": status})
 
     async def list_waiting(self, runner_id: str, most: int) -> Waiting:
         rows = await self._read(self._queries.runs.list_waiting, runner_id=runner_id, most=most)

@@ -250,13 +250,21 @@ ORDER BY id;
 
 
 -- name: list_runs
--- List the newest runs with ids below :before, without payloads. A first page has a :before above
--- every id.
+-- List the newest runs with ids below :before and from :after on, without payloads. A first page has a
+-- :before above every id. This and the next ones take the same conditions, NULL for any; each goes
+-- through another index. An error is looked for by taking it out, the same in both databases.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due
-FROM cloaca_run WHERE id < :before
+FROM cloaca_run
+WHERE id < :before AND id >= :after
+    AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
+    AND (CAST(:until AS BIGINT) IS NULL OR created_at < :until)
+    AND (
+        CAST(:error AS TEXT) IS NULL
+        OR replace(lower(error_message), lower(:error), '') <> lower(error_message)
+    )
 ORDER BY id DESC LIMIT :limit;
 
 
@@ -266,7 +274,16 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tag
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due
-FROM cloaca_run WHERE ended_at IS NULL AND status = :status AND id < :before
+FROM cloaca_run
+WHERE ended_at IS NULL AND status = :status AND id < :before AND id >= :after
+    AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
+    AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
+    AND (CAST(:until AS BIGINT) IS NULL OR created_at < :until)
+    AND (CAST(:parent_id AS TEXT) IS NULL OR parent_id = :parent_id)
+    AND (
+        CAST(:error AS TEXT) IS NULL
+        OR replace(lower(error_message), lower(:error), '') <> lower(error_message)
+    )
 ORDER BY id DESC LIMIT :limit;
 
 
@@ -276,19 +293,51 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tag
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due
-FROM cloaca_run WHERE ended_at IS NOT NULL AND status = :status AND id < :before
+FROM cloaca_run
+WHERE ended_at IS NOT NULL AND status = :status AND id < :before AND id >= :after
+    AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
+    AND (CAST(:until AS BIGINT) IS NULL OR created_at < :until)
+    AND (
+        CAST(:error AS TEXT) IS NULL
+        OR replace(lower(error_message), lower(:error), '') <> lower(error_message)
+    )
 ORDER BY id DESC LIMIT :limit;
 
 
 -- name: list_runs_of_workflow
--- List the newest runs of one workflow, of one status or (:status NULL) of any.
+-- List the newest runs of one workflow.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due
 FROM cloaca_run
-WHERE workflow = :workflow AND id < :before
+WHERE workflow = :workflow AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
+    AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
+    AND (CAST(:until AS BIGINT) IS NULL OR created_at < :until)
+    AND (
+        CAST(:error AS TEXT) IS NULL
+        OR replace(lower(error_message), lower(:error), '') <> lower(error_message)
+    )
+ORDER BY id DESC LIMIT :limit;
+
+
+-- name: list_runs_of_parent
+-- List the newest runs that bodies of one run have submitted.
+SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
+    time_limit, deadline_at, reason_tasks, came_due
+FROM cloaca_run
+WHERE parent_id = :parent_id AND parent_id IS NOT NULL AND id < :before AND id >= :after
+    AND (CAST(:status AS TEXT) IS NULL OR status = :status)
+    AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
+    AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
+    AND (CAST(:until AS BIGINT) IS NULL OR created_at < :until)
+    AND (
+        CAST(:error AS TEXT) IS NULL
+        OR replace(lower(error_message), lower(:error), '') <> lower(error_message)
+    )
 ORDER BY id DESC LIMIT :limit;
 
 

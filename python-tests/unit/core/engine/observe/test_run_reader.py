@@ -163,6 +163,6 @@ async def test_those_of_a_run_of_ours_are_known_without_the_registry(desk: Desk)
 
 
 async def test_a_listing_is_the_stores(desk: Desk) -> None:
-    (row,) = await desk.reader.list_runs(RunFilter(None, None, (), None, 10))
+    (row,) = await desk.reader.list_runs(RunFilter(limit=10))
 
     assert row.id == "r"

@@ -29,7 +29,8 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.runs import RunFilter
 from cloaca_core.runner.calls import arguments as module
-from cloaca_core.runner.calls.arguments import Requests, checked_run_id, numbered
+from cloaca_core.runner.calls.arguments import Requests, Selection, checked_run_id, numbered
+from cloaca_core.values.ids import first_id_of
 from cloaca_core.values.no_limit import NO_LIMIT
 
 NAN = float("nan")
@@ -182,7 +183,7 @@ def test_what_is_stored_and_what_is_looked_for_are_the_same_text(
     requests: Requests, text: str
 ) -> None:
     stored = requests.request("flow", [None], tags={text: text}).tags
-    wanted = requests.run_filter(None, None, {text: text}, 1, None).tags
+    wanted = requests.run_filter(Selection(tags={text: text}), 1, None).tags
 
     assert stored == f'{{"{text.value}":"{text.value}"}}'  # type: ignore[attr-defined]  # an enum
     assert [list(map(type, pair)) for pair in wanted] == [[str, str]]
@@ -206,7 +207,7 @@ def test_what_is_no_text_is_refused_by_the_name_of_its_parameter(
         "idempotency_key": lambda: requests.request("flow", [None], idempotency_key=value),
         "tags['a']": lambda: requests.request("flow", [None], tags={"a": value}),
         "a key of tags": lambda: requests.request("flow", [None], tags={value: "a"}),
-        "before": lambda: requests.run_filter(None, None, None, 1, value),
+        "before": lambda: requests.run_filter(Selection(), 1, value),
     }
     for field, call in calls.items():
         with pytest.raises(kind) as caught:
@@ -410,19 +411,64 @@ def test_a_refusal_names_the_place_among_many(
 
 
 def test_without_conditions_a_filter_wants_everything(requests: Requests) -> None:
-    assert requests.run_filter(None, None, None, 100, None) == RunFilter(None, None, (), None, 100)
+    assert requests.run_filter(Selection(), 100, None) == RunFilter(limit=100)
 
 
 def test_conditions_are_taken_over(requests: Requests) -> None:
-    wanted = requests.run_filter("Failed", "flow", {"b": "1", "a": "2"}, 5, RUN_ID)
+    wanted = requests.run_filter(Selection("Failed", "flow", {"b": "1", "a": "2"}), 5, RUN_ID)
 
     expected_tags = (("b", "1"), ("a", "2"))
-    assert wanted == RunFilter("Failed", "public::embedded::flow", expected_tags, RUN_ID, 5)
+    assert wanted == RunFilter(("Failed",), "public::embedded::flow", expected_tags, RUN_ID, 5)
 
 
 @pytest.mark.parametrize("status", ["Pending", "Running", "Completed", "Failed", "Cancelled"])
 def test_every_state_of_a_run_can_be_asked_for(requests: Requests, status: str) -> None:
-    assert requests.run_filter(status, None, None, 1, None).status == status
+    assert requests.run_filter(Selection(status), 1, None).statuses == (status,)
+
+
+def test_several_states_can_be_asked_for(requests: Requests) -> None:
+    wanted = requests.run_filter(Selection(["Failed", "Cancelled"]))
+
+    assert wanted == RunFilter(("Failed", "Cancelled"), limit=sys.maxsize)
+
+
+@pytest.mark.parametrize("status", [[], (), set()])
+def test_no_state_at_all_is_a_mistake(requests: Requests, status: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^status must name a state, or be None for any$"):
+        requests.run_filter(Selection(status))
+
+
+def test_instants_bound_the_ids_as_well_by_a_day_more(requests: Requests) -> None:
+    selection = Selection(since="2026-03-02T00:00:00Z", until="2026-03-04T00:00:00Z")
+    wanted = requests.run_filter(selection)
+
+    day = 86_400_000_000
+    assert wanted.since is not None
+    assert wanted.until == wanted.since + 2 * day
+    assert wanted.after == first_id_of(wanted.since - day)
+    assert wanted.before == first_id_of(wanted.until + day)
+    assert requests.run_filter(selection, 1, "0" + RUN_ID[1:]).before == "0" + RUN_ID[1:]
+    assert requests.run_filter(selection, 1, "f" + RUN_ID[1:]).before == wanted.before
+
+
+@pytest.mark.parametrize("name", ["since", "until"])
+@pytest.mark.parametrize(
+    ("value", "kind"), [("soon", ValueError), (7, TypeError), ("2026-03-02", ValueError)]
+)
+def test_an_instant_that_is_none_is_refused_by_name(
+    requests: Requests, name: str, value: Any, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind, match=name):
+        requests.run_filter(Selection(**{name: value}))
+
+
+@pytest.mark.parametrize("name", ["parent_id", "error"])
+@pytest.mark.parametrize("value", [7, "", "a\0", "x" * 256])
+def test_a_text_that_none_can_have_is_refused_by_name(
+    requests: Requests, name: str, value: Any
+) -> None:
+    with pytest.raises(ConfigError, match=f"^{name} must "):
+        requests.run_filter(Selection(**{name: value}))
 
 
 @pytest.mark.parametrize("status", ["completed", "", "Skipped"])
@@ -431,15 +477,15 @@ def test_another_state_is_refused_with_those_that_there_are(
 ) -> None:
     accepted = "Pending, Running, Waiting, Paused, Cancelling, Completed, Failed, Cancelled"
     with pytest.raises(ConfigError, match=f"^status must be one of {accepted}, got ") as caught:
-        requests.run_filter(status, None, None, 1, None)
+        requests.run_filter(Selection(status), 1, None)
 
     assert caught.value.field == "status"
 
 
-@pytest.mark.parametrize("status", [7, ["Failed"], {}, b"Failed"])
+@pytest.mark.parametrize("status", [7, [7], {}, b"Failed"])
 def test_a_state_of_another_type_is_refused(requests: Requests, status: Any) -> None:
-    with pytest.raises(ConfigTypeError, match=r"^status must be a str, not ") as caught:
-        requests.run_filter(status, None, None, 1, None)
+    with pytest.raises(ConfigTypeError, match=r"^status must be a .*, not ") as caught:
+        requests.run_filter(Selection(status), 1, None)
 
     assert caught.value.field == "status"
 
@@ -448,7 +494,7 @@ def test_a_state_of_another_type_is_refused(requests: Requests, status: Any) -> 
 def test_a_limit_may_be_as_large_as_an_integer_of_the_database(
     requests: Requests, limit: int
 ) -> None:
-    assert requests.run_filter(None, None, None, limit, None).limit == limit
+    assert requests.run_filter(Selection(), limit, None).limit == limit
 
 
 @pytest.mark.parametrize(
@@ -465,7 +511,7 @@ def test_a_limit_may_be_as_large_as_an_integer_of_the_database(
 )
 def test_another_limit_is_refused(requests: Requests, limit: Any, kind: type[ConfigError]) -> None:
     with pytest.raises(ConfigError, match=r"^limit must be ") as caught:
-        requests.run_filter(None, None, None, limit, None)
+        requests.run_filter(Selection(), limit, None)
 
     assert (type(caught.value), caught.value.field) == (kind, "limit")
 
@@ -487,7 +533,7 @@ def test_a_listing_finds_a_workflow_by_each_of_its_names(
 ) -> None:
     define(registry, "w", tenant="t", package="p")
 
-    assert requests.run_filter(None, name, None, 1, None).workflow == namespace
+    assert requests.run_filter(Selection(workflow_name=name), 1, None).workflow == namespace
 
 
 def test_a_short_name_that_several_have_is_refused_with_the_candidates(
@@ -496,7 +542,7 @@ def test_a_short_name_that_several_have_is_refused_with_the_candidates(
     define(registry, "flow", tenant="t")
 
     with pytest.raises(AmbiguousWorkflowError) as caught:
-        requests.run_filter(None, "flow", None, 1, None)
+        requests.run_filter(Selection(workflow_name="flow"), 1, None)
 
     assert set(caught.value.candidates) == {"public::embedded::flow", "t::embedded::flow"}
 
@@ -506,7 +552,7 @@ def test_a_name_that_no_workflow_can_have_is_refused_before_the_database_is_aske
     requests: Requests, name: str
 ) -> None:
     with pytest.raises(ValueError, match=r"^workflow_name "):
-        requests.run_filter(None, name, None, 1, None)
+        requests.run_filter(Selection(workflow_name=name), 1, None)
 
 
 # -- run ids -------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.runner import history
 from cloaca_core.runner.calls import arguments, runs as module
+from cloaca_core.runner.calls.arguments import Selection
 from cloaca_core.runner.calls.call import Call
 from cloaca_core.runner.calls.runs import RunCalls, telling_accepted
 from cloaca_core.runner.host import EngineHost
@@ -41,7 +42,7 @@ def runs(host: EngineHost) -> RunCalls:
 
 def listed(runs: RunCalls, limit: int = 100) -> list[str]:
     """The ids of all runs that were accepted."""
-    return [each.id for each in runs.list_runs(None, None, None, limit, None).wait()]
+    return [each.id for each in runs.list_runs(Selection(), limit, None).wait()]
 
 
 @contextmanager
@@ -84,7 +85,7 @@ def test_a_run_is_submitted_with_its_key_and_tags(runs: RunCalls) -> None:
     run_id = runs.submit("flow", None, "k", {"colour": "red"}).wait()
 
     assert runs.submit("flow", None, "k", None).wait() == run_id
-    (found,) = runs.list_runs(None, "flow", {"colour": "red"}, 10, None).wait()
+    (found,) = runs.list_runs(Selection(None, "flow", {"colour": "red"}), 10, None).wait()
     assert (found.id, found.workflow_name, found.tags) == (run_id, "flow", {"colour": "red"})
 
 
@@ -206,7 +207,7 @@ _REFUSED: list[tuple[Callable[[RunCalls], object], type[Exception]]] = [
     (lambda runs: runs.submit("flow", None, None, {"a": 1}), ConfigTypeError),  # type: ignore[dict-item]  # refused
     (lambda runs: runs.outgoing("flow", None, 7, None), ConfigTypeError),  # type: ignore[arg-type]  # refused
     (lambda runs: next(runs.submit_many("flow", 7, None)), ConfigTypeError),  # type: ignore[arg-type]  # refused
-    (lambda runs: runs.list_runs(None, None, None, 0, None), ConfigError),
+    (lambda runs: runs.list_runs(Selection(), 0, None), ConfigError),
 ]
 """What the engine is not asked for, and is told as soon as the call is made."""
 

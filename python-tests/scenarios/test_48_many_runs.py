@@ -1,0 +1,117 @@
+"""48: many runs are found, counted and steered together."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+import cloaca
+
+WAIT = 30
+
+
+def define(name: str) -> None:
+    """A workflow whose runs fail if they are asked to."""
+
+    def body(context: cloaca.Context) -> None:
+        if context.get("fail"):
+            raise RuntimeError(f"The {context['fail']} is full")
+
+    with cloaca.WorkflowBuilder(name):
+        cloaca.task(id="only", retry_attempts=1)(body)
+
+
+def ids(runs: list[cloaca.RunInfo]) -> list[str]:
+    return [run.id for run in runs]
+
+
+# -- found ---------------------------------------------------------------------------------------
+
+
+def test_by_several_states_and_counted(runner: cloaca.DefaultRunner) -> None:
+    define("orders")
+    good = runner.execute("orders").execution_id
+    bad = runner.execute("orders", {"fail": "disk"}).execution_id
+    runner.pause_workflow("orders")
+    waits = runner.submit("orders").id
+
+    assert ids(runner.list_runs(status=["Failed", "Pending"])) == [waits, bad]
+    assert ids(runner.list_runs(status=("Completed", "Failed"), workflow_name="orders")) == [
+        bad,
+        good,
+    ]
+    assert runner.count_runs() == 3
+    assert runner.count_runs(status=["Failed", "Pending"]) == 2
+    assert runner.count_runs(status="Failed", workflow_name="other") == 0
+
+
+def test_by_a_part_of_the_error(runner: cloaca.DefaultRunner) -> None:
+    define("orders")
+    disk = runner.execute("orders", {"fail": "Disk"}).execution_id
+    runner.execute("orders", {"fail": "list_%"})
+    runner.execute("orders")
+
+    errors = [run.error_message or "" for run in runner.list_runs(status="Failed")]
+    assert len(errors) == 2
+    part = next(each for each in errors if "only" in each)
+    assert runner.count_runs(error=part.upper()) == len([e for e in errors if part in e])
+    assert runner.count_runs(error="no such words") == 0
+    assert disk in ids(runner.list_runs(error="task"))
+
+
+def test_by_when_they_were_made(runner: cloaca.DefaultRunner) -> None:
+    define("orders")
+    runner.execute("orders")
+    run = runner.get_run(runner.list_runs()[0].id)
+    made = datetime.fromisoformat(run.info().created_at)
+    later = made + timedelta(microseconds=1)
+
+    assert runner.count_runs(since=made, until=later) == 1
+    assert runner.count_runs(since=later) == 0
+    assert runner.count_runs(until=made) == 0
+    assert ids(runner.list_runs(since="2020-01-01T00:00:00Z", before=run.id)) == []
+    assert runner.count_runs(until=datetime.now(UTC) + timedelta(days=400)) == 1
+
+
+def test_by_the_run_that_has_submitted_them(runner: cloaca.DefaultRunner) -> None:
+    define("orders")
+
+    with cloaca.WorkflowBuilder("parent"):
+
+        @cloaca.task(id="only")
+        def only(context: cloaca.Context) -> None:
+            runner.execute("orders")
+            runner.submit("orders", tags={"second": "yes"}).wait(WAIT)
+
+    run = runner.submit("parent")
+    run.result(WAIT).raise_for_status()
+
+    children = run.children()
+    assert [child.workflow_name for child in children] == ["orders", "orders"]
+    assert {child.parent_id for child in children} == {run.id}
+    assert [dict(child.tags) for child in children] == [{"second": "yes"}, {}]
+    assert run.children(limit=1) == children[:1]
+    assert runner.list_runs(parent_id=run.id, status="Completed") == children
+    assert runner.get_run(children[0].id).children() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "kind"),
+    [
+        ({"status": []}, "status", ValueError),
+        ({"status": ["done"]}, "status", ValueError),
+        ({"since": "yesterday"}, "since", ValueError),
+        ({"until": 7}, "until", TypeError),
+        ({"parent_id": ""}, "parent_id", ValueError),
+        ({"error": 7}, "error", TypeError),
+    ],
+)
+def test_bad_conditions_are_refused_by_name(
+    shared_runner: cloaca.DefaultRunner, arguments: dict[str, Any], name: str, kind: Any
+) -> None:
+    for call in (shared_runner.list_runs, shared_runner.count_runs):
+        with pytest.raises(kind, match=name) as caught:
+            call(**arguments)
+        assert isinstance(caught.value, cloaca.CloacaError)
