@@ -537,6 +537,7 @@ def test_a_runner_is_a_client_that_also_works(runner: cloaca.DefaultRunner) -> N
         assert not hasattr(cloaca.AsyncClient, lacking)
 
 
+@pytest.mark.backend("sqlite", reason="only SQLite has databases in memory")
 def test_what_cannot_be_opened_is_refused_at_once() -> None:
     with pytest.raises(cloaca.StoreOpenError):
         cloaca.Client("sqlite://")

@@ -40,7 +40,7 @@ def test_a_run_for_later_is_pending_until_then(runner: cloaca.DefaultRunner) -> 
 
     assert run.status() == "Pending"
     found = info(runner, run)
-    assert (found.status, found.run_at) == ("Pending", instant.isoformat())
+    assert (found.status, found.due_at) == ("Pending", instant.isoformat())
     assert (found.round, found.priority, found.parent_id) == (1, 0, None)
 
 
@@ -48,7 +48,7 @@ def test_a_run_starts_after_its_delay(runner: cloaca.DefaultRunner) -> None:
     run = runner.submit("note", {"name": "a"}, delay=SOON)
 
     assert run.result(WAIT).status == "Completed"
-    assert info(runner, run).run_at is None
+    assert info(runner, run).due_at is None
 
 
 def test_a_time_in_the_past_is_now(runner: cloaca.DefaultRunner) -> None:
@@ -177,7 +177,7 @@ def test_a_run_in_the_programs_own_transaction_has_the_same_options(
 
     assert soon.result(WAIT).status == "Completed"
     found = info(runner, later)
-    assert (found.status, found.priority, found.run_at is None) == ("Pending", 9, False)
+    assert (found.status, found.priority, found.due_at is None) == ("Pending", 9, False)
 
 
 def test_a_run_that_has_not_begun_in_time_is_cancelled(

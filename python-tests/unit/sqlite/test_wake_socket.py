@@ -36,7 +36,7 @@ class Heard(asyncio.Queue[Change]):
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder for temporary files: a short path, as sockets need."""
     with tempfile.TemporaryDirectory(prefix="wake") as folder:
-        monkeypatch.setattr(tempfile, "tempdir", folder)
+        monkeypatch.setenv("TMPDIR", folder)
         yield Path(folder)
 
 
@@ -235,7 +235,7 @@ async def test_too_long_a_path_is_not_used(
     temporary: Path, monkeypatch: pytest.MonkeyPatch, sender: WakeSocket
 ) -> None:
     make_folder(temporary / ("x" * 120), 0o700)
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary / ("x" * 120)))
+    monkeypatch.setenv("TMPDIR", str(temporary / ("x" * 120)))
 
     sender.bind()
 
@@ -297,7 +297,7 @@ async def test_sockets_of_killed_processes_are_swept(own_folder: Path) -> None:
 # -- processes -----------------------------------------------------------------------------------
 
 LISTEN = """
-import asyncio, os, sys, tempfile
+import asyncio, os, sys
 from cloaca_sqlite.wake_socket import WakeSocket
 
 async def main():
@@ -305,7 +305,7 @@ async def main():
     socket.bind()
     print(socket.path, flush=True)
 
-tempfile.tempdir = sys.argv[1]
+os.environ["TMPDIR"] = sys.argv[1]
 asyncio.run(main())
 """
 

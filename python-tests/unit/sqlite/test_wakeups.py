@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import tempfile
 
 from cloaca_core.conformance.rows import attempt, new_run, record, run_end, runner, submit
 from cloaca_core.errors import StoreUnavailableError
@@ -116,7 +116,7 @@ def path_of(store: SqlStore) -> str:
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder for temporary files: a short path, as sockets need. pytest has its own by then."""
     with tempfile.TemporaryDirectory(prefix="wake") as folder:
-        monkeypatch.setattr(tempfile, "tempdir", folder)
+        monkeypatch.setenv("TMPDIR", folder)
         yield Path(folder)
 
 
@@ -368,7 +368,7 @@ async def test_a_store_that_cannot_be_noted_waits_all_the_same(
 async def test_a_store_without_a_place_for_its_socket_polls_and_sends(
     listener: SqlStore, stores: Stores, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
     deaf = await stores.open()
     await heard(deaf)
     assert not wakeups_of(deaf).listens
