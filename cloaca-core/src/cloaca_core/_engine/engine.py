@@ -131,9 +131,9 @@ class Engine:
             self._orchestrator,
             runner_id,
             ids,
-            clock,
             self._runs_came,
             self._hear_of_others,
+            self._suspect_orphans,
         )
         self._reader = RunReader(store, registry, runs, self._definitions)
         self._completion = Completion(store, runs, self._reader, self._orchestrator.drop)
@@ -424,6 +424,10 @@ class Engine:
         await self._lease.reenlist()
         self._claimer.wake()
         await self._completion.notice_ends_elsewhere()  # of runs that we took for ours, too
+
+    def _suspect_orphans(self) -> None:
+        """This runner owns runs of which it does not know."""
+        self._claimer.suspect()
 
     async def _hear_of_others(self) -> None:
         """Runs may have ended, here or elsewhere, of which only the tables tell."""

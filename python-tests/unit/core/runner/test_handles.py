@@ -228,7 +228,7 @@ async def test_a_closed_runner_answers_nothing_about_a_run(host: Host) -> None:
 
 async def test_on_the_loop_of_async_bodies_the_blocking_calls_are_refused(host: Host) -> None:
     attempt = Attempt.__new__(Attempt)
-    attempt.cancelled = False
+    attempt.owner = SimpleNamespace(cancelled=False)  # type: ignore[assignment]  # all that is asked
     attempt.is_async = True
     attempt.task = SimpleNamespace(id="load")  # type: ignore[assignment]  # all that is asked
     handle = sync(host)
@@ -246,7 +246,7 @@ async def test_a_body_that_waits_says_so_to_the_engine(host: Host) -> None:
     """So that another body can use its slot meanwhile."""
     host.answers["wait"] = END
     attempt = Attempt.__new__(Attempt)
-    attempt.cancelled = False
+    attempt.owner = SimpleNamespace(cancelled=False)  # type: ignore[assignment]  # all that is asked
     attempt.is_async = False
     token = CURRENT_WORK.set(attempt)
     try:

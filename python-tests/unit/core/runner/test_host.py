@@ -530,8 +530,7 @@ def test_a_body_of_its_own_may_not_close_it(opened: EngineHost, registry: Regist
 
 def test_a_body_of_another_runner_may_close_it(opened: EngineHost) -> None:
     attempt = Attempt.__new__(Attempt)
-    attempt.cancelled = False
-    attempt.owner = SimpleNamespace(id="elsewhere")  # type: ignore[assignment]  # all that is asked
+    attempt.owner = SimpleNamespace(id="elsewhere", cancelled=False)  # type: ignore[assignment]  # all that is asked
     token = CURRENT_WORK.set(attempt)
     try:
         opened.close().result(WAIT)

@@ -155,17 +155,17 @@ class Claimer:
         self._capacity.arrived(len(self._claimed))
         self._claimed = []
         if not all(resumed):
-            self._suspect()
+            self.suspect()
 
-    def _suspect(self) -> None:
+    def suspect(self) -> None:
         """There may be orphans: release them before the next claim."""
         self._orphans.suspect()
         self.wake()
 
     def _suspect_for_long(self) -> None:
         """The same after an answer was lost: the claim may even be granted later."""
-        self._suspect()
-        asyncio.get_running_loop().call_later(STILL_COMING, self._suspect)
+        self.suspect()
+        asyncio.get_running_loop().call_later(STILL_COMING, self.suspect)
 
     async def _past(self, rows: Sequence[RunRow]) -> dict[str, PastRows]:
         """The records of those of these runs that had an owner before."""

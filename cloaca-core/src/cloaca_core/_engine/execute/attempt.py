@@ -83,11 +83,12 @@ class Attempt(AttemptWork):
     ``number`` counts from 1; ``uncounted`` attempts before it used up none of the task's.
     ``started_at`` is wall time in µs when the body begins. ``context`` is
     made at that moment from ``given``, which many attempts may share. ``marked`` says that its
-    start mark is on the way. ``cancelled`` asks the body to end: its run is being cancelled.
+    start mark is on the way. ``ahead`` is set until the record that it was prepared
+    ahead of is durable.
     """
 
     __slots__ = (
-        "cancelled",
+        "ahead",
         "context",
         "crashes",
         "given",
@@ -133,7 +134,7 @@ class Attempt(AttemptWork):
         self.context: Context
         self.outcome: Outcome | None = None
         self.marked: bool = False
-        self.cancelled: bool = False
+        self.ahead: bool = False
 
     @property
     def attempt(self) -> Attempt:
@@ -159,6 +160,11 @@ class Attempt(AttemptWork):
     def epoch(self) -> int:
         """The epoch of its run."""
         return self.owner.epoch
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the body is to end: its run is being cancelled, or was."""
+        return self.owner.cancelled
 
     def child_keys(self) -> list[str]:
         """By run, task and call; each further attempt may start a failed run anew."""

@@ -169,6 +169,7 @@ class Launcher:
     def _expect(self, attempt: Attempt) -> bool:
         if not self._executor.expect(attempt):
             return False
+        attempt.ahead = True
         self._runs.begin(attempt)
         self._body_times.add(attempt, attempt.timeout)
         return True
@@ -176,7 +177,21 @@ class Launcher:
     def let_go(self, attempts: Iterable[Attempt]) -> None:
         """Let attempts begin that were prepared ahead. Any thread may do so."""
         for attempt in attempts:
+            attempt.ahead = False
             self._executor.let_go(attempt)
+
+    def landed(self, run: ActiveRun, attempts: Iterable[Attempt]) -> None:
+        """The record is durable ahead of which these attempts were prepared, and their run has been
+        steered since: hold those that have not begun, and tell the others.
+        """
+        if run.over:
+            return
+        for attempt in attempts:
+            attempt.ahead = False
+        self._take_back(run, attempts)
+        for attempt in attempts:
+            if run.cancelled and self._runs.has(attempt):
+                self._interrupt(attempt)
 
     def call_off(self, attempts: Iterable[Attempt]) -> None:
         """Give these attempts up."""
@@ -318,15 +333,16 @@ class Launcher:
 
     def hold(self, run: ActiveRun) -> None:
         """Take back what has not begun: retries that wait for their time, attempts that wait for a
-        slot. They are held until the run is launched again.
+        slot. They are held until the run is launched again. Those that were prepared ahead of a
+        record are not to begin before it is durable: they are taken back when it is.
         """
         for task, (timer, resume) in self._retries.pop(run, {}).items():
             timer.cancel()
             run.resume[task] = resume
             run.held.append(task)
-        self.take_back(run, self._runs.attempts(run))
+        self._take_back(run, [each for each in self._runs.attempts(run) if not each.ahead])
 
-    def take_back(self, run: ActiveRun, attempts: Iterable[Attempt]) -> None:
+    def _take_back(self, run: ActiveRun, attempts: Iterable[Attempt]) -> None:
         """Hold those of these attempts that have not begun."""
         for attempt in attempts:
             if attempt.outcome is None and self._executor.abandon(attempt, even_running=False):
@@ -339,9 +355,12 @@ class Launcher:
     def interrupt(self, run: ActiveRun) -> None:
         """Ask the bodies of a run to end: coroutines are cancelled, threads are told, waits end."""
         for attempt in self._runs.attempts(run):
-            attempt.cancelled = True
-            self._executor.interrupt(attempt)
-            self.waiting_bodies.interrupt(attempt)
+            if not attempt.ahead:
+                self._interrupt(attempt)
+
+    def _interrupt(self, attempt: Attempt) -> None:
+        self._executor.interrupt(attempt)
+        self.waiting_bodies.interrupt(attempt)
 
     def tell_of_cut(self, attempt: Attempt) -> None:
         """Call the task's ``on_cancel`` for a body that is about to be given up; the run does not

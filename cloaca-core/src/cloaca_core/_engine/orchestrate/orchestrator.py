@@ -75,7 +75,9 @@ class Orchestrator:
         self._failures = Failures(config, runs, clock, self)
         self.launcher: Launcher = Launcher(config, executor, journal, runs, capacity, clock, self)
         self._waiting = WaitingRuns(self.launcher, clock, store_clock, self)
-        self.steered: SteeredRuns = SteeredRuns(runs, self.launcher, clock, self)
+        self.steered: SteeredRuns = SteeredRuns(
+            runs, self.launcher, clock, store_clock, self
+        )
 
     # -- adopt and let go --------------------------------------------------------------------
 
@@ -220,16 +222,18 @@ class Orchestrator:
         self.launcher.let_go(attempts)
 
     def call_off(self, entry: RunEntry) -> None:
-        """The run is to be cancelled or paused: hold what was prepared ahead."""
+        """The run is to be cancelled or paused: start nothing more of it."""
         run = entry.run
+        run.met += 1
         if run.wish is None:
             self.steered.note(run, RunStatus(entry.wish or RunStatus.PAUSED))
-        self.launcher.take_back(run, entry.ahead)
 
     def recorded(self, entry: RunEntry) -> None:
         """The rows are durable: take the next steps."""
         if entry.ahead:
             self._journal.mark_soon()
+            if entry.run.wish is not None:
+                self.guarded(entry.run, self.launcher.landed, entry.run, entry.ahead)
         self.guarded(entry.run, self._go_on, entry)
         if entry.flaw is not None:
             self._failures.broken(entry.run, entry.flaw)

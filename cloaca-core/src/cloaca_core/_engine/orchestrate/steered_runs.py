@@ -8,9 +8,9 @@ cancel has come, one commit ends it or gives it back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeVarTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVarTuple
 
-from cloaca_core._engine.execute.outcome import Outcome, Raised, Succeeded
+from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded
 from cloaca_core._engine.plan.planner import RunOver
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.record import attempt_rows
@@ -54,34 +54,51 @@ class SteeredCourse(Protocol):
         """Take a step of a run; an error in the engine ends the run."""
 
 
+class _Cancel(NamedTuple):
+    """Why a run is being cancelled, and when it is to have ended."""
+
+    reason: Reason
+    deadline: int
+
+
 class SteeredRuns:
-    """Belongs to the engine's loop."""
+    """Belongs to the engine's loop. ``store_clock`` is the clock of the deadlines of cancels."""
 
     def __init__(
-        self, runs: ActiveRuns, launcher: Launcher, clock: Clock, course: SteeredCourse
+        self,
+        runs: ActiveRuns,
+        launcher: Launcher,
+        clock: Clock,
+        store_clock: Callable[[], int],
+        course: SteeredCourse,
     ) -> None:
         self._runs = runs
         self._launcher = launcher
         self._clock = clock
+        self._store_clock = store_clock
         self._course = course
         self._deadlines = Deadlines(self._come_to_deadline)
-        self._reasons: dict[ActiveRun, Reason] = {}
+        self._cancels: dict[ActiveRun, _Cancel] = {}
 
     # -- wishes ------------------------------------------------------------------------------
 
     def cancel(self, run: ActiveRun, reason: Reason, deadline: int) -> None:
-        """Cut the bodies of a run off, and end it by ``deadline``, a wall time in µs. A second call
-        may bring an earlier deadline.
+        """Cut the bodies of a run off, and end it by ``deadline``, an instant in µs. Of several
+        calls the earliest deadline holds; one with a deadline that is known changes nothing, also
+        if the clock was set back since.
         """
-        if run.over:
+        known = self._cancels.get(run)
+        if run.over or (known is not None and known.deadline <= deadline):
             return
-        seconds = max(0.0, (deadline - self._clock.wall()) / 1e6)
+        seconds = max(0.0, (deadline - self._store_clock()) / 1e6)
         self._deadlines.add(run, seconds)
-        if run in self._reasons:
+        if known is not None:
+            self._cancels[run] = known._replace(deadline=deadline)
             return
-        self._reasons[run] = reason
+        self._cancels[run] = _Cancel(reason, deadline)
         ids = {"run_id": run.id, "workflow": run.row.workflow}
         log.info("run %s: %s; it ends within %.3g s", run.id, reason.text, seconds, extra=ids)
+        run.cancelled = True
         self.note(run, RunStatus.CANCELLED)
         self._launcher.interrupt(run)
         self.settle(run)
@@ -117,15 +134,9 @@ class SteeredRuns:
 
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
         """Record the outcome of an attempt of a run that is being cancelled: nothing follows."""
-        run, now = attempt.owner, self._clock.wall()
-        if isinstance(outcome, Succeeded):
-            row = attempt_rows.completed(attempt, outcome, now)
-        elif isinstance(outcome, Raised):
-            row = attempt_rows.failed(attempt, outcome, now, retry_at=None)
-        else:
-            row = attempt_rows.cancelled(attempt, self._reasons[run], now)
-        run.latest[attempt.index] = row
-        if self._runs.attempts(run) or run not in self._reasons:
+        run = attempt.owner
+        row = self._row(attempt, outcome)
+        if self._runs.attempts(run) or run not in self._cancels:
             self._course.record(run, [row], None)
         else:
             self._end(run, [row])
@@ -135,33 +146,45 @@ class SteeredRuns:
         if run.over or run.wish is None or self._runs.attempts(run):
             return
         if run.wish == RunStatus.CANCELLED:
-            if run in self._reasons:  # else it is on its way
+            if run in self._cancels:  # else it is on its way
                 self._end(run, [])
         elif not run.parked:
             run.parked = True
-            self._course.park(run, Park(run.id, None, self._clock.wall()))
+            self._course.park(run, Park(run.id, None, self._store_clock()))
 
     def forget(self, run: ActiveRun) -> None:
         """The run is not ours any more, or has ended."""
         self._deadlines.discard(run)
-        self._reasons.pop(run, None)
+        self._cancels.pop(run, None)
 
     def _come_to_deadline(self, run: ActiveRun) -> None:
         self._course.guarded(run, self._cut_off, run)
 
     def _cut_off(self, run: ActiveRun) -> None:
-        """End a run whose bodies have not ended in time."""
+        """End a run whose bodies have not ended in time. A body that has ended counts, though its
+        callback has not.
+        """
         if run.over:
             return
-        reason, now = self._reasons[run], self._clock.wall()
-        attempts = self._runs.attempts(run)
-        rows = [attempt_rows.cancelled(attempt, reason, now) for attempt in attempts]
-        for attempt, row in zip(attempts, rows, strict=True):
-            run.latest[attempt.index] = row
-            self._launcher.tell_of_cut(attempt)
+        rows = []
+        for attempt in self._runs.attempts(run):
+            if attempt.outcome is None:
+                self._launcher.tell_of_cut(attempt)
+            rows.append(self._row(attempt, attempt.outcome or CutOff()))
         self._end(run, rows)
 
+    def _row(self, attempt: Attempt, outcome: Outcome) -> AttemptRow:
+        run, now = attempt.owner, self._clock.wall()
+        if isinstance(outcome, Succeeded):
+            row = attempt_rows.completed(attempt, outcome, now)
+        elif isinstance(outcome, Raised):
+            row = attempt_rows.failed(attempt, outcome, now, retry_at=None)
+        else:
+            row = attempt_rows.cancelled(attempt, self._cancels[run].reason, now)
+        run.latest[attempt.index] = row
+        return row
+
     def _end(self, run: ActiveRun, rows: list[AttemptRow]) -> None:
-        over = RunOver(RunStatus.CANCELLED, self._reasons[run])
+        over = RunOver(RunStatus.CANCELLED, self._cancels[run].reason)
         self._course.stop(run)
         self._course.record(run, rows, end_row(run, over, run.row.input, self._clock.wall()))

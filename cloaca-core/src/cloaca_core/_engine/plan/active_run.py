@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 class ActiveRun:
-    """Belongs to the engine's loop; bodies read only ``id``, ``epoch``, ``size_bound`` and
-    ``graph``.
+    """Belongs to the engine's loop; bodies read only ``id``, ``epoch``, ``size_bound``, ``graph``
+    and ``cancelled``.
 
     ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
     ``over`` is set as soon as its end is on the way to the journal: later events are ignored.
@@ -31,10 +31,12 @@ class ActiveRun:
     be brought, Cancelled or Paused, or None; nothing more of it starts while there is one. ``held``
     are the tasks that would have started meanwhile. ``parked`` is set when it is on its way back to
     the table. ``stood_still`` is for how many µs its time limit does not count, ``paused_at`` since
-    when it stands still now.
+    when it stands still now. ``cancelled`` asks its bodies to end. ``met`` counts the commits that
+    have met a wish.
     """
 
     __slots__ = (
+        "cancelled",
         "deadline",
         "depth",
         "epoch",
@@ -42,6 +44,7 @@ class ActiveRun:
         "held",
         "id",
         "latest",
+        "met",
         "over",
         "parked",
         "paused_at",
@@ -80,6 +83,8 @@ class ActiveRun:
         self.over: bool = False
         self.depth: int = 0
         self.wish: RunStatus | None = None
+        self.cancelled: bool = False
+        self.met: int = 0
         self.held: list[int] = []
         self.parked: bool = False
         self.paused_at: int | None = None

@@ -17,20 +17,24 @@ from cloaca_core._engine.runtime.wakeup import Wakeup
 from cloaca_core._engine.steer.forks import Forks
 from cloaca_core._engine.steer.retries import Retries
 from cloaca_core.records.states import ReasonCode, RunStatus
-from cloaca_core.records.steering import Act, Acted, Parent
+from cloaca_core.records.steering import Act, Acted, Parent, Wish
+from cloaca_core.values.instants import SECOND
 from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core._engine.steer.order import Order
-    from cloaca_core.records.steering import Wish
     from cloaca_core.store.protocol import Store
-    from cloaca_core.values.clock import Clock
     from cloaca_core.values.ids import RunIds
 
+SOON: Final = 0.05
+"""Seconds until the second look at a run that we own and do not know."""
+LATER: Final = 1.0
+"""Seconds until further looks at it."""
 RUNS_PER_STEP: Final = 500
 """Runs that one transaction steers at most."""
 LONGEST_SLEEP: Final = 60.0
@@ -40,7 +44,8 @@ LONGEST_SLEEP: Final = 60.0
 class Steering:
     """Belongs to the engine's loop. ``workflows`` returns those that this runner executes: none for
     a client. ``runs_came`` is called when runs may have become claimable, ``hear_of_ends`` tells
-    waiters of ends that only the tables have.
+    waiters of ends that only the tables have, ``lost_runs`` is called when this runner owns runs
+    that have not come to it.
     """
 
     def __init__(
@@ -51,9 +56,9 @@ class Steering:
         orchestrator: Orchestrator,
         runner_id: RunnerId,
         ids: RunIds,
-        clock: Clock,
         runs_came: Callable[[], None],
         hear_of_ends: Callable[[], Awaitable[None]],
+        lost_runs: Callable[[], None],
     ) -> None:
         self._store = store
         self._workflows = workflows
@@ -61,10 +66,11 @@ class Steering:
         self._runs: ActiveRuns = orchestrator.runs
         self._runner_id = runner_id
         self._ids = ids
-        self._clock = clock
         self._runs_came = runs_came
         self._hear_of_ends = hear_of_ends
+        self._lost_runs = lost_runs
         self._ends_due = False
+        self._strangers: set[Wish] = set()
         self._latest: float = math.inf
         self._wakeup = Wakeup()
         self.retries: Retries = Retries(store, definitions, self._act, runs_came)
@@ -90,7 +96,7 @@ class Steering:
     ) -> dict[str, Acted]:
         """Cancel runs; what owners do for it they do within ``grace`` seconds."""
         act = self._act(order)
-        deadline = act.now + round(grace * 1e6)
+        deadline = act.now + round(grace * SECOND)
         acted = await self._store.cancel(run_ids, act, deadline, children=children)
         self.look_at_ends()
         self._runs_came()  # another run of a schedule may have waited for one of these
@@ -126,7 +132,7 @@ class Steering:
     def _act(self, order: Order) -> Act:
         reason = None if order.reason is None else storable_text(order.reason)
         asked_by = storable_text(order.asked_by)
-        return Act(self._ids.next(), asked_by, reason, order.because(), self._clock.wall())
+        return Act(self._ids.next(), asked_by, reason, order.because(), self._store.wall())
 
     # -- news --------------------------------------------------------------------------------
 
@@ -136,31 +142,49 @@ class Steering:
             await self._hear_of_ends()
             self._ends_due = False
         runner_id, workflows = self._runner_id.current, self._workflows()
+        paused = {run: run.met for run in self._runs if run.wish == RunStatus.PAUSED}
         news = await self._store.news(runner_id, workflows, RUNS_PER_STEP)
-        self._heed(news.wishes)
+        strangers = self._heed(news.wishes, paused)
         if news.parents:
             await self._cancel_children(news.parents)
             return 0.0
-        if news.next_timer is None:
-            return None
-        return await self._let_go(workflows, news.next_timer)
+        waits = [] if news.next_timer is None else [await self._let_go(workflows, news.next_timer)]
+        if strangers:
+            waits.append(self._look_for(strangers))
+        self._strangers = strangers
+        return min(waits, default=None)
 
-    def _heed(self, wishes: Sequence[Wish]) -> None:
-        """Act on the wishes about our runs, and go on with those that are paused no more."""
+    def _heed(self, wishes: Sequence[Wish], paused: dict[ActiveRun, int]) -> set[Wish]:
+        """Act on the wishes about our runs, and go on with those that were ``paused`` before the
+        wishes were read and are no more, unless a commit has met a new wish meanwhile. Returns the
+        wishes about runs that we do not know.
+        """
         steered, guarded = self._orchestrator.steered, self._orchestrator.guarded
-        paused = {run for run in self._runs if run.wish == RunStatus.PAUSED}
+        strangers: set[Wish] = set()
         for wish in wishes:
             run = self._runs.get(wish.run_id)
             if run is None or run.epoch != wish.epoch:
-                continue  # it is on its way to us: its first commit will meet the wish
-            paused.discard(run)
+                strangers.add(wish)
+                continue
+            paused.pop(run, None)
             if wish.deadline is not None:
                 reason = Reason(ReasonCode.CANCELLED, wish.because)
                 guarded(run, steered.cancel, run, reason, wish.deadline)
             else:
                 guarded(run, steered.pause, run, wish.because)
-        for run in paused:
-            guarded(run, steered.resume, run)
+        for run, met in paused.items():
+            if run.met == met:
+                guarded(run, steered.resume, run)
+        return strangers
+
+    def _look_for(self, strangers: set[Wish]) -> float:
+        """Seconds until the next look at runs that we own and do not know. They are mostly on their
+        way to us from a claim; those that do not come are given back.
+        """
+        if strangers.isdisjoint(self._strangers):
+            return SOON
+        self._lost_runs()
+        return LATER
 
     async def _cancel_children(self, parents: Sequence[Parent]) -> None:
         """Cancel children of these, one level, and forget the parents that have no more."""
@@ -176,7 +200,7 @@ class Steering:
     async def _cancel_with(self, parent: Parent, run_ids: list[str]) -> None:
         because = storable_text(f"{parent.because} (with its parent, run {parent.run_id})")
         by = f"run {parent.run_id}"
-        act = Act(self._ids.next(), by, None, because, self._clock.wall())
+        act = Act(self._ids.next(), by, None, because, self._store.wall())
         await self._store.cancel(run_ids, act, parent.deadline, children=True)
         self._ends_due = True  # a body here may wait for one of them
         self._runs_came()

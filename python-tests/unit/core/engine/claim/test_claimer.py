@@ -245,7 +245,7 @@ async def test_what_may_be_astray_while_there_is_no_place_is_looked_for_when_the
         await quiet()
         astray = new_run("astray", owner=(me := engine._runner_id.current))
         await submit(store, astray._replace(workflow="public::embedded::gate"), runner_id=me)
-        engine._claimer._suspect()
+        engine._claimer.suspect()
         await quiet()
         gate.open.set()
 

@@ -65,8 +65,7 @@ class Parent:
 
     def __init__(self, attempt: int = 1) -> None:
         self.attempt = Attempt.__new__(Attempt)
-        self.attempt.cancelled = False
-        self.attempt.owner = SimpleNamespace(id="run")  # type: ignore[assignment]  # all that is asked
+        self.attempt.owner = SimpleNamespace(id="run", cancelled=False)  # type: ignore[assignment]  # all that is asked
         self.attempt.task = SimpleNamespace(id="task")  # type: ignore[assignment]  # all that is asked
         self.attempt.number = attempt
         self.attempt._calls = None

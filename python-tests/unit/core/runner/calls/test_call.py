@@ -127,7 +127,7 @@ async def test_it_is_looked_for_when_the_call_is_waited_for(engine: Engine) -> N
 @pytest.fixture
 def attempt() -> Attempt:
     attempt = Attempt.__new__(Attempt)
-    attempt.cancelled = False
+    attempt.owner = SimpleNamespace(cancelled=False)  # type: ignore[assignment]  # all that is asked
     attempt.task = SimpleNamespace(id="load")  # type: ignore[assignment]  # all that is asked
     return attempt
 
