@@ -52,7 +52,8 @@ class TaskResult:
 
     ``attempts`` counts the bodies that were started; ``error`` is ``Type: message`` of the last
     one; times are RFC 3339 in UTC. A Waiting task waits for its next attempt, at ``retry_at``, or,
-    without one, for another run in its body.
+    without one, for another run in its body. When a run is cancelled, so are its tasks that have
+    not ended: those that run, wait, or have not started.
     """
 
     task_id: str
@@ -65,6 +66,11 @@ class TaskResult:
     traceback: str | None = None
     skip_reason: str | None = None
     retry_at: str | None = None
+
+    @property
+    def may_have_had_effects(self) -> bool:
+        """Whether it was cut off in its body, or after an attempt that failed."""
+        return self.status == "Cancelled" and self.started_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +225,7 @@ class PipelineResult:
     @property
     def task_results(self) -> dict[str, TaskResult]:
         """Each task that was started or skipped, by id."""
-        return task_results(self._attempts, run_ended_at=self._row.ended_at)
+        return task_results(self._attempts, run=self._row)
 
     def raise_for_status(self) -> None:
         """Raise ``RunFailedError`` with the error message unless the run completed;
@@ -299,21 +305,48 @@ def task_results(
     attempts: Sequence[AttemptRow],
     task_ids: Sequence[str] = (),
     *,
-    run_ended_at: int | None = None,
+    run: RunRow | None = None,
 ) -> dict[str, TaskResult]:
     """The state of each task, by its latest attempt.
 
     The tasks of ``task_ids`` come first and in that order; those without an attempt are
-    NotStarted. Once the run has ended nothing runs or waits any more.
+    NotStarted. Once the run has ended nothing runs or waits any more: what a cancelled run leaves
+    is Cancelled.
     """
+    was_cancelled = run is not None and run.status == states.RunStatus.CANCELLED
+    cancelled = run if was_cancelled else None
     latest: dict[str, AttemptRow] = {}
     for row in attempts:
         known = latest.get(row.task_id)
         if known is None or known.attempt < row.attempt:
             latest[row.task_id] = row
-    results = {task_id: TaskResult(task_id, "NotStarted") for task_id in task_ids}
-    final = {task_id: settled(row, run_ended_at) for task_id, row in latest.items()}
-    return results | {task_id: _task_result(row) for task_id, row in final.items()}
+    results = {task_id: _without_attempt(task_id, cancelled) for task_id in task_ids}
+    ended_at = None if run is None else run.ended_at
+    for task_id, row in latest.items():
+        left = row if cancelled is None else _left_by(row, cancelled)
+        results[task_id] = _task_result(settled(left, ended_at))
+    return results
+
+
+def _without_attempt(task_id: str, cancelled: RunRow | None) -> TaskResult:
+    if cancelled is None:
+        return TaskResult(task_id, "NotStarted")
+    ended_at, reason = rfc3339_or_none(cancelled.ended_at), cancelled.error_message
+    return TaskResult(task_id, "Cancelled", ended_at=ended_at, skip_reason=reason)
+
+
+def _left_by(row: AttemptRow, cancelled: RunRow) -> AttemptRow:
+    """The attempt as the cancel of its run leaves it: one that ran, or after which another one was
+    to come, is cancelled.
+    """
+    if row.ended_at is not None and row.retry_at is None:
+        return row
+    return row._replace(
+        status=states.TaskStatus.CANCELLED,
+        skip_reason=cancelled.error_message,
+        ended_at=cancelled.ended_at,
+        retry_at=None,
+    )
 
 
 def settled(row: AttemptRow, run_ended_at: int | None) -> AttemptRow:

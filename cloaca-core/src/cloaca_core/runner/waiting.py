@@ -57,7 +57,9 @@ def wait_for(
 async def awaited(
     future: concurrent.futures.Future[T], timeout: float | None = None, run: Sequence[str] = ()
 ) -> T:
-    """The future's result, on any loop; ``run`` as in ``wait_for``."""
+    """The future's result, on any loop; ``run`` as in ``wait_for``. A coroutine whose run is being
+    cancelled gets ``CancelledError``.
+    """
     if future.done():  # also for a timeout of 0, which would end before a loop's next step
         return wait_for(future)
     try:
@@ -68,6 +70,8 @@ async def awaited(
         if not limit.expired():
             raise
         raise _no_end(timeout, run) from None
+    except BodyCancelled as signal:
+        raise asyncio.CancelledError(str(signal)) from None
     except asyncio.CancelledError:
         if not future.cancelled() or _is_cancelled_itself():
             raise
@@ -90,10 +94,14 @@ def _is_cancelled_itself() -> bool:
 
 
 def heed_cancel() -> None:
-    """Raise ``BodyCancelled`` in a body whose run is being cancelled."""
+    """Raise ``BodyCancelled`` in a body whose run is being cancelled, ``CancelledError`` in a
+    coroutine.
+    """
     work = CURRENT_WORK.get()
-    if work is not None and work.attempt.cancelled:
-        raise BodyCancelled(f"run {work.attempt.owner.id} is being cancelled")
+    if work is None or not work.attempt.cancelled:
+        return
+    message = f"run {work.attempt.owner.id} is being cancelled"
+    raise asyncio.CancelledError(message) if work.is_async else BodyCancelled(message)
 
 
 def refuse_blocking_call() -> None:

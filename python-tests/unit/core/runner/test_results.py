@@ -136,7 +136,7 @@ class TestTaskResults:
 
         assert task_results([row])["t"].status == status
         for results in (
-            task_results([row], run_ended_at=START),
+            task_results([row], run=run("Failed", ended_at=START)),
             PipelineResult(run("Failed", ended_at=START), [row]).task_results,
         ):
             assert (results["t"].status, results["t"].ended_at) == ("Cancelled", rfc3339(START))
@@ -144,9 +144,35 @@ class TestTaskResults:
     def test_no_attempt_follows_a_failed_one_when_its_run_has_ended(self) -> None:
         row = attempt("r", "t", status=TaskStatus.FAILED, error="ValueError")
         row = row._replace(ended_at=START, retry_at=START + 60 * SECOND)
-        result = task_results([row], run_ended_at=START + SECOND)["t"]
+        result = task_results([row], run=run("Failed", ended_at=START + SECOND))["t"]
 
         assert (result.status, result.retry_at, result.ended_at) == ("Failed", None, rfc3339(START))
+
+    def test_a_cancelled_run_leaves_no_task_open(self) -> None:
+        rows = [
+            attempt("r", "done"),
+            attempt("r", "bad", status=TaskStatus.FAILED, error="ValueError"),
+            attempt("r", "again", 2, status=TaskStatus.FAILED, error="KeyError")._replace(
+                retry_at=START + 60 * SECOND
+            ),
+            attempt("r", "runs", status=TaskStatus.RUNNING)._replace(ended_at=None),
+        ]
+        ended = run("Cancelled", ended_at=START, error_message="cancelled by ann")
+        results = task_results(rows, ["done", "bad", "again", "runs", "never"], run=ended)
+
+        assert {name: (task.status, task.skip_reason) for name, task in results.items()} == {
+            "done": ("Completed", None),
+            "bad": ("Failed", None),
+            "again": ("Cancelled", "cancelled by ann"),
+            "runs": ("Cancelled", "cancelled by ann"),
+            "never": ("Cancelled", "cancelled by ann"),
+        }
+        assert (results["again"].error_type, results["again"].attempts) == ("KeyError", 2)
+        assert [name for name, task in results.items() if task.may_have_had_effects] == [
+            "again",
+            "runs",
+        ]
+        assert {results[name].ended_at for name in ("again", "runs", "never")} == {rfc3339(START)}
 
     def test_a_failed_one_has_its_error(self) -> None:
         row = attempt("r", "t", status=TaskStatus.FAILED, error="ValueError")

@@ -13,7 +13,7 @@ _NONE: Final[Mapping[int, Attempt]] = {}
 
 
 class ActiveRuns:
-    """Belongs to the engine's loop, but for ``owns``.
+    """Belongs to the engine's loop, but for ``owns`` and ``made``.
 
     ``_attempts`` are by run and the index of their task; ``_away`` counts the attempts of a run
     that wait for other runs, and has no run without such.
@@ -45,8 +45,13 @@ class ActiveRuns:
         """True for an attempt of a run that is ours. Any thread may ask."""
         return self._runs.get(attempt.owner.id) is attempt.owner
 
+    def made(self, attempt: Attempt) -> bool:
+        """True for an attempt of a run that is or was ours. Any thread may ask."""
+        return attempt.owner.home is self
+
     def add(self, run: ActiveRun) -> None:
         """The run is ours from now on."""
+        run.home = self
         self._runs[run.id] = run
 
     def remove(self, run: ActiveRun) -> bool:

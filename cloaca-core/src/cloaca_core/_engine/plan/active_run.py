@@ -32,7 +32,7 @@ class ActiveRun:
     are the tasks that would have started meanwhile. ``parked`` is set when it is on its way back to
     the table. ``stood_still`` is for how many µs its time limit does not count, ``paused_at`` since
     when it stands still now. ``cancelled`` asks its bodies to end. ``met`` counts the commits that
-    have met a wish.
+    have met a wish. ``home`` is the collection of a runner's runs that it came to.
     """
 
     __slots__ = (
@@ -42,6 +42,7 @@ class ActiveRun:
         "epoch",
         "graph",
         "held",
+        "home",
         "id",
         "latest",
         "met",
@@ -85,6 +86,7 @@ class ActiveRun:
         self.wish: RunStatus | None = None
         self.cancelled: bool = False
         self.met: int = 0
+        self.home: object = None
         self.held: list[int] = []
         self.parked: bool = False
         self.paused_at: int | None = None

@@ -43,9 +43,9 @@ class RunRows:
         return self._row(request, text, self._parent_of(request), None, self._clock.wall())
 
     def _parent_of(self, request: Request) -> ActiveRun | None:
-        """The run whose body submits these, if it is ours."""
+        """The run whose body submits these, if it is of this runner; perhaps it is ours no more."""
         parent = request.parent
-        return parent.owner if parent and self._runs.owns(parent) else None
+        return parent.owner if parent and self._runs.made(parent) else None
 
     def _row(
         self, request: Request, text: str, parent: ActiveRun | None, owner: str | None, now: int

@@ -334,7 +334,7 @@ def _result(ended: Ended) -> PipelineResult:
 
 def _task_results(answer: tuple[RunRow, list[AttemptRow], list[str]]) -> dict[str, TaskResult]:
     row, attempts, task_ids = answer
-    return task_results(attempts, task_ids, run_ended_at=row.ended_at)
+    return task_results(attempts, task_ids, run=row)
 
 
 def _info(answer: tuple[RunRow, int | None]) -> RunInfo:
