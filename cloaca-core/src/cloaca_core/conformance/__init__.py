@@ -21,7 +21,7 @@ import pytest
 
 for _part in (
     *("backend", "cancelled", "claim", "definition", "lease", "observe", "outbox", "overlap"),
-    *("record", "schedule", "steering", "trigger", "turn"),
+    *("record", "rerun", "schedule", "steering", "trigger", "turn"),
 ):
     pytest.register_assert_rewrite(f"cloaca_core.conformance.{_part}_conformance")
 pytest.register_assert_rewrite("cloaca_core.conformance.rows")

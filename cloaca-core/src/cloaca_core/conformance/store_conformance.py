@@ -15,6 +15,7 @@ from cloaca_core.conformance.lease_conformance import LeaseConformance
 from cloaca_core.conformance.observe_conformance import ObserveConformance
 from cloaca_core.conformance.overlap_conformance import OverlapConformance
 from cloaca_core.conformance.record_conformance import CommitConformance
+from cloaca_core.conformance.rerun_conformance import RerunConformance
 from cloaca_core.conformance.schedule_conformance import ScheduleConformance
 from cloaca_core.conformance.steering_conformance import SteeringConformance
 from cloaca_core.conformance.trigger_conformance import TriggerConformance
@@ -32,6 +33,7 @@ class StoreConformance(
     SteeringConformance,
     CancelledConformance,
     TurnConformance,
+    RerunConformance,
     DefinitionConformance,
 ):
     """Define a fixture ``store``: an open, empty store."""

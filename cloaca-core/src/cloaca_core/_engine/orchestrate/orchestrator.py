@@ -75,9 +75,7 @@ class Orchestrator:
         self._failures = Failures(config, runs, clock, self)
         self.launcher: Launcher = Launcher(config, executor, journal, runs, capacity, clock, self)
         self._waiting = WaitingRuns(self.launcher, clock, store_clock, self)
-        self.steered: SteeredRuns = SteeredRuns(
-            runs, self.launcher, clock, store_clock, self
-        )
+        self.steered: SteeredRuns = SteeredRuns(runs, self.launcher, clock, store_clock, self)
 
     # -- adopt and let go --------------------------------------------------------------------
 
