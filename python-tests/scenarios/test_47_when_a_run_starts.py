@@ -1,4 +1,6 @@
-"""47: who submits a run says when it starts, before which others, and whether it stands alone."""
+"""47: who submits a run says when it starts, before which others, whether it stands alone, and what
+becomes of one that has failed.
+"""
 
 from __future__ import annotations
 
@@ -229,5 +231,135 @@ def test_wrong_options_are_refused_at_the_call(
             call("note", {"name": "a"}, **options)
     with pytest.raises(ValueError, match=text):
         runner.submit_many("note", [], **options)
+
+    assert runner.list_runs() == []
+
+
+# -- one key, submitted again --------------------------------------------------------------------
+
+
+class Flaky:
+    """A body that fails until it is told not to."""
+
+    def __init__(self) -> None:
+        self.fails = True
+        self.calls = 0
+        with cloaca.WorkflowBuilder("flaky"):
+            cloaca.task(id="only", retry_attempts=1)(lambda context: self.body())
+
+    def body(self) -> dict[str, Any]:
+        self.calls += 1
+        if self.fails:
+            raise OSError("no connection")
+        return {"done": True}
+
+
+def test_a_handle_tells_whether_the_call_made_the_run(runner: cloaca.DefaultRunner) -> None:
+    first = runner.submit("note", {"name": "a"}, idempotency_key="k")
+    second = runner.submit("note", {"name": "b"}, idempotency_key="k")
+    without = runner.submit("note", {"name": "c"})
+    (many,) = runner.submit_many("note", [{"name": "d"}])
+
+    assert first == second
+    assert [each.created for each in (first, second, without, many)] == [True, False, True, True]
+    assert not runner.get_run(first.id).created
+
+
+def test_it_is_told_of_a_run_in_the_programs_own_transaction_too(
+    runner: cloaca.DefaultRunner, own_databases: OwnDatabases, database_url: str
+) -> None:
+    with closing(own_databases.connect(database_url)) as mine:
+        made = [
+            runner.submit("note", {"name": "a"}, connection=mine, idempotency_key="k").created
+            for _ in range(2)
+        ]
+        mine.commit()
+
+    assert made == [True, False]
+
+
+def test_a_run_that_has_failed_is_kept_or_begun_again(runner: cloaca.DefaultRunner) -> None:
+    flaky = Flaky()
+    first = runner.submit("flaky", idempotency_key="k")
+    assert first.result(WAIT).status == "Failed"
+    flaky.fails = False
+
+    kept = runner.submit("flaky", idempotency_key="k")
+    assert (kept.result(WAIT).status, flaky.calls) == ("Failed", 1)
+    again = runner.submit("flaky", idempotency_key="k", failed_policy="retry")
+
+    assert (again, again.created) == (first, False)
+    assert again.result(WAIT).status == "Completed"
+    assert info(runner, again).round == 2
+
+
+def test_one_that_was_cancelled_is_begun_again_and_one_that_goes_on_is_not(
+    runner: cloaca.DefaultRunner, begun: list[str]
+) -> None:
+    def submit(**options: Any) -> cloaca.RunHandle:
+        return runner.submit(
+            "note", {"name": "a"}, idempotency_key="k", failed_policy="retry", **options
+        )
+
+    run = submit(delay=FAR)
+    assert (run.created, submit().status()) == (True, "Pending")
+    run.cancel()
+
+    assert submit().result(WAIT).status == "Completed"
+    assert submit().result(WAIT).status == "Completed"
+    assert (begun, info(runner, run).round) == (["a"], 2)
+
+
+async def test_an_async_program_begins_it_again_too(database_url: str) -> None:
+    flaky = Flaky()
+    async with cloaca.AsyncRunner(database_url) as runner:
+        first = await runner.submit("flaky", idempotency_key="k")
+        await first.wait(WAIT)
+        flaky.fails = False
+
+        again = await runner.submit("flaky", idempotency_key="k", failed_policy="retry")
+
+        assert (first.created, again.created) == (True, False)
+        assert (await again.result(WAIT)).status == "Completed"
+
+
+def test_of_many_that_submit_a_failed_run_again_one_begins_a_round(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    flaky = Flaky()
+    run = runner.submit("flaky", idempotency_key="k")
+    run.wait(WAIT)
+    flaky.fails = False
+
+    def submit() -> None:
+        runner.submit("flaky", idempotency_key="k", failed_policy="retry")
+
+    threads = [threading.Thread(target=submit) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+
+    assert run.result(WAIT).status == "Completed"
+    assert (info(runner, run).round, flaky.calls) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"failed_policy": "retry"}, "is for a run with an idempotency_key"),
+        ({"failed_policy": "again", "idempotency_key": "k"}, 'must be "keep" or "retry"'),
+        ({"failed_policy": None, "idempotency_key": "k"}, "failed_policy must be a str"),
+        (
+            {"failed_policy": "retry", "idempotency_key": "k", "connection": object()},
+            'must be "keep" with a connection',
+        ),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(
+    runner: cloaca.DefaultRunner, options: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ValueError, match=text):
+        runner.submit("note", {"name": "a"}, **options)
 
     assert runner.list_runs() == []

@@ -118,6 +118,7 @@ from cloaca_core.values.namespace import (
 from cloaca_core.values.no_limit import NO_LIMIT as NO_LIMIT, NoLimit as NoLimit
 from cloaca_core.values.option_names import (
     CatchupPolicyName as CatchupPolicyName,
+    FailedPolicyName as FailedPolicyName,
     OperatorName as OperatorName,
     OverlapPolicyName as OverlapPolicyName,
     RetryBackoffName as RetryBackoffName,
@@ -257,6 +258,7 @@ __all__ = [
     "OperatorName",
     "TriggerRuleName",
     "CatchupPolicyName",
+    "FailedPolicyName",
     "OverlapPolicyName",
     "VersionPolicyName",
     "RunStatus",

@@ -313,6 +313,16 @@ class Engine:
         self._check_open()
         return await self._submitter.submit(await self._definitions.resolved(request))
 
+    async def submit_one(self, request: Request) -> tuple[str, bool]:
+        """Accept one run: the id of the run that stands for it, and whether that was made now. An
+        earlier one that has failed is begun again, if the request says so.
+        """
+        self._check_open()
+        (run_id,), known = await self._submitter.accept(await self._definitions.resolved(request))
+        if known and request.retry is not None:
+            await self._steering.retries.retry_if_failed(run_id, request.retry)
+        return run_id, not known
+
     def outgoing(self, request: Request) -> tuple[Outbox, NewRun]:
         """The row of a run that its submitter writes, and the outbox to write it with. Any thread
         may ask.

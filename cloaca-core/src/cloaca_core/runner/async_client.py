@@ -31,7 +31,12 @@ from cloaca_core.runner.results import Backfill, PipelineResult, Plan, RunInfo
 from cloaca_core.runner.waiting import awaited
 from cloaca_core.values.durations import Duration
 from cloaca_core.values.no_limit import NoLimit
-from cloaca_core.values.option_names import CatchupPolicyName, OverlapPolicyName, RunStatus
+from cloaca_core.values.option_names import (
+    CatchupPolicyName,
+    FailedPolicyName,
+    OverlapPolicyName,
+    RunStatus,
+)
 
 if TYPE_CHECKING:
     from cloaca_core.runner.history import Action
@@ -114,6 +119,7 @@ class AsyncClient:
         context: ContextLike = None,
         *,
         idempotency_key: str | None = None,
+        failed_policy: FailedPolicyName = "keep",
         tags: Mapping[str, str] | None = None,
         time_limit: Duration | NoLimit | None = None,
         priority: int | None = None,
@@ -131,12 +137,15 @@ class AsyncClient:
         runs = self._calls.runs
         start = StartOptions(priority, run_at, delay, start_by, detached)
         if connection is None:
-            call = runs.submit(workflow_name, context, idempotency_key, tags, time_limit, start)
-            return AsyncRunHandle(runs, await call)
+            call = runs.submit(
+                workflow_name, context, idempotency_key, tags, time_limit, start, failed_policy
+            )
+            return AsyncRunHandle(runs, *await call)
         outbox, run = await runs.outgoing(
-            workflow_name, context, idempotency_key, tags, time_limit, start
+            workflow_name, context, idempotency_key, tags, time_limit, start, failed_policy
         )
-        return AsyncRunHandle(runs, await outbox.submit_awaited(connection, run))
+        run_id = await outbox.submit_awaited(connection, run)
+        return AsyncRunHandle(runs, run_id, run_id == run.id)
 
     async def submit_many(
         self,
@@ -157,7 +166,7 @@ class AsyncClient:
         handles: list[AsyncRunHandle] = []
         with telling_accepted(handles):
             for page in runs.submit_many(workflow_name, contexts, tags, time_limit, start):
-                handles += [AsyncRunHandle(runs, run_id) for run_id in await page]
+                handles += [AsyncRunHandle(runs, run_id, created=True) for run_id in await page]
         return handles
 
     # -- steer -------------------------------------------------------------------------------

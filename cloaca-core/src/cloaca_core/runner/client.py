@@ -29,7 +29,12 @@ from cloaca_core.runner.results import Backfill, PipelineResult, Plan, RunInfo
 from cloaca_core.runner.waiting import refuse_blocking_call, wait_for
 from cloaca_core.values.durations import Duration
 from cloaca_core.values.no_limit import NoLimit
-from cloaca_core.values.option_names import CatchupPolicyName, OverlapPolicyName, RunStatus
+from cloaca_core.values.option_names import (
+    CatchupPolicyName,
+    FailedPolicyName,
+    OverlapPolicyName,
+    RunStatus,
+)
 
 if TYPE_CHECKING:
     from cloaca_core.runner.history import Action
@@ -128,6 +133,7 @@ class Client:
         context: ContextLike = None,
         *,
         idempotency_key: str | None = None,
+        failed_policy: FailedPolicyName = "keep",
         tags: Mapping[str, str] | None = None,
         time_limit: Duration | NoLimit | None = None,
         priority: int | None = None,
@@ -140,8 +146,10 @@ class Client:
         """Accept a run and go on; it is durable when this returns.
 
         The same ``idempotency_key`` (1 to 255 characters) for the same workflow gives the run that
-        has it already. ``list_runs`` can filter by ``tags``; ``time_limit``, the options that say
-        when the run starts, and errors are as in ``execute``.
+        has it already, as it is: ``created`` of the handle is False. With ``failed_policy="retry"``
+        such a run that has Failed or was Cancelled is begun again, as ``retry`` does. ``list_runs``
+        can filter by ``tags``; ``time_limit``, the options that say when the run starts, and errors
+        are as in ``execute``.
 
         With a ``connection`` of your own to the database of this runner, the run is written in
         your transaction: it exists if and only if that commits, and then any runner may claim it.
@@ -158,12 +166,15 @@ class Client:
         runs = self._calls.runs
         start = StartOptions(priority, run_at, delay, start_by, detached)
         if connection is None:
-            call = runs.submit(workflow_name, context, idempotency_key, tags, time_limit, start)
-            return RunHandle(runs, call.wait())
+            call = runs.submit(
+                workflow_name, context, idempotency_key, tags, time_limit, start, failed_policy
+            )
+            return RunHandle(runs, *call.wait())
         outbox, run = runs.outgoing(
-            workflow_name, context, idempotency_key, tags, time_limit, start
+            workflow_name, context, idempotency_key, tags, time_limit, start, failed_policy
         ).wait()
-        return RunHandle(runs, outbox.submit(connection, run))
+        run_id = outbox.submit(connection, run)
+        return RunHandle(runs, run_id, run_id == run.id)
 
     def submit_many(
         self,
@@ -190,7 +201,7 @@ class Client:
         handles: list[RunHandle] = []
         with telling_accepted(handles):
             for page in runs.submit_many(workflow_name, contexts, tags, time_limit, start):
-                handles += [RunHandle(runs, run_id) for run_id in page.wait()]
+                handles += [RunHandle(runs, run_id, created=True) for run_id in page.wait()]
         return handles
 
     # -- steer -------------------------------------------------------------------------------

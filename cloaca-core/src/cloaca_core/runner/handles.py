@@ -18,16 +18,22 @@ if TYPE_CHECKING:
 class _Run:
     """The common part of both: handles are equal when the run is the same."""
 
-    __slots__ = ("_calls", "_id")
+    __slots__ = ("_calls", "_created", "_id")
 
-    def __init__(self, calls: RunCalls, run_id: str) -> None:
+    def __init__(self, calls: RunCalls, run_id: str, created: bool = False) -> None:
         self._calls = calls
         self._id = run_id
+        self._created = created
 
     @property
     def id(self) -> str:
         """The id of the run."""
         return self._id
+
+    @property
+    def created(self) -> bool:
+        """Whether the call that returned this handle made the run; else it was there already."""
+        return self._created
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Run) and other._id == self._id

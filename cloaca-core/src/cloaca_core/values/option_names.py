@@ -23,6 +23,9 @@ CatchupPolicyName: TypeAlias = Literal["skip", "run_once", "run_all"]
 OverlapPolicyName: TypeAlias = Literal["allow", "skip", "queue", "cancel_old"]
 """How a tick treats earlier runs that go on: `overlap_policy` of `schedule`."""
 
+FailedPolicyName: TypeAlias = Literal["keep", "retry"]
+"""What becomes of a run with the same key that has failed: `failed_policy` of `submit`."""
+
 VersionPolicyName: TypeAlias = Literal["continue", "fail"]
 """How runs meet another version of their workflow: `version_policy` of `WorkflowBuilder`."""
 

@@ -7,6 +7,7 @@ refuses the act if another caller has begun the next round meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.plan.graph import Node, NodeGraph, plan_graph
@@ -66,6 +67,14 @@ class Retries:
             raise _not_found(run_id)
         self._runs_came()
         return run_id
+
+    async def retry_if_failed(self, run_id: str, order: Order) -> None:
+        """Begin the next round of a run that has failed or was cancelled; leave any other."""
+        row = await self._store.get_run(run_id)
+        if row is None or row.ended_at is None or row.status not in RETRIED:
+            return
+        with suppress(RunStateError):  # another caller has begun it since
+            await self.retry(run_id, None, order, children=True)
 
     async def _run(self, run_id: str) -> RunRow:
         """The run, if it can be begun again."""

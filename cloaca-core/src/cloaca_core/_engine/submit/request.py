@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core._engine.steer.order import Order
     from cloaca_core._engine.submit.start import Start
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.workflow import Workflow
@@ -28,6 +29,7 @@ class Request:
     could begin at once. ``tags`` is JSON; ``time_limit`` is in the form of rows.
     ``further_keys`` are for a body that is tried again: each takes the place of the one before it
     when the run that an earlier attempt started has failed.
+    ``retry`` asks for the next round of the run that has the key, if that has failed.
     ``by_right`` says that a body of ours waits for it: it begins even if no place is free, as its
     own parent holds one.
     """
@@ -42,6 +44,7 @@ class Request:
     parent: Attempt | None = None
     time_limit: int | None = None
     start: Start = AT_ONCE
+    retry: Order | None = None
 
     @property
     def is_by_name(self) -> bool:

@@ -67,12 +67,17 @@ class Submitter:
 
     async def submit(self, request: Request) -> list[str]:
         """Make the runs durable; returns the ids of the runs that stand for them."""
+        run_ids, _ = await self.accept(request)
+        return run_ids
+
+    async def accept(self, request: Request) -> Accepted:
+        """Make the runs durable; of a body that is tried again, the first that has not failed."""
         run_ids, known = await self._accepted(request)
         for key in request.further_keys:
             if not (known and await self._has_failed(run_ids[0])):
                 break
             run_ids, known = await self._accepted(replace(request, idempotency_key=key))
-        return run_ids
+        return run_ids, known
 
     async def _has_failed(self, run_id: str) -> bool:
         row = await self._store.get_run(run_id)

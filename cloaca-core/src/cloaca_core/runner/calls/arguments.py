@@ -38,11 +38,13 @@ from cloaca_core.values.time_limits import read_time_limit, stored_limit
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cloaca_core._engine.steer.order import Order
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.values.durations import Duration
     from cloaca_core.values.no_limit import NoLimit
+    from cloaca_core.values.option_names import FailedPolicyName
 
 RUNS_PER_COMMIT: Final = 10_000
 """``submit_many`` writes so many runs at a time; heartbeats are written in between."""
@@ -88,6 +90,7 @@ class Requests:
         idempotency_key: str | None = None,
         time_limit: Duration | NoLimit | None = None,
         start: StartOptions = NO_OPTIONS,
+        failed_policy: FailedPolicyName = "keep",
     ) -> Request:
         """A checked request."""
         workflow = self._workflow(workflow_name)
@@ -96,7 +99,8 @@ class Requests:
         inputs = self._inputs((None, context) for context in contexts)
         key = None if idempotency_key is None else checked_text("idempotency_key", idempotency_key)
         request = _request(workflow, inputs, tags, key)
-        return replace(request, time_limit=limit, start=asked)
+        order = _order_for_failed(failed_policy, key)
+        return replace(request, time_limit=limit, start=asked, retry=order)
 
     def many(
         self,
@@ -261,6 +265,28 @@ def _checked_time_limit(limit: Duration | NoLimit | None) -> int | None:
         raise ConfigTypeError(str(error), field="time_limit") from None
     except DefinitionError as error:
         raise ConfigError(str(error), field="time_limit") from None
+
+
+def _order_for_failed(policy: object, key: str | None) -> Order | None:
+    """What is asked of a run that has the key and has failed."""
+    if policy == "keep":
+        return None
+    if not isinstance(policy, str):
+        raise ConfigTypeError(
+            f"failed_policy must be a str, not {type(policy).__name__}", field="failed_policy"
+        )
+    if policy != "retry":
+        raise ConfigError(
+            f'failed_policy must be "keep" or "retry", got {policy!r:.80}', field="failed_policy"
+        )
+    if key is None:
+        raise ConfigError(
+            'failed_policy="retry" is for a run with an idempotency_key: give one',
+            field="failed_policy",
+        )
+    from cloaca_core.runner.calls.steering import order_of_submission  # few programs steer any
+
+    return order_of_submission()
 
 
 def checked_limit(limit: object) -> int:

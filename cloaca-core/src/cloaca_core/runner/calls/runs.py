@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
-from cloaca_core.errors import CloacaError
+from cloaca_core.errors import CloacaError, ConfigError
 from cloaca_core.runner.calls.arguments import Requests, Selection, checked_run_id, numbered
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.calls.names import looked_up, name_to_look_up
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.values.durations import Duration
     from cloaca_core.values.no_limit import NoLimit
-    from cloaca_core.values.option_names import RunStatus
+    from cloaca_core.values.option_names import FailedPolicyName, RunStatus
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -100,8 +100,11 @@ class RunCalls:
         tags: Mapping[str, str] | None,
         time_limit: Duration | NoLimit | None = None,
         start: StartOptions = NO_OPTIONS,
-    ) -> Call[str]:
-        """Accept a run; returns its id, or that of the run that has the key already."""
+        failed_policy: FailedPolicyName = "keep",
+    ) -> Call[tuple[str, bool]]:
+        """Accept a run; returns its id, or that of the run that has the key already, and whether
+        the run was made.
+        """
         request = self._open_requests().request(
             workflow_name,
             [context],
@@ -109,8 +112,9 @@ class RunCalls:
             idempotency_key=idempotency_key,
             time_limit=time_limit,
             start=start,
+            failed_policy=failed_policy,
         )
-        return Call(lambda: self._host.send(_submitting(numbered(request))), _only)
+        return Call(lambda: self._host.send(_submitting_one(numbered(request))), unchanged)
 
     def outgoing(
         self,
@@ -120,11 +124,18 @@ class RunCalls:
         tags: Mapping[str, str] | None,
         time_limit: Duration | NoLimit | None = None,
         start: StartOptions = NO_OPTIONS,
+        failed_policy: FailedPolicyName = "keep",
     ) -> Call[tuple[Outbox, NewRun]]:
         """The row of a run that its submitter writes, and the outbox to write it with. Needs no hop
         to the engine's loop if the workflow is registered.
         """
         heed_cancel()
+        if failed_policy != "keep":
+            raise ConfigError(
+                'failed_policy must be "keep" with a connection: a retry is not part of your '
+                "transaction",
+                field="failed_policy",
+            )
         request = self._open_requests().request(
             workflow_name,
             [context],
@@ -290,6 +301,11 @@ def _submitting(request: Request) -> Callable[[Engine], Coroutine[Any, Any, list
     return lambda engine: engine.submit(request)
 
 
+def _submitting_one(request: Request) -> Callable[[Engine], Coroutine[Any, Any, tuple[str, bool]]]:
+    """Submit one run."""
+    return lambda engine: engine.submit_one(request)
+
+
 async def _rows_and_tasks(
     engine: Engine, run_id: str
 ) -> tuple[RunRow, list[AttemptRow], list[str]]:
@@ -309,11 +325,6 @@ async def _counted(engine: Engine, wanted: Wanted) -> int:
 
 
 # -- how answers are read ------------------------------------------------------------------------
-
-
-def _only(run_ids: list[str]) -> str:
-    (run_id,) = run_ids
-    return run_id
 
 
 def _none_accepted(_: RecordedWorkflow) -> list[str]:

@@ -194,6 +194,11 @@ class SteeringCalls:
         return Call(lambda: self._host.send(lambda engine: act(engine, [checked])), answered)
 
 
+def order_of_submission() -> Order:
+    """Asks for the next round of a run that was submitted again."""
+    return _order("retry", "submitted again", None)
+
+
 def _unless_over(run_id: str, wanted: str, acted: Acted) -> Steered:
     """The answer of an act that needs a run which goes on."""
     if acted.status in _ENDED:

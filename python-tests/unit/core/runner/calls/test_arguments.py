@@ -298,6 +298,34 @@ def test_a_further_attempt_has_a_further_key(requests: Requests) -> None:
     assert request.further_keys == ["run::task::1::2", "run::task::1::3"]
 
 
+def test_a_run_that_has_failed_is_begun_again_only_if_that_is_asked(requests: Requests) -> None:
+    def order(**options: Any) -> Any:
+        return requests.request("flow", [None], idempotency_key="k", **options).retry
+
+    assert (order(), order(failed_policy="keep")) == (None, None)
+    asked = order(failed_policy="retry")
+    assert (asked.kind, asked.reason) == ("retry", "submitted again")
+
+
+@pytest.mark.parametrize(
+    ("policy", "key", "error"),
+    [
+        ("again", "k", ConfigError),
+        ("", "k", ConfigError),
+        (None, "k", ConfigTypeError),
+        (True, "k", ConfigTypeError),
+        ("retry", None, ConfigError),
+    ],
+)
+def test_a_policy_for_failed_runs_is_a_word_and_needs_a_key(
+    requests: Requests, policy: Any, key: str | None, error: type[ConfigError]
+) -> None:
+    with pytest.raises(error, match=r"^failed_policy") as caught:
+        requests.request("flow", [None], idempotency_key=key, failed_policy=policy)
+
+    assert caught.value.field == "failed_policy"
+
+
 def test_a_key_of_ones_own_takes_the_place_of_the_number(requests: Requests) -> None:
     parent = Parent(attempt=2)
     first = parent.calls(lambda: numbered(requests.request("flow", [None], idempotency_key="mine")))

@@ -82,15 +82,16 @@ def test_a_call_that_is_not_waited_for_submits_nothing(runs: RunCalls) -> None:
 
 
 def test_a_run_is_submitted_with_its_key_and_tags(runs: RunCalls) -> None:
-    run_id = runs.submit("flow", None, "k", {"colour": "red"}).wait()
+    run_id, created = runs.submit("flow", None, "k", {"colour": "red"}).wait()
 
-    assert runs.submit("flow", None, "k", None).wait() == run_id
+    assert created
+    assert runs.submit("flow", None, "k", None).wait() == (run_id, False)
     (found,) = runs.list_runs(Selection(None, "flow", {"colour": "red"}), 10, None).wait()
     assert (found.id, found.workflow_name, found.tags) == (run_id, "flow", {"colour": "red"})
 
 
 def test_a_run_is_found_by_its_id_and_no_other_is(runs: RunCalls) -> None:
-    run_id = runs.submit("flow", None, None, None).wait()
+    run_id, _ = runs.submit("flow", None, None, None).wait()
 
     assert runs.get_run(run_id).wait() == run_id
     with pytest.raises(RunNotFoundError):
@@ -101,7 +102,7 @@ def test_a_runner_stops_and_starts_to_claim(runs: RunCalls) -> None:
     runs.stop().wait()
     assert runs.health().wait()["paused"] is True
 
-    run_id = runs.submit("flow", None, None, None).wait()
+    run_id, _ = runs.submit("flow", None, None, None).wait()
     assert runs.status(run_id).wait() == "Pending"
 
     runs.start().wait()
@@ -284,16 +285,16 @@ def test_a_call_of_a_body_is_numbered_when_it_is_sent(runs: RunCalls) -> None:
     """Its run is found by the number when the body is run again."""
     with body(is_async=False):
         made = [runs.submit("flow", None, None, None) for _ in range(2)]
-        second, first = made[1].wait(), made[0].wait()
+        (second, _), (first, _) = made[1].wait(), made[0].wait()
     with body(is_async=False):  # run again
         again = [runs.submit("flow", None, None, None).wait() for _ in range(2)]
 
-    assert again == [second, first]
+    assert again == [(second, False), (first, False)]
 
 
 async def test_a_call_that_is_refused_takes_no_number_of_the_bodys(runs: RunCalls) -> None:
     with body(is_async=False):
-        first = runs.submit("flow", None, None, None).wait()
+        first, _ = runs.submit("flow", None, None, None).wait()
 
     with body(is_async=True):
         for refused in (runs.submit("flow", None, None, None), runs.execute("flow", None, None)):
@@ -301,6 +302,6 @@ async def test_a_call_that_is_refused_takes_no_number_of_the_bodys(runs: RunCall
                 refused.wait()
         with pytest.raises(ConfigTypeError):
             runs.submit("flow", None, None, {"a": 1})  # type: ignore[dict-item]  # refused
-        assert await runs.submit("flow", None, None, None) == first
+        assert await runs.submit("flow", None, None, None) == (first, False)
 
     assert listed(runs) == [first]

@@ -33,7 +33,7 @@ def test_a_paused_workflow_starts_no_run_until_it_is_resumed(
 ) -> None:
     assert steering.pause_workflow("flow", None, "no disk", "ann").wait() is True
     assert steering.pause_workflow("public::embedded::flow", None, None, None).wait() is False
-    run_id = runs.submit("flow", None, None, None).wait()
+    run_id, _ = runs.submit("flow", None, None, None).wait()
     assert runs.status(run_id).wait() == "Pending"
 
     assert steering.resume_workflow("flow", None, None).wait() is True
