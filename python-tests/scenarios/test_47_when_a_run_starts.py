@@ -363,3 +363,14 @@ def test_a_policy_that_makes_no_sense_is_refused(
         runner.submit("note", {"name": "a"}, **options)
 
     assert runner.list_runs() == []
+
+
+async def test_a_fork_tells_whether_it_was_made_too(database_url: str) -> None:
+    with cloaca.DefaultRunner(database_url) as runner:
+        run = runner.submit("note", {"name": "a"})
+        run.wait(WAIT)
+        made = [run.fork("only", idempotency_key="f").created for _ in range(2)]
+    async with cloaca.AsyncRunner(database_url) as runner:
+        again = await (await runner.get_run(run.id)).fork("only", idempotency_key="f")
+
+    assert [*made, again.created] == [True, False, False]

@@ -162,7 +162,7 @@ class RunHandle(_Run):
         """
         calls = self._calls
         call = calls.steering.fork(self._id, from_task, context, idempotency_key, tags, reason, by)
-        return RunHandle(calls, call.wait())
+        return RunHandle(calls, *call.wait())
 
     def plan_fork(self, from_task: str) -> Plan:
         """Plan a fork: what it would keep and run. Writes nothing."""
@@ -252,7 +252,7 @@ class AsyncRunHandle(_Run):
         """Make a run of this one; see ``RunHandle.fork``."""
         calls = self._calls
         call = calls.steering.fork(self._id, from_task, context, idempotency_key, tags, reason, by)
-        return AsyncRunHandle(calls, await call)
+        return AsyncRunHandle(calls, *await call)
 
     async def plan_fork(self, from_task: str) -> Plan:
         """Plan a fork: what it would keep and run. Writes nothing."""

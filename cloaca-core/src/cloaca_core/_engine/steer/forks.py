@@ -54,9 +54,10 @@ class Forks:
         content: str | None,
         tags: str | None,
         idempotency_key: str | None,
-    ) -> str:
-        """Make a run of another one; the id of the run that stands for it. ``content`` and ``tags``
-        are JSON objects; without ``tags`` it has those of the other.
+    ) -> tuple[str, bool]:
+        """Make a run of another one; the id of the run that stands for it, and whether that was
+        made now. ``content`` and ``tags`` are JSON objects; without ``tags`` it has those of the
+        other.
         """
         row = await self._run(run_id)
         workflow = await self._workflow(row)
@@ -77,7 +78,7 @@ class Forks:
         if made is None:
             raise _not_found(run_id)
         self._runs_came()
-        return made
+        return made, made == new.id
 
     async def _run(self, run_id: str) -> RunRow:
         row = await self._store.get_run(run_id)

@@ -124,8 +124,10 @@ class SteeringCalls:
         tags: Mapping[str, str] | None,
         reason: str | None,
         by: str | None,
-    ) -> Call[str]:
-        """Make a run of another one, from a task on; its id, or that of the run with its key."""
+    ) -> Call[tuple[str, bool]]:
+        """Make a run of another one, from a task on; its id, or that of the run with its key, and
+        whether it was made.
+        """
         order = _order("fork", reason, by)
         task = checked_text("from_task", from_task)
         most = self._host.config.max_context_bytes
