@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-import tempfile
 
 from cloaca_core.conformance.rows import attempt, new_run, record, run_end, runner, submit
 from cloaca_core.errors import StoreUnavailableError
