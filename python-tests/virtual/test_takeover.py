@@ -11,6 +11,7 @@ import pytest
 from model.virtual_engine import Program, World, at, world
 from model.virtual_time import the_loop
 
+from cloaca_core._engine.steer.order import Order
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task import task
@@ -70,6 +71,23 @@ async def test_a_runner_that_stands_still_loses_its_runs_a_beat_after_its_lease(
         silence = bodies.begun[1] - last_beat
         assert silence == pytest.approx(LEASE + BEAT + LAST_CHANCE, abs=0.002)
         assert (ended.row.status, ended.row.epoch, ended.row.recoveries) == ("Completed", 3, 1)
+
+
+async def test_a_caller_hears_of_the_end_of_a_cancel_whose_runner_is_lost() -> None:
+    """The takeover itself ends such a run, in the process of the caller."""
+    async with world() as w:
+        Bodies(w)
+        first, second, run_id = await two(w)
+        last_beat = first.store.beats[-1][0]
+
+        first.store.answers.clear()
+        order = Order("cancel", "ann", None)
+        await second.engine.steering.cancel([run_id], order, WORK, children=True)
+        ended = await second.wait(run_id)
+
+        silence = the_loop().time() - last_beat
+        assert silence == pytest.approx(LEASE + BEAT + LAST_CHANCE, abs=0.002)
+        assert ended.row.status == "Cancelled"
 
 
 async def test_one_beat_in_its_last_chance_saves_it() -> None:

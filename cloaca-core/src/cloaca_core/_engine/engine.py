@@ -141,7 +141,7 @@ class Engine:
         self._lease = Lease(
             store, runner_id, identity, config.lease_seconds, needed, clock, self._wished
         )
-        self._takeover = Takeover(store, self._lease, runner_id, identity, self._runs_came, clock)
+        self._takeover = Takeover(store, self._lease, runner_id, identity, self._runs_freed, clock)
         adoption = Adoption(self._orchestrator, config.default_trigger_rule, clock)
         self._share = FairShare(self._takeover, self._executor, config.max_concurrent_tasks)
         self._claimer = Claimer(
@@ -417,6 +417,11 @@ class Engine:
         self.trigger_loop.wake()
         self._unserved.look_soon()
         self._recorder.wake()
+
+    def _runs_freed(self) -> None:
+        """Runs of a runner that is gone may be claimed; those that it was to cancel have ended."""
+        self._runs_came()
+        self._steering.look_at_ends()
 
     def _runs_came(self) -> None:
         """There may be runs to claim, for this runner or for one that is not there."""
