@@ -84,7 +84,7 @@ left: 0
     "07_steering.py": """\
 changed: True
 it is: Cancelled - cancelled by the operator: the disk is nearly full
-its tasks: {'copy': 'Completed', 'publish': 'NotStarted'}
+its tasks: {'copy': 'Completed', 'publish': 'Cancelled'}
 raised: Cancelled
 cancelled again: Steered(status='Cancelled', changed=False)
 it is: Paused and send is NotStarted
