@@ -21,7 +21,7 @@ from cloaca_core.records.steering import RestartRow
 
 @pytest.fixture(scope="module")
 def graph() -> PlanGraph:
-    """fetch, then clean and weigh, then pack; alarm if pack failed; sweep in any case."""
+    """fetch, then clean and weigh, then pack; alarm if that failed; sweep in any case."""
     builder = WorkflowBuilder("w", registry=Registry())
     with builder:
 
