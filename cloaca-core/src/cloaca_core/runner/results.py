@@ -80,7 +80,8 @@ class RunInfo:
     ``round`` is 1 until a retry begins the next; ``parent_id`` is the run whose body has submitted
     it; ``reason`` says why it is paused or was cancelled, and who asked; ``due_at`` is when it may
     go on. ``active_bodies`` counts its bodies that run in this process, without those that were
-    given up: 0 for a run that no runner owns, None for one of another process, and in listings.
+    given up: 0 for a run that no runner owns, None for one of another process. ``forked_from`` is
+    the run that a fork was made of. Listings have None for both.
     """
 
     id: str
@@ -98,6 +99,7 @@ class RunInfo:
     reason: str | None = None
     due_at: str | None = None
     active_bodies: int | None = None
+    forked_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +273,10 @@ def run_status_name(row: RunRow) -> RunStatus:
     return cast("RunStatus", str(row.status))
 
 
-def run_info(row: RunRow, active_bodies: int | None = None) -> RunInfo:
-    """A run's line in a listing, or (with ``active_bodies``) alone."""
+def run_info(
+    row: RunRow, active_bodies: int | None = None, forked_from: str | None = None
+) -> RunInfo:
+    """A run's line in a listing, or (with what only a look at it tells) alone."""
     return RunInfo(
         id=row.id,
         workflow_name=short_name(row.workflow),
@@ -289,6 +293,7 @@ def run_info(row: RunRow, active_bodies: int | None = None) -> RunInfo:
         reason=row.steer_reason,
         due_at=rfc3339_or_none(row.due_at),
         active_bodies=active_bodies,
+        forked_from=forked_from,
     )
 
 

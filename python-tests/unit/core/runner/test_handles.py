@@ -12,7 +12,7 @@ import pytest
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
 from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
-from cloaca_core._engine.observe.run_reader import History
+from cloaca_core._engine.observe.run_reader import History, RunFacts
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.registry import Registry
@@ -200,10 +200,11 @@ async def test_events_are_those_of_the_rows_in_the_order_of_time(host: Host) -> 
 
 
 async def test_what_is_told_of_a_run_alone_has_its_bodies(host: Host) -> None:
-    host.answers["active_bodies"] = (ROW, 2)
+    host.answers["facts"] = RunFacts(ROW, 2, "o")
 
     for info in (sync(host).info(), await awaited(host).info()):
-        assert (info.id, info.status, info.active_bodies) == ("r", "Failed", 2)
+        assert (info.id, info.status) == ("r", "Failed")
+        assert (info.active_bodies, info.forked_from) == (2, "o")
 
 
 async def test_a_closed_runner_answers_nothing_about_a_run(host: Host) -> None:

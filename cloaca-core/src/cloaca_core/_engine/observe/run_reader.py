@@ -36,6 +36,16 @@ class History(NamedTuple):
     acts: list[ActRow]
 
 
+class RunFacts(NamedTuple):
+    """A run alone. ``active_bodies``: how many bodies of it run in this process; None for a run of
+    another runner. ``forked_from``: the run of which it was made, if it is a fork.
+    """
+
+    row: RunRow
+    active_bodies: int | None
+    forked_from: str | None
+
+
 class RunReader:
     """Belongs to the engine's loop."""
 
@@ -69,12 +79,14 @@ class RunReader:
         acts = await self._store.acts(run_id, ACTS_SHOWN)
         return History(row, await self._attempts(run_id), restarts, rounds, acts)
 
-    async def active_bodies(self, run_id: str) -> tuple[RunRow, int | None]:
-        """The run, and how many bodies of it run here; None for a run of another runner."""
+    async def facts(self, run_id: str) -> RunFacts:
+        """The run, what runs of it here, and the run that it was made of."""
         row = await self.get_run(run_id)
+        forks = await self._store.forks([run_id])
+        bodies = 0 if row.owner is None or row.ended_at is not None else None
         if row.id in self._runs:
-            return row, len(self._running(run_id))
-        return row, 0 if row.owner is None or row.ended_at is not None else None
+            bodies = len(self._running(run_id))
+        return RunFacts(row, bodies, forks[-1].forked_from if forks else None)
 
     async def current_attempts(self, run_id: str) -> tuple[RunRow, list[AttemptRow]]:
         """The run and the attempts that count: of a task that was restarted those since then."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.observe.recent_runs import Ended
+    from cloaca_core._engine.observe.run_reader import RunFacts
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.recorded import RecordedWorkflow
@@ -238,7 +239,7 @@ class RunCalls:
 
     def info(self, run_id: str) -> Call[RunInfo]:
         """A run as it is now."""
-        return self._ask(_info, lambda engine: engine.reader.active_bodies(run_id))
+        return self._ask(_info, lambda engine: engine.reader.facts(run_id))
 
     # -- of all ------------------------------------------------------------------------------
 
@@ -348,5 +349,5 @@ def _task_results(answer: tuple[RunRow, list[AttemptRow], list[str]]) -> dict[st
     return task_results(attempts, task_ids, run=row)
 
 
-def _info(answer: tuple[RunRow, int | None]) -> RunInfo:
-    return run_info(*answer)
+def _info(facts: RunFacts) -> RunInfo:
+    return run_info(*facts)

@@ -12,6 +12,7 @@ from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core.conformance.rows import (
     LATER,
+    NOW,
     act,
     attempt,
     new_run,
@@ -25,6 +26,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.runs import RunFilter
+from cloaca_core.records.steering import NewFork
 
 
 class Desk:
@@ -106,24 +108,35 @@ async def test_the_past_of_a_run_has_its_earlier_rounds_and_what_was_asked_of_it
 
 async def test_bodies_that_run_here_are_counted(desk: Desk) -> None:
     desk.scene.adopt(PAIR)
-    assert (await desk.reader.active_bodies("r"))[1] == 0
+    assert (await desk.reader.facts("r")).active_bodies == 0
 
     desk.scene.begin()
 
-    assert (await desk.reader.active_bodies("r"))[1] == 1
+    assert (await desk.reader.facts("r")).active_bodies == 1
 
 
 async def test_no_body_runs_of_a_run_without_an_owner_and_of_others_it_is_not_known(
     desk: Desk,
 ) -> None:
     await submit(desk.store, new_run("free", owner=None))
-    assert (await desk.reader.active_bodies("free"))[1] == 0
-    assert (await desk.reader.active_bodies("r"))[1] is None
+    assert (await desk.reader.facts("free")).active_bodies == 0
+    assert (await desk.reader.facts("r")).active_bodies is None
 
     await record(desk.store, ends=[run_end("r")])
 
-    row, bodies = await desk.reader.active_bodies("r")
-    assert (row.status, bodies) == ("Completed", 0)
+    facts = await desk.reader.facts("r")
+    assert (facts.row.status, facts.active_bodies) == ("Completed", 0)
+    assert facts.forked_from is None
+
+
+async def test_a_fork_is_told_with_the_run_that_it_was_made_of_at_last(desk: Desk) -> None:
+    """A fork of a fork has rows of both."""
+    for source, made in (("r", "f"), ("f", "g")):
+        kept = ["a"] if source == "f" else []
+        new = NewFork(made, source, "v", "{}", None, "a" if source == "r" else "b", "{}", kept, NOW)
+        await desk.store.fork(new, act(made))
+
+    assert (await desk.reader.facts("g")).forked_from == "f"
 
 
 async def test_its_tasks_are_those_of_the_definition_that_it_has(desk: Desk) -> None:
