@@ -118,8 +118,15 @@ _FILL = (
 )
 _MINE = [f"s{n:08}" for n in range(5, 5 * (LIMIT + 1), 5)]
 _ENDED = [f"r{n:08}" for n in range(1, LIMIT + 1)]
-_LISTING = {"before": "\U0010ffff", "limit": LIMIT}
-_ANY: dict[str, object] = {"status": None, "workflow": None, "others": []}
+_LISTING: dict[str, object] = {
+    "before": "\U0010ffff",
+    "after": "",
+    "limit": LIMIT,
+    "since": None,
+    "until": None,
+    "error": None,
+}
+_ANY: dict[str, object] = {"status": None, "workflow": None, "parent_id": None}
 _EVENT: dict[str, object] = {
     "id": "new",
     "trigger_id": "s00000200",
@@ -208,10 +215,11 @@ _VALUES: dict[str, dict[str, object]] = {
     "get_definition": {"workflow": "w1", "version": "v1"},
     "list_waiting": {"runner_id": "mine", "most": LIMIT},
     "list_runs": _LISTING,
-    "list_active_runs": {**_LISTING, "status": "Running"},
+    "list_active_runs": {**_LISTING, **_ANY, "status": "Running"},
     "list_ended_runs": {**_LISTING, "status": "Failed"},
     "list_runs_of_workflow": {**_LISTING, "workflow": "rare", "status": None},
-    "list_runs_of_tag": {**_LISTING, **_ANY, "tag": "some", "content": "rare"},
+    "list_runs_of_parent": {**_LISTING, **_ANY, "parent_id": "parent"},
+    "list_runs_of_tag": {**_LISTING, **_ANY, "tag": "some", "content": "rare", "others": []},
 }
 
 
