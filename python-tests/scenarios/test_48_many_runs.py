@@ -115,3 +115,92 @@ def test_bad_conditions_are_refused_by_name(
         with pytest.raises(kind, match=name) as caught:
             call(**arguments)
         assert isinstance(caught.value, cloaca.CloacaError)
+
+
+# -- steered -------------------------------------------------------------------------------------
+
+
+def test_many_that_wait_are_cancelled_together(runner: cloaca.DefaultRunner) -> None:
+    define("orders")
+    runner.pause_workflow("orders")
+    waiting = runner.submit_many("orders", [None] * 1200, tags={"day": "monday"})
+    other = runner.submit("orders")
+    monday = {"day": "monday"}
+
+    preview = runner.cancel_many(tags=monday, dry_run=True)
+    assert preview == cloaca.BulkResult(matched=1200, changed=1200, refused=0)
+    assert runner.count_runs(status="Pending") == 1201
+    assert runner.cancel_many(tags=monday, reason="no use", by="ann") == preview
+
+    assert runner.count_runs(status="Cancelled", tags=monday) == 1200
+    assert runner.cancel_many(tags=monday).matched == 0
+    assert other.status() == "Pending"
+    result = waiting[0].result(WAIT)
+    assert (result.status, result.error) == ("Cancelled", "cancelled by ann: no use")
+
+
+def test_runs_are_paused_and_go_on_together(runner: cloaca.DefaultRunner) -> None:
+    define("orders")
+    runner.pause_workflow("orders")
+    runs = runner.submit_many("orders", [None] * 3)
+    assert runner.pause_many(workflow_name="orders").changed == 3
+    runner.resume_workflow("orders")
+    assert {run.status() for run in runs} == {"Paused"}
+    assert runner.pause_many(status=["Paused", "Running"]) == cloaca.BulkResult(3, 0, 3)
+
+    assert runner.resume_many(workflow_name="orders", by="ann").changed == 3
+    assert {run.result(WAIT).status for run in runs} == {"Completed"}
+
+
+def test_those_that_failed_by_one_cause_are_retried_together(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    broken = {"disk", "net"}
+    with cloaca.WorkflowBuilder("steps"):
+
+        @cloaca.task(id="only", retry_attempts=1)
+        def only(context: cloaca.Context) -> None:
+            if context["needs"] in broken:
+                raise OSError(f"no {context['needs']}")
+
+    needs = ["disk", "net", "disk", "nothing"]
+    runs = [runner.submit("steps", {"needs": each}) for each in needs]
+    assert [run.result(WAIT).status for run in runs] == ["Failed"] * 3 + ["Completed"]
+    broken.remove("disk")
+    since = runs[0].info().created_at
+
+    result = runner.retry_many(status="Failed", workflow_name="steps", since=since, by="ann")
+
+    assert result == cloaca.BulkResult(matched=3, changed=3, refused=0)
+    assert [run.result(WAIT).status for run in runs] == [
+        "Completed",
+        "Failed",
+        "Completed",
+        "Completed",
+    ]
+    assert [run.info().round for run in runs] == [2, 2, 2, 1]
+    assert runner.retry_many(status=["Completed"], workflow_name="steps").refused == 3
+
+
+def test_without_a_filter_nothing_is_steered(shared_runner: cloaca.DefaultRunner) -> None:
+    for call in (
+        shared_runner.cancel_many,
+        shared_runner.pause_many,
+        shared_runner.resume_many,
+        shared_runner.retry_many,
+    ):
+        with pytest.raises(ValueError, match="_many needs a filter"):
+            call(reason="by mistake")
+
+
+async def test_all_of_it_can_be_awaited(database_url: str) -> None:
+    define("orders")
+    async with cloaca.AsyncRunner(database_url) as runner:
+        await runner.pause_workflow("orders")
+        runs = await runner.submit_many("orders", [None] * 2)
+        assert (await runner.pause_many(workflow_name="orders")).changed == 2
+        assert (await runner.resume_many(workflow_name="orders")).changed == 2
+        assert (await runner.cancel_many(workflow_name="orders")).changed == 2
+        assert await runner.count_runs(status="Cancelled") == 2
+        assert (await runner.retry_many(status="Cancelled")).changed == 2
+        assert [await run.status() for run in runs] == ["Pending", "Pending"]

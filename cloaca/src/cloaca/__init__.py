@@ -169,6 +169,7 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     )
     from cloaca_core.runner.results import (
         Backfill as Backfill,
+        BulkResult as BulkResult,
         PipelineResult as PipelineResult,
         Plan as Plan,
         PlanItem as PlanItem,
@@ -245,6 +246,7 @@ __all__ = [
     "TaskResult",
     "RunInfo",
     "Steered",
+    "BulkResult",
     "Plan",
     "PlanItem",
     "Backfill",
@@ -346,6 +348,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "RunHandle": "cloaca_core.runner.handles",
         "SqliteTenants": "cloaca_core.runner.sqlite_tenants",
         "Backfill": "cloaca_core.runner.results",
+        "BulkResult": "cloaca_core.runner.results",
         "PipelineResult": "cloaca_core.runner.results",
         "Action": "cloaca_core.runner.history",
         "AttemptInfo": "cloaca_core.runner.history",

@@ -27,7 +27,7 @@ from cloaca_core.runner.calls.runs import telling_accepted
 from cloaca_core.runner.calls.start_options import StartOptions
 from cloaca_core.runner.handles import AsyncRunHandle
 from cloaca_core.runner.host import EngineHost
-from cloaca_core.runner.results import Backfill, PipelineResult, Plan, RunInfo
+from cloaca_core.runner.results import Backfill, BulkResult, PipelineResult, Plan, RunInfo
 from cloaca_core.runner.waiting import awaited
 from cloaca_core.values.durations import Duration
 from cloaca_core.values.no_limit import NoLimit
@@ -205,6 +205,78 @@ class AsyncClient:
     ) -> bool:
         """Let runs of a paused workflow start again; False if it is not paused."""
         return await self._calls.runs.steering.resume_workflow(workflow_name, reason, by)
+
+    async def cancel_many(
+        self,
+        *,
+        status: RunStatus | Iterable[RunStatus] | None = None,
+        workflow_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        parent_id: str | None = None,
+        error: str | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+        dry_run: bool = False,
+    ) -> BulkResult:
+        """Steer many runs; see ``Client.cancel_many``."""
+        selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
+        return await self._calls.runs.bulk.steer("cancel", selection, reason, by, dry_run)
+
+    async def pause_many(
+        self,
+        *,
+        status: RunStatus | Iterable[RunStatus] | None = None,
+        workflow_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        parent_id: str | None = None,
+        error: str | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+        dry_run: bool = False,
+    ) -> BulkResult:
+        """Steer many runs; see ``Client.pause_many``."""
+        selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
+        return await self._calls.runs.bulk.steer("pause", selection, reason, by, dry_run)
+
+    async def resume_many(
+        self,
+        *,
+        status: RunStatus | Iterable[RunStatus] | None = None,
+        workflow_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        parent_id: str | None = None,
+        error: str | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+        dry_run: bool = False,
+    ) -> BulkResult:
+        """Steer many runs; see ``Client.resume_many``."""
+        selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
+        return await self._calls.runs.bulk.steer("resume", selection, reason, by, dry_run)
+
+    async def retry_many(
+        self,
+        *,
+        status: RunStatus | Iterable[RunStatus] | None = None,
+        workflow_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        parent_id: str | None = None,
+        error: str | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+        dry_run: bool = False,
+    ) -> BulkResult:
+        """Steer many runs; see ``Client.retry_many``."""
+        selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
+        return await self._calls.runs.bulk.steer("retry", selection, reason, by, dry_run)
 
     # -- observe -----------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from cloaca_core.runner.calls.runs import telling_accepted
 from cloaca_core.runner.calls.start_options import StartOptions
 from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.host import EngineHost
-from cloaca_core.runner.results import Backfill, PipelineResult, Plan, RunInfo
+from cloaca_core.runner.results import Backfill, BulkResult, PipelineResult, Plan, RunInfo
 from cloaca_core.runner.waiting import refuse_blocking_call, wait_for
 from cloaca_core.values.durations import Duration
 from cloaca_core.values.no_limit import NoLimit
@@ -256,6 +256,85 @@ class Client:
     ) -> bool:
         """Let runs of a paused workflow start again; False if it is not paused."""
         return self._calls.runs.steering.resume_workflow(workflow_name, reason, by).wait()
+
+    def cancel_many(
+        self,
+        *,
+        status: RunStatus | Iterable[RunStatus] | None = None,
+        workflow_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        parent_id: str | None = None,
+        error: str | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+        dry_run: bool = False,
+    ) -> BulkResult:
+        """Cancel all runs that ``list_runs`` with these arguments would list, newest first, 500 in
+        a transaction, each as ``RunHandle.cancel`` does.
+
+        Without ``status`` they are those that have not ended; without any filter the call is
+        refused. ``dry_run`` only counts. What is done stays if the call ends early: make it again.
+        """
+        selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
+        return self._calls.runs.bulk.steer("cancel", selection, reason, by, dry_run).wait()
+
+    def pause_many(
+        self,
+        *,
+        status: RunStatus | Iterable[RunStatus] | None = None,
+        workflow_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        parent_id: str | None = None,
+        error: str | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+        dry_run: bool = False,
+    ) -> BulkResult:
+        """Pause all runs of a selection, as ``RunHandle.pause`` does; see ``cancel_many``."""
+        selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
+        return self._calls.runs.bulk.steer("pause", selection, reason, by, dry_run).wait()
+
+    def resume_many(
+        self,
+        *,
+        status: RunStatus | Iterable[RunStatus] | None = None,
+        workflow_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        parent_id: str | None = None,
+        error: str | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+        dry_run: bool = False,
+    ) -> BulkResult:
+        """Let all paused runs of a selection go on; see ``cancel_many``."""
+        selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
+        return self._calls.runs.bulk.steer("resume", selection, reason, by, dry_run).wait()
+
+    def retry_many(
+        self,
+        *,
+        status: RunStatus | Iterable[RunStatus] | None = None,
+        workflow_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        parent_id: str | None = None,
+        error: str | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+        dry_run: bool = False,
+    ) -> BulkResult:
+        """Begin all runs of a selection again that have Failed or were Cancelled, as ``retry``
+        does; see ``cancel_many``. Each is a transaction of its own.
+        """
+        selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
+        return self._calls.runs.bulk.steer("retry", selection, reason, by, dry_run).wait()
 
     # -- observe -----------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ _DONE: Final[Mapping[str, str]] = {
     "pause": "paused",
     "resume": "resumed",
     "retry": "retried",
+    "fork": "forked",
 }
 
 
@@ -33,8 +34,8 @@ _DONE: Final[Mapping[str, str]] = {
 class RunEvent:
     """Something that happened in a run. ``kind`` is one of ``created``, ``started``,
     ``task_started``, ``task_completed``, ``task_failed``, ``task_skipped``, ``task_cancelled``,
-    ``ended``; and ``cancelled``, ``paused``, ``resumed``, ``retried`` for what was asked of it,
-    with ``by NAME: REASON`` as its ``detail``. ``at`` is RFC 3339 in UTC.
+    ``ended``; and ``cancelled``, ``paused``, ``resumed``, ``retried``, ``forked`` for what was
+    asked of it, with ``by NAME: REASON`` as its ``detail``. ``at`` is RFC 3339 in UTC.
 
     A run that was retried has started and ended once in each round.
     """
@@ -87,10 +88,10 @@ class RoundInfo:
 @dataclass(frozen=True, slots=True)
 class Action:
     """What was asked of a run or (``run_id`` None) of a workflow: ``kind`` is ``cancel``,
-    ``pause``, ``resume`` or ``retry``.
+    ``pause``, ``resume``, ``retry`` or ``fork``.
 
-    ``by`` is who has asked; ``changed`` is False if it was so already. One call has one ``id``,
-    also if it is about many runs. ``at`` is RFC 3339 in UTC.
+    ``by`` is who has asked; ``changed`` is False if it was so already. Runs that one call has
+    cancelled, paused or resumed share an ``id``. ``at`` is RFC 3339 in UTC.
     """
 
     id: str

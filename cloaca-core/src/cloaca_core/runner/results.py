@@ -118,6 +118,18 @@ class Steered:
 
 
 @dataclass(frozen=True, slots=True)
+class BulkResult:
+    """The answer of ``cancel_many`` and its like: how many runs were selected, how many of them the
+    call has ``changed`` (with ``dry_run``: would change), and how many it ``refused`` to, because
+    of the state that they were in, or of what they are.
+    """
+
+    matched: int
+    changed: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlanItem:
     """A task in a ``Plan``, and why it is there."""
 

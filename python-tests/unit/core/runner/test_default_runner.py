@@ -348,6 +348,10 @@ def test_a_call_that_would_block_all_async_bodies_is_refused() -> None:
             "plan_retry": lambda: runner.plan_retry("r"),
             "pause_workflow": lambda: runner.pause_workflow("w"),
             "resume_workflow": lambda: runner.resume_workflow("w"),
+            "cancel_many": lambda: runner.cancel_many(status="Pending"),
+            "pause_many": lambda: runner.pause_many(status="Pending"),
+            "resume_many": lambda: runner.resume_many(status="Paused"),
+            "retry_many": lambda: runner.retry_many(status="Failed"),
             "register_cron_workflow": lambda: runner.register_cron_workflow("w", "@daily", "UTC"),
             "schedule": lambda: runner.schedule("s", "w", "@daily", "UTC"),
             "register_workflow_instance": lambda: runner.register_workflow_instance(

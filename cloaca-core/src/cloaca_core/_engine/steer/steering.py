@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.runtime.wakeup import Wakeup
+from cloaca_core._engine.steer.bulk import Bulk
 from cloaca_core._engine.steer.forks import Forks
 from cloaca_core._engine.steer.retries import Retries
 from cloaca_core.records.states import ReasonCode, RunStatus
@@ -74,6 +75,7 @@ class Steering:
         self._latest: float = math.inf
         self._wakeup = Wakeup()
         self.retries: Retries = Retries(store, definitions, self._act, runs_came)
+        self.bulk: Bulk = Bulk(store, self.retries, self._act, self._steered_many)
         self.forks: Forks = Forks(store, definitions, ids, self._act, runs_came)
 
     def wake(self) -> None:
@@ -128,6 +130,10 @@ class Steering:
         changed = await self._store.resume_workflow(workflow, self._act(order))
         self._runs_came()
         return changed
+
+    def _steered_many(self) -> None:
+        self.look_at_ends()
+        self._runs_came()
 
     def _act(self, order: Order) -> Act:
         reason = None if order.reason is None else storable_text(order.reason)

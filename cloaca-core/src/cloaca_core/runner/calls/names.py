@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
     from cloaca_core._engine.engine import Engine
+    from cloaca_core.records.runs import RunFilter
     from cloaca_core.runner.host import EngineHost
 
 
@@ -25,3 +26,22 @@ async def looked_up(engine: Engine, name: str | None, otherwise: str) -> str:
     the engine's loop.
     """
     return otherwise if name is None else await engine.definitions.full_name(name, otherwise)
+
+
+class Wanted(NamedTuple):
+    """A filter for runs, and (not None) the name by which its workflow is to be looked up."""
+
+    run_filter: RunFilter
+    name: str | None
+
+    @classmethod
+    def of(cls, host: EngineHost, run_filter: RunFilter, workflow_name: str | None) -> Wanted:
+        """Make it from a filter and the name that it was made of."""
+        name = None if workflow_name is None else name_to_look_up(host, workflow_name)
+        return cls(run_filter, name)
+
+    async def resolved(self, engine: Engine) -> RunFilter:
+        """The filter with the namespace of its workflow; runs on the engine's loop."""
+        if (workflow := self.run_filter.workflow) is None:
+            return self.run_filter
+        return self.run_filter._replace(workflow=await looked_up(engine, self.name, workflow))

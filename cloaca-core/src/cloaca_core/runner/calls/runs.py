@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core.errors import CloacaError, ConfigError
 from cloaca_core.runner.calls.arguments import Requests, Selection, checked_run_id, numbered
 from cloaca_core.runner.calls.call import Call, unchanged
-from cloaca_core.runner.calls.names import looked_up, name_to_look_up
+from cloaca_core.runner.calls.names import Wanted
 from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions
 from cloaca_core.runner.results import (
     PipelineResult,
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.recorded import RecordedWorkflow
-    from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow
+    from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
+    from cloaca_core.runner.calls.bulk import BulkCalls
     from cloaca_core.runner.calls.history import HistoryCalls
     from cloaca_core.runner.calls.steering import SteeringCalls
     from cloaca_core.runner.host import EngineHost
@@ -62,6 +63,13 @@ class RunCalls:
         from cloaca_core.runner.calls.steering import SteeringCalls
 
         return SteeringCalls(self._host)
+
+    @cached_property
+    def bulk(self) -> BulkCalls:
+        """Calls that steer many runs; imported at their first use."""
+        from cloaca_core.runner.calls.bulk import BulkCalls
+
+        return BulkCalls(self._host, self._requests)
 
     @cached_property
     def history(self) -> HistoryCalls:
@@ -178,18 +186,15 @@ class RunCalls:
         self, selection: Selection, limit: int, before: str | None = None
     ) -> Call[list[RunInfo]]:
         """The runs that match, newest first."""
-        wanted = self.wanted(self._open_requests().run_filter(selection, limit, before), selection)
+        run_filter = self._open_requests().run_filter(selection, limit, before)
+        wanted = Wanted.of(self._host, run_filter, selection.workflow_name)
         return self._ask(_listing, lambda engine: _listed(engine, wanted))
 
     def count_runs(self, selection: Selection) -> Call[int]:
         """How many runs match."""
-        wanted = self.wanted(self._open_requests().run_filter(selection), selection)
+        run_filter = self._open_requests().run_filter(selection)
+        wanted = Wanted.of(self._host, run_filter, selection.workflow_name)
         return self._ask(unchanged, lambda engine: _counted(engine, wanted))
-
-    def wanted(self, run_filter: RunFilter, selection: Selection) -> Wanted:
-        """The filter for a selection, and how its workflow is found."""
-        name = selection.workflow_name
-        return Wanted(run_filter, None if name is None else name_to_look_up(self._host, name))
 
     def health(self) -> Call[dict[str, Any]]:
         """The state of the runner, for people and probes."""
@@ -264,19 +269,6 @@ class RunCalls:
         recent = self._host.engine.recent
         end = recent.get(run_id) if recent.has_completed(run_id) else None
         return None if end is None else PipelineResult(*end)
-
-
-class Wanted(NamedTuple):
-    """A filter for runs, and (not None) the name by which its workflow is to be looked up."""
-
-    run_filter: RunFilter
-    name: str | None
-
-    async def resolved(self, engine: Engine) -> RunFilter:
-        """The filter with the namespace of its workflow; runs on the engine's loop."""
-        if (workflow := self.run_filter.workflow) is None:
-            return self.run_filter
-        return self.run_filter._replace(workflow=await looked_up(engine, self.name, workflow))
 
 
 @contextmanager

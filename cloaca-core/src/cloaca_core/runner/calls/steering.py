@@ -56,7 +56,7 @@ class SteeringCalls:
         by: str | None,
     ) -> Call[Steered]:
         """Cancel a run; one that has ended stays as it is."""
-        order = _order("cancel", reason, by)
+        order = checked_order("cancel", reason, by)
         seconds = self._host.config.shutdown_grace_seconds if grace is None else _seconds(grace)
         refuse_other_types("children", children, bool, "a bool")
         return self._ask(
@@ -69,7 +69,7 @@ class SteeringCalls:
         self, run_id: str, reason: str | None, until: datetime | str | None, by: str | None
     ) -> Call[Steered]:
         """Pause a run that has not ended."""
-        order = _order("pause", reason, by)
+        order = checked_order("pause", reason, by)
         instant = None if until is None else read_instant("until", until)
         return self._ask(
             run_id,
@@ -79,7 +79,7 @@ class SteeringCalls:
 
     def resume(self, run_id: str, reason: str | None, by: str | None) -> Call[Steered]:
         """Let a paused run go on."""
-        order = _order("resume", reason, by)
+        order = checked_order("resume", reason, by)
         return self._ask(
             run_id,
             lambda engine, ids: engine.steering.resume(ids, order),
@@ -95,7 +95,7 @@ class SteeringCalls:
         by: str | None,
     ) -> Call[str]:
         """Begin the next round of a run that has failed or was cancelled; returns its id."""
-        order = _order("retry", reason, by)
+        order = checked_order("retry", reason, by)
         checked, chosen = checked_run_id(run_id), _checked_tasks(tasks)
         refuse_other_types("children", children, bool, "a bool")
         return Call(
@@ -128,7 +128,7 @@ class SteeringCalls:
         """Make a run of another one, from a task on; its id, or that of the run with its key, and
         whether it was made.
         """
-        order = _order("fork", reason, by)
+        order = checked_order("fork", reason, by)
         task = checked_text("from_task", from_task)
         most = self._host.config.max_context_bytes
         content = None if context is None else input_text(items_of(context), most)
@@ -154,7 +154,7 @@ class SteeringCalls:
         self, workflow_name: str, until: datetime | str | None, reason: str | None, by: str | None
     ) -> Call[bool]:
         """Have no run of a workflow claimed."""
-        order = _order("pause", reason, by)
+        order = checked_order("pause", reason, by)
         instant = None if until is None else read_instant("until", until)
         return self._ask_of_workflow(
             workflow_name,
@@ -163,7 +163,7 @@ class SteeringCalls:
 
     def resume_workflow(self, workflow_name: str, reason: str | None, by: str | None) -> Call[bool]:
         """Let runs of a workflow be claimed again."""
-        order = _order("resume", reason, by)
+        order = checked_order("resume", reason, by)
         return self._ask_of_workflow(
             workflow_name,
             lambda engine, workflow: engine.steering.resume_workflow(workflow, order),
@@ -198,7 +198,7 @@ class SteeringCalls:
 
 def order_of_submission() -> Order:
     """Asks for the next round of a run that was submitted again."""
-    return _order("retry", "submitted again", None)
+    return checked_order("retry", "submitted again", None)
 
 
 def _unless_over(run_id: str, wanted: str, acted: Acted) -> Steered:
@@ -239,7 +239,8 @@ def _checked_tasks(tasks: Iterable[str] | None) -> list[str] | None:
     return chosen
 
 
-def _order(kind: str, reason: str | None, by: str | None) -> Order:
+def checked_order(kind: str, reason: str | None, by: str | None) -> Order:
+    """What is asked, why and by whom."""
     asked_by = _this_user() if by is None else checked_text("by", by)
     return Order(kind, asked_by, None if reason is None else checked_text("reason", reason))
 

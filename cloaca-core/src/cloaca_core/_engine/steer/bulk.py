@@ -1,0 +1,117 @@
+"""Steers all runs that a filter selects, in chunks of one transaction each.
+
+A chunk that was written stays. A call that ended early may be made again: what is done already is
+not selected any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cloaca_core._engine.steer.retries import RETRIED
+from cloaca_core.errors import RunNotFoundError, RunStateError, WorkflowNotFoundError
+from cloaca_core.records.states import RunStatus
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.steer.order import Order
+    from cloaca_core._engine.steer.retries import Retries
+    from cloaca_core.records.runs import RunFilter
+    from cloaca_core.records.steering import Act
+    from cloaca_core.store.protocol import Store
+
+CHUNK: Final = 500
+"""Runs that one transaction steers at most."""
+PAGE: Final = 10_000
+"""Runs that one look-up finds at most: on SQLite each reads all runs that have not ended."""
+_STATES: Final[Mapping[str, Sequence[RunStatus]]] = {
+    "cancel": (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED),
+    "pause": (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.WAITING),
+    "resume": (RunStatus.PAUSED,),
+    "retry": RETRIED,
+}
+"""The states that each kind of order changes."""
+
+
+class Steps(NamedTuple):
+    """How many runs were selected, and how many of them the order has changed, or would."""
+
+    matched: int
+    changed: int
+
+
+class Bulk:
+    """Belongs to the engine's loop. ``act_of`` makes the act of an order, ``wrote`` is called after
+    each chunk.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        retries: Retries,
+        act_of: Callable[[Order], Act],
+        wrote: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._retries = retries
+        self._act_of = act_of
+        self._wrote = wrote
+
+    async def steer(
+        self, wanted: RunFilter, order: Order, grace: float, *, dry_run: bool = False
+    ) -> Steps:
+        """Carry an order out on all runs that are wanted, newest first. Without statuses those are
+        runs in the states that the order changes. ``dry_run`` only counts them.
+        """
+        states = _STATES[order.kind]
+        asked = wanted.statuses or states
+        left_alone = await self._count(wanted, [each for each in asked if each not in states])
+        able = [each for each in asked if each in states]
+        if dry_run:
+            changed = await self._count(wanted, able)
+            return Steps(left_alone + changed, changed)
+        matched, changed = await self._steer_all(wanted, able, order, grace) if able else (0, 0)
+        return Steps(left_alone + matched, changed)
+
+    async def _count(self, wanted: RunFilter, statuses: Sequence[str]) -> int:
+        if not statuses:
+            return 0
+        return await self._store.count_runs(wanted._replace(statuses=tuple(statuses)))
+
+    async def _steer_all(
+        self, wanted: RunFilter, statuses: Sequence[str], order: Order, grace: float
+    ) -> Steps:
+        act, matched, changed = self._act_of(order), 0, 0
+        page = wanted._replace(statuses=tuple(statuses), limit=PAGE)
+        while run_ids := [run.id for run in await self._store.list_runs(page)]:
+            for first in range(0, len(run_ids), CHUNK):
+                chunk = run_ids[first : first + CHUNK]
+                changed += await self._step(chunk, order, act, grace)
+                self._wrote()
+            matched += len(run_ids)
+            page = page._replace(before=run_ids[-1])
+        return Steps(matched, changed)
+
+    async def _step(self, run_ids: Collection[str], order: Order, act: Act, grace: float) -> int:
+        """Steer one chunk; how many runs that changed."""
+        if order.kind == "retry":
+            return await self._retry(run_ids, order)
+        if order.kind == "cancel":
+            deadline = act.now + round(grace * 1e6)
+            acted = await self._store.cancel(run_ids, act, deadline, children=True)
+        elif order.kind == "pause":
+            acted = await self._store.pause(run_ids, act, None)
+        else:
+            acted = await self._store.resume(run_ids, act)
+        return sum(each.changed for each in acted.values())
+
+    async def _retry(self, run_ids: Collection[str], order: Order) -> int:
+        """Retry runs one by one, as each has a plan of its own; how many were not refused."""
+        retried = 0
+        for run_id in run_ids:
+            try:
+                await self._retries.retry(run_id, None, order, children=True)
+            except (RunStateError, RunNotFoundError, WorkflowNotFoundError):
+                continue
+            retried += 1
+        return retried
