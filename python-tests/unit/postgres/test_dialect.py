@@ -52,6 +52,7 @@ CLAIM: dict[str, object] = {
     "limit": 5,
     "aged": 0,
     "now": LATER,
+    "store_now": LATER,
 }
 SYNCHRONOUS = Step(Statement("synchronous", "SHOW synchronous_commit", ()))
 SEARCH_PATH = Step(Statement("search_path", "SHOW search_path", ()))

@@ -167,7 +167,7 @@ class TestTaskResults:
             "runs": ("Cancelled", "cancelled by ann"),
             "never": ("Cancelled", "cancelled by ann"),
         }
-        assert (results["again"].error_type, results["again"].attempts) == ("KeyError", 2)
+        assert (results["again"].error, results["again"].attempts) == ("ValueError: KeyError", 2)
         assert [name for name, task in results.items() if task.may_have_had_effects] == [
             "again",
             "runs",

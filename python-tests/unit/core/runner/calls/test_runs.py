@@ -49,7 +49,7 @@ def listed(runs: RunCalls, limit: int = 100) -> list[str]:
 def body(*, is_async: bool) -> Iterator[None]:
     """Within, it is a body that calls; no runner of these tests has begun it."""
     attempt = Attempt.__new__(Attempt)
-    facts = {"id": "run", "epoch": 1, "depth": 0, "cancelled": False}
+    facts = {"id": "run", "epoch": 1, "depth": 0, "cancelled": False, "home": None}
     attempt.owner = SimpleNamespace(**facts)  # type: ignore[assignment]  # all that is asked
     attempt.task = SimpleNamespace(id="task")  # type: ignore[assignment]  # all that is asked
     attempt.is_async, attempt.number, attempt._calls = is_async, 1, None
