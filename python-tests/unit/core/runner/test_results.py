@@ -152,7 +152,7 @@ class TestTaskResults:
         rows = [
             attempt("r", "done"),
             attempt("r", "bad", status=TaskStatus.FAILED, error="ValueError"),
-            attempt("r", "again", 2, status=TaskStatus.FAILED, error="KeyError")._replace(
+            attempt("r", "again", 2, status=TaskStatus.FAILED, error="ValueError")._replace(
                 retry_at=START + 60 * SECOND
             ),
             attempt("r", "runs", status=TaskStatus.RUNNING)._replace(ended_at=None),
@@ -167,7 +167,7 @@ class TestTaskResults:
             "runs": ("Cancelled", "cancelled by ann"),
             "never": ("Cancelled", "cancelled by ann"),
         }
-        assert (results["again"].error, results["again"].attempts) == ("ValueError: KeyError", 2)
+        assert (results["again"].error_type, results["again"].attempts) == ("ValueError", 2)
         assert [name for name, task in results.items() if task.may_have_had_effects] == [
             "again",
             "runs",
