@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from model.memory_store import MemoryStore
 
@@ -18,13 +20,15 @@ from cloaca_core.errors import StoreDataError
 from cloaca_core.records.batch import Committed
 from cloaca_core.records.runs import AttemptRow
 
+NO_WISHES: Final[Mapping[str, str]] = MappingProxyType({})
+
 
 class HandExecutor(Executor):
     """Keeps bodies in ``queued`` until the test begins them, and sets ``came`` with each.
 
-    ``expected`` holds bodies that have not been let go yet. A body that wants its slot back gets it
-    while ``slot_free`` is set. The test sets ``is_starting``. The numbers of slots that
-    an engine gives are ignored.
+    ``expected`` holds bodies that have not been let go yet, ``interrupted`` those that were asked
+    to end. A body that wants its slot back gets it while ``slot_free`` is set. The test sets
+    ``is_starting``. The numbers of slots that an engine gives are ignored.
     """
 
     is_starting = False
@@ -33,6 +37,7 @@ class HandExecutor(Executor):
         super().__init__(1, 1, asyncio.get_running_loop())
         self.queued: list[Work] = []
         self.expected: list[Work] = []
+        self.interrupted: list[Work] = []
         self.came = asyncio.Event()
         self.slot_free = asyncio.Event()
         self.slot_free.set()
@@ -72,6 +77,9 @@ class HandExecutor(Executor):
             if work in waiting:
                 waiting.remove(work)
         return True
+
+    def interrupt(self, work: Work) -> None:
+        self.interrupted.append(work)
 
     def running(self) -> Iterator[Work]:
         yield from list(self._begun)
@@ -127,13 +135,16 @@ class HandMarks(StartMarks):
 
 
 class HandJournal(Journal):
-    """``waiting`` are the entries that nothing has become of yet; ``came`` is set with each."""
+    """``waiting`` are the entries that nothing has become of yet; ``came`` is set with each.
+    ``wishes`` has what is asked of runs: each commit answers it.
+    """
 
     def __init__(self, start_marks: StartMarks) -> None:
         super().__init__(MemoryStore(), RunnerId("r1"), start_marks)
         self.waiting: list[RunEntry] = []
         self.came = asyncio.Event()
         self.marks_wanted = 0
+        self.wishes: dict[str, str] = {}
 
     def add(self, entry: Entry) -> None:
         assert isinstance(entry, RunEntry)
@@ -156,30 +167,32 @@ class HandJournal(Journal):
         """The oldest entry becomes durable."""
         entry = await self.entry()
         if entry.landed is not None:
-            land(entry)
-        settle(entry)
+            land(entry, self.wishes)
+        settle(entry, self.wishes)
         return entry
 
     async def lose(self) -> None:
         """The oldest entry comes too late."""
-        (await self.entry()).settled(_committed())
+        (await self.entry()).settled(Committed(frozenset(), {}, frozenset()))
 
     async def refuse(self) -> None:
         """The database will not take the oldest entry."""
         (await self.entry()).refused(StoreDataError("not this"))
 
 
-def land(entry: RunEntry) -> None:
+def land(entry: RunEntry, wishes: Mapping[str, str] = NO_WISHES) -> None:
     """It is durable, and the loop has not heard of it."""
     assert entry.landed is not None
-    entry.landed(_committed(entry))
+    entry.landed(_committed(entry, wishes))
 
 
-def settle(entry: RunEntry) -> None:
+def settle(entry: RunEntry, wishes: Mapping[str, str] = NO_WISHES) -> None:
     """It is durable, and the loop hears of it."""
-    entry.settled(_committed(entry))
+    entry.settled(_committed(entry, wishes))
 
 
-def _committed(*entries: RunEntry) -> Committed:
-    """The answer of a store that has written all of these entries."""
-    return Committed(frozenset(), {}, frozenset(entry.run.id for entry in entries))
+def _committed(entry: RunEntry, wishes: Mapping[str, str]) -> Committed:
+    """The answer of a store that has written this entry, and has met these wishes."""
+    run_id = entry.run.id
+    met = {run_id: wishes[run_id]} if run_id in wishes else {}
+    return Committed(frozenset(), {}, frozenset([run_id]), wishes=met)
