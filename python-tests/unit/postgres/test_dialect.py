@@ -546,12 +546,14 @@ async def test_a_store_that_lost_every_session_goes_on(
     store = await BACKEND.open(url, StoreOptions())
     await store.register(runner("r1"))
     async with await psycopg.AsyncConnection.connect(postgres_server, autocommit=True) as raw:
-        await raw.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+        ended = await raw.execute(
+            "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = %s",
             [postgres_schema],
         )
-        there = "SELECT FROM pg_stat_activity WHERE application_name = %s"
-        while await (await raw.execute(there, [postgres_schema])).fetchone() is not None:
+        sessions = [pid for pid, _ in await ended.fetchall()]
+        there = "SELECT FROM pg_stat_activity WHERE pid = ANY(%s)"
+        while await (await raw.execute(there, [sessions])).fetchone() is not None:
             pass
 
     for operation in (
