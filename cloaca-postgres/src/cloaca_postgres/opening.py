@@ -20,6 +20,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.store.migrate import load_migrations, migrate
 from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.values.clock import Clock
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import ISOLATION, Connector, refuse_pooler
 from cloaca_postgres.dialect import FirstSessions, PostgresDialect
@@ -50,12 +51,12 @@ async def open_dialect(target: Target, options: StoreOptions) -> PostgresDialect
 
 async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
     schema, looked = await _schema_of(target, options.connect_timeout)
-    clock = DatabaseClock()
+    clock = DatabaseClock(options.clock.monotonic)
     connector = Connector(target, schema, options.connect_timeout, clock)
     outbox = PostgresOutbox(target.place, schema)
 
     async def prepare(writer: Session) -> None:
-        await _migrate(writer, schema, target.place)
+        await _migrate(writer, schema, target.place, options.clock)
         await outbox.identify(writer, options.connect_timeout)
 
     first = await _first_sessions(connector, looked, prepare)
@@ -164,8 +165,8 @@ async def _create_schema(session: Session, schema: str) -> None:
         raise StoreOpenError(f"Failed to set up schema {schema!r}: {error}") from error
 
 
-async def _migrate(session: Session, schema: str, place: str) -> None:
-    migrator = PostgresMigrator(session, schema)
+async def _migrate(session: Session, schema: str, place: str, clock: Clock) -> None:
+    migrator = PostgresMigrator(session, schema, clock)
     tables = await migrator.table_names()
     if tables and "cloaca_migration" not in tables:
         raise ForeignDatabaseError(
