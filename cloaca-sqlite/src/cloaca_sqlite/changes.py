@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from contextlib import suppress
 
+from cloaca_core.values.backoff import Backoff
 from cloaca_sqlite.driver import Connection
 
 LAST_DELAY_S = 1.0
@@ -23,9 +24,7 @@ class ChangeWatch:
         self._connection = connection
         self._stopped = asyncio.Event()
         self._seen: tuple[sqlite3.Connection, int] | None = None
-        self._first_delay = first_delay
-        self._last_delay = max(first_delay, LAST_DELAY_S)
-        self._delay = first_delay
+        self._backoff = Backoff(first_delay, max(first_delay, LAST_DELAY_S), _GROWTH)
 
     def stop(self) -> None:
         """Make a waiting ``wait`` return."""
@@ -38,7 +37,7 @@ class ChangeWatch:
             return
         while not self._stopped.is_set():
             if await self._changed(self._connection):
-                self._delay = self._first_delay
+                self._backoff.reset()
                 return
             await self._pause()
 
@@ -49,9 +48,8 @@ class ChangeWatch:
 
     async def _pause(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._delay):
+            async with asyncio.timeout(self._backoff.next()):
                 await self._stopped.wait()
-        self._delay = min(self._delay * _GROWTH, self._last_delay)
 
 
 def _data_version(connection: sqlite3.Connection) -> tuple[sqlite3.Connection, int]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cloaca_sqlite import changes
 from cloaca_sqlite.changes import ChangeWatch
 from cloaca_sqlite.driver import Connection
 
@@ -38,8 +37,7 @@ async def _polls(watch: ChangeWatch, monkeypatch: pytest.MonkeyPatch, count: int
     delays: list[float] = []
 
     async def pause(self: ChangeWatch) -> None:
-        delays.append(self._delay)
-        self._delay = min(self._delay * changes._GROWTH, self._last_delay)
+        delays.append(self._backoff.next())
         if len(delays) == count:
             self.stop()
 
@@ -124,7 +122,7 @@ async def test_a_change_makes_it_eager_again(
 ) -> None:
     watch = ChangeWatch(two[0], 0.1)
     await watch.wait()
-    watch._delay = 1.0
+    watch._backoff.pause = 1.0
     await _write(two[1])
     await watch.wait()
 
@@ -152,7 +150,7 @@ async def test_stopping_ends_a_pause(two: tuple[Connection, Connection]) -> None
 
     watch = Watch(two[0], 0.1)
     await watch.wait()
-    watch._delay = 3600.0
+    watch._backoff.pause = 3600.0
     waiting = asyncio.create_task(watch.wait())
     await pausing.wait()
     assert not waiting.done()
