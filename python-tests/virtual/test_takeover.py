@@ -11,10 +11,10 @@ import pytest
 from model.virtual_engine import Program, World, at, world
 from model.virtual_time import the_loop
 
-from cloaca_core._engine.steer.order import Order
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task import task
+from cloaca_core.records.order import Order
 from cloaca_core.values.option_names import VersionPolicyName
 
 pytestmark = pytest.mark.virtual_time

@@ -7,14 +7,15 @@ set, counts on.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+
+from cloaca_core.values.clock import SYSTEM_CLOCK
 
 
 class DatabaseClock:
     """A clock in µs. ``monotonic`` is in seconds."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, monotonic: Callable[[], float] = SYSTEM_CLOCK.monotonic) -> None:
         self._monotonic = monotonic
         self._ahead: int | None = None
 

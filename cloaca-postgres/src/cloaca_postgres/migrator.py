@@ -7,7 +7,6 @@ that may write in the schema can keep a migration waiting.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -15,6 +14,7 @@ from cloaca_core.errors import StoreError
 from cloaca_core.store.migrate import Applied, Migration
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement
+from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import is_in_use, is_made_already
 from cloaca_postgres.statements import STATEMENTS, step
@@ -37,9 +37,10 @@ _ALLOW_TIME: Final = step(STATEMENTS.allow_time, statement_timeout=f"{int(_PATIE
 class PostgresMigrator:
     """Contracts: see ``Migrator``."""
 
-    def __init__(self, session: Session, schema: str) -> None:
+    def __init__(self, session: Session, schema: str, clock: Clock = SYSTEM_CLOCK) -> None:
         self._session = session
         self._schema = schema
+        self._clock = clock
 
     async def applied(self) -> list[Applied]:
         if _NOTES not in await self.table_names():
@@ -52,14 +53,14 @@ class PostgresMigrator:
         While any transaction uses a table, a change of that table waits, and later users of the
         table wait for the change. So each try waits only for a moment.
         """
-        give_up = time.monotonic() + _PATIENCE_S
+        give_up = self._clock.monotonic() + _PATIENCE_S
         while True:
             try:
                 await self._try(migration)
             except StoreError as error:
                 if is_made_already(error) and await self._has(migration):
                     return  # another process has just made the table of migrations
-                if not is_in_use(error) or time.monotonic() > give_up:
+                if not is_in_use(error) or self._clock.monotonic() > give_up:
                     raise
             else:
                 return
@@ -79,7 +80,8 @@ class PostgresMigrator:
             if (_NOTES,) in tables:
                 _, applied = await self._go_on([_LOCK, _LIST])
             missing = migration.number not in [number for number, *_ in applied]
-            await self._go_on([*(_changes(migration) if missing else ()), _COMMIT])
+            changes = _changes(migration, self._clock) if missing else ()
+            await self._go_on([*changes, _COMMIT])
         except BaseException:
             await self._go_on([_ROLLBACK])
             raise
@@ -100,22 +102,22 @@ class PostgresMigrator:
         return rows
 
 
-def _changes(migration: Migration) -> Iterator[Step]:
+def _changes(migration: Migration, clock: Clock) -> Iterator[Step]:
     """The statements of a migration and its note, with a short limit for locks."""
     yield _WAIT_BRIEFLY
     for place, text in enumerate(split_statements(migration.sql)):
         yield Step(Statement(f"migration_{migration.number}_{place}", text, ()))
-    yield noted(migration)
+    yield noted(migration, clock)
 
 
-def noted(migration: Migration) -> Step:
+def noted(migration: Migration, clock: Clock) -> Step:
     """Make the step that notes a migration as applied."""
     return step(
         STATEMENTS.record_migration,
         number=migration.number,
         name=migration.name,
         checksum=migration.checksum,
-        applied_at=time.time_ns() // 1000,
+        applied_at=clock.wall(),
     )
 
 

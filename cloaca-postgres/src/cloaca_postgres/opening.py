@@ -21,6 +21,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.store.migrate import load_migrations, migrate, pending
 from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.values.clock import Clock
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import ISOLATION, Connector, refuse_pooler
 from cloaca_postgres.dialect import FirstSessions, PostgresDialect
@@ -51,12 +52,15 @@ async def open_dialect(target: Target, options: StoreOptions) -> PostgresDialect
 
 async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
     schema, looked = await _schema_of(target, options.connect_timeout)
-    clock = DatabaseClock()
+    clock = DatabaseClock(options.clock.monotonic)
     connector = Connector(target, schema, options.connect_timeout, clock)
     outbox = PostgresOutbox(target.place, schema)
 
     async def prepare(session: Session) -> None:
-        await (_check if target.read_only else _migrate)(session, schema, target.place)
+        if target.read_only:
+            await _check(session, schema, target.place, options.clock)
+        else:
+            await _migrate(session, schema, target.place, options.clock)
         await outbox.identify(session, options.connect_timeout)
 
     if target.read_only:
@@ -181,9 +185,9 @@ async def _create_schema(session: Session, schema: str) -> None:
         raise StoreOpenError(f"Failed to set up schema {schema!r}: {error}") from error
 
 
-async def _check(session: Session, schema: str, place: str) -> None:
+async def _check(session: Session, schema: str, place: str, clock: Clock) -> None:
     """Refuse a schema that is not of this version: nothing is migrated."""
-    migrator = await _migrator(session, schema, place)
+    migrator = await _migrator(session, schema, place, clock)
     if pending(await migrator.applied(), load_migrations(__package__)):
         raise StoreReadOnlyError(
             f"{place}: the tables of schema {schema!r} are missing or of an earlier version, and"
@@ -191,9 +195,9 @@ async def _check(session: Session, schema: str, place: str) -> None:
         )
 
 
-async def _migrator(session: Session, schema: str, place: str) -> PostgresMigrator:
+async def _migrator(session: Session, schema: str, place: str, clock: Clock) -> PostgresMigrator:
     """The migrator of a schema that is empty or ours."""
-    migrator = PostgresMigrator(session, schema)
+    migrator = PostgresMigrator(session, schema, clock)
     tables = await migrator.table_names()
     if tables and "cloaca_migration" not in tables:
         raise ForeignDatabaseError(
@@ -203,8 +207,8 @@ async def _migrator(session: Session, schema: str, place: str) -> PostgresMigrat
     return migrator
 
 
-async def _migrate(session: Session, schema: str, place: str) -> None:
-    migrator = await _migrator(session, schema, place)
+async def _migrate(session: Session, schema: str, place: str, clock: Clock) -> None:
+    migrator = await _migrator(session, schema, place, clock)
     try:
         await migrate(migrator, load_migrations(__package__))
     except StoreError as error:

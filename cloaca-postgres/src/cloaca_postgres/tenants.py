@@ -27,6 +27,7 @@ from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, parse
 from cloaca_core.store.tenants import TenantConfig, TenantCredentials
+from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_postgres.errors import one_line, translated
 from cloaca_postgres.migrator import TABLE_WAIT_S, noted
 from cloaca_postgres.statements import STATEMENTS, step
@@ -183,7 +184,7 @@ class _Admin:
             self._ask(step(STATEMENTS.wait_at_most, lock_timeout=f"{int(TABLE_WAIT_S * 1000)}ms"))
         for migration in pending(self._applied(), load_migrations(__package__)):
             self._connection.execute(migration.sql.encode())
-            self._ask(noted(migration))
+            self._ask(noted(migration, SYSTEM_CLOCK))
         self._run("limit")
 
     def _applied(self) -> list[Applied]:

@@ -217,9 +217,7 @@ class Poller:
         self._stirred = asyncio.Event()
         self._closed = asyncio.Event()
         self._seen: int | None = None
-        self._first_delay = first_delay
-        self._last_delay = max(first_delay, LAST_DELAY_S)
-        self._delay = first_delay
+        self._backoff = Backoff(first_delay, max(first_delay, LAST_DELAY_S), _GROWTH)
         self._task = asyncio.create_task(self._tell(), name="cloaca-teller")
 
     async def wait(self) -> Change:
@@ -230,12 +228,10 @@ class Poller:
         return Change.ANYTHING
 
     async def _rest(self) -> None:
-        if await _within(self._delay, self._stirred):
+        if await _within(self._backoff.next(), self._stirred):
             self._stirred.clear()
-            self._delay = self._first_delay
-            await _within(self._first_delay, self._closed)
-        else:
-            self._delay = min(self._delay * _GROWTH, self._last_delay)
+            self._backoff.reset()
+            await _within(self._backoff.first, self._closed)
 
     async def _has_changed(self) -> bool:
         (((newest,),),) = await self._pool.run([_NEWEST])

@@ -18,6 +18,7 @@ from typing import Protocol, TypeAlias
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
+from cloaca_core.values.backoff import Backoff
 from cloaca_sqlite.driver import Connection, run_steps
 from cloaca_sqlite.wake_socket import stronger
 
@@ -58,9 +59,7 @@ class ChangeWatch:
         self._stirred = asyncio.Event()
         self._heard: Change | None = None
         self._seen: _Version | None = None
-        self._first_delay = first_delay
-        self._last_delay = max(first_delay, LAST_DELAY_S)
-        self._delay = first_delay
+        self._backoff = Backoff(first_delay, max(first_delay, LAST_DELAY_S), _GROWTH)
         self._look_at = 0.0
         if ears is not None:
             ears.heard = self._hear
@@ -100,10 +99,10 @@ class ChangeWatch:
             self._look_at = math.inf
             return False
         if has_changed := await self._has_changed(self._connection):
-            self._delay = self._first_delay
-        self._look_at = _now() + self._delay
-        if not has_changed:
-            self._delay = min(self._delay * _GROWTH, self._last_delay)
+            self._backoff.reset()
+            self._look_at = _now() + self._backoff.first
+        else:
+            self._look_at = _now() + self._backoff.next()
         return has_changed
 
     async def _has_changed(self, connection: Connection) -> bool:

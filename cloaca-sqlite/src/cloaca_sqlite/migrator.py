@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from typing import Final
 
 from cloaca_core.store.migrate import Applied, Migration
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.queries import load_statements
+from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 from cloaca_sqlite.driver import WORDING, Connection
 
 _SCHEMA: Final = load_statements(
@@ -22,14 +22,15 @@ _SCHEMA: Final = load_statements(
 class SqliteMigrator:
     """Contracts: see ``Migrator``."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, clock: Clock = SYSTEM_CLOCK) -> None:
         self._connection = connection
+        self._clock = clock
 
     async def applied(self) -> list[Applied]:
         return await self._connection.call(_applied)
 
     async def apply(self, migration: Migration) -> None:
-        await self._connection.transact(lambda raw: _apply(raw, migration))
+        await self._connection.transact(lambda raw: _apply(raw, migration, self._clock))
 
 
 def _applied(connection: sqlite3.Connection) -> list[Applied]:
@@ -38,7 +39,7 @@ def _applied(connection: sqlite3.Connection) -> list[Applied]:
     return [Applied(*row) for row in connection.execute(_SCHEMA["list_migrations"].sql)]
 
 
-def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
+def _apply(connection: sqlite3.Connection, migration: Migration, clock: Clock) -> None:
     if migration.number in [applied.number for applied in _applied(connection)]:
         return
     for statement in split_statements(migration.sql):
@@ -48,7 +49,7 @@ def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
         number=migration.number,
         name=migration.name,
         checksum=migration.checksum,
-        applied_at=time.time_ns() // 1000,
+        applied_at=clock.wall(),
     )
     connection.execute(record.sql, values)
 

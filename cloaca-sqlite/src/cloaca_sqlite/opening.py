@@ -22,6 +22,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.store.migrate import load_migrations, migrate
 from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.values.clock import Clock
 from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.errors import code_of
@@ -65,7 +66,7 @@ async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
     writer = _connection(target, path, target.mode)
     reader = None if target.in_memory else _connection(target, path, READ_ONLY)
     try:
-        await _open_writer(writer, target, path)
+        await _open_writer(writer, target, path, options.clock)
         if reader is not None:
             await _open_reader(reader)
             writer.siblings = reader.siblings = Siblings([writer, reader])
@@ -91,14 +92,14 @@ async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
     )
 
 
-async def _open_writer(writer: Connection, target: Target, path: str) -> None:
+async def _open_writer(writer: Connection, target: Target, path: str, clock: Clock) -> None:
     await writer.open()
     await writer.call(lambda raw: refuse_foreign(path, *_identity(raw)))
     if target.mode == READ_ONLY:
         await writer.settle()
     else:
         await writer.settle(lambda raw: _configure(raw, target, path))
-    await migrate(SqliteMigrator(writer), load_migrations(__package__))
+    await migrate(SqliteMigrator(writer, clock), load_migrations(__package__))
 
 
 async def _open_reader(reader: Connection) -> None:

@@ -131,7 +131,7 @@ async def test_a_change_makes_it_eager_again(
 ) -> None:
     watch = ChangeWatch(two[0], 0.1)
     await watch.wait()
-    watch._delay = 1.0
+    watch._backoff.pause = 1.0
     await _write(two[1])
     await watch.wait()
 

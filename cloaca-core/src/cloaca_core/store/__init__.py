@@ -1,1 +1,1 @@
-"""Where the state is kept: the contract, its records, and the SQL implementation."""
+"""Keeps the state: the contract, its SQL implementation, and the choice of a backend."""

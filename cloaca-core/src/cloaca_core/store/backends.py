@@ -1,8 +1,8 @@
-"""Which backends are installed, which of them can work, and which one a database URL means.
+"""Finds the installed backends, checks whether each can work, and chooses one for a database URL.
 
-A backend's version constant is read before any of its other code runs, so that a distribution of
-another version is named as such and not by the import that it trips over. Nothing is imported
-before it is asked for, and no answer is remembered: the modules themselves are the cache.
+A backend's version constant is read before any of its other code runs, so that the error for
+another version says so, and is not the first import that fails. A backend is imported only when it
+is needed; results are not cached, as Python caches the modules.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _URLS_OF = {
     "postgresql": "postgresql://user:password@host:5432/database",
     "postgres": "postgresql://user:password@host:5432/database",
 }
-"""The spelling to suggest to users who put a driver's name behind the scheme, as elsewhere."""
+"""The form to suggest for a URL with a driver's name in its scheme, as SQLAlchemy writes it."""
 _MEMBERS = ("name", "schemes", "version", "unusable_reason", "check_url", "open")
 _MODULES = {"sqlite": "cloaca_sqlite", "postgres": "cloaca_postgres"}
 _DOOR_VERSION = "cloaca._version"
@@ -62,7 +62,7 @@ class BackendInfo:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where a backend comes from: a module of ours, or a third party's entry point."""
+    """The origin of a backend: a module of ours, or a third party's entry point."""
 
     name: str
     schemes: tuple[str, ...]
@@ -82,7 +82,7 @@ def backend_for(url: str) -> Backend:
 
 
 def knows_scheme_of(url: str) -> bool:
-    """Whether there is a backend for such URLs, installed or not."""
+    """True when there is a backend for such URLs, installed or not."""
     return (_scheme_of(url) or "sqlite") in _known_schemes()
 
 
@@ -126,7 +126,9 @@ def _refuse_other_types(url: object) -> None:
 
 
 def _scheme_of(url: str) -> str | None:
-    """Third parties are asked for last: it takes a look at everything that is installed."""
+    """The URL's scheme, if any. Those of third parties are looked up last: their entry points are
+    found by a search of all installed packages.
+    """
     scheme = scheme_of(url, _OUR_SCHEMES)
     if scheme is None and may_have_scheme(url):
         return scheme_of(url, _known_schemes())
@@ -170,7 +172,7 @@ def _refuse_if_another_is_forced(source: _Source) -> None:
 
 
 def forced_backend() -> str:
-    """The name that ``CLOACA_BACKEND`` forces, "" when it is not set. The one reader of it."""
+    """The name that ``CLOACA_BACKEND`` forces, "" when it is not set."""
     return os.environ.get(FORCE_VARIABLE, "").strip().lower()
 
 
@@ -185,11 +187,11 @@ def _sources() -> Iterator[_Source]:
 
 
 def _third_parties() -> Iterator[_Source]:
-    """Entry points are named after their scheme, which is thus known without running their code.
+    """Backends of entry points, whose names are schemes: so no code of theirs is run for these.
 
-    Several that lead to one object are one backend, which is named after the first of them.
+    Several entry points for one object are one backend, with the name of the first.
     """
-    # Imported when it is needed: it would double the time that ``import cloaca`` takes.
+    # Imported here: it would double the time of ``import cloaca``.
     from importlib.metadata import entry_points
 
     by_target: dict[str, list[EntryPoint]] = {}
@@ -209,7 +211,7 @@ def _installed() -> Iterator[_Source]:
 
 
 def _load(source: _Source) -> Backend:
-    """The backend object, ready to open; everything that can be wrong is told apart here."""
+    """Import and check a backend; each kind of fault raises an error of its own."""
     part = f"the {source.name} backend"
     _refuse_other_door(source.name)
     if source.entry_point is None:
@@ -237,7 +239,9 @@ def _version_constant(source: _Source) -> str:
 
 
 def _refuse_other_door(name: str) -> None:
-    """Compare with the door by which the program came in; the core imports none itself."""
+    """Refuse a package ``cloaca``, the door, of another version. The core itself never imports it,
+    so it is checked only if the program has imported it.
+    """
     door = sys.modules.get(_DOOR_VERSION)
     if door is not None:
         _refuse_other_version(name, str(door.__version__), part="cloaca")
@@ -255,7 +259,7 @@ def _refuse_other_version(name: str, version: str, *, part: str) -> None:
 
 
 def _import(source: _Source) -> Backend:
-    """The object that the backend exports. Each way to fail has an error that says why."""
+    """The object that the backend exports; ``BackendUnusableError`` says why there is none."""
     try:
         return _exported(source)
     except Exception as error:  # a driver may fail in any way while it is imported
@@ -275,7 +279,7 @@ def _exported(source: _Source) -> Backend:
 
 
 def _hint(entry_point: EntryPoint | None) -> str:
-    """The mistake, if an entry point leads to a module instead of to the object in it."""
+    """The hint for an entry point that names a module instead of an object in it."""
     if entry_point is None or entry_point.attr:
         return ""
     return f"; its entry point must name the object, as in {entry_point.module}:BACKEND"
@@ -306,7 +310,7 @@ def _version_or_none(source: _Source) -> str | None:
         return None
 
 
-# -- nothing to be had ---------------------------------------------------------------------------
+# -- no usable backend ---------------------------------------------------------------------------
 
 
 def _not_installed(source: _Source) -> BackendNotFoundError:
@@ -320,7 +324,7 @@ def _not_installed(source: _Source) -> BackendNotFoundError:
 
 
 def _none_usable() -> BackendError:
-    """A wrong version is worth its own error; otherwise say what is missing or broken."""
+    """The error when no backend is usable: about a wrong version, if there is one."""
     for source in _installed():
         try:
             _load(source)
@@ -341,7 +345,7 @@ def _nothing_available(wanted: str | None = None) -> BackendNotFoundError:
 
 
 def _install_command(name: str) -> str:
-    """Pinned: without a version the public index would give another project's code."""
+    """The command with its version: without one, pip would install another project's code."""
     if name in _MODULES:
         return f'pip install "cloaca[{name}]=={__version__}"'
     return f"install a release of the {name} backend made for cloaca {__version__}"

@@ -1,7 +1,7 @@
 """Kinds of change that another process may have made in a database.
 
-A runner asks the tables other questions for each kind, and an idle one asks few. A change does not
-name its rows: the runner that is told of it reads them.
+The kind decides which tables a runner reads, so that an idle one reads few. A change does not name
+its rows: each runner finds them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from enum import Enum
 
 
 class Change(Enum):
-    """The rows that are worth reading again."""
+    """The rows that may have changed."""
 
     RUNS = "runs"
-    """Some may be claimable, have ended or are steered. Runners and schedules are as they were."""
+    """Some may be claimable, have ended or are steered; runners and schedules have not changed."""
     ANYTHING = "anything"

@@ -1,9 +1,9 @@
-"""Bring a database to the schema that this version knows.
+"""Brings a database to the schema of this version.
 
-Migrations are numbered ``.sql`` files in a backend's wheel. What was applied is compared with
-them by checksum: a file that was changed after it was released, and a database that a newer
-version has migrated, are refused before anything is written. Each migration is one transaction
-under the dialect's lock, so that any number of processes may open a new database at once.
+Migrations are numbered ``.sql`` files in a backend's wheel. The database stores a checksum of each
+that was applied: a file that was changed after its release, and a database that a newer version
+has migrated, are refused before anything is written. Each migration is one transaction under the
+dialect's lock, so any number of processes may open a new database at once.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Migration(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """A migration that the database says it has."""
+    """A migration that the database has recorded as applied."""
 
     number: int
     name: str
@@ -43,9 +43,9 @@ class Migrator(Protocol):
         """The migrations that the database has, by number; none for a new database."""
 
     async def apply(self, migration: Migration) -> None:
-        """Run it and note it, in one transaction under the migration lock.
+        """Run and record it, in one transaction under the migration lock.
 
-        Does nothing when the number is noted by then: another process was faster.
+        Does nothing when its number is recorded by then: another process was faster.
         """
 
 
@@ -70,7 +70,7 @@ def parse_migration(file_name: str, text: str) -> Migration:
 
 
 async def migrate(migrator: Migrator, known: Sequence[Migration]) -> None:
-    """Apply what is missing; refuse a database that is not a prefix of what is known."""
+    """Apply the missing migrations; refuse a database with others than the first of ours."""
     missing = pending(await migrator.applied(), known)
     for migration in missing:
         await migrator.apply(migration)

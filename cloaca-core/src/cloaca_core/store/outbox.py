@@ -1,7 +1,7 @@
-"""The contract for a run that is written in a transaction of its submitter's own.
+"""The contract of an outbox, which writes a run in a transaction of the user's program.
 
-The only thing that a backend does outside of the engine's loop and on a connection that is not its
-own. It rests on nothing that such a connection may have set otherwise, and changes none of it.
+Only here does a backend work outside of the engine's loop, on a connection of the program. It
+depends on no setting of that connection, and changes none.
 """
 
 from __future__ import annotations
@@ -29,32 +29,33 @@ _SQLALCHEMY: Final = {
 
 
 class Outbox(Protocol):
-    """Writes runs on connections of others.
+    """Writes runs on users' connections.
 
-    Both methods insert a run without owner and answer the id of the run that stands for it: its
-    own, or that of the run that has its (workflow, idempotency_key); while that one is not
-    committed, they wait for it as the database does. The run is there for others, and those who
-    wait for changes hear of it, when the transaction that the connection is in commits; a
-    connection that begins none by itself commits it at once.
+    Both methods insert a run without owner and return its id, or that of the run that has its
+    (workflow, idempotency_key); while that one is not committed, they wait for it as the database
+    does. Other connections see the run, and waiting runners are notified, when the connection's
+    transaction commits; on a connection that commits each statement itself, at once.
 
-    That transaction may stay open for long. Until it ends it must hold nothing that a commit of a
-    store would wait for, so it says which keys it writes (see ``Store.commit``).
+    That transaction may stay open for long. Until it ends it must hold no lock that a commit of a
+    store would wait for, so it announces the keys that it writes (see ``RunStore.commit``).
 
     The run and its tags are written as one unit. After a raise the transaction is as it was:
-    ``ConfigTypeError`` for what is no connection of this database's driver, ``ConfigError`` for
-    one that cannot be used now or leads to another database, ``StoreError`` for what the database
-    refused. Any thread may call.
+    ``ConfigTypeError`` for an object that is no connection of this database's driver,
+    ``ConfigError`` for a connection that cannot be used now or leads to another database,
+    ``StoreError`` for a refusal of the database. Any thread may call.
     """
 
     def submit(self, connection: object, run: NewRun) -> str:
-        """On the caller's thread, on a connection whose calls block."""
+        """Insert on the caller's thread, on a connection whose calls block."""
 
     async def submit_awaited(self, connection: object, run: NewRun) -> str:
-        """On the caller's loop, on a connection of either kind; one that blocks blocks the loop."""
+        """Insert on the caller's loop, on a connection of either kind; one that blocks also blocks
+        the loop.
+        """
 
 
 def wrong_type(accepted: str, given: object) -> ConfigTypeError:
-    """The error for something that is no connection."""
+    """Make the error for an object that is no connection; the caller raises it."""
     kind = type(given)  # with its module: many drivers have a "Connection"
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     return ConfigTypeError(
@@ -63,8 +64,8 @@ def wrong_type(accepted: str, given: object) -> ConfigTypeError:
 
 
 def _hint_for(kind: type) -> str:
-    """Names the attribute of a SQLAlchemy object to give instead, also for derived classes; "" for
-    other objects. SQLAlchemy may not be installed, so its classes are known by their names.
+    """The attribute of a SQLAlchemy object to give instead, also of a derived class; "" for other
+    objects. SQLAlchemy may not be installed, so its classes are recognised by their names.
     """
     for base in kind.__mro__:
         if base.__module__.partition(".")[0] == "sqlalchemy" and base.__name__ in _SQLALCHEMY:
@@ -73,5 +74,5 @@ def _hint_for(kind: type) -> str:
 
 
 def unusable(reason: str) -> ConfigError:
-    """The error for a connection that cannot be written on."""
+    """Make the error for a connection that cannot be used; the caller raises it."""
     return ConfigError(f"connection {reason}", field=_FIELD)

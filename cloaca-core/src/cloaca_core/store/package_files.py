@@ -1,4 +1,4 @@
-"""The files that lie beside a package's modules: SQL and migrations."""
+"""Finds the files beside a package's modules: SQL and migrations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def package_files(package: str) -> Traversable:
     folder = Path(import_module(package).__path__[0])
     if folder.is_dir():
         return folder
-    # Here: it takes a tenth of the time to the first result, and a program in a zip alone needs it.
+    # Imported here: it takes a tenth of the time to the first result; only a zip needs it.
     from importlib.resources import files
 
     return files(package)

@@ -46,86 +46,84 @@ if TYPE_CHECKING:
     from cloaca_core.store.tenants import TenantConfig, TenantCredentials
 
 CHANGE_TRIES: Final = 10
-"""How often a caller reads a row and changes it anew while others change it at the same time: see
-``retime_schedule`` and ``change_trigger``.
-"""
+"""Tries of ``retime_schedule`` or ``change_trigger`` while concurrent changes are faster."""
 
 Landed: TypeAlias = Callable[[Committed], None]
-"""Hears of a batch as soon as it is durable."""
+"""Called with the result of a batch as soon as it is durable."""
 
 
 class RunStore(Protocol):
-    """Runs: recorded, claimed, looked at."""
+    """Runs: recorded, claimed, read."""
 
     # -- record ------------------------------------------------------------------------------
 
     async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
-        """Write a batch of what this runner found true, all or nothing.
+        """Write the records of a batch, all or nothing.
 
         New runs: inserted with epoch 1 and status Running when ``owner`` names a runner that is
         registered and not fenced, they do not wait for their time and their workflow is not paused,
         else without owner, epoch 0, status Pending. A run id that is already there changes nothing
-        (the batch is being sent again); a (workflow, idempotency_key) that another run has inserts
-        nothing and is answered in ``existing``.
+        (the batch is sent again). If another run has the (workflow, idempotency_key), nothing is
+        inserted, and ``existing`` names that run.
 
         A commit never waits for a transaction in which a user writes runs (see ``Outbox``): such
-        a transaction may stay open for as long as its program likes, and the batch holds the
-        records of every run of this runner. Where a run that is not committed has the key of a new
-        one, that one is left out and answered in ``held``; ``insert_when_free`` waits for it. A
-        store may also hold back a run whose key is not being written, never one whose key is
-        taken, nor one of which ``may_be_held`` is false: the body of its parent waits for it. A
-        commit may wait for other batches, which take moments. Where one transaction writes at a
-        time, every writer waits for a user's, so that nothing is ever held back.
+        a transaction may stay open for hours, and the batch holds the records of every run of this
+        runner. If an uncommitted run has the key of a new one, the new one is left out and named in
+        ``held``; ``insert_when_free`` waits for it. A store may also hold back a run whose key is
+        not being written, but never one whose key is taken, nor one whose ``may_be_held`` is false:
+        the body of its parent waits for it. A commit may wait for other batches, which take
+        moments. In a database where one transaction writes at a time, every writer waits for a
+        user's transaction, so nothing is held back.
 
         Attempts and ends: recorded only for runs that the runner owns under the epoch of
-        ``fences``, which are locked first and answered in ``current``. An attempt row replaces an
-        earlier row of the same attempt unless that one is final (P2); an end changes nothing on a
-        run that has ended, and lets start what waits behind that run. A concurrent claim or
-        takeover of the same run waits or is seen. The end of a run that is to be cancelled is
+        ``fences``, which are locked first and named in ``current``. An attempt row replaces an
+        earlier row of the same attempt unless that one is final; an end changes nothing on a run
+        that has ended, and frees the runs that wait behind it. A concurrent claim or takeover of
+        the same run waits, or this transaction sees it. The end of a run that is to be cancelled is
         written as Cancelled, with its input for a final context. A park gives its run back, epoch +
         1, which is then Paused, or Waiting until it is due, or (without an instant, if it is paused
         no more) claimable at once; it does nothing to a run that is to be cancelled. A batch that
         is sent again after its parks were written finds their runs without owner, so not in
         ``current``.
 
-        Firings and their ticks: written only if the schedule is enabled and still in the generation
-        that they were decided in; it is locked first. A tick that is there already stays; the run
-        of a tick is inserted, without an owner, only with the tick that names it; then the
+        Firings and their ticks: written only if the schedule, which is locked first, is enabled and
+        still has the generation that the decision was based on. A tick that is there already stays;
+        the run of a tick is inserted, without an owner, only with the tick that names it; then the
         schedule goes on, generation + 1. So of any number of runners that decide one tick, one
-        makes its run, also when a batch is sent again. A tick without a generation asks only that
-        the schedule is there, enabled or not, and leaves it as it is, but for the generation (+ 1)
-        of an enabled one that has not come to that tick; its run is none that other ticks would
-        meet. A run that is put behind another one which is not under way (any more) waits for
-        nothing; who ends that one concurrently comes first, or sees what waits. If, while the
-        schedule is there, earlier runs of it and of the same workflow are under way, it is put
-        behind the newest of those instead, then and whenever the one that it waits for ends.
+        makes its run, also when a batch is sent again. A back-filled tick, without a generation,
+        needs only the schedule's row, enabled or not, and changes nothing in it but the generation
+        (+ 1) of an enabled schedule that has not reached that tick; the overlap policy does not
+        count its run. A run that is put behind one which has ended waits for nothing; a concurrent
+        end of that one comes first, or frees the waiting run. If the schedule is there and earlier
+        runs of it, of the same workflow, have not ended, the run waits behind the newest of those
+        instead, now and whenever the run that it waits for ends.
 
         Cancellations: only with the tick that names their ``tick_run``. A run that has not ended
         before or by this batch becomes Cancelled, also one of another runner: no owner, epoch + 1,
-        its input for a final context. Concurrent writes of its owner come first or are refused.
+        its input as final context. Concurrent writes of its owner come first or are refused.
 
         Events: written only if their trigger, which is locked first, is enabled and in the
-        generation that they name, if they name one. One whose key an event of the trigger has is
-        not written, nor one without ``allow_concurrent`` while a run of the trigger with the same
-        workflow and context hash has not ended; the events before it count. The run is inserted,
-        without an owner, only with its event. Then ``turns`` go on as in ``take_polls``.
+        generation that they name, if they name one. An event is not written if another event of the
+        trigger has its key; nor, without ``allow_concurrent``, while a run of the trigger with the
+        same workflow and context hash has not ended, earlier events of this batch included. The run
+        is inserted, without an owner, only with its event. Then ``turns`` go on as in
+        ``take_polls``.
 
-        ``landed`` is called once with what this returns, before it does: as soon as the store
-        knows that the batch is durable, on whichever thread that is. What waits for the batch is
-        let go by it, without a way round over the engine's loop. It is quick and never raises.
+        ``landed`` is called once with the result before this returns: as soon as the store knows
+        that the batch is durable, on any thread. Attempts that wait for the batch begin by it,
+        without a hop to the engine's loop. It is quick and never raises.
 
         Raises ``StoreDataError`` when the database refuses a value; nothing was written.
         """
 
     async def insert_when_free(self, run: NewRun) -> str:
-        """Insert one run that has a key, without an owner, even if it names one; answer the id of
-        the run that stands for it: its own, or that of the run that has its key.
+        """Insert one run that has a key, without an owner, even if it names one; returns its id, or
+        that of the run that has the key.
 
-        While a transaction of others writes a run with that key, wait for its end: if it commits,
-        its run is the answer, else this one is inserted. Commits do not wait meanwhile, other
-        calls of this operation some seconds at most, and any number of them needs one connection.
-        Cancelled, it inserts the run now or never: none appears later. Sent again it changes
-        nothing.
+        While another transaction writes a run with that key, wait for its end: if it commits, its
+        run is the result, else this one is inserted. Commits do not wait meanwhile, other calls of
+        this operation wait some seconds at most, and all of them together need one connection. A
+        cancelled call has inserted the run or never will. Sent again it changes nothing.
         """
 
     # -- claim -------------------------------------------------------------------------------
@@ -149,7 +147,7 @@ class RunStore(Protocol):
         """
 
     async def has_claimable(self, workflows: Collection[str]) -> bool:
-        """Whether ``claim`` would find anything just now. Only reads."""
+        """True when ``claim`` would find a run now. Only reads."""
 
     async def next_due_run(self, workflows: Collection[str]) -> int | None:
         """When the first run of these workflows comes due that waits for its time, also one that is
@@ -195,15 +193,15 @@ class RunStore(Protocol):
         workflow), of workflows of which no runner that is registered and not fenced owns a run that
         has not ended. At most ``most`` of each are counted; ``first_run`` is the run that is
         claimed first. ``other_runners`` counts those that are registered and not fenced, beside
-        ``runner_id``. Only reads; what a concurrent caller takes meanwhile may still be told of.
+        ``runner_id``. Only reads; may include work that a concurrent caller takes meanwhile.
         """
 
 
 class RunnerStore(Protocol):
-    """Runners: their leases, and what becomes of their runs."""
+    """Runners: their leases, and the release and takeover of their runs."""
 
     def lease_clock(self) -> int:
-        """Now on the clock that ``lease_until`` is kept on, in µs (cheap, no statement).
+        """The time by the clock of ``lease_until``, in µs (cheap, no statement).
 
         A SQLite store uses the time since boot (all its users share a machine), a PostgreSQL
         store the database's clock.
@@ -227,12 +225,12 @@ class RunnerStore(Protocol):
         """Give up this runner's runs except ``held``: no owner, epoch + 1, claimable by any runner.
         Those that are to be cancelled are Cancelled instead. Returns how many became claimable.
 
-        An orderly end of ownership: no crash is counted. The caller need not know what it owns:
-        runs that a transaction of this runner still makes its own are included.
+        An orderly end of ownership: no crash is counted. The caller need not know which runs it
+        owns: those of its transactions that are still open are included.
         """
 
     async def unregister(self, runner_id: str) -> None:
-        """Remove this runner; what it still owns is given back as by ``release``."""
+        """Remove this runner; what it still owns is given up as by ``release``."""
 
     async def runners(self) -> list[RunnerRow]:
         """Every registered runner, fenced ones included, oldest first."""
@@ -246,11 +244,11 @@ class RunnerStore(Protocol):
 
     async def take_over(self, runner_id: str, limit: int) -> int:
         """End all runs of a *fenced* runner that are to be cancelled, and make up to ``limit``
-        others claimable; how many it were together.
+        others claimable; returns how many in all.
 
         Effect on each run: no owner, epoch + 1, recoveries + 1; on its attempts that carry the
         old epoch and are Running: crashes + 1. When none is left the runner's row is removed and
-        the answer is 0. Two concurrent callers never count one crash twice.
+        the result is 0. Two concurrent callers never count one crash twice.
         """
 
 
@@ -378,7 +376,7 @@ class ScheduleStore(Protocol):
     """Cron schedules and their ticks, which ``RunStore.commit`` decides."""
 
     async def now(self) -> int:
-        """Now on the clock by which ticks are due, in µs since 1970; touches no table.
+        """The time by the clock of ticks, in µs since 1970; touches no table.
 
         A SQLite store uses its machine's, a PostgreSQL store the database's.
         """
@@ -387,12 +385,12 @@ class ScheduleStore(Protocol):
         """About what ``now`` would answer, without asking the database."""
 
     async def put_schedule(self, schedule: ScheduleRow) -> str:
-        """Add a schedule, or change the one of its name; the id of the one that is there now.
+        """Add a schedule, or change the one of its name; returns its id.
 
-        A changed one keeps its id, whether it is enabled, its last tick and creation; and, if
-        expression, zone and dates are the same, what was decided; with another jitter it is due at
-        its ``created_at`` at the latest. Its generation grows by one.
-        Of two concurrent callers with one name the second changes what the first has added.
+        A changed one keeps its id, whether it is enabled, its last tick and creation. If
+        expression, zone and dates are the same, it also keeps its decided ticks; with another
+        jitter it is due at the new row's ``created_at`` at the latest. Its generation grows by one.
+        Of two concurrent callers with one name the second changes the first one's schedule.
         """
 
     async def get_schedule(self, schedule_id: str) -> ScheduleRow | None:
@@ -446,9 +444,7 @@ class ScheduleStore(Protocol):
         """Those of these ticks of a schedule that were decided, oldest first."""
 
     async def count_ticks(self, since: int) -> tuple[int, int]:
-        """How many ticks of all schedules got a run, and how many were dropped or skipped, since
-        an instant.
-        """
+        """Count all ticks since an instant: those with a run, and those dropped or skipped."""
 
 
 class TriggerStore(Protocol):
@@ -528,33 +524,32 @@ class Store(
     """One open database. Made by ``Backend.open``; not usable after ``close``."""
 
     async def close(self) -> None:
-        """Give back every connection and thread. Safe to call twice."""
+        """Close all connections and threads. Safe to call twice."""
 
     @property
     def outbox(self) -> Outbox | None:
-        """Writes runs in transactions of others; None where that cannot be done."""
+        """Writes runs in users' transactions; None where that is impossible."""
 
     @property
     def writable(self) -> bool:
-        """False when it was opened to look at only: each write raises ``StoreReadOnlyError``."""
+        """False when it was opened to read only: each write raises ``StoreReadOnlyError``."""
 
     @property
     def most_keys(self) -> int | None:
-        """About how many new runs that ``may_be_held`` the engine puts into one batch, where each
-        takes something that the database has a bounded number of, such as locks. None: any number.
+        """About how many new runs that ``may_be_held`` the engine puts into one batch, since each
+        takes a lock, of which the database has a bounded number. None: any number.
         """
 
     # -- wake-ups ----------------------------------------------------------------------------
 
     async def wait_changed(self) -> Change:
-        """Return when another runner or process may have changed the database, and what.
+        """Return the kind of change when another process may have changed the database.
 
-        May return for no reason, and costs an idle database no statement that touches a table.
-        Who cannot tell what it was says ``ANYTHING``.
-        Where it can only look it misses no change for longer than a second, or than
-        ``StoreOptions.poll_interval`` if that is longer. Where it is told of changes, it misses
-        none that runners make to themselves (a lease taken, runs given back); of others for half a
-        minute, if who made them died before telling.
+        May return for no reason, and costs an idle database no statement that touches a table. A
+        store that cannot tell the kind returns ``ANYTHING``. A store that polls finds each change
+        within a second, or within ``StoreOptions.poll_interval`` if that is longer. A store that
+        is notified misses no change of runners (a lease taken, runs released); it finds another
+        change after half a minute if the process that made it died before it sent the message.
         """
 
     def set_contended(self, *, contended: bool) -> None:
@@ -565,12 +560,11 @@ class Store(
 class StoreOptions:
     """How to open a store, times in seconds.
 
-    ``poll_interval`` is the time between two looks of ``wait_changed`` where nothing tells it of
-    changes: at first, it may then look less often, down to once a second. ``pool_size`` bounds
-    the connections of a store that keeps several; ``schema`` is where its tables lie, on a
-    database that has such a thing. ``clock`` is the time where the database has none of its own.
-    A ``shared`` store is of use only if other programs can open the database too: one that they
-    cannot is refused with ``StoreOpenError``.
+    ``poll_interval`` is the first time between two polls of ``wait_changed``, in a store that is
+    not notified; it grows to a second. ``pool_size`` bounds the connections of a store that has
+    several; ``schema`` holds the tables, in a database with schemas. ``clock`` is for times that
+    the database does not give. A ``shared`` store is of use only if other programs can open the
+    database too: one that they cannot is refused with ``StoreOpenError``.
     """
 
     connect_timeout: float = 5.0
@@ -611,9 +605,9 @@ class Backend(Protocol):
 class TenantBackend(Backend, Protocol):
     """A backend that keeps tenants apart in one database, each in a schema of its own.
 
-    Both methods block, and raise ``StoreError``, or ``TenantError`` for what is there under a
-    tenant's name and not a tenant's; after a raise nothing has changed, but that a tenant's
-    sessions may have been ended. No tenant can hold up what concerns another one.
+    Both methods block, and raise ``StoreError``, or ``TenantError`` for a schema or role of that
+    name which is not a tenant's; after a raise nothing has changed, but a tenant's sessions may
+    have been ended. No tenant can hold up an operation on another one.
     """
 
     def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:

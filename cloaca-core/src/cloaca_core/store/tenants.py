@@ -21,7 +21,7 @@ _SYSTEM_PREFIX: Final = "pg_"
 
 
 def refusal_of_schema(name: str) -> str | None:
-    """Why a schema cannot have this name, or None when it can."""
+    """The reason why a schema cannot have this name, or None."""
     if not name:
         return "Schema name cannot be empty"
     if not re.fullmatch(r"[A-Za-z0-9_]+", name):
@@ -36,14 +36,14 @@ def refusal_of_schema(name: str) -> str | None:
 
 
 def refusal_of_tenant(name: str) -> str | None:
-    """Why a tenant's schema or file cannot have this name, or None when it can."""
+    """The reason why a tenant's schema or file cannot have this name, or None."""
     if name.lower() == _SHARED_SCHEMA:
         return f"Schema name {name!r} is shared by all users: a tenant cannot have it"
     return refusal_of_schema(name)
 
 
 def checked_tenant_name(name: str) -> str:
-    """The name of a tenant's schema or file; ``TenantNameError`` says what is wrong with it."""
+    """Return the name if a tenant's schema or file may have it, else raise ``TenantNameError``."""
     refuse_other_types("schema_name", name, str, "a str")
     if (reason := refusal_of_tenant(name)) is not None:
         raise TenantNameError(reason, tenant=name)
@@ -51,7 +51,7 @@ def checked_tenant_name(name: str) -> str:
 
 
 def checked_role_name(name: str) -> str:
-    """The name of a tenant's role, as the database takes it."""
+    """Return the name if a tenant's role may have it, else raise ``TenantNameError``."""
     refuse_other_types("username", name, str, "a str")
     if not name or "\0" in name or not name.isprintable():
         raise TenantNameError(f"username must be printable and not empty, got {name!r}")
@@ -86,7 +86,7 @@ class TenantConfig:
 
 @dataclass(frozen=True, slots=True)
 class TenantCredentials:
-    """How a tenant gets in. ``DefaultRunner(credentials.connection_string)`` opens its schema."""
+    """A tenant's login. ``DefaultRunner(credentials.connection_string)`` opens its schema."""
 
     username: str
     password: str

@@ -1,7 +1,6 @@
-"""Tells in one place a database URL from the name of a file.
+"""Tells a database URL from the name of a file, for ``backends`` and for each backend.
 
-The dispatcher chooses a backend by it and the backend reads on from there: if the two disagreed, a
-name that one takes for a file would be refused by the other. Knows no backend.
+If these two disagreed, one would refuse a name that the other takes for a file. Knows no backend.
 """
 
 from __future__ import annotations
@@ -15,9 +14,10 @@ _WORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
 
 def url_of(database_url: str | os.PathLike[str]) -> str:
-    """A URL as it is; that of the SQLite file which a path names, special characters included.
+    """Returns a URL unchanged, and for a path the URL of the SQLite file.
 
-    A path never means a URL, nor a database in memory, and ``?`` begins no parameters in it.
+    In a path no character is special: it never means a database in memory, and ``?`` begins no
+    parameters.
     """
     if not isinstance(database_url, os.PathLike):
         return database_url
@@ -32,7 +32,7 @@ def _quoted(path: str) -> str:
 
 
 def may_have_scheme(url: str) -> bool:
-    """Whether there is a word that is a scheme if it is a known one."""
+    """True when the URL begins with a word and ``:``, which may be a known scheme."""
     return _WORD.match(url) is not None
 
 

@@ -21,7 +21,6 @@ from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.observe.recent_runs import Ended
 from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core._engine.recover.lease import IDLE
-from cloaca_core._engine.steer.order import Order
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import attempt, new_run, run_end, runner, submit
@@ -36,6 +35,7 @@ from cloaca_core.errors import (
     StoreUnavailableError,
 )
 from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.order import Order
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import RunStatus

@@ -16,6 +16,10 @@ def test_they_double_up_to_a_bound() -> None:
     assert pauses(Backoff(1, 5), 5) == [1, 2, 4, 5, 5]
 
 
+def test_they_may_grow_by_another_factor() -> None:
+    assert pauses(Backoff(4, 10, 1.5), 4) == [4, 6, 9, 10]
+
+
 def test_none_is_longer_than_the_bound() -> None:
     assert pauses(Backoff(10, 3), 2) == [3, 3]
 

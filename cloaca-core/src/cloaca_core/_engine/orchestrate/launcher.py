@@ -204,19 +204,13 @@ class Launcher:
             task,
             resume.attempt,
             run.plan.given(task),
-            timeout=self._time_limit(run.graph.tasks[task].timeout_seconds),
+            timeout=_time_limit(run.graph.tasks[task].timeout_seconds, self._config),
             max_bytes=self._config.max_context_bytes,
             crashes=resume.crashes,
             uncounted=resume.uncounted,
             clock=self._clock,
             finished=self._finished,
         )
-
-    def _time_limit(self, own: float | NoLimit | None) -> float:
-        """Seconds that an attempt may spend in its body, for ever as ``math.inf``."""
-        if own is None:
-            own = self._config.task_timeout_seconds or NO_LIMIT
-        return math.inf if isinstance(own, NoLimit) else own
 
     def _start(self, attempt: Attempt) -> None:
         """Send an attempt off; one of a recovered run only when its start mark is durable."""
@@ -398,6 +392,13 @@ def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:
         return None
     failed = (task.id, str(outcome), Context._view(attempt.given))
     return Callback(attempt, "on_failure", task.on_failure, failed)
+
+
+def _time_limit(own: float | NoLimit | None, config: DefaultRunnerConfig) -> float:
+    """Seconds that an attempt may spend in its body, for ever as ``math.inf``."""
+    if own is None:
+        own = config.task_timeout_seconds or NO_LIMIT
+    return math.inf if isinstance(own, NoLimit) else own
 
 
 def _delay(retry_at: int, whole: int, now: int) -> float:

@@ -1,6 +1,6 @@
 """Merges the contexts that flow between tasks: each key with the tasks that wrote it last.
 
-The rules are those of the contract's section 5. A key keeps every *last* write that no other of
+The rules are in ``docs/explanation/merging.md``. A key keeps every *last* write that no other of
 its writes has seen, usually one. A descendant has seen a write: a task is given the contexts of
 all its ancestors, so an ancestor's write is always older. A reader gets the combination of these
 writes in the order in which the dependencies are declared. Refuses nothing, and knows no clock, no

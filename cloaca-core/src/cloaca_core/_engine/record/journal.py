@@ -170,7 +170,7 @@ class Journal:
                 settle(entry, committed)
 
     async def _commit(self, batch: Batch, landed: Landed | None) -> Committed:
-        """Try until the database answers. The same batch again is harmless (design: idempotent).
+        """Try until the database answers. The same batch again is harmless.
 
         While it fails in a way that will last, entries that add work are refused, also those that
         come meanwhile; records of work that is done are kept.

@@ -14,8 +14,8 @@ from cloaca_core.errors import RunNotFoundError, RunStateError, WorkflowNotFound
 from cloaca_core.records.states import RunStatus
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.steer.order import Order
     from cloaca_core._engine.steer.retries import Retries
+    from cloaca_core.records.order import Order
     from cloaca_core.records.runs import RunFilter
     from cloaca_core.records.steering import Act
     from cloaca_core.store.protocol import Store

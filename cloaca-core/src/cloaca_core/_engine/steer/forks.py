@@ -12,9 +12,9 @@ from cloaca_core.records.steering import NewFork
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
-    from cloaca_core._engine.steer.order import Order
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.records.order import Order
     from cloaca_core.records.runs import RunRow
     from cloaca_core.records.steering import Act
     from cloaca_core.store.protocol import Store

@@ -18,7 +18,7 @@ from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
-    from cloaca_core._engine.steer.order import Order
+    from cloaca_core.records.order import Order
     from cloaca_core.records.runs import RunRow
     from cloaca_core.records.steering import Act, ChildRow
     from cloaca_core.store.protocol import Store

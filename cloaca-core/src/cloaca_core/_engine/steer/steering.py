@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.recover.runner_id import RunnerId
-    from cloaca_core._engine.steer.order import Order
+    from cloaca_core.records.order import Order
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.ids import RunIds
 

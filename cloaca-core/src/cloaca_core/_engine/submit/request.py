@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloaca_core._engine.execute.attempt import Attempt
-    from cloaca_core._engine.steer.order import Order
     from cloaca_core._engine.submit.start import Start
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.records.order import Order
     from cloaca_core.values.json_values import JsonValue
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import glob
 import os
 import stat
-import time
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +19,7 @@ from cloaca_core.definition.triggers.result import TriggerResult
 from cloaca_core.errors import ContextError, DefinitionError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.arguments import wrong_type
+from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_core.values.instants import to_datetime
 
 log: SafeLogger = SafeLogger("cloaca.triggers")
@@ -47,7 +47,7 @@ class FileArrival:
 
     def __call__(self) -> list[TriggerResult]:
         """Return one result to fire for each file that has settled, sorted by path."""
-        now = time.monotonic()
+        now = SYSTEM_CLOCK.monotonic()
         found = {path: seen for path in self._paths() if (seen := _look(path, now)) is not None}
         before, self._seen = self._seen, {}
         settled = []

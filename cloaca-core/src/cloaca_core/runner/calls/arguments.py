@@ -32,16 +32,16 @@ from cloaca_core.runner.error_prefixes import EXECUTION
 from cloaca_core.values.ids import first_id_of, is_run_id
 from cloaca_core.values.instants import read_instant
 from cloaca_core.values.json_values import JsonValue, encode, shown_path
-from cloaca_core.values.text import is_storable
+from cloaca_core.values.text import checked_text, is_storable
 from cloaca_core.values.time_limits import read_time_limit, stored_limit
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cloaca_core._engine.steer.order import Order
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.records.order import Order
     from cloaca_core.values.durations import Duration
     from cloaca_core.values.no_limit import NoLimit
     from cloaca_core.values.option_names import FailedPolicyName
@@ -242,19 +242,6 @@ def _placed(error: ContextError, index: int | None) -> ContextError:
     return type(error)(f"{shown_path(path)}: {text}", path=path)
 
 
-def checked_text(name: str, value: object) -> str:
-    """Check a text of 1 to 255 characters that every database can store."""
-    if not isinstance(value, str):
-        raise ConfigTypeError(f"{name} must be a str, not {type(value).__name__}", field=name)
-    if not value or len(value) > 255 or not is_storable(value):
-        raise ConfigError(
-            f"{name} must have 1 to 255 characters, no NUL and no lone surrogate, "
-            f"got {value!r:.80}",
-            field=name,
-        )
-    return str.__str__(value)  # a driver may store an enum by its name
-
-
 def _checked_time_limit(limit: Duration | NoLimit | None) -> int | None:
     """The time limit as rows hold it."""
     if limit is None:
@@ -284,7 +271,7 @@ def _order_for_failed(policy: object, key: str | None) -> Order | None:
             'failed_policy="retry" is for a run with an idempotency_key: give one',
             field="failed_policy",
         )
-    from cloaca_core.runner.calls.steering import order_of_submission  # few programs steer any
+    from cloaca_core.runner.calls.orders import order_of_submission  # few programs steer any
 
     return order_of_submission()
 

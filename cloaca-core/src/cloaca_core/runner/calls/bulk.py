@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cloaca_core.errors import ConfigError
 from cloaca_core.runner.calls.call import Call
 from cloaca_core.runner.calls.names import Wanted
-from cloaca_core.runner.calls.steering import checked_order
+from cloaca_core.runner.calls.orders import checked_order
 from cloaca_core.runner.results import BulkResult
 from cloaca_core.values.arguments import refuse_other_types
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cloaca_core._engine.steer.order import Order
 from cloaca_core.definition.inputs import ContextLike, input_text, items_of
 from cloaca_core.errors import (
     ConfigError,
@@ -19,12 +15,14 @@ from cloaca_core.errors import (
     RunStateError,
 )
 from cloaca_core.records.states import RunStatus
-from cloaca_core.runner.calls.arguments import checked_run_id, checked_text, tags_json
+from cloaca_core.runner.calls.arguments import checked_run_id, tags_json
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.calls.names import looked_up, name_to_look_up
+from cloaca_core.runner.calls.orders import checked_order
 from cloaca_core.runner.results import Plan, PlanItem, Steered
 from cloaca_core.values.arguments import number, refuse_other_types
 from cloaca_core.values.instants import read_instant
+from cloaca_core.values.text import checked_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -196,11 +194,6 @@ class SteeringCalls:
         return Call(lambda: self._host.send(lambda engine: act(engine, [checked])), answered)
 
 
-def order_of_submission() -> Order:
-    """Asks for the next round of a run that was submitted again."""
-    return checked_order("retry", "submitted again", None)
-
-
 def _unless_over(run_id: str, wanted: str, acted: Acted) -> Steered:
     """The answer of an act that needs a run which goes on."""
     if acted.status in _ENDED:
@@ -237,22 +230,6 @@ def _checked_tasks(tasks: Iterable[str] | None) -> list[str] | None:
     if not chosen:
         raise ConfigError("tasks must name a task, or be None for those that failed", field="tasks")
     return chosen
-
-
-def checked_order(kind: str, reason: str | None, by: str | None) -> Order:
-    """What is asked, why and by whom."""
-    asked_by = _this_user() if by is None else checked_text("by", by)
-    return Order(kind, asked_by, None if reason is None else checked_text("reason", reason))
-
-
-@lru_cache(maxsize=1)
-def _this_user() -> str:
-    """Who asks, if the caller does not say: ``user@host``."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container's user may have no name
-        user = "user"
-    return f"{user}@{socket.gethostname()}"[:255]
 
 
 def _seconds(grace: float | timedelta) -> float:

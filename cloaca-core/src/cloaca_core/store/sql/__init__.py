@@ -1,1 +1,1 @@
-"""The SQL store, once for all backends, which bring a dialect and a few statements."""
+"""The SQL store for all backends; each adds a dialect and a few statements."""

@@ -1,4 +1,4 @@
-"""The common part of the classes of ``SqlStore``: the statements, and how one of them is run."""
+"""The common part of the classes of ``SqlStore``: loads the statements, and runs one of them."""
 
 from __future__ import annotations
 
@@ -193,8 +193,8 @@ class SqlPart:
 
 @lru_cache(maxsize=8)
 def load_queries(package: str, wording: Wording) -> Queries:
-    """The statements as the dialect with this ``sql_package`` words them; once for all runners of a
-    process, as it would be two fifths of opening a file.
+    """The statements as the dialect with this ``sql_package`` words them. Cached, since loading
+    takes two fifths of the time of opening a file.
     """
     ours, theirs = package_files(__package__), package_files(package)
 

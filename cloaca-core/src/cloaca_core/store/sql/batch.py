@@ -1,4 +1,4 @@
-"""The journal's batch in SQL: its statements in their order, and how their answers are read."""
+"""Makes the SQL statements of a journal's batch in their order, and reads their answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_TAGS = "{}"
 
 
 class BatchSteps:
-    """The statements of batches, by what they are for."""
+    """Makes the statements of batches, each under a name."""
 
     def __init__(self, queries: Queries, array: Callable[[Collection[str | int]], object]) -> None:
         self._queries = q = queries
@@ -194,7 +194,7 @@ def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
 
 
 def _decides(batch: Batch) -> bool:
-    """Whether it says anything about schedules or triggers."""
+    """True when the batch has rows about schedules or triggers."""
     decided = (batch.firings, batch.ticks, batch.cancellations, batch.events, batch.turns)
     return any(decided)
 
@@ -218,8 +218,8 @@ def _tag_rows(runs: Sequence[NewRun]) -> list[tuple[str, str, str]]:
 def _other_holders(
     runs: Sequence[NewRun], holders: Sequence[Row] | None
 ) -> tuple[dict[str, str], frozenset[str]]:
-    """Sorts new runs that were not inserted: those whose idempotency key another run has, with that
-    run, and those of whose keys no run is known, which were passed over.
+    """New runs that were not inserted: those whose idempotency key another run has, with the id of
+    that run; and those whose key no run has, which were held back.
     """
     if holders is None:  # none of them has a key
         return {}, frozenset()

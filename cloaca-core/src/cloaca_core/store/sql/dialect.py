@@ -1,4 +1,4 @@
-"""All that databases differ in, as one object: what a backend writes to get a ``SqlStore``.
+"""The contract of a dialect: the differences between databases, as one object of the backend.
 
 A transaction is a fixed list of steps with no decision between them, so that a dialect can run it
 in one hop to its thread or in one pipeline to its server.
@@ -16,8 +16,8 @@ from cloaca_core.store.sql.queries import Row, Statement, Wording
 class Step(NamedTuple):
     """One statement of a transaction: once with ``params``, or once for each of ``rows``.
 
-    A step with ``rows`` answers nothing: drivers tell a total at best, never a result per row. A
-    dialect may run it as one statement, whose parameters are then the columns of the rows.
+    A step with ``rows`` returns no rows: drivers have no result for each. A dialect may run it as
+    one statement, whose parameters are then the columns of the rows.
     """
 
     statement: Statement
@@ -32,7 +32,7 @@ Answers: TypeAlias = list[list[Row]]
 class Dialect(Protocol):
     """An open, migrated database as ``SqlStore`` uses it.
 
-    Errors come out as ``StoreError`` of the kind that fits, translated once, with ``from``.
+    Translates the driver's errors to ``StoreError`` once, with ``from``.
     """
 
     @property
@@ -54,7 +54,7 @@ class Dialect(Protocol):
         """See ``Store.most_keys``."""
 
     def array(self, values: Collection[str | int]) -> object:
-        """A list of texts or of numbers as one parameter, as ``wording`` takes it apart."""
+        """A list of texts or of numbers as one parameter, which ``wording`` unpacks."""
 
     async def write(
         self,
@@ -73,8 +73,8 @@ class Dialect(Protocol):
         """
 
     async def write_apart(self, steps: Sequence[Step], key: str) -> Answers:
-        """As ``write``, for a transaction that may have to wait for one of others that writes a run
-        with this key, a ``pair``; see ``Store.insert_when_free``.
+        """Do the same as ``write``, for a transaction that may have to wait for a user's, which
+        writes a run with this key, a ``pair``; see ``RunStore.insert_when_free``.
         """
 
     async def read(self, steps: Sequence[Step]) -> Answers:

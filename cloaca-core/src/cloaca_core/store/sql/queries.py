@@ -3,9 +3,8 @@
 A file holds statements under ``-- name: insert_run`` lines, with ``:name`` parameters. Compiling
 puts the dialect's placeholder in their place and remembers their order, so that rows are bound as
 plain tuples, which ``executemany`` takes without a lookup per value. A parameter after ``IN`` or
-``FROM`` is a list (see ``Wording``), which each database takes apart in its own way. Nothing here
-knows what a statement means or which database it is for; a file that is wrong is refused when it
-is loaded.
+``FROM`` is a list (see ``Wording``), which each database unpacks in its own way. Knows no meaning
+of a statement and no database; refuses a wrong file when it is loaded.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class Statement:
     parameters: tuple[str, ...]
 
     def bind(self, **values: object) -> Row:
-        """The values as this statement's placeholders want them."""
+        """The values in the order of this statement's placeholders."""
         if values.keys() != set(self.parameters):
             given, wanted = sorted(values), sorted(set(self.parameters))
             raise TypeError(f"statement {self.name} takes {wanted}, got {given}")
@@ -128,8 +127,8 @@ def load_statements(
     """Compile the required statements from the texts of files, of which a later one replaces
     statements of an earlier one.
 
-    A name that no file has and a name that nothing asks for are errors: both are typing mistakes
-    that would otherwise show when the statement is needed, or never.
+    A missing statement and one that is not required are errors: both are typing mistakes, which
+    would otherwise be noticed late or never.
     """
     texts: dict[str, str] = {}
     for file in files:
@@ -156,7 +155,7 @@ def _tokens(name: str, text: str) -> Iterator[tuple[str, str]]:
 
 
 def _closed(name: str, plain: str) -> str:
-    """Refuse a quote or a comment that never ends: parameters behind it would be guesses."""
+    """Refuse a quote or a comment that never ends: parameters after it cannot be recognised."""
     if "'" in plain or '"' in plain or "/*" in plain:
         raise ValueError(f"statement {name} has a quote or a comment that is not closed")
     return plain

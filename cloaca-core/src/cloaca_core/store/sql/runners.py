@@ -1,4 +1,4 @@
-"""Runners in SQL: their leases, and what becomes of their runs."""
+"""Runners in SQL: their leases, and the release and takeover of their runs."""
 
 from __future__ import annotations
 
@@ -116,6 +116,6 @@ def _runner(row: Row) -> RunnerRow:
 
 
 def _same_process(found: RunnerRow, given: RunnerRow) -> bool:
-    """Whether a row is this registration, apart from its beats and from being fenced since."""
+    """True when a row is this registration, apart from beats, lease and fence since then."""
     as_given = found._replace(beat=given.beat, lease_until=given.lease_until, fenced=given.fenced)
     return as_given == given

@@ -1,4 +1,4 @@
-"""Runs in SQL: who may claim them, and what is known of them."""
+"""Runs in SQL: claims them, and reads their state."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """``Store`` over any SQL database: builds the steps of each operation and shapes the answers.
 
-All rules about who may write what are guards in the SQL itself; there is no decision in Python
-between the statements of a transaction, and no question which database it is. What is asked about
-one noun is in the part of that name.
+All rules about which runner may write which rows are conditions in the SQL itself: Python decides
+nothing between the statements of a transaction, and never asks which database it is. The operations
+on one noun are in the module of that noun.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class SqlStore(SqlRuns, SqlRunners, SqlSchedules, SqlTriggers, SqlSteering, SqlD
 
         if not steps:
             answered([])
-        elif landed is None:  # where the commit is seen through there is nothing to do
+        elif landed is None:  # nothing waits for the moment of the commit
             answered(await self._dialect.write(list(steps.values())))
         else:
             await self._dialect.write(list(steps.values()), landed=answered)

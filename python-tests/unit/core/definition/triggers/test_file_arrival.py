@@ -11,6 +11,7 @@ import pytest
 
 from cloaca_core.definition.triggers.file_arrival import FileArrival, file_arrival
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
+from cloaca_core.values.clock import SYSTEM_CLOCK
 
 NOON_NS = 1_773_144_000 * 1_000_000_000
 """12:00 on 10 March 2026 in UTC."""
@@ -96,7 +97,7 @@ def test_it_has_settled_when_it_has_been_the_same_for_so_long(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(SYSTEM_CLOCK, "monotonic", lambda: now[0])
     write(folder / "a")
     look = file_arrival(folder / "*", settle="2s")
     look()

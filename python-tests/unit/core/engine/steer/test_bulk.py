@@ -9,7 +9,6 @@ from model.memory_store import MemoryStore
 
 from cloaca_core._engine.steer import bulk as module
 from cloaca_core._engine.steer.bulk import Bulk, Steps
-from cloaca_core._engine.steer.order import Order
 from cloaca_core._engine.steer.retries import Retries
 from cloaca_core.conformance.rows import (
     NOW,
@@ -22,6 +21,7 @@ from cloaca_core.conformance.rows import (
     submit,
 )
 from cloaca_core.errors import RunStateError, StoreUnavailableError
+from cloaca_core.records.order import Order
 from cloaca_core.records.runs import RunFilter, RunRow
 from cloaca_core.records.steering import Act, Acted
 

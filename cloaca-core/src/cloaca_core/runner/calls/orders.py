@@ -1,0 +1,31 @@
+"""Orders to steer runs: what is asked, by whom, and why."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from functools import lru_cache
+
+from cloaca_core.records.order import Order
+from cloaca_core.values.text import checked_text
+
+
+def checked_order(kind: str, reason: str | None, by: str | None) -> Order:
+    """What is asked, why and by whom."""
+    asked_by = _this_user() if by is None else checked_text("by", by)
+    return Order(kind, asked_by, None if reason is None else checked_text("reason", reason))
+
+
+@lru_cache(maxsize=1)
+def _this_user() -> str:
+    """Who asks, if the caller does not say: ``user@host``."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        user = "user"
+    return f"{user}@{socket.gethostname()}"[:255]
+
+
+def order_of_submission() -> Order:
+    """Asks for the next round of a run that was submitted again."""
+    return checked_order("retry", "submitted again", None)
