@@ -34,6 +34,9 @@ class Marks:
     paused_until: int | None = None
     children_at: int | None = None
     start_by: int | None = None
+    pause_id: str | None = None
+    paused_with: str | None = None
+    pause_follows: bool = False
 
     @property
     def wish(self) -> RunStatus | None:
@@ -220,39 +223,114 @@ class MemorySteering:
         ]
 
     async def pause(
-        self, run_ids: Collection[str], act: Act, until: int | None
+        self, run_ids: Collection[str], act: Act, until: int | None, *, children: bool
     ) -> dict[str, Acted]:
         def pause(run: RunRow) -> RunRow:
-            marks = self.marks_of(run)
-            marks.paused_at, marks.paused_until = act.now, until
-            return run._replace(status=RunStatus.PAUSED, steer_reason=act.because)
+            return self._paused(run, act, until, None, children=children)
 
         return self._carry_out(run_ids, act, "pause", pause, is_paused=False)
 
+    def _paused(
+        self, run: RunRow, act: Act, until: int | None, paused_with: str | None, *, children: bool
+    ) -> RunRow:
+        marks = self.marks_of(run)
+        marks.paused_at = act.now if marks.paused_at is None else marks.paused_at
+        marks.paused_until, marks.paused_with = until, paused_with
+        marks.pause_id = act.id if children else None
+        if children and (run.owner is not None or self._children_under_way(run.id)):
+            marks.pause_follows = True
+        return run._replace(status=RunStatus.PAUSED, steer_reason=act.because)
+
     async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
         def resume(run: RunRow) -> RunRow:
-            marks, stood_still, deadline_at = self.marks_of(run), run.stood_still, run.deadline_at
-            assert marks.paused_at is not None
-            pause = max(0, act.now - marks.paused_at)
-            if run.started_at is not None:
-                stood_still += pause
-            if deadline_at is not None:
-                deadline_at += pause
-            marks.paused_at = marks.paused_until = None
-            if run.due_at is None:
-                marks.claimable_at = act.now
-            if run.started_at is None:
-                status = RunStatus.PENDING
-            else:
-                status = self._status_without_owner(run)
-            return run._replace(
-                status=status,
-                steer_reason=None,
-                stood_still=stood_still,
-                deadline_at=deadline_at,
-            )
+            return self._resumed(run, act, run_ids)
 
         return self._carry_out(run_ids, act, "resume", resume, is_paused=True)
+
+    def _resumed(self, run: RunRow, act: Act, run_ids: Collection[str]) -> RunRow:
+        marks, stood_still, deadline_at = self.marks_of(run), run.stood_still, run.deadline_at
+        assert marks.paused_at is not None
+        pause = max(0, act.now - marks.paused_at)
+        if run.started_at is not None:
+            stood_still += pause
+        if deadline_at is not None:
+            deadline_at += pause
+        marks.paused_at = marks.paused_until = None
+        self._let_children_go(run, run_ids)
+        if run.due_at is None:
+            marks.claimable_at = act.now
+        begun = self._status_without_owner(run)
+        status = RunStatus.PENDING if run.started_at is None else begun
+        return run._replace(
+            status=status,
+            steer_reason=None,
+            stood_still=stood_still,
+            deadline_at=deadline_at,
+        )
+
+    def _let_children_go(self, run: RunRow, run_ids: Collection[str]) -> None:
+        """Note that a run, one of several, is not paused any more, nor by the present pause of its
+        parent again.
+        """
+        above = None if run.parent_id in run_ids else run.parent_id
+        marks, parent = self.marks_of(run), self.runs.get(above or "")
+        marks.pause_follows = marks.pause_follows or marks.pause_id is not None
+        marks.pause_id = None
+        marks.paused_with = None if parent is None else self.marks_of(parent).pause_id
+
+    def inherit_pause(self, run: RunRow) -> RunRow:
+        """A new run, Paused if it is a child of a run that is paused with its children."""
+        parent, marks = self.runs.get(run.parent_id or ""), self.marks_of(run)
+        if parent is None or parent.ended_at is not None or marks.detached:
+            return run
+        above = self.marks_of(parent)
+        if above.pause_id is None:
+            return run
+        marks.paused_at, marks.paused_until = above.paused_at, above.paused_until
+        marks.paused_with = above.pause_id
+        because = f"{parent.steer_reason} (with its parent, run {parent.id})"
+        return run._replace(
+            status=RunStatus.PAUSED, owner=None, epoch=0, started_at=None, steer_reason=because
+        )
+
+    async def children_out_of_step(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        found = [
+            (parent.id, child)
+            for parent in self._in_order(parent_ids)
+            for child in self._out_of_step(parent)
+        ]
+        return found[:limit]
+
+    def _out_of_step(self, parent: RunRow) -> list[str]:
+        """Children that are to be paused with their parent, or to go on with it."""
+        pause_id, found = self.marks_of(parent).pause_id, []
+        for child in self._children_under_way(parent.id):
+            marks = self.marks_of(self.runs[child])
+            is_paused, its_own = marks.paused_at is not None, marks.paused_with is None
+            if pause_id is None:
+                follows = is_paused and not its_own
+            else:
+                follows = marks.paused_with != pause_id and not (is_paused and its_own)
+            if follows:
+                found.append(child)
+        return found
+
+    async def bring_into_step(self, parent_id: str, child_ids: Collection[str], act: Act) -> None:
+        parent = self.runs.get(parent_id)
+        late = [] if parent is None else self._out_of_step(parent)
+        for child in self._in_order([run_id for run_id in late if run_id in child_ids]):
+            assert parent is not None
+            above = self.marks_of(parent)
+            kind = "resume" if above.pause_id is None else "pause"
+            if not self._note(child, act, kind, changes=True):
+                continue
+            if above.pause_id is None:
+                self.runs[child.id] = self._resumed(child, act, child_ids)
+            else:
+                until, paused_with = above.paused_until, above.pause_id
+                self.runs[child.id] = self._paused(child, act, until, paused_with, children=True)
 
     def _carry_out(
         self,
@@ -333,6 +411,7 @@ class MemorySteering:
             marks.claimable_at = act.now
             marks.cancel_at = marks.paused_at = marks.paused_until = marks.children_at = None
             marks.start_by = None
+            self._let_children_go(run, [run_id])
             self.runs[run_id] = run._replace(
                 status=RunStatus.PENDING,
                 round=run.round + 1,
@@ -490,8 +569,21 @@ class MemorySteering:
             children_at = self.marks_of(run).children_at
             is_over = run.ended_at is not None
             if children_at is not None and (is_over or self._children_under_way(run.id)):
-                parents.append(Parent(run.id, run.steer_reason or "", children_at))
-        return sorted(parents, key=lambda parent: (parent.deadline, parent.run_id))
+                parents.append((children_at, Parent(run.id, run.steer_reason or "", children_at)))
+        return [parent for _, parent in sorted(parents)] + self._paused_parents()
+
+    def _paused_parents(self) -> list[Parent]:
+        return [
+            Parent(run.id, run.steer_reason or "", None)
+            for run in self._in_order(self.runs)
+            if self.marks_of(run).pause_follows
+            and (not self._may_submit(run) or self._out_of_step(run))
+        ]
+
+    def _may_submit(self, run: RunRow) -> bool:
+        """Whether bodies of a paused run may still submit runs."""
+        is_paused = self.marks_of(run).pause_id is not None
+        return is_paused and run.owner is not None and run.ended_at is None
 
     async def children_under_way(
         self, parent_ids: Collection[str], limit: int
@@ -507,6 +599,8 @@ class MemorySteering:
         for parent in self._in_order(parent_ids):
             if parent.ended_at is not None and not self._children_under_way(parent.id):
                 self.marks_of(parent).children_at = None
+            if not self._may_submit(parent) and not self._out_of_step(parent):
+                self.marks_of(parent).pause_follows = False
 
     def _children_under_way(self, parent_id: str) -> list[str]:
         """Children that are to be cancelled with their parent and are not yet."""

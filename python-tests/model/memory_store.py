@@ -64,7 +64,7 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
 
     async def insert_when_free(self, run: NewRun) -> str:
         _refuse_unstorable(Batch("", [run], [], [], {}))
-        return self._insert(run._replace(owner=None))
+        return self._insert(run._replace(owner=None), joins_pause=False)
 
     def _write(self, batch: Batch) -> Committed:
         _refuse_unstorable(batch)
@@ -127,7 +127,9 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
                 self._insert(run_of_event(event), event.trigger_id)
         self.turn(batch)
 
-    def _insert(self, run: NewRun, schedule_id: str | None = None) -> str:
+    def _insert(
+        self, run: NewRun, schedule_id: str | None = None, *, joins_pause: bool = True
+    ) -> str:
         """Insert a run unless it is there or its key is taken; the id of who has the key."""
         if run.idempotency_key is not None:
             holder = self.keys.setdefault((run.workflow, run.idempotency_key), run.id)
@@ -138,7 +140,7 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
             owned = run.owner is not None and self._is_live(run.owner) and may_begin
             claimable_at = run.created_at if run.due_at is None else run.due_at
             self.marks[run.id] = Marks(claimable_at, bool(run.detached), start_by=run.start_by)
-            self.runs[run.id] = RunRow(
+            row = RunRow(
                 id=run.id,
                 workflow=run.workflow,
                 version=run.version,
@@ -160,6 +162,7 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
                 time_limit=run.time_limit,
                 deadline_at=run.deadline_at,
             )
+            self.runs[run.id] = self.inherit_pause(row) if joins_pause else row
         return run.id
 
     def _record(self, row: AttemptRow) -> None:

@@ -237,10 +237,13 @@ class StoreAgainstModel(RuleBasedStateMachine):
             self.store.cancel(run_ids, asked, deadline, children=children),
         )
 
-    @rule(run_ids=SOME_RUNS, number=ACTS, until=st.none() | INSTANTS)
-    def pause(self, run_ids: set[str], number: int, until: int | None) -> None:
+    @rule(run_ids=SOME_RUNS, number=ACTS, until=st.none() | INSTANTS, children=st.booleans())
+    def pause(self, run_ids: set[str], number: int, until: int | None, children: bool) -> None:
         arguments = (run_ids, self._act("pause", number), until)
-        self.same(self.model.pause(*arguments), self.store.pause(*arguments))
+        self.same(
+            self.model.pause(*arguments, children=children),
+            self.store.pause(*arguments, children=children),
+        )
 
     @rule(run_ids=SOME_RUNS, number=ACTS)
     def resume(self, run_ids: set[str], number: int) -> None:
@@ -289,7 +292,16 @@ class StoreAgainstModel(RuleBasedStateMachine):
             self.store.children_under_way(parents, limit),
         )
         self.same(self.model.news(runner_id, [], limit), self.store.news(runner_id, [], limit))
+        self.same(
+            self.model.children_out_of_step(parents, limit),
+            self.store.children_out_of_step(parents, limit),
+        )
         self.same(self.model.forget_children(parents), self.store.forget_children(parents))
+
+    @rule(parent=RUNS, children=SOME_RUNS, number=ACTS)
+    def bring_into_step(self, parent: str, children: set[str], number: int) -> None:
+        arguments = (parent, children, self._act("follow", number))
+        self.same(self.model.bring_into_step(*arguments), self.store.bring_into_step(*arguments))
 
     @rule(run_id=RUNS, limit=LIMITS)
     def list_acts(self, run_id: str, limit: int) -> None:

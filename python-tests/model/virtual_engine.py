@@ -178,10 +178,10 @@ class VirtualStore(MemoryStore):
         return self._changed(await super().expire(run_ids, act))
 
     async def pause(
-        self, run_ids: Collection[str], act: Act, until: int | None
+        self, run_ids: Collection[str], act: Act, until: int | None, *, children: bool
     ) -> dict[str, Acted]:
         await self._answer()
-        return self._changed(await super().pause(run_ids, act, until))
+        return self._changed(await super().pause(run_ids, act, until, children=children))
 
     async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
         await self._answer()
@@ -194,6 +194,11 @@ class VirtualStore(MemoryStore):
     async def resume_workflow(self, workflow: str, act: Act) -> bool:
         await self._answer()
         return self._changed(await super().resume_workflow(workflow, act))
+
+    async def bring_into_step(self, parent_id: str, child_ids: Collection[str], act: Act) -> None:
+        await self._answer()
+        await super().bring_into_step(parent_id, child_ids, act)
+        self._changed(True)
 
     async def forget_children(self, parent_ids: Collection[str]) -> None:
         await self._answer()

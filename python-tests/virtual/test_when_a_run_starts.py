@@ -252,7 +252,7 @@ async def test_a_run_that_is_paused_expires_as_well() -> None:
         program = await w.start()
         run_id = await program.submit(start=StartOptions(delay=DAY, start_by=DAY))
         order = Order("pause", "ann", None)
-        await program.engine.steering.pause([run_id], order, None)
+        await program.engine.steering.pause([run_id], order, None, children=True)
 
         ended = await program.wait(run_id)
 

@@ -36,7 +36,7 @@ Operation: TypeAlias = Callable[[Store], Coroutine[Any, Any, object]]
 ALL = ["scheduled", "z", "m", "a"]
 ACTS: dict[str, Operation] = {
     "cancel": lambda store: store.cancel(ALL, act(), LATER, children=True),
-    "pause": lambda store: store.pause(ALL, act(), None),
+    "pause": lambda store: store.pause(ALL, act(), None, children=True),
     "resume": lambda store: store.resume(ALL, act()),
 }
 GIVING_UP: dict[str, Operation] = {

@@ -72,6 +72,8 @@ _FILL = (
             100000 + n, n
         FROM generate_series(1, %(finished)s) AS n""",
     """UPDATE cloaca_run SET children_at = 5 WHERE id BETWEEN 'r00000001' AND 'r00000050'""",
+    """UPDATE cloaca_run SET pause_follows = 1, pause_id = 'x'
+        WHERE id BETWEEN 'r00000051' AND 'r00000060'""",
     """INSERT INTO cloaca_act
         SELECT 'a' || n, 'r' || lpad(n::text, 8, '0'), 'w', 1, 'cancel', 'ann', NULL, 1, n
         FROM generate_series(1, %(finished)s) AS n""",
@@ -159,7 +161,12 @@ _VALUES: dict[str, dict[str, object]] = {
     "note_cancel": _STEERED | _ACT,
     "cancel_unowned": _STEERED | _WISHED | {"deadline": 1, "children": 1},
     "cancel_owned": {**_STEERED, "id": "a1", "because": "", "deadline": 1, "children": 1},
-    "pause_runs": _STEERED | _WISHED | {"until": 1},
+    "pause_runs": _STEERED | _WISHED | {"until": 1, "children": 1},
+    "note_pause_of_children": _STEERED | _ACT | {"parent_id": "few"},
+    "pause_children": _STEERED | _WISHED | {"parent_id": "few"},
+    "note_resume_of_children": _STEERED | _ACT | {"parent_id": "few"},
+    "children_out_of_step": {"ids": ["few"], "limit": LIMIT},
+    "forget_pauses": {"ids": _ENDED},
     "resume_runs": _STEERED | {"id": "a1", "now": 1},
     "acted": _STEERED | {"id": "a1"},
     "conclude_act": _STEERED | {"id": "a1"},
@@ -234,7 +241,7 @@ _READ = frozenset(
         *("next_due_run", "list_wishes", "next_steered", "list_pauses_over"),
         "list_not_begun",
         *("parents_to_follow", "children_under_way", "list_acts", "list_acts_of_run"),
-        *("list_children",),
+        *("list_children", "children_out_of_step"),
     )
 )
 

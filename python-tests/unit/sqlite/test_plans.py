@@ -66,6 +66,8 @@ _FILL = (
             END, '{}', '{}', n
         FROM n""",
     """UPDATE cloaca_run SET children_at = 5 WHERE id BETWEEN 'e00000001' AND 'e00000100'""",
+    """UPDATE cloaca_run SET pause_follows = 1, pause_id = 'x'
+        WHERE id BETWEEN 'e00000201' AND 'e00000210'""",
     """INSERT INTO cloaca_act
         SELECT 'a' || id, 'e' || id, workflow, 1, 'cancel', 'ann', NULL, 1, n FROM n""",
     "DROP TABLE n",
@@ -77,6 +79,7 @@ _HELD = [f"h{n:08}" for n in range(1, LIMIT + 1)]
 _ENDED = [f"e{n:08}" for n in range(1, LIMIT + 1)]
 _ACT = {"id": "new", "now": 1, "asked_by": "ann", "reason": None, "because": "why"}
 _CANCEL = {"ids": _OWNED + _HELD + _ENDED, **_ACT, "deadline": 9, "children": 1, "until": 9}
+_LEVEL = {**_CANCEL, "parent_id": "few"}
 _VALUES: dict[str, dict[str, object]] = {
     "claim": _CLAIM | {"aged": 0},
     "has_claimable": {"workflows": _FLOWS},
@@ -103,6 +106,11 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_not_begun": {"now": MANY, "limit": LIMIT},
     "list_pauses_over": {"now": MANY, "limit": LIMIT},
     "parents_to_follow": {"limit": LIMIT},
+    "children_out_of_step": {"ids": ["few", "parent"], "limit": LIMIT},
+    "note_pause_of_children": _LEVEL,
+    "pause_children": _LEVEL,
+    "note_resume_of_children": _LEVEL,
+    "forget_pauses": {"ids": _ENDED},
     "children_under_way": {"ids": ["parent"], "limit": LIMIT},
     "list_children": {"ids": ["few", "none"]},
     "forget_children": {"ids": _ENDED},
@@ -177,6 +185,7 @@ def test_aged_places_cost_no_more_with_many_that_wait(filled: sqlite3.Connection
         ("paused_until", "list_pauses_over"),
         ("start_by", "list_not_begun"),
         ("children_due", "parents_to_follow"),
+        ("pause_follows", "parents_to_follow"),
         ("child", "children_under_way"),
         ("of_parent", "list_children"),
     ],

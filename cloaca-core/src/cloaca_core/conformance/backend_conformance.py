@@ -20,6 +20,7 @@ from cloaca_core.conformance.rows import (
     NOW,
     WORKFLOW,
     act,
+    any_run,
     attempt,
     new_run,
     record,
@@ -229,7 +230,7 @@ class SharedBackendConformance(BackendConformance):
 
             await asyncio.gather(
                 second.cancel(back, act(f"v{n}"), NOW, children=True),
-                store.pause(ids, act(f"w{n}"), None),
+                store.pause(ids, act(f"w{n}"), None, children=True),
                 second.resume(back, act(f"x{n}")),
                 record(store, ends=[run_end(run_id) for run_id in back], runner_id=name),
                 second.release(name, ids[:5]),
@@ -238,6 +239,33 @@ class SharedBackendConformance(BackendConformance):
 
             runs = [await stored(store, run_id) for run_id in ids]
             assert {run.status for run in runs} <= {RunStatus.CANCELLED, RunStatus.COMPLETED}
+
+    async def test_a_child_that_is_inserted_while_its_parent_is_steered_is_in_step_or_told(
+        self, store: Store, second: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("p"))
+        for n in range(40):
+            children = [new_run(f"{n}-{k}", parent="p") for k in range(3)]
+            pausing = n % 2 == 0
+            acting = (
+                second.pause(["p"], act(f"x{n}"), None, children=True)
+                if pausing
+                else second.resume(["p"], act(f"x{n}"))
+            )
+
+            await asyncio.gather(acting, submit(store, *children))
+
+            while parents := (await store.news("r1", [], 9)).parents:
+                for parent in parents:
+                    late = await second.children_out_of_step([parent.run_id], 9)
+                    ids = [run_id for _, run_id in late]
+                    step = act(f"y{n}{'-'.join(ids)}")
+                    await second.bring_into_step(parent.run_id, ids, step)
+                await second.forget_children([parent.run_id for parent in parents])
+            runs = await store.list_runs(any_run())
+            paused = {run.id for run in runs if run.status == RunStatus.PAUSED}
+            assert paused == ({run.id for run in runs} if pausing else set())
 
     # -- changes -----------------------------------------------------------------------------
 

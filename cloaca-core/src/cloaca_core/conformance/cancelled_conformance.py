@@ -90,7 +90,7 @@ class CancelledConformance:
 
     async def test_a_paused_run_behind_another_is_held_by_both(self, store: Store) -> None:
         await _queue(store, "a", "b", "c")
-        await store.pause(["b", "c"], act("x"), None)
+        await store.pause(["b", "c"], act("x"), None, children=True)
         await claimed(store)
 
         acted = await store.resume(["c"], act("y"))
@@ -276,7 +276,7 @@ class CancelledConformance:
     async def test_a_paused_run_of_a_dead_runner_stays_paused(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
-        await store.pause(["a"], act(), None)
+        await store.pause(["a"], act(), None, children=True)
         await store.fence("r1", 0)
 
         assert await store.take_over("r1", 9) == 1

@@ -154,7 +154,7 @@ class RerunConformance:
         if state == "Running":
             await record(store, [attempt("a")])
         elif state == "Paused":
-            await store.pause(["a"], act("p"), None)
+            await store.pause(["a"], act("p"), None, children=True)
         elif state == "Cancelling":
             await store.cancel(["a"], act("c"), LATER + 30, children=False)
         elif state == "Completed":

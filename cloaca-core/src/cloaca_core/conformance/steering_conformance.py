@@ -64,7 +64,7 @@ class SteeringConformance:
         await submit(store, new_run("a"))
         await park(store, "a", LATER)
         if is_paused:
-            await store.pause(["a"], act("p"), LATER)
+            await store.pause(["a"], act("p"), LATER, children=True)
 
         await store.cancel(["a"], act(), DEADLINE, children=True)
 
@@ -220,7 +220,7 @@ class SteeringConformance:
     ) -> None:
         await store.register(runner("r1"))
         await submit(store, *[new_run(run_id) for run_id in "abcd"])
-        await store.pause(["b", "c"], act("x"), None)
+        await store.pause(["b", "c"], act("x"), None, children=True)
         await store.cancel(["c", "d"], act("y"), DEADLINE, children=False)
 
         committed = await fence(store, "a", "b", "c")
@@ -245,7 +245,7 @@ class SteeringConformance:
         await store.register(runner("r1"))
         await submit(store, new_run("a", owner=None))
 
-        acted = await store.pause(["a"], act("x", because="wait"), None)
+        acted = await store.pause(["a"], act("x", because="wait"), None, children=True)
 
         assert acted == {"a": Acted(RunStatus.PAUSED, True)}
         run = await stored(store, "a")
@@ -271,7 +271,7 @@ class SteeringConformance:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
 
-        await store.pause(["a"], act("x", because="wait", now=NOW + 10), None)
+        await store.pause(["a"], act("x", because="wait", now=NOW + 10), None, children=True)
 
         run = await stored(store, "a")
         assert (run.status, run.owner, run.epoch) == (RunStatus.PAUSED, "r1", 1)
@@ -303,7 +303,7 @@ class SteeringConformance:
         await submit(store, new_run("a", owner=owner)._replace(deadline_at=NOW + 50))
         await submit(store, new_run("b", owner=owner))
 
-        await store.pause(["a", "b"], act("x", now=NOW + 10), None)
+        await store.pause(["a", "b"], act("x", now=NOW + 10), None, children=True)
         await store.resume(["a", "b"], act("y", now=NOW + 17))
 
         assert (await stored(store, "a")).deadline_at == NOW + 57
@@ -316,7 +316,7 @@ class SteeringConformance:
         await submit(store, new_run("begun"), new_run("new", due_at=LATER))
         await park(store, "begun", LATER)
 
-        paused = await store.pause(["begun", "new"], act("x"), None)
+        paused = await store.pause(["begun", "new"], act("x"), None, children=True)
         resumed = await store.resume(["begun", "new"], act("y"))
 
         assert {each.status for each in paused.values()} == {RunStatus.PAUSED}
@@ -358,7 +358,7 @@ class SteeringConformance:
             new_run("free", owner=None),
             new_run("begun", start_by=NOW),
         )
-        await store.pause(["paused"], act("x"), None)
+        await store.pause(["paused"], act("x"), None, children=True)
 
         ids = ["due", "paused", "early", "free", "begun", "none"]
         late = act("y", because="too late", now=NOW)
@@ -421,7 +421,7 @@ class SteeringConformance:
     ) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
-        await store.pause(["a"], act("x"), None)
+        await store.pause(["a"], act("x"), None, children=True)
 
         assert await store.release("r1", []) == 1
         run = await stored(store, "a")
@@ -442,7 +442,7 @@ class SteeringConformance:
             new_run("b", owner=None, created_at=NOW + 5),
             new_run("c", owner=None, created_at=NOW + 9),
         )
-        await store.pause(["a"], act("x", now=NOW + 1), None)
+        await store.pause(["a"], act("x", now=NOW + 1), None, children=True)
         await store.resume(["a"], act("y", now=NOW + 7))
 
         assert [await claimed(store, 1) for _ in range(3)] == [["b"], ["a"], ["c"]]
@@ -450,7 +450,7 @@ class SteeringConformance:
     async def test_a_paused_run_that_its_owner_ends_has_ended(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
-        await store.pause(["a"], act("x"), LATER)
+        await store.pause(["a"], act("x"), LATER, children=True)
 
         await record(store, [attempt("a")], [run_end("a")])
 
@@ -468,9 +468,9 @@ class SteeringConformance:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
         assert await store.resume(["a"], act("u")) == {"a": Acted(RunStatus.RUNNING, False)}
-        await store.pause(["a"], act("v", because="first"), LATER)
+        await store.pause(["a"], act("v", because="first"), LATER, children=True)
 
-        acted = await store.pause(["a"], act("w", because="second"), LATER + 9)
+        acted = await store.pause(["a"], act("w", because="second"), LATER + 9, children=True)
 
         assert acted == {"a": Acted(RunStatus.PAUSED, False)}
         assert (await stored(store, "a")).steer_reason == "first"
@@ -483,13 +483,13 @@ class SteeringConformance:
     ) -> None:
         await store.register(runner("r1"))
         await submit(store, *[new_run(run_id) for run_id in ("held", "over", "told")])
-        await store.pause(["held"], act("u"), LATER)
+        await store.pause(["held"], act("u"), LATER, children=True)
         await record(store, ends=[run_end("over")])
         await store.cancel(["held", "told"], act("v"), DEADLINE, children=True)
         ids = ["held", "over", "told"]
         before = [await stored(store, run_id) for run_id in ids]
 
-        paused = await store.pause(ids, act("w"), None)
+        paused = await store.pause(ids, act("w"), None, children=True)
         resumed = await store.resume([*ids, "none"], act("x"))
 
         assert paused == resumed
@@ -511,20 +511,24 @@ class SteeringConformance:
     ) -> None:
         await submit(store, new_run("a", owner=None))
         for _ in range(2):
-            assert await store.pause(["a"], act("x"), None) == {"a": Acted(RunStatus.PAUSED, True)}
+            assert await store.pause(["a"], act("x"), None, children=True) == {
+                "a": Acted(RunStatus.PAUSED, True)
+            }
         await store.resume(["a"], act("y"))
 
-        assert await store.pause(["a"], act("x"), None) == {"a": Acted(RunStatus.PENDING, True)}
+        assert await store.pause(["a"], act("x"), None, children=True) == {
+            "a": Acted(RunStatus.PENDING, True)
+        }
         assert (await stored(store, "a")).status == RunStatus.PENDING
 
     async def test_a_resume_that_is_sent_again_after_a_pause_changes_nothing(
         self, store: Store
     ) -> None:
         await submit(store, new_run("a", owner=None))
-        await store.pause(["a"], act("x"), None)
+        await store.pause(["a"], act("x"), None, children=True)
         for _ in range(2):
             assert await store.resume(["a"], act("y")) == {"a": Acted(RunStatus.PENDING, True)}
-        await store.pause(["a"], act("z"), None)
+        await store.pause(["a"], act("z"), None, children=True)
 
         assert await store.resume(["a"], act("y")) == {"a": Acted(RunStatus.PAUSED, True)}
         assert (await stored(store, "a")).status == RunStatus.PAUSED
@@ -533,18 +537,18 @@ class SteeringConformance:
         self, store: Store
     ) -> None:
         await submit(store, new_run("a", owner=None))
-        await store.pause(["a"], act("x"), None)
-        await store.pause(["a"], act("late"), None)
+        await store.pause(["a"], act("x"), None, children=True)
+        await store.pause(["a"], act("late"), None, children=True)
         await store.resume(["a"], act("y"))
 
-        acted = await store.pause(["a"], act("late"), None)
+        acted = await store.pause(["a"], act("late"), None, children=True)
 
         assert acted == {"a": Acted(RunStatus.PENDING, False)}
 
     async def test_pauses_are_over_in_the_order_of_their_ends(self, store: Store) -> None:
         await submit(store, *[new_run(run_id, owner=None) for run_id in "abcd"])
         for run_id, until in (("a", LATER + 2), ("b", LATER), ("c", None), ("d", LATER + 1)):
-            await store.pause([run_id], act(f"x{run_id}"), until)
+            await store.pause([run_id], act(f"x{run_id}"), until, children=True)
 
         assert (await store.news("r1", [], 9)).next_timer == LATER
         assert await store.pauses_over(LATER - 1, 9) == []
@@ -560,8 +564,8 @@ class SteeringConformance:
         self, store: Store
     ) -> None:
         await submit(store, new_run("a", owner=None), new_run("b", owner=None))
-        await store.pause(["a"], act("1", now=NOW + 1), None)
-        await store.pause(["a", "b"], act("2", now=NOW + 2), None)
+        await store.pause(["a"], act("1", now=NOW + 1), None, children=True)
+        await store.pause(["a", "b"], act("2", now=NOW + 2), None, children=True)
         await store.resume(["b"], act("3", now=NOW + 3)._replace(reason=None))
         await store.cancel(["a", "none"], act("4", now=NOW + 4), DEADLINE, children=True)
         await store.pause_workflow(WORKFLOW, act("5", now=NOW + 5), None)

@@ -14,6 +14,7 @@ from cloaca_core.conformance.definition_conformance import DefinitionConformance
 from cloaca_core.conformance.lease_conformance import LeaseConformance
 from cloaca_core.conformance.observe_conformance import ObserveConformance
 from cloaca_core.conformance.overlap_conformance import OverlapConformance
+from cloaca_core.conformance.paused_children_conformance import PausedChildrenConformance
 from cloaca_core.conformance.record_conformance import CommitConformance
 from cloaca_core.conformance.rerun_conformance import RerunConformance
 from cloaca_core.conformance.schedule_conformance import ScheduleConformance
@@ -32,6 +33,7 @@ class StoreConformance(
     TriggerConformance,
     SteeringConformance,
     CancelledConformance,
+    PausedChildrenConformance,
     TurnConformance,
     RerunConformance,
     DefinitionConformance,

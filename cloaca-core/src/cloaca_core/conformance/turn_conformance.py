@@ -249,7 +249,7 @@ class TurnConformance:
     async def test_a_paused_run_that_is_parked_stays_paused(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"), new_run("b"))
-        await store.pause(["a", "b"], act(), None)
+        await store.pause(["a", "b"], act(), None, children=True)
 
         await park(store, "a", None)
         await park(store, "b", LATER)
@@ -266,7 +266,7 @@ class TurnConformance:
     ) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
-        await store.pause(["a"], act("x"), None)
+        await store.pause(["a"], act("x"), None, children=True)
         await store.resume(["a"], act("y"))
 
         await park(store, "a", None)
@@ -415,7 +415,7 @@ class TurnConformance:
     ) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a", due_at=NOW + 3))
-        await store.pause(["a"], act("x"), None)
+        await store.pause(["a"], act("x"), None, children=True)
 
         assert await store.next_due_run([WORKFLOW]) == NOW + 3
         assert await store.make_due_claimable([WORKFLOW], LATER, 9) == 1

@@ -40,16 +40,18 @@ class Wish(NamedTuple):
 
 
 class Parent(NamedTuple):
-    """A run that was cancelled, and whose children are to be cancelled by ``deadline``."""
+    """A run that was cancelled, and whose children are to be cancelled by ``deadline``; or (None)
+    that was paused or resumed, and whose children are to follow it.
+    """
 
     run_id: str
     because: str
-    deadline: int
+    deadline: int | None
 
 
 class News(NamedTuple):
     """What steering has to act on: wishes about a runner's runs, parents whose children are to be
-    cancelled, and when the first run comes due or the first pause ends.
+    cancelled, paused or resumed, and when the first run comes due or the first pause ends.
     """
 
     wishes: Sequence[Wish]

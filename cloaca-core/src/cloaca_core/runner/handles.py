@@ -127,6 +127,7 @@ class RunHandle(_Run):
         *,
         reason: str | None = None,
         until: datetime | str | None = None,
+        children: bool = True,
         by: str | None = None,
     ) -> Steered:
         """Start no more tasks of the run until it is resumed; returns at once.
@@ -135,11 +136,18 @@ class RunHandle(_Run):
         RFC 3339 text: then the run goes on by itself. A run that has ended raises
         ``RunEndedError``, one that is being cancelled ``RunStateError``; one that is paused already
         stays so: ``changed`` is False.
+
+        With ``children``, the runs that its bodies have submitted are paused as well, but for
+        detached ones; so are those that they submit meanwhile. They go on when this run is resumed
+        or ``until`` has come, or each when it is resumed itself. A child that was paused on its own
+        stays paused.
         """
-        return self._calls.steering.pause(self._id, reason, until, by).wait()
+        return self._calls.steering.pause(self._id, reason, until, children, by).wait()
 
     def resume(self, *, reason: str | None = None, by: str | None = None) -> Steered:
-        """Let a paused run go on. Errors as ``pause``; ``changed`` is False if it is not paused."""
+        """Let a paused run go on, and the runs that were paused with it. Errors as ``pause``;
+        ``changed`` is False if it is not paused.
+        """
         return self._calls.steering.resume(self._id, reason, by).wait()
 
     def fork(
@@ -230,10 +238,11 @@ class AsyncRunHandle(_Run):
         *,
         reason: str | None = None,
         until: datetime | str | None = None,
+        children: bool = True,
         by: str | None = None,
     ) -> Steered:
         """Start no more tasks of the run until it is resumed; see ``RunHandle.pause``."""
-        return await self._calls.steering.pause(self._id, reason, until, by)
+        return await self._calls.steering.pause(self._id, reason, until, children, by)
 
     async def resume(self, *, reason: str | None = None, by: str | None = None) -> Steered:
         """Let a paused run go on; see ``RunHandle.resume``."""

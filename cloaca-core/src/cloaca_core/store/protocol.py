@@ -62,9 +62,11 @@ class RunStore(Protocol):
 
         New runs: inserted with epoch 1 and status Running when ``owner`` names a runner that is
         registered and not fenced, they do not wait for their time and their workflow is not paused,
-        else without owner, epoch 0, status Pending. A run id that is already there changes nothing
-        (the batch is sent again). If another run has the (workflow, idempotency_key), nothing is
-        inserted, and ``existing`` names that run.
+        else without owner, epoch 0, status Pending. A child of a run that is paused with its
+        children, and has not ended, is Paused until the same instant, without an owner (epoch 2 if
+        it was to have one); acts on the parent come first or see the child. A run id that is
+        already there changes nothing (the batch is sent again). If another run has the (workflow,
+        idempotency_key), nothing is inserted, and ``existing`` names that run.
 
         A commit never waits for a transaction in which a user writes runs (see ``Outbox``): such
         a transaction may stay open for hours, and the batch holds the records of every run of this
@@ -283,17 +285,22 @@ class SteeringStore(Protocol):
         """
 
     async def pause(
-        self, run_ids: Collection[str], act: Act, until: int | None
+        self, run_ids: Collection[str], act: Act, until: int | None, *, children: bool
     ) -> dict[str, Acted]:
         """Pause runs that have not ended, are not paused and not to be cancelled: no runner claims
         them, and an owner starts nothing more of them and parks them. ``until`` is an instant.
+
+        With ``children``, ``News.parents`` has the run as long as children of it are out of step,
+        and ``commit`` inserts children of it as Paused.
         """
 
     async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
         """Let paused runs go on, with their owner or, without one, once they are claimed.
 
         One without an owner is Pending if it has not started, Waiting if it is not due, else
-        Running; it is claimable since then, in the order of claims.
+        Running; it is claimable since then, in the order of claims. Children of one that was paused
+        with them are to go on: ``News.parents`` has it. One that was paused with its parent is not
+        paused again by the same pause of its parent.
         """
 
     async def retry(
@@ -348,9 +355,10 @@ class SteeringStore(Protocol):
         ``wishes``: what is asked of runs that this runner owns, in the order of their ids.
         ``parents``: up to ``limit`` runs whose children are to be cancelled, those of the earliest
         deadline first; one that has not ended only if children of it are under way: it may still
-        submit some. ``next_timer``: when the first run of these workflows comes due that waits for
-        its time, the first pause of any run or workflow ends, or the first run expires that has not
-        begun.
+        submit some. Then those whose children are to be paused or resumed, without a deadline; a
+        paused one with an owner only if children are out of step. ``next_timer``: when the first
+        run of these workflows comes due that waits for its time, the first pause of any run or
+        workflow ends, or the first run expires that has not begun.
         """
 
     async def children_under_way(
@@ -360,12 +368,29 @@ class SteeringStore(Protocol):
         ended, are not detached and not to be cancelled, in the order of the ids. Only reads.
         """
 
+    async def children_out_of_step(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        """Up to ``limit`` (parent, child) of runs that these have submitted, that have not ended,
+        are not detached and not to be cancelled, in the order of the ids. Only reads.
+
+        Of a run that is paused with its children: those that are not paused on their own, and to
+        which this pause has not come yet. Of any other: those that are paused with it still.
+        """
+
+    async def bring_into_step(self, parent_id: str, child_ids: Collection[str], act: Act) -> None:
+        """Pause those of these children of a run that are out of step, with their own children and
+        until the same instant, or resume them, as the run itself is. The others stay as they are.
+        """
+
     async def pauses_over(self, now: int, limit: int) -> list[str]:
         """Up to ``limit`` paused runs whose pause ends by ``now``, those first that end first."""
 
     async def forget_children(self, parent_ids: Collection[str]) -> None:
         """Note that the children of these runs are being cancelled, unless there are more of them
-        under way, or the run has not ended.
+        under way, or the run has not ended. And that they are paused or go on as the runs do,
+        unless some are out of step, or the run is paused and has an owner: its bodies may submit
+        some.
         """
 
     async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:

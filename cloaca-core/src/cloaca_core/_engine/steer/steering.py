@@ -1,9 +1,9 @@
 """Writes down what is asked of runs, and hands the wishes about ours to the orchestrator.
 
 A wish is a column of its run's row. It is read after each change of the database, at each beat and
-when a commit has met one, so that it is found however it came there. Children of cancelled runs are
-cancelled level by level, parents first, by the runner that reads of them first; so are runs let go
-whose time has come.
+when a commit has met one, so that it is found however it came there. Children of runs are
+cancelled, paused and resumed with them level by level, parents first, by the runner that reads of
+them first; so are runs let go whose time has come.
 """
 
 from __future__ import annotations
@@ -105,10 +105,11 @@ class Steering:
         return acted
 
     async def pause(
-        self, run_ids: Collection[str], order: Order, until: int | None
+        self, run_ids: Collection[str], order: Order, until: int | None, *, children: bool
     ) -> dict[str, Acted]:
         """Pause runs, until an instant in µs or (None) until they are resumed."""
-        acted = await self._store.pause(run_ids, self._act(order), until)
+        act = self._act(order)
+        acted = await self._store.pause(run_ids, act, until, children=children)
         self.wake()
         return acted
 
@@ -152,7 +153,7 @@ class Steering:
         news = await self._store.news(runner_id, workflows, RUNS_PER_STEP)
         strangers = self._heed(news.wishes, paused)
         if news.parents:
-            await self._cancel_children(news.parents)
+            await self._follow(news.parents)
             return 0.0
         waits = [] if news.next_timer is None else [await self._let_go(workflows, news.next_timer)]
         if strangers:
@@ -192,24 +193,35 @@ class Steering:
         self._lost_runs()
         return LATER
 
-    async def _cancel_children(self, parents: Sequence[Parent]) -> None:
-        """Cancel children of these, one level, and forget the parents that have no more."""
-        ids = [parent.run_id for parent in parents]
-        children: dict[str, list[str]] = {}
-        for parent_id, child_id in await self._store.children_under_way(ids, RUNS_PER_STEP):
-            children.setdefault(parent_id, []).append(child_id)
-        for parent in parents:
-            if ours := children.get(parent.run_id):
-                await self._cancel_with(parent, ours)
-        await self._store.forget_children(ids)
+    async def _follow(self, parents: Sequence[Parent]) -> None:
+        """Cancel, pause or resume children of these, one level, and forget the parents that have no
+        more.
+        """
+        cancelled = {each.run_id: each for each in parents if each.deadline is not None}
+        paused = {each.run_id: each for each in parents if each.deadline is None}
+        if cancelled:
+            found = await self._store.children_under_way(list(cancelled), RUNS_PER_STEP)
+            for run_id, children in _by_parent(found).items():
+                await self._cancel_with(cancelled[run_id], children)
+        if paused:
+            found = await self._store.children_out_of_step(list(paused), RUNS_PER_STEP)
+            for run_id, children in _by_parent(found).items():
+                act = self._act_of_parent(paused[run_id])
+                await self._store.bring_into_step(run_id, children, act)
+                self._runs_came()
+        await self._store.forget_children([*cancelled, *paused])
 
     async def _cancel_with(self, parent: Parent, run_ids: list[str]) -> None:
-        because = storable_text(f"{parent.because} (with its parent, run {parent.run_id})")
-        by = f"run {parent.run_id}"
-        act = Act(self._ids.next(), by, None, because, self._store.wall())
+        assert parent.deadline is not None
+        act = self._act_of_parent(parent)
         await self._store.cancel(run_ids, act, parent.deadline, children=True)
         self._ends_due = True  # a body here may wait for one of them
         self._runs_came()
+
+    def _act_of_parent(self, parent: Parent) -> Act:
+        because = storable_text(f"{parent.because} (with its parent, run {parent.run_id})")
+        by = f"run {parent.run_id}"
+        return Act(self._ids.next(), by, None, because, self._store.wall())
 
     async def _let_go(self, workflows: Sequence[str], next_timer: int) -> float:
         """Let runs be claimed that have come due, end pauses, and cancel runs that have not begun
@@ -247,3 +259,11 @@ class Steering:
         """The clock may have been set back: let runs be claimed that it would keep waiting."""
         while await self._store.make_claimable_after_set_back(workflows, now, RUNS_PER_STEP):
             self._runs_came()
+
+
+def _by_parent(found: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """The children of each parent."""
+    children: dict[str, list[str]] = {}
+    for parent_id, child_id in found:
+        children.setdefault(parent_id, []).append(child_id)
+    return children

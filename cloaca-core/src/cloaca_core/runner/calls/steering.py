@@ -64,14 +64,20 @@ class SteeringCalls:
         )
 
     def pause(
-        self, run_id: str, reason: str | None, until: datetime | str | None, by: str | None
+        self,
+        run_id: str,
+        reason: str | None,
+        until: datetime | str | None,
+        children: bool,
+        by: str | None,
     ) -> Call[Steered]:
         """Pause a run that has not ended."""
         order = checked_order("pause", reason, by)
         instant = None if until is None else read_instant("until", until)
+        refuse_other_types("children", children, bool, "a bool")
         return self._ask(
             run_id,
-            lambda engine, ids: engine.steering.pause(ids, order, instant),
+            lambda engine, ids: engine.steering.pause(ids, order, instant, children=children),
             lambda acted: _unless_over(run_id, "paused", acted),
         )
 

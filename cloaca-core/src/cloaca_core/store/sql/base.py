@@ -113,6 +113,9 @@ class SteeringQueries(NamedTuple):
     pause_runs: Statement
     note_resume: Statement
     resume_runs: Statement
+    note_pause_of_children: Statement
+    pause_children: Statement
+    note_resume_of_children: Statement
     conclude_act: Statement
     acted: Statement
     list_wishes: Statement
@@ -123,6 +126,8 @@ class SteeringQueries(NamedTuple):
     list_pauses_over: Statement
     parents_to_follow: Statement
     children_under_way: Statement
+    children_out_of_step: Statement
+    forget_pauses: Statement
     forget_children: Statement
     list_acts: Statement
     list_acts_of_run: Statement

@@ -45,10 +45,11 @@ class BatchSteps:
     def of(self, batch: Batch) -> dict[str, Step]:
         """The statements of a batch in their order; those without rows are left out."""
         scheduled = [end for end in batch.ends if end.schedule_id is not None]
-        if not scheduled and not _decides(batch):  # nearly all of them
+        parents = _parents(batch)
+        if not scheduled and not parents and not _decides(batch):  # nearly all of them
             return self._new_run_steps(batch) | self._record_steps(batch)
         return (
-            self._lock_steps(batch, scheduled)
+            self._lock_steps(batch, scheduled, parents)
             | self._firing_steps(batch)
             | self._event_steps(batch)
             | self._new_run_steps(batch)
@@ -66,9 +67,12 @@ class BatchSteps:
         steps["keys"] = Step(q.find_keys, q.find_keys.bind(keys=wanted))
         return steps
 
-    def _lock_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
+    def _lock_steps(
+        self, batch: Batch, scheduled: Sequence[RunEnd], parents: Collection[str]
+    ) -> dict[str, Step]:
         """The locks that make two runners take turns: one that queues a run behind another, and one
-        that ends that other. All transactions lock in this order: schedules, triggers, runs.
+        that ends that other; one that pauses or resumes a run, and one whose body adds a child to
+        it. All transactions lock in this order: schedules, triggers, runs.
         """
         q, array = self._queries, self._array
         steps: dict[str, Step] = {}
@@ -82,8 +86,8 @@ class BatchSteps:
         if triggers:
             params = q.triggers.lock_triggers.bind(ids=array(sorted(triggers)))
             steps["triggers"] = Step(q.triggers.lock_triggers, params)
-        if batch.cancellations:
-            runs = {each.id for each in batch.cancellations} | batch.fences.keys()
+        if batch.cancellations or parents:
+            runs = {each.id for each in batch.cancellations} | batch.fences.keys() | set(parents)
             params = q.runs.lock_runs.bind(ids=array(sorted(runs)), runner_id=batch.runner_id)
             steps["locks"] = Step(q.runs.lock_runs, params)
         return steps
@@ -197,6 +201,13 @@ def _decides(batch: Batch) -> bool:
     """True when the batch has rows about schedules or triggers."""
     decided = (batch.firings, batch.ticks, batch.cancellations, batch.events, batch.turns)
     return any(decided)
+
+
+def _parents(batch: Batch) -> set[str]:
+    """The runs whose bodies submit new runs of a batch that are not detached."""
+    return {
+        run.parent_id for run in batch.new_runs if run.parent_id is not None and not run.detached
+    }
 
 
 def _newest_filled(ticks: Sequence[NewTick]) -> Sequence[NewTick]:

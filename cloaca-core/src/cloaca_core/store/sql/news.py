@@ -29,6 +29,7 @@ _OF_ACTS: Final = (
     "note_cancel",
     "note_pause",
     "note_resume",
+    "note_pause_of_children",
     "note_retry",
     "note_forking",
     "note_workflow_act",

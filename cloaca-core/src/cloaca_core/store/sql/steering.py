@@ -43,11 +43,12 @@ class SqlSteering(SqlPart):
         return await self._act(run_ids, act, [q.note_expiry, q.expire_runs, next_], {})
 
     async def pause(
-        self, run_ids: Collection[str], act: Act, until: int | None
+        self, run_ids: Collection[str], act: Act, until: int | None, *, children: bool
     ) -> dict[str, Acted]:
         q = self._queries.steering
         statements = [q.note_pause, q.pause_runs, q.conclude_act]
-        return await self._act(run_ids, act, statements, {"until": until})
+        values = {"until": until, "children": int(children)}
+        return await self._act(run_ids, act, statements, values)
 
     async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
         q = self._queries.steering
@@ -170,14 +171,32 @@ class SqlSteering(SqlPart):
         rows = await self._read(self._queries.steering.children_under_way, ids=ids, limit=limit)
         return [(parent_id, child_id) for parent_id, child_id in rows]
 
+    async def children_out_of_step(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        ids = self._dialect.array(parent_ids)
+        rows = await self._read(self._queries.steering.children_out_of_step, ids=ids, limit=limit)
+        return [(parent_id, child_id) for parent_id, child_id in rows]
+
+    async def bring_into_step(self, parent_id: str, child_ids: Collection[str], act: Act) -> None:
+        q, array = self._queries.steering, self._dialect.array
+        known = {**act._asdict(), "parent_id": parent_id, "ids": array(child_ids)}
+        await self._dialect.write(
+            [
+                Step(q.lock_steered, q.lock_steered.bind(ids=array([parent_id, *child_ids]))),
+                *_steps([q.note_pause_of_children, q.pause_children, q.conclude_act], known),
+                *_steps([q.note_resume_of_children, q.resume_runs, q.conclude_act], known),
+            ]
+        )
+
     async def pauses_over(self, now: int, limit: int) -> list[str]:
         rows = await self._read(self._queries.steering.list_pauses_over, now=now, limit=limit)
         return [run_id for (run_id,) in rows]
 
     async def forget_children(self, parent_ids: Collection[str]) -> None:
         q, ids = self._queries.steering, self._dialect.array(parent_ids)
-        lock = Step(q.lock_steered, q.lock_steered.bind(ids=ids))
-        await self._dialect.write([lock, Step(q.forget_children, q.forget_children.bind(ids=ids))])
+        statements = [q.lock_steered, q.forget_children, q.forget_pauses]
+        await self._dialect.write(_steps(statements, {"ids": ids}))
 
     async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
         q = self._queries.steering

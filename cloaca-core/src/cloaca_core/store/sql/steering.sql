@@ -87,10 +87,17 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: pause_runs
--- Start no more tasks of these runs. An owner lets go of one when its bodies have ended.
+-- Start no more tasks of these runs. An owner lets go of one when its bodies have ended. The mark about
+-- children is set if there may be some: bodies under way may still submit some.
 UPDATE cloaca_run
 SET status = 'Paused', paused_at = :now, paused_until = CAST(:until AS BIGINT),
-    steer_reason = :because
+    steer_reason = :because, paused_with = NULL,
+    pause_id = CASE WHEN :children = 1 THEN CAST(:id AS TEXT) END,
+    pause_follows = CASE WHEN :children = 1 AND (owner IS NOT NULL OR EXISTS (
+        SELECT 1 FROM cloaca_run AS child
+        WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+            AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+    )) THEN 1 ELSE pause_follows END
 WHERE id IN :ids
     AND EXISTS (
         SELECT 1 FROM cloaca_act AS act
@@ -114,7 +121,8 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: resume_runs
--- Let these runs go on: with their owner, if one has them still, else once they are claimed.
+-- Let these runs go on: with their owner, if one has them still, else once they are claimed. The pause
+-- of a parent does not come to one again.
 UPDATE cloaca_run
 SET status = CASE
         WHEN owner IS NOT NULL THEN 'Running'
@@ -126,12 +134,69 @@ SET status = CASE
     stood_still = stood_still
         + CASE WHEN started_at IS NULL OR :now < paused_at THEN 0 ELSE :now - paused_at END,
     deadline_at = deadline_at + CASE WHEN :now < paused_at THEN 0 ELSE :now - paused_at END,
-    claimable_at = CASE WHEN due_at IS NULL THEN :now ELSE claimable_at END
+    claimable_at = CASE WHEN due_at IS NULL THEN :now ELSE claimable_at END,
+    paused_with = (
+        SELECT parent.pause_id FROM cloaca_run AS parent
+        WHERE parent.id = cloaca_run.parent_id AND NOT parent.id IN :ids
+    ),
+    pause_follows = CASE WHEN pause_id IS NOT NULL THEN 1 ELSE pause_follows END, pause_id = NULL
 WHERE id IN :ids
     AND EXISTS (
         SELECT 1 FROM cloaca_act AS act
         WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.changed = 2
     );
+
+
+-- name: note_pause_of_children
+-- Note that those of these runs are paused with their parent :parent_id, which is, that are not paused
+-- on their own, and to which its pause has not come yet.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT :id, child.id, child.workflow, child.round, 'pause', :asked_by, CAST(:reason AS TEXT), 2, :now
+FROM cloaca_run AS child
+JOIN cloaca_run AS parent ON parent.id = child.parent_id
+WHERE child.id IN :ids AND child.parent_id = :parent_id AND child.ended_at IS NULL
+    AND child.detached = 0 AND child.cancel_at IS NULL
+    AND parent.pause_id IS NOT NULL AND coalesce(child.paused_with, '') <> parent.pause_id
+    AND (child.paused_at IS NULL OR child.paused_with IS NOT NULL)
+ON CONFLICT DO NOTHING;
+
+
+-- name: pause_children
+-- Pause the runs that note_pause_of_children has named as long as their parent is paused. One that is
+-- paused with it still, as its parent was resumed and paused again, stays so.
+UPDATE cloaca_run
+SET status = 'Paused', paused_at = coalesce(paused_at, :now), steer_reason = :because,
+    paused_until = (
+        SELECT parent.paused_until FROM cloaca_run AS parent WHERE parent.id = :parent_id
+    ),
+    paused_with = (SELECT parent.pause_id FROM cloaca_run AS parent WHERE parent.id = :parent_id),
+    pause_id = CAST(:id AS TEXT),
+    pause_follows = CASE WHEN owner IS NOT NULL OR EXISTS (
+        SELECT 1 FROM cloaca_run AS child
+        WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+            AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+    ) THEN 1 ELSE pause_follows END
+WHERE id IN :ids AND parent_id = :parent_id
+    AND EXISTS (
+        SELECT 1 FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.changed = 2
+    );
+
+
+-- name: note_resume_of_children
+-- Note that those of these runs go on with their parent :parent_id that were paused with it.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT :id, child.id, child.workflow, child.round, 'resume', :asked_by, CAST(:reason AS TEXT), 2, :now
+FROM cloaca_run AS child
+JOIN cloaca_run AS parent ON parent.id = child.parent_id
+WHERE child.id IN :ids AND child.parent_id = :parent_id AND child.ended_at IS NULL
+    AND child.detached = 0 AND child.cancel_at IS NULL
+    AND parent.pause_id IS NULL AND child.paused_at IS NOT NULL AND child.paused_with IS NOT NULL
+ON CONFLICT DO NOTHING;
 
 
 -- name: conclude_act
@@ -212,16 +277,40 @@ ORDER BY paused_until, id LIMIT :limit;
 
 
 -- name: parents_to_follow
--- Runs that were cancelled, and whose children are still to be, with the deadline. A run that has not
--- ended is left out while it has no children under way.
-SELECT id, coalesce(steer_reason, '') AS because, children_at
-FROM cloaca_run
-WHERE children_at IS NOT NULL AND (ended_at IS NOT NULL OR EXISTS (
-    SELECT 1 FROM cloaca_run AS child
-    WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
-        AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
-))
-ORDER BY children_at, id LIMIT :limit;
+-- Runs that were cancelled, and whose children are still to be, with the deadline; then runs that were
+-- paused or resumed, and whose children are still to be, without one. A run whose bodies may still submit
+-- children is left out while it has none that would have to follow.
+SELECT marked.id, marked.because, marked.children_at
+FROM (
+    SELECT * FROM (
+        SELECT run.id, coalesce(run.steer_reason, '') AS because, run.children_at
+        FROM cloaca_run AS run
+        WHERE run.children_at IS NOT NULL AND (run.ended_at IS NOT NULL OR EXISTS (
+            SELECT 1 FROM cloaca_run AS child
+            WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
+                AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+        ))
+        ORDER BY run.children_at, run.id LIMIT :limit
+    ) AS cancelled
+    UNION ALL
+    SELECT * FROM (
+        SELECT
+            run.id, coalesce(run.steer_reason, '') AS because, CAST(NULL AS BIGINT) AS children_at
+        FROM cloaca_run AS run
+        WHERE run.pause_follows IS NOT NULL AND (
+            run.owner IS NULL OR run.ended_at IS NOT NULL OR run.pause_id IS NULL OR EXISTS (
+                SELECT 1 FROM cloaca_run AS child
+                WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
+                    AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+                    AND coalesce(child.paused_with, '') <> run.pause_id
+                    AND (child.paused_at IS NULL OR child.paused_with IS NOT NULL)
+            )
+        )
+        ORDER BY run.id LIMIT :limit
+    ) AS paused
+) AS marked
+ORDER BY CASE WHEN marked.children_at IS NULL THEN 1 ELSE 0 END, marked.children_at, marked.id
+LIMIT :limit;
 
 
 -- name: children_under_way
@@ -230,6 +319,36 @@ SELECT parent_id, id FROM cloaca_run
 WHERE parent_id IN :ids AND parent_id IS NOT NULL AND ended_at IS NULL AND detached = 0
     AND cancel_at IS NULL
 ORDER BY parent_id, id LIMIT :limit;
+
+
+-- name: children_out_of_step
+-- Runs that these have submitted and that are to be paused or let go with them: that are not paused on
+-- their own, and to which the pause of their parent has not come yet, or that are paused with it still.
+SELECT child.parent_id, child.id
+FROM cloaca_run AS parent
+JOIN cloaca_run AS child ON child.parent_id = parent.id
+WHERE parent.id IN :ids AND child.parent_id IN :ids AND child.parent_id IS NOT NULL
+    AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+    AND coalesce(child.paused_with, '') <> coalesce(parent.pause_id, '')
+    AND (child.paused_at IS NOT NULL OR parent.pause_id IS NOT NULL)
+    AND (child.paused_at IS NULL OR child.paused_with IS NOT NULL)
+ORDER BY child.parent_id, child.id LIMIT :limit;
+
+
+-- name: forget_pauses
+-- The children of these runs are paused or go on as they do, unless there are more of them, or may be: a
+-- paused run that has an owner may submit some.
+UPDATE cloaca_run SET pause_follows = NULL
+WHERE id IN :ids AND pause_follows IS NOT NULL
+    AND (owner IS NULL OR ended_at IS NOT NULL OR pause_id IS NULL)
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_run AS child
+        WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+            AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+            AND coalesce(child.paused_with, '') <> coalesce(cloaca_run.pause_id, '')
+            AND (child.paused_at IS NOT NULL OR cloaca_run.pause_id IS NOT NULL)
+            AND (child.paused_at IS NULL OR child.paused_with IS NOT NULL)
+    );
 
 
 -- name: forget_children
@@ -405,14 +524,19 @@ ON CONFLICT (run_id, task_id, first_attempt) DO UPDATE SET round = excluded.roun
 
 
 -- name: reopen_run
--- Begin the next round of this run: it may be claimed.
+-- Begin the next round of this run: it may be claimed. Children that were paused with it go on.
 UPDATE cloaca_run
 SET status = 'Pending', round = round + 1, owner = NULL, epoch = epoch + 1, recoveries = 0,
     claimable_at = :now, due_at = NULL, started_at = NULL, ended_at = NULL, error_message = NULL,
     reason_code = NULL, limit_seconds = NULL, reason_tasks = NULL, final_context = NULL,
     cancel_at = NULL,
     paused_at = NULL, paused_until = NULL, stood_still = 0, deadline_at = NULL,
-    steer_reason = NULL, children_at = NULL, start_by = NULL
+    steer_reason = NULL, children_at = NULL, start_by = NULL,
+    paused_with = (
+        SELECT parent.pause_id FROM cloaca_run AS parent
+        WHERE parent.id = cloaca_run.parent_id AND NOT parent.id IN :ids
+    ),
+    pause_follows = CASE WHEN pause_id IS NOT NULL THEN 1 ELSE pause_follows END, pause_id = NULL
 WHERE id IN :ids
     AND EXISTS (
         SELECT 1 FROM cloaca_act AS act
