@@ -26,6 +26,7 @@ AT_LEAST_ONCE = {
 NEVER_REACHED_ALONE = {
     "claim.after_commit",
     "takeover.after_fence",
+    "steer.after_level",
     "schedule.before_commit",
     "schedule.after_commit",
     "trigger.after_take",

@@ -62,3 +62,33 @@ def test_a_parent_is_not_blamed_for_what_its_child_does(fleet: Fleet) -> None:
     assert fleet.query(of_parent, parent) == [(1, None)]
     assert {worker.exit_code() for worker in fleet.workers[:-1]} == {-signal.SIGKILL}
     assert 2 <= len(fleet.workers) - 1 <= 3
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_a_tree_is_paused_and_resumed_although_a_process_dies_between_two_levels(
+    fleet: Fleet, levels: int
+) -> None:
+    """Each dies once it has brought so many levels of children into step with those above."""
+    fault = f"steer.after_level:{levels}"
+    victim = fleet.start(hold=["a"], fault=fault)
+    top = victim.submit("parent", 1, "parent")
+    victim.hear("holding")
+    victim.tell("pause", top)
+    assert victim.exit_code() == -signal.SIGKILL
+
+    second = fleet.start(hold=["a"])
+    await_statuses(fleet, ["Paused"] * 3)
+    second.kill()
+    third = fleet.start(hold=["a"], fault=fault)
+    third.tell("resume", top)
+    assert third.exit_code() == -signal.SIGKILL
+
+    last = fleet.start()
+    assert last.result(top)[0] == "Completed"
+    await_statuses(fleet, ["Completed"] * 3)
+
+
+def await_statuses(fleet: Fleet, wanted: list[str]) -> None:
+    """Return when all runs have these states."""
+    while [status for (status,) in fleet.query("SELECT status FROM cloaca_run")] != wanted:
+        pass

@@ -338,6 +338,14 @@ def _idle(runner: cloaca.DefaultRunner) -> None:
     say("idled")
 
 
+def _pause(runner: cloaca.DefaultRunner, run_id: str) -> None:
+    say("paused", runner.get_run(run_id).pause().status)
+
+
+def _resume(runner: cloaca.DefaultRunner, run_id: str) -> None:
+    say("resumed", runner.get_run(run_id).resume().changed)
+
+
 def _schedule(
     runner: cloaca.DefaultRunner,
     name: str,
@@ -406,6 +414,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "neighbour": _neighbour,
     "report": _report,
     "idle": _idle,
+    "pause": _pause,
+    "resume": _resume,
     "schedule": _schedule,
     "find": _find,
     "poll": _poll,

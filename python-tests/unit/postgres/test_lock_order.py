@@ -27,6 +27,7 @@ from cloaca_core.conformance.rows import (
     schedule,
     submit,
 )
+from cloaca_core.records.batch import Batch
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_postgres import BACKEND
 
@@ -162,3 +163,40 @@ async def test_children_are_forgotten_in_the_order_of_ids(store: Store, mine: Ra
     await lock(mine, "cloaca_run", "z", wait=False)
     await mine.rollback()
     await operation
+
+
+async def test_children_are_brought_into_step_in_the_order_of_ids(store: Store, mine: Raw) -> None:
+    await owned_runs(store, "r1")
+    await lock(mine, "cloaca_run", "a")
+
+    operation = asyncio.create_task(store.bring_into_step("z", ["m", "a"], act()))
+    await blocks(mine)
+
+    for run_id in ("m", "z"):
+        await lock(mine, "cloaca_run", run_id, wait=False)
+    await mine.rollback()
+    await operation
+
+
+async def test_the_parent_of_a_new_run_is_locked_with_the_runs_of_its_batch(
+    store: Store, mine: Raw
+) -> None:
+    await owned_runs(store, "r1")
+    await lock(mine, "cloaca_run", "a")
+    batch = Batch("r1", [new_run("child", parent="a")], [], [], {"z": 1})
+
+    operation = asyncio.create_task(store.commit(batch))
+    await blocks(mine)
+
+    await lock(mine, "cloaca_run", "z", wait=False)
+    await mine.rollback()
+    assert (await operation).current == {"z"}
+
+
+async def test_a_detached_run_does_not_wait_for_its_parent(store: Store, mine: Raw) -> None:
+    await owned_runs(store, "r1")
+    await lock(mine, "cloaca_run", "a")
+
+    committed = await submit(store, new_run("child", parent="a", detached=True))
+
+    assert committed.owned == {"child"}

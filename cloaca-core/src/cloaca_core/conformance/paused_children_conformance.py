@@ -89,6 +89,13 @@ class PausedChildrenConformance:
         assert await _told(store) == []
         assert await _statuses(store, "p", "c", "g", "leaf") == 4 * [PAUSED]
 
+        await store.resume(["p"], act("r"))
+        await store.bring_into_step("p", ["c", "leaf"], act("s"))
+        await store.forget_children(["p", "leaf"])
+        assert await _told(store) == [Parent("c", "", None)]
+        await store.bring_into_step("c", ["g"], act("t"))
+        assert await _statuses(store, "p", "c", "g", "leaf") == [PENDING, PENDING, RUNNING, PENDING]
+
     async def test_children_are_left_alone_if_they_are_not_asked_for(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("p"), new_run("q", owner=None))

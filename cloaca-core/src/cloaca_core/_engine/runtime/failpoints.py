@@ -22,6 +22,7 @@ POINTS: Final = (
     "run.before_end",
     "run.after_end",
     "takeover.after_fence",
+    "steer.after_level",
     "schedule.before_commit",
     "schedule.after_commit",
     "trigger.after_take",

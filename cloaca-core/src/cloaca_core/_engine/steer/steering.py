@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.plan.reasons import Reason
+from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.runtime.wakeup import Wakeup
 from cloaca_core._engine.steer.bulk import Bulk
 from cloaca_core._engine.steer.forks import Forks
@@ -208,6 +209,7 @@ class Steering:
             for run_id, children in _by_parent(found).items():
                 act = self._act_of_parent(paused[run_id])
                 await self._store.bring_into_step(run_id, children, act)
+                failpoints.hit("steer.after_level")
                 self._runs_came()
         await self._store.forget_children([*cancelled, *paused])
 
@@ -215,6 +217,7 @@ class Steering:
         assert parent.deadline is not None
         act = self._act_of_parent(parent)
         await self._store.cancel(run_ids, act, parent.deadline, children=True)
+        failpoints.hit("steer.after_level")
         self._ends_due = True  # a body here may wait for one of them
         self._runs_came()
 
