@@ -69,7 +69,8 @@ class Scene:
     """An orchestrator whose executor and journal are in the test's hands.
 
     ``ended`` has the runs that have ended and how, ``ended_unseen`` those of which only the tables
-    tell how; ``wishes`` counts how often it was told that something is asked of a run.
+    tell how; ``wishes`` counts how often it was told that something is asked of a run,
+    ``given_back`` how often that one may be claimed.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -77,6 +78,7 @@ class Scene:
         self.ended: list[tuple[ActiveRun, RunEnd]] = []
         self.ended_unseen: list[ActiveRun] = []
         self.wishes = 0
+        self.given_back = 0
         config = DefaultRunnerConfig(**settings)
         self.clock = SettableClock()
         self.start_marks = StartMarks(self.executor)
@@ -92,6 +94,7 @@ class Scene:
             self.clock,
             self._end,
             self._wished,
+            self._give_back,
             self.clock.wall,
         )
         self.launcher = self.orchestrator.launcher
@@ -104,6 +107,9 @@ class Scene:
 
     def _wished(self) -> None:
         self.wishes += 1
+
+    def _give_back(self) -> None:
+        self.given_back += 1
 
     def attempts(self, run: ActiveRun) -> dict[int, Attempt]:
         """The attempts that the run has under way, by task."""

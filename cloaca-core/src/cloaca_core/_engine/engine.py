@@ -116,6 +116,7 @@ class Engine:
             clock,
             self._ended,
             self._wished,
+            self._given_back,
             store.wall,
         )
         launcher = self._orchestrator.launcher
@@ -373,6 +374,10 @@ class Engine:
     def _wished(self) -> None:
         """Something is asked of a run of ours."""
         self._steering.wake()
+
+    def _given_back(self) -> None:
+        """A run that was ours may be claimed."""
+        self._claimer.wake()
 
     # -- observe -----------------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ Ts = TypeVarTuple("Ts")
 class Orchestrator:
     """Belongs to the engine's loop, but for ``let_go``. ``ended`` is called with each run whose end
     is durable, and with None for an end that only the table knows; ``wished`` when something is
-    asked of one of the runs.
+    asked of one of the runs; ``given_back`` when one has become claimable.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Orchestrator:
         clock: Clock,
         ended: Callable[[ActiveRun, RunEnd | None], None],
         wished: Callable[[], None],
+        given_back: Callable[[], None],
         store_clock: Callable[[], int],
     ) -> None:
         self._config = config
@@ -71,6 +72,7 @@ class Orchestrator:
         self._clock = clock
         self._ended = ended
         self._wished = wished
+        self._given_back = given_back
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         self._failures = Failures(config, runs, clock, self)
         self.launcher: Launcher = Launcher(config, executor, journal, runs, capacity, clock, self)
@@ -263,9 +265,11 @@ class Orchestrator:
         """The run is given back, unless it is to be cancelled: then it is still ours."""
         if entry.wish == RunStatus.CANCELLED:
             entry.run.parked = False
-        else:
-            self.drop(entry.run)
-            self._wished()
+            return
+        self.drop(entry.run)
+        if entry.wish is None and entry.park is not None and entry.park.due_at is None:
+            self._given_back()  # it was resumed meanwhile
+        self._wished()
 
     def lost(self, entry: RunEntry) -> None:
         """The run belongs to another runner."""

@@ -100,7 +100,7 @@ class Bulk:
             deadline = act.now + round(grace * 1e6)
             acted = await self._store.cancel(run_ids, act, deadline, children=True)
         elif order.kind == "pause":
-            acted = await self._store.pause(run_ids, act, None)
+            acted = await self._store.pause(run_ids, act, None, children=True)
         else:
             acted = await self._store.resume(run_ids, act)
         return sum(each.changed for each in acted.values())

@@ -492,6 +492,7 @@ async def test_a_paused_run_without_bodies_is_given_back_at_once(scene: Scene) -
 
     await parked(scene)
     assert scene.wishes
+    assert scene.given_back == 0  # not before it is resumed
 
 
 async def test_a_body_and_its_callback_end_and_are_recorded_and_nothing_follows(
@@ -569,6 +570,7 @@ async def test_a_run_that_is_being_given_back_does_not_go_on_here(scene: Scene) 
     assert scene.queued() == []
 
     await parked(scene)
+    assert scene.given_back == 1  # the runner looks for it, as no other one may be there
 
 
 async def test_a_second_pause_and_a_resume_without_a_pause_change_nothing(scene: Scene) -> None:

@@ -102,7 +102,7 @@ async def desk() -> Desk:
     await store.register(runner("r1"))
     await submit(store, new_run("a", owner=None), *[new_run(name) for name in "bde"])
     await submit(store, new_run("c", owner=None))
-    await store.pause(["c"], act("p"), None)
+    await store.pause(["c"], act("p"), None, children=True)
     await record(store, ends=[run_end("d", status="Failed"), run_end("e")])
     return desk
 
