@@ -58,7 +58,7 @@ class MemorySteering:
         self.past_rounds: dict[tuple[str, int], RoundRow] = {}
         self.forked: dict[str, list[ForkRow]] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
-        self.restarted: dict[tuple[str, str, int], int] = {}
+        self.restarted: dict[tuple[str, str, int], tuple[int, int]] = {}
         self.keys: dict[tuple[str, str], str] = {}
 
     def start_next(self) -> None:
@@ -385,7 +385,13 @@ class MemorySteering:
     # -- rounds ------------------------------------------------------------------------------
 
     async def retry(
-        self, run_id: str, round_: int, act: Act, first_attempts: Mapping[str, int]
+        self,
+        run_id: str,
+        round_: int,
+        act: Act,
+        first_attempts: Mapping[str, int],
+        *,
+        children: bool = False,
     ) -> Acted | None:
         run = self.runs.get(run_id)
         if run is None:
@@ -406,7 +412,7 @@ class MemorySteering:
                 ended_at=run.ended_at,
             )
             for task_id, first in first_attempts.items():
-                self.restarted[run_id, task_id, first] = run.round + 1
+                self.restarted[run_id, task_id, first] = (run.round + 1, int(children))
             marks = self.marks_of(run)
             marks.claimable_at = act.now
             marks.cancel_at = marks.paused_at = marks.paused_until = marks.children_at = None
@@ -496,8 +502,8 @@ class MemorySteering:
 
     async def restarts(self, run_ids: Collection[str]) -> list[RestartRow]:
         return [
-            RestartRow(*key, round_)
-            for key, round_ in sorted(self.restarted.items())
+            RestartRow(*key, *about)
+            for key, about in sorted(self.restarted.items())
             if key[0] in run_ids
         ]
 

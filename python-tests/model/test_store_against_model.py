@@ -255,12 +255,18 @@ class StoreAgainstModel(RuleBasedStateMachine):
         number=ACTS,
         offset=OFFSETS,
         first=st.dictionaries(TASKS, st.integers(1, 3), max_size=2),
+        children=st.booleans(),
     )
-    def retry(self, run_id: str, number: int, offset: int, first: dict[str, int]) -> None:
+    def retry(
+        self, run_id: str, number: int, offset: int, first: dict[str, int], children: bool
+    ) -> None:
         run = self.run(self.model.get_run(run_id))
         seen = offset + (1 if run is None else run.round)
         arguments = (run_id, seen, self._act("retry", number), first)
-        self.same(self.model.retry(*arguments), self.store.retry(*arguments))
+        self.same(
+            self.model.retry(*arguments, children=children),
+            self.store.retry(*arguments, children=children),
+        )
 
     @rule(workflow=WORKFLOWS, number=ACTS, until=st.none() | INSTANTS)
     def pause_workflow(self, workflow: str, number: int, until: int | None) -> None:

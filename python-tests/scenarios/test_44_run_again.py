@@ -232,6 +232,102 @@ def test_what_cannot_be_begun_again_is_refused_and_nothing_is_written(
     assert (refused.value.status, refused.value.accepted) == ("Completed", ("Failed", "Cancelled"))
 
 
+class Family:
+    """A parent that executes a child, which fails until it may succeed."""
+
+    def __init__(self, attempts: int) -> None:
+        self.begun: list[tuple[str, str]] = []
+        self.open = False
+        self.runner: cloaca.DefaultRunner
+        with cloaca.WorkflowBuilder("child"):
+
+            @cloaca.task(id="only", retry_attempts=1)
+            def child(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+                self.begun.append(("child", handle.run_id))
+                if not self.open:
+                    raise ConnectionError("closed")
+
+        with cloaca.WorkflowBuilder("parent"):
+
+            @cloaca.task(id="only", retry_attempts=attempts, retry_delay_ms=1)
+            def parent(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, str]:
+                self.begun.append(("parent", handle.run_id))
+                result = self.runner.execute("child")
+                result.raise_for_status()
+                return {"child": result.execution_id}
+
+    def fail(self, runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
+        """A parent that has failed, since its child did."""
+        self.runner = runner
+        run = runner.submit("parent")
+        assert run.result(WAIT).status == "Failed"
+        self.begun.clear()
+        return run
+
+
+def children(run: cloaca.RunHandle) -> list[tuple[int, str]]:
+    """The round and state of each child of a run, the first child first."""
+    return [(each.round, each.status) for each in reversed(run.children())]
+
+
+def test_a_failed_child_is_begun_again_before_its_parent_and_keeps_its_id(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    family = Family(attempts=2)
+    run = family.fail(runner)
+    first, latest = [each.id for each in reversed(run.children())]
+    family.open = True
+
+    runner.retry(run.id)
+
+    assert run.result(WAIT).final_context["child"] == latest
+    assert sorted(family.begun) == sorted([("child", latest), ("parent", run.id)])
+    assert children(run) == [(1, "Failed"), (2, "Completed")]
+    assert runner.get_run(first).info().round == 1
+
+
+def test_a_child_that_fails_again_is_what_its_call_comes_to(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    family = Family(attempts=1)
+    run = family.fail(runner)
+    (child,) = run.children()
+    runner.stop()
+
+    runner.retry(run.id)
+    runner.start()
+
+    assert run.result(WAIT).status == "Failed"
+    assert sorted(family.begun) == sorted([("child", child.id), ("parent", run.id)])
+    assert children(run) == [(2, "Failed")]
+
+
+def test_a_further_attempt_in_the_new_round_starts_another_child(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    family = Family(attempts=2)
+    run = family.fail(runner)
+    assert children(run) == [(1, "Failed"), (1, "Failed")]
+
+    runner.retry(run.id)
+
+    assert run.result(WAIT).status == "Failed"
+    assert children(run) == [(1, "Failed"), (2, "Failed"), (1, "Failed")]
+
+
+def test_a_parent_that_is_begun_again_alone_starts_another_child(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    family = Family(attempts=1)
+    run = family.fail(runner)
+    family.open = True
+
+    runner.retry(run.id, children=False)
+
+    assert run.result(WAIT).status == "Completed"
+    assert children(run) == [(1, "Failed"), (1, "Completed")]
+
+
 async def test_all_of_it_can_be_awaited(database_url: str, shop: Shop) -> None:
     async with cloaca.AsyncRunner(database_url) as runner:
         run = await runner.submit("shop")

@@ -102,6 +102,23 @@ class RerunConformance:
             RestartRow("a", "ship", 2, 2),
         ]
 
+    async def test_a_round_knows_whether_failed_children_were_begun_again_before_it(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await _ended(store, "a")
+        await store.retry("a", 1, act("x"), {"ship": 2, "bill": 1}, children=True)
+        await store.cancel(["a"], act("y"), LATER + 30, children=False)
+
+        await store.retry("a", 2, act("z"), {"ship": 2, "load": 1})
+
+        assert await store.restarts(["a"]) == [
+            RestartRow("a", "bill", 1, 2, 1),
+            RestartRow("a", "load", 1, 3, 0),
+            RestartRow("a", "ship", 2, 3, 0),
+        ]
+
     async def test_a_round_is_ended_by_its_owner_alone(self, store: Store) -> None:
         """The answer of an owner that ended the round before comes late, or for a second time."""
         await store.register(runner("r1"))

@@ -60,12 +60,15 @@ class News(NamedTuple):
 
 
 class RestartRow(NamedTuple):
-    """A task of a run that runs again: its attempts before ``first_attempt`` are history."""
+    """A task of a run that runs again: its attempts before ``first_attempt`` are history.
+    ``with_children`` is 1 if the failed runs that its calls had submitted were begun again.
+    """
 
     run_id: str
     task_id: str
     first_attempt: int
     round: int
+    with_children: int = 0
 
 
 class RoundRow(NamedTuple):

@@ -304,14 +304,21 @@ class SteeringStore(Protocol):
         """
 
     async def retry(
-        self, run_id: str, round_: int, act: Act, first_attempts: Mapping[str, int]
+        self,
+        run_id: str,
+        round_: int,
+        act: Act,
+        first_attempts: Mapping[str, int],
+        *,
+        children: bool = False,
     ) -> Acted | None:
         """Begin the next round of a run that has Failed or was Cancelled and is still in
         ``round_``; None if there is no such run.
 
         How the round ended is kept in ``rounds``. The run is Pending as if it were new: no owner,
         epoch + 1, no recoveries, no end; its attempts stay. ``first_attempts`` are noted in
-        ``restarts``. Of two callers that saw one round, one opens the next.
+        ``restarts``, and with each whether the failed ``children`` were begun again. Of two callers
+        that saw one round, one opens the next.
         """
 
     async def fork(self, new: NewFork, act: Act) -> str | None:

@@ -81,6 +81,7 @@ class Attempt(AttemptWork):
     """One attempt of one task.
 
     ``number`` counts from 1; ``uncounted`` attempts before it used up none of the task's.
+    ``finds_children``: failed runs that its calls had submitted were begun again before it.
     ``started_at`` is wall time in µs when the body begins. ``context`` is
     made at that moment from ``given``, which many attempts may share. ``marked`` says that its
     start mark is on the way. ``ahead`` is set until the record that it was prepared
@@ -91,6 +92,7 @@ class Attempt(AttemptWork):
         "ahead",
         "context",
         "crashes",
+        "finds_children",
         "given",
         "index",
         "marked",
@@ -116,6 +118,7 @@ class Attempt(AttemptWork):
         max_bytes: int,
         crashes: int = 0,
         uncounted: int = 0,
+        finds_children: bool = False,
         clock: Clock,
         finished: Callable[[Work], None],
     ) -> None:
@@ -130,6 +133,7 @@ class Attempt(AttemptWork):
         self.max_bytes: int = max_bytes
         self.crashes: int = crashes
         self.uncounted: int = uncounted
+        self.finds_children: bool = finds_children
         self.started_at: int | None = None
         self.context: Context
         self.outcome: Outcome | None = None

@@ -208,6 +208,7 @@ class Launcher:
             max_bytes=self._config.max_context_bytes,
             crashes=resume.crashes,
             uncounted=resume.uncounted,
+            finds_children=resume.finds_children,
             clock=self._clock,
             finished=self._finished,
         )

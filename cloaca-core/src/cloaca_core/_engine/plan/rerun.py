@@ -5,7 +5,7 @@ Pure. A task that runs again has attempts after those that it had; what those ca
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from cloaca_core._engine.plan.graph import Node, NodeGraph
@@ -39,7 +39,7 @@ class Rerun(NamedTuple):
 def rerun(
     graph: NodeGraph[Node],
     rows: Collection[AttemptRow],
-    restarts: Iterable[RestartRow],
+    restarts: Collection[RestartRow],
     chosen: Collection[str] | None = None,
 ) -> Rerun:
     """The tasks that a retry runs again: those that have not ended, of the others ``chosen`` ones
@@ -62,7 +62,7 @@ def rerun(
 def fork(
     graph: NodeGraph[Node],
     rows: Collection[AttemptRow],
-    restarts: Iterable[RestartRow],
+    restarts: Collection[RestartRow],
     from_task: str,
 ) -> Rerun:
     """The tasks that a fork runs: ``from_task``, those without a result, and all below them."""

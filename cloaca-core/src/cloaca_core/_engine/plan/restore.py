@@ -7,7 +7,7 @@ again keeps its number and its due time, so a new owner keeps the back-off.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple, cast
 
 from cloaca_core._engine.plan.graph import Node, NodeGraph
@@ -25,7 +25,8 @@ class Resume(NamedTuple):
 
     ``retry_at`` is the earliest start in µs; ``crashes`` how many processes died in this attempt.
     ``delay`` is the whole time in µs between the last attempt and ``retry_at``. ``uncounted`` is
-    how many attempts before this one used up none of the task's.
+    how many attempts before this one used up none of the task's. ``finds_children`` says that the
+    failed runs that its calls had submitted were begun again before it.
     """
 
     attempt: int = 1
@@ -33,6 +34,7 @@ class Resume(NamedTuple):
     crashes: int = 0
     delay: int = 0
     uncounted: int = 0
+    finds_children: bool = False
 
 
 FRESH = Resume()
@@ -47,7 +49,7 @@ class Restored(NamedTuple):
 
 
 def restore(
-    graph: NodeGraph[Node], rows: Iterable[AttemptRow], restarts: Iterable[RestartRow] = ()
+    graph: NodeGraph[Node], rows: Iterable[AttemptRow], restarts: Collection[RestartRow] = ()
 ) -> Restored:
     """Sort the attempts of a run; tasks that the workflow no longer has are ignored. Of a task that
     was restarted, attempts before that count as none.
@@ -74,7 +76,18 @@ def restore(
     for index, before in uncounted.items():
         if index not in latest:
             restored.resume[index] = Resume(before + 1, uncounted=before)
+    _find_children(graph, restored.resume, restarts)
     return restored
+
+
+def _find_children(
+    graph: NodeGraph[Node], resume: dict[int, Resume], restarts: Iterable[RestartRow]
+) -> None:
+    """Note which attempts are the first ones of tasks whose children were begun again."""
+    firsts = {(each.task_id, each.first_attempt) for each in restarts if each.with_children}
+    for index, each in resume.items():
+        if (graph.tasks[index].id, each.attempt) in firsts:
+            resume[index] = each._replace(finds_children=True)
 
 
 def come_due(past: Restored, now: int) -> Restored:

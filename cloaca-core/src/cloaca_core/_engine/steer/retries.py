@@ -62,7 +62,9 @@ class Retries:
                 if child.status in RETRIED:
                     await self.retry(child.id, None, order, children=True)
         act = self._act_of(order)
-        acted = await self._store.retry(run_id, row.round, act, chosen.first_attempts)
+        acted = await self._store.retry(
+            run_id, row.round, act, chosen.first_attempts, children=children
+        )
         if acted is None:
             raise _not_found(run_id)
         self._runs_came()

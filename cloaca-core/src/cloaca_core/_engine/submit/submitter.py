@@ -71,13 +71,24 @@ class Submitter:
         return run_ids
 
     async def accept(self, request: Request) -> Accepted:
-        """Make the runs durable; of a body that is tried again, the first that has not failed."""
+        """Make the runs durable; of a body that is tried again, the first that has not failed. One
+        whose children were begun again before it has the latest, whatever that comes to.
+        """
+        if request.further_keys and request.parent is not None and request.parent.finds_children:
+            request = await self._latest(request, request.parent.run_id)
         run_ids, known = await self._accepted(request)
         for key in request.further_keys:
             if not (known and await self._has_failed(run_ids[0])):
                 break
             run_ids, known = await self._accepted(replace(request, idempotency_key=key))
         return run_ids, known
+
+    async def _latest(self, request: Request, parent_id: str) -> Request:
+        """The request for the latest run that this call of a body has submitted."""
+        children = await self._store.children([parent_id])
+        taken = {child.idempotency_key for child in children}
+        keys = [key for key in (request.idempotency_key, *request.further_keys) if key in taken]
+        return replace(request, idempotency_key=keys[-1], further_keys=()) if keys else request
 
     async def _has_failed(self, run_id: str) -> bool:
         row = await self._store.get_run(run_id)

@@ -69,12 +69,19 @@ class SqlSteering(SqlPart):
         return {run_id: Acted(status, bool(changed)) for run_id, status, changed in found}
 
     async def retry(
-        self, run_id: str, round_: int, act: Act, first_attempts: Mapping[str, int]
+        self,
+        run_id: str,
+        round_: int,
+        act: Act,
+        first_attempts: Mapping[str, int],
+        *,
+        children: bool = False,
     ) -> Acted | None:
         q = self._queries.steering
         known = {**act._asdict(), "ids": self._dialect.array([run_id]), "round": round_}
-        restart = q.restart_tasks.binder(("run_id", "id", "task_id", "first_attempt"))
-        rows = [restart((run_id, act.id, *item)) for item in first_attempts.items()]
+        columns = ("run_id", "id", "task_id", "first_attempt", "with_children")
+        restart = q.restart_tasks.binder(columns)
+        rows = [restart((run_id, act.id, *each, int(children))) for each in first_attempts.items()]
         *_, found = await self._dialect.write(
             [
                 *_steps([q.lock_steered, q.note_retry, q.keep_round], known),

@@ -516,11 +516,12 @@ ON CONFLICT DO NOTHING;
 -- name: restart_tasks
 -- Let the attempts of a task before :first_attempt be history. A task that did not start in the round
 -- before has a row with that attempt already.
-INSERT INTO cloaca_restart (run_id, task_id, first_attempt, round)
-SELECT act.run_id, :task_id, :first_attempt, act.round + 1
+INSERT INTO cloaca_restart (run_id, task_id, first_attempt, round, with_children)
+SELECT act.run_id, :task_id, :first_attempt, act.round + 1, :with_children
 FROM cloaca_act AS act
 WHERE act.run_id = :run_id AND act.id = :id AND act.changed = 2
-ON CONFLICT (run_id, task_id, first_attempt) DO UPDATE SET round = excluded.round;
+ON CONFLICT (run_id, task_id, first_attempt) DO UPDATE SET
+    round = excluded.round, with_children = excluded.with_children;
 
 
 -- name: reopen_run
@@ -546,7 +547,7 @@ WHERE id IN :ids
 
 -- name: list_restarts
 -- The tasks of these runs that were restarted.
-SELECT run_id, task_id, first_attempt, round FROM cloaca_restart
+SELECT run_id, task_id, first_attempt, round, with_children FROM cloaca_restart
 WHERE run_id IN :ids
 ORDER BY run_id, task_id, first_attempt;
 

@@ -18,6 +18,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import TaskStatus
+from cloaca_core.records.steering import RestartRow
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,30 @@ def test_attempts_that_did_not_count_are_counted_of_each_task(graph: PlanGraph) 
         0: Resume(4, uncounted=2),
         1: Resume(4, 77, delay=7, uncounted=2),
     }
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (FAILED, Resume(2, uncounted=1, finds_children=True)),  # it has not begun
+        (  # it has, and its process died
+            attempt("r", number=2, status=TaskStatus.RUNNING),
+            Resume(2, uncounted=1, finds_children=True),
+        ),
+        (  # the next one may start others
+            FAILED._replace(attempt=2, ended_at=70, retry_at=77),
+            Resume(3, 77, delay=7, uncounted=1),
+        ),
+    ],
+)
+def test_the_first_attempt_finds_children_that_were_begun_again_before_it(
+    graph: PlanGraph, row: AttemptRow, expected: Resume
+) -> None:
+    earlier = RestartRow("r", "load", 1, 1)  # of a round that was begun without them
+
+    restored = restore(graph, [FAILED, row], [earlier, RestartRow("r", "load", 2, 2, 1)])
+
+    assert restored.resume == {0: expected}
 
 
 def test_tasks_that_the_workflow_no_longer_has_are_passed_over(graph: PlanGraph) -> None:
