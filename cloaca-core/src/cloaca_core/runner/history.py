@@ -27,6 +27,7 @@ _DONE: Final[Mapping[str, str]] = {
     "resume": "resumed",
     "retry": "retried",
     "fork": "forked",
+    "expire": "expired",
 }
 
 
@@ -35,9 +36,11 @@ class RunEvent:
     """Something that happened in a run. ``kind`` is one of ``created``, ``started``,
     ``task_started``, ``task_completed``, ``task_failed``, ``task_skipped``, ``task_cancelled``,
     ``ended``; and ``cancelled``, ``paused``, ``resumed``, ``retried``, ``forked`` for what was
-    asked of it, with ``by NAME: REASON`` as its ``detail``. ``at`` is RFC 3339 in UTC.
+    asked of it, with ``by NAME: REASON`` as its ``detail``, and ``expired`` if it had not begun in
+    time. ``at`` is RFC 3339 in UTC.
 
-    A run that was retried has started and ended once in each round.
+    A run that was retried has started and ended once in each round. The results that a fork began
+    with follow its ``created``, with the times that they have in the other run.
     """
 
     at: str
@@ -88,7 +91,7 @@ class RoundInfo:
 @dataclass(frozen=True, slots=True)
 class Action:
     """What was asked of a run or (``run_id`` None) of a workflow: ``kind`` is ``cancel``,
-    ``pause``, ``resume``, ``retry`` or ``fork``.
+    ``pause``, ``resume``, ``retry``, ``fork``, or ``expire`` for a run that had not begun in time.
 
     ``by`` is who has asked; ``changed`` is False if it was so already. Runs that one call has
     cancelled, paused or resumed share an ``id``. ``at`` is RFC 3339 in UTC.
@@ -129,8 +132,11 @@ def run_events(history: History) -> list[RunEvent]:
     for each in history.rounds:
         moments += _start(each.started_at)
     moments += _start(row.started_at)
+    of_attempts = []
     for attempt in history.attempts:
-        moments += _attempt_events(settled(attempt, _end_of_round(history, attempt)))
+        of_attempts += _attempt_events(settled(attempt, _end_of_round(history, attempt)))
+    of_attempts.sort(key=lambda moment: moment[0])
+    moments += [(max(at, row.created_at), event) for at, event in of_attempts]
     for each in history.rounds:
         moments += _end(each.ended_at, each.error_message or each.status)
     moments += _end(row.ended_at, row.error_message or row.status)

@@ -25,7 +25,6 @@ from cloaca_core.values.option_names import RunStatus, TaskStatus
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.recent_runs import Ended
     from cloaca_core.records.runs import AttemptRow, RunRow
-    from cloaca_core.records.steering import Acted
 
 
 _LAST_INSTANT: Final = 253_402_300_799_999_999
@@ -50,7 +49,8 @@ def rfc3339_or_none(instant: int | None) -> str | None:
 class TaskResult:
     """How one task of a run ended, or its state until then.
 
-    ``attempts`` counts the bodies that were started; ``error`` is ``Type: message`` of the last
+    ``attempts`` counts the bodies that were started, in all rounds, also of a task that is skipped
+    in the last one; ``error`` is ``Type: message`` of the last
     one; times are RFC 3339 in UTC. A Waiting task waits for its next attempt, at ``retry_at``, or,
     without one, for another run in its body. When a run is cancelled, so are its tasks that have
     not ended: those that run, wait, or have not started.
@@ -111,11 +111,6 @@ class Steered:
     status: RunStatus
     changed: bool
 
-    @classmethod
-    def of(cls, acted: Acted) -> Steered:
-        """Make it from the store's answer."""
-        return cls(cast("RunStatus", str(acted.status)), acted.changed)
-
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
@@ -152,8 +147,11 @@ class Plan:
     def __str__(self) -> str:
         kinds = (("keep", self.keep), ("run", self.run), ("drop", self.drop))
         lines = [(kind, item) for kind, items in kinds for item in items]
-        widest = max((len(item.task) for _, item in lines), default=0)
-        return "\n".join(f"{kind}  {item.task:{widest}}  {item.reason}" for kind, item in lines)
+        first = max((len(kind) for kind, _ in lines), default=0)
+        second = max((len(item.task) for _, item in lines), default=0)
+        return "\n".join(
+            f"{kind:{first}}  {item.task:{second}}  {item.reason}" for kind, item in lines
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,5 +392,7 @@ def _task_result(row: AttemptRow) -> TaskResult:
 
 
 def _bodies(row: AttemptRow) -> int:
-    """How many bodies of its task were started up to this attempt; 0 for one that was skipped."""
-    return 0 if row.status == states.TaskStatus.SKIPPED else row.attempt
+    """How many attempts its task has had up to this row; being skipped is none."""
+    if row.status == states.TaskStatus.SKIPPED:
+        return max(0, row.attempt - 1)
+    return row.attempt

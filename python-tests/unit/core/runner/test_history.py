@@ -75,6 +75,27 @@ class TestEvents:
         ]
         assert [e.at for e in events] == sorted(e.at for e in events)
 
+    def test_the_results_that_a_fork_began_with_follow_its_creation(self) -> None:
+        earlier = [
+            attempt("r", name)._replace(started_at=START - at, ended_at=START - at + 1)
+            for name, at in (("a", 30), ("b", 90))
+        ]
+        own = attempt("r", "c")._replace(started_at=START + SECOND, ended_at=START + 2 * SECOND)
+        events = run_events(of(run(), own, *earlier))
+
+        assert [(e.kind, e.task_id) for e in events] == [
+            ("created", None),
+            ("task_started", "b"),
+            ("task_completed", "b"),
+            ("task_started", "a"),
+            ("task_completed", "a"),
+            ("started", None),
+            ("task_started", "c"),
+            ("task_completed", "c"),
+            ("ended", None),
+        ]
+        assert events[1].at == rfc3339(START - 90)
+
     def test_a_failure_is_told_with_its_error(self) -> None:
         row = attempt("r", "t", status=TaskStatus.FAILED, error="ValueError")
         row = row._replace(error_message="bad", started_at=None, ended_at=START)
@@ -105,6 +126,8 @@ class TestEvents:
             (act("pause", START), "paused", "by ann"),
             (act("resume", START, changed=0), "resumed", "by ann (nothing changed)"),
             (act("retry", START, reason="again"), "retried", "by ann: again"),
+            (act("fork", START), "forked", "by ann"),
+            (act("expire", START, reason="late"), "expired", "by ann: late"),
             (act("other", START), "other", "by ann"),  # of a later version
         ],
     )

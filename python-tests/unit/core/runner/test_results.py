@@ -10,6 +10,8 @@ from cloaca_core.records.runs import RunRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.runner.results import (
     PipelineResult,
+    Plan,
+    PlanItem,
     WorkflowResult,
     rfc3339,
     run_info,
@@ -187,6 +189,27 @@ class TestTaskResults:
 
         assert (result.status, result.attempts) == ("Skipped", 0)
         assert result.skip_reason == "upstream failed: a"
+
+    @pytest.mark.parametrize(("number", "attempts"), [(0, 0), (1, 0), (3, 2)])
+    def test_one_that_is_skipped_in_a_later_round_keeps_count_of_its_attempts(
+        self, number: int, attempts: int
+    ) -> None:
+        row = attempt("r", "t", number, status=TaskStatus.SKIPPED)
+
+        assert task_results([row])["t"].attempts == attempts
+
+
+def test_a_plan_prints_in_columns() -> None:
+    run = (PlanItem("load", "failed"), PlanItem("tell", "depends on load"))
+    keep = (PlanItem("fetch", "succeeded"),)
+
+    assert str(Plan(keep, run, ())).splitlines() == [
+        "keep  fetch  succeeded",
+        "run   load   failed",
+        "run   tell   depends on load",
+    ]
+    assert str(Plan((), run, ())).splitlines()[0] == "run  load  failed"
+    assert str(Plan((), (), ())) == ""
 
 
 def test_a_listing_names_the_workflow_shortly_and_has_the_tags() -> None:

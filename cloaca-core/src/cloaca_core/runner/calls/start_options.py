@@ -43,7 +43,7 @@ class StartOptions(NamedTuple):
         if self.run_at is not None and self.delay is not None:
             raise ConfigError("give run_at or delay, not both", field="delay")
         refuse_other_types("detached", self.detached, bool, "a bool")
-        run_at = None if self.run_at is None else _instant("run_at", self.run_at)
+        run_at = None if self.run_at is None else checked_instant("run_at", self.run_at)
         start_by, start_within = _latest(self.start_by)
         if run_at is not None and start_by is not None and start_by < run_at:
             raise ConfigError("start_by must not be before run_at", field="start_by")
@@ -77,10 +77,11 @@ def _latest(value: object) -> tuple[int | None, int | None]:
         return None, None
     if isinstance(value, int | float | timedelta):
         return None, _duration("start_by", value)
-    return _instant("start_by", value), None
+    return checked_instant("start_by", value), None
 
 
-def _instant(name: str, value: object) -> int:
+def checked_instant(name: str, value: object) -> int:
+    """Read the instant of an option; a refusal names the parameter."""
     try:
         return read_instant(name, value)
     except DefinitionTypeError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cloaca_core.definition.inputs import ContextLike, input_text, items_of
 from cloaca_core.errors import (
@@ -19,9 +19,10 @@ from cloaca_core.runner.calls.arguments import checked_run_id, tags_json
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.calls.names import looked_up, name_to_look_up
 from cloaca_core.runner.calls.orders import checked_order
+from cloaca_core.runner.calls.start_options import checked_instant
 from cloaca_core.runner.results import Plan, PlanItem, Steered
+from cloaca_core.values import option_names
 from cloaca_core.values.arguments import number, refuse_other_types
-from cloaca_core.values.instants import read_instant
 from cloaca_core.values.text import checked_text
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class SteeringCalls:
         return self._ask(
             run_id,
             lambda engine, ids: engine.steering.cancel(ids, order, seconds, children=children),
-            lambda acted: Steered.of(acted),
+            _steered,
         )
 
     def pause(
@@ -73,7 +74,7 @@ class SteeringCalls:
     ) -> Call[Steered]:
         """Pause a run that has not ended."""
         order = checked_order("pause", reason, by)
-        instant = None if until is None else read_instant("until", until)
+        instant = None if until is None else checked_instant("until", until)
         refuse_other_types("children", children, bool, "a bool")
         return self._ask(
             run_id,
@@ -159,7 +160,7 @@ class SteeringCalls:
     ) -> Call[bool]:
         """Have no run of a workflow claimed."""
         order = checked_order("pause", reason, by)
-        instant = None if until is None else read_instant("until", until)
+        instant = None if until is None else checked_instant("until", until)
         return self._ask_of_workflow(
             workflow_name,
             lambda engine, workflow: engine.steering.pause_workflow(workflow, order, instant),
@@ -216,7 +217,11 @@ def _unless_over(run_id: str, wanted: str, acted: Acted) -> Steered:
             status=acted.status,
             accepted=("Pending", "Running", "Waiting", "Paused"),
         )
-    return Steered.of(acted)
+    return _steered(acted)
+
+
+def _steered(acted: Acted) -> Steered:
+    return Steered(cast("option_names.RunStatus", str(acted.status)), acted.changed)
 
 
 def _plan(chosen: Rerun) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 
@@ -13,6 +14,7 @@ from cloaca_core.runner.calls.steering import SteeringCalls
 from cloaca_core.runner.host import EngineHost
 
 WAIT = 20
+NO_ZONE = datetime(2030, 1, 1)  # noqa: DTZ001 - that is what is refused
 
 
 @pytest.fixture
@@ -51,8 +53,12 @@ def test_a_workflow_that_is_not_registered_can_be_paused(steering: SteeringCalls
     [
         (lambda s: s.pause_workflow(7, None, None, None), TypeError, "workflow_name"),
         (lambda s: s.resume_workflow("a::b", None, None), ConfigError, "workflow_name"),
-        (lambda s: s.pause_workflow("w", "soon", None, None), ValueError, "until is 'soon'"),
-        (lambda s: s.pause_workflow("w", 7, None, None), TypeError, "until must be a datetime"),
+        (lambda s: s.pause_workflow("w", "soon", None, None), ConfigError, "until is 'soon'"),
+        (lambda s: s.pause_workflow("w", 7, None, None), ConfigTypeError, "until must be a datet"),
+        (lambda s: s.pause("r", None, "soon", True, None), ConfigError, "until is 'soon'"),
+        (lambda s: s.pause("r", None, NO_ZONE, True, None), ConfigError, "until is"),
+        (lambda s: s.pause("r", None, 7, True, None), ConfigTypeError, "until must be a datetime"),
+        (lambda s: s.pause("r", None, None, "no", None), TypeError, "children must be a bool"),
         (lambda s: s.pause_workflow("w", None, "", None), ConfigError, "reason must have"),
         (lambda s: s.pause_workflow("w", None, None, 7), ConfigTypeError, "by must be a str"),
     ],
