@@ -277,6 +277,26 @@ async def test_the_same_with_an_async_runner(async_runner: cloaca.AsyncRunner) -
     assert (await parent.result(WAIT)).final_context["child"] == "Completed"
 
 
+def test_a_run_is_steered_by_its_id(runner: cloaca.DefaultRunner) -> None:
+    run = runner.submit("child", delay=FAR)
+
+    assert runner.pause(run.id, reason="look", by="ann").changed
+    assert run.info().reason == "paused by ann: look"
+    assert runner.resume(run.id) == cloaca.Steered("Pending", changed=True)
+    assert runner.cancel(run.id) == cloaca.Steered("Cancelled", changed=True)
+    for steer in (runner.pause, runner.resume, runner.cancel):
+        with pytest.raises(cloaca.RunNotFoundError):
+            steer("none")
+
+
+async def test_the_same_is_awaited(async_runner: cloaca.AsyncRunner) -> None:
+    run = await async_runner.submit("child", delay=FAR)
+
+    assert (await async_runner.pause(run.id)).status == "Paused"
+    assert (await async_runner.resume(run.id)).status == "Pending"
+    assert (await async_runner.cancel(run.id)).status == "Cancelled"
+
+
 def test_only_a_bool_says_whether_children_are_paused(runner: cloaca.DefaultRunner) -> None:
     run = runner.submit("child", delay=FAR)
 

@@ -86,6 +86,9 @@ def what_it_answers(runner: cloaca.DefaultRunner) -> None:
     assert_type(handle.cancel(reason="late", grace=1.5), cloaca.Steered)
     assert_type(handle.pause().status, cloaca.RunStatus)
     assert_type(handle.resume().changed, bool)
+    assert_type(runner.cancel("r", grace=1.5), cloaca.Steered)
+    assert_type(runner.pause("r", children=False), cloaca.Steered)
+    assert_type(runner.resume("r"), cloaca.Steered)
 
 
 def what_a_client_answers(client: cloaca.Client, runner: cloaca.DefaultRunner) -> None:

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,7 +27,14 @@ from cloaca_core.runner.calls.runs import telling_accepted
 from cloaca_core.runner.calls.start_options import StartOptions
 from cloaca_core.runner.handles import AsyncRunHandle
 from cloaca_core.runner.host import EngineHost
-from cloaca_core.runner.results import Backfill, BulkResult, PipelineResult, Plan, RunInfo
+from cloaca_core.runner.results import (
+    Backfill,
+    BulkResult,
+    PipelineResult,
+    Plan,
+    RunInfo,
+    Steered,
+)
 from cloaca_core.runner.waiting import awaited
 from cloaca_core.values.durations import Duration
 from cloaca_core.values.no_limit import NoLimit
@@ -170,6 +177,38 @@ class AsyncClient:
         return handles
 
     # -- steer -------------------------------------------------------------------------------
+
+    async def cancel(
+        self,
+        run_id: str,
+        *,
+        reason: str | None = None,
+        grace: float | timedelta | None = None,
+        children: bool = True,
+        by: str | None = None,
+    ) -> Steered:
+        """End a run as Cancelled; see ``AsyncRunHandle.cancel``. An unknown id raises
+        ``RunNotFoundError``.
+        """
+        return await self._calls.runs.steering.cancel(run_id, reason, grace, children, by)
+
+    async def pause(
+        self,
+        run_id: str,
+        *,
+        reason: str | None = None,
+        until: datetime | str | None = None,
+        children: bool = True,
+        by: str | None = None,
+    ) -> Steered:
+        """Start no more tasks of a run until it is resumed; see ``AsyncRunHandle.pause``."""
+        return await self._calls.runs.steering.pause(run_id, reason, until, children, by)
+
+    async def resume(
+        self, run_id: str, *, reason: str | None = None, by: str | None = None
+    ) -> Steered:
+        """Let a paused run go on; see ``AsyncRunHandle.resume``."""
+        return await self._calls.runs.steering.resume(run_id, reason, by)
 
     async def retry(
         self,

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,7 +25,14 @@ from cloaca_core.runner.calls.runs import telling_accepted
 from cloaca_core.runner.calls.start_options import StartOptions
 from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.host import EngineHost
-from cloaca_core.runner.results import Backfill, BulkResult, PipelineResult, Plan, RunInfo
+from cloaca_core.runner.results import (
+    Backfill,
+    BulkResult,
+    PipelineResult,
+    Plan,
+    RunInfo,
+    Steered,
+)
 from cloaca_core.runner.waiting import refuse_blocking_call, wait_for
 from cloaca_core.values.durations import Duration
 from cloaca_core.values.no_limit import NoLimit
@@ -205,6 +212,36 @@ class Client:
         return handles
 
     # -- steer -------------------------------------------------------------------------------
+
+    def cancel(
+        self,
+        run_id: str,
+        *,
+        reason: str | None = None,
+        grace: float | timedelta | None = None,
+        children: bool = True,
+        by: str | None = None,
+    ) -> Steered:
+        """End a run as Cancelled; see ``RunHandle.cancel``. An unknown id raises
+        ``RunNotFoundError``.
+        """
+        return self._calls.runs.steering.cancel(run_id, reason, grace, children, by).wait()
+
+    def pause(
+        self,
+        run_id: str,
+        *,
+        reason: str | None = None,
+        until: datetime | str | None = None,
+        children: bool = True,
+        by: str | None = None,
+    ) -> Steered:
+        """Start no more tasks of a run until it is resumed; see ``RunHandle.pause``."""
+        return self._calls.runs.steering.pause(run_id, reason, until, children, by).wait()
+
+    def resume(self, run_id: str, *, reason: str | None = None, by: str | None = None) -> Steered:
+        """Let a paused run go on; see ``RunHandle.resume``."""
+        return self._calls.runs.steering.resume(run_id, reason, by).wait()
 
     def retry(
         self,
