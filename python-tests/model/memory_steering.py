@@ -290,7 +290,11 @@ class MemorySteering:
         marks.paused_with = above.pause_id
         because = f"{parent.steer_reason} (with its parent, run {parent.id})"
         return run._replace(
-            status=RunStatus.PAUSED, owner=None, epoch=0, started_at=None, steer_reason=because
+            status=RunStatus.PAUSED,
+            owner=None,
+            epoch=0 if run.owner is None else 2,
+            started_at=None,
+            steer_reason=because,
         )
 
     async def children_out_of_step(

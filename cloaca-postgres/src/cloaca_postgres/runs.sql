@@ -30,10 +30,9 @@
 
 -- name: insert_run
 -- Add runs. If a run's owner is a live runner, it owns the run from the start, unless the run waits
--- for its time or its workflow is paused; otherwise the run has no owner. A child of a run that is
--- paused with its children is Paused since then; lock_runs has locked the parents. A run that is sent
--- again, or whose idempotency key another run has, changes nothing. Keys are inserted in a fixed order,
--- as two batches with the same keys could deadlock otherwise.
+-- for its time or its workflow is paused; otherwise the run has no owner. A run that is sent again,
+-- or whose idempotency key another run has, changes nothing. Keys are inserted in a fixed order, as
+-- two batches with the same keys could deadlock otherwise.
 -- A key that a user's transaction says it is writing (see outbox.sql) is passed over, as inserting
 -- it would wait for the end of that transaction. The batch takes a shared lock on each key. Other
 -- batches can take it as well; a user's transaction cannot, and learns that it must make way for
@@ -52,8 +51,7 @@ live AS MATERIALIZED (
 )
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, start_by, owner, epoch, status, started_at,
-    paused_at, paused_until, paused_with, steer_reason
+    priority, due_at, detached, time_limit, deadline_at, start_by, owner, epoch, status, started_at
 )
 SELECT
     new.id, new.workflow, new.version, new.input, new.tags, new.idempotency_key, new.parent_id,
@@ -61,13 +59,8 @@ SELECT
     new.priority, new.due_at, new.detached, new.time_limit, new.deadline_at, new.start_by,
     live.id,
     CASE WHEN live.id IS NULL THEN 0 ELSE 1 END,
-    CASE
-        WHEN parent.id IS NOT NULL THEN 'Paused' WHEN live.id IS NULL THEN 'Pending'
-        ELSE 'Running'
-    END,
-    CASE WHEN live.id IS NULL THEN NULL ELSE new.created_at END,
-    parent.paused_at, parent.paused_until, parent.pause_id,
-    parent.steer_reason || ' (with its parent, run ' || parent.id || ')'
+    CASE WHEN live.id IS NULL THEN 'Pending' ELSE 'Running' END,
+    CASE WHEN live.id IS NULL THEN NULL ELSE new.created_at END
 FROM unnest(
     CAST(:id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
     CAST(:input AS TEXT[]), CAST(:tags AS TEXT[]), CAST(:idempotency_key AS TEXT[]),
@@ -78,9 +71,7 @@ FROM unnest(
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, owner, priority,
     due_at, detached, time_limit, deadline_at, start_by
 )
-LEFT JOIN cloaca_run AS parent ON parent.id = ANY(ARRAY[new.parent_id]) AND new.detached = 0
-    AND parent.pause_id IS NOT NULL AND +parent.ended_at IS NULL
-LEFT JOIN live ON live.id = new.owner AND new.due_at IS NULL AND parent.id IS NULL
+LEFT JOIN live ON live.id = new.owner AND new.due_at IS NULL
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = new.workflow
     )

@@ -162,6 +162,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "cancel_unowned": _STEERED | _WISHED | {"deadline": 1, "children": 1},
     "cancel_owned": {**_STEERED, "id": "a1", "because": "", "deadline": 1, "children": 1},
     "pause_runs": _STEERED | _WISHED | {"until": 1, "children": 1},
+    "pause_new_children": {**_STEERED, "runner_id": "mine"},
     "note_pause_of_children": _STEERED | _ACT | {"parent_id": "few"},
     "pause_children": _STEERED | _WISHED | {"parent_id": "few"},
     "note_resume_of_children": _STEERED | _ACT | {"parent_id": "few"},

@@ -107,6 +107,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_pauses_over": {"now": MANY, "limit": LIMIT},
     "parents_to_follow": {"limit": LIMIT},
     "children_out_of_step": {"ids": ["few", "parent"], "limit": LIMIT},
+    "pause_new_children": {"ids": _HELD, "runner_id": "mine"},
     "note_pause_of_children": _LEVEL,
     "pause_children": _LEVEL,
     "note_resume_of_children": _LEVEL,

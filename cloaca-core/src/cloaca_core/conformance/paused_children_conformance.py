@@ -136,7 +136,8 @@ class PausedChildrenConformance:
         )
 
         run = await stored(store, "c")
-        assert (run.status, run.owner, run.epoch, run.started_at) == (PAUSED, None, 0, None)
+        assert (run.status, run.owner, run.started_at) == (PAUSED, None, None)
+        assert run.epoch == (2 if owner else 0)
         assert run.steer_reason == "wait (with its parent, run p)"
         ours = {"detached", "other"} if owner else set()
         assert committed.owned == ours
@@ -147,6 +148,22 @@ class PausedChildrenConformance:
         await store.bring_into_step("p", ["c"], act("z"))
         assert await _statuses(store, "c") == [PENDING]
         assert await claimed(store) == ["c"]
+
+    async def test_a_child_that_is_sent_again_stays_as_it_is(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("p"))
+        await submit(store, new_run("begun", parent="p"))
+        await record(store, [attempt("begun", status=TaskStatus.RUNNING)])
+        await park(store, "begun", None)
+        assert await claimed(store) == ["begun"]
+        await store.pause(["p"], act(), None, children=True)
+        await submit(store, _child("resumed"))
+        await store.resume(["resumed"], act("y"))
+        before = [await stored(store, run_id) for run_id in ("begun", "resumed")]
+
+        await submit(store, new_run("begun", parent="p"), _child("resumed"))
+
+        assert [await stored(store, run_id) for run_id in ("begun", "resumed")] == before
 
     async def test_a_child_of_a_run_that_is_not_paused_any_more_is_not_paused(
         self, store: Store

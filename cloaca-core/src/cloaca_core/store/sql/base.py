@@ -113,6 +113,7 @@ class SteeringQueries(NamedTuple):
     pause_runs: Statement
     note_resume: Statement
     resume_runs: Statement
+    pause_new_children: Statement
     note_pause_of_children: Statement
     pause_children: Statement
     note_resume_of_children: Statement

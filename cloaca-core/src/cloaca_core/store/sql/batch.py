@@ -135,6 +135,10 @@ class BatchSteps:
         steps = {"runs": Step(q.insert_run, rows=list(map(self._run_row, runs)))}
         if tags := _tag_rows(runs):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
+        if children := [run.id for run in runs if _has_parent(run)]:
+            pause = self._queries.steering.pause_new_children
+            params = pause.bind(ids=self._array(children), runner_id=batch.runner_id)
+            steps["paused"] = Step(pause, params)
         if ids := [run.id for run in runs if run.owner == batch.runner_id]:
             params = self._owned_params((self._array(ids), batch.runner_id))
             steps["owned"] = Step(q.owned_runs, params)
@@ -205,9 +209,11 @@ def _decides(batch: Batch) -> bool:
 
 def _parents(batch: Batch) -> set[str]:
     """The runs whose bodies submit new runs of a batch that are not detached."""
-    return {
-        run.parent_id for run in batch.new_runs if run.parent_id is not None and not run.detached
-    }
+    return {run.parent_id for run in batch.new_runs if run.parent_id and not run.detached}
+
+
+def _has_parent(run: NewRun) -> bool:
+    return run.parent_id is not None and not run.detached
 
 
 def _newest_filled(ticks: Sequence[NewTick]) -> Sequence[NewTick]:

@@ -12,13 +12,11 @@
 
 -- name: insert_run
 -- Add a run. If :owner is a live runner, it owns the run from the start, unless the run waits for
--- its time or its workflow is paused; otherwise the run has no owner. A child of a run that is paused
--- with its children is Paused since then. Executed again, or with an idempotency key that another run
--- has, it changes nothing.
+-- its time or its workflow is paused; otherwise the run has no owner. Executed again, or with an
+-- idempotency key that another run has, it changes nothing.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, start_by, owner, epoch, status, started_at,
-    paused_at, paused_until, paused_with, steer_reason
+    priority, due_at, detached, time_limit, deadline_at, start_by, owner, epoch, status, started_at
 )
 SELECT
     :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
@@ -27,20 +25,11 @@ SELECT
     CAST(:time_limit AS BIGINT), CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT),
     runner.id,
     CASE WHEN runner.id IS NULL THEN 0 ELSE 1 END,
-    CASE
-        WHEN parent.id IS NOT NULL THEN 'Paused' WHEN runner.id IS NULL THEN 'Pending'
-        ELSE 'Running'
-    END,
-    CASE WHEN runner.id IS NULL THEN NULL ELSE :created_at END,
-    parent.paused_at, parent.paused_until, parent.pause_id,
-    parent.steer_reason || ' (with its parent, run ' || parent.id || ')'
+    CASE WHEN runner.id IS NULL THEN 'Pending' ELSE 'Running' END,
+    CASE WHEN runner.id IS NULL THEN NULL ELSE :created_at END
 FROM (SELECT 1) AS one
-LEFT JOIN cloaca_run AS parent
-    ON parent.id = CAST(:parent_id AS TEXT) AND :detached = 0 AND parent.pause_id IS NOT NULL
-        AND parent.ended_at IS NULL
 LEFT JOIN cloaca_runner AS runner
     ON runner.id = :owner AND runner.fenced = 0 AND CAST(:due_at AS BIGINT) IS NULL
-        AND parent.id IS NULL
         AND NOT EXISTS (SELECT 1 FROM cloaca_paused_workflow WHERE workflow = :workflow)
 WHERE 1 = 1
 ON CONFLICT DO NOTHING;

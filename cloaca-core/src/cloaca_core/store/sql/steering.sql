@@ -147,6 +147,27 @@ WHERE id IN :ids
     );
 
 
+-- name: pause_new_children
+-- Pause those of these new runs whose parent is paused with its children; they have no owner then. A
+-- batch that is sent again finds runs that others may have acted on since: those stay as they are.
+UPDATE cloaca_run
+SET status = 'Paused', owner = NULL, started_at = NULL,
+    epoch = CASE WHEN owner IS NULL THEN epoch ELSE epoch + 1 END,
+    (paused_at, paused_until, paused_with, steer_reason) = (
+        SELECT
+            parent.paused_at, parent.paused_until, parent.pause_id,
+            parent.steer_reason || ' (with its parent, run ' || parent.id || ')'
+        FROM cloaca_run AS parent WHERE parent.id = cloaca_run.parent_id
+    )
+WHERE id IN :ids AND detached = 0 AND ended_at IS NULL AND cancel_at IS NULL AND paused_at IS NULL
+    AND ((owner IS NULL AND epoch = 0) OR (owner = :runner_id AND epoch = 1))
+    AND EXISTS (
+        SELECT 1 FROM cloaca_run AS parent
+        WHERE parent.id = cloaca_run.parent_id AND parent.ended_at IS NULL
+            AND parent.pause_id <> coalesce(cloaca_run.paused_with, '')
+    );
+
+
 -- name: note_pause_of_children
 -- Note that those of these runs are paused with their parent :parent_id, which is, that are not paused
 -- on their own, and to which its pause has not come yet.
