@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cloaca_core.records.definitions import DefinitionName, DefinitionRow
+from cloaca_core.records.follow_ups import WhenEndedRow
 
 
 class MemoryDefinitions:
@@ -13,11 +14,17 @@ class MemoryDefinitions:
     def __init__(self) -> None:
         self.definitions: dict[tuple[str, str], DefinitionRow] = {}
         self.newest: dict[str, DefinitionName] = {}
+        self.when_ended: dict[tuple[str, str, int, str], WhenEndedRow] = {}
 
-    async def record_definitions(self, definitions: Collection[DefinitionRow]) -> None:
+    async def record_definitions(
+        self, definitions: Collection[DefinitionRow], when_ended: Collection[WhenEndedRow] = ()
+    ) -> None:
         for row in definitions:
             self.definitions.setdefault((row.workflow, row.version), row)
             self.newest[row.workflow] = DefinitionName(row.workflow, row.version, row.name)
+        for rule in when_ended if definitions else ():
+            key = (rule.workflow, rule.version, rule.place, rule.status)
+            self.when_ended.setdefault(key, rule)
 
     async def newest_definitions(self, workflows: Collection[str]) -> list[DefinitionName]:
         return [each for each in await self.list_definitions() if each.workflow in workflows]

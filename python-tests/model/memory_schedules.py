@@ -26,6 +26,10 @@ class MemorySchedules:
         self.runs: dict[str, RunRow] = {}
         self.behind: dict[str, str] = {}
 
+    def follow_recorded(self, run_id: str) -> None:
+        """Insert what follows a run that has ended."""
+        raise NotImplementedError
+
     def decide(self, batch: Batch) -> list[NewTick]:
         """Write decisions as far as they are about what is there; the ticks that have runs."""
         due = [each for each in batch.firings if self._is_as_seen(each)]
@@ -83,6 +87,7 @@ class MemorySchedules:
                     epoch=run.epoch + 1,
                     due_at=None,
                 )
+                self.follow_recorded(run.id)
 
     def start_next(self) -> None:
         """Let go of what waits behind no run that is under way, unless it meets an earlier one."""

@@ -65,6 +65,10 @@ class MemorySteering:
         """Let go of runs that wait behind runs that have ended."""
         raise NotImplementedError
 
+    def follow_recorded(self, run_id: str) -> None:
+        """Insert what follows a run that has ended."""
+        raise NotImplementedError
+
     def marks_of(self, run: RunRow) -> Marks:
         """The marks of a run, also of one that a test has put among the runs."""
         return self.marks.setdefault(run.id, Marks(run.created_at))
@@ -114,7 +118,13 @@ class MemorySteering:
         self._end(run, run.steer_reason, now)
         return True
 
-    def _end(self, run: RunRow, because: str | None, now: int) -> None:
+    def _end(
+        self,
+        run: RunRow,
+        because: str | None,
+        now: int,
+        code: ReasonCode = ReasonCode.CANCELLED,
+    ) -> None:
         self.behind.pop(run.id, None)
         self.runs[run.id] = run._replace(
             status=RunStatus.CANCELLED,
@@ -124,9 +134,10 @@ class MemorySteering:
             final_context=run.input,
             error_message=because,
             steer_reason=because,
-            reason_code=ReasonCode.CANCELLED,
+            reason_code=code,
             ended_at=now,
         )
+        self.follow_recorded(run.id)
 
     def _wishes(self, runner_id: str) -> list[Wish]:
         found = []
@@ -208,8 +219,7 @@ class MemorySteering:
             if self._note(run, act, "expire", changes=True):
                 marks = self.marks_of(run)
                 marks.paused_at = marks.paused_until = None
-                self._end(run, act.because, act.now)
-                self.runs[run.id] = self.runs[run.id]._replace(reason_code=ReasonCode.EXPIRED)
+                self._end(run, act.because, act.now, ReasonCode.EXPIRED)
         self.start_next()
         return self._acted([run_id for run_id in run_ids if (run_id, act.id) in self.noted], act)
 

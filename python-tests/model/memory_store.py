@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection
 
 from model.memory_definitions import MemoryDefinitions
+from model.memory_follow_ups import MemoryFollowUps
 from model.memory_schedules import MemorySchedules, run_of
 from model.memory_steering import Marks, MemorySteering
 from model.memory_triggers import MemoryTriggers, run_of_event
@@ -35,7 +36,9 @@ FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus
 """What never changes again."""
 
 
-class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinitions):
+class MemoryStore(
+    MemoryFollowUps, MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinitions
+):
     """A store for property tests."""
 
     outbox: Outbox | None = None
@@ -43,6 +46,7 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
     most_keys: int | None = None
 
     def __init__(self) -> None:
+        MemoryFollowUps.__init__(self)
         MemorySteering.__init__(self)
         MemorySchedules.__init__(self)
         MemoryTriggers.__init__(self)
@@ -64,14 +68,14 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
 
     async def insert_when_free(self, run: NewRun) -> str:
         _refuse_unstorable(Batch("", [run], [], [], {}))
-        return self._insert(run._replace(owner=None), joins_pause=False)
+        return self.insert(run._replace(owner=None), joins_pause=False)
 
     def _write(self, batch: Batch) -> Committed:
         _refuse_unstorable(batch)
         self._fire(batch)
         existing = {}
         for run in batch.new_runs:
-            holder = self._insert(run)
+            holder = self.insert(run)
             if holder != run.id:
                 existing[run.id] = holder
         current = {i for i, epoch in batch.fences.items() if self._owns(batch.runner_id, i, epoch)}
@@ -83,6 +87,7 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
             run_row = self.runs.get(end.id)
             if run_row is not None and end.id in current and run_row.ended_at is None:
                 self.runs[end.id] = self._ended(run_row, end)
+        self.follow_ends(batch, current)
         self.park(batch, current)
         self.make_way(batch)
         self.start_next()
@@ -121,13 +126,13 @@ class MemoryStore(MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinit
             if tick.run_id not in self.runs and tick.behind is not None:
                 self.behind[tick.run_id] = tick.behind
             met = tick.generation is not None
-            self._insert(run_of(tick, tick.run_id), tick.schedule_id if met else None)
+            self.insert(run_of(tick, tick.run_id), tick.schedule_id if met else None)
         for event in batch.events:  # one by one: whether it counts depends on those before it
             if self.note(event):
-                self._insert(run_of_event(event), event.trigger_id)
+                self.insert(run_of_event(event), event.trigger_id)
         self.turn(batch)
 
-    def _insert(
+    def insert(
         self, run: NewRun, schedule_id: str | None = None, *, joins_pause: bool = True
     ) -> str:
         """Insert a run unless it is there or its key is taken; the id of who has the key."""

@@ -32,7 +32,9 @@ from cloaca_core.conformance.rows import (
     schedule,
 )
 from cloaca_core.records.batch import Batch, Waiting
-from cloaca_core.records.runs import NewRun, Park, RunRow
+from cloaca_core.records.definitions import DefinitionRow
+from cloaca_core.records.follow_ups import FollowUpRow, NewFollowUp, WhenEndedRow
+from cloaca_core.records.runs import NewRun, Park, RunRow, WaitingRow
 from cloaca_core.records.schedules import NewTick, ScheduleRow
 from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.records.steering import Act, RoundRow
@@ -87,11 +89,24 @@ TODAY = NOW + 10**12
 """Between the instants of the tests and that of the clock by which a store ends runs."""
 
 
+ALERTS = "public::embedded::alerts"
+"""Follows runs that fail or are cancelled. The store makes ids of such runs: they are looked at by
+themselves, and never claimed.
+"""
+WHEN_ENDED = [
+    WhenEndedRow(WORKFLOW, "1", place, status, ALERTS, f'{{"place":{place}}}')
+    for place, status in ((0, "Failed"), (0, "Cancelled"), (1, "Cancelled"))
+]
+FIRST = "a"
+"""No id that a store makes is as great."""
+
+
 async def contents(store: Store) -> list[object]:
     """All that a store holds, asked for at once: nearly all the time goes into these questions."""
-    runs = [run.id for run in await store.list_runs(any_run())]
+    runs = [run.id for run in await store.list_runs(any_run(after=FIRST))]
     return await asyncio.gather(
-        store.list_runs(any_run()),
+        store.list_runs(any_run(after=FIRST)),
+        follow_ups(store, runs),
         *map(store.get_run, runs),
         store.load_attempts(runs),
         store.ended(runs),
@@ -111,12 +126,26 @@ async def contents(store: Store) -> list[object]:
     )
 
 
-def comparable(answer: object) -> object:
-    """An answer in which instants of the store's own clock are the same."""
+async def follow_ups(store: Store, runs: list[str]) -> list[object]:
+    """The runs that follow others, and their rows."""
+    found = await store.follow_ups(runs)
+    inputs = [(each, await store.get_run(each.id)) for each in found]
+    texts = [(each.follows, each.round, "" if row is None else row.input) for each, row in inputs]
+    return [sorted(map(comparable, found)), sorted(texts)]
+
+
+def comparable(answer: object) -> Any:
+    """An answer in which instants of the store's own clock are the same, and ids that it makes."""
     if isinstance(answer, RunRow) and answer.ended_at is not None and answer.ended_at > TODAY:
         return answer._replace(ended_at=TODAY)
     if isinstance(answer, RoundRow) and answer.ended_at > TODAY:
         return answer._replace(ended_at=TODAY)
+    if isinstance(answer, WaitingRow) and answer.workflow == ALERTS:
+        return answer._replace(first_run="", due_at=min(answer.due_at, TODAY))
+    if isinstance(answer, Waiting):
+        return answer._replace(rows=list(map(comparable, answer.rows)))
+    if isinstance(answer, FollowUpRow):
+        return answer._replace(id="", created_at=min(answer.created_at, TODAY))
     return list(map(comparable, answer)) if isinstance(answer, list) else answer
 
 
@@ -133,6 +162,11 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.ticks = 0
         for name in ("r1", "r2"):
             self.register(runner_id=name)
+        definition = DefinitionRow(WORKFLOW, "1", "orders", "{}", NOW)
+        self.same(
+            self.model.record_definitions([definition], WHEN_ENDED),
+            self.store.record_definitions([definition], WHEN_ENDED),
+        )
         # Without a beginning most stories end before there is a run to tell of.
         runs = [new_run("a"), new_run("b", tags='{"team":"x"}'), new_run("c", owner=None)]
         self.submit(runner_id="r1", new_runs=runs)
@@ -216,7 +250,9 @@ class StoreAgainstModel(RuleBasedStateMachine):
         before: str | None,
         limit: int,
     ) -> None:
-        wanted = any_run(status=status, workflow=workflow, tags=tags, before=before, limit=limit)
+        wanted = any_run(
+            status=status, workflow=workflow, tags=tags, before=before, limit=limit, after=FIRST
+        )
         self.same(self.model.list_runs(wanted), self.store.list_runs(wanted))
 
     @rule(runner_id=RUNNERS, most=LIMITS)
@@ -435,7 +471,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
 
     def _records(self, data: st.DataObject) -> Batch:
         """Attempts and ends, mostly by the owner under its epoch, sometimes stale or foreign."""
-        runs = self.run(self.model.list_runs(any_run()))
+        runs = self.run(self.model.list_runs(any_run(after=FIRST)))
         owners = [run.owner for run in runs if run.owner is not None] or ["r1"]
         runner_id = data.draw(st.sampled_from(owners) | st.sampled_from(owners) | RUNNERS)
         epochs = {run.id: max(0, run.epoch + data.draw(OFFSETS)) for run in runs} or {"a": 1}
@@ -463,7 +499,14 @@ class StoreAgainstModel(RuleBasedStateMachine):
             if run in epochs
         ]
         parks = [Park(run, due_at, NOW) for run, due_at in data.draw(PARKS) if run in epochs]
-        return Batch(runner_id, [], attempts, ends, epochs, parks=parks)
+        follow_ups = [self._follow_up(end.id, place) for end in ends for place in (0, 1)]
+        return Batch(runner_id, [], attempts, ends, epochs, parks=parks, follow_ups=follow_ups)
+
+    def _follow_up(self, run_id: str, place: int) -> NewFollowUp:
+        """What the owner of a run asks for, with the id of a new run."""
+        self.ticks += 1
+        status, content = ("Failed", "Cancelled")[place], f'{{"owner":{place}}}'
+        return NewFollowUp(f"9-{self.ticks}", run_id, place, status, ALERTS, content)
 
 
 # A server answers each of a thousand statements of a story over a socket.

@@ -116,6 +116,13 @@ _FILL = (
         FROM generate_series(1, %(finished)s) AS n""",
     """INSERT INTO cloaca_workflow SELECT 'full' || n, 'v', 'name' || n, 'short' || n
         FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, ended_at, tags,
+            input, follows, follows_round, follows_place)
+        SELECT 'u' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Completed', 0, n, n, '{}',
+            '{}', 'r' || lpad(n::text, 8, '0'), 1, 0
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_when_ended SELECT 'full' || n, 'v', 0, 'Cancelled', 'full1', '{}'
+        FROM generate_series(1, %(finished)s) AS n""",
     "ANALYZE",
 )
 _MINE = [f"s{n:08}" for n in range(5, 5 * (LIMIT + 1), 5)]
@@ -222,6 +229,9 @@ _VALUES: dict[str, dict[str, object]] = {
     "definitions_named": {"name": "name1"},
     "get_definition": {"workflow": "w1", "version": "v1"},
     "list_waiting": {"runner_id": "mine", "most": LIMIT},
+    "follow_ends": {"ids": _ENDED, "now": 1, "reason_code": "cancelled"},
+    "follow_cancelled": {"runner_id": "dead", "now": 1},
+    "list_follow_ups": {"ids": [*_ENDED[:5], "u00000001", "none"]},
     "list_runs": _LISTING,
     "list_active_runs": {**_LISTING, **_ANY, "status": "Running"},
     "list_ended_runs": {**_LISTING, "status": "Failed"},
@@ -242,7 +252,7 @@ _READ = frozenset(
         *("next_due_run", "list_wishes", "next_steered", "list_pauses_over"),
         "list_not_begun",
         *("parents_to_follow", "children_under_way", "list_acts", "list_acts_of_run"),
-        *("list_children", "children_out_of_step"),
+        *("list_children", "children_out_of_step", "list_follow_ups"),
     )
 )
 

@@ -20,8 +20,8 @@ URL, ``SharedBackendConformance`` adds tests with several stores and processes o
 import pytest
 
 for _part in (
-    *("backend", "cancelled", "claim", "definition", "lease", "observe", "outbox", "overlap"),
-    *("record", "rerun", "schedule", "steering", "trigger", "turn"),
+    *("backend", "cancelled", "claim", "definition", "follow_up", "lease", "observe", "outbox"),
+    *("overlap", "record", "rerun", "schedule", "steering", "trigger", "turn"),
 ):
     pytest.register_assert_rewrite(f"cloaca_core.conformance.{_part}_conformance")
 pytest.register_assert_rewrite("cloaca_core.conformance.rows")

@@ -11,6 +11,7 @@ import pytest
 from cloaca_core.conformance.cancelled_conformance import CancelledConformance
 from cloaca_core.conformance.claim_conformance import ClaimConformance
 from cloaca_core.conformance.definition_conformance import DefinitionConformance
+from cloaca_core.conformance.follow_up_conformance import FollowUpConformance
 from cloaca_core.conformance.lease_conformance import LeaseConformance
 from cloaca_core.conformance.observe_conformance import ObserveConformance
 from cloaca_core.conformance.overlap_conformance import OverlapConformance
@@ -37,6 +38,7 @@ class StoreConformance(
     TurnConformance,
     RerunConformance,
     DefinitionConformance,
+    FollowUpConformance,
 ):
     """Define a fixture ``store``: an open, empty store."""
 

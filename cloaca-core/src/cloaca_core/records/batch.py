@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from cloaca_core.records.follow_ups import NewFollowUp
 from cloaca_core.records.runs import AttemptRow, NewRun, Park, RunEnd, WaitingRow
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
 from cloaca_core.records.triggers import NewEvent, TriggerRow
@@ -24,7 +25,7 @@ class Batch(NamedTuple):
     ``fences`` maps each run of ``attempts``, ``ends`` and ``parks`` to the epoch of their owner;
     runs of ``new_runs`` are not in it. ``firings`` has one entry for each schedule of
     ``cancellations`` and of ``ticks`` with a generation; ``turns`` has the triggers whose polls
-    found the ``events``.
+    found the ``events``. ``follow_ups`` are of runs of ``ends``.
     """
 
     runner_id: str
@@ -38,6 +39,7 @@ class Batch(NamedTuple):
     events: Sequence[NewEvent] = ()
     turns: Sequence[TriggerRow] = ()
     parks: Sequence[Park] = ()
+    follow_ups: Sequence[NewFollowUp] = ()
 
 
 class Committed(NamedTuple):

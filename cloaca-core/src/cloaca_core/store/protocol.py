@@ -13,6 +13,9 @@ or it or its workflow is paused.
 Wishes: what people ask of a run (see ``SteeringStore``) is noted on its row. A run without an owner
 is brought to the state at once. The owner of any other is told by ``news`` and by the answer of
 each commit, and brings it there; if it gives the run up or dies, the store does.
+
+Follow-ups: each operation that ends a run inserts the runs that its workflow asks for then (see
+``FollowUpStore``).
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
 from cloaca_core.records.batch import Batch, Committed, Waiting
 from cloaca_core.records.definitions import DefinitionName, DefinitionRow
+from cloaca_core.records.follow_ups import FollowUpRow, WhenEndedRow
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow
 from cloaca_core.records.schedules import ScheduleRow, TickRow
@@ -86,7 +90,7 @@ class RunStore(Protocol):
         1, which is then Paused, or Waiting until it is due, or (without an instant, if it is paused
         no more) claimable at once; it does nothing to a run that is to be cancelled. A batch that
         is sent again after its parks were written finds their runs without owner, so not in
-        ``current``.
+        ``current``. A follow-up is inserted if its run has ended as the follow-up's ``status``.
 
         Firings and their ticks: written only if the schedule, which is locked first, is enabled and
         still has the generation that the decision was based on. A tick that is there already stays;
@@ -521,8 +525,11 @@ class DefinitionStore(Protocol):
     last, which may be an older one that came back.
     """
 
-    async def record_definitions(self, definitions: Collection[DefinitionRow]) -> None:
-        """Record definitions, each of another workflow, as the newest of their workflows.
+    async def record_definitions(
+        self, definitions: Collection[DefinitionRow], when_ended: Collection[WhenEndedRow] = ()
+    ) -> None:
+        """Record definitions, each of another workflow, as the newest of their workflows, and what
+        follows the ends of their runs.
 
         One that is recorded already keeps its content, and becomes the newest again; if it is that,
         nothing is written. Of concurrent callers with different versions of one workflow the
@@ -544,6 +551,26 @@ class DefinitionStore(Protocol):
         """One version of a workflow, or None when no runner has recorded it."""
 
 
+class FollowUpStore(Protocol):
+    """Runs that follow the ends of others.
+
+    One is inserted by the transaction that ends a run, for each ``WhenEndedRow`` of the state in
+    which it ends, once in each round of the run, also if that transaction is sent again. It has no
+    owner, no parent, no tags and priority 0, and is claimable since the end. Its input is the
+    row's content with the run's id, its state and its error; its version is the newest that is
+    recorded, or empty.
+
+    The rows are those of ``Batch.follow_ups`` for the ends of a commit. All else that ends a run
+    (``cancel``, ``expire``, the cancellations of a commit, ``release``, ``unregister``,
+    ``take_over``) goes by those of the newest recorded version of its workflow.
+    """
+
+    async def follow_ups(self, run_ids: Collection[str]) -> list[FollowUpRow]:
+        """The runs that follow ends of these runs, and those of these runs that follow others; by
+        id.
+        """
+
+
 class Store(
     RunStore,
     RunnerStore,
@@ -551,6 +578,7 @@ class Store(
     TriggerStore,
     SteeringStore,
     DefinitionStore,
+    FollowUpStore,
     Protocol,
 ):
     """One open database. Made by ``Backend.open``; not usable after ``close``."""

@@ -170,6 +170,16 @@ class DefinitionQueries(NamedTuple):
     get_definition: Statement
 
 
+class FollowUpQueries(NamedTuple):
+    """The statements of ``follow_ups.sql``."""
+
+    insert_when_ended: Statement
+    insert_follow_up: Statement
+    follow_ends: Statement
+    follow_cancelled: Statement
+    list_follow_ups: Statement
+
+
 class Queries(NamedTuple):
     """The statements that must exist, in the core's file of their noun or in the backend's."""
 
@@ -179,6 +189,7 @@ class Queries(NamedTuple):
     triggers: TriggerQueries
     steering: SteeringQueries
     definitions: DefinitionQueries
+    follow_ups: FollowUpQueries
 
 
 class SqlPart:
@@ -219,6 +230,7 @@ def load_queries(package: str, wording: Wording) -> Queries:
         triggers=TriggerQueries(**of("triggers", TriggerQueries._fields)),
         steering=SteeringQueries(**of("steering", SteeringQueries._fields)),
         definitions=DefinitionQueries(**of("definitions", DefinitionQueries._fields)),
+        follow_ups=FollowUpQueries(**of("follow_ups", FollowUpQueries._fields)),
     )
 
 

@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.follow_ups import NewFollowUp
 from cloaca_core.records.runs import AttemptRow, NewRun, Park, RunEnd
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
+from cloaca_core.records.states import ReasonCode
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 from cloaca_core.store.sql.base import Queries, pair
 from cloaca_core.store.sql.dialect import Step
@@ -28,6 +30,7 @@ class BatchSteps:
         self._attempt_row = q.runs.record_attempt.binder(AttemptRow._fields + guard)
         self._end_row = q.runs.end_run.binder(RunEnd._fields + guard)
         self._park_row = q.runs.park_run.binder(Park._fields + guard)
+        self._follow_up_row = q.follow_ups.insert_follow_up.binder(NewFollowUp._fields + guard)
         self._owned_params = q.runs.owned_runs.binder(("ids", "runner_id"))
         self._fence_params = q.runs.fence_runs.binder(("ids", "runner_id"))
         self._tag_row = q.runs.insert_tag.binder(("run_id", "tag", "content"))
@@ -163,6 +166,10 @@ class BatchSteps:
             row = self._end_row
             rows = [row((*item, runner, fences[item.id])) for item in batch.ends]
             steps["ends"] = Step(q.end_run, rows=rows)
+        if batch.follow_ups:
+            row = self._follow_up_row
+            rows = [row((*item, runner, fences[item.run_id])) for item in batch.follow_ups]
+            steps["follow-ups"] = Step(self._queries.follow_ups.insert_follow_up, rows=rows)
         if batch.parks:
             row = self._park_row
             rows = [row((*item, runner, fences[item.id])) for item in batch.parks]
@@ -175,10 +182,22 @@ class BatchSteps:
         if batch.cancellations:
             rows = list(map(self._cancelled_row, batch.cancellations))
             steps["cancelled"] = Step(q.cancel_run, rows=rows)
+            steps |= self._following_steps(batch.cancellations)
         before = [tick.behind for tick in batch.ticks if tick.behind is not None]
         if ids := [end.id for end in scheduled] + before:
             params = q.start_next.bind(ids=self._array(ids))
             steps["next"] = Step(q.start_next, params)
+        return steps
+
+    def _following_steps(self, cancellations: Sequence[Cancellation]) -> dict[str, Step]:
+        """One step for each instant, of which there is nearly always one."""
+        follow = self._queries.follow_ups.follow_ends
+        steps: dict[str, Step] = {}
+        for now in sorted({each.ended_at for each in cancellations}):
+            ids = [each.id for each in cancellations if each.ended_at == now]
+            code = ReasonCode.CANCELLED_BY_SCHEDULE.value
+            params = follow.bind(ids=self._array(ids), now=now, reason_code=code)
+            steps[f"following at {now}"] = Step(follow, params)
         return steps
 
 

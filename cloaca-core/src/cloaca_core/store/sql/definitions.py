@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cloaca_core.records.definitions import DefinitionName, DefinitionRow
+from cloaca_core.records.follow_ups import WhenEndedRow
 from cloaca_core.store.sql.base import SqlPart
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.values.namespace import short_name
@@ -13,19 +14,24 @@ from cloaca_core.values.namespace import short_name
 class SqlDefinitions(SqlPart):
     """The operations on definitions. Contracts: see ``DefinitionStore``."""
 
-    async def record_definitions(self, definitions: Collection[DefinitionRow]) -> None:
+    async def record_definitions(
+        self, definitions: Collection[DefinitionRow], when_ended: Collection[WhenEndedRow] = ()
+    ) -> None:
         q, in_order = self._queries.definitions, sorted(definitions)
         if not in_order:
             return
         row = q.insert_definition.binder(DefinitionRow._fields)
         newest = q.put_workflow.binder((*DefinitionName._fields, "short_name"))
         names = [(each.workflow, each.version, each.name) for each in in_order]
-        await self._dialect.write(
-            [
-                Step(q.insert_definition, rows=list(map(row, in_order))),
-                Step(q.put_workflow, rows=[newest((*each, short_name(each[0]))) for each in names]),
-            ]
-        )
+        steps = [
+            Step(q.insert_definition, rows=list(map(row, in_order))),
+            Step(q.put_workflow, rows=[newest((*each, short_name(each[0]))) for each in names]),
+        ]
+        if when_ended:
+            insert = self._queries.follow_ups.insert_when_ended
+            follows = insert.binder(WhenEndedRow._fields)
+            steps.append(Step(insert, rows=list(map(follows, sorted(when_ended)))))
+        await self._dialect.write(steps)
 
     async def newest_definitions(self, workflows: Collection[str]) -> list[DefinitionName]:
         rows = await self._read(

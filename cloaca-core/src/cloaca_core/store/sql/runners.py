@@ -76,6 +76,7 @@ class SqlRunners(SqlPart):
                 q.lock_owned,
                 q.mark_cancelled,
                 q.start_after_cancelled,
+                self._queries.follow_ups.follow_cancelled,
                 q.end_cancelled,
             )
         ]

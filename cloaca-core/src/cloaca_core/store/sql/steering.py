@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 
+from cloaca_core.records.states import ReasonCode
 from cloaca_core.records.steering import (
     Act,
     Acted,
@@ -29,9 +30,10 @@ class SqlSteering(SqlPart):
     async def cancel(
         self, run_ids: Collection[str], act: Act, deadline: int, *, children: bool
     ) -> dict[str, Acted]:
-        q, next_ = self._queries.steering, self._queries.schedules.start_next
-        statements = [q.note_cancel, q.cancel_unowned, q.cancel_owned, next_]
-        values = {"deadline": deadline, "children": int(children)}
+        q = self._queries.steering
+        statements = [q.note_cancel, q.cancel_unowned, q.cancel_owned, *self._follow]
+        code = ReasonCode.CANCELLED.value
+        values = {"deadline": deadline, "children": int(children), "reason_code": code}
         return await self._act(run_ids, act, statements, values)
 
     async def not_begun(self, now: int, limit: int) -> list[str]:
@@ -39,8 +41,15 @@ class SqlSteering(SqlPart):
         return [run_id for (run_id,) in rows]
 
     async def expire(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
-        q, next_ = self._queries.steering, self._queries.schedules.start_next
-        return await self._act(run_ids, act, [q.note_expiry, q.expire_runs, next_], {})
+        q, values = self._queries.steering, {"reason_code": ReasonCode.EXPIRED.value}
+        return await self._act(run_ids, act, [q.note_expiry, q.expire_runs, *self._follow], values)
+
+    @property
+    def _follow(self) -> Sequence[Statement]:
+        """What is done once runs have ended: what waits behind them starts, and what follows them
+        is inserted.
+        """
+        return (self._queries.schedules.start_next, self._queries.follow_ups.follow_ends)
 
     async def pause(
         self, run_ids: Collection[str], act: Act, until: int | None, *, children: bool

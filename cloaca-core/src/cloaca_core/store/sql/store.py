@@ -17,6 +17,7 @@ from cloaca_core.store.sql.base import load_queries, pair
 from cloaca_core.store.sql.batch import BatchSteps, committed
 from cloaca_core.store.sql.definitions import SqlDefinitions
 from cloaca_core.store.sql.dialect import Answers, Dialect
+from cloaca_core.store.sql.follow_ups import SqlFollowUps
 from cloaca_core.store.sql.runners import SqlRunners
 from cloaca_core.store.sql.runs import SqlRuns
 from cloaca_core.store.sql.schedules import SqlSchedules
@@ -24,7 +25,9 @@ from cloaca_core.store.sql.steering import SqlSteering
 from cloaca_core.store.sql.triggers import SqlTriggers
 
 
-class SqlStore(SqlRuns, SqlRunners, SqlSchedules, SqlTriggers, SqlSteering, SqlDefinitions):
+class SqlStore(
+    SqlRuns, SqlRunners, SqlSchedules, SqlTriggers, SqlSteering, SqlDefinitions, SqlFollowUps
+):
     """The store of every backend that has a ``Dialect``. Contracts: see ``Store``."""
 
     def __init__(self, dialect: Dialect, outbox: Outbox | None = None) -> None:

@@ -460,7 +460,7 @@ async def test_the_run_that_was_waited_for_is_the_answer() -> None:
         waiting = asyncio.create_task(engine.submit(request(registry, idempotency_key="k")))
         await quiet()
         theirs = new_run("theirs", owner=None, workflow="public::embedded::gate", key="k")
-        store._insert(theirs)
+        store.insert(theirs)
         store.free.set()
 
         assert await waiting == ["theirs"]

@@ -14,6 +14,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.records.definitions import DefinitionName, DefinitionRow
+from cloaca_core.records.follow_ups import WhenEndedRow
 
 
 class Store(MemoryStore):
@@ -28,9 +29,11 @@ class Store(MemoryStore):
         self.looks += 1
         return await super().newest_definitions(workflows)
 
-    async def record_definitions(self, definitions: Collection[DefinitionRow]) -> None:
+    async def record_definitions(
+        self, definitions: Collection[DefinitionRow], when_ended: Collection[WhenEndedRow] = ()
+    ) -> None:
         self.writes.append(sorted(row.name for row in definitions))
-        await super().record_definitions(definitions)
+        await super().record_definitions(definitions, when_ended)
 
 
 class Scene:

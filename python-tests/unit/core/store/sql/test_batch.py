@@ -18,6 +18,7 @@ from cloaca_core.conformance.rows import (
     trigger_row,
 )
 from cloaca_core.records.batch import Batch
+from cloaca_core.records.follow_ups import NewFollowUp
 from cloaca_core.records.schedules import Cancellation
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.batch import BatchSteps, committed
@@ -31,6 +32,7 @@ def steps() -> BatchSteps:
 
 _SKIPPED = new_tick("s", "b")._replace(run_id=None)
 _SCHEDULED = run_end("a")._replace(schedule_id="s")
+_FOLLOW_UP = NewFollowUp("b", "a", 0, "Failed", "public::embedded::alerts", "{}")
 _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW)
 
 
@@ -46,6 +48,10 @@ _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW)
         ),
         (Batch("r1", [], [attempt("a")], [], {"a": 1}), ["fence_runs", "record_attempt"]),
         (Batch("r1", [], [], [run_end("a")], {"a": 1}), ["fence_runs", "end_run"]),
+        (
+            Batch("r1", [], [], [run_end("a")], {"a": 1}, follow_ups=[_FOLLOW_UP]),
+            ["fence_runs", "end_run", "insert_follow_up"],
+        ),
         (
             Batch("r1", [], [], [], {}, [firing("s")], [new_tick("s", "a")]),
             ["lock_schedules", "insert_tick", "insert_tick_run", "advance_schedule"],
@@ -73,7 +79,7 @@ _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW)
             Batch("r1", [], [], [], {"c": 1}, [firing("s")], [new_tick("s", "b")], [_CANCELLED]),
             [
                 *("lock_schedules", "lock_runs", "insert_tick", "insert_tick_run"),
-                *("advance_schedule", "fence_runs", "cancel_run"),
+                *("advance_schedule", "fence_runs", "cancel_run", "follow_ends"),
             ],
         ),
         (
@@ -98,6 +104,24 @@ def test_a_batch_is_the_statements_that_have_rows(
     steps: BatchSteps, batch: Batch, expected: list[str]
 ) -> None:
     assert [step.statement.name for step in steps.of(batch).values()] == expected
+
+
+def test_what_follows_runs_that_make_way_is_asked_for_by_the_instants_of_their_ends(
+    steps: BatchSteps,
+) -> None:
+    later = [_CANCELLED._replace(id=run, ended_at=NOW + 1) for run in "cd"]
+    ways = [later[0], _CANCELLED, later[1]]
+    batch = Batch("r1", [], [], [], {}, [firing("s")], [], ways)
+
+    found = [
+        dict(zip(step.statement.parameters, step.params, strict=False))
+        for step in steps.of(batch).values()
+        if step.statement.name == "follow_ends"
+    ]
+
+    code = "cancelled_by_schedule"
+    assert [each["ids"] for each in found] == [("a",), ("c", "d")]
+    assert [(each["now"], each["reason_code"]) for each in found] == [(NOW, code), (NOW + 1, code)]
 
 
 def test_one_run_by_itself_is_inserted_and_asked_for(steps: BatchSteps) -> None:

@@ -1,0 +1,21 @@
+-- What follows the ends of runs. Read the head of runs.sql first.
+--
+-- insert_follow_up, follow_ends and follow_cancelled are in the files of the backends: they make text of
+-- JSON, and ids.
+
+
+-- name: insert_when_ended
+-- Record what follows the ends of a workflow's runs, unless it is recorded already.
+INSERT INTO cloaca_when_ended (workflow, version, place, status, submits, content)
+VALUES (:workflow, :version, :place, :status, :submits, :content)
+ON CONFLICT DO NOTHING;
+
+
+-- name: list_follow_ups
+-- Find the runs that follow ends of these runs, and those of these runs that follow others.
+SELECT id, workflow, follows, follows_round, created_at FROM cloaca_run
+WHERE follows IN :ids AND follows IS NOT NULL
+UNION
+SELECT id, workflow, follows, follows_round, created_at FROM cloaca_run
+WHERE id IN :ids AND follows IS NOT NULL
+ORDER BY id;
