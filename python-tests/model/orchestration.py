@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 from model.by_hand import HandExecutor, HandJournal
@@ -96,6 +97,7 @@ class Scene:
             self._wished,
             self._give_back,
             self.clock.wall,
+            iter(map(str, itertools.count(1))).__next__,
         )
         self.launcher = self.orchestrator.launcher
 

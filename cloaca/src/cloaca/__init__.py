@@ -142,6 +142,9 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.definition.triggers.result import (
         TriggerResult as TriggerResult,
     )
+    from cloaca_core.definition.when_ended import (
+        WhenEnded as WhenEnded,
+    )
     from cloaca_core.runner.async_client import (
         AsyncClient as AsyncClient,
     )
@@ -200,6 +203,7 @@ __all__ = [
     "task",
     "WorkflowBuilder",
     "Workflow",
+    "WhenEnded",
     "Registry",
     "register_workflow_constructor",
     "get_workflow",
@@ -364,6 +368,8 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "ClockChange": "cloaca_core.schedules.explain",
         "ScheduleExplanation": "cloaca_core.schedules.explain",
         "explain_schedule": "cloaca_core.schedules.explain",
+        # few workflows have runs that follow theirs
+        "WhenEnded": "cloaca_core.definition.when_ended",
         # few programs make tenants or watch files and tables
         "DatabaseAdmin": "cloaca_core.runner.database_admin",
         "TenantConfig": "cloaca_core.store.tenants",

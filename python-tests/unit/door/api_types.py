@@ -42,6 +42,8 @@ def what_annotations_may_say() -> None:
     cloaca.context_value("n", operator, 1)
     cloaca.WorkflowBuilder("w").version_policy(policy).time_limit(30)
     cloaca.WorkflowBuilder("w").version_policy("pin")  # type: ignore[arg-type]
+    cloaca.WorkflowBuilder("w").when_ended("Failed", "x").when_ended(["Completed"], submit="y")
+    cloaca.WorkflowBuilder("w").when_ended("Ended", submit="x")  # type: ignore[arg-type]
     cloaca.DefaultRunnerConfig(default_trigger_rule=rule)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core._engine.claim.claimer import Claimer
@@ -42,12 +43,14 @@ from cloaca_core._engine.runtime.supervisor import SupervisedLoop, supervised
 from cloaca_core._engine.steer.steering import Steering
 from cloaca_core._engine.submit.run_rows import RunRows
 from cloaca_core._engine.submit.submitter import Submitter
+from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import (
     SHUT_DOWN,
     ConfigError,
     RunnerClosedError,
     StoreError,
     StoreReadOnlyError,
+    StoreUnavailableError,
 )
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.runs import NewRun, RunEnd
@@ -118,6 +121,7 @@ class Engine:
             self._wished,
             self._given_back,
             store.wall,
+            ids.next,
         )
         launcher = self._orchestrator.launcher
         self.grace: GracePeriod = GracePeriod(
@@ -312,7 +316,7 @@ class Engine:
     async def submit(self, request: Request) -> list[str]:
         """Accept runs; the ids of the runs that stand for them."""
         self._check_open()
-        return await self._submitter.submit(await self._definitions.resolved(request))
+        return await self._submitter.submit(await self._known(request))
 
     async def submit_one(self, request: Request) -> tuple[str, bool]:
         """Accept one run: the id of the run that stands for it, and whether that was made now. An
@@ -345,8 +349,17 @@ class Engine:
         ``accepted`` is called with the run's id as soon as that is durable.
         """
         self._check_open()
+        return await self._waits.execute(await self._known(request), waiting, accepted)
+
+    async def _known(self, request: Request) -> Request:
+        """The request with a workflow in place of a name. What is to follow its runs is recorded
+        first: others may end one as soon as it is there.
+        """
         request = await self._definitions.resolved(request)
-        return await self._waits.execute(request, waiting, accepted)
+        if self._works and isinstance(request.workflow, Workflow) and request.workflow.when_ended:
+            with suppress(StoreUnavailableError):  # then it is recorded once the database answers
+                await self._recorder.record()
+        return request
 
     async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
         """Wait for the end of a run, on this runner or another."""
@@ -360,7 +373,9 @@ class Engine:
             self._completion.ended(run, end)
         self._share.run_ended()
         self._capacity.changed()
-        if run.row.schedule_id is not None:
+        if run.graph.when_ended:
+            self._runs_came()
+        elif run.row.schedule_id is not None:
             self._claimer.wake()  # another run of the schedule may have waited for this one
 
     # -- steer -------------------------------------------------------------------------------

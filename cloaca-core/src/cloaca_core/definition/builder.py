@@ -30,9 +30,13 @@ from cloaca_core.values.time_limits import TimeLimit, read_time_limit
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterable
 
+    from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.definition.when_ended import WhenEnded
     from cloaca_core.values.durations import Duration
     from cloaca_core.values.no_limit import NoLimit
+    from cloaca_core.values.option_names import RunStatus
 
 _VERSION_POLICIES: Final[dict[str, VersionPolicyName]] = {"continue": "continue", "fail": "fail"}
 
@@ -70,6 +74,7 @@ class WorkflowBuilder:
         self._tags: dict[str, str] = {}
         self._time_limit: TimeLimit | None = None
         self._version_policy: VersionPolicyName = "continue"
+        self._when_ended: list[WhenEnded] = []
         self._result: Workflow | None = None
         self._outer: Collector | None = None
         self._opened_in: _Place | None = None
@@ -106,6 +111,23 @@ class WorkflowBuilder:
         this version in either case, and one whose tasks are known to be the same goes on.
         """
         self._version_policy = one_of("version_policy", policy, _VERSION_POLICIES)
+        return self
+
+    def when_ended(
+        self, statuses: RunStatus | Iterable[RunStatus], submit: str, context: ContextLike = None
+    ) -> Self:
+        """Have a run of the workflow ``submit`` follow each run that ends in one of ``statuses``:
+        "Completed", "Failed" or "Cancelled". May be called several times.
+
+        The commit that records such an end, wherever that is, inserts exactly one run, once in each
+        round. Its input is ``context`` with ``run_id``, ``workflow_name``, ``status`` and ``error``
+        of the run that has ended. It is no child of that run. A short name is that of a workflow of
+        the same tenant and package.
+        """
+        # Imported here: few workflows ask for it, and each module is time to the first result.
+        from cloaca_core.definition.when_ended import read_when_ended
+
+        self._when_ended.append(read_when_ended(self._namespace, statuses, submit, context))
         return self
 
     def add_task(self, task: Reference) -> Self:
@@ -176,6 +198,7 @@ class WorkflowBuilder:
                 tags=self._tags,
                 time_limit=self._time_limit,
                 version_policy=self._version_policy,
+                when_ended=self._when_ended,
             )
         except WorkflowValidationError as error:
             raise WorkflowValidationError(

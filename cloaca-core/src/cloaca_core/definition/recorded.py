@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAli
 from cloaca_core.definition.retry import BackoffStrategy, RetryPolicy
 from cloaca_core.definition.retry_condition import RetryCondition
 from cloaca_core.definition.rules import Rule, parse_rule, to_dict
+from cloaca_core.records.follow_ups import WhenEndedRow
 from cloaca_core.values.json_values import JsonValue, decode, encode
+from cloaca_core.values.namespace import short_name
 from cloaca_core.values.no_limit import NO_LIMIT, WORD, NoLimit
 
 if TYPE_CHECKING:
@@ -108,6 +110,25 @@ def content(workflow: Workflow) -> str:
             "tags": dict(workflow.tags),
             "tasks": [_written_task(task) for task in workflow.tasks],
         }
+    )
+
+
+def when_ended_rows(workflow: Workflow) -> tuple[WhenEndedRow, ...]:
+    """What follows the ends of a workflow's runs, for any program that ends one."""
+    name = short_name(workflow.namespace)
+    return tuple(
+        [
+            WhenEndedRow(
+                workflow.namespace,
+                workflow.version,
+                place,
+                status,
+                each.submit,
+                encode({**each.context, "workflow_name": name}),
+            )
+            for place, each in enumerate(workflow.when_ended)
+            for status in each.statuses
+        ]
     )
 
 

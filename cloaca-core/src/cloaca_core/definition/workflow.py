@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core.definition import graph
 from cloaca_core.definition.fingerprint import fingerprint
@@ -17,11 +17,15 @@ from cloaca_core.definition.rules import rule_tasks
 from cloaca_core.definition.task import Task
 from cloaca_core.errors import TaskNotFoundError, WorkflowValidationError
 from cloaca_core.values.arguments import text
+from cloaca_core.values.json_values import encode
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.nearest import nearest_name
 from cloaca_core.values.no_limit import NoLimit
 from cloaca_core.values.option_names import VersionPolicyName
 from cloaca_core.values.time_limits import TimeLimit
+
+if TYPE_CHECKING:
+    from cloaca_core.definition.when_ended import WhenEnded
 
 CYCLE_END: Final = 5
 """Number of tasks that a message names at each end of a long cycle."""
@@ -40,6 +44,7 @@ class Workflow:
         tags: Mapping[str, str] | None = None,
         time_limit: TimeLimit | None = None,
         version_policy: VersionPolicyName = "continue",
+        when_ended: Sequence[WhenEnded] = (),
     ) -> None:
         self._namespace = namespace
         self._name = name
@@ -50,6 +55,7 @@ class Workflow:
         self.validate()
         self._time_limit = time_limit
         self._version_policy: VersionPolicyName = version_policy
+        self._when_ended = tuple(when_ended)
         self._version = self._fingerprint()
 
     def _fingerprint(self) -> str:
@@ -59,6 +65,9 @@ class Workflow:
         definition: list[object] = [self.tasks, self._description, dict(self._tags)]
         if self._time_limit is not None:
             definition.append({"time_limit": self._time_limit})
+        if self._when_ended:
+            told = [[e.statuses, e.submit, encode(dict(e.context))] for e in self._when_ended]
+            definition.append({"when_ended": told})
         return fingerprint(definition)
 
     def __repr__(self) -> str:
@@ -93,6 +102,11 @@ class Workflow:
     def version_policy(self) -> VersionPolicyName:
         """How runs that began under another version meet this one."""
         return self._version_policy
+
+    @property
+    def when_ended(self) -> tuple[WhenEnded, ...]:
+        """The workflows of which a run follows the end of one of this."""
+        return self._when_ended
 
     @property
     def tasks(self) -> tuple[Task, ...]:

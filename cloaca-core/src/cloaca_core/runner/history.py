@@ -18,6 +18,7 @@ from cloaca_core.values.option_names import RunStatus, TaskStatus
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_reader import History
+    from cloaca_core.records.follow_ups import FollowUpRow
     from cloaca_core.records.runs import AttemptRow
     from cloaca_core.records.steering import ActRow, RoundRow
 
@@ -35,9 +36,9 @@ _DONE: Final[Mapping[str, str]] = {
 class RunEvent:
     """Something that happened in a run. ``kind`` is one of ``created``, ``started``,
     ``task_started``, ``task_completed``, ``task_failed``, ``task_skipped``, ``task_cancelled``,
-    ``ended``; and ``cancelled``, ``paused``, ``resumed``, ``retried``, ``forked`` for what was
-    asked of it, with ``by NAME: REASON`` as its ``detail``, and ``expired`` if it had not begun in
-    time. ``at`` is RFC 3339 in UTC.
+    ``ended``, ``followed`` (by a run that ``when_ended`` asks for); and ``cancelled``, ``paused``,
+    ``resumed``, ``retried``, ``forked`` for what was asked of it, with ``by NAME: REASON`` as its
+    ``detail``, and ``expired`` if it had not begun in time. ``at`` is RFC 3339 in UTC.
 
     A run that was retried has started and ended once in each round. The results that a fork began
     with follow its ``created``, with the times that they have in the other run.
@@ -127,7 +128,8 @@ def actions(acts: Sequence[ActRow]) -> list[Action]:
 def run_events(history: History) -> list[RunEvent]:
     """The events of a run, in the order of time."""
     row = history.row
-    moments = [(row.created_at, RunEvent(rfc3339(row.created_at), "created"))]
+    follows = next((f"follows run {f.follows}" for f in history.follow_ups if f.id == row.id), None)
+    moments = [(row.created_at, RunEvent(rfc3339(row.created_at), "created", detail=follows))]
     moments += [_act_event(act) for act in reversed(history.acts)]
     for each in history.rounds:
         moments += _start(each.started_at)
@@ -140,6 +142,7 @@ def run_events(history: History) -> list[RunEvent]:
     for each in history.rounds:
         moments += _end(each.ended_at, each.error_message or each.status)
     moments += _end(row.ended_at, row.error_message or row.status)
+    moments += [_follow_up_event(each) for each in history.follow_ups if each.id != row.id]
     return [event for _, event in sorted(moments, key=lambda moment: moment[0])]
 
 
@@ -149,6 +152,11 @@ def _start(at: int | None) -> list[tuple[int, RunEvent]]:
 
 def _end(at: int | None, detail: str) -> list[tuple[int, RunEvent]]:
     return [] if at is None else [(at, RunEvent(rfc3339(at), "ended", detail=detail))]
+
+
+def _follow_up_event(row: FollowUpRow) -> tuple[int, RunEvent]:
+    detail = f"by run {row.id} of {short_name(row.workflow)}"
+    return row.created_at, RunEvent(rfc3339(row.created_at), "followed", detail=detail)
 
 
 def _act_event(act: ActRow) -> tuple[int, RunEvent]:

@@ -81,7 +81,8 @@ class RunInfo:
     it; ``reason`` says why it is paused or was cancelled, and who asked; ``due_at`` is when it may
     go on. ``active_bodies`` counts its bodies that run in this process, without those that were
     given up: 0 for a run that no runner owns, None for one of another process. ``forked_from`` is
-    the run that a fork was made of. Listings have None for both.
+    the run that a fork was made of, ``follows`` the run whose end this one follows, by
+    ``WorkflowBuilder.when_ended``. Listings have None for these three.
     """
 
     id: str
@@ -100,6 +101,7 @@ class RunInfo:
     due_at: str | None = None
     active_bodies: int | None = None
     forked_from: str | None = None
+    follows: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +286,10 @@ def run_status_name(row: RunRow) -> RunStatus:
 
 
 def run_info(
-    row: RunRow, active_bodies: int | None = None, forked_from: str | None = None
+    row: RunRow,
+    active_bodies: int | None = None,
+    forked_from: str | None = None,
+    follows: str | None = None,
 ) -> RunInfo:
     """A run's line in a listing, or (with what only a look at it tells) alone."""
     return RunInfo(
@@ -304,6 +309,7 @@ def run_info(
         due_at=rfc3339_or_none(row.due_at),
         active_bodies=active_bodies,
         forked_from=forked_from,
+        follows=follows,
     )
 
 

@@ -12,11 +12,14 @@ from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow
 from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.records.follow_ups import FollowUpRow
     from cloaca_core.store.protocol import Store
 
 
@@ -26,7 +29,8 @@ ACTS_SHOWN: Final = 1000
 
 class History(NamedTuple):
     """A run with its past: all attempts, and of a run that was retried also its earlier rounds and
-    restarted tasks. ``acts`` are newest first.
+    restarted tasks. ``acts`` are newest first. ``follow_ups`` are the runs that follow its ends,
+    and the run itself if it follows another.
     """
 
     row: RunRow
@@ -34,16 +38,19 @@ class History(NamedTuple):
     restarts: list[RestartRow]
     rounds: list[RoundRow]
     acts: list[ActRow]
+    follow_ups: Sequence[FollowUpRow] = ()
 
 
 class RunFacts(NamedTuple):
     """A run alone. ``active_bodies``: how many bodies of it run in this process; None for a run of
-    another runner. ``forked_from``: the run of which it was made, if it is a fork.
+    another runner. ``forked_from``: the run of which it was made, if it is a fork. ``follows``: the
+    run whose end it follows, if it does.
     """
 
     row: RunRow
     active_bodies: int | None
     forked_from: str | None
+    follows: str | None = None
 
 
 class RunReader:
@@ -77,16 +84,20 @@ class RunReader:
             restarts = await self._store.restarts([run_id])
             rounds = [each for each in await self._store.rounds(run_id) if each.round < row.round]
         acts = await self._store.acts(run_id, ACTS_SHOWN)
-        return History(row, await self._attempts(run_id), restarts, rounds, acts)
+        follow_ups = await self._store.follow_ups([run_id])
+        attempts = await self._attempts(run_id)
+        return History(row, attempts, restarts, rounds, acts, follow_ups)
 
     async def facts(self, run_id: str) -> RunFacts:
-        """The run, what runs of it here, and the run that it was made of."""
+        """The run, what runs of it here, and the runs that it was made of or follows."""
         row = await self.get_run(run_id)
         forks = await self._store.forks([run_id])
         bodies = 0 if row.owner is None or row.ended_at is not None else None
         if row.id in self._runs:
             bodies = len(self._running(run_id))
-        return RunFacts(row, bodies, forks[-1].forked_from if forks else None)
+        found = await self._store.follow_ups([run_id])
+        follows = next((each.follows for each in found if each.id == run_id), None)
+        return RunFacts(row, bodies, forks[-1].forked_from if forks else None, follows)
 
     async def current_attempts(self, run_id: str) -> tuple[RunRow, list[AttemptRow]]:
         """The run and the attempts that count: of a task that was restarted those since then."""

@@ -24,6 +24,7 @@ from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import Resume, resumption
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.end_row import end_row
+from cloaca_core._engine.record.follow_up_rows import follow_up_rows
 from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.logs import SafeLogger
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.errors import StoreError
+    from cloaca_core.records.follow_ups import NewFollowUp
     from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
@@ -49,7 +51,8 @@ Ts = TypeVarTuple("Ts")
 class Orchestrator:
     """Belongs to the engine's loop, but for ``let_go``. ``ended`` is called with each run whose end
     is durable, and with None for an end that only the table knows; ``wished`` when something is
-    asked of one of the runs; ``given_back`` when one has become claimable.
+    asked of one of the runs; ``given_back`` when one has become claimable. ``new_id`` makes ids of
+    runs that follow others.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Orchestrator:
         wished: Callable[[], None],
         given_back: Callable[[], None],
         store_clock: Callable[[], int],
+        new_id: Callable[[], str],
     ) -> None:
         self._config = config
         self._journal = journal
@@ -73,6 +77,7 @@ class Orchestrator:
         self._ended = ended
         self._wished = wished
         self._given_back = given_back
+        self._new_id = new_id
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         self._failures = Failures(config, runs, clock, self)
         self.launcher: Launcher = Launcher(config, executor, journal, runs, capacity, clock, self)
@@ -147,7 +152,10 @@ class Orchestrator:
         """Have rows of a run written, and act when they are durable; the attempts prepared ahead
         begin even before this loop is told.
         """
-        self._journal.add(RunEntry(self, run, attempts, end, ready, ahead))
+        follow_ups: Sequence[NewFollowUp] = ()
+        if end is not None and run.graph.when_ended:
+            follow_ups = follow_up_rows(run, end, self._new_id)
+        self._journal.add(RunEntry(self, run, attempts, end, ready, ahead, follow_ups=follow_ups))
 
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
         """Act on the outcome of an attempt."""

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.planner import DefaultRule, RunPlan
 from cloaca_core._engine.plan.restore import Restored, Resume
+from cloaca_core.definition.recorded import when_ended_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,7 +105,9 @@ class ActiveRunFactory:
         """The graph of a workflow."""
         graph = self._graphs.get(workflow)
         if graph is None:
-            graph = plan_graph(workflow)._replace(time_limit=workflow.time_limit)
+            graph = plan_graph(workflow)._replace(
+                time_limit=workflow.time_limit, when_ended=when_ended_rows(workflow)
+            )
             self._graphs[workflow] = graph
         return graph
 

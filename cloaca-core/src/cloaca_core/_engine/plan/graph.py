@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeAlias, Type
 
 if TYPE_CHECKING:
     from cloaca_core.definition.task import Task
+    from cloaca_core.records.follow_ups import WhenEndedRow
     from cloaca_core.values.time_limits import TimeLimit
 
 
@@ -36,7 +37,8 @@ class NodeGraph(NamedTuple, Generic[NodeT_co]):
     """The tasks in definition order and, per task index, its neighbours.
 
     ``ancestors`` are bit masks; ``leaves`` are the tasks that no other depends on. ``time_limit``
-    is that of the workflow's runs, None where the runner decides.
+    is that of the workflow's runs, None where the runner decides; ``when_ended`` is what follows
+    their ends.
     """
 
     tasks: tuple[NodeT_co, ...]
@@ -46,6 +48,7 @@ class NodeGraph(NamedTuple, Generic[NodeT_co]):
     ancestors: tuple[int, ...]
     leaves: tuple[int, ...]
     time_limit: TimeLimit | None = None
+    when_ended: tuple[WhenEndedRow, ...] = ()
 
 
 PlanGraph: TypeAlias = NodeGraph["Task"]

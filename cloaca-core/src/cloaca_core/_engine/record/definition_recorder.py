@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.runtime.wakeup import Wakeup
-from cloaca_core.definition.recorded import content
+from cloaca_core.definition.recorded import content, when_ended_rows
 from cloaca_core.records.definitions import DefinitionName, DefinitionRow
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class DefinitionRecorder:
         if unrecorded := new.difference(newest):
             now = self._clock.wall()
             rows = [DefinitionRow(*name, content(known[name]), now) for name in unrecorded]
-            await self._store.record_definitions(rows)
+            follow_ups = [row for name in unrecorded for row in when_ended_rows(known[name])]
+            await self._store.record_definitions(rows, follow_ups)
         self._recorded = set(known)
 
 

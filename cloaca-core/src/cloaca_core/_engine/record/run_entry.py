@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from cloaca_core._engine.record.entries import Draft, Entry
-from cloaca_core._engine.record.weight import attempt_weight, end_weight
+from cloaca_core._engine.record.weight import attempt_weight, end_weight, follow_up_weight
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core.errors import StoreError
     from cloaca_core.records.batch import Committed
+    from cloaca_core.records.follow_ups import NewFollowUp
     from cloaca_core.records.runs import AttemptRow, Park, RunEnd
 
 log = SafeLogger("cloaca.engine")
@@ -44,7 +45,8 @@ class RunListener(Protocol):
 
 class RunEntry(Entry):
     """All rows count, or none. When they do, the ``ready`` tasks start and the end is told, or
-    ``then`` is called instead of both, or with ``park`` the run is given back. The attempts
+    ``then`` is called instead of both, or with ``park`` the run is given back. ``follow_ups`` are
+    the runs that follow the end. The attempts
     prepared ``ahead`` begin before that; ``flaw`` is the error of their start, if any. ``wish`` is
     the state to which the run is to be brought, as the commit found it: then nothing starts.
     """
@@ -54,6 +56,7 @@ class RunEntry(Entry):
         "attempts",
         "end",
         "flaw",
+        "follow_ups",
         "landed",
         "listener",
         "park",
@@ -77,6 +80,7 @@ class RunEntry(Entry):
         *,
         then: Callable[[], None] | None = None,
         park: Park | None = None,
+        follow_ups: Sequence[NewFollowUp] = (),
     ) -> None:
         self.listener: RunListener = listener
         self.run: ActiveRun = run
@@ -86,18 +90,22 @@ class RunEntry(Entry):
         self.ahead: Sequence[Attempt] = ahead
         self.then: Callable[[], None] | None = then
         self.park: Park | None = park
+        self.follow_ups: Sequence[NewFollowUp] = follow_ups
         self.wish: str | None = None
         self.flaw: Exception | None = None
         self.landed: Callable[[Committed], None] | None = self._begin_ahead if ahead else None
         self.weight: int = sum([attempt_weight(row) for row in attempts])
         if end is not None:
             self.weight += end_weight(end)
+        for row in follow_ups:
+            self.weight += follow_up_weight(row)
 
     def add_to(self, draft: Draft) -> None:
         draft.fences[self.run.id] = self.run.epoch
         draft.attempts.extend(self.attempts)
         if self.end is not None:
             draft.ends.append(self.end)
+            draft.follow_ups.extend(self.follow_ups)
         elif self.park is not None:
             draft.parks.append(self.park)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from cloaca_core.records.follow_ups import NewFollowUp
     from cloaca_core.records.runs import AttemptRow, RunEnd
 
 ROW_BYTES: Final = 250
@@ -22,3 +23,8 @@ def attempt_weight(row: AttemptRow) -> int:
 def end_weight(end: RunEnd) -> int:
     """The weight of the end of a run."""
     return len(end.final_context) + len(end.error_message or "")
+
+
+def follow_up_weight(row: NewFollowUp) -> int:
+    """The weight of a run that follows an end; its input repeats the error of that end."""
+    return ROW_BYTES + len(row.content)
