@@ -84,6 +84,7 @@ class TestFacts:
                 builder.tag("a", "b"),
                 builder.time_limit(5),
                 builder.version_policy("fail"),
+                builder.when_ended("Failed", "alert"),
                 builder.add_task(noop),
             ):
                 assert returned is builder
@@ -94,6 +95,21 @@ class TestFacts:
             builder.description(3)  # type: ignore[arg-type] # the point of the test
         with pytest.raises(TypeError, match="value must be a str, got int"):
             builder.tag("a", 3)  # type: ignore[arg-type] # the point of the test
+
+    def test_what_follows_the_ends_of_runs_is_kept_in_order(self, registry: Registry) -> None:
+        builder = WorkflowBuilder("w", tenant="t", registry=registry)
+        builder.when_ended("Failed", "alert", {"n": 1}).when_ended(["Completed"], submit="next")
+        with builder:
+            task(noop)
+
+        found = [(each.statuses, each.submit) for each in builder.workflow.when_ended]
+
+        assert found == [
+            (("Failed",), "t::embedded::alert"),
+            (("Completed",), "t::embedded::next"),
+        ]
+        assert builder.workflow.when_ended[0].context == {"n": 1}
+        assert define(registry, "a").when_ended == ()
 
 
 class TestEndOfBlock:

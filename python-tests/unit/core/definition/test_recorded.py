@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from cloaca_core.definition.builder import WorkflowBuilder
-from cloaca_core.definition.recorded import RecordedRetry, RecordedWorkflow, content
+from cloaca_core.definition.recorded import (
+    RecordedRetry,
+    RecordedWorkflow,
+    content,
+    when_ended_rows,
+)
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.retry import BackoffStrategy, RetryPolicy
 from cloaca_core.definition.retry_condition import RetryCondition
@@ -16,6 +21,7 @@ from cloaca_core.definition.rules import context_value, none_of, parse_rule, tas
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.records.definitions import DefinitionRow
+from cloaca_core.records.follow_ups import WhenEndedRow
 from cloaca_core.values.no_limit import NO_LIMIT
 
 
@@ -103,3 +109,21 @@ def test_members_of_a_later_version_are_left_out() -> None:
 
 def test_equal_definitions_have_equal_records() -> None:
     assert content(built()) == content(built())
+
+
+def test_what_follows_the_ends_of_runs_is_a_row_for_each_state() -> None:
+    builder = WorkflowBuilder("flow", tenant="t", registry=Registry())
+    builder.when_ended(["Failed", "Cancelled"], "alert", {"to": "Änne", "n": 2**64 - 1})
+    builder.when_ended("Completed", "public::embedded::next")
+    with builder:
+        task(id="a")(nothing)
+    version = builder.workflow.version
+
+    flow, next_ = "t::embedded::flow", "public::embedded::next"
+    told = '{"to":"Änne","n":18446744073709551615,"workflow_name":"flow"}'
+    assert when_ended_rows(builder.workflow) == (
+        WhenEndedRow(flow, version, 0, "Failed", "t::embedded::alert", told),
+        WhenEndedRow(flow, version, 0, "Cancelled", "t::embedded::alert", told),
+        WhenEndedRow(flow, version, 1, "Completed", next_, '{"workflow_name":"flow"}'),
+    )
+    assert when_ended_rows(built()) == ()

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from cloaca_core.definition.fingerprint import fingerprint
 from cloaca_core.definition.retry import RetryPolicy
 from cloaca_core.definition.rules import all_of, parse_rule, task_failed, task_success
 from cloaca_core.definition.task import Task
+from cloaca_core.definition.when_ended import WhenEnded
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import (
     CloacaError,
@@ -78,6 +80,22 @@ class TestFacts:
 
         assert limited.version != plain.version
         assert plain.version == fingerprint([plain.tasks, "", {}])
+
+    def test_what_follows_its_runs_is_part_of_its_version(self) -> None:
+        first = WhenEnded(("Failed",), "a::b::alert", {"n": 1})
+        others = [
+            (replace(first, statuses=("Failed", "Cancelled")),),
+            (replace(first, submit="a::b::other"),),
+            (replace(first, context={"n": 2}),),
+            (first, first),
+            (),
+        ]
+        told = workflow_of(new_task("a"), when_ended=(first,))
+
+        same = workflow_of(new_task("a"), when_ended=[replace(first, context={"n": 1})])
+        assert same.version == told.version
+        for other in others:
+            assert workflow_of(new_task("a"), when_ended=other).version != told.version
 
     def test_its_tags_cannot_be_changed(self) -> None:
         given = {"team": "data"}

@@ -36,6 +36,8 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.order import Order
+from cloaca_core.records.definitions import DefinitionRow
+from cloaca_core.records.follow_ups import WhenEndedRow
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import RunStatus
@@ -88,6 +90,12 @@ class Store(MemoryStore):
         self.committed.set()
         await self._before_the_answer("commit")
         return committed
+
+    async def record_definitions(
+        self, definitions: Collection[DefinitionRow], when_ended: Collection[WhenEndedRow] = ()
+    ) -> None:
+        self._perhaps_fail("record_definitions")
+        await super().record_definitions(definitions, when_ended)
 
     async def marked(self, run_id: str) -> None:
         """Return when it is written that a body of this run runs."""
@@ -344,6 +352,54 @@ async def test_what_a_runner_registers_is_recorded_before_it_is_open_and_later(
     await quiet()
 
     assert scene.store.newest.keys() == {FLOW, "public::embedded::later"}
+
+
+async def test_a_run_that_follows_another_starts_at_once(scene: Scene) -> None:
+    """It has no owner: its claim is due to the end of the other one."""
+    scene.define(nothing, "alert")
+    with WorkflowBuilder("flow", registry=scene.registry) as builder:
+        builder.when_ended("Completed", "alert")
+        task(id="t")(nothing)
+    engine = await scene.open()
+
+    done = await scene.execute(engine)
+
+    (follow_up,) = await scene.store.follow_ups([done.row.id])
+    row = (await engine.wait(follow_up.id, None)).row
+    assert (row.status, row.created_at) == ("Completed", done.row.ended_at)
+    assert row.started_at == done.row.ended_at
+
+
+async def test_what_follows_runs_is_recorded_before_one_of_them_is_accepted(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others may cancel it as soon as it is there."""
+    engine = await scene.open()
+    monkeypatch.setattr(engine._recorder, "wake", lambda: None)
+    with WorkflowBuilder("flow", registry=scene.registry) as builder:
+        builder.when_ended("Failed", "alert")
+        task(id="t")(nothing)
+    known: list[int] = []
+
+    async def note() -> None:
+        known.append(len(scene.store.when_ended))
+
+    scene.store.afterwards["commit"] = [note]
+    await engine.submit(scene.request())
+
+    assert known == [1]
+
+
+async def test_a_database_that_does_not_answer_to_that_keeps_no_run_from_being_accepted(
+    scene: Scene,
+) -> None:
+    engine = await scene.open()
+    with WorkflowBuilder("flow", registry=scene.registry) as builder:
+        builder.when_ended("Failed", "alert")
+        task(id="t")(nothing)
+    scene.store.failures["record_definitions"] = [StoreUnavailableError("away")] * 2
+
+    assert (await scene.execute(engine)).row.status == "Completed"
 
 
 async def test_a_run_that_failed_is_logged_with_its_reason(

@@ -6,6 +6,7 @@ import pytest
 
 from cloaca_core._engine.observe.run_reader import History
 from cloaca_core.conformance.rows import attempt
+from cloaca_core.records.follow_ups import FollowUpRow
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
@@ -95,6 +96,17 @@ class TestEvents:
             ("ended", None),
         ]
         assert events[1].at == rfc3339(START - 90)
+
+    def test_what_follows_the_end_is_told_after_it(self) -> None:
+        flow, end = "public::embedded::alert", START + 3 * SECOND
+        rows = [FollowUpRow("f", flow, "r", 1, end), FollowUpRow("r", "w", "earlier", 1, START)]
+
+        first, *_, last_but_one, last = run_events(of(run())._replace(follow_ups=rows))
+
+        assert (first.kind, first.detail) == ("created", "follows run earlier")
+        assert last_but_one.kind == "ended"
+        assert (last.kind, last.detail) == ("followed", "by run f of alert")
+        assert last.at == rfc3339(end)
 
     def test_a_failure_is_told_with_its_error(self) -> None:
         row = attempt("r", "t", status=TaskStatus.FAILED, error="ValueError")

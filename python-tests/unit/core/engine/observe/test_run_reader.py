@@ -25,6 +25,8 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.errors import RunNotFoundError
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.follow_ups import NewFollowUp
 from cloaca_core.records.runs import RunFilter
 from cloaca_core.records.steering import NewFork
 
@@ -127,6 +129,19 @@ async def test_no_body_runs_of_a_run_without_an_owner_and_of_others_it_is_not_kn
     facts = await desk.reader.facts("r")
     assert (facts.row.status, facts.active_bodies) == ("Completed", 0)
     assert facts.forked_from is None
+
+
+async def test_runs_that_follow_one_another_are_told_with_both(desk: Desk) -> None:
+    rows = [NewFollowUp("f", "r", 0, "Completed", "public::embedded::alert", "{}")]
+    batch = Batch("r1", [], [], [run_end("r")], {"r": 1}, follow_ups=rows)
+    await desk.store.commit(batch)
+
+    first, then = await desk.reader.history("r"), await desk.reader.history("f")
+
+    assert [each.id for each in first.follow_ups] == ["f"]
+    assert [each.id for each in then.follow_ups] == ["f"]
+    assert (await desk.reader.facts("r")).follows is None
+    assert (await desk.reader.facts("f")).follows == "r"
 
 
 async def test_a_fork_is_told_with_the_run_that_it_was_made_of_at_last(desk: Desk) -> None:

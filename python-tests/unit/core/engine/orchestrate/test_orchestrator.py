@@ -24,6 +24,7 @@ from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.definition.task_handle import TaskHandle
+from cloaca_core.records.follow_ups import WhenEndedRow
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import ReasonCode, TaskStatus
 
@@ -237,6 +238,30 @@ async def test_a_final_context_that_is_too_large_fails_the_run_with_its_size() -
     message = "the final context is 95 bytes long; max_context_bytes is 60"
     assert (end.status, end.final_context, end.error_message) == ("Failed", "{}", message)
     assert end.reason_code == "context_too_large"
+
+
+async def test_what_follows_an_end_goes_with_it_whatever_the_end() -> None:
+    """A run of too large a context completes for the plan, and ends as Failed."""
+    rules = [WhenEndedRow("w", "v", 0, each, "alert", "{}") for each in ("Completed", "Failed")]
+    graph = graph_of(a={"body": lambda context: {"a": "x" * 40}}, b={})
+    scene = Scene(max_context_bytes=30)
+    scene.adopt(graph._replace(when_ended=tuple(rules)))
+    scene.executor.run()
+
+    *_, last = [await scene.journal.commit() for _ in "ab"]
+
+    assert last.end is not None
+    assert [(row.id, row.run_id, row.status) for row in last.follow_ups] == [("1", "r", "Failed")]
+
+
+async def test_nothing_is_made_for_a_run_that_nothing_follows(scene: Scene) -> None:
+    scene.adopt(graph_of(a={}))
+    scene.executor.run()
+
+    record = await scene.journal.commit()
+
+    assert record.end is not None
+    assert record.follow_ups == ()
 
 
 async def test_its_size_is_that_of_its_bytes() -> None:

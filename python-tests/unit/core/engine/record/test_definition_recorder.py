@@ -9,7 +9,7 @@ from model.memory_store import MemoryStore
 
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core.definition.builder import WorkflowBuilder
-from cloaca_core.definition.recorded import content
+from cloaca_core.definition.recorded import content, when_ended_rows
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
@@ -49,8 +49,11 @@ class Scene:
         return DefinitionRecorder(self.store, registry, HandClock(0))
 
 
-def workflow(name: str, task_id: str = "t") -> Workflow:
-    with WorkflowBuilder(name, registry=Registry()) as builder:
+def workflow(name: str, task_id: str = "t", *, alert: bool = False) -> Workflow:
+    builder = WorkflowBuilder(name, registry=Registry())
+    if alert:
+        builder.when_ended(["Failed", "Cancelled"], "alert")
+    with builder:
         task(id=task_id)(lambda context: None)
     return builder.workflow
 
@@ -65,6 +68,15 @@ async def test_all_that_is_registered_is_recorded_at_once() -> None:
     row = await scene.store.get_definition(a.namespace, a.version)
     assert row is not None
     assert row.content == content(a)
+
+
+async def test_what_follows_the_ends_of_its_runs_is_recorded_with_a_version() -> None:
+    scene = Scene()
+    plain, told = workflow("a"), workflow("b", alert=True)
+
+    await scene.runner(plain, told).record()
+
+    assert list(scene.store.when_ended.values()) == list(when_ended_rows(told))
 
 
 async def test_a_runner_whose_definitions_are_recorded_writes_nothing() -> None:

@@ -10,9 +10,11 @@ from model.runs import active_run, attempt_of, graph_of
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.record.entries import Draft
 from cloaca_core._engine.record.run_entry import RunEntry
+from cloaca_core._engine.record.weight import follow_up_weight
 from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.errors import StoreDataError, StoreError
 from cloaca_core.records.batch import Committed
+from cloaca_core.records.follow_ups import NewFollowUp
 from cloaca_core.records.runs import RunEnd
 
 REFUSAL = StoreDataError("not this")
@@ -69,6 +71,16 @@ def test_its_rows_count_under_the_epoch_of_the_run(notes: Notes) -> None:
     RunEntry(notes, RUN, [row], END).add_to(draft)
 
     assert (draft.attempts, draft.ends, draft.fences) == ([row], [END], {RUN.id: RUN.epoch})
+
+
+def test_what_follows_its_end_is_in_the_same_batch_and_counts(notes: Notes) -> None:
+    row = NewFollowUp("f", RUN.id, 0, "Completed", "alert", "x" * 100)
+    draft = Draft()
+    one = RunEntry(notes, RUN, [], END, follow_ups=[row])
+    one.add_to(draft)
+
+    assert draft.batch("r1").follow_ups == [row]
+    assert one.weight == entry(notes).weight + follow_up_weight(row)
 
 
 def test_it_says_what_became_of_a_run(notes: Notes) -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from cloaca_core._engine.record.weight import ROW_BYTES, attempt_weight, end_weight
+from cloaca_core._engine.record.weight import (
+    ROW_BYTES,
+    attempt_weight,
+    end_weight,
+    follow_up_weight,
+)
 from cloaca_core.conformance.rows import attempt, run_end
+from cloaca_core.records.follow_ups import NewFollowUp
 
 BARE = attempt("run")._replace(change=None)
 
@@ -33,3 +39,9 @@ def test_an_end_weighs_as_much_as_its_texts() -> None:
 
     assert end_weight(end) == 2
     assert end_weight(end._replace(final_context="x" * 100, error_message="m" * 10)) == 110
+
+
+def test_what_follows_an_end_weighs_as_much_as_its_context() -> None:
+    row = NewFollowUp("f", "run", 0, "Failed", "alert", "x" * 100)
+
+    assert follow_up_weight(row) == ROW_BYTES + 100
