@@ -70,6 +70,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _parent(runner, registry)
     _postponed(registry)
     _versioned(registry)
+    _followed(registry)
 
 
 def _traced(name: str, graph: dict[str, list[str]], registry: cloaca.Registry) -> None:
@@ -145,6 +146,13 @@ def _versioned(registry: cloaca.Registry) -> None:
         _traced_task("v", ())
 
 
+def _followed(registry: cloaca.Registry) -> None:
+    """A run of the workflow "one" follows each run of this."""
+    with cloaca.WorkflowBuilder("followed", registry=registry) as builder:
+        builder.when_ended(["Completed", "Failed", "Cancelled"], submit="one")
+        _traced_task("f", ())
+
+
 # -- commands ------------------------------------------------------------------------------------
 
 
@@ -166,6 +174,10 @@ def _submit(runner: cloaca.DefaultRunner, name: str, count: str = "1", child: st
 def _limited(runner: cloaca.DefaultRunner, name: str, seconds: str) -> None:
     """Submit a run that may take so many seconds."""
     say("submitted", runner.submit(name, {}, time_limit=float(seconds)).id)
+
+
+def _cancel(runner: cloaca.DefaultRunner, run_id: str, grace: str) -> None:
+    say("cancelled", runner.get_run(run_id).cancel(grace=float(grace)).status)
 
 
 def _connect() -> Any:
@@ -396,6 +408,7 @@ def _enable(runner: cloaca.DefaultRunner, name: str, enabled: str) -> None:
 COMMANDS: dict[str, Callable[..., None]] = {
     "submit": _submit,
     "limited": _limited,
+    "cancel": _cancel,
     "write": _write,
     "commit": _commit,
     "one_by_one": _one_by_one,
