@@ -125,6 +125,17 @@ class FollowUpConformance:
 
         assert await store.follow_ups(["a", "b"]) == []
 
+    async def test_nothing_follows_an_end_that_a_fenced_runner_sends_again(
+        self, store: Store
+    ) -> None:
+        await _begin(store)
+        await _end(store, [run_end("a")], [])
+        await store.fence("r1", 0)
+
+        await _end(store, [run_end("a")], [_follow_up("a", RunStatus.COMPLETED)])
+
+        assert await store.follow_ups(["a"]) == []
+
     async def test_nothing_follows_a_run_that_has_not_ended(self, store: Store) -> None:
         await _begin(store)
 
