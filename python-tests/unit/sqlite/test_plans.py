@@ -70,6 +70,13 @@ _FILL = (
         WHERE id BETWEEN 'e00000201' AND 'e00000210'""",
     """INSERT INTO cloaca_act
         SELECT 'a' || id, 'e' || id, workflow, 1, 'cancel', 'ann', NULL, 1, n FROM n""",
+    # of many workflows, runs that follow those that have ended
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, ended_at, tags,
+            input, follows, follows_round, follows_place)
+        SELECT 'f' || id, workflow, 'v', 'Completed', 0, n, n, '{}', '{}', 'e' || id, 1, 0
+        FROM n""",
+    """INSERT INTO cloaca_workflow SELECT 'w' || n, 'v', 'w', 'w' FROM n""",
+    """INSERT INTO cloaca_when_ended SELECT 'w' || n, 'v', 0, 'Cancelled', 'w1', '{}' FROM n""",
     "DROP TABLE n",
 )
 _FLOWS = ["w0", "w1", "none"]
@@ -121,6 +128,9 @@ _VALUES: dict[str, dict[str, object]] = {
     "mark_cancelled": {"runner_id": "dead", "held": [], "fenced": 1},
     "start_after_cancelled": {"runner_id": "dead"},
     "end_cancelled": {"runner_id": "dead", "now": 1},
+    "follow_ends": _CANCEL | {"reason_code": "cancelled"},
+    "follow_cancelled": {"runner_id": "dead", "now": 1},
+    "list_follow_ups": {"ids": [*_ENDED, "f00000001"]},
     "count_crashes": {"runner_id": "dead", "limit": LIMIT},
     "take_over_runs": {"runner_id": "dead", "limit": LIMIT},
 }
@@ -189,6 +199,7 @@ def test_aged_places_cost_no_more_with_many_that_wait(filled: sqlite3.Connection
         ("pause_follows", "parents_to_follow"),
         ("child", "children_under_way"),
         ("of_parent", "list_children"),
+        ("follows", "list_follow_ups"),
     ],
 )
 def test_every_index_is_missed_when_it_is_not_there(
