@@ -357,6 +357,19 @@ def test_a_run_whose_runner_dies_before_it_has_ended_it(
     assert (context["run_id"], context["to"]) == (run_id, ["ann"])
 
 
+def test_a_client_with_the_code_cancels_a_run_before_there_is_a_runner(
+    code: cloaca.Registry, work: Open, database_url: str
+) -> None:
+    define_alert(code)
+    define_nightly(code, fine)
+
+    with cloaca.Client(database_url, registry=code) as client:
+        run = client.submit("nightly")
+        run.cancel()
+
+    assert follow_up(work()).info().follows == run.id
+
+
 # -- who decides ---------------------------------------------------------------------------------
 
 

@@ -43,7 +43,6 @@ from cloaca_core._engine.runtime.supervisor import SupervisedLoop, supervised
 from cloaca_core._engine.steer.steering import Steering
 from cloaca_core._engine.submit.run_rows import RunRows
 from cloaca_core._engine.submit.submitter import Submitter
-from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import (
     SHUT_DOWN,
     ConfigError,
@@ -63,6 +62,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
+    from cloaca_core.definition.workflow import Workflow
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.store.protocol import Store
 
@@ -323,7 +323,7 @@ class Engine:
         earlier one that has failed is begun again, if the request says so.
         """
         self._check_open()
-        (run_id,), known = await self._submitter.accept(await self._definitions.resolved(request))
+        (run_id,), known = await self._submitter.accept(await self._known(request))
         if known and request.retry is not None:
             await self._steering.retries.retry_if_failed(run_id, request.retry)
         return run_id, not known
@@ -355,11 +355,16 @@ class Engine:
         """The request with a workflow in place of a name. What is to follow its runs is recorded
         first: others may end one as soon as it is there.
         """
-        request = await self._definitions.resolved(request)
-        if self._works and isinstance(request.workflow, Workflow) and request.workflow.when_ended:
-            with suppress(StoreUnavailableError):  # then it is recorded once the database answers
-                await self._recorder.record()
-        return request
+        if (workflow := request.followed) is not None:
+            with suppress(StoreUnavailableError):  # a runner tries again, beside this
+                await self._record(workflow)
+        return await self._definitions.resolved(request)
+
+    async def _record(self, workflow: Workflow) -> None:
+        if self._works:
+            await self._recorder.record()
+        elif self._store.writable:
+            await self._recorder.record_unknown(workflow)
 
     async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
         """Wait for the end of a run, on this runner or another."""

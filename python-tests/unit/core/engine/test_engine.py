@@ -370,11 +370,16 @@ async def test_a_run_that_follows_another_starts_at_once(scene: Scene) -> None:
     assert row.started_at == done.row.ended_at
 
 
+@pytest.mark.parametrize("works", [True, False])
+@pytest.mark.parametrize("how", [Engine.submit, Engine.submit_one])
 async def test_what_follows_runs_is_recorded_before_one_of_them_is_accepted(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    works: bool,
+    how: Callable[[Engine, Request], Awaitable[object]],
 ) -> None:
     """Others may cancel it as soon as it is there."""
-    engine = await scene.open()
+    engine = await scene.open(works=works)
     monkeypatch.setattr(engine._recorder, "wake", lambda: None)
     with WorkflowBuilder("flow", registry=scene.registry) as builder:
         builder.when_ended("Failed", "alert")
@@ -385,7 +390,7 @@ async def test_what_follows_runs_is_recorded_before_one_of_them_is_accepted(
         known.append(len(scene.store.when_ended))
 
     scene.store.afterwards["commit"] = [note]
-    await engine.submit(scene.request())
+    await how(engine, scene.request())
 
     assert known == [1]
 

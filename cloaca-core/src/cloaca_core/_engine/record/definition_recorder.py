@@ -13,6 +13,8 @@ from cloaca_core.definition.recorded import content, when_ended_rows
 from cloaca_core.records.definitions import DefinitionName, DefinitionRow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.store.protocol import Store
@@ -47,11 +49,22 @@ class DefinitionRecorder:
             return
         newest = await self._store.newest_definitions([name.workflow for name in new])
         if unrecorded := new.difference(newest):
-            now = self._clock.wall()
-            rows = [DefinitionRow(*name, content(known[name]), now) for name in unrecorded]
-            follow_ups = [row for name in unrecorded for row in when_ended_rows(known[name])]
-            await self._store.record_definitions(rows, follow_ups)
+            await self._write([known[name] for name in unrecorded])
         self._recorded = set(known)
+
+    async def record_unknown(self, workflow: Workflow) -> None:
+        """Record a workflow of which no runner has recorded a version: so does a client."""
+        if (name := _name_of(workflow)) in self._recorded:
+            return
+        if not await self._store.newest_definitions([workflow.namespace]):
+            await self._write([workflow])
+        self._recorded.add(name)
+
+    async def _write(self, workflows: Sequence[Workflow]) -> None:
+        now = self._clock.wall()
+        rows = [DefinitionRow(*_name_of(each), content(each), now) for each in workflows]
+        follow_ups = [row for each in workflows for row in when_ended_rows(each)]
+        await self._store.record_definitions(rows, follow_ups)
 
 
 def _name_of(workflow: Workflow) -> DefinitionName:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloaca_core._engine.submit.start import AT_ONCE
 from cloaca_core.definition.recorded import Unregistered
+from cloaca_core.definition.workflow import Workflow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core._engine.submit.start import Start
     from cloaca_core.definition.recorded import RecordedWorkflow
-    from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.order import Order
     from cloaca_core.values.json_values import JsonValue
 
@@ -50,6 +50,13 @@ class Request:
     def is_by_name(self) -> bool:
         """Whether the record of the workflow is still to be found."""
         return isinstance(self.workflow, Unregistered)
+
+    @property
+    def followed(self) -> Workflow | None:
+        """The workflow, if this program has its code and other runs follow those of it."""
+        if isinstance(self.workflow, Workflow) and self.workflow.when_ended:
+            return self.workflow
+        return None
 
     @property
     def definition(self) -> Workflow | RecordedWorkflow:

@@ -125,3 +125,19 @@ async def test_a_runner_leaves_it_at_what_another_one_registered_after_it() -> N
 
     (newest,) = await scene.store.list_definitions()
     assert newest.version == new.version
+
+
+async def test_a_client_records_what_no_runner_has() -> None:
+    scene = Scene()
+    old, new, other = workflow("a", "old"), workflow("a", "new"), workflow("b", alert=True)
+    await scene.runner(old).record()
+
+    client = scene.runner(new, other)
+    for _ in range(2):
+        await client.record_unknown(new)
+        await client.record_unknown(other)
+
+    assert scene.store.writes == [["a"], ["b"]]
+    assert [each.version for each in scene.store.newest.values()] == [old.version, other.version]
+    assert list(scene.store.when_ended.values()) == list(when_ended_rows(other))
+    assert scene.store.looks == 3  # the runner's, and one for each of two
