@@ -10,10 +10,10 @@ from model.quiet import quiet
 from model.virtual_engine import Program, World, at, world
 from model.virtual_time import BEGINNING
 
-from cloaca_core._engine.steer.order import Order
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task import task
+from cloaca_core.records.order import Order
 from cloaca_core.values.instants import from_datetime
 
 pytestmark = pytest.mark.virtual_time

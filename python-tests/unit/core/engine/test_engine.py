@@ -35,9 +35,9 @@ from cloaca_core.errors import (
     StoreUnavailableError,
 )
 from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.order import Order
 from cloaca_core.records.definitions import DefinitionRow
 from cloaca_core.records.follow_ups import WhenEndedRow
+from cloaca_core.records.order import Order
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import RunStatus
