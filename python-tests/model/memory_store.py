@@ -13,7 +13,8 @@ from collections.abc import Collection
 from model.memory_definitions import MemoryDefinitions
 from model.memory_follow_ups import MemoryFollowUps
 from model.memory_schedules import MemorySchedules, run_of
-from model.memory_steering import Marks, MemorySteering
+from model.memory_standing import MemoryStanding
+from model.memory_steering import Marks
 from model.memory_triggers import MemoryTriggers, run_of_event
 
 from cloaca_core.errors import StoreDataError, StoreOpenError
@@ -37,7 +38,7 @@ FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus
 
 
 class MemoryStore(
-    MemoryFollowUps, MemorySchedules, MemoryTriggers, MemorySteering, MemoryDefinitions
+    MemoryFollowUps, MemorySchedules, MemoryTriggers, MemoryStanding, MemoryDefinitions
 ):
     """A store for property tests."""
 
@@ -47,13 +48,12 @@ class MemoryStore(
 
     def __init__(self) -> None:
         MemoryFollowUps.__init__(self)
-        MemorySteering.__init__(self)
+        MemoryStanding.__init__(self)
         MemorySchedules.__init__(self)
         MemoryTriggers.__init__(self)
         MemoryDefinitions.__init__(self)
         self.keys: dict[tuple[str, str], str] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
-        self.registered: dict[str, RunnerRow] = {}
 
     async def close(self) -> None:
         pass

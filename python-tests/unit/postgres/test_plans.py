@@ -163,6 +163,13 @@ _VALUES: dict[str, dict[str, object]] = {
         "now": FINISHED - LIMIT,
     },
     "set_version": {"runner_id": "mine", "ids": _MINE, "version": "v"},
+    "run_as_it_stands": {"run_id": "q00000001"},
+    "pause_of_workflow": {"run_id": "c00010000"},
+    "claimable_ahead": {"run_id": "c00010000", "most": LIMIT},
+    "outline_attempts": {"run_id": "c00010000"},
+    "restarts_of_run": {"run_id": "c00010000"},
+    "unended_children": {"run_id": "few", "most": LIMIT},
+    "runner_loads": {"run_id": "c00010000", "most": LIMIT},
     "lock_schedules_of": _STEERED,
     "lock_steered": _STEERED,
     "note_cancel": _STEERED | _ACT,
@@ -252,7 +259,9 @@ _READ = frozenset(
         *("next_due_run", "list_wishes", "next_steered", "list_pauses_over"),
         "list_not_begun",
         *("parents_to_follow", "children_under_way", "list_acts", "list_acts_of_run"),
-        *("list_children", "children_out_of_step", "list_follow_ups"),
+        *("list_children", "children_out_of_step", "list_follow_ups", "run_as_it_stands"),
+        *("pause_of_workflow", "claimable_ahead", "outline_attempts", "restarts_of_run"),
+        *("unended_children", "runner_loads"),
     )
 )
 

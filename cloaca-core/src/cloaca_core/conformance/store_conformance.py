@@ -19,6 +19,7 @@ from cloaca_core.conformance.paused_children_conformance import PausedChildrenCo
 from cloaca_core.conformance.record_conformance import CommitConformance
 from cloaca_core.conformance.rerun_conformance import RerunConformance
 from cloaca_core.conformance.schedule_conformance import ScheduleConformance
+from cloaca_core.conformance.standing_conformance import StandingConformance
 from cloaca_core.conformance.steering_conformance import SteeringConformance
 from cloaca_core.conformance.trigger_conformance import TriggerConformance
 from cloaca_core.conformance.turn_conformance import TurnConformance
@@ -33,6 +34,7 @@ class StoreConformance(
     OverlapConformance,
     TriggerConformance,
     SteeringConformance,
+    StandingConformance,
     CancelledConformance,
     PausedChildrenConformance,
     TurnConformance,

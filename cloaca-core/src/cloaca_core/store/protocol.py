@@ -30,6 +30,7 @@ from cloaca_core.records.follow_ups import FollowUpRow, WhenEndedRow
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow
 from cloaca_core.records.schedules import ScheduleRow, TickRow
+from cloaca_core.records.standing import Standing
 from cloaca_core.records.steering import (
     Act,
     Acted,
@@ -200,6 +201,14 @@ class RunStore(Protocol):
         has not ended. At most ``most`` of each are counted; ``first_run`` is the run that is
         claimed first. ``other_runners`` counts those that are registered and not fenced, beside
         ``runner_id``. Only reads; may include work that a concurrent caller takes meanwhile.
+        """
+
+    async def standing(self, run_id: str, most: int) -> Standing | None:
+        """How a run stands, all of it as of one instant; None when there is none of this id.
+
+        Attempts are ordered by task and attempt, restarts by task and first attempt, children by
+        id, runners oldest first, fenced ones included. At most ``most`` children are read, and at
+        most ``most`` runs counted, of each runner and ahead of this one. Only reads.
         """
 
 

@@ -180,6 +180,18 @@ class FollowUpQueries(NamedTuple):
     list_follow_ups: Statement
 
 
+class StandingQueries(NamedTuple):
+    """The statements of ``standing.sql``, in the order in which they are read."""
+
+    run_as_it_stands: Statement
+    pause_of_workflow: Statement
+    claimable_ahead: Statement
+    outline_attempts: Statement
+    restarts_of_run: Statement
+    unended_children: Statement
+    runner_loads: Statement
+
+
 class Queries(NamedTuple):
     """The statements that must exist, in the core's file of their noun or in the backend's."""
 
@@ -190,6 +202,7 @@ class Queries(NamedTuple):
     steering: SteeringQueries
     definitions: DefinitionQueries
     follow_ups: FollowUpQueries
+    standing: StandingQueries
 
 
 class SqlPart:
@@ -231,6 +244,7 @@ def load_queries(package: str, wording: Wording) -> Queries:
         steering=SteeringQueries(**of("steering", SteeringQueries._fields)),
         definitions=DefinitionQueries(**of("definitions", DefinitionQueries._fields)),
         follow_ups=FollowUpQueries(**of("follow_ups", FollowUpQueries._fields)),
+        standing=StandingQueries(**of("standing", StandingQueries._fields)),
     )
 
 

@@ -21,12 +21,20 @@ from cloaca_core.store.sql.follow_ups import SqlFollowUps
 from cloaca_core.store.sql.runners import SqlRunners
 from cloaca_core.store.sql.runs import SqlRuns
 from cloaca_core.store.sql.schedules import SqlSchedules
+from cloaca_core.store.sql.standing import SqlStandings
 from cloaca_core.store.sql.steering import SqlSteering
 from cloaca_core.store.sql.triggers import SqlTriggers
 
 
 class SqlStore(
-    SqlRuns, SqlRunners, SqlSchedules, SqlTriggers, SqlSteering, SqlDefinitions, SqlFollowUps
+    SqlRuns,
+    SqlRunners,
+    SqlSchedules,
+    SqlTriggers,
+    SqlSteering,
+    SqlDefinitions,
+    SqlFollowUps,
+    SqlStandings,
 ):
     """The store of every backend that has a ``Dialect``. Contracts: see ``Store``."""
 

@@ -1,0 +1,74 @@
+"""The rows from which it is explained why a run goes on or does not; forms as in ``runs``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runs import AttemptRow, RunRow
+from cloaca_core.records.steering import RestartRow
+
+
+class Holds(NamedTuple):
+    """What may hold a run back, beside the ``due_at`` of its row.
+
+    It is claimable since ``claimable_at``, unless it waits ``behind`` another run of its schedule,
+    whose state is ``behind_status``, or is paused since ``paused_at``, until ``paused_until`` or
+    (None) until it is resumed. ``cancel_at`` is when a run that is being cancelled ends at the
+    latest; ``start_by`` when one that has not begun is cancelled.
+    """
+
+    claimable_at: int
+    behind: str | None = None
+    behind_status: str | None = None
+    paused_at: int | None = None
+    paused_until: int | None = None
+    cancel_at: int | None = None
+    start_by: int | None = None
+
+
+class WorkflowPause(NamedTuple):
+    """A workflow of which no run is claimed, until ``until`` or (None) until it is resumed."""
+
+    until: int | None
+    asked_by: str | None
+    reason: str | None
+
+
+class UnendedChild(NamedTuple):
+    """A run that a body has submitted and that has not ended; ``idempotency_key`` as in
+    ``ChildRow``.
+    """
+
+    id: str
+    workflow: str
+    status: str
+    idempotency_key: str | None
+
+
+class RunnerLoad(NamedTuple):
+    """A registered runner, the number of runs that it owns, as far as they were counted, and
+    whether one of those is of the workflow in question.
+    """
+
+    row: RunnerRow
+    owned: int
+    owns_workflow: bool
+
+
+class Standing(NamedTuple):
+    """A run as it stands, without payloads, and those who may execute it; all of one instant.
+
+    ``ahead`` is how many claimable runs of its workflow would be claimed before it, as far as they
+    were counted. ``paused`` is the pause of its workflow. ``attempts`` have no ``change``.
+    """
+
+    row: RunRow
+    holds: Holds
+    paused: WorkflowPause | None
+    ahead: int
+    attempts: Sequence[AttemptRow]
+    restarts: Sequence[RestartRow]
+    children: Sequence[UnendedChild]
+    runners: Sequence[RunnerLoad]

@@ -1,0 +1,55 @@
+"""How a run stands, in SQL."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runs import AttemptRow, RunRow
+from cloaca_core.records.standing import (
+    Holds,
+    RunnerLoad,
+    Standing,
+    UnendedChild,
+    WorkflowPause,
+)
+from cloaca_core.records.steering import RestartRow
+from cloaca_core.store.sql.base import SqlPart
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Row
+
+_RUN: Final = len(RunRow._fields)
+_RUNNER: Final = len(RunnerRow._fields)
+
+
+class SqlStandings(SqlPart):
+    """Contract: see ``RunStore.standing``."""
+
+    async def standing(self, run_id: str, most: int) -> Standing | None:
+        known = {"run_id": run_id, "most": most}
+        runs, pauses, aheads, attempts, restarts, children, runners = await self._dialect.read(
+            [
+                Step(each, tuple([known[name] for name in each.parameters]))
+                for each in self._queries.standing
+            ]
+        )
+        if not runs:
+            return None
+        ((ahead,),) = aheads
+        return Standing(
+            row=RunRow._make(runs[0][:_RUN]),
+            holds=Holds._make(runs[0][_RUN:]),
+            paused=WorkflowPause._make(pauses[0]) if pauses else None,
+            ahead=min(ahead, most),
+            attempts=list(map(AttemptRow._make, attempts)),
+            restarts=list(map(RestartRow._make, restarts)),
+            children=list(map(UnendedChild._make, children)),
+            runners=list(map(_load, runners)),
+        )
+
+
+def _load(row: Row) -> RunnerLoad:
+    runner = RunnerRow._make(row[:_RUNNER])
+    owned, owns_workflow = row[_RUNNER:]
+    runner = runner._replace(fenced=bool(runner.fenced))
+    return RunnerLoad(runner, owned, bool(owns_workflow))

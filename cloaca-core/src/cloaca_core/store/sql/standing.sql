@@ -1,0 +1,107 @@
+-- How a run stands, for those who ask why it does not go on. Read the head of runs.sql first. All of
+-- these are read at once, and nothing is written.
+
+
+-- name: run_as_it_stands
+-- Read a run without its payloads, and what may hold it back.
+SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
+    '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message, run.created_at,
+    run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds, run.round,
+    run.priority, run.due_at, run.steer_reason, run.stood_still, run.time_limit, run.deadline_at,
+    run.reason_tasks, run.came_due,
+    run.claimable_at, run.behind, earlier.status AS behind_status, run.paused_at, run.paused_until,
+    run.cancel_at, run.start_by
+FROM cloaca_run AS run
+LEFT JOIN cloaca_run AS earlier ON earlier.id = run.behind
+WHERE run.id = :run_id;
+
+
+-- name: pause_of_workflow
+-- Read whether the workflow of a run is paused, and who has asked for that last.
+SELECT paused.paused_until, act.asked_by, act.reason
+FROM cloaca_run AS run
+JOIN cloaca_paused_workflow AS paused ON paused.workflow = run.workflow
+LEFT JOIN cloaca_act AS act ON act.run_id = '' AND act.id = (
+    SELECT latest.id FROM cloaca_act AS latest
+    WHERE latest.run_id = '' AND latest.workflow = paused.workflow AND latest.kind = 'pause'
+        AND latest.changed = 1
+    ORDER BY latest.created_at DESC, latest.id DESC LIMIT 1
+)
+WHERE run.id = :run_id;
+
+
+-- name: claimable_ahead
+-- Count the claimable runs of the same workflow that come before this one, up to :most of each kind:
+-- those of a higher priority, those that were claimable earlier, and those with a lower id. Each kind is
+-- a range of the index of claimable runs.
+SELECT
+    (
+        SELECT count(*) FROM (
+            SELECT 1 FROM cloaca_run AS before
+            WHERE before.owner IS NULL AND before.ended_at IS NULL AND before.behind IS NULL
+                AND before.paused_at IS NULL AND before.due_at IS NULL
+                AND before.workflow = run.workflow AND before.priority > run.priority
+            LIMIT :most
+        ) AS counted
+    ) + (
+        SELECT count(*) FROM (
+            SELECT 1 FROM cloaca_run AS before
+            WHERE before.owner IS NULL AND before.ended_at IS NULL AND before.behind IS NULL
+                AND before.paused_at IS NULL AND before.due_at IS NULL
+                AND before.workflow = run.workflow AND before.priority = run.priority
+                AND before.claimable_at < run.claimable_at
+            LIMIT :most
+        ) AS counted
+    ) + (
+        SELECT count(*) FROM (
+            SELECT 1 FROM cloaca_run AS before
+            WHERE before.owner IS NULL AND before.ended_at IS NULL AND before.behind IS NULL
+                AND before.paused_at IS NULL AND before.due_at IS NULL
+                AND before.workflow = run.workflow AND before.priority = run.priority
+                AND before.claimable_at = run.claimable_at AND before.id < run.id
+            LIMIT :most
+        ) AS counted
+    )
+FROM cloaca_run AS run WHERE run.id = :run_id;
+
+
+-- name: outline_attempts
+-- Read all attempts of a run without the changes that they made.
+SELECT run_id, task_id, attempt, epoch, status, NULL AS change, error_type, error_message,
+    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code
+FROM cloaca_attempt WHERE run_id = :run_id
+ORDER BY task_id, attempt;
+
+
+-- name: restarts_of_run
+-- The tasks of this run that were restarted.
+SELECT run_id, task_id, first_attempt, round FROM cloaca_restart
+WHERE run_id = :run_id
+ORDER BY task_id, first_attempt;
+
+
+-- name: unended_children
+-- Up to :most runs that bodies of this run have submitted and that have not ended, oldest first.
+SELECT id, workflow, status, idempotency_key FROM cloaca_run
+WHERE parent_id = :run_id AND parent_id IS NOT NULL AND ended_at IS NULL
+ORDER BY id LIMIT :most;
+
+
+-- name: runner_loads
+-- Read all runners, oldest first, with how many runs each owns, up to :most, and whether one of them is
+-- of the workflow of this run.
+SELECT runner.id, runner.boot_id, runner.pid_namespace, runner.pid, runner.process_start, runner.beat,
+    runner.lease_until, runner.fenced, runner.started_at, runner.protocol,
+    (
+        SELECT count(*) FROM (
+            SELECT 1 FROM cloaca_run AS owned
+            WHERE owned.owner = runner.id AND owned.ended_at IS NULL LIMIT :most
+        ) AS counted
+    ) AS owned,
+    CASE WHEN EXISTS (
+        SELECT 1 FROM cloaca_run AS owned
+        WHERE owned.owner = runner.id AND owned.ended_at IS NULL
+            AND owned.workflow = (SELECT run.workflow FROM cloaca_run AS run WHERE run.id = :run_id)
+    ) THEN 1 ELSE 0 END AS owns_workflow
+FROM cloaca_runner AS runner
+ORDER BY runner.started_at, runner.id;

@@ -1,0 +1,92 @@
+"""How a run stands, as plain Python over dicts."""
+
+from __future__ import annotations
+
+from model.memory_steering import MemorySteering
+
+from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runs import RunRow
+from cloaca_core.records.standing import Holds, RunnerLoad, Standing, UnendedChild, WorkflowPause
+from cloaca_core.records.steering import RestartRow
+
+
+class MemoryStanding(MemorySteering):
+    """Part of ``MemoryStore``."""
+
+    def __init__(self) -> None:
+        MemorySteering.__init__(self)
+        self.registered: dict[str, RunnerRow] = {}
+
+    async def standing(self, run_id: str, most: int) -> Standing | None:
+        run = self.runs.get(run_id)
+        if run is None:
+            return None
+        unended = [each for _, each in sorted(self.runs.items()) if each.ended_at is None]
+        keys = {holder: key for (_, key), holder in self.keys.items()}
+        return Standing(
+            row=run._replace(input="", final_context=""),
+            holds=self._holds(run),
+            paused=self._pause_of(run.workflow),
+            ahead=min(most, self._ahead(run)),
+            attempts=[
+                row._replace(change=None)
+                for key, row in sorted(self.attempts.items())
+                if key[0] == run_id
+            ],
+            restarts=[
+                RestartRow(run_id, task_id, first, number)
+                for (of, task_id, first), number in sorted(self.restarted.items())
+                if of == run_id
+            ],
+            children=[
+                UnendedChild(each.id, each.workflow, each.status, keys.get(each.id))
+                for each in unended
+                if each.parent_id == run_id
+            ][:most],
+            runners=[
+                RunnerLoad(
+                    row,
+                    min(most, sum(each.owner == row.id for each in unended)),
+                    any((each.owner, each.workflow) == (row.id, run.workflow) for each in unended),
+                )
+                for row in sorted(
+                    self.registered.values(), key=lambda row: (row.started_at, row.id)
+                )
+            ],
+        )
+
+    def _holds(self, run: RunRow) -> Holds:
+        marks, behind = self.marks_of(run), self.behind.get(run.id)
+        earlier = None if behind is None else self.runs.get(behind)
+        return Holds(
+            claimable_at=marks.claimable_at,
+            behind=behind,
+            behind_status=None if earlier is None else str(earlier.status),
+            paused_at=marks.paused_at,
+            paused_until=marks.paused_until,
+            cancel_at=marks.cancel_at,
+            start_by=marks.start_by,
+        )
+
+    def _pause_of(self, workflow: str) -> WorkflowPause | None:
+        if workflow not in self.workflow_pauses:
+            return None
+        acts = [
+            (act.created_at, act.id, act)
+            for act in self.noted.values()
+            if (act.run_id, act.workflow, act.kind, act.changed) == ("", workflow, "pause", 1)
+        ]
+        *_, act = max(acts)
+        return WorkflowPause(self.workflow_pauses[workflow], act.asked_by, act.reason)
+
+    def _ahead(self, run: RunRow) -> int:
+        def place(of: RunRow) -> tuple[int, int, str]:
+            return -of.priority, self.marks_of(of).claimable_at, of.id
+
+        others = [each for each in self.runs.values() if each.workflow == run.workflow]
+        return sum(self._may_be_claimed(each) and place(each) < place(run) for each in others)
+
+    def _may_be_claimed(self, run: RunRow) -> bool:
+        """Whether a claim may take it, but for a pause of its workflow."""
+        is_free = run.owner is None and run.ended_at is None and run.due_at is None
+        return is_free and run.id not in self.behind and self.marks_of(run).paused_at is None
