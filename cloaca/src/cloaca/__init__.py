@@ -127,6 +127,7 @@ from cloaca_core.values.option_names import (
     TaskStatus as TaskStatus,
     TriggerRuleName as TriggerRuleName,
     VersionPolicyName as VersionPolicyName,
+    WaitKind as WaitKind,
 )
 
 if TYPE_CHECKING:  # imported at first use: see _LATER
@@ -160,6 +161,11 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.runner.default_runner import (
         DefaultRunner as DefaultRunner,
     )
+    from cloaca_core.runner.explain.explanation import (
+        Explanation as Explanation,
+        RunnerExplanation as RunnerExplanation,
+        TaskExplanation as TaskExplanation,
+    )
     from cloaca_core.runner.handles import (
         AsyncRunHandle as AsyncRunHandle,
         RunHandle as RunHandle,
@@ -179,6 +185,7 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
         RunInfo as RunInfo,
         Steered as Steered,
         TaskResult as TaskResult,
+        Wait as Wait,
         WorkflowResult as WorkflowResult,
     )
     from cloaca_core.runner.sqlite_tenants import (
@@ -258,6 +265,10 @@ __all__ = [
     "AttemptInfo",
     "RoundInfo",
     "Action",
+    "Explanation",
+    "TaskExplanation",
+    "RunnerExplanation",
+    "Wait",
     # types of options and states
     "RetryBackoffName",
     "RetryConditionName",
@@ -269,6 +280,7 @@ __all__ = [
     "VersionPolicyName",
     "RunStatus",
     "TaskStatus",
+    "WaitKind",
     # tenants
     "DatabaseAdmin",
     "TenantConfig",
@@ -358,11 +370,15 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "AttemptInfo": "cloaca_core.runner.history",
         "RoundInfo": "cloaca_core.runner.history",
         "RunEvent": "cloaca_core.runner.history",
+        "Explanation": "cloaca_core.runner.explain.explanation",
+        "RunnerExplanation": "cloaca_core.runner.explain.explanation",
+        "TaskExplanation": "cloaca_core.runner.explain.explanation",
         "RunInfo": "cloaca_core.runner.results",
         "Steered": "cloaca_core.runner.results",
         "Plan": "cloaca_core.runner.results",
         "PlanItem": "cloaca_core.runner.results",
         "TaskResult": "cloaca_core.runner.results",
+        "Wait": "cloaca_core.runner.results",
         "WorkflowResult": "cloaca_core.runner.results",
         # cron's fields and time zones
         "ClockChange": "cloaca_core.schedules.explain",

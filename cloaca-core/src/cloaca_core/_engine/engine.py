@@ -58,6 +58,7 @@ from cloaca_core.values.ids import RunIds
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import AttemptWork
+    from cloaca_core._engine.observe.explainer import Explainer
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.config import DefaultRunnerConfig
@@ -93,7 +94,7 @@ class Engine:
         works: bool = True,
     ) -> None:
         ids = RunIds(clock)
-        identity = this_process()
+        self._identity = identity = this_process()
         runner_id = RunnerId(config.runner_id or ids.next())
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
         self._store = store
@@ -406,6 +407,24 @@ class Engine:
         """Reads runs from the tables; ``RunnerClosedError`` once the engine shuts down."""
         self._check_open()
         return self._reader
+
+    @property
+    def explainer(self) -> Explainer:
+        """Tells what is known of a run; ``RunnerClosedError`` once the engine shuts down."""
+        from cloaca_core._engine.observe.explainer import Explainer  # few programs ask
+
+        self._check_open()
+        return Explainer(
+            self._store,
+            self._registry,
+            self.runs,
+            self._reader,
+            self._definitions,
+            self._identity,
+            self._runner_id if self._works else None,
+            self._capacity if self._works else None,
+            recovers=self._config.enable_recovery,
+        )
 
     @property
     def definitions(self) -> RecordedDefinitions:

@@ -46,6 +46,7 @@ from cloaca_core.values.option_names import (
 )
 
 if TYPE_CHECKING:
+    from cloaca_core.runner.explain.explanation import Explanation
     from cloaca_core.runner.history import Action
 
 
@@ -322,6 +323,10 @@ class AsyncClient:
     async def get_run(self, run_id: str) -> AsyncRunHandle:
         """The handle of a run in this database; ``RunNotFoundError`` (a KeyError) for no run."""
         return AsyncRunHandle(self._calls.runs, await self._calls.runs.get_run(run_id))
+
+    async def explain(self, run_id: str) -> Explanation:
+        """Why a run and each of its tasks is as it is; see ``RunHandle.explain``."""
+        return await self._calls.runs.explaining.explain(run_id)
 
     async def list_runs(
         self,

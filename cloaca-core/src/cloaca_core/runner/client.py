@@ -44,6 +44,7 @@ from cloaca_core.values.option_names import (
 )
 
 if TYPE_CHECKING:
+    from cloaca_core.runner.explain.explanation import Explanation
     from cloaca_core.runner.history import Action
 
 
@@ -378,6 +379,10 @@ class Client:
     def get_run(self, run_id: str) -> RunHandle:
         """The handle of a run in this database; ``RunNotFoundError`` (a KeyError) for no run."""
         return RunHandle(self._calls.runs, self._calls.runs.get_run(run_id).wait())
+
+    def explain(self, run_id: str) -> Explanation:
+        """Why a run and each of its tasks is as it is; see ``RunHandle.explain``."""
+        return self._calls.runs.explaining.explain(run_id).wait()
 
     def list_runs(
         self,

@@ -12,6 +12,7 @@ from cloaca_core.values.option_names import RunStatus
 
 if TYPE_CHECKING:
     from cloaca_core.runner.calls.runs import RunCalls
+    from cloaca_core.runner.explain.explanation import Explanation
     from cloaca_core.runner.history import AttemptInfo, RoundInfo, RunEvent
 
 
@@ -98,6 +99,12 @@ class RunHandle(_Run):
         also of a run that failed, was cancelled or goes on.
         """
         return self._calls.history.outputs(self._id).wait()
+
+    def explain(self) -> Explanation:
+        """Why the run and each of its tasks waits, was skipped or failed; who may execute it, and
+        why no runner does. Only looks; ``print`` shows all of it.
+        """
+        return self._calls.explaining.explain(self._id).wait()
 
     def cancel(
         self,
@@ -221,6 +228,10 @@ class AsyncRunHandle(_Run):
     async def outputs(self) -> dict[str, dict[str, Any]]:
         """The keys that each completed task has set; see ``RunHandle.outputs``."""
         return await self._calls.history.outputs(self._id)
+
+    async def explain(self) -> Explanation:
+        """Why the run and each of its tasks is as it is; see ``RunHandle.explain``."""
+        return await self._calls.explaining.explain(self._id)
 
     async def cancel(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, cast
@@ -19,12 +19,13 @@ from cloaca_core.errors import (
 from cloaca_core.records import states
 from cloaca_core.runner.error_prefixes import EXECUTION
 from cloaca_core.values.json_values import decode
-from cloaca_core.values.namespace import short_name
-from cloaca_core.values.option_names import RunStatus, TaskStatus
+from cloaca_core.values.namespace import SEPARATOR, short_name
+from cloaca_core.values.option_names import RunStatus, TaskStatus, WaitKind
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.recent_runs import Ended
     from cloaca_core.records.runs import AttemptRow, RunRow
+    from cloaca_core.records.standing import UnendedChild
 
 
 _LAST_INSTANT: Final = 253_402_300_799_999_999
@@ -46,14 +47,28 @@ def rfc3339_or_none(instant: int | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """What a task or a run waits for: ``kind`` is ``retry`` (its next attempt), ``run`` (the end of
+    another run) or ``limit`` (a place that the setting ``name`` bounds).
+
+    ``name`` is the task of a retry, and the id of the other run, None where that is not known.
+    ``until`` is when the wait is over at the latest, RFC 3339 in UTC, None where that is open.
+    """
+
+    kind: WaitKind
+    name: str | None = None
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TaskResult:
     """How one task of a run ended, or its state until then.
 
     ``attempts`` counts the bodies that were started, in all rounds, also of a task that is skipped
-    in the last one; ``error`` is ``Type: message`` of the last
-    one; times are RFC 3339 in UTC. A Waiting task waits for its next attempt, at ``retry_at``, or,
-    without one, for another run in its body. When a run is cancelled, so are its tasks that have
-    not ended: those that run, wait, or have not started.
+    in the last one; ``error`` is ``Type: message`` of the last one; times are RFC 3339 in UTC. A
+    Waiting task waits for its next attempt, at ``retry_at``, or for another run in its body: see
+    ``waits_for``. When a run is cancelled, so are its tasks that have not ended: those that run,
+    wait, or have not started.
     """
 
     task_id: str
@@ -66,6 +81,7 @@ class TaskResult:
     traceback: str | None = None
     skip_reason: str | None = None
     retry_at: str | None = None
+    waits_for: Wait | None = None
 
     @property
     def may_have_had_effects(self) -> bool:
@@ -327,12 +343,13 @@ def task_results(
     task_ids: Sequence[str] = (),
     *,
     run: RunRow | None = None,
+    children: Sequence[UnendedChild] = (),
 ) -> dict[str, TaskResult]:
     """The state of each task, by its latest attempt.
 
     The tasks of ``task_ids`` come first and in that order; those without an attempt are
     NotStarted. Once the run has ended nothing runs or waits any more: what a cancelled run leaves
-    is Cancelled.
+    is Cancelled. ``children`` are the runs for which bodies may wait.
     """
     was_cancelled = run is not None and run.status == states.RunStatus.CANCELLED
     cancelled = run if was_cancelled else None
@@ -342,10 +359,9 @@ def task_results(
         if known is None or known.attempt < row.attempt:
             latest[row.task_id] = row
     results = {task_id: _without_attempt(task_id, cancelled) for task_id in task_ids}
-    ended_at = None if run is None else run.ended_at
     for task_id, row in latest.items():
-        left = row if cancelled is None else _left_by(row, cancelled)
-        results[task_id] = _task_result(settled(left, ended_at))
+        left = row if run is None else left_by(row, run)
+        results[task_id] = _task_result(left, children)
     return results
 
 
@@ -356,18 +372,20 @@ def _without_attempt(task_id: str, cancelled: RunRow | None) -> TaskResult:
     return TaskResult(task_id, "Cancelled", ended_at=ended_at, skip_reason=reason)
 
 
-def _left_by(row: AttemptRow, cancelled: RunRow) -> AttemptRow:
-    """The attempt as the cancel of its run leaves it: one that ran, or after which another one was
-    to come, is cancelled.
+def left_by(row: AttemptRow, run: RunRow) -> AttemptRow:
+    """The attempt as its run leaves it. A cancel cuts off one that ran, or after which another one
+    was to come.
     """
-    if row.ended_at is not None and row.retry_at is None:
-        return row
-    return row._replace(
-        status=states.TaskStatus.CANCELLED,
-        skip_reason=cancelled.error_message,
-        ended_at=cancelled.ended_at,
-        retry_at=None,
-    )
+    if run.status == states.RunStatus.CANCELLED and (
+        row.ended_at is None or row.retry_at is not None
+    ):
+        return row._replace(
+            status=states.TaskStatus.CANCELLED,
+            skip_reason=run.error_message,
+            ended_at=run.ended_at,
+            retry_at=None,
+        )
+    return settled(row, run.ended_at)
 
 
 def settled(row: AttemptRow, run_ended_at: int | None) -> AttemptRow:
@@ -378,10 +396,25 @@ def settled(row: AttemptRow, run_ended_at: int | None) -> AttemptRow:
         return row
     if row.ended_at is None:
         return row._replace(status=states.TaskStatus.CANCELLED, ended_at=run_ended_at)
-    return row._replace(retry_at=None)
+    return row if row.retry_at is None else row._replace(retry_at=None)
 
 
-def _task_result(row: AttemptRow) -> TaskResult:
+def children_of_task(
+    run_id: str, task_id: str, children: Iterable[UnendedChild]
+) -> list[UnendedChild]:
+    """Those of a run's children that bodies of this task have submitted; where none says so by its
+    key, those with keys of the user's own, which may be of any task.
+    """
+    own = f"{run_id}{SEPARATOR}"
+    known = [child for child in children if _key(child).startswith(f"{own}{task_id}{SEPARATOR}")]
+    return known or [child for child in children if not _key(child).startswith(own)]
+
+
+def _key(child: UnendedChild) -> str:
+    return child.idempotency_key or ""
+
+
+def _task_result(row: AttemptRow, children: Sequence[UnendedChild]) -> TaskResult:
     waits = row.status == states.TaskStatus.FAILED and row.retry_at is not None
     return TaskResult(
         task_id=row.task_id,
@@ -394,7 +427,18 @@ def _task_result(row: AttemptRow) -> TaskResult:
         traceback=row.error_traceback,
         skip_reason=row.skip_reason,
         retry_at=rfc3339_or_none(row.retry_at),
+        waits_for=_wait(row, children),
     )
+
+
+def _wait(row: AttemptRow, children: Sequence[UnendedChild]) -> Wait | None:
+    """What the task of a latest attempt waits for."""
+    if row.status == states.TaskStatus.FAILED and row.retry_at is not None:
+        return Wait("retry", row.task_id, rfc3339(row.retry_at))
+    if row.status != states.TaskStatus.WAITING:
+        return None
+    awaited = children_of_task(row.run_id, row.task_id, children)
+    return Wait("run", awaited[0].id if awaited else None)
 
 
 def _bodies(row: AttemptRow) -> int:

@@ -50,3 +50,6 @@ TaskStatus: TypeAlias = Literal[
     "NotStarted", "Ready", "Running", "Waiting", "Completed", "Failed", "Skipped", "Cancelled"
 ]
 """The states of a task in a run."""
+
+WaitKind: TypeAlias = Literal["retry", "run", "limit"]
+"""What a task or a run waits for."""

@@ -373,6 +373,7 @@ def test_a_call_that_would_block_all_async_bodies_is_refused() -> None:
             "set_trigger_enabled": lambda: runner.set_trigger_enabled("t", True),
             "get_trigger_execution_history": lambda: runner.get_trigger_execution_history("t"),
             "get_cron_execution_stats": lambda: runner.get_cron_execution_stats("2026"),
+            "explain": lambda: runner.explain("r"),
             "start": runner.start,
             "stop": runner.stop,
             "shutdown": runner.shutdown,

@@ -7,11 +7,13 @@ import pytest
 from cloaca_core.conformance.rows import attempt
 from cloaca_core.errors import RunFailedError, VersionChangedError
 from cloaca_core.records.runs import RunRow
+from cloaca_core.records.standing import UnendedChild
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.runner.results import (
     PipelineResult,
     Plan,
     PlanItem,
+    Wait,
     WorkflowResult,
     rfc3339,
     run_info,
@@ -131,6 +133,28 @@ class TestTaskResults:
         assert result.status == "Waiting"
         assert result.retry_at == "2023-11-14T22:13:20.000000+00:00"
         assert result.ended_at is None
+
+    def test_it_says_what_it_waits_for(self) -> None:
+        again = attempt("r", "t", status=TaskStatus.FAILED, error="E")._replace(retry_at=START)
+        child = UnendedChild("c", "public::embedded::inner", "Running", "r::t::1")
+        others = [child._replace(id="b", idempotency_key="r::u::1")]
+        unknown = [child._replace(id="k", idempotency_key="mine")]
+        rows = {each: [attempt("r", "t", status=each)] for each in TaskStatus}
+
+        assert task_results([again])["t"].waits_for == Wait(
+            "retry", "t", "2023-11-14T22:13:20.000000+00:00"
+        )
+        assert task_results([again], run=run("Failed", ended_at=START))["t"].waits_for is None
+        for children, name in [
+            ([], None),
+            (others, None),
+            ([*others, *unknown], "k"),
+            ([*unknown, child, *others], "c"),
+        ]:
+            result = task_results(rows[TaskStatus.WAITING], children=children)["t"]
+            assert result.waits_for == Wait("run", name)
+        for status in (TaskStatus.RUNNING, TaskStatus.COMPLETED, TaskStatus.SKIPPED):
+            assert task_results(rows[status], children=[child])["t"].waits_for is None
 
     @pytest.mark.parametrize("status", [TaskStatus.RUNNING, TaskStatus.WAITING])
     def test_what_the_end_of_its_run_left_open_was_cut_short(self, status: TaskStatus) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cloaca_core._engine.orchestrate.adoption import NO_PAST, PastRows
 from cloaca_core._engine.plan.reasons import Reason, version_changed
+from cloaca_core._engine.plan.restore import has_begun
 from cloaca_core.definition.version_change import (
     Fingerprints,
     VersionChange,
@@ -92,14 +93,3 @@ class VersionCheck:
         for version in sorted({row.version for row in begun}):
             ids = [row.id for row in begun if row.version == version]
             await self._store.set_version(self._runner_id.current, ids, version)
-
-
-def has_begun(row: RunRow, attempts: Collection[AttemptRow]) -> bool:
-    """Whether a body may have begun in this round of the run. A process that died may have begun
-    one without a trace.
-    """
-    if row.recoveries:
-        return True
-    if row.round == 1 or row.started_at is None:
-        return bool(attempts)
-    return any((each.ended_at or each.started_at or 0) >= row.started_at for each in attempts)

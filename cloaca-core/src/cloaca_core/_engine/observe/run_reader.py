@@ -9,6 +9,7 @@ from cloaca_core._engine.plan.restore import first_attempts
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow
+from cloaca_core.records.states import TaskStatus
 from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
 
 if TYPE_CHECKING:
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.follow_ups import FollowUpRow
+    from cloaca_core.records.standing import UnendedChild
     from cloaca_core.store.protocol import Store
 
 
+CHILDREN_SHOWN: Final = 1000
+"""So many children that have not ended are read at most."""
 ACTS_SHOWN: Final = 1000
 """So many acts on a run are read at most, the newest."""
 
@@ -94,7 +98,7 @@ class RunReader:
         forks = await self._store.forks([run_id])
         bodies = 0 if row.owner is None or row.ended_at is not None else None
         if row.id in self._runs:
-            bodies = len(self._running(run_id))
+            bodies = len(self.running(run_id))
         found = await self._store.follow_ups([run_id])
         follows = next((each.follows for each in found if each.id == run_id), None)
         return RunFacts(row, bodies, forks[-1].forked_from if forks else None, follows)
@@ -114,8 +118,15 @@ class RunReader:
     async def _attempts(self, run_id: str) -> list[AttemptRow]:
         rows = await self._store.load_attempts([run_id])
         recorded = {(each.task_id, each.attempt) for each in rows}
-        running = self._running(run_id)
+        running = self.running(run_id)
         return rows + [m for m in running if (m.task_id, m.attempt) not in recorded]
+
+    async def awaited(self, row: RunRow, attempts: Sequence[AttemptRow]) -> Sequence[UnendedChild]:
+        """Children of a run for which bodies may wait; only read where one of these waits."""
+        if row.ended_at is not None or all(a.status != TaskStatus.WAITING for a in attempts):
+            return ()
+        standing = await self._store.standing(row.id, CHILDREN_SHOWN)
+        return () if standing is None else standing.children
 
     async def task_ids(self, row: RunRow) -> list[str]:
         """The tasks of the run's definition; none where that is not known."""
@@ -141,7 +152,7 @@ class RunReader:
         """How many runs match."""
         return await self._store.count_runs(run_filter)
 
-    def _running(self, run_id: str) -> list[AttemptRow]:
+    def running(self, run_id: str) -> list[AttemptRow]:
         """The start marks of the bodies of this run that run right now, durable or not."""
         run = self._runs.get(run_id)
         attempts = [] if run is None else self._runs.attempts(run)

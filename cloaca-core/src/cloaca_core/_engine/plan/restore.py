@@ -7,14 +7,14 @@ again keeps its number and its due time, so a new owner keeps the back-off.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple, cast
 
 from cloaca_core._engine.plan.graph import Node, NodeGraph
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.planner import Completed, Failed, Known, Skipped
 from cloaca_core._engine.plan.reasons import skip_reason
-from cloaca_core.records.runs import AttemptRow
+from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import ReasonCode, TaskStatus
 from cloaca_core.records.steering import RestartRow
 from cloaca_core.values.json_values import JsonValue, decode
@@ -142,3 +142,14 @@ def change_from_json(text: str) -> Change:
     stored = cast("dict[str, JsonValue]", decode(text))
     new = cast("dict[str, JsonValue]", stored.get("set", {}))
     return Change(new, cast("list[str]", stored.get("removed", [])))
+
+
+def has_begun(row: RunRow, attempts: Sequence[AttemptRow]) -> bool:
+    """Whether a body may have begun in this round of the run. A process that died may have begun
+    one without a trace.
+    """
+    if row.recoveries:
+        return True
+    if row.round == 1 or row.started_at is None:
+        return bool(attempts)
+    return any((each.ended_at or each.started_at or 0) >= row.started_at for each in attempts)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core.errors import CloacaError, ConfigError
@@ -28,7 +28,7 @@ from cloaca_core.runner.waiting import checked_timeout, heed_cancel
 
 if TYPE_CHECKING:
     import concurrent.futures
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
     from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.observe.recent_runs import Ended
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
+    from cloaca_core.records.standing import UnendedChild
     from cloaca_core.runner.calls.bulk import BulkCalls
+    from cloaca_core.runner.calls.explain import ExplainCalls
     from cloaca_core.runner.calls.history import HistoryCalls
     from cloaca_core.runner.calls.steering import SteeringCalls
     from cloaca_core.runner.host import EngineHost
@@ -70,6 +72,13 @@ class RunCalls:
         from cloaca_core.runner.calls.bulk import BulkCalls
 
         return BulkCalls(self._host, self._requests)
+
+    @cached_property
+    def explaining(self) -> ExplainCalls:
+        """The call that explains a run; imported at its first use."""
+        from cloaca_core.runner.calls.explain import ExplainCalls
+
+        return ExplainCalls(self._host)
 
     @cached_property
     def history(self) -> HistoryCalls:
@@ -240,7 +249,7 @@ class RunCalls:
 
     def tasks(self, run_id: str) -> Call[dict[str, TaskResult]]:
         """The state of each task of a run."""
-        return self._ask(_task_results, lambda engine: _rows_and_tasks(engine, run_id))
+        return self._ask(_task_results, lambda engine: _tasks(engine, run_id))
 
     def info(self, run_id: str) -> Call[RunInfo]:
         """A run as it is now."""
@@ -299,12 +308,20 @@ def _submitting_one(request: Request) -> Callable[[Engine], Coroutine[Any, Any, 
     return lambda engine: engine.submit_one(request)
 
 
-async def _rows_and_tasks(
-    engine: Engine, run_id: str
-) -> tuple[RunRow, list[AttemptRow], list[str]]:
-    """The rows of a run, and the tasks of its definition; runs on the engine's loop."""
-    row, attempts = await engine.reader.current_attempts(run_id)
-    return row, attempts, await engine.reader.task_ids(row)
+class _Tasks(NamedTuple):
+    """The rows of a run, the tasks of its definition, and the runs for which bodies may wait."""
+
+    row: RunRow
+    attempts: list[AttemptRow]
+    task_ids: list[str]
+    children: Sequence[UnendedChild]
+
+
+async def _tasks(engine: Engine, run_id: str) -> _Tasks:
+    """All that is known of the tasks of a run; runs on the engine's loop."""
+    reader = engine.reader
+    row, attempts = await reader.current_attempts(run_id)
+    return _Tasks(row, attempts, await reader.task_ids(row), await reader.awaited(row, attempts))
 
 
 async def _listed(engine: Engine, wanted: Wanted) -> list[RunRow]:
@@ -336,9 +353,13 @@ def _result(ended: Ended) -> PipelineResult:
     return PipelineResult(*ended)
 
 
-def _task_results(answer: tuple[RunRow, list[AttemptRow], list[str]]) -> dict[str, TaskResult]:
-    row, attempts, task_ids = answer
-    return task_results(attempts, task_ids, run=row)
+def _task_results(found: _Tasks) -> dict[str, TaskResult]:
+    return task_results(
+        found.attempts,
+        found.task_ids,
+        run=found.row,
+        children=found.children,
+    )
 
 
 def _info(facts: RunFacts) -> RunInfo:

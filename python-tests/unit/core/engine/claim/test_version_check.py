@@ -8,9 +8,10 @@ import pytest
 from model.memory_store import MemoryStore
 from model.runs import nothing
 
-from cloaca_core._engine.claim.version_check import Checked, VersionCheck, has_begun
+from cloaca_core._engine.claim.version_check import Checked, VersionCheck
 from cloaca_core._engine.orchestrate.adoption import PastRows
 from cloaca_core._engine.plan.reasons import version_changed
+from cloaca_core._engine.plan.restore import has_begun
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.conformance.rows import NOW, attempt, new_run, runner, stored, submit
 from cloaca_core.definition.builder import WorkflowBuilder

@@ -194,3 +194,13 @@ async def test_a_listing_is_the_stores(desk: Desk) -> None:
     (row,) = await desk.reader.list_runs(RunFilter(limit=10))
 
     assert row.id == "r"
+
+
+async def test_children_are_read_only_where_a_body_waits_for_one(desk: Desk) -> None:
+    await submit(desk.store, new_run("c", parent="r", key="r::a::1"))
+    row = await desk.reader.get_run("r")
+    waiting = attempt("r", "a", status="Waiting")
+
+    assert await desk.reader.awaited(row, [attempt("r", "a")]) == ()
+    assert [each.id for each in await desk.reader.awaited(row, [waiting])] == ["c"]
+    assert await desk.reader.awaited(row._replace(ended_at=LATER), [waiting]) == ()

@@ -1,0 +1,163 @@
+"""Gathers what is known of a run, for an explanation: one read, and what this process knows.
+
+Explains nothing itself; ``runner/explain`` has the rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.execute.work import Stage
+from cloaca_core._engine.observe.facts import Active, Facts, Here, RunnerState
+from cloaca_core._engine.observe.unserved import nearest
+from cloaca_core._engine.recover.lease import IDLE
+from cloaca_core._engine.recover.process_identity import is_gone, process_of
+from cloaca_core.errors import RunNotFoundError
+from cloaca_core.records.states import TaskStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloaca_core._engine.observe.facts import TaskShape
+    from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
+    from cloaca_core._engine.observe.run_reader import RunReader
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core._engine.orchestrate.capacity import Capacity
+    from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.recover.process_identity import ProcessIdentity
+    from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.records.runs import AttemptRow, RunRow
+    from cloaca_core.records.standing import RunnerLoad, Standing
+    from cloaca_core.store.protocol import Store
+    from cloaca_core.values.instants import Instant
+
+MOST: Final = 1_000
+"""Children that are read, and runs of each runner that are counted."""
+SLOTS: Final = ("max_concurrent_tasks", "max_concurrent_async_tasks")
+"""The settings that bound bodies in threads, and coroutines."""
+
+
+class Explainer:
+    """Belongs to the engine's loop. ``runner_id`` and ``capacity`` are None for one that does not
+    work.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        runs: ActiveRuns,
+        reader: RunReader,
+        definitions: RecordedDefinitions,
+        identity: ProcessIdentity,
+        runner_id: RunnerId | None,
+        capacity: Capacity | None,
+        *,
+        recovers: bool,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._runs = runs
+        self._reader = reader
+        self._definitions = definitions
+        self._identity = identity
+        self._runner_id = runner_id
+        self._capacity = capacity
+        self._recovers = recovers
+
+    async def facts(self, run_id: str) -> Facts:
+        """All that is known of the run; ``RunNotFoundError`` when there is none of this id."""
+        standing = await self._store.standing(run_id, MOST)
+        if standing is None:
+            raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
+        now = await self._store.now()
+        tasks, version = await self._tasks(standing.row)
+        active = self._runs.get(run_id)
+        if active is not None and active.epoch != standing.row.epoch:
+            active = None  # it is on its way here, or away
+        return Facts(
+            now=now,
+            standing=self._with_running(standing, run_id),
+            runners=[self._state(each, now) for each in standing.runners],
+            tasks=tasks,
+            known_version=version,
+            newest=await self._newest(standing.row),
+            here=self._here(standing.row),
+            active=None if active is None else self._active(active),
+        )
+
+    def _with_running(self, standing: Standing, run_id: str) -> Standing:
+        """With the start marks of bodies that run here, of which the table need not know yet."""
+        recorded = {(each.task_id, each.attempt) for each in standing.attempts}
+        attempts: list[AttemptRow] = [
+            each
+            for each in self._reader.running(run_id)
+            if (each.task_id, each.attempt) not in recorded
+        ]
+        return standing._replace(attempts=[*standing.attempts, *attempts])
+
+    async def _tasks(self, row: RunRow) -> tuple[Sequence[TaskShape] | None, str | None]:
+        """The tasks of the run, by the version that it has here, that it was submitted with, or the
+        newest one.
+        """
+        if (run := self._runs.get(row.id)) is not None:
+            return run.graph.tasks, row.version
+        if (submitted := await self._reader.definition(row)) is not None:
+            return submitted.tasks, row.version
+        if (newest := await self._definitions.newest(row.workflow)) is not None:
+            return newest.tasks, newest.version
+        return None, None
+
+    async def _newest(self, row: RunRow) -> tuple[str, tuple[str, ...]] | None:
+        """The version of the workflow that a runner has registered last, with its tasks."""
+        for name in await self._store.newest_definitions([row.workflow]):
+            if (found := await self._definitions.version(name.workflow, name.version)) is not None:
+                return found.version, tuple([task.id for task in found.tasks])
+        return None
+
+    def _state(self, load: RunnerLoad, now: Instant) -> RunnerState:
+        row, store = load.row, self._store
+        is_here = self._runner_id is not None and row.id == self._runner_id.current
+        state = RunnerState(load, is_here, not is_here and is_gone(self._identity, process_of(row)))
+        if row.lease_until == IDLE:
+            return state
+        if store.lease_ends_with_boot and row.boot_id != self._identity.boot_id:
+            return replace(state, lease_until=now)
+        return replace(state, lease_until=now + row.lease_until - store.lease_clock())
+
+    def _here(self, row: RunRow) -> Here | None:
+        if (capacity := self._capacity) is None:
+            return None
+        here = Here(
+            claims=not capacity.paused,
+            most=capacity.most,
+            free=capacity.free(),
+            recovers=self._recovers,
+        )
+        workflow = self._registry.get(row.workflow)
+        if workflow is None:
+            return replace(here, near=nearest(row.workflow, self._registry.namespaces()))
+        return replace(
+            here,
+            version=workflow.version,
+            tasks=tuple([task.id for task in workflow.tasks]),
+            refuses=workflow.version_policy == "fail",
+        )
+
+    def _active(self, run: ActiveRun) -> Active:
+        begun = {
+            attempt.index
+            for attempt in self._runs.attempts(run)
+            if attempt.stage in (Stage.RUNNING, Stage.RAN)
+        }
+        return Active(
+            running=frozenset(run.graph.tasks[index].id for index in begun),
+            queued={
+                task.id: SLOTS[task.is_async]
+                for index, task in enumerate(run.graph.tasks)
+                if run.plan.statuses[index] is TaskStatus.READY and index not in begun
+            },
+            deadline=None if run.deadline is None else run.deadline.at,
+        )

@@ -1,0 +1,106 @@
+"""All that is known of a run and of those who may execute it, for an explanation. Only data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from cloaca_core.definition.rules import Rule
+    from cloaca_core.records.standing import RunnerLoad, Standing
+    from cloaca_core.values.instants import Instant
+
+
+class Retries(Protocol):
+    """The retry policy of a task, or the record of one."""
+
+    @property
+    def max_attempts(self) -> int:
+        """How many attempts count at most."""
+
+
+class TaskShape(Protocol):
+    """A task, or the record of one."""
+
+    @property
+    def id(self) -> str:
+        """Its name in the workflow."""
+
+    @property
+    def dependencies(self) -> tuple[str, ...]:
+        """The ids of the tasks that it depends on."""
+
+    @property
+    def retry(self) -> Retries:
+        """Its retry policy."""
+
+    @property
+    def rule(self) -> Rule | None:
+        """Its trigger rule, None for the default one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The runner of this process. It claims nothing if it was stopped, or opened with
+    ``start=False``. ``most`` is its ``max_active_runs``, ``free`` how many of those places are.
+
+    ``version`` is that of the run's workflow, and ``tasks`` are its tasks, if it is registered
+    here; else ``near`` is the workflow that has almost its name. ``refuses`` is true for the
+    version policy "fail", ``recovers`` for ``enable_recovery``.
+    """
+
+    claims: bool
+    most: int
+    free: int
+    recovers: bool
+    version: str | None = None
+    tasks: tuple[str, ...] = ()
+    refuses: bool = False
+    near: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A run that this process owns. ``queued`` are the tasks that wait for a free slot, each with
+    the setting that says how many there are. ``deadline`` is the end of its time limit.
+    """
+
+    running: frozenset[str]
+    queued: Mapping[str, str]
+    deadline: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerState:
+    """A registered runner. ``process_ended`` is true if its process has certainly ended, which only
+    a process of the same machine can tell. ``lease_until`` is None while it needs no lease.
+    """
+
+    load: RunnerLoad
+    is_here: bool = False
+    process_ended: bool = False
+    lease_until: Instant | None = None
+
+    def is_gone(self, now: Instant) -> bool:
+        """Whether its runs are to be taken over by others."""
+        lease_over = self.lease_until is not None and self.lease_until <= now
+        return self.load.row.fenced or self.process_ended or (lease_over and not self.is_here)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """``tasks`` are those of ``known_version``: that of the run, or the newest where that is not
+    known; None where none is. ``newest`` is the version that a runner has registered last, with its
+    tasks. ``here`` is None for a client, and where the database was opened to look at; ``active``
+    where this process does not own the run.
+    """
+
+    now: Instant
+    standing: Standing
+    runners: Sequence[RunnerState]
+    tasks: Sequence[TaskShape] | None = None
+    known_version: str | None = None
+    newest: tuple[str, tuple[str, ...]] | None = None
+    here: Here | None = None
+    active: Active | None = None

@@ -1,0 +1,105 @@
+"""Which runners may execute a run, and why the others do not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cloaca_core._engine.plan.restore import has_begun
+from cloaca_core.runner.explain.explanation import RunnerExplanation
+from cloaca_core.runner.explain.tasks import latest_attempts
+from cloaca_core.runner.explain.words import counted, instant, listed, when
+from cloaca_core.values.namespace import short_name
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.observe.facts import Facts, Here, RunnerState
+
+
+def explained_runners(facts: Facts) -> tuple[RunnerExplanation, ...]:
+    """All registered runners, oldest first."""
+    return tuple([_explained(facts, each) for each in facts.runners])
+
+
+def _explained(facts: Facts, runner: RunnerState) -> RunnerExplanation:
+    may_run, why = _judged(facts, runner)
+    return RunnerExplanation(
+        id=runner.load.row.id,
+        alive=not runner.is_gone(facts.now),
+        may_run=may_run,
+        why=why,
+        active_runs=runner.load.owned,
+        is_here=runner.is_here,
+    )
+
+
+def _judged(facts: Facts, runner: RunnerState) -> tuple[bool | None, str]:
+    if runner.is_gone(facts.now):
+        return False, how_it_went(facts, runner)
+    owns = f"it owns {counted(runner.load.owned, 'run')}"
+    if facts.standing.row.owner == runner.load.row.id:
+        return True, f"owns this run; {owns}{_lease(facts, runner)}"
+    if runner.is_here and facts.here is not None:
+        return _judged_here(facts, facts.here, owns)
+    if runner.load.owns_workflow:
+        return True, f"has this workflow; {owns}; how many it may own is not recorded"
+    return None, f"{owns}, none of this workflow; which workflows it has is not recorded"
+
+
+def _lease(facts: Facts, runner: RunnerState) -> str:
+    """Until when a runner of another process is taken for alive if it is heard of no more."""
+    if runner.is_here or runner.lease_until is None:
+        return ""
+    return f"; its lease ends {when(runner.lease_until, facts.now)}, unless it renews it"
+
+
+def _judged_here(facts: Facts, here: Here, owns: str) -> tuple[bool, str]:
+    if here.version is None:
+        hint = "" if here.near is None else f"; it has {short_name(here.near)}, did you mean that?"
+        return False, f"has not registered this workflow{hint}"
+    if not here.claims:
+        return False, "has this workflow, but claims nothing: stopped, or opened with start=False"
+    if change := change_of_version(facts, here):
+        return not here.refuses, f"has this workflow; {owns}; {change}"
+    if not here.free:
+        return False, f"has this workflow, but its {here.most:,} places (max_active_runs) are taken"
+    return True, f"has this workflow; {owns} of at most {here.most:,}"
+
+
+def change_of_version(facts: Facts, here: Here) -> str | None:
+    """What becomes of the run where this process has another version of its workflow."""
+    run = facts.standing.row
+    if here.version in (None, run.version) or facts.active is not None:
+        return None
+    if here.refuses and has_begun(run, facts.standing.attempts):
+        return (
+            f"it has version {here.version} and the run began under {run.version}: the run fails "
+            "when it is claimed, unless its tasks are the same (version_policy)"
+        )
+    lost = tasks_lost(facts, here.tasks)
+    lacks = f", which lacks {listed(lost)}: not run then" if lost else ""
+    return f"the run goes on under version {here.version}{lacks}"
+
+
+def tasks_lost(facts: Facts, tasks: Sequence[str]) -> list[str]:
+    """The tasks of the run that are to run and are not among these."""
+    latest, known = latest_attempts(facts), frozenset(tasks)
+    gone = [each.id for each in facts.tasks or () if each.id not in known]
+    return [
+        each
+        for each in gone
+        if each not in latest
+        or latest[each].row.ended_at is None
+        or latest[each].row.retry_at is not None
+    ]
+
+
+def how_it_went(facts: Facts, runner: RunnerState) -> str:
+    """Why a runner counts as gone."""
+    if runner.load.row.fenced:
+        return "was declared dead; its runs are taken over"
+    if runner.process_ended:
+        if runner.lease_until is None or runner.lease_until <= facts.now:
+            return "its process has ended"
+        return f"its process has ended; its lease ends {when(runner.lease_until, facts.now)}"
+    assert runner.lease_until is not None
+    return f"has not renewed its lease, which ended at {instant(runner.lease_until)}"

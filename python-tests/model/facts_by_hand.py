@@ -1,0 +1,146 @@
+"""Facts about a run, made by hand: a run of three tasks in a row, with what a test replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cloaca_core._engine.observe.facts import Active, Facts, Here, RunnerState
+from cloaca_core.conformance.rows import attempt, runner
+from cloaca_core.definition.rules import Rule
+from cloaca_core.records.runs import AttemptRow, RunRow
+from cloaca_core.records.standing import (
+    Holds,
+    RunnerLoad,
+    Standing,
+    UnendedChild,
+    WorkflowPause,
+)
+from cloaca_core.records.states import TaskStatus
+from cloaca_core.records.steering import RestartRow
+from cloaca_core.values.instants import SECOND
+
+START = 1_700_000_000 * SECOND
+"""2023-11-14T22:13:20Z."""
+NOW = START + 60 * SECOND
+"""2023-11-14T22:14:20Z."""
+VERSION = "aaaaaaaaaaaaaaaa"
+
+
+@dataclass(frozen=True)
+class Retry:
+    max_attempts: int = 3
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A task of a definition."""
+
+    id: str
+    dependencies: tuple[str, ...] = ()
+    retry: Retry = Retry()
+    rule: Rule | None = None
+
+
+CHAIN = (Shape("fetch"), Shape("load", ("fetch",)), Shape("report", ("load",)))
+"""Three tasks in a row."""
+
+
+def run_row(status: str = "Running", **fields: object) -> RunRow:
+    """A run that began at ``START``; it is not owned unless a test says so."""
+    row = RunRow(
+        id="r",
+        workflow="public::embedded::flow",
+        version=VERSION,
+        status=status,
+        owner=None,
+        epoch=1,
+        recoveries=0,
+        input="",
+        tags="{}",
+        parent_id=None,
+        final_context="",
+        error_message=None,
+        created_at=START,
+        started_at=START,
+        ended_at=None,
+    )
+    return row._replace(**fields)  # type: ignore[arg-type]  # names are checked by _replace
+
+
+def attempted(task_id: str, status: str, number: int = 1, **fields: object) -> AttemptRow:
+    """An attempt that began at ``START``."""
+    ended = None if status in (TaskStatus.RUNNING, TaskStatus.WAITING) else START + SECOND
+    row = attempt("r", task_id, number, status=status)._replace(started_at=START, ended_at=ended)
+    return row._replace(**fields)  # type: ignore[arg-type]  # names are checked by _replace
+
+
+def failed(task_id: str, number: int = 1, **fields: object) -> AttemptRow:
+    """An attempt that failed."""
+    error = {"error_type": "OSError", "error_message": "no disk"}
+    return attempted(task_id, TaskStatus.FAILED, number, **{**error, **fields})
+
+
+def skipped(task_id: str, code: str, text: str = "why it did not run") -> AttemptRow:
+    """A task that was skipped."""
+    row = attempted(task_id, TaskStatus.SKIPPED, 0, started_at=None)
+    return row._replace(reason_code=code, skip_reason=text)
+
+
+def state(
+    runner_id: str = "r1",
+    *,
+    owned: int = 0,
+    owns_workflow: bool = False,
+    is_here: bool = False,
+    fenced: bool = False,
+    process_ended: bool = False,
+    lease_until: int | None = None,
+) -> RunnerState:
+    """A runner that is alive and owns nothing."""
+    load = RunnerLoad(runner(runner_id)._replace(fenced=fenced), owned, owns_workflow)
+    return RunnerState(load, is_here, process_ended, lease_until)
+
+
+def here(
+    *,
+    claims: bool = True,
+    free: int = 10,
+    recovers: bool = True,
+    version: str | None = VERSION,
+    tasks: tuple[str, ...] = ("fetch", "load", "report"),
+    refuses: bool = False,
+    near: str | None = None,
+) -> Here:
+    """The runner of this process, which has the workflow and ten places."""
+    known = () if version is None else tasks
+    return Here(claims, 10, free, recovers, version, known, refuses, near)
+
+
+def facts(
+    row: RunRow | None = None,
+    *attempts: AttemptRow,
+    tasks: Sequence[Shape] | None = CHAIN,
+    known_version: str | None = VERSION,
+    newest: tuple[str, tuple[str, ...]] | None = None,
+    runners: Sequence[RunnerState] = (),
+    here: Here | None = None,
+    active: Active | None = None,
+    holds: Holds | None = None,
+    paused: WorkflowPause | None = None,
+    ahead: int = 0,
+    restarts: Sequence[RestartRow] = (),
+    children: Sequence[UnendedChild] = (),
+) -> Facts:
+    """What is known of a run at ``NOW``."""
+    standing = Standing(
+        row=run_row() if row is None else row,
+        holds=Holds(START) if holds is None else holds,
+        paused=paused,
+        ahead=ahead,
+        attempts=attempts,
+        restarts=restarts,
+        children=children,
+        runners=[each.load for each in runners],
+    )
+    return Facts(NOW, standing, runners, tasks, known_version, newest, here, active)

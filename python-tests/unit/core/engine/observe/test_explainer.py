@@ -1,0 +1,250 @@
+"""What is known of a run comes from one read, and from this process where it knows more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from model.memory_store import MemoryStore
+from model.orchestration import PAIR, Scene
+
+from cloaca_core._engine.observe.explainer import Explainer
+from cloaca_core._engine.observe.facts import Facts, Here, RunnerState
+from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
+from cloaca_core._engine.observe.run_reader import RunReader
+from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
+from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_process
+from cloaca_core._engine.recover.runner_id import RunnerId
+from cloaca_core.conformance.rows import WORKFLOW, attempt, new_run, record, runner, submit
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
+from cloaca_core.definition.workflow import Workflow
+from cloaca_core.errors import RunNotFoundError
+from cloaca_core.records.runners import RunnerRow
+from cloaca_core.store.protocol import Store
+from cloaca_core.values.option_names import VersionPolicyName
+
+THIS = this_process()
+
+
+class LeasedStore(MemoryStore):
+    """Its clocks stand still; leases may end with a boot."""
+
+    ends_with_boot = False
+
+    async def now(self) -> int:
+        return 1_000
+
+    def lease_clock(self) -> int:
+        return 50
+
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        return self.ends_with_boot
+
+
+class Desk:
+    """An explainer of a store with a run ``r`` of the runner ``r1``."""
+
+    def __init__(self, *, works: bool = True, recovers: bool = True) -> None:
+        self.scene = Scene(max_active_runs=3)
+        self.store = LeasedStore()
+        self.registry = Registry()
+        self.works, self.recovers = works, recovers
+
+    async def facts(self) -> Facts:
+        store: Store = self.store
+        definitions = RecordedDefinitions(store, self.registry)
+        explainer = Explainer(
+            store,
+            self.registry,
+            self.scene.runs,
+            RunReader(store, self.registry, self.scene.runs, definitions),
+            definitions,
+            THIS,
+            RunnerId("r1") if self.works else None,
+            self.scene.capacity if self.works else None,
+            recovers=self.recovers,
+        )
+        return await explainer.facts("r")
+
+    async def here(self) -> Here:
+        here = (await self.facts()).here
+        assert here is not None
+        return here
+
+    async def add(self, row: RunnerRow) -> RunnerState:
+        """Register another runner; its state."""
+        await self.store.register(row)
+        (state,) = [each for each in (await self.facts()).runners if each.load.row.id == row.id]
+        return state
+
+    def define(self, name: str, policy: VersionPolicyName | None = None) -> Workflow:
+        with WorkflowBuilder(name, registry=self.registry) as builder:
+            if policy is not None:
+                builder.version_policy(policy)
+            task(id="load")(lambda context: None)
+        return builder.workflow
+
+
+@pytest.fixture
+async def desk() -> Desk:
+    return await opened()
+
+
+async def opened(**options: Any) -> Desk:
+    desk = Desk(**options)
+    await desk.store.register(runner("r1"))
+    await submit(desk.store, new_run("r"))
+    return desk
+
+
+def alive(runner_id: str, **fields: object) -> RunnerRow:
+    """A runner in this process."""
+    row = runner(runner_id)._replace(**THIS._asdict())
+    return row._replace(**fields)  # type: ignore[arg-type]  # names are checked by _replace
+
+
+async def test_a_run_that_is_not_there_is_told_by_its_id() -> None:
+    with pytest.raises(RunNotFoundError, match="no run with id 'r'"):
+        await Desk().facts()
+
+
+async def test_records_of_a_run_of_others_come_from_the_table(desk: Desk) -> None:
+    await record(desk.store, [attempt("r", "load")])
+
+    facts = await desk.facts()
+
+    assert [each.task_id for each in facts.standing.attempts] == ["load"]
+    assert (facts.now, facts.active) == (1_000, None)
+
+
+# -- what this process knows of a run of its own -------------------------------------------------
+
+
+async def test_bodies_that_run_here_are_known_before_that_is_written(desk: Desk) -> None:
+    desk.scene.adopt(PAIR)
+    desk.scene.begin()  # the other one is queued
+
+    facts = await desk.facts()
+
+    assert [(each.task_id, each.status) for each in facts.standing.attempts] == [("a", "Running")]
+    assert facts.active is not None
+    assert facts.active.running == frozenset(["a"])
+    assert facts.active.queued == {"b": "max_concurrent_tasks"}
+    assert facts.tasks is not None
+    assert [each.id for each in facts.tasks] == ["a", "b"]
+
+
+async def test_a_recorded_attempt_is_there_once(desk: Desk) -> None:
+    desk.scene.adopt(PAIR)
+    desk.scene.begin()
+    await record(desk.store, [attempt("r", "a")])
+
+    facts = await desk.facts()
+
+    assert [(each.task_id, each.status) for each in facts.standing.attempts] == [("a", "Completed")]
+
+
+async def test_a_run_that_others_have_taken_since_is_theirs(desk: Desk) -> None:
+    desk.scene.adopt(PAIR)
+    desk.store.runs["r"] = desk.store.runs["r"]._replace(epoch=2, owner="r2")
+
+    assert (await desk.facts()).active is None
+
+
+# -- definitions ---------------------------------------------------------------------------------
+
+
+async def test_without_a_definition_no_tasks_are_known(desk: Desk) -> None:
+    facts = await desk.facts()
+    assert (facts.tasks, facts.known_version, facts.newest) == (None, None, None)
+
+
+async def test_the_version_of_the_run_is_preferred_to_the_newest(desk: Desk) -> None:
+    newest = desk.define("orders")
+    facts = await desk.facts()
+    assert facts.known_version == newest.version
+    desk.store.runs["r"] = desk.store.runs["r"]._replace(version=newest.version)
+    assert (await desk.facts()).known_version == newest.version
+
+    recorder = DefinitionRecorder(desk.store, desk.registry, desk.scene.clock)
+    await recorder.record()
+    desk.registry = Registry()
+    facts = await desk.facts()
+    assert facts.tasks is not None
+    assert [each.id for each in facts.tasks] == ["load"]
+    assert facts.known_version == newest.version
+    assert facts.newest == (newest.version, ("load",))
+
+
+# -- runners -------------------------------------------------------------------------------------
+
+
+async def test_a_client_is_no_runner() -> None:
+    desk = await opened(works=False)
+    facts = await desk.facts()
+    assert facts.here is None
+    assert [each.is_here for each in facts.runners] == [False]
+
+
+async def test_of_the_runner_here_all_is_known(desk: Desk) -> None:
+    workflow = desk.define("orders", "fail")
+    assert workflow.namespace == WORKFLOW
+    assert await desk.here() == Here(
+        claims=True,
+        most=3,
+        free=3,
+        recovers=True,
+        version=workflow.version,
+        tasks=("load",),
+        refuses=True,
+    )
+    desk.scene.adopt(PAIR)
+    desk.scene.capacity.paused = True
+    desk.recovers = False
+    here = await desk.here()
+    assert (here.claims, here.free, here.recovers) == (False, 2, False)
+
+
+async def test_a_workflow_of_almost_that_name_may_have_been_meant(desk: Desk) -> None:
+    desk.define("order")
+    here = await desk.here()
+    assert (here.version, here.near) == (None, "public::embedded::order")
+    assert not here.refuses
+
+
+async def test_which_runner_is_the_one_here(desk: Desk) -> None:
+    await desk.store.register(runner("r2", started_at=2**60))
+    facts = await desk.facts()
+    assert [each.is_here for each in facts.runners] == [True, False]
+    assert [each.load.owned for each in facts.runners] == [1, 0]
+
+
+async def test_the_end_of_a_lease_is_told_as_an_instant(desk: Desk) -> None:
+    assert (await desk.add(alive("r2", lease_until=70))).lease_until == 1_020
+    assert (await desk.add(alive("r3", lease_until=0))).lease_until is None
+
+
+async def test_a_lease_of_an_earlier_boot_is_over(desk: Desk) -> None:
+    desk.store.ends_with_boot = True
+    state = await desk.add(alive("r2", lease_until=70, boot_id="before"))
+    assert state.lease_until == 1_000
+    assert state.is_gone(1_000)
+    assert (await desk.add(alive("r3", lease_until=70))).lease_until == 1_020
+
+
+async def test_a_process_of_this_machine_that_has_ended_is_known(desk: Desk) -> None:
+    here: ProcessIdentity = THIS
+    if not (here.boot_id and here.pid_namespace and here.process_start):
+        pytest.skip("this platform tells nothing of processes")
+    assert not (await desk.add(alive("r2"))).process_ended
+    assert (await desk.add(alive("r3", process_start=here.process_start - 1))).process_ended
+
+
+async def test_this_runner_has_not_ended_whatever_its_row_says(desk: Desk) -> None:
+    (state,) = (await desk.facts()).runners
+    assert not state.process_ended
+    assert not replace(state, lease_until=1).is_gone(1_000)

@@ -1,0 +1,159 @@
+"""Which runners may execute a run, and why the others do not."""
+
+from __future__ import annotations
+
+import pytest
+from model.facts_by_hand import NOW, START, attempted, facts, here, run_row, state
+
+from cloaca_core._engine.observe.facts import Facts
+from cloaca_core.records.steering import RestartRow
+from cloaca_core.runner.explain.explanation import RunnerExplanation
+from cloaca_core.runner.explain.runners import change_of_version, explained_runners
+from cloaca_core.values.instants import SECOND
+
+PENDING = run_row("Pending", started_at=None)
+NEXT = "bbbbbbbbbbbbbbbb"
+
+
+def only(known: Facts) -> RunnerExplanation:
+    (found,) = explained_runners(known)
+    return found
+
+
+def judged(known: Facts) -> tuple[bool | None, str]:
+    return only(known).may_run, only(known).why
+
+
+def test_runners_are_told_in_their_order_with_what_they_own() -> None:
+    runners = [state("r1", owned=3), state("r2", is_here=True), state("r3", fenced=True)]
+    found = explained_runners(facts(PENDING, runners=runners, here=here()))
+    assert [(each.id, each.alive, each.is_here, each.active_runs) for each in found] == [
+        ("r1", True, False, 3),
+        ("r2", True, True, 0),
+        ("r3", False, False, 0),
+    ]
+
+
+def test_the_owner_runs_it() -> None:
+    known = facts(run_row(owner="r1"), runners=[state(owned=1, owns_workflow=True)])
+    assert judged(known) == (True, "owns this run; it owns 1 run")
+
+
+def test_until_when_an_owner_elsewhere_counts_as_alive() -> None:
+    owner = state(owned=1, lease_until=NOW + SECOND)
+    text = (
+        "owns this run; it owns 1 run; its lease ends at 2023-11-14T22:14:21Z, in 1 s, "
+        "unless it renews it"
+    )
+    assert judged(facts(run_row(owner="r1"), runners=[owner])) == (True, text)
+    ours = state(owned=1, lease_until=NOW + SECOND, is_here=True)
+    known = facts(run_row(owner="r1"), runners=[ours])
+    assert judged(known) == (True, "owns this run; it owns 1 run")
+
+
+def test_another_runner_that_owns_such_runs_may_run_it() -> None:
+    known = facts(PENDING, runners=[state(owned=2, owns_workflow=True)])
+    text = "has this workflow; it owns 2 runs; how many it may own is not recorded"
+    assert judged(known) == (True, text)
+
+
+def test_of_others_it_is_not_known() -> None:
+    known = facts(PENDING, runners=[state(owned=2)], here=here())
+    text = "it owns 2 runs, none of this workflow; which workflows it has is not recorded"
+    assert judged(known) == (None, text)
+
+
+@pytest.mark.parametrize(
+    ("ours", "may_run", "why"),
+    [
+        (here(), True, "has this workflow; it owns 4 runs of at most 10"),
+        (here(version=None), False, "has not registered this workflow"),
+        (
+            here(version=None, near="public::embedded::flows"),
+            False,
+            "has not registered this workflow; it has flows, did you mean that?",
+        ),
+        (
+            here(claims=False),
+            False,
+            "has this workflow, but claims nothing: stopped, or opened with start=False",
+        ),
+        (here(free=0), False, "has this workflow, but its 10 places (max_active_runs) are taken"),
+        (
+            here(version=NEXT),
+            True,
+            f"has this workflow; it owns 4 runs; the run goes on under version {NEXT}",
+        ),
+    ],
+)
+def test_of_the_runner_of_this_process_all_is_known(ours: object, may_run: bool, why: str) -> None:
+    known = facts(PENDING, runners=[state(owned=4, is_here=True)], here=ours)  # type: ignore[arg-type]  # a runner of this process
+    assert judged(known) == (may_run, why)
+
+
+@pytest.mark.parametrize(
+    ("gone", "why"),
+    [
+        (state(fenced=True), "was declared dead; its runs are taken over"),
+        (state(process_ended=True), "its process has ended"),
+        (state(process_ended=True, lease_until=NOW), "its process has ended"),
+        (
+            state(process_ended=True, lease_until=NOW + SECOND),
+            "its process has ended; its lease ends at 2023-11-14T22:14:21Z, in 1 s",
+        ),
+        (state(lease_until=NOW), "has not renewed its lease, which ended at 2023-11-14T22:14:20Z"),
+    ],
+)
+def test_a_runner_that_is_gone_runs_nothing(gone: object, why: str) -> None:
+    known = facts(run_row(owner="r1"), runners=[gone])  # type: ignore[list-item]  # a runner's state
+    assert judged(known) == (False, why)
+    assert not only(known).alive
+
+
+@pytest.mark.parametrize(
+    "alive", [state(), state(lease_until=NOW + 1), state(lease_until=START, is_here=True)]
+)
+def test_a_lease_that_is_not_over_or_not_needed_is_a_live_runners(alive: object) -> None:
+    assert only(facts(PENDING, runners=[alive])).alive  # type: ignore[list-item]  # as above
+
+
+# -- another version -----------------------------------------------------------------------------
+
+
+def test_the_same_version_or_none_changes_nothing() -> None:
+    assert change_of_version(facts(run_row()), here()) is None
+    assert change_of_version(facts(run_row()), here(version=None)) is None
+
+
+def test_a_task_that_is_to_be_tried_again_is_lacking() -> None:
+    rows = [attempted("fetch", "Failed", retry_at=NOW), attempted("load", "Completed")]
+    lacking = here(version=NEXT, tasks=("report",))
+    text = f"the run goes on under version {NEXT}, which lacks fetch: not run then"
+    assert change_of_version(facts(run_row(), *rows), lacking) == text
+
+
+def test_a_body_that_a_process_has_left_is_lacking() -> None:
+    rows = [attempted("fetch", "Running"), attempted("load", "Skipped")]
+    text = f"the run goes on under version {NEXT}, which lacks fetch: not run then"
+    lacking = here(version=NEXT, tasks=("report",))
+    assert change_of_version(facts(run_row(), *rows), lacking) == text
+
+
+def test_a_task_that_runs_again_is_lacking_whatever_it_came_to_before() -> None:
+    known = facts(
+        run_row("Pending", round=2, started_at=None),
+        attempted("fetch", "Completed"),
+        attempted("load", "Failed"),
+        attempted("report", "Completed"),
+        restarts=[RestartRow("r", "load", 2, 2)],
+    )
+    lacking = here(version=NEXT, tasks=("fetch", "report"))
+    text = f"the run goes on under version {NEXT}, which lacks load: not run then"
+    assert change_of_version(known, lacking) == text
+
+
+def test_a_run_that_a_process_may_have_begun_is_refused() -> None:
+    refusing = here(version=NEXT, refuses=True)
+    text = change_of_version(facts(run_row(recoveries=1)), refusing)
+    assert text is not None
+    assert "the run fails when it is claimed" in text
