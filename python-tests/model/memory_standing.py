@@ -34,8 +34,8 @@ class MemoryStanding(MemorySteering):
                 if key[0] == run_id
             ],
             restarts=[
-                RestartRow(run_id, task_id, first, number)
-                for (of, task_id, first), number in sorted(self.restarted.items())
+                RestartRow(run_id, task_id, first, *about)
+                for (of, task_id, first), about in sorted(self.restarted.items())
                 if of == run_id
             ],
             children=[

@@ -68,7 +68,7 @@ class StandingConformance:
             new_run("a"),
             new_run("b", owner=None, due_at=LATER + 50, start_by=LATER + 60),
         )
-        await store.pause(["b"], act(because="paused by ann"), LATER + 9)
+        await store.pause(["b"], act(because="paused by ann"), LATER + 9, children=False)
         await store.cancel(["a"], act("y", because="no use"), LATER + 70, children=False)
 
         cancelled, paused = await _standing(store, "a"), await _standing(store, "b")
@@ -119,7 +119,7 @@ class StandingConformance:
             _waiting("p", created_at=NOW),
             new_run("r", created_at=NOW),
         )
-        await store.pause(["p"], act(), None)
+        await store.pause(["p"], act(), None, children=False)
 
         assert (await _standing(store, "c")).ahead == 4  # h, e, a and b
         assert (await _standing(store, "h")).ahead == 0

@@ -75,7 +75,7 @@ ORDER BY task_id, attempt;
 
 -- name: restarts_of_run
 -- The tasks of this run that were restarted.
-SELECT run_id, task_id, first_attempt, round FROM cloaca_restart
+SELECT run_id, task_id, first_attempt, round, with_children FROM cloaca_restart
 WHERE run_id = :run_id
 ORDER BY task_id, first_attempt;
 
