@@ -58,10 +58,10 @@ def _judged_here(facts: Facts, here: Here, owns: str) -> tuple[bool, str]:
         return False, f"has not registered this workflow{hint}"
     if not here.claims:
         return False, "has this workflow, but claims nothing: stopped, or opened with start=False"
-    if change := change_of_version(facts, here):
-        return not here.refuses, f"has this workflow; {owns}; {change}"
     if not here.free:
         return False, f"has this workflow, but its {here.most:,} places (max_active_runs) are taken"
+    if change := change_of_version(facts, here):
+        return not _is_refused(facts, here), f"has this workflow; {owns}; {change}"
     return True, f"has this workflow; {owns} of at most {here.most:,}"
 
 
@@ -70,7 +70,7 @@ def change_of_version(facts: Facts, here: Here) -> str | None:
     run = facts.standing.row
     if here.version in (None, run.version) or facts.active is not None:
         return None
-    if here.refuses and has_begun(run, facts.standing.attempts):
+    if _is_refused(facts, here):
         return (
             f"it has version {here.version} and the run began under {run.version}: the run fails "
             "when it is claimed, unless its tasks are the same (version_policy)"
@@ -78,6 +78,11 @@ def change_of_version(facts: Facts, here: Here) -> str | None:
     lost = tasks_lost(facts, here.tasks)
     lacks = f", which lacks {listed(lost)}: not run then" if lost else ""
     return f"the run goes on under version {here.version}{lacks}"
+
+
+def _is_refused(facts: Facts, here: Here) -> bool:
+    """Whether a run that began under another version fails here."""
+    return here.refuses and has_begun(facts.standing.row, facts.standing.attempts)
 
 
 def tasks_lost(facts: Facts, tasks: Sequence[str]) -> list[str]:

@@ -49,6 +49,7 @@ class _Tasks:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._run = facts.standing.row
+        self._is_orphaned = owner_is_gone(facts)
         self._latest = latest_attempts(facts)
         self._shapes = {shape.id: shape for shape in facts.tasks or ()}
         self._status = {
@@ -119,7 +120,7 @@ class _Tasks:
             return Why("cancelling", f"{may_run}does not start: the run is being cancelled")
         if awaited:
             return Why("dependencies", f"waits for {listed(awaited)}")
-        if self._owner_is_gone():
+        if self._is_orphaned:
             text = "may have begun in the runner that is gone, and have had effects"
             return Why("owner_gone", f"{text}; it starts again when the run goes on")
         before = ""
@@ -154,7 +155,7 @@ class _Tasks:
 
     def _running(self, row: AttemptRow) -> Why:
         began = "" if row.started_at is None else f" {when(row.started_at, self._facts.now)}"
-        if self._owner_is_gone():
+        if self._is_orphaned:
             text = f"its body began{began}, in a runner that is gone: it may have had effects"
             return Why("owner_gone", text)
         crashes = f"; {row.crashes} processes have died in it" if row.crashes else ""
@@ -276,9 +277,6 @@ class _Tasks:
                 "cut_off", f"cut off after it had begun, and may have had effects: {because}"
             )
         return Why("cancelled", f"cancelled before it began: {because}")
-
-    def _owner_is_gone(self) -> bool:
-        return owner_is_gone(self._facts)
 
 
 def latest_attempts(facts: Facts) -> dict[str, Attempts]:

@@ -244,7 +244,7 @@ async def test_a_process_of_this_machine_that_has_ended_is_known(desk: Desk) -> 
     assert (await desk.add(alive("r3", process_start=here.process_start - 1))).process_ended
 
 
-async def test_this_runner_has_not_ended_whatever_its_row_says(desk: Desk) -> None:
+async def test_this_runner_has_not_ended_even_if_its_row_says_so(desk: Desk) -> None:
     (state,) = (await desk.facts()).runners
     assert not state.process_ended
     assert not replace(state, lease_until=1).is_gone(1_000)

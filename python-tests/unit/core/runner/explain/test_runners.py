@@ -139,7 +139,7 @@ def test_a_body_that_a_process_has_left_is_lacking() -> None:
     assert change_of_version(facts(run_row(), *rows), lacking) == text
 
 
-def test_a_task_that_runs_again_is_lacking_whatever_it_came_to_before() -> None:
+def test_a_task_that_runs_again_is_lacking() -> None:
     known = facts(
         run_row("Pending", round=2, started_at=None),
         attempted("fetch", "Completed"),
@@ -150,6 +150,16 @@ def test_a_task_that_runs_again_is_lacking_whatever_it_came_to_before() -> None:
     lacking = here(version=NEXT, tasks=("fetch", "report"))
     text = f"the run goes on under version {NEXT}, which lacks load: not run then"
     assert change_of_version(known, lacking) == text
+
+
+def test_a_runner_that_refuses_a_run_may_not_run_it() -> None:
+    refusing = here(version=NEXT, refuses=True)
+    ours = [state(is_here=True)]
+    assert only(facts(PENDING, runners=ours, here=refusing)).may_run
+    begun = facts(run_row(), attempted("fetch", "Completed"), runners=ours, here=refusing)
+    assert only(begun).may_run is False
+    full = here(version=NEXT, free=0)
+    assert only(facts(PENDING, runners=ours, here=full)).may_run is False
 
 
 def test_a_run_that_a_process_may_have_begun_is_refused() -> None:

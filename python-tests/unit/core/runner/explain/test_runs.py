@@ -206,7 +206,7 @@ def test_a_lease_that_is_not_over_leaves_the_owner_alive() -> None:
     assert said(known) == ("running", "running now: fetch")
 
 
-def test_an_owner_of_this_process_is_alive_whatever_its_lease() -> None:
+def test_an_owner_of_this_process_is_alive_also_if_its_lease_is_over() -> None:
     known = facts(
         OWNED,
         attempted("fetch", "Running"),
