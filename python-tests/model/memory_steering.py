@@ -406,6 +406,7 @@ class MemorySteering:
         first_attempts: Mapping[str, int],
         *,
         children: bool = False,
+        time_limit: int | None = None,
     ) -> Acted | None:
         run = self.runs.get(run_id)
         if run is None:
@@ -449,6 +450,7 @@ class MemorySteering:
                 steer_reason=None,
                 stood_still=0,
                 deadline_at=None,
+                time_limit=run.time_limit if time_limit is None else time_limit,
             )
         return self._acted([run_id], act)[run_id]
 

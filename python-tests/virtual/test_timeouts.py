@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from model.virtual_engine import World, at, world
+from model.virtual_engine import FLOW, World, at, world
 from model.virtual_time import BEGINNING
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
+from cloaca_core._engine.steer.order import Order
 from cloaca_core.definition.context import Context
 from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
 
@@ -311,3 +312,25 @@ async def test_the_limit_of_a_schedule_is_that_of_its_runs() -> None:
         (run,) = [run for run in w.runs() if run.ended_at is not None][:1]
 
         assert (run.status, run.error_message) == ("Failed", "Pipeline timeout after 7200s")
+
+
+async def test_the_limit_of_a_round_counts_from_its_first_start() -> None:
+    """Not from the retry: the round waits for hours until a runner has its workflow again."""
+    async with world() as w:
+        body = Sleeper(w, hours=3)
+        w.define(body, retry_attempts=1)
+        first = await w.start(pipeline_timeout_seconds=HOUR)
+        run_id = (await first.execute()).row.id
+        await first.engine.steering.pause_workflow(FLOW, Order("pause", "ann", None), None)
+        retry = Order("retry", "ann", None)
+        await first.engine.steering.retries.retry(
+            run_id, None, retry, children=True, time_limit=2 * HOUR * 1_000_000
+        )
+        await w.clock.until(after(5))
+        await first.engine.steering.resume_workflow(FLOW, Order("resume", "ann", None))
+
+        ended = await first.wait(run_id)
+
+        assert body.begun == [BEGINNING, after(5)]
+        assert body.cancelled == [after(1), after(7)]
+        assert (ended.row.status, ended.row.round) == ("Failed", 2)

@@ -326,7 +326,7 @@ class Engine:
         self._check_open()
         (run_id,), known = await self._submitter.accept(await self._known(request))
         if known and request.retry is not None:
-            await self._steering.retries.retry_if_failed(run_id, request.retry)
+            await self._steering.retries.retry_if_failed(run_id, request.retry, request.time_limit)
         return run_id, not known
 
     def outgoing(self, request: Request) -> tuple[Outbox, NewRun]:

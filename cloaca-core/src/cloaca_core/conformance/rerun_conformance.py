@@ -206,6 +206,28 @@ class RerunConformance:
         await record(store, ends=[run_end("a", epoch=(await stored(store, "a")).epoch)])
         assert (await stored(store, "a")).status == RunStatus.COMPLETED
 
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [
+            (None, 7),  # it keeps the one that it has
+            (9, 9),
+            (-1, -1),  # any time
+        ],
+    )
+    async def test_the_next_round_has_the_time_limit_that_its_caller_gives(
+        self, store: Store, given: int | None, expected: int
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a")._replace(time_limit=7, deadline_at=NOW + 1))
+        await record(store, ends=[run_end("a", status=RunStatus.FAILED)])
+
+        await store.retry("a", 1, act("x"), {}, time_limit=given)
+        await store.retry("a", 1, act("late"), {}, time_limit=11)
+
+        run = await stored(store, "a")
+        assert (run.time_limit, run.deadline_at, run.started_at) == (expected, None, None)
+        assert await claimed(store) == ["a"]
+
     # -- forks -------------------------------------------------------------------------------
 
     async def test_a_fork_has_the_input_and_the_kept_results_of_its_source(

@@ -216,13 +216,14 @@ class AsyncClient:
         run_id: str,
         *,
         tasks: Iterable[str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
         children: bool = True,
         reason: str | None = None,
         by: str | None = None,
     ) -> AsyncRunHandle:
         """Begin a run again that has Failed or was Cancelled; see ``Client.retry``."""
         runs = self._calls.runs
-        call = runs.steering.retry(run_id, tasks, children, reason, by)
+        call = runs.steering.retry(run_id, tasks, time_limit, children, reason, by)
         return AsyncRunHandle(runs, await call)
 
     async def plan_retry(self, run_id: str, *, tasks: Iterable[str] | None = None) -> Plan:

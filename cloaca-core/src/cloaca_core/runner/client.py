@@ -249,6 +249,7 @@ class Client:
         run_id: str,
         *,
         tasks: Iterable[str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
         children: bool = True,
         reason: str | None = None,
         by: str | None = None,
@@ -258,13 +259,15 @@ class Client:
         The tasks run again that failed, were cancelled or never started, or those of ``tasks``, and
         all that depend on them; the results of all others stay. Attempt numbers go on, and
         ``handle.idempotency_key`` is the same. With ``children``, the failed runs that those tasks
-        had executed are begun again first. Of two calls at once, one begins the round.
+        had executed are begun again first. Of two calls at once, one begins the round. The time
+        limit counts from the start of the round; ``time_limit``, as in ``execute``, is for this
+        round and later ones, in place of the one that the run was submitted with.
 
         A run in another state raises ``RunStateError``, as do ``tasks`` that the workflow has not;
         an unknown id ``RunNotFoundError``. ``reason`` and ``by`` as in ``RunHandle.cancel``.
         """
         runs = self._calls.runs
-        call = runs.steering.retry(run_id, tasks, children, reason, by)
+        call = runs.steering.retry(run_id, tasks, time_limit, children, reason, by)
         return RunHandle(runs, call.wait())
 
     def plan_retry(self, run_id: str, *, tasks: Iterable[str] | None = None) -> Plan:

@@ -324,14 +324,16 @@ class SteeringStore(Protocol):
         first_attempts: Mapping[str, int],
         *,
         children: bool = False,
+        time_limit: int | None = None,
     ) -> Acted | None:
         """Begin the next round of a run that has Failed or was Cancelled and is still in
         ``round_``; None if there is no such run.
 
         How the round ended is kept in ``rounds``. The run is Pending as if it were new: no owner,
-        epoch + 1, no recoveries, no end; its attempts stay. ``first_attempts`` are noted in
-        ``restarts``, and with each whether the failed ``children`` were begun again. Of two callers
-        that saw one round, one opens the next.
+        epoch + 1, no recoveries, no end; its attempts stay, and so does its time limit unless
+        another one is given. ``first_attempts`` are noted in ``restarts``, and with each whether
+        the failed ``children`` were begun again. Of two callers that saw one round, one opens the
+        next.
         """
 
     async def fork(self, new: NewFork, act: Act) -> str | None:

@@ -49,10 +49,17 @@ class Retries:
         return await self._plan(await self._run(run_id), tasks)
 
     async def retry(
-        self, run_id: str, tasks: Collection[str] | None, order: Order, *, children: bool
+        self,
+        run_id: str,
+        tasks: Collection[str] | None,
+        order: Order,
+        *,
+        children: bool,
+        time_limit: int | None = None,
     ) -> str:
         """Begin the next round of a run, or find that another caller has done so since it was
-        looked at. With ``children``, the failed ones that its tasks wait for are begun first.
+        looked at. With ``children``, the failed ones that its tasks wait for are begun first, each
+        with the time limit that it has. ``time_limit`` is in the form of rows.
         """
         row = await self._run(run_id)
         chosen = await self._plan(row, tasks)
@@ -63,20 +70,25 @@ class Retries:
                     await self.retry(child.id, None, order, children=True)
         act = self._act_of(order)
         acted = await self._store.retry(
-            run_id, row.round, act, chosen.first_attempts, children=children
+            run_id,
+            row.round,
+            act,
+            chosen.first_attempts,
+            children=children,
+            time_limit=time_limit,
         )
         if acted is None:
             raise _not_found(run_id)
         self._runs_came()
         return run_id
 
-    async def retry_if_failed(self, run_id: str, order: Order) -> None:
+    async def retry_if_failed(self, run_id: str, order: Order, time_limit: int | None) -> None:
         """Begin the next round of a run that has failed or was cancelled; leave any other."""
         row = await self._store.get_run(run_id)
         if row is None or row.ended_at is None or row.status not in RETRIED:
             return
         with suppress(RunStateError):  # another caller has begun it since
-            await self.retry(run_id, None, order, children=True)
+            await self.retry(run_id, None, order, children=True, time_limit=time_limit)
 
     async def _run(self, run_id: str) -> RunRow:
         """The run, if it can be begun again."""

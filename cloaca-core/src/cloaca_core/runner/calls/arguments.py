@@ -95,7 +95,7 @@ class Requests:
         """A checked request."""
         workflow = self._workflow(workflow_name)
         asked = start.checked()
-        limit = _checked_time_limit(time_limit)
+        limit = checked_time_limit(time_limit)
         inputs = self._inputs((None, context) for context in contexts)
         key = None if idempotency_key is None else checked_text("idempotency_key", idempotency_key)
         request = _request(workflow, inputs, tags, key)
@@ -118,7 +118,7 @@ class Requests:
         workflow = self._workflow(workflow_name)
         _refuse_single(contexts)
         _checked_tags(tags)
-        limit = _checked_time_limit(time_limit)
+        limit = checked_time_limit(time_limit)
         asked = start.checked()
         if isinstance(contexts, Sequence) and len(contexts) > RUNS_PER_COMMIT:
             self._check(contexts)
@@ -242,7 +242,7 @@ def _placed(error: ContextError, index: int | None) -> ContextError:
     return type(error)(f"{shown_path(path)}: {text}", path=path)
 
 
-def _checked_time_limit(limit: Duration | NoLimit | None) -> int | None:
+def checked_time_limit(limit: Duration | NoLimit | None) -> int | None:
     """The time limit as rows hold it."""
     if limit is None:
         return None

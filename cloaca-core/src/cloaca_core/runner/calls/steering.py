@@ -15,7 +15,7 @@ from cloaca_core.errors import (
     RunStateError,
 )
 from cloaca_core.records.states import RunStatus
-from cloaca_core.runner.calls.arguments import checked_run_id, tags_json
+from cloaca_core.runner.calls.arguments import checked_run_id, checked_time_limit, tags_json
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.calls.names import looked_up, name_to_look_up
 from cloaca_core.runner.calls.orders import checked_order
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from cloaca_core._engine.plan.rerun import Choice, Rerun
     from cloaca_core.records.steering import Acted
     from cloaca_core.runner.host import EngineHost
+    from cloaca_core.values.durations import Duration
+    from cloaca_core.values.no_limit import NoLimit
 
     Answer = dict[str, Acted]
 
@@ -95,18 +97,20 @@ class SteeringCalls:
         self,
         run_id: str,
         tasks: Iterable[str] | None,
+        time_limit: Duration | NoLimit | None,
         children: bool,
         reason: str | None,
         by: str | None,
     ) -> Call[str]:
         """Begin the next round of a run that has failed or was cancelled; returns its id."""
         order = checked_order("retry", reason, by)
+        limit = checked_time_limit(time_limit)
         checked, chosen = checked_run_id(run_id), _checked_tasks(tasks)
         refuse_other_types("children", children, bool, "a bool")
         return Call(
             lambda: self._host.send(
                 lambda engine: engine.steering.retries.retry(
-                    checked, chosen, order, children=children
+                    checked, chosen, order, children=children, time_limit=limit
                 )
             ),
             unchanged,

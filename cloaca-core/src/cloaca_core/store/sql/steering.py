@@ -85,9 +85,11 @@ class SqlSteering(SqlPart):
         first_attempts: Mapping[str, int],
         *,
         children: bool = False,
+        time_limit: int | None = None,
     ) -> Acted | None:
         q = self._queries.steering
         known = {**act._asdict(), "ids": self._dialect.array([run_id]), "round": round_}
+        known["time_limit"] = time_limit
         columns = ("run_id", "id", "task_id", "first_attempt", "with_children")
         restart = q.restart_tasks.binder(columns)
         rows = [restart((run_id, act.id, *each, int(children))) for each in first_attempts.items()]

@@ -546,13 +546,15 @@ ON CONFLICT (run_id, task_id, first_attempt) DO UPDATE SET
 
 
 -- name: reopen_run
--- Begin the next round of this run: it may be claimed. Children that were paused with it go on.
+-- Begin the next round of this run: it may be claimed. Children that were paused with it go on. It keeps
+-- its time limit if none is given.
 UPDATE cloaca_run
 SET status = 'Pending', round = round + 1, owner = NULL, epoch = epoch + 1, recoveries = 0,
     claimable_at = :now, due_at = NULL, started_at = NULL, ended_at = NULL, error_message = NULL,
     reason_code = NULL, limit_seconds = NULL, reason_tasks = NULL, final_context = NULL,
     cancel_at = NULL,
     paused_at = NULL, paused_until = NULL, stood_still = 0, deadline_at = NULL,
+    time_limit = coalesce(CAST(:time_limit AS BIGINT), time_limit),
     steer_reason = NULL, children_at = NULL, start_by = NULL,
     paused_with = (
         SELECT parent.pause_id FROM cloaca_run AS parent
