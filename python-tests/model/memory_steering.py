@@ -17,6 +17,7 @@ from cloaca_core.records.steering import (
     NewFork,
     News,
     Parent,
+    ReplacementRow,
     RestartRow,
     RoundRow,
     Wish,
@@ -33,6 +34,7 @@ class Marks:
     paused_at: int | None = None
     paused_until: int | None = None
     children_at: int | None = None
+    replacements: int = 0
     start_by: int | None = None
     pause_id: str | None = None
     paused_with: str | None = None
@@ -58,6 +60,7 @@ class MemorySteering:
         self.past_rounds: dict[tuple[str, int], RoundRow] = {}
         self.forked: dict[str, list[ForkRow]] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
+        self.replaced: dict[tuple[str, int], ReplacementRow] = {}
         self.restarted: dict[tuple[str, str, int], tuple[int, int]] = {}
         self.keys: dict[tuple[str, str], str] = {}
 
@@ -90,6 +93,11 @@ class MemorySteering:
         """What is asked of these runs, as a commit answers it."""
         asked = {run_id: self.marks_of(self.runs[run_id]).wish for run_id in run_ids}
         return {run_id: str(wish) for run_id, wish in asked.items() if wish is not None}
+
+    def replaced_of(self, run_ids: Collection[str]) -> dict[str, int]:
+        """How often keys of these runs were replaced, as a commit answers it."""
+        counts = {run_id: self.marks_of(self.runs[run_id]).replacements for run_id in run_ids}
+        return {run_id: count for run_id, count in counts.items() if count}
 
     def park(self, batch: Batch, current: Collection[str]) -> None:
         """Give back runs that can do nothing for now."""
@@ -251,8 +259,12 @@ class MemorySteering:
             marks.pause_follows = True
         return run._replace(status=RunStatus.PAUSED, steer_reason=act.because)
 
-    async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+    async def resume(
+        self, run_ids: Collection[str], act: Act, content: str | None = None
+    ) -> dict[str, Acted]:
         def resume(run: RunRow) -> RunRow:
+            if content is not None:
+                run = self._replace(run, content, act.now)
             return self._resumed(run, act, run_ids)
 
         return self._carry_out(run_ids, act, "resume", resume, is_paused=True)
@@ -345,6 +357,17 @@ class MemorySteering:
             else:
                 until, paused_with = above.paused_until, above.pause_id
                 self.runs[child.id] = self._paused(child, act, until, paused_with, children=True)
+
+    def _replace(self, run: RunRow, content: str, now: int) -> RunRow:
+        """Keep keys that are replaced; the epoch of a run without an owner is 1 higher."""
+        marks = self.marks_of(run)
+        marks.replacements += 1
+        number = marks.replacements
+        self.replaced[run.id, number] = ReplacementRow(run.id, number, content, now)
+        return run if run.owner is not None else run._replace(epoch=run.epoch + 1)
+
+    async def replacements(self, run_ids: Collection[str]) -> list[ReplacementRow]:
+        return [row for key, row in sorted(self.replaced.items()) if key[0] in run_ids]
 
     def _carry_out(
         self,
@@ -483,6 +506,11 @@ class MemorySteering:
             priority=source.priority,
             time_limit=source.time_limit,
         )
+        copied = self.marks_of(source).replacements
+        self.marks[new.id] = Marks(new.created_at, replacements=copied)
+        for number in range(1, copied + 1):
+            row_of_source = self.replaced[source.id, number]
+            self.replaced[new.id, number] = row_of_source._replace(run_id=new.id)
         own = ForkRow(new.id, new.source_id, new.from_task, new.content, new.created_at)
         kept = [
             row._replace(run_id=new.id)
@@ -575,7 +603,14 @@ class MemorySteering:
         timers += [start_by for start_by, _ in self._to_begin()]
         timers += [until for until in self.workflow_pauses.values() if until is not None]
         next_timer = min(timers, default=None)
-        return News(self._wishes(runner_id), self._parents()[:limit], next_timer)
+        replaced = {
+            run.id: count
+            for run in self._in_order(self.runs)
+            if (count := self.marks_of(run).replacements)
+            and run.owner == runner_id
+            and run.ended_at is None
+        }
+        return News(self._wishes(runner_id), self._parents()[:limit], next_timer, replaced)
 
     def _pauses_with_end(self) -> list[tuple[int, str]]:
         pauses = [(self.marks_of(run).paused_until, run) for run in self.runs.values()]

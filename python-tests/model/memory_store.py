@@ -96,7 +96,10 @@ class MemoryStore(
             for run in batch.new_runs
             if run.owner == batch.runner_id and self._owns(batch.runner_id, run.id, 1)
         }
-        return Committed(frozenset(owned), existing, frozenset(current), wishes=wishes)
+        replaced = self.replaced_of(current)
+        return Committed(
+            frozenset(owned), existing, frozenset(current), wishes=wishes, replaced=replaced
+        )
 
     def _ended(self, run: RunRow, end: RunEnd) -> RunRow:
         """A run with its end, which is another one if the run is to be cancelled."""

@@ -6,10 +6,12 @@ recursion over the graph, from what is known of each task at the end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias, cast
 
+Writer: TypeAlias = str | int
+"""A task by its name, a replacement of keys by its number from 0, or the input."""
 INPUT = ""
 """The writer of the run's input."""
 GONE = object()
@@ -29,11 +31,21 @@ class PlainTask:
 
 
 class PlainRun:
-    """The end of a run, worked out."""
+    """The end of a run, worked out. ``replaced`` are the keys that were replaced meanwhile, oldest
+    first; ``seen`` is how many of them each task saw when it started, 0 unless it says otherwise.
+    """
 
-    def __init__(self, tasks: list[PlainTask], run_input: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        tasks: list[PlainTask],
+        run_input: Mapping[str, Any],
+        replaced: Sequence[Mapping[str, Any]] = (),
+        seen: Mapping[str, int] | None = None,
+    ) -> None:
         self.tasks = {task.id: task for task in tasks}
         self.input = dict(run_input)
+        self.replaced = list(replaced)
+        self.seen = dict(seen or {})
         self.order = [task.id for task in tasks]
         self.status: dict[str, str] = {}
         self.because_of_failure: set[str] = set()
@@ -69,55 +81,66 @@ class PlainRun:
 
     def given(self, name: str) -> dict[str, Any]:
         """The context with which the task begins."""
-        needed = self.tasks[name].dependencies
-        return self._merge(needed) if needed else dict(self.input)
+        return self._merge(self.tasks[name].dependencies, self.seen.get(name, 0))
 
     def final(self) -> dict[str, Any]:
         """The run's final context."""
         if "Completed" not in self.status.values():
             return dict(self.input)
         inner = {needed for task in self.tasks.values() for needed in task.dependencies}
-        return self._merge([name for name in self.order if name not in inner])
+        return self._merge([name for name in self.order if name not in inner], 0)
 
-    def _merge(self, names: list[str]) -> dict[str, Any]:
+    def _merge(self, names: list[str], seen: int) -> dict[str, Any]:
         keys = set(self.input)
+        for each in self.replaced:
+            keys |= set(each)
         for task in self.tasks.values():
             keys |= set(task.set) | set(task.removed)
-        merged = {key: self._value(key, names) for key in keys}
+        merged = {key: self._value(key, names, seen) for key in keys}
         return {key: value for key, value in merged.items() if value is not GONE}
 
-    def _value(self, key: str, names: list[str]) -> Any:
-        last = self._last_writers(key, names)
+    def _value(self, key: str, names: list[str], seen: int) -> Any:
+        last = self._last_writers(key, names, seen)
         values = [self._written(key, writer) for writer in last]
         present = [value for value in values if value is not GONE]
         return combined(present) if present else GONE
 
-    def _written(self, key: str, writer: str) -> Any:
+    def _written(self, key: str, writer: Writer) -> Any:
+        if isinstance(writer, int):
+            return self.replaced[writer][key]
         if writer == INPUT:
             return self.input.get(key, GONE)
         return self.tasks[writer].set.get(key, GONE)
 
-    def _last_writers(self, key: str, names: list[str]) -> list[str]:
-        """Who wrote last, seen from these dependencies, earlier declared first."""
-        writers: list[str] = []
+    def _last_writers(self, key: str, names: list[str], seen: int) -> list[Writer]:
+        """Who wrote last, seen from these dependencies, earlier declared first, and from the first
+        replacements.
+        """
+        writers: list[Writer] = [] if names else [INPUT]
         for name in names:
             writers += self._writers_at(key, name)
+        writers += [number for number in range(seen) if key in self.replaced[number]]
         return [
             writer
             for writer in writers
             if not any(self._is_older(writer, other) for other in writers)
         ]
 
-    def _writers_at(self, key: str, name: str) -> list[str]:
+    def _writers_at(self, key: str, name: str) -> list[Writer]:
         task = self.tasks[name]
         if self.status[name] == "Completed" and (key in task.set or key in task.removed):
             return [name]
-        return self._last_writers(key, task.dependencies) if task.dependencies else [INPUT]
+        return self._last_writers(key, task.dependencies, self.seen.get(name, 0))
 
-    def _is_older(self, writer: str, other: str) -> bool:
-        if writer == INPUT:
-            return other != INPUT
-        return other != INPUT and writer in self.ancestors(other)
+    def _is_older(self, writer: Writer, other: Writer) -> bool:
+        """A replacement is newer than tasks that did not see it, older than those that did."""
+        if INPUT in (writer, other):
+            return writer == INPUT != other
+        if isinstance(writer, str) and isinstance(other, str):
+            return writer in self.ancestors(other)
+        if isinstance(writer, str):
+            return self.seen.get(writer, 0) <= cast("int", other)
+        return writer < (other if isinstance(other, int) else self.seen.get(other, 0))
 
 
 def combined(values: list[Any]) -> Any:

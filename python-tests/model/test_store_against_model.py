@@ -281,10 +281,11 @@ class StoreAgainstModel(RuleBasedStateMachine):
             self.store.pause(*arguments, children=children),
         )
 
-    @rule(run_ids=SOME_RUNS, number=ACTS)
-    def resume(self, run_ids: set[str], number: int) -> None:
-        arguments = (run_ids, self._act("resume", number))
+    @rule(run_ids=SOME_RUNS, number=ACTS, content=st.none() | st.sampled_from(["{}", '{"x":1}']))
+    def resume(self, run_ids: set[str], number: int, content: str | None) -> None:
+        arguments = (run_ids, self._act("resume", number), content)
         self.same(self.model.resume(*arguments), self.store.resume(*arguments))
+        self.same(self.model.replacements(run_ids), self.store.replacements(run_ids))
 
     @rule(
         run_id=RUNS,

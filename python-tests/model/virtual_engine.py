@@ -65,8 +65,9 @@ class VirtualStore(MemoryStore):
     as from a database.
 
     While ``failure`` is set, what the view's engine writes raises it; while ``answers`` is cleared,
-    nothing that it asks is answered. ``asked`` has the instants of all commits and polls that were
-    tried, ``beats`` those of the beats that came through, with their lease ends.
+    nothing that it asks is answered; while it is ``silent``, it hears of no other. ``asked`` has
+    the instants of all commits and polls that were tried, ``beats`` those of the beats that came
+    through, with their lease ends.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -81,6 +82,7 @@ class VirtualStore(MemoryStore):
         self.failure: Exception | None = None
         self.answers = asyncio.Event()
         self.answers.set()
+        self.silent = False
         self.asked: list[float] = []
         self.beats: list[tuple[float, int]] = []
         self._news = asyncio.Event()
@@ -113,7 +115,7 @@ class VirtualStore(MemoryStore):
         """Tell the others, if the answer to a write says that it has changed anything."""
         if answer:
             for each in self._views:
-                if each is not self:
+                if each is not self and not each.silent:
                     each._news.set()
         return answer
 
@@ -183,9 +185,11 @@ class VirtualStore(MemoryStore):
         await self._answer()
         return self._changed(await super().pause(run_ids, act, until, children=children))
 
-    async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+    async def resume(
+        self, run_ids: Collection[str], act: Act, content: str | None = None
+    ) -> dict[str, Acted]:
         await self._answer()
-        return self._changed(await super().resume(run_ids, act))
+        return self._changed(await super().resume(run_ids, act, content))
 
     async def pause_workflow(self, workflow: str, act: Act, until: int | None) -> bool:
         await self._answer()

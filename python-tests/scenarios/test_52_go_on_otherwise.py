@@ -60,3 +60,205 @@ def test_another_limit_of_a_round_is_refused(
 ) -> None:
     with pytest.raises(kind, match="time_limit must be"):
         runner.retry("any", time_limit=limit)
+
+
+# -- other keys ----------------------------------------------------------------------------------
+
+
+class Line:
+    """Three tasks in a row, the first of which waits; each notes the price that it sees."""
+
+    def __init__(self, release: threading.Event) -> None:
+        self.begun = threading.Event()
+        self.seen: list[tuple[str, Any]] = []
+        with cloaca.WorkflowBuilder("line"):
+
+            @cloaca.task
+            def ask(context: cloaca.Context) -> dict[str, Any]:
+                self.note("ask", context)
+                self.begun.set()
+                release.wait(WAIT)
+                return {"price": 10, "asked": True}
+
+            @cloaca.task(dependencies=[ask])
+            def order(context: cloaca.Context) -> dict[str, Any]:
+                self.note("order", context)
+                return {"ordered": context["price"]}
+
+            @cloaca.task(dependencies=[order])
+            def pay(context: cloaca.Context) -> dict[str, Any]:
+                self.note("pay", context)
+                return {"price": context["price"] + 1}
+
+    def note(self, task: str, context: cloaca.Context) -> None:
+        self.seen.append((task, context.get("price")))
+
+
+def test_keys_given_at_resume_are_what_later_tasks_see(
+    runner: cloaca.DefaultRunner, release: threading.Event
+) -> None:
+    """The body that runs goes on with the key that it was given, and what it writes is older."""
+    line = Line(release)
+    run = runner.submit("line", {"price": 1})
+    line.begun.wait(WAIT)
+
+    run.pause()
+    assert run.resume(context={"price": 7}) == cloaca.Steered("Running", True)
+    release.set()
+
+    result = run.result(WAIT)
+    assert line.seen == [("ask", 1), ("order", 7), ("pay", 7)]
+    assert result.final_context.to_dict() == {"price": 8, "asked": True, "ordered": 7}
+
+
+def test_several_resumes_add_up(runner: cloaca.DefaultRunner, release: threading.Event) -> None:
+    line = Line(release)
+    run = runner.submit("line", {"price": 1})
+    line.begun.wait(WAIT)
+    for context in ({"price": 6, "place": "here"}, {"price": 7}):
+        run.pause()
+        run.resume(context=context)
+    release.set()
+
+    final = run.result(WAIT).final_context
+
+    assert (line.seen[1:], final["place"]) == ([("order", 7), ("pay", 7)], "here")
+
+
+def test_keys_of_a_run_that_has_not_begun_are_seen_by_all_its_tasks(
+    open_runner: OpenRunner, release: threading.Event
+) -> None:
+    release.set()
+    line = Line(release)
+    runner = open_runner(start=False)
+    run = runner.submit("line", {"price": 1})
+    run.pause()
+    run.resume(context={"price": 7})
+
+    runner.start()
+
+    assert run.result(WAIT).final_context["price"] == 11
+    assert line.seen == [("ask", 7), ("order", 10), ("pay", 10)]
+
+
+def test_another_process_gives_them_and_a_third_goes_on(
+    database_url: str, open_runner: OpenRunner, release: threading.Event
+) -> None:
+    line = Line(release)
+    first = open_runner()
+    run = first.submit("line", {"price": 1})
+    line.begun.wait(WAIT)
+    with cloaca.Client(database_url) as client:
+        client.get_run(run.id).pause()
+        release.set()
+        first.shutdown()
+        assert client.get_run(run.id).status() == "Paused"
+        client.get_run(run.id).resume(context={"price": 7}, reason="cheaper", by="ann")
+        last = client.get_run(run.id).events()[-1]
+        assert (last.kind, last.detail) == ("resumed", "by ann: cheaper")
+
+    runner = open_runner()
+
+    assert runner.get_run(run.id).result(WAIT).final_context["ordered"] == 7
+    assert line.seen == [("ask", 1), ("order", 7), ("pay", 7)]
+
+
+def test_a_retry_and_a_fork_see_the_replaced_keys(
+    runner: cloaca.DefaultRunner, release: threading.Event
+) -> None:
+    line, broken = Line(release), [True]
+    with cloaca.WorkflowBuilder("line") as builder:
+        for name in ("ask", "order", "pay"):
+            builder.add_task(name)
+
+        @cloaca.task(dependencies=["pay"], retry_attempts=1)
+        def ship(context: cloaca.Context) -> dict[str, Any]:
+            if broken.pop():
+                raise ValueError("no van")
+            return {}
+
+    run = runner.submit("line", {"price": 1})
+    line.begun.wait(WAIT)
+    run.pause()
+    run.resume(context={"price": 7})
+    release.set()
+    assert run.result(WAIT).status == "Failed"
+    broken[:] = [False, False, False]
+
+    again = runner.retry(run.id, tasks=["order", "ship"]).result(WAIT)
+    fork = run.fork("order").result(WAIT)
+    other = run.fork("order", context={"price": 20}).result(WAIT)
+
+    assert [each.final_context["ordered"] for each in (again, fork, other)] == [7, 7, 20]
+    assert [each.final_context["price"] for each in (again, fork, other)] == [8, 8, 21]
+
+
+def test_a_rule_is_judged_by_the_replaced_keys(
+    runner: cloaca.DefaultRunner, release: threading.Event
+) -> None:
+    begun = threading.Event()
+    with cloaca.WorkflowBuilder("gate"):
+
+        @cloaca.task
+        def look(context: cloaca.Context) -> dict[str, Any]:
+            begun.set()
+            release.wait(WAIT)
+            return {"open": False}
+
+        @cloaca.task(
+            dependencies=[look], trigger_rules=cloaca.context_value("open", "Equals", True)
+        )
+        def enter(context: cloaca.Context) -> dict[str, Any]:
+            return {"entered": True}
+
+    run = runner.submit("gate")
+    begun.wait(WAIT)
+    run.pause()
+    run.resume(context={"open": True})
+    release.set()
+
+    assert run.result(WAIT).final_context.to_dict() == {"open": True, "entered": True}
+
+
+def test_keys_of_a_run_that_is_not_paused_are_refused(
+    runner: cloaca.DefaultRunner, release: threading.Event
+) -> None:
+    line = Line(release)
+    run = runner.submit("line", {"price": 1})
+    line.begun.wait(WAIT)
+
+    with pytest.raises(cloaca.RunStateError) as caught:
+        run.resume(context={"price": 7})
+    assert (caught.value.status, caught.value.accepted) == ("Running", ("Paused",))
+    assert run.resume() == cloaca.Steered("Running", False)
+    release.set()
+
+    assert run.result(WAIT).final_context["ordered"] == 10
+    with pytest.raises(cloaca.RunEndedError):
+        run.resume(context={"price": 7})
+
+
+@pytest.mark.parametrize("context", [[1], "x", {"x": object()}, {1: 2}])
+def test_what_is_no_json_object_is_refused(
+    runner: cloaca.DefaultRunner, release: threading.Event, context: Any
+) -> None:
+    line = Line(release)
+    run = runner.submit("line")
+    line.begun.wait(WAIT)
+    run.pause()
+
+    with pytest.raises(cloaca.ContextError):
+        run.resume(context=context)
+
+    assert run.status() == "Paused"
+
+
+async def test_the_async_calls_are_the_same(database_url: str, release: threading.Event) -> None:
+    line = Line(release)
+    async with cloaca.AsyncRunner(database_url) as runner:
+        run = await runner.submit("line", {"price": 1})
+        await run.pause()
+        await run.resume(context={"price": 7})
+        release.set()
+        assert (await run.result(WAIT)).final_context["ordered"] in (7, 10)
+        assert ("order", 7) in line.seen or line.seen[0] == ("ask", 7)

@@ -11,8 +11,8 @@ from model.virtual_engine import FLOW, World, at, world
 from model.virtual_time import BEGINNING
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
-from cloaca_core._engine.steer.order import Order
 from cloaca_core.definition.context import Context
+from cloaca_core.records.order import Order
 from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
 
 pytestmark = pytest.mark.virtual_time

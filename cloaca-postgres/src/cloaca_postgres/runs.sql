@@ -132,7 +132,7 @@ WITH live AS MATERIALIZED (
 )
 SELECT run.id, run.epoch, CASE
     WHEN run.cancel_at IS NOT NULL THEN 'Cancelled' WHEN run.paused_at IS NOT NULL THEN 'Paused'
-END AS wish
+END AS wish, run.replacements
 FROM live
 CROSS JOIN unnest(CAST(:ids AS TEXT[])) AS wanted (id)
 JOIN cloaca_run AS run ON run.id = ANY(ARRAY[wanted.id]) AND run.owner = live.id
@@ -145,23 +145,25 @@ FOR NO KEY UPDATE OF run;
 -- changed. Of several rows for one attempt the first final one counts, or else the last one.
 INSERT INTO cloaca_attempt (
     run_id, task_id, attempt, epoch, status, change, error_type, error_message,
-    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code
+    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
+    replacements
 )
 SELECT DISTINCT ON (new.run_id COLLATE "C", new.task_id COLLATE "C", new.attempt)
     new.run_id, new.task_id, new.attempt, new.epoch, new.status, new.change, new.error_type,
     new.error_message, new.error_traceback, new.skip_reason, new.started_at, new.ended_at,
-    new.retry_at, new.crashes, new.reason_code
+    new.retry_at, new.crashes, new.reason_code, new.replacements
 FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:task_id AS TEXT[]), CAST(:attempt AS BIGINT[]),
     CAST(:epoch AS BIGINT[]), CAST(:status AS TEXT[]), CAST(:change AS TEXT[]),
     CAST(:error_type AS TEXT[]), CAST(:error_message AS TEXT[]),
     CAST(:error_traceback AS TEXT[]), CAST(:skip_reason AS TEXT[]),
     CAST(:started_at AS BIGINT[]), CAST(:ended_at AS BIGINT[]), CAST(:retry_at AS BIGINT[]),
-    CAST(:crashes AS BIGINT[]), CAST(:reason_code AS TEXT[]), CAST(:runner_id AS TEXT[]),
-    CAST(:fence AS BIGINT[])
+    CAST(:crashes AS BIGINT[]), CAST(:reason_code AS TEXT[]), CAST(:replacements AS INTEGER[]),
+    CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
 ) WITH ORDINALITY AS new (
     run_id, task_id, attempt, epoch, status, change, error_type, error_message, error_traceback,
-    skip_reason, started_at, ended_at, retry_at, crashes, reason_code, runner_id, fence, place
+    skip_reason, started_at, ended_at, retry_at, crashes, reason_code, replacements, runner_id,
+    fence, place
 )
 JOIN cloaca_run AS run
     ON run.id = ANY(ARRAY[new.run_id]) AND run.owner = new.runner_id AND run.epoch = new.fence
@@ -177,7 +179,7 @@ ON CONFLICT (run_id, task_id, attempt) DO UPDATE SET
     error_traceback = excluded.error_traceback, skip_reason = excluded.skip_reason,
     started_at = excluded.started_at, ended_at = excluded.ended_at,
     retry_at = excluded.retry_at, crashes = excluded.crashes,
-    reason_code = excluded.reason_code
+    reason_code = excluded.reason_code, replacements = excluded.replacements
 WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled');
 
 

@@ -182,7 +182,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "note_resume_of_children": _STEERED | _ACT | {"parent_id": "few"},
     "children_out_of_step": {"ids": ["few"], "limit": LIMIT},
     "forget_pauses": {"ids": _ENDED},
-    "resume_runs": _STEERED | {"id": "a1", "now": 1},
+    "resume_runs": _STEERED | {"id": "a1", "now": 1, "replaced": 1},
     "acted": _STEERED | {"id": "a1"},
     "conclude_act": _STEERED | {"id": "a1"},
     "list_wishes": {"runner_id": "third"},

@@ -85,7 +85,14 @@ _OWNED = [f"o{n:08}" for n in range(21, 21 + LIMIT)]
 _HELD = [f"h{n:08}" for n in range(1, LIMIT + 1)]
 _ENDED = [f"e{n:08}" for n in range(1, LIMIT + 1)]
 _ACT = {"id": "new", "now": 1, "asked_by": "ann", "reason": None, "because": "why"}
-_CANCEL = {"ids": _OWNED + _HELD + _ENDED, **_ACT, "deadline": 9, "children": 1, "until": 9}
+_CANCEL = {
+    "ids": _OWNED + _HELD + _ENDED,
+    **_ACT,
+    "deadline": 9,
+    "children": 1,
+    "until": 9,
+    "replaced": 1,
+}
 _LEVEL = {**_CANCEL, "parent_id": "few"}
 _VALUES: dict[str, dict[str, object]] = {
     "claim": _CLAIM | {"aged": 0},

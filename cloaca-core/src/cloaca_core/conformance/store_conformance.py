@@ -18,6 +18,7 @@ from cloaca_core.conformance.overlap_conformance import OverlapConformance
 from cloaca_core.conformance.paused_children_conformance import PausedChildrenConformance
 from cloaca_core.conformance.record_conformance import CommitConformance
 from cloaca_core.conformance.rerun_conformance import RerunConformance
+from cloaca_core.conformance.resume_conformance import ResumeConformance
 from cloaca_core.conformance.schedule_conformance import ScheduleConformance
 from cloaca_core.conformance.standing_conformance import StandingConformance
 from cloaca_core.conformance.steering_conformance import SteeringConformance
@@ -39,6 +40,7 @@ class StoreConformance(
     PausedChildrenConformance,
     TurnConformance,
     RerunConformance,
+    ResumeConformance,
     DefinitionConformance,
     FollowUpConformance,
 ):

@@ -53,7 +53,8 @@ class Committed(NamedTuple):
     another open transaction may be writing a run with their key. ``wishes``: of the runs in
     ``current`` those that are to be Cancelled or Paused, with that state. What was recorded of such
     a run counts, but it starts nothing more; an end of one that is to be cancelled was written as
-    Cancelled.
+    Cancelled. ``replaced``: of the runs in ``current`` those whose keys were replaced, and how
+    often.
     """
 
     owned: frozenset[str]
@@ -61,3 +62,4 @@ class Committed(NamedTuple):
     current: frozenset[str]
     held: frozenset[str] = frozenset()
     wishes: Mapping[str, str] = MappingProxyType({})
+    replaced: Mapping[str, int] = MappingProxyType({})

@@ -98,7 +98,8 @@ class AttemptRow(NamedTuple):
     ``retry_at`` is set on a failed attempt that another one follows. ``crashes`` counts how often
     a process died between this attempt's start mark and its end. ``reason_code`` is the
     ``ReasonCode`` that goes with ``skip_reason``, None in rows that an older version wrote; on a
-    failed attempt it says that it does not count as one of the task's attempts.
+    failed attempt it says that it does not count as one of the task's attempts. ``replacements`` is
+    how many of the run's replacements of keys the attempt has seen.
     """
 
     run_id: str
@@ -116,6 +117,7 @@ class AttemptRow(NamedTuple):
     retry_at: int | None
     crashes: int
     reason_code: str | None = None
+    replacements: int = 0
 
 
 class RunEnd(NamedTuple):

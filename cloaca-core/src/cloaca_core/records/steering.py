@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -52,11 +53,24 @@ class Parent(NamedTuple):
 class News(NamedTuple):
     """What steering has to act on: wishes about a runner's runs, parents whose children are to be
     cancelled, paused or resumed, and when the first run comes due or the first pause ends.
+    ``replaced`` says for those of the runner's runs whose keys were replaced how often that was.
     """
 
     wishes: Sequence[Wish]
     parents: Sequence[Parent]
     next_timer: int | None
+    replaced: Mapping[str, int] = MappingProxyType({})
+
+
+class ReplacementRow(NamedTuple):
+    """Keys of a run that were replaced when it was resumed: ``content`` is a JSON object.
+    ``number`` counts the replacements of the run from 1.
+    """
+
+    run_id: str
+    number: int
+    content: str
+    created_at: int
 
 
 class RestartRow(NamedTuple):

@@ -206,10 +206,15 @@ class AsyncClient:
         return await self._calls.runs.steering.pause(run_id, reason, until, children, by)
 
     async def resume(
-        self, run_id: str, *, reason: str | None = None, by: str | None = None
+        self,
+        run_id: str,
+        *,
+        context: ContextLike = None,
+        reason: str | None = None,
+        by: str | None = None,
     ) -> Steered:
         """Let a paused run go on; see ``AsyncRunHandle.resume``."""
-        return await self._calls.runs.steering.resume(run_id, reason, by)
+        return await self._calls.runs.steering.resume(run_id, context, reason, by)
 
     async def retry(
         self,

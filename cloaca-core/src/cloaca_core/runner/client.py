@@ -240,9 +240,16 @@ class Client:
         """Start no more tasks of a run until it is resumed; see ``RunHandle.pause``."""
         return self._calls.runs.steering.pause(run_id, reason, until, children, by).wait()
 
-    def resume(self, run_id: str, *, reason: str | None = None, by: str | None = None) -> Steered:
+    def resume(
+        self,
+        run_id: str,
+        *,
+        context: ContextLike = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> Steered:
         """Let a paused run go on; see ``RunHandle.resume``."""
-        return self._calls.runs.steering.resume(run_id, reason, by).wait()
+        return self._calls.runs.steering.resume(run_id, context, reason, by).wait()
 
     def retry(
         self,

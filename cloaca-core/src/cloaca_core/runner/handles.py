@@ -151,11 +151,22 @@ class RunHandle(_Run):
         """
         return self._calls.steering.pause(self._id, reason, until, children, by).wait()
 
-    def resume(self, *, reason: str | None = None, by: str | None = None) -> Steered:
+    def resume(
+        self,
+        *,
+        context: ContextLike = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> Steered:
         """Let a paused run go on, and the runs that were paused with it. Errors as ``pause``;
         ``changed`` is False if it is not paused.
+
+        The keys of ``context`` are replaced in the input of every task that starts from then on,
+        and of every attempt: they count as written after what tasks wrote that had started before,
+        and before what tasks write that start then. With a context, a run that is not paused raises
+        ``RunStateError``, and nothing is replaced.
         """
-        return self._calls.steering.resume(self._id, reason, by).wait()
+        return self._calls.steering.resume(self._id, context, reason, by).wait()
 
     def fork(
         self,
@@ -255,9 +266,15 @@ class AsyncRunHandle(_Run):
         """Start no more tasks of the run until it is resumed; see ``RunHandle.pause``."""
         return await self._calls.steering.pause(self._id, reason, until, children, by)
 
-    async def resume(self, *, reason: str | None = None, by: str | None = None) -> Steered:
-        """Let a paused run go on; see ``RunHandle.resume``."""
-        return await self._calls.steering.resume(self._id, reason, by)
+    async def resume(
+        self,
+        *,
+        context: ContextLike = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> Steered:
+        """Let a paused run go on, with other values of some keys; see ``RunHandle.resume``."""
+        return await self._calls.steering.resume(self._id, context, reason, by)
 
     async def fork(
         self,

@@ -39,6 +39,7 @@ from cloaca_core.records.steering import (
     ForkRow,
     NewFork,
     News,
+    ReplacementRow,
     RestartRow,
     RoundRow,
 )
@@ -307,14 +308,21 @@ class SteeringStore(Protocol):
         and ``commit`` inserts children of it as Paused.
         """
 
-    async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+    async def resume(
+        self, run_ids: Collection[str], act: Act, content: str | None = None
+    ) -> dict[str, Acted]:
         """Let paused runs go on, with their owner or, without one, once they are claimed.
 
         One without an owner is Pending if it has not started, Waiting if it is not due, else
         Running; it is claimable since then, in the order of claims. Children of one that was paused
         with them are to go on: ``News.parents`` has it. One that was paused with its parent is not
-        paused again by the same pause of its parent.
+        paused again by the same pause of its parent. ``content``, a JSON object, is kept for each
+        run that this changes, as its newest replacement of keys; the epoch of one without an owner
+        is then 1 higher.
         """
+
+    async def replacements(self, run_ids: Collection[str]) -> list[ReplacementRow]:
+        """The keys of these runs that were replaced, by run, oldest first. Only reads."""
 
     async def retry(
         self,
@@ -341,8 +349,9 @@ class SteeringStore(Protocol):
         of the run that stands for it: its own, or that of the run that has its key; None if there
         is no such source.
 
-        It has no owner and begins with the results of the ``kept`` tasks of the source as they are
-        now. The act is noted at the source. Sent again it changes nothing.
+        It has no owner and begins with the results of the ``kept`` tasks of the source, and with
+        its replacements of keys, as they are now. The act is noted at the source. Sent again it
+        changes nothing.
         """
 
     async def forks(self, run_ids: Collection[str]) -> list[ForkRow]:
@@ -375,6 +384,7 @@ class SteeringStore(Protocol):
         """What steering has to act on. Only reads.
 
         ``wishes``: what is asked of runs that this runner owns, in the order of their ids.
+        ``replaced``: those of its runs whose keys were replaced, and how often.
         ``parents``: up to ``limit`` runs whose children are to be cancelled, those of the earliest
         deadline first; one that has not ended only if children of it are under way: it may still
         submit some. Then those whose children are to be paused or resumed, without a deadline; a

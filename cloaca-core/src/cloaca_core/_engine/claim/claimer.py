@@ -170,12 +170,14 @@ class Claimer:
     async def _past(self, rows: Sequence[RunRow]) -> dict[str, PastRows]:
         """The records of those of these runs that had an owner before."""
         before = [row.id for row in rows if row.epoch > 1]
-        past = {run_id: PastRows([], [], []) for run_id in before}
+        past = {run_id: PastRows([], [], [], []) for run_id in before}
         if before:
             for attempt in await self._store.load_attempts(before):
                 past[attempt.run_id].attempts.append(attempt)
             for fork in await self._store.forks(before):
                 past[fork.run_id].forks.append(fork)
+            for replacement in await self._store.replacements(before):
+                past[replacement.run_id].replacements.append(replacement)
         if again := [row.id for row in rows if row.round > 1]:
             for restart in await self._store.restarts(again):
                 past[restart.run_id].restarts.append(restart)

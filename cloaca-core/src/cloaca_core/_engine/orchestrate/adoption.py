@@ -21,25 +21,27 @@ if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core._engine.plan.graph import PlanGraph
     from cloaca_core._engine.plan.planner import DefaultRule
+    from cloaca_core._engine.plan.replacements import Keys
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
-    from cloaca_core.records.steering import ForkRow, RestartRow
+    from cloaca_core.records.steering import ForkRow, ReplacementRow, RestartRow
     from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
 
 
 class PastRows(NamedTuple):
-    """Rows of a run from before it was claimed: its attempts, the tasks that were restarted, and of
-    which run it was made.
+    """Rows of a run from before it was claimed: its attempts, the tasks that were restarted, of
+    which run it was made, and keys that were replaced.
     """
 
     attempts: list[AttemptRow]
     restarts: list[RestartRow]
     forks: list[ForkRow]
+    replacements: list[ReplacementRow]
 
 
-NO_PAST: Final = PastRows([], [], [])
+NO_PAST: Final = PastRows([], [], [], [])
 
 
 class Adoption:
@@ -81,7 +83,8 @@ class Adoption:
             if past is not None and row.came_due:
                 past = come_due(past, self._clock.wall())
             patches = _patches(graph, recorded.forks)
-            run = self._factory.make(row, graph, _input_of(row), past, patches)
+            replaced = keys_of(recorded.replacements)
+            run = self._factory.make(row, graph, _input_of(row), past, patches, replaced)
             if refusal is None:
                 self._orchestrator.adopt(run)
             else:
@@ -102,6 +105,11 @@ def _patches(graph: PlanGraph, forks: Sequence[ForkRow]) -> dict[int, Change]:
         for fork in forks
         if fork.content is not None and fork.from_task in graph.position
     }
+
+
+def keys_of(replacements: Iterable[ReplacementRow]) -> list[Keys]:
+    """The keys that were replaced, with their values."""
+    return [cast("dict[str, JsonValue]", decode(each.content)) for each in replacements]
 
 
 def _input_of(row: RunRow) -> dict[str, JsonValue]:

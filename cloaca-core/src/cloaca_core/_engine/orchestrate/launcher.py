@@ -54,6 +54,9 @@ class LaunchListener(RunListener, Protocol):
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
         """The attempt has ended with this outcome."""
 
+    def decide_again(self, run: ActiveRun, tasks: Sequence[int]) -> None:
+        """Keys were replaced since these tasks were ready: decide anew whether they start."""
+
     def killed_too_often(self, run: ActiveRun, task: int, resume: Resume) -> None:
         """Too many processes have died in this attempt for it to be started again."""
 
@@ -100,6 +103,9 @@ class Launcher:
         if run.wish is not None or run.parked:
             run.held += tasks
             return
+        if outdated := run.plan.outdated(tasks):
+            self._listener.decide_again(run, outdated)
+            tasks = [task for task in tasks if task not in outdated]
         for task in tasks[:LAUNCHES_PER_PASS]:
             self._launch(run, task, run.resume.pop(task, FRESH))
         if rest := tasks[LAUNCHES_PER_PASS:]:

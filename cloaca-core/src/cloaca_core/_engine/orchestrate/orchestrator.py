@@ -191,6 +191,10 @@ class Orchestrator:
             return math.ceil(failure.after * 1e6)
         return attempt.task.retry.delay_ms(attempt.counted, self._uniform) * 1000
 
+    def decide_again(self, run: ActiveRun, tasks: Sequence[int]) -> None:
+        """Keys were replaced since these tasks were ready: decide anew whether they start."""
+        self.follow(run, run.plan.again(tasks), [])
+
     def killed_too_often(self, run: ActiveRun, task: int, resume: Resume) -> None:
         """Too many processes have died in this attempt for it to be started again."""
         self._failures.killed_too_often(run, task, resume)
@@ -273,11 +277,11 @@ class Orchestrator:
         """The run is given back, unless it is to be cancelled: then it is still ours."""
         if entry.wish == RunStatus.CANCELLED:
             entry.run.parked = False
-            return
-        self.drop(entry.run)
-        if entry.wish is None and entry.park is not None and entry.park.due_at is None:
-            self._given_back()  # it was resumed meanwhile
-        self._wished()
+        else:
+            self.drop(entry.run)
+            if entry.wish is None and entry.park is not None and entry.park.due_at is None:
+                self._given_back()  # it was resumed meanwhile
+            self._wished()
 
     def lost(self, entry: RunEntry) -> None:
         """The run belongs to another runner."""

@@ -7,7 +7,7 @@ cancel has come, one commit ends it or gives it back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVarTuple
 
 from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.launcher import Launcher
     from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.plan.replacements import Keys
     from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
@@ -127,6 +128,19 @@ class SteeredRuns:
             return  # one that is parked goes on once it is claimed
         run.wish = None
         self._course.start_limit(run)
+        self._go_on(run)
+
+    def replace(self, run: ActiveRun, replacements: Sequence[Keys]) -> None:
+        """Keys of a run were replaced, all in all these: what has not begun begins with them."""
+        if run.over or run.parked:
+            return  # one that is parked gets them once it is claimed
+        run.replace(replacements)
+        if run.wish is None:
+            self._launcher.hold(run)
+            self._go_on(run)
+
+    def _go_on(self, run: ActiveRun) -> None:
+        """Start what is held."""
         held, run.held = run.held, []
         self._launcher.launch(run, held)
 

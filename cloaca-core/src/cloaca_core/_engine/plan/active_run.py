@@ -9,12 +9,14 @@ from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.planner import DefaultRule, RunPlan
 from cloaca_core._engine.plan.restore import Restored, Resume
 from cloaca_core.definition.recorded import when_ended_rows
+from cloaca_core.values.json_values import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cloaca_core._engine.plan.deadline import Deadline
     from cloaca_core._engine.plan.merge import Change
+    from cloaca_core._engine.plan.replacements import Keys
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.states import RunStatus
@@ -68,13 +70,19 @@ class ActiveRun:
         *,
         default_rule: DefaultRule,
         patches: Mapping[int, Change] | None = None,
+        replacements: Sequence[Keys] = (),
     ) -> None:
         self.id: str = row.id
         self.epoch: int = row.epoch
         self.row: RunRow = row
         self.graph: PlanGraph = graph
         self.plan: RunPlan = RunPlan(
-            graph, run_input, default_rule=default_rule, known=restored.known, patches=patches
+            graph,
+            run_input,
+            default_rule=default_rule,
+            known=restored.known,
+            patches=patches,
+            replacements=replacements,
         )
         self.resume: dict[int, Resume] = restored.resume
         self.latest: dict[int, AttemptRow] = restored.latest
@@ -82,6 +90,8 @@ class ActiveRun:
         self.deadline: Deadline | None = None
         changes = [past.change.encode() for past in restored.latest.values() if past.change]
         self.size_bound: int = len(row.input.encode()) + sum(map(len, changes))
+        self._count([change.set for change in (patches or {}).values()])
+        self._count(replacements)
         self.over: bool = False
         self.depth: int = 0
         self.wish: RunStatus | None = None
@@ -92,6 +102,14 @@ class ActiveRun:
         self.parked: bool = False
         self.paused_at: int | None = None
         self.stood_still: int = row.stood_still
+
+    def replace(self, replacements: Sequence[Keys]) -> None:
+        """Keys were replaced: these are all replacements so far."""
+        self._count(replacements[self.plan.replacements :])
+        self.plan.replace(replacements)
+
+    def _count(self, written: Sequence[Keys]) -> None:
+        self.size_bound += sum([len(encode(dict(keys)).encode()) for keys in written])
 
 
 class ActiveRunFactory:
@@ -118,11 +136,19 @@ class ActiveRunFactory:
         run_input: dict[str, JsonValue],
         past: Restored | None = None,
         patches: Mapping[int, Change] | None = None,
+        replacements: Sequence[Keys] = (),
     ) -> ActiveRun:
         """A run with this input and past; without a past, no task has begun. ``patches`` are
-        written just before the tasks of these indices.
+        written just before the tasks of these indices, ``replacements`` before tasks that start
+        from now on.
         """
         known = Restored({}, {}, {}) if past is None else past
         return ActiveRun(
-            row, graph, run_input, known, default_rule=self._default_rule, patches=patches
+            row,
+            graph,
+            run_input,
+            known,
+            default_rule=self._default_rule,
+            patches=patches,
+            replacements=replacements,
         )

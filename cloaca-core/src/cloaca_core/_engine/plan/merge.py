@@ -102,6 +102,18 @@ def merged(flows: Sequence[Flow], ancestors: Sequence[int]) -> Flow:
     return Flow(_gathered([flow.writes() for flow in flows], ancestors), {})
 
 
+def joined(flow: Flow, writes: Mapping[str, Write], ancestors: Sequence[int]) -> Flow:
+    """The flow with further writes, one of each key: ``ancestors`` says which count."""
+    since = dict(flow.since)
+    for key, write in writes.items():
+        found = since[key] if key in since else flow.base.get(key, ())
+        if all(each.writer != write.writer for each in found):
+            latest = _latest([found, (write,)], ancestors)
+            if latest != found:
+                since[key] = latest
+    return flow if since == flow.since else _flow(flow.base, since)
+
+
 def _gathered(several: Sequence[Writes], ancestors: Sequence[int]) -> Writes:
     gathered: dict[str, list[tuple[Write, ...]]] = {}
     for each in several:

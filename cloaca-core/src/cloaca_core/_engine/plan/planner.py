@@ -6,13 +6,14 @@ consequences comes out, and the orchestrator carries it out. No clock, no store,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, assert_never
 
 from cloaca_core._engine.plan.graph import PlanGraph
 from cloaca_core._engine.plan.merge import UNTOUCHED, Change, Flow, changed, merged, view
 from cloaca_core._engine.plan.reasons import Reason
+from cloaca_core._engine.plan.replacements import Keys, Replacements
 from cloaca_core.definition.rules import evaluate
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.json_values import JsonValue
@@ -23,9 +24,12 @@ DefaultRule: TypeAlias = Literal["none_failed", "always"]
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """Known from the table: the task succeeded with this change."""
+    """Known from the table: the task succeeded with this change. ``replacements`` is how many of
+    the run's it has seen.
+    """
 
     change: Change
+    replacements: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Failed:
     """Known from the table: the task failed for good."""
 
     error: str
+    replacements: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class Skipped:
     """Known from the table: the task was skipped for this reason."""
 
     reason: Reason
+    replacements: int = 0
 
 
 Known: TypeAlias = Completed | Failed | Skipped
@@ -79,6 +85,7 @@ class RunPlan:
         "_missing",
         "_out",
         "_patches",
+        "_replaced",
         "_viewed",
         "statuses",
     )
@@ -91,6 +98,7 @@ class RunPlan:
         default_rule: DefaultRule = "none_failed",
         known: Mapping[int, Known] | None = None,
         patches: Mapping[int, Change] | None = None,
+        replacements: Sequence[Keys] = (),
     ) -> None:
         count = len(graph.tasks)
         self.statuses: list[TaskStatus] = [TaskStatus.NOT_STARTED] * count
@@ -102,6 +110,8 @@ class RunPlan:
         self._given: dict[int, Flow] = {}
         self._out: dict[int, Flow] = {}
         self._patches = patches or {}
+        self._replaced: Replacements | None = None
+        self._add(replacements)
         self._errors: dict[int, str] = {}
         self._blamed: set[int] = set()
         self._left = count
@@ -124,11 +134,46 @@ class RunPlan:
         self._fail(task, error)
         return self._settle(self._unblocked_by(task))
 
+    def replace(self, replacements: Sequence[Keys]) -> None:
+        """Keys were replaced: these are all replacements so far, those that are known included.
+        Tasks that start from now on see them, and those that ``again`` is told of.
+        """
+        self._add(replacements[self.replacements :])
+
+    def again(self, tasks: Sequence[int]) -> Step:
+        """Ready tasks are to start that have not begun, or have failed and are to be tried again:
+        decide them anew, by the keys that were replaced since they were ready.
+        """
+        return self._settle(list(tasks))
+
+    def _add(self, replacements: Sequence[Keys]) -> None:
+        if replacements and self._replaced is None:
+            self._replaced = Replacements(self._graph.ancestors)
+        for keys in replacements:
+            assert self._replaced is not None
+            self._replaced.add(keys)
+
     # -- questions ---------------------------------------------------------------------------
 
     def given(self, task: int) -> dict[str, JsonValue]:
         """The data that a ready task sees. Tasks that see the same share it: do not change it."""
         return self._view(self._given[task])
+
+    @property
+    def replacements(self) -> int:
+        """How many replacements of keys there are."""
+        return 0 if self._replaced is None else len(self._replaced)
+
+    def seen_by(self, task: int) -> int:
+        """How many replacements of keys the task has seen, or sees when it starts."""
+        return 0 if self._replaced is None else self._replaced.seen_by(task)
+
+    def outdated(self, tasks: Sequence[int]) -> list[int]:
+        """Those of these ready tasks that do not see all keys that were replaced."""
+        if self._replaced is None:
+            return []
+        count, seen_by = len(self._replaced), self._replaced.seen_by
+        return [task for task in tasks if seen_by(task) < count]
 
     def _view(self, flow: Flow) -> dict[str, JsonValue]:
         """The last view is cached: all tasks that depend on one task alone see the same."""
@@ -143,7 +188,12 @@ class RunPlan:
         ends = [self._out[leaf] for leaf in self._graph.leaves if leaf in self._out]
         if TaskStatus.COMPLETED not in self.statuses or not ends:
             return self._input
-        return view(self._input, merged(ends, self._graph.ancestors))
+        return view(self._input, merged(ends, self._ancestors))
+
+    @property
+    def _ancestors(self) -> Sequence[int]:
+        """The ancestors of each writer."""
+        return self._graph.ancestors if self._replaced is None else self._replaced.ancestors
 
     # -- consequences ------------------------------------------------------------------------
 
@@ -162,11 +212,14 @@ class RunPlan:
 
     def _decide(self, task: int, step: Step) -> bool:
         """Decide one task; true when it is final now."""
-        flow = self._flow_into(task)
+        flow, known = self._flow_into(task), self._known.pop(task, None)
+        if self._replaced is not None:
+            seen = len(self._replaced) if known is None else known.replacements
+            flow = self._replaced.start(task, seen, flow)
         if (patch := self._patches.get(task)) is not None:
             flow = changed(flow, patch, task)
         self._given[task] = flow
-        if (known := self._known.pop(task, None)) is not None:
+        if known is not None:
             self._restore(task, known)
             return True
         reason = self._reason_to_skip(task, flow)
@@ -185,7 +238,7 @@ class RunPlan:
             return UNTOUCHED
         if self._merged[0] != needed:
             flows = [self._out[dependency] for dependency in needed]
-            self._merged = (needed, merged(flows, self._graph.ancestors))
+            self._merged = (needed, merged(flows, self._ancestors))
         return self._merged[1]
 
     def _reason_to_skip(self, task: int, flow: Flow) -> Reason | None:

@@ -117,11 +117,11 @@ def first_attempts(restarts: Iterable[RestartRow]) -> dict[str, int]:
 def _fact(row: AttemptRow) -> Known | None:
     match row.status:
         case TaskStatus.COMPLETED:
-            return Completed(change_from_json(row.change or "{}"))
+            return Completed(change_from_json(row.change or "{}"), row.replacements)
         case TaskStatus.SKIPPED:
-            return Skipped(skip_reason(row))
+            return Skipped(skip_reason(row), row.replacements)
         case TaskStatus.FAILED if row.retry_at is None:
-            return Failed(f"{row.error_type}: {row.error_message}")
+            return Failed(f"{row.error_type}: {row.error_message}", row.replacements)
         case _:
             return None
 

@@ -120,4 +120,5 @@ def _row(
         retry_at,
         crashes,
         None if reason is None else str(reason.code),
+        run.plan.seen_by(task),
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from cloaca_core._engine.record.entries import Draft, Entry
 from cloaca_core._engine.record.weight import attempt_weight, end_weight, follow_up_weight
 from cloaca_core.logs import SafeLogger
+from cloaca_core.records.states import RunStatus
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
@@ -52,6 +53,7 @@ class RunEntry(Entry):
     """
 
     __slots__ = (
+        "_replacements",
         "ahead",
         "attempts",
         "end",
@@ -92,6 +94,7 @@ class RunEntry(Entry):
         self.park: Park | None = park
         self.follow_ups: Sequence[NewFollowUp] = follow_ups
         self.wish: str | None = None
+        self._replacements = run.plan.replacements
         self.flaw: Exception | None = None
         self.landed: Callable[[Committed], None] | None = self._begin_ahead if ahead else None
         self.weight: int = sum([attempt_weight(row) for row in attempts])
@@ -113,7 +116,7 @@ class RunEntry(Entry):
         """Let the attempts prepared ahead begin; once, even if a store should call it again."""
         if self.landed is None or self.run.id not in committed.current:
             return
-        if self.run.id in committed.wishes:  # nothing more of it starts
+        if self._wish_in(committed) is not None:  # nothing more of it starts
             return
         self.landed = None
         try:
@@ -126,13 +129,23 @@ class RunEntry(Entry):
         if self.run.id not in committed.current:
             self.listener.lost(self)
             return
-        if committed.wishes:
-            self.wish = committed.wishes.get(self.run.id)
+        self.wish = self._wish_in(committed)
         if self.wish is not None:
             self.listener.call_off(self)
         elif self.landed is not None:  # the run must go on even if the store has not called it
             self.landed(committed)
         self.listener.recorded(self)
+
+    def _wish_in(self, committed: Committed) -> str | None:
+        """What is asked of the run. If keys of it were replaced that it did not know of when this
+        was decided, it is to pause until they are read; one that is given back is read again.
+        """
+        if committed.wishes and (wish := committed.wishes.get(self.run.id)) is not None:
+            return wish
+        if self.park is not None or not committed.replaced:
+            return None
+        is_new = committed.replaced.get(self.run.id, 0) > self._replacements
+        return RunStatus.PAUSED if is_new else None
 
     def refused(self, error: StoreError) -> None:
         self.listener.refused(self, error)

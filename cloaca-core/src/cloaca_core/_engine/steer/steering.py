@@ -12,6 +12,7 @@ import math
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core._engine.orchestrate.adoption import keys_of
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.runtime.wakeup import Wakeup
@@ -19,7 +20,7 @@ from cloaca_core._engine.steer.bulk import Bulk
 from cloaca_core._engine.steer.forks import Forks
 from cloaca_core._engine.steer.retries import Retries
 from cloaca_core.records.states import ReasonCode, RunStatus
-from cloaca_core.records.steering import Act, Acted, Parent, Wish
+from cloaca_core.records.steering import Act, Acted, Parent, ReplacementRow, Wish
 from cloaca_core.values.instants import SECOND
 from cloaca_core.values.text import storable_text
 
@@ -114,9 +115,15 @@ class Steering:
         self.wake()
         return acted
 
-    async def resume(self, run_ids: Collection[str], order: Order) -> dict[str, Acted]:
-        """Let paused runs go on."""
-        acted = await self._store.resume(run_ids, self._act(order))
+    async def resume(
+        self, run_ids: Collection[str], order: Order, content: str | None = None
+    ) -> dict[str, Acted]:
+        """Let paused runs go on. Tasks that start then see the keys of ``content``, a JSON object,
+        in place of those that they would have.
+        """
+        acted = await self._store.resume(run_ids, self._act(order), content)
+        if content is not None:
+            await self._read_replacements(run_ids)
         self.wake()
         self._runs_came()
         return acted
@@ -152,6 +159,8 @@ class Steering:
         runner_id, workflows = self._runner_id.current, self._workflows()
         paused = {run: run.met for run in self._runs if run.wish == RunStatus.PAUSED}
         news = await self._store.news(runner_id, workflows, RUNS_PER_STEP)
+        if unread := [each for each in news.replaced.items() if self._has_not_read(*each)]:
+            await self._read_replacements([run_id for run_id, _ in unread])
         strangers = self._heed(news.wishes, paused)
         if news.parents:
             await self._follow(news.parents)
@@ -161,6 +170,22 @@ class Steering:
             waits.append(self._look_for(strangers))
         self._strangers = strangers
         return min(waits, default=None)
+
+    def _has_not_read(self, run_id: str, replacements: int) -> bool:
+        run = self._runs.get(run_id)
+        return run is not None and run.plan.replacements < replacements
+
+    async def _read_replacements(self, run_ids: Collection[str]) -> None:
+        """Read which keys of these runs were replaced, as far as they are ours."""
+        rows: dict[str, list[ReplacementRow]] = {}
+        for row in await self._store.replacements(run_ids):
+            rows.setdefault(row.run_id, []).append(row)
+        for run_id, its in rows.items():
+            if (run := self._runs.get(run_id)) is not None:
+                self._orchestrator.guarded(run, self._replace, run, its)
+
+    def _replace(self, run: ActiveRun, rows: Sequence[ReplacementRow]) -> None:
+        self._orchestrator.steered.replace(run, keys_of(rows))
 
     def _heed(self, wishes: Sequence[Wish], paused: dict[ActiveRun, int]) -> set[Wish]:
         """Act on the wishes about our runs, and go on with those that were ``paused`` before the

@@ -84,14 +84,23 @@ class SteeringCalls:
             lambda acted: _unless_over(run_id, "paused", acted),
         )
 
-    def resume(self, run_id: str, reason: str | None, by: str | None) -> Call[Steered]:
-        """Let a paused run go on."""
+    def resume(
+        self, run_id: str, context: ContextLike, reason: str | None, by: str | None
+    ) -> Call[Steered]:
+        """Let a paused run go on, with other values of the keys of ``context``."""
         order = checked_order("resume", reason, by)
+        content = self._content(context)
         return self._ask(
             run_id,
-            lambda engine, ids: engine.steering.resume(ids, order),
-            lambda acted: _unless_over(run_id, "resumed", acted),
+            lambda engine, ids: engine.steering.resume(ids, order, content),
+            lambda acted: _resumed(run_id, acted, with_keys=content is not None),
         )
+
+    def _content(self, context: ContextLike) -> str | None:
+        """Keys that are to be replaced, as JSON."""
+        if context is None:
+            return None
+        return input_text(items_of(context), self._host.config.max_context_bytes)
 
     def retry(
         self,
@@ -139,8 +148,7 @@ class SteeringCalls:
         """
         order = checked_order("fork", reason, by)
         task = checked_text("from_task", from_task)
-        most = self._host.config.max_context_bytes
-        content = None if context is None else input_text(items_of(context), most)
+        content = self._content(context)
         key = None if idempotency_key is None else checked_text("idempotency_key", idempotency_key)
         text = None if tags is None else tags_json(tags)
         return Call(
@@ -226,6 +234,20 @@ def _unless_over(run_id: str, wanted: str, acted: Acted) -> Steered:
 
 def _steered(acted: Acted) -> Steered:
     return Steered(cast("option_names.RunStatus", str(acted.status)), acted.changed)
+
+
+def _resumed(run_id: str, acted: Acted, *, with_keys: bool) -> Steered:
+    """The answer of a resume. Keys are never left out in silence."""
+    answer = _unless_over(run_id, "resumed", acted)
+    if with_keys and not acted.changed:
+        raise RunStateError(
+            f"run {run_id} is {acted.status}: its context can be replaced only when it is resumed "
+            "from a pause",
+            run_id=run_id,
+            status=acted.status,
+            accepted=(RunStatus.PAUSED.value,),
+        )
+    return answer
 
 
 def _plan(chosen: Rerun) -> Plan:

@@ -112,6 +112,7 @@ class SteeringQueries(NamedTuple):
     note_pause: Statement
     pause_runs: Statement
     note_resume: Statement
+    insert_replacement: Statement
     resume_runs: Statement
     pause_new_children: Statement
     note_pause_of_children: Statement
@@ -146,11 +147,13 @@ class SteeringQueries(NamedTuple):
     keep_round: Statement
     restart_tasks: Statement
     reopen_run: Statement
+    list_replacements: Statement
     list_restarts: Statement
     list_rounds: Statement
     list_children: Statement
     insert_fork: Statement
     copy_results: Statement
+    copy_replacements: Statement
     note_fork: Statement
     copy_forks: Statement
     note_forking: Statement

@@ -206,17 +206,21 @@ def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
     existing, held = _other_holders(batch.new_runs, answers.get("keys"))
     current: list[str] = []
     wishes: dict[str, str] = {}
-    for run_id, epoch, wish in answers.get("fence", ()):
+    replaced: dict[str, int] = {}
+    for run_id, epoch, wish, replacements in answers.get("fence", ()):
         if batch.fences[run_id] == epoch:
             current.append(run_id)
             if wish is not None:
                 wishes[run_id] = wish
+            if replacements:
+                replaced[run_id] = replacements
     return Committed(
         owned=frozenset([run_id for (run_id,) in answers.get("owned", ())]),
         existing=existing,
         held=held,
         current=frozenset(current),
         wishes=wishes,
+        replaced=replaced,
     )
 
 

@@ -76,12 +76,13 @@ WHERE run.id IN :ids;
 
 
 -- name: fence_runs
--- Find which of these runs the runner owns, under which epochs, and to which state it is to bring them.
+-- Find which of these runs the runner owns, under which epochs, to which state it is to bring them,
+-- and how often keys of them were replaced.
 -- Later statements of this transaction check the same. A database where several transactions write at
 -- once locks the runs.
 SELECT id, epoch, CASE
     WHEN cancel_at IS NOT NULL THEN 'Cancelled' WHEN paused_at IS NOT NULL THEN 'Paused'
-END AS wish
+END AS wish, replacements
 FROM cloaca_run
 WHERE id IN :ids AND owner = :runner_id
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
@@ -92,13 +93,14 @@ WHERE id IN :ids AND owner = :runner_id
 -- changed.
 INSERT INTO cloaca_attempt (
     run_id, task_id, attempt, epoch, status, change, error_type, error_message,
-    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code
+    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
+    replacements
 )
 SELECT
     :run_id, :task_id, :attempt, :epoch, :status, CAST(:change AS TEXT),
     CAST(:error_type AS TEXT), CAST(:error_message AS TEXT), CAST(:error_traceback AS TEXT),
     CAST(:skip_reason AS TEXT), CAST(:started_at AS BIGINT), CAST(:ended_at AS BIGINT),
-    CAST(:retry_at AS BIGINT), :crashes, CAST(:reason_code AS TEXT)
+    CAST(:retry_at AS BIGINT), :crashes, CAST(:reason_code AS TEXT), :replacements
 WHERE EXISTS (
     SELECT 1 FROM cloaca_run AS run
     JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
@@ -110,7 +112,7 @@ ON CONFLICT (run_id, task_id, attempt) DO UPDATE SET
     error_traceback = excluded.error_traceback, skip_reason = excluded.skip_reason,
     started_at = excluded.started_at, ended_at = excluded.ended_at,
     retry_at = excluded.retry_at, crashes = excluded.crashes,
-    reason_code = excluded.reason_code
+    reason_code = excluded.reason_code, replacements = excluded.replacements
 WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled');
 
 
@@ -225,7 +227,8 @@ RETURNING id;
 -- name: load_attempts
 -- Read all attempts of these runs.
 SELECT run_id, task_id, attempt, epoch, status, change, error_type, error_message,
-    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code
+    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
+    replacements
 FROM cloaca_attempt WHERE run_id IN :ids
 ORDER BY run_id, task_id, attempt;
 

@@ -15,6 +15,7 @@ from cloaca_core.records.steering import (
     NewFork,
     News,
     Parent,
+    ReplacementRow,
     RestartRow,
     RoundRow,
     Wish,
@@ -59,9 +60,19 @@ class SqlSteering(SqlPart):
         values = {"until": until, "children": int(children)}
         return await self._act(run_ids, act, statements, values)
 
-    async def resume(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+    async def resume(
+        self, run_ids: Collection[str], act: Act, content: str | None = None
+    ) -> dict[str, Acted]:
         q = self._queries.steering
-        return await self._act(run_ids, act, [q.note_resume, q.resume_runs, q.conclude_act], {})
+        replace = [] if content is None else [q.insert_replacement]
+        statements = [q.note_resume, *replace, q.resume_runs, q.conclude_act]
+        values = {"content": content, "replaced": int(content is not None)}
+        return await self._act(run_ids, act, statements, values)
+
+    async def replacements(self, run_ids: Collection[str]) -> list[ReplacementRow]:
+        ids = self._dialect.array(run_ids)
+        rows = await self._read(self._queries.steering.list_replacements, ids=ids)
+        return list(map(ReplacementRow._make, rows))
 
     async def _act(
         self,
@@ -113,7 +124,15 @@ class SqlSteering(SqlPart):
             *_steps([q.lock_steered, q.insert_fork], known),
             *([Step(insert_tag, rows=list(map(bind, tags)))] if tags else []),
             *_steps(
-                [q.copy_results, q.note_fork, q.copy_forks, q.note_forking, q.find_fork], known
+                [
+                    q.copy_results,
+                    q.copy_replacements,
+                    q.note_fork,
+                    q.copy_forks,
+                    q.note_forking,
+                    q.find_fork,
+                ],
+                known,
             ),
         ]
         if new.idempotency_key is None:
@@ -167,7 +186,7 @@ class SqlSteering(SqlPart):
 
     async def news(self, runner_id: str, workflows: Collection[str], limit: int) -> News:
         q, due = self._queries.steering, self._queries.runs.next_due_run
-        wishes, parents, ((due_at,),), ((steered_at,),) = await self._dialect.read(
+        asked, parents, ((due_at,),), ((steered_at,),) = await self._dialect.read(
             [
                 Step(q.list_wishes, q.list_wishes.bind(runner_id=runner_id)),
                 Step(q.parents_to_follow, q.parents_to_follow.bind(limit=limit)),
@@ -177,9 +196,10 @@ class SqlSteering(SqlPart):
         )
         timers = [int(instant) for instant in (due_at, steered_at) if instant is not None]
         return News(
-            wishes=[Wish._make(row) for row in wishes],
+            wishes=[Wish._make(row) for *row, _ in asked if row[2] is not None],
             parents=[Parent._make(row) for row in parents],
             next_timer=min(timers, default=None),
+            replaced={run_id: count for run_id, *_, count in asked if count},
         )
 
     async def children_under_way(
@@ -199,6 +219,7 @@ class SqlSteering(SqlPart):
     async def bring_into_step(self, parent_id: str, child_ids: Collection[str], act: Act) -> None:
         q, array = self._queries.steering, self._dialect.array
         known = {**act._asdict(), "parent_id": parent_id, "ids": array(child_ids)}
+        known["replaced"] = 0
         await self._dialect.write(
             [
                 Step(q.lock_steered, q.lock_steered.bind(ids=array([parent_id, *child_ids]))),

@@ -120,9 +120,22 @@ FROM cloaca_run AS run WHERE run.id IN :ids
 ON CONFLICT DO NOTHING;
 
 
+-- name: insert_replacement
+-- Keep the keys that this resume replaces.
+INSERT INTO cloaca_replacement (run_id, number, content, created_at)
+SELECT run.id, run.replacements + 1, :content, :now
+FROM cloaca_run AS run
+WHERE run.id IN :ids
+    AND EXISTS (
+        SELECT 1 FROM cloaca_act AS act
+        WHERE act.run_id = run.id AND act.id = :id AND act.changed = 2
+    );
+
+
 -- name: resume_runs
 -- Let these runs go on: with their owner, if one has them still, else once they are claimed. The pause
--- of a parent does not come to one again.
+-- of a parent does not come to one again. With a replacement (:replaced 1) the claim is a second one
+-- even of a run that has not begun, so that it is read.
 UPDATE cloaca_run
 SET status = CASE
         WHEN owner IS NOT NULL THEN 'Running'
@@ -135,6 +148,8 @@ SET status = CASE
         + CASE WHEN started_at IS NULL OR :now < paused_at THEN 0 ELSE :now - paused_at END,
     deadline_at = deadline_at + CASE WHEN :now < paused_at THEN 0 ELSE :now - paused_at END,
     claimable_at = CASE WHEN due_at IS NULL THEN :now ELSE claimable_at END,
+    replacements = replacements + :replaced,
+    epoch = CASE WHEN owner IS NULL THEN epoch + :replaced ELSE epoch END,
     paused_with = (
         SELECT parent.pause_id FROM cloaca_run AS parent
         WHERE parent.id = cloaca_run.parent_id AND NOT parent.id IN :ids
@@ -234,11 +249,15 @@ WHERE act.run_id IN :ids AND act.id = :id;
 
 
 -- name: list_wishes
--- What is asked of runs that this runner owns.
-SELECT id, epoch, CASE WHEN cancel_at IS NOT NULL THEN 'Cancelled' ELSE 'Paused' END AS wish,
-    coalesce(steer_reason, '') AS because, cancel_at
+-- What is asked of runs that this runner owns, and how often keys of theirs were replaced.
+SELECT id, epoch,
+    CASE
+        WHEN cancel_at IS NOT NULL THEN 'Cancelled' WHEN paused_at IS NOT NULL THEN 'Paused'
+    END AS wish,
+    coalesce(steer_reason, '') AS because, cancel_at, replacements
 FROM cloaca_run
-WHERE owner = :runner_id AND ended_at IS NULL AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL)
+WHERE owner = :runner_id AND ended_at IS NULL
+    AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL OR replacements > 0)
 ORDER BY id;
 
 
@@ -568,6 +587,12 @@ WHERE id IN :ids
     );
 
 
+-- name: list_replacements
+-- The keys of these runs that were replaced, oldest first.
+SELECT run_id, number, content, created_at FROM cloaca_replacement
+WHERE run_id IN :ids ORDER BY run_id, number;
+
+
 -- name: list_restarts
 -- The tasks of these runs that were restarted.
 SELECT run_id, task_id, first_attempt, round, with_children FROM cloaca_restart
@@ -594,11 +619,12 @@ ORDER BY parent_id, id;
 -- one, so that the results that it begins with are read. With a taken idempotency key nothing changes.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, created_at, claimable_at, priority,
-    time_limit, epoch, status
+    time_limit, replacements, epoch, status
 )
 SELECT
     :id, source.workflow, :version, source.input, :tags, CAST(:idempotency_key AS TEXT),
-    :created_at, :created_at, source.priority, source.time_limit, 1, 'Pending'
+    :created_at, :created_at, source.priority, source.time_limit,
+    source.replacements, 1, 'Pending'
 FROM cloaca_run AS source WHERE source.id = :source_id
 ON CONFLICT DO NOTHING;
 
@@ -606,11 +632,11 @@ ON CONFLICT DO NOTHING;
 -- name: copy_results
 -- Give a new run the results of tasks of the run that it was made of.
 INSERT INTO cloaca_attempt (
-    run_id, task_id, attempt, epoch, status, change, started_at, ended_at, crashes
+    run_id, task_id, attempt, epoch, status, change, started_at, ended_at, crashes, replacements
 )
 SELECT
     :id, result.task_id, result.attempt, 0, result.status, result.change, result.started_at,
-    result.ended_at, 0
+    result.ended_at, 0, result.replacements
 FROM cloaca_attempt AS result
 WHERE result.run_id = :source_id AND result.task_id IN :kept AND result.status = 'Completed'
     AND result.attempt = (
@@ -618,6 +644,16 @@ WHERE result.run_id = :source_id AND result.task_id IN :kept AND result.status =
         WHERE latest.run_id = :source_id AND latest.task_id = result.task_id
     )
     AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
+ON CONFLICT DO NOTHING;
+
+
+-- name: copy_replacements
+-- Keep the keys that were replaced in the source.
+INSERT INTO cloaca_replacement (run_id, number, content, created_at)
+SELECT :id, earlier.number, earlier.content, earlier.created_at
+FROM cloaca_replacement AS earlier
+JOIN cloaca_run AS made ON made.id = :id AND made.replacements >= earlier.number
+WHERE earlier.run_id = :source_id
 ON CONFLICT DO NOTHING;
 
 

@@ -24,7 +24,7 @@ from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.option_names import VersionPolicyName
 
 EARLIER = "0123456789abcdef"
-BEGUN = PastRows([attempt("r", "a")], [], [])
+BEGUN = PastRows([attempt("r", "a")], [], [], [])
 
 
 class Recorded:
@@ -82,7 +82,7 @@ async def test_a_run_that_has_begun_under_another_version_does_not_go_on(scene: 
 
 
 async def test_tasks_that_it_has_begun_and_that_are_gone_are_named(scene: Scene) -> None:
-    past = PastRows([attempt("r", "gone"), attempt("r", "a"), attempt("r", "gone", 2)], [], [])
+    past = PastRows([attempt("r", "gone"), attempt("r", "a"), attempt("r", "gone", 2)], [], [], [])
 
     refusal = (await scene.of(await scene.run(), past)).refusal
 
@@ -112,7 +112,7 @@ async def test_one_whose_tasks_are_the_same_goes_on() -> None:
 async def test_one_that_has_not_begun_begins_under_the_new_version(scene: Scene) -> None:
     row = await scene.run()
 
-    checked = await scene.of(row, PastRows([], [], []))
+    checked = await scene.of(row, PastRows([], [], [], []))
 
     assert checked == Checked(row._replace(version=scene.workflow.version))
     assert (await stored(scene.store, "r")).version == scene.workflow.version
@@ -135,7 +135,7 @@ async def test_without_the_policy_it_goes_on_by_the_ids_of_its_tasks(
     row = await scene.run()
 
     assert await scene.of(row) == Checked(row)
-    assert await scene.of(row, PastRows([], [], [])) == Checked(row)
+    assert await scene.of(row, PastRows([], [], [], [])) == Checked(row)
     assert (await stored(scene.store, "r")).version == EARLIER
 
 

@@ -12,7 +12,15 @@ from model.plain_plan import PlainRun, PlainTask
 
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.merge import UNCHANGED, Change
-from cloaca_core._engine.plan.planner import Completed, Failed, Known, RunOver, RunPlan, Skipped
+from cloaca_core._engine.plan.planner import (
+    Completed,
+    Failed,
+    Known,
+    RunOver,
+    RunPlan,
+    Skipped,
+    Step,
+)
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
@@ -79,8 +87,17 @@ def _declare(plain: PlainTask) -> None:
 class Driver:
     """Executes a plan: takes ready tasks in any order and tells what comes of them."""
 
-    def __init__(self, tasks: Sequence[PlainTask], seed: int) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[PlainTask],
+        seed: int,
+        replaced: Sequence[tuple[int, dict[str, Any]]] = (),
+    ) -> None:
+        """Before the task at each place of ``replaced`` starts, these keys are replaced."""
         self.tasks = tasks
+        self.replaced = list(replaced)
+        self.started = 0
+        self.seen: dict[str, int] = {}
         self.graph = graph_of(tasks)
         self.random = random.Random(seed)  # noqa: S311 - an order that can be repeated
         self.given: dict[str, dict[str, Any]] = {}
@@ -92,27 +109,46 @@ class Driver:
         ready = list(step.ready)
         while True:
             for index, reason in step.skipped:
-                self.facts[index] = Skipped(reason)
+                self.facts[index] = Skipped(reason, plan.seen_by(index))
             self.over = step.over
             if not ready or not steps:
                 return
             steps -= 1
+            if (replaced := self._replace(plan, ready)) is not None:
+                step, ready = replaced, replaced.ready
+                continue
             index = ready.pop(self.random.randrange(len(ready)))
             step = self._execute(plan, index)
             ready += step.ready
 
+    def _replace(self, plan: RunPlan, ready: list[int]) -> Step | None:
+        """Replace the keys whose time has come; none of the ready tasks has started."""
+        due = [keys for place, keys in self.replaced if place <= self.started]
+        if len(due) <= plan.replacements:
+            return None
+        plan.replace(due)
+        return plan.again(ready)
+
     def _execute(self, plan: RunPlan, index: int) -> Any:
         plain = self.tasks[index]
+        self.started += 1
         self.given[plain.id] = plan.given(index)
+        self.seen[plain.id] = plan.seen_by(index)
         if plain.fails:
-            self.facts[index] = Failed("ValueError: no")
+            self.facts[index] = Failed("ValueError: no", plan.seen_by(index))
             return plan.failed(index, "ValueError: no")
         change = Change(plain.set, plain.removed)
-        self.facts[index] = Completed(change)
+        self.facts[index] = Completed(change, plan.seen_by(index))
         return plan.completed(index, change)
 
 
 SEEDS = st.integers(0, 1000)
+REPLACED = st.lists(
+    st.tuples(
+        st.integers(0, 7), st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=2)
+    ),
+    max_size=3,
+).map(lambda found: sorted(found, key=lambda each: each[0]))
 INPUTS = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=3)
 
 
@@ -149,6 +185,34 @@ class TestAgainstThePlainModel:
         done = {tasks[i].id for i, fact in first.facts.items() if not isinstance(fact, Skipped)}
         assert done.isdisjoint(second.given)
         assert dict(zip(model.order, map(str, plan.statuses), strict=True)) == model.status
+        assert plan.final_context() == model.final()
+
+    @settings(max_examples=150, deadline=None)
+    @given(plain_graphs(), INPUTS, SEEDS, REPLACED, st.integers(0, 6))
+    def test_keys_that_were_replaced_are_what_later_tasks_see(
+        self,
+        tasks: list[PlainTask],
+        run_input: dict[str, Any],
+        seed: int,
+        replaced: list[tuple[int, dict[str, Any]]],
+        steps: int,
+    ) -> None:
+        """Whether one owner takes the run to its end or (after some steps) another one."""
+        first = Driver(tasks, seed, replaced)
+        before = RunPlan(first.graph, run_input)
+        first.run(before, steps)
+        known = [keys for place, keys in replaced[: before.replacements]]
+        second = Driver(tasks, seed + 1, replaced)
+        second.started = first.started
+        plan = RunPlan(second.graph, run_input, known=first.facts, replacements=known)
+        second.run(plan)
+
+        seen = first.seen | second.seen
+        model = PlainRun(tasks, run_input, [keys for _, keys in replaced], seen)
+        for name, given_context in (first.given | second.given).items():
+            assert given_context == model.given(name)
+        skipped = {tasks[i].id for i, s in enumerate(plan.statuses) if s is TaskStatus.SKIPPED}
+        model.seen |= {name: plan.seen_by(model.order.index(name)) for name in skipped}
         assert plan.final_context() == model.final()
 
 

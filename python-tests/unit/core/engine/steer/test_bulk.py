@@ -59,12 +59,18 @@ class FakeRetries(Retries):
         self._refused = refused
 
     async def retry(
-        self, run_id: str, tasks: Collection[str] | None, order: Order, *, children: bool
+        self,
+        run_id: str,
+        tasks: Collection[str] | None,
+        order: Order,
+        *,
+        children: bool,
+        time_limit: int | None = None,
     ) -> str:
         self.asked.append(run_id)
         if run_id in self._refused:
             raise RunStateError("no", run_id=run_id, status="Completed", accepted=())
-        assert (tasks, children, order.kind) == (None, True, "retry")
+        assert (tasks, children, order.kind, time_limit) == (None, True, "retry", None)
         return run_id
 
 

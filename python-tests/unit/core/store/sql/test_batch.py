@@ -141,7 +141,7 @@ def test_an_attempt_of_a_run_without_a_fence_is_a_mistake_of_the_caller(steps: B
 def test_a_run_counts_as_ours_under_the_epoch_that_was_meant() -> None:
     batch = Batch("r1", [], [attempt("a"), attempt("b")], [], {"a": 1, "b": 1, "c": 1})
 
-    answers = {"fence": [("a", 1, None), ("b", 2, None)]}
+    answers = {"fence": [("a", 1, None, 0), ("b", 2, None, 0)]}
 
     assert committed(batch, answers).current == {"a"}
 
