@@ -99,6 +99,20 @@ class MemorySteering:
         counts = {run_id: self.marks_of(self.runs[run_id]).replacements for run_id in run_ids}
         return {run_id: count for run_id, count in counts.items() if count}
 
+    def pause_exhausted(self, batch: Batch, current: Collection[str]) -> None:
+        """Pause runs of which a task has used up its attempts, once for each act."""
+        for item in batch.exhausted:
+            run = self.runs.get(item.id)
+            if run is None or item.id not in current or run.ended_at is not None:
+                continue
+            marks = self.marks_of(run)
+            act = Act(item.act_id, "cloaca", item.reason, item.reason, item.noted_at)
+            if marks.cancel_at is None and self._note(run, act, "pause", changes=True):
+                if marks.paused_at is None:
+                    marks.paused_at = item.noted_at
+                marks.paused_until = None
+                self.runs[run.id] = run._replace(status=RunStatus.PAUSED, steer_reason=item.reason)
+
     def park(self, batch: Batch, current: Collection[str]) -> None:
         """Give back runs that can do nothing for now."""
         for park in batch.parks:

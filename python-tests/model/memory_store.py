@@ -83,6 +83,7 @@ class MemoryStore(
         for attempt in batch.attempts:
             if attempt.run_id in current:
                 self._record(attempt)
+        self.pause_exhausted(batch, current)
         for end in batch.ends:
             run_row = self.runs.get(end.id)
             if run_row is not None and end.id in current and run_row.ended_at is None:

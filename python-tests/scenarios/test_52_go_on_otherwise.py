@@ -262,3 +262,109 @@ async def test_the_async_calls_are_the_same(database_url: str, release: threadin
         release.set()
         assert (await run.result(WAIT)).final_context["ordered"] in (7, 10)
         assert ("order", 7) in line.seen or line.seen[0] == ("ask", 7)
+
+
+# -- fresh attempts ------------------------------------------------------------------------------
+
+
+class Shop:
+    """``pay`` has two attempts and fails while it is ``broken``; ``paused`` waits until it has."""
+
+    def __init__(self, policy: Any = "pause") -> None:
+        self.broken = True
+        self.attempts: list[int] = []
+        self.told: list[str] = []
+        with cloaca.WorkflowBuilder("shop") as builder:
+            if policy is not None:
+                builder.exhausted_policy(policy)
+
+            @cloaca.task(retry_attempts=2, retry_delay_ms=1)
+            def pay(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, Any]:
+                self.attempts.append(handle.attempt)
+                if self.broken:
+                    raise ValueError("no money")
+                return {"paid": True}
+
+            @cloaca.task(dependencies=[pay], trigger_rules=cloaca.task_failed("pay"))
+            def tell(context: cloaca.Context) -> None:
+                self.told.append("failed")
+
+    def paused(self, run: cloaca.RunHandle) -> None:
+        while run.status() != "Paused" or run.info().active_bodies:
+            pass
+
+
+def test_a_task_that_has_used_up_its_attempts_pauses_the_run_until_it_is_resumed(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    shop = Shop()
+    run = runner.submit("shop")
+    shop.paused(run)
+
+    assert run.info().reason == "pay has used up its attempts: ValueError: no money"
+    paused = run.events()[-1]
+    assert (paused.kind, paused.detail) == (
+        "paused",
+        "by cloaca: pay has used up its attempts: ValueError: no money",
+    )
+    tasks = run.tasks()
+    assert (tasks["pay"].status, tasks["tell"].status) == ("Failed", "NotStarted")
+    with pytest.raises(cloaca.RunStateError):
+        runner.retry(run.id)
+
+    shop.broken = False
+    assert run.resume().changed
+    result = run.result(WAIT)
+    assert (result.status, shop.attempts, shop.told) == ("Completed", [1, 2, 3], [])
+    assert result.final_context["paid"]
+
+
+def test_another_program_resumes_it_and_goes_on(database_url: str, open_runner: OpenRunner) -> None:
+    shop = Shop()
+    first = open_runner()
+    run = first.submit("shop")
+    shop.paused(run)
+    first.shutdown()
+    with cloaca.Client(database_url) as client:
+        assert client.get_run(run.id).resume().changed
+
+    second = open_runner()
+    again = second.get_run(run.id)
+    shop.paused(again)
+    assert shop.attempts == [1, 2, 3, 4]
+    shop.broken = False
+    again.resume()
+    assert again.result(WAIT).status == "Completed"
+
+
+def test_such_a_run_is_cancelled_at_once(runner: cloaca.DefaultRunner) -> None:
+    shop = Shop()
+    run = runner.submit("shop")
+    shop.paused(run)
+
+    run.cancel()
+
+    assert run.result(WAIT).status == "Cancelled"
+    assert run.tasks()["pay"].status == "Failed"
+
+
+@pytest.mark.parametrize("policy", [None, "fail"])
+def test_without_that_policy_the_task_has_failed(
+    runner: cloaca.DefaultRunner, policy: str | None
+) -> None:
+    shop = Shop(policy)
+
+    assert runner.execute("shop", timeout=WAIT).status == "Failed"
+    assert shop.told == ["failed"]
+
+
+def test_the_policy_is_part_of_the_version_and_other_policies_are_refused() -> None:
+    Shop("fail")
+    fails = cloaca.get_workflow("shop")
+    Shop("pause")
+    pauses = cloaca.get_workflow("shop")
+
+    assert (fails.exhausted_policy, pauses.exhausted_policy) == ("fail", "pause")
+    assert fails.version != pauses.version
+    with pytest.raises(ValueError, match='unknown exhausted_policy "stop"'):
+        Shop("stop")

@@ -16,7 +16,7 @@
 -- lease; fence locks the row FOR UPDATE. So a write that is under way when a runner is fenced
 -- either commits before, and the takeover sees it, or finds the runner fenced.
 --
--- * insert_run, insert_tag, record_attempt, end_run, park_run: rows. insert_run also passes over keys
+-- * insert_run, insert_tag, record_attempt, end_run, park_run, pause_exhausted, note_exhausted: rows. insert_run also passes over keys
 --   that a user's transaction writes. Of several rows for one attempt record_attempt writes one, as ON
 --   CONFLICT cannot update a row twice in one statement.
 -- * find_keys: its list holds pairs, which ->> takes apart and which must be cast to JSON for it;
@@ -231,6 +231,43 @@ FROM unnest(
 JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
 WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
     AND +run.ended_at IS NULL AND run.cancel_at IS NULL;
+
+
+-- name: pause_exhausted
+-- Pause runs of which a task has used up its attempts, until they are resumed, as far as the runner
+-- still owns them. Sent again, perhaps after a resume, it changes nothing: note_exhausted has noted it.
+UPDATE cloaca_run AS run
+SET status = 'Paused', paused_at = coalesce(run.paused_at, new.noted_at), paused_until = NULL,
+    steer_reason = new.reason
+FROM unnest(
+    CAST(:id AS TEXT[]), CAST(:act_id AS TEXT[]), CAST(:reason AS TEXT[]),
+    CAST(:noted_at AS BIGINT[]), CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
+) AS new (id, act_id, reason, noted_at, runner_id, fence)
+JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
+WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
+    AND +run.ended_at IS NULL AND run.cancel_at IS NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_act AS act
+        WHERE act.run_id = ANY(ARRAY[new.id]) AND act.id = ANY(ARRAY[new.act_id])
+    );
+
+
+-- name: note_exhausted
+-- Note the pauses of pause_exhausted as acts.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT
+    new.act_id, run.id, run.workflow, run.round, 'pause', 'cloaca', new.reason, 1, new.noted_at
+FROM unnest(
+    CAST(:act_id AS TEXT[]), CAST(:reason AS TEXT[]), CAST(:noted_at AS BIGINT[]),
+    CAST(:id AS TEXT[]), CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
+) AS new (act_id, reason, noted_at, id, runner_id, fence)
+JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
+JOIN cloaca_run AS run
+    ON run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
+        AND +run.ended_at IS NULL AND run.cancel_at IS NULL
+ON CONFLICT DO NOTHING;
 
 
 -- name: make_due_claimable

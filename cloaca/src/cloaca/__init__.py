@@ -118,6 +118,7 @@ from cloaca_core.values.namespace import (
 from cloaca_core.values.no_limit import NO_LIMIT as NO_LIMIT, NoLimit as NoLimit
 from cloaca_core.values.option_names import (
     CatchupPolicyName as CatchupPolicyName,
+    ExhaustedPolicyName as ExhaustedPolicyName,
     FailedPolicyName as FailedPolicyName,
     OperatorName as OperatorName,
     OverlapPolicyName as OverlapPolicyName,
@@ -275,6 +276,7 @@ __all__ = [
     "OperatorName",
     "TriggerRuleName",
     "CatchupPolicyName",
+    "ExhaustedPolicyName",
     "FailedPolicyName",
     "OverlapPolicyName",
     "VersionPolicyName",

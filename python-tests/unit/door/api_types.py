@@ -44,6 +44,9 @@ def what_annotations_may_say() -> None:
     cloaca.WorkflowBuilder("w").version_policy("pin")  # type: ignore[arg-type]
     cloaca.WorkflowBuilder("w").when_ended("Failed", "x").when_ended(["Completed"], submit="y")
     cloaca.WorkflowBuilder("w").when_ended("Ended", submit="x")  # type: ignore[arg-type]
+    exhausted: cloaca.ExhaustedPolicyName = "pause"
+    cloaca.WorkflowBuilder("w").exhausted_policy(exhausted)
+    cloaca.WorkflowBuilder("w").exhausted_policy("stop")  # type: ignore[arg-type]
     cloaca.DefaultRunnerConfig(default_trigger_rule=rule)
 
 

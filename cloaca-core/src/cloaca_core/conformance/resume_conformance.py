@@ -1,4 +1,4 @@
-"""Contract of runs that are resumed with other keys."""
+"""Contract of runs that are resumed otherwise: with other keys, or with fresh attempts of tasks."""
 
 from __future__ import annotations
 
@@ -21,13 +21,17 @@ from cloaca_core.conformance.rows import (
     stored,
     submit,
 )
-from cloaca_core.records.states import RunStatus
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.runs import Exhausted
+from cloaca_core.records.states import ReasonCode, RunStatus
 from cloaca_core.records.steering import Acted, NewFork, ReplacementRow
 from cloaca_core.store.protocol import Store
 
 
 class ResumeConformance:
     """Part of ``StoreConformance``."""
+
+    # -- other keys --------------------------------------------------------------------------
 
     @pytest.mark.parametrize("owner", ["r1", None])
     async def test_keys_that_a_resume_replaces_are_kept_and_told_to_the_owner(
@@ -147,3 +151,106 @@ class ResumeConformance:
             ("f", 1),
             ("f", 2),
         ]
+
+    # -- tasks that have used up their attempts ----------------------------------------------
+
+    async def test_a_run_of_which_a_task_has_used_up_its_attempts_is_paused_with_that_record(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b"))
+
+        committed = await _exhaust(store, "a")
+
+        assert (set(committed.current), dict(committed.wishes)) == ({"a"}, {})
+        run = await stored(store, "a")
+        assert (run.status, run.owner, run.epoch, run.steer_reason) == (
+            RunStatus.PAUSED,
+            "r1",
+            1,
+            "load: no disk",
+        )
+        (row,) = await store.load_attempts(["a"])
+        assert (row.status, row.reason_code) == ("Failed", ReasonCode.EXHAUSTED)
+        (wish,) = (await store.news("r1", [], 9)).wishes
+        assert (wish.run_id, wish.wish) == ("a", RunStatus.PAUSED)
+        (noted,) = await store.acts("a", 9)
+        assert (noted.kind, noted.asked_by, noted.reason, noted.changed) == (
+            "pause",
+            "cloaca",
+            "load: no disk",
+            1,
+        )
+        assert noted.created_at == NOW + 7
+        assert (await stored(store, "b")).status == RunStatus.RUNNING
+
+    async def test_sent_again_after_a_resume_it_pauses_nothing(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await _exhaust(store, "a")
+        assert dict((await _exhaust(store, "a")).wishes) == {"a": RunStatus.PAUSED}
+        await store.resume(["a"], act("r", now=NOW + 17))
+
+        assert dict((await _exhaust(store, "a")).wishes) == {}
+
+        run = await stored(store, "a")
+        assert (run.status, run.stood_still) == (RunStatus.RUNNING, 10)
+        assert [row.kind for row in await store.acts("a", 9)] == ["resume", "pause"]
+        await _exhaust(store, "a", number=2)
+        assert (await stored(store, "a")).status == RunStatus.PAUSED
+
+    async def test_a_pause_that_would_end_by_itself_does_so_no_more(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await store.pause(["a"], act("p", now=NOW + 1), LATER, children=True)
+
+        await _exhaust(store, "a")
+
+        assert await store.pauses_over(LATER, 9) == []
+        assert (await stored(store, "a")).steer_reason == "load: no disk"
+        await store.resume(["a"], act("r", now=NOW + 11))
+        assert (await stored(store, "a")).stood_still == 10  # since the first pause
+
+    async def test_a_run_that_is_to_be_cancelled_or_belongs_to_another_is_not_paused(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await store.register(runner("r2"))
+        await submit(store, new_run("told"), new_run("other"), new_run("over"))
+        await store.cancel(["told"], act("c"), LATER, children=True)
+        await record(store, ends=[run_end("over")])
+        before = [await stored(store, run_id) for run_id in ("told", "other", "over")]
+
+        assert dict((await _exhaust(store, "told")).wishes) == {"told": RunStatus.CANCELLED}
+        assert (await _exhaust(store, "other", runner_id="r2")).current == frozenset()
+        await _exhaust(store, "over")
+
+        assert [await stored(store, run_id) for run_id in ("told", "other", "over")] == before
+        assert [row.kind for row in await store.acts(None, 9)] == ["cancel"]
+
+    async def test_it_stays_paused_when_its_owner_is_dead_and_is_cancelled_at_once(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b"))
+        await _exhaust(store, "a")
+        await _exhaust(store, "b")
+        seen = next(row.beat for row in await store.runners() if row.id == "r1")
+        await store.fence("r1", seen)
+        assert await store.take_over("r1", 9) == 2
+        await store.register(runner("r2"))
+
+        assert await claimed(store, runner_id="r2") == []
+        acted = await store.cancel(["a"], act("c"), LATER, children=True)
+        assert acted == {"a": Acted(RunStatus.CANCELLED, True)}
+        await store.resume(["b"], act("r"))
+        assert await claimed(store, runner_id="r2") == ["b"]
+
+
+async def _exhaust(store: Store, run_id: str, number: int = 1, runner_id: str = "r1") -> Committed:
+    """Record the last attempt of a task, and pause its run."""
+    row = attempt(run_id, number=number, status="Failed", error="no disk")
+    last = row._replace(reason_code=ReasonCode.EXHAUSTED, skip_reason=None)
+    pause = Exhausted(run_id, f"x{number}", "load: no disk", NOW + 7)
+    batch = Batch(runner_id, [], [last], [], {run_id: 1}, exhausted=[pause])
+    return await store.commit(batch)

@@ -25,7 +25,7 @@ from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, WorkflowValidationError
 from cloaca_core.values.arguments import one_of, text, wrong_type
 from cloaca_core.values.namespace import SEPARATOR, check_name
-from cloaca_core.values.option_names import VersionPolicyName
+from cloaca_core.values.option_names import ExhaustedPolicyName, VersionPolicyName
 from cloaca_core.values.time_limits import TimeLimit, read_time_limit
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from cloaca_core.values.option_names import RunStatus
 
 _VERSION_POLICIES: Final[dict[str, VersionPolicyName]] = {"continue": "continue", "fail": "fail"}
+
+_EXHAUSTED_POLICIES: Final[dict[str, ExhaustedPolicyName]] = {"fail": "fail", "pause": "pause"}
 
 _Place: TypeAlias = "tuple[int, asyncio.Task[object] | None]"
 """Where code runs: its thread, and its asyncio task if it has one."""
@@ -75,6 +77,7 @@ class WorkflowBuilder:
         self._time_limit: TimeLimit | None = None
         self._version_policy: VersionPolicyName = "continue"
         self._when_ended: list[WhenEnded] = []
+        self._exhausted_policy: ExhaustedPolicyName = "fail"
         self._result: Workflow | None = None
         self._outer: Collector | None = None
         self._opened_in: _Place | None = None
@@ -128,6 +131,14 @@ class WorkflowBuilder:
         from cloaca_core.definition.when_ended import read_when_ended
 
         self._when_ended.append(read_when_ended(self._namespace, statuses, submit, context))
+        return self
+
+    def exhausted_policy(self, policy: ExhaustedPolicyName) -> Self:
+        """Say what becomes of a run when one of its tasks has used up its attempts, or has failed
+        with an error that is not retried: with "fail", the default, the task is Failed; with
+        "pause" the run is Paused until it is resumed, and then the task has all its attempts anew.
+        """
+        self._exhausted_policy = one_of("exhausted_policy", policy, _EXHAUSTED_POLICIES)
         return self
 
     def add_task(self, task: Reference) -> Self:
@@ -199,6 +210,7 @@ class WorkflowBuilder:
                 time_limit=self._time_limit,
                 version_policy=self._version_policy,
                 when_ended=self._when_ended,
+                exhausted_policy=self._exhausted_policy,
             )
         except WorkflowValidationError as error:
             raise WorkflowValidationError(

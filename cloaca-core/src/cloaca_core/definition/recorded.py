@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.definitions import DefinitionRow
+    from cloaca_core.values.option_names import ExhaustedPolicyName
 
 RetriedErrors: TypeAlias = Literal["never", "transient", "all", "pattern", "classes", "function"]
 """How a policy chooses the errors that it retries; the last two choose by code."""
@@ -70,6 +71,7 @@ class RecordedWorkflow:
     tasks: tuple[RecordedTask, ...]
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    exhausted_policy: ExhaustedPolicyName = "fail"
 
     @property
     def graph(self) -> dict[str, tuple[str, ...]]:
@@ -87,6 +89,7 @@ class RecordedWorkflow:
             tasks=tuple([_task(each) for each in read["tasks"]]),
             description=read["description"],
             tags=MappingProxyType(read["tags"]),
+            exhausted_policy=read.get("exhausted_policy", "fail"),
         )
 
 
@@ -108,6 +111,7 @@ def content(workflow: Workflow) -> str:
         {
             "description": workflow.description,
             "tags": dict(workflow.tags),
+            "exhausted_policy": workflow.exhausted_policy,
             "tasks": [_written_task(task) for task in workflow.tasks],
         }
     )

@@ -21,7 +21,7 @@ from cloaca_core.values.json_values import encode
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.nearest import nearest_name
 from cloaca_core.values.no_limit import NoLimit
-from cloaca_core.values.option_names import VersionPolicyName
+from cloaca_core.values.option_names import ExhaustedPolicyName, VersionPolicyName
 from cloaca_core.values.time_limits import TimeLimit
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Workflow:
         time_limit: TimeLimit | None = None,
         version_policy: VersionPolicyName = "continue",
         when_ended: Sequence[WhenEnded] = (),
+        exhausted_policy: ExhaustedPolicyName = "fail",
     ) -> None:
         self._namespace = namespace
         self._name = name
@@ -56,6 +57,7 @@ class Workflow:
         self._time_limit = time_limit
         self._version_policy: VersionPolicyName = version_policy
         self._when_ended = tuple(when_ended)
+        self._exhausted_policy: ExhaustedPolicyName = exhausted_policy
         self._version = self._fingerprint()
 
     def _fingerprint(self) -> str:
@@ -68,6 +70,8 @@ class Workflow:
         if self._when_ended:
             told = [[e.statuses, e.submit, encode(dict(e.context))] for e in self._when_ended]
             definition.append({"when_ended": told})
+        if self._exhausted_policy != "fail":
+            definition.append({"exhausted_policy": self._exhausted_policy})
         return fingerprint(definition)
 
     def __repr__(self) -> str:
@@ -107,6 +111,11 @@ class Workflow:
     def when_ended(self) -> tuple[WhenEnded, ...]:
         """The workflows of which a run follows the end of one of this."""
         return self._when_ended
+
+    @property
+    def exhausted_policy(self) -> ExhaustedPolicyName:
+        """What a task that has used up its attempts does: it fails, or pauses the run."""
+        return self._exhausted_policy
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from cloaca_core.records.follow_ups import NewFollowUp
-from cloaca_core.records.runs import AttemptRow, NewRun, Park, RunEnd, WaitingRow
+from cloaca_core.records.runs import AttemptRow, Exhausted, NewRun, Park, RunEnd, WaitingRow
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 
@@ -22,7 +22,8 @@ class Waiting(NamedTuple):
 class Batch(NamedTuple):
     """The records of one journal transaction, all of one runner.
 
-    ``fences`` maps each run of ``attempts``, ``ends`` and ``parks`` to the epoch of their owner;
+    ``fences`` maps each run of ``attempts``, ``ends``, ``parks`` and ``exhausted`` to the epoch of
+    their owner;
     runs of ``new_runs`` are not in it. ``firings`` has one entry for each schedule of
     ``cancellations`` and of ``ticks`` with a generation; ``turns`` has the triggers whose polls
     found the ``events``. ``follow_ups`` are of runs of ``ends``.
@@ -40,6 +41,7 @@ class Batch(NamedTuple):
     turns: Sequence[TriggerRow] = ()
     parks: Sequence[Park] = ()
     follow_ups: Sequence[NewFollowUp] = ()
+    exhausted: Sequence[Exhausted] = ()
 
 
 class Committed(NamedTuple):

@@ -98,7 +98,8 @@ class AttemptRow(NamedTuple):
     ``retry_at`` is set on a failed attempt that another one follows. ``crashes`` counts how often
     a process died between this attempt's start mark and its end. ``reason_code`` is the
     ``ReasonCode`` that goes with ``skip_reason``, None in rows that an older version wrote; on a
-    failed attempt it says that it does not count as one of the task's attempts. ``replacements`` is
+    failed attempt it says that it does not count as one of the task's attempts, or that it was the
+    last of them and that the run was paused for it. ``replacements`` is
     how many of the run's replacements of keys the attempt has seen.
     """
 
@@ -149,6 +150,17 @@ class Park(NamedTuple):
     id: str
     due_at: int | None
     parked_at: int
+
+
+class Exhausted(NamedTuple):
+    """Pauses a run of which a task has used up its attempts. ``act_id`` is the act that is noted,
+    ``reason`` the text that people read on both.
+    """
+
+    id: str
+    act_id: str
+    reason: str
+    noted_at: int
 
 
 class WaitingRow(NamedTuple):

@@ -36,8 +36,8 @@ class ReasonCode(StrEnum):
 
     Programs decide by the code, people read the text beside it. A task that was cut short has the
     code of its run. A row that completed has none, nor has a failed attempt, whose error type says
-    why, unless it does not count as one of the task's attempts. Rows of an older version have none
-    either.
+    why, unless it does not count as one of the task's attempts, or is the last one and has paused
+    its run. Rows of an older version have none either.
     """
 
     TASK_FAILED = "task_failed"
@@ -52,6 +52,7 @@ class ReasonCode(StrEnum):
     UPSTREAM_FAILED = "upstream_failed"
     TRIGGER_RULE = "trigger_rule"
     NOT_COUNTED = "not_counted"
+    EXHAUSTED = "exhausted"
     VERSION_CHANGED = "version_changed"
 
 

@@ -90,7 +90,9 @@ class RunStore(Protocol):
         the same run waits, or this transaction sees it. The end of a run that is to be cancelled is
         written as Cancelled, with its input for a final context. A park gives its run back, epoch +
         1, which is then Paused, or Waiting until it is due, or (without an instant, if it is paused
-        no more) claimable at once; it does nothing to a run that is to be cancelled. A batch that
+        no more) claimable at once; it does nothing to a run that is to be cancelled. An exhausted
+        run is Paused, until it is resumed, and that is noted as an act by its id: so the batch,
+        sent again, does not pause it again. A batch that
         is sent again after its parks were written finds their runs without owner, so not in
         ``current``. A follow-up is inserted if its run has ended as the follow-up's ``status``.
 

@@ -29,6 +29,9 @@ FailedPolicyName: TypeAlias = Literal["keep", "retry"]
 VersionPolicyName: TypeAlias = Literal["continue", "fail"]
 """How runs meet another version of their workflow: `version_policy` of `WorkflowBuilder`."""
 
+ExhaustedPolicyName: TypeAlias = Literal["fail", "pause"]
+"""What a task that has used up its attempts does: `exhausted_policy` of `WorkflowBuilder`."""
+
 OperatorName: TypeAlias = Literal[
     "Equals", "equals", "eq", "==",
     "NotEquals", "not_equals", "ne", "!=",

@@ -61,6 +61,18 @@ def test_a_record_has_the_graph_and_what_people_read() -> None:
     assert [(each.kind, each.is_async) for each in found.tasks] == [("task", False), ("task", True)]
 
 
+def test_a_record_has_the_policy_of_exhausted_tasks() -> None:
+    builder = WorkflowBuilder("flow", registry=Registry()).exhausted_policy("pause")
+    with builder:
+        task(id="a")(nothing)
+    before = json.loads(content(built()))
+    del before["exhausted_policy"]  # as in a record of an earlier version
+
+    assert again(builder.workflow).exhausted_policy == "pause"
+    assert again(built()).exhausted_policy == "fail"
+    assert again(built(), json.dumps(before)) == again(built())
+
+
 @pytest.mark.parametrize("seconds", [None, 2.5, NO_LIMIT])
 def test_a_time_limit_is_that_of_the_task(seconds: Any) -> None:
     assert again(built(timeout_seconds=seconds)).tasks[0].timeout_seconds == seconds

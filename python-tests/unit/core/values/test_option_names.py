@@ -59,6 +59,12 @@ def test_those_of_versions() -> None:
     assert accepted(refused.value) == set(get_args(names.VersionPolicyName))
 
 
+def test_those_of_exhausted_tasks() -> None:
+    with pytest.raises(DefinitionError) as refused:
+        WorkflowBuilder("w").exhausted_policy("zz")  # type: ignore[arg-type] # the point
+    assert accepted(refused.value) == set(get_args(names.ExhaustedPolicyName))
+
+
 @pytest.mark.parametrize("word", get_args(names.OperatorName))
 def test_each_operator_is_one(word: names.OperatorName) -> None:
     assert context_value("k", word, 1)["operator"] in list(Operator)

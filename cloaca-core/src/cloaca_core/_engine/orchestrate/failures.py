@@ -41,6 +41,9 @@ class RunSteps(Protocol):
     def follow(self, run: ActiveRun, step: Step, attempts: list[AttemptRow]) -> None:
         """Record the rows of a fact together with its consequences, then act on them."""
 
+    def fail(self, run: ActiveRun, task: int, row: AttemptRow, error: str) -> None:
+        """A task has failed for good."""
+
     def record(self, run: ActiveRun, attempts: list[AttemptRow], end: RunEnd) -> None:
         """Have the end of a run written, and act when it is durable."""
 
@@ -120,7 +123,7 @@ class Failures:
         )
         failure = raised(error, again=False)
         row = attempt_rows.failed_unstarted(run, task, resume, failure, self._clock.wall())
-        self._steps.follow(run, run.plan.failed(task, str(failure)), [row])
+        self._steps.fail(run, task, row, str(failure))
 
     def unstorable(self, entry: RunEntry, error: StoreError) -> None:
         """The database will not take these rows of a run."""

@@ -21,7 +21,7 @@ from cloaca_core._engine.orchestrate.steered_runs import SteeredRuns
 from cloaca_core._engine.orchestrate.waiting_runs import WaitingRuns
 from cloaca_core._engine.plan.planner import RunOver, Step
 from cloaca_core._engine.plan.reasons import Reason
-from cloaca_core._engine.plan.restore import Resume, resumption
+from cloaca_core._engine.plan.restore import Resume, anew, resumption
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.end_row import end_row
 from cloaca_core._engine.record.follow_up_rows import follow_up_rows
@@ -173,7 +173,19 @@ class Orchestrator:
         else:
             _tell_of_failure(attempt, outcome)
             row = attempt_rows.failed(attempt, outcome, self._clock.wall(), retry_at=None)
-            self.follow(run, run.plan.failed(attempt.index, str(outcome)), [row])
+            self.fail(run, attempt.index, row, str(outcome))
+
+    def fail(self, run: ActiveRun, task: int, row: AttemptRow, error: str) -> None:
+        """A task has failed for good. By the policy of its workflow the run pauses for it; then the
+        plan does not learn of it, as the task is to be tried again.
+        """
+        if not run.graph.pauses:
+            self.follow(run, run.plan.failed(task, error), [row])
+            return
+        row = attempt_rows.last(row)
+        run.latest[task], run.resume[task] = row, anew(row)
+        exhausted = self.steered.exhausted(run, row, error)
+        self._journal.add(RunEntry(self, run, [row], None, [task], exhausted=exhausted))
 
     def _retry(self, attempt: Attempt, failure: Raised) -> None:
         run, now = attempt.owner, self._clock.wall()
@@ -263,7 +275,16 @@ class Orchestrator:
         elif entry.park is not None:
             self._parked(entry)
         else:
+            if entry.exhausted is not None:
+                self._paused(entry.run)
             self._launch(entry.run, entry.ready)
+
+    def _paused(self, run: ActiveRun) -> None:
+        """The run is paused, by a record of ours: start nothing more of it."""
+        run.met += 1
+        if run.wish is None:
+            self.steered.note(run, RunStatus.PAUSED)
+        self._wished()
 
     def _launch(self, run: ActiveRun, ready: Sequence[int]) -> None:
         """Start these tasks, and give the run back if nothing of it can go on for now."""

@@ -17,8 +17,10 @@ from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.end_row import end_row
 from cloaca_core._engine.runtime.deadlines import Deadlines
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.runs import AttemptRow, Park, RunEnd
+from cloaca_core.records.runs import AttemptRow, Exhausted, Park, RunEnd
 from cloaca_core.records.states import RunStatus
+from cloaca_core.values.namespace import SEPARATOR
+from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
@@ -36,7 +38,13 @@ Ts = TypeVarTuple("Ts")
 class SteeredCourse(Protocol):
     """The steps of a run that is steered; the orchestrator takes them."""
 
-    def record(self, run: ActiveRun, attempts: list[AttemptRow], end: RunEnd | None) -> None:
+    def record(
+        self,
+        run: ActiveRun,
+        attempts: list[AttemptRow],
+        end: RunEnd | None,
+        ready: Sequence[int] = (),
+    ) -> None:
         """Have rows of a run written, and act when they are durable."""
 
     def park(self, run: ActiveRun, park: Park) -> None:
@@ -113,6 +121,14 @@ class SteeredRuns:
         self.note(run, RunStatus.PAUSED)
         self.settle(run)
 
+    def exhausted(self, run: ActiveRun, row: AttemptRow, error: str) -> Exhausted:
+        """What pauses a run for a task that has used up its attempts with ``row``."""
+        reason = storable_text(f"{row.task_id} has used up its attempts: {error}")
+        ids = {"run_id": run.id, "workflow": run.row.workflow, "task_id": row.task_id}
+        log.warning("run %s is paused: %.500s", run.id, reason, extra=ids)
+        act_id = f"exhausted{SEPARATOR}{row.task_id}{SEPARATOR}{row.attempt}"
+        return Exhausted(run.id, act_id, reason, self._store_clock())
+
     def note(self, run: ActiveRun, wish: RunStatus) -> None:
         """Start nothing more of a run of which a commit has shown that it is to be cancelled or
         paused; the wish itself is read soon.
@@ -140,9 +156,11 @@ class SteeredRuns:
             self._go_on(run)
 
     def _go_on(self, run: ActiveRun) -> None:
-        """Start what is held."""
+        """Start what is held, once a commit has found that the run is still ours: else whoever owns
+        it goes on.
+        """
         held, run.held = run.held, []
-        self._launcher.launch(run, held)
+        self._course.record(run, [], None, held)
 
     # -- progress ----------------------------------------------------------------------------
 

@@ -124,7 +124,9 @@ class ActiveRunFactory:
         graph = self._graphs.get(workflow)
         if graph is None:
             graph = plan_graph(workflow)._replace(
-                time_limit=workflow.time_limit, when_ended=when_ended_rows(workflow)
+                time_limit=workflow.time_limit,
+                when_ended=when_ended_rows(workflow),
+                pauses=workflow.exhausted_policy == "pause",
             )
             self._graphs[workflow] = graph
         return graph

@@ -38,7 +38,8 @@ class NodeGraph(NamedTuple, Generic[NodeT_co]):
 
     ``ancestors`` are bit masks; ``leaves`` are the tasks that no other depends on. ``time_limit``
     is that of the workflow's runs, None where the runner decides; ``when_ended`` is what follows
-    their ends.
+    their ends. ``pauses`` says that a task that has used up its attempts pauses the run in place of
+    failing.
     """
 
     tasks: tuple[NodeT_co, ...]
@@ -49,6 +50,7 @@ class NodeGraph(NamedTuple, Generic[NodeT_co]):
     leaves: tuple[int, ...]
     time_limit: TimeLimit | None = None
     when_ended: tuple[WhenEndedRow, ...] = ()
+    pauses: bool = False
 
 
 PlanGraph: TypeAlias = NodeGraph["Task"]

@@ -114,6 +114,8 @@ def _below(graph: NodeGraph[Node], index: int, again: Collection[int]) -> str:
 
 
 def _unended(past: Restored, index: int) -> str:
+    if index in past.exhausted:
+        return "failed"
     return "did not end" if index in past.latest else "never started"
 
 

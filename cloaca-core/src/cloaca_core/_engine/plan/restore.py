@@ -7,7 +7,7 @@ again keeps its number and its due time, so a new owner keeps the back-off.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set as AbstractSet
 from typing import NamedTuple, cast
 
 from cloaca_core._engine.plan.graph import Node, NodeGraph
@@ -41,21 +41,27 @@ FRESH = Resume()
 
 
 class Restored(NamedTuple):
-    """The past of a run: facts and resumptions by task index, and each task's latest row."""
+    """The past of a run: facts and resumptions by task index, and each task's latest row.
+    ``exhausted`` are tasks that have used up their attempts and have not begun anew.
+    """
 
     known: dict[int, Known]
     resume: dict[int, Resume]
     latest: dict[int, AttemptRow]
+    exhausted: AbstractSet[int] = frozenset()
 
 
 def restore(
     graph: NodeGraph[Node], rows: Iterable[AttemptRow], restarts: Collection[RestartRow] = ()
 ) -> Restored:
     """Sort the attempts of a run; tasks that the workflow no longer has are ignored. Of a task that
-    was restarted, attempts before that count as none.
+    was restarted, attempts before that count as none; nor do those up to one that has paused the
+    run: who goes on with it was told to resume it.
     """
+    rows = list(rows)
     latest: dict[int, AttemptRow] = {}
     first = first_attempts(restarts)
+    exhausted = _count_exhausted(graph, rows, first)
     uncounted: Counter[int] = Counter()
     for task_id, number in first.items():
         if (index := graph.position.get(task_id)) is not None:
@@ -67,7 +73,7 @@ def restore(
         uncounted[index] += row.reason_code == ReasonCode.NOT_COUNTED
         if index not in latest or latest[index].attempt < row.attempt:
             latest[index] = row
-    restored = Restored({}, {}, latest)
+    restored = Restored({}, {}, latest, exhausted - latest.keys())
     for index, row in latest.items():
         if (fact := _fact(row)) is not None:
             restored.known[index] = fact
@@ -88,6 +94,26 @@ def _find_children(
     for index, each in resume.items():
         if (graph.tasks[index].id, each.attempt) in firsts:
             resume[index] = each._replace(finds_children=True)
+
+
+def _count_exhausted(
+    graph: NodeGraph[Node], rows: Iterable[AttemptRow], first: dict[str, int]
+) -> set[int]:
+    """Let ``first``, the first attempts of tasks that count, come after those that have paused the
+    run; the tasks of which that is so.
+    """
+    tasks: set[int] = set()
+    for row in rows:
+        if row.reason_code == ReasonCode.EXHAUSTED and row.attempt >= first.get(row.task_id, 0):
+            first[row.task_id] = row.attempt + 1
+            if (index := graph.position.get(row.task_id)) is not None:
+                tasks.add(index)
+    return tasks
+
+
+def anew(row: AttemptRow) -> Resume:
+    """How to go on after ``row``, with which its task has used up its attempts: with all anew."""
+    return Resume(row.attempt + 1, uncounted=row.attempt)
 
 
 def come_due(past: Restored, now: int) -> Restored:

@@ -39,6 +39,11 @@ def failed(attempt: Attempt, failure: Raised, now: int, *, retry_at: int | None)
     return row if failure.counts else row._replace(reason_code=str(ReasonCode.NOT_COUNTED))
 
 
+def last(failed: AttemptRow) -> AttemptRow:
+    """A failed attempt with which its task has used up its attempts, so that the run pauses."""
+    return failed._replace(reason_code=str(ReasonCode.EXHAUSTED))
+
+
 def failed_unstarted(
     run: ActiveRun, task: int, resume: Resume, failure: Raised, now: int
 ) -> AttemptRow:

@@ -12,7 +12,7 @@ from cloaca_core._engine.record.weight import ROW_BYTES
 from cloaca_core.errors import StoreError
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.follow_ups import NewFollowUp
-from cloaca_core.records.runs import AttemptRow, NewRun, Park, RunEnd
+from cloaca_core.records.runs import AttemptRow, Exhausted, NewRun, Park, RunEnd
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 
@@ -32,6 +32,7 @@ class Draft:
     turns: list[TriggerRow] = field(default_factory=list)
     parks: list[Park] = field(default_factory=list)
     follow_ups: list[NewFollowUp] = field(default_factory=list)
+    exhausted: list[Exhausted] = field(default_factory=list)
 
     def batch(self, runner_id: str) -> Batch:
         """The batch that is sent."""
@@ -48,6 +49,7 @@ class Draft:
             self.turns,
             self.parks,
             self.follow_ups,
+            self.exhausted,
         )
 
 

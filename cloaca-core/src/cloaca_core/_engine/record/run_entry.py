@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloaca_core.errors import StoreError
     from cloaca_core.records.batch import Committed
     from cloaca_core.records.follow_ups import NewFollowUp
-    from cloaca_core.records.runs import AttemptRow, Park, RunEnd
+    from cloaca_core.records.runs import AttemptRow, Exhausted, Park, RunEnd
 
 log = SafeLogger("cloaca.engine")
 
@@ -46,10 +46,11 @@ class RunListener(Protocol):
 
 class RunEntry(Entry):
     """All rows count, or none. When they do, the ``ready`` tasks start and the end is told, or
-    ``then`` is called instead of both, or with ``park`` the run is given back. ``follow_ups`` are
-    the runs that follow the end. The attempts
-    prepared ``ahead`` begin before that; ``flaw`` is the error of their start, if any. ``wish`` is
-    the state to which the run is to be brought, as the commit found it: then nothing starts.
+    ``then`` is called instead of both, or with ``park`` the run is given back. With ``exhausted``
+    it is paused, and the ``ready`` tasks wait for its resume. ``follow_ups`` are the runs that
+    follow the end. The attempts prepared ``ahead`` begin before that; ``flaw`` is the error of
+    their start, if any. ``wish`` is the state to which the run is to be brought, as the commit
+    found it: then nothing starts.
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class RunEntry(Entry):
         "ahead",
         "attempts",
         "end",
+        "exhausted",
         "flaw",
         "follow_ups",
         "landed",
@@ -83,6 +85,7 @@ class RunEntry(Entry):
         then: Callable[[], None] | None = None,
         park: Park | None = None,
         follow_ups: Sequence[NewFollowUp] = (),
+        exhausted: Exhausted | None = None,
     ) -> None:
         self.listener: RunListener = listener
         self.run: ActiveRun = run
@@ -93,6 +96,7 @@ class RunEntry(Entry):
         self.then: Callable[[], None] | None = then
         self.park: Park | None = park
         self.follow_ups: Sequence[NewFollowUp] = follow_ups
+        self.exhausted: Exhausted | None = exhausted
         self.wish: str | None = None
         self._replacements = run.plan.replacements
         self.flaw: Exception | None = None
@@ -111,6 +115,8 @@ class RunEntry(Entry):
             draft.follow_ups.extend(self.follow_ups)
         elif self.park is not None:
             draft.parks.append(self.park)
+        elif self.exhausted is not None:
+            draft.exhausted.append(self.exhausted)
 
     def _begin_ahead(self, committed: Committed) -> None:
         """Let the attempts prepared ahead begin; once, even if a store should call it again."""

@@ -25,6 +25,8 @@ class RunQueries(NamedTuple):
     record_attempt: Statement
     end_run: Statement
     park_run: Statement
+    pause_exhausted: Statement
+    note_exhausted: Statement
     claim: Statement
     has_claimable: Statement
     set_version: Statement

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.follow_ups import NewFollowUp
-from cloaca_core.records.runs import AttemptRow, NewRun, Park, RunEnd
+from cloaca_core.records.runs import AttemptRow, Exhausted, NewRun, Park, RunEnd
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
 from cloaca_core.records.states import ReasonCode
 from cloaca_core.records.triggers import NewEvent, TriggerRow
@@ -31,6 +31,8 @@ class BatchSteps:
         self._end_row = q.runs.end_run.binder(RunEnd._fields + guard)
         self._park_row = q.runs.park_run.binder(Park._fields + guard)
         self._follow_up_row = q.follow_ups.insert_follow_up.binder(NewFollowUp._fields + guard)
+        self._pause_row = q.runs.pause_exhausted.binder(Exhausted._fields + guard)
+        self._note_row = q.runs.note_exhausted.binder(Exhausted._fields + guard)
         self._owned_params = q.runs.owned_runs.binder(("ids", "runner_id"))
         self._fence_params = q.runs.fence_runs.binder(("ids", "runner_id"))
         self._tag_row = q.runs.insert_tag.binder(("run_id", "tag", "content"))
@@ -170,6 +172,10 @@ class BatchSteps:
             row = self._follow_up_row
             rows = [row((*item, runner, fences[item.run_id])) for item in batch.follow_ups]
             steps["follow-ups"] = Step(self._queries.follow_ups.insert_follow_up, rows=rows)
+        if batch.exhausted:
+            guarded = [(*item, runner, fences[item.id]) for item in batch.exhausted]
+            steps["pauses"] = Step(q.pause_exhausted, rows=list(map(self._pause_row, guarded)))
+            steps["notes"] = Step(q.note_exhausted, rows=list(map(self._note_row, guarded)))
         if batch.parks:
             row = self._park_row
             rows = [row((*item, runner, fences[item.id])) for item in batch.parks]

@@ -180,6 +180,33 @@ WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 
+-- name: pause_exhausted
+-- Pause a run of which a task has used up its attempts, until it is resumed, if the runner still owns
+-- it. Sent again, perhaps after a resume, it changes nothing: note_exhausted has noted it.
+UPDATE cloaca_run
+SET status = 'Paused', paused_at = coalesce(paused_at, :noted_at), paused_until = NULL,
+    steer_reason = :reason
+WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
+    AND cancel_at IS NULL
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_act AS act WHERE act.run_id = cloaca_run.id AND act.id = :act_id
+    );
+
+
+-- name: note_exhausted
+-- Note the pause of pause_exhausted as an act.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT :act_id, run.id, run.workflow, run.round, 'pause', 'cloaca', :reason, 1, :noted_at
+FROM cloaca_run AS run
+WHERE run.id = :id AND run.owner = :runner_id AND run.epoch = :fence AND run.ended_at IS NULL
+    AND run.cancel_at IS NULL
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
+ON CONFLICT DO NOTHING;
+
+
 -- name: next_due_run
 -- Find when the first run of these workflows comes due that waits for its time.
 SELECT min((

@@ -136,6 +136,27 @@ def test_the_first_attempt_finds_children_that_were_begun_again_before_it(
     assert restored.resume == {0: expected}
 
 
+def test_a_task_that_has_paused_the_run_has_all_attempts_anew(graph: PlanGraph) -> None:
+    """Those after the pause count from 1 again, whoever reads them."""
+    last = FAILED._replace(attempt=3, reason_code="exhausted")
+    again = FAILED._replace(attempt=4, retry_at=7, ended_at=5)
+
+    assert restore(graph, [FAILED, last]) == Restored({}, {0: Resume(4, uncounted=3)}, {}, {0})
+    restored = restore(graph, [again, FAILED, last])
+    assert restored == Restored({}, {0: Resume(5, 7, delay=2, uncounted=3)}, {0: again})
+    assert restore(graph, [last], [RestartRow("r", "load", 4, 2)]).resume[0] == Resume(
+        4, uncounted=3
+    )
+
+
+def test_how_many_replacements_a_task_has_seen_is_known(graph: PlanGraph) -> None:
+    rows = [attempt("r")._replace(replacements=2), FAILED._replace(task_id="save", replacements=1)]
+
+    known = restore(graph, rows).known
+
+    assert [known[index].replacements for index in (0, 1)] == [2, 1]
+
+
 def test_tasks_that_the_workflow_no_longer_has_are_passed_over(graph: PlanGraph) -> None:
     assert restore(graph, [attempt("r", task_id="gone")]) == Restored({}, {}, {})
 
