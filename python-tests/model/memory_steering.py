@@ -208,8 +208,18 @@ class MemorySteering:
     # -- acts --------------------------------------------------------------------------------
 
     async def cancel(
-        self, run_ids: Collection[str], act: Act, deadline: int, *, children: bool
+        self,
+        run_ids: Collection[str],
+        act: Act,
+        deadline: int,
+        *,
+        children: bool,
+        parent_id: str | None = None,
     ) -> dict[str, Acted]:
+        known = None if parent_id is None else self.runs.get(parent_id)
+        is_over = known is None or self.marks_of(known).children_at is None
+        if parent_id is not None and is_over:
+            return self._acted([each for each in run_ids if (each, act.id) in self.noted], act)
         for run in self._in_order(run_ids):
             marks = self.marks_of(run)
             is_new = run.ended_at is None and marks.cancel_at is None
@@ -450,6 +460,8 @@ class MemorySteering:
             return None
         can_be = run.status in (RunStatus.FAILED, RunStatus.CANCELLED)
         changes = can_be and run.ended_at is not None and run.round == round_
+        is_parent = self.marks_of(run).children_at is not None
+        changes = changes and not (is_parent and self._children_under_way(run_id))
         if self._note(run, act, "retry", changes=changes) and changes:
             assert run.ended_at is not None
             self.past_rounds[run_id, run.round] = RoundRow(
@@ -655,6 +667,13 @@ class MemorySteering:
         """Whether bodies of a paused run may still submit runs."""
         is_paused = self.marks_of(run).pause_id is not None
         return is_paused and run.owner is not None and run.ended_at is None
+
+    async def parent(self, run_id: str) -> Parent | None:
+        run = self.runs.get(run_id)
+        children_at = None if run is None else self.marks_of(run).children_at
+        if run is None or children_at is None or run.ended_at is None:
+            return None
+        return Parent(run_id, run.steer_reason or "", children_at)
 
     async def children_under_way(
         self, parent_ids: Collection[str], limit: int

@@ -170,10 +170,17 @@ class VirtualStore(MemoryStore):
         return self._changed(await super().make_due_claimable(workflows, now, limit))
 
     async def cancel(
-        self, run_ids: Collection[str], act: Act, deadline: int, *, children: bool
+        self,
+        run_ids: Collection[str],
+        act: Act,
+        deadline: int,
+        *,
+        children: bool,
+        parent_id: str | None = None,
     ) -> dict[str, Acted]:
         await self._answer()
-        return self._changed(await super().cancel(run_ids, act, deadline, children=children))
+        acted = await super().cancel(run_ids, act, deadline, children=children, parent_id=parent_id)
+        return self._changed(acted)
 
     async def expire(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
         await self._answer()

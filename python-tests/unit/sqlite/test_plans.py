@@ -90,6 +90,7 @@ _CANCEL = {
     **_ACT,
     "deadline": 9,
     "children": 1,
+    "parent_id": None,
     "until": 9,
     "replaced": 1,
 }

@@ -29,6 +29,7 @@ from cloaca_core.records.steering import (
     ActRow,
     ForkRow,
     NewFork,
+    Parent,
     RestartRow,
     RoundRow,
 )
@@ -227,6 +228,50 @@ class RerunConformance:
         run = await stored(store, "a")
         assert (run.time_limit, run.deadline_at, run.started_at) == (expected, None, None)
         assert await claimed(store) == ["a"]
+
+    async def test_no_round_begins_while_children_of_the_last_one_are_to_be_cancelled(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("p", owner=None), new_run("k", owner=None, parent="p"))
+        assert await store.parent("p") is None
+        await store.cancel(["p"], act("c", because="no use"), LATER, children=True)
+
+        assert await store.retry("p", 1, act("x"), {}) == Acted(RunStatus.CANCELLED, False)
+        assert await store.parent("p") == Parent("p", "no use", LATER)
+        assert await store.parent("k") is None
+        await store.cancel(["k"], act("d"), LATER, children=True, parent_id="p")
+        await store.forget_children(["p"])
+
+        assert await store.parent("p") is None
+        assert await store.retry("p", 1, act("y"), {}) == Acted(RunStatus.PENDING, True)
+        assert (await stored(store, "k")).status == RunStatus.CANCELLED
+
+    async def test_children_of_the_next_round_are_not_cancelled_with_the_last(
+        self, store: Store
+    ) -> None:
+        """Their canceller has looked for them too late."""
+        await store.register(runner("r1"))
+        await submit(store, new_run("p", owner=None))
+        await store.cancel(["p"], act("c"), LATER, children=True)
+        await store.retry("p", 1, act("x"), {})
+        await submit(store, new_run("k", parent="p"), new_run("m", owner=None, parent="p"))
+
+        acted = await store.cancel(["k", "m"], act("d"), LATER, children=True, parent_id="p")
+
+        assert acted == {}
+        statuses = [(await stored(store, run_id)).status for run_id in ("k", "m")]
+        assert statuses == [RunStatus.RUNNING, RunStatus.PENDING]
+        assert await store.acts("k", 9) == []
+
+    async def test_a_run_that_goes_on_is_no_ended_parent(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("p"), new_run("k", parent="p"))
+        await store.cancel(["p"], act("c"), LATER, children=True)
+
+        assert await store.parent("p") is None
+        acted = await store.cancel(["k"], act("d"), LATER, children=True, parent_id="p")
+        assert acted == {"k": Acted(RunStatus.CANCELLING, True)}
 
     # -- forks -------------------------------------------------------------------------------
 

@@ -39,6 +39,7 @@ from cloaca_core.records.steering import (
     ForkRow,
     NewFork,
     News,
+    Parent,
     ReplacementRow,
     RestartRow,
     RoundRow,
@@ -279,7 +280,13 @@ class SteeringStore(Protocol):
     """
 
     async def cancel(
-        self, run_ids: Collection[str], act: Act, deadline: int, *, children: bool
+        self,
+        run_ids: Collection[str],
+        act: Act,
+        deadline: int,
+        *,
+        children: bool,
+        parent_id: str | None = None,
     ) -> dict[str, Acted]:
         """Cancel runs.
 
@@ -287,7 +294,8 @@ class SteeringStore(Protocol):
         ``act.because`` its error, epoch + 1, and what waits behind it may start. One with an owner
         is Cancelling, and its owner is to end it by ``deadline``; an earlier deadline holds, and a
         second act changes nothing else. With ``children``, ``News.parents`` has the run as long as
-        children of it are under way.
+        children of it are under way. With ``parent_id``, nothing is done once that run is not among
+        those parents any more: then its next round may have begun.
         """
 
     async def not_begun(self, now: int, limit: int) -> list[str]:
@@ -337,7 +345,8 @@ class SteeringStore(Protocol):
         time_limit: int | None = None,
     ) -> Acted | None:
         """Begin the next round of a run that has Failed or was Cancelled and is still in
-        ``round_``; None if there is no such run.
+        ``round_``, unless children of it are still to be cancelled (``parent``); None if there is
+        no such run.
 
         How the round ended is kept in ``rounds``. The run is Pending as if it were new: no owner,
         epoch + 1, no recoveries, no end; its attempts stay, and so does its time limit unless
@@ -394,6 +403,9 @@ class SteeringStore(Protocol):
         run of these workflows comes due that waits for its time, the first pause of any run or
         workflow ends, or the first run expires that has not begun.
         """
+
+    async def parent(self, run_id: str) -> Parent | None:
+        """This run, if it has ended and children of it are still to be cancelled. Only reads."""
 
     async def children_under_way(
         self, parent_ids: Collection[str], limit: int

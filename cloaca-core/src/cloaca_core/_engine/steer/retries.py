@@ -6,7 +6,7 @@ refuses the act if another caller has begun the next round meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ RETRIED = (RunStatus.FAILED, RunStatus.CANCELLED)
 
 class Retries:
     """Belongs to the engine's loop. ``act_of`` makes the act of an order, ``runs_came`` is called
-    when runs have become claimable.
+    when runs have become claimable. ``cancel_children`` cancels what is left of an ended round.
     """
 
     def __init__(
@@ -38,11 +38,13 @@ class Retries:
         definitions: RecordedDefinitions,
         act_of: Callable[[Order], Act],
         runs_came: Callable[[], None],
+        cancel_children: Callable[[str], Awaitable[None]],
     ) -> None:
         self._store = store
         self._definitions = definitions
         self._act_of = act_of
         self._runs_came = runs_came
+        self._cancel_children = cancel_children
 
     async def plan(self, run_id: str, tasks: Collection[str] | None) -> Rerun:
         """What a retry would do; only looks."""
@@ -63,24 +65,35 @@ class Retries:
         """
         row = await self._run(run_id)
         chosen = await self._plan(row, tasks)
-        if children:
-            again = {choice.task for choice in chosen.run}
-            for child in _latest_of_calls(await self._store.children([run_id]), again):
-                if child.status in RETRIED:
-                    await self.retry(child.id, None, order, children=True)
-        act = self._act_of(order)
-        acted = await self._store.retry(
-            run_id,
-            row.round,
-            act,
-            chosen.first_attempts,
-            children=children,
-            time_limit=time_limit,
-        )
-        if acted is None:
-            raise _not_found(run_id)
+        while True:
+            await self._cancel_children(run_id)
+            if children:
+                await self._retry_children(run_id, chosen, order)
+            acted = await self._store.retry(
+                run_id,
+                row.round,
+                self._act_of(order),
+                chosen.first_attempts,
+                children=children,
+                time_limit=time_limit,
+            )
+            if acted is None:
+                raise _not_found(run_id)
+            if acted.changed or not await self._is_left(run_id):
+                break
         self._runs_came()
         return run_id
+
+    async def _retry_children(self, run_id: str, chosen: Rerun, order: Order) -> None:
+        """Begin those failed children again that the chosen tasks wait for."""
+        again = {choice.task for choice in chosen.run}
+        for child in _latest_of_calls(await self._store.children([run_id]), again):
+            if child.status in RETRIED:
+                await self.retry(child.id, None, order, children=True)
+
+    async def _is_left(self, run_id: str) -> bool:
+        """Whether a child of the ended round came meanwhile that is to be cancelled first."""
+        return await self._store.parent(run_id) is not None
 
     async def retry_if_failed(self, run_id: str, order: Order, time_limit: int | None) -> None:
         """Begin the next round of a run that has failed or was cancelled; leave any other."""

@@ -76,7 +76,9 @@ class Steering:
         self._strangers: set[Wish] = set()
         self._latest: float = math.inf
         self._wakeup = Wakeup()
-        self.retries: Retries = Retries(store, definitions, self._act, runs_came)
+        self.retries: Retries = Retries(
+            store, definitions, self._act, runs_came, self._cancel_children_of
+        )
         self.bulk: Bulk = Bulk(store, self.retries, self._act, self._steered_many)
         self.forks: Forks = Forks(store, definitions, ids, self._act, runs_came)
 
@@ -238,10 +240,15 @@ class Steering:
                 self._runs_came()
         await self._store.forget_children([*cancelled, *paused])
 
+    async def _cancel_children_of(self, run_id: str) -> None:
+        """Cancel those children of a run that are still to be: its next round is about to begin."""
+        while (parent := await self._store.parent(run_id)) is not None:
+            await self._follow([parent])
+
     async def _cancel_with(self, parent: Parent, run_ids: list[str]) -> None:
         assert parent.deadline is not None
-        act = self._act_of_parent(parent)
-        await self._store.cancel(run_ids, act, parent.deadline, children=True)
+        act, ended = self._act_of_parent(parent), parent.run_id
+        await self._store.cancel(run_ids, act, parent.deadline, children=True, parent_id=ended)
         failpoints.hit("steer.after_level")
         self._ends_due = True  # a body here may wait for one of them
         self._runs_came()

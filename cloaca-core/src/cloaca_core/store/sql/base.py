@@ -129,6 +129,7 @@ class SteeringQueries(NamedTuple):
     expire_runs: Statement
     list_pauses_over: Statement
     parents_to_follow: Statement
+    parent_to_follow: Statement
     children_under_way: Statement
     children_out_of_step: Statement
     forget_pauses: Statement

@@ -29,12 +29,19 @@ class SqlSteering(SqlPart):
     """The operations that steer runs. Contracts: see ``SteeringStore``."""
 
     async def cancel(
-        self, run_ids: Collection[str], act: Act, deadline: int, *, children: bool
+        self,
+        run_ids: Collection[str],
+        act: Act,
+        deadline: int,
+        *,
+        children: bool,
+        parent_id: str | None = None,
     ) -> dict[str, Acted]:
         q = self._queries.steering
         statements = [q.note_cancel, q.cancel_unowned, q.cancel_owned, *self._follow]
         code = ReasonCode.CANCELLED.value
         values = {"deadline": deadline, "children": int(children), "reason_code": code}
+        values["parent_id"] = parent_id
         return await self._act(run_ids, act, statements, values)
 
     async def not_begun(self, now: int, limit: int) -> list[str]:
@@ -201,6 +208,10 @@ class SqlSteering(SqlPart):
             next_timer=min(timers, default=None),
             replaced={run_id: count for run_id, *_, count in asked if count},
         )
+
+    async def parent(self, run_id: str) -> Parent | None:
+        rows = await self._read(self._queries.steering.parent_to_follow, id=run_id)
+        return Parent._make(rows[0]) if rows else None
 
     async def children_under_way(
         self, parent_ids: Collection[str], limit: int

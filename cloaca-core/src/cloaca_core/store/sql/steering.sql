@@ -22,13 +22,23 @@ SELECT id FROM cloaca_run WHERE id IN :ids;
 
 -- name: note_cancel
 -- Note that these runs are cancelled. It changes those that are not over, nor being cancelled already.
+-- Children of :parent_id are only as long as they are to be cancelled with it: its next round may have
+-- begun since they were looked for.
 INSERT INTO cloaca_act (
     id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 )
 SELECT
     :id, run.id, run.workflow, run.round, 'cancel', :asked_by, CAST(:reason AS TEXT),
     CASE WHEN run.ended_at IS NULL AND run.cancel_at IS NULL THEN 1 ELSE 0 END, :now
-FROM cloaca_run AS run WHERE run.id IN :ids
+FROM cloaca_run AS run
+WHERE run.id IN :ids
+    AND (
+        CAST(:parent_id AS TEXT) IS NULL
+        OR EXISTS (
+            SELECT 1 FROM cloaca_run AS parent
+            WHERE parent.id = :parent_id AND parent.children_at IS NOT NULL
+        )
+    )
 ON CONFLICT DO NOTHING;
 
 
@@ -353,6 +363,12 @@ ORDER BY CASE WHEN marked.children_at IS NULL THEN 1 ELSE 0 END, marked.children
 LIMIT :limit;
 
 
+-- name: parent_to_follow
+-- This run, if it has ended and its children are still to be cancelled.
+SELECT id, coalesce(steer_reason, '') AS because, children_at
+FROM cloaca_run WHERE id = :id AND children_at IS NOT NULL AND ended_at IS NOT NULL;
+
+
 -- name: children_under_way
 -- Runs that these have submitted, and that end with them.
 SELECT parent_id, id FROM cloaca_run
@@ -519,8 +535,8 @@ RETURNING id;
 
 
 -- name: note_retry
--- Note that a run is begun again. That changes it if it has failed or was cancelled, and is still in the
--- round that its caller has seen.
+-- Note that a run is begun again. That changes it if it has failed or was cancelled, is still in the
+-- round that its caller has seen, and has no children left that are to be cancelled with that round.
 INSERT INTO cloaca_act (
     id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 )
@@ -528,7 +544,12 @@ SELECT
     :id, run.id, run.workflow, run.round, 'retry', :asked_by, CAST(:reason AS TEXT),
     CASE
         WHEN run.round = :round AND run.ended_at IS NOT NULL
-            AND run.status IN ('Failed', 'Cancelled') THEN 2
+            AND run.status IN ('Failed', 'Cancelled')
+            AND NOT (run.children_at IS NOT NULL AND EXISTS (
+                SELECT 1 FROM cloaca_run AS child
+                WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
+                    AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+            )) THEN 2
         ELSE 0
     END, :now
 FROM cloaca_run AS run WHERE run.id IN :ids

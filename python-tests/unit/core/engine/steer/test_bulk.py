@@ -43,12 +43,18 @@ class CountingStore(MemoryStore):
         return found
 
     async def cancel(
-        self, run_ids: Collection[str], act: Act, deadline: int, *, children: bool
+        self,
+        run_ids: Collection[str],
+        act: Act,
+        deadline: int,
+        *,
+        children: bool,
+        parent_id: str | None = None,
     ) -> dict[str, Acted]:
         if self.fails_at in run_ids:
             raise StoreUnavailableError("gone")
         self.cancelled.append(list(run_ids))
-        return await super().cancel(run_ids, act, deadline, children=children)
+        return await super().cancel(run_ids, act, deadline, children=children, parent_id=parent_id)
 
 
 class FakeRetries(Retries):
