@@ -23,8 +23,14 @@ class Body(Work):
     from any thread.
     """
 
-    def __init__(self, *, is_async: bool = False) -> None:
-        super().__init__(is_async=is_async, clock=SYSTEM_CLOCK, finished=self._note)
+    def __init__(self, *, is_async: bool = False, priority: int = 0, since: int = 0) -> None:
+        super().__init__(
+            is_async=is_async,
+            clock=SYSTEM_CLOCK,
+            finished=self._note,
+            priority=priority,
+            since=since,
+        )
         self.loop = asyncio.get_running_loop()
         self.begun = asyncio.Event()
         self.ended = asyncio.Event()
@@ -94,8 +100,9 @@ class Pool(Executor):
         self.is_async = is_async
         self._bodies: list[Body] = []
 
-    def send(self) -> Body:
-        self._bodies.append(body := Body(is_async=self.is_async))
+    def send(self, priority: int = 0, since: int = 0) -> Body:
+        body = Body(is_async=self.is_async, priority=priority, since=since)
+        self._bodies.append(body)
         self.submit(body)
         return body
 

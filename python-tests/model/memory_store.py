@@ -215,7 +215,7 @@ class MemoryStore(
             for run in sorted([*longest, *others][:limit])
         ]
         self.runs |= {run.id: run for run in claimed}
-        return claimed
+        return [run._replace(claimable_at=self.marks_of(run).claimable_at) for run in claimed]
 
     def _is_late(self, run: RunRow) -> bool:
         """Whether a run was to begin before now, and has not."""

@@ -68,6 +68,28 @@ class SlotsContract:
 
         await pool.check_balance()
 
+    async def test_free_slots_go_by_priority_then_to_who_is_claimable_for_longest(
+        self, pool: Pool
+    ) -> None:
+        first = [await pool.started() for _ in range(SLOTS)]
+        low, late, early, high = (
+            pool.send(-1, 1),
+            pool.send(0, 9),
+            pool.send(0, 2),
+            pool.send(5, 10),
+        )
+
+        held = []
+        for body, after in zip(
+            [first[0], high, early, late], [high, early, late, low], strict=True
+        ):
+            body.go()
+            await after.begun.wait()
+            await pool.quiet()
+            held.append([each.begun.is_set() for each in (high, early, late, low)])
+
+        assert held == [[True] * n + [False] * (4 - n) for n in range(1, 5)]
+
     async def test_a_queued_one_that_is_given_up_never_begins(self, pool: Pool) -> None:
         first = [await pool.started() for _ in range(SLOTS)]
         queued = pool.send()

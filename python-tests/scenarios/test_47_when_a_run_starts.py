@@ -374,3 +374,49 @@ async def test_a_fork_tells_whether_it_was_made_too(database_url: str) -> None:
         again = await (await runner.get_run(run.id)).fork("only", idempotency_key="f")
 
     assert [*made, again.created] == [True, False, False]
+
+
+# -- slots of bodies -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_bodies_begin_in_the_order_of_claims(open_runner: OpenRunner, is_async: bool) -> None:
+    """All runs are in progress; their bodies wait for the one slot. Every tenth of them is of the
+    run that waits longest.
+    """
+    runner = open_runner(max_concurrent_tasks=1, max_concurrent_async_tasks=1)
+    begun, release, order = threading.Event(), threading.Event(), list[str]()
+
+    def block(context: cloaca.Context) -> None:
+        begun.set()
+        release.wait(WAIT)
+
+    async def block_async(context: cloaca.Context) -> None:
+        block(context)
+
+    def note(context: cloaca.Context) -> None:
+        order.append(context["name"])
+
+    async def note_async(context: cloaca.Context) -> None:
+        order.append(context["name"])
+
+    with cloaca.WorkflowBuilder("blocking"):
+        cloaca.task(id="block")(block_async if is_async else block)
+    with cloaca.WorkflowBuilder("noting"):
+        cloaca.task(id="note")(note_async if is_async else note)
+
+    first = runner.submit("blocking")
+    begun.wait(WAIT)
+    runs = [runner.submit("noting", {"name": f"low {n}"}, priority=-5) for n in range(2)]
+    runs += [runner.submit("noting", {"name": f"high {n}"}, priority=5) for n in range(12)]
+    runs.append(runner.submit("noting", {"name": "highest"}, priority=6))
+    runner.health()  # when it answers, all bodies are in the queue
+    release.set()
+    for run in [first, *runs]:
+        run.wait(WAIT)
+
+    assert order[0] == "highest"
+    assert [name for name in order if name.startswith("high ")] == [f"high {n}" for n in range(12)]
+    assert [name for name in order if name.startswith("low")] == ["low 0", "low 1"]
+    assert order.index("low 0") < 10
+    assert order[-1] == "low 1"

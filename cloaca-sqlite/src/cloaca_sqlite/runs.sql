@@ -84,7 +84,7 @@ WHERE id IN (SELECT id FROM longest UNION ALL SELECT id FROM foremost)
 RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due;
+    time_limit, deadline_at, reason_tasks, came_due, claimable_at;
 
 
 -- name: list_active_runs
@@ -94,7 +94,7 @@ RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, 
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due
+    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
 FROM cloaca_run
 WHERE id IN (
         SELECT id FROM cloaca_run INDEXED BY cloaca_run_owned
@@ -135,7 +135,7 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still,
-    run.time_limit, run.deadline_at, run.reason_tasks, run.came_due
+    run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, 0 AS claimable_at
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

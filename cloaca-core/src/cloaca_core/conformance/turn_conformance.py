@@ -59,6 +59,22 @@ class TurnConformance:
             [],
         ]
 
+    async def test_a_claim_tells_since_when_its_runs_were_claimable(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("new", owner=None), new_run("due", due_at=NOW + 3))
+        await submit(store, new_run("held", owner=None))
+        await store.pause(["held"], act("x", now=NOW + 4), None)
+        await store.resume(["held"], act("y", now=NOW + 5))
+        await store.make_due_claimable([WORKFLOW], LATER, 9)
+
+        rows = await store.claim("r1", [WORKFLOW], 9, LATER)
+
+        assert {run.id: run.claimable_at for run in rows} == {
+            "new": NOW,
+            "due": NOW + 3,
+            "held": NOW + 5,
+        }
+
     async def test_priorities_count_across_workflows(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(

@@ -57,7 +57,7 @@ class RunRow(NamedTuple):
     is paused or was cancelled. ``stood_still`` is for how many µs it was paused since it started.
     ``time_limit`` and ``deadline_at`` are as in ``NewRun``. ``reason_tasks`` is a JSON list of the
     tasks that ``reason_code`` is about, or None. ``came_due`` is 2 for a run that was claimed
-    because its time had come.
+    because its time had come. Only a claim tells since when it was claimable, as ``claimable_at``.
     """
 
     id: str
@@ -87,6 +87,7 @@ class RunRow(NamedTuple):
     deadline_at: int | None = None
     reason_tasks: str | None = None
     came_due: int = 0
+    claimable_at: int = 0
 
 
 class AttemptRow(NamedTuple):

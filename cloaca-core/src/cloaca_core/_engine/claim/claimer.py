@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core._engine.execute.slot_queue import AGED_SHARE
 from cloaca_core._engine.orchestrate.adoption import NO_PAST, PastRows
 from cloaca_core._engine.runtime import failpoints
 
@@ -26,8 +27,6 @@ CLAIM_SHARE: Final = 4
 """A claim waits until 1/4 of the places is free: one statement for many runs."""
 CLAIM_PATIENCE: Final = 0.05
 """Seconds that a claim waits for so many places once one is free."""
-AGED_SHARE: Final = 10
-"""Every tenth place goes to the run that has been claimable for longest, whatever its priority."""
 CHOOSING: Final = 0.1
 """Seconds until the next claim after one that left claimable runs. Another runner had locked them
 while it chose its own, and sends no message about those that it did not take.
@@ -192,6 +191,6 @@ class Claimer:
         return True
 
 
-def _turn(row: RunRow) -> int:
-    """Claimed runs begin in the order of their priorities."""
-    return -row.priority
+def _turn(row: RunRow) -> tuple[int, int]:
+    """Claimed runs begin in the order of their priorities, then as they became claimable."""
+    return -row.priority, row.claimable_at

@@ -54,9 +54,20 @@ class AttemptWork(Work):
     __slots__ = ("_calls", "waits")
 
     def __init__(
-        self, *, is_async: bool, clock: Clock, finished: Callable[[Work], None] = lambda _: None
+        self,
+        run: ActiveRun,
+        *,
+        is_async: bool,
+        clock: Clock,
+        finished: Callable[[Work], None] = lambda _: None,
     ) -> None:
-        super().__init__(is_async=is_async, clock=clock, finished=finished)
+        super().__init__(
+            is_async=is_async,
+            clock=clock,
+            finished=finished,
+            priority=run.row.priority,
+            since=run.row.claimable_at,
+        )
         self.waits: int = 0
         self._calls: Iterator[int] | None = None
 
@@ -123,7 +134,7 @@ class Attempt(AttemptWork):
         finished: Callable[[Work], None],
     ) -> None:
         self.task: Task = owner.graph.tasks[index]
-        super().__init__(is_async=self.task.is_async, clock=clock, finished=finished)
+        super().__init__(owner, is_async=self.task.is_async, clock=clock, finished=finished)
         self.time: Clock = clock
         self.owner: ActiveRun = owner
         self.index: int = index

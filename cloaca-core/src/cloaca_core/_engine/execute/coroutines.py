@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core._engine.execute.slot_queue import SlotQueue
 from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.runtime.loop_care import (
     breakdown_reason,
@@ -47,7 +47,7 @@ class BodyLoop:
     ) -> None:
         self._slots = slots
         self._reports: Mailbox[Work] = Mailbox(loop, self._report)
-        self._queued: deque[Work] = deque()
+        self._queued = SlotQueue()
         self._running = 0
         self._abandoned = 0
         self._starter = Starter(loop, self._start_next)
@@ -81,7 +81,7 @@ class BodyLoop:
 
     def submit(self, work: Work) -> None:
         """Queue work; its ``finished`` is called on the engine's loop."""
-        self._queued.append(work)
+        self._queued.put(work)
         self._start_next()
 
     def expect(self) -> bool:
@@ -142,8 +142,9 @@ class BodyLoop:
 
     def _start_next(self) -> None:
         while self._queued and self._running < self._slots and self._has_loop():
-            self._running += 1
-            self.let_go(self._queued.popleft())
+            if (work := self._queued.take()) is not None:
+                self._running += 1
+                self.let_go(work)
 
     def _has_loop(self) -> bool:
         return self._loop is not None or self._starter.try_start(self._start_loop)

@@ -1,9 +1,9 @@
 """Runs sync user code on daemon threads of our own.
 
 The standard library's pools join their threads at exit; a body that never returns would keep the
-interpreter alive. Threads pull from one queue, so a thousand queued bodies cost no hop of the
-loop between them. All counting happens on the engine's loop; a thread only runs, reports, and
-leaves when it is asked to.
+interpreter alive. Threads pull from one queue, in the order of ``SlotQueue``, so a thousand queued
+bodies cost no hop of the loop between them. All counting happens on the engine's loop; a thread
+only runs, reports, and leaves when it is asked to.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections import deque
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core._engine.execute.slot_queue import SlotQueue
 from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.runtime.mailbox import Mailbox
 from cloaca_core._engine.runtime.starter import Starter
@@ -30,7 +31,8 @@ class BodyThreads:
     while the system has no thread for them.
 
     Public methods are called on the engine's loop, but for ``let_go``. ``running`` has the running
-    work by thread.
+    work by thread. Idle threads wait for ``_queue``: it has an item for each piece of work in
+    ``_waiting``, which the lock guards, and None for a thread that is to look around.
     """
 
     def __init__(self, slots: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -38,6 +40,7 @@ class BodyThreads:
         self._loop = loop
         self.running: dict[int, Work] = {}
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._waiting = SlotQueue()
         self._lock = threading.Lock()
         self._reports: Mailbox[Work | None] = Mailbox(loop, self._report)
         self._starter = Starter(loop, self._grow)
@@ -56,7 +59,7 @@ class BodyThreads:
     @property
     def backlog(self) -> int:
         """About how many pieces of work wait for a slot."""
-        return self._queue.qsize()
+        return len(self._waiting)
 
     @property
     def is_starting(self) -> bool:
@@ -79,6 +82,8 @@ class BodyThreads:
 
     def let_go(self, work: Work) -> None:
         """Queue work that was expected. Any thread may do so."""
+        with self._lock:
+            self._waiting.put(work)
         self._queue.put(work)
 
     def release_slot(self, work: Work) -> None:
@@ -162,8 +167,7 @@ class BodyThreads:
     def _serve(self) -> None:
         thread = threading.get_ident()
         while not self._is_dismissed():
-            work = self._queue.get()
-            if work is None or not self._begins(work):
+            if self._queue.get() is None or (work := self._next()) is None:
                 continue
             self.running[thread] = work
             try:
@@ -178,11 +182,14 @@ class BodyThreads:
                 return
         self._reports.put(None)
 
-    def _begins(self, work: Work) -> bool:
+    def _next(self) -> Work | None:
+        """Begin the work whose turn it is; None if it has been given up."""
         with self._lock:
-            if not work.abandoned:
-                work.begin()
-            return not work.abandoned
+            work = self._waiting.take()
+            if work is None or work.abandoned:
+                return None
+            work.begin()
+            return work
 
     def _is_dismissed(self) -> bool:
         if not self._dismissals:

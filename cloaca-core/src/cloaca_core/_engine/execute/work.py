@@ -59,14 +59,31 @@ class Work(ABC):
 
     ``abandoned`` work has been given up: its outcome is ignored; if ``leaves`` is set as well, its
     thread ends with it, since another one has its slot. ``holds_slot`` is false while it waits for
-    another run. ``stage`` is ``QUEUED`` once an executor has it; the thread that runs it
-    sets the later stages.
+    another run. ``stage`` is ``QUEUED`` once an executor has it; the thread that runs it sets the
+    later stages. It waits for a slot by the ``priority`` of its run, and by the instant ``since``
+    when that is claimable.
     """
 
-    __slots__ = ("abandoned", "clock", "finished", "holds_slot", "is_async", "leaves", "stage")
+    __slots__ = (
+        "abandoned",
+        "clock",
+        "finished",
+        "holds_slot",
+        "is_async",
+        "leaves",
+        "priority",
+        "since",
+        "stage",
+    )
 
     def __init__(
-        self, *, is_async: bool, clock: Clock, finished: Callable[[Work], None] = lambda _: None
+        self,
+        *,
+        is_async: bool,
+        clock: Clock,
+        finished: Callable[[Work], None] = lambda _: None,
+        priority: int = 0,
+        since: int = 0,
     ) -> None:
         self.is_async: bool = is_async
         self.abandoned: bool = False
@@ -75,6 +92,8 @@ class Work(ABC):
         self.leaves: bool = False
         self.stage: Stage = Stage.HELD
         self.finished: Callable[[Work], None] = finished
+        self.priority: int = priority
+        self.since: int = since
 
     def begin(self) -> None:
         """Its thread or loop is about to run it."""

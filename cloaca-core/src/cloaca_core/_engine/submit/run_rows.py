@@ -103,4 +103,5 @@ def owned_row(row: NewRun) -> RunRow:
         priority=row.priority,
         time_limit=row.time_limit,
         deadline_at=row.deadline_at,
+        claimable_at=row.created_at,
     )

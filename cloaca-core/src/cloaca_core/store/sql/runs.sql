@@ -265,7 +265,7 @@ ORDER BY run_id, task_id, attempt;
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due
+    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
 FROM cloaca_run WHERE id = :id;
 
 
@@ -274,7 +274,7 @@ FROM cloaca_run WHERE id = :id;
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due
+    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
 FROM cloaca_run WHERE id IN :ids AND ended_at IS NOT NULL
 ORDER BY id;
 
@@ -286,7 +286,7 @@ ORDER BY id;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due
+    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
 FROM cloaca_run
 WHERE id < :before AND id >= :after
     AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
@@ -303,7 +303,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due
+    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
 FROM cloaca_run
 WHERE ended_at IS NULL AND status = :status AND id < :before AND id >= :after
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
@@ -322,7 +322,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due
+    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
 FROM cloaca_run
 WHERE ended_at IS NOT NULL AND status = :status AND id < :before AND id >= :after
     AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
@@ -339,7 +339,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due
+    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
 FROM cloaca_run
 WHERE workflow = :workflow AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -357,7 +357,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due
+    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
 FROM cloaca_run
 WHERE parent_id = :parent_id AND parent_id IS NOT NULL AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
