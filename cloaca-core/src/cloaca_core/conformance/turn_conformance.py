@@ -63,7 +63,7 @@ class TurnConformance:
         await store.register(runner("r1"))
         await submit(store, new_run("new", owner=None), new_run("due", due_at=NOW + 3))
         await submit(store, new_run("held", owner=None))
-        await store.pause(["held"], act("x", now=NOW + 4), None)
+        await store.pause(["held"], act("x", now=NOW + 4), None, children=False)
         await store.resume(["held"], act("y", now=NOW + 5))
         await store.make_due_claimable([WORKFLOW], LATER, 9)
 
