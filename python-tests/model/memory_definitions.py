@@ -21,7 +21,9 @@ class MemoryDefinitions:
     ) -> None:
         for row in definitions:
             self.definitions.setdefault((row.workflow, row.version), row)
-            self.newest[row.workflow] = DefinitionName(row.workflow, row.version, row.name)
+            self.newest[row.workflow] = DefinitionName(
+                row.workflow, row.version, row.name, row.retention
+            )
         for rule in when_ended if definitions else ():
             key = (rule.workflow, rule.version, rule.place, rule.status)
             self.when_ended.setdefault(key, rule)

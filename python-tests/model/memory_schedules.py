@@ -61,8 +61,11 @@ class MemorySchedules:
         return row is not None and row.enabled and row.generation == seen.generation
 
     def _is_to_be_decided(self, tick: NewTick) -> bool:
+        row = self.schedules.get(tick.schedule_id)
+        if row is None or tick.tick <= (-1 if row.pruned_until is None else row.pruned_until):
+            return False
         if tick.generation is None:
-            return tick.schedule_id in self.schedules
+            return True
         return self._is_as_seen(tick)
 
     def _is_fired(self, tick: NewTick) -> bool:
@@ -141,6 +144,7 @@ class MemorySchedules:
             id=there.id,
             enabled=there.enabled,
             last_tick=there.last_tick,
+            pruned_until=there.pruned_until,
             created_at=there.created_at,
             generation=there.generation + 1,
             decided_until=kept.decided_until,

@@ -439,7 +439,11 @@ class MemorySteering:
         return [self.runs[run_id] for run_id in sorted(set(run_ids)) if run_id in self.runs]
 
     async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
-        rows = [row for row in self.noted.values() if run_id in (None, row.run_id)]
+        rows = [
+            row
+            for row in self.noted.values()
+            if run_id in (None, row.run_id) and (not row.run_id or row.run_id in self.runs)
+        ]
         rows.sort(key=lambda row: (row.created_at, row.id, row.run_id), reverse=True)
         return rows[:limit]
 
@@ -513,6 +517,7 @@ class MemorySteering:
                 return holder
         if new.id in self.runs:
             return new.id
+        self.marks[new.id] = Marks(new.created_at)
         self.runs[new.id] = RunRow(
             id=new.id,
             workflow=source.workflow,

@@ -16,8 +16,9 @@ from model.memory_schedules import MemorySchedules, run_of
 from model.memory_standing import MemoryStanding
 from model.memory_steering import Marks
 from model.memory_triggers import MemoryTriggers, run_of_event
+from model.memory_upkeep import MemoryUpkeep
 
-from cloaca_core.errors import StoreDataError, StoreOpenError
+from cloaca_core.errors import StoreDataError, StoreOpenError, lost_parent
 from cloaca_core.records.batch import Batch, Committed, Waiting
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import (
@@ -38,7 +39,12 @@ FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus
 
 
 class MemoryStore(
-    MemoryFollowUps, MemorySchedules, MemoryTriggers, MemoryStanding, MemoryDefinitions
+    MemoryFollowUps,
+    MemorySchedules,
+    MemoryTriggers,
+    MemoryStanding,
+    MemoryDefinitions,
+    MemoryUpkeep,
 ):
     """A store for property tests."""
 
@@ -47,6 +53,7 @@ class MemoryStore(
     most_keys: int | None = None
 
     def __init__(self) -> None:
+        MemoryUpkeep.__init__(self)
         MemoryFollowUps.__init__(self)
         MemoryStanding.__init__(self)
         MemorySchedules.__init__(self)
@@ -68,13 +75,16 @@ class MemoryStore(
 
     async def insert_when_free(self, run: NewRun) -> str:
         _refuse_unstorable(Batch("", [run], [], [], {}))
+        if self.is_orphan(run):
+            raise lost_parent(run.parent_id)
         return self.insert(run._replace(owner=None), joins_pause=False)
 
     def _write(self, batch: Batch) -> Committed:
         _refuse_unstorable(batch)
         self._fire(batch)
         existing = {}
-        for run in batch.new_runs:
+        orphans = {run.id for run in batch.new_runs if self.is_orphan(run)}
+        for run in [run for run in batch.new_runs if run.id not in orphans]:
             holder = self.insert(run)
             if holder != run.id:
                 existing[run.id] = holder
@@ -97,9 +107,13 @@ class MemoryStore(
             for run in batch.new_runs
             if run.owner == batch.runner_id and self._owns(batch.runner_id, run.id, 1)
         }
-        replaced = self.replaced_of(current)
         return Committed(
-            frozenset(owned), existing, frozenset(current), wishes=wishes, replaced=replaced
+            frozenset(owned),
+            existing,
+            frozenset(current),
+            wishes=wishes,
+            replaced=self.replaced_of(current),
+            orphans=frozenset(orphans),
         )
 
     def _ended(self, run: RunRow, end: RunEnd) -> RunRow:
@@ -148,6 +162,7 @@ class MemoryStore(
             may_begin = run.due_at is None and run.workflow not in self.workflow_pauses
             owned = run.owner is not None and self._is_live(run.owner) and may_begin
             claimable_at = run.created_at if run.due_at is None else run.due_at
+            self.tag_rows[run.id] = len(json.loads(run.tags))
             self.marks[run.id] = Marks(claimable_at, bool(run.detached), start_by=run.start_by)
             row = RunRow(
                 id=run.id,

@@ -92,7 +92,11 @@ class MemoryTriggers:
         return {each.event_key for each in mine if each.event_key is not None} & set(keys)
 
     async def list_events(self, trigger_id: str, *, limit: int, offset: int) -> list[EventRow]:
-        mine = [each for each in self.events.values() if each.trigger_id == trigger_id]
+        mine = [
+            each
+            for each in self.events.values()
+            if each.trigger_id == trigger_id and each.run_id in self.runs
+        ]
         mine.sort(key=lambda each: (each.created_at, each.id), reverse=True)
         return [self._row(each) for each in mine[offset : offset + limit]]
 

@@ -34,6 +34,7 @@ from cloaca_core.settings import (
 from cloaca_core.values.nearest import nearest_name
 from cloaca_core.values.no_limit import NoLimit
 from cloaca_core.values.option_names import TriggerRuleName
+from cloaca_core.values.retention import MOST_DAYS, UsualDays
 
 ENVIRONMENT_PREFIX: Final = "CLOACA_"
 
@@ -100,7 +101,7 @@ class DefaultRunnerConfig:
 
     A setting that is not given, or given as None, comes from ``CLOACA_<SETTING>``, else from
     ``./cloaca.toml``, else from ``[tool.cloaca]`` of ``./pyproject.toml``, else it has its default.
-    ``task_timeout_seconds`` and ``pipeline_timeout_seconds``, also known as
+    ``task_timeout_seconds``, ``retention_days`` and ``pipeline_timeout_seconds``, also known as
     ``workflow_timeout_seconds``, may be ``cloaca.NO_LIMIT``, which variables and files call "none".
     Read as properties they are then None, and assigning None removes the limit, as in 0.x.
 
@@ -179,6 +180,12 @@ class DefaultRunnerConfig:
     )
     max_context_bytes: Setting[int] = Setting(
         whole(2), 16 * 1024 * 1024, "Bytes of a context as JSON, at most"
+    )
+    retention_days: Limit = Limit(
+        unlimited(whole(1, MOST_DAYS)),
+        UsualDays(90),
+        "Days that ended runs are kept, where a workflow does not say so. A database of an earlier "
+        "version keeps them all until this is set",
     )
     connect_timeout_seconds: Setting[float] = Setting(
         number(0.1, _LONGEST), 5, "Seconds to wait for a silent database host when opening"

@@ -210,6 +210,12 @@ class RunNotFoundError(_PlainKeyError):
         self.run_id = run_id
 
 
+def lost_parent(run_id: str | None) -> RunNotFoundError:
+    """The error for a run that a body submits whose own run has ended and was pruned."""
+    message = f"the run that submits this one has been pruned: {run_id}"
+    return RunNotFoundError(message, run_id=str(run_id))
+
+
 class RunFailedError(CloacaError, RuntimeError):
     """The run ended in another state than Completed."""
 

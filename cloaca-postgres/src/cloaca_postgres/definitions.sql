@@ -19,12 +19,14 @@ ON CONFLICT DO NOTHING;
 
 -- name: put_workflow
 -- Make versions the newest of their workflows.
-INSERT INTO cloaca_workflow AS known (workflow, version, name, short_name)
-SELECT new.workflow, new.version, new.name, new.short_name
+INSERT INTO cloaca_workflow AS known (workflow, version, name, short_name, retention)
+SELECT new.workflow, new.version, new.name, new.short_name, new.retention
 FROM unnest(
     CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]), CAST(:name AS TEXT[]),
-    CAST(:short_name AS TEXT[])
-) AS new (workflow, version, name, short_name)
+    CAST(:short_name AS TEXT[]), CAST(:retention AS BIGINT[])
+) AS new (workflow, version, name, short_name, retention)
 ORDER BY new.workflow COLLATE "C"
-ON CONFLICT (workflow) DO UPDATE SET version = excluded.version, name = excluded.name
-WHERE known.version <> excluded.version OR known.name <> excluded.name;
+ON CONFLICT (workflow) DO UPDATE SET
+    version = excluded.version, name = excluded.name, retention = excluded.retention
+WHERE known.version <> excluded.version OR known.name <> excluded.name
+    OR known.retention IS DISTINCT FROM excluded.retention;

@@ -149,6 +149,10 @@ class PostgresDialect:
         (((now,),),) = await self._reads.run([step(STATEMENTS.clock)])
         return int(now)
 
+    async def give_back(self, limit: int) -> int | None:  # noqa: ARG002 - the server does it
+        """Do nothing: the server's vacuum makes the space of deleted rows free."""
+        return None
+
     async def wait_changed(self) -> Change:
         return await self._wakeups.wait()
 

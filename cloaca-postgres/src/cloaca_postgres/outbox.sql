@@ -46,12 +46,20 @@ said AS MATERIALIZED (
 -- If another transaction writes the same key, this insert waits until that one ends.
 run AS (
     INSERT INTO {schema}.cloaca_run (
-        id, workflow, version, input, tags, idempotency_key, parent_id, created_at,
+        id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at,
         claimable_at, priority, due_at, detached, time_limit, deadline_at, start_by, epoch, status
     )
     SELECT
         CAST(:id AS TEXT), CAST(:workflow AS TEXT), CAST(:version AS TEXT), CAST(:input AS TEXT),
         CAST(:tags AS TEXT), CAST(:idempotency_key AS TEXT), CAST(:parent_id AS TEXT),
+        (
+            SELECT coalesce(parent.root_id, parent.id) FROM {schema}.cloaca_run AS parent
+            WHERE parent.id = CAST(:parent_id AS TEXT) AND CAST(:detached AS INTEGER) = 0
+                AND NOT EXISTS (
+                    SELECT 1 FROM {schema}.cloaca_tombstone AS gone
+                    WHERE gone.root_id = coalesce(parent.root_id, parent.id)
+                )
+        ),
         CAST(:created_at AS BIGINT),
         coalesce(CAST(:due_at AS BIGINT), CAST(:created_at AS BIGINT)),
         CAST(:priority AS BIGINT), CAST(:due_at AS BIGINT), CAST(:detached AS INTEGER),
@@ -94,8 +102,11 @@ SELECT pg_catalog.set_config('lock_timeout', taken.lock_timeout, true) FROM take
 
 -- name: find_holder
 -- Find the run that has an idempotency key.
-SELECT id FROM {schema}.cloaca_run
-WHERE workflow = :workflow AND idempotency_key = :idempotency_key;
+SELECT run.id FROM {schema}.cloaca_run AS run
+WHERE run.workflow = :workflow AND run.idempotency_key = :idempotency_key AND NOT EXISTS (
+    SELECT 1 FROM {schema}.cloaca_tombstone AS gone
+    WHERE gone.root_id = coalesce(run.root_id, run.id)
+);
 
 
 -- name: savepoint

@@ -21,7 +21,7 @@
 --   CONFLICT cannot update a row twice in one statement.
 -- * find_keys: its list holds pairs, which ->> takes apart and which must be cast to JSON for it;
 --   and its plan.
--- * lock_runs, fence_runs: lock runs by id.
+-- * lock_runs, fence_runs, lock_roots: lock runs by id.
 -- * claim, make_due_claimable, make_claimable_after_set_back: lock runs and skip those that other
 --   transactions have locked, so that two runners that claim at once get different runs, and none
 --   waits for another.
@@ -31,7 +31,7 @@
 -- name: insert_run
 -- Add runs. If a run's owner is a live runner, it owns the run from the start, unless the run waits
 -- for its time or its workflow is paused; otherwise the run has no owner. A run that is sent again,
--- or whose idempotency key another run has, changes nothing. Keys are inserted in a fixed order, as
+-- or whose idempotency key another run has, changes nothing; nor does one of a hidden tree. Keys are inserted in a fixed order, as
 -- two batches with the same keys could deadlock otherwise.
 -- A key that a user's transaction says it is writing (see outbox.sql) is passed over, as inserting
 -- it would wait for the end of that transaction. The batch takes a shared lock on each key. Other
@@ -50,11 +50,15 @@ live AS MATERIALIZED (
     FOR KEY SHARE
 )
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
+    id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
     priority, due_at, detached, time_limit, deadline_at, start_by, owner, epoch, status, started_at
 )
 SELECT
     new.id, new.workflow, new.version, new.input, new.tags, new.idempotency_key, new.parent_id,
+    (
+        SELECT coalesce(parent.root_id, parent.id) FROM cloaca_run AS parent
+        WHERE parent.id = ANY(ARRAY[new.parent_id]) AND new.detached = 0
+    ),
     new.created_at, coalesce(new.due_at, new.created_at),
     new.priority, new.due_at, new.detached, new.time_limit, new.deadline_at, new.start_by,
     live.id,
@@ -84,8 +88,29 @@ WHERE CASE
             hashtextextended(new.workflow COLLATE "C", (SELECT value FROM seed))
         ))
 END
+    AND (
+        new.parent_id IS NULL OR new.detached = 1
+        OR EXISTS (
+            SELECT 1 FROM cloaca_run AS parent
+            WHERE parent.id = ANY(ARRAY[new.parent_id]) AND NOT EXISTS (
+                SELECT 1 FROM cloaca_tombstone AS gone
+                WHERE gone.root_id = coalesce(parent.root_id, parent.id)
+            )
+        )
+    )
 ORDER BY new.idempotency_key COLLATE "C", new.workflow COLLATE "C"
 ON CONFLICT DO NOTHING;
+
+
+-- name: lock_roots
+-- Lock the roots of the trees of these runs: no tombstone is set while runs are added to their trees.
+SELECT root.id FROM cloaca_run AS root
+WHERE root.id = ANY(ARRAY(
+    SELECT coalesce(run.root_id, run.id) FROM cloaca_run AS run
+    WHERE run.id = ANY(CAST(:ids AS TEXT[]))
+))
+ORDER BY root.id
+FOR KEY SHARE OF root;
 
 
 -- name: insert_tag
@@ -106,7 +131,10 @@ SELECT run.workflow, run.idempotency_key, run.id
 FROM unnest(CAST(:keys AS TEXT[])) AS wanted
 JOIN cloaca_run AS run
     ON run.workflow = ANY(ARRAY[CAST(wanted AS JSON) ->> 0])
-    AND run.idempotency_key = ANY(ARRAY[CAST(wanted AS JSON) ->> 1]);
+    AND run.idempotency_key = ANY(ARRAY[CAST(wanted AS JSON) ->> 1])
+WHERE NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone WHERE gone.root_id = coalesce(run.root_id, run.id)
+);
 
 
 -- name: lock_runs
@@ -424,5 +452,9 @@ WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id
             WHERE has.run_id = run.id AND has.tag = CAST(other AS JSON) ->> 0
                 AND has.content = CAST(other AS JSON) ->> 1
         )
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
     )
 ORDER BY first_tag.run_id DESC LIMIT :limit;

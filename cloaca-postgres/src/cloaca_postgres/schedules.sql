@@ -22,7 +22,7 @@ FOR NO KEY UPDATE OF schedule;
 -- name: insert_tick
 -- Record the decisions about ticks, if the schedules' generations are still the ones that the
 -- decisions were based on. A user asked for a back-filled tick (generation NULL): for that one the
--- schedule need only exist.
+-- schedule need only exist. Ticks up to the mark of those that were forgotten are not recorded.
 INSERT INTO cloaca_tick (schedule_id, tick, run_id, outcome, created_at)
 SELECT new.schedule_id, new.tick, new.run_id, new.outcome, new.created_at
 FROM unnest(
@@ -30,7 +30,8 @@ FROM unnest(
     CAST(:outcome AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:generation AS BIGINT[])
 ) AS new (schedule_id, tick, run_id, outcome, created_at, generation)
 JOIN cloaca_schedule AS schedule
-    ON schedule.id = ANY(ARRAY[new.schedule_id]) AND (
+    ON schedule.id = ANY(ARRAY[new.schedule_id])
+    AND new.tick > coalesce(schedule.pruned_until, -1) AND (
         new.generation IS NULL
         OR (schedule.generation = new.generation AND schedule.enabled = 1)
     )
@@ -47,7 +48,7 @@ FROM unnest(
 ) AS new (schedule_id, tick, run_id, outcome, created_at)
 JOIN cloaca_schedule AS schedule ON schedule.id = ANY(ARRAY[new.schedule_id])
 WHERE dropped.schedule_id = ANY(ARRAY[new.schedule_id]) AND dropped.tick = ANY(ARRAY[new.tick])
-    AND dropped.run_id IS NULL;
+    AND dropped.run_id IS NULL AND new.tick > coalesce(schedule.pruned_until, -1);
 
 
 -- name: insert_tick_run

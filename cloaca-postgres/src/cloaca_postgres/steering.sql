@@ -21,9 +21,13 @@ FOR NO KEY UPDATE OF schedule;
 
 
 -- name: lock_steered
--- Lock these runs: what the later statements of the transaction find is what they are decided by.
+-- Lock these runs, and the roots of their trees, which prune locks: what the later statements of the
+-- transaction find is what they are decided by.
 SELECT run.id FROM cloaca_run AS run
-WHERE run.id = ANY(CAST(:ids AS TEXT[]))
+WHERE run.id = ANY(CAST(:ids AS TEXT[]) || ARRAY(
+        SELECT part.root_id FROM cloaca_run AS part
+        WHERE part.id = ANY(CAST(:ids AS TEXT[])) AND part.root_id IS NOT NULL
+    ))
 ORDER BY run.id
 FOR NO KEY UPDATE OF run;
 

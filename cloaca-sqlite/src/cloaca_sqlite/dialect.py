@@ -28,6 +28,12 @@ _LEAVING_S: Final = 0.5
 """How long ``close`` waits for the transaction that removes the row of this listener."""
 
 
+_KEPT_FREE: Final = 8
+"""One page of so many stays free: to give all back and to take them again would cost more."""
+_NO_VACUUM: Final = 0
+"""``auto_vacuum`` of a file that an earlier version made: its free pages are used again."""
+
+
 class SqliteDialect:
     """An open, migrated SQLite database. Contracts: see ``Dialect``."""
 
@@ -110,6 +116,10 @@ class SqliteDialect:
     def wall(self) -> int:
         return self._clock.wall()
 
+    async def give_back(self, limit: int) -> int | None:
+        """Cut free pages off the end of the file, but for an eighth of it, which new rows take."""
+        return await self._writer.transact(lambda raw: _cut_off(raw, limit))
+
     async def wait_changed(self) -> Change:
         if self._wakeups is not None:
             self._wakeups.listen()
@@ -149,6 +159,22 @@ def _read(connection: sqlite3.Connection, steps: Sequence[Step]) -> Answers:
         return run_steps(connection, steps)
     finally:
         connection.execute("COMMIT")
+
+
+def _cut_off(connection: sqlite3.Connection, limit: int) -> int | None:
+    """Move up to ``limit`` pages; the bytes by which the file shrinks, None if it cannot."""
+    ((mode,),) = connection.execute("PRAGMA auto_vacuum").fetchall()
+    if mode == _NO_VACUUM:
+        return None
+    ((before,),) = connection.execute("PRAGMA page_count").fetchall()
+    ((free,),) = connection.execute("PRAGMA freelist_count").fetchall()
+    spare = min(limit, free - before // _KEPT_FREE)
+    if spare <= 0:
+        return 0
+    connection.execute(f"PRAGMA incremental_vacuum({spare:d})").fetchall()
+    ((after,),) = connection.execute("PRAGMA page_count").fetchall()
+    ((size,),) = connection.execute("PRAGMA page_size").fetchall()
+    return int((before - after) * size)
 
 
 if sys.platform == "linux":

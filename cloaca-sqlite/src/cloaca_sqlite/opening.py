@@ -131,6 +131,9 @@ def _identity(connection: sqlite3.Connection) -> tuple[int, list[str]]:
 
 def _configure(connection: sqlite3.Connection, target: Target, path: str) -> None:
     """Set the pragmas that make commits durable, and verify them."""
+    if connection.execute("PRAGMA page_count").fetchone() == (0,):
+        # A new file: pages that become free can be given back. It cannot be changed later.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     (journal,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if journal != ("memory" if target.in_memory else "wal"):
         raise StoreOpenError(

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 import aiosqlite
 
+from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.runs import NewRun
 from cloaca_core.store.outbox import unusable, wrong_type
 from cloaca_core.store.package_files import package_files
@@ -134,8 +135,9 @@ def _written(raw: sqlite3.Connection, run: NewRun) -> str:
         cursor.executemany(add_tag.sql, tags)
         return run.id
     key = find_holder.bind(workflow=run.workflow, idempotency_key=run.idempotency_key)
-    ((holder,),) = cursor.execute(find_holder.sql, key)
-    return bytes(holder).decode()
+    if (found := cursor.execute(find_holder.sql, key).fetchone()) is None:
+        raise StoreUnavailableError("the run with this key is being pruned")
+    return bytes(found[0]).decode()
 
 
 @contextmanager

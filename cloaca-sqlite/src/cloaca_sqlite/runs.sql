@@ -13,7 +13,10 @@
 SELECT run.workflow, run.idempotency_key, run.id
 FROM json_each(:keys) AS wanted
 JOIN cloaca_run AS run
-    ON run.workflow = wanted.value ->> 0 AND run.idempotency_key = wanted.value ->> 1;
+    ON run.workflow = wanted.value ->> 0 AND run.idempotency_key = wanted.value ->> 1
+WHERE NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone WHERE gone.root_id = coalesce(run.root_id, run.id)
+);
 
 
 -- name: claim
@@ -157,5 +160,9 @@ WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id
             WHERE has.run_id = run.id AND has.tag = other.value ->> 0
                 AND has.content = other.value ->> 1
         )
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
     )
 ORDER BY first_tag.run_id DESC LIMIT :limit;

@@ -11,6 +11,7 @@ this order:
 * ``record``: facts become durable, in groups.
 * ``recover``: which runners are dead, and whose runs are free.
 * ``fire``: time and events make runs.
+* ``upkeep``: runs that have ended long ago are deleted.
 * ``observe``: callers that wait for a run, recent results, work without a runner.
 
 ``runtime`` has the tools for loops and threads, which know no run.

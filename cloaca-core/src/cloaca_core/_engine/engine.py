@@ -43,6 +43,8 @@ from cloaca_core._engine.runtime.supervisor import SupervisedLoop, supervised
 from cloaca_core._engine.steer.steering import Steering
 from cloaca_core._engine.submit.run_rows import RunRows
 from cloaca_core._engine.submit.submitter import Submitter
+from cloaca_core._engine.upkeep.pruner import Pruner
+from cloaca_core._engine.upkeep.sweeps import Sweeps
 from cloaca_core.errors import (
     SHUT_DOWN,
     ConfigError,
@@ -55,6 +57,7 @@ from cloaca_core.logs import SafeLogger
 from cloaca_core.records.runs import NewRun, RunEnd
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 from cloaca_core.values.ids import RunIds
+from cloaca_core.values.retention import DAY_US, UsualDays
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import AttemptWork
@@ -190,6 +193,15 @@ class Engine:
         self._changes = Changes(
             store, self._runs_came, self._wake_all, self._completion.notice_ends_elsewhere
         )
+        days = config.retention_days
+        self._pruner = Pruner(
+            store,
+            ids,
+            clock,
+            None if days is None else days * DAY_US,
+            was_set=not isinstance(days, UsualDays),
+        )
+        self._sweeps = Sweeps(self._pruner, clock)
         self._loops = self._make_loops(clock)
         self._health = Health(
             runner_id=runner_id if self._works else None,
@@ -212,9 +224,9 @@ class Engine:
         if self._works:
             turns |= {"lease": self._lease.turn, "lost-lease": self._reenlist}
             turns |= {"claim": self._claimer.turn, "unserved": self._unserved.turn}
-            turns["definitions"] = self._recorder.turn
+            turns |= {"definitions": self._recorder.turn, "upkeep": self._sweeps.turn}
             if self._config.enable_recovery:
-                turns["takeover"] = self._takeover.turn
+                turns["takeover"] = self._watch_over_others
             if self._config.enable_cron_scheduling:
                 turns["schedules"] = self.schedule_loop.turn
                 turns["triggers"] = self.trigger_loop.turn
@@ -393,8 +405,22 @@ class Engine:
         return self._steering
 
     def _wished(self) -> None:
-        """Something is asked of a run of ours."""
+        """Something is asked of a run of ours, or this runner has renewed its lease."""
         self._steering.wake()
+        self._sweeps.look()
+
+    async def _watch_over_others(self) -> None:
+        """Look for runners that have died, and then whether old runs are to go."""
+        await self._takeover.turn()
+        self._sweeps.look()
+
+    # -- upkeep ------------------------------------------------------------------------------
+
+    @property
+    def pruner(self) -> Pruner:
+        """Deletes runs; ``RunnerClosedError`` once the engine shuts down."""
+        self._check_open()
+        return self._pruner
 
     def _given_back(self) -> None:
         """A run that was ours may be claimed."""

@@ -97,9 +97,9 @@ class ObserveConformance:
     ) -> None:
         await store.register(runner("r1"))
         other = "public::embedded::other"
+        await submit(store, new_run("a", tags='{"team":"x","tier":"1"}'))
         await submit(
             store,
-            new_run("a", tags='{"team":"x","tier":"1"}'),
             new_run("b", owner=None, workflow=other, created_at=NOW + 1),
             new_run("c", workflow=other, tags='{"team":"x"}', parent="a", created_at=NOW + 2),
             new_run(

@@ -24,6 +24,7 @@ from cloaca_core.conformance.standing_conformance import StandingConformance
 from cloaca_core.conformance.steering_conformance import SteeringConformance
 from cloaca_core.conformance.trigger_conformance import TriggerConformance
 from cloaca_core.conformance.turn_conformance import TurnConformance
+from cloaca_core.conformance.upkeep_conformance import UpkeepConformance
 
 
 class StoreConformance(
@@ -43,6 +44,7 @@ class StoreConformance(
     ResumeConformance,
     DefinitionConformance,
     FollowUpConformance,
+    UpkeepConformance,
 ):
     """Define a fixture ``store``: an open, empty store."""
 

@@ -26,6 +26,7 @@ from cloaca_core.errors import DefinitionError, DefinitionTypeError, WorkflowVal
 from cloaca_core.values.arguments import one_of, text, wrong_type
 from cloaca_core.values.namespace import SEPARATOR, check_name
 from cloaca_core.values.option_names import ExhaustedPolicyName, VersionPolicyName
+from cloaca_core.values.retention import Retention, read_retention
 from cloaca_core.values.time_limits import TimeLimit, read_time_limit
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class WorkflowBuilder:
         self._version_policy: VersionPolicyName = "continue"
         self._when_ended: list[WhenEnded] = []
         self._exhausted_policy: ExhaustedPolicyName = "fail"
+        self._retention: Retention | None = None
         self._result: Workflow | None = None
         self._outer: Collector | None = None
         self._opened_in: _Place | None = None
@@ -139,6 +141,14 @@ class WorkflowBuilder:
         "pause" the run is Paused until it is resumed, and then the task has all its attempts anew.
         """
         self._exhausted_policy = one_of("exhausted_policy", policy, _EXHAUSTED_POLICIES)
+        return self
+
+    def retention(self, days: float | NoLimit) -> Self:
+        """Say for how many days a run is kept when it has ended, in place of ``retention_days`` of
+        the runners; ``cloaca.NO_LIMIT`` is for ever. It is recorded in the database and no part of
+        the version. A run that another one has submitted is kept and goes with that one.
+        """
+        self._retention = read_retention("days", days)
         return self
 
     def add_task(self, task: Reference) -> Self:
@@ -211,6 +221,7 @@ class WorkflowBuilder:
                 version_policy=self._version_policy,
                 when_ended=self._when_ended,
                 exhausted_policy=self._exhausted_policy,
+                retention=self._retention,
             )
         except WorkflowValidationError as error:
             raise WorkflowValidationError(

@@ -22,6 +22,7 @@ from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.nearest import nearest_name
 from cloaca_core.values.no_limit import NoLimit
 from cloaca_core.values.option_names import ExhaustedPolicyName, VersionPolicyName
+from cloaca_core.values.retention import Retention
 from cloaca_core.values.time_limits import TimeLimit
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Workflow:
         version_policy: VersionPolicyName = "continue",
         when_ended: Sequence[WhenEnded] = (),
         exhausted_policy: ExhaustedPolicyName = "fail",
+        retention: Retention | None = None,
     ) -> None:
         self._namespace = namespace
         self._name = name
@@ -58,11 +60,13 @@ class Workflow:
         self._version_policy: VersionPolicyName = version_policy
         self._when_ended = tuple(when_ended)
         self._exhausted_policy: ExhaustedPolicyName = exhausted_policy
+        self._retention = retention
         self._version = self._fingerprint()
 
     def _fingerprint(self) -> str:
         """Settings that were not given leave the version as it was before there were any. The
-        version policy is about versions, and no part of them: a change of it changes no task.
+        version policy is about versions, and no part of them: a change of it changes no task. Nor
+        does one of the retention.
         """
         definition: list[object] = [self.tasks, self._description, dict(self._tags)]
         if self._time_limit is not None:
@@ -116,6 +120,11 @@ class Workflow:
     def exhausted_policy(self) -> ExhaustedPolicyName:
         """What a task that has used up its attempts does: it fails, or pauses the run."""
         return self._exhausted_policy
+
+    @property
+    def retention(self) -> float | NoLimit | None:
+        """The days for which ended runs are kept; None when the runner decides."""
+        return self._retention
 
     @property
     def tasks(self) -> tuple[Task, ...]:

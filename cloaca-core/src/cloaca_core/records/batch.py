@@ -56,7 +56,7 @@ class Committed(NamedTuple):
     ``current`` those that are to be Cancelled or Paused, with that state. What was recorded of such
     a run counts, but it starts nothing more; an end of one that is to be cancelled was written as
     Cancelled. ``replaced``: of the runs in ``current`` those whose keys were replaced, and how
-    often.
+    often. ``orphans``: new runs that were not written, since the tree of their parent was pruned.
     """
 
     owned: frozenset[str]
@@ -65,3 +65,4 @@ class Committed(NamedTuple):
     held: frozenset[str] = frozenset()
     wishes: Mapping[str, str] = MappingProxyType({})
     replaced: Mapping[str, int] = MappingProxyType({})
+    orphans: frozenset[str] = frozenset()

@@ -9,18 +9,19 @@ class DefinitionName(NamedTuple):
     """A version of a workflow, without its content.
 
     ``workflow`` is the full name; ``name`` the one that its builder was given, by which it can be
-    found as well.
+    found as well. ``retention`` is for how long its runs are kept, in µs: -1 for ever, None as the
+    runner says. It is no part of the version.
     """
 
     workflow: str
     version: str
     name: str
+    retention: int | None = None
 
 
 class DefinitionRow(NamedTuple):
-    """A definition as a runner registered it: never changed, as its version is made of it.
-
-    ``content`` is the JSON of ``definition.recorded``.
+    """A definition as a runner registered it. Its content is never changed, as its version is made
+    of it: the JSON of ``definition.recorded``. ``retention`` is kept for the newest version only.
     """
 
     workflow: str
@@ -28,3 +29,4 @@ class DefinitionRow(NamedTuple):
     name: str
     content: str
     recorded_at: int
+    retention: int | None = None

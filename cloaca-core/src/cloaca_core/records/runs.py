@@ -37,6 +37,11 @@ class NewRun(NamedTuple):
     start_by: int | None = None
 
     @property
+    def belongs_to(self) -> str | None:
+        """The parent whose tree the run is part of, if it is."""
+        return None if self.detached else self.parent_id
+
+    @property
     def may_be_held(self) -> bool:
         """True when a user's transaction may be writing a run with the same key.
 

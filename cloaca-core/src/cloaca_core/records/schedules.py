@@ -8,7 +8,8 @@ from typing import NamedTuple
 class ScheduleRow(NamedTuple):
     """A schedule. Its ticks up to ``decided_until`` have been decided; ``next_tick`` follows and is
     due at ``due_at``, both None when there are no more ticks. ``params`` is JSON. ``generation``
-    grows with every change. ``time_limit`` is that of its runs, as in ``NewRun``.
+    grows with every change. ``time_limit`` is that of its runs, as in ``NewRun``. Ticks up to
+    ``pruned_until`` were forgotten: none of them gets a run.
     """
 
     id: str
@@ -31,6 +32,7 @@ class ScheduleRow(NamedTuple):
     created_at: int
     updated_at: int
     time_limit: int | None = None
+    pruned_until: int | None = None
 
 
 class Firing(NamedTuple):

@@ -32,6 +32,7 @@ from cloaca_core.runner.results import (
     BulkResult,
     PipelineResult,
     Plan,
+    PruneResult,
     RunInfo,
     Steered,
 )
@@ -369,6 +370,16 @@ class AsyncClient:
     async def actions(self, *, limit: int = 100) -> list[Action]:
         """What was asked of runs and workflows, newest first; see ``Client.actions``."""
         return await self._calls.runs.history.actions(limit)
+
+    async def prune(
+        self,
+        *,
+        before: datetime | str | None = None,
+        workflow_name: str | None = None,
+        dry_run: bool = False,
+    ) -> PruneResult:
+        """Delete runs that have ended long ago; see ``Client.prune``."""
+        return await self._calls.upkeep.prune(before, workflow_name, dry_run)
 
     async def health(self) -> dict[str, Any]:
         """The state of the runner: its runs, bodies, loops and failing triggers."""

@@ -30,6 +30,7 @@ from cloaca_core.runner.results import (
     BulkResult,
     PipelineResult,
     Plan,
+    PruneResult,
     RunInfo,
     Steered,
 )
@@ -439,6 +440,25 @@ class Client:
         That is: cancel, pause, resume and retry, also where it was so already.
         """
         return self._calls.runs.history.actions(limit).wait()
+
+    def prune(
+        self,
+        *,
+        before: datetime | str | None = None,
+        workflow_name: str | None = None,
+        dry_run: bool = False,
+    ) -> PruneResult:
+        """Delete runs that have ended long ago, each with all runs that it has submitted; returns
+        when that is done.
+
+        A run goes when it and all of those, but for detached ones, ended before ``before`` (a
+        datetime with a zone, or RFC 3339 text). Without it, runs go that have been kept for the
+        retention of their workflow, or for ``retention_days``; runners do that by themselves every
+        hour. With ``before``, no retention counts. ``workflow_name`` is that of the runs at the
+        top. ``dry_run`` only counts. What goes vanishes from every listing at once; runs that have
+        not ended stay, as do those that are begun again meanwhile.
+        """
+        return self._calls.upkeep.prune(before, workflow_name, dry_run).wait()
 
     def health(self) -> dict[str, Any]:
         """The state of the runner: its runs, bodies, loops and failing triggers."""

@@ -173,6 +173,18 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class PruneResult:
+    """What a prune has deleted, or with ``dry_run`` would delete: ``runs``, and all rows of them
+    and of old ticks. ``bytes`` is by how much a SQLite file has shrunk, None where that is not
+    known.
+    """
+
+    runs: int
+    rows: int
+    bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Backfill:
     """The ticks that a back-fill has run, or in a preview would run.
 

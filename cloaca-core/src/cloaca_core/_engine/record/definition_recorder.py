@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cloaca_core._engine.runtime.wakeup import Wakeup
 from cloaca_core.definition.recorded import content, when_ended_rows
 from cloaca_core.records.definitions import DefinitionName, DefinitionRow
+from cloaca_core.values.retention import stored_retention
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,10 +63,23 @@ class DefinitionRecorder:
 
     async def _write(self, workflows: Sequence[Workflow]) -> None:
         now = self._clock.wall()
-        rows = [DefinitionRow(*_name_of(each), content(each), now) for each in workflows]
+        rows = [_row(_name_of(each), content(each), now) for each in workflows]
         follow_ups = [row for each in workflows for row in when_ended_rows(each)]
         await self._store.record_definitions(rows, follow_ups)
 
 
 def _name_of(workflow: Workflow) -> DefinitionName:
-    return DefinitionName(workflow.namespace, workflow.version, workflow.name)
+    return DefinitionName(
+        workflow.namespace, workflow.version, workflow.name, stored_retention(workflow.retention)
+    )
+
+
+def _row(name: DefinitionName, content: str, now: int) -> DefinitionRow:
+    return DefinitionRow(
+        workflow=name.workflow,
+        version=name.version,
+        name=name.name,
+        content=content,
+        recorded_at=now,
+        retention=name.retention,
+    )

@@ -28,6 +28,9 @@ POINTS: Final = (
     "trigger.after_take",
     "trigger.before_commit",
     "trigger.after_commit",
+    "prune.before_hide",
+    "prune.after_hide",
+    "prune.after_erase",
 )
 """Every point, in the order of the flow."""
 

@@ -17,7 +17,7 @@ from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.submit.held_keys import HeldKeys
 from cloaca_core._engine.submit.run_rows import owned_row
 from cloaca_core.definition.workflow import Workflow
-from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
+from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError, lost_parent
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.states import RunStatus
 from cloaca_core.values.backoff import Backoff
@@ -140,11 +140,11 @@ class Submitter:
         """Begin the runs that we own; the others may be claimed. Runs accepted under an id that
         has since been declared dead belong to another runner.
         """
-        ours, current = [], self._own_id()
+        ours, current, made = [], self._own_id(), set(_made(rows, committed))
         for position, row in enumerate(rows):
             if row.id in committed.owned and row.owner == current:
                 ours.append((owned_row(row), request.data[position]))
-            elif row.id not in committed.existing and row.id not in committed.held:
+            elif row.id in made:
                 self._tell_of_unowned(row)
         if ours:
             assert isinstance(request.workflow, Workflow)  # recorded ones are for other runners
@@ -189,7 +189,10 @@ class _Submission:
         if not self.answer.done():
             run_ids = [committed.existing.get(row.id, row.id) for row in rows]
             held = rows[0].id in committed.held  # a request with a key is one run
-            self.answer.set_result(None if held else (run_ids, bool(committed.existing)))
+            if rows[0].id in committed.orphans:  # all of them have one parent
+                self.answer.set_exception(lost_parent(rows[0].parent_id))
+            else:
+                self.answer.set_result(None if held else (run_ids, bool(committed.existing)))
         self.begin(self.request, rows, committed)
         self.capacity.changed()  # runs whose key was taken need no place
 
@@ -224,9 +227,14 @@ async def _is_held(lease: Lease) -> bool:
 
 def _became(rows: Sequence[NewRun], committed: Committed) -> tuple[list[str], list[str]]:
     """The ids of the new runs, and those of earlier runs that have the same keys."""
-    existing, held = committed.existing, committed.held
-    new = [row.id for row in rows if row.id not in existing and row.id not in held]
-    return new, [existing[row.id] for row in rows if row.id in existing]
+    existing = committed.existing
+    return _made(rows, committed), [existing[row.id] for row in rows if row.id in existing]
+
+
+def _made(rows: Sequence[NewRun], committed: Committed) -> list[str]:
+    """The ids of the runs that were inserted."""
+    not_made = committed.existing.keys() | committed.held | committed.orphans
+    return [row.id for row in rows if row.id not in not_made]
 
 
 def _tell_of_submission(workflow: str, new: Sequence[str], known: Sequence[str]) -> None:

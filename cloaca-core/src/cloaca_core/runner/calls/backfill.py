@@ -144,6 +144,8 @@ class BackFilling:
     async def _decided(self, row: ScheduleRow, ticks: Sequence[Instant], limit: int) -> BackFill:
         found = await self._store.find_ticks(row.id, ticks)
         fired = [each.tick for each in found if each.run_id is not None]
+        if row.pruned_until is not None:  # those that were forgotten
+            fired += [tick for tick in ticks if tick <= row.pruned_until]
         return back_fill(ticks, fired=fired, limit=limit)
 
     async def _make(self, row: ScheduleRow, page: BackFill) -> Filled:
@@ -151,7 +153,7 @@ class BackFilling:
             return await _previewed(row, page)
         sent = await self._schedules.back_fill(row, page.ticks, await self._store.now())
         found = await self._store.find_ticks(row.id, page.ticks)
-        if not found:
+        if not found and await self._store.get_schedule(row.id) is None:
             raise ScheduleError(f"Record not found: schedule {row.id} has been deleted meanwhile")
         ours = [each for each in found if each.run_id == sent[each.tick]]
         return Filled(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cloaca_core.runner.calls.backfill import BackfillCalls
     from cloaca_core.runner.calls.schedules import ScheduleCalls
     from cloaca_core.runner.calls.triggers import TriggerCalls
+    from cloaca_core.runner.calls.upkeep import UpkeepCalls
     from cloaca_core.runner.host import EngineHost
 
 
@@ -38,6 +39,13 @@ class Operations:
         from cloaca_core.runner.calls.backfill import BackfillCalls
 
         return BackfillCalls(self._host)
+
+    @cached_property
+    def upkeep(self) -> UpkeepCalls:
+        """Calls that delete runs."""
+        from cloaca_core.runner.calls.upkeep import UpkeepCalls
+
+        return UpkeepCalls(self._host)
 
     @cached_property
     def triggers(self) -> TriggerCalls:

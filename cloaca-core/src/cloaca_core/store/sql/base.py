@@ -17,6 +17,9 @@ class RunQueries(NamedTuple):
 
     insert_run: Statement
     insert_unowned_run: Statement
+    lock_roots: Statement
+    find_parents: Statement
+    free_key: Statement
     insert_tag: Statement
     owned_runs: Statement
     find_keys: Statement
@@ -155,6 +158,7 @@ class SteeringQueries(NamedTuple):
     list_rounds: Statement
     list_children: Statement
     insert_fork: Statement
+    free_fork_key: Statement
     copy_results: Statement
     copy_replacements: Statement
     note_fork: Statement
@@ -198,6 +202,42 @@ class StandingQueries(NamedTuple):
     runner_loads: Statement
 
 
+class UpkeepQueries(NamedTuple):
+    """The statements of ``upkeep.sql``."""
+
+    get_upkeep: Statement
+    take_upkeep: Statement
+    hold_upkeep: Statement
+    leave_upkeep: Statement
+    list_kept_workflows: Statement
+    list_expired: Statement
+    lock_expired: Statement
+    hide_trees: Statement
+    weigh_trees: Statement
+    list_doomed: Statement
+    lock_ticked_schedules: Statement
+    raise_marks: Statement
+    erase_ticks_of: Statement
+    erase_events_of: Statement
+    erase_attempts: Statement
+    erase_tags: Statement
+    erase_acts: Statement
+    erase_rounds: Statement
+    erase_restarts: Statement
+    erase_forks: Statement
+    erase_runs: Statement
+    erase_tombstones: Statement
+    trim_attempts: Statement
+    trim_acts: Statement
+    trim_restarts: Statement
+    list_ticking: Statement
+    list_deleted_schedules: Statement
+    lock_mark: Statement
+    raise_mark: Statement
+    erase_ticks: Statement
+    erase_lost: Statement
+
+
 class Queries(NamedTuple):
     """The statements that must exist, in the core's file of their noun or in the backend's."""
 
@@ -209,6 +249,7 @@ class Queries(NamedTuple):
     definitions: DefinitionQueries
     follow_ups: FollowUpQueries
     standing: StandingQueries
+    upkeep: UpkeepQueries
 
 
 class SqlPart:
@@ -251,6 +292,7 @@ def load_queries(package: str, wording: Wording) -> Queries:
         definitions=DefinitionQueries(**of("definitions", DefinitionQueries._fields)),
         follow_ups=FollowUpQueries(**of("follow_ups", FollowUpQueries._fields)),
         standing=StandingQueries(**of("standing", StandingQueries._fields)),
+        upkeep=UpkeepQueries(**of("upkeep", UpkeepQueries._fields)),
     )
 
 

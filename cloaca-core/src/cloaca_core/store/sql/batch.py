@@ -13,7 +13,7 @@ from cloaca_core.records.states import ReasonCode
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 from cloaca_core.store.sql.base import Queries, pair
 from cloaca_core.store.sql.dialect import Step
-from cloaca_core.store.sql.queries import Row
+from cloaca_core.store.sql.queries import Row, Statement
 
 _NO_TAGS = "{}"
 
@@ -65,10 +65,12 @@ class BatchSteps:
     def of_one(self, run: NewRun) -> dict[str, Step]:
         """The statements that insert one run that has a key and no owner."""
         q = self._queries.runs
-        steps = {"run": Step(q.insert_unowned_run, self._unowned_row(run))}
+        steps = self._parent_steps([run], q.lock_roots, "roots")
+        steps["run"] = Step(q.insert_unowned_run, self._unowned_row(run))
         if tags := _tag_rows([run]):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
         wanted = self._array([pair(run.workflow, run.idempotency_key)])
+        steps |= self._parent_steps([run], q.find_parents, "parents")
         steps["keys"] = Step(q.find_keys, q.find_keys.bind(keys=wanted))
         return steps
 
@@ -137,7 +139,8 @@ class BatchSteps:
         q, runs = self._queries.runs, batch.new_runs
         if not runs:
             return {}
-        steps = {"runs": Step(q.insert_run, rows=list(map(self._run_row, runs)))}
+        steps = self._parent_steps(runs, q.lock_roots, "roots")
+        steps["runs"] = Step(q.insert_run, rows=list(map(self._run_row, runs)))
         if tags := _tag_rows(runs):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
         if children := [run.id for run in runs if _has_parent(run)]:
@@ -151,7 +154,14 @@ class BatchSteps:
             pair(r.workflow, r.idempotency_key) for r in runs if r.idempotency_key is not None
         ]:
             steps["keys"] = Step(q.find_keys, q.find_keys.bind(keys=self._array(keys)))
-        return steps
+        return steps | self._parent_steps(runs, q.find_parents, "parents")
+
+    def _parent_steps(
+        self, runs: Sequence[NewRun], statement: Statement, name: str
+    ) -> dict[str, Step]:
+        """A statement about the parents of these runs, if any has one, as trees may be pruned."""
+        ids = {parent_id for run in runs if (parent_id := run.belongs_to) is not None}
+        return {name: Step(statement, (self._array(sorted(ids)),))} if ids else {}
 
     def _record_steps(self, batch: Batch) -> dict[str, Step]:
         q = self._queries.runs
@@ -209,7 +219,8 @@ class BatchSteps:
 
 def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
     """The result of a batch, read from the answers of its statements."""
-    existing, held = _other_holders(batch.new_runs, answers.get("keys"))
+    orphans = orphans_of(batch.new_runs, answers.get("parents"))
+    existing, held = _other_holders(batch.new_runs, answers.get("keys"), orphans)
     current: list[str] = []
     wishes: dict[str, str] = {}
     replaced: dict[str, int] = {}
@@ -227,6 +238,17 @@ def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
         current=frozenset(current),
         wishes=wishes,
         replaced=replaced,
+        orphans=orphans,
+    )
+
+
+def orphans_of(runs: Sequence[NewRun], parents: Sequence[Row] | None) -> frozenset[str]:
+    """The ids of new runs whose parents are not among those that are there and visible."""
+    if parents is None:  # none of them has one
+        return frozenset()
+    found = {parent_id for (parent_id,) in parents}
+    return frozenset(
+        [run.id for run in runs if run.belongs_to is not None and run.belongs_to not in found]
     )
 
 
@@ -262,10 +284,11 @@ def _tag_rows(runs: Sequence[NewRun]) -> list[tuple[str, str, str]]:
 
 
 def _other_holders(
-    runs: Sequence[NewRun], holders: Sequence[Row] | None
+    runs: Sequence[NewRun], holders: Sequence[Row] | None, orphans: frozenset[str]
 ) -> tuple[dict[str, str], frozenset[str]]:
-    """New runs that were not inserted: those whose idempotency key another run has, with the id of
-    that run; and those whose key no run has, which were held back.
+    """Sorts new runs that were not inserted: those whose idempotency key another run has, with that
+    run, and those of whose keys no run is known: they were passed over, or a hidden run has the
+    key.
     """
     if holders is None:  # none of them has a key
         return {}, frozenset()
@@ -277,7 +300,8 @@ def _other_holders(
             continue
         holder = by_key.get((run.workflow, run.idempotency_key))
         if holder is None:
-            held.add(run.id)
+            if run.id not in orphans:
+                held.add(run.id)
         elif holder != run.id:
             existing[run.id] = holder
     return existing, frozenset(held)

@@ -22,7 +22,7 @@ class SqlDefinitions(SqlPart):
             return
         row = q.insert_definition.binder(DefinitionRow._fields)
         newest = q.put_workflow.binder((*DefinitionName._fields, "short_name"))
-        names = [(each.workflow, each.version, each.name) for each in in_order]
+        names = [(each.workflow, each.version, each.name, each.retention) for each in in_order]
         steps = [
             Step(q.insert_definition, rows=list(map(row, in_order))),
             Step(q.put_workflow, rows=[newest((*each, short_name(each[0]))) for each in names]),
@@ -51,4 +51,4 @@ class SqlDefinitions(SqlPart):
         rows = await self._read(
             self._queries.definitions.get_definition, workflow=workflow, version=version
         )
-        return DefinitionRow._make(rows[0]) if rows else None
+        return DefinitionRow(*rows[0]) if rows else None

@@ -93,6 +93,9 @@ class Dialect(Protocol):
     def wall(self) -> int:
         """See ``Store.wall``."""
 
+    async def give_back(self, limit: int) -> int | None:
+        """See ``Store.give_back``."""
+
     async def wait_changed(self) -> Change:
         """See ``Store.wait_changed``."""
 

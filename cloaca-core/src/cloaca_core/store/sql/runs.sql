@@ -13,14 +13,18 @@
 -- name: insert_run
 -- Add a run. If :owner is a live runner, it owns the run from the start, unless the run waits for
 -- its time or its workflow is paused; otherwise the run has no owner. Executed again, or with an
--- idempotency key that another run has, it changes nothing.
+-- idempotency key that another run has, it changes nothing; nor if the tree of its parent is hidden.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
+    id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
     priority, due_at, detached, time_limit, deadline_at, start_by, owner, epoch, status, started_at
 )
 SELECT
     :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
-    CAST(:parent_id AS TEXT), :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at),
+    CAST(:parent_id AS TEXT), (
+        SELECT coalesce(parent.root_id, parent.id) FROM cloaca_run AS parent
+        WHERE parent.id = CAST(:parent_id AS TEXT) AND :detached = 0
+    ),
+    :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at),
     :priority, CAST(:due_at AS BIGINT), :detached,
     CAST(:time_limit AS BIGINT), CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT),
     runner.id,
@@ -31,24 +35,71 @@ FROM (SELECT 1) AS one
 LEFT JOIN cloaca_runner AS runner
     ON runner.id = :owner AND runner.fenced = 0 AND CAST(:due_at AS BIGINT) IS NULL
         AND NOT EXISTS (SELECT 1 FROM cloaca_paused_workflow WHERE workflow = :workflow)
-WHERE 1 = 1
+WHERE (
+        CAST(:parent_id AS TEXT) IS NULL OR :detached = 1
+        OR EXISTS (
+            SELECT 1 FROM cloaca_run AS parent
+            WHERE parent.id = CAST(:parent_id AS TEXT) AND NOT EXISTS (
+                SELECT 1 FROM cloaca_tombstone AS gone
+                WHERE gone.root_id = coalesce(parent.root_id, parent.id)
+            )
+        )
+    )
 ON CONFLICT DO NOTHING;
 
 
 -- name: insert_unowned_run
 -- Add a run without an owner. Executed again, or with an idempotency key that another run has, it
--- changes nothing.
+-- changes nothing; nor if the tree of its parent is hidden.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, idempotency_key, parent_id, created_at, claimable_at,
+    id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
     priority, due_at, detached, time_limit, deadline_at, start_by, epoch, status
 )
-VALUES (
-    :id, :workflow, :version, :input, :tags, :idempotency_key, CAST(:parent_id AS TEXT),
+SELECT
+    :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
+    CAST(:parent_id AS TEXT), (
+        SELECT coalesce(parent.root_id, parent.id) FROM cloaca_run AS parent
+        WHERE parent.id = CAST(:parent_id AS TEXT) AND :detached = 0
+    ),
     :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at), :priority,
     CAST(:due_at AS BIGINT), :detached, CAST(:time_limit AS BIGINT),
     CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT), 0, 'Pending'
-)
+WHERE (
+        CAST(:parent_id AS TEXT) IS NULL OR :detached = 1
+        OR EXISTS (
+            SELECT 1 FROM cloaca_run AS parent
+            WHERE parent.id = CAST(:parent_id AS TEXT) AND NOT EXISTS (
+                SELECT 1 FROM cloaca_tombstone AS gone
+                WHERE gone.root_id = coalesce(parent.root_id, parent.id)
+            )
+        )
+    )
 ON CONFLICT DO NOTHING;
+
+
+-- name: lock_roots
+-- Find the roots of the trees of these runs. A database where several transactions write at once locks
+-- them, so that no tombstone is set while runs are added to their trees.
+SELECT coalesce(root_id, id) FROM cloaca_run WHERE id IN :ids;
+
+
+-- name: find_parents
+-- Find which of these runs are there and not hidden.
+SELECT run.id FROM cloaca_run AS run
+WHERE run.id IN :ids
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    );
+
+
+-- name: free_key
+-- Take an idempotency key from a hidden run.
+UPDATE cloaca_run SET idempotency_key = NULL
+WHERE workflow = :workflow AND idempotency_key = :idempotency_key AND EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone
+    WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+);
 
 
 -- name: insert_tag
@@ -266,7 +317,12 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, par
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
-FROM cloaca_run WHERE id = :id;
+FROM cloaca_run
+WHERE id = :id
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+    );
 
 
 -- name: ended_runs
@@ -294,6 +350,10 @@ WHERE id < :before AND id >= :after
     AND (
         CAST(:error AS TEXT) IS NULL
         OR replace(lower(error_message), lower(:error), '') <> lower(error_message)
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
     )
 ORDER BY id DESC LIMIT :limit;
 
@@ -331,6 +391,10 @@ WHERE ended_at IS NOT NULL AND status = :status AND id < :before AND id >= :afte
         CAST(:error AS TEXT) IS NULL
         OR replace(lower(error_message), lower(:error), '') <> lower(error_message)
     )
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+    )
 ORDER BY id DESC LIMIT :limit;
 
 
@@ -348,6 +412,10 @@ WHERE workflow = :workflow AND id < :before AND id >= :after
     AND (
         CAST(:error AS TEXT) IS NULL
         OR replace(lower(error_message), lower(:error), '') <> lower(error_message)
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
     )
 ORDER BY id DESC LIMIT :limit;
 
@@ -367,6 +435,10 @@ WHERE parent_id = :parent_id AND parent_id IS NOT NULL AND id < :before AND id >
     AND (
         CAST(:error AS TEXT) IS NULL
         OR replace(lower(error_message), lower(:error), '') <> lower(error_message)
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
     )
 ORDER BY id DESC LIMIT :limit;
 

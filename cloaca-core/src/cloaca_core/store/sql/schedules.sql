@@ -10,12 +10,12 @@ SELECT id, generation FROM cloaca_schedule WHERE id IN :ids;
 -- name: insert_tick
 -- Record the decision about a tick, if the schedule's generation is still the one that the decision
 -- was based on. A user asked for a back-filled tick (:generation NULL): for that one the schedule
--- need only exist.
+-- need only exist. A tick up to the mark of those that were forgotten is not recorded.
 INSERT INTO cloaca_tick (schedule_id, tick, run_id, outcome, created_at)
 SELECT :schedule_id, :tick, CAST(:run_id AS TEXT), :outcome, :created_at
 WHERE EXISTS (
     SELECT 1 FROM cloaca_schedule
-    WHERE id = :schedule_id AND (
+    WHERE id = :schedule_id AND :tick > coalesce(pruned_until, -1) AND (
         CAST(:generation AS BIGINT) IS NULL OR (generation = :generation AND enabled = 1)
     )
 )
@@ -26,7 +26,10 @@ ON CONFLICT DO NOTHING;
 -- Give a run to a back-filled tick that was decided without one.
 UPDATE cloaca_tick SET run_id = :run_id, outcome = :outcome, created_at = :created_at
 WHERE schedule_id = :schedule_id AND tick = :tick AND run_id IS NULL
-    AND EXISTS (SELECT 1 FROM cloaca_schedule WHERE id = :schedule_id);
+    AND EXISTS (
+        SELECT 1 FROM cloaca_schedule
+        WHERE id = :schedule_id AND :tick > coalesce(pruned_until, -1)
+    );
 
 
 -- name: insert_tick_run
@@ -164,7 +167,7 @@ RETURNING id;
 -- Read one schedule.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at, time_limit
+    generation, created_at, updated_at, time_limit, pruned_until
 FROM cloaca_schedule WHERE id = :id;
 
 
@@ -172,7 +175,7 @@ FROM cloaca_schedule WHERE id = :id;
 -- Read the schedule that has this name.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at, time_limit
+    generation, created_at, updated_at, time_limit, pruned_until
 FROM cloaca_schedule WHERE name = :name;
 
 
@@ -182,7 +185,7 @@ FROM cloaca_schedule WHERE name = :name;
 -- this order.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at, time_limit
+    generation, created_at, updated_at, time_limit, pruned_until
 FROM cloaca_schedule WHERE workflow > '' AND enabled >= :enabled_only
 ORDER BY workflow, id LIMIT :limit OFFSET :offset;
 
@@ -216,7 +219,7 @@ FROM :workflows AS wanted;
 -- Read schedules of these workflows that are due, the longest overdue first.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at, time_limit
+    generation, created_at, updated_at, time_limit, pruned_until
 FROM cloaca_schedule
 WHERE workflow IN :workflows AND enabled = 1
     AND due_at IS NOT NULL AND due_at <= :now
@@ -228,7 +231,7 @@ ORDER BY due_at, id LIMIT :limit;
 -- with its newest decided tick up to :now.
 SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at, time_limit, (
+    generation, created_at, updated_at, time_limit, pruned_until, (
         SELECT max(tick) FROM cloaca_tick
         WHERE schedule_id = cloaca_schedule.id AND tick <= :now
     )
@@ -255,7 +258,10 @@ ORDER BY run.schedule_id, run.created_at, run.id;
 -- name: list_ticks
 -- List the decided ticks of a schedule with their outcomes, newest first.
 SELECT schedule_id, tick, run_id, outcome, created_at
-FROM cloaca_tick WHERE schedule_id = :schedule_id
+FROM cloaca_tick 
+WHERE schedule_id = :schedule_id AND NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone WHERE gone.root_id = cloaca_tick.run_id
+)
 ORDER BY tick DESC LIMIT :limit OFFSET :offset;
 
 

@@ -21,7 +21,7 @@ from cloaca_core.records.steering import (
     Wish,
 )
 from cloaca_core.store.sql.base import SqlPart, pair
-from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.store.sql.queries import Statement
 
 
@@ -143,11 +143,13 @@ class SqlSteering(SqlPart):
             ),
         ]
         if new.idempotency_key is None:
-            answers = await self._dialect.write(steps)
-        else:
-            answers = await self._dialect.write_apart(steps, pair(new.id, new.idempotency_key))
-        ((run_id,),) = answers[-1]
-        return None if run_id is None else str(run_id)
+            return _found(await self._dialect.write(steps))
+        key = pair(new.id, new.idempotency_key)
+        if (run_id := _found(await self._dialect.write_apart(steps, key))) is None:
+            # There is no such source, or a hidden run has the key.
+            await self._dialect.write(_steps([q.free_fork_key], known))
+            run_id = _found(await self._dialect.write_apart(steps, key))
+        return run_id
 
     async def forks(self, run_ids: Collection[str]) -> list[ForkRow]:
         ids = self._dialect.array(run_ids)
@@ -255,6 +257,12 @@ class SqlSteering(SqlPart):
         else:
             rows = await self._read(q.list_acts_of_run, run_id=run_id, limit=limit)
         return list(map(ActRow._make, rows))
+
+
+def _found(answers: Answers) -> str | None:
+    """The run that was made, or that has its key."""
+    ((run_id,),) = answers[-1]
+    return None if run_id is None else str(run_id)
 
 
 def _steps(statements: Sequence[Statement], known: Mapping[str, object]) -> Sequence[Step]:

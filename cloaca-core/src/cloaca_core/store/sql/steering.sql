@@ -39,6 +39,10 @@ WHERE run.id IN :ids
             WHERE parent.id = :parent_id AND parent.children_at IS NOT NULL
         )
     )
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    )
 ON CONFLICT DO NOTHING;
 
 
@@ -93,6 +97,10 @@ SELECT
         WHEN run.ended_at IS NULL AND run.cancel_at IS NULL AND run.paused_at IS NULL THEN 2 ELSE 0
     END, :now
 FROM cloaca_run AS run WHERE run.id IN :ids
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    )
 ON CONFLICT DO NOTHING;
 
 
@@ -127,6 +135,10 @@ SELECT
         ELSE 0
     END, :now
 FROM cloaca_run AS run WHERE run.id IN :ids
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    )
 ON CONFLICT DO NOTHING;
 
 
@@ -422,6 +434,11 @@ WHERE id IN :ids AND children_at IS NOT NULL AND ended_at IS NOT NULL AND NOT EX
 -- What was asked of any run or workflow, newest first.
 SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 FROM cloaca_act WHERE created_at >= 0
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_run AS run
+        JOIN cloaca_tombstone AS gone ON gone.root_id = coalesce(run.root_id, run.id)
+        WHERE run.id = cloaca_act.run_id
+    )
 ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
 
 
@@ -553,6 +570,10 @@ SELECT
         ELSE 0
     END, :now
 FROM cloaca_run AS run WHERE run.id IN :ids
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    )
 ON CONFLICT DO NOTHING;
 
 
@@ -632,6 +653,10 @@ FROM cloaca_round WHERE run_id = :run_id ORDER BY round;
 -- The runs that these have submitted and that end with them, those of each parent oldest first.
 SELECT parent_id, id, status, idempotency_key FROM cloaca_run
 WHERE parent_id IN :ids AND parent_id IS NOT NULL AND detached = 0
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+    )
 ORDER BY parent_id, id;
 
 
@@ -647,7 +672,21 @@ SELECT
     :created_at, :created_at, source.priority, source.time_limit,
     source.replacements, 1, 'Pending'
 FROM cloaca_run AS source WHERE source.id = :source_id
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(source.root_id, source.id)
+    )
 ON CONFLICT DO NOTHING;
+
+
+-- name: free_fork_key
+-- Take the idempotency key of a new run from a hidden run.
+UPDATE cloaca_run SET idempotency_key = NULL
+WHERE workflow = (SELECT source.workflow FROM cloaca_run AS source WHERE source.id = :source_id)
+    AND idempotency_key = :idempotency_key AND EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+    );
 
 
 -- name: copy_results
@@ -716,6 +755,14 @@ SELECT coalesce(
         JOIN cloaca_run AS holder ON holder.workflow = source.workflow
             AND holder.idempotency_key = CAST(:idempotency_key AS TEXT)
         WHERE source.id = :source_id
+            AND NOT EXISTS (
+                SELECT 1 FROM cloaca_tombstone AS gone
+                WHERE gone.root_id = coalesce(source.root_id, source.id)
+            )
+            AND NOT EXISTS (
+                SELECT 1 FROM cloaca_tombstone AS gone
+                WHERE gone.root_id = coalesce(holder.root_id, holder.id)
+            )
     )
 );
 

@@ -7,14 +7,14 @@ on one noun are in the module of that noun.
 
 from __future__ import annotations
 
-from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.errors import StoreUnavailableError, lost_parent
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runs import NewRun
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Landed
 from cloaca_core.store.sql.base import load_queries, pair
-from cloaca_core.store.sql.batch import BatchSteps, committed
+from cloaca_core.store.sql.batch import BatchSteps, committed, orphans_of
 from cloaca_core.store.sql.definitions import SqlDefinitions
 from cloaca_core.store.sql.dialect import Answers, Dialect
 from cloaca_core.store.sql.follow_ups import SqlFollowUps
@@ -24,6 +24,7 @@ from cloaca_core.store.sql.schedules import SqlSchedules
 from cloaca_core.store.sql.standing import SqlStandings
 from cloaca_core.store.sql.steering import SqlSteering
 from cloaca_core.store.sql.triggers import SqlTriggers
+from cloaca_core.store.sql.upkeep import SqlUpkeep
 
 
 class SqlStore(
@@ -35,6 +36,7 @@ class SqlStore(
     SqlDefinitions,
     SqlFollowUps,
     SqlStandings,
+    SqlUpkeep,
 ):
     """The store of every backend that has a ``Dialect``. Contracts: see ``Store``."""
 
@@ -72,13 +74,23 @@ class SqlStore(
         return known[-1]
 
     async def insert_when_free(self, run: NewRun) -> str:
+        if (holder := await self._insert_one(run)) is None:
+            free = self._queries.runs.free_key
+            await self._write(free, workflow=run.workflow, idempotency_key=run.idempotency_key)
+            holder = await self._insert_one(run)
+        if holder is None:
+            raise StoreUnavailableError("the run with this key has just gone")
+        return holder
+
+    async def _insert_one(self, run: NewRun) -> str | None:
+        """Insert a run that has a key; the id of the run that has it, None if that is hidden."""
         steps = self._batch_steps.of_one(run)
         key = pair(run.workflow, run.idempotency_key)
-        *_, holders = await self._dialect.write_apart(list(steps.values()), key)
-        if not holders:
-            raise StoreUnavailableError("the run with this key has just gone")
-        ((_, _, holder),) = holders
-        return str(holder)
+        answers = await self._dialect.write_apart(list(steps.values()), key)
+        found = dict(zip(steps, answers, strict=True))
+        if orphans_of([run], found.get("parents")):
+            raise lost_parent(run.parent_id)
+        return next((str(holder) for _, _, holder in found["keys"]), None)
 
     async def now(self) -> int:
         return await self._dialect.now()

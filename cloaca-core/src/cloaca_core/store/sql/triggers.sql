@@ -106,10 +106,14 @@ WHERE trigger_id = :trigger_id AND event_key IN :keys;
 
 -- name: list_events
 -- List the events of a trigger and their runs, newest first, with the end of each run that has
--- ended.
+-- ended. Events whose runs were pruned are left out.
 SELECT event.id, event.trigger_id, event.context_hash, event.run_id, event.created_at,
     run.ended_at
 FROM cloaca_event AS event
-LEFT JOIN cloaca_run AS run ON run.id = event.run_id
+JOIN cloaca_run AS run ON run.id = event.run_id
 WHERE event.trigger_id = :trigger_id
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    )
 ORDER BY event.created_at DESC, event.id DESC LIMIT :limit OFFSET :offset;

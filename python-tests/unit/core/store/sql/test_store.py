@@ -61,6 +61,9 @@ class RecordingDialect:
     def lease_ends_with_boot(self) -> bool:
         return True
 
+    async def give_back(self, limit: int) -> int | None:
+        return limit
+
     async def now(self) -> int:
         return 8
 

@@ -1,0 +1,47 @@
+"""Calls that delete runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloaca_core.runner.calls.call import Call
+from cloaca_core.runner.calls.names import looked_up, name_to_look_up
+from cloaca_core.runner.results import PruneResult
+from cloaca_core.values.arguments import refuse_other_types
+from cloaca_core.values.instants import read_instant
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.upkeep.pruner import Pruned
+    from cloaca_core.runner.host import EngineHost
+
+
+class UpkeepCalls:
+    """Makes the calls of one runner. Any thread may ask."""
+
+    def __init__(self, host: EngineHost) -> None:
+        self._host = host
+
+    def prune(
+        self, before: datetime | str | None, workflow_name: str | None, dry_run: bool
+    ) -> Call[PruneResult]:
+        """Delete trees of runs that have ended long ago, or count them."""
+        instant = None if before is None else read_instant("before", before)
+        refuse_other_types("dry_run", dry_run, bool, "a bool")
+        full_name = name = None
+        if workflow_name is not None:
+            full_name = self._host.registry.full_name(workflow_name)
+            name = name_to_look_up(self._host, workflow_name)
+
+        async def answer(engine: Engine) -> Pruned:
+            workflow = None if full_name is None else await looked_up(engine, name, full_name)
+            if dry_run:
+                return await engine.pruner.count(instant, workflow)
+            return await engine.pruner.prune(instant, workflow)
+
+        return Call(
+            lambda: self._host.send(answer),
+            lambda pruned: PruneResult(pruned.runs, pruned.rows, pruned.bytes),
+        )
