@@ -43,6 +43,7 @@ SECONDS: dict[str, float] = {
     "process/test_migrations.py": 8,
     "process/test_postgres_faults.py": 25,
     "process/test_postgres_outage.py": 35,
+    "process/test_prune_kill.py": 30,
     "process/test_schedules.py": 14,
     "process/test_sharing.py": 10,
     "process/test_wakeups.py": 6,

@@ -154,7 +154,8 @@ class MemoryUpkeep:
                 self.hidden.runs[run.id] = run
             for run_id in [run_id for run_id, root in self.hidden.roots.items() if root == root_id]:
                 del self.runs[run_id]
-        self.keys = {key: run_id for key, run_id in self.keys.items() if run_id in self.runs}
+        for key in [key for key, run_id in self.keys.items() if run_id in self.hidden.runs]:
+            del self.keys[key]
         return len(expired)
 
     async def doomed_runs(

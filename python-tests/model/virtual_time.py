@@ -8,6 +8,7 @@ tests and their fixtures on such a loop. Knows no engine.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
@@ -97,6 +98,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if self._jumps > MOST_JUMPS:
             self.fail(f"{MOST_JUMPS} timers have run out")
         self._now = max(self._now, timers[0].when())
+        # After some months a tick of the real clock is too small to be seen in this number.
+        self._clock_resolution = max(self._clock_resolution, math.ulp(self._now))
 
     def fail(self, reason: str) -> NoReturn:
         """End the test, and say where it and its tasks wait."""

@@ -32,6 +32,9 @@ NEVER_REACHED_ALONE = {
     "trigger.after_take",
     "trigger.before_commit",
     "trigger.after_commit",
+    "prune.before_hide",
+    "prune.after_hide",
+    "prune.after_erase",
 }
 """Points that one process on an empty database does not come to."""
 

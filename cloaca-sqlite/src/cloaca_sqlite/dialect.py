@@ -171,7 +171,10 @@ def _cut_off(connection: sqlite3.Connection, limit: int) -> int | None:
     spare = min(limit, free - before // _KEPT_FREE)
     if spare <= 0:
         return 0
-    connection.execute(f"PRAGMA incremental_vacuum({spare:d})").fetchall()
+    for _ in range(spare):
+        # One page each: this statement has a row without a column for each page, and the driver
+        # takes a statement without columns for done after its first step.
+        connection.execute("PRAGMA incremental_vacuum(1)")
     ((after,),) = connection.execute("PRAGMA page_count").fetchall()
     ((size,),) = connection.execute("PRAGMA page_size").fetchall()
     return int((before - after) * size)

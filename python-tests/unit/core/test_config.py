@@ -18,6 +18,7 @@ from cloaca_core.config import DefaultRunnerConfig, pool_size_of
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.store.backends import forced_backend
 from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
+from cloaca_core.values.retention import UsualDays
 
 POSITIONAL: dict[str, Any] = {
     "max_concurrent_tasks": 4,
@@ -44,6 +45,7 @@ KEYWORD_ONLY = {
     "max_recovery_attempts": 3,
     "default_trigger_rule": "none_failed",
     "max_context_bytes": 16 * 1024 * 1024,
+    "retention_days": 90,
     "connect_timeout_seconds": 5,
     "runner_id": None,
 }
@@ -153,7 +155,7 @@ class TestFields:
     def test_none_can_be_assigned_only_where_it_means_something(self) -> None:
         config = DefaultRunnerConfig()
         for name in DEFAULTS:
-            if name in (*TIMEOUTS[:2], "runner_id"):
+            if name in (*TIMEOUTS[:2], "retention_days", "runner_id"):
                 setattr(config, name, None)
             else:
                 with pytest.raises(ConfigTypeError, match=f"^{name} must be .*, got None$"):
@@ -166,6 +168,39 @@ class TestFields:
     @pytest.mark.parametrize("name", ["lease_seconds", "shutdown_grace_seconds"])
     def test_the_seconds_that_0x_did_not_have_may_be_fractions(self, name: str) -> None:
         assert getattr(config_of(name, 0.5), name) == 0.5
+
+
+class TestRetention:
+    @pytest.mark.parametrize("days", [7, 90])
+    def test_days_that_were_set_are_told_from_the_default(self, days: int) -> None:
+        config = DefaultRunnerConfig(retention_days=days)
+        assert config.retention_days == days
+        assert not isinstance(config.retention_days, UsualDays)
+
+    def test_the_default_stays_one_in_copies(self) -> None:
+        config = DefaultRunnerConfig()
+        for each in (
+            config,
+            replace(config, max_active_runs=7),
+            DefaultRunnerConfig(**config.to_dict()),
+            copy.deepcopy(config),
+            pickle.loads(pickle.dumps(config)),
+        ):
+            assert each.retention_days == 90
+            assert isinstance(each.retention_days, UsualDays)
+
+    def test_what_a_variable_or_a_file_says_was_set(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (folder / "cloaca.toml").write_text("retention_days = 90\n")
+        assert not isinstance(DefaultRunnerConfig().retention_days, UsualDays)
+        monkeypatch.setenv("CLOACA_RETENTION_DAYS", "none")
+        assert DefaultRunnerConfig().retention_days is None
+
+    @pytest.mark.parametrize("days", [0, -1, 100_001, 1.5])
+    def test_other_days_are_refused(self, days: float) -> None:
+        with pytest.raises(ConfigError, match="^retention_days must be an int"):
+            config_of("retention_days", days)
 
 
 class TestTimeout:

@@ -53,7 +53,8 @@ DOOR = {
     "cloaca_core.values", "cloaca_core.values.arguments", "cloaca_core.values.durations",
     "cloaca_core.values.json_values",
     "cloaca_core.values.namespace", "cloaca_core.values.nearest", "cloaca_core.values.no_limit",
-    "cloaca_core.values.option_names", "cloaca_core.values.time_limits",
+    "cloaca_core.values.option_names", "cloaca_core.values.retention",
+    "cloaca_core.values.time_limits",
 }  # fmt: skip
 """All of ours that ``import cloaca`` loads."""
 PARTS = (

@@ -57,6 +57,14 @@ def test_no_statement_reads_a_whole_table(raw: sqlite3.Connection, statement: St
         small |= {"asked", "levels", "longest", "foremost"}  # as many as are claimed
     if statement.name == "list_definitions":
         small.add("cloaca_workflow")  # asked for once a name is unknown, to find a similar one
+    if statement.name == "list_kept_workflows":
+        small |= {"run_of", "ticking", "used"}  # a row for each workflow
+    if statement.name == "list_deleted_schedules":
+        small.add("known")  # a row for each schedule that has ticks
+    if statement.name == "weigh_trees":
+        small.add("tree")  # the runs that were asked for
+    if statement.name == "list_doomed":
+        small |= {"gone", "doomed", "parts", "roots", "counted"}  # what is hidden, and up to a limit
     if statement.name == "list_active_runs":
         small.add("cloaca_run")  # as far as it has not ended; see below
 

@@ -226,7 +226,7 @@ class Engine:
             turns |= {"claim": self._claimer.turn, "unserved": self._unserved.turn}
             turns |= {"definitions": self._recorder.turn, "upkeep": self._sweeps.turn}
             if self._config.enable_recovery:
-                turns["takeover"] = self._watch_over_others
+                turns["takeover"] = self._takeover.turn
             if self._config.enable_cron_scheduling:
                 turns["schedules"] = self.schedule_loop.turn
                 turns["triggers"] = self.trigger_loop.turn
@@ -405,14 +405,8 @@ class Engine:
         return self._steering
 
     def _wished(self) -> None:
-        """Something is asked of a run of ours, or this runner has renewed its lease."""
+        """Something is asked of a run of ours."""
         self._steering.wake()
-        self._sweeps.look()
-
-    async def _watch_over_others(self) -> None:
-        """Look for runners that have died, and then whether old runs are to go."""
-        await self._takeover.turn()
-        self._sweeps.look()
 
     # -- upkeep ------------------------------------------------------------------------------
 

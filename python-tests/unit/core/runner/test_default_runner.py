@@ -343,6 +343,7 @@ def test_a_call_that_would_block_all_async_bodies_is_refused() -> None:
             "list_runs": runner.list_runs,
             "actions": runner.actions,
             "count_runs": runner.count_runs,
+            "prune": runner.prune,
             "health": runner.health,
             "cancel": lambda: runner.cancel("r"),
             "pause": lambda: runner.pause("r"),

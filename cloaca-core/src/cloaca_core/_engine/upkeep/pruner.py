@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.upkeep.batches import MOST_ROWS, Pace, Part, Whole, next_deletion
@@ -54,6 +54,13 @@ class Pruned:
     bytes: int | None = None
 
 
+class Sweep(NamedTuple):
+    """What a sweep has deleted, None if there was none, and in how many seconds one may be due."""
+
+    pruned: Pruned | None
+    again_in: float
+
+
 class ShiftLostError(Exception):
     """Another runner prunes: this one was so slow that it seemed to have died."""
 
@@ -72,16 +79,17 @@ class Pruner:
         self._days = days
         self._was_set = was_set
 
-    async def sweep(self) -> Pruned | None:
+    async def sweep(self) -> Sweep:
         """Prune what has been kept long enough, if that is due and no other runner does so."""
         upkeep = await self._store.upkeep()
         now = self._store.wall()
         if now < upkeep.due_at <= now + _SET_BACK_US:
-            return None
+            return Sweep(None, (upkeep.due_at - now) / 1e6)
         holder = self._ids.next()
-        if not await self._take(holder, due=now):
-            return None
-        return await self._work(holder, upkeep, self._rule(upkeep), is_whole=True)
+        pruned = None
+        if await self._take(holder, due=now):
+            pruned = await self._work(holder, upkeep, self._rule(upkeep), is_whole=True)
+        return Sweep(pruned, (SHIFT_US if pruned is None else EVERY_US) / 1e6)
 
     async def prune(self, before: int | None, workflow: str | None) -> Pruned:
         """Prune now, as soon as no other runner does so."""

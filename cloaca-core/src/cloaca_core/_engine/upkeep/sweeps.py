@@ -1,5 +1,6 @@
-"""Prunes the database every hour or so, without a timer of its own: it looks when the runner beats,
-and when it looks for dead runners.
+"""Prunes the database every hour, by one of its runners.
+
+Sleeps until the instant that the table gives, so that an idle runner asks once an hour.
 """
 
 from __future__ import annotations
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 FIRST_S: Final = 30.0
-"""Seconds before a new runner looks whether pruning is due."""
-EVERY_S: Final = 900.0
-"""Seconds between two such looks: another runner may have died before its sweep was done."""
+"""Seconds before a new runner looks whether a sweep is due: it has other things to do first."""
 
 
 class Sweeps:
@@ -30,19 +29,16 @@ class Sweeps:
         self._wakeup = Wakeup()
         self._next_at = clock.monotonic() + FIRST_S
 
-    def look(self) -> None:
-        """A moment at which a sweep may begin."""
-        if self._clock.monotonic() >= self._next_at:
-            self._wakeup.wake()
-
     async def turn(self) -> None:
-        """Sleep until a sweep may begin, and do it if it is due."""
+        """Sweep if that is due, then sleep until it may be."""
         await self._wakeup.turn(self._sweep)
 
-    async def _sweep(self) -> None:
-        if self._clock.monotonic() < self._next_at:
-            return
-        self._next_at = self._clock.monotonic() + EVERY_S
-        pruned = await self._pruner.sweep()
+    async def _sweep(self) -> float:
+        """Sweep if that is due; seconds until the next look."""
+        if (left := self._next_at - self._clock.monotonic()) > 0:
+            return left
+        pruned, again_in = await self._pruner.sweep()
+        self._next_at = self._clock.monotonic() + again_in
         if pruned is not None and pruned.runs:
             log.info("pruned %d runs that ended long ago, %d rows", pruned.runs, pruned.rows)
+        return again_in
