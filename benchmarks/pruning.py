@@ -1,7 +1,7 @@
-"""Measures what deleting old runs costs those that run meanwhile, and whether the database stays flat.
+"""Measures what a prune costs the runs beside it, and whether the database stays flat.
 
-The running work is 1,000 runs each second. Rounds with and without a prune beside them alternate, so
-that a busy machine slows both.
+The running work is 1,000 runs each second. Rounds with and without a prune beside them alternate,
+so that a busy machine slows both.
 """
 
 from __future__ import annotations
@@ -105,5 +105,3 @@ def _flat(runner: cloaca.DefaultRunner, size: Callable[[], int]) -> list[measuri
     beside = " ".join(f"{each:.1f}" for each in sizes) + " MiB"
     growth = (max(sizes[FILLS // 2 :]) / max(sizes[: FILLS // 2]) - 1) * 100
     return [measuring.Line("growth over ten fills and prunes", growth, "%", "at most", 10, beside)]
-
-

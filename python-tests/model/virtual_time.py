@@ -33,6 +33,10 @@ MOST_PASSES: Final = 5_000
 """Passes of the loop at one instant; more are a loop that never sleeps."""
 
 
+RESOLUTION: Final = 1e-9
+"""Seconds by which a timer may be early, as on a real loop."""
+
+
 class StandstillError(AssertionError):
     """The test waits for something that does not come."""
 
@@ -99,7 +103,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.fail(f"{MOST_JUMPS} timers have run out")
         self._now = max(self._now, timers[0].when())
         # After some months a tick of the real clock is too small to be seen in this number.
-        self._clock_resolution = max(self._clock_resolution, math.ulp(self._now))
+        self._clock_resolution = max(RESOLUTION, math.ulp(self._now))
 
     def fail(self, reason: str) -> NoReturn:
         """End the test, and say where it and its tasks wait."""

@@ -168,3 +168,53 @@ def test_keys_that_were_given_then_are_known(runner: cloaca.DefaultRunner) -> No
 
     for workflow, key in (("done", "once"), ("done", "later"), ("chain", "half")):
         assert runner.submit(workflow, {}, idempotency_key=key).id in before
+
+
+def test_it_keeps_its_runs_until_it_is_said_for_how_long(older: str) -> None:
+    registry = cloaca.Registry()
+    with cloaca.DefaultRunner(older, registry=registry, start=False) as runner:
+        ended = runner.count_runs(status=["Completed", "Failed"])
+        assert ended == 2
+        assert runner.prune().runs == 0
+        assert runner.prune(dry_run=True).runs == 0
+
+    config = cloaca.DefaultRunnerConfig(retention_days=90)
+    with cloaca.DefaultRunner(older, config=config, registry=registry, start=False) as runner:
+        assert runner.prune(dry_run=True).runs == ended
+        assert runner.prune().runs == ended
+        assert runner.count_runs() > 0
+
+
+TREES = """
+INSERT INTO cloaca_run
+    (id, workflow, version, status, epoch, created_at, ended_at, tags, input, parent_id, detached)
+VALUES
+    ('00a', 'w', '0', 'Completed', 1, 1, 2, '{}', '{}', NULL, 0),
+    ('00b', 'w', '0', 'Completed', 1, 1, 2, '{}', '{}', '00a', 0),
+    ('00c', 'w', '0', 'Completed', 1, 1, 2, '{}', '{}', '00b', 0),
+    ('00d', 'w', '0', 'Completed', 1, 1, 2, '{}', '{}', '00c', 1),
+    ('00e', 'w', '0', 'Completed', 1, 1, 2, '{}', '{}', '00d', 0),
+    ('00f', 'w', '0', 'Completed', 1, 1, 2, '{}', '{}', 'gone', 0);
+"""
+"""Runs that have submitted others; d is detached. Their ids begin as those of the seventies do."""
+
+
+def test_the_trees_of_its_runs_are_known(
+    own_databases: OwnDatabases, database_url: str, backend_name: str
+) -> None:
+    known = load_migrations(f"cloaca_{backend_name}")
+    before = [m for m in known if m.number < next(k.number for k in known if k.name == "retention")]
+    noted = [
+        f"INSERT INTO cloaca_migration VALUES ({m.number}, '{m.name}', '{m.checksum}', 1);"
+        for m in before
+    ]
+    own_databases.load(database_url, "\n".join([*(m.sql for m in before), *noted, TREES]))
+
+    with cloaca.Client(database_url) as client:
+        found = own_databases.query(database_url, "SELECT id, root_id FROM cloaca_run ORDER BY id")
+        assert client.prune(before="2100-01-01T00:00:00Z", dry_run=True).runs == 6
+
+    assert [(run_id[-1], root_id and root_id[-1]) for run_id, root_id in found] == [
+        *(("a", None), ("b", "a"), ("c", "a")),
+        *(("d", None), ("e", "d"), ("f", None)),
+    ]

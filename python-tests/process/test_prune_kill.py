@@ -1,5 +1,5 @@
-"""A process dies in the middle of a prune: whole trees are gone or there, and nothing is touched that
-is under way.
+"""A process dies in the middle of a prune: whole trees are gone or there, and nothing that is under
+way is touched.
 """
 
 from __future__ import annotations

@@ -23,11 +23,15 @@ from cloaca_core.conformance.rows import (
     fire,
     new_run,
     new_tick,
+    record,
+    run_end,
     runner,
     schedule,
     submit,
 )
 from cloaca_core.records.batch import Batch
+from cloaca_core.records.states import RunStatus
+from cloaca_core.records.upkeep import Shift
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_postgres import BACKEND
 
@@ -200,3 +204,75 @@ async def test_a_detached_run_does_not_wait_for_its_parent(store: Store, mine: R
     committed = await submit(store, new_run("child", parent="a", detached=True))
 
     assert committed.owned == {"child"}
+
+
+# -- trees of runs that a prune hides ------------------------------------------------------------
+
+
+async def ended_tree(store: Store) -> None:
+    """Run a and the run b that it has submitted; both have failed."""
+    await store.register(runner("r1"))
+    await submit(store, new_run("a"))
+    await submit(store, new_run("b", parent="a"))
+    await record(store, ends=[run_end(each, status=RunStatus.FAILED) for each in "ab"])
+
+
+async def hide(mine: Raw) -> None:
+    """Set a tombstone as a prune does that has not committed yet."""
+    await mine.execute("SELECT 1 FROM cloaca_run WHERE id = 'a' FOR UPDATE")
+    await mine.execute("INSERT INTO cloaca_tombstone (root_id, hidden_at) VALUES ('a', 1)")
+
+
+async def test_a_run_that_is_begun_again_and_a_prune_take_turns(store: Store, mine: Raw) -> None:
+    await ended_tree(store)
+    await hide(mine)
+
+    operation = asyncio.create_task(store.retry("b", 1, act(), {}))
+    await blocks(mine)
+    await mine.commit()
+
+    assert await operation is None
+
+
+async def test_a_run_of_a_tree_and_a_prune_take_turns(store: Store, mine: Raw) -> None:
+    await ended_tree(store)
+    await hide(mine)
+
+    operation = asyncio.create_task(submit(store, new_run("c", parent="b")))
+    await blocks(mine)
+    await mine.commit()
+
+    assert (await operation).orphans == {"c"}
+
+
+async def test_a_prune_sees_what_was_begun_again(store: Store, mine: Raw) -> None:
+    await ended_tree(store)
+    shift = Shift("h", LATER)
+    assert await store.take_upkeep(shift, NOW, LATER, LATER)
+    await lock(mine, "cloaca_run", "a")
+    await mine.execute("UPDATE cloaca_run SET ended_at = NULL WHERE id = 'b'")
+
+    operation = asyncio.create_task(store.hide_trees(shift, ["a"], LATER, LATER))
+    await blocks(mine)
+    await mine.commit()
+
+    assert await operation == 0
+
+
+async def test_schedules_are_locked_before_runs_are_deleted(store: Store, mine: Raw) -> None:
+    await store.register(runner("r1"))
+    await store.put_schedule(schedule())
+    await fire(store, new_tick("s", "a"))
+    await store.claim("r1", [WORKFLOW], 9, NOW)
+    await record(store, ends=[run_end("a")])
+    shift = Shift("h", LATER)
+    assert await store.take_upkeep(shift, NOW, LATER, LATER)
+    assert await store.hide_trees(shift, ["a"], LATER, LATER) == 1
+    await lock(mine, "cloaca_schedule", "s")
+
+    operation = asyncio.create_task(store.erase_runs(shift, ["a"]))
+    await blocks(mine)
+
+    await lock(mine, "cloaca_run", "a", wait=False)
+    await mine.rollback()
+    assert await operation == 2

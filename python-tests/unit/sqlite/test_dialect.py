@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,45 @@ async def test_closing_does_not_wait_for_a_disk_that_hangs(
     assert not writing.done()
     release.set()
     await writing
+
+
+async def test_free_pages_are_given_back_in_steps(tmp_path: Path) -> None:
+    path = tmp_path / "shrinks.db"
+    dialect = await open_dialect(parse(str(path)), StoreOptions())
+    fill = Statement("fill", "CREATE TABLE big AS SELECT zeroblob(4000000) AS content", ())
+    drop = Statement("drop", "DROP TABLE big", ())
+    await dialect.write([Step(fill)])
+    await dialect.write([Step(drop)])
+
+    given = [await dialect.give_back(300) or 0 for _ in range(5)]
+    await dialect.close()
+
+    assert [each // (300 * 4096) for each in given[:2]] == [1, 1]
+    assert given[-1] == 0
+    assert path.stat().st_size < 700_000
+
+
+async def test_an_eighth_of_the_pages_stays_free(dialect: SqliteDialect) -> None:
+    pages = Statement("pages", "PRAGMA page_count", ())
+    free = Statement("free", "PRAGMA freelist_count", ())
+    fill = Statement("fill", "CREATE TABLE big AS SELECT zeroblob(4000000) AS content", ())
+    await dialect.write([Step(fill)])
+    await dialect.write([Step(Statement("drop", "DROP TABLE big", ()))])
+    while await dialect.give_back(1_000):
+        pass
+
+    ((count,),) = (await dialect.write([Step(pages)]))[0]
+    ((left,),) = (await dialect.write([Step(free)]))[0]
+    assert left == count // 8
+
+
+async def test_a_file_of_an_earlier_version_gives_nothing_back(tmp_path: Path) -> None:
+    path = tmp_path / "older.db"
+    with closing(sqlite3.connect(path)) as older:
+        older.execute("PRAGMA application_id = 1668050785")
+        older.execute("PRAGMA user_version = 0")
+        older.commit()
+    dialect = await open_dialect(parse(str(path)), StoreOptions())
+
+    assert await dialect.give_back(1_000) is None
+    await dialect.close()

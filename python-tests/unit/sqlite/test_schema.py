@@ -64,7 +64,13 @@ def test_no_statement_reads_a_whole_table(raw: sqlite3.Connection, statement: St
     if statement.name == "weigh_trees":
         small.add("tree")  # the runs that were asked for
     if statement.name == "list_doomed":
-        small |= {"gone", "doomed", "parts", "roots", "counted"}  # what is hidden, and up to a limit
+        small |= {
+            "gone",
+            "doomed",
+            "parts",
+            "roots",
+            "counted",
+        }  # what is hidden, and up to a limit
     if statement.name == "list_active_runs":
         small.add("cloaca_run")  # as far as it has not ended; see below
 

@@ -258,7 +258,7 @@ ORDER BY run.schedule_id, run.created_at, run.id;
 -- name: list_ticks
 -- List the decided ticks of a schedule with their outcomes, newest first.
 SELECT schedule_id, tick, run_id, outcome, created_at
-FROM cloaca_tick 
+FROM cloaca_tick
 WHERE schedule_id = :schedule_id AND NOT EXISTS (
     SELECT 1 FROM cloaca_tombstone AS gone WHERE gone.root_id = cloaca_tick.run_id
 )

@@ -96,7 +96,8 @@ SELECT
     CASE
         WHEN run.ended_at IS NULL AND run.cancel_at IS NULL AND run.paused_at IS NULL THEN 2 ELSE 0
     END, :now
-FROM cloaca_run AS run WHERE run.id IN :ids
+FROM cloaca_run AS run
+WHERE run.id IN :ids
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_tombstone AS gone
         WHERE gone.root_id = coalesce(run.root_id, run.id)
@@ -134,7 +135,8 @@ SELECT
         WHEN run.ended_at IS NULL AND run.cancel_at IS NULL AND run.paused_at IS NOT NULL THEN 2
         ELSE 0
     END, :now
-FROM cloaca_run AS run WHERE run.id IN :ids
+FROM cloaca_run AS run
+WHERE run.id IN :ids
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_tombstone AS gone
         WHERE gone.root_id = coalesce(run.root_id, run.id)
@@ -569,7 +571,8 @@ SELECT
             )) THEN 2
         ELSE 0
     END, :now
-FROM cloaca_run AS run WHERE run.id IN :ids
+FROM cloaca_run AS run
+WHERE run.id IN :ids
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_tombstone AS gone
         WHERE gone.root_id = coalesce(run.root_id, run.id)
@@ -671,7 +674,8 @@ SELECT
     :id, source.workflow, :version, source.input, :tags, CAST(:idempotency_key AS TEXT),
     :created_at, :created_at, source.priority, source.time_limit,
     source.replacements, 1, 'Pending'
-FROM cloaca_run AS source WHERE source.id = :source_id
+FROM cloaca_run AS source
+WHERE source.id = :source_id
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_tombstone AS gone
         WHERE gone.root_id = coalesce(source.root_id, source.id)
