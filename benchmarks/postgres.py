@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 import cloaca
-from benchmarks import measuring, schedules, sharing, workflows
+from benchmarks import measuring, pruning, schedules, sharing, workflows
 from benchmarks.postgres_floor import PostgresFloor
 
 VARIABLE = "CLOACA_TEST_POSTGRES_URL"
@@ -41,6 +41,8 @@ def main() -> int:
     with _schema(url) as name:
         lines += measuring.idle(_within(url, name))
         lines += measuring.memory(_within(url, name))
+    with _schema(url) as name, _connected(url, name) as raw:
+        lines += pruning.measure(_within(url, name), lambda: _size(raw))
     with _schema(url) as name:
         lines += schedules.measure(_within(url, name))
     return measuring.report(lines + measuring.import_time())
@@ -60,6 +62,14 @@ def _connected(url: str, schema: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(url, autocommit=True) as raw:
         raw.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema)))
         yield raw
+
+
+def _size(raw: psycopg.Connection) -> int:
+    """The bytes of the tables of runs, after a vacuum as the server would do it soon."""
+    raw.execute("VACUUM cloaca_run, cloaca_attempt")
+    sizes = "SELECT sum(pg_total_relation_size(CAST(name AS REGCLASS))) FROM unnest(CAST(%s AS TEXT[])) AS name"
+    ((found,),) = raw.execute(sizes, [["cloaca_run", "cloaca_attempt"]]).fetchall()
+    return int(found)
 
 
 @contextmanager

@@ -9,10 +9,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import cloaca
-from cloaca_core._engine.upkeep import pruner
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
 
@@ -43,8 +43,7 @@ def die() -> None:
 
 def arm_sqlite(death: Death) -> None:
     """Die within the transaction, on the connection's thread."""
-    from cloaca_sqlite import dialect
-
+    dialect: Any = import_module("cloaca_sqlite.dialect")
     run_steps = dialect.run_steps
 
     def cut(raw: Any, steps: Sequence[Step]) -> list[list[Any]]:
@@ -58,11 +57,10 @@ def arm_sqlite(death: Death) -> None:
 
 def arm_postgres(death: Death) -> None:
     """Have the server end the session within the transaction, and die."""
-    from cloaca_postgres.dialect import PostgresDialect
+    dialect: Any = import_module("cloaca_postgres.dialect").PostgresDialect
+    write = dialect.write
 
-    write = PostgresDialect.write
-
-    async def cut(self: PostgresDialect, steps: Sequence[Step], **options: Any) -> Any:
+    async def cut(self: Any, steps: Sequence[Step], **options: Any) -> Any:
         if (before := death.cut(steps)) is None:
             return await write(self, steps, **options)
         try:
@@ -70,11 +68,12 @@ def arm_postgres(death: Death) -> None:
         finally:
             die()
 
-    PostgresDialect.write = cut  # type: ignore[method-assign] # the point of this program
+    dialect.write = cut
 
 
 def main() -> None:
     url, place = sys.argv[1:]
+    pruner: Any = import_module("cloaca_core._engine.upkeep.pruner")
     pruner.SHIFT_US = 1  # the next one need not wait until it is certain that this one is dead
     death = Death(int(place))
     with cloaca.Client(url) as client:

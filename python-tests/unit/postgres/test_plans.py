@@ -29,12 +29,13 @@ _FILL = (
     """INSERT INTO cloaca_runner VALUES
         ('mine', '', '', 1, 1, 1, 1, 0, 1, 2), ('dead', '', '', 2, 1, 1, 1, 1, 1, 2)""",
     """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, started_at,
-            ended_at, idempotency_key, tags, input, parent_id)
+            ended_at, idempotency_key, tags, input, parent_id, root_id)
         SELECT 'r' || lpad(n::text, 8, '0'),
             CASE WHEN n <= 5 THEN 'rare' ELSE 'w' || mod(n, 3) END, 'v',
             CASE WHEN mod(n, 100) = 0 THEN 'Failed' ELSE 'Completed' END,
             CASE WHEN mod(n, 2) = 0 THEN 'mine' ELSE 'dead' END, 1, n, n, n, 'k' || n, '{}', '{}',
-            CASE WHEN n > 100 THEN 'parent' END
+            CASE WHEN n > 100 THEN 'parent' END,
+            CASE WHEN n > 100 THEN 'parent' WHEN n BETWEEN 2 AND 10 THEN 'r00000001' END
         FROM generate_series(1, %(finished)s) AS n""",
     """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, tags, input,
             priority, claimable_at)
@@ -74,6 +75,8 @@ _FILL = (
     """UPDATE cloaca_run SET children_at = 5 WHERE id BETWEEN 'r00000001' AND 'r00000050'""",
     """UPDATE cloaca_run SET pause_follows = 1, pause_id = 'x'
         WHERE id BETWEEN 'r00000051' AND 'r00000060'""",
+    """INSERT INTO cloaca_tombstone VALUES ('r00000001', 1)""",
+    """UPDATE cloaca_upkeep SET holder = 'mine'""",
     """INSERT INTO cloaca_act
         SELECT 'a' || n, 'r' || lpad(n::text, 8, '0'), 'w', 1, 'cancel', 'ann', NULL, 1, n
         FROM generate_series(1, %(finished)s) AS n""",
@@ -249,6 +252,44 @@ _VALUES: dict[str, dict[str, object]] = {
 }
 
 
+_ROOTS = [f"r{n:08}" for n in range(20, 20 + LIMIT)]
+_TREE: dict[str, object] = {"ids": [f"r{n:08}" for n in range(1, 1 + LIMIT)], "holder": "mine"}
+_TICKS: dict[str, object] = {"schedule_id": "s", "before": 500, "limit": LIMIT, "holder": "mine"}
+_VALUES |= {
+    "find_parents": {"ids": _ROOTS},
+    "lock_roots": {"ids": _ROOTS},
+    "free_key": {"workflow": "w1", "idempotency_key": "k7"},
+    "list_expired": {
+        "workflow": "w1",
+        "before": 10**9,
+        "after": "r",
+        "newest": "r00000060",
+        "limit": LIMIT,
+    },
+    "lock_expired": {"ids": _ROOTS},
+    "hide_trees": {"ids": _ROOTS, "before": 10**9, "now": 1, "holder": "mine"},
+    "weigh_trees": {"ids": ["r00000001", "r00000020"]},
+    "list_doomed": {"limit": LIMIT, "most": LIMIT},
+    "lock_ticked_schedules": {"ids": _ROOTS},
+    "raise_marks": _TREE,
+    "erase_ticks_of": _TREE,
+    "erase_events_of": _TREE,
+    "erase_attempts": _TREE,
+    "erase_tags": _TREE,
+    "erase_acts": _TREE,
+    "erase_rounds": _TREE,
+    "erase_restarts": _TREE,
+    "erase_forks": _TREE,
+    "erase_runs": _TREE,
+    "erase_tombstones": _TREE,
+    "trim_attempts": {"run_id": "r00000001", "limit": LIMIT, "holder": "mine"},
+    "trim_acts": {"run_id": "r00000001", "limit": LIMIT, "holder": "mine"},
+    "trim_restarts": {"run_id": "r00000001", "limit": LIMIT, "holder": "mine"},
+    "raise_mark": _TICKS,
+    "erase_ticks": _TICKS,
+    "erase_lost": _TICKS,
+}
+
 # Sessions that read plan for the values that are given, those that write once and for all.
 _READ = frozenset(
     (
@@ -263,6 +304,7 @@ _READ = frozenset(
         *("list_children", "children_out_of_step", "list_follow_ups", "run_as_it_stands"),
         *("pause_of_workflow", "claimable_ahead", "outline_attempts", "restarts_of_run"),
         *("unended_children", "runner_loads"),
+        *("list_expired", "weigh_trees", "list_doomed"),
     )
 )
 

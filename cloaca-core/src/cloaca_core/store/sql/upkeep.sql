@@ -59,15 +59,17 @@ ORDER BY used.workflow;
 
 -- name: list_expired
 -- List the roots of trees of this workflow all of whose runs ended before :before, in the order of their
--- ids, after :after. No run from :newest on can be among them.
+-- ids, after :after. No run from :newest on can be among them. The LIMIT keeps a planner from turning
+-- the subquery into a join, here and below.
 SELECT root.id FROM cloaca_run AS root
 WHERE root.workflow = :workflow AND root.id > :after AND root.id < :newest
     AND root.root_id IS NULL AND root.ended_at IS NOT NULL AND root.ended_at < :before
-    AND NOT EXISTS (
-        SELECT 1 FROM cloaca_run AS part
+    AND (
+        SELECT part.root_id FROM cloaca_run AS part
         WHERE part.root_id = root.id AND part.root_id IS NOT NULL
             AND (part.ended_at IS NULL OR part.ended_at >= :before)
-    )
+        LIMIT 1
+    ) IS NULL
     AND NOT EXISTS (SELECT 1 FROM cloaca_tombstone AS gone WHERE gone.root_id = root.id)
 ORDER BY root.id LIMIT :limit;
 
@@ -84,11 +86,12 @@ INSERT INTO cloaca_tombstone (root_id, hidden_at)
 SELECT root.id, :now FROM cloaca_run AS root
 WHERE root.id IN :ids AND root.root_id IS NULL
     AND root.ended_at IS NOT NULL AND root.ended_at < :before
-    AND NOT EXISTS (
-        SELECT 1 FROM cloaca_run AS part
+    AND (
+        SELECT part.root_id FROM cloaca_run AS part
         WHERE part.root_id = root.id AND part.root_id IS NOT NULL
             AND (part.ended_at IS NULL OR part.ended_at >= :before)
-    )
+        LIMIT 1
+    ) IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
 ON CONFLICT DO NOTHING
 RETURNING root_id;
@@ -334,14 +337,14 @@ SELECT id FROM cloaca_schedule WHERE id = :schedule_id;
 
 -- name: raise_mark
 -- Let nothing fire up to the newest of the oldest :limit ticks of a schedule that have no run (any
--- more) and were decided before :before.
+-- more) and were decided before :before. The + keeps a planner from reading ticks by created_at.
 UPDATE cloaca_schedule
 SET pruned_until = (
     SELECT max(oldest.tick) FROM (
         SELECT tick.tick FROM cloaca_tick AS tick
-        WHERE tick.schedule_id = :schedule_id AND tick.tick < :before AND tick.created_at < :before
+        WHERE tick.schedule_id = :schedule_id AND tick.tick < :before AND +tick.created_at < :before
             AND tick.tick <= cloaca_schedule.decided_until
-            AND NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = tick.run_id)
+            AND (SELECT run.id FROM cloaca_run AS run WHERE run.id = tick.run_id LIMIT 1) IS NULL
         ORDER BY tick.tick LIMIT :limit
     ) AS oldest
 )
@@ -350,8 +353,8 @@ WHERE id = :schedule_id
         SELECT max(oldest.tick) FROM (
             SELECT tick.tick FROM cloaca_tick AS tick
             WHERE tick.schedule_id = :schedule_id AND tick.tick < :before
-                AND tick.created_at < :before AND tick.tick <= cloaca_schedule.decided_until
-                AND NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = tick.run_id)
+                AND +tick.created_at < :before AND tick.tick <= cloaca_schedule.decided_until
+                AND (SELECT run.id FROM cloaca_run AS run WHERE run.id = tick.run_id LIMIT 1) IS NULL
             ORDER BY tick.tick LIMIT :limit
         ) AS oldest
     )
@@ -365,8 +368,8 @@ DELETE FROM cloaca_tick
 WHERE schedule_id = :schedule_id
     AND tick IN (
         SELECT tick.tick FROM cloaca_tick AS tick
-        WHERE tick.schedule_id = :schedule_id AND tick.tick < :before AND tick.created_at < :before
-            AND NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = tick.run_id)
+        WHERE tick.schedule_id = :schedule_id AND tick.tick < :before AND +tick.created_at < :before
+            AND (SELECT run.id FROM cloaca_run AS run WHERE run.id = tick.run_id LIMIT 1) IS NULL
             AND NOT EXISTS (
                 SELECT 1 FROM cloaca_schedule AS schedule
                 WHERE schedule.id = tick.schedule_id
