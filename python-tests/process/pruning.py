@@ -46,7 +46,7 @@ def arm_sqlite(death: Death) -> None:
     dialect: Any = import_module("cloaca_sqlite.dialect")
     run_steps = dialect.run_steps
 
-    def cut(raw: Any, steps: Sequence[Step]) -> list[list[Any]]:
+    def cut(raw: Any, steps: Sequence[Step]) -> Any:
         if (before := death.cut(steps)) is not None:
             run_steps(raw, before)
             die()

@@ -7,7 +7,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -81,7 +80,7 @@ class Database:
 
 
 @pytest.fixture
-def database(own_databases: OwnDatabases, database_url: str) -> Iterator[Database]:
+def database(own_databases: OwnDatabases, database_url: str) -> Database:
     return Database(own_databases, database_url)
 
 

@@ -101,7 +101,7 @@ async def test_free_pages_are_given_back_in_steps(tmp_path: Path) -> None:
     await dialect.write([Step(fill)])
     await dialect.write([Step(drop)])
 
-    given = [await dialect.give_back(300) or 0 for _ in range(5)]
+    given = [await dialect.give_back(300) or 0 for _ in range(12)]
     await dialect.close()
 
     assert [each // (300 * 4096) for each in given[:2]] == [1, 1]

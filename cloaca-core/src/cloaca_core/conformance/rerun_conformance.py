@@ -279,6 +279,7 @@ class RerunConformance:
         self, store: Store
     ) -> None:
         await store.register(runner("r1"))
+        await submit(store, new_run("p"))
         await submit(store, new_run("a", priority=7, tags='{"of":"a"}', key="k", parent="p"))
         failed = attempt("a", "load", 1, status=TaskStatus.FAILED, error="busy")
         await record(store, [failed, attempt("a", "load", 2), attempt("a", "ship")])
