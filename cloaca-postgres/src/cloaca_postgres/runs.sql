@@ -218,7 +218,7 @@ WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled
 UPDATE cloaca_run AS run
 SET ended_at = new.ended_at,
     status = CASE WHEN run.cancel_at IS NULL THEN new.status ELSE 'Cancelled' END,
-    final_context = CASE WHEN run.cancel_at IS NULL THEN new.final_context ELSE run.input END,
+    final_context = CASE WHEN run.cancel_at IS NULL THEN new.final_context END,
     error_message = CASE
         WHEN run.cancel_at IS NULL THEN new.error_message ELSE run.steer_reason
     END,

@@ -121,7 +121,7 @@ WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.enabled = 1
 -- Cancel runs in favour of the runs of ticks, as far as those exist. The epochs change, so later
 -- writes of the previous owners have no effect.
 UPDATE cloaca_run AS run
-SET status = 'Cancelled', final_context = run.input, error_message = old.error_message,
+SET status = 'Cancelled', error_message = old.error_message,
     ended_at = old.ended_at, owner = NULL, epoch = run.epoch + 1, behind = NULL, due_at = NULL,
     reason_code = 'cancelled_by_schedule'
 FROM unnest(

@@ -20,6 +20,7 @@ from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.runs import NewRun
 from cloaca_core.store.outbox import unusable, wrong_type
 from cloaca_core.store.package_files import package_files
+from cloaca_core.store.sql.payloads import LONGEST_IN_ROW
 from cloaca_core.store.sql.queries import Statement, load_statements
 from cloaca_sqlite.driver import WORDING, hop
 from cloaca_sqlite.errors import DRIVER_ERRORS, translated
@@ -44,6 +45,7 @@ class _Statements(NamedTuple):
     """The statements of ``outbox.sql``."""
 
     add_run: Statement
+    add_input: Statement
     add_tag: Statement
     find_holder: Statement
 
@@ -126,11 +128,14 @@ def _is_same_file(path: str, other: str) -> bool:
 
 def _written(raw: sqlite3.Connection, run: NewRun) -> str:
     """Write a run, unless its key is taken; return the id of the run with this key."""
-    add_run, add_tag, find_holder = _STATEMENTS
+    add_run, add_input, add_tag, find_holder = _STATEMENTS
+    is_long = len(run.input) > LONGEST_IN_ROW
     cursor = raw.cursor()
     cursor.row_factory = None
-    cursor.execute(add_run.sql, _RUN_ROW(run))
+    cursor.execute(add_run.sql, _RUN_ROW(run._replace(input="") if is_long else run))
     if cursor.rowcount:
+        if is_long:
+            cursor.execute(add_input.sql, add_input.bind(run_id=run.id, content=run.input))
         tags = [(run.id, tag, content) for tag, content in json.loads(run.tags).items()]
         cursor.executemany(add_tag.sql, tags)
         return run.id

@@ -22,6 +22,11 @@ VALUES (
 ON CONFLICT DO NOTHING;
 
 
+-- name: add_input
+-- Keep a long input, which the row of the run has not.
+INSERT INTO main.cloaca_payload (run_id, round, content) VALUES (:run_id, 0, :content);
+
+
 -- name: add_tag
 -- Index one tag of the run.
 INSERT INTO main.cloaca_run_tag (run_id, tag, content) VALUES (:run_id, :tag, :content);

@@ -4,6 +4,7 @@
 --   to text; PostgreSQL needs a cast to JSON, which in SQLite would be a cast to a number.
 -- * claim: a + keeps SQLite from using an index that would read every waiting run. PostgreSQL skips
 --   runs that other transactions have locked.
+-- * claim, get_run, ended_runs: an empty text stands for a payload that is in cloaca_payload.
 -- * list_active_runs: SQLite chooses an index without knowing the values and would take the primary
 --   key; INDEXED BY names the small one.
 
@@ -84,10 +85,61 @@ WHERE id IN (SELECT id FROM longest UNION ALL SELECT id FROM foremost)
     AND +owner IS NULL AND ended_at IS NULL
     AND (start_by IS NULL OR started_at IS NOT NULL OR start_by > :store_now)
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
-RETURNING id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
+RETURNING id, workflow, version, status, owner, epoch, recoveries,
+    CASE input WHEN '' THEN (
+        SELECT beside.content FROM cloaca_payload AS beside
+        WHERE beside.run_id = cloaca_run.id AND beside.round = 0
+    ) ELSE input END AS input,
+    tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, claimable_at;
+
+
+-- name: get_run
+-- Read one run with its payloads.
+SELECT id, workflow, version, status, owner, epoch, recoveries,
+    CASE input WHEN '' THEN (
+        SELECT beside.content FROM cloaca_payload AS beside
+        WHERE beside.run_id = cloaca_run.id AND beside.round = 0
+    ) ELSE input END AS input,
+    tags, parent_id,
+    CASE
+        WHEN final_context <> '' THEN final_context
+        WHEN ended_at IS NOT NULL THEN coalesce((
+            SELECT beside.content FROM cloaca_payload AS beside
+            WHERE beside.run_id = cloaca_run.id
+                AND beside.round = iif(final_context = '', cloaca_run.round, 0)
+        ), input)
+    END AS final_context,
+    error_message, created_at, started_at, ended_at, schedule_id,
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
+    time_limit, deadline_at, reason_tasks, came_due
+FROM cloaca_run WHERE id = :id;
+
+
+-- name: ended_runs
+-- Read those of these runs that have ended.
+SELECT id, workflow, version, status, owner, epoch, recoveries,
+    CASE input WHEN '' THEN (
+        SELECT beside.content FROM cloaca_payload AS beside
+        WHERE beside.run_id = cloaca_run.id AND beside.round = 0
+    ) ELSE input END AS input,
+    tags, parent_id,
+    CASE
+        WHEN final_context <> '' THEN final_context
+        WHEN ended_at IS NOT NULL THEN coalesce((
+            SELECT beside.content FROM cloaca_payload AS beside
+            WHERE beside.run_id = cloaca_run.id
+                AND beside.round = iif(final_context = '', cloaca_run.round, 0)
+        ), input)
+    END AS final_context,
+    error_message, created_at, started_at, ended_at, schedule_id,
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
+    time_limit, deadline_at, reason_tasks, came_due
+FROM cloaca_run
+WHERE id IN (SELECT value FROM json_each(:ids)) AND ended_at IS NOT NULL
+ORDER BY id;
 
 
 -- name: list_active_runs

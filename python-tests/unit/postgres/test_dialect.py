@@ -94,7 +94,8 @@ async def blocked_sessions(by_hand: psycopg.AsyncConnection[Any], count: int) ->
 def statement(store: Store, name: str) -> tuple[str, tuple[str, ...]]:
     """One of the store's statements, for a session that is stepped by hand."""
     assert isinstance(store, SqlStore)
-    (found,) = [each for noun in store._queries for each in noun if each.name == name]
+    every = [each for noun in store._queries for each in noun or ()]
+    (found,) = [each for each in every if each.name == name]
     return found.sql, found.parameters
 
 

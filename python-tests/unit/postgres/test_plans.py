@@ -318,7 +318,7 @@ def _statement(name: str) -> Statement:
     (found,) = [
         statement
         for noun in load_queries("cloaca_postgres", WORDING)
-        for statement in noun
+        for statement in noun or ()
         if statement.name == name
     ]
     return found

@@ -74,6 +74,24 @@ async def test_a_run_belongs_to_nobody_and_is_otherwise_as_any(
         assert [run.id for run in await store.list_runs(any_run(tags=(tag,)))] == ["a"]
 
 
+async def test_a_long_input_comes_and_goes_with_its_run(
+    store: Store, outbox: Outbox, raw: sqlite3.Connection
+) -> None:
+    run = new_run("a", key="k")._replace(input='{"of":"' + "long" * 2_000 + '"}')
+    raw.isolation_level = None
+    raw.execute("BEGIN")
+    outbox.submit(raw, run)
+    raw.execute("ROLLBACK")
+    assert raw.execute("SELECT count(*) FROM cloaca_payload").fetchone() == (0,)
+
+    assert outbox.submit(raw, run) == "a"
+    assert outbox.submit(raw, run._replace(id="b", input=run.input + " ")) == "a"
+
+    assert (await stored(store, "a")).input == run.input
+    assert raw.execute("SELECT run_id FROM cloaca_payload").fetchall() == [("a",)]
+    assert raw.execute("SELECT input FROM cloaca_run").fetchall() == [("",)]
+
+
 @pytest.mark.parametrize("level", LEVELS)
 async def test_in_a_transaction_it_is_there_when_that_commits(
     store: Store, outbox: Outbox, raw: sqlite3.Connection, level: Any

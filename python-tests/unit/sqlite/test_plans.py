@@ -152,7 +152,8 @@ _VALUES: dict[str, dict[str, object]] = {
 
 
 def _statements() -> dict[str, Statement]:
-    return {each.name: each for noun in load_queries("cloaca_sqlite", WORDING) for each in noun}
+    nouns = load_queries("cloaca_sqlite", WORDING)
+    return {each.name: each for noun in nouns for each in noun or ()}
 
 
 @pytest.fixture(scope="module")

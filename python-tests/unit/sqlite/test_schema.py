@@ -17,7 +17,8 @@ from cloaca_sqlite.migrator import split_statements
 
 
 def _statements() -> list[Statement]:
-    return [statement for noun in load_queries("cloaca_sqlite", WORDING) for statement in noun]
+    nouns = load_queries("cloaca_sqlite", WORDING)
+    return [statement for noun in nouns for statement in noun or ()]
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from cloaca_core.conformance.lease_conformance import LeaseConformance
 from cloaca_core.conformance.observe_conformance import ObserveConformance
 from cloaca_core.conformance.overlap_conformance import OverlapConformance
 from cloaca_core.conformance.paused_children_conformance import PausedChildrenConformance
+from cloaca_core.conformance.payload_conformance import PayloadConformance
 from cloaca_core.conformance.record_conformance import CommitConformance
 from cloaca_core.conformance.rerun_conformance import RerunConformance
 from cloaca_core.conformance.resume_conformance import ResumeConformance
@@ -42,6 +43,7 @@ class StoreConformance(
     TurnConformance,
     RerunConformance,
     ResumeConformance,
+    PayloadConformance,
     DefinitionConformance,
     FollowUpConformance,
     UpkeepConformance,

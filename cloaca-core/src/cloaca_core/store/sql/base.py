@@ -238,6 +238,14 @@ class UpkeepQueries(NamedTuple):
     erase_lost: Statement
 
 
+class PayloadQueries(NamedTuple):
+    """The statements of a backend's ``payloads.sql``, if it has one; see ``payloads.py``."""
+
+    insert_input: Statement
+    insert_final_context: Statement
+    copy_input: Statement
+
+
 class Queries(NamedTuple):
     """The statements that must exist, in the core's file of their noun or in the backend's."""
 
@@ -250,6 +258,7 @@ class Queries(NamedTuple):
     follow_ups: FollowUpQueries
     standing: StandingQueries
     upkeep: UpkeepQueries
+    payloads: PayloadQueries | None
 
 
 class SqlPart:
@@ -283,6 +292,12 @@ def load_queries(package: str, wording: Wording) -> Queries:
             texts.append(override.read_text("utf-8"))
         return load_statements(texts, required, wording)
 
+    def of_payloads() -> PayloadQueries | None:
+        file, names = theirs.joinpath("payloads.sql"), PayloadQueries._fields
+        if not file.is_file():
+            return None
+        return PayloadQueries(**load_statements([file.read_text("utf-8")], names, wording))
+
     return Queries(
         runs=RunQueries(**of("runs", RunQueries._fields)),
         runners=RunnerQueries(**of("runners", RunnerQueries._fields)),
@@ -293,6 +308,7 @@ def load_queries(package: str, wording: Wording) -> Queries:
         follow_ups=FollowUpQueries(**of("follow_ups", FollowUpQueries._fields)),
         standing=StandingQueries(**of("standing", StandingQueries._fields)),
         upkeep=UpkeepQueries(**of("upkeep", UpkeepQueries._fields)),
+        payloads=of_payloads(),
     )
 
 

@@ -13,6 +13,7 @@ from cloaca_core.records.states import ReasonCode
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 from cloaca_core.store.sql.base import Queries, pair
 from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.payloads import Payloads
 from cloaca_core.store.sql.queries import Row, Statement
 
 _NO_TAGS = "{}"
@@ -24,6 +25,7 @@ class BatchSteps:
     def __init__(self, queries: Queries, array: Callable[[Collection[str | int]], object]) -> None:
         self._queries = q = queries
         self._array = array
+        self._payloads = Payloads(queries.payloads)
         guard = ("runner_id", "fence")
         self._run_row = q.runs.insert_run.binder(NewRun._fields)
         self._unowned_row = q.runs.insert_unowned_run.binder(NewRun._fields)
@@ -65,8 +67,11 @@ class BatchSteps:
     def of_one(self, run: NewRun) -> dict[str, Step]:
         """The statements that insert one run that has a key and no owner."""
         q = self._queries.runs
+        (in_row,), inputs = self._payloads.split_inputs([run])
         steps = self._parent_steps([run], q.lock_roots, "roots")
-        steps["run"] = Step(q.insert_unowned_run, self._unowned_row(run))
+        steps["run"] = Step(q.insert_unowned_run, self._unowned_row(in_row))
+        if inputs is not None:
+            steps["input"] = inputs
         if tags := _tag_rows([run]):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
         wanted = self._array([pair(run.workflow, run.idempotency_key)])
@@ -120,17 +125,24 @@ class BatchSteps:
             rows = list(map(self._dropped_row, filled))
             steps["dropped"] = Step(q.take_dropped_tick, rows=rows)
         if made := [tick for tick in ticks if tick.run_id is not None]:
-            steps["tick_runs"] = Step(q.insert_tick_run, rows=list(map(self._tick_run_row, made)))
+            in_row, inputs = self._payloads.split_inputs(made)
+            rows = list(map(self._tick_run_row, in_row))
+            steps["tick_runs"] = Step(q.insert_tick_run, rows=rows)
+            if inputs is not None:
+                steps["tick_inputs"] = inputs
         return steps
 
     def _event_steps(self, batch: Batch) -> dict[str, Step]:
         """One step for each: whether an event counts depends on those before it."""
         q = self._queries.triggers
         steps: dict[str, Step] = {}
-        for event in batch.events:
+        events, inputs = self._payloads.split_inputs(batch.events)
+        for event in events:
             steps[f"event {event.id}"] = Step(q.insert_event, self._event_row(event))
             run = self._event_run_row(event)
             steps[f"run of event {event.id}"] = Step(q.insert_event_run, run)
+        if inputs is not None:
+            steps["event_inputs"] = inputs
         for turn in batch.turns:
             steps[f"turn of {turn.id}"] = Step(q.take_poll, self._poll_row(turn))
         return steps
@@ -139,8 +151,11 @@ class BatchSteps:
         q, runs = self._queries.runs, batch.new_runs
         if not runs:
             return {}
+        in_row, inputs = self._payloads.split_inputs(runs)
         steps = self._parent_steps(runs, q.lock_roots, "roots")
-        steps["runs"] = Step(q.insert_run, rows=list(map(self._run_row, runs)))
+        steps["runs"] = Step(q.insert_run, rows=list(map(self._run_row, in_row)))
+        if inputs is not None:
+            steps["inputs"] = inputs
         if tags := _tag_rows(runs):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
         if children := [run.id for run in runs if _has_parent(run)]:
@@ -175,9 +190,12 @@ class BatchSteps:
             rows = [row((*item, runner, fences[item.run_id])) for item in batch.attempts]
             steps["attempts"] = Step(q.record_attempt, rows=rows)
         if batch.ends:
+            ends, contexts = self._payloads.split_ends(batch.ends, runner, fences)
             row = self._end_row
-            rows = [row((*item, runner, fences[item.id])) for item in batch.ends]
+            rows = [row((*item, runner, fences[item.id])) for item in ends]
             steps["ends"] = Step(q.end_run, rows=rows)
+            if contexts is not None:
+                steps["final_contexts"] = contexts
         if batch.follow_ups:
             row = self._follow_up_row
             rows = [row((*item, runner, fences[item.run_id])) for item in batch.follow_ups]

@@ -174,7 +174,7 @@ WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled
 UPDATE cloaca_run
 SET ended_at = :ended_at,
     status = CASE WHEN cancel_at IS NULL THEN :status ELSE 'Cancelled' END,
-    final_context = CASE WHEN cancel_at IS NULL THEN :final_context ELSE input END,
+    final_context = CASE WHEN cancel_at IS NULL THEN :final_context END,
     error_message = CASE
         WHEN cancel_at IS NULL THEN CAST(:error_message AS TEXT) ELSE steer_reason
     END,
@@ -314,7 +314,8 @@ ORDER BY run_id, task_id, attempt;
 -- name: get_run
 -- Read one run with its payloads.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at, schedule_id,
+    coalesce(final_context, CASE WHEN ended_at IS NOT NULL THEN input END) AS final_context,
+    error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
 FROM cloaca_run
@@ -328,7 +329,8 @@ WHERE id = :id
 -- name: ended_runs
 -- Read those of these runs that have ended.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at, schedule_id,
+    coalesce(final_context, CASE WHEN ended_at IS NOT NULL THEN input END) AS final_context,
+    error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
 FROM cloaca_run WHERE id IN :ids AND ended_at IS NOT NULL

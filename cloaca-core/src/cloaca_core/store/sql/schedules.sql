@@ -85,7 +85,7 @@ WHERE id = :schedule_id AND enabled = 1 AND decided_until < :tick;
 -- Cancel a run in favour of a tick's run, if that run exists. The epoch changes, so later writes of
 -- the previous owner have no effect.
 UPDATE cloaca_run
-SET status = 'Cancelled', final_context = input, error_message = :error_message,
+SET status = 'Cancelled', error_message = :error_message,
     ended_at = :ended_at, owner = NULL, epoch = epoch + 1, behind = NULL, due_at = NULL,
     reason_code = 'cancelled_by_schedule'
 WHERE id = :id AND ended_at IS NULL

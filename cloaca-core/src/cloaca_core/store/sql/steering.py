@@ -22,6 +22,7 @@ from cloaca_core.records.steering import (
 )
 from cloaca_core.store.sql.base import SqlPart, pair
 from cloaca_core.store.sql.dialect import Answers, Step
+from cloaca_core.store.sql.payloads import Payloads
 from cloaca_core.store.sql.queries import Statement
 
 
@@ -129,6 +130,7 @@ class SqlSteering(SqlPart):
         bind = insert_tag.binder(("run_id", "tag", "content"))
         steps = [
             *_steps([q.lock_steered, q.insert_fork], known),
+            *Payloads(self._queries.payloads).copy_input(new.id, new.source_id),
             *([Step(insert_tag, rows=list(map(bind, tags)))] if tags else []),
             *_steps(
                 [

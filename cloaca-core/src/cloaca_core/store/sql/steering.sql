@@ -49,7 +49,7 @@ ON CONFLICT DO NOTHING;
 -- name: cancel_unowned
 -- End those of these runs that no runner owns. Their children are to be cancelled next.
 UPDATE cloaca_run
-SET status = 'Cancelled', final_context = input, error_message = :because, steer_reason = :because,
+SET status = 'Cancelled', error_message = :because, steer_reason = :because,
     reason_code = 'cancelled', ended_at = :now, epoch = epoch + 1, behind = NULL, due_at = NULL,
     paused_at = NULL, paused_until = NULL,
     children_at = CASE WHEN :children = 1 AND EXISTS (
@@ -323,7 +323,7 @@ ON CONFLICT DO NOTHING;
 -- name: expire_runs
 -- End the runs that note_expiry has named.
 UPDATE cloaca_run
-SET status = 'Cancelled', final_context = input, error_message = :because, steer_reason = :because,
+SET status = 'Cancelled', error_message = :because, steer_reason = :because,
     reason_code = 'expired', ended_at = :now, epoch = epoch + 1, behind = NULL, due_at = NULL,
     paused_at = NULL, paused_until = NULL
 WHERE id IN :ids AND owner IS NULL AND started_at IS NULL AND ended_at IS NULL
@@ -547,8 +547,8 @@ WHERE behind IS NOT NULL AND behind IN (
 -- name: end_cancelled
 -- End the runs that mark_cancelled has named.
 UPDATE cloaca_run
-SET final_context = input, error_message = steer_reason, reason_code = 'cancelled',
-    ended_at = :now, owner = NULL, epoch = epoch + 1
+SET error_message = steer_reason, reason_code = 'cancelled', ended_at = :now, owner = NULL,
+    epoch = epoch + 1
 WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NOT NULL AND status = 'Cancelled'
 RETURNING id;
 
@@ -647,9 +647,12 @@ ORDER BY run_id, task_id, first_attempt;
 
 -- name: list_rounds
 -- How the earlier rounds of a run have ended, oldest first.
-SELECT run_id, round, status, error_message, reason_code, limit_seconds, final_context, started_at,
-    ended_at
-FROM cloaca_round WHERE run_id = :run_id ORDER BY round;
+SELECT ended.run_id, ended.round, ended.status, ended.error_message, ended.reason_code,
+    ended.limit_seconds, coalesce(ended.final_context, run.input) AS final_context,
+    ended.started_at, ended.ended_at
+FROM cloaca_round AS ended
+JOIN cloaca_run AS run ON run.id = ended.run_id
+WHERE ended.run_id = :run_id ORDER BY ended.round;
 
 
 -- name: list_children

@@ -1,0 +1,74 @@
+"""Moves long payloads out of the rows of their runs, for a database that rewrites rows as a whole.
+
+Payloads are the input of a run and the final contexts of its rounds. An empty text in the row says
+that the payload has a row of its own. In a database that keeps long values apart by itself nothing
+is moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeVar
+
+from cloaca_core.records.runs import NewRun, RunEnd
+from cloaca_core.records.schedules import NewTick
+from cloaca_core.records.triggers import NewEvent
+from cloaca_core.store.sql.base import PayloadQueries
+from cloaca_core.store.sql.dialect import Step
+
+LONGEST_IN_ROW: Final = 4096
+"""In characters."""
+
+_Made = TypeVar("_Made", NewRun, NewTick, NewEvent)
+
+
+class Payloads:
+    """Splits rows into those to write and the steps that write their long payloads.
+
+    With ``queries`` None, all rows stay as they are. The steps come after those that write the
+    rows, and do nothing for rows that were refused.
+    """
+
+    def __init__(self, queries: PayloadQueries | None) -> None:
+        self._queries = queries
+
+    def split_inputs(self, made: Sequence[_Made]) -> tuple[Sequence[_Made], Step | None]:
+        """Split the rows that make runs."""
+        if self._queries is None:
+            return made, None
+        long = [each for each in made if len(each.input) > LONGEST_IN_ROW]
+        if not long:  # nearly always
+            return made, None
+        insert = self._queries.insert_input
+        bind = insert.binder(("run_id", "content"))
+        rows = [bind((_run_id(each), each.input)) for each in long]
+        moved = set(map(_run_id, long))
+        short = [each._replace(input="") if _run_id(each) in moved else each for each in made]
+        return short, Step(insert, rows=rows)
+
+    def split_ends(
+        self, ends: Sequence[RunEnd], runner_id: str, fences: Mapping[str, int]
+    ) -> tuple[Sequence[RunEnd], Step | None]:
+        """Split the rows that end runs."""
+        if self._queries is None:
+            return ends, None
+        long = [end for end in ends if len(end.final_context) > LONGEST_IN_ROW]
+        if not long:
+            return ends, None
+        insert = self._queries.insert_final_context
+        bind = insert.binder(("run_id", "content", "runner_id", "fence"))
+        rows = [bind((end.id, end.final_context, runner_id, fences[end.id])) for end in long]
+        moved = {end.id for end in long}
+        short = [end._replace(final_context="") if end.id in moved else end for end in ends]
+        return short, Step(insert, rows=rows)
+
+    def copy_input(self, run_id: str, source_id: str) -> Sequence[Step]:
+        """Give a run the long input of another one, if that has one."""
+        if self._queries is None:
+            return ()
+        copy = self._queries.copy_input
+        return [Step(copy, copy.bind(id=run_id, source_id=source_id))]
+
+
+def _run_id(made: NewRun | NewTick | NewEvent) -> str | None:
+    return made.id if isinstance(made, NewRun) else made.run_id
