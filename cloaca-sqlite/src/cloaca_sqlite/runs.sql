@@ -2,11 +2,11 @@
 --
 -- * find_keys, list_runs_of_tag: their list holds pairs, which ->> takes apart. SQLite applies it
 --   to text; PostgreSQL needs a cast to JSON, which in SQLite would be a cast to a number.
--- * claim: a + keeps SQLite from using an index that would read every waiting run. PostgreSQL skips
---   runs that other transactions have locked.
+-- * claim, make_claimable_after_set_back: a + keeps SQLite from using an index that would read every
+--   waiting run. PostgreSQL skips runs that other transactions have locked.
 -- * claim, get_run, ended_runs: an empty text stands for a payload that is in cloaca_payload.
--- * list_active_runs: SQLite chooses an index without knowing the values and would take the primary
---   key; INDEXED BY names the small one.
+-- * list_active_runs, count_active_runs: SQLite chooses an index without knowing the values and would
+--   take the primary key; INDEXED BY names the small ones.
 
 
 -- name: find_keys
@@ -96,6 +96,22 @@ RETURNING id, workflow, version, status, owner, epoch, recoveries,
     time_limit, deadline_at, reason_tasks, came_due, claimable_at;
 
 
+-- name: make_claimable_after_set_back
+-- Make claimable the runs of these workflows that were parked later than :now: the clock was set back
+-- since, and would keep them for as long. The runner that claims one waits for what is left of its time.
+-- The + keeps SQLite from the index by status.
+UPDATE cloaca_run SET due_at = NULL, claimable_at = :now
+WHERE id IN (
+        SELECT run.id FROM cloaca_run AS run
+        WHERE run.workflow IN (SELECT value FROM json_each(:workflows))
+            AND run.claimable_at > :now AND run.due_at IS NOT NULL
+            AND run.owner IS NULL AND run.ended_at IS NULL AND +run.status = 'Waiting'
+        ORDER BY run.claimable_at DESC, run.id LIMIT :limit
+    )
+    AND due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL
+RETURNING id;
+
+
 -- name: get_run
 -- Read one run with its payloads.
 SELECT id, workflow, version, status, owner, epoch, recoveries,
@@ -143,43 +159,108 @@ ORDER BY id;
 
 
 -- name: list_active_runs
--- List the newest unfinished runs of one status. The index has the status, and all its entries, the
--- unfinished runs, are searched. A search by primary key might read a million ended runs. None of them
--- has an error.
+-- List the newest unfinished runs of one status, by the index of owned runs and those of the others by
+-- status. Pending runs that may be claimed have none: all of them are looked at. A search by primary
+-- key might read a million ended runs. No unfinished run has an error.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
 FROM cloaca_run
 WHERE id IN (
-        SELECT id FROM cloaca_run INDEXED BY cloaca_run_owned
-        WHERE owner IS NOT NULL AND ended_at IS NULL AND status = :status
-            AND id < :before AND id >= :after
-            AND (:workflow IS NULL OR workflow = :workflow)
-            AND (:since IS NULL OR created_at >= :since)
-            AND (:until IS NULL OR created_at < :until)
-            AND (:parent_id IS NULL OR parent_id = :parent_id)
+        SELECT id FROM (
+            SELECT id FROM cloaca_run INDEXED BY cloaca_run_owned
+            WHERE owner IS NOT NULL AND ended_at IS NULL AND status = :status
+                AND id < :before AND id >= :after
+                AND (:workflow IS NULL OR workflow = :workflow)
+                AND (:since IS NULL OR created_at >= :since)
+                AND (:until IS NULL OR created_at < :until)
+                AND (:parent_id IS NULL OR parent_id = :parent_id)
+            ORDER BY id DESC LIMIT :limit
+        )
         UNION ALL
-        SELECT id FROM cloaca_run INDEXED BY cloaca_run_claimable
-        WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
-            AND due_at IS NULL AND status = :status AND id < :before AND id >= :after
-            AND (:workflow IS NULL OR workflow = :workflow)
-            AND (:since IS NULL OR created_at >= :since)
-            AND (:until IS NULL OR created_at < :until)
-            AND (:parent_id IS NULL OR parent_id = :parent_id)
+        SELECT id FROM (
+            SELECT id FROM cloaca_run INDEXED BY cloaca_run_held
+            WHERE owner IS NULL AND ended_at IS NULL
+                AND (behind IS NOT NULL OR paused_at IS NOT NULL OR due_at IS NOT NULL)
+                AND status = :status
+                AND id < :before AND id >= :after
+                AND (:workflow IS NULL OR workflow = :workflow)
+                AND (:since IS NULL OR created_at >= :since)
+                AND (:until IS NULL OR created_at < :until)
+                AND (:parent_id IS NULL OR parent_id = :parent_id)
+            ORDER BY id DESC LIMIT :limit
+        )
         UNION ALL
-        SELECT id FROM cloaca_run INDEXED BY cloaca_run_held
-        WHERE owner IS NULL AND ended_at IS NULL
-            AND (behind IS NOT NULL OR paused_at IS NOT NULL OR due_at IS NOT NULL)
-            AND status = :status AND id < :before AND id >= :after
-            AND (:workflow IS NULL OR workflow = :workflow)
-            AND (:since IS NULL OR created_at >= :since)
-            AND (:until IS NULL OR created_at < :until)
-            AND (:parent_id IS NULL OR parent_id = :parent_id)
+        SELECT id FROM (
+            SELECT id FROM cloaca_run INDEXED BY cloaca_run_woken
+            WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
+                AND due_at IS NULL AND status <> 'Pending' AND status = :status
+                AND id < :before AND id >= :after
+                AND (:workflow IS NULL OR workflow = :workflow)
+                AND (:since IS NULL OR created_at >= :since)
+                AND (:until IS NULL OR created_at < :until)
+                AND (:parent_id IS NULL OR parent_id = :parent_id)
+            ORDER BY id DESC LIMIT :limit
+        )
+        UNION ALL
+        SELECT id FROM (
+            SELECT id FROM cloaca_run INDEXED BY cloaca_run_claimable
+            WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
+                AND due_at IS NULL AND status = 'Pending' AND :status = 'Pending'
+                AND id < :before AND id >= :after
+                AND (:workflow IS NULL OR workflow = :workflow)
+                AND (:since IS NULL OR created_at >= :since)
+                AND (:until IS NULL OR created_at < :until)
+                AND (:parent_id IS NULL OR parent_id = :parent_id)
+            ORDER BY id DESC LIMIT :limit
+        )
         ORDER BY id DESC LIMIT :limit
     )
     AND :error IS NULL
 ORDER BY id DESC;
+
+
+-- name: count_active_runs
+-- Count what list_active_runs lists, by the entries of the indexes alone.
+SELECT count(*) FROM (
+    SELECT id FROM cloaca_run INDEXED BY cloaca_run_owned
+    WHERE owner IS NOT NULL AND ended_at IS NULL AND status = :status
+        AND id < :before AND id >= :after
+        AND (:workflow IS NULL OR workflow = :workflow)
+        AND (:since IS NULL OR created_at >= :since)
+        AND (:until IS NULL OR created_at < :until)
+        AND (:parent_id IS NULL OR parent_id = :parent_id)
+    UNION ALL
+    SELECT id FROM cloaca_run INDEXED BY cloaca_run_held
+    WHERE owner IS NULL AND ended_at IS NULL
+        AND (behind IS NOT NULL OR paused_at IS NOT NULL OR due_at IS NOT NULL)
+        AND status = :status
+        AND id < :before AND id >= :after
+        AND (:workflow IS NULL OR workflow = :workflow)
+        AND (:since IS NULL OR created_at >= :since)
+        AND (:until IS NULL OR created_at < :until)
+        AND (:parent_id IS NULL OR parent_id = :parent_id)
+    UNION ALL
+    SELECT id FROM cloaca_run INDEXED BY cloaca_run_woken
+    WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
+        AND due_at IS NULL AND status <> 'Pending' AND status = :status
+        AND id < :before AND id >= :after
+        AND (:workflow IS NULL OR workflow = :workflow)
+        AND (:since IS NULL OR created_at >= :since)
+        AND (:until IS NULL OR created_at < :until)
+        AND (:parent_id IS NULL OR parent_id = :parent_id)
+    UNION ALL
+    SELECT id FROM cloaca_run INDEXED BY cloaca_run_claimable
+    WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
+        AND due_at IS NULL AND status = 'Pending' AND :status = 'Pending'
+        AND id < :before AND id >= :after
+        AND (:workflow IS NULL OR workflow = :workflow)
+        AND (:since IS NULL OR created_at >= :since)
+        AND (:until IS NULL OR created_at < :until)
+        AND (:parent_id IS NULL OR parent_id = :parent_id)
+)
+WHERE :error IS NULL;
 
 
 -- name: list_runs_of_tag

@@ -245,7 +245,12 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_follow_ups": {"ids": [*_ENDED[:5], "u00000001", "none"]},
     "list_runs": _LISTING,
     "list_active_runs": {**_LISTING, **_ANY, "status": "Running"},
-    "list_ended_runs": {**_LISTING, "status": "Failed"},
+    "count_active_runs": {
+        **{name: value for name, value in _LISTING.items() if name != "limit"},
+        **_ANY,
+        "status": "Cancelling",
+    },
+    "list_ended_runs": {**_LISTING, "status": "Failed", "workflow": None},
     "list_runs_of_workflow": {**_LISTING, "workflow": "rare", "status": None},
     "list_runs_of_parent": {**_LISTING, **_ANY, "parent_id": "parent"},
     "list_runs_of_tag": {**_LISTING, **_ANY, "tag": "some", "content": "rare", "others": []},
@@ -293,7 +298,15 @@ _VALUES |= {
 # Sessions that read plan for the values that are given, those that write once and for all.
 _READ = frozenset(
     (
-        *("get_run", "ended_runs", "load_attempts", "has_claimable", "next_due", "due_schedules"),
+        *(
+            "count_active_runs",
+            "get_run",
+            "ended_runs",
+            "load_attempts",
+            "has_claimable",
+            "next_due",
+            "due_schedules",
+        ),
         *("get_schedule", "get_schedule_named", "list_schedules", "list_ticks", "count_ticks"),
         *("list_under_way", "find_ticks", "schedules_ahead", "list_waiting"),
         *("triggers_named", "list_triggers", "known_events", "list_events"),

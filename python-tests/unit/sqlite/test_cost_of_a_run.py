@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,41 @@ def test_a_run_is_a_commit_for_the_submission_and_one_for_each_step(
     found = [costs.of(lambda: runner.execute(workflow)) for _ in range(5)]
 
     assert min(found) == (commits, commits, statements)
+
+
+WIDTH = 300
+
+
+def _retry(runner: DefaultRunner, run_id: str) -> None:
+    runner.retry(run_id).wait()
+
+
+def test_a_retry_costs_what_runs_again_however_many_tasks_are_kept(
+    costs: Costs, tmp_path: Path
+) -> None:
+    """The same statements as for a run of one task; each retry is the cheapest of several."""
+    registry, fails = Registry(), [True]
+
+    def broken(context: object) -> None:
+        if fails[0]:
+            raise ValueError("no stock")
+
+    for width in (1, WIDTH):
+        with WorkflowBuilder(f"wide {width}", registry=registry):
+            for number in range(width - 1):
+                cloaca_core.definition.task.task(id=f"t{number}")(lambda context: None)
+            cloaca_core.definition.task.task(id="broken", retry_attempts=0)(broken)
+
+    with DefaultRunner(tmp_path / "work.db", registry=registry) as runner:
+        failed = {width: [runner.submit(f"wide {width}") for _ in range(5)] for width in (1, WIDTH)}
+        for handle in (*failed[1], *failed[WIDTH]):
+            assert handle.result().status == "Failed"
+        fails[0] = False
+        found = {
+            width: min([costs.of(partial(_retry, runner, handle.id)) for handle in handles])
+            for width, handles in failed.items()
+        }
+        kept = runner.get_run(failed[WIDTH][0].id).attempts()
+
+    assert found[WIDTH] == found[1]
+    assert len(kept) == WIDTH + 1

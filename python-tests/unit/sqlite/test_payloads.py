@@ -85,7 +85,7 @@ async def test_what_happens_to_a_run_writes_its_input_no_more(
     written = [
         await log.written(lambda: claimed(store)),
         await log.written(lambda: park(store, "a", None)),
-        await log.written(lambda: store.pause(["a"], act("p"), None)),
+        await log.written(lambda: store.pause(["a"], act("p"), None, children=False)),
         await log.written(lambda: store.resume(["a"], act("r"))),
         await log.written(lambda: store.cancel(["a"], act("c"), LATER, children=True)),
         await log.written(lambda: store.retry("a", 1, act("t"), {})),

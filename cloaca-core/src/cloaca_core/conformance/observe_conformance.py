@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 
 from cloaca_core.conformance.rows import (
+    LATER,
     NOW,
     WORKFLOW,
+    act,
     any_run,
     fire,
     new_run,
     new_tick,
+    park,
     record,
     run_end,
     runner,
@@ -117,6 +120,16 @@ class ObserveConformance:
         wanted_runs = any_run(**wanted)  # type: ignore[arg-type] # as given
         assert await store.count_runs(wanted_runs) == len(expected)
 
+    async def test_an_error_is_found_at_every_state_that_has_one(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, *[new_run(name) for name in "abc"], new_run("d", owner=None))
+        await record(store, ends=[run_end("a"), run_end("b", status=RunStatus.FAILED)])
+        await store.cancel(["d"], act(because="it is broken"), LATER, children=True)
+
+        assert await self._listed(store, error="IT ") == "db"
+        assert await self._listed(store, error="it", workflow=WORKFLOW) == "db"
+        assert await store.count_runs(any_run(error="broke")) == 2
+
     async def test_runs_of_several_states_are_in_one_order(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, *[new_run(name) for name in "ace"], new_run("b", owner=None))
@@ -130,6 +143,43 @@ class ObserveConformance:
 
         assert (listed, page) == (["e", "d", "c", "b"], ["d", "c"])
         assert await store.count_runs(wanted) == 4
+
+    async def test_runs_are_found_by_their_state_wherever_they_wait(self, store: Store) -> None:
+        """Owned, held by a pause, a time or another run, claimable anew or for the first time."""
+        await store.register(runner("r1"))
+        await store.put_schedule(schedule())
+        owned = ("owned", "cancelling", "pausing", "given up", "later", "woken")
+        free = [new_run(name, owner=None) for name in ("free", "paused")]
+        await submit(store, *[new_run(name) for name in owned], *free)
+        await submit(store, new_run("due", owner=None, due_at=LATER))
+        await fire(store, new_tick("s", "behind")._replace(behind="owned"))
+        await store.cancel(["cancelling"], act("c"), LATER, children=True)
+        await store.pause(["pausing", "paused"], act("p"), None, children=False)
+        await park(store, "given up", None)
+        await park(store, "later", LATER)
+        await park(store, "woken", NOW)
+        await store.make_due_claimable([WORKFLOW], NOW, 9)
+
+        listed = {
+            status: sorted(run.id for run in await store.list_runs(any_run(status=status)))
+            for status in RunStatus
+        }
+
+        assert {status: ids for status, ids in listed.items() if ids} == {
+            RunStatus.PENDING: ["behind", "due", "free"],
+            RunStatus.RUNNING: ["given up", "owned"],
+            RunStatus.WAITING: ["later", "woken"],
+            RunStatus.PAUSED: ["paused", "pausing"],
+            RunStatus.CANCELLING: ["cancelling"],
+        }
+        for status, ids in listed.items():
+            wanted = any_run(status=status)
+            assert await store.count_runs(wanted) == len(ids)
+            page = await store.list_runs(wanted._replace(limit=1))
+            assert [run.id for run in page] == ids[-1:]
+            assert await store.count_runs(wanted._replace(workflow="other")) == 0
+            assert await store.count_runs(wanted._replace(workflow=WORKFLOW)) == len(ids)
+            assert await store.count_runs(wanted._replace(error="why")) == 0
 
     async def test_a_run_whose_key_was_taken_leaves_no_tags(self, store: Store) -> None:
         await submit(store, new_run("a", owner=None, key="k"))

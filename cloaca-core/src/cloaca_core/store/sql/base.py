@@ -41,6 +41,7 @@ class RunQueries(NamedTuple):
     ended_runs: Statement
     list_runs: Statement
     list_active_runs: Statement
+    count_active_runs: Statement
     list_ended_runs: Statement
     list_runs_of_workflow: Statement
     list_runs_of_parent: Statement

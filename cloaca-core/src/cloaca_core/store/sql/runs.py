@@ -16,6 +16,10 @@ from cloaca_core.store.sql.queries import Statement, counting
 _AFTER_EVERY_ID = "\U0010ffff"
 _ENDED = frozenset((RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED))
 """The states of runs that have ended."""
+_WITH_ERRORS = (RunStatus.FAILED, RunStatus.CANCELLED)
+"""The states of runs that have an error: they are looked for by their state, as most runs are in
+others.
+"""
 
 
 class SqlRuns(SqlPart):
@@ -91,9 +95,15 @@ class SqlRuns(SqlPart):
         return list(islice(newest_first, wanted.limit))
 
     async def count_runs(self, wanted: RunFilter) -> int:
-        listings = self._listings(wanted)
-        steps = [Step(counting(each), each.bind(**values)) for each, values in listings]
+        steps = [self._count(*listing) for listing in self._listings(wanted)]
         return sum(number for ((number,),) in await self._dialect.read(steps))
+
+    def _count(self, listing: Statement, values: dict[str, object]) -> Step:
+        q = self._queries.runs
+        if listing is not q.list_active_runs:
+            return Step(counting(listing), listing.bind(**values))
+        count = q.count_active_runs
+        return Step(count, tuple([values[name] for name in count.parameters]))
 
     def _listings(self, wanted: RunFilter) -> list[tuple[Statement, dict[str, object]]]:
         """The statements, one for each status, whose indexes fit the filter best; their values."""
@@ -105,7 +115,7 @@ class SqlRuns(SqlPart):
             "until": wanted.until,
             "error": wanted.error,
         }
-        statuses = wanted.statuses or (None,)
+        statuses = wanted.statuses or ((None,) if wanted.error is None else _WITH_ERRORS)
         chosen = [self._listing(wanted, status) for status in dict.fromkeys(statuses)]
         return [(statement, values | own) for statement, own in chosen]
 
@@ -127,9 +137,11 @@ class SqlRuns(SqlPart):
             return q.list_runs_of_parent, rest
         if status is not None and status not in _ENDED:
             return q.list_active_runs, rest
+        if status is not None and (workflow is None or status in _WITH_ERRORS):
+            return q.list_ended_runs, {"status": status, "workflow": workflow}
         if workflow is not None:
             return q.list_runs_of_workflow, {"workflow": workflow, "status": status}
-        return (q.list_runs, {}) if status is None else (q.list_ended_runs, {"status": status})
+        return q.list_runs, {}
 
     async def list_waiting(self, runner_id: str, most: int) -> Waiting:
         rows = await self._read(self._queries.runs.list_waiting, runner_id=runner_id, most=most)

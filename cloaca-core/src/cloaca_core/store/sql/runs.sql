@@ -379,6 +379,20 @@ WHERE ended_at IS NULL AND status = :status AND id < :before AND id >= :after
 ORDER BY id DESC LIMIT :limit;
 
 
+-- name: count_active_runs
+-- Count what list_active_runs lists.
+SELECT count(*) FROM cloaca_run
+WHERE ended_at IS NULL AND status = :status AND id < :before AND id >= :after
+    AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
+    AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
+    AND (CAST(:until AS BIGINT) IS NULL OR created_at < :until)
+    AND (CAST(:parent_id AS TEXT) IS NULL OR parent_id = :parent_id)
+    AND (
+        CAST(:error AS TEXT) IS NULL
+        OR replace(lower(error_message), lower(:error), '') <> lower(error_message)
+    );
+
+
 -- name: list_ended_runs
 -- List the newest ended runs of one status.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
@@ -387,6 +401,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tag
     time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
 FROM cloaca_run
 WHERE ended_at IS NOT NULL AND status = :status AND id < :before AND id >= :after
+    AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
     AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
     AND (CAST(:until AS BIGINT) IS NULL OR created_at < :until)
     AND (
