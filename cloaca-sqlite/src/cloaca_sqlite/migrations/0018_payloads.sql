@@ -36,4 +36,8 @@ SELECT
     END AS final_context,
     version, owner, epoch, recoveries, parent_id, idempotency_key,
     round, priority, steer_reason
-FROM cloaca_run;
+FROM cloaca_run
+WHERE NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone
+    WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+);
