@@ -317,16 +317,20 @@ DYING = """
 import sys
 import cloaca
 
+def say(line):
+    sys.stdout.write(line + "\\n")  # whole, as two threads may speak at once
+    sys.stdout.flush()
+
 with cloaca.WorkflowBuilder("nightly") as builder:
     builder.when_ended("Cancelled", "alert", {"to": ["ann"]})
 
     @cloaca.task
     def load(context):
-        print("begun", flush=True)
+        say("begun")
         sys.stdin.read()
 
 runner = cloaca.DefaultRunner(sys.argv[1])
-print(runner.submit("nightly").id, flush=True)
+say(runner.submit("nightly").id)
 sys.stdin.read()
 """
 
