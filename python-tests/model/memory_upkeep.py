@@ -15,7 +15,7 @@ from model.memory_steering import Marks
 from cloaca_core.records.definitions import DefinitionName
 from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
 from cloaca_core.records.schedules import Firing, ScheduleRow, TickRow
-from cloaca_core.records.steering import ActRow, ForkRow, RoundRow
+from cloaca_core.records.steering import ActRow, ForkRow, ReplacementRow, RoundRow
 from cloaca_core.records.triggers import NewEvent
 from cloaca_core.records.upkeep import DoomedRun, KeptWorkflow, Shift, Upkeep, Weight
 
@@ -51,8 +51,9 @@ class MemoryUpkeep:
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
         self.noted: dict[tuple[str, str], ActRow] = {}
         self.past_rounds: dict[tuple[str, int], RoundRow] = {}
-        self.restarted: dict[tuple[str, str, int], int] = {}
+        self.restarted: dict[tuple[str, str, int], tuple[int, int]] = {}
         self.forked: dict[str, list[ForkRow]] = {}
+        self.replaced: dict[tuple[str, int], ReplacementRow] = {}
         self.tag_rows: dict[str, int] = {}
         self.schedules: dict[str, ScheduleRow] = {}
         self.ticks: dict[tuple[str, int], TickRow] = {}
@@ -100,7 +101,7 @@ class MemoryUpkeep:
 
     def _tables(self) -> tuple[dict[Any, Any], ...]:
         """The tables whose keys begin with the id of a run."""
-        return self.attempts, self.noted, self.past_rounds, self.restarted
+        return self.attempts, self.noted, self.past_rounds, self.restarted, self.replaced
 
     # -- shifts ------------------------------------------------------------------------------
 
@@ -120,7 +121,7 @@ class MemoryUpkeep:
             self.noted_upkeep.holder, self.noted_upkeep.held_until = None, 0
             self.noted_upkeep.due_at = due_at
 
-    def _holds(self, shift: Shift) -> bool:
+    def _has_shift(self, shift: Shift) -> bool:
         is_mine = self.noted_upkeep.holder == shift.holder
         if is_mine:
             self.noted_upkeep.held_until = shift.until
@@ -144,7 +145,7 @@ class MemoryUpkeep:
         before: int,
         now: int,  # noqa: ARG002 - the model does not note it
     ) -> int | None:
-        if not self._holds(shift):
+        if not self._has_shift(shift):
             return None
         expired = [root_id for root_id in root_ids if self._has_expired(root_id, before)]
         for root_id in expired:
@@ -172,7 +173,7 @@ class MemoryUpkeep:
         return doomed[:limit]
 
     async def erase_runs(self, shift: Shift, run_ids: Collection[str]) -> int | None:
-        if not self._holds(shift):
+        if not self._has_shift(shift):
             return None
         return sum(self._erase(run_id) for run_id in run_ids)
 
@@ -207,7 +208,7 @@ class MemoryUpkeep:
         return 1
 
     async def trim_run(self, shift: Shift, run_id: str, limit: int) -> int | None:
-        if not self._holds(shift):
+        if not self._has_shift(shift):
             return None
         keys = [key for key in self.attempts if key[0] == run_id][:limit]
         acts = [key for key in self.noted if key[0] == run_id][:limit]
@@ -218,7 +219,10 @@ class MemoryUpkeep:
             del self.noted[act]
         for restart in restarts:
             del self.restarted[restart]
-        return len(keys) + len(acts) + len(restarts)
+        replaced = [key for key in self.replaced if key[0] == run_id][:limit]
+        for replacement in replaced:
+            del self.replaced[replacement]
+        return len(keys) + len(acts) + len(restarts) + len(replaced)
 
     async def ticking_schedules(self, workflow: str) -> list[str]:
         return sorted(each.id for each in self.schedules.values() if each.workflow == workflow)
@@ -229,7 +233,7 @@ class MemoryUpkeep:
     async def erase_ticks(
         self, shift: Shift, schedule_id: str, before: int, limit: int
     ) -> int | None:
-        if not self._holds(shift):
+        if not self._has_shift(shift):
             return None
         old = [
             tick

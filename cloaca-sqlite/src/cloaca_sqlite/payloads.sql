@@ -25,3 +25,9 @@ SELECT :id, 0, content FROM cloaca_payload
 WHERE run_id = :source_id AND round = 0
     AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id AND input = '')
 ON CONFLICT DO NOTHING;
+
+
+-- name: erase_payloads
+-- Delete the long payloads of runs that are deleted in the same transaction.
+DELETE FROM cloaca_payload
+WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder);

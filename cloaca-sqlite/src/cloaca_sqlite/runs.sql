@@ -130,8 +130,13 @@ SELECT id, workflow, version, status, owner, epoch, recoveries,
     END AS final_context,
     error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due
-FROM cloaca_run WHERE id = :id;
+    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+FROM cloaca_run
+WHERE id = :id
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+    );
 
 
 -- name: ended_runs
@@ -152,7 +157,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries,
     END AS final_context,
     error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due
+    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
 FROM cloaca_run
 WHERE id IN (SELECT value FROM json_each(:ids)) AND ended_at IS NOT NULL
 ORDER BY id;

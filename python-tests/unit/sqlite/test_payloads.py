@@ -29,6 +29,7 @@ from cloaca_core.conformance.rows import (
     submit,
 )
 from cloaca_core.records.states import RunStatus
+from cloaca_core.records.upkeep import Shift
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_sqlite import BACKEND
 
@@ -173,3 +174,18 @@ async def test_people_see_payloads_wherever_they_lie(store: Store, raw: sqlite3.
         "cancelled": [LONG, LONG],
         "under way": [LONG, None],
     }
+
+
+async def test_a_run_that_is_pruned_leaves_no_payload(
+    store: Store, raw: sqlite3.Connection
+) -> None:
+    for run_id in ("a", "b"):
+        await submit(store, new_run(run_id)._replace(input=LONG))
+        await record(store, ends=[run_end(run_id, final_context=LONG)])
+    shift = Shift("r1", LATER + 9)
+    assert await store.take_upkeep(shift, LATER, LATER, LATER + 9)
+    await store.hide_trees(shift, ["a"], LATER, LATER)
+
+    await store.erase_runs(shift, ["a"])
+
+    assert kept(raw) == [("b", 0), ("b", 1)]

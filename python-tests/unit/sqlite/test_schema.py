@@ -36,44 +36,31 @@ def _plan(raw: sqlite3.Connection, statement: Statement) -> list[str]:
     return [str(row[3]) for row in rows]
 
 
+_SMALL_IN = {
+    "list_waiting": {"runner", "waiting", "planned", "counted"},  # for each workflow at most 1,000
+    "claimable_ahead": {"runner", "counted"},  # at most as many as are to be counted
+    "runner_loads": {"runner", "counted"},  # as above
+    "parents_to_follow": {"cancelled", "marked"},  # as many as are asked for
+    "claim": {"asked", "levels", "longest", "foremost"},  # as many as are claimed
+    "list_definitions": {"cloaca_workflow"},  # for a name that is unknown, to find a similar one
+    "list_kept_workflows": {"run_of", "ticking", "used"},  # a row for each workflow
+    "list_deleted_schedules": {"known"},  # a row for each schedule that has ticks
+    "weigh_trees": {"tree"},  # the runs that were asked for
+    "list_doomed": {"gone", "doomed", "parts", "roots", "counted"},  # what is hidden, up to a limit
+    "list_active_runs": {"cloaca_run"},  # as far as it may be claimed; see below
+    "count_active_runs": {"cloaca_run"},  # as above
+}
+
+
 @pytest.mark.parametrize("statement", _statements(), ids=lambda statement: statement.name)
 def test_no_statement_reads_a_whole_table(raw: sqlite3.Connection, statement: Statement) -> None:
     # These may be read whole: lists in parameters, single rows, few runners and paused workflows.
     small = {"json_each", "wanted", "other", "CONSTANT", "one", "kept", "cloaca_runner"}
     small |= {"paused", "cloaca_paused_workflow"}
     scans = [line for line in _plan(raw, statement) if line.startswith("SCAN")]
-    if statement.name == "list_waiting":
-        small |= {
-            "runner",
-            "waiting",
-            "planned",
-            "counted",
-        }  # a look for each workflow; at most 1,000
-    if statement.name in ("claimable_ahead", "runner_loads"):
-        small |= {"runner", "counted"}  # at most as many as are to be counted
+    small |= _SMALL_IN.get(statement.name, set())
     if statement.name == "parents_to_follow":
-        small |= {"cancelled", "marked"}  # as many as are asked for
         scans.remove("SCAN run USING INDEX cloaca_run_pause_follows")  # those that are marked
-    if statement.name == "claim":
-        small |= {"asked", "levels", "longest", "foremost"}  # as many as are claimed
-    if statement.name == "list_definitions":
-        small.add("cloaca_workflow")  # asked for once a name is unknown, to find a similar one
-    if statement.name == "list_kept_workflows":
-        small |= {"run_of", "ticking", "used"}  # a row for each workflow
-    if statement.name == "list_deleted_schedules":
-        small.add("known")  # a row for each schedule that has ticks
-    if statement.name == "weigh_trees":
-        small.add("tree")  # the runs that were asked for
-    if statement.name == "list_doomed":
-        small |= {
-            "gone",
-            "doomed",
-            "parts",
-            "roots",
-            "counted",
-        }  # what is hidden, and up to a limit
-    if statement.name in ("list_active_runs", "count_active_runs"):
-        small.add("cloaca_run")  # as far as it may be claimed; see below
 
     assert [
         line for line in scans if line.split()[1] not in small and "(subquery" not in line

@@ -22,6 +22,7 @@ from cloaca_core.conformance.rows import (
     run_end,
     runner,
     schedule,
+    stored,
     submit,
     trigger_row,
 )
@@ -255,7 +256,7 @@ class UpkeepConformance:
             assert await store.fork(fork_of(name), act(name)) is None
         assert await store.fork(fork_of("a", key="k"), act("k")) is None
         assert await store.cancel(["a", "b"], act("1"), LATER, children=True) == {}
-        assert await store.pause(["a", "b"], act("2"), None) == {}
+        assert await store.pause(["a", "b"], act("2"), None, children=True) == {}
         assert await store.resume(["a", "b"], act("3")) == {}
         assert await store.acts(None, 9) == []
         assert await seen(store) == ""
@@ -321,19 +322,23 @@ class UpkeepConformance:
         await submit(store, new_run("a", tags='{"t":"1"}'), new_run("b"))
         await record(store, [attempt("a"), attempt("b")], [run_end("b")])
         await record(store, ends=[run_end("a", status=RunStatus.FAILED)])
-        await store.retry("a", 1, act(), {"load": 2})
+        await store.retry("a", 1, act("x"), {"load": 2})
+        await store.pause(["a"], act("y"), None, children=False)
+        await store.resume(["a"], act("z"), '{"amount":2}')
         assert await claimed(store) == ["a"]
-        await record(store, [attempt("a", number=2, epoch=3)], [run_end("a", epoch=3)])
+        epoch = (await stored(store, "a")).epoch
+        await record(store, [attempt("a", number=2, epoch=epoch)], [run_end("a", epoch=epoch)])
         await begin(store)
         await store.hide_trees(SHIFT, ["a"], AFTER, LATER)
         (doomed,) = await store.doomed_runs(9, 9)
 
-        assert (doomed.run_id, doomed.rows) == ("a", 7)
-        assert await store.erase_runs(SHIFT, ["a"]) == 7
+        assert (doomed.run_id, doomed.rows) == ("a", 10)
+        assert await store.erase_runs(SHIFT, ["a"]) == 10
         assert await store.doomed_runs(9, 9) == []
         assert await store.load_attempts(["a", "b"]) == [attempt("b")]
         assert await store.rounds("a") == []
         assert await store.restarts(["a"]) == []
+        assert await store.replacements(["a"]) == []
         assert await store.acts(None, 9) == []
         assert await store.acts("a", 9) == []
         assert await seen(store) == "b"

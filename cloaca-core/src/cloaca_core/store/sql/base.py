@@ -226,11 +226,13 @@ class UpkeepQueries(NamedTuple):
     erase_rounds: Statement
     erase_restarts: Statement
     erase_forks: Statement
+    erase_replacements: Statement
     erase_runs: Statement
     erase_tombstones: Statement
     trim_attempts: Statement
     trim_acts: Statement
     trim_restarts: Statement
+    trim_replacements: Statement
     list_ticking: Statement
     list_deleted_schedules: Statement
     lock_mark: Statement
@@ -245,6 +247,7 @@ class PayloadQueries(NamedTuple):
     insert_input: Statement
     insert_final_context: Statement
     copy_input: Statement
+    erase_payloads: Statement
 
 
 class Queries(NamedTuple):

@@ -69,6 +69,13 @@ class Payloads:
         copy = self._queries.copy_input
         return [Step(copy, copy.bind(id=run_id, source_id=source_id))]
 
+    def erase(self, run_ids: object, holder: str) -> Sequence[Step]:
+        """Delete the payloads of runs, whose ids are in the form of a parameter."""
+        if self._queries is None:
+            return ()
+        erase = self._queries.erase_payloads
+        return [Step(erase, erase.bind(ids=run_ids, holder=holder))]
+
 
 def _run_id(made: NewRun | NewTick | NewEvent) -> str | None:
     return made.id if isinstance(made, NewRun) else made.run_id

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from cloaca_core.records.upkeep import DoomedRun, KeptWorkflow, Shift, Upkeep, Weight
 from cloaca_core.store.sql.base import SqlPart
 from cloaca_core.store.sql.dialect import Answers, Step
+from cloaca_core.store.sql.payloads import Payloads
 from cloaca_core.store.sql.queries import Statement
 
 
@@ -82,10 +83,14 @@ class SqlUpkeep(SqlPart):
             q.erase_rounds,
             q.erase_restarts,
             q.erase_forks,
+            q.erase_replacements,
             q.erase_runs,
             q.erase_tombstones,
         )
-        steps = [_step(each, ids=ids, holder=shift.holder) for each in deletions]
+        steps = [
+            *[_step(each, ids=ids, holder=shift.holder) for each in deletions],
+            *Payloads(self._queries.payloads).erase(ids, shift.holder),
+        ]
         held, _, _, *erased = await self._dialect.write(
             [self._renewed(shift), schedules, lock, *steps]
         )
@@ -94,7 +99,7 @@ class SqlUpkeep(SqlPart):
     async def trim_run(self, shift: Shift, run_id: str, limit: int) -> int | None:
         q = self._queries.upkeep
         lock = Step(q.lock_expired, q.lock_expired.bind(ids=self._dialect.array([run_id])))
-        trimmed = (q.trim_attempts, q.trim_acts, q.trim_restarts)
+        trimmed = (q.trim_attempts, q.trim_acts, q.trim_restarts, q.trim_replacements)
         steps = [_step(each, run_id=run_id, limit=limit, holder=shift.holder) for each in trimmed]
         held, _, *erased = await self._dialect.write([self._renewed(shift), lock, *steps])
         return _rows(erased) if held else None

@@ -111,6 +111,7 @@ SELECT count(*) AS runs, coalesce(sum(
     + (SELECT count(*) FROM cloaca_round AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_restart AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_fork AS item WHERE item.run_id = tree.id)
+    + (SELECT count(*) FROM cloaca_replacement AS item WHERE item.run_id = tree.id)
 ), 0) AS all_rows
 FROM tree;
 
@@ -152,6 +153,9 @@ SELECT doomed.id, 1
     ) AS counted)
     + (SELECT count(*) FROM (
         SELECT 1 FROM cloaca_fork AS item WHERE item.run_id = doomed.id LIMIT :most
+    ) AS counted)
+    + (SELECT count(*) FROM (
+        SELECT 1 FROM cloaca_replacement AS item WHERE item.run_id = doomed.id LIMIT :most
     ) AS counted)
 FROM doomed LIMIT :limit;
 
@@ -262,6 +266,13 @@ WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND ho
 RETURNING 1;
 
 
+-- name: erase_replacements
+-- Delete the keys of these runs that were replaced when they were resumed.
+DELETE FROM cloaca_replacement
+WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
 -- name: erase_runs
 -- Delete these runs, the last of their rows.
 DELETE FROM cloaca_run
@@ -305,6 +316,18 @@ DELETE FROM cloaca_restart
 WHERE run_id = :run_id
     AND (task_id, first_attempt) IN (
         SELECT chosen.task_id, chosen.first_attempt FROM cloaca_restart AS chosen
+        WHERE chosen.run_id = :run_id LIMIT :limit
+    )
+    AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
+-- name: trim_replacements
+-- Delete some of the keys of a hidden run that were replaced.
+DELETE FROM cloaca_replacement
+WHERE run_id = :run_id
+    AND number IN (
+        SELECT chosen.number FROM cloaca_replacement AS chosen
         WHERE chosen.run_id = :run_id LIMIT :limit
     )
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
