@@ -83,8 +83,11 @@ class MemoryStore(
         _refuse_unstorable(batch)
         self._fire(batch)
         existing = {}
-        orphans = {run.id for run in batch.new_runs if self.is_orphan(run)}
-        for run in [run for run in batch.new_runs if run.id not in orphans]:
+        orphans = set()
+        for run in batch.new_runs:
+            if self.is_orphan(run):
+                orphans.add(run.id)
+                continue
             holder = self.insert(run)
             if holder != run.id:
                 existing[run.id] = holder

@@ -55,10 +55,13 @@ INSERT INTO cloaca_run (
 )
 SELECT
     new.id, new.workflow, new.version, new.input, new.tags, new.idempotency_key, new.parent_id,
-    (
-        SELECT coalesce(parent.root_id, parent.id) FROM cloaca_run AS parent
-        WHERE parent.id = ANY(ARRAY[new.parent_id]) AND new.detached = 0
-    ),
+    CASE WHEN new.detached = 0 THEN coalesce(
+        (
+            SELECT coalesce(parent.root_id, parent.id) FROM cloaca_run AS parent
+            WHERE parent.id = ANY(ARRAY[new.parent_id])
+        ),
+        new.parent_id
+    ) END,
     new.created_at, coalesce(new.due_at, new.created_at),
     new.priority, new.due_at, new.detached, new.time_limit, new.deadline_at, new.start_by,
     live.id,
@@ -90,6 +93,7 @@ WHERE CASE
 END
     AND (
         new.parent_id IS NULL OR new.detached = 1
+        OR new.parent_id = ANY(CAST(:id AS TEXT[]))
         OR EXISTS (
             SELECT 1 FROM cloaca_run AS parent
             WHERE parent.id = ANY(ARRAY[new.parent_id]) AND NOT EXISTS (

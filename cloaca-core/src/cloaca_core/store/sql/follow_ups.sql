@@ -15,6 +15,10 @@ ON CONFLICT DO NOTHING;
 -- Find the runs that follow ends of these runs, and those of these runs that follow others.
 SELECT id, workflow, follows, follows_round, created_at FROM cloaca_run
 WHERE follows IN :ids AND follows IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+    )
 UNION
 SELECT id, workflow, follows, follows_round, created_at FROM cloaca_run
 WHERE id IN :ids AND follows IS NOT NULL

@@ -13,7 +13,11 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     run.cancel_at, run.start_by
 FROM cloaca_run AS run
 LEFT JOIN cloaca_run AS earlier ON earlier.id = run.behind
-WHERE run.id = :run_id;
+WHERE run.id = :run_id
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    );
 
 
 -- name: pause_of_workflow
