@@ -632,17 +632,17 @@ WHERE id IN :ids
     );
 
 
--- name: list_replacements
--- The keys of these runs that were replaced, oldest first.
-SELECT run_id, number, content, created_at FROM cloaca_replacement
-WHERE run_id IN :ids ORDER BY run_id, number;
-
-
 -- name: list_restarts
 -- The tasks of these runs that were restarted.
 SELECT run_id, task_id, first_attempt, round, with_children FROM cloaca_restart
 WHERE run_id IN :ids
 ORDER BY run_id, task_id, first_attempt;
+
+
+-- name: list_replacements
+-- The keys of these runs that were replaced, oldest first.
+SELECT run_id, number, content, created_at FROM cloaca_replacement
+WHERE run_id IN :ids ORDER BY run_id, number;
 
 
 -- name: list_rounds

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from model.virtual_engine import FLOW, Program, World, world
 
@@ -60,11 +62,11 @@ async def test_a_child_that_comes_at_the_last_moment_is_cancelled_too(
         store, retry = program.store, program.store.retry
         late = [new_run(name, owner=None, parent=run_id, workflow=ELSEWHERE) for name in "xy"]
 
-        async def retried(*arguments: object) -> Acted | None:
+        async def retried(*arguments: Any, **options: Any) -> Acted | None:
             if late:  # a body of the ended round was given up and goes on
                 store.marks[run_id].children_at = w.run(run_id).ended_at
                 await submit(w.store, late.pop())
-            return await retry(*arguments)  # type: ignore[arg-type]  # handed on as they are
+            return await retry(*arguments, **options)
 
         monkeypatch.setattr(store, "retry", retried)
         await program.engine.steering.retries.retry(run_id, None, RETRY, children=False)
@@ -86,10 +88,10 @@ async def test_a_retry_that_another_caller_has_made_is_found(
         retries = program.engine.steering.retries
         store, retry = program.store, program.store.retry
 
-        async def beaten(*arguments: object) -> Acted | None:
+        async def beaten(*arguments: Any, **options: Any) -> Acted | None:
             monkeypatch.undo()
             await retries.retry(run_id, None, RETRY, children=False)
-            return await retry(*arguments)  # type: ignore[arg-type]  # handed on as they are
+            return await retry(*arguments, **options)
 
         monkeypatch.setattr(store, "retry", beaten)
 
