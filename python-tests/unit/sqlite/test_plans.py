@@ -75,7 +75,8 @@ _FILL = (
             input, follows, follows_round, follows_place)
         SELECT 'f' || id, workflow, 'v', 'Completed', 0, n, n, '{}', '{}', 'e' || id, 1, 0
         FROM n""",
-    """INSERT INTO cloaca_workflow (workflow, version, name, short_name) SELECT 'w' || n, 'v', 'w', 'w' FROM n""",
+    """INSERT INTO cloaca_workflow (workflow, version, name, short_name)
+        SELECT 'w' || n, 'v', 'w', 'w' FROM n""",
     """INSERT INTO cloaca_when_ended SELECT 'w' || n, 'v', 0, 'Cancelled', 'w1', '{}' FROM n""",
     "DROP TABLE n",
 )
