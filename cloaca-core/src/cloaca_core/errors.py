@@ -254,7 +254,7 @@ class RunStateError(CloacaError, RuntimeError):
         super().__init__(message)
         self.run_id = run_id
         self.status = status
-        self.accepted = accepted
+        self.accepted: tuple[str, ...] = accepted
 
     def _facts(self) -> dict[str, Any]:
         return vars(self)  # here ``accepted`` is no list of handles
