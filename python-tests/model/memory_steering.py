@@ -20,6 +20,7 @@ from cloaca_core.records.steering import (
     ReplacementRow,
     RestartRow,
     RoundRow,
+    Stray,
     Wish,
 )
 
@@ -270,7 +271,7 @@ class MemorySteering:
         def pause(run: RunRow) -> RunRow:
             return self._paused(run, act, until, None, children=children)
 
-        return self._carry_out(run_ids, act, "pause", pause, is_paused=False)
+        return self._carry_out(run_ids, act, "pause", pause, lambda marks: marks.paused_at is None)
 
     def _paused(
         self, run: RunRow, act: Act, until: int | None, paused_with: str | None, *, children: bool
@@ -286,12 +287,25 @@ class MemorySteering:
     async def resume(
         self, run_ids: Collection[str], act: Act, content: str | None = None
     ) -> dict[str, Acted]:
+        return self._resume(run_ids, act, content, None)
+
+    async def end_pauses(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        return self._resume(run_ids, act, None, act.now)
+
+    def _resume(
+        self, run_ids: Collection[str], act: Act, content: str | None, over: int | None
+    ) -> dict[str, Acted]:
         def resume(run: RunRow) -> RunRow:
             if content is not None:
                 run = self._replace(run, content, act.now)
             return self._resumed(run, act, run_ids)
 
-        return self._carry_out(run_ids, act, "resume", resume, is_paused=True)
+        def applies(marks: Marks) -> bool:
+            until = marks.paused_until
+            is_over = over is None or (until is not None and until <= over)
+            return marks.paused_at is not None and is_over
+
+        return self._carry_out(run_ids, act, "resume", resume, applies)
 
     def _resumed(self, run: RunRow, act: Act, run_ids: Collection[str]) -> RunRow:
         marks, stood_still, deadline_at = self.marks_of(run), run.stood_still, run.deadline_at
@@ -399,14 +413,13 @@ class MemorySteering:
         act: Act,
         kind: str,
         change: Callable[[RunRow], RunRow],
-        *,
-        is_paused: bool,
+        applies: Callable[[Marks], bool],
     ) -> dict[str, Acted]:
         """Change those of these runs that are in the state that an act is about, once."""
         for run in self._in_order(run_ids):
             marks = self.marks_of(run)
             is_open = run.ended_at is None and marks.cancel_at is None
-            changes = is_open and is_paused == (marks.paused_at is not None)
+            changes = is_open and applies(marks)
             if self._note(run, act, kind, changes=changes) and changes:
                 self.runs[run.id] = change(run)
         return self._acted(run_ids, act)
@@ -607,6 +620,13 @@ class MemorySteering:
             del self.workflow_pauses[workflow]
         return bool(self.noted["", act.id].changed)
 
+    async def end_pause_of_workflow(self, workflow: str, act: Act) -> bool:
+        until = self.workflow_pauses.get(workflow)
+        is_over = until is not None and until <= act.now
+        if self._note_on_workflow(workflow, act, "resume", is_over):
+            del self.workflow_pauses[workflow]
+        return bool(self.noted["", act.id].changed)
+
     async def paused_workflows(self) -> dict[str, int | None]:
         return dict(self.workflow_pauses)
 
@@ -689,6 +709,22 @@ class MemorySteering:
             for child in self._children_under_way(parent.id)
         ]
         return found[:limit]
+
+    async def strays(self, run_ids: Collection[str]) -> list[Stray]:
+        found = []
+        for run in self._in_order(run_ids):
+            parent = self.parent_of(run.parent_id, detached=self.marks_of(run).detached)
+            if parent is not None and self.is_cancelled(parent):
+                found.append(Stray(run.id, parent.id, parent.steer_reason or ""))
+        return found
+
+    def parent_of(self, parent_id: str | None, *, detached: bool) -> RunRow | None:
+        """The run with which a run is steered that has this parent."""
+        return None if parent_id is None or detached else self.runs.get(parent_id)
+
+    def is_cancelled(self, run: RunRow) -> bool:
+        """Whether a run is to be cancelled, or was."""
+        return self.marks_of(run).cancel_at is not None or run.status == RunStatus.CANCELLED
 
     async def forget_children(self, parent_ids: Collection[str]) -> None:
         for parent in self._in_order(parent_ids):

@@ -83,12 +83,17 @@ class MemoryStore(
         _refuse_unstorable(batch)
         self._fire(batch)
         existing = {}
-        orphans = set()
+        orphans: set[str] = set()
+        refused: set[str] = set()
         for run in batch.new_runs:
             if self.is_orphan(run):
                 orphans.add(run.id)
                 continue
-            holder = self.insert(run)
+            if self._is_refused(run):
+                refused.add(run.id)
+                holder = self.keys.get((run.workflow, run.idempotency_key or ""), run.id)
+            else:
+                holder = self.insert(run)
             if holder != run.id:
                 existing[run.id] = holder
         current = {i for i, epoch in batch.fences.items() if self._owns(batch.runner_id, i, epoch)}
@@ -117,7 +122,13 @@ class MemoryStore(
             wishes=wishes,
             replaced=self.replaced_of(current),
             orphans=frozenset(orphans),
+            refused=frozenset(refused - existing.keys() - owned),
         )
+
+    def _is_refused(self, run: NewRun) -> bool:
+        """Whether a new run is not inserted since its parent is being cancelled, or was."""
+        parent = self.parent_of(run.parent_id, detached=bool(run.detached))
+        return parent is not None and self.is_cancelled(parent)
 
     def _ended(self, run: RunRow, end: RunEnd) -> RunRow:
         """A run with its end, which is another one if the run is to be cancelled."""

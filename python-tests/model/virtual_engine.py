@@ -198,6 +198,14 @@ class VirtualStore(MemoryStore):
         await self._answer()
         return self._changed(await super().resume(run_ids, act, content))
 
+    async def end_pauses(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        await self._answer()
+        return self._changed(await super().end_pauses(run_ids, act))
+
+    async def end_pause_of_workflow(self, workflow: str, act: Act) -> bool:
+        await self._answer()
+        return self._changed(await super().end_pause_of_workflow(workflow, act))
+
     async def pause_workflow(self, workflow: str, act: Act, until: int | None) -> bool:
         await self._answer()
         return self._changed(await super().pause_workflow(workflow, act, until))

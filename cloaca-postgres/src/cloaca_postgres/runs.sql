@@ -31,8 +31,10 @@
 -- name: insert_run
 -- Add runs. If a run's owner is a live runner, it owns the run from the start, unless the run waits
 -- for its time or its workflow is paused; otherwise the run has no owner. A run that is sent again,
--- or whose idempotency key another run has, changes nothing; nor does one of a hidden tree. Keys are inserted in a fixed order, as
--- two batches with the same keys could deadlock otherwise.
+-- or whose idempotency key another run has, changes nothing; nor does one of a hidden tree, or one whose
+-- parent is being cancelled, or was: the transaction has locked the parents before (lock_runs), so that
+-- none is cancelled until it ends. Keys are inserted in a fixed order, as two batches with the same keys
+-- could deadlock otherwise.
 -- A key that a user's transaction says it is writing (see outbox.sql) is passed over, as inserting
 -- it would wait for the end of that transaction. The batch takes a shared lock on each key. Other
 -- batches can take it as well; a user's transaction cannot, and learns that it must make way for
@@ -96,10 +98,12 @@ END
         OR new.parent_id = ANY(CAST(:id AS TEXT[]))
         OR EXISTS (
             SELECT 1 FROM cloaca_run AS parent
-            WHERE parent.id = ANY(ARRAY[new.parent_id]) AND NOT EXISTS (
-                SELECT 1 FROM cloaca_tombstone AS gone
-                WHERE gone.root_id = coalesce(parent.root_id, parent.id)
-            )
+            WHERE parent.id = ANY(ARRAY[new.parent_id])
+                AND parent.cancel_at IS NULL AND parent.status <> 'Cancelled'
+                AND NOT EXISTS (
+                    SELECT 1 FROM cloaca_tombstone AS gone
+                    WHERE gone.root_id = coalesce(parent.root_id, parent.id)
+                )
         )
     )
 ORDER BY new.idempotency_key COLLATE "C", new.workflow COLLATE "C"

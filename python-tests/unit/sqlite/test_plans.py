@@ -93,6 +93,7 @@ _CANCEL = {
     "children": 1,
     "parent_id": None,
     "until": 9,
+    "over": None,
     "replaced": 1,
 }
 _LEVEL = {**_CANCEL, "parent_id": "few"}
@@ -137,6 +138,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "forget_pauses": {"ids": _ENDED},
     "children_under_way": {"ids": ["parent"], "limit": LIMIT},
     "list_children": {"ids": ["few", "none"]},
+    "list_strays": {"ids": _OWNED},
     "forget_children": {"ids": _ENDED},
     "list_acts": {"limit": LIMIT},
     "list_acts_of_run": {"run_id": "e00000001", "limit": LIMIT},

@@ -162,6 +162,7 @@ class Engine:
             adoption,
             Orphans(store, self._journal, runner_id, runs.ids),
             VersionCheck(store, registry, runner_id),
+            self._steering.cancel_strays,
             clock,
         )
         self._run_rows = RunRows(runs, ids, clock, store.wall)
@@ -172,6 +173,7 @@ class Engine:
             capacity,
             self._run_rows,
             adoption,
+            heed=self._steering.heed,
             wake=self._claimer.wake,
             timed=self._steering.wake,
         )
@@ -267,6 +269,7 @@ class Engine:
         self.trigger_loop.drain()
         self._orchestrator.launcher.drain()
         await self.grace.wait()
+        await self._end_cancelled()
         await self._leave()
         self._submitter.held_keys.fail_all(RunnerClosedError(SHUT_DOWN))
         self._completion.fail_all(RunnerClosedError(SHUT_DOWN))
@@ -297,6 +300,13 @@ class Engine:
     def _own_ids(self) -> dict[str, str]:
         """Returns the fields of a log record of this runner."""
         return {"runner_id": self._runner_id.current}
+
+    async def _end_cancelled(self) -> None:
+        """End runs that are being cancelled, with what is known of their bodies."""
+        if self._orchestrator.steered.cut_off_all():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LEAVING):
+                    await self._journal.drained()
 
     async def _leave(self) -> None:
         for run in self.runs:

@@ -20,9 +20,9 @@ URL, ``SharedBackendConformance`` adds tests with several stores and processes o
 import pytest
 
 for _part in (
-    *("backend", "cancelled", "claim", "definition", "follow_up", "lease", "observe", "outbox"),
-    *("overlap", "paused_children", "payload", "record", "rerun", "resume", "schedule"),
-    *("standing", "steering", "trigger", "turn", "upkeep"),
+    *("backend", "cancelled", "children", "claim", "definition", "follow_up", "lease"),
+    *("observe", "outbox", "overlap", "paused_children", "payload", "record", "rerun"),
+    *("resume", "schedule", "standing", "steering", "trigger", "turn", "upkeep"),
 ):
     pytest.register_assert_rewrite(f"cloaca_core.conformance.{_part}_conformance")
 pytest.register_assert_rewrite("cloaca_core.conformance.rows")

@@ -155,7 +155,7 @@ class CancelledConformance:
         assert (await store.news("r1", [], 9)).parents == []
         await store.forget_children(["p"])
 
-        await submit(store, new_run("c", parent="p", owner=None))
+        await store.insert_when_free(new_run("c", parent="p", key="k", owner=None))
 
         assert (await store.news("r1", [], 9)).parents == [Parent("p", "told to", DEADLINE)]
         await store.cancel(["c"], act("y"), DEADLINE, children=True)

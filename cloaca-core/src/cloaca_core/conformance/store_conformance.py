@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from cloaca_core.conformance.cancelled_conformance import CancelledConformance
+from cloaca_core.conformance.children_conformance import ChildrenConformance
 from cloaca_core.conformance.claim_conformance import ClaimConformance
 from cloaca_core.conformance.definition_conformance import DefinitionConformance
 from cloaca_core.conformance.follow_up_conformance import FollowUpConformance
@@ -39,6 +40,7 @@ class StoreConformance(
     SteeringConformance,
     StandingConformance,
     CancelledConformance,
+    ChildrenConformance,
     PausedChildrenConformance,
     TurnConformance,
     RerunConformance,

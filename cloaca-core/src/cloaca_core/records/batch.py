@@ -57,6 +57,8 @@ class Committed(NamedTuple):
     a run counts, but it starts nothing more; an end of one that is to be cancelled was written as
     Cancelled. ``replaced``: of the runs in ``current`` those whose keys were replaced, and how
     often. ``orphans``: new runs that were not written, since the tree of their parent was pruned.
+    ``refused``: new runs whose parent is being cancelled, or was; they were not written either, or
+    by an earlier call, and are cancelled as its children.
     """
 
     owned: frozenset[str]
@@ -66,3 +68,4 @@ class Committed(NamedTuple):
     wishes: Mapping[str, str] = MappingProxyType({})
     replaced: Mapping[str, int] = MappingProxyType({})
     orphans: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()

@@ -50,6 +50,14 @@ class Parent(NamedTuple):
     deadline: int | None
 
 
+class Stray(NamedTuple):
+    """A run whose parent is being cancelled, or was, ``because`` of this."""
+
+    id: str
+    parent_id: str
+    because: str
+
+
 class News(NamedTuple):
     """What steering has to act on: wishes about a runner's runs, parents whose children are to be
     cancelled, paused or resumed, and when the first run comes due or the first pause ends.

@@ -43,6 +43,7 @@ from cloaca_core.records.steering import (
     ReplacementRow,
     RestartRow,
     RoundRow,
+    Stray,
 )
 from cloaca_core.records.triggers import EventRow, TriggerRow
 from cloaca_core.records.upkeep import DoomedRun, KeptWorkflow, Shift, Upkeep, Weight
@@ -72,7 +73,8 @@ class RunStore(Protocol):
         registered and not fenced, they do not wait for their time and their workflow is not paused,
         else without owner, epoch 0, status Pending. A child of a run that is paused with its
         children, and has not ended, is Paused until the same instant, without an owner (epoch 2 if
-        it was to have one); acts on the parent come first or see the child. A run id that is
+        it was to have one). A child of a run that is to be cancelled, or was, is not inserted, and
+        ``refused`` names it. Acts on the parent come first or see the child. A run id that is
         already there changes nothing (the batch is sent again). If another run has the (workflow,
         idempotency_key), nothing is inserted, and ``existing`` names that run.
 
@@ -135,7 +137,8 @@ class RunStore(Protocol):
         While another transaction writes a run with that key, wait for its end: if it commits, its
         run is the result, else this one is inserted. Commits do not wait meanwhile, other calls of
         this operation wait some seconds at most, and all of them together need one connection. A
-        cancelled call has inserted the run or never will. Sent again it changes nothing.
+        cancelled call has inserted the run or never will. Sent again it changes nothing. It looks
+        at no parent: see ``strays``.
         """
 
     # -- claim -------------------------------------------------------------------------------
@@ -334,6 +337,10 @@ class SteeringStore(Protocol):
 
     async def replacements(self, run_ids: Collection[str]) -> list[ReplacementRow]:
         """The keys of these runs that were replaced, by run, oldest first. Only reads."""
+    async def end_pauses(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        """The same for those of these runs whose pause has an end that has come by ``act.now``. A
+        run that was paused anew since it was read stays paused.
+        """
 
     async def retry(
         self,
@@ -389,6 +396,9 @@ class SteeringStore(Protocol):
     async def resume_workflow(self, workflow: str, act: Act) -> bool:
         """Let runs of this workflow be claimed again; false if it was not paused."""
 
+    async def end_pause_of_workflow(self, workflow: str, act: Act) -> bool:
+        """The same if its pause has an end that has come by ``act.now``."""
+
     async def paused_workflows(self) -> dict[str, int | None]:
         """Workflows that are paused, and until when. Only reads."""
 
@@ -428,6 +438,11 @@ class SteeringStore(Protocol):
     async def bring_into_step(self, parent_id: str, child_ids: Collection[str], act: Act) -> None:
         """Pause those of these children of a run that are out of step, with their own children and
         until the same instant, or resume them, as the run itself is. The others stay as they are.
+        """
+
+    async def strays(self, run_ids: Collection[str]) -> list[Stray]:
+        """Those of these runs, without detached ones, whose parent is to be cancelled or was, by
+        their ids. Only reads.
         """
 
     async def pauses_over(self, now: int, limit: int) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -50,6 +50,7 @@ class Claimer:
         adoption: Adoption,
         orphans: Orphans,
         versions: VersionCheck,
+        cancel_strays: Callable[[list[str]], Awaitable[set[str]]],
         clock: Clock,
     ) -> None:
         self._store = store
@@ -60,6 +61,7 @@ class Claimer:
         self._adoption = adoption
         self._orphans = orphans
         self._versions = versions
+        self._cancel_strays = cancel_strays
         self._clock = clock
         self._claimed: list[RunRow] = []
         self._places_given = 0
@@ -147,6 +149,7 @@ class Claimer:
         """
         if not self._claimed:
             return
+        await self._leave_strays()
         past = await self._past(self._claimed)
         checked = await self._versions.of(self._claimed, past)
         mine = [each for each in checked if each.row.owner == self._lease.runner_id.current]
@@ -154,6 +157,16 @@ class Claimer:
         self._capacity.arrived(len(self._claimed))
         self._claimed = []
         if not all(resumed):
+            self.suspect()
+
+    async def _leave_strays(self) -> None:
+        """Do not go on with children whose parent is being cancelled, or was: they are cancelled,
+        and released, as orphans are. Only those are looked at that no runner has had before.
+        """
+        new = [row.id for row in self._claimed if row.parent_id is not None and row.epoch == 1]
+        if new and (strays := await self._cancel_strays(new)):
+            self._capacity.arrived(len(strays))
+            self._claimed = [row for row in self._claimed if row.id not in strays]
             self.suspect()
 
     def suspect(self) -> None:

@@ -184,6 +184,13 @@ class SteeredRuns:
             run.parked = True
             self._course.park(run, Park(run.id, None, self._store_clock()))
 
+    def cut_off_all(self) -> bool:
+        """End all runs that are being cancelled now: the runner leaves. Whether there are any."""
+        runs = list(self._cancels)
+        for run in runs:
+            self._course.guarded(run, self._cut_off, run)
+        return bool(runs)
+
     def forget(self, run: ActiveRun) -> None:
         """The run is not ours any more, or has ended."""
         self._deadlines.discard(run)

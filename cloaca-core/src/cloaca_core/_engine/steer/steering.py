@@ -20,7 +20,7 @@ from cloaca_core._engine.steer.bulk import Bulk
 from cloaca_core._engine.steer.forks import Forks
 from cloaca_core._engine.steer.retries import Retries
 from cloaca_core.records.states import ReasonCode, RunStatus
-from cloaca_core.records.steering import Act, Acted, Parent, ReplacementRow, Wish
+from cloaca_core.records.steering import Act, Acted, News, Parent, ReplacementRow, Wish
 from cloaca_core.values.instants import SECOND
 from cloaca_core.values.text import storable_text
 
@@ -104,6 +104,7 @@ class Steering:
         act = self._act(order)
         deadline = act.now + round(grace * SECOND)
         acted = await self._store.cancel(run_ids, act, deadline, children=children)
+        await self._heed_if_ours(run_ids)
         self.look_at_ends()
         self._runs_came()  # another run of a schedule may have waited for one of these
         return acted
@@ -114,7 +115,7 @@ class Steering:
         """Pause runs, until an instant in µs or (None) until they are resumed."""
         act = self._act(order)
         acted = await self._store.pause(run_ids, act, until, children=children)
-        self.wake()
+        await self._heed_if_ours(run_ids)
         return acted
 
     async def resume(
@@ -124,9 +125,7 @@ class Steering:
         in place of those that they would have.
         """
         acted = await self._store.resume(run_ids, self._act(order), content)
-        if content is not None:
-            await self._read_replacements(run_ids)
-        self.wake()
+        await self._heed_if_ours(run_ids)
         self._runs_came()
         return acted
 
@@ -141,6 +140,16 @@ class Steering:
         changed = await self._store.resume_workflow(workflow, self._act(order))
         self._runs_came()
         return changed
+
+    async def cancel_strays(self, run_ids: Collection[str]) -> set[str]:
+        """Cancel those of these runs whose parent is being cancelled, or was; returns them. They
+        were added by transactions that look at no parent.
+        """
+        strays = await self._store.strays(run_ids)
+        for stray in strays:
+            act = self._act_of_parent(Parent(stray.parent_id, stray.because, None))
+            await self._store.cancel([stray.id], act, act.now, children=True)
+        return {stray.id for stray in strays}
 
     def _steered_many(self) -> None:
         self.look_at_ends()
@@ -158,12 +167,8 @@ class Steering:
         if self._ends_due:
             await self._hear_of_ends()
             self._ends_due = False
-        runner_id, workflows = self._runner_id.current, self._workflows()
-        paused = {run: run.met for run in self._runs if run.wish == RunStatus.PAUSED}
-        news = await self._store.news(runner_id, workflows, RUNS_PER_STEP)
-        if unread := [each for each in news.replaced.items() if self._has_not_read(*each)]:
-            await self._read_replacements([run_id for run_id, _ in unread])
-        strangers = self._heed(news.wishes, paused)
+        workflows = self._workflows()
+        news, strangers = await self._read_news(workflows)
         if news.parents:
             await self._follow(news.parents)
             return 0.0
@@ -188,6 +193,24 @@ class Steering:
 
     def _replace(self, run: ActiveRun, rows: Sequence[ReplacementRow]) -> None:
         self._orchestrator.steered.replace(run, keys_of(rows))
+
+    async def heed(self) -> None:
+        """Act on what is asked of our runs now."""
+        await self._read_news(())
+
+    async def _heed_if_ours(self, run_ids: Collection[str]) -> None:
+        """Act on what was just asked of these runs before the caller goes on, if any is ours."""
+        if any(run_id in self._runs for run_id in run_ids):
+            await self.heed()
+        self.wake()
+
+    async def _read_news(self, workflows: Sequence[str]) -> tuple[News, set[Wish]]:
+        """Read the news and act on them; the second are wishes about runs that are missing."""
+        paused = {run: run.met for run in self._runs if run.wish == RunStatus.PAUSED}
+        news = await self._store.news(self._runner_id.current, workflows, RUNS_PER_STEP)
+        if unread := [each for each in news.replaced.items() if self._has_not_read(*each)]:
+            await self._read_replacements([run_id for run_id, _ in unread])
+        return news, self._heed(news.wishes, paused)
 
     def _heed(self, wishes: Sequence[Wish], paused: dict[ActiveRun, int]) -> set[Wish]:
         """Act on the wishes about our runs, and go on with those that were ``paused`` before the
@@ -275,10 +298,10 @@ class Steering:
             self._ends_due = True  # a caller here may wait for one of them
         await self._store.make_due_claimable(workflows, now, RUNS_PER_STEP)
         if over := await self._store.pauses_over(now, RUNS_PER_STEP):
-            await self._store.resume(over, self._end_of_pause(now))
+            await self._store.end_pauses(over, self._end_of_pause(now))
         for workflow, until in (await self._store.paused_workflows()).items():
             if until is not None and until <= now:
-                await self._store.resume_workflow(workflow, self._end_of_pause(now))
+                await self._store.end_pause_of_workflow(workflow, self._end_of_pause(now))
         self._runs_came()
         return 0.0
 

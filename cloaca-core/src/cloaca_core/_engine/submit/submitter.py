@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,7 +18,13 @@ from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.submit.held_keys import HeldKeys
 from cloaca_core._engine.submit.run_rows import owned_row
 from cloaca_core.definition.workflow import Workflow
-from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError, lost_parent
+from cloaca_core.errors import (
+    BodyCancelled,
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+    lost_parent,
+)
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.states import RunStatus
 from cloaca_core.values.backoff import Backoff
@@ -40,8 +47,9 @@ Accepted: TypeAlias = tuple[list[str], bool]
 
 
 class Submitter:
-    """Belongs to the engine's loop. ``wake`` is called when there may be runs to claim, ``timed``
-    when there are runs that wait for an instant. An engine that owns no runs has no ``lease``.
+    """Belongs to the engine's loop. ``heed`` acts on what is asked of our runs, ``wake`` is called
+    when there may be runs to claim, ``timed`` when there are runs that wait for an instant. An
+    engine that owns no runs has no ``lease``.
     """
 
     def __init__(
@@ -52,6 +60,7 @@ class Submitter:
         capacity: Capacity,
         rows: RunRows,
         adoption: Adoption,
+        heed: Callable[[], Awaitable[None]],
         wake: Callable[[], None],
         timed: Callable[[], None],
     ) -> None:
@@ -62,6 +71,7 @@ class Submitter:
         self._capacity = capacity
         self._rows = rows
         self._adoption = adoption
+        self._heed = heed
         self._wake = wake
         self._timed = timed
 
@@ -73,7 +83,16 @@ class Submitter:
     async def accept(self, request: Request) -> Accepted:
         """Make the runs durable; of a body that is tried again, the first that has not failed. One
         whose children were begun again before it has the latest, whatever that comes to.
+        ``BodyCancelled`` if the run of the body is being cancelled, or was.
         """
+        try:
+            return await self._accept(request)
+        except BodyCancelled:
+            with suppress(StoreError):
+                await self._heed()  # first: the body that gets this is cut off, and does not fail
+            raise
+
+    async def _accept(self, request: Request) -> Accepted:
         if request.further_keys and request.parent is not None and request.parent.finds_children:
             request = await self._latest(request, request.parent.run_id)
         run_ids, known = await self._accepted(request)
@@ -187,14 +206,22 @@ class _Submission:
         if log.isEnabledFor(logging.INFO):
             _tell_of_submission(self.request.definition.namespace, *_became(rows, committed))
         if not self.answer.done():
-            run_ids = [committed.existing.get(row.id, row.id) for row in rows]
-            held = rows[0].id in committed.held  # a request with a key is one run
-            if rows[0].id in committed.orphans:  # all of them have one parent
-                self.answer.set_exception(lost_parent(rows[0].parent_id))
-            else:
-                self.answer.set_result(None if held else (run_ids, bool(committed.existing)))
+            self._answer(rows, committed)
         self.begin(self.request, rows, committed)
         self.capacity.changed()  # runs whose key was taken need no place
+
+    def _answer(self, rows: Sequence[NewRun], committed: Committed) -> None:
+        parent_id = rows[0].parent_id  # all of them have one parent
+        if rows[0].id in committed.orphans:
+            self.answer.set_exception(lost_parent(parent_id))
+        elif committed.refused and not committed.refused.isdisjoint([row.id for row in rows]):
+            message = f"run {parent_id} is being cancelled, or was: its body submits no more runs"
+            self.answer.set_exception(BodyCancelled(message))
+        elif rows[0].id in committed.held:  # a request with a key is one run
+            self.answer.set_result(None)
+        else:
+            run_ids = [committed.existing.get(row.id, row.id) for row in rows]
+            self.answer.set_result((run_ids, bool(committed.existing)))
 
     def refused(self, _: SubmissionEntry, error: StoreError) -> None:
         """Answer with the error, and free the places."""
@@ -233,7 +260,7 @@ def _became(rows: Sequence[NewRun], committed: Committed) -> tuple[list[str], li
 
 def _made(rows: Sequence[NewRun], committed: Committed) -> list[str]:
     """The ids of the runs that were inserted."""
-    not_made = committed.existing.keys() | committed.held | committed.orphans
+    not_made = committed.existing.keys() | committed.held | committed.orphans | committed.refused
     return [row.id for row in rows if row.id not in not_made]
 
 

@@ -135,6 +135,7 @@ class SteeringQueries(NamedTuple):
     parents_to_follow: Statement
     parent_to_follow: Statement
     children_under_way: Statement
+    list_strays: Statement
     children_out_of_step: Statement
     forget_pauses: Statement
     forget_children: Statement

@@ -238,7 +238,9 @@ class BatchSteps:
 def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
     """The result of a batch, read from the answers of its statements."""
     orphans = orphans_of(batch.new_runs, answers.get("parents"))
-    existing, held = _other_holders(batch.new_runs, answers.get("keys"), orphans)
+    refused = _refused(batch.new_runs, answers.get("parents", ()))
+    owned = frozenset([run_id for (run_id,) in answers.get("owned", ())])
+    existing, held = _other_holders(batch.new_runs, answers.get("keys"), orphans | refused)
     current: list[str] = []
     wishes: dict[str, str] = {}
     replaced: dict[str, int] = {}
@@ -250,13 +252,14 @@ def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
             if replacements:
                 replaced[run_id] = replacements
     return Committed(
-        owned=frozenset([run_id for (run_id,) in answers.get("owned", ())]),
+        owned=owned,
         existing=existing,
         held=held,
         current=frozenset(current),
         wishes=wishes,
         replaced=replaced,
         orphans=orphans,
+        refused=refused - existing.keys() - owned,
     )
 
 
@@ -264,10 +267,16 @@ def orphans_of(runs: Sequence[NewRun], parents: Sequence[Row] | None) -> frozens
     """The ids of new runs whose parents are not among those that are there and visible."""
     if parents is None:  # none of them has one
         return frozenset()
-    found = {parent_id for (parent_id,) in parents}
+    found = {parent_id for parent_id, _ in parents}
     return frozenset(
         [run.id for run in runs if run.belongs_to is not None and run.belongs_to not in found]
     )
+
+
+def _refused(runs: Sequence[NewRun], parents: Sequence[Row]) -> frozenset[str]:
+    """The ids of new runs whose parents are being cancelled, or were."""
+    cancelled = {parent_id for parent_id, is_cancelled in parents if is_cancelled}
+    return frozenset([run.id for run in runs if run.belongs_to in cancelled] if cancelled else ())
 
 
 def _decides(batch: Batch) -> bool:
@@ -302,7 +311,7 @@ def _tag_rows(runs: Sequence[NewRun]) -> list[tuple[str, str, str]]:
 
 
 def _other_holders(
-    runs: Sequence[NewRun], holders: Sequence[Row] | None, orphans: frozenset[str]
+    runs: Sequence[NewRun], holders: Sequence[Row] | None, without_parent: frozenset[str]
 ) -> tuple[dict[str, str], frozenset[str]]:
     """Sorts new runs that were not inserted: those whose idempotency key another run has, with that
     run, and those of whose keys no run is known: they were passed over, or a hidden run has the
@@ -318,7 +327,7 @@ def _other_holders(
             continue
         holder = by_key.get((run.workflow, run.idempotency_key))
         if holder is None:
-            if run.id not in orphans:
+            if run.id not in without_parent:
                 held.add(run.id)
         elif holder != run.id:
             existing[run.id] = holder

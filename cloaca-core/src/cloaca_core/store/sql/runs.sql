@@ -13,7 +13,8 @@
 -- name: insert_run
 -- Add a run. If :owner is a live runner, it owns the run from the start, unless the run waits for
 -- its time or its workflow is paused; otherwise the run has no owner. Executed again, or with an
--- idempotency key that another run has, it changes nothing; nor if the tree of its parent is hidden.
+-- idempotency key that another run has, it changes nothing; nor if its parent is being cancelled, or
+-- was, or if the tree of its parent is hidden.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
     priority, due_at, detached, time_limit, deadline_at, start_by, owner, epoch, status, started_at
@@ -39,10 +40,12 @@ WHERE (
         CAST(:parent_id AS TEXT) IS NULL OR :detached = 1
         OR EXISTS (
             SELECT 1 FROM cloaca_run AS parent
-            WHERE parent.id = CAST(:parent_id AS TEXT) AND NOT EXISTS (
-                SELECT 1 FROM cloaca_tombstone AS gone
-                WHERE gone.root_id = coalesce(parent.root_id, parent.id)
-            )
+            WHERE parent.id = CAST(:parent_id AS TEXT)
+                AND parent.cancel_at IS NULL AND parent.status <> 'Cancelled'
+                AND NOT EXISTS (
+                    SELECT 1 FROM cloaca_tombstone AS gone
+                    WHERE gone.root_id = coalesce(parent.root_id, parent.id)
+                )
         )
     )
 ON CONFLICT DO NOTHING;
@@ -50,7 +53,8 @@ ON CONFLICT DO NOTHING;
 
 -- name: insert_unowned_run
 -- Add a run without an owner. Executed again, or with an idempotency key that another run has, it
--- changes nothing; nor if the tree of its parent is hidden.
+-- changes nothing; nor if the tree of its parent is hidden. It does not ask whether its parent is being
+-- cancelled: who claims the run does (list_strays).
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
     priority, due_at, detached, time_limit, deadline_at, start_by, epoch, status
@@ -84,8 +88,11 @@ SELECT coalesce(root_id, id) FROM cloaca_run WHERE id IN :ids;
 
 
 -- name: find_parents
--- Find which of these runs are there and not hidden.
-SELECT run.id FROM cloaca_run AS run
+-- Find which of these runs are there and not hidden, and whether each is being cancelled, or was.
+SELECT
+    run.id,
+    CASE WHEN run.cancel_at IS NOT NULL OR run.status = 'Cancelled' THEN 1 ELSE 0 END AS is_cancelled
+FROM cloaca_run AS run
 WHERE run.id IN :ids
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_tombstone AS gone

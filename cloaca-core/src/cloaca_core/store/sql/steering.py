@@ -18,6 +18,7 @@ from cloaca_core.records.steering import (
     ReplacementRow,
     RestartRow,
     RoundRow,
+    Stray,
     Wish,
 )
 from cloaca_core.store.sql.base import SqlPart, pair
@@ -71,10 +72,18 @@ class SqlSteering(SqlPart):
     async def resume(
         self, run_ids: Collection[str], act: Act, content: str | None = None
     ) -> dict[str, Acted]:
+        return await self._resume(run_ids, act, content, None)
+
+    async def end_pauses(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        return await self._resume(run_ids, act, None, act.now)
+
+    async def _resume(
+        self, run_ids: Collection[str], act: Act, content: str | None, over: int | None
+    ) -> dict[str, Acted]:
         q = self._queries.steering
         replace = [] if content is None else [q.insert_replacement]
         statements = [q.note_resume, *replace, q.resume_runs, q.conclude_act]
-        values = {"content": content, "replaced": int(content is not None)}
+        values = {"content": content, "replaced": int(content is not None), "over": over}
         return await self._act(run_ids, act, statements, values)
 
     async def replacements(self, run_ids: Collection[str]) -> list[ReplacementRow]:
@@ -174,17 +183,22 @@ class SqlSteering(SqlPart):
 
     async def pause_workflow(self, workflow: str, act: Act, until: int | None) -> bool:
         pause = self._queries.steering.pause_workflow
-        return await self._act_on_workflow("pause", workflow, act, pause, until)
+        values = {"kind": "pause", "until": until, "over": None}
+        return await self._act_on_workflow(workflow, act, pause, values)
 
     async def resume_workflow(self, workflow: str, act: Act) -> bool:
         resume = self._queries.steering.resume_workflow
-        return await self._act_on_workflow("resume", workflow, act, resume, None)
+        return await self._act_on_workflow(workflow, act, resume, {"kind": "resume", "over": None})
+
+    async def end_pause_of_workflow(self, workflow: str, act: Act) -> bool:
+        resume, over = self._queries.steering.resume_workflow, act.now
+        return await self._act_on_workflow(workflow, act, resume, {"kind": "resume", "over": over})
 
     async def _act_on_workflow(
-        self, kind: str, workflow: str, act: Act, change: Statement, until: int | None
+        self, workflow: str, act: Act, change: Statement, values: Mapping[str, object]
     ) -> bool:
         q, known = self._queries.steering, act._asdict()
-        known |= {"kind": kind, "workflow": workflow, "until": until}
+        known |= {"workflow": workflow, **values}
         known["ids"] = self._dialect.array([""])  # an act on a workflow is about no run
         statements = [q.lock_paused_workflows, q.note_workflow_act, change, q.conclude_act]
         *_, ((changed,),) = await self._dialect.write(
@@ -242,6 +256,11 @@ class SqlSteering(SqlPart):
                 *_steps([q.note_resume_of_children, q.resume_runs, q.conclude_act], known),
             ]
         )
+
+    async def strays(self, run_ids: Collection[str]) -> list[Stray]:
+        ids = self._dialect.array(run_ids)
+        rows = await self._read(self._queries.steering.list_strays, ids=ids)
+        return list(map(Stray._make, rows))
 
     async def pauses_over(self, now: int, limit: int) -> list[str]:
         rows = await self._read(self._queries.steering.list_pauses_over, now=now, limit=limit)

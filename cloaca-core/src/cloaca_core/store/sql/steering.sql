@@ -125,15 +125,17 @@ WHERE id IN :ids
 
 
 -- name: note_resume
--- Note that these runs go on. It changes those that are paused.
+-- Note that these runs go on. It changes those that are paused, with :over only those whose pause has an
+-- end that has come by then: a later pause stays.
 INSERT INTO cloaca_act (
     id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 )
 SELECT
     :id, run.id, run.workflow, run.round, 'resume', :asked_by, CAST(:reason AS TEXT),
     CASE
-        WHEN run.ended_at IS NULL AND run.cancel_at IS NULL AND run.paused_at IS NOT NULL THEN 2
-        ELSE 0
+        WHEN run.ended_at IS NULL AND run.cancel_at IS NULL AND run.paused_at IS NOT NULL
+            AND (CAST(:over AS BIGINT) IS NULL OR run.paused_until <= :over)
+        THEN 2 ELSE 0
     END, :now
 FROM cloaca_run AS run
 WHERE run.id IN :ids
@@ -421,6 +423,17 @@ WHERE id IN :ids AND pause_follows IS NOT NULL
     );
 
 
+-- name: list_strays
+-- Those of these runs whose parent is being cancelled, or was, with its id and why. They were added when
+-- nothing looked at the parent.
+SELECT child.id, parent.id AS parent_id, coalesce(parent.steer_reason, '') AS because
+FROM cloaca_run AS child
+JOIN cloaca_run AS parent ON parent.id = child.parent_id
+WHERE child.id IN :ids AND child.detached = 0
+    AND (parent.cancel_at IS NOT NULL OR parent.status = 'Cancelled')
+ORDER BY child.id;
+
+
 -- name: forget_children
 -- The children of these runs are being cancelled, unless there are more of them, or may be: a run that
 -- has not ended may submit some.
@@ -458,7 +471,8 @@ SELECT workflow FROM cloaca_paused_workflow WHERE workflow = :workflow;
 
 
 -- name: note_workflow_act
--- Note that this workflow is paused (:kind pause) or goes on (resume), and whether that changes it.
+-- Note that this workflow is paused (:kind pause) or goes on (resume), and whether that changes it. With
+-- :over it goes on only if its pause has an end that has come by then.
 INSERT INTO cloaca_act (
     id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 )
@@ -466,7 +480,11 @@ SELECT
     :id, '', :workflow, 0, :kind, :asked_by, CAST(:reason AS TEXT),
     CASE
         WHEN (:kind = 'resume')
-            = EXISTS (SELECT 1 FROM cloaca_paused_workflow WHERE workflow = :workflow)
+            = EXISTS (
+                SELECT 1 FROM cloaca_paused_workflow
+                WHERE workflow = :workflow
+                    AND (CAST(:over AS BIGINT) IS NULL OR paused_until <= :over)
+            )
         THEN 2 ELSE 0
     END, :now
 WHERE 1 = 1

@@ -1,0 +1,181 @@
+"""Contract of children of runs that are cancelled, and of the ends of pauses."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from cloaca_core.conformance.rows import (
+    LATER,
+    NOW,
+    WORKFLOW,
+    act,
+    attempt,
+    new_run,
+    record,
+    run_end,
+    runner,
+    submit,
+)
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.states import RunStatus
+from cloaca_core.records.steering import Stray
+from cloaca_core.store.protocol import Store
+
+DEADLINE = LATER + 30
+
+
+class ChildrenConformance:
+    """Part of ``StoreConformance``."""
+
+    # -- of cancelled runs -------------------------------------------------------------------
+
+    async def test_a_run_that_is_being_cancelled_gets_no_more_children(self, store: Store) -> None:
+        await _parent(store)
+        await store.cancel(["p"], act(), DEADLINE, children=False)
+
+        committed = await submit(
+            store,
+            new_run("owned", parent="p"),
+            new_run("free", parent="p", owner=None),
+            new_run("keyed", parent="p", key="p::load::1"),
+            new_run("detached", parent="p", detached=True),
+            new_run("other"),
+        )
+
+        assert committed.refused == {"owned", "free", "keyed"}
+        assert committed.owned == {"detached", "other"}
+        assert (committed.existing, committed.held) == ({}, frozenset())
+        assert [await store.get_run(run_id) for run_id in ("owned", "free", "keyed")] == [None] * 3
+
+    async def test_nor_does_one_that_was_cancelled(self, store: Store) -> None:
+        await _parent(store)
+        await store.cancel(["p"], act(), DEADLINE, children=True)
+        await record(store, ends=[run_end("p")])
+
+        assert (await submit(store, new_run("c", parent="p"))).refused == {"c"}
+
+    @pytest.mark.parametrize("status", [RunStatus.COMPLETED, RunStatus.FAILED])
+    async def test_one_that_has_ended_otherwise_does(self, store: Store, status: RunStatus) -> None:
+        await _parent(store)
+        await record(store, ends=[run_end("p", status=status)])
+
+        committed = await submit(store, new_run("c", parent="p"))
+
+        assert not committed.refused
+        assert committed.owned == {"c"}
+
+    async def test_a_child_that_is_there_is_there_also_when_it_is_sent_again(
+        self, store: Store
+    ) -> None:
+        await _parent(store)
+        await submit(store, new_run("c", parent="p"), new_run("d", parent="p", key="k"))
+        await store.cancel(["p"], act(), DEADLINE, children=False)
+
+        again = await submit(
+            store,
+            new_run("c", parent="p"),
+            new_run("d", parent="p", key="k"),
+            new_run("e", parent="p", key="k"),
+        )
+
+        assert not again.refused
+        assert again.owned == {"c", "d"}
+        assert again.existing == {"e": "d"}
+
+    async def test_a_refused_child_fails_no_other_record_of_its_batch(self, store: Store) -> None:
+        await _parent(store)
+        await submit(store, new_run("a"))
+        await store.cancel(["p"], act(), DEADLINE, children=False)
+
+        child, attempts = new_run("c", parent="p"), [attempt("a"), attempt("p")]
+        committed = await store.commit(Batch("r1", [child], attempts, [], {"a": 1, "p": 1}))
+
+        assert committed.refused == {"c"}
+        assert committed.current == {"a", "p"}
+        assert len(await store.load_attempts(["a", "p"])) == 2
+
+    async def test_the_next_round_of_a_cancelled_run_gets_children(self, store: Store) -> None:
+        await _parent(store)
+        await store.cancel(["p"], act("x"), DEADLINE, children=False)
+        await record(store, ends=[run_end("p")])
+        await store.retry("p", 1, act("y"), {})
+
+        assert (await submit(store, new_run("c", parent="p"))).owned == {"c"}
+
+    async def test_of_a_cancel_and_a_child_at_once_the_child_is_refused_or_found(
+        self, store: Store
+    ) -> None:
+        await _parent(store)
+
+        async def cancel(number: int) -> None:
+            await store.cancel(["p"], act(f"x{number}"), DEADLINE, children=True)
+
+        children = [f"c{number}" for number in range(20)]
+        answers = await asyncio.gather(
+            *[submit(store, new_run(each, parent="p", owner=None)) for each in children[:10]],
+            cancel(1),
+            *[submit(store, new_run(each, parent="p", owner=None)) for each in children[10:]],
+        )
+
+        refused = {each for one in answers if one is not None for each in one.refused}
+        found = {child for _, child in await store.children_under_way(["p"], 100)}
+        assert refused | found == set(children)
+        assert refused & found == set()
+
+    async def test_who_inserts_without_looking_at_the_parent_leaves_it_to_who_claims(
+        self, store: Store
+    ) -> None:
+        await _parent(store)
+        await store.cancel(["p"], act(), DEADLINE, children=False)
+        for run_id, detached in (("c", False), ("d", True)):
+            run = new_run(run_id, parent="p", key=run_id, owner=None, detached=detached)
+            assert await store.insert_when_free(run) == run_id
+        await submit(store, new_run("q"), new_run("e", parent="q"))
+
+        assert await store.strays(["c", "d", "e", "q", "none"]) == [Stray("c", "p", "told to")]
+        await record(store, ends=[run_end("p")])
+        assert await store.strays(["c", "d"]) == [Stray("c", "p", "told to")]
+
+    # -- ends of pauses ----------------------------------------------------------------------
+
+    async def test_a_pause_ends_when_its_time_has_come(self, store: Store) -> None:
+        await _parent(store)
+        await store.pause(["p"], act("x"), LATER, children=True)
+
+        early = await store.end_pauses(["p"], act("y")._replace(now=LATER - 1))
+        acted = await store.end_pauses(["p"], act("z")._replace(now=LATER))
+
+        assert early["p"] == (RunStatus.PAUSED, False)
+        assert acted["p"] == (RunStatus.RUNNING, True)
+
+    @pytest.mark.parametrize("until", [None, LATER + 1])
+    async def test_a_run_that_was_paused_anew_stays_paused(
+        self, store: Store, until: int | None
+    ) -> None:
+        """Another runner has seen the end of the first pause, and is late."""
+        await _parent(store)
+        await store.pause(["p"], act("a"), LATER, children=True)
+        assert await store.pauses_over(LATER, 9) == ["p"]
+        await store.resume(["p"], act("b"))
+        await store.pause(["p"], act("c"), until, children=True)
+
+        acted = await store.end_pauses(["p"], act("d")._replace(now=LATER))
+
+        assert acted["p"] == (RunStatus.PAUSED, False)
+
+    async def test_a_workflow_that_was_paused_anew_stays_paused(self, store: Store) -> None:
+        await store.pause_workflow(WORKFLOW, act("a"), LATER)
+        assert await store.end_pause_of_workflow(WORKFLOW, act("b")._replace(now=NOW)) is False
+        assert await store.end_pause_of_workflow(WORKFLOW, act("c")._replace(now=LATER)) is True
+        await store.pause_workflow(WORKFLOW, act("d"), None)
+
+        assert await store.end_pause_of_workflow(WORKFLOW, act("e")._replace(now=LATER)) is False
+        assert await store.paused_workflows() == {WORKFLOW: None}
+
+
+async def _parent(store: Store) -> None:
+    """A run ``p`` that a runner ``r1`` owns."""
+    await store.register(runner("r1"))
+    await submit(store, new_run("p"))
