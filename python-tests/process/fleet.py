@@ -108,6 +108,12 @@ class Worker:
         _, status, *context = self.hear("result")
         return status, json.loads(" ".join(context))
 
+    def steer(self, kind: str, run_id: str, *grace: float) -> tuple[str, str]:
+        """Cancel, pause or resume a run: its state, or the error, and whether that changed it."""
+        self.tell("steer", kind, run_id, *grace)
+        _, status, changed = self.hear("steered")
+        return status, changed
+
     def refusal(self) -> str:
         """Submit runs until one is refused; the reason."""
         self.tell("fill")
@@ -167,7 +173,12 @@ class Fleet:
         self.workers: list[Worker] = []
 
     def launch(
-        self, *, hold: Sequence[str] = (), fault: str | None = None, **settings: Any
+        self,
+        *,
+        hold: Sequence[str] = (),
+        fault: str | None = None,
+        stop: str | None = None,
+        **settings: Any,
     ) -> Worker:
         """Start a worker without waiting for it."""
         environment = {
@@ -176,15 +187,22 @@ class Fleet:
         }
         if fault is not None:
             environment["CLOACA_FAULT"] = fault
+        if stop is not None:
+            environment["CLOACA_TEST_STOP"] = stop
         worker = Worker(self.url, environment, settings)
         self.workers.append(worker)
         return worker
 
     def start(
-        self, *, hold: Sequence[str] = (), fault: str | None = None, **settings: Any
+        self,
+        *,
+        hold: Sequence[str] = (),
+        fault: str | None = None,
+        stop: str | None = None,
+        **settings: Any,
     ) -> Worker:
         """Start a worker; its runner is open when this returns."""
-        worker = self.launch(hold=hold, fault=fault, **settings)
+        worker = self.launch(hold=hold, fault=fault, stop=stop, **settings)
         worker.hear("ready")
         return worker
 

@@ -54,8 +54,7 @@ def test_a_run_that_is_cancelled_is_ended_and_followed_once_for_a_dead_process(
     run_id = victim.submit("followed")
     victim.hear("holding")
     living = [fleet.start() for _ in range(rescuers)]
-    living[0].tell("cancel", run_id, 3600)
-    assert living[0].hear("cancelled") == ["Cancelling"]
+    assert living[0].steer("cancel", run_id, 3600) == ("Cancelling", "True")
     assert fleet.query("SELECT id FROM cloaca_run WHERE follows = ?", run_id) == []
 
     victim.kill()
@@ -68,8 +67,7 @@ def test_a_shutdown_that_ends_a_cancelled_run_is_followed_once(fleet: Fleet) -> 
     run_id = closing.submit("followed")
     closing.hear("holding")
     other = fleet.start()
-    other.tell("cancel", run_id, 3600)
-    other.hear("cancelled")
+    assert other.steer("cancel", run_id, 3600) == ("Cancelling", "True")
 
     closing.tell("shutdown")
     closing.hear("closed")

@@ -73,14 +73,14 @@ def test_a_tree_is_paused_and_resumed_although_a_process_dies_between_two_levels
     victim = fleet.start(hold=["a"], fault=fault)
     top = victim.submit("parent", 1, "parent")
     victim.hear("holding")
-    victim.tell("pause", top)
+    victim.tell("steer", "pause", top)
     assert victim.exit_code() == -signal.SIGKILL
 
     second = fleet.start(hold=["a"])
     await_statuses(fleet, ["Paused"] * 3)
     second.kill()
     third = fleet.start(hold=["a"], fault=fault)
-    third.tell("resume", top)
+    third.tell("steer", "resume", top)
     assert third.exit_code() == -signal.SIGKILL
 
     last = fleet.start()

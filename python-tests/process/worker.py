@@ -2,7 +2,9 @@
 
 Every body notes itself in a ledger, one appended line per execution. ``CLOACA_TEST_HOLD`` names
 tasks whose bodies say "holding" and wait for the line ``release``; so a test knows where a process
-stands when it kills it, without any clock.
+stands when it kills it, without any clock. With ``CLOACA_TEST_STOP`` set to ``point:n`` the process
+says "stopping" when it comes to that point of the engine for the n-th time, and stops there, with
+all its threads.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import cloaca
 from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.runtime import failpoints
 
 LEDGER = os.environ["CLOACA_TEST_LEDGER"]
 HELD = frozenset(filter(None, os.environ.get("CLOACA_TEST_HOLD", "").split(",")))
@@ -53,6 +56,33 @@ def note(handle: cloaca.TaskHandle) -> None:
         _released.wait()
 
 
+def _between_writes() -> None:
+    """Return when no thread of this process writes: on SQLite nobody else could, while it stops."""
+    if sys.argv[1].startswith("sqlite:"):
+        own = _connect()
+        own.execute("BEGIN IMMEDIATE")
+        own.close()
+
+
+def _stop_at(setting: str) -> None:
+    """Stop this process, once, when it comes to a point for the n-th time."""
+    wanted, _, count = setting.partition(":")
+    assert wanted in failpoints.POINTS
+    left = iter(range(int(count) - 1, -1, -1))  # safe with several threads, as one step of it is
+
+    def hit(point: str) -> None:
+        if point == wanted and next(left, None) == 0:
+            _between_writes()
+            say("stopping", point)
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # here, and all others
+
+    failpoints.hit = hit
+
+
+if "CLOACA_TEST_STOP" in os.environ:
+    _stop_at(os.environ["CLOACA_TEST_STOP"])
+
+
 # -- workflows -----------------------------------------------------------------------------------
 
 
@@ -68,6 +98,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _awaited(registry)
     _busy(registry)
     _parent(runner, registry)
+    _maker(runner, registry)
     _postponed(registry)
     _versioned(registry)
     _followed(registry)
@@ -125,6 +156,25 @@ def _parent(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registr
             context["trail"] = [*result.final_context.get("trail", []), "p"]
 
 
+def _maker(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry) -> None:
+    """A body that submits runs for as long as it lives."""
+    _traced("idle", {"i": []}, registry)
+    with cloaca.WorkflowBuilder("maker", registry=registry):
+
+        @cloaca.task(id="m")
+        def maker(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            note(handle)
+            try:
+                while True:
+                    run = runner().submit("idle", delay=3600)
+                    if not context.get("made"):
+                        context["made"] = True
+                        say("made", run.id)
+            except BaseException as error:
+                say("unwound", type(error).__name__)
+                raise
+
+
 def _postponed(registry: cloaca.Registry) -> None:
     """A task that asks for two attempts that do not count, and then fails."""
     with cloaca.WorkflowBuilder("postponed", registry=registry):
@@ -176,8 +226,15 @@ def _limited(runner: cloaca.DefaultRunner, name: str, seconds: str) -> None:
     say("submitted", runner.submit(name, {}, time_limit=float(seconds)).id)
 
 
-def _cancel(runner: cloaca.DefaultRunner, run_id: str, grace: str) -> None:
-    say("cancelled", runner.get_run(run_id).cancel(grace=float(grace)).status)
+def _steer(runner: cloaca.DefaultRunner, kind: str, run_id: str, grace: str = "") -> None:
+    """Cancel, pause or resume a run; the answer, or the name of the error."""
+    options = {"grace": float(grace)} if grace else {}
+    try:
+        steered = getattr(runner.get_run(run_id), kind)(**options)
+    except cloaca.RunStateError as error:
+        say("steered", kind, type(error).__name__, error.status)
+    else:
+        say("steered", kind, steered.status, steered.changed)
 
 
 def _connect() -> Any:
@@ -350,14 +407,6 @@ def _idle(runner: cloaca.DefaultRunner) -> None:
     say("idled")
 
 
-def _pause(runner: cloaca.DefaultRunner, run_id: str) -> None:
-    say("paused", runner.get_run(run_id).pause().status)
-
-
-def _resume(runner: cloaca.DefaultRunner, run_id: str) -> None:
-    say("resumed", runner.get_run(run_id).resume().changed)
-
-
 def _schedule(
     runner: cloaca.DefaultRunner,
     name: str,
@@ -408,7 +457,7 @@ def _enable(runner: cloaca.DefaultRunner, name: str, enabled: str) -> None:
 COMMANDS: dict[str, Callable[..., None]] = {
     "submit": _submit,
     "limited": _limited,
-    "cancel": _cancel,
+    "steer": _steer,
     "write": _write,
     "commit": _commit,
     "one_by_one": _one_by_one,
@@ -427,8 +476,6 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "neighbour": _neighbour,
     "report": _report,
     "idle": _idle,
-    "pause": _pause,
-    "resume": _resume,
     "schedule": _schedule,
     "find": _find,
     "poll": _poll,
