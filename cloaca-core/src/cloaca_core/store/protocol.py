@@ -337,6 +337,7 @@ class SteeringStore(Protocol):
 
     async def replacements(self, run_ids: Collection[str]) -> list[ReplacementRow]:
         """The keys of these runs that were replaced, by run, oldest first. Only reads."""
+
     async def end_pauses(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
         """The same for those of these runs whose pause has an end that has come by ``act.now``. A
         run that was paused anew since it was read stays paused.
