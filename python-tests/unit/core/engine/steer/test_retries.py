@@ -65,7 +65,7 @@ async def test_a_child_that_comes_at_the_last_moment_is_cancelled_too(
         async def retried(*arguments: Any, **options: Any) -> Acted | None:
             if late:  # a body of the ended round was given up and goes on
                 store.marks[run_id].children_at = w.run(run_id).ended_at
-                await submit(w.store, late.pop())
+                await w.store.insert_when_free(late.pop())
             return await retry(*arguments, **options)
 
         monkeypatch.setattr(store, "retry", retried)

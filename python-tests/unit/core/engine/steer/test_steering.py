@@ -163,6 +163,7 @@ async def test_a_pause_and_a_resume_are_heard_of(desk: Desk) -> None:
     assert (desk.scene.queued(), run.wish) == ([], "Paused")
     await desk.resume("r")
     await desk.look()
+    await desk.scene.journal.commit()  # which finds that the run is still ours
 
     assert (desk.scene.queued(), run.wish) == (["b"], None)
 
