@@ -135,7 +135,7 @@ def facts(
     """What is known of a run at ``NOW``."""
     standing = Standing(
         row=run_row() if row is None else row,
-        holds=Holds(START) if holds is None else holds,
+        holds=Holds() if holds is None else holds,
         paused=paused,
         ahead=ahead,
         attempts=attempts,

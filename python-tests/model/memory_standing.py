@@ -59,7 +59,6 @@ class MemoryStanding(MemorySteering):
         marks, behind = self.marks_of(run), self.behind.get(run.id)
         earlier = None if behind is None else self.runs.get(behind)
         return Holds(
-            claimable_at=marks.claimable_at,
             behind=behind,
             behind_status=None if earlier is None else str(earlier.status),
             paused_at=marks.paused_at,

@@ -54,7 +54,7 @@ class StandingConformance:
 
         row = await stored(store, "a")
         assert stands.row == row._replace(input="", final_context="")
-        assert stands.holds == Holds(claimable_at=NOW)
+        assert stands.holds == Holds()
         assert (stands.paused, stands.ahead, stands.children) == (None, 0, [])
         assert stands.restarts == []
         known = await store.load_attempts(["a"])
@@ -73,10 +73,9 @@ class StandingConformance:
 
         cancelled, paused = await _standing(store, "a"), await _standing(store, "b")
 
-        assert cancelled.holds == Holds(claimable_at=NOW, cancel_at=LATER + 70)
+        assert cancelled.holds == Holds(cancel_at=LATER + 70)
         assert (cancelled.row.status, cancelled.row.steer_reason) == ("Cancelling", "no use")
         assert paused.holds == Holds(
-            claimable_at=LATER + 50,
             paused_at=LATER,
             paused_until=LATER + 9,
             start_by=LATER + 60,
@@ -181,7 +180,7 @@ class StandingConformance:
         stands = await _standing(store, "a")
 
         assert (stands.row.status, stands.row.owner, stands.row.due_at) == ("Waiting", None, LATER)
-        assert stands.holds == Holds(claimable_at=NOW)
+        assert stands.holds == Holds()
 
 
 def _waiting(

@@ -13,13 +13,12 @@ from cloaca_core.records.steering import RestartRow
 class Holds(NamedTuple):
     """What may hold a run back, beside the ``due_at`` of its row.
 
-    It is claimable since ``claimable_at``, unless it waits ``behind`` another run of its schedule,
-    whose state is ``behind_status``, or is paused since ``paused_at``, until ``paused_until`` or
-    (None) until it is resumed. ``cancel_at`` is when a run that is being cancelled ends at the
-    latest; ``start_by`` when one that has not begun is cancelled.
+    It waits ``behind`` another run of its schedule, whose state is ``behind_status``, or is paused
+    since ``paused_at``, until ``paused_until`` or (None) until it is resumed. ``cancel_at`` is when
+    a run that is being cancelled ends at the latest; ``start_by`` when one that has not begun is
+    cancelled.
     """
 
-    claimable_at: int
     behind: str | None = None
     behind_status: str | None = None
     paused_at: int | None = None

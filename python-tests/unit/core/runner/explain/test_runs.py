@@ -98,7 +98,7 @@ def test_a_run_that_took_too_long() -> None:
 def test_a_run_that_expired() -> None:
     row = run_row("Cancelled", ended_at=NOW, reason_code=ReasonCode.EXPIRED, started_at=None)
     text = "it had not begun when its start_by was over at 2023-11-14T22:13:20Z"
-    assert said(facts(row, holds=Holds(START, start_by=START))) == ("expired", text)
+    assert said(facts(row, holds=Holds(start_by=START))) == ("expired", text)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_run_that_is_being_cancelled_says_by_when_and_which_bodies_still_run()
     known = facts(
         row,
         attempted("fetch", "Running"),
-        holds=Holds(START, cancel_at=LATER),
+        holds=Holds(cancel_at=LATER),
         runners=[state()],
     )
     assert said(known) == (
@@ -136,9 +136,7 @@ def test_a_run_that_is_being_cancelled_says_by_when_and_which_bodies_still_run()
 
 def test_one_whose_runner_is_gone_says_who_ends_it() -> None:
     row = run_row("Cancelling", owner="r1", steer_reason="cancelled by ann")
-    known = facts(
-        row, holds=Holds(START, cancel_at=LATER), runners=[state(fenced=True), state("r2")]
-    )
+    known = facts(row, holds=Holds(cancel_at=LATER), runners=[state(fenced=True), state("r2")])
     assert said(known)[1].endswith(
         "bodies recorded as running: none; its runner r1 is gone: was declared dead; its runs are "
         "taken over; another runner takes the run over, unless all have enable_recovery=False"
@@ -147,7 +145,7 @@ def test_one_whose_runner_is_gone_says_who_ends_it() -> None:
 
 def test_a_paused_run_with_an_owner_says_which_bodies_still_run() -> None:
     row = run_row("Paused", owner="r1", steer_reason="paused by ann: disk")
-    known = facts(row, attempted("fetch", "Running"), runners=[state()], holds=Holds(START))
+    known = facts(row, attempted("fetch", "Running"), runners=[state()], holds=Holds())
     text = "paused by ann: disk, until it is resumed; bodies recorded as running: fetch"
     assert said(known) == ("paused", text)
 
@@ -255,12 +253,12 @@ def test_a_run_that_is_not_due() -> None:
 def test_a_run_that_must_begin_in_time_says_so() -> None:
     row = PENDING._replace(due_at=LATER)
     text = f"it starts at {AT_LATER}; it is cancelled if it has not begun by {AT_LATER}"
-    assert said(facts(row, holds=Holds(START, start_by=LATER)))[1] == text
+    assert said(facts(row, holds=Holds(start_by=LATER)))[1] == text
 
 
 def test_one_that_has_begun_is_not_cancelled_for_that() -> None:
     row = run_row("Waiting", due_at=LATER)
-    assert said(facts(row, holds=Holds(START, start_by=LATER)))[1] == f"it goes on at {AT_LATER}"
+    assert said(facts(row, holds=Holds(start_by=LATER)))[1] == f"it goes on at {AT_LATER}"
 
 
 def test_a_run_that_waits_for_a_retry_names_the_task_that_is_due_first() -> None:
@@ -276,7 +274,7 @@ def test_a_run_that_waits_for_a_retry_names_the_task_that_is_due_first() -> None
 
 
 def test_a_run_behind_another_names_it() -> None:
-    known = facts(PENDING, holds=Holds(START, behind="b", behind_status="Running"))
+    known = facts(PENDING, holds=Holds(behind="b", behind_status="Running"))
     (why,) = whys(known)
     text = "it waits for the run of its schedule before it, b, which is Running, to end"
     assert why == Why("behind", text, Wait("run", "b"))
@@ -284,7 +282,7 @@ def test_a_run_behind_another_names_it() -> None:
 
 def test_a_paused_run_says_until_when() -> None:
     row = run_row("Paused", steer_reason="paused by ann")
-    known = facts(row, holds=Holds(START, paused_at=START, paused_until=LATER))
+    known = facts(row, holds=Holds(paused_at=START, paused_until=LATER))
     assert said(known) == ("paused", f"paused by ann, until {AT_LATER}")
 
 
@@ -301,7 +299,7 @@ def test_all_that_holds_a_run_is_said_the_pause_first() -> None:
     row = run_row("Paused", started_at=None, due_at=LATER, steer_reason="paused by ann")
     known = facts(
         row,
-        holds=Holds(START, paused_at=START, behind="b"),
+        holds=Holds(paused_at=START, behind="b"),
         paused=WorkflowPause(None, "bob", None),
     )
     assert [why.code for why in whys(known)] == ["paused", "behind", "not_due", "workflow_paused"]
