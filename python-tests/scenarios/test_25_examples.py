@@ -95,7 +95,7 @@ refused: Completed
 it is: Failed - LookupError: there is no flour
 a retry would:
 keep  knead  succeeded
-run  bake   failed
+run   bake   failed
 it is: Completed - baked in attempt 2
 """,
 }

@@ -16,11 +16,11 @@
 -- lease; fence locks the row FOR UPDATE. So a write that is under way when a runner is fenced
 -- either commits before, and the takeover sees it, or finds the runner fenced.
 --
--- * insert_run, insert_tag, record_attempt, end_run, park_run, pause_exhausted, note_exhausted: rows. insert_run also passes over keys
---   that a user's transaction writes. Of several rows for one attempt record_attempt writes one, as ON
---   CONFLICT cannot update a row twice in one statement.
--- * find_keys: its list holds pairs, which ->> takes apart and which must be cast to JSON for it;
---   and its plan.
+-- * insert_run, insert_tag, record_attempt, end_run, park_run, pause_exhausted, note_exhausted: rows.
+--   insert_run also passes over keys that a user's transaction writes. Of several rows for one attempt
+--   record_attempt writes one, as ON CONFLICT cannot update a row twice in one statement.
+-- * find_keys: its list holds pairs, which ->> takes apart and which must be cast to JSON for it; and
+--   its plan: a join may read all keys of a table that was small when the plan was made.
 -- * lock_runs, fence_runs, lock_roots: lock runs by id.
 -- * claim, make_due_claimable, make_claimable_after_set_back: lock runs and skip those that other
 --   transactions have locked, so that two runners that claim at once get different runs, and none
@@ -137,9 +137,12 @@ ON CONFLICT DO NOTHING;
 -- Find the runs that have the idempotency keys of these new runs: (workflow, key, run id).
 SELECT run.workflow, run.idempotency_key, run.id
 FROM unnest(CAST(:keys AS TEXT[])) AS wanted
-JOIN cloaca_run AS run
-    ON run.workflow = ANY(ARRAY[CAST(wanted AS JSON) ->> 0])
-    AND run.idempotency_key = ANY(ARRAY[CAST(wanted AS JSON) ->> 1])
+CROSS JOIN LATERAL (
+    SELECT * FROM cloaca_run AS any_run
+    WHERE any_run.workflow = (CAST(wanted AS JSON) ->> 0)
+        AND any_run.idempotency_key = (CAST(wanted AS JSON) ->> 1)
+    LIMIT 1  -- and no more has a key; so each is looked up by itself
+) AS run
 WHERE NOT EXISTS (
     SELECT 1 FROM cloaca_tombstone AS gone WHERE gone.root_id = coalesce(run.root_id, run.id)
 );
