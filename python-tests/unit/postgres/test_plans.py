@@ -410,3 +410,13 @@ def test_every_index_is_missed_when_it_is_not_there(filled: psycopg.Connection) 
             filled.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(index)))
             read = {name: _rows_read(filled, name) for name in _VALUES}
         assert max(read.values()) > MOST, index
+
+
+def test_views_show_no_run_of_a_tree_that_is_being_deleted(filled: psycopg.Connection) -> None:
+    runs = "SELECT count(*) FROM cloaca_run_readable WHERE id <= 'r00000011' AND id >= 'r'"
+    attempts = (
+        "SELECT count(*) FROM cloaca_attempt_readable WHERE run_id IN ('r00000002', 'r00000011')"
+    )
+
+    assert filled.execute(runs).fetchall() == [(1,)]
+    assert filled.execute(attempts).fetchall() == [(2,)]

@@ -194,3 +194,17 @@ def test_the_views_show_instants_to_people(raw: sqlite3.Connection) -> None:
 )
 def test_a_script_is_split_at_its_statements(script: str, expected: list[str]) -> None:
     assert list(split_statements(script)) == expected
+
+
+def test_views_show_no_run_of_a_tree_that_is_being_deleted(raw: sqlite3.Connection) -> None:
+    columns = "id, workflow, version, status, epoch, created_at, tags, input, root_id"
+    for run_id, root_id in (("a", None), ("b", "a"), ("c", None)):
+        row = (run_id, "w", "v", "Completed", 1, 1, "{}", "{}", root_id)
+        raw.execute(f"INSERT INTO cloaca_run ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        attempt = "run_id, task_id, attempt, epoch, status, crashes"
+        values = (run_id, "t", 1, 1, "Completed", 0)
+        raw.execute(f"INSERT INTO cloaca_attempt ({attempt}) VALUES (?, ?, ?, ?, ?, ?)", values)
+    raw.execute("INSERT INTO cloaca_tombstone VALUES ('a', 1)")
+
+    assert raw.execute("SELECT id FROM cloaca_run_readable").fetchall() == [("c",)]
+    assert raw.execute("SELECT run_id FROM cloaca_attempt_readable").fetchall() == [("c",)]

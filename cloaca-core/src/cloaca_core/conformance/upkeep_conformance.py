@@ -343,6 +343,19 @@ class UpkeepConformance:
         assert await store.acts("a", 9) == []
         assert await seen(store) == "b"
 
+    async def test_a_long_input_is_hidden_and_deleted_with_its_run(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        long = '{"text":"' + 9_000 * "x" + '"}'
+        await submit(store, new_run("a")._replace(input=long))
+        await record(store, ends=[run_end("a", final_context=long)])
+
+        await erase_all(store, "a")
+        await submit(store, new_run("a"))
+
+        run = await store.get_run("a")
+        assert run is not None
+        assert run.input == '{"amount":1}'
+
     async def test_what_a_fork_has_is_its_own(self, store: Store) -> None:
         await ended_tree(store, "a")
         new = fork_of("a")._replace(kept=["load"], from_task="store")
