@@ -103,7 +103,7 @@ class Launcher:
         if run.wish is not None or run.parked:
             run.held += tasks
             return
-        if outdated := run.plan.outdated(tasks):
+        if outdated := run.plan.contexts.outdated(tasks):
             self._listener.decide_again(run, outdated)
             tasks = [task for task in tasks if task not in outdated]
         for task in tasks[:LAUNCHES_PER_PASS]:
@@ -209,7 +209,7 @@ class Launcher:
             run,
             task,
             resume.attempt,
-            run.plan.given(task),
+            run.plan.contexts.given(task),
             timeout=_time_limit(run.graph.tasks[task].timeout_seconds, self._config),
             max_bytes=self._config.max_context_bytes,
             crashes=resume.crashes,

@@ -123,7 +123,7 @@ class Orchestrator:
             self.record(run, attempts, end, step.ready[len(ahead) :], ahead)
 
     def _end(self, run: ActiveRun, over: RunOver) -> RunEnd:
-        context, now = encode(run.plan.final_context()), self._clock.wall()
+        context, now = encode(run.plan.contexts.final()), self._clock.wall()
         self.stop(run)
         failpoints.hit("run.before_end")
         if (too_large := self._too_large(run, context)) is None:

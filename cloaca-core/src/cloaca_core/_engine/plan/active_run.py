@@ -105,8 +105,8 @@ class ActiveRun:
 
     def replace(self, replacements: Sequence[Keys]) -> None:
         """Keys were replaced: these are all replacements so far."""
-        self._count(replacements[self.plan.replacements :])
-        self.plan.replace(replacements)
+        self._count(replacements[self.plan.contexts.replacements :])
+        self.plan.contexts.replace(replacements)
 
     def _count(self, written: Sequence[Keys]) -> None:
         self.size_bound += sum([len(encode(dict(keys)).encode()) for keys in written])

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, assert_never
 
+from cloaca_core._engine.plan.contexts import Contexts
 from cloaca_core._engine.plan.graph import PlanGraph
-from cloaca_core._engine.plan.merge import UNTOUCHED, Change, Flow, changed, merged, view
+from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.reasons import Reason
-from cloaca_core._engine.plan.replacements import Keys, Replacements
+from cloaca_core._engine.plan.replacements import Keys
 from cloaca_core.definition.rules import evaluate
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.json_values import JsonValue
@@ -70,23 +71,19 @@ class Step:
 
 
 class RunPlan:
-    """The state of one run. Others may read ``statuses``; only this changes it."""
+    """The state of one run. Others may read ``statuses``; only this changes it. ``contexts`` have
+    what each task sees, and are told of keys that are replaced.
+    """
 
     __slots__ = (
         "_blamed",
         "_default_rule",
         "_errors",
-        "_given",
         "_graph",
-        "_input",
         "_known",
         "_left",
-        "_merged",
         "_missing",
-        "_out",
-        "_patches",
-        "_replaced",
-        "_viewed",
+        "contexts",
         "statuses",
     )
 
@@ -102,21 +99,14 @@ class RunPlan:
     ) -> None:
         count = len(graph.tasks)
         self.statuses: list[TaskStatus] = [TaskStatus.NOT_STARTED] * count
+        self.contexts: Contexts = Contexts(graph, run_input, patches, replacements)
         self._graph = graph
         self._default_rule = default_rule
         self._known = dict(known or {})
-        self._input = run_input
         self._missing = [len(needed) for needed in graph.dependencies]
-        self._given: dict[int, Flow] = {}
-        self._out: dict[int, Flow] = {}
-        self._patches = patches or {}
-        self._replaced: Replacements | None = None
-        self._add(replacements)
         self._errors: dict[int, str] = {}
         self._blamed: set[int] = set()
         self._left = count
-        self._merged: tuple[tuple[int, ...], Flow] = ((), UNTOUCHED)
-        self._viewed: tuple[Flow, dict[str, JsonValue]] | None = None
 
     # -- facts -------------------------------------------------------------------------------
 
@@ -126,7 +116,7 @@ class RunPlan:
 
     def completed(self, task: int, change: Change) -> Step:
         """The task succeeded."""
-        self._complete(task, change)
+        self._finish(task, TaskStatus.COMPLETED, change)
         return self._settle(self._unblocked_by(task))
 
     def failed(self, task: int, error: str) -> Step:
@@ -134,66 +124,11 @@ class RunPlan:
         self._fail(task, error)
         return self._settle(self._unblocked_by(task))
 
-    def replace(self, replacements: Sequence[Keys]) -> None:
-        """Keys were replaced: these are all replacements so far, those that are known included.
-        Tasks that start from now on see them, and those that ``again`` is told of.
-        """
-        self._add(replacements[self.replacements :])
-
     def again(self, tasks: Sequence[int]) -> Step:
         """Ready tasks are to start that have not begun, or have failed and are to be tried again:
         decide them anew, by the keys that were replaced since they were ready.
         """
         return self._settle(list(tasks))
-
-    def _add(self, replacements: Sequence[Keys]) -> None:
-        if replacements and self._replaced is None:
-            self._replaced = Replacements(self._graph.ancestors)
-        for keys in replacements:
-            assert self._replaced is not None
-            self._replaced.add(keys)
-
-    # -- questions ---------------------------------------------------------------------------
-
-    def given(self, task: int) -> dict[str, JsonValue]:
-        """The data that a ready task sees. Tasks that see the same share it: do not change it."""
-        return self._view(self._given[task])
-
-    @property
-    def replacements(self) -> int:
-        """How many replacements of keys there are."""
-        return 0 if self._replaced is None else len(self._replaced)
-
-    def seen_by(self, task: int) -> int:
-        """How many replacements of keys the task has seen, or sees when it starts."""
-        return 0 if self._replaced is None else self._replaced.seen_by(task)
-
-    def outdated(self, tasks: Sequence[int]) -> list[int]:
-        """Those of these ready tasks that do not see all keys that were replaced."""
-        if self._replaced is None:
-            return []
-        count, seen_by = len(self._replaced), self._replaced.seen_by
-        return [task for task in tasks if seen_by(task) < count]
-
-    def _view(self, flow: Flow) -> dict[str, JsonValue]:
-        """The last view is cached: all tasks that depend on one task alone see the same."""
-        if self._viewed is None or self._viewed[0] is not flow:
-            self._viewed = (flow, view(self._input, flow))
-        return self._viewed[1]
-
-    def final_context(self) -> dict[str, JsonValue]:
-        """The merged contexts of the leaves; the input when no task completed. It may be shared: do
-        not change it.
-        """
-        ends = [self._out[leaf] for leaf in self._graph.leaves if leaf in self._out]
-        if TaskStatus.COMPLETED not in self.statuses or not ends:
-            return self._input
-        return view(self._input, merged(ends, self._ancestors))
-
-    @property
-    def _ancestors(self) -> Sequence[int]:
-        """The ancestors of each writer."""
-        return self._graph.ancestors if self._replaced is None else self._replaced.ancestors
 
     # -- consequences ------------------------------------------------------------------------
 
@@ -212,40 +147,25 @@ class RunPlan:
 
     def _decide(self, task: int, step: Step) -> bool:
         """Decide one task; true when it is final now."""
-        flow, known = self._flow_into(task), self._known.pop(task, None)
-        if self._replaced is not None:
-            seen = len(self._replaced) if known is None else known.replacements
-            flow = self._replaced.start(task, seen, flow)
-        if (patch := self._patches.get(task)) is not None:
-            flow = changed(flow, patch, task)
-        self._given[task] = flow
+        known = self._known.pop(task, None)
+        self.contexts.enter(task, None if known is None else known.replacements)
         if known is not None:
             self._restore(task, known)
             return True
-        reason = self._reason_to_skip(task, flow)
+        reason = self._reason_to_skip(task)
         if reason is None:
             self.statuses[task] = TaskStatus.READY
             step.ready.append(task)
             return False
-        self._skip(task)
+        self._finish(task, TaskStatus.SKIPPED)
         step.skipped.append((task, reason))
         return True
 
-    def _flow_into(self, task: int) -> Flow:
-        """The last merge is cached: tasks of one layer often depend on the same ones."""
-        needed = self._graph.dependencies[task]
-        if not needed:
-            return UNTOUCHED
-        if self._merged[0] != needed:
-            flows = [self._out[dependency] for dependency in needed]
-            self._merged = (needed, merged(flows, self._ancestors))
-        return self._merged[1]
-
-    def _reason_to_skip(self, task: int, flow: Flow) -> Reason | None:
+    def _reason_to_skip(self, task: int) -> Reason | None:
         rule = self._graph.tasks[task].rule
         if rule is None:
             return self._failed_upstream(task)
-        if evaluate(rule, self._status_of, self._view(flow)):
+        if evaluate(rule, self._status_of, self.contexts.given(task)):
             return None
         return Reason(ReasonCode.TRIGGER_RULE, "Trigger rules not satisfied")
 
@@ -275,30 +195,23 @@ class RunPlan:
     def _restore(self, task: int, known: Known) -> None:
         match known:
             case Completed(change):
-                self._complete(task, change)
+                self._finish(task, TaskStatus.COMPLETED, change)
             case Failed(error):
                 self._fail(task, error)
             case Skipped(reason):
                 if reason.code == ReasonCode.UPSTREAM_FAILED:
                     self._blamed.add(task)
-                self._skip(task)
+                self._finish(task, TaskStatus.SKIPPED)
             case _:
                 assert_never(known)
 
-    def _complete(self, task: int, change: Change) -> None:
-        self._finish(task, TaskStatus.COMPLETED, changed(self._given[task], change, task))
-
     def _fail(self, task: int, error: str) -> None:
         self._errors[task] = error
-        self._finish(task, TaskStatus.FAILED, self._given[task])
+        self._finish(task, TaskStatus.FAILED)
 
-    def _skip(self, task: int) -> None:
-        self._finish(task, TaskStatus.SKIPPED, self._given[task])
-
-    def _finish(self, task: int, status: TaskStatus, out: Flow) -> None:
+    def _finish(self, task: int, status: TaskStatus, change: Change | None = None) -> None:
+        self.contexts.leave(task, change)
         self.statuses[task] = status
-        self._out[task] = out
-        self._given.pop(task)
         self._left -= 1
 
     def _verdict(self) -> RunOver:

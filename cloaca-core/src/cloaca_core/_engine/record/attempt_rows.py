@@ -125,5 +125,5 @@ def _row(
         retry_at,
         crashes,
         None if reason is None else str(reason.code),
-        run.plan.seen_by(task),
+        run.plan.contexts.seen_by(task),
     )

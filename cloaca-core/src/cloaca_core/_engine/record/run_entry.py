@@ -98,7 +98,7 @@ class RunEntry(Entry):
         self.follow_ups: Sequence[NewFollowUp] = follow_ups
         self.exhausted: Exhausted | None = exhausted
         self.wish: str | None = None
-        self._replacements = run.plan.replacements
+        self._replacements = run.plan.contexts.replacements
         self.flaw: Exception | None = None
         self.landed: Callable[[Committed], None] | None = self._begin_ahead if ahead else None
         self.weight: int = sum([attempt_weight(row) for row in attempts])

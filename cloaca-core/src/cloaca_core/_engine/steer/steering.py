@@ -180,7 +180,7 @@ class Steering:
 
     def _has_not_read(self, run_id: str, replacements: int) -> bool:
         run = self._runs.get(run_id)
-        return run is not None and run.plan.replacements < replacements
+        return run is not None and run.plan.contexts.replacements < replacements
 
     async def _read_replacements(self, run_ids: Collection[str]) -> None:
         """Read which keys of these runs were replaced, as far as they are ours."""

@@ -18,6 +18,7 @@ from model.virtual_time import the_loop
 
 from cloaca_core._engine.execute.work import Work
 from cloaca_core._engine.plan.active_run import ActiveRun
+from cloaca_core._engine.plan.contexts import Contexts
 from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.config import DefaultRunnerConfig
@@ -273,15 +274,15 @@ async def test_a_run_whose_handling_fails_ends_and_says_so(
     assert not scene.runs
 
 
-@pytest.mark.parametrize("part", ["completed", "final_context"])
+@pytest.mark.parametrize(("part", "of"), [("completed", RunPlan), ("final", Contexts)])
 async def test_a_flaw_in_what_follows_from_a_body_ends_its_run(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, part: str
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, part: str, of: type[object]
 ) -> None:
-    def flawed(plan: RunPlan, *facts: object) -> None:
+    def flawed(flawed_part: object, *facts: object) -> None:
         raise LookupError("a flaw of ours")
 
     scene.adopt(graph_of(a={}))
-    monkeypatch.setattr(RunPlan, part, flawed)
+    monkeypatch.setattr(of, part, flawed)
 
     scene.executor.run()
 

@@ -23,7 +23,7 @@ from model.virtual_time import the_loop
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.orchestrate.launcher import LAUNCHES_PER_PASS
-from cloaca_core._engine.plan.planner import RunPlan
+from cloaca_core._engine.plan.contexts import Contexts
 from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.retry_after import RetryAfter
@@ -110,12 +110,12 @@ class TestAhead:
     async def test_a_flaw_in_getting_ready_loses_no_result(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def flawed(plan: RunPlan, task: int) -> None:
+        def flawed(contexts: Contexts, task: int) -> None:
             raise LookupError("a flaw of ours")
 
         scene.adopt(CHAIN)
         body = scene.begin()
-        monkeypatch.setattr(RunPlan, "given", flawed)
+        monkeypatch.setattr(Contexts, "given", flawed)
         scene.executor.finish(body)
 
         assert rows_of(await scene.journal.commit()) == [("a", 1, "Completed")]
@@ -125,16 +125,16 @@ class TestAhead:
     async def test_what_was_got_ready_before_the_flaw_starts_with_the_record(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        given, flaws = RunPlan.given, ["once"]
+        given, flaws = Contexts.given, ["once"]
 
-        def flawed(plan: RunPlan, task: int) -> dict[str, JsonValue]:
+        def flawed(contexts: Contexts, task: int) -> dict[str, JsonValue]:
             if task == 2 and flaws:
                 raise LookupError(flaws.pop())
-            return given(plan, task)
+            return given(contexts, task)
 
         after = {"dependencies": ["a"]}
         scene.adopt(graph_of(a={}, b=after, c=after))
-        monkeypatch.setattr(RunPlan, "given", flawed)
+        monkeypatch.setattr(Contexts, "given", flawed)
         scene.executor.run()
         assert scene.expected() == []
 

@@ -30,7 +30,7 @@ def test_what_an_earlier_owner_recorded_is_gone_on_from() -> None:
     step = run.plan.begin()
 
     assert step.ready == [1]
-    assert run.plan.given(1) == {"x": 1}
+    assert run.plan.contexts.given(1) == {"x": 1}
     assert run.resume[1].crashes == 2
     assert run.latest == {0: past[0], 1: past[1]}
 

@@ -109,7 +109,7 @@ class Driver:
         ready = list(step.ready)
         while True:
             for index, reason in step.skipped:
-                self.facts[index] = Skipped(reason, plan.seen_by(index))
+                self.facts[index] = Skipped(reason, plan.contexts.seen_by(index))
             self.over = step.over
             if not ready or not steps:
                 return
@@ -124,21 +124,21 @@ class Driver:
     def _replace(self, plan: RunPlan, ready: list[int]) -> Step | None:
         """Replace the keys whose time has come; none of the ready tasks has started."""
         due = [keys for place, keys in self.replaced if place <= self.started]
-        if len(due) <= plan.replacements:
+        if len(due) <= plan.contexts.replacements:
             return None
-        plan.replace(due)
+        plan.contexts.replace(due)
         return plan.again(ready)
 
     def _execute(self, plan: RunPlan, index: int) -> Any:
         plain = self.tasks[index]
         self.started += 1
-        self.given[plain.id] = plan.given(index)
-        self.seen[plain.id] = plan.seen_by(index)
+        self.given[plain.id] = plan.contexts.given(index)
+        self.seen[plain.id] = plan.contexts.seen_by(index)
         if plain.fails:
-            self.facts[index] = Failed("ValueError: no", plan.seen_by(index))
+            self.facts[index] = Failed("ValueError: no", plan.contexts.seen_by(index))
             return plan.failed(index, "ValueError: no")
         change = Change(plain.set, plain.removed)
-        self.facts[index] = Completed(change, plan.seen_by(index))
+        self.facts[index] = Completed(change, plan.contexts.seen_by(index))
         return plan.completed(index, change)
 
 
@@ -165,7 +165,7 @@ class TestAgainstThePlainModel:
 
         assert dict(zip(model.order, map(str, plan.statuses), strict=True)) == model.status
         assert driver.given == {name: model.given(name) for name in driver.given}
-        assert plan.final_context() == model.final()
+        assert plan.contexts.final() == model.final()
         assert driver.over is not None
         failed = "Failed" in model.status.values()
         assert driver.over.status is (RunStatus.FAILED if failed else RunStatus.COMPLETED)
@@ -185,7 +185,7 @@ class TestAgainstThePlainModel:
         done = {tasks[i].id for i, fact in first.facts.items() if not isinstance(fact, Skipped)}
         assert done.isdisjoint(second.given)
         assert dict(zip(model.order, map(str, plan.statuses), strict=True)) == model.status
-        assert plan.final_context() == model.final()
+        assert plan.contexts.final() == model.final()
 
     @settings(max_examples=150, deadline=None)
     @given(plain_graphs(), INPUTS, SEEDS, REPLACED, st.integers(0, 6))
@@ -201,7 +201,7 @@ class TestAgainstThePlainModel:
         first = Driver(tasks, seed, replaced)
         before = RunPlan(first.graph, run_input)
         first.run(before, steps)
-        known = [keys for place, keys in replaced[: before.replacements]]
+        known = [keys for place, keys in replaced[: before.contexts.replacements]]
         second = Driver(tasks, seed + 1, replaced)
         second.started = first.started
         plan = RunPlan(second.graph, run_input, known=first.facts, replacements=known)
@@ -212,8 +212,8 @@ class TestAgainstThePlainModel:
         for name, given_context in (first.given | second.given).items():
             assert given_context == model.given(name)
         skipped = {tasks[i].id for i, s in enumerate(plan.statuses) if s is TaskStatus.SKIPPED}
-        model.seen |= {name: plan.seen_by(model.order.index(name)) for name in skipped}
-        assert plan.final_context() == model.final()
+        model.seen |= {name: plan.contexts.seen_by(model.order.index(name)) for name in skipped}
+        assert plan.contexts.final() == model.final()
 
 
 def ended(*tasks: PlainTask) -> RunOver:
