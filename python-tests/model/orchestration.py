@@ -99,7 +99,9 @@ class Scene:
             self.clock.wall,
             iter(map(str, itertools.count(1))).__next__,
         )
-        self.launcher = self.orchestrator.launcher
+        self.drain = self.orchestrator.attempts.drain
+        self.body_times = self.orchestrator.attempts._body_times
+        self.waiting_bodies = self.orchestrator.attempts.waiting_bodies
 
     def _end(self, run: ActiveRun, end: RunEnd | None) -> None:
         if end is None:
@@ -119,7 +121,8 @@ class Scene:
 
     def retries(self, run: ActiveRun) -> dict[int, asyncio.TimerHandle]:
         """The timers of the run's retries, by task."""
-        return {task: timer for task, (timer, _) in self.launcher._retries.get(run, {}).items()}
+        waiting = self.orchestrator.launcher.back_offs._waiting
+        return {task: timer for task, (timer, _) in waiting.get(run, {}).items()}
 
     def next_attempt_in(self, run: ActiveRun) -> float:
         """Seconds until the first retry of the run: by a timer here, or once a park is over."""

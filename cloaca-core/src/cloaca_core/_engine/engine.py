@@ -127,9 +127,8 @@ class Engine:
             store.wall,
             ids.next,
         )
-        launcher = self._orchestrator.launcher
         self.grace: GracePeriod = GracePeriod(
-            config, launcher, self._journal, self._start_marks, runner_id
+            config, runs, self._journal, self._start_marks, runner_id
         )
         self._definitions = RecordedDefinitions(store, registry)
         self._recorder = DefinitionRecorder(store, registry, clock)
@@ -178,7 +177,8 @@ class Engine:
             timed=self._steering.wake,
         )
         self.recent: RecentRuns = self._completion.recent
-        self._waits = RunWaits(runs, self._submitter, self._completion, launcher.waiting_bodies)
+        waiting_bodies = self._orchestrator.attempts.waiting_bodies
+        self._waits = RunWaits(runs, self._submitter, self._completion, waiting_bodies)
         self._unserved = UnservedWatch(store, registry, runner_id, clock)
         self.schedule_loop: ScheduleLoop = ScheduleLoop(
             store,
@@ -267,7 +267,7 @@ class Engine:
         self._capacity.paused = True
         self.schedule_loop.closing = True
         self.trigger_loop.drain()
-        self._orchestrator.launcher.drain()
+        self._orchestrator.attempts.drain()
         await self.grace.wait()
         await self._end_cancelled()
         await self._leave()

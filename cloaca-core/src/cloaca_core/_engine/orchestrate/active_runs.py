@@ -1,7 +1,8 @@
-"""The runs that this runner owns, and the attempts of each that are under way here. Only data."""
+"""The runs that this runner owns, and the attempts of each that are under way here."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,7 @@ class ActiveRuns:
         self._runs: dict[str, ActiveRun] = {}
         self._attempts: dict[ActiveRun, dict[int, Attempt]] = {}
         self._away: dict[ActiveRun, int] = {}
+        self._attempt_over = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -78,7 +80,10 @@ class ActiveRuns:
     def forget(self, run: ActiveRun) -> Collection[Attempt]:
         """The run has nothing under way any more; returns the attempts that it had."""
         self._away.pop(run, None)
-        return self._attempts.pop(run, _NONE).values()
+        attempts = self._attempts.pop(run, _NONE)
+        if attempts:
+            self._attempt_over.set()
+        return attempts.values()
 
     def attempts(self, run: ActiveRun) -> list[Attempt]:
         """Its attempts that are under way."""
@@ -93,10 +98,17 @@ class ActiveRuns:
         found = self._attempts.get(attempt.owner)
         if found is not None and found.get(attempt.index) is attempt:
             del found[attempt.index]
+            self._attempt_over.set()
 
     def are_busy(self) -> bool:
         """Whether any attempt is under way."""
         return any(self._attempts.values())
+
+    async def quiet(self) -> None:
+        """Return when no attempt is under way any more; no further one is to begin."""
+        while self.are_busy():
+            self._attempt_over.clear()
+            await self._attempt_over.wait()
 
     def go_away(self, run: ActiveRun) -> None:
         """An attempt of this run begins to wait for another run."""

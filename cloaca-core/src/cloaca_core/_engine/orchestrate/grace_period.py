@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.logs import SafeLogger, warn_person
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.orchestrate.launcher import Launcher
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core._engine.record.start_marks import StartMarks
     from cloaca_core._engine.recover.runner_id import RunnerId
@@ -28,13 +28,13 @@ class GracePeriod:
     def __init__(
         self,
         config: DefaultRunnerConfig,
-        launcher: Launcher,
+        runs: ActiveRuns,
         journal: Journal,
         start_marks: StartMarks,
         runner_id: RunnerId,
     ) -> None:
         self._seconds = config.shutdown_grace_seconds
-        self._launcher = launcher
+        self._runs = runs
         self._journal = journal
         self._start_marks = start_marks
         self._runner_id = runner_id
@@ -57,7 +57,7 @@ class GracePeriod:
                 log.warning(waits, self._what_runs() or "its records", extra=self._ids())
 
     async def _all_recorded(self) -> None:
-        await self._launcher.quiet()
+        await self._runs.quiet()
         await self._journal.drained()
 
     def tell_of_wait(self) -> None:

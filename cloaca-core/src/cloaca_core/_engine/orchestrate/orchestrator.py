@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVarTuple
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded
+from cloaca_core._engine.orchestrate.attempts import Attempts
 from cloaca_core._engine.orchestrate.failures import Failures
 from cloaca_core._engine.orchestrate.launcher import Launcher
 from cloaca_core._engine.orchestrate.steered_runs import SteeredRuns
@@ -80,9 +81,12 @@ class Orchestrator:
         self._new_id = new_id
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         self._failures = Failures(config, runs, clock, self)
-        self.launcher: Launcher = Launcher(config, executor, journal, runs, capacity, clock, self)
+        self.attempts: Attempts = Attempts(config, executor, journal, runs, capacity, self)
+        self.launcher: Launcher = Launcher(config, self.attempts, runs, capacity, clock, self)
         self._waiting = WaitingRuns(self.launcher, clock, store_clock, self)
-        self.steered: SteeredRuns = SteeredRuns(runs, self.launcher, clock, store_clock, self)
+        self.steered: SteeredRuns = SteeredRuns(
+            runs, self.launcher, self.attempts, clock, store_clock, self
+        )
 
     # -- adopt and let go --------------------------------------------------------------------
 
@@ -156,6 +160,10 @@ class Orchestrator:
         if end is not None and run.graph.when_ended:
             follow_ups = follow_up_rows(run, end, self._new_id)
         self._journal.add(RunEntry(self, run, attempts, end, ready, ahead, follow_ups=follow_ups))
+
+    def mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
+        """Write the state of a body, and call ``then`` when that is durable."""
+        self._journal.add(RunEntry(self, attempt.owner, [row], None, then=then))
 
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
         """Act on the outcome of an attempt."""
@@ -243,7 +251,7 @@ class Orchestrator:
 
     def let_go(self, attempts: Iterable[Attempt]) -> None:
         """Let attempts begin that were prepared ahead. Any thread may do so."""
-        self.launcher.let_go(attempts)
+        self.attempts.let_go(attempts)
 
     def call_off(self, entry: RunEntry) -> None:
         """The run is to be cancelled or paused: start nothing more of it."""
@@ -291,7 +299,7 @@ class Orchestrator:
         self.launcher.launch(run, ready)
         if run.wish is not None:
             self.steered.settle(run)
-        elif self.launcher.has_retries(run):
+        elif self.launcher.back_offs.has(run):
             self._waiting.settle(run)
 
     def _parked(self, entry: RunEntry) -> None:

@@ -25,6 +25,7 @@ from cloaca_core.values.text import storable_text
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core._engine.orchestrate.attempts import Attempts
     from cloaca_core._engine.orchestrate.launcher import Launcher
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.plan.replacements import Keys
@@ -77,12 +78,14 @@ class SteeredRuns:
         self,
         runs: ActiveRuns,
         launcher: Launcher,
+        attempts: Attempts,
         clock: Clock,
         store_clock: Callable[[], int],
         course: SteeredCourse,
     ) -> None:
         self._runs = runs
         self._launcher = launcher
+        self._attempts = attempts
         self._clock = clock
         self._store_clock = store_clock
         self._course = course
@@ -208,7 +211,7 @@ class SteeredRuns:
         rows = []
         for attempt in self._runs.attempts(run):
             if attempt.outcome is None:
-                self._launcher.tell_of_cut(attempt)
+                self._attempts.tell_of_cut(attempt)
             rows.append(self._row(attempt, attempt.outcome or CutOff()))
         self._end(run, rows)
 

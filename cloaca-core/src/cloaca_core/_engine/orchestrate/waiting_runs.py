@@ -51,7 +51,7 @@ class WaitingRuns:
         """Park a run of which nothing can go on for a while."""
         if run.over or run.parked or run.wish is not None:
             return
-        due = self._launcher.retries(run)
+        due = self._launcher.back_offs.due(run)
         ready = [i for i, status in enumerate(run.plan.statuses) if status is TaskStatus.READY]
         if not due or len(due) < len(ready):  # others run, or their start is on its way
             return

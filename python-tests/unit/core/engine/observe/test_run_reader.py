@@ -69,7 +69,7 @@ async def test_a_body_that_runs_is_said_to_run_before_that_is_written(desk: Desk
 async def test_so_is_one_that_waits_or_was_given_up(desk: Desk) -> None:
     desk.scene.adopt(PAIR)
     first, second = desk.scene.begin(), desk.scene.begin()
-    desk.scene.launcher.waiting_bodies.release_slot(first)
+    desk.scene.waiting_bodies.release_slot(first)
     desk.scene.executor.abandon(second)
 
     assert await desk.tasks_said() == [("a", "Running"), ("b", "Running")]

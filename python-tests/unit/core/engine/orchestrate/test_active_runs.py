@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from model.runs import active_run, attempt_of, graph_of
 
@@ -129,3 +131,37 @@ def test_those_of_schedules_are_known(runs: ActiveRuns) -> None:
     runs.add(active_run(GRAPH, id="t", schedule_id="s"))
 
     assert runs.scheduled() == ["t"]
+
+
+@pytest.mark.virtual_time
+class TestQuiet:
+    async def waits(self, runs: ActiveRuns) -> asyncio.Task[None]:
+        quiet = asyncio.create_task(runs.quiet())
+        await asyncio.sleep(0)
+        return quiet
+
+    async def test_it_is_when_nothing_is_under_way(self, runs: ActiveRuns) -> None:
+        runs.add(active_run(GRAPH))
+
+        await runs.quiet()
+
+    async def test_it_is_once_the_last_attempt_is_discarded(self, runs: ActiveRuns) -> None:
+        run = active_run(GRAPH)
+        first, second = under_way(runs, run, 0), under_way(runs, run, 1)
+        quiet = await self.waits(runs)
+        runs.discard(first)
+        await asyncio.sleep(0)
+        assert not quiet.done()
+
+        runs.discard(second)
+
+        await quiet
+
+    async def test_it_is_once_the_last_run_is_forgotten(self, runs: ActiveRuns) -> None:
+        run = active_run(GRAPH)
+        under_way(runs, run)
+        quiet = await self.waits(runs)
+
+        runs.forget(run)
+
+        await quiet

@@ -227,7 +227,7 @@ class TestRefusals:
 
     async def test_so_is_one_that_carried_only_its_context(self, scene: Scene) -> None:
         run = scene.adopt(CHAIN, {"n": 0}, recoveries=1)
-        scene.launcher.drain()
+        scene.drain()
         scene.journal.waiting.clear()
         scene.orchestrator._failures._expire(run)
         await scene.journal.refuse()

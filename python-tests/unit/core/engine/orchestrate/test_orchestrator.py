@@ -146,7 +146,7 @@ class TestLoss:
 
         assert (list(scene.runs), scene.capacity.told[-1], scene.ended) == ([], 0, [])
         assert (body.abandoned, scene.attempts(run), scene.executor.queued) == (True, {}, [])
-        assert not scene.launcher._body_times._limit_of
+        assert not scene.body_times._limit_of
 
     async def test_the_next_suspect_may_start(self, scene: Scene) -> None:
         past = [attempt_row("r", "a", status=TaskStatus.RUNNING, crashes=1)]
@@ -163,9 +163,9 @@ class TestLoss:
         run = scene.adopt(CHAIN, recoveries=1)
         await scene.journal.commit()
         body = scene.begin()
-        scene.launcher.waiting_bodies.release_slot(body)
+        scene.waiting_bodies.release_slot(body)
         await scene.journal.commit()
-        back = asyncio.create_task(scene.launcher.waiting_bodies.reacquire_slot(body))
+        back = asyncio.create_task(scene.waiting_bodies.reacquire_slot(body))
         await scene.journal.entry()
 
         scene.orchestrator.drop(run)

@@ -225,13 +225,13 @@ async def test_what_was_let_go_and_has_not_begun_when_the_loop_hears_of_it_is_ta
 async def test_a_body_that_waits_for_another_run_is_woken(scene: Scene) -> None:
     run = scene.adopt(graph_of(a={}))
     attempt = scene.begin()
-    with scene.launcher.waiting_bodies.interruption(attempt) as interrupt:
-        scene.launcher.waiting_bodies.release_slot(attempt)
+    with scene.waiting_bodies.interruption(attempt) as interrupt:
+        scene.waiting_bodies.release_slot(attempt)
         assert rows_of(await scene.journal.commit()) == [("a", 1, "Waiting")]
         cancel(scene, run)
         with pytest.raises(BodyCancelled, match=r"^run r is being cancelled$"):
             await interrupt
-        await scene.launcher.waiting_bodies.reacquire_slot(attempt)
+        await scene.waiting_bodies.reacquire_slot(attempt)
     cut(scene, attempt)
 
     assert (await ended(scene))[0] == [("a", 1, "Cancelled")]

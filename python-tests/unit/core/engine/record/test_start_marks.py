@@ -35,7 +35,7 @@ class TestMarks:
     async def test_one_that_waits_or_was_given_up_is_not(self, scene: Scene) -> None:
         scene.adopt(PAIR)
         first, second = scene.begin(), scene.begin()
-        scene.launcher.waiting_bodies.release_slot(first)
+        scene.waiting_bodies.release_slot(first)
         scene.executor.abandon(second)
 
         assert scene.start_marks.take() == []
@@ -44,9 +44,9 @@ class TestMarks:
         scene.adopt(PAIR)
         attempt = scene.begin()
         scene.start_marks.take()
-        scene.launcher.waiting_bodies.release_slot(attempt)
+        scene.waiting_bodies.release_slot(attempt)
         wanted = scene.journal.marks_wanted
-        await scene.launcher.waiting_bodies.reacquire_slot(attempt)
+        await scene.waiting_bodies.reacquire_slot(attempt)
 
         assert scene.journal.marks_wanted == wanted + 1
         assert [row.task_id for row in scene.start_marks.take()] == ["a"]

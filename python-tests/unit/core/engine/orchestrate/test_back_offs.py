@@ -1,0 +1,92 @@
+"""Attempts wait for their time, unless they are taken first."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from model.hand_clock import HandClock
+from model.runs import active_run, graph_of
+
+from cloaca_core._engine.orchestrate.back_offs import BackOffs
+from cloaca_core._engine.plan.active_run import ActiveRun
+from cloaca_core._engine.plan.restore import Resume
+
+pytestmark = pytest.mark.virtual_time
+
+GRAPH = graph_of(a={}, b={})
+FIRST, SECOND = Resume(2, retry_at=17, crashes=1), Resume(5, retry_at=18)
+MINUTE = 60_000_000
+
+
+class Scene:
+    """``due`` has the attempts whose time has come."""
+
+    def __init__(self) -> None:
+        self.due: list[tuple[ActiveRun, int, Resume]] = []
+        self.came = asyncio.Event()
+        self.run = active_run(GRAPH)
+        self.back_offs = BackOffs(HandClock(0.0), self._is_due)
+
+    def _is_due(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        self.due.append((run, task, resume))
+        self.came.set()
+
+
+@pytest.fixture
+async def scene() -> Scene:
+    return Scene()
+
+
+async def test_an_attempt_goes_on_as_it_was_when_its_time_has_come(scene: Scene) -> None:
+    scene.back_offs.add(scene.run, 0, FIRST, 60.0)
+    assert (scene.due, scene.back_offs.has(scene.run)) == ([], True)
+
+    await scene.came.wait()
+
+    assert scene.due == [(scene.run, 0, FIRST._replace(retry_at=None))]
+    assert not scene.back_offs.has(scene.run)
+    assert not scene.back_offs._waiting
+
+
+async def test_it_waits_no_more_when_it_goes_on(scene: Scene) -> None:
+    """It may be told to wait again at once."""
+    waiting: list[bool] = []
+
+    def is_due(run: ActiveRun, task: int, resume: Resume) -> None:
+        waiting.append(back_offs.has(run))
+        back_offs.add(run, task, resume, 60.0)
+        scene.came.set()
+
+    back_offs = BackOffs(HandClock(), is_due)
+    back_offs.add(scene.run, 0, FIRST, 60.0)
+    await scene.came.wait()
+
+    assert (waiting, back_offs.has(scene.run)) == ([False], True)
+
+
+async def test_it_is_known_when_each_is_due(scene: Scene) -> None:
+    scene.back_offs.add(scene.run, 0, FIRST, 60.0)
+    scene.back_offs.add(scene.run, 1, SECOND, 120.0)
+    other = active_run(GRAPH, id="other")
+    assert scene.back_offs.due(scene.run) == {0: MINUTE, 1: 2 * MINUTE}
+    assert scene.back_offs.due(other) == {}
+
+    await scene.came.wait()
+
+    assert scene.back_offs.due(scene.run) == {1: 2 * MINUTE}
+
+
+async def test_those_that_are_taken_do_not_go_on_here(scene: Scene) -> None:
+    scene.back_offs.add(scene.run, 0, FIRST, 60.0)
+    scene.back_offs.add(scene.run, 1, SECOND, 120.0)
+    other = active_run(GRAPH, id="other")
+    scene.back_offs.add(other, 0, FIRST, 180.0)
+
+    taken = scene.back_offs.take(scene.run)
+
+    assert taken == {0: FIRST._replace(retry_at=MINUTE), 1: SECOND._replace(retry_at=2 * MINUTE)}
+    assert not scene.back_offs.has(scene.run)
+    assert scene.back_offs.take(scene.run) == {}
+    await scene.came.wait()
+    assert [run.id for run, _, _ in scene.due] == ["other"]
