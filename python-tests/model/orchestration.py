@@ -121,7 +121,7 @@ class Scene:
 
     def retries(self, run: ActiveRun) -> dict[int, asyncio.TimerHandle]:
         """The timers of the run's retries, by task."""
-        waiting = self.orchestrator.launcher.back_offs._waiting
+        waiting = self.orchestrator._launcher.back_offs._waiting
         return {task: timer for task, (timer, _) in waiting.get(run, {}).items()}
 
     def next_attempt_in(self, run: ActiveRun) -> float:

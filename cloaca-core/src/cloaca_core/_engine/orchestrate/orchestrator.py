@@ -1,7 +1,8 @@
 """Takes each run that this runner owns from step to step: decide, launch, record, go on.
 
 Every fact goes the same way: the plan decides the consequences, the journal makes them durable,
-and only then do dependents start and waiters wake. Claims nothing and knows no lease.
+and only then do dependents start and waiters wake (``next_steps``). Claims nothing and knows no
+lease.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVarTuple
 
@@ -18,6 +19,7 @@ from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeed
 from cloaca_core._engine.orchestrate.attempts import Attempts
 from cloaca_core._engine.orchestrate.failures import Failures
 from cloaca_core._engine.orchestrate.launcher import Launcher
+from cloaca_core._engine.orchestrate.next_steps import NextSteps
 from cloaca_core._engine.orchestrate.steered_runs import SteeredRuns
 from cloaca_core._engine.orchestrate.waiting_runs import WaitingRuns
 from cloaca_core._engine.plan.planner import RunOver, Step
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core.config import DefaultRunnerConfig
-    from cloaca_core.errors import StoreError
     from cloaca_core.records.follow_ups import NewFollowUp
     from cloaca_core.values.clock import Clock
 
@@ -50,10 +51,8 @@ Ts = TypeVarTuple("Ts")
 
 
 class Orchestrator:
-    """Belongs to the engine's loop, but for ``let_go``. ``ended`` is called with each run whose end
-    is durable, and with None for an end that only the table knows; ``wished`` when something is
-    asked of one of the runs; ``given_back`` when one has become claimable. ``new_id`` makes ids of
-    runs that follow others.
+    """Belongs to the engine's loop. ``ended``, ``wished`` and ``given_back`` are called as
+    ``NextSteps`` says. ``new_id`` makes ids of runs that follow others.
     """
 
     def __init__(
@@ -75,17 +74,26 @@ class Orchestrator:
         self.runs: ActiveRuns = runs
         self._capacity = capacity
         self._clock = clock
-        self._ended = ended
-        self._wished = wished
-        self._given_back = given_back
         self._new_id = new_id
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         self._failures = Failures(config, runs, clock, self)
         self.attempts: Attempts = Attempts(config, executor, journal, runs, capacity, self)
-        self.launcher: Launcher = Launcher(config, self.attempts, runs, capacity, clock, self)
-        self._waiting = WaitingRuns(self.launcher, clock, store_clock, self)
+        self._launcher = Launcher(config, self.attempts, runs, capacity, clock, self)
         self.steered: SteeredRuns = SteeredRuns(
-            runs, self.launcher, self.attempts, clock, store_clock, self
+            runs, self._launcher, self.attempts, clock, store_clock, self
+        )
+        self._next_steps = NextSteps(
+            journal,
+            runs,
+            self.attempts,
+            self._launcher,
+            WaitingRuns(self._launcher, clock, store_clock, self),
+            self.steered,
+            self._failures,
+            ended,
+            wished,
+            given_back,
+            self,
         )
 
     # -- adopt and let go --------------------------------------------------------------------
@@ -110,6 +118,22 @@ class Orchestrator:
         if self.runs.remove(run):
             self._capacity.changed()
 
+    def stop(self, run: ActiveRun) -> None:
+        """Stop this run's bodies and timers; their outcomes are ignored."""
+        run.over = True
+        self._failures.disarm(run)
+        if run.wish is not None:
+            self.steered.forget(run)
+        self._launcher.stop(run)
+
+    def stop_limit(self, run: ActiveRun) -> None:
+        """The time limit of the run stands still."""
+        self._failures.stop_limit(run)
+
+    def start_limit(self, run: ActiveRun) -> None:
+        """The time limit of the run goes on."""
+        self._failures.arm_deadline(run)
+
     # -- decide ------------------------------------------------------------------------------
 
     def follow(self, run: ActiveRun, step: Step, attempts: list[AttemptRow]) -> None:
@@ -121,9 +145,9 @@ class Orchestrator:
             run.latest[run.graph.position[row.task_id]] = row
         end = None if step.over is None else self._end(run, step.over)
         if not attempts and end is None:
-            self._launch(run, step.ready)
+            self._next_steps.launch(run, step.ready)
         else:
-            ahead = self.launcher.ahead(run, step.ready)
+            ahead = self._launcher.ahead(run, step.ready)
             self.record(run, attempts, end, step.ready[len(ahead) :], ahead)
 
     def _end(self, run: ActiveRun, over: RunOver) -> RunEnd:
@@ -144,26 +168,6 @@ class Orchestrator:
             return None
         text = f"the final context is {size} bytes long; max_context_bytes is {most}"
         return Reason(ReasonCode.CONTEXT_TOO_LARGE, text)
-
-    def record(
-        self,
-        run: ActiveRun,
-        attempts: list[AttemptRow],
-        end: RunEnd | None,
-        ready: Sequence[int] = (),
-        ahead: Sequence[Attempt] = (),
-    ) -> None:
-        """Have rows of a run written, and act when they are durable; the attempts prepared ahead
-        begin even before this loop is told.
-        """
-        follow_ups: Sequence[NewFollowUp] = ()
-        if end is not None and run.graph.when_ended:
-            follow_ups = follow_up_rows(run, end, self._new_id)
-        self._journal.add(RunEntry(self, run, attempts, end, ready, ahead, follow_ups=follow_ups))
-
-    def mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
-        """Write the state of a body, and call ``then`` when that is durable."""
-        self._journal.add(RunEntry(self, attempt.owner, [row], None, then=then))
 
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
         """Act on the outcome of an attempt."""
@@ -193,7 +197,7 @@ class Orchestrator:
         row = attempt_rows.last(row)
         run.latest[task], run.resume[task] = row, anew(row)
         exhausted = self.steered.exhausted(run, row, error)
-        self._journal.add(RunEntry(self, run, [row], None, [task], exhausted=exhausted))
+        self._journal.add(RunEntry(self._next_steps, run, [row], None, [task], exhausted=exhausted))
 
     def _retry(self, attempt: Attempt, failure: Raised) -> None:
         run, now = attempt.owner, self._clock.wall()
@@ -227,107 +231,33 @@ class Orchestrator:
             log.exception("run %s cannot go on", run.id, extra={"run_id": run.id})
             self._failures.broken(run, error)
 
-    def stop(self, run: ActiveRun) -> None:
-        """Stop this run's bodies and timers; their outcomes are ignored."""
-        run.over = True
-        self._failures.disarm(run)
-        if run.wish is not None:
-            self.steered.forget(run)
-        self.launcher.stop(run)
+    # -- record ------------------------------------------------------------------------------
 
-    def stop_limit(self, run: ActiveRun) -> None:
-        """The time limit of the run stands still."""
-        self._failures.stop_limit(run)
+    def record(
+        self,
+        run: ActiveRun,
+        attempts: list[AttemptRow],
+        end: RunEnd | None,
+        ready: Sequence[int] = (),
+        ahead: Sequence[Attempt] = (),
+    ) -> None:
+        """Have rows of a run written, and act when they are durable; the attempts prepared ahead
+        begin even before this loop is told.
+        """
+        follow_ups: Sequence[NewFollowUp] = ()
+        if end is not None and run.graph.when_ended:
+            follow_ups = follow_up_rows(run, end, self._new_id)
+        self._journal.add(
+            RunEntry(self._next_steps, run, attempts, end, ready, ahead, follow_ups=follow_ups)
+        )
 
-    def start_limit(self, run: ActiveRun) -> None:
-        """The time limit of the run goes on."""
-        self._failures.arm_deadline(run)
+    def mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
+        """Write the state of a body, and call ``then`` when that is durable."""
+        self._journal.add(RunEntry(self._next_steps, attempt.owner, [row], None, then=then))
 
     def park(self, run: ActiveRun, park: Park) -> None:
         """Have a run given back, and forget it when that is durable."""
-        self._journal.add(RunEntry(self, run, [], None, park=park))
-
-    # -- the journal's answers ---------------------------------------------------------------
-
-    def let_go(self, attempts: Iterable[Attempt]) -> None:
-        """Let attempts begin that were prepared ahead. Any thread may do so."""
-        self.attempts.let_go(attempts)
-
-    def call_off(self, entry: RunEntry) -> None:
-        """The run is to be cancelled or paused: start nothing more of it."""
-        run = entry.run
-        run.met += 1
-        if run.wish is None:
-            self.steered.note(run, RunStatus(entry.wish or RunStatus.PAUSED))
-
-    def recorded(self, entry: RunEntry) -> None:
-        """The rows are durable: take the next steps."""
-        if entry.ahead:
-            self._journal.mark_soon()
-            if entry.run.wish is not None:
-                self.guarded(entry.run, self.launcher.landed, entry.run, entry.ahead)
-        self.guarded(entry.run, self._go_on, entry)
-        if entry.flaw is not None:
-            self._failures.broken(entry.run, entry.flaw)
-
-    def _go_on(self, entry: RunEntry) -> None:
-        if entry.wish is not None:
-            self._wished()
-        if entry.then is not None:
-            entry.then()
-        elif entry.end is not None:
-            failpoints.hit("run.after_end")
-            self.runs.remove(entry.run)
-            end = entry.end if entry.wish is None else _recorded_end(entry, entry.end)
-            self._ended(entry.run, end)
-        elif entry.park is not None:
-            self._parked(entry)
-        else:
-            if entry.exhausted is not None:
-                self._paused(entry.run)
-            self._launch(entry.run, entry.ready)
-
-    def _paused(self, run: ActiveRun) -> None:
-        """The run is paused, by a record of ours: start nothing more of it."""
-        run.met += 1
-        if run.wish is None:
-            self.steered.note(run, RunStatus.PAUSED)
-        self._wished()
-
-    def _launch(self, run: ActiveRun, ready: Sequence[int]) -> None:
-        """Start these tasks, and give the run back if nothing of it can go on for now."""
-        self.launcher.launch(run, ready)
-        if run.wish is not None:
-            self.steered.settle(run)
-        elif self.launcher.back_offs.has(run):
-            self._waiting.settle(run)
-
-    def _parked(self, entry: RunEntry) -> None:
-        """The run is given back, unless it is to be cancelled: then it is still ours."""
-        if entry.wish == RunStatus.CANCELLED:
-            entry.run.parked = False
-        else:
-            self.drop(entry.run)
-            if entry.wish is None and entry.park is not None and entry.park.due_at is None:
-                self._given_back()  # it was resumed meanwhile
-            self._wished()
-
-    def lost(self, entry: RunEntry) -> None:
-        """The run belongs to another runner."""
-        self.drop(entry.run)
-
-    def refused(self, entry: RunEntry, error: StoreError) -> None:
-        """The run cannot go on as planned."""
-        self.launcher.call_off(entry.ahead)
-        self.guarded(entry.run, self._failures.unstorable, entry, error)
-
-
-def _recorded_end(entry: RunEntry, end: RunEnd) -> RunEnd | None:
-    """The end as it was written; None where that is known to the table alone, since the run was to
-    be cancelled.
-    """
-    cancelled = entry.wish == RunStatus.CANCELLED and end.status != RunStatus.CANCELLED
-    return None if cancelled else end
+        self._journal.add(RunEntry(self._next_steps, run, [], None, park=park))
 
 
 def _tell_of_start(run: ActiveRun) -> None:

@@ -23,7 +23,6 @@ from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import attempt as attempt_row
-from cloaca_core.records.runs import RunEnd
 from cloaca_core.records.states import ReasonCode
 
 
@@ -298,17 +297,3 @@ async def test_a_flaw_while_the_end_is_on_its_way_leaves_the_end_alone(scene: Sc
 
     assert (await scene.the_end()).status == "Completed"
     assert not scene.journal.waiting
-
-
-async def test_a_flaw_after_the_end_leaves_the_end_alone(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def flawed(run: ActiveRun, end: RunEnd) -> None:
-        raise LookupError("a flaw of ours")
-
-    monkeypatch.setattr(scene.orchestrator, "_ended", flawed)
-    scene.adopt(graph_of(a={}))
-
-    assert await scene.finish() == [("a", 1, "Completed")]
-    assert not scene.journal.waiting
-    assert not scene.runs

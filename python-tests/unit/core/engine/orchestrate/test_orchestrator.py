@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from model.by_hand import settle
 from model.orchestration import (
     CHAIN,
     FAILING,
@@ -17,7 +16,6 @@ from model.orchestration import (
 )
 from model.runs import active_run, graph_of
 
-from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.orchestrate.launcher import LAUNCHES_PER_PASS
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.conformance.rows import attempt as attempt_row
@@ -42,36 +40,6 @@ class TestSteps:
 
         assert scene.queued() == ["a", "b"]
         assert list(scene.runs) == [run]
-
-    async def test_dependents_start_when_the_record_is_durable_and_not_before(
-        self, scene: Scene
-    ) -> None:
-        scene.adopt(CHAIN, {"n": 0})
-        scene.executor.run()
-        assert scene.queued() == []
-
-        record = await scene.journal.commit()
-
-        assert rows_of(record) == [("a", 1, "Completed")]
-        assert (record.run.id, record.run.epoch, record.end) == ("r", 1, None)
-        (attempt,) = scene.executor.queued
-        assert isinstance(attempt, Attempt)
-        assert (attempt.task.id, attempt.given) == ("b", {"n": 0, "x": 1})
-
-    async def test_the_last_fact_and_the_end_of_the_run_are_one_record(self, scene: Scene) -> None:
-        run = scene.adopt(CHAIN)
-        scene.executor.run()
-        await scene.journal.commit()
-        scene.executor.run()
-        record = await scene.journal.entry()
-        assert not scene.ended
-
-        settle(record)
-
-        assert rows_of(record) == [("b", 1, "Completed")]
-        assert scene.ended == [(run, record.end)]
-        assert scene.ended[0][1][:5] == ("r", 1, "Completed", '{"x":1}', None)
-        assert not scene.runs
 
     async def test_what_is_skipped_travels_with_the_failure_that_it_follows_from(
         self, scene: Scene
@@ -138,16 +106,6 @@ class TestSteps:
 
 
 class TestLoss:
-    async def test_a_run_that_is_somebody_elses_is_let_go(self, scene: Scene) -> None:
-        run = scene.adopt(graph_of(a={}, b={}, c={"dependencies": ["a"]}))
-        body = scene.begin(1)
-        scene.executor.run()
-        await scene.journal.lose()
-
-        assert (list(scene.runs), scene.capacity.told[-1], scene.ended) == ([], 0, [])
-        assert (body.abandoned, scene.attempts(run), scene.executor.queued) == (True, {}, [])
-        assert not scene.body_times._limit_of
-
     async def test_the_next_suspect_may_start(self, scene: Scene) -> None:
         past = [attempt_row("r", "a", status=TaskStatus.RUNNING, crashes=1)]
         run = scene.adopt(CHAIN, past=past, recoveries=1)
@@ -201,16 +159,6 @@ class TestLoss:
         assert list(scene.runs) == [new]
         assert scene.capacity.told == []
         assert not new.over
-
-    async def test_the_old_end_of_one_that_was_claimed_again_leaves_the_new_one(
-        self, scene: Scene
-    ) -> None:
-        old = scene.adopt(PAIR, past=[attempt_row("r", "a"), attempt_row("r", "b")])
-        new = scene.adopt(PAIR, epoch=3)
-        await scene.journal.commit()
-
-        assert scene.ended[0][0] is old
-        assert list(scene.runs) == [new]
 
     async def test_an_attempt_is_ours_while_its_run_is(self, scene: Scene) -> None:
         run = scene.adopt(PAIR)
