@@ -11,6 +11,7 @@ from model.virtual_engine import Program, World, world
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.rules import context_value
 from cloaca_core.definition.task import task
 from cloaca_core.records.order import Order
 
@@ -106,6 +107,35 @@ async def test_the_owner_hears_of_them_while_a_task_waits_for_its_next_attempt()
         await program.wait(run_id)
         assert line.seen[1:] == [("quick", "slow"), ("quick", "new"), ("last", "new")]
         assert [row.replacements for row in w.attempts(run_id)] == [0, 0, 1, 1]
+
+
+async def test_the_rule_of_a_task_that_was_ready_is_asked_again() -> None:
+    async with world() as w:
+        with WorkflowBuilder("flow", registry=w.registry):
+
+            @task
+            async def slower(context: Context) -> None:
+                await asyncio.sleep(3 * HOUR)  # so that the run stays in memory
+
+            @task
+            async def slow(context: Context) -> dict[str, Any]:
+                await asyncio.sleep(HOUR)
+                return {"n": "slow"}
+
+            rule = context_value("n", "==", "slow")
+            task(id="next", dependencies=[slow], trigger_rules=rule)(lambda context: None)
+        program = await w.start()
+        run_id = await program.submit()
+        await quiet()
+        await program.engine.steering.pause([run_id], PAUSE, None, children=True)
+        await asyncio.sleep(HOUR + 1)
+        assert "next" not in [row.task_id for row in w.attempts(run_id)]
+
+        await program.engine.steering.resume([run_id], RESUME, '{"n":"new"}')
+
+        await program.wait(run_id)
+        ended = {row.task_id: row.status for row in w.attempts(run_id)}
+        assert ended == {"next": "Skipped", "slow": "Completed", "slower": "Completed"}
 
 
 async def test_a_run_that_waits_in_no_memory_sees_them_when_it_goes_on() -> None:
