@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -20,6 +21,7 @@ from cloaca_postgres.url import parse as parse_url
 from dev.databases.urls import for_libpq
 
 FINISHED = 20_000
+GROWN = 2_000
 WAITING = 500
 LIMIT = 10
 MOST = 20 * LIMIT
@@ -78,7 +80,7 @@ _FILL = (
     """INSERT INTO cloaca_tombstone VALUES ('r00000001', 1)""",
     """UPDATE cloaca_upkeep SET holder = 'mine'""",
     """INSERT INTO cloaca_act
-        SELECT 'a' || n, 'r' || lpad(n::text, 8, '0'), 'w', 1, 'cancel', 'ann', NULL, 1, n
+        SELECT 'a1', 'r' || lpad(n::text, 8, '0'), 'w', 1, 'cancel', 'ann', NULL, 1, n
         FROM generate_series(1, %(finished)s) AS n""",
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
             schedule_id, behind)
@@ -126,7 +128,6 @@ _FILL = (
         FROM generate_series(1, %(finished)s) AS n""",
     """INSERT INTO cloaca_when_ended SELECT 'full' || n, 'v', 0, 'Cancelled', 'full1', '{}'
         FROM generate_series(1, %(finished)s) AS n""",
-    "ANALYZE",
 )
 _MINE = [f"s{n:08}" for n in range(5, 5 * (LIMIT + 1), 5)]
 _ENDED = [f"r{n:08}" for n in range(1, LIMIT + 1)]
@@ -330,6 +331,9 @@ def _plans(name: str) -> str:
     return "force_custom_plan" if is_read else "force_generic_plan"
 
 
+_WRITTEN = [name for name in _VALUES if _plans(name) == "force_generic_plan"]
+
+
 def _statement(name: str) -> Statement:
     (found,) = [
         statement
@@ -343,40 +347,70 @@ def _statement(name: str) -> Statement:
 @pytest.fixture(scope="module")
 def filled(postgres_database: str) -> Iterator[psycopg.Connection]:
     """A session as the store uses it, in a schema with much history."""
-
-    async def migrated() -> None:
-        await (await open_dialect(parse_url(postgres_database), _IN_SCHEMA)).close()
-
-    asyncio.run(migrated())
-    with psycopg.connect(for_libpq(postgres_database)) as connection:
-        enter = STATEMENTS.enter_session
-        values = enter.bind(
-            schema="plans", statement_timeout="60s", plan_cache_mode="auto", durable=1
-        )
-        connection.execute(enter.sql.encode(), values)
-        for statement in _FILL:
-            connection.execute(statement.encode(), {"finished": FINISHED, "waiting": WAITING})
+    with _connected(postgres_database, "plans") as connection:
+        _fill(connection, FINISHED)
+        connection.execute("ANALYZE")
         yield connection
 
 
-_IN_SCHEMA = StoreOptions(schema="plans")
+@pytest.fixture(scope="module")
+def grown(postgres_database: str) -> Iterator[psycopg.Connection]:
+    """A session that has planned all that it writes before there was anything in the tables."""
+    with _connected(postgres_database, "grown") as connection:
+        connection.execute("SELECT set_config('plan_cache_mode', 'force_generic_plan', true)")
+        for name in _WRITTEN:
+            statement = _statement(name)
+            prepare = sql.SQL("PREPARE {} AS ").format(sql.Identifier(name)).as_string()
+            connection.execute(prepare.encode() + _numbered(statement)[0])
+            _explain(connection, name, name)
+        _fill(connection, GROWN)
+        yield connection
+
+
+@contextmanager
+def _connected(database: str, schema: str) -> Iterator[psycopg.Connection]:
+    async def migrated() -> None:
+        options = StoreOptions(schema=schema)
+        await (await open_dialect(parse_url(database), options)).close()
+
+    asyncio.run(migrated())
+    with psycopg.connect(for_libpq(database)) as connection:
+        enter = STATEMENTS.enter_session
+        values = enter.bind(
+            schema=schema, statement_timeout="60s", plan_cache_mode="auto", durable=1
+        )
+        connection.execute(enter.sql.encode(), values)
+        yield connection
+
+
+def _fill(connection: psycopg.Connection, finished: int) -> None:
+    for statement in _FILL:
+        connection.execute(statement.encode(), {"finished": finished, "waiting": WAITING})
 
 
 def _rows_read(connection: psycopg.Connection, name: str) -> int:
     """How many rows of our tables the statement looks at, by the plan that the store gets."""
-    statement = _statement(name)
-    text, indexes = _numbered(statement)
-    bound = statement.bind(**_VALUES[name])
-    values = sql.SQL(", ").join([sql.Literal(bound[index]) for index in indexes])
-    given = sql.SQL("({})").format(values) if indexes else sql.SQL("")
+    text, _ = _numbered(_statement(name))
     with connection.transaction(force_rollback=True):
         connection.execute("SELECT set_config('plan_cache_mode', %s, true)", [_plans(name)])
         connection.execute(b"PREPARE plan AS " + text)
-        explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE plan {}").format(given)
         try:
-            (((plan,),),) = connection.execute(explain).fetchall()
+            return _explain(connection, name, "plan")
         finally:
             connection.execute("DEALLOCATE plan")
+
+
+def _explain(connection: psycopg.Connection, name: str, prepared: str) -> int:
+    """How many rows the statement looks at that was prepared under this name."""
+    statement = _statement(name)
+    _, indexes = _numbered(statement)
+    bound = statement.bind(**_VALUES[name])
+    values = sql.SQL(", ").join([sql.Literal(bound[index]) for index in indexes])
+    given = sql.SQL("({})").format(values) if indexes else sql.SQL("")
+    explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {} {}")
+    with connection.transaction(force_rollback=True):
+        query = explain.format(sql.Identifier(prepared), given)
+        (((plan,),),) = connection.execute(query).fetchall()
     return sum(map(_read_by, _nodes(plan["Plan"])))
 
 
@@ -396,6 +430,13 @@ def _read_by(node: dict[str, Any]) -> int:
 @pytest.mark.parametrize("name", _VALUES)
 def test_a_statement_reads_a_handful_of_rows(filled: psycopg.Connection, name: str) -> None:
     assert _rows_read(filled, name) <= MOST
+
+
+@pytest.mark.parametrize("name", _WRITTEN)
+def test_a_plan_that_is_as_old_as_the_tables_is_good_when_they_are_full(
+    grown: psycopg.Connection, name: str
+) -> None:
+    assert _explain(grown, name, name) <= MOST
 
 
 def test_every_index_is_missed_when_it_is_not_there(filled: psycopg.Connection) -> None:

@@ -4,6 +4,10 @@
 -- changes nothing. Each transaction locks its runs, notes the act, and only then looks at the runs: what
 -- a statement finds after the lock is what the act is decided by. An act that is still to be carried
 -- out has changed 2, until the end of the transaction that notes it: so it is carried out once.
+--
+-- The row of an act is compared with a value, where EXISTS would mean the same: so it is looked up for
+-- each run. A plan may begin EXISTS at the rows of the act, of which there is one for each run that was
+-- steered with it, and look for each among the ids.
 
 
 -- name: lock_schedules_of
@@ -58,9 +62,9 @@ SET status = 'Cancelled', error_message = :because, steer_reason = :because,
             AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
     ) THEN CAST(:deadline AS BIGINT) END
 WHERE id IN :ids AND owner IS NULL AND ended_at IS NULL
-    AND EXISTS (
-        SELECT 1 FROM cloaca_act AS act
-        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.round = cloaca_run.round
+    AND round = (
+        SELECT act.round FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id
     );
 
 
@@ -79,10 +83,10 @@ SET status = 'Cancelling',
         WHEN :children = 1 AND (children_at IS NULL OR children_at > :deadline)
         THEN CAST(:deadline AS BIGINT) ELSE children_at
     END
-WHERE id IN :ids AND owner IS NOT NULL AND ended_at IS NULL
-    AND EXISTS (
-        SELECT 1 FROM cloaca_act AS act
-        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.round = cloaca_run.round
+WHERE id IN :ids AND owner IS NOT NULL AND +ended_at IS NULL
+    AND round = (
+        SELECT act.round FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id
     );
 
 
@@ -118,10 +122,10 @@ SET status = 'Paused', paused_at = :now, paused_until = CAST(:until AS BIGINT),
             AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
     )) THEN 1 ELSE pause_follows END
 WHERE id IN :ids
-    AND EXISTS (
-        SELECT 1 FROM cloaca_act AS act
-        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.changed = 2
-    );
+    AND (
+        SELECT act.changed FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id
+    ) = 2;
 
 
 -- name: note_resume
@@ -152,10 +156,10 @@ INSERT INTO cloaca_replacement (run_id, number, content, created_at)
 SELECT run.id, run.replacements + 1, :content, :now
 FROM cloaca_run AS run
 WHERE run.id IN :ids
-    AND EXISTS (
-        SELECT 1 FROM cloaca_act AS act
-        WHERE act.run_id = run.id AND act.id = :id AND act.changed = 2
-    );
+    AND (
+        SELECT act.changed FROM cloaca_act AS act
+        WHERE act.run_id = run.id AND act.id = :id
+    ) = 2;
 
 
 -- name: resume_runs
@@ -182,10 +186,10 @@ SET status = CASE
     ),
     pause_follows = CASE WHEN pause_id IS NOT NULL THEN 1 ELSE pause_follows END, pause_id = NULL
 WHERE id IN :ids
-    AND EXISTS (
-        SELECT 1 FROM cloaca_act AS act
-        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.changed = 2
-    );
+    AND (
+        SELECT act.changed FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id
+    ) = 2;
 
 
 -- name: pause_new_children
@@ -200,7 +204,7 @@ SET status = 'Paused', owner = NULL, started_at = NULL,
             parent.steer_reason || ' (with its parent, run ' || parent.id || ')'
         FROM cloaca_run AS parent WHERE parent.id = cloaca_run.parent_id
     )
-WHERE id IN :ids AND detached = 0 AND ended_at IS NULL AND cancel_at IS NULL AND paused_at IS NULL
+WHERE id IN :ids AND detached = 0 AND +ended_at IS NULL AND cancel_at IS NULL AND paused_at IS NULL
     AND ((owner IS NULL AND epoch = 0) OR (owner = :runner_id AND epoch = 1))
     AND EXISTS (
         SELECT 1 FROM cloaca_run AS parent
@@ -241,10 +245,10 @@ SET status = 'Paused', paused_at = coalesce(paused_at, :now), steer_reason = :be
             AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
     ) THEN 1 ELSE pause_follows END
 WHERE id IN :ids AND parent_id = :parent_id
-    AND EXISTS (
-        SELECT 1 FROM cloaca_act AS act
-        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.changed = 2
-    );
+    AND (
+        SELECT act.changed FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id
+    ) = 2;
 
 
 -- name: note_resume_of_children
@@ -329,9 +333,9 @@ SET status = 'Cancelled', error_message = :because, steer_reason = :because,
     reason_code = 'expired', ended_at = :now, epoch = epoch + 1, behind = NULL, due_at = NULL,
     paused_at = NULL, paused_until = NULL
 WHERE id IN :ids AND owner IS NULL AND started_at IS NULL AND ended_at IS NULL
-    AND EXISTS (
-        SELECT 1 FROM cloaca_act AS act
-        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.round = cloaca_run.round
+    AND round = (
+        SELECT act.round FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id
     );
 
 
@@ -436,13 +440,15 @@ ORDER BY child.id;
 
 -- name: forget_children
 -- The children of these runs are being cancelled, unless there are more of them, or may be: a run that
--- has not ended may submit some.
+-- has not ended may submit some. As with acts, a plan may not begin at the children of all runs.
 UPDATE cloaca_run SET children_at = NULL
-WHERE id IN :ids AND children_at IS NOT NULL AND ended_at IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM cloaca_run AS child
-    WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
-        AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
-);
+WHERE id IN :ids AND children_at IS NOT NULL AND ended_at IS NOT NULL
+    AND (
+        SELECT child.id FROM cloaca_run AS child
+        WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+            AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+        LIMIT 1
+    ) IS NULL;
 
 
 -- name: list_acts
@@ -609,10 +615,10 @@ SELECT
     run.final_context, run.started_at, run.ended_at
 FROM cloaca_run AS run
 WHERE run.id IN :ids
-    AND EXISTS (
-        SELECT 1 FROM cloaca_act AS act
-        WHERE act.run_id = run.id AND act.id = :id AND act.changed = 2
-    )
+    AND (
+        SELECT act.changed FROM cloaca_act AS act
+        WHERE act.run_id = run.id AND act.id = :id
+    ) = 2
 ON CONFLICT DO NOTHING;
 
 
@@ -644,10 +650,10 @@ SET status = 'Pending', round = round + 1, owner = NULL, epoch = epoch + 1, reco
     ),
     pause_follows = CASE WHEN pause_id IS NOT NULL THEN 1 ELSE pause_follows END, pause_id = NULL
 WHERE id IN :ids
-    AND EXISTS (
-        SELECT 1 FROM cloaca_act AS act
-        WHERE act.run_id = cloaca_run.id AND act.id = :id AND act.changed = 2
-    );
+    AND (
+        SELECT act.changed FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id
+    ) = 2;
 
 
 -- name: list_restarts
