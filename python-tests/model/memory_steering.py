@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from cloaca_core.records.batch import Batch
@@ -17,6 +17,7 @@ from cloaca_core.records.steering import (
     NewFork,
     News,
     Parent,
+    Reopening,
     ReplacementRow,
     RestartRow,
     RoundRow,
@@ -464,25 +465,28 @@ class MemorySteering:
 
     async def retry(
         self,
-        run_id: str,
-        round_: int,
+        runs: Collection[Reopening],
         act: Act,
-        first_attempts: Mapping[str, int],
         *,
         children: bool = False,
         time_limit: int | None = None,
-    ) -> Acted | None:
-        run = self.runs.get(run_id)
-        if run is None:
-            return None
+    ) -> dict[str, Acted]:
+        for seen in runs:
+            if (run := self.runs.get(seen.run_id)) is not None:
+                self._retry(run, seen, act, children=children, time_limit=time_limit)
+        return self._acted([seen.run_id for seen in runs], act)
+
+    def _retry(
+        self, run: RunRow, seen: Reopening, act: Act, *, children: bool, time_limit: int | None
+    ) -> None:
         can_be = run.status in (RunStatus.FAILED, RunStatus.CANCELLED)
-        changes = can_be and run.ended_at is not None and run.round == round_
+        changes = can_be and run.ended_at is not None and run.round == seen.round
         is_parent = self.marks_of(run).children_at is not None
-        changes = changes and not (is_parent and self._children_under_way(run_id))
+        changes = changes and not (is_parent and self._children_under_way(run.id))
         if self._note(run, act, "retry", changes=changes) and changes:
             assert run.ended_at is not None
-            self.past_rounds[run_id, run.round] = RoundRow(
-                run_id=run_id,
+            self.past_rounds[run.id, run.round] = RoundRow(
+                run_id=run.id,
                 round=run.round,
                 status=run.status,
                 error_message=run.error_message,
@@ -492,14 +496,14 @@ class MemorySteering:
                 started_at=run.started_at,
                 ended_at=run.ended_at,
             )
-            for task_id, first in first_attempts.items():
-                self.restarted[run_id, task_id, first] = (run.round + 1, int(children))
+            for task_id, first in seen.first_attempts.items():
+                self.restarted[run.id, task_id, first] = (run.round + 1, int(children))
             marks = self.marks_of(run)
             marks.claimable_at = act.now
             marks.cancel_at = marks.paused_at = marks.paused_until = marks.children_at = None
             marks.start_by = None
-            self._let_children_go(run, [run_id])
-            self.runs[run_id] = run._replace(
+            self._let_children_go(run, [run.id])
+            self.runs[run.id] = run._replace(
                 status=RunStatus.PENDING,
                 round=run.round + 1,
                 owner=None,
@@ -518,7 +522,6 @@ class MemorySteering:
                 deadline_at=None,
                 time_limit=run.time_limit if time_limit is None else time_limit,
             )
-        return self._acted([run_id], act)[run_id]
 
     async def fork(self, new: NewFork, act: Act) -> str | None:
         source = self.runs.get(new.source_id)
@@ -600,13 +603,13 @@ class MemorySteering:
 
     async def children(self, parent_ids: Collection[str]) -> list[ChildRow]:
         keys = {run_id: key for (_, key), run_id in self.keys.items()}
-        return [
-            ChildRow(run.parent_id, run.id, run.status, keys.get(run.id))
+        return sorted(
+            ChildRow(run.parent_id, run.id, run.status, keys.get(run.id), run.workflow, run.round)
             for run in self._in_order(self.runs)
             if run.parent_id is not None
             and run.parent_id in parent_ids
             and not self.marks_of(run).detached
-        ]
+        )
 
     # -- workflows ---------------------------------------------------------------------------
 
@@ -693,12 +696,13 @@ class MemorySteering:
         is_paused = self.marks_of(run).pause_id is not None
         return is_paused and run.owner is not None and run.ended_at is None
 
-    async def parent(self, run_id: str) -> Parent | None:
-        run = self.runs.get(run_id)
-        children_at = None if run is None else self.marks_of(run).children_at
-        if run is None or children_at is None or run.ended_at is None:
-            return None
-        return Parent(run_id, run.steer_reason or "", children_at)
+    async def ended_parents(self, run_ids: Collection[str]) -> list[Parent]:
+        marked = [(run, self.marks_of(run).children_at) for run in self._in_order(run_ids)]
+        return [
+            Parent(run.id, run.steer_reason or "", children_at)
+            for run, children_at in marked
+            if children_at is not None and run.ended_at is not None
+        ]
 
     async def children_under_way(
         self, parent_ids: Collection[str], limit: int

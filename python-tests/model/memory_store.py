@@ -264,6 +264,10 @@ class MemoryStore(
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         return [row for key, row in sorted(self.attempts.items()) if key[0] in run_ids]
 
+    async def outcomes(self, run_ids: Collection[str]) -> list[AttemptRow]:
+        rows = await self.load_attempts(run_ids)
+        return [row._replace(change=None, error_traceback=None) for row in rows]
+
     async def release(self, runner_id: str, held: Collection[str]) -> int:
         freed = 0
         for run in self._active(runner_id):

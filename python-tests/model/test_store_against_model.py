@@ -34,10 +34,10 @@ from cloaca_core.conformance.rows import (
 from cloaca_core.records.batch import Batch, Waiting
 from cloaca_core.records.definitions import DefinitionRow
 from cloaca_core.records.follow_ups import FollowUpRow, NewFollowUp, WhenEndedRow
-from cloaca_core.records.runs import NewRun, Park, RunRow, WaitingRow
+from cloaca_core.records.runs import NewRun, Park, RunFilter, RunRow, WaitingRow
 from cloaca_core.records.schedules import NewTick, ScheduleRow
 from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.steering import Act, RoundRow
+from cloaca_core.records.steering import Act, Reopening, RoundRow
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Store, StoreOptions
 
@@ -51,6 +51,7 @@ OFFSETS = st.sampled_from([0, 0, 0, 0, 0, 0, -1, 1])
 ENDS = st.sampled_from([(), (), ("a",), ("b",), ("c", "a")])
 LIMITS = st.integers(0, 3)
 TAGS = st.sampled_from([("team", "x"), ("team", "y"), ("tier", "1")])
+ERRORS = ["BROKE", "ann", "it_b", "%"]
 RUN_STATES = st.sampled_from(list(RunStatus))
 NEW_RUNS = st.lists(
     st.builds(
@@ -109,6 +110,7 @@ async def contents(store: Store) -> list[object]:
         follow_ups(store, runs),
         *map(store.get_run, runs),
         store.load_attempts(runs),
+        store.outcomes(runs),
         store.ended(runs),
         store.runners(),
         store.acts(None, 99),
@@ -236,24 +238,23 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.same(self.model.take_over(runner_id, limit), self.store.take_over(runner_id, limit))
 
     @rule(
-        status=st.none() | RUN_STATES,
+        statuses=st.lists(RUN_STATES, max_size=3, unique=True),
         workflow=st.none() | WORKFLOWS,
-        tags=st.lists(TAGS, max_size=2).map(tuple),
+        tags=st.lists(TAGS, max_size=2, unique_by=lambda tag: tag[0]).map(tuple),
         before=st.none() | RUNS,
         limit=LIMITS,
+        since=st.none() | INSTANTS,
+        until=st.none() | INSTANTS,
+        parent_id=st.sampled_from([None, None, "a", "b"]),
+        error=st.sampled_from([None, None, *ERRORS]),
     )
     def list_runs(
-        self,
-        status: str | None,
-        workflow: str | None,
-        tags: tuple[tuple[str, str], ...],
-        before: str | None,
-        limit: int,
+        self, statuses: list[str], tags: tuple[tuple[str, str], ...], limit: int, **others: Any
     ) -> None:
-        wanted = any_run(
-            status=status, workflow=workflow, tags=tags, before=before, limit=limit, after=FIRST
-        )
-        self.same(self.model.list_runs(wanted), self.store.list_runs(wanted))
+        wanted = RunFilter(tuple(statuses), tags=tags, after=FIRST, **others)
+        self.same(self.model.count_runs(wanted), self.store.count_runs(wanted))
+        page = wanted._replace(limit=limit)
+        self.same(self.model.list_runs(page), self.store.list_runs(page))
 
     @rule(runner_id=RUNNERS, most=LIMITS)
     def list_waiting(self, runner_id: str, most: int) -> None:
@@ -288,21 +289,25 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.same(self.model.replacements(run_ids), self.store.replacements(run_ids))
 
     @rule(
-        run_id=RUNS,
+        first=st.dictionaries(
+            RUNS, st.dictionaries(TASKS, st.integers(1, 3), max_size=2), max_size=3
+        ),
         number=ACTS,
         offset=OFFSETS,
-        first=st.dictionaries(TASKS, st.integers(1, 3), max_size=2),
         children=st.booleans(),
+        time_limit=st.none() | st.integers(1, 3),
     )
     def retry(
-        self, run_id: str, number: int, offset: int, first: dict[str, int], children: bool
+        self, first: dict[str, dict[str, int]], number: int, offset: int, **options: Any
     ) -> None:
-        run = self.run(self.model.get_run(run_id))
-        seen = offset + (1 if run is None else run.round)
-        arguments = (run_id, seen, self._act("retry", number), first)
+        rounds = []
+        for run_id, attempts in first.items():
+            run = self.run(self.model.get_run(run_id))
+            rounds.append(Reopening(run_id, offset + (1 if run is None else run.round), attempts))
+        asked = self._act("retry", number)
         self.same(
-            self.model.retry(*arguments, children=children),
-            self.store.retry(*arguments, children=children),
+            self.model.retry(rounds, asked, **options),
+            self.store.retry(rounds, asked, **options),
         )
 
     @rule(workflow=WORKFLOWS, number=ACTS, until=st.none() | INSTANTS)

@@ -31,6 +31,7 @@ from cloaca_core.conformance.rows import (
 )
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.states import RunStatus
+from cloaca_core.records.steering import Reopening
 from cloaca_core.records.upkeep import Shift
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_postgres import BACKEND
@@ -227,11 +228,11 @@ async def test_a_run_that_is_begun_again_and_a_prune_take_turns(store: Store, mi
     await ended_tree(store)
     await hide(mine)
 
-    operation = asyncio.create_task(store.retry("b", 1, act(), {}))
+    operation = asyncio.create_task(store.retry([Reopening("b", 1, {})], act()))
     await blocks(mine)
     await mine.commit()
 
-    assert await operation is None
+    assert await operation == {}
 
 
 async def test_a_run_of_a_tree_and_a_prune_take_turns(store: Store, mine: Raw) -> None:

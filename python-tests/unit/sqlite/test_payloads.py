@@ -29,6 +29,7 @@ from cloaca_core.conformance.rows import (
     submit,
 )
 from cloaca_core.records.states import RunStatus
+from cloaca_core.records.steering import Reopening
 from cloaca_core.records.upkeep import Shift
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_sqlite import BACKEND
@@ -89,7 +90,7 @@ async def test_what_happens_to_a_run_writes_its_input_no_more(
         await log.written(lambda: store.pause(["a"], act("p"), None, children=False)),
         await log.written(lambda: store.resume(["a"], act("r"))),
         await log.written(lambda: store.cancel(["a"], act("c"), LATER, children=True)),
-        await log.written(lambda: store.retry("a", 1, act("t"), {})),
+        await log.written(lambda: store.retry([Reopening("a", 1, {})], act("t"))),
         await log.written(lambda: claimed(store)),
         await log.written(lambda: record(store, [attempt("a", epoch=5)])),
     ]
@@ -106,7 +107,7 @@ async def test_a_long_final_context_is_written_once(
     end = run_end("a", status=RunStatus.FAILED, final_context=LONG)
 
     assert len(LONG) < await log.written(lambda: record(store, ends=[end])) < len(LONG) + FEW
-    assert await log.written(lambda: store.retry("a", 1, act(), {})) < FEW
+    assert await log.written(lambda: store.retry([Reopening("a", 1, {})], act())) < FEW
 
     assert kept(raw) == [("a", 0), ("a", 1)]
     (ended,) = await store.rounds("a")
@@ -152,7 +153,7 @@ async def test_payloads_that_an_earlier_version_wrote_into_the_row_are_read(
     run = await stored(store, "a")
     assert (run.input, run.final_context) == (LONG, LONG + " ")
     assert await store.ended(["a"]) == [run]
-    await store.retry("a", 1, act(), {})
+    await store.retry([Reopening("a", 1, {})], act())
     assert [each.final_context for each in await store.rounds("a")] == [LONG + " "]
     (again,) = await store.claim("r1", [WORKFLOW], 1, NOW, 0)
     assert (again.input, again.final_context) == (LONG, None)

@@ -20,7 +20,7 @@ from cloaca_core.conformance.rows import (
 )
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import Stray
+from cloaca_core.records.steering import Reopening, Stray
 from cloaca_core.store.protocol import Store
 
 DEADLINE = LATER + 30
@@ -100,7 +100,7 @@ class ChildrenConformance:
         await _parent(store)
         await store.cancel(["p"], act("x"), DEADLINE, children=False)
         await record(store, ends=[run_end("p")])
-        await store.retry("p", 1, act("y"), {})
+        await store.retry([Reopening("p", 1, {})], act("y"))
 
         assert (await submit(store, new_run("c", parent="p"))).owned == {"c"}
 

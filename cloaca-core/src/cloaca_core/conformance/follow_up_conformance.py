@@ -30,6 +30,7 @@ from cloaca_core.records.follow_ups import FollowUpRow, NewFollowUp, WhenEndedRo
 from cloaca_core.records.runs import RunEnd, RunRow
 from cloaca_core.records.schedules import Cancellation
 from cloaca_core.records.states import RunStatus
+from cloaca_core.records.steering import Reopening
 from cloaca_core.store.protocol import Store
 from cloaca_core.values.ids import is_run_id
 
@@ -148,7 +149,7 @@ class FollowUpConformance:
     async def test_each_round_is_followed(self, store: Store) -> None:
         await _begin(store)
         await _end(store, [run_end("a", status=RunStatus.FAILED)], [_follow_up("a")])
-        await store.retry("a", 1, act("again"), {})
+        await store.retry([Reopening("a", 1, {})], act("again"))
         assert await claimed(store) == ["a"]
 
         again = _follow_up("a")._replace(id="f-again")

@@ -21,7 +21,7 @@ from cloaca_core.conformance.rows import (
 )
 from cloaca_core.records.runs import NewRun
 from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.steering import Parent
+from cloaca_core.records.steering import Parent, Reopening
 from cloaca_core.store.protocol import Store
 
 PAUSED, PENDING, RUNNING = RunStatus.PAUSED, RunStatus.PENDING, RunStatus.RUNNING
@@ -343,7 +343,7 @@ class PausedChildrenConformance:
         await record(store, [failed], [run_end("p", status=RunStatus.FAILED)])
         await store.forget_children(["p"])
 
-        await store.retry("p", 1, act("w"), {})
+        await store.retry([Reopening("p", 1, {})], act("w"))
 
         assert await _told(store) == [Parent("p", "", None)]
         await store.bring_into_step("p", ["c"], act("x"))

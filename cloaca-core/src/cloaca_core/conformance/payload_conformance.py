@@ -32,7 +32,7 @@ from cloaca_core.conformance.rows import (
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.schedules import Cancellation
 from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import NewFork
+from cloaca_core.records.steering import NewFork, Reopening
 from cloaca_core.store.protocol import Store
 
 SHORT = '{"of":"short"}'
@@ -206,13 +206,13 @@ class PayloadConformance:
             await record(store, ends=[end])
             run = await stored(store, "a")
             assert (run.input, run.final_context) == (text, context)
-            await store.retry("a", number, act(f"x{number}"), {})
+            await store.retry([Reopening("a", number, {})], act(f"x{number}"))
             run = await stored(store, "a")
             assert (run.round, run.input, run.final_context) == (number + 1, text, None)
             if number < len(contexts):
                 assert await claimed(store) == ["a"]
         await store.cancel(["a"], act("stop"), LATER, children=True)
-        await store.retry("a", len(contexts) + 1, act("on"), {})
+        await store.retry([Reopening("a", len(contexts) + 1, {})], act("on"))
 
         rounds = await store.rounds("a")
 

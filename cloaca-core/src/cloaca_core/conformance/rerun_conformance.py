@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
@@ -25,17 +26,20 @@ from cloaca_core.conformance.rows import (
 from cloaca_core.records.runs import RunRow
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.records.steering import (
+    Act,
     Acted,
     ActRow,
     ForkRow,
     NewFork,
     Parent,
+    Reopening,
     RestartRow,
     RoundRow,
 )
 from cloaca_core.store.protocol import Store
 
 ENDED = NOW + 9
+_ACT = act()
 
 
 class RerunConformance:
@@ -51,7 +55,7 @@ class RerunConformance:
         await submit(store, new_run("a", priority=7, key="k"))
         before = await _ended(store, "a", status)
 
-        assert await store.retry("a", 1, act(now=LATER), {}) == Acted(RunStatus.PENDING, True)
+        assert await _retry(store, "a", act=act(now=LATER)) == Acted(RunStatus.PENDING, True)
 
         row = await stored(store, "a")
         assert row.round == 2
@@ -69,7 +73,7 @@ class RerunConformance:
         for round_ in (1, 2):
             row = await _ended(store, "a", reason=ReasonCode.DEADLINE_EXCEEDED, limit=round_)
             ends.append(row)
-            await store.retry("a", round_, act(f"x{round_}"), {})
+            await _retry(store, "a", round_, act=act(f"x{round_}"))
             assert await claimed(store) == ["a"]
 
         assert await store.rounds("a") == [
@@ -95,7 +99,7 @@ class RerunConformance:
         await record(store, [attempt("a", "load"), failed], [run_end("a", status="Failed")])
         kept = await store.load_attempts(["a"])
 
-        await store.retry("a", 1, act(), {"ship": 2, "bill": 1})
+        await _retry(store, "a", first={"ship": 2, "bill": 1})
 
         assert await store.load_attempts(["a"]) == kept
         assert await store.restarts(["a", "none"]) == [
@@ -109,10 +113,10 @@ class RerunConformance:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
         await _ended(store, "a")
-        await store.retry("a", 1, act("x"), {"ship": 2, "bill": 1}, children=True)
+        await store.retry([Reopening("a", 1, {"ship": 2, "bill": 1})], act("x"), children=True)
         await store.cancel(["a"], act("y"), LATER + 30, children=False)
 
-        await store.retry("a", 2, act("z"), {"ship": 2, "load": 1})
+        await store.retry([Reopening("a", 2, {"ship": 2, "load": 1})], act("z"))
 
         assert await store.restarts(["a"]) == [
             RestartRow("a", "bill", 1, 2, 1),
@@ -125,7 +129,7 @@ class RerunConformance:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
         await _ended(store, "a")
-        await store.retry("a", 1, act(), {})
+        await _retry(store, "a")
         row = await stored(store, "a")
 
         await record(store, [attempt("a", "late", epoch=1)], [run_end("a", epoch=1)])
@@ -139,7 +143,8 @@ class RerunConformance:
         await _ended(store, "a")
 
         answers = await asyncio.gather(
-            store.retry("a", 1, act("x"), {"load": 1}), store.retry("a", 1, act("y"), {"ship": 1})
+            _retry(store, "a", act=act("x"), first={"load": 1}),
+            _retry(store, "a", act=act("y"), first={"ship": 1}),
         )
 
         assert sorted(a.changed for a in answers if a is not None) == [False, True]
@@ -153,11 +158,11 @@ class RerunConformance:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
         await _ended(store, "a")
-        first = await store.retry("a", 1, act("x"), {"load": 1})
+        first = await _retry(store, "a", first={"load": 1})
         assert await claimed(store) == ["a"]
         row = await stored(store, "a")
 
-        again = await store.retry("a", 1, act("x"), {"load": 1})
+        again = await _retry(store, "a", first={"load": 1})
 
         assert first == Acted(RunStatus.PENDING, True)
         assert again is not None
@@ -179,7 +184,7 @@ class RerunConformance:
             await record(store, ends=[run_end("a")])
         row = await stored(store, "a")
 
-        answer = await store.retry("a", 1, act(), {"load": 1})
+        answer = await _retry(store, "a", first={"load": 1})
 
         assert answer == Acted(row.status, False)
         assert await stored(store, "a") == row
@@ -187,7 +192,7 @@ class RerunConformance:
         assert await store.rounds("a") == []
 
     async def test_an_unknown_run_has_no_answer_and_leaves_nothing(self, store: Store) -> None:
-        assert await store.retry("none", 1, act(), {"load": 1}) is None
+        assert await _retry(store, "none", first={"load": 1}) is None
         assert await store.restarts(["none"]) == []
         assert await store.acts(None, 9) == []
 
@@ -200,7 +205,7 @@ class RerunConformance:
         await park(store, "a", LATER + 9)
         await store.cancel(["a"], act("c"), LATER + 30, children=False)
 
-        await store.retry("a", 1, act("x"), {})
+        await _retry(store, "a")
 
         assert await claimed(store) == ["a"]
         assert (await fence(store, "a")).wishes == {}
@@ -222,8 +227,8 @@ class RerunConformance:
         await submit(store, new_run("a")._replace(time_limit=7, deadline_at=NOW + 1))
         await record(store, ends=[run_end("a", status=RunStatus.FAILED)])
 
-        await store.retry("a", 1, act("x"), {}, time_limit=given)
-        await store.retry("a", 1, act("late"), {}, time_limit=11)
+        await store.retry([Reopening("a", 1, {})], act("x"), time_limit=given)
+        await store.retry([Reopening("a", 1, {})], act("late"), time_limit=11)
 
         run = await stored(store, "a")
         assert (run.time_limit, run.deadline_at, run.started_at) == (expected, None, None)
@@ -234,17 +239,17 @@ class RerunConformance:
     ) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("p", owner=None), new_run("k", owner=None, parent="p"))
-        assert await store.parent("p") is None
+        assert await store.ended_parents(["p"]) == []
         await store.cancel(["p"], act("c", because="no use"), LATER, children=True)
 
-        assert await store.retry("p", 1, act("x"), {}) == Acted(RunStatus.CANCELLED, False)
-        assert await store.parent("p") == Parent("p", "no use", LATER)
-        assert await store.parent("k") is None
+        assert await _retry(store, "p") == Acted(RunStatus.CANCELLED, False)
+        ended = await store.ended_parents(["k", "p", "none"])
+        assert ended == [Parent("p", "no use", LATER)]
         await store.cancel(["k"], act("d"), LATER, children=True, parent_id="p")
         await store.forget_children(["p"])
 
-        assert await store.parent("p") is None
-        assert await store.retry("p", 1, act("y"), {}) == Acted(RunStatus.PENDING, True)
+        assert await store.ended_parents(["p"]) == []
+        assert await _retry(store, "p", act=act("y")) == Acted(RunStatus.PENDING, True)
         assert (await stored(store, "k")).status == RunStatus.CANCELLED
 
     async def test_children_of_the_next_round_are_not_cancelled_with_the_last(
@@ -254,7 +259,7 @@ class RerunConformance:
         await store.register(runner("r1"))
         await submit(store, new_run("p", owner=None))
         await store.cancel(["p"], act("c"), LATER, children=True)
-        await store.retry("p", 1, act("x"), {})
+        await _retry(store, "p")
         await submit(store, new_run("k", parent="p"), new_run("m", owner=None, parent="p"))
 
         acted = await store.cancel(["k", "m"], act("d"), LATER, children=True, parent_id="p")
@@ -269,9 +274,83 @@ class RerunConformance:
         await submit(store, new_run("p"), new_run("k", parent="p"))
         await store.cancel(["p"], act("c"), LATER, children=True)
 
-        assert await store.parent("p") is None
+        assert await store.ended_parents(["p"]) == []
         acted = await store.cancel(["k"], act("d"), LATER, children=True, parent_id="p")
         assert acted == {"k": Acted(RunStatus.CANCELLING, True)}
+
+    # -- rounds of many --------------------------------------------------------------------------
+
+    async def test_several_runs_begin_again_in_one_act_each_by_what_was_seen_of_it(
+        self, store: Store
+    ) -> None:
+        """b is in its second round, of c the caller has seen an earlier one, d has succeeded."""
+        await store.register(runner("r1"))
+        await submit(store, *map(new_run, "abcd"))
+        for name in "abc":
+            await _ended(store, name)
+        for name in "bc":
+            await _retry(store, name, act=act(f"before {name}"))
+        assert await claimed(store) == ["b", "c"]
+        for name in "bc":
+            await _ended(store, name)
+        await record(store, ends=[run_end("d")])
+        before = {name: await stored(store, name) for name in "abcd"}
+        seen = [
+            Reopening("c", 1, {"load": 9}),
+            Reopening("b", 2, {"ship": 2, "bill": 1}),
+            Reopening("none", 1, {"load": 1}),
+            Reopening("d", 1, {"load": 1}),
+            Reopening("a", 1, {"load": 2}),
+        ]
+
+        assert await store.retry(seen, act("x")) == {
+            "a": Acted(RunStatus.PENDING, True),
+            "b": Acted(RunStatus.PENDING, True),
+            "c": Acted(RunStatus.FAILED, False),
+            "d": Acted(RunStatus.COMPLETED, False),
+        }
+
+        assert [(await stored(store, name)).round for name in "abcd"] == [2, 3, 2, 1]
+        assert [await stored(store, name) for name in "cd"] == [before["c"], before["d"]]
+        assert await store.restarts(list("abcd")) == [
+            RestartRow("a", "load", 2, 2),
+            RestartRow("b", "bill", 1, 3),
+            RestartRow("b", "ship", 2, 3),
+        ]
+        assert [len(await store.rounds(name)) for name in "abcd"] == [1, 2, 1, 0]
+        changed = {row.run_id: row.changed for row in await store.acts(None, 9) if row.id == "x"}
+        assert changed == {"a": 1, "b": 1, "c": 0, "d": 0}
+        assert await claimed(store) == ["a", "b"]
+
+    async def test_several_retries_that_are_sent_again_change_nothing(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, *map(new_run, "ab"))
+        for name in "ab":
+            await _ended(store, name)
+        seen = [Reopening("a", 1, {"load": 1}), Reopening("b", 1, {})]
+        first = await store.retry(seen, act("x"))
+        rows = [await stored(store, name) for name in "ab"]
+
+        assert await store.retry(seen, act("x")) == first
+        assert [await stored(store, name) for name in "ab"] == rows
+        assert len(await store.acts(None, 9)) == 2
+
+    async def test_what_attempts_came_to_is_read_without_what_they_changed(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, *map(new_run, "ab"))
+        failed = attempt("a", "ship", 1, status=TaskStatus.FAILED, error="no stock")
+        await record(store, [attempt("a", "load"), failed, attempt("b", "load")])
+        known = await store.load_attempts(["a", "b"])
+        assert any(row.change for row in known)
+
+        assert await store.outcomes(["a", "b", "none"]) == [
+            row._replace(change=None, error_traceback=None) for row in known
+        ]
+        assert await store.outcomes(["b"]) == [
+            row._replace(change=None, error_traceback=None) for row in known if row.run_id == "b"
+        ]
 
     # -- forks -------------------------------------------------------------------------------
 
@@ -376,6 +455,18 @@ class RerunConformance:
         assert await store.get_run("b") is None
         assert await store.forks(["b"]) == []
         assert await store.acts(None, 9) == []
+
+
+async def _retry(
+    store: Store,
+    run_id: str,
+    seen: int = 1,
+    *,
+    act: Act = _ACT,
+    first: Mapping[str, int] | None = None,
+) -> Acted | None:
+    """Retry one run; its answer."""
+    return (await store.retry([Reopening(run_id, seen, first or {})], act)).get(run_id)
 
 
 def _fork(

@@ -24,7 +24,7 @@ from cloaca_core.conformance.rows import (
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runs import Exhausted
 from cloaca_core.records.states import ReasonCode, RunStatus
-from cloaca_core.records.steering import Acted, NewFork, ReplacementRow
+from cloaca_core.records.steering import Acted, NewFork, Reopening, ReplacementRow
 from cloaca_core.store.protocol import Store
 
 
@@ -132,7 +132,7 @@ class ResumeConformance:
         kept = await store.replacements(["a"])
         fork = NewFork("f", "a", "v", "{}", None, "t", None, ["load"], NOW)
 
-        await store.retry("a", 1, act("again"), {})
+        await store.retry([Reopening("a", 1, {})], act("again"))
         await store.fork(fork, act("f"))
 
         assert await store.replacements(["a"]) == kept

@@ -23,7 +23,7 @@ from cloaca_core.conformance.rows import (
 from cloaca_core.records.runs import NewRun
 from cloaca_core.records.standing import Holds, Standing, UnendedChild, WorkflowPause
 from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.steering import RestartRow
+from cloaca_core.records.steering import Reopening, RestartRow
 from cloaca_core.store.protocol import Store
 
 OTHER = "public::embedded::other"
@@ -167,7 +167,7 @@ class StandingConformance:
             [attempt("a", status=TaskStatus.FAILED, error="no")],
             [run_end("a", status=RunStatus.FAILED)],
         )
-        await store.retry("a", 1, act(), {"load": 2})
+        await store.retry([Reopening("a", 1, {"load": 2})], act())
 
         assert (await _standing(store, "a")).restarts == [RestartRow("a", "load", 2, 2)]
 

@@ -24,7 +24,7 @@ from cloaca_core.conformance.rows import (
     submit,
 )
 from cloaca_core.records.states import ReasonCode, RunStatus
-from cloaca_core.records.steering import Acted, ActRow, Wish
+from cloaca_core.records.steering import Acted, ActRow, Reopening, Wish
 from cloaca_core.store.protocol import Store
 
 DEADLINE = LATER + 30
@@ -175,7 +175,7 @@ class SteeringConformance:
         await store.cancel(["a", "b"], act("x"), DEADLINE, children=True)
         await record(store, ends=[run_end("a")])
         for run_id in ("a", "b"):
-            await store.retry(run_id, 1, act(f"y{run_id}"), {})
+            await store.retry([Reopening(run_id, 1, {})], act(f"y{run_id}"))
         await store.claim("r1", [WORKFLOW], 1, LATER)
         before = [await stored(store, run_id) for run_id in ("a", "b")]
 
@@ -409,7 +409,7 @@ class SteeringConformance:
         await submit(store, new_run("a", owner=None, start_by=NOW))
         await store.expire(["a"], act("x"))
 
-        await store.retry("a", 1, act("y"), {})
+        await store.retry([Reopening("a", 1, {})], act("y"))
 
         assert await store.not_begun(NOW, 9) == []
         assert await claimed(store) == ["a"]

@@ -29,7 +29,7 @@ from cloaca_core.conformance.rows import (
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.definitions import DefinitionRow
 from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import NewFork
+from cloaca_core.records.steering import NewFork, Reopening
 from cloaca_core.records.upkeep import KeptWorkflow, Shift, Upkeep, Weight
 from cloaca_core.store.protocol import Store
 
@@ -178,7 +178,7 @@ class UpkeepConformance:
         await submit(store, new_run("a"))
         await record(store, ends=[run_end("a", status=RunStatus.FAILED)])
         await begin(store)
-        assert await store.retry("a", 1, act(), {})
+        assert await store.retry([Reopening("a", 1, {})], act())
 
         assert await store.hide_trees(SHIFT, ["a"], AFTER, LATER) == 0
         assert await seen(store) == "a"
@@ -187,7 +187,7 @@ class UpkeepConformance:
         await ended_tree(store, "a", "b")
         await submit(store, new_run("c", tags='{"x":"1","y":"2"}'))
         await record(store, ends=[run_end("c", status=RunStatus.FAILED)])
-        await store.retry("c", 1, act(), {"load": 2})
+        await store.retry([Reopening("c", 1, {"load": 2})], act())
 
         assert await store.weigh_trees(["a"]) == Weight(2, 4)
         assert await store.weigh_trees(["c"]) == Weight(1, 6)
@@ -252,7 +252,7 @@ class UpkeepConformance:
         await store.hide_trees(SHIFT, ["a"], AFTER, LATER)
 
         for name in "ab":
-            assert await store.retry(name, 1, act(name), {}) is None
+            assert await store.retry([Reopening(name, 1, {})], act(name)) == {}
             assert await store.fork(fork_of(name), act(name)) is None
         assert await store.fork(fork_of("a", key="k"), act("k")) is None
         assert await store.cancel(["a", "b"], act("1"), LATER, children=True) == {}
@@ -322,7 +322,7 @@ class UpkeepConformance:
         await submit(store, new_run("a", tags='{"t":"1"}'), new_run("b"))
         await record(store, [attempt("a"), attempt("b")], [run_end("b")])
         await record(store, ends=[run_end("a", status=RunStatus.FAILED)])
-        await store.retry("a", 1, act("x"), {"load": 2})
+        await store.retry([Reopening("a", 1, {"load": 2})], act("x"))
         await store.pause(["a"], act("y"), None, children=False)
         await store.resume(["a"], act("z"), '{"amount":2}')
         assert await claimed(store) == ["a"]

@@ -81,6 +81,16 @@ class ReplacementRow(NamedTuple):
     created_at: int
 
 
+class Reopening(NamedTuple):
+    """The next round of a run, to be begun if the run is still in the ``round`` that was seen to
+    end. Of its tasks, the attempts before ``first_attempts`` become history.
+    """
+
+    run_id: str
+    round: int
+    first_attempts: Mapping[str, int]
+
+
 class RestartRow(NamedTuple):
     """A task of a run that runs again: its attempts before ``first_attempt`` are history.
     ``with_children`` is 1 if the failed runs that its calls had submitted were begun again.
@@ -142,6 +152,8 @@ class ChildRow(NamedTuple):
     id: str
     status: str
     idempotency_key: str | None
+    workflow: str
+    round: int
 
 
 class ActRow(NamedTuple):

@@ -20,7 +20,7 @@ Follow-ups: each operation that ends a run inserts the runs that its workflow as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
@@ -40,6 +40,7 @@ from cloaca_core.records.steering import (
     NewFork,
     News,
     Parent,
+    Reopening,
     ReplacementRow,
     RestartRow,
     RoundRow,
@@ -186,6 +187,9 @@ class RunStore(Protocol):
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         """All attempts of these runs, ordered by run, task and attempt."""
+
+    async def outcomes(self, run_ids: Collection[str]) -> list[AttemptRow]:
+        """As ``load_attempts``, without changes and tracebacks: those are None. Only reads."""
 
     # -- observe -----------------------------------------------------------------------------
 
@@ -345,17 +349,15 @@ class SteeringStore(Protocol):
 
     async def retry(
         self,
-        run_id: str,
-        round_: int,
+        runs: Collection[Reopening],
         act: Act,
-        first_attempts: Mapping[str, int],
         *,
         children: bool = False,
         time_limit: int | None = None,
-    ) -> Acted | None:
-        """Begin the next round of a run that has Failed or was Cancelled and is still in
-        ``round_``, unless children of it are still to be cancelled (``parent``); None if there is
-        no such run.
+    ) -> dict[str, Acted]:
+        """Begin the next rounds of those of these runs that have Failed or were Cancelled and are
+        still in the round that their caller has seen, unless children of them are still to be
+        cancelled (``ended_parents``).
 
         How the round ended is kept in ``rounds``. The run is Pending as if it were new: no owner,
         epoch + 1, no recoveries, no end; its attempts stay, and so does its time limit unless
@@ -386,7 +388,9 @@ class SteeringStore(Protocol):
         """How the earlier rounds of a run have ended, oldest first. Only reads."""
 
     async def children(self, parent_ids: Collection[str]) -> list[ChildRow]:
-        """The runs that these have submitted, without detached ones, by their ids. Only reads."""
+        """The runs that these have submitted, without detached ones, in the order of the parents'
+        ids, then of theirs. Only reads.
+        """
 
     async def pause_workflow(self, workflow: str, act: Act, until: int | None) -> bool:
         """Have no run of this workflow claimed; false if that was so already. Runs keep their
@@ -416,8 +420,10 @@ class SteeringStore(Protocol):
         workflow ends, or the first run expires that has not begun.
         """
 
-    async def parent(self, run_id: str) -> Parent | None:
-        """This run, if it has ended and children of it are still to be cancelled. Only reads."""
+    async def ended_parents(self, run_ids: Collection[str]) -> list[Parent]:
+        """Those of these runs that have ended and whose children are still to be cancelled, by
+        their ids. Only reads.
+        """
 
     async def children_under_way(
         self, parent_ids: Collection[str], limit: int

@@ -1,4 +1,4 @@
-"""Steers all runs that a filter selects, in chunks of one transaction each.
+"""Steers all runs that a filter selects, in chunks of one transaction each; a retry may take more.
 
 A chunk that was written stays. A call that ended early may be made again: what is done already is
 not selected any more.
@@ -6,17 +6,16 @@ not selected any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cloaca_core._engine.steer.retries import RETRIED
-from cloaca_core.errors import RunNotFoundError, RunStateError, WorkflowNotFoundError
+from cloaca_core._engine.steer.retry_plans import RETRIED
 from cloaca_core.records.states import RunStatus
 
 if TYPE_CHECKING:
     from cloaca_core._engine.steer.retries import Retries
     from cloaca_core.records.order import Order
-    from cloaca_core.records.runs import RunFilter
+    from cloaca_core.records.runs import RunFilter, RunRow
     from cloaca_core.records.steering import Act
     from cloaca_core.store.protocol import Store
 
@@ -83,19 +82,21 @@ class Bulk:
     ) -> Steps:
         act, matched, changed = self._act_of(order), 0, 0
         page = wanted._replace(statuses=tuple(statuses), limit=PAGE)
-        while run_ids := [run.id for run in await self._store.list_runs(page)]:
-            for first in range(0, len(run_ids), CHUNK):
-                chunk = run_ids[first : first + CHUNK]
+        while runs := await self._store.list_runs(page):
+            for first in range(0, len(runs), CHUNK):
+                chunk = runs[first : first + CHUNK]
                 changed += await self._step(chunk, order, act, grace)
                 self._wrote()
-            matched += len(run_ids)
-            page = page._replace(before=run_ids[-1])
+            matched += len(runs)
+            page = page._replace(before=runs[-1].id)
         return Steps(matched, changed)
 
-    async def _step(self, run_ids: Collection[str], order: Order, act: Act, grace: float) -> int:
+    async def _step(self, runs: Sequence[RunRow], order: Order, act: Act, grace: float) -> int:
         """Steer one chunk; how many runs that changed."""
+        run_ids = [run.id for run in runs]
         if order.kind == "retry":
-            return await self._retry(run_ids, order)
+            begun = await self._retries.retry_many(runs, order)
+            return len(begun.changed.intersection(run_ids))
         if order.kind == "cancel":
             deadline = act.now + round(grace * 1e6)
             acted = await self._store.cancel(run_ids, act, deadline, children=True)
@@ -104,14 +105,3 @@ class Bulk:
         else:
             acted = await self._store.resume(run_ids, act)
         return sum(each.changed for each in acted.values())
-
-    async def _retry(self, run_ids: Collection[str], order: Order) -> int:
-        """Retry runs one by one, as each has a plan of its own; how many were not refused."""
-        retried = 0
-        for run_id in run_ids:
-            try:
-                await self._retries.retry(run_id, None, order, children=True)
-            except (RunStateError, RunNotFoundError, WorkflowNotFoundError):
-                continue
-            retried += 1
-        return retried

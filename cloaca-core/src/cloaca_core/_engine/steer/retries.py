@@ -6,30 +6,59 @@ refuses the act if another caller has begun the next round meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cloaca_core._engine.plan.graph import Node, NodeGraph, plan_graph
-from cloaca_core._engine.plan.rerun import Rerun, rerun
-from cloaca_core.errors import RunNotFoundError, RunStateError, WorkflowNotFoundError
+from cloaca_core._engine.steer.retry_plans import RETRIED, Ended, Plan, Planned, RetryPlans
+from cloaca_core.errors import CloacaError, RunNotFoundError, RunStateError
 from cloaca_core.records.states import RunStatus
+from cloaca_core.records.steering import Reopening
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
+    from cloaca_core._engine.plan.rerun import Rerun
     from cloaca_core.records.order import Order
     from cloaca_core.records.runs import RunRow
     from cloaca_core.records.steering import Act, ChildRow
     from cloaca_core.store.protocol import Store
 
-RETRIED = (RunStatus.FAILED, RunStatus.CANCELLED)
-"""The states of runs that can be begun again."""
+RUNS_AT_ONCE: Final = 500
+"""Runs that one transaction begins again at most."""
+TASKS_AT_ONCE: Final = 10_000
+"""Their tasks that run again, unless one run alone has more."""
+
+
+class Wanted(NamedTuple):
+    """How runs are to be begun again: all that has to be unless ``tasks`` are given, with the
+    ``children`` that they wait for, and with another ``time_limit`` if one is given.
+    """
+
+    order: Order
+    tasks: Collection[str] | None = None
+    children: bool = True
+    time_limit: int | None = None
+
+
+class Begun(NamedTuple):
+    """The runs whose next round an order has begun, and those that were refused."""
+
+    changed: frozenset[str]
+    refused: Mapping[str, CloacaError]
 
 
 class Retries:
     """Belongs to the engine's loop. ``act_of`` makes the act of an order, ``runs_came`` is called
-    when runs have become claimable. ``cancel_children`` cancels what is left of an ended round.
+    when runs have become claimable. ``cancel_children`` cancels what is left of ended rounds.
     """
 
     def __init__(
@@ -38,17 +67,21 @@ class Retries:
         definitions: RecordedDefinitions,
         act_of: Callable[[Order], Act],
         runs_came: Callable[[], None],
-        cancel_children: Callable[[str], Awaitable[None]],
+        cancel_children: Callable[[Collection[str]], Awaitable[None]],
     ) -> None:
         self._store = store
-        self._definitions = definitions
+        self._plans = RetryPlans(store, definitions)
         self._act_of = act_of
         self._runs_came = runs_came
         self._cancel_children = cancel_children
 
     async def plan(self, run_id: str, tasks: Collection[str] | None) -> Rerun:
         """What a retry would do; only looks."""
-        return await self._plan(await self._run(run_id), tasks)
+        run = Ended.of(await self._run(run_id))
+        planned = (await self._plans.of([run], tasks))[run_id]
+        if isinstance(planned, CloacaError):
+            raise planned
+        return planned.rerun
 
     async def retry(
         self,
@@ -63,37 +96,17 @@ class Retries:
         looked at. With ``children``, the failed ones that its tasks wait for are begun first, each
         with the time limit that it has. ``time_limit`` is in the form of rows.
         """
-        row = await self._run(run_id)
-        chosen = await self._plan(row, tasks)
-        while True:
-            await self._cancel_children(run_id)
-            if children:
-                await self._retry_children(run_id, chosen, order)
-            acted = await self._store.retry(
-                run_id,
-                row.round,
-                self._act_of(order),
-                chosen.first_attempts,
-                children=children,
-                time_limit=time_limit,
-            )
-            if acted is None:
-                raise _not_found(run_id)
-            if acted.changed or not await self._is_left(run_id):
-                break
-        self._runs_came()
+        run = Ended.of(await self._run(run_id))
+        begun = await self._begin([run], Wanted(order, tasks, children, time_limit))
+        if (error := begun.refused.get(run_id)) is not None:
+            raise error
         return run_id
 
-    async def _retry_children(self, run_id: str, chosen: Rerun, order: Order) -> None:
-        """Begin those failed children again that the chosen tasks wait for."""
-        again = {choice.task for choice in chosen.run}
-        for child in _latest_of_calls(await self._store.children([run_id]), again):
-            if child.status in RETRIED:
-                await self.retry(child.id, None, order, children=True)
-
-    async def _is_left(self, run_id: str) -> bool:
-        """Whether a child of the ended round came meanwhile that is to be cancelled first."""
-        return await self._store.parent(run_id) is not None
+    async def retry_many(self, rows: Iterable[RunRow], order: Order) -> Begun:
+        """Begin the next rounds of runs that have failed or were cancelled, as ``retry`` does with
+        each; one that is refused stops no other.
+        """
+        return await self._begin([Ended.of(row) for row in rows], Wanted(order))
 
     async def retry_if_failed(self, run_id: str, order: Order, time_limit: int | None) -> None:
         """Begin the next round of a run that has failed or was cancelled; leave any other."""
@@ -119,35 +132,125 @@ class Retries:
             )
         return row
 
-    async def _plan(self, row: RunRow, tasks: Collection[str] | None) -> Rerun:
-        """The plan for the version registered here, else for the newest that was recorded."""
-        workflow = await self._definitions.newest(row.workflow)
-        if workflow is None:
-            raise WorkflowNotFoundError(
-                f"run {row.id} cannot be planned: its workflow {row.workflow} is not registered "
-                "here, and no runner has recorded it in this database",
-                name=row.workflow,
-            )
-        graph: NodeGraph[Node] = plan_graph(workflow)
-        if tasks is not None and (unknown := sorted(set(tasks) - graph.position.keys())):
-            known = ", ".join(graph.position)
-            raise RunStateError(
-                f"run {row.id}: the workflow has no task {', '.join(map(repr, unknown))}; "
-                f"it has {known}",
-                run_id=row.id,
-                status=row.status,
-                accepted=tuple([status.value for status in RETRIED]),
-            )
-        attempts = await self._store.load_attempts([row.id])
-        restarts = await self._store.restarts([row.id]) if row.round > 1 else []
-        return rerun(graph, attempts, restarts, tasks)
+    async def _begin(self, runs: Sequence[Ended], wanted: Wanted) -> Begun:
+        """Begin the next rounds of runs, after those of their children, once all are planned. A run
+        is refused if one of those children is.
+        """
+        levels, parents = await self._levels(runs, wanted)
+        refused = _refused(levels, parents)
+        changed: set[str] = set()
+        for level in reversed(levels):
+            allowed = [each for each in _planned(level) if each.run.run_id not in refused]
+            for some in _batches(allowed):
+                mine = wanted if level is levels[0] else Wanted(wanted.order)
+                begun = await self._write(some, mine)
+                changed |= begun.changed
+                refused |= begun.refused
+        return Begun(frozenset(changed), refused)
+
+    async def _levels(
+        self, runs: Sequence[Ended], wanted: Wanted
+    ) -> tuple[list[dict[str, Plan]], dict[str, str]]:
+        """The plans of runs, then of children that their tasks wait for, level by level, and the
+        parent of each child. Children that an ended round has left are cancelled, before it is seen
+        which of them are to be begun again.
+        """
+        levels = [await self._plans.of(runs, wanted.tasks)]
+        parents: dict[str, str] = {}
+        while planned := _planned(levels[-1]):
+            await self._cancel_children([each.run.run_id for each in planned])
+            if not wanted.children:
+                break
+            below = await self._children_of(planned)
+            parents |= {child.id: child.parent_id for child in below}
+            # One that was selected beside its parent is begun with it.
+            new = [Ended.of(child) for child in below if child.id not in levels[0]]
+            levels.append(await self._plans.of(new, None))
+        return levels, parents
+
+    async def _children_of(self, planned: Sequence[Planned]) -> list[ChildRow]:
+        """The latest children of calls of tasks that run again, if they have not succeeded."""
+        again = {
+            each.run.run_id: frozenset([choice.task for choice in each.rerun.run])
+            for each in planned
+        }
+        found = _latest_of_calls(await self._store.children(list(again)), again)
+        return [child for child in found if child.status in RETRIED]
+
+    async def _write(self, planned: Sequence[Planned], wanted: Wanted) -> Begun:
+        """Begin next rounds in one transaction. A run whose ended round has got children meanwhile
+        is begun once they are cancelled.
+        """
+        rounds = [
+            Reopening(each.run.run_id, each.run.round, each.rerun.first_attempts)
+            for each in planned
+        ]
+        acted = await self._store.retry(
+            rounds,
+            self._act_of(wanted.order),
+            children=wanted.children,
+            time_limit=wanted.time_limit,
+        )
+        self._runs_came()
+        changed = frozenset([run_id for run_id, each in acted.items() if each.changed])
+        gone = [each.run_id for each in rounds if each.run_id not in acted]
+        refused: dict[str, CloacaError] = {run_id: _not_found(run_id) for run_id in gone}
+        if left := await self._left(acted.keys() - changed):
+            runs = [each.run for each in planned if each.run.run_id in left]
+            again = await self._begin(runs, wanted)
+            return Begun(changed | again.changed, {**refused, **again.refused})
+        return Begun(changed, refused)
+
+    async def _left(self, run_ids: Collection[str]) -> set[str]:
+        """Those of these runs that have children of the ended round which are to be cancelled."""
+        parents = await self._store.ended_parents(run_ids) if run_ids else []
+        return {parent.run_id for parent in parents}
 
 
-def _latest_of_calls(children: Iterable[ChildRow], tasks: Collection[str]) -> list[ChildRow]:
-    """The latest child of each call that bodies of these tasks have made. A child with a key of the
-    user's own is none of those: the body finds it, as it is, by that key.
+def _planned(level: Mapping[str, Plan]) -> list[Planned]:
+    return [each for each in level.values() if isinstance(each, Planned)]
+
+
+def _refused(
+    levels: Sequence[Mapping[str, Plan]], parents: Mapping[str, str]
+) -> dict[str, CloacaError]:
+    """Why runs are refused: each for its own reason, for that of a child, or of its parent."""
+    refused = {
+        run_id: plan
+        for level in levels
+        for run_id, plan in level.items()
+        if isinstance(plan, CloacaError)
+    }
+    for child_id, parent_id in reversed(list(parents.items())):  # children before their parents
+        if child_id in refused:
+            refused.setdefault(parent_id, refused[child_id])
+    for child_id, parent_id in parents.items():
+        if parent_id in refused and child_id not in levels[0]:
+            refused.setdefault(child_id, refused[parent_id])
+    return refused
+
+
+def _batches(planned: Iterable[Planned]) -> Iterator[list[Planned]]:
+    """Parts that one transaction each writes."""
+    batch: list[Planned] = []
+    tasks = 0
+    for each in planned:
+        tasks += len(each.rerun.first_attempts)
+        if batch and (len(batch) == RUNS_AT_ONCE or tasks > TASKS_AT_ONCE):
+            yield batch
+            batch, tasks = [], len(each.rerun.first_attempts)
+        batch.append(each)
+    if batch:
+        yield batch
+
+
+def _latest_of_calls(
+    children: Iterable[ChildRow], tasks: Mapping[str, Collection[str]]
+) -> list[ChildRow]:
+    """The latest child of each call that bodies of these tasks, by run, have made. A child with a
+    key of the user's own is none of those: the body finds it, as it is, by that key.
     """
-    latest: dict[str, tuple[int, ChildRow]] = {}
+    latest: dict[tuple[str, str, str], tuple[int, ChildRow]] = {}
     for child in children:
         prefix = f"{child.parent_id}{SEPARATOR}"
         key = child.idempotency_key or ""
@@ -155,9 +258,9 @@ def _latest_of_calls(children: Iterable[ChildRow], tasks: Collection[str]) -> li
             continue
         task, _, call = key.removeprefix(prefix).partition(SEPARATOR)
         call, _, again = call.partition(SEPARATOR)
-        if task not in tasks or not call.isdigit() or not (again or "1").isdigit():
+        if task not in tasks[child.parent_id] or not call.isdigit() or not (again or "1").isdigit():
             continue  # of a follow-up, whose runs are begun anew with each attempt
-        place, number = f"{task}{SEPARATOR}{call}", int(again or 1)
+        place, number = (child.parent_id, task, call), int(again or 1)
         if place not in latest or latest[place][0] < number:
             latest[place] = (number, child)
     return [child for _, child in latest.values()]

@@ -263,10 +263,10 @@ class Steering:
                 self._runs_came()
         await self._store.forget_children([*cancelled, *paused])
 
-    async def _cancel_children_of(self, run_id: str) -> None:
-        """Cancel those children of a run that are still to be: its next round is about to begin."""
-        while (parent := await self._store.parent(run_id)) is not None:
-            await self._follow([parent])
+    async def _cancel_children_of(self, run_ids: Collection[str]) -> None:
+        """Cancel those children of runs that are still to be: next rounds are about to begin."""
+        while parents := await self._store.ended_parents(run_ids):
+            await self._follow(parents)
 
     async def _cancel_with(self, parent: Parent, run_ids: list[str]) -> None:
         assert parent.deadline is not None

@@ -37,6 +37,7 @@ class RunQueries(NamedTuple):
     make_due_claimable: Statement
     make_claimable_after_set_back: Statement
     load_attempts: Statement
+    list_outcomes: Statement
     get_run: Statement
     ended_runs: Statement
     list_runs: Statement
@@ -133,7 +134,7 @@ class SteeringQueries(NamedTuple):
     expire_runs: Statement
     list_pauses_over: Statement
     parents_to_follow: Statement
-    parent_to_follow: Statement
+    list_ended_parents: Statement
     children_under_way: Statement
     list_strays: Statement
     children_out_of_step: Statement

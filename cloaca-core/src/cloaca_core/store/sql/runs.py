@@ -82,6 +82,10 @@ class SqlRuns(SqlPart):
         rows = await self._read(self._queries.runs.load_attempts, ids=self._dialect.array(run_ids))
         return list(map(AttemptRow._make, rows))
 
+    async def outcomes(self, run_ids: Collection[str]) -> list[AttemptRow]:
+        rows = await self._read(self._queries.runs.list_outcomes, ids=self._dialect.array(run_ids))
+        return list(map(AttemptRow._make, rows))
+
     # -- observe -----------------------------------------------------------------------------
 
     async def get_run(self, run_id: str) -> RunRow | None:

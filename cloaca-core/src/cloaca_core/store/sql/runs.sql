@@ -318,6 +318,15 @@ FROM cloaca_attempt WHERE run_id IN :ids
 ORDER BY run_id, task_id, attempt;
 
 
+-- name: list_outcomes
+-- Read all attempts of these runs without what they have come to in full.
+SELECT run_id, task_id, attempt, epoch, status, NULL AS change, error_type, error_message,
+    NULL AS error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
+    replacements
+FROM cloaca_attempt WHERE run_id IN :ids
+ORDER BY run_id, task_id, attempt;
+
+
 -- name: get_run
 -- Read one run with its payloads.
 SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,

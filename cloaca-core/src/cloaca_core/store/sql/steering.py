@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 
 from cloaca_core.records.states import ReasonCode
 from cloaca_core.records.steering import (
@@ -15,6 +16,7 @@ from cloaca_core.records.steering import (
     NewFork,
     News,
     Parent,
+    Reopening,
     ReplacementRow,
     RestartRow,
     RoundRow,
@@ -24,7 +26,7 @@ from cloaca_core.records.steering import (
 from cloaca_core.store.sql.base import SqlPart, pair
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.store.sql.payloads import Payloads
-from cloaca_core.store.sql.queries import Statement
+from cloaca_core.store.sql.queries import Row, Statement
 
 
 class SqlSteering(SqlPart):
@@ -103,32 +105,42 @@ class SqlSteering(SqlPart):
         known = {**act._asdict(), **values, "ids": ids}
         steps = _steps([q.lock_schedules_of, q.lock_steered, *statements, q.acted], known)
         *_, found = await self._dialect.write(steps)
-        return {run_id: Acted(status, bool(changed)) for run_id, status, changed in found}
+        return _acted(found)
 
     async def retry(
         self,
-        run_id: str,
-        round_: int,
+        runs: Collection[Reopening],
         act: Act,
-        first_attempts: Mapping[str, int],
         *,
         children: bool = False,
         time_limit: int | None = None,
-    ) -> Acted | None:
-        q = self._queries.steering
-        known = {**act._asdict(), "ids": self._dialect.array([run_id]), "round": round_}
+    ) -> dict[str, Acted]:
+        q, array = self._queries.steering, self._dialect.array
+        known = {**act._asdict(), "ids": array([run.run_id for run in runs])}
         known["time_limit"] = time_limit
+        seen: dict[int, list[str]] = {}
+        for run in runs:
+            seen.setdefault(run.round, []).append(run.run_id)
         columns = ("run_id", "id", "task_id", "first_attempt", "with_children")
         restart = q.restart_tasks.binder(columns)
-        rows = [restart((run_id, act.id, *each, int(children))) for each in first_attempts.items()]
+        rows = [
+            restart((run.run_id, act.id, *each, int(children)))
+            for run in runs
+            for each in run.first_attempts.items()
+        ]
         *_, found = await self._dialect.write(
             [
-                *_steps([q.lock_steered, q.note_retry, q.keep_round], known),
+                *_steps([q.lock_steered], known),
+                *chain.from_iterable(
+                    _steps([q.note_retry], {**known, "round": number, "ids": array(ids)})
+                    for number, ids in seen.items()
+                ),
+                *_steps([q.keep_round], known),
                 *([Step(q.restart_tasks, rows=rows)] if rows else []),
                 *_steps([q.reopen_run, q.conclude_act, q.acted], known),
             ]
         )
-        return Acted(found[0][1], bool(found[0][2])) if found else None
+        return _acted(found)
 
     async def fork(self, new: NewFork, act: Act) -> str | None:
         q, values = self._queries.steering, new._asdict()
@@ -227,9 +239,10 @@ class SqlSteering(SqlPart):
             replaced={run_id: count for run_id, *_, count in asked if count},
         )
 
-    async def parent(self, run_id: str) -> Parent | None:
-        rows = await self._read(self._queries.steering.parent_to_follow, id=run_id)
-        return Parent._make(rows[0]) if rows else None
+    async def ended_parents(self, run_ids: Collection[str]) -> list[Parent]:
+        ids = self._dialect.array(run_ids)
+        rows = await self._read(self._queries.steering.list_ended_parents, ids=ids)
+        return list(map(Parent._make, rows))
 
     async def children_under_way(
         self, parent_ids: Collection[str], limit: int
@@ -284,6 +297,10 @@ def _found(answers: Answers) -> str | None:
     """The run that was made, or that has its key."""
     ((run_id,),) = answers[-1]
     return None if run_id is None else str(run_id)
+
+
+def _acted(rows: Iterable[Row]) -> dict[str, Acted]:
+    return {run_id: Acted(status, bool(changed)) for run_id, status, changed in rows}
 
 
 def _steps(statements: Sequence[Statement], known: Mapping[str, object]) -> Sequence[Step]:

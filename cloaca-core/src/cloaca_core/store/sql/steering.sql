@@ -383,10 +383,11 @@ ORDER BY CASE WHEN marked.children_at IS NULL THEN 1 ELSE 0 END, marked.children
 LIMIT :limit;
 
 
--- name: parent_to_follow
--- This run, if it has ended and its children are still to be cancelled.
+-- name: list_ended_parents
+-- Those of these runs that have ended and whose children are still to be cancelled.
 SELECT id, coalesce(steer_reason, '') AS because, children_at
-FROM cloaca_run WHERE id = :id AND children_at IS NOT NULL AND ended_at IS NOT NULL;
+FROM cloaca_run WHERE id IN :ids AND children_at IS NOT NULL AND +ended_at IS NOT NULL
+ORDER BY id;
 
 
 -- name: children_under_way
@@ -578,8 +579,8 @@ RETURNING id;
 
 
 -- name: note_retry
--- Note that a run is begun again. That changes it if it has failed or was cancelled, is still in the
--- round that its caller has seen, and has no children left that are to be cancelled with that round.
+-- Note that these runs are begun again. That changes those that have failed or were cancelled, are still
+-- in the round that their caller has seen, and have no children left that are to be cancelled with it.
 INSERT INTO cloaca_act (
     id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 )
@@ -605,7 +606,7 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: keep_round
--- Keep how the last round of this run has ended.
+-- Keep how the last rounds of these runs have ended.
 INSERT INTO cloaca_round (
     run_id, round, status, error_message, reason_code, limit_seconds, final_context, started_at,
     ended_at
@@ -634,8 +635,8 @@ ON CONFLICT (run_id, task_id, first_attempt) DO UPDATE SET
 
 
 -- name: reopen_run
--- Begin the next round of this run: it may be claimed. Children that were paused with it go on. It keeps
--- its time limit if none is given.
+-- Begin the next rounds of these runs: they may be claimed. Children that were paused with them go on.
+-- They keep their time limits if none is given.
 UPDATE cloaca_run
 SET status = 'Pending', round = round + 1, owner = NULL, epoch = epoch + 1, recoveries = 0,
     claimable_at = :now, due_at = NULL, started_at = NULL, ended_at = NULL, error_message = NULL,
@@ -681,7 +682,7 @@ WHERE ended.run_id = :run_id ORDER BY ended.round;
 
 -- name: list_children
 -- The runs that these have submitted and that end with them, those of each parent oldest first.
-SELECT parent_id, id, status, idempotency_key FROM cloaca_run
+SELECT parent_id, id, status, idempotency_key, workflow, round FROM cloaca_run
 WHERE parent_id IN :ids AND parent_id IS NOT NULL AND detached = 0
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_tombstone AS gone

@@ -28,7 +28,7 @@ from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.follow_ups import NewFollowUp
 from cloaca_core.records.runs import RunFilter
-from cloaca_core.records.steering import NewFork
+from cloaca_core.records.steering import NewFork, Reopening
 
 
 class Desk:
@@ -96,7 +96,7 @@ async def test_the_past_of_a_run_has_its_earlier_rounds_and_what_was_asked_of_it
     assert (await desk.reader.history("r"))[2:] == ([], [], [], [])
 
     await record(store, [attempt("r", "a")], [run_end("r", status="Failed")])
-    await store.retry("r", 1, act("x"), {"a": 2})
+    await store.retry([Reopening("r", 1, {"a": 2})], act("x"))
     await store.cancel(["r"], act("y", now=LATER + 1), LATER, children=True)
     history = await desk.reader.history("r")
 

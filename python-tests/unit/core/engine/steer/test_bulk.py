@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import pytest
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.steer import bulk as module
 from cloaca_core._engine.steer.bulk import Bulk, Steps
-from cloaca_core._engine.steer.retries import Retries
+from cloaca_core._engine.steer.retries import Begun, Retries
 from cloaca_core.conformance.rows import (
     NOW,
     WORKFLOW,
@@ -20,7 +20,7 @@ from cloaca_core.conformance.rows import (
     runner,
     submit,
 )
-from cloaca_core.errors import RunStateError, StoreUnavailableError
+from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.order import Order
 from cloaca_core.records.runs import RunFilter, RunRow
 from cloaca_core.records.steering import Act, Acted
@@ -58,26 +58,18 @@ class CountingStore(MemoryStore):
 
 
 class FakeRetries(Retries):
-    """Retries that refuse some runs."""
+    """Retries that refuse some runs, and begin a child with each."""
 
     def __init__(self, refused: Collection[str] = ()) -> None:
-        self.asked: list[str] = []
+        self.asked: list[list[str]] = []
         self._refused = refused
 
-    async def retry(
-        self,
-        run_id: str,
-        tasks: Collection[str] | None,
-        order: Order,
-        *,
-        children: bool,
-        time_limit: int | None = None,
-    ) -> str:
-        self.asked.append(run_id)
-        if run_id in self._refused:
-            raise RunStateError("no", run_id=run_id, status="Completed", accepted=())
-        assert (tasks, children, order.kind, time_limit) == (None, True, "retry", None)
-        return run_id
+    async def retry_many(self, rows: Iterable[RunRow], order: Order) -> Begun:
+        assert order.kind == "retry"
+        run_ids = [row.id for row in rows]
+        self.asked.append(run_ids)
+        begun = [run_id for run_id in run_ids if run_id not in self._refused]
+        return Begun(frozenset([*begun, "child of a run"]), {})
 
 
 class Desk:
@@ -159,11 +151,11 @@ async def test_nothing_is_written_where_nothing_can_change(desk: Desk) -> None:
     assert (desk.store.looked_up, desk.acts, desk.wrote) == ([1], [], 0)
 
 
-async def test_failed_and_cancelled_runs_are_retried_one_by_one(desk: Desk) -> None:
+async def test_failed_and_cancelled_runs_are_retried(desk: Desk) -> None:
     await desk.store.cancel(["a"], act("x"), NOW, children=True)
 
     assert await desk.steer("retry", workflow=WORKFLOW) == Steps(2, 2)
-    assert desk.retries.asked == ["d", "a"]  # newest first
+    assert desk.retries.asked == [["d", "a"]]  # newest first
 
 
 async def test_a_run_that_cannot_be_retried_stops_no_other() -> None:
@@ -173,7 +165,7 @@ async def test_a_run_that_cannot_be_retried_stops_no_other() -> None:
     await record(desk.store, ends=[run_end(name, status="Failed") for name in "abc"])
 
     assert await desk.steer("retry", error="broke") == Steps(3, 2)
-    assert desk.retries.asked == ["c", "b", "a"]
+    assert desk.retries.asked == [["c", "b", "a"]]
 
 
 async def test_a_dry_run_only_counts(desk: Desk) -> None:
