@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 import cloaca
-from benchmarks import measuring, pruning, schedules, sharing, workflows
+from benchmarks import measuring, pruning, schedules, sharing, steering, workflows
 from benchmarks.postgres_floor import PostgresFloor
 
 VARIABLE = "CLOACA_TEST_POSTGRES_URL"
@@ -45,6 +45,8 @@ def main() -> int:
         lines += pruning.measure(_within(url, name), lambda: _size(raw))
     with _schema(url) as name:
         lines += schedules.measure(_within(url, name))
+    with _schema(url) as name:
+        lines += steering.measure(_within(url, name))
     return measuring.report(lines + measuring.import_time())
 
 
