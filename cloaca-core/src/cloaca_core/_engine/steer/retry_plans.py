@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 RETRIED: Final = (RunStatus.FAILED, RunStatus.CANCELLED)
 """The states of runs that can be begun again."""
-READ_AT_ONCE: Final = 50
+READ_AT_ONCE: Final = 100
 """Runs whose attempts one statement reads: a run may have thousands."""
 
 

@@ -155,7 +155,7 @@ async def test_many_runs_are_read_together_and_begun_in_one_transaction(desk: De
     begun = await desk.many()
 
     assert begun == Begun(frozenset(names), {})
-    assert list(map(len, desk.store.read)) == [50, 50, 20]
+    assert list(map(len, desk.store.read)) == [100, 20]
     assert desk.store.written == [names[::-1]]
     assert (len(desk.acts), desk.came) == (1, 1)
     assert {(row.task_id, row.first_attempt) for row in await desk.store.restarts(names)} == {
