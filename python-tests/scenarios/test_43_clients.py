@@ -281,7 +281,7 @@ def test_a_task_that_the_recorded_version_lacks_cannot_be_chosen(
     run = client.submit("flow")
     assert run.cancel().status == "Cancelled"
 
-    with pytest.raises(cloaca.RunStateError, match=r"no task 'third'; it has first, second"):
+    with pytest.raises(cloaca.TaskNotFoundError, match=r"no task 'third'; it has first, second"):
         client.plan_retry(run.id, tasks=["third"])
 
     client.retry(run.id)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cloaca_core._engine.plan.graph import Node, NodeGraph, plan_graph
 from cloaca_core._engine.plan.rerun import Rerun, fork
-from cloaca_core.errors import RunNotFoundError, TaskNotFoundError, WorkflowNotFoundError
+from cloaca_core._engine.steer.newest_definitions import (
+    Definition,
+    NewestDefinitions,
+    unknown_workflow,
+)
+from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.steering import NewFork
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
-    from cloaca_core.definition.recorded import RecordedWorkflow
-    from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.order import Order
     from cloaca_core.records.runs import RunRow
     from cloaca_core.records.steering import Act
@@ -29,7 +30,7 @@ class Forks:
     def __init__(
         self,
         store: Store,
-        definitions: RecordedDefinitions,
+        definitions: NewestDefinitions,
         ids: RunIds,
         act_of: Callable[[Order], Act],
         runs_came: Callable[[], None],
@@ -43,7 +44,7 @@ class Forks:
     async def plan(self, run_id: str, from_task: str) -> Rerun:
         """What a fork would do; only looks."""
         row = await self._run(run_id)
-        return await self._plan(row, await self._workflow(row), from_task)
+        return await self._plan(row, await self._definition(row, from_task), from_task)
 
     async def fork(
         self,
@@ -60,13 +61,13 @@ class Forks:
         other.
         """
         row = await self._run(run_id)
-        workflow = await self._workflow(row)
-        chosen = await self._plan(row, workflow, from_task)
+        definition = await self._definition(row, from_task)
+        chosen = await self._plan(row, definition, from_task)
         act = self._act_of(order)
         new = NewFork(
             id=self._ids.next(),
             source_id=run_id,
-            version=workflow.version,
+            version=definition.version,
             tags=row.tags if tags is None else tags,
             idempotency_key=idempotency_key,
             from_task=from_task,
@@ -86,30 +87,18 @@ class Forks:
             raise _not_found(run_id)
         return row
 
-    async def _workflow(self, row: RunRow) -> Workflow | RecordedWorkflow:
-        """The version that the new run has: the one registered here, else the newest recorded."""
-        workflow = await self._definitions.newest(row.workflow)
-        if workflow is None:
-            raise WorkflowNotFoundError(
-                f"run {row.id} cannot be forked: its workflow {row.workflow} is not registered "
-                "here, and no runner has recorded it in this database",
-                name=row.workflow,
-            )
-        return workflow
+    async def _definition(self, row: RunRow, from_task: str) -> Definition:
+        """The definition that the new run is planned by, which has this task."""
+        definition = await self._definitions.find(row.workflow)
+        if definition is None:
+            raise unknown_workflow(row.id, row.workflow, "forked")
+        definition.check_tasks(row.id, [from_task])
+        return definition
 
-    async def _plan(
-        self, row: RunRow, workflow: Workflow | RecordedWorkflow, from_task: str
-    ) -> Rerun:
-        graph: NodeGraph[Node] = plan_graph(workflow)
-        if from_task not in graph.position:
-            known = ", ".join(graph.position)
-            raise TaskNotFoundError(
-                f"the workflow of run {row.id} has no task {from_task!r}; it has {known}",
-                task_id=from_task,
-            )
-        attempts = await self._store.load_attempts([row.id])
+    async def _plan(self, row: RunRow, definition: Definition, from_task: str) -> Rerun:
+        attempts = await self._store.outcomes([row.id])
         restarts = await self._store.restarts([row.id]) if row.round > 1 else []
-        return fork(graph, attempts, restarts, from_task)
+        return fork(definition.graph, attempts, restarts, from_task)
 
 
 def _not_found(run_id: str) -> RunNotFoundError:

@@ -25,8 +25,8 @@ from cloaca_core.records.steering import Reopening
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
     from cloaca_core._engine.plan.rerun import Rerun
+    from cloaca_core._engine.steer.newest_definitions import NewestDefinitions
     from cloaca_core.records.order import Order
     from cloaca_core.records.runs import RunRow
     from cloaca_core.records.steering import Act, ChildRow
@@ -64,7 +64,7 @@ class Retries:
     def __init__(
         self,
         store: Store,
-        definitions: RecordedDefinitions,
+        definitions: NewestDefinitions,
         act_of: Callable[[Order], Act],
         runs_came: Callable[[], None],
         cancel_children: Callable[[Collection[str]], Awaitable[None]],

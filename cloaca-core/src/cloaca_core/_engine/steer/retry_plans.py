@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
-from cloaca_core._engine.plan.graph import Node, NodeGraph, plan_graph
 from cloaca_core._engine.plan.rerun import Rerun, rerun
-from cloaca_core.errors import CloacaError, RunStateError, WorkflowNotFoundError
+from cloaca_core._engine.steer.newest_definitions import (
+    Definition,
+    NewestDefinitions,
+    unknown_workflow,
+)
+from cloaca_core.errors import CloacaError, TaskNotFoundError
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.steering import RestartRow
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
     from cloaca_core.records.runs import RunRow
     from cloaca_core.records.steering import ChildRow
     from cloaca_core.store.protocol import Store
@@ -53,14 +56,14 @@ _Row = TypeVar("_Row", AttemptRow, RestartRow)
 class RetryPlans:
     """Belongs to the engine's loop. Only reads."""
 
-    def __init__(self, store: Store, definitions: RecordedDefinitions) -> None:
+    def __init__(self, store: Store, definitions: NewestDefinitions) -> None:
         self._store = store
         self._definitions = definitions
 
     async def of(self, runs: Sequence[Ended], tasks: Collection[str] | None) -> dict[str, Plan]:
         """The plan of each of these runs, by id. ``tasks`` are those that were chosen."""
-        names = [run.workflow for run in runs]
-        graphs = {name: await self._graph(name) for name in dict.fromkeys(names)}
+        names = dict.fromkeys([run.workflow for run in runs])
+        definitions = {name: await self._definitions.find(name) for name in names}
         plans: dict[str, Plan] = {}
         for first in range(0, len(runs), READ_AT_ONCE):
             some = runs[first : first + READ_AT_ONCE]
@@ -68,20 +71,26 @@ class RetryPlans:
             again = [run.run_id for run in some if run.round > 1]
             restarts = _by_run(await self._store.restarts(again) if again else [])
             for run in some:
-                graph = graphs[run.workflow]
-                if graph is None:
-                    plans[run.run_id] = _unknown_workflow(run)
-                elif unknown := sorted(set(tasks or ()) - graph.position.keys()):
-                    plans[run.run_id] = _unknown_tasks(run, graph, unknown)
-                else:
-                    rows, history = attempts.get(run.run_id, []), restarts.get(run.run_id, [])
-                    plans[run.run_id] = Planned(run, rerun(graph, rows, history, tasks))
+                definition = definitions[run.workflow]
+                rows, history = attempts.get(run.run_id, []), restarts.get(run.run_id, [])
+                plans[run.run_id] = _plan(run, definition, rows, history, tasks)
         return plans
 
-    async def _graph(self, workflow: str) -> NodeGraph[Node] | None:
-        """That of the version registered here, else of the newest that was recorded."""
-        found = await self._definitions.newest(workflow)
-        return None if found is None else plan_graph(found)
+
+def _plan(
+    run: Ended,
+    definition: Definition | None,
+    attempts: Sequence[AttemptRow],
+    restarts: Sequence[RestartRow],
+    tasks: Collection[str] | None,
+) -> Plan:
+    if definition is None:
+        return unknown_workflow(run.run_id, run.workflow, "planned")
+    try:
+        definition.check_tasks(run.run_id, tasks or ())
+    except TaskNotFoundError as error:
+        return error
+    return Planned(run, rerun(definition.graph, attempts, restarts, tasks))
 
 
 def _by_run(rows: Iterable[_Row]) -> dict[str, list[_Row]]:
@@ -89,22 +98,3 @@ def _by_run(rows: Iterable[_Row]) -> dict[str, list[_Row]]:
     for row in rows:
         found.setdefault(row.run_id, []).append(row)
     return found
-
-
-def _unknown_workflow(run: Ended) -> WorkflowNotFoundError:
-    return WorkflowNotFoundError(
-        f"run {run.run_id} cannot be planned: its workflow {run.workflow} is not registered "
-        "here, and no runner has recorded it in this database",
-        name=run.workflow,
-    )
-
-
-def _unknown_tasks(run: Ended, graph: NodeGraph[Node], unknown: Iterable[str]) -> RunStateError:
-    known = ", ".join(graph.position)
-    return RunStateError(
-        f"run {run.run_id}: the workflow has no task {', '.join(map(repr, unknown))}; "
-        f"it has {known}",
-        run_id=run.run_id,
-        status=run.status,
-        accepted=tuple([status.value for status in RETRIED]),
-    )

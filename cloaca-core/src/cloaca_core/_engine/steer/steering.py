@@ -18,6 +18,7 @@ from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.runtime.wakeup import Wakeup
 from cloaca_core._engine.steer.bulk import Bulk
 from cloaca_core._engine.steer.forks import Forks
+from cloaca_core._engine.steer.newest_definitions import NewestDefinitions
 from cloaca_core._engine.steer.retries import Retries
 from cloaca_core.records.states import ReasonCode, RunStatus
 from cloaca_core.records.steering import Act, Acted, News, Parent, ReplacementRow, Wish
@@ -76,11 +77,12 @@ class Steering:
         self._strangers: set[Wish] = set()
         self._latest: float = math.inf
         self._wakeup = Wakeup()
+        newest = NewestDefinitions(definitions)
         self.retries: Retries = Retries(
-            store, definitions, self._act, runs_came, self._cancel_children_of
+            store, newest, self._act, runs_came, self._cancel_children_of
         )
         self.bulk: Bulk = Bulk(store, self.retries, self._act, self._steered_many)
-        self.forks: Forks = Forks(store, definitions, ids, self._act, runs_came)
+        self.forks: Forks = Forks(store, newest, ids, self._act, runs_came)
 
     def wake(self) -> None:
         """Something may be asked of our runs."""

@@ -14,6 +14,7 @@ from model.virtual_engine import FLOW, Program, World, world
 import cloaca_core.definition.task
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.steer import retries as module
+from cloaca_core._engine.steer.newest_definitions import NewestDefinitions
 from cloaca_core._engine.steer.retries import Begun, Retries
 from cloaca_core.conformance.rows import (
     NOW,
@@ -28,7 +29,7 @@ from cloaca_core.conformance.rows import (
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
-from cloaca_core.errors import RunNotFoundError, RunStateError, WorkflowNotFoundError
+from cloaca_core.errors import RunNotFoundError, TaskNotFoundError, WorkflowNotFoundError
 from cloaca_core.records.order import Order
 from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter
 from cloaca_core.records.states import TaskStatus
@@ -87,7 +88,7 @@ class Desk:
         self.acts: list[Act] = []
         self.came = 0
         self.left: list[str] = []
-        definitions = RecordedDefinitions(self.store, registry)
+        definitions = NewestDefinitions(RecordedDefinitions(self.store, registry))
         self.retries = Retries(
             self.store, definitions, self._act, self._runs_came, self._cancel_children
         )
@@ -283,7 +284,7 @@ async def test_an_unknown_task_is_refused_before_anything_is_written(desk: Desk)
     await desk.failed("a")
     await desk.failed("b", parent="a")
 
-    with pytest.raises(RunStateError, match="no task 'fly'; it has load, ship, bill"):
+    with pytest.raises(TaskNotFoundError, match="no task 'fly'; it has load, ship, bill"):
         await desk.retries.retry("a", ["ship", "fly"], ORDER, children=True)
     assert (desk.store.written, desk.acts) == ([], [])
 
