@@ -381,7 +381,7 @@ class Client:
         dry_run: bool = False,
     ) -> BulkResult:
         """Begin all runs of a selection again that have Failed or were Cancelled, as ``retry``
-        does; see ``cancel_many``. Each is a transaction of its own.
+        does; see ``cancel_many``. Of runs with many tasks fewer share a transaction.
         """
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
         return self._calls.runs.bulk.steer("retry", selection, reason, by, dry_run).wait()
