@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.conformance.cancelled_conformance import CancelledConformance
-from cloaca_core.conformance.children_conformance import ChildrenConformance
 from cloaca_core.conformance.claim_conformance import ClaimConformance
 from cloaca_core.conformance.definition_conformance import DefinitionConformance
 from cloaca_core.conformance.follow_up_conformance import FollowUpConformance
 from cloaca_core.conformance.lease_conformance import LeaseConformance
 from cloaca_core.conformance.observe_conformance import ObserveConformance
 from cloaca_core.conformance.overlap_conformance import OverlapConformance
-from cloaca_core.conformance.paused_children_conformance import PausedChildrenConformance
 from cloaca_core.conformance.payload_conformance import PayloadConformance
 from cloaca_core.conformance.record_conformance import CommitConformance
-from cloaca_core.conformance.rerun_conformance import RerunConformance
-from cloaca_core.conformance.resume_conformance import ResumeConformance
 from cloaca_core.conformance.schedule_conformance import ScheduleConformance
-from cloaca_core.conformance.standing_conformance import StandingConformance
-from cloaca_core.conformance.steering_conformance import SteeringConformance
+from cloaca_core.conformance.steering.cancelled_conformance import CancelledConformance
+from cloaca_core.conformance.steering.children_conformance import ChildrenConformance
+from cloaca_core.conformance.steering.paused_children_conformance import PausedChildrenConformance
+from cloaca_core.conformance.steering.rerun_conformance import RerunConformance
+from cloaca_core.conformance.steering.resume_conformance import ResumeConformance
+from cloaca_core.conformance.steering.standing_conformance import StandingConformance
+from cloaca_core.conformance.steering.steering_conformance import SteeringConformance
+from cloaca_core.conformance.steering.turn_conformance import TurnConformance
 from cloaca_core.conformance.trigger_conformance import TriggerConformance
-from cloaca_core.conformance.turn_conformance import TurnConformance
 from cloaca_core.conformance.upkeep_conformance import UpkeepConformance
 
 
