@@ -341,12 +341,12 @@ class Program:
     def __init__(self, engine: Engine, store: VirtualStore, registry: Registry) -> None:
         self.engine = engine
         self.store = store
-        self._requests = Requests(registry, engine._config)
+        self._requests = Requests(registry, engine._parts.base.config)
 
     @property
     def runner_id(self) -> str:
         """The name under which it owns runs at present."""
-        return self.engine._runner_id.current
+        return self.engine._parts.base.runner_id.current
 
     def request(self, workflow: str = "flow", **options: Any) -> Request:
         """A run without input."""

@@ -293,7 +293,7 @@ def _limit(runner: cloaca.DefaultRunner, size: str) -> None:
 def _most_pages(runner: cloaca.DefaultRunner, most: str) -> None:
     """Let SQLite's own limit stand for the size of the disk; "now" is what the file has."""
     host = runner._host
-    writer = host.engine._store._dialect._writer  # type: ignore[attr-defined]  # the only way in
+    writer = host.engine.store._dialect._writer  # type: ignore[attr-defined]  # the only way in
     assert host._thread is not None
     pages = "(SELECT page_count FROM pragma_page_count)" if most == "now" else most
 
@@ -350,7 +350,7 @@ def _closing(runner: cloaca.DefaultRunner) -> None:
 def _announce(runner: cloaca.DefaultRunner) -> None:
     """Say so after each write from now on, for a test that looks for what was written."""
     engine = runner._host.engine
-    store: Any = engine._store
+    store: Any = engine.store
     for name in ("commit", "beat", "register"):
         setattr(store, name, _announced(getattr(store, name)))
     runner._host.send(_none_under_way).result()
@@ -359,8 +359,8 @@ def _announce(runner: cloaca.DefaultRunner) -> None:
 
 async def _none_under_way(engine: Engine) -> None:
     """Return when all writes that began before are committed, so that a reader sees them."""
-    async with engine._lease._lock:
-        await engine._journal.drained()
+    async with engine._parts.claims.lease._lock:
+        await engine._parts.base.journal.drained()
 
 
 def _announced(write: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
@@ -378,7 +378,7 @@ def _neighbour(runner: cloaca.DefaultRunner) -> None:
 
 
 async def _tell_of_neighbour(engine: Engine) -> None:
-    store: Any = engine._store
+    store: Any = engine.store
     set_contended = store.set_contended
 
     def told(*, contended: bool) -> None:
@@ -387,7 +387,7 @@ async def _tell_of_neighbour(engine: Engine) -> None:
             say("neighbour")
 
     store.set_contended = told
-    engine._takeover.wake()
+    engine._parts.claims.takeover.wake()
 
 
 class _Report(logging.Handler):

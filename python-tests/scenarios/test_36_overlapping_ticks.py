@@ -56,7 +56,7 @@ class Seconds:
         self._now = (int(time.time()) - 3600) * 1_000_000
 
     def govern(self, runner: cloaca.DefaultRunner) -> cloaca.DefaultRunner:
-        store: Any = runner._host.engine._store
+        store: Any = runner._host.engine.store
 
         async def now() -> int:
             return self._now

@@ -1,7 +1,7 @@
 """The engine: everything between submit and result. Private.
 
-``engine`` wires the parts, starts and stops them. The folders are the stages of a run; read them in
-this order:
+``engine`` answers the façades, ``lifecycle`` opens and closes, ``parts`` connects what ``stages``
+makes. The folders are the stages of a run; read them in this order:
 
 * ``submit``: a checked request becomes a durable run.
 * ``claim``: runs come from the table, within limits.

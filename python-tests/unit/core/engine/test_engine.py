@@ -15,9 +15,10 @@ from model.quiet import quiet
 from model.virtual_engine import VirtualExecutor
 from model.virtual_time import VirtualClock, the_loop
 
-from cloaca_core._engine.engine import LEAVING, Engine
+from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.execute.executor import Executor
+from cloaca_core._engine.lifecycle import LEAVING
 from cloaca_core._engine.observe.recent_runs import Ended
 from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core._engine.recover.lease import IDLE
@@ -191,7 +192,7 @@ class Scene:
         await self.store.fence(mine.id, mine.beat)
         while await self.store.take_over(mine.id, 10):
             pass
-        await engine._lease.prove()
+        await engine._parts.claims.lease.prove()
         await quiet()
 
     async def orphan(self, run_id: str = "orphan", **fields: Any) -> None:
@@ -380,7 +381,7 @@ async def test_what_follows_runs_is_recorded_before_one_of_them_is_accepted(
 ) -> None:
     """Others may cancel it as soon as it is there."""
     engine = await scene.open(works=works)
-    monkeypatch.setattr(engine._recorder, "wake", lambda: None)
+    monkeypatch.setattr(engine._parts.reading.recorder, "wake", lambda: None)
     with WorkflowBuilder("flow", registry=scene.registry) as builder:
         builder.when_ended("Failed", "alert")
         task(id="t")(nothing)
@@ -441,9 +442,9 @@ async def test_a_body_that_another_has_held_up_is_marked_when_it_runs(
     looked = asyncio.Event()
     scene.define(nothing)
     engine = await scene.open(HandExecutor)
-    executor = engine._executor
+    executor = engine._parts.base.executor
     assert isinstance(executor, HandExecutor)
-    take = engine._start_marks.take
+    take = engine._parts.base.start_marks.take
 
     def look() -> list[AttemptRow]:
         looked.set()
@@ -452,7 +453,7 @@ async def test_a_body_that_another_has_held_up_is_marked_when_it_runs(
     executor.is_starting = True
     (run,) = await engine.submit(scene.request())
     await executor.sent()
-    monkeypatch.setattr(engine._start_marks, "take", look)
+    monkeypatch.setattr(engine._parts.base.start_marks, "take", look)
     await looked.wait()  # for the mark of the one that was sent and has not begun
     marked = await scene.store.load_attempts([run])
 

@@ -231,7 +231,7 @@ async def test_what_is_on_its_way_needs_a_lease() -> None:
         store.writes.clear()
         submitting = asyncio.create_task(engine.submit(request(registry)))
         await store.asked.wait()
-        owns = [engine._capacity.is_in_use()]
+        owns = [engine._parts.base.capacity.is_in_use()]
         store.writes.set()
         await submitting
 
@@ -241,11 +241,11 @@ async def test_what_is_on_its_way_needs_a_lease() -> None:
 async def test_what_may_be_astray_while_there_is_no_place_is_looked_for_when_there_is() -> None:
     async with engine_with(max_active_runs=1) as (engine, store, registry, gate):
         await engine.submit(request(registry))
-        engine._claimer.wake()
+        engine._parts.claims.claimer.wake()
         await quiet()
-        astray = new_run("astray", owner=(me := engine._runner_id.current))
+        astray = new_run("astray", owner=(me := engine._parts.base.runner_id.current))
         await submit(store, astray._replace(workflow="public::embedded::gate"), runner_id=me)
-        engine._claimer.suspect()
+        engine._parts.claims.claimer.suspect()
         await quiet()
         gate.open.set()
 
@@ -257,10 +257,10 @@ async def test_a_claim_without_an_answer_may_be_granted_later_and_is_looked_for_
     async with engine_with() as (engine, store, _, gate):
         gate.open.set()
         store.loses_an_answer = True
-        engine._claimer.wake()
+        engine._parts.claims.claimer.wake()
         await store.lost_one.wait()
         await quiet()
-        late = new_run("late", owner=(me := engine._runner_id.current))
+        late = new_run("late", owner=(me := engine._parts.base.runner_id.current))
         await submit(store, late._replace(workflow="public::embedded::gate"), runner_id=me)
 
         async with asyncio.timeout(2 * STILL_COMING):
@@ -270,7 +270,7 @@ async def test_a_claim_without_an_answer_may_be_granted_later_and_is_looked_for_
 async def test_neither_does_a_claim_that_fails() -> None:
     async with engine_with(max_active_runs=1) as (engine, store, registry, _):
         store.loses_an_answer = True
-        engine._claimer.wake()
+        engine._parts.claims.claimer.wake()
         await store.lost_one.wait()
         await quiet()
 
@@ -290,7 +290,7 @@ async def test_a_submitter_waits_while_the_journal_has_no_room(
         for _ in range(3):
             submitting.append(asyncio.create_task(engine.submit(request(registry))))
             await quiet()
-        waiting = len(engine._journal._inbox)
+        waiting = len(engine._parts.base.journal._inbox)
         store.writes.set()
         await asyncio.gather(*submitting)
 
@@ -324,7 +324,7 @@ async def test_a_busy_database_keeps_a_submitter_of_an_idle_runner_waiting_only(
     """As it does one of a busy runner, whose rows the journal tries again to write."""
     async with engine_with() as (engine, store, registry, _):
         store.busy_beats = 2
-        engine._lease._last_beat = float("-inf")  # as after a while without runs
+        engine._parts.claims.lease._last_beat = float("-inf")  # as after a while without runs
 
         (run,) = await engine.submit(request(registry))
 
@@ -336,7 +336,7 @@ async def test_the_pauses_between_its_tries_have_a_bound() -> None:
     async with engine_with() as (engine, store, registry, _):
         begun = the_loop().time()
         store.busy_beats = 40  # the last pause would be as long as the earth is old
-        engine._lease._last_beat = float("-inf")
+        engine._parts.claims.lease._last_beat = float("-inf")
 
         await engine.submit(request(registry))
 
@@ -347,9 +347,9 @@ async def test_nobody_asks_without_end_for_the_lease_of_a_runner_that_was_declar
     """While it cannot register anew, as with a full disk, each submission would."""
     async with engine_with() as (engine, store, registry, _):
         store.registers.clear()
-        me = engine._runner_id.current
+        me = engine._parts.base.runner_id.current
         await store.fence(me, store.registered[me].beat)
-        engine._lease._last_beat = float("-inf")
+        engine._parts.claims.lease._last_beat = float("-inf")
         submitting = asyncio.create_task(engine.submit(request(registry)))
         await quiet()
         assert store.refused_beats < 20  # a few, with pauses, and not as many as there is time for
@@ -357,25 +357,25 @@ async def test_nobody_asks_without_end_for_the_lease_of_a_runner_that_was_declar
         store.registers.set()
         (run,) = await submitting
 
-        assert store.runs[run].owner == engine._runner_id.current
+        assert store.runs[run].owner == engine._parts.base.runner_id.current
 
 
 async def idle_engine(engine: Engine, store: Store) -> None:
     """Let the engine tell all runners, by its beat, that it owns nothing."""
     await quiet()
-    await store.beat(engine._runner_id.current, IDLE)
-    engine._lease._last_beat = NEVER
+    await store.beat(engine._parts.base.runner_id.current, IDLE)
+    engine._parts.claims.lease._last_beat = NEVER
     store.claims = 0
 
 
 async def test_an_idle_runner_looks_before_it_claims() -> None:
     async with engine_with() as (engine, store, _, _):
         await idle_engine(engine, store)
-        engine._claimer.wake()
+        engine._parts.claims.claimer.wake()
         await quiet()
 
         assert store.claims == 0
-        assert store.registered[engine._runner_id.current].lease_until == IDLE
+        assert store.registered[engine._parts.base.runner_id.current].lease_until == IDLE
 
 
 async def test_it_has_a_lease_before_it_claims() -> None:
@@ -383,7 +383,7 @@ async def test_it_has_a_lease_before_it_claims() -> None:
         await idle_engine(engine, store)
         await backlog_of(1, engine, store)
 
-        assert store.registered[engine._runner_id.current].lease_until != IDLE
+        assert store.registered[engine._parts.base.runner_id.current].lease_until != IDLE
 
 
 async def test_a_claim_for_which_no_lease_could_be_had_is_made_again() -> None:
@@ -403,7 +403,7 @@ async def test_a_claim_that_comes_to_its_turn_while_paused_takes_nothing() -> No
         await store.register(runner("other"))
         await submit(store, new_run("r", owner=None, workflow="public::embedded::gate"))
 
-        await engine._claimer._claim_some()
+        await engine._parts.claims.claimer._claim_some()
 
         assert store.runs["r"].owner is None
 
@@ -471,7 +471,7 @@ async def backlog_of(count: int, engine: Engine, store: Store) -> None:
     await store.register(runner("other"))
     runs = [new_run(f"r{n}", owner=None, workflow="public::embedded::gate") for n in range(count)]
     await submit(store, *runs)
-    engine._claimer.wake()
+    engine._parts.claims.claimer.wake()
     await store.claimed.wait()
     await quiet()
 
@@ -489,7 +489,7 @@ async def test_alone_it_takes_what_there_is() -> None:
 
 async def test_beside_others_it_leaves_them_what_would_only_wait_here() -> None:
     async with engine_with(max_concurrent_async_tasks=1) as (engine, store, _, gate):
-        engine._takeover.is_crowded = True
+        engine._parts.claims.takeover.is_crowded = True
         await backlog_of(40, engine, store)
 
         # One runs, and two wait for each of the four slots of a runner.
@@ -503,7 +503,7 @@ async def test_beside_others_it_leaves_them_what_would_only_wait_here() -> None:
 async def test_beside_others_a_slot_without_work_asks_for_more() -> None:
     """Its runs have not ended, but no body of them waits for a slot any more."""
     async with engine_with(max_concurrent_async_tasks=8) as (engine, store, _, _):
-        engine._takeover.is_crowded = True
+        engine._parts.claims.takeover.is_crowded = True
         await backlog_of(40, engine, store)
 
         assert held(store) == 16
@@ -523,7 +523,7 @@ async def test_pausing_waits_for_a_claim_under_way(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(store, "claim", slow)
         await store.register(runner("other"))
         await submit(store, new_run("r", owner=None, workflow="public::embedded::gate"))
-        engine._claimer.wake()
+        engine._parts.claims.claimer.wake()
         await begun.wait()
 
         pausing = asyncio.create_task(engine.pause())

@@ -294,10 +294,10 @@ def test_an_engine_that_shuts_down_refuses_a_call_before_it_looks_at_arguments(
 ) -> None:
     """It was sent when the host was open still."""
     calls, engine = BackfillCalls(host), host.engine
-    engine._closing = True
+    engine._lifecycle.closing = True
     try:
         for call in (calls.run("n", "x", "x", -1), calls.preview("n", "x", "x", -1)):
             with pytest.raises(RunnerClosedError):
                 call.wait()
     finally:
-        engine._closing = False
+        engine._lifecycle.closing = False

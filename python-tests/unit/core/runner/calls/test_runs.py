@@ -117,7 +117,7 @@ def test_a_database_that_writes_on_its_own_connections_only_gives_no_outbox(
     assert (run.workflow, run.input, run.tags) == ("public::embedded::flow", '{"a":1}', '{"b":"c"}')
     assert run.owner is None
 
-    monkeypatch.setattr(host.engine._store, "outbox", None)
+    monkeypatch.setattr(host.engine.store, "outbox", None)
     with pytest.raises(ConfigError, match="connection: this backend writes on no connection"):
         runs.outgoing("flow", None, None, None).wait()
 

@@ -68,9 +68,9 @@ def test_an_engine_that_shuts_down_refuses_a_call_before_it_looks_at_arguments(
 ) -> None:
     """It was sent when the host was open still."""
     engine = host.engine
-    engine._closing = True
+    engine._lifecycle.closing = True
     try:
         with pytest.raises(RunnerClosedError):
             make(triggers).wait()
     finally:
-        engine._closing = False
+        engine._lifecycle.closing = False

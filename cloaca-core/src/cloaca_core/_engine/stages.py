@@ -1,0 +1,238 @@
+"""The parts of an engine by stage: each is made once, and given those that it needs.
+
+A stage's constructor only makes parts; ``parts`` makes the stages, in the order of this file, and
+says what one part tells others. Attributes never change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from cloaca_core._engine.claim.claimer import Claimer
+from cloaca_core._engine.claim.fair_share import FairShare
+from cloaca_core._engine.claim.orphans import Orphans
+from cloaca_core._engine.claim.version_check import VersionCheck
+from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
+from cloaca_core._engine.fire.trigger_loop import TriggerLoop
+from cloaca_core._engine.observe.changes import Changes
+from cloaca_core._engine.observe.completion import Completion
+from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
+from cloaca_core._engine.observe.run_reader import RunReader
+from cloaca_core._engine.observe.run_waits import RunWaits
+from cloaca_core._engine.observe.unserved_watch import UnservedWatch
+from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core._engine.orchestrate.adoption import Adoption
+from cloaca_core._engine.orchestrate.capacity import Capacity
+from cloaca_core._engine.orchestrate.grace_period import GracePeriod
+from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
+from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
+from cloaca_core._engine.record.journal import Journal
+from cloaca_core._engine.record.start_marks import StartMarks
+from cloaca_core._engine.recover.lease import Lease
+from cloaca_core._engine.recover.process_identity import this_process
+from cloaca_core._engine.recover.runner_id import RunnerId
+from cloaca_core._engine.recover.takeover import Takeover
+from cloaca_core._engine.submit.run_rows import RunRows
+from cloaca_core._engine.submit.submitter import Submitter
+from cloaca_core._engine.upkeep.pruner import Pruner
+from cloaca_core._engine.upkeep.sweeps import Sweeps
+from cloaca_core.values.ids import RunIds
+from cloaca_core.values.retention import DAY_US, UsualDays
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cloaca_core._engine.execute.executor import Executor
+    from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.steer.steering import Steering
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.records.runs import RunEnd
+    from cloaca_core.store.protocol import Store
+    from cloaca_core.values.clock import Clock
+
+
+class Base:
+    """What the engine was given, its names, the place where bodies run, and the journal."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: DefaultRunnerConfig,
+        registry: Registry,
+        clock: Clock,
+        executor: type[Executor],
+        part_died: Callable[[str], None],
+        *,
+        works: bool,
+    ) -> None:
+        self.store = store
+        self.config = config
+        self.registry = registry
+        self.clock = clock
+        self.works = works and store.writable
+        self.ids = RunIds(clock)
+        self.identity = this_process()
+        self.runner_id = RunnerId(config.runner_id or self.ids.next())
+        slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
+        self.executor = executor(*slots, asyncio.get_running_loop(), part_died)
+        self.start_marks = StartMarks(self.executor)
+        self.runs = ActiveRuns()
+        self.capacity = Capacity(config.max_active_runs, self.runs)
+        self.capacity.paused = not self.works
+        self.journal = Journal(store, self.runner_id, self.start_marks)
+
+    def log_fields(self) -> dict[str, str]:
+        """Returns the fields of a log record of this runner."""
+        return {"runner_id": self.runner_id.current}
+
+
+class Orchestration:
+    """Takes runs from step to step, until their end or that of the engine."""
+
+    def __init__(
+        self,
+        base: Base,
+        *,
+        ended: Callable[[ActiveRun, RunEnd | None], None],
+        wished: Callable[[], None],
+        given_back: Callable[[], None],
+    ) -> None:
+        self.orchestrator = Orchestrator(
+            base.config,
+            base.executor,
+            base.journal,
+            base.runs,
+            base.capacity,
+            base.clock,
+            ended,
+            wished,
+            given_back,
+            base.store.wall,
+            base.ids.next,
+        )
+        self.attempts = self.orchestrator.attempts
+        self.adoption = Adoption(self.orchestrator, base.config.default_trigger_rule, base.clock)
+        self.grace = GracePeriod(
+            base.config, base.runs, base.journal, base.start_marks, base.runner_id
+        )
+
+
+class Reading:
+    """Definitions and runs, as the tables have them, and ends of runs for those who wait."""
+
+    def __init__(self, base: Base, orchestrator: Orchestrator) -> None:
+        store, registry = base.store, base.registry
+        self.definitions = RecordedDefinitions(store, registry)
+        self.recorder = DefinitionRecorder(store, registry, base.clock)
+        self.reader = RunReader(store, registry, base.runs, self.definitions)
+        self.completion = Completion(store, base.runs, self.reader, orchestrator.drop)
+
+
+class Claims:
+    """The lease of this runner, those of others, and the runs that it takes from the table."""
+
+    def __init__(
+        self,
+        base: Base,
+        adoption: Adoption,
+        steering: Steering,
+        *,
+        wished: Callable[[], None],
+        runs_freed: Callable[[], None],
+    ) -> None:
+        store, runner_id, clock = base.store, base.runner_id, base.clock
+        seconds, needed = base.config.lease_seconds, base.capacity.is_in_use
+        self.lease = Lease(store, runner_id, base.identity, seconds, needed, clock, wished)
+        self.takeover = Takeover(store, self.lease, runner_id, base.identity, runs_freed, clock)
+        self.share = FairShare(self.takeover, base.executor, base.config.max_concurrent_tasks)
+        self.claimer = Claimer(
+            store,
+            self.lease,
+            base.capacity,
+            self.share,
+            base.registry,
+            adoption,
+            Orphans(store, base.journal, runner_id, base.runs.ids),
+            VersionCheck(store, base.registry, runner_id),
+            steering.cancel_strays,
+            clock,
+        )
+
+
+class Submission:
+    """Runs that this program asks for, and callers that wait for them."""
+
+    def __init__(
+        self,
+        base: Base,
+        orchestration: Orchestration,
+        completion: Completion,
+        steering: Steering,
+        claims: Claims,
+    ) -> None:
+        self.run_rows = RunRows(base.runs, base.ids, base.clock, base.store.wall)
+        self.submitter = Submitter(
+            base.store,
+            base.journal,
+            claims.lease if base.works else None,
+            base.capacity,
+            self.run_rows,
+            orchestration.adoption,
+            heed=steering.heed,
+            wake=claims.claimer.wake,
+            timed=steering.wake,
+        )
+        bodies = orchestration.attempts.waiting_bodies
+        self.waits = RunWaits(base.runs, self.submitter, completion, bodies)
+
+
+class Firing:
+    """Runs that schedules and triggers make."""
+
+    def __init__(
+        self,
+        base: Base,
+        completion: Completion,
+        *,
+        runs_came: Callable[[], None],
+        part_died: Callable[[str], None],
+    ) -> None:
+        store, journal, registry = base.store, base.journal, base.registry
+        self.schedule_loop = ScheduleLoop(
+            store,
+            journal,
+            registry,
+            base.config,
+            base.ids,
+            made=runs_came,
+            cancelled=completion.notice_ends_elsewhere,
+        )
+        self.trigger_loop = TriggerLoop(
+            store, journal, registry, base.config, base.ids, runs_came, base.clock, part_died
+        )
+
+
+class Upkeep:
+    """What goes on beside the runs: work without a runner, changes by others, deletion."""
+
+    def __init__(
+        self,
+        base: Base,
+        completion: Completion,
+        *,
+        runs_came: Callable[[], None],
+        anything_changed: Callable[[], None],
+    ) -> None:
+        store, clock, days = base.store, base.clock, base.config.retention_days
+        self.unserved = UnservedWatch(store, base.registry, base.runner_id, clock)
+        self.changes = Changes(store, runs_came, anything_changed, completion.notice_ends_elsewhere)
+        self.pruner = Pruner(
+            store,
+            base.ids,
+            clock,
+            None if days is None else days * DAY_US,
+            was_set=not isinstance(days, UsualDays),
+        )
+        self.sweeps = Sweeps(self.pruner, clock)
