@@ -22,8 +22,8 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runs import RunRow
-from cloaca_core.runner.calls.backfill import BackFilling
-from cloaca_core.runner.calls.schedule_table import ScheduleSpec, ScheduleTable
+from cloaca_core.runner.calls.firing.backfill import BackFilling
+from cloaca_core.runner.calls.firing.schedule_table import ScheduleSpec, ScheduleTable
 from cloaca_core.store.protocol import Landed
 from cloaca_core.values.ids import RunIds
 

@@ -37,8 +37,8 @@ from cloaca_core.records.schedules import ScheduleRow, TickRow
 from cloaca_core.records.steering import Act, Acted
 from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.runner.calls.arguments import Requests
-from cloaca_core.runner.calls.schedule_table import ScheduleSpec, ScheduleTable
-from cloaca_core.runner.calls.trigger_table import TriggerTable
+from cloaca_core.runner.calls.firing.schedule_table import ScheduleSpec, ScheduleTable
+from cloaca_core.runner.calls.firing.trigger_table import TriggerTable
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Landed
 from cloaca_core.values.clock import Clock

@@ -22,7 +22,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.trigger import trigger
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.runs import RunEnd, RunRow
-from cloaca_core.runner.calls.trigger_table import TriggerTable
+from cloaca_core.runner.calls.firing.trigger_table import TriggerTable
 from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_core.values.ids import RunIds
 

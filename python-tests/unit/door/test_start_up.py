@@ -72,9 +72,9 @@ UNUSED = (
     # For cron and time zones.
     "cronsim", "zoneinfo", "tzdata", "calendar", "cloaca_core.schedules.cron",
     "cloaca_core.schedules.zones", "cloaca_core.schedules.timing",
-    "cloaca_core.runner.calls.schedules", "cloaca_core.runner.calls.schedule_table",
-    "cloaca_core.runner.calls.backfill", "cloaca_core.runner.calls.triggers",
-    "cloaca_core.runner.calls.trigger_table",
+    "cloaca_core.runner.calls.firing.schedules", "cloaca_core.runner.calls.firing.schedule_table",
+    "cloaca_core.runner.calls.firing.backfill", "cloaca_core.runner.calls.firing.triggers",
+    "cloaca_core.runner.calls.firing.trigger_table",
     "cloaca_core._engine.fire.tick_rows",
     # For triggers and tenants.
     "cloaca_core.definition.trigger", "cloaca_core.definition.triggers.definition",

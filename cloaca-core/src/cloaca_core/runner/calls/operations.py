@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from cloaca_core.runner.calls.runs import RunCalls
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.calls.backfill import BackfillCalls
-    from cloaca_core.runner.calls.schedules import ScheduleCalls
-    from cloaca_core.runner.calls.triggers import TriggerCalls
+    from cloaca_core.runner.calls.firing.backfill import BackfillCalls
+    from cloaca_core.runner.calls.firing.schedules import ScheduleCalls
+    from cloaca_core.runner.calls.firing.triggers import TriggerCalls
     from cloaca_core.runner.calls.upkeep import UpkeepCalls
     from cloaca_core.runner.host import EngineHost
 
@@ -29,14 +29,14 @@ class Operations:
     @cached_property
     def schedules(self) -> ScheduleCalls:
         """Calls about cron schedules."""
-        from cloaca_core.runner.calls.schedules import ScheduleCalls
+        from cloaca_core.runner.calls.firing.schedules import ScheduleCalls
 
         return ScheduleCalls(self._host)
 
     @cached_property
     def backfill(self) -> BackfillCalls:
         """Calls about ticks of the past."""
-        from cloaca_core.runner.calls.backfill import BackfillCalls
+        from cloaca_core.runner.calls.firing.backfill import BackfillCalls
 
         return BackfillCalls(self._host)
 
@@ -50,6 +50,6 @@ class Operations:
     @cached_property
     def triggers(self) -> TriggerCalls:
         """Calls about event triggers."""
-        from cloaca_core.runner.calls.triggers import TriggerCalls
+        from cloaca_core.runner.calls.firing.triggers import TriggerCalls
 
         return TriggerCalls(self._host)

@@ -26,8 +26,8 @@ from model.firing_by_hand import (
 )
 
 from cloaca_core._engine.fire.schedule_loop import LEAD, SCHEDULES_PER_COMMIT
-from cloaca_core.runner.calls.backfill import BackfillSpec
-from cloaca_core.runner.calls.schedule_table import ScheduleSpec
+from cloaca_core.runner.calls.firing.backfill import BackfillSpec
+from cloaca_core.runner.calls.firing.schedule_table import ScheduleSpec
 
 
 @pytest_asyncio.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloaca_core.runner.calls.table_calls import TableCalls
-from cloaca_core.runner.calls.trigger_table import TriggerTable
+from cloaca_core.runner.calls.firing.table_calls import TableCalls
+from cloaca_core.runner.calls.firing.trigger_table import TriggerTable
 
 if TYPE_CHECKING:
     from cloaca_core._engine.engine import Engine

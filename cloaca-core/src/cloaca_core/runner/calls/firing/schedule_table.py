@@ -15,7 +15,7 @@ from cloaca_core._engine.fire.tick_context import tick_name
 from cloaca_core._engine.fire.tick_rows import timing_of
 from cloaca_core.errors import ScheduleError
 from cloaca_core.records.schedules import ScheduleRow, TickRow
-from cloaca_core.runner.calls.paging import checked_page
+from cloaca_core.runner.calls.firing.paging import checked_page
 from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
 from cloaca_core.schedules.catch_up import catch_up_policy, next_due
 from cloaca_core.schedules.overlap import overlap_policy

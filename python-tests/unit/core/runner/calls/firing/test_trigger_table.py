@@ -11,7 +11,7 @@ from unit.triggering import SECOND, Part, Store
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, ScheduleError
 from cloaca_core.records.triggers import TriggerRow
-from cloaca_core.runner.calls import trigger_table
+from cloaca_core.runner.calls.firing import trigger_table
 
 pytestmark = pytest.mark.asyncio
 

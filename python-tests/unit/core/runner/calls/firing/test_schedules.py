@@ -19,7 +19,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.schedules import ScheduleRow
 from cloaca_core.runner.calls.call import Call
-from cloaca_core.runner.calls.schedules import ScheduleCalls
+from cloaca_core.runner.calls.firing.schedules import ScheduleCalls
 from cloaca_core.runner.host import EngineHost
 
 WAIT = 20

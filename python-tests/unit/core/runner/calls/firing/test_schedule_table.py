@@ -29,7 +29,11 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.schedules import ScheduleRow, TickRow
 from cloaca_core.records.states import TickOutcome
-from cloaca_core.runner.calls.schedule_table import LONGEST_JITTER, ScheduleSpec, ScheduleTable
+from cloaca_core.runner.calls.firing.schedule_table import (
+    LONGEST_JITTER,
+    ScheduleSpec,
+    ScheduleTable,
+)
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 

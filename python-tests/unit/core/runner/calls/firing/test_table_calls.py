@@ -12,7 +12,7 @@ import pytest
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.runtime.loop_thread import LoopThread
 from cloaca_core.runner.calls.call import Call
-from cloaca_core.runner.calls.table_calls import TableCalls
+from cloaca_core.runner.calls.firing.table_calls import TableCalls
 from cloaca_core.runner.host import EngineHost
 
 

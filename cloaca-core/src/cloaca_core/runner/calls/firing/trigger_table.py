@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cloaca_core._engine.fire.trigger_times import switched
 from cloaca_core.errors import ScheduleError
 from cloaca_core.records.triggers import EventRow, TriggerRow
-from cloaca_core.runner.calls.paging import checked_page
+from cloaca_core.runner.calls.firing.paging import checked_page
 from cloaca_core.store.protocol import CHANGE_TRIES
 from cloaca_core.values.arguments import flag, text
 from cloaca_core.values.instants import instant_text

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
-from cloaca_core.runner.calls.paging import checked_page
+from cloaca_core.runner.calls.firing.paging import checked_page
 
 
 def test_without_arguments_it_is_the_first_hundred() -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from cloaca_core.definition.inputs import input_text, items_of
 from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.runner.calls.firing.schedule_table import Moment, ScheduleSpec, ScheduleTable
+from cloaca_core.runner.calls.firing.table_calls import TableCalls
 from cloaca_core.runner.calls.names import name_to_look_up
-from cloaca_core.runner.calls.schedule_table import Moment, ScheduleSpec, ScheduleTable
-from cloaca_core.runner.calls.table_calls import TableCalls
 from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from cloaca_core._engine.engine import Engine
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.trigger import trigger
 from cloaca_core.errors import RunnerClosedError
-from cloaca_core.runner.calls import triggers as module
 from cloaca_core.runner.calls.call import Call
-from cloaca_core.runner.calls.trigger_table import TriggerTable
-from cloaca_core.runner.calls.triggers import TriggerCalls
+from cloaca_core.runner.calls.firing import triggers as module
+from cloaca_core.runner.calls.firing.trigger_table import TriggerTable
+from cloaca_core.runner.calls.firing.triggers import TriggerCalls
 from cloaca_core.runner.host import EngineHost
 
 WAIT = 20

@@ -18,8 +18,8 @@ from cloaca_core.errors import CloacaError, RunnerClosedError, ScheduleError
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.schedules import TickRow
 from cloaca_core.records.states import TickOutcome
-from cloaca_core.runner.calls.backfill import BackfillCalls, BackfillSpec, Filled
-from cloaca_core.runner.calls.schedules import ScheduleCalls
+from cloaca_core.runner.calls.firing.backfill import BackfillCalls, BackfillSpec, Filled
+from cloaca_core.runner.calls.firing.schedules import ScheduleCalls
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.runner.results import Backfill
 from cloaca_core.store.protocol import Landed
