@@ -383,7 +383,7 @@ class AsyncClient:
 
     async def health(self) -> dict[str, Any]:
         """The state of the runner: its runs, bodies, loops and failing triggers."""
-        return await self._calls.runs.health()
+        return await self._calls.claiming.health()
 
     # -- schedules ---------------------------------------------------------------------------
 

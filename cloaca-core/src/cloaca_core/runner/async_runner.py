@@ -37,8 +37,8 @@ class AsyncRunner(AsyncClient):
 
     async def start(self) -> None:
         """Claim runs, after ``stop()`` or when it was opened with ``start=False``."""
-        await self._calls.runs.start()
+        await self._calls.claiming.start()
 
     async def stop(self) -> None:
         """Claim no further runs; those of this runner go on, new ones wait in the table."""
-        await self._calls.runs.stop()
+        await self._calls.claiming.stop()

@@ -463,7 +463,7 @@ class Client:
 
     def health(self) -> dict[str, Any]:
         """The state of the runner: its runs, bodies, loops and failing triggers."""
-        return self._calls.runs.health().wait()
+        return self._calls.claiming.health().wait()
 
     # -- schedules ---------------------------------------------------------------------------
 

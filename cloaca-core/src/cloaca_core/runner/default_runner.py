@@ -71,11 +71,11 @@ class DefaultRunner(Client):
 
     def start(self) -> None:
         """Claim runs, after ``stop()`` or when it was opened with ``start=False``."""
-        self._calls.runs.start().wait()
+        self._calls.claiming.start().wait()
 
     def stop(self) -> None:
         """Claim no further runs; those of this runner go on, new ones wait in the table."""
-        self._calls.runs.stop().wait()
+        self._calls.claiming.stop().wait()
 
 
 def _refuse_no_schema(schema: object) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cloaca_core.runner.calls.runs import RunCalls
 
 if TYPE_CHECKING:
+    from cloaca_core.runner.calls.claiming import ClaimingCalls
     from cloaca_core.runner.calls.firing.backfill import BackfillCalls
     from cloaca_core.runner.calls.firing.schedules import ScheduleCalls
     from cloaca_core.runner.calls.firing.triggers import TriggerCalls
@@ -25,6 +26,13 @@ class Operations:
     def __init__(self, host: EngineHost) -> None:
         self._host = host
         self.runs: RunCalls = RunCalls(host)
+
+    @cached_property
+    def claiming(self) -> ClaimingCalls:
+        """Calls about the runner itself."""
+        from cloaca_core.runner.calls.claiming import ClaimingCalls
+
+        return ClaimingCalls(self._host)
 
     @cached_property
     def schedules(self) -> ScheduleCalls:

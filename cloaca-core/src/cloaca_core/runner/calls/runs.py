@@ -1,4 +1,4 @@
-"""Calls about runs: submit, execute, wait, read, and start or stop claiming.
+"""Calls about runs: submit, execute, wait and read.
 
 Some are for a runner, others for a handle, which gives its run's id.
 """
@@ -204,18 +204,6 @@ class RunCalls:
         run_filter = self._open_requests().run_filter(selection)
         wanted = Wanted.of(self._host, run_filter, selection.workflow_name)
         return self._ask(unchanged, lambda engine: _counted(engine, wanted))
-
-    def health(self) -> Call[dict[str, Any]]:
-        """The state of the runner, for people and probes."""
-        return self._ask(unchanged, lambda engine: engine.health())
-
-    def start(self) -> Call[None]:
-        """Claim runs."""
-        return self._ask(unchanged, lambda engine: engine.resume())
-
-    def stop(self) -> Call[None]:
-        """Claim no further runs."""
-        return self._ask(unchanged, lambda engine: engine.pause())
 
     # -- of a handle -------------------------------------------------------------------------
 

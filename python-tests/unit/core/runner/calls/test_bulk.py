@@ -8,6 +8,7 @@ import pytest
 
 from cloaca_core.errors import CloacaError, ConfigError, RunnerClosedError
 from cloaca_core.runner.calls.arguments import Selection
+from cloaca_core.runner.calls.claiming import ClaimingCalls
 from cloaca_core.runner.calls.runs import RunCalls
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.runner.results import BulkResult
@@ -15,9 +16,8 @@ from cloaca_core.runner.results import BulkResult
 
 @pytest.fixture
 def runs(host: EngineHost) -> RunCalls:
-    calls = RunCalls(host)
-    calls.stop().wait()
-    return calls
+    ClaimingCalls(host).stop().wait()
+    return RunCalls(host)
 
 
 @pytest.mark.parametrize("kind", ["cancel", "pause", "resume", "retry"])

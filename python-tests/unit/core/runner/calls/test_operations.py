@@ -1,4 +1,4 @@
-"""The operations of a runner are in four rooms, each made once."""
+"""The operations of a runner are in rooms, each made once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.runner.host import EngineHost
 
 
-@pytest.mark.parametrize("room", ["runs", "schedules", "backfill", "triggers"])
+@pytest.mark.parametrize("room", ["runs", "claiming", "schedules", "backfill", "triggers"])
 def test_a_room_is_made_once_and_asks_this_runner(host: EngineHost, room: str) -> None:
     operations = Operations(host)
 

@@ -98,18 +98,6 @@ def test_a_run_is_found_by_its_id_and_no_other_is(runs: RunCalls) -> None:
         runs.get_run(UNKNOWN).wait()
 
 
-def test_a_runner_stops_and_starts_to_claim(runs: RunCalls) -> None:
-    runs.stop().wait()
-    assert runs.health().wait()["paused"] is True
-
-    run_id, _ = runs.submit("flow", None, None, None).wait()
-    assert runs.status(run_id).wait() == "Pending"
-
-    runs.start().wait()
-    assert runs.result(run_id, WAIT).wait().status == "Completed"
-    assert runs.health().wait()["paused"] is False
-
-
 def test_a_database_that_writes_on_its_own_connections_only_gives_no_outbox(
     runs: RunCalls, host: EngineHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,9 +249,6 @@ def test_a_timeout_and_an_id_are_looked_at_on_a_closed_runner_too(
         lambda runs: runs.end(UNKNOWN, 0),
         lambda runs: runs.tasks(UNKNOWN),
         lambda runs: runs.info(UNKNOWN),
-        lambda runs: runs.health(),
-        lambda runs: runs.start(),
-        lambda runs: runs.stop(),
     ],
 )
 async def test_the_others_say_so_when_they_are_waited_for(
