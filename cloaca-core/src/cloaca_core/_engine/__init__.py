@@ -11,6 +11,7 @@ makes. The folders are the stages of a run; read them in this order:
 * ``record``: facts become durable, in groups.
 * ``recover``: which runners are dead, and whose runs are free.
 * ``fire``: time and events make runs.
+* ``steer``: commands to runs are written, and reach their owners.
 * ``upkeep``: runs that have ended long ago are deleted.
 * ``observe``: callers that wait for a run, recent results, work without a runner.
 
