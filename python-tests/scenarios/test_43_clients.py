@@ -269,6 +269,13 @@ async def test_an_async_client_steers_as_well(
     assert (await async_client.retry(run.id)).id == run.id
     assert await asyncio.to_thread(worker.has_begun)
     await run.cancel()
+    await run.wait(WAIT)
+    assert (await run.plan_retry()) == await async_client.plan_retry(run.id)
+    assert (await async_client.plan_fork(run.id, "wait")) == await run.plan_fork("wait")
+    copy = await async_client.fork(run.id, "wait")
+    assert ((await copy.info()).forked_from, await run.retry()) == (run.id, run)
+    await copy.cancel()
+    await run.cancel()
     assert (await run.result(WAIT)).status == "Cancelled"
 
 

@@ -208,6 +208,23 @@ def test_a_run_that_failed_can_be_forked_and_stays_as_it_is(
     assert run.status() == "Failed"
 
 
+def test_a_handle_retries_its_run_and_a_runner_forks_by_id(
+    runner: cloaca.DefaultRunner, shop: Shop
+) -> None:
+    run = failed(runner, shop)
+    shop.open = True
+
+    assert run.plan_retry(tasks=["weigh"]) == runner.plan_retry(run.id, tasks=["weigh"])
+    assert runner.plan_fork(run.id, "pack") == run.plan_fork("pack")
+    copy = runner.fork(run.id, "pack", context={"each": 7}, tags={"of": "bob"})
+    again = run.retry(reason="the shop is open", by="ann")
+
+    assert (copy.result(WAIT).status, copy.info().forked_from) == ("Completed", run.id)
+    assert copy.info().tags == {"of": "bob"}
+    assert (again, again.result(WAIT).status, again.info().round) == (run, "Completed", 2)
+    assert "by ann: the shop is open" in [event.detail for event in run.events()]
+
+
 def test_what_cannot_be_begun_again_is_refused_and_nothing_is_written(
     runner: cloaca.DefaultRunner, shop: Shop
 ) -> None:
@@ -218,6 +235,8 @@ def test_what_cannot_be_begun_again_is_refused_and_nothing_is_written(
         runner.retry(unknown)
     with pytest.raises(cloaca.TaskNotFoundError, match="no task 'wrap'; it has fetch, price"):
         run.fork("wrap")
+    with pytest.raises(cloaca.RunNotFoundError):
+        runner.fork(unknown, "pack")
     with pytest.raises(cloaca.CloacaError, match="wrap"):
         runner.retry(run.id, tasks=["pack", "wrap"])
     for bad in ({"x": object()}, ["x"]):

@@ -236,6 +236,26 @@ class AsyncClient:
         """Plan a retry: what it would keep, run again and drop. Writes nothing."""
         return await self._calls.runs.steering.plan_retry(run_id, tasks)
 
+    async def fork(
+        self,
+        run_id: str,
+        from_task: str,
+        *,
+        context: ContextLike = None,
+        idempotency_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> AsyncRunHandle:
+        """Make a run of another one, from a task on; see ``RunHandle.fork``."""
+        runs = self._calls.runs
+        call = runs.steering.fork(run_id, from_task, context, idempotency_key, tags, reason, by)
+        return AsyncRunHandle(runs, *await call)
+
+    async def plan_fork(self, run_id: str, from_task: str) -> Plan:
+        """Plan a fork: what it would keep and run. Writes nothing."""
+        return await self._calls.runs.steering.plan_fork(run_id, from_task)
+
     async def pause_workflow(
         self,
         workflow_name: str,

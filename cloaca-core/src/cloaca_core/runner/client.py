@@ -283,6 +283,26 @@ class Client:
         """Plan a retry: what it would keep, run again and drop. Writes nothing."""
         return self._calls.runs.steering.plan_retry(run_id, tasks).wait()
 
+    def fork(
+        self,
+        run_id: str,
+        from_task: str,
+        *,
+        context: ContextLike = None,
+        idempotency_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> RunHandle:
+        """Make a run of another one, from a task on; see ``RunHandle.fork``."""
+        runs = self._calls.runs
+        call = runs.steering.fork(run_id, from_task, context, idempotency_key, tags, reason, by)
+        return RunHandle(runs, *call.wait())
+
+    def plan_fork(self, run_id: str, from_task: str) -> Plan:
+        """Plan a fork: what it would keep and run. Writes nothing."""
+        return self._calls.runs.steering.plan_fork(run_id, from_task).wait()
+
     def pause_workflow(
         self,
         workflow_name: str,
@@ -438,7 +458,7 @@ class Client:
     def actions(self, *, limit: int = 100) -> list[Action]:
         """What was asked of runs and workflows, by whom, newest first, at most ``limit`` of it.
 
-        That is: cancel, pause, resume and retry, also where it was so already.
+        That is: cancel, pause, resume, retry and fork, also where it was so already.
         """
         return self._calls.runs.history.actions(limit).wait()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.runner.results import PipelineResult, Plan, RunInfo, Steered, TaskResult
+from cloaca_core.values.durations import Duration
+from cloaca_core.values.no_limit import NoLimit
 from cloaca_core.values.option_names import RunStatus
 
 if TYPE_CHECKING:
@@ -168,6 +170,24 @@ class RunHandle(_Run):
         """
         return self._calls.steering.resume(self._id, context, reason, by).wait()
 
+    def retry(
+        self,
+        *,
+        tasks: Iterable[str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
+        children: bool = True,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> RunHandle:
+        """Begin the run again if it has Failed or was Cancelled; see ``Client.retry``."""
+        calls = self._calls
+        call = calls.steering.retry(self._id, tasks, time_limit, children, reason, by)
+        return RunHandle(calls, call.wait())
+
+    def plan_retry(self, *, tasks: Iterable[str] | None = None) -> Plan:
+        """Plan a retry: what it would keep, run again and drop. Writes nothing."""
+        return self._calls.steering.plan_retry(self._id, tasks).wait()
+
     def fork(
         self,
         from_task: str,
@@ -275,6 +295,24 @@ class AsyncRunHandle(_Run):
     ) -> Steered:
         """Let a paused run go on, with other values of some keys; see ``RunHandle.resume``."""
         return await self._calls.steering.resume(self._id, context, reason, by)
+
+    async def retry(
+        self,
+        *,
+        tasks: Iterable[str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
+        children: bool = True,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> AsyncRunHandle:
+        """Begin the run again if it has Failed or was Cancelled; see ``Client.retry``."""
+        calls = self._calls
+        call = calls.steering.retry(self._id, tasks, time_limit, children, reason, by)
+        return AsyncRunHandle(calls, await call)
+
+    async def plan_retry(self, *, tasks: Iterable[str] | None = None) -> Plan:
+        """Plan a retry: what it would keep, run again and drop. Writes nothing."""
+        return await self._calls.steering.plan_retry(self._id, tasks)
 
     async def fork(
         self,

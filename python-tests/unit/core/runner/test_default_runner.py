@@ -350,6 +350,8 @@ def test_a_call_that_would_block_all_async_bodies_is_refused() -> None:
             "resume": lambda: runner.resume("r"),
             "retry": lambda: runner.retry("r"),
             "plan_retry": lambda: runner.plan_retry("r"),
+            "fork": lambda: runner.fork("r", "t"),
+            "plan_fork": lambda: runner.plan_fork("r", "t"),
             "pause_workflow": lambda: runner.pause_workflow("w"),
             "resume_workflow": lambda: runner.resume_workflow("w"),
             "cancel_many": lambda: runner.cancel_many(status="Pending"),

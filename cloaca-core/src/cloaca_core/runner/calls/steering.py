@@ -147,14 +147,14 @@ class SteeringCalls:
         whether it was made.
         """
         order = checked_order("fork", reason, by)
-        task = checked_text("from_task", from_task)
+        checked, task = checked_run_id(run_id), checked_text("from_task", from_task)
         content = self._content(context)
         key = None if idempotency_key is None else checked_text("idempotency_key", idempotency_key)
         text = None if tags is None else tags_json(tags)
         return Call(
             lambda: self._host.send(
                 lambda engine: engine.steering.forks.fork(
-                    run_id, task, order, content=content, tags=text, idempotency_key=key
+                    checked, task, order, content=content, tags=text, idempotency_key=key
                 )
             ),
             unchanged,
@@ -162,9 +162,9 @@ class SteeringCalls:
 
     def plan_fork(self, run_id: str, from_task: str) -> Call[Plan]:
         """What a fork would do."""
-        task = checked_text("from_task", from_task)
+        checked, task = checked_run_id(run_id), checked_text("from_task", from_task)
         return Call(
-            lambda: self._host.send(lambda engine: engine.steering.forks.plan(run_id, task)), _plan
+            lambda: self._host.send(lambda engine: engine.steering.forks.plan(checked, task)), _plan
         )
 
     def pause_workflow(
