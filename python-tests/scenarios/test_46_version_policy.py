@@ -83,11 +83,10 @@ def test_with_fail_a_run_that_has_begun_fails_and_names_the_versions(
         result.raise_for_status()
     assert isinstance(caught.value, cloaca.RunFailedError)
     assert (caught.value.run_id, caught.value.status) == (run_id, "Failed")
+    assert caught.value.tasks == ("end", "other end")
 
 
-def test_tasks_that_the_run_has_begun_and_that_are_gone_are_named(
-    open_next: Open, gate: Gate
-) -> None:
+def test_tasks_that_differ_are_named(open_next: Open, gate: Gate) -> None:
     run_id = begin(open_next, gate)
     with cloaca.WorkflowBuilder("versioned") as builder:
         builder.version_policy("fail")
@@ -97,9 +96,10 @@ def test_tasks_that_the_run_has_begun_and_that_are_gone_are_named(
         result = runner.get_run(run_id).result(WAIT)
         handle = runner.get_run(run_id)
 
-    with pytest.raises(cloaca.VersionChangedError, match="removed: first") as caught:
+    text = "changed: gate; removed: first, end"
+    with pytest.raises(cloaca.VersionChangedError, match=text) as caught:
         result.raise_for_status()
-    assert caught.value.tasks == ("first",)
+    assert caught.value.tasks == ("gate", "first", "end")
     assert handle.id == run_id
 
 
@@ -116,6 +116,20 @@ def test_otherwise_it_goes_on_by_the_ids_of_its_tasks(
 
     assert result.status == "Completed"
     assert set(result.task_results) == {"first", "gate", "other end"}
+
+
+def test_a_run_goes_on_if_only_the_description_has_changed(open_next: Open, gate: Gate) -> None:
+    run_id = begin(open_next, gate)
+    with cloaca.WorkflowBuilder("versioned") as builder:
+        builder.version_policy("fail").description("Waits at a gate.")
+        for task in ("first", "gate", "end"):
+            builder.add_task(task)
+    gate.open.set()
+
+    with open_next() as runner:
+        result = runner.get_run(run_id).result(WAIT)
+
+    assert (result.status, result.version == builder.workflow.version) == ("Completed", False)
 
 
 def test_under_the_same_version_it_goes_on(open_next: Open, gate: Gate) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAli
 from cloaca_core.definition.retry import BackoffStrategy, RetryPolicy
 from cloaca_core.definition.retry_condition import RetryCondition
 from cloaca_core.definition.rules import Rule, parse_rule, to_dict
+from cloaca_core.definition.version_change import fingerprints
 from cloaca_core.records.follow_ups import WhenEndedRow
 from cloaca_core.values.json_values import JsonValue, decode, encode
 from cloaca_core.values.namespace import short_name
@@ -50,7 +51,9 @@ class RecordedRetry:
 
 @dataclass(frozen=True, slots=True)
 class RecordedTask:
-    """One node. ``rule`` and ``timeout_seconds`` mean what they mean in ``Task``."""
+    """One node. ``rule`` and ``timeout_seconds`` mean what they mean in ``Task``; its digest,
+    body included, is ``fingerprint``: None in a record of an earlier version of cloaca.
+    """
 
     id: str
     kind: str
@@ -59,6 +62,7 @@ class RecordedTask:
     timeout_seconds: float | NoLimit | None
     rule: Rule | None
     is_async: bool
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,12 @@ class RecordedWorkflow:
     def graph(self) -> dict[str, tuple[str, ...]]:
         """For each task the ids that it depends on, as ``definition.graph`` takes it."""
         return {task.id: task.dependencies for task in self.tasks}
+
+    @property
+    def fingerprints(self) -> dict[str, str] | None:
+        """The fingerprint of each task; None unless all are known."""
+        known = {task.id: task.fingerprint for task in self.tasks if task.fingerprint is not None}
+        return known if len(known) == len(self.tasks) else None
 
     @classmethod
     def read(cls, row: DefinitionRow) -> Self:
@@ -107,12 +117,13 @@ class Unregistered(NamedTuple):
 
 def content(workflow: Workflow) -> str:
     """The JSON of a workflow; its names and its version are columns of their own."""
+    known = fingerprints(workflow)
     return encode(
         {
             "description": workflow.description,
             "tags": dict(workflow.tags),
             "exhausted_policy": workflow.exhausted_policy,
-            "tasks": [_written_task(task) for task in workflow.tasks],
+            "tasks": [_written_task(task, known[task.id]) for task in workflow.tasks],
         }
     )
 
@@ -136,7 +147,7 @@ def when_ended_rows(workflow: Workflow) -> tuple[WhenEndedRow, ...]:
     )
 
 
-def _written_task(task: Task) -> dict[str, JsonValue]:
+def _written_task(task: Task, fingerprint: str) -> dict[str, JsonValue]:
     limit = task.timeout_seconds
     return {
         "id": task.id,
@@ -146,6 +157,7 @@ def _written_task(task: Task) -> dict[str, JsonValue]:
         "timeout_seconds": WORD if isinstance(limit, NoLimit) else limit,
         "trigger_rules": None if task.rule is None else to_dict(task.rule),
         "is_async": task.is_async,
+        "fingerprint": fingerprint,
     }
 
 
@@ -189,6 +201,7 @@ def _task(read: Mapping[str, Any]) -> RecordedTask:
         timeout_seconds=NO_LIMIT if limit == WORD else limit,
         rule=None if rule is None else parse_rule(rule),
         is_async=read["is_async"],
+        fingerprint=read.get("fingerprint"),
     )
 
 

@@ -19,6 +19,7 @@ from cloaca_core.definition.retry import BackoffStrategy, RetryPolicy
 from cloaca_core.definition.retry_condition import RetryCondition
 from cloaca_core.definition.rules import context_value, none_of, parse_rule, task_failed
 from cloaca_core.definition.task import task
+from cloaca_core.definition.version_change import fingerprints
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.records.definitions import DefinitionRow
 from cloaca_core.records.follow_ups import WhenEndedRow
@@ -71,6 +72,15 @@ def test_a_record_has_the_policy_of_exhausted_tasks() -> None:
     assert again(builder.workflow).exhausted_policy == "pause"
     assert again(built()).exhausted_policy == "fail"
     assert again(built(), json.dumps(before)) == again(built())
+
+
+def test_a_record_tells_which_tasks_are_the_same() -> None:
+    workflow = built()
+    before = json.loads(content(workflow))
+    del before["tasks"][0]["fingerprint"]  # as in a record of an earlier version
+
+    assert again(workflow).fingerprints == fingerprints(workflow)
+    assert again(workflow, json.dumps(before)).fingerprints is None
 
 
 @pytest.mark.parametrize("seconds", [None, 2.5, NO_LIMIT])

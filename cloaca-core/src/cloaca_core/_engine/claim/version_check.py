@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from cloaca_core._engine.orchestrate.adoption import NO_PAST, PastRows
 from cloaca_core._engine.plan.reasons import Reason, version_changed
 from cloaca_core._engine.plan.restore import has_begun
+from cloaca_core.definition.recorded import RecordedWorkflow
 from cloaca_core.definition.version_change import (
     Fingerprints,
     VersionChange,
@@ -34,6 +35,22 @@ class EarlierVersions(Protocol):
         """The fingerprints of the tasks of a version; None when they are not known."""
 
 
+class RecordedVersions:
+    """What runners have recorded of earlier versions, each read once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[tuple[str, str], Fingerprints | None] = {}
+
+    async def fingerprints(self, workflow: str, version: str) -> Fingerprints | None:
+        """As in ``EarlierVersions``."""
+        key = (workflow, version)
+        if key not in self._known:
+            row = await self._store.get_definition(workflow, version)
+            self._known[key] = None if row is None else RecordedWorkflow.read(row).fingerprints
+        return self._known[key]
+
+
 class Checked(NamedTuple):
     """A claimed run, and the reason if it cannot go on."""
 
@@ -42,8 +59,8 @@ class Checked(NamedTuple):
 
 
 class VersionCheck:
-    """Belongs to the engine's loop. Without ``earlier``, the tasks that a run has begun are all
-    that is known of the version under which it did.
+    """Belongs to the engine's loop. Of a version that ``earlier`` does not know, the tasks that a
+    run has begun under it are all that is known.
     """
 
     def __init__(
@@ -56,7 +73,7 @@ class VersionCheck:
         self._store = store
         self._registry = registry
         self._runner_id = runner_id
-        self._earlier = earlier
+        self._earlier: EarlierVersions = RecordedVersions(store) if earlier is None else earlier
 
     async def of(self, rows: Sequence[RunRow], past: Mapping[str, PastRows]) -> list[Checked]:
         """The runs as they go on; nearly all as they are, without a statement."""
@@ -81,10 +98,9 @@ class VersionCheck:
         self, workflow: Workflow, row: RunRow, attempts: Collection[AttemptRow]
     ) -> VersionChange | None:
         """The tasks that differ; None when no task is known to."""
-        if self._earlier is not None:
-            earlier = await self._earlier.fingerprints(row.workflow, row.version)
-            if earlier is not None:
-                return compared(earlier, fingerprints(workflow))
+        earlier = await self._earlier.fingerprints(row.workflow, row.version)
+        if earlier is not None:
+            return compared(earlier, fingerprints(workflow))
         known = {task.id for task in workflow.tasks}
         gone = dict.fromkeys(each.task_id for each in attempts if each.task_id not in known)
         return VersionChange(removed=tuple(gone)) if gone else None

@@ -8,17 +8,19 @@ import pytest
 from model.memory_store import MemoryStore
 from model.runs import nothing
 
-from cloaca_core._engine.claim.version_check import Checked, VersionCheck
+from cloaca_core._engine.claim.version_check import Checked, RecordedVersions, VersionCheck
 from cloaca_core._engine.orchestrate.adoption import PastRows
 from cloaca_core._engine.plan.reasons import version_changed
 from cloaca_core._engine.plan.restore import has_begun
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.conformance.rows import NOW, attempt, new_run, runner, stored, submit
 from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.recorded import content
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.version_change import Fingerprints, VersionChange, fingerprints
 from cloaca_core.definition.workflow import Workflow
+from cloaca_core.records.definitions import DefinitionRow
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.option_names import VersionPolicyName
@@ -98,6 +100,27 @@ async def test_what_was_recorded_of_the_earlier_version_names_them_all() -> None
     change = VersionChange(added=("b",), removed=("old",), changed=("a",))
     assert refusal == version_changed(EARLIER, scene.workflow.version, change)
     assert scene.earlier.asked == [(scene.workflow.namespace, EARLIER)]
+
+
+async def test_without_more_it_asks_what_runners_have_recorded(scene: Scene) -> None:
+    """Once for each version."""
+    with WorkflowBuilder("orders", registry=Registry()) as builder:
+        task(id="a")(nothing)
+        task(id="gone")(nothing)
+    names = (scene.workflow.namespace, EARLIER, "orders")
+    row = DefinitionRow(*names, content(builder.workflow), NOW)
+    await scene.store.record_definitions([row], [])
+    recorded = RecordedVersions(scene.store)
+
+    known = await recorded.fingerprints(scene.workflow.namespace, EARLIER)
+
+    assert known == fingerprints(builder.workflow)
+    assert await recorded.fingerprints(scene.workflow.namespace, EARLIER) is known
+    assert await recorded.fingerprints(scene.workflow.namespace, "another") is None
+    check = VersionCheck(scene.store, scene.registry, RunnerId("r1"))
+    (checked,) = await check.of([await scene.run()], {"r": BEGUN})
+    assert checked.refusal is not None
+    assert checked.refusal.tasks == ("gone", "b")
 
 
 async def test_one_whose_tasks_are_the_same_goes_on() -> None:
