@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, cast
 
-from cloaca_core._engine.plan.reasons import changed_tasks, overdue_message, passed_limit
+from cloaca_core._engine.plan.reasons import changed_tasks, passed_limit, told_overdue
 from cloaca_core.definition.context import Context
 from cloaca_core.errors import (
     ContextValueError,
@@ -303,7 +303,7 @@ WorkflowResult = PipelineResult
 def execute_result(ended: Ended) -> PipelineResult:
     """The result for ``execute``, which raises when the run has passed its deadline."""
     if (limit := passed_limit(ended.row)) is not None:
-        message = f"{EXECUTION}{overdue_message(limit)}"
+        message = f"{EXECUTION}{told_overdue(ended.row, limit)}"
         raise PipelineTimeoutError(message, run_id=ended.row.id, timeout=limit)
     return PipelineResult(*ended)
 

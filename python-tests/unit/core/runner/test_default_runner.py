@@ -315,6 +315,17 @@ def test_a_run_that_passed_its_deadline_raises_with_its_facts(row: Ended) -> Non
     assert (caught.value.run_id, caught.value.timeout) == ("r", 3)
 
 
+def test_the_error_has_the_limit_to_the_fraction_of_a_second() -> None:
+    row = ended(
+        "Failed",
+        "Pipeline timeout after 0.3s",
+        reason_code="deadline_exceeded",
+        limit_seconds=1,
+    )
+    with pytest.raises(PipelineTimeoutError, match=r": Pipeline timeout after 0\.3s$"):
+        execute_result(row)
+
+
 @pytest.mark.parametrize(
     ("status", "error_message"),
     [("Completed", None), ("Failed", "1 task(s) failed"), ("Cancelled", "cancelled")],

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from cloaca_core.records.runs import AttemptRow, RunRow
 
 
+_OVERDUE_TEXT: Final = "Pipeline timeout after "
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """``code`` is a ``ReasonCode``, or one that a newer version wrote and this one does not know.
@@ -61,7 +64,15 @@ def overdue(deadline: Deadline) -> Reason:
 
 def overdue_message(seconds: float) -> str:
     """The error of a run that took longer than this."""
-    return f"Pipeline timeout after {seconds:.10g}s"
+    return f"{_OVERDUE_TEXT}{seconds:.10g}s"
+
+
+def told_overdue(row: RunRow, seconds: int) -> str:
+    """The error of a run that has passed its deadline: as its row tells it, to the fraction of a
+    second; else by the whole ``seconds`` that the row has.
+    """
+    told = row.error_message or ""
+    return told if told.startswith(_OVERDUE_TEXT) else overdue_message(seconds)
 
 
 # -- reasons in rows -----------------------------------------------------------------------------
