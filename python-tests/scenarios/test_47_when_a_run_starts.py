@@ -4,6 +4,7 @@ becomes of one that has failed.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -263,6 +264,21 @@ def test_a_handle_tells_whether_the_call_made_the_run(runner: cloaca.DefaultRunn
     assert first == second
     assert [each.created for each in (first, second, without, many)] == [True, False, True, True]
     assert not runner.get_run(first.id).created
+
+
+async def test_each_call_is_told_for_itself_when_one_commit_has_several(database_url: str) -> None:
+    async with cloaca.AsyncRunner(database_url) as runner:
+        first = await runner.submit("note", {"name": "a"}, idempotency_key="a")
+        keys = ["a", "b", "b", "b", None, "c"]
+
+        handles = await asyncio.gather(
+            *[runner.submit("note", {"name": "x"}, idempotency_key=key) for key in keys]
+        )
+
+    again, *same, without, other = handles
+    assert (again, again.created) == (first, False)
+    assert sorted(each.created for each in same) == [False, False, True]
+    assert (len(set(same)), without.created, other.created) == (1, True, True)
 
 
 def test_it_is_told_of_a_run_in_the_programs_own_transaction_too(

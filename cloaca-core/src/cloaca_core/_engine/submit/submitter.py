@@ -221,7 +221,8 @@ class _Submission:
             self.answer.set_result(None)
         else:
             run_ids = [committed.existing.get(row.id, row.id) for row in rows]
-            self.answer.set_result((run_ids, bool(committed.existing)))
+            known = any(row.id in committed.existing for row in rows)  # those of this submission
+            self.answer.set_result((run_ids, known))
 
     def refused(self, _: SubmissionEntry, error: StoreError) -> None:
         """Answer with the error, and free the places."""
