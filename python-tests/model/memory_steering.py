@@ -291,7 +291,10 @@ class MemorySteering:
         return self._resume(run_ids, act, content, None)
 
     async def end_pauses(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
-        return self._resume(run_ids, act, None, act.now)
+        acted = self._resume(run_ids, act, None, act.now)
+        for run_id in acted:
+            self._forget_unchanged(run_id, act)
+        return acted
 
     def _resume(
         self, run_ids: Collection[str], act: Act, content: str | None, over: int | None
@@ -628,10 +631,17 @@ class MemorySteering:
         is_over = until is not None and until <= act.now
         if self._note_on_workflow(workflow, act, "resume", is_over):
             del self.workflow_pauses[workflow]
-        return bool(self.noted["", act.id].changed)
+        changed = bool(self.noted["", act.id].changed)
+        self._forget_unchanged("", act)
+        return changed
 
     async def paused_workflows(self) -> dict[str, int | None]:
         return dict(self.workflow_pauses)
+
+    def _forget_unchanged(self, run_id: str, act: Act) -> None:
+        """An act of a runner's own that has changed nothing is noted nowhere."""
+        if not self.noted[run_id, act.id].changed:
+            del self.noted[run_id, act.id]
 
     def _note_on_workflow(self, workflow: str, act: Act, kind: str, changes: bool) -> bool:
         """Write an act down unless it is there; whether it is new and changes the workflow."""

@@ -48,7 +48,8 @@ def test_execute_raises_when_the_limit_has_passed(
 ) -> None:
     define(release)
 
-    with pytest.raises(cloaca.PipelineTimeoutError, match=r"Pipeline timeout after 0\.05s") as caught:
+    text = r"Pipeline timeout after 0\.05s"
+    with pytest.raises(cloaca.PipelineTimeoutError, match=text) as caught:
         runner.execute("endless", time_limit=SHORT)
 
     (run,) = runner.list_runs()

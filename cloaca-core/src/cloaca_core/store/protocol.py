@@ -344,7 +344,8 @@ class SteeringStore(Protocol):
 
     async def end_pauses(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
         """The same for those of these runs whose pause has an end that has come by ``act.now``. A
-        run that was paused anew since it was read stays paused.
+        run that was paused anew since it was read stays paused. The act is noted only where it
+        has changed the run: each runner does this when the time has come.
         """
 
     async def retry(
@@ -402,7 +403,7 @@ class SteeringStore(Protocol):
         """Let runs of this workflow be claimed again; false if it was not paused."""
 
     async def end_pause_of_workflow(self, workflow: str, act: Act) -> bool:
-        """The same if its pause has an end that has come by ``act.now``."""
+        """The same if its pause has an end that has come by ``act.now``; else it is not noted."""
 
     async def paused_workflows(self) -> dict[str, int | None]:
         """Workflows that are paused, and until when. Only reads."""

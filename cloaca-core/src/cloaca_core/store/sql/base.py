@@ -143,6 +143,7 @@ class SteeringQueries(NamedTuple):
     list_acts: Statement
     list_acts_of_run: Statement
     lock_paused_workflows: Statement
+    forget_act: Statement
     note_workflow_act: Statement
     pause_workflow: Statement
     resume_workflow: Statement

@@ -86,7 +86,8 @@ class SqlSteering(SqlPart):
         replace = [] if content is None else [q.insert_replacement]
         statements = [q.note_resume, *replace, q.resume_runs, q.conclude_act]
         values = {"content": content, "replaced": int(content is not None), "over": over}
-        return await self._act(run_ids, act, statements, values)
+        afterwards = [] if over is None else [q.forget_act]
+        return await self._act(run_ids, act, statements, values, afterwards)
 
     async def replacements(self, run_ids: Collection[str]) -> list[ReplacementRow]:
         ids = self._dialect.array(run_ids)
@@ -99,13 +100,14 @@ class SqlSteering(SqlPart):
         act: Act,
         statements: Sequence[Statement],
         values: Mapping[str, object],
+        afterwards: Sequence[Statement] = (),
     ) -> dict[str, Acted]:
-        """Lock schedules and runs, note the act and carry it out; the answer is read last."""
+        """Lock schedules and runs, note the act and carry it out, then read the answer."""
         q, ids = self._queries.steering, self._dialect.array(run_ids)
         known = {**act._asdict(), **values, "ids": ids}
-        steps = _steps([q.lock_schedules_of, q.lock_steered, *statements, q.acted], known)
-        *_, found = await self._dialect.write(steps)
-        return _acted(found)
+        before = [q.lock_schedules_of, q.lock_steered, *statements]
+        answers = await self._dialect.write(_steps([*before, q.acted, *afterwards], known))
+        return _acted(answers[len(before)])
 
     async def retry(
         self,
@@ -203,19 +205,25 @@ class SqlSteering(SqlPart):
         return await self._act_on_workflow(workflow, act, resume, {"kind": "resume", "over": None})
 
     async def end_pause_of_workflow(self, workflow: str, act: Act) -> bool:
-        resume, over = self._queries.steering.resume_workflow, act.now
-        return await self._act_on_workflow(workflow, act, resume, {"kind": "resume", "over": over})
+        q = self._queries.steering
+        resume, over = q.resume_workflow, act.now
+        values = {"kind": "resume", "over": over}
+        return await self._act_on_workflow(workflow, act, resume, values, [q.forget_act])
 
     async def _act_on_workflow(
-        self, workflow: str, act: Act, change: Statement, values: Mapping[str, object]
+        self,
+        workflow: str,
+        act: Act,
+        change: Statement,
+        values: Mapping[str, object],
+        afterwards: Sequence[Statement] = (),
     ) -> bool:
         q, known = self._queries.steering, act._asdict()
         known |= {"workflow": workflow, **values}
         known["ids"] = self._dialect.array([""])  # an act on a workflow is about no run
-        statements = [q.lock_paused_workflows, q.note_workflow_act, change, q.conclude_act]
-        *_, ((changed,),) = await self._dialect.write(
-            _steps([*statements, q.workflow_acted], known)
-        )
+        before = [q.lock_paused_workflows, q.note_workflow_act, change, q.conclude_act]
+        answers = await self._dialect.write(_steps([*before, q.workflow_acted, *afterwards], known))
+        ((changed,),) = answers[len(before)]
         return bool(changed)
 
     async def paused_workflows(self) -> dict[str, int | None]:

@@ -270,6 +270,11 @@ ON CONFLICT DO NOTHING;
 UPDATE cloaca_act SET changed = 1 WHERE run_id IN :ids AND id = :id AND changed = 2;
 
 
+-- name: forget_act
+-- An act of a runner's own that has changed nothing is noted nowhere: another one was first.
+DELETE FROM cloaca_act WHERE run_id IN :ids AND id = :id AND changed = 0;
+
+
 -- name: acted
 -- What these runs are now, and whether this act changed them.
 SELECT run.id, run.status, act.changed
