@@ -235,7 +235,7 @@ def test_a_retention_that_makes_no_sense_is_refused(days: object) -> None:
 
 
 def test_wrong_arguments_of_prune_are_refused(runner: cloaca.DefaultRunner) -> None:
-    with pytest.raises(cloaca.CloacaError):
+    with pytest.raises(cloaca.ConfigError, match="before"):
         runner.prune(before="yesterday")
     with pytest.raises(cloaca.CloacaError):
         runner.prune(dry_run="yes")  # type: ignore[arg-type] # as given

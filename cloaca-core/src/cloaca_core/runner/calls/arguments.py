@@ -27,10 +27,9 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.runs import RunFilter
 from cloaca_core.records.states import RunStatus
-from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions
+from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions, checked_instant
 from cloaca_core.runner.error_prefixes import EXECUTION
 from cloaca_core.values.ids import first_id_of, is_run_id
-from cloaca_core.values.instants import read_instant
 from cloaca_core.values.json_values import JsonValue, encode, shown_path
 from cloaca_core.values.text import checked_text, is_storable
 from cloaca_core.values.time_limits import read_time_limit, stored_limit
@@ -182,8 +181,8 @@ class Requests:
         """
         limit = checked_limit(limit)
         name, parent_id, error = selection.workflow_name, selection.parent_id, selection.error
-        since = _checked_instant("since", selection.since)
-        until = _checked_instant("until", selection.until)
+        since = _instant("since", selection.since)
+        until = _instant("until", selection.until)
         mark = None if before is None else _checked_mark(before)
         return RunFilter(
             statuses=_checked_statuses(selection.status),
@@ -285,8 +284,8 @@ def checked_limit(limit: object) -> int:
     return limit
 
 
-def _checked_instant(name: str, instant: datetime | str | None) -> int | None:
-    return None if instant is None else read_instant(name, instant)
+def _instant(name: str, instant: datetime | str | None) -> int | None:
+    return None if instant is None else checked_instant(name, instant)
 
 
 def _lower(mark: str | None, bound: str) -> str:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.runner.calls.call import Call
 from cloaca_core.runner.calls.names import looked_up, name_to_look_up
+from cloaca_core.runner.calls.start_options import checked_instant
 from cloaca_core.runner.results import PruneResult
 from cloaca_core.values.arguments import refuse_other_types
-from cloaca_core.values.instants import read_instant
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,7 +28,7 @@ class UpkeepCalls:
         self, before: datetime | str | None, workflow_name: str | None, dry_run: bool
     ) -> Call[PruneResult]:
         """Delete trees of runs that have ended long ago, or count them."""
-        instant = None if before is None else read_instant("before", before)
+        instant = None if before is None else checked_instant("before", before)
         refuse_other_types("dry_run", dry_run, bool, "a bool")
         full_name = name = None
         if workflow_name is not None:

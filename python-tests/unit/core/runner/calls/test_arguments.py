@@ -480,13 +480,14 @@ def test_instants_bound_the_ids_as_well_by_a_day_more(requests: Requests) -> Non
 
 @pytest.mark.parametrize("name", ["since", "until"])
 @pytest.mark.parametrize(
-    ("value", "kind"), [("soon", ValueError), (7, TypeError), ("2026-03-02", ValueError)]
+    ("value", "kind"), [("soon", ConfigError), (7, ConfigTypeError), ("2026-03-02", ConfigError)]
 )
 def test_an_instant_that_is_none_is_refused_by_name(
-    requests: Requests, name: str, value: Any, kind: type[Exception]
+    requests: Requests, name: str, value: Any, kind: type[ConfigError]
 ) -> None:
-    with pytest.raises(kind, match=name):
+    with pytest.raises(kind, match=name) as caught:
         requests.run_filter(Selection(**{name: value}))
+    assert caught.value.field == name
 
 
 @pytest.mark.parametrize("name", ["parent_id", "error"])
