@@ -7,7 +7,7 @@ import socket
 from functools import lru_cache
 
 from cloaca_core.records.order import Order
-from cloaca_core.values.text import checked_text
+from cloaca_core.values.text import checked_text, storable_text
 
 
 def checked_order(kind: str, reason: str | None, by: str | None) -> Order:
@@ -23,7 +23,7 @@ def _this_user() -> str:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container's user may have no name
         user = "user"
-    return f"{user}@{socket.gethostname()}"[:255]
+    return storable_text(f"{user}@{socket.gethostname()}")[:255]
 
 
 def order_of_submission() -> Order:
