@@ -1,0 +1,201 @@
+"""What goes into one batch, who hears of it, and what is refused while the database takes none."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import Any
+
+import pytest
+
+from cloaca_core._engine.record import batching
+from cloaca_core._engine.record.batching import (
+    MAX_BATCH_BYTES,
+    adds_work,
+    batch_of,
+    landing,
+    lasts,
+    refuse,
+    refuse_new_work,
+    settle,
+    take,
+)
+from cloaca_core._engine.record.entries import Draft, Entry
+from cloaca_core.conformance.rows import (
+    NOW,
+    attempt,
+    firing,
+    new_event,
+    new_run,
+    new_tick,
+    run_end,
+    trigger_row,
+)
+from cloaca_core.errors import (
+    StoreDataError,
+    StoreError,
+    StoreFullError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
+from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.runs import AttemptRow, Park
+from cloaca_core.records.states import TaskStatus
+
+NOTHING = Committed(frozenset(), {}, frozenset())
+AWAY = StoreUnavailableError("away")
+
+
+class Row(Entry):
+    """An entry that notes in ``heard`` what it was told; with a ``fault`` it raises that then."""
+
+    def __init__(
+        self,
+        name: str = "row",
+        *,
+        weight: int = 1,
+        keys: int = 0,
+        is_of_run: bool = False,
+        attempts: Sequence[AttemptRow] = (),
+        fault: Exception | None = None,
+        landed: Callable[[Committed], None] | None = None,
+    ) -> None:
+        self.name, self.weight, self.keys, self.is_of_run = name, weight, keys, is_of_run
+        self.attempts, self.fault, self.landed = attempts, fault, landed
+        self.heard: list[object] = []
+
+    def add_to(self, draft: Draft) -> None:
+        draft.attempts.extend(self.attempts)
+        draft.fences.update({row.run_id: row.epoch for row in self.attempts})
+
+    def settled(self, committed: Committed) -> None:
+        self._hear(committed)
+
+    def refused(self, error: StoreError) -> None:
+        self._hear(error)
+
+    def _hear(self, told: object) -> None:
+        self.heard.append(told)
+        if self.fault is not None:
+            raise self.fault
+
+
+# -- what fits -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("weights", "taken"),
+    [
+        ([], 0),
+        ([1, 1], 2),
+        ([MAX_BATCH_BYTES - 1, 1, 1], 2),
+        ([3 * MAX_BATCH_BYTES, 1], 1),  # one that is too heavy for any batch goes alone
+    ],
+)
+def test_a_batch_takes_the_oldest_up_to_its_bytes(weights: list[int], taken: int) -> None:
+    entries = [Row(weight=weight) for weight in weights]
+    inbox: deque[Entry] = deque(entries)
+
+    assert take(inbox, inf) == (entries[:taken], sum(weights[:taken]))
+    assert list(inbox) == entries[taken:]
+
+
+def test_a_batch_takes_so_many_entries_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "MAX_BATCH_ENTRIES", 3)
+    inbox: deque[Entry] = deque([Row() for _ in range(4)])
+
+    assert [len(take(inbox, inf)[0]) for _ in range(3)] == [3, 1, 0]
+
+
+@pytest.mark.parametrize(("most", "taken"), [(1, 2), (2, 4), (9, 5), (inf, 5)])
+def test_a_batch_takes_so_many_keys_that_may_be_held_at_most(most: float, taken: int) -> None:
+    inbox: deque[Entry] = deque([Row(keys=keys) for keys in (0, 1, 0, 1, 1)])
+
+    assert len(take(inbox, most)[0]) == taken
+
+
+# -- the batch -----------------------------------------------------------------------------------
+
+
+def test_start_marks_are_fenced_and_come_after_the_records_of_entries() -> None:
+    ended = attempt("r", "a")
+    marks = [
+        attempt("r", "b", status=TaskStatus.RUNNING),
+        attempt("s", "a", status=TaskStatus.RUNNING, epoch=4),
+    ]
+
+    batch = batch_of("me", [Row(attempts=[ended])], marks)
+
+    assert (batch.runner_id, batch.attempts) == ("me", [ended, *marks])
+    assert batch.fences == {"r": 1, "s": 4}
+
+
+def test_the_committing_thread_tells_only_entries_that_await_it() -> None:
+    told: list[Committed] = []
+    awaited = [Row(landed=told.append) for _ in range(2)]
+
+    tell = landing([awaited[0], Row(), awaited[1]])
+    assert tell is not None
+    tell(NOTHING)
+
+    assert told == [NOTHING, NOTHING]
+    assert landing([Row()]) is None
+
+
+# -- refusals ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (StoreUnavailableError("away"), False),
+        (StoreFullError("no space"), True),  # unavailable, and no try of ours frees space
+        (StoreReadOnlyError("a standby"), True),
+        (StoreDataError("a bad value"), True),
+    ],
+)
+def test_only_an_outage_goes_away_soon(error: StoreError, expected: bool) -> None:
+    assert lasts(error) is expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ({"new_runs": [new_run("r")]}, True),
+        ({"firings": [firing()]}, True),
+        ({"ticks": [new_tick("s", "r")]}, True),
+        ({"events": [new_event("r")]}, True),
+        ({"turns": [trigger_row()]}, True),
+        ({"attempts": [attempt("r")], "fences": {"r": 1}}, False),
+        ({"ends": [run_end("r")], "fences": {"r": 1}}, False),
+        ({"parks": [Park("r", None, NOW)], "fences": {"r": 1}}, False),
+    ],
+)
+def test_records_about_existing_runs_add_no_work(rows: dict[str, Any], expected: bool) -> None:
+    assert adds_work(Batch("me", [], [], [], {})._replace(**rows)) is expected
+
+
+def test_new_work_is_refused_and_records_of_runs_are_kept_in_their_order() -> None:
+    first, second = Row(is_of_run=True), Row(is_of_run=True)
+    new = [Row(fault=LookupError("a flaw of a listener")), Row()]
+
+    assert refuse_new_work([first, new[0], second, new[1]], AWAY) == [first, second]
+
+    assert [entry.heard for entry in new] == [[AWAY], [AWAY]]
+    assert first.heard == second.heard == []
+
+
+def test_an_error_in_a_listener_is_logged_and_reaches_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    flawed = Row(fault=LookupError("a flaw of a listener"))
+
+    settle(flawed, NOTHING)
+    refuse(flawed, AWAY)
+
+    assert flawed.heard == [NOTHING, AWAY]
+    assert [(each.levelno, each.exc_info is not None) for each in caplog.records] == [
+        (logging.ERROR, True)
+    ] * 2
