@@ -38,11 +38,14 @@ class Completion:
         self._reader = reader
         self._drop = drop
         self._waiters = Waiters()
+        self._failure: Exception | None = None
 
     async def of(self, run_id: str) -> Ended:
         """Wait for the end of a run, on this runner or another."""
         if self.recent.has_completed(run_id) and (known := self.recent.get(run_id)) is not None:
             return known
+        if self._failure is not None:
+            raise self._failure
         future = self._waiters.add(run_id)
         try:
             if run_id not in self._runs:
@@ -72,6 +75,7 @@ class Completion:
 
     def fail_all(self, error: Exception) -> None:
         """Fail all waits, now and from now on: the runner ends."""
+        self._failure = error
         self._waiters.fail_all(error)
 
     async def notice_ends_elsewhere(self) -> None:

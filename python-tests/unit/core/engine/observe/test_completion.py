@@ -1,0 +1,210 @@
+"""Callers that wait for a run hear of its end, here or elsewhere, and of no end too early."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+from model.memory_store import MemoryStore
+from model.orchestration import PAIR, Scene
+from model.quiet import quiet
+from model.runs import active_run
+
+from cloaca_core._engine.observe.completion import Completion
+from cloaca_core._engine.observe.recent_runs import Ended
+from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
+from cloaca_core._engine.observe.run_reader import RunReader
+from cloaca_core._engine.plan.active_run import ActiveRun
+from cloaca_core.conformance.rows import act, attempt, new_run, record, run_end, runner, submit
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
+from cloaca_core.errors import RunnerClosedError, RunNotFoundError
+from cloaca_core.records.runs import RunRow
+from cloaca_core.records.steering import Reopening
+
+
+class Store(MemoryStore):
+    """The model; ``asked`` has the runs whose ends it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
+        self.asked += run_ids
+        return await super().ended(run_ids)
+
+
+class Desk:
+    """``dropped`` are runs that were taken for ours."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+        self.registry = Registry()
+        self.runs = Scene().runs
+        self.dropped: list[ActiveRun] = []
+        definitions = RecordedDefinitions(self.store, self.registry)
+        reader = RunReader(self.store, self.registry, self.runs, definitions)
+        self.completion = Completion(self.store, self.runs, reader, self.dropped.append)
+
+    def ours(self, **fields: Any) -> ActiveRun:
+        """A run ``r`` that is ours, with attempts of both its tasks."""
+        run = active_run(PAIR, **fields)
+        run.latest = {1: attempt("r", "b"), 0: attempt("r", "a")}
+        self.runs.add(run)
+        return run
+
+    async def waits(self, run_id: str = "r") -> asyncio.Task[Ended]:
+        """A caller that waits for a run."""
+        waiting = asyncio.create_task(self.completion.of(run_id))
+        await quiet()
+        return waiting
+
+
+@pytest.fixture
+async def desk() -> Desk:
+    desk = Desk()
+    await desk.store.register(runner("r1"))
+    return desk
+
+
+# -- ended here ----------------------------------------------------------------------------------
+
+
+async def test_an_end_of_ours_wakes_its_callers_and_is_remembered_without_a_read(
+    desk: Desk,
+) -> None:
+    run = desk.ours()
+    callers = [await desk.waits(), await desk.waits()]
+
+    desk.completion.ended(run, run_end("r"))
+    desk.runs.remove(run)
+
+    for ended in [await each for each in callers] + [await desk.completion.of("r")]:
+        assert (ended.row.status, ended.row.final_context) == ("Completed", '{"x":1}')
+        assert [row.task_id for row in ended.attempts] == ["a", "b"]
+    assert desk.store.runs == {}  # a read would have found no run
+
+
+async def test_the_end_has_the_reason_and_no_input(desk: Desk) -> None:
+    run = desk.ours()
+    end = run_end("r", status="Failed", reason="deadline_exceeded", limit=7)
+
+    desk.completion.ended(run, end._replace(reason_tasks='["b"]'))
+
+    found = desk.completion.recent.get("r")
+    assert found is not None
+    row = found.row
+    assert (row.status, row.error_message, row.ended_at) == ("Failed", "it broke", end.ended_at)
+    assert (row.reason_code, row.limit_seconds) == ("deadline_exceeded", 7)
+    assert (row.reason_tasks, row.input) == ('["b"]', "")
+
+
+async def test_a_run_that_has_failed_here_is_read_anew_since_a_retry_may_have_begun_it_again(
+    desk: Desk,
+) -> None:
+    run, failed = desk.ours(), run_end("r", status="Failed")
+    await submit(desk.store, new_run("r"))
+    await record(desk.store, ends=[failed])
+    desk.completion.ended(run, failed)
+    desk.runs.remove(run)
+    assert (await desk.completion.of("r")).row.status == "Failed"
+
+    await desk.store.retry([Reopening("r", 1, {})], act())
+
+    caller = await desk.waits()
+    assert not caller.done()
+    caller.cancel()
+
+
+# -- ended elsewhere -----------------------------------------------------------------------------
+
+
+async def test_of_a_run_of_others_that_has_ended_the_tables_tell_in_definition_order(
+    desk: Desk,
+) -> None:
+    with WorkflowBuilder("w", registry=desk.registry):
+        for name in ("z", "a"):
+            task(id=name)(lambda context: None)
+    workflow = desk.registry.find("w")
+    row = new_run("r", workflow=workflow.namespace)._replace(version=workflow.version)
+    await submit(desk.store, row)
+    attempts = [attempt("r", "a"), attempt("r", "gone"), attempt("r", "z")]
+    await record(desk.store, attempts, [run_end("r")])
+
+    ended = await desk.completion.of("r")
+
+    assert (ended.row.status, ended.row.input) == ("Completed", "")
+    assert [each.task_id for each in ended.attempts] == ["z", "a", "gone"]
+
+
+async def test_a_caller_is_woken_when_a_run_of_others_is_found_to_have_ended(desk: Desk) -> None:
+    await submit(desk.store, new_run("r"))
+    caller = await desk.waits()
+    await desk.completion.notice_ends_elsewhere()
+    assert not caller.done()
+
+    await record(desk.store, [attempt("r", "a")], [run_end("r")])
+    await desk.completion.notice_ends_elsewhere()
+
+    ended = await caller
+    assert (ended.row.status, len(ended.attempts)) == ("Completed", 1)
+
+
+async def test_what_no_caller_waits_for_any_more_is_not_asked_for(desk: Desk) -> None:
+    await submit(desk.store, new_run("r"))
+    with pytest.raises(RunNotFoundError):
+        await desk.completion.of("unknown")
+    caller = await desk.waits()
+    caller.cancel()
+    await quiet()
+
+    await desk.completion.notice_ends_elsewhere()
+
+    assert desk.store.asked == []
+
+
+async def test_a_run_that_a_tick_has_cancelled_elsewhere_is_dropped_here(desk: Desk) -> None:
+    run = desk.ours(schedule_id="s")
+    caller = await desk.waits()
+    await submit(desk.store, new_run("r"))
+    row = desk.store.runs["r"]
+    desk.store.runs["r"] = row._replace(status="Cancelled", ended_at=1, epoch=run.epoch + 1)
+
+    await desk.completion.notice_ends_elsewhere()
+
+    assert desk.dropped == [run]
+    assert (await caller).row.status == "Cancelled"
+
+
+async def test_an_end_that_was_written_here_is_told_when_the_journal_tells_it(desk: Desk) -> None:
+    """The commit is in the tables before the loop has heard of it."""
+    run = desk.ours(schedule_id="s")
+    caller = await desk.waits()
+    await submit(desk.store, new_run("r"))
+    await record(desk.store, ends=[run_end("r")])
+
+    await desk.completion.notice_ends_elsewhere()
+    assert (caller.done(), desk.dropped, desk.store.asked) == (False, [], ["r"])
+
+    desk.completion.ended(run, run_end("r"))
+    assert (await caller).row.status == "Completed"
+
+
+# -- the runner ends -----------------------------------------------------------------------------
+
+
+async def test_at_the_end_of_the_runner_all_hear_of_it_also_who_comes_then(desk: Desk) -> None:
+    await submit(desk.store, new_run("r"))
+    callers = [await desk.waits()]
+
+    desk.completion.fail_all(RunnerClosedError("shut down"))
+    callers.append(await desk.waits())
+
+    assert [each.done() for each in callers] == [True, True]
+    for each in callers:
+        with pytest.raises(RunnerClosedError, match="shut down"):
+            await each
