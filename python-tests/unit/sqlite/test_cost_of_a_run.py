@@ -100,7 +100,9 @@ def _retry(runner: DefaultRunner, run_id: str) -> None:
 def test_a_retry_costs_what_runs_again_however_many_tasks_are_kept(
     costs: Costs, tmp_path: Path
 ) -> None:
-    """The same statements as for a run of one task; each retry is the cheapest of several."""
+    """As much as for a run of one task, but for a look of the steering loop that may fall into it;
+    each retry is the cheapest of several.
+    """
     registry, fails = Registry(), [True]
 
     def broken(context: object) -> None:
@@ -124,5 +126,5 @@ def test_a_retry_costs_what_runs_again_however_many_tasks_are_kept(
         }
         kept = runner.get_run(failed[WIDTH][0].id).attempts()
 
-    assert found[WIDTH] == found[1]
+    assert all(abs(wide - one) <= 1 for wide, one in zip(found[WIDTH], found[1], strict=True))
     assert len(kept) == WIDTH + 1
