@@ -19,8 +19,9 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -56,12 +57,24 @@ def note(handle: cloaca.TaskHandle) -> None:
         _released.wait()
 
 
-def _between_writes() -> None:
-    """Return when no thread of this process writes: on SQLite nobody else could, while it stops."""
-    if sys.argv[1].startswith("sqlite:"):
-        own = _connect()
-        own.execute("BEGIN IMMEDIATE")
-        own.close()
+@contextmanager
+def _between_writes() -> Iterator[None]:
+    """No other thread of this process uses SQLite meanwhile: one that stopped in a transaction
+    would keep the file from all other processes. A fork waits for the same.
+    """
+    if (
+        not sys.argv[1].startswith("sqlite:")
+        or "_connection_worker" in threading.current_thread().name
+    ):
+        yield
+        return
+    from cloaca_sqlite.fork_gate import GATE  # not there where PostgreSQL alone is tested
+
+    GATE.before_fork()
+    try:
+        yield
+    finally:
+        GATE.after_fork()
 
 
 def _stop_at(setting: str) -> None:
@@ -72,9 +85,9 @@ def _stop_at(setting: str) -> None:
 
     def hit(point: str) -> None:
         if point == wanted and next(left, None) == 0:
-            _between_writes()
-            say("stopping", point)
-            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # here, and all others
+            with _between_writes():
+                say("stopping", point)
+                signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # here, and all others
 
     failpoints.hit = hit
 
