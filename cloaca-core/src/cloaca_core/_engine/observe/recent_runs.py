@@ -36,7 +36,9 @@ class RecentRuns:
         self._bytes = 0
 
     def add(self, ended: Ended) -> None:
-        """Keep it, and forget the oldest beyond the bounds."""
+        """Keep it, in place of an earlier round of it, and forget the oldest beyond the bounds."""
+        if (earlier := self._runs.pop(ended.row.id, None)) is not None:
+            self._bytes -= earlier[0]
         weight = _weight(ended)
         rows = tuple([tuple(row) for row in ended.attempts])
         self._runs[ended.row.id] = (weight, tuple(ended.row), rows)

@@ -49,3 +49,22 @@ class TestRecentRuns:
 
         assert recent.get("a") is None
         assert recent.get("d") is not None
+
+    def test_the_end_of_a_later_round_takes_the_place_of_the_one_before(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "RECENT_BYTES", 1500)
+        recent = RecentRuns()
+        for _ in range(10):
+            recent.add(ended("a", error_message="x" * 600))
+        recent.add(ended("b", error_message="x" * 300))
+
+        assert [run_id for run_id in "ab" if recent.get(run_id)] == ["a", "b"]
+
+    def test_it_counts_as_newest_then(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "RECENT_RUNS", 2)
+        recent = RecentRuns()
+        for run_id in "abac":
+            recent.add(ended(run_id))
+
+        assert [run_id for run_id in "abc" if recent.get(run_id)] == ["a", "c"]
