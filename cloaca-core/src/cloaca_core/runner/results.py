@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from cloaca_core._engine.plan.reasons import changed_tasks, passed_limit, told_overdue
 from cloaca_core.definition.context import Context
@@ -18,6 +17,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records import states
 from cloaca_core.runner.error_prefixes import EXECUTION
+from cloaca_core.values.instants import nearest_shown, to_datetime
 from cloaca_core.values.json_values import decode
 from cloaca_core.values.namespace import SEPARATOR, short_name
 from cloaca_core.values.option_names import RunStatus, TaskStatus, WaitKind
@@ -28,17 +28,11 @@ if TYPE_CHECKING:
     from cloaca_core.records.standing import UnendedChild
 
 
-_LAST_INSTANT: Final = 253_402_300_799_999_999
-"""The end of the year 9999."""
-
-
 def rfc3339(instant: int) -> str:
     """An instant in µs since 1970 as text, UTC, with microseconds. An impossible one, from a
     damaged row, is shown as the nearest possible one.
     """
-    instant = min(max(instant, 0), _LAST_INSTANT)
-    moment = datetime.fromtimestamp(instant // 1_000_000, UTC)
-    return moment.replace(microsecond=instant % 1_000_000).isoformat(timespec="microseconds")
+    return to_datetime(nearest_shown(instant)).isoformat(timespec="microseconds")
 
 
 def rfc3339_or_none(instant: int | None) -> str | None:

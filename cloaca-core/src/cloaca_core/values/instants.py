@@ -13,6 +13,8 @@ SECOND: Final = 1_000_000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def to_datetime(instant: Instant) -> datetime:
@@ -25,6 +27,13 @@ def instant_text(instant: Instant | None) -> str | None:
     return None if instant is None else to_datetime(instant).isoformat()
 
 
+def nearest_shown(instant: Instant) -> Instant:
+    """The nearest instant between 1970 and the end of the year 9999: a damaged row may hold
+    another one.
+    """
+    return min(max(instant, 0), _LAST)
+
+
 def from_datetime(moment: datetime) -> Instant:
     """The instant of a datetime with a time zone."""
     return (moment - _EPOCH) // _MICROSECOND
@@ -33,7 +42,8 @@ def from_datetime(moment: datetime) -> Instant:
 def read_instant(name: str, value: object) -> Instant:
     """The instant of a datetime with a zone, or of an RFC 3339 text with an offset.
 
-    ``name`` is the parameter's. ScheduleError "Invalid datetime format" if it has neither.
+    ``name`` is the parameter's. ScheduleError "Invalid datetime format" if it has neither, or is in
+    UTC outside of the years 1 to 9999: it could not be shown.
     """
     if isinstance(value, str):
         try:
@@ -46,7 +56,12 @@ def read_instant(name: str, value: object) -> Instant:
         raise wrong_type(name, "a datetime with a time zone, or a str", value)
     if moment.utcoffset() is None:
         raise _refused(name, value)
-    return from_datetime(moment)
+    if not _FIRST <= (instant := from_datetime(moment)) <= _LAST:
+        raise ScheduleError(
+            f"Invalid datetime format: {name} is {str(value)!r}, which is in UTC outside of the "
+            "years 1 to 9999"
+        )
+    return instant
 
 
 def _refused(name: str, value: object) -> ScheduleError:

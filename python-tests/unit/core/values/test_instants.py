@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cloaca_core.errors import DefinitionTypeError, ScheduleError
-from cloaca_core.values.instants import from_datetime, instant_text, read_instant, to_datetime
+from cloaca_core.values.instants import (
+    from_datetime,
+    instant_text,
+    nearest_shown,
+    read_instant,
+    to_datetime,
+)
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
@@ -48,6 +54,24 @@ def test_a_time_without_an_offset_is_refused(value: object) -> None:
     with pytest.raises(ScheduleError, match=r"^Invalid datetime format: since is ") as caught:
         read_instant("since", value)
     assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("value", ["9999-12-31T23:59:59-00:01", "0001-01-01T00:00:00+00:01"])
+def test_a_time_that_could_not_be_shown_in_utc_is_refused(value: str) -> None:
+    with pytest.raises(ScheduleError, match=r"^Invalid datetime format: .* the years 1 to 9999$"):
+        read_instant("until", value)
+
+
+@pytest.mark.parametrize(
+    "moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+)
+def test_the_first_and_the_last_one_are_read_and_shown(moment: datetime) -> None:
+    assert to_datetime(read_instant("until", moment)) == moment
+
+
+@pytest.mark.parametrize(("shown", "instant"), [("1970-01-01", -1), ("9999-12-31", 2**62)])
+def test_an_impossible_one_is_shown_as_the_nearest(shown: str, instant: int) -> None:
+    assert to_datetime(nearest_shown(instant)).strftime("%Y-%m-%d") == shown
 
 
 def test_another_type_is_a_type_error() -> None:

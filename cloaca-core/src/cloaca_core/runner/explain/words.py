@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, assert_never
 
 from cloaca_core.definition.rules import All, Always, Any_, ContextValue, None_, TaskIs
-from cloaca_core.values.instants import SECOND, Instant, to_datetime
+from cloaca_core.values.instants import SECOND, Instant, nearest_shown, to_datetime
 
 if TYPE_CHECKING:
     from cloaca_core.definition.rules import Condition, Rule
@@ -24,13 +24,11 @@ _NOT_THE_USERS: Final = re.compile(
     r"[/\\](?:site-packages|dist-packages|cloaca_core)[/\\]"
     r"|[/\\]lib[/\\]python3[^/\\]*[/\\]|^<frozen "
 )
-_LAST_INSTANT: Final = 253_402_300_799 * SECOND
-"""The end of the year 9999."""
 
 
 def instant(at: Instant) -> str:
     """An instant to the second, in UTC."""
-    moment = to_datetime(min(max(at, 0), _LAST_INSTANT) // SECOND * SECOND)
+    moment = to_datetime(nearest_shown(at))
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
