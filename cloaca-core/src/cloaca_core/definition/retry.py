@@ -19,7 +19,16 @@ from cloaca_core.definition.retry_condition import (
     is_one_of,
 )
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
-from cloaca_core.values.arguments import above_zero, flag, number, one_of, text, whole, wrong_type
+from cloaca_core.values.arguments import (
+    above_zero,
+    flag,
+    number,
+    one_of,
+    shown_number,
+    text,
+    whole,
+    wrong_type,
+)
 from cloaca_core.values.durations import LONGEST
 
 if TYPE_CHECKING:
@@ -310,14 +319,18 @@ _ARGUMENTS: Final[dict[str, _Argument]] = {
 def _seconds(name: str, value: object) -> float:
     seconds = number(name, value)
     if seconds > LONGEST:
-        raise DefinitionError(f"{name} must be at most {LONGEST:.0f} seconds, got {value}")
+        raise DefinitionError(
+            f"{name} must be at most {LONGEST:.0f} seconds, got {shown_number(value)}"
+        )
     return seconds
 
 
 def _milliseconds(name: str, value: object) -> float:
     ms = whole(name, value)
     if ms > LONGEST * 1000:
-        raise DefinitionError(f"{name} must be at most {LONGEST * 1000:.0f}, got {ms}")
+        raise DefinitionError(
+            f"{name} must be at most {LONGEST * 1000:.0f}, got {shown_number(ms)}"
+        )
     return ms / 1000
 
 

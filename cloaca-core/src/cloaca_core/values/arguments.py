@@ -38,7 +38,7 @@ def whole(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong_type(name, "an int", value)
     if value < 0:
-        raise DefinitionError(f"{name} must be at least 0, got {value}")
+        raise DefinitionError(f"{name} must be at least 0, got {shown_number(value)}")
     return int(value)
 
 
@@ -46,7 +46,9 @@ def number(name: str, value: object) -> float:
     """``value`` as a float if it is a finite number of at least 0."""
     found = _real(name, value)
     if not 0 <= found <= sys.float_info.max:
-        raise DefinitionError(f"{name} must be a finite number of at least 0, got {value}")
+        raise DefinitionError(
+            f"{name} must be a finite number of at least 0, got {shown_number(found)}"
+        )
     return float(found)
 
 
@@ -57,7 +59,9 @@ def above_zero(name: str, value: object, *, otherwise: str = "") -> float:
     """
     found = _real(name, value)
     if not 0 < found <= sys.float_info.max:
-        raise DefinitionError(f"{name} must be greater than 0 and finite{otherwise}, got {value}")
+        raise DefinitionError(
+            f"{name} must be greater than 0 and finite{otherwise}, got {shown_number(found)}"
+        )
     return float(found)
 
 
@@ -65,6 +69,14 @@ def _real(name: str, value: object) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong_type(name, "a number", value)
     return value
+
+
+def shown_number(number: float) -> str:
+    """A number as an error message says it. Python writes no int of more than 4,300 digits."""
+    try:
+        return str(number)
+    except ValueError:
+        return "a number of very many digits"
 
 
 def flag(name: str, value: object) -> bool:

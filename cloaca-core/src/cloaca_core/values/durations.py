@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cloaca_core.errors import DefinitionError
-from cloaca_core.values.arguments import wrong_type
+from cloaca_core.values.arguments import shown_number, wrong_type
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -28,7 +28,9 @@ def read_seconds(name: str, value: object, *, otherwise: str = "") -> float:
     else:
         seconds = _of_timedelta(name, value, otherwise)
     if not 0 <= seconds <= LONGEST:
-        raise DefinitionError(f"{name} must be 0 to {LONGEST:.0f} seconds, got {value}")
+        raise DefinitionError(
+            f"{name} must be 0 to {LONGEST:.0f} seconds, got {shown_number(seconds)}"
+        )
     return float(seconds)
 
 

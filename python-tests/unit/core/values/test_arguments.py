@@ -31,6 +31,8 @@ def test_an_int_is_a_number_and_comes_back_as_float() -> None:
         (number, math.nan),
         (number, math.inf),
         (number, 10**400),  # too large for a float
+        pytest.param(number, 10**5000, id="of more digits than Python writes"),
+        pytest.param(whole, -(10**5000), id="a whole one of as many"),
     ],
 )
 def test_an_unacceptable_value_is_a_value_error(

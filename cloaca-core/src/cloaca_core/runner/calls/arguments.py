@@ -29,6 +29,7 @@ from cloaca_core.records.runs import RunFilter
 from cloaca_core.records.states import RunStatus
 from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions, checked_instant
 from cloaca_core.runner.error_prefixes import EXECUTION
+from cloaca_core.values.arguments import shown_number
 from cloaca_core.values.ids import first_id_of, is_run_id
 from cloaca_core.values.json_values import JsonValue, encode, shown_path
 from cloaca_core.values.text import checked_text, is_storable
@@ -181,8 +182,8 @@ class Requests:
         """
         limit = checked_limit(limit)
         name, parent_id, error = selection.workflow_name, selection.parent_id, selection.error
-        since = _instant("since", selection.since)
-        until = _instant("until", selection.until)
+        since = None if selection.since is None else checked_instant("since", selection.since)
+        until = None if selection.until is None else checked_instant("until", selection.until)
         mark = None if before is None else _checked_mark(before)
         return RunFilter(
             statuses=_checked_statuses(selection.status),
@@ -280,12 +281,10 @@ def checked_limit(limit: object) -> int:
     if isinstance(limit, bool) or not isinstance(limit, int):
         raise ConfigTypeError(f"limit must be an int, not {type(limit).__name__}", field="limit")
     if not 1 <= limit <= sys.maxsize:
-        raise ConfigError(f"limit must be 1 to {sys.maxsize}, got {limit}", field="limit")
+        raise ConfigError(
+            f"limit must be 1 to {sys.maxsize}, got {shown_number(limit)}", field="limit"
+        )
     return limit
-
-
-def _instant(name: str, instant: datetime | str | None) -> int | None:
-    return None if instant is None else checked_instant(name, instant)
 
 
 def _lower(mark: str | None, bound: str) -> str:

@@ -14,7 +14,7 @@ from cloaca_core.errors import (
     DefinitionTypeError,
     ScheduleError,
 )
-from cloaca_core.values.arguments import refuse_other_types
+from cloaca_core.values.arguments import refuse_other_types, shown_number
 from cloaca_core.values.durations import read_seconds
 from cloaca_core.values.instants import read_instant
 
@@ -66,7 +66,7 @@ def _priority(value: object) -> int:
         raise ConfigTypeError(f"priority must be an int, not {kind}", field="priority")
     if not -HIGHEST <= value <= HIGHEST:
         raise ConfigError(
-            f"priority must be -{HIGHEST} to {HIGHEST}, got {value}", field="priority"
+            f"priority must be -{HIGHEST} to {HIGHEST}, got {shown_number(value)}", field="priority"
         )
     return int(value)
 

@@ -22,7 +22,7 @@ from cloaca_core.runner.calls.orders import checked_order
 from cloaca_core.runner.calls.start_options import checked_instant
 from cloaca_core.runner.results import Plan, PlanItem, Steered
 from cloaca_core.values import option_names
-from cloaca_core.values.arguments import number, refuse_other_types
+from cloaca_core.values.arguments import number, refuse_other_types, shown_number
 from cloaca_core.values.text import checked_text
 
 if TYPE_CHECKING:
@@ -277,5 +277,7 @@ def _seconds(grace: float | timedelta) -> float:
         kind = type(grace).__name__
         raise ConfigTypeError(f"grace must be seconds or a timedelta, not {kind}", field="grace")
     if not 0 <= grace < 1e12:
-        raise ConfigError(f"grace must be 0 or more seconds, got {grace}", field="grace")
+        raise ConfigError(
+            f"grace must be 0 or more seconds, got {shown_number(grace)}", field="grace"
+        )
     return number("grace", grace)

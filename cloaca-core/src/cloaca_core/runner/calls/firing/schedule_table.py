@@ -21,7 +21,7 @@ from cloaca_core.schedules.catch_up import catch_up_policy, next_due
 from cloaca_core.schedules.overlap import overlap_policy
 from cloaca_core.schedules.set_back import AHEAD, MOST_AHEAD, is_ahead
 from cloaca_core.store.protocol import CHANGE_TRIES
-from cloaca_core.values.arguments import flag, text, whole
+from cloaca_core.values.arguments import flag, shown_number, text, whole
 from cloaca_core.values.instants import instant_text, read_instant
 from cloaca_core.values.namespace import SEPARATOR, check_name, short_name
 from cloaca_core.values.time_limits import read_time_limit, stored_limit
@@ -197,7 +197,9 @@ def _row(spec: ScheduleSpec, schedule_id: str, now: int) -> ScheduleRow:
     overlap = overlap_policy(_or(DEFAULT_OVERLAP, spec.overlap_policy))
     jitter = whole("jitter_seconds", _or(0, spec.jitter_seconds))
     if jitter > LONGEST_JITTER:
-        raise ScheduleError(f"jitter_seconds must be at most {LONGEST_JITTER}, got {jitter}")
+        raise ScheduleError(
+            f"jitter_seconds must be at most {LONGEST_JITTER}, got {shown_number(jitter)}"
+        )
     start, end = _instant("start_date", spec.start_date), _instant("end_date", spec.end_date)
     if start is not None and end is not None and end < start:
         raise ScheduleError("end_date must not be before start_date")
