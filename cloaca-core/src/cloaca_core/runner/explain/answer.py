@@ -39,7 +39,7 @@ def explanation(facts: Facts) -> Explanation:
 
 
 def _notes(facts: Facts) -> Iterator[str]:
-    """What could not be known."""
+    """Facts that are not known, and so may make the answer wrong."""
     run = facts.standing.row
     if facts.tasks is None:
         yield (
@@ -47,10 +47,12 @@ def _notes(facts: Facts) -> Iterator[str]:
             "tasks that have begun or were skipped are shown, without their dependencies"
         )
     elif facts.known_version != run.version:
-        yield (
-            f"the tasks are those of version {facts.known_version} of the workflow: version "
-            f"{run.version}, with which the run was submitted, is not known here"
+        submitted = (
+            f"version {run.version}, with which the run was submitted, is not known here"
+            if run.version
+            else "none was known when the run was made"
         )
+        yield f"the tasks are those of version {facts.known_version} of the workflow: {submitted}"
     if run.ended_at is None and (changed := _newer_version(facts)) is not None:
         yield changed
 
@@ -61,7 +63,7 @@ def _newer_version(facts: Facts) -> str | None:
     if facts.newest is None or (here is not None and here.version is not None):
         return None
     version, tasks = facts.newest
-    if version == run.version:
+    if run.version in ("", version):  # without a version, a run begins under any
         return None
     lost = tasks_lost(facts, tasks)
     lacks = f", which lacks {listed(lost)}" if lost else ""

@@ -66,9 +66,11 @@ def _judged_here(facts: Facts, here: Here, owns: str) -> tuple[bool, str]:
 
 
 def change_of_version(facts: Facts, here: Here) -> str | None:
-    """What becomes of the run where this process has another version of its workflow."""
+    """Tell how the run goes on if this process has another version of its workflow. A run that was
+    made without a version begins under any.
+    """
     run = facts.standing.row
-    if here.version in (None, run.version) or facts.active is not None:
+    if here.version in (None, run.version) or not run.version or facts.active is not None:
         return None
     if _is_refused(facts, here):
         return (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cloaca_core.records.states import ReasonCode, RunStatus
 from cloaca_core.runner.explain.runners import change_of_version, how_it_went
 from cloaca_core.runner.explain.tasks import Why, latest_attempts, owner_is_gone, tasks_of
-from cloaca_core.runner.explain.words import counted, instant, listed, short, when
+from cloaca_core.runner.explain.words import counted, instant, listed, moment, short, when
 from cloaca_core.runner.results import Wait, rfc3339
 from cloaca_core.values.namespace import short_name
 
@@ -96,8 +96,12 @@ def _cancelling(facts: Facts) -> Why:
 def _paused(facts: Facts) -> Why:
     run, until = facts.standing.row, facts.standing.holds.paused_until
     because = short(run.steer_reason or "paused")
-    end = "until it is resumed" if until is None else f"until {_day(facts, until)}"
-    return Why("paused", f"{because}, {end}")
+    return Why("paused", f"{because}, {_until(facts, until)}")
+
+
+def _until(facts: Facts, until: int | None) -> str:
+    """How long a pause lasts."""
+    return f"until {'it is resumed' if until is None else moment(until, facts.now)}"
 
 
 def _bodies(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
@@ -196,8 +200,8 @@ def _workflow_paused(facts: Facts) -> Why:
     assert pause is not None
     by = "" if pause.asked_by is None else f" by {pause.asked_by}"
     because = "" if pause.reason is None else f": {short(pause.reason)}"
-    end = "until it is resumed" if pause.until is None else f"until {_day(facts, pause.until)}"
-    return Why("workflow_paused", f"its workflow is paused{by}{because}, {end}")
+    text = f"its workflow is paused{by}{because}, {_until(facts, pause.until)}"
+    return Why("workflow_paused", text)
 
 
 def _unclaimed(facts: Facts) -> list[Why]:
@@ -255,12 +259,4 @@ def _starts_by(facts: Facts) -> list[Why]:
     start_by = facts.standing.holds.start_by
     if start_by is None or facts.standing.row.started_at is not None:
         return []
-    return [Why("", f"it is cancelled if it has not begun {_by(facts, start_by)}")]
-
-
-def _by(facts: Facts, at: int) -> str:
-    return f"by {_day(facts, at)}"
-
-
-def _day(facts: Facts, at: int) -> str:
-    return when(at, facts.now).removeprefix("at ")
+    return [Why("", f"it is cancelled if it has not begun by {moment(start_by, facts.now)}")]

@@ -11,7 +11,15 @@ from cloaca_core._engine.plan.restore import first_attempts
 from cloaca_core.definition.rules import rule_tasks
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.runner.explain.explanation import TaskExplanation
-from cloaca_core.runner.explain.words import listed, place_of, rule_text, short, when
+from cloaca_core.runner.explain.words import (
+    counted,
+    listed,
+    moment,
+    place_of,
+    rule_text,
+    short,
+    when,
+)
 from cloaca_core.runner.results import Wait, children_of_task, left_by, rfc3339
 from cloaca_core.values import option_names
 from cloaca_core.values.namespace import short_name
@@ -158,8 +166,8 @@ class _Tasks:
         if self._is_orphaned:
             text = f"its body began{began}, in a runner that is gone: it may have had effects"
             return Why("owner_gone", text)
-        crashes = f"; {row.crashes} processes have died in it" if row.crashes else ""
-        return Why("running", f"its body began{began}{crashes}")
+        died = f"; {counted(row.crashes, 'process has', 'processes have')} died in it"
+        return Why("running", f"its body began{began}{died if row.crashes else ''}")
 
     def _waiting(self, task: str, known: Attempts) -> Why:
         if known.row.retry_at is not None:
@@ -186,9 +194,7 @@ class _Tasks:
             return Why("retry", text, Wait("retry", task, rfc3339(retry_at)))
         if self._goes_on() and active is not None and task in active.queued:
             return self._queued(task, f"{failed}; the next one ")
-        text = (
-            f"{failed}; the next one has been due since {when(retry_at, now).removeprefix('at ')}"
-        )
+        text = f"{failed}; the next one has been due since {moment(retry_at, now)}"
         return Why("retry", text, Wait("retry", task, rfc3339(retry_at)))
 
     # -- tasks that have ended ---------------------------------------------------------------

@@ -28,15 +28,19 @@ _NOT_THE_USERS: Final = re.compile(
 
 def instant(at: Instant) -> str:
     """An instant to the second, in UTC."""
-    moment = to_datetime(nearest_shown(at))
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return to_datetime(nearest_shown(at)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def when(at: Instant, now: Instant) -> str:
+    """The same as ``moment``, with "at" before it."""
+    return f"at {moment(at, now)}"
+
+
+def moment(at: Instant, now: Instant) -> str:
     """An instant, and how far away it is."""
     if at > now:
-        return f"at {instant(at)}, in {_span(at - now + SECOND - 1)}"
-    return f"at {instant(at)}, {_span(now - at)} ago"
+        return f"{instant(at)}, in {_span(at - now + SECOND - 1)}"
+    return f"{instant(at)}, {_span(now - at)} ago"
 
 
 def _span(length: int) -> str:
@@ -47,9 +51,9 @@ def _span(length: int) -> str:
     return f"{seconds} s"
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str | None = None) -> str:
     """A number of things."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or f'{noun}s'}"
 
 
 def listed(names: Sequence[str]) -> str:

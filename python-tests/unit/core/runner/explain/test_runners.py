@@ -123,6 +123,7 @@ def test_a_lease_that_is_not_over_or_not_needed_is_a_live_runners(alive: object)
 def test_the_same_version_or_none_changes_nothing() -> None:
     assert change_of_version(facts(run_row()), here()) is None
     assert change_of_version(facts(run_row()), here(version=None)) is None
+    assert change_of_version(facts(run_row(version="")), here()) is None
 
 
 def test_a_task_that_is_to_be_tried_again_is_lacking() -> None:

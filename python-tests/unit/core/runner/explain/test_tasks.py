@@ -126,9 +126,12 @@ def test_a_body_says_since_when_it_runs() -> None:
     assert said(known, "fetch") == ("Running", "running", f"its body began {AT_START}")
 
 
-def test_a_body_in_which_processes_died_says_so() -> None:
-    row = attempted("fetch", "Running", crashes=2)
-    text = f"its body began {AT_START}; 2 processes have died in it"
+@pytest.mark.parametrize(
+    ("crashes", "died"), [(1, "1 process has died in it"), (2, "2 processes have died in it")]
+)
+def test_a_body_in_which_processes_died_says_so(crashes: int, died: str) -> None:
+    row = attempted("fetch", "Running", crashes=crashes)
+    text = f"its body began {AT_START}; {died}"
     assert of(facts(OWNED, row, runners=[state()]), "fetch").why == text
 
 
