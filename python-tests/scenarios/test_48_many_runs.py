@@ -61,6 +61,29 @@ def test_by_a_part_of_the_error(runner: cloaca.DefaultRunner) -> None:
     assert disk in ids(runner.list_runs(error="task"))
 
 
+def test_only_the_case_of_a_to_z_does_not_count_in_an_error(runner: cloaca.DefaultRunner) -> None:
+    define("orders")
+    runner.pause_workflow("orders")
+
+    with cloaca.WorkflowBuilder("parent"):
+
+        @cloaca.task(id="only")
+        def only(context: cloaca.Context) -> None:
+            runner.submit("orders", tags={"n": "1"}).cancel(reason="École fermée", by="ann")
+
+    parent = runner.execute("parent")
+    filters: list[dict[str, Any]] = [
+        {},
+        {"workflow_name": "orders"},
+        {"tags": {"n": "1"}},
+        {"parent_id": parent.execution_id},
+    ]
+    for given in filters:
+        assert runner.count_runs(error="ÉCOLE FERMé", **given) == 1
+        assert runner.count_runs(error="ÉCOLE FERMÉ", **given) == 0
+        assert runner.count_runs(error="école", **given) == 0
+
+
 def test_by_when_they_were_made(runner: cloaca.DefaultRunner) -> None:
     define("orders")
     runner.execute("orders")

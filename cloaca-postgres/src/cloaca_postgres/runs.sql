@@ -25,7 +25,9 @@
 -- * claim, make_due_claimable, make_claimable_after_set_back: lock runs and skip those that other
 --   transactions have locked, so that two runners that claim at once get different runs, and none
 --   waits for another.
--- * list_runs_of_tag: its list holds pairs.
+-- * list_ended_runs, list_runs_of_parent, list_runs_of_tag: lower knows only A to Z with the collation
+--   "C", as in SQLite; else it depends on the database's locale. Others find no run that has an error.
+--   The list of list_runs_of_tag holds pairs.
 
 
 -- name: insert_run
@@ -433,6 +435,53 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
     run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.claimable_at;
 
 
+-- name: list_ended_runs
+-- List the newest ended runs of one status.
+SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
+    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+FROM cloaca_run
+WHERE ended_at IS NOT NULL AND status = :status AND id < :before AND id >= :after
+    AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
+    AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
+    AND (CAST(:until AS BIGINT) IS NULL OR created_at < :until)
+    AND (
+        CAST(:error AS TEXT) IS NULL
+        OR replace(lower(error_message COLLATE "C"), lower(CAST(:error AS TEXT) COLLATE "C"), '')
+            <> lower(error_message COLLATE "C")
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+    )
+ORDER BY id DESC LIMIT :limit;
+
+
+-- name: list_runs_of_parent
+-- List the newest runs that bodies of one run have submitted.
+SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
+    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
+    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
+    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+FROM cloaca_run
+WHERE parent_id = :parent_id AND parent_id IS NOT NULL AND id < :before AND id >= :after
+    AND (CAST(:status AS TEXT) IS NULL OR status = :status)
+    AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
+    AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
+    AND (CAST(:until AS BIGINT) IS NULL OR created_at < :until)
+    AND (
+        CAST(:error AS TEXT) IS NULL
+        OR replace(lower(error_message COLLATE "C"), lower(CAST(:error AS TEXT) COLLATE "C"), '')
+            <> lower(error_message COLLATE "C")
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+    )
+ORDER BY id DESC LIMIT :limit;
+
+
 -- name: list_runs_of_tag
 -- List the newest runs that have one tag and all the further ones, of one status and of one
 -- workflow or (NULL) of any.
@@ -453,8 +502,9 @@ WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id
     AND (CAST(:parent_id AS TEXT) IS NULL OR run.parent_id = CAST(:parent_id AS TEXT))
     AND (
         CAST(:error AS TEXT) IS NULL
-        OR replace(lower(run.error_message), lower(CAST(:error AS TEXT)), '')
-            <> lower(run.error_message)
+        OR replace(
+            lower(run.error_message COLLATE "C"), lower(CAST(:error AS TEXT) COLLATE "C"), ''
+        ) <> lower(run.error_message COLLATE "C")
     )
     AND NOT EXISTS (
         SELECT 1 FROM unnest(CAST(:others AS TEXT[])) AS other

@@ -356,7 +356,7 @@ ORDER BY id;
 -- name: list_runs
 -- List the newest runs with ids below :before and from :after on, without payloads. A first page has a
 -- :before above every id. This and the next ones take the same conditions, NULL for any; each goes
--- through another index. An error is looked for by taking it out, the same in both databases.
+-- through another index. An error is looked for by taking it out: LIKE has letters with a meaning.
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,

@@ -38,10 +38,11 @@ def test_what_is_not_known_is_said() -> None:
 def test_a_run_that_was_made_without_a_version_has_none_to_be_missed() -> None:
     newest = ("bbbbbbbbbbbbbbbb", ("fetch", "load"))
     known = facts(run_row(version=""), known_version="bbbbbbbbbbbbbbbb", newest=newest)
-    assert explanation(known).notes == (
+    text = (
         "the tasks are those of version bbbbbbbbbbbbbbbb of the workflow: none was known when the "
-        "run was made",
+        "run was made"
     )
+    assert explanation(known).notes == (text,)
 
 
 def test_runners_elsewhere_may_have_another_version() -> None:
