@@ -165,7 +165,7 @@ FOR NO KEY UPDATE OF run;
 
 
 -- name: fence_runs
--- Lock those of these runs that the runner owns, and return their epochs. Until the transaction
+-- Lock those of these runs that the runner owns, and return what fence_runs of the core does. Until the transaction
 -- ends, no run gets another owner and no other transaction can fence the runner, so the conditions
 -- of later statements hold for exactly these runs.
 WITH live AS MATERIALIZED (
@@ -431,8 +431,7 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
     run.input, run.tags, run.parent_id, run.final_context, run.error_message, run.created_at,
     run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds,
     run.round, run.priority, run.due_at, run.steer_reason,
-    run.stood_still,
-    run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.claimable_at;
+    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.claimable_at;
 
 
 -- name: list_ended_runs
@@ -489,8 +488,7 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
-    run.stood_still,
-    run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, 0 AS claimable_at
+    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, 0 AS claimable_at
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

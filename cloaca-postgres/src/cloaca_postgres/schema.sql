@@ -77,7 +77,9 @@ SELECT set_config('transaction_read_only', 'on', true);
 -- name: where_am_i
 -- Read the schema in which names are looked up, the isolation level, and the database's clock in
 -- µs.
-SELECT current_schema(), current_setting('transaction_isolation'), CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);
+SELECT
+    current_schema(), current_setting('transaction_isolation'),
+    CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);
 
 
 -- name: clock

@@ -275,8 +275,7 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
-    run.stood_still,
-    run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, 0 AS claimable_at
+    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, 0 AS claimable_at
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

@@ -129,7 +129,7 @@ def content(workflow: Workflow) -> str:
 
 
 def when_ended_rows(workflow: Workflow) -> tuple[WhenEndedRow, ...]:
-    """What follows the ends of a workflow's runs, for any program that ends one."""
+    """The rows from which any program that ends a run of a workflow makes the run that follows."""
     name = short_name(workflow.namespace)
     return tuple(
         [

@@ -1,7 +1,7 @@
-"""What follows the ends of a workflow's runs, as ``WorkflowBuilder.when_ended`` is told.
+"""Runs that follow the ends of a workflow's runs, as ``WorkflowBuilder.when_ended`` is told.
 
-Refuses what can be seen to be wrong when it is told; whether a workflow of that name is registered
-anywhere cannot be.
+Refuses wrong arguments at that call, but for the name of a workflow that is registered nowhere: a
+program that has it may come later.
 """
 
 from __future__ import annotations

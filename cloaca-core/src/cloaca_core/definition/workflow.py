@@ -118,7 +118,7 @@ class Workflow:
 
     @property
     def exhausted_policy(self) -> ExhaustedPolicyName:
-        """What a task that has used up its attempts does: it fails, or pauses the run."""
+        """Whether a task that has used up its attempts fails, or pauses the run."""
         return self._exhausted_policy
 
     @property

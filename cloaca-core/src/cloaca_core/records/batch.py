@@ -23,8 +23,7 @@ class Batch(NamedTuple):
     """The records of one journal transaction, all of one runner.
 
     ``fences`` maps each run of ``attempts``, ``ends``, ``parks`` and ``exhausted`` to the epoch of
-    their owner;
-    runs of ``new_runs`` are not in it. ``firings`` has one entry for each schedule of
+    their owner; runs of ``new_runs`` are not in it. ``firings`` has one entry for each schedule of
     ``cancellations`` and of ``ticks`` with a generation; ``turns`` has the triggers whose polls
     found the ``events``. ``follow_ups`` are of runs of ``ends``.
     """
@@ -53,8 +52,8 @@ class Committed(NamedTuple):
     has it. ``current``: the runs of ``fences`` that this runner still owns under that epoch;
     nothing was recorded for the others. ``held``: ids of new runs that were not written, because
     another open transaction may be writing a run with their key. ``wishes``: of the runs in
-    ``current`` those that are to be Cancelled or Paused, with that state. What was recorded of such
-    a run counts, but it starts nothing more; an end of one that is to be cancelled was written as
+    ``current`` those that are to be Cancelled or Paused, with that state. The records of such a run
+    count, but it starts nothing more; an end of one that is to be cancelled was written as
     Cancelled. ``replaced``: of the runs in ``current`` those whose keys were replaced, and how
     often. ``orphans``: new runs that were not written, since the tree of their parent was pruned.
     ``refused``: new runs whose parent is being cancelled, or was; they were not written either, or

@@ -1,4 +1,4 @@
-"""What a caller asks of runs, and how that is told to people."""
+"""The wish of a caller about runs, and its text for people."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ _VERBS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a caller asks: ``kind`` is cancel, pause, resume, retry or fork, ``asked_by`` the
-    caller.
-    """
+    """A wish: ``kind`` is cancel, pause, resume, retry or fork, ``asked_by`` the caller."""
 
     kind: str
     asked_by: str

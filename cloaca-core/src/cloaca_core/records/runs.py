@@ -14,10 +14,10 @@ from typing import NamedTuple
 class NewRun(NamedTuple):
     """A run to be inserted. ``owner`` None leaves it in the table for any runner to claim.
 
-    With ``due_at`` it is not claimable before that, and has no owner. What is done to its parent is
-    not done to a run that is ``detached`` (0 or 1).
-    ``time_limit`` is in µs, -1 for none, None where none was given. ``deadline_at`` is the deadline
-    of its parent. If it has not begun by ``start_by``, it is cancelled.
+    With ``due_at`` it is not claimable before that, and has no owner. A run that is ``detached`` (0
+    or 1) is not cancelled, paused or resumed with its parent. ``time_limit`` is in µs, -1 for none,
+    None where none was given. ``deadline_at`` is the deadline of its parent. If it has not begun by
+    ``start_by``, it is cancelled.
     """
 
     id: str
@@ -99,14 +99,14 @@ class AttemptRow(NamedTuple):
     """One attempt of one task of a run; its key is (run_id, task_id, attempt).
 
     ``status`` is Running (a start mark), Waiting (for another run), Completed, Failed, Cancelled
-    (cut short with its run) or Skipped (attempt 0, no body ran).
-    ``change`` is the JSON object ``{"set": {key: value}, "removed": [key]}`` of a completed one.
-    ``retry_at`` is set on a failed attempt that another one follows. ``crashes`` counts how often
-    a process died between this attempt's start mark and its end. ``reason_code`` is the
-    ``ReasonCode`` that goes with ``skip_reason``, None in rows that an older version wrote; on a
-    failed attempt it says that it does not count as one of the task's attempts, or that it was the
-    last of them and that the run was paused for it. ``replacements`` is
-    how many of the run's replacements of keys the attempt has seen.
+    (cut short with its run) or Skipped (attempt 0, no body ran). ``change`` is the JSON object
+    ``{"set": {key: value}, "removed": [key]}`` of a completed one. ``retry_at`` is set on a failed
+    attempt that another one follows. ``crashes`` counts how often a process died between this
+    attempt's start mark and its end. ``reason_code`` is the ``ReasonCode`` that goes with
+    ``skip_reason``, None in rows that an older version wrote; on a failed attempt it says that it
+    does not count as one of the task's attempts, or that it was the last of them and that the run
+    was paused for it. ``replacements`` is how many of the run's replacements of keys the attempt
+    has seen.
     """
 
     run_id: str

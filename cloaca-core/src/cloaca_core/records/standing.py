@@ -11,7 +11,7 @@ from cloaca_core.records.steering import RestartRow
 
 
 class Holds(NamedTuple):
-    """What may hold a run back, beside the ``due_at`` of its row.
+    """The reasons that may hold a run back, beside the ``due_at`` of its row.
 
     It waits ``behind`` another run of its schedule, whose state is ``behind_status``, or is paused
     since ``paused_at``, until ``paused_until`` or (None) until it is resumed. ``cancel_at`` is when

@@ -59,7 +59,7 @@ class Stray(NamedTuple):
 
 
 class News(NamedTuple):
-    """What steering has to act on: wishes about a runner's runs, parents whose children are to be
+    """The work of steering: wishes about a runner's runs, parents whose children are to be
     cancelled, paused or resumed, and when the first run comes due or the first pause ends.
     ``replaced`` says for those of the runner's runs whose keys were replaced how often that was.
     """

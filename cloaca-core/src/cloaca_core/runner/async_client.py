@@ -388,7 +388,7 @@ class AsyncClient:
         return await self._calls.runs.count_runs(selection)
 
     async def actions(self, *, limit: int = 100) -> list[Action]:
-        """What was asked of runs and workflows, newest first; see ``Client.actions``."""
+        """The acts on runs and workflows, newest first; see ``Client.actions``."""
         return await self._calls.runs.history.actions(limit)
 
     async def prune(

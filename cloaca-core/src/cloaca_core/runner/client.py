@@ -59,8 +59,8 @@ class Client:
 
     * ``database_url``: ``sqlite://work.db``, ``sqlite:////abs/work.db`` or a plain path, with
       ``?mode=``, ``_synchronous=`` and ``_busy_timeout=`` (milliseconds); a ``pathlib.Path``, which
-      always names a SQLite file; or ``postgresql://…``. With ``mode=ro`` it only looks: whatever
-      would write raises ``StoreReadOnlyError``, and nothing is migrated
+      always names a SQLite file; or ``postgresql://…``. With ``mode=ro`` it only looks: a call
+      that would write raises ``StoreReadOnlyError``, and nothing is migrated
     * ``config``: the settings; ``DefaultRunnerConfig()``
     * ``schema``: letters, digits and underscores, for PostgreSQL only; none
     * ``registry``: the ``Registry`` that is looked into first; the program's own
@@ -345,7 +345,7 @@ class Client:
         a transaction, each as ``RunHandle.cancel`` does.
 
         Without ``status`` they are those that have not ended; without any filter the call is
-        refused. ``dry_run`` only counts. What is done stays if the call ends early: make it again.
+        refused. ``dry_run`` only counts. If the call ends early, make it again: its work stays.
         """
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
         return self._calls.runs.bulk.steer("cancel", selection, reason, by, dry_run).wait()
@@ -456,9 +456,10 @@ class Client:
         return self._calls.runs.count_runs(selection).wait()
 
     def actions(self, *, limit: int = 100) -> list[Action]:
-        """What was asked of runs and workflows, by whom, newest first, at most ``limit`` of it.
+        """The acts on runs and workflows, by whom and why, newest first, at most ``limit`` of them.
 
-        That is: cancel, pause, resume, retry and fork, also where it was so already.
+        An act is a cancel, pause, resume, retry or fork, also one that found it done already, or
+        that a run has expired.
         """
         return self._calls.runs.history.actions(limit).wait()
 
@@ -476,8 +477,8 @@ class Client:
         datetime with a zone, or RFC 3339 text). Without it, runs go that have been kept for the
         retention of their workflow, or for ``retention_days``; runners do that by themselves every
         hour. With ``before``, no retention counts. ``workflow_name`` is that of the runs at the
-        top. ``dry_run`` only counts. What goes vanishes from every listing at once; runs that have
-        not ended stay, as do those that are begun again meanwhile.
+        top. ``dry_run`` only counts. Runs that go vanish from every listing at once; those that
+        have not ended stay, as do those that are begun again meanwhile.
         """
         return self._calls.upkeep.prune(before, workflow_name, dry_run).wait()
 

@@ -198,7 +198,7 @@ class RunHandle(_Run):
         reason: str | None = None,
         by: str | None = None,
     ) -> RunHandle:
-        """Make a run of this one, whatever its state, with a new id.
+        """Make a run of this one, which may be in any state, with a new id.
 
         It has the same workflow (in the version that is registered here, else the newest recorded),
         input, priority and time limit. The results of completed tasks count that are not

@@ -91,8 +91,8 @@ class RoundInfo:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What was asked of a run or (``run_id`` None) of a workflow: ``kind`` is ``cancel``,
-    ``pause``, ``resume``, ``retry``, ``fork``, or ``expire`` for a run that had not begun in time.
+    """A wish about a run or (``run_id`` None) a workflow: ``kind`` is ``cancel``, ``pause``,
+    ``resume``, ``retry``, ``fork``, or ``expire`` for a run that had not begun in time.
 
     ``by`` is who has asked; ``changed`` is False if it was so already. Runs that one call has
     cancelled, paused or resumed share an ``id``. ``at`` is RFC 3339 in UTC.
@@ -109,7 +109,7 @@ class Action:
 
 
 def actions(acts: Sequence[ActRow]) -> list[Action]:
-    """What was asked, in the same order."""
+    """The actions of rows, in the same order."""
     return [
         Action(
             id=act.id,
@@ -240,8 +240,8 @@ def _round_of(history: History, attempt: AttemptRow) -> int:
 
 
 def outputs(attempts: Sequence[AttemptRow], task_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What each completed task has set in the context, of attempts that count; in the order of
-    ``task_ids``, other tasks last.
+    """The keys that each completed task has set in the context, of attempts that count; in the
+    order of ``task_ids``, other tasks last.
     """
     done = {
         row.task_id: change_from_json(row.change or "{}").set

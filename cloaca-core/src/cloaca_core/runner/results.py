@@ -42,8 +42,8 @@ def rfc3339_or_none(instant: int | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a task or a run waits for: ``kind`` is ``retry`` (its next attempt), ``run`` (the end of
-    another run) or ``limit`` (a place that the setting ``name`` bounds).
+    """The event for which a task or a run waits: ``kind`` is ``retry`` (its next attempt), ``run``
+    (the end of another run) or ``limit`` (a place that the setting ``name`` bounds).
 
     ``name`` is the task of a retry, and the id of the other run, None where that is not known.
     ``until`` is when the wait is over at the latest, RFC 3339 in UTC, None where that is open.
@@ -146,7 +146,7 @@ class PlanItem:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a retry or fork would do, in definition order.
+    """The plan of a retry or fork, in definition order.
 
     The records of ``keep`` count on, the tasks of ``run`` run again, ``drop`` are tasks that the
     run has records of and its workflow has no more. ``print(plan)`` shows a line for each.
@@ -168,9 +168,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class PruneResult:
-    """What a prune has deleted, or with ``dry_run`` would delete: ``runs``, and all rows of them
-    and of old ticks. ``bytes`` is by how much a SQLite file has shrunk, None where that is not
-    known.
+    """Counts of what a prune has deleted, or with ``dry_run`` would delete: ``runs``, and all rows
+    of them and of old ticks. ``bytes`` is by how much a SQLite file has shrunk, None where that is
+    not known.
     """
 
     runs: int
@@ -438,7 +438,7 @@ def _task_result(row: AttemptRow, children: Sequence[UnendedChild]) -> TaskResul
 
 
 def _wait(row: AttemptRow, children: Sequence[UnendedChild]) -> Wait | None:
-    """What the task of a latest attempt waits for."""
+    """The wait of the task of a latest attempt, if it waits."""
     if row.status == states.TaskStatus.FAILED and row.retry_at is not None:
         return Wait("retry", row.task_id, rfc3339(row.retry_at))
     if row.status != states.TaskStatus.WAITING:

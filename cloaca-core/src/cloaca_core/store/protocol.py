@@ -280,7 +280,7 @@ class RunnerStore(Protocol):
 
 
 class SteeringStore(Protocol):
-    """What people ask of runs.
+    """Wishes about runs.
 
     An act is noted once for each run, under the id that its caller made; sent again it changes
     nothing. Answers have no entry for a run that is not there. Of two concurrent acts on one run
@@ -409,7 +409,7 @@ class SteeringStore(Protocol):
         """Workflows that are paused, and until when. Only reads."""
 
     async def news(self, runner_id: str, workflows: Collection[str], limit: int) -> News:
-        """What steering has to act on. Only reads.
+        """The work of steering. Only reads.
 
         ``wishes``: what is asked of runs that this runner owns, in the order of their ids.
         ``replaced``: those of its runs whose keys were replaced, and how often.
@@ -464,7 +464,7 @@ class SteeringStore(Protocol):
         """
 
     async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
-        """What was asked of one run, or (None) of any run or workflow, newest first."""
+        """The acts on one run, or (None) on any run or workflow, newest first."""
 
 
 class ScheduleStore(Protocol):
@@ -643,7 +643,7 @@ class UpkeepStore(Protocol):
     """
 
     async def upkeep(self) -> Upkeep:
-        """What is noted about pruning. Only reads."""
+        """The notes about pruning. Only reads."""
 
     async def take_upkeep(self, shift: Shift, now: int, due: int, latest: int) -> bool:
         """Begin to prune, if that was due by ``due``, and no other holder does so, or it has not

@@ -24,13 +24,13 @@ OverlapPolicyName: TypeAlias = Literal["allow", "skip", "queue", "cancel_old"]
 """How a tick treats earlier runs that go on: `overlap_policy` of `schedule`."""
 
 FailedPolicyName: TypeAlias = Literal["keep", "retry"]
-"""What becomes of a run with the same key that has failed: `failed_policy` of `submit`."""
+"""The fate of a run with the same key that has failed: `failed_policy` of `submit`."""
 
 VersionPolicyName: TypeAlias = Literal["continue", "fail"]
 """How runs meet another version of their workflow: `version_policy` of `WorkflowBuilder`."""
 
 ExhaustedPolicyName: TypeAlias = Literal["fail", "pause"]
-"""What a task that has used up its attempts does: `exhausted_policy` of `WorkflowBuilder`."""
+"""How a task ends that has used up its attempts: `exhausted_policy` of `WorkflowBuilder`."""
 
 OperatorName: TypeAlias = Literal[
     "Equals", "equals", "eq", "==",
@@ -55,4 +55,4 @@ TaskStatus: TypeAlias = Literal[
 """The states of a task in a run."""
 
 WaitKind: TypeAlias = Literal["retry", "run", "limit"]
-"""What a task or a run waits for."""
+"""Kinds of waits of tasks and runs."""

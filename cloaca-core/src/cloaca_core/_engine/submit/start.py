@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a submitter asks for the runs of a request. Instants and times in µs.
+    """The wishes of a submitter for the runs of a request. Instants and times in µs.
 
     ``priority`` None is that of the run whose body submits, or 0. A run is due at ``run_at``, or
     ``delay`` after it was submitted. It is cancelled if it has not begun by ``start_by``, or

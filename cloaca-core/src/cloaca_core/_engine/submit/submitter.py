@@ -82,7 +82,7 @@ class Submitter:
 
     async def accept(self, request: Request) -> Accepted:
         """Make the runs durable; of a body that is tried again, the first that has not failed. One
-        whose children were begun again before it has the latest, whatever that comes to.
+        whose children were begun again before it has the latest, also if that fails.
         ``BodyCancelled`` if the run of the body is being cancelled, or was.
         """
         try:

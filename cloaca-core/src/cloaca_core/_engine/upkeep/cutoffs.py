@@ -10,7 +10,7 @@ from cloaca_core.values.retention import FOR_EVER
 
 
 class Rule(NamedTuple):
-    """What is to go, beside what the recorded retention of workflows says.
+    """For how long runs are kept, beside the recorded retention of workflows.
 
     ``usual`` is for how long runs of other workflows are kept, in µs, None for ever. ``before`` is
     an instant in place of every retention. ``workflow`` is the only one that is pruned.

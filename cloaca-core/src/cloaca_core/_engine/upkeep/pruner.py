@@ -47,7 +47,9 @@ _ALWAYS: Final = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What a prune has deleted, or would delete. ``bytes`` is None where that is not known."""
+    """Counts of what a prune has deleted, or would delete. ``bytes`` is None where that is not
+    known.
+    """
 
     runs: int = 0
     rows: int = 0
@@ -55,7 +57,7 @@ class Pruned:
 
 
 class Sweep(NamedTuple):
-    """What a sweep has deleted, None if there was none, and in how many seconds one may be due."""
+    """The outcome of a sweep, None if there was none, and in how many seconds one may be due."""
 
     pruned: Pruned | None
     again_in: float
@@ -105,7 +107,7 @@ class Pruner:
             await backoff.wait()
 
     async def count(self, before: int | None, workflow: str | None) -> Pruned:
-        """What ``prune`` would delete, but for what is being deleted already. Writes nothing."""
+        """Count what ``prune`` would delete, but for hidden trees. Writes nothing."""
         upkeep = await self._store.upkeep()
         rule = self._rule(upkeep)._replace(before=before, workflow=workflow)
         found = Pruned()

@@ -255,7 +255,7 @@ def checked_time_limit(limit: Duration | NoLimit | None) -> int | None:
 
 
 def _order_for_failed(policy: object, key: str | None) -> Order | None:
-    """What is asked of a run that has the key and has failed."""
+    """The wish about a run that has the key and has failed; None to keep that as it is."""
     if policy == "keep":
         return None
     if not isinstance(policy, str):

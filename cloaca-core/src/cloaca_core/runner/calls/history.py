@@ -1,4 +1,4 @@
-"""Calls that look at the past of runs: events, attempts, rounds, outputs, and what was asked."""
+"""Calls that look at the past of runs: events, attempts, rounds, outputs, and acts on them."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class HistoryCalls:
         )
 
     def outputs(self, run_id: str) -> Call[dict[str, dict[str, Any]]]:
-        """What each completed task of a run has set."""
+        """The keys that each completed task of a run has set."""
         return Call(
             lambda: self._host.send(lambda engine: _attempts_and_tasks(engine, run_id)),
             lambda answer: outputs(*answer),
         )
 
     def actions(self, limit: int) -> Call[list[Action]]:
-        """What was asked of any run or workflow, newest first."""
+        """The acts on all runs and workflows, newest first."""
         most = checked_limit(limit)
         return Call(lambda: self._host.send(lambda engine: engine.store.acts(None, most)), actions)
 

@@ -1,4 +1,4 @@
-"""Orders to steer runs: what is asked, by whom, and why."""
+"""Makes orders to steer runs, with who asks and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cloaca_core.values.text import checked_text, storable_text
 
 
 def checked_order(kind: str, reason: str | None, by: str | None) -> Order:
-    """What is asked, why and by whom."""
+    """Check who asks and why."""
     asked_by = _this_user() if by is None else checked_text("by", by)
     return Order(kind, asked_by, None if reason is None else checked_text("reason", reason))
 

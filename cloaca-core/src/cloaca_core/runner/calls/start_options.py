@@ -37,7 +37,7 @@ class StartOptions(NamedTuple):
     detached: bool = False
 
     def checked(self) -> Start:
-        """What the engine is asked. A refusal names the parameter."""
+        """The options as the engine takes them. A refusal names the parameter."""
         if self == NO_OPTIONS and self.detached is False:
             return AT_ONCE
         if self.run_at is not None and self.delay is not None:

@@ -126,7 +126,7 @@ class SteeringCalls:
         )
 
     def plan_retry(self, run_id: str, tasks: Iterable[str] | None) -> Call[Plan]:
-        """What a retry would do."""
+        """Plan a retry; writes nothing."""
         checked, chosen = checked_run_id(run_id), _checked_tasks(tasks)
         return Call(
             lambda: self._host.send(lambda engine: engine.steering.retries.plan(checked, chosen)),
@@ -161,7 +161,7 @@ class SteeringCalls:
         )
 
     def plan_fork(self, run_id: str, from_task: str) -> Call[Plan]:
-        """What a fork would do."""
+        """Plan a fork; writes nothing."""
         checked, task = checked_run_id(run_id), checked_text("from_task", from_task)
         return Call(
             lambda: self._host.send(lambda engine: engine.steering.forks.plan(checked, task)), _plan

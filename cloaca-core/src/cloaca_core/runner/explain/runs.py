@@ -133,7 +133,7 @@ def _orphaned(facts: Facts) -> list[Why]:
 
 
 def _under_way(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
-    """What its runner does with it."""
+    """The work that its runner does on it."""
     end = ""
     if facts.active is not None and facts.active.deadline is not None:
         end = f"; its time limit ends {when(facts.active.deadline, facts.now)}"

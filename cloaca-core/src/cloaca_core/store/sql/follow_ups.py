@@ -1,4 +1,4 @@
-"""What follows the ends of runs, in SQL."""
+"""Runs that follow the ends of others, in SQL."""
 
 from __future__ import annotations
 

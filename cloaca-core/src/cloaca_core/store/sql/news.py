@@ -34,7 +34,7 @@ _OF_ACTS: Final = (
     "note_forking",
     "note_workflow_act",
 )
-"""What is asked of runs: their owners are to act at once."""
+"""Acts on runs: their owners are to heed them at once."""
 KINDS: Final[Mapping[str, Change]] = {
     **dict.fromkeys(_OF_RUNS, Change.RUNS),
     **dict.fromkeys((*_OF_RUNNERS, *_OF_SCHEDULES, *_OF_ACTS), Change.ANYTHING),

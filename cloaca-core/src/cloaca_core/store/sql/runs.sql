@@ -134,10 +134,9 @@ WHERE run.id IN :ids;
 
 
 -- name: fence_runs
--- Find which of these runs the runner owns, under which epochs, to which state it is to bring them,
--- and how often keys of them were replaced.
--- Later statements of this transaction check the same. A database where several transactions write at
--- once locks the runs.
+-- Find which of these runs the runner owns, under which epochs, to which state it is to bring them, and
+-- how often keys of them were replaced. Later statements of this transaction check the same. A database
+-- where several transactions write at once locks the runs.
 SELECT id, epoch, CASE
     WHEN cancel_at IS NOT NULL THEN 'Cancelled' WHEN paused_at IS NOT NULL THEN 'Paused'
 END AS wish, replacements
@@ -478,9 +477,9 @@ ORDER BY id DESC LIMIT :limit;
 
 -- name: list_waiting
 -- List the workflows that have claimable runs and are not paused, or have schedules with a next tick,
--- while no live runner owns a run of them; and count the live runners other than this one. The recursive queries go from
--- each workflow's name to the next one in an index, and at most :most rows of each workflow are
--- counted, so the cost does not grow with the number of waiting runs.
+-- while no live runner owns a run of them; and count the live runners other than this one. The recursive
+-- queries go from each workflow's name to the next one in an index, and at most :most rows of each
+-- workflow are counted, so the cost does not grow with the number of waiting runs.
 WITH RECURSIVE waiting (workflow) AS (
     SELECT min(run.workflow) FROM cloaca_run AS run
     WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL

@@ -141,7 +141,8 @@ ON CONFLICT (name) DO UPDATE SET
     timezone = excluded.timezone, catchup_policy = excluded.catchup_policy,
     overlap_policy = excluded.overlap_policy, jitter_seconds = excluded.jitter_seconds,
     start_date = excluded.start_date, end_date = excluded.end_date, params = excluded.params,
-    time_limit = excluded.time_limit, updated_at = excluded.updated_at, generation = cloaca_schedule.generation + 1,
+    time_limit = excluded.time_limit, updated_at = excluded.updated_at,
+    generation = cloaca_schedule.generation + 1,
     (decided_until, next_tick, due_at) = (
         SELECT
             CASE WHEN kept.ticks THEN cloaca_schedule.decided_until ELSE excluded.decided_until END,

@@ -78,14 +78,14 @@ ORDER BY task_id, attempt;
 
 
 -- name: restarts_of_run
--- The tasks of this run that were restarted.
+-- Read which tasks of this run were restarted.
 SELECT run_id, task_id, first_attempt, round, with_children FROM cloaca_restart
 WHERE run_id = :run_id
 ORDER BY task_id, first_attempt;
 
 
 -- name: unended_children
--- Up to :most runs that bodies of this run have submitted and that have not ended, oldest first.
+-- List up to :most runs that bodies of this run have submitted and that have not ended, oldest first.
 SELECT id, workflow, status, idempotency_key FROM cloaca_run
 WHERE parent_id = :run_id AND parent_id IS NOT NULL AND ended_at IS NULL
 ORDER BY id LIMIT :most;

@@ -260,7 +260,7 @@ RETURNING 1;
 
 
 -- name: erase_forks
--- Delete the notes of which runs these were made. What they have copied is their own.
+-- Delete the notes of which runs these were made. The results that they have copied are their own.
 DELETE FROM cloaca_fork
 WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
 RETURNING 1;
