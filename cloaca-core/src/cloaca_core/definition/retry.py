@@ -320,7 +320,7 @@ def _seconds(name: str, value: object) -> float:
     seconds = number(name, value)
     if seconds > LONGEST:
         raise DefinitionError(
-            f"{name} must be at most {LONGEST:.0f} seconds, got {shown_number(value)}"
+            f"{name} must be at most {LONGEST:.0f} seconds, got {shown_number(seconds)}"
         )
     return seconds
 
