@@ -11,6 +11,8 @@ MOST_ROWS: Final = 1_000
 """Rows of one transaction, at most."""
 FIRST_ROWS: Final = 250
 FEWEST_ROWS: Final = 10
+KINDS_OF_MANY: Final = 4
+"""Attempts, acts, restarts and replacements: a run may have many of each."""
 LONGEST_S: Final = 0.1
 """Seconds that one transaction should take at most."""
 REST: Final = 4.0
@@ -25,7 +27,7 @@ class Whole(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Some rows of a run go that has too many for one transaction."""
+    """Some rows of a run go that has too many for one transaction: up to ``rows`` of each kind."""
 
     run_id: str
     rows: int
@@ -46,8 +48,7 @@ def next_deletion(doomed: Sequence[DoomedRun], most: int) -> Deletion | None:
         chosen.append(each.run_id)
     if chosen:
         return Whole(tuple(chosen))
-    # Of each of the three kinds of rows of which a run may have many.
-    return Part(doomed[0].run_id, max(1, most // 3))
+    return Part(doomed[0].run_id, max(1, most // KINDS_OF_MANY))
 
 
 class Pace:

@@ -43,12 +43,12 @@ def cutoff_of_deleted_schedules(rule: Rule, now: int) -> int | None:
     return None if rule.workflow is not None else _before(None, rule, now)
 
 
-def usual_retention(days_in_us: int | None, *, was_set: bool, keeps_all: bool) -> int | None:
+def usual_retention(usual: int | None, *, was_set: bool, keeps_all: bool) -> int | None:
     """How long runs are kept of which no workflow says so, in µs, None for ever.
 
     A database of an earlier version is to keep everything until a program has set how long.
     """
-    return days_in_us if was_set or not keeps_all else None
+    return usual if was_set or not keeps_all else None
 
 
 def _before(retention: int | None, rule: Rule, now: int) -> int | None:

@@ -68,17 +68,17 @@ class ShiftLostError(Exception):
 
 
 class Pruner:
-    """Belongs to the engine's loop. ``days`` is the usual retention in µs, None for ever, and
+    """Belongs to the engine's loop. ``usual`` is the usual retention in µs, None for ever, and
     ``was_set`` whether a program has set it.
     """
 
     def __init__(
-        self, store: Store, ids: RunIds, clock: Clock, days: int | None, *, was_set: bool
+        self, store: Store, ids: RunIds, clock: Clock, usual: int | None, *, was_set: bool
     ) -> None:
         self._store = store
         self._ids = ids
         self._clock = clock
-        self._days = days
+        self._usual = usual
         self._was_set = was_set
 
     async def sweep(self) -> Sweep:
@@ -120,7 +120,7 @@ class Pruner:
         return found
 
     def _rule(self, upkeep: Upkeep) -> Rule:
-        return Rule(usual_retention(self._days, was_set=self._was_set, keeps_all=upkeep.keeps_all))
+        return Rule(usual_retention(self._usual, was_set=self._was_set, keeps_all=upkeep.keeps_all))
 
     async def _take(self, holder: str, due: int) -> bool:
         now = self._store.wall()

@@ -32,8 +32,8 @@ def doomed(*rows: int) -> list[DoomedRun]:
         (doomed(10), Whole(("a",))),
         (doomed(4, 6, 1), Whole(("a", "b"))),
         (doomed(4, 7, 1), Whole(("a",))),  # in their order: no run waits for ever
-        (doomed(11, 1), Part("a", 3)),
-        (doomed(11), Part("a", 3)),  # of each of three kinds
+        (doomed(11, 1), Part("a", 2)),
+        (doomed(11), Part("a", 2)),  # of each of four kinds: not more than 10 in all
     ],
 )
 def test_whole_runs_go_up_to_the_bound(
