@@ -177,7 +177,7 @@ class PostgresOutbox:
         """
         add_run, find_holder = self._statements.add_run, self._statements.find_holder
         values = {**run._asdict(), "channel": self._channel, "sender": _SENDER}
-        added = yield Step(add_run, tuple([values[name] for name in add_run.parameters]))
+        added = yield Step.of(add_run, values)
         if added:
             ((_, _, had, number),) = added
             return run.id, None if had else number

@@ -69,8 +69,7 @@ class Wakeups:
         self.list_others: Step = self._step(_STATEMENTS.list_listeners)
 
     def _step(self, statement: Statement, **values: object) -> Step:
-        known = self._process._asdict() | {"uid": self._uid} | values
-        return Step(statement, tuple([known[name] for name in statement.parameters]))
+        return Step.of(statement, self._process._asdict() | {"uid": self._uid} | values)
 
     # -- rows --------------------------------------------------------------------------------
 

@@ -7,13 +7,14 @@ from typing import Final
 
 from cloaca_core.values.text import storable_text
 
-_VERBS: Final = {
+PAST: Final = {
     "cancel": "cancelled",
     "pause": "paused",
     "resume": "resumed",
     "retry": "retried",
     "fork": "forked",
 }
+"""The kinds of orders, and the words for those that were carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +27,5 @@ class Order:
 
     def because(self) -> str:
         """The text that people read on the run."""
-        text = f"{_VERBS[self.kind]} by {self.asked_by}"
+        text = f"{PAST[self.kind]} by {self.asked_by}"
         return storable_text(text if self.reason is None else f"{text}: {self.reason}")

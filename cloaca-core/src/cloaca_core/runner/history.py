@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from cloaca_core._engine.plan.restore import change_from_json
 from cloaca_core.definition.context import Context
 from cloaca_core.records import states
+from cloaca_core.records.order import PAST
 from cloaca_core.runner.results import rfc3339, rfc3339_or_none, run_status_name, settled
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import RunStatus, TaskStatus
@@ -22,14 +23,7 @@ if TYPE_CHECKING:
     from cloaca_core.records.runs import AttemptRow
     from cloaca_core.records.steering import ActRow, RoundRow
 
-_DONE: Final[Mapping[str, str]] = {
-    "cancel": "cancelled",
-    "pause": "paused",
-    "resume": "resumed",
-    "retry": "retried",
-    "fork": "forked",
-    "expire": "expired",
-}
+_DONE: Final[Mapping[str, str]] = {**PAST, "expire": "expired"}
 
 
 @dataclass(frozen=True, slots=True)

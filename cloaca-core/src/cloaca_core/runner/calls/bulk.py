@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.errors import ConfigError
 from cloaca_core.runner.calls.call import Call
-from cloaca_core.runner.calls.names import Wanted
+from cloaca_core.runner.calls.names import FilterByName
 from cloaca_core.runner.calls.orders import checked_order
 from cloaca_core.runner.results import BulkResult
 from cloaca_core.values.arguments import refuse_other_types
@@ -39,7 +39,7 @@ class BulkCalls:
                 f"{kind}_many needs a filter: give status, workflow_name, tags, since, until, "
                 "parent_id or error"
             )
-        wanted = Wanted.of(self._host, run_filter, selection.workflow_name)
+        wanted = FilterByName.of(self._host, run_filter, selection.workflow_name)
         grace = self._host.config.shutdown_grace_seconds
 
         async def answer(engine: Engine) -> Steps:

@@ -28,14 +28,14 @@ async def looked_up(engine: Engine, name: str | None, otherwise: str) -> str:
     return otherwise if name is None else await engine.definitions.full_name(name, otherwise)
 
 
-class Wanted(NamedTuple):
+class FilterByName(NamedTuple):
     """A filter for runs, and (not None) the name by which its workflow is to be looked up."""
 
     run_filter: RunFilter
     name: str | None
 
     @classmethod
-    def of(cls, host: EngineHost, run_filter: RunFilter, workflow_name: str | None) -> Wanted:
+    def of(cls, host: EngineHost, run_filter: RunFilter, workflow_name: str | None) -> FilterByName:
         """Make it from a filter and the name that it was made of."""
         name = None if workflow_name is None else name_to_look_up(host, workflow_name)
         return cls(run_filter, name)

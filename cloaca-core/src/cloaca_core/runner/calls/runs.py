@@ -13,7 +13,7 @@ from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core.errors import CloacaError, ConfigError
 from cloaca_core.runner.calls.arguments import Requests, Selection, checked_run_id, numbered
 from cloaca_core.runner.calls.call import Call, unchanged
-from cloaca_core.runner.calls.names import Wanted
+from cloaca_core.runner.calls.names import FilterByName
 from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions
 from cloaca_core.runner.results import (
     PipelineResult,
@@ -196,13 +196,13 @@ class RunCalls:
     ) -> Call[list[RunInfo]]:
         """The runs that match, newest first."""
         run_filter = self._open_requests().run_filter(selection, limit, before)
-        wanted = Wanted.of(self._host, run_filter, selection.workflow_name)
+        wanted = FilterByName.of(self._host, run_filter, selection.workflow_name)
         return self._ask(_listing, lambda engine: _listed(engine, wanted))
 
     def count_runs(self, selection: Selection) -> Call[int]:
         """How many runs match."""
         run_filter = self._open_requests().run_filter(selection)
-        wanted = Wanted.of(self._host, run_filter, selection.workflow_name)
+        wanted = FilterByName.of(self._host, run_filter, selection.workflow_name)
         return self._ask(unchanged, lambda engine: _counted(engine, wanted))
 
     # -- of a handle -------------------------------------------------------------------------
@@ -312,12 +312,12 @@ async def _tasks(engine: Engine, run_id: str) -> _Tasks:
     return _Tasks(row, attempts, await reader.task_ids(row), await reader.awaited(row, attempts))
 
 
-async def _listed(engine: Engine, wanted: Wanted) -> list[RunRow]:
+async def _listed(engine: Engine, wanted: FilterByName) -> list[RunRow]:
     """The runs that match; runs on the engine's loop."""
     return await engine.reader.list_runs(await wanted.resolved(engine))
 
 
-async def _counted(engine: Engine, wanted: Wanted) -> int:
+async def _counted(engine: Engine, wanted: FilterByName) -> int:
     """How many runs match; runs on the engine's loop."""
     return await engine.reader.count_runs(await wanted.resolved(engine))
 

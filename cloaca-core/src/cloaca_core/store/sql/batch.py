@@ -52,7 +52,7 @@ class BatchSteps:
     def of(self, batch: Batch) -> dict[str, Step]:
         """The statements of a batch in their order; those without rows are left out."""
         scheduled = [end for end in batch.ends if end.schedule_id is not None]
-        parents = _parents(batch)
+        parents = _parents_of(batch.new_runs)
         if not scheduled and not parents and not _decides(batch):  # nearly all of them
             return self._new_run_steps(batch) | self._record_steps(batch)
         return (
@@ -158,7 +158,7 @@ class BatchSteps:
             steps["inputs"] = inputs
         if tags := _tag_rows(runs):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
-        if children := [run.id for run in runs if _has_parent(run)]:
+        if children := [run.id for run in runs if run.belongs_to is not None]:
             pause = self._queries.steering.pause_new_children
             params = pause.bind(ids=self._array(children), runner_id=batch.runner_id)
             steps["paused"] = Step(pause, params)
@@ -175,7 +175,7 @@ class BatchSteps:
         self, runs: Sequence[NewRun], statement: Statement, name: str
     ) -> dict[str, Step]:
         """A statement about the parents of these runs, if any has one, as trees may be pruned."""
-        ids = {parent_id for run in runs if (parent_id := run.belongs_to) is not None}
+        ids = _parents_of(runs)
         return {name: Step(statement, (self._array(sorted(ids)),))} if ids else {}
 
     def _record_steps(self, batch: Batch) -> dict[str, Step]:
@@ -285,13 +285,9 @@ def _decides(batch: Batch) -> bool:
     return any(decided)
 
 
-def _parents(batch: Batch) -> set[str]:
-    """The runs whose bodies submit new runs of a batch that are not detached."""
-    return {run.parent_id for run in batch.new_runs if run.parent_id and not run.detached}
-
-
-def _has_parent(run: NewRun) -> bool:
-    return run.parent_id is not None and not run.detached
+def _parents_of(runs: Sequence[NewRun]) -> set[str]:
+    """The parents in whose trees these runs are."""
+    return {parent_id for run in runs if (parent_id := run.belongs_to) is not None}
 
 
 def _newest_filled(ticks: Sequence[NewTick]) -> Sequence[NewTick]:

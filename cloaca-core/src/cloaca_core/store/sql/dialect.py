@@ -6,8 +6,8 @@ in one hop to its thread or in one pipeline to its server.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple, Protocol, Self, TypeAlias
 
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.queries import Row, Statement, Wording
@@ -23,6 +23,11 @@ class Step(NamedTuple):
     statement: Statement
     params: Row = ()
     rows: Sequence[Row] | None = None
+
+    @classmethod
+    def of(cls, statement: Statement, known: Mapping[str, object]) -> Self:
+        """The statement with those of the known values that it takes."""
+        return cls(statement, tuple([known[name] for name in statement.parameters]))
 
 
 Answers: TypeAlias = list[list[Row]]

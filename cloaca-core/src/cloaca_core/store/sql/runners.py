@@ -27,8 +27,7 @@ class SqlRunners(SqlPart):
 
     async def register(self, runner: RunnerRow) -> None:
         register, get = self._queries.runners.register, self._queries.runners.get_runner
-        values = runner._asdict()
-        insert = Step(register, tuple([values[name] for name in register.parameters]))
+        insert = Step.of(register, runner._asdict())
         found = await self._dialect.write([insert, Step(get, (runner.id,))])
         if not _same_process(_runner(found[1][0]), runner):
             raise StoreOpenError(f"runner_id {runner.id!r} is in use by another runner")
@@ -70,7 +69,7 @@ class SqlRunners(SqlPart):
         """
         q, known = self._queries.steering, {**values, "held": self._dialect.array(held)}
         schedules, *others = [
-            Step(each, tuple([known[name] for name in each.parameters]))
+            Step.of(each, known)
             for each in (
                 q.lock_schedules_of_owned,
                 q.lock_owned,

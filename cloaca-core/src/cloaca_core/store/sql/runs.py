@@ -106,8 +106,7 @@ class SqlRuns(SqlPart):
         q = self._queries.runs
         if listing is not q.list_active_runs:
             return Step(counting(listing), listing.bind(**values))
-        count = q.count_active_runs
-        return Step(count, tuple([values[name] for name in count.parameters]))
+        return Step.of(q.count_active_runs, values)
 
     def _listings(self, wanted: RunFilter) -> list[tuple[Statement, dict[str, object]]]:
         """The statements, one for each status, whose indexes fit the filter best; their values."""

@@ -28,10 +28,7 @@ class SqlStandings(SqlPart):
     async def standing(self, run_id: str, most: int) -> Standing | None:
         known = {"run_id": run_id, "most": most}
         runs, pauses, aheads, attempts, restarts, children, runners = await self._dialect.read(
-            [
-                Step(each, tuple([known[name] for name in each.parameters]))
-                for each in self._queries.standing
-            ]
+            [Step.of(each, known) for each in self._queries.standing]
         )
         if not runs:
             return None

@@ -8,7 +8,6 @@ from cloaca_core.records.upkeep import DoomedRun, KeptWorkflow, Shift, Upkeep, W
 from cloaca_core.store.sql.base import SqlPart
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.store.sql.payloads import Payloads
-from cloaca_core.store.sql.queries import Statement
 
 
 class SqlUpkeep(SqlPart):
@@ -88,7 +87,7 @@ class SqlUpkeep(SqlPart):
             q.erase_tombstones,
         )
         steps = [
-            *[_step(each, ids=ids, holder=shift.holder) for each in deletions],
+            *[Step.of(each, {"ids": ids, "holder": shift.holder}) for each in deletions],
             *Payloads(self._queries.payloads).erase(ids, shift.holder),
         ]
         held, _, _, *erased = await self._dialect.write(
@@ -100,7 +99,8 @@ class SqlUpkeep(SqlPart):
         q = self._queries.upkeep
         lock = Step(q.lock_expired, q.lock_expired.bind(ids=self._dialect.array([run_id])))
         trimmed = (q.trim_attempts, q.trim_acts, q.trim_restarts, q.trim_replacements)
-        steps = [_step(each, run_id=run_id, limit=limit, holder=shift.holder) for each in trimmed]
+        known = {"run_id": run_id, "limit": limit, "holder": shift.holder}
+        steps = [Step.of(each, known) for each in trimmed]
         held, _, *erased = await self._dialect.write([self._renewed(shift), lock, *steps])
         return _rows(erased) if held else None
 
@@ -123,7 +123,7 @@ class SqlUpkeep(SqlPart):
             "holder": shift.holder,
         }
         lock = Step(q.lock_mark, q.lock_mark.bind(schedule_id=schedule_id))
-        steps = [_step(each, **known) for each in (q.raise_mark, q.erase_ticks, q.erase_lost)]
+        steps = [Step.of(each, known) for each in (q.raise_mark, q.erase_ticks, q.erase_lost)]
         held, _, *erased = await self._dialect.write([self._renewed(shift), lock, *steps])
         return _rows(erased) if held else None
 
@@ -134,10 +134,6 @@ class SqlUpkeep(SqlPart):
         """The first step of each transaction of a holder: none of another comes in between."""
         hold = self._queries.upkeep.hold_upkeep
         return Step(hold, hold.bind(holder=shift.holder, until=shift.until))
-
-
-def _step(statement: Statement, **known: object) -> Step:
-    return Step(statement, tuple([known[name] for name in statement.parameters]))
 
 
 def _rows(answers: Answers) -> int:
