@@ -702,11 +702,11 @@ def test_the_way_it_went_is_in_its_events(runner: cloaca.DefaultRunner, gate: Ga
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"grace": -1}, ValueError, r"grace must be 0 or more seconds, got -1"),
-        ({"grace": float("nan")}, ValueError, r"grace must be 0 or more seconds, got nan"),
-        ({"grace": timedelta(seconds=-1)}, ValueError, r"grace must be 0 or more seconds"),
-        ({"grace": "5"}, TypeError, r"grace must be seconds or a timedelta, not str"),
-        ({"grace": True}, TypeError, r"grace must be seconds or a timedelta, not bool"),
+        ({"grace": -1}, ValueError, r"grace must be 0 to 1000000000 seconds, got -1"),
+        ({"grace": float("nan")}, ValueError, r"grace must be 0 to 1000000000 seconds, got nan"),
+        ({"grace": timedelta(seconds=-1)}, ValueError, r"grace must be 0 to 1000000000 seconds"),
+        ({"grace": "5"}, TypeError, r"grace must be a number of seconds or a timedelta, got str"),
+        ({"grace": True}, TypeError, r"grace must be a number of seconds or a timedelta, got bool"),
         ({"children": 1}, TypeError, r"children must be a bool, not int"),
         ({"reason": ""}, ValueError, r"reason"),
         ({"reason": "x" * 256}, ValueError, r"reason"),

@@ -91,8 +91,13 @@ def checked_instant(name: str, value: object) -> int:
 
 
 def _duration(name: str, value: object) -> int:
+    return math.ceil(checked_seconds(name, value) * 1e6)
+
+
+def checked_seconds(name: str, value: object) -> float:
+    """Read the duration of an option; a refusal names the parameter."""
     try:
-        return math.ceil(read_seconds(name, value) * 1e6)
+        return read_seconds(name, value)
     except DefinitionTypeError as error:
         raise ConfigTypeError(str(error), field=name) from None
     except DefinitionError as error:

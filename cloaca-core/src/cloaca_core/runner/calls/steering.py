@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 from cloaca_core.definition.inputs import ContextLike, input_text, items_of
@@ -19,15 +18,15 @@ from cloaca_core.runner.calls.arguments import checked_run_id, checked_time_limi
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.calls.names import looked_up, name_to_look_up
 from cloaca_core.runner.calls.orders import checked_order
-from cloaca_core.runner.calls.start_options import checked_instant
+from cloaca_core.runner.calls.start_options import checked_instant, checked_seconds
 from cloaca_core.runner.results import Plan, PlanItem, Steered
 from cloaca_core.values import option_names
-from cloaca_core.values.arguments import number, refuse_other_types, shown_number
+from cloaca_core.values.arguments import refuse_other_types
 from cloaca_core.values.text import checked_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from typing import Any
 
     from cloaca_core._engine.engine import Engine
@@ -58,7 +57,8 @@ class SteeringCalls:
     ) -> Call[Steered]:
         """Cancel a run; one that has ended stays as it is."""
         order = checked_order("cancel", reason, by)
-        seconds = self._host.config.shutdown_grace_seconds if grace is None else _seconds(grace)
+        usual = self._host.config.shutdown_grace_seconds
+        seconds = usual if grace is None else checked_seconds("grace", grace)
         refuse_other_types("children", children, bool, "a bool")
         return self._ask(
             run_id,
@@ -267,17 +267,3 @@ def _checked_tasks(tasks: Iterable[str] | None) -> list[str] | None:
     if not chosen:
         raise ConfigError("tasks must name a task, or be None for those that failed", field="tasks")
     return chosen
-
-
-def _seconds(grace: float | timedelta) -> float:
-    """A duration: seconds, or a timedelta."""
-    if isinstance(grace, timedelta):
-        grace = grace.total_seconds()
-    if isinstance(grace, bool) or not isinstance(grace, int | float):
-        kind = type(grace).__name__
-        raise ConfigTypeError(f"grace must be seconds or a timedelta, not {kind}", field="grace")
-    if not 0 <= grace < 1e12:
-        raise ConfigError(
-            f"grace must be 0 or more seconds, got {shown_number(grace)}", field="grace"
-        )
-    return number("grace", grace)
