@@ -1,8 +1,8 @@
 """Opens and migrates a target's database, or raises an error that says what is wrong.
 
-With ``mode=ro`` it makes and changes nothing, and refuses what is not there yet.
-Nothing is retried here: a user who opens a database wants its errors at once. A schema with
-another program's tables under our names is refused before anything is changed.
+With ``mode=ro`` it makes and changes nothing, and refuses what is not there yet. Nothing is retried
+here: a user who opens a database wants its errors at once. A schema with another program's tables
+under our names is refused before anything is changed.
 """
 
 from __future__ import annotations

@@ -165,9 +165,10 @@ FOR NO KEY UPDATE OF run;
 
 
 -- name: fence_runs
--- Lock those of these runs that the runner owns, and return what fence_runs of the core does. Until the transaction
--- ends, no run gets another owner and no other transaction can fence the runner, so the conditions
--- of later statements hold for exactly these runs.
+-- Lock those of these runs that the runner owns; for each, return its epoch, the state to which it is
+-- to be brought, and how often keys of it were replaced. Until the transaction ends, no run gets another
+-- owner and no other transaction can fence the runner, so the conditions of later statements hold for
+-- exactly these runs.
 WITH live AS MATERIALIZED (
     SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
 )

@@ -67,9 +67,9 @@ class Client:
 
     A URL or file that cannot be used raises ``StoreOpenError`` (a ValueError), ``:memory:`` as well
     (no runner could open it), a missing backend ``BackendError`` (an ImportError), a wrong setting
-    ``ConfigError`` (a ValueError), all at once.
-    After ``shutdown()`` every call raises ``RunnerClosedError``. All methods may be called from any
-    thread. Use it as a context manager, or call ``shutdown()``.
+    ``ConfigError`` (a ValueError), all at once. After ``shutdown()`` every call raises
+    ``RunnerClosedError``. All methods may be called from any thread. Use it as a context manager,
+    or call ``shutdown()``.
     """
 
     _host: EngineHost

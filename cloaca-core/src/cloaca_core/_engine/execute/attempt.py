@@ -93,10 +93,9 @@ class Attempt(AttemptWork):
 
     ``number`` counts from 1; ``uncounted`` attempts before it used up none of the task's.
     ``finds_children``: failed runs that its calls had submitted were begun again before it.
-    ``started_at`` is wall time in µs when the body begins. ``context`` is
-    made at that moment from ``given``, which many attempts may share. ``marked`` says that its
-    start mark is on the way. ``ahead`` is set until the record that it was prepared
-    ahead of is durable.
+    ``started_at`` is wall time in µs when the body begins. ``context`` is made at that moment from
+    ``given``, which many attempts may share. ``marked`` says that its start mark is on the way.
+    ``ahead`` is set until the record that it was prepared ahead of is durable.
     """
 
     __slots__ = (

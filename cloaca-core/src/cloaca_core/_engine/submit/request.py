@@ -25,13 +25,14 @@ class Request:
 
     ``workflow`` may be a name at first: the record of that name takes its place before anything is
     submitted. Runs of a recorded workflow are for other runners.
+
     ``texts`` are their inputs as they are stored; ``data`` the first of them decoded: as many as
     could begin at once. ``tags`` is JSON; ``time_limit`` is in the form of rows.
+
     ``further_keys`` are for a body that is tried again: each takes the place of the one before it
-    when the run that an earlier attempt started has failed.
-    ``retry`` asks for the next round of the run that has the key, if that has failed.
-    ``by_right`` says that a body of ours waits for it: it begins even if no place is free, as its
-    own parent holds one.
+    when the run that an earlier attempt started has failed. ``retry`` asks for the next round of
+    the run that has the key, if that has failed. ``by_right`` says that a body of ours waits for
+    it: it begins even if no place is free, as its own parent holds one.
     """
 
     workflow: Workflow | RecordedWorkflow | Unregistered
