@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class PostgresBackend:
     """Contracts: see ``Backend``."""
 
-    name = "postgres"
-    schemes = ("postgresql", "postgres")
-    version = __version__
+    name: str = "postgres"
+    schemes: tuple[str, ...] = ("postgresql", "postgres")
+    version: str = __version__
     unusable_reason: str | None = None
     """None: without its driver this module cannot be imported, which has its own error."""
 

@@ -64,7 +64,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._transformer = Transformer(wire)  # type: ignore[arg-type] # a psycopg.Connection
         self._writing = False
-        self.closed = False
+        self.closed: bool = False
         self.backend_pid: int = self._pg.backend_pid
         """The id of the server's process, from the connection's start."""
         self._pg.nonblocking = 1

@@ -23,7 +23,7 @@ from cloaca_postgres.errors import is_canceled, is_conflict, is_in_use
 from cloaca_postgres.pool import STATEMENT_DEADLINE_S
 from cloaca_postgres.statements import STATEMENTS, step
 
-log = SafeLogger("cloaca.store")
+log: Final = SafeLogger("cloaca.store")
 
 QUICK_TRY_S: Final = 0.05
 """Wait of an insert whose key seems free: a batch that writes the key ends within it."""

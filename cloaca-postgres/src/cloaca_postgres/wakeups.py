@@ -28,7 +28,7 @@ from cloaca_postgres.driver import Session
 from cloaca_postgres.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, Pool
 from cloaca_postgres.statements import STATEMENTS, naming, step
 
-log = SafeLogger("cloaca.wakeups")
+log: Final = SafeLogger("cloaca.wakeups")
 
 APART_S: Final = 0.01
 """Seconds between two announcements, while other runners are known to listen."""

@@ -17,9 +17,9 @@ _OLDEST_SQLITE = (3, 38, 0)
 class SqliteBackend:
     """Contracts: see ``Backend``."""
 
-    name = "sqlite"
-    schemes = SCHEMES
-    version = __version__
+    name: str = "sqlite"
+    schemes: tuple[str, ...] = SCHEMES
+    version: str = __version__
 
     @property
     def unusable_reason(self) -> str | None:

@@ -66,7 +66,7 @@ class Connection(aiosqlite.Connection):
         self._courtesy = Courtesy()
         self._stopped: asyncio.Future[object] | None = None
         self._configure: Callable[[sqlite3.Connection], object] | None = None
-        self.siblings = Siblings([self])
+        self.siblings: Siblings = Siblings([self])
 
     async def open(self) -> None:
         """Start the thread and open the file."""
@@ -300,7 +300,7 @@ class Courtesy:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.contended = False
+        self.contended: bool = False
         self._clock = clock
         self._sleep = sleep
         self._in_a_row = 0
