@@ -214,7 +214,7 @@ class Poller:
         self._pool = pool
         self._announcements = Announcements(schema)
         self._to_tell = asyncio.Event()
-        self._stirred = asyncio.Event()
+        self._woken = asyncio.Event()
         self._closed = asyncio.Event()
         self._seen: int | None = None
         self._backoff = Backoff(first_delay, max(first_delay, LAST_DELAY_S), _GROWTH)
@@ -228,8 +228,8 @@ class Poller:
         return Change.ANYTHING
 
     async def _rest(self) -> None:
-        if await _within(self._backoff.next(), self._stirred):
-            self._stirred.clear()
+        if await _within(self._backoff.next(), self._woken):
+            self._woken.clear()
             self._backoff.reset()
             await _within(self._backoff.first, self._closed)
 
@@ -244,14 +244,14 @@ class Poller:
     def wrote(self, steps: Sequence[Step]) -> None:
         if self._announcements.wrote(steps):
             self._to_tell.set()
-            self._stirred.set()
+            self._woken.set()
 
     def set_contended(self, *, contended: bool) -> None:
         """Do nothing."""
 
     async def close(self) -> None:
         self._closed.set()
-        self._stirred.set()
+        self._woken.set()
         await _ended(self._task)
 
     async def _tell(self) -> None:

@@ -29,7 +29,7 @@ _Version: TypeAlias = tuple[sqlite3.Connection, int]
 """The counter with its connection: after a reconnect the counter starts again."""
 
 
-class Ears(Protocol):
+class WakeSource(Protocol):
     """The part of ``Wakeups`` that is used here."""
 
     heard: Callable[[Change], None]
@@ -51,27 +51,27 @@ class ChangeWatch:
     """
 
     def __init__(
-        self, connection: Connection | None, first_delay: float, ears: Ears | None = None
+        self, connection: Connection | None, first_delay: float, wakeups: WakeSource | None = None
     ) -> None:
         self._connection = connection
-        self._ears = ears
+        self._wakeups = wakeups
         self._is_stopped = False
-        self._stirred = asyncio.Event()
+        self._woken = asyncio.Event()
         self._heard: Change | None = None
         self._seen: _Version | None = None
         self._backoff = Backoff(first_delay, max(first_delay, LAST_DELAY_S), _GROWTH)
         self._look_at = 0.0
-        if ears is not None:
-            ears.heard = self._hear
+        if wakeups is not None:
+            wakeups.heard = self._hear
 
     def stop(self) -> None:
         """Make a waiting ``wait`` return."""
         self._is_stopped = True
-        self._stirred.set()
+        self._woken.set()
 
     async def wait(self) -> Change:
         """Return when the file was changed since the last return, or after ``stop``."""
-        if self._ears is None or not self._ears.listens:
+        if self._wakeups is None or not self._wakeups.listens:
             self._look_at = 0.0
         while not self._is_stopped:
             heard = self._take()
@@ -86,11 +86,11 @@ class ChangeWatch:
 
     def _hear(self, change: Change) -> None:
         self._heard = stronger(self._heard, change)
-        self._stirred.set()
+        self._woken.set()
 
     def _take(self) -> Change | None:
         heard, self._heard = self._heard, None
-        self._stirred.clear()
+        self._woken.clear()
         return heard
 
     async def _look(self) -> bool:
@@ -108,8 +108,8 @@ class ChangeWatch:
     async def _has_changed(self, connection: Connection) -> bool:
         version, listed = await connection.call(self._read)
         before, self._seen = self._seen, version
-        if self._ears is not None and listed is not None:
-            self._ears.met(listed)
+        if self._wakeups is not None and listed is not None:
+            self._wakeups.met(listed)
         return before != version
 
     def _read(self, raw: sqlite3.Connection) -> tuple[_Version, Sequence[Row] | None]:
@@ -117,15 +117,15 @@ class ChangeWatch:
         thread.
         """
         version = raw, int(raw.execute("PRAGMA data_version").fetchone()[0])
-        if self._ears is None or version == self._seen:
+        if self._wakeups is None or version == self._seen:
             return version, None
-        (listed,) = run_steps(raw, [self._ears.list_others])
+        (listed,) = run_steps(raw, [self._wakeups.list_others])
         return version, listed
 
     async def _pause(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout_at(None if math.isinf(self._look_at) else self._look_at):
-                await self._stirred.wait()
+                await self._woken.wait()
 
 
 def _now() -> float:

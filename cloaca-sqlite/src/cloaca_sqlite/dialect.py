@@ -76,16 +76,16 @@ class SqliteDialect:
         wakeups = self._wakeups
         if wakeups is None or wakeups.has_no_part_in(steps):
             return await self._writer.transact(lambda raw: run_steps(raw, steps), landed)
-        riders, theirs = wakeups.within(steps), Answers()
+        added, added_answers = wakeups.within(steps), Answers()
 
         def work(raw: sqlite3.Connection) -> Answers:
             answers = run_steps(raw, steps)
-            if riders:
-                theirs[:] = run_steps(raw, riders)
+            if added:
+                added_answers[:] = run_steps(raw, added)
             return answers
 
         answers = await self._writer.transact(work, landed)
-        wakeups.wrote(steps, riders, theirs)
+        wakeups.wrote(steps, added, added_answers)
         return answers
 
     async def write_apart(

@@ -143,14 +143,14 @@ class Wakeups:
             self._step(q.note_listener, path=self._socket.path, noted_at=now),
         ]
 
-    def wrote(self, steps: Sequence[Step], riders: Sequence[Step], answers: Answers) -> None:
-        """Tell the others of steps that were committed, if they are news. ``riders`` are the steps
+    def wrote(self, steps: Sequence[Step], added: Sequence[Step], answers: Answers) -> None:
+        """Tell the others of steps that were committed, if they are news. ``added`` are the steps
         of ``within`` that were committed with them, ``answers`` theirs.
         """
         was_noted = self._noted
-        for each in riders:
+        for each in added:
             self._settle(each)
-        if riders:
+        if added:
             self.met(answers[-1])
         if not self._others:
             self._is_alone = self._is_settled()
@@ -160,11 +160,11 @@ class Wakeups:
         if change is not None:
             self._tell(change)
 
-    def _settle(self, rider: Step) -> None:
-        if rider.statement is _STATEMENTS.note_listener:
-            self._noted = rider.params[0]
-        elif rider.statement is _STATEMENTS.forget_listener:
-            (path,) = rider.params
+    def _settle(self, step: Step) -> None:
+        if step.statement is _STATEMENTS.note_listener:
+            self._noted = step.params[0]
+        elif step.statement is _STATEMENTS.forget_listener:
+            (path,) = step.params
             self._gone.discard(path)
             if path == self._noted:
                 self._noted = None

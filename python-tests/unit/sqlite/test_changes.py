@@ -171,7 +171,7 @@ async def test_stopping_ends_a_pause(two: tuple[Connection, Connection]) -> None
 # -- word of others ------------------------------------------------------------------------------
 
 
-class Ears:
+class Messages:
     """Others can send word; notes the lists of listeners that were read."""
 
     def __init__(self) -> None:
@@ -185,40 +185,40 @@ class Ears:
 
 
 @pytest.fixture
-def ears() -> Ears:
-    return Ears()
+def messages() -> Messages:
+    return Messages()
 
 
 @pytest_asyncio.fixture
-async def watch(two: tuple[Connection, Connection], ears: Ears) -> ChangeWatch:
+async def watch(two: tuple[Connection, Connection], messages: Messages) -> ChangeWatch:
     """A watch that has looked, and looks again by itself in an hour."""
-    watch = ChangeWatch(two[0], 3600.0, ears)
+    watch = ChangeWatch(two[0], 3600.0, messages)
     await watch.wait()
     return watch
 
 
 async def test_word_of_runs_ends_the_wait_without_a_look_at_the_file(
-    two: tuple[Connection, Connection], watch: ChangeWatch, ears: Ears
+    two: tuple[Connection, Connection], watch: ChangeWatch, messages: Messages
 ) -> None:
     """The look comes in its time, as there may be changes that no word was sent of."""
     await _write(two[1])
-    ears.heard(Change.RUNS)
+    messages.heard(Change.RUNS)
 
     assert await watch.wait() is Change.RUNS
-    assert ears.lists == [[]]
+    assert messages.lists == [[]]
 
     watch._look_at = 0.0
     assert await watch.wait() is Change.ANYTHING
 
 
 async def test_other_word_is_followed_by_a_look_and_counts_if_the_file_has_changed(
-    two: tuple[Connection, Connection], watch: ChangeWatch, ears: Ears
+    two: tuple[Connection, Connection], watch: ChangeWatch, messages: Messages
 ) -> None:
     await _write(two[1])
-    ears.heard(Change.ANYTHING)
+    messages.heard(Change.ANYTHING)
     assert await watch.wait() is Change.ANYTHING
 
-    ears.heard(Change.ANYTHING)
+    messages.heard(Change.ANYTHING)
     waiting = asyncio.create_task(watch.wait())
     await asyncio.sleep(0)
     await two[0].call(lambda _: None)  # after the look, which came first
@@ -227,38 +227,40 @@ async def test_other_word_is_followed_by_a_look_and_counts_if_the_file_has_chang
     await waiting
 
 
-async def test_word_that_comes_during_a_wait_ends_it(watch: ChangeWatch, ears: Ears) -> None:
+async def test_word_that_comes_during_a_wait_ends_it(
+    watch: ChangeWatch, messages: Messages
+) -> None:
     waiting = asyncio.create_task(watch.wait())
     await asyncio.sleep(0)
     assert not waiting.done()
 
-    ears.heard(Change.RUNS)
+    messages.heard(Change.RUNS)
 
     assert await asyncio.wait_for(waiting, 60) is Change.RUNS
 
 
 async def test_word_of_anything_is_not_lost_beside_word_of_runs(
-    two: tuple[Connection, Connection], watch: ChangeWatch, ears: Ears
+    two: tuple[Connection, Connection], watch: ChangeWatch, messages: Messages
 ) -> None:
     await _write(two[1])
-    ears.heard(Change.ANYTHING)
-    ears.heard(Change.RUNS)
+    messages.heard(Change.ANYTHING)
+    messages.heard(Change.RUNS)
 
     assert await watch.wait() is Change.ANYTHING
 
 
 async def test_word_without_end_keeps_no_look_from_its_time(
-    two: tuple[Connection, Connection], watch: ChangeWatch, ears: Ears
+    two: tuple[Connection, Connection], watch: ChangeWatch, messages: Messages
 ) -> None:
     await _write(two[1])
-    ears.heard(Change.RUNS)
+    messages.heard(Change.RUNS)
     watch._look_at = 0.0
 
     assert await watch.wait() is Change.ANYTHING
 
 
 async def test_commits_of_a_busy_neighbour_do_not_make_each_wait_look(
-    two: tuple[Connection, Connection], watch: ChangeWatch, ears: Ears
+    two: tuple[Connection, Connection], watch: ChangeWatch, messages: Messages
 ) -> None:
     await _write(two[1])
     waiting = asyncio.create_task(watch.wait())
@@ -266,30 +268,30 @@ async def test_commits_of_a_busy_neighbour_do_not_make_each_wait_look(
     await two[0].call(lambda _: None)  # after a look, if there was one
     assert not waiting.done()
 
-    ears.listens = False
+    messages.listens = False
     watch.stop()
     await waiting
 
 
 async def test_each_wait_looks_while_others_cannot_send_word(
-    two: tuple[Connection, Connection], watch: ChangeWatch, ears: Ears
+    two: tuple[Connection, Connection], watch: ChangeWatch, messages: Messages
 ) -> None:
-    ears.listens = False
+    messages.listens = False
     await _write(two[1])
 
     assert await asyncio.wait_for(watch.wait(), 60) is Change.ANYTHING
 
 
 async def test_listeners_are_listed_when_the_file_has_changed_and_not_before(
-    two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch, ears: Ears
+    two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch, messages: Messages
 ) -> None:
-    watch = ChangeWatch(two[0], 0.1, ears)
+    watch = ChangeWatch(two[0], 0.1, messages)
     await watch.wait()
     await _polls(watch, monkeypatch, 3)
-    assert ears.lists == [[]]
+    assert messages.lists == [[]]
 
-    watch = ChangeWatch(two[0], 0.1, ears)
+    watch = ChangeWatch(two[0], 0.1, messages)
     await _write(two[1])
     await watch.wait()
 
-    assert ears.lists == [[], [(1,)]]
+    assert messages.lists == [[], [(1,)]]

@@ -171,7 +171,7 @@ def test_a_runner_watches_the_file_as_its_shorter_interval_says(
 
     class Watch(changes.ChangeWatch):
         def __init__(
-            self, connection: Connection | None, first_delay: float, ears: changes.Ears | None
+            self, connection: Connection | None, first_delay: float, ears: changes.WakeSource | None
         ) -> None:
             delays.append(first_delay)
             super().__init__(connection, first_delay, ears)
