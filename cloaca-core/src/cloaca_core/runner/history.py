@@ -5,6 +5,7 @@ Derived from the rows of the run each time, stored nowhere.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_reader import History
     from cloaca_core.records.follow_ups import FollowUpRow
     from cloaca_core.records.runs import AttemptRow
-    from cloaca_core.records.steering import ActRow, RoundRow
+    from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
 
 _DONE: Final[Mapping[str, str]] = {**PAST, "expire": "expired"}
 
@@ -128,9 +129,9 @@ def run_events(history: History) -> list[RunEvent]:
     for each in history.rounds:
         moments += _start(each.started_at)
     moments += _start(row.started_at)
-    of_attempts = []
+    of_attempts, rounds = [], _Rounds(history)
     for attempt in history.attempts:
-        of_attempts += _attempt_events(settled(attempt, _end_of_round(history, attempt)))
+        of_attempts += _attempt_events(rounds.settled(attempt))
     of_attempts.sort(key=lambda moment: moment[0])
     moments += [(max(at, row.created_at), event) for at, event in of_attempts]
     for each in history.rounds:
@@ -183,15 +184,16 @@ def attempt_infos(history: History, task_ids: Sequence[str]) -> list[AttemptInfo
         history.attempts,
         key=lambda row: (place.get(row.task_id, len(place)), row.task_id, row.attempt),
     )
-    return [_attempt_info(history, row) for row in rows]
+    rounds = _Rounds(history)
+    return [_attempt_info(rounds, row) for row in rows]
 
 
-def _attempt_info(history: History, attempt: AttemptRow) -> AttemptInfo:
-    row = settled(attempt, _end_of_round(history, attempt))
+def _attempt_info(rounds: _Rounds, attempt: AttemptRow) -> AttemptInfo:
+    row = rounds.settled(attempt)
     return AttemptInfo(
         task_id=row.task_id,
         attempt=row.attempt,
-        round=_round_of(history, row),
+        round=rounds.of(row),
         status=cast("TaskStatus", str(row.status)),
         started_at=rfc3339_or_none(row.started_at),
         ended_at=rfc3339_or_none(row.ended_at),
@@ -208,29 +210,35 @@ def _error(row: AttemptRow) -> str | None:
     return None if row.error_type is None else f"{row.error_type}: {row.error_message}"
 
 
-def _end_of_round(history: History, attempt: AttemptRow) -> int | None:
-    """When the round of an attempt has ended."""
-    number = _round_of(history, attempt)
-    ends = [each.ended_at for each in history.rounds if each.round == number]
-    return ends[0] if ends else history.row.ended_at
+class _Rounds:
+    """The rounds of a run, by which its attempts are told apart."""
 
+    def __init__(self, history: History) -> None:
+        self._present = history.row.round
+        self._present_end = history.row.ended_at
+        self._ended_at = {each.round: each.ended_at for each in history.rounds}
+        self._ends = sorted(self._ended_at.values())
+        self._restarts: dict[str, list[RestartRow]] = {}
+        for each in history.restarts:
+            self._restarts.setdefault(each.task_id, []).append(each)
 
-def _round_of(history: History, attempt: AttemptRow) -> int:
-    """The round of an attempt: as the restarts of its task say; else by its time, as for a task
-    that had no attempt in the rounds before.
-    """
-    if not history.rounds:
-        return history.row.round
-    its = [each for each in history.restarts if each.task_id == attempt.task_id]
-    number = attempt.attempt
-    first = max([each.round for each in its if each.first_attempt <= number], default=1)
-    last = min(
-        [each.round - 1 for each in its if each.first_attempt > number],
-        default=history.row.round,
-    )
-    at = attempt.started_at if attempt.started_at is not None else attempt.ended_at or 0
-    by_time = 1 + sum(each.ended_at <= at for each in history.rounds)
-    return min(max(by_time, first), last)
+    def settled(self, attempt: AttemptRow) -> AttemptRow:
+        """The attempt as the end of its round leaves it."""
+        return settled(attempt, self._ended_at.get(self.of(attempt), self._present_end))
+
+    def of(self, attempt: AttemptRow) -> int:
+        """The round of an attempt: as the restarts of its task say; else by its time, as for a
+        task that had no attempt in the rounds before.
+        """
+        if not self._ends:
+            return self._present
+        its, number = self._restarts.get(attempt.task_id, ()), attempt.attempt
+        first = max([each.round for each in its if each.first_attempt <= number], default=1)
+        last = min(
+            [each.round - 1 for each in its if each.first_attempt > number], default=self._present
+        )
+        at = attempt.started_at if attempt.started_at is not None else attempt.ended_at or 0
+        return min(max(1 + bisect_right(self._ends, at), first), last)
 
 
 def outputs(attempts: Sequence[AttemptRow], task_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
