@@ -186,7 +186,9 @@ class PostgresOutbox:
             find_holder, workflow=run.workflow, idempotency_key=run.idempotency_key
         )
         if not holders:
-            raise StoreUnavailableError(f"{self._place}: the run with this key has just gone")
+            raise StoreUnavailableError(
+                f"{self._place}: the run that has this key is being deleted; try again"
+            )
         return str(holders[0][0]), None
 
 

@@ -141,7 +141,7 @@ def _written(raw: sqlite3.Connection, run: NewRun) -> str:
         return run.id
     key = find_holder.bind(workflow=run.workflow, idempotency_key=run.idempotency_key)
     if (found := cursor.execute(find_holder.sql, key).fetchone()) is None:
-        raise StoreUnavailableError("the run with this key is being pruned")
+        raise StoreUnavailableError("the run that has this key is being deleted; try again")
     return bytes(found[0]).decode()
 
 

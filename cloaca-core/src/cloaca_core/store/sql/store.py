@@ -79,7 +79,7 @@ class SqlStore(
             await self._write(free, workflow=run.workflow, idempotency_key=run.idempotency_key)
             holder = await self._insert_one(run)
         if holder is None:
-            raise StoreUnavailableError("the run with this key has just gone")
+            raise StoreUnavailableError("the run that has this key is being deleted; try again")
         return holder
 
     async def _insert_one(self, run: NewRun) -> str | None:

@@ -108,7 +108,7 @@ def test_a_run_that_may_have_to_wait_is_one_transaction_of_its_own() -> None:
 
 
 def test_a_run_whose_key_was_taken_by_one_that_is_gone_is_to_be_sent_again() -> None:
-    with pytest.raises(StoreUnavailableError, match="has just gone"):
+    with pytest.raises(StoreUnavailableError, match="has this key is being deleted"):
         asyncio.run(SqlStore(RecordingDialect()).insert_when_free(new_run("a", key="k")))
 
 
