@@ -23,6 +23,7 @@ from cloaca_core._engine.observe.unserved import (
 from cloaca_core._engine.runtime.wakeup import Wakeup
 from cloaca_core.errors import AmbiguousWorkflowError, WorkflowNotFoundError
 from cloaca_core.logs import SafeLogger
+from cloaca_core.values.instants import instant_text
 
 if TYPE_CHECKING:
     from cloaca_core._engine.recover.runner_id import RunnerId
@@ -74,9 +75,6 @@ class UnservedWatch:
 
     def report(self) -> list[dict[str, Any]]:
         """The work that no runner takes up, as ``health`` shows it."""
-        # Here: most programs have no such work, and need not load this.
-        from cloaca_core.values.instants import instant_text
-
         known = self._registry.namespaces()
         return [
             {
