@@ -364,7 +364,10 @@ class Client:
         by: str | None = None,
         dry_run: bool = False,
     ) -> BulkResult:
-        """Pause all runs of a selection, as ``RunHandle.pause`` does; see ``cancel_many``."""
+        """Pause all runs of a selection until they are resumed, as ``RunHandle.pause`` does; see
+        ``cancel_many``. ``until`` is when they were made, as in ``list_runs``, not an end of the
+        pause.
+        """
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
         return self._calls.runs.bulk.steer("pause", selection, reason, by, dry_run).wait()
 
