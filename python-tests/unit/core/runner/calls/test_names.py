@@ -14,7 +14,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import AmbiguousWorkflowError
 from cloaca_core.records.definitions import DefinitionName
 from cloaca_core.records.runs import RunFilter
-from cloaca_core.runner.calls.names import Wanted, looked_up, name_to_look_up
+from cloaca_core.runner.calls.names import FilterByName, looked_up, name_to_look_up
 from cloaca_core.runner.host import EngineHost
 
 OTHERS = "acme::billing::invoice"
@@ -75,7 +75,7 @@ async def test_a_filter_is_of_the_recorded_workflow_and_else_as_it_was(
 ) -> None:
     asked = RunFilter(("Failed",), GUESS, (("colour", "red"),), "b", 7, error="bad")
 
-    wanted = Wanted.of(host(own_registry, works=False), asked, "invoice")
+    wanted = FilterByName.of(host(own_registry, works=False), asked, "invoice")
 
     assert await wanted.resolved(engine(OTHERS)) == asked._replace(workflow=OTHERS)
     assert await wanted.resolved(engine()) == asked
@@ -83,6 +83,6 @@ async def test_a_filter_is_of_the_recorded_workflow_and_else_as_it_was(
 
 @pytest.mark.parametrize("works", [True, False])
 async def test_a_filter_without_a_workflow_stays_one(own_registry: Registry, works: bool) -> None:
-    wanted = Wanted.of(host(own_registry, works=works), RunFilter(limit=3), None)
+    wanted = FilterByName.of(host(own_registry, works=works), RunFilter(limit=3), None)
 
     assert await wanted.resolved(engine(OTHERS)) == RunFilter(limit=3)
