@@ -144,8 +144,8 @@ class Engine:
         return await self._submission.waits.execute(await self._known(request), waiting, accepted)
 
     async def _known(self, request: Request) -> Request:
-        """The request with a workflow in place of a name. What is to follow its runs is recorded
-        first: others may end one as soon as it is there.
+        """The request with a workflow in place of a name. The workflows that follow its runs are
+        recorded first: others may end a run as soon as it is there.
         """
         recorder, workflow = self._parts.reading.recorder, request.followed
         if workflow is not None and self._base.store.writable:

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 
 class Base:
-    """What the engine was given, its names, the place where bodies run, and the journal."""
+    """The arguments of the engine, its names, the place where bodies run, and the journal."""
 
     def __init__(
         self,
@@ -215,7 +215,7 @@ class Firing:
 
 
 class Upkeep:
-    """What goes on beside the runs: work without a runner, changes by others, deletion."""
+    """The work beside the runs: runs without a runner, changes by others, deletion."""
 
     def __init__(
         self,

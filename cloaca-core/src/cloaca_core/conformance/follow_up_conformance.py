@@ -354,7 +354,7 @@ async def _end(
 
 
 async def _followed(store: Store, run_id: str) -> list[tuple[object, ...]]:
-    """What the runs that follow a run were told of its end."""
+    """The inputs of the runs that follow a run, which tell of its end."""
     rows = [await stored(store, each.id) for each in await store.follow_ups([run_id])]
     told = [json.loads(row.input) for row in rows]
     return [(each["run_id"], each["status"], each["error"]) for each in told]

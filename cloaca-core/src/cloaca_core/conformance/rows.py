@@ -229,7 +229,7 @@ def new_event(
 
 
 def act(act_id: str = "x", *, because: str = "told to", now: int = LATER) -> Act:
-    """What is asked of runs."""
+    """An order about runs."""
     return Act(id=act_id, asked_by="ann", reason="a reason", because=because, now=now)
 
 

@@ -52,4 +52,4 @@ class StoreConformance(
 ):
     """Define a fixture ``store``: an open, empty store."""
 
-    pytestmark = pytest.mark.asyncio
+    pytestmark: pytest.MarkDecorator = pytest.mark.asyncio

@@ -36,7 +36,7 @@ class EarlierVersions(Protocol):
 
 
 class RecordedVersions:
-    """What runners have recorded of earlier versions, each read once."""
+    """The records of earlier versions that runners have made, each read once."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -1,7 +1,7 @@
 """Work that waits for a slot, in the order in which runs are claimed.
 
 The work of the run with the highest priority comes first, of equal ones that of the run that has
-been claimable for longest. Every tenth place goes to the latter whatever its priority, so that
+been claimable for longest. Every tenth place goes to the latter with any priority, so that
 nothing waits for ever. Knows no thread and no loop; its users take turns.
 """
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.execute.work import Work
 
 AGED_SHARE: Final = 10
-"""Every tenth place goes to the run that has been claimable for longest, whatever its priority."""
+"""Every tenth place goes to the run that has been claimable for longest, with any priority."""
 
 
 class SlotQueue:

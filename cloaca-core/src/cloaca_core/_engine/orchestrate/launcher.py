@@ -1,6 +1,6 @@
 """Decides which attempts of a run start now, and which wait: for their time, or for a record.
 
-It makes the attempts of tasks that are ready. What happens to one from then on is for ``attempts``.
+It makes the attempts of tasks that are ready, and leaves each to ``attempts`` from then on.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class SteeredRuns:
         self.settle(run)
 
     def exhausted(self, run: ActiveRun, row: AttemptRow, error: str) -> Exhausted:
-        """What pauses a run for a task that has used up its attempts with ``row``."""
+        """The pause of a run whose task has used up its attempts with ``row``."""
         reason = storable_text(f"{row.task_id} has used up its attempts: {error}")
         ids = {"run_id": run.id, "workflow": run.row.workflow, "task_id": row.task_id}
         log.warning("run %s is paused: %.500s", run.id, reason, extra=ids)
@@ -159,8 +159,8 @@ class SteeredRuns:
             self._go_on(run)
 
     def _go_on(self, run: ActiveRun) -> None:
-        """Start what is held, once a commit has found that the run is still ours: else whoever owns
-        it goes on.
+        """Start what is held, once a commit has found that the run is still ours: else its
+        owner goes on.
         """
         held, run.held = run.held, []
         self._course.record(run, [], None, held)

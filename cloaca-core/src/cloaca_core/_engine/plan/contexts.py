@@ -1,4 +1,4 @@
-"""What each task of a run sees when it starts, and what it hands on to the tasks that follow.
+"""The data that each task of a run sees when it starts, and hands on to the tasks that follow.
 
 The values that tasks share are computed once. It decides nothing: the plan says when a task is
 ready and when it has ended. Pure.

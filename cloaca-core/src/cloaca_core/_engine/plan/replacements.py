@@ -53,7 +53,7 @@ class Replacements:
         return self._last[2]
 
     def _note(self, task: int, count: int) -> None:
-        """What the task writes is newer than the first ``count``, and older than the others."""
+        """Count the writes of the task as newer than the first ``count``, older than the others."""
         self._seen[task] = count
         mine = 1 << task
         for number in range(len(self._keys)):

@@ -17,7 +17,7 @@ from cloaca_core.records.steering import RestartRow
 
 
 class Choice(NamedTuple):
-    """What becomes of one task, and why."""
+    """A task and the reason for what becomes of it."""
 
     task: str
     reason: str
@@ -82,7 +82,7 @@ def fork(
 def _rerun(
     graph: NodeGraph[Node], rows: Collection[AttemptRow], past: Restored, own: Mapping[int, str]
 ) -> Rerun:
-    """What follows when these tasks run again, each for its own reason."""
+    """Plan that these tasks run again, each for its own reason, and those that follow them."""
     mask = sum(1 << index for index in own)
     again = [i for i in range(len(graph.tasks)) if i in own or graph.ancestors[i] & mask]
     reasons = {index: own.get(index) or _below(graph, index, again) for index in again}

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def follow_up_rows(run: ActiveRun, end: RunEnd, new_id: Callable[[], str]) -> list[NewFollowUp]:
-    """What the workflow of a run asks for after this end, and after a cancel: the commit may find
-    that the run is to be cancelled, and writes that end instead.
+    """The runs that the workflow of a run asks for after this end, and after a cancel: the commit
+    may find that the run is to be cancelled, and writes that end instead.
     """
     ends = (end.status, RunStatus.CANCELLED)
     return [

@@ -143,8 +143,9 @@ class RunEntry(Entry):
         self.listener.recorded(self)
 
     def _wish_in(self, committed: Committed) -> str | None:
-        """What is asked of the run. If keys of it were replaced that it did not know of when this
-        was decided, it is to pause until they are read; one that is given back is read again.
+        """The state that is asked of the run. If keys of it were replaced that it did not know of
+        when this was decided, it is to pause until they are read; one that is given back is read
+        again.
         """
         if committed.wishes and (wish := committed.wishes.get(self.run.id)) is not None:
             return wish

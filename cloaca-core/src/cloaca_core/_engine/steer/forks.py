@@ -42,7 +42,7 @@ class Forks:
         self._runs_came = runs_came
 
     async def plan(self, run_id: str, from_task: str) -> Rerun:
-        """What a fork would do; only looks."""
+        """Plan a fork; writes nothing."""
         row = await self._run(run_id)
         return await self._plan(row, await self._definition(row, from_task), from_task)
 

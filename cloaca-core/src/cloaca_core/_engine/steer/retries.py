@@ -1,7 +1,7 @@
 """Begins ended runs again: the planner says which tasks, the store opens the next round.
 
-What is decided rests on a round that has ended, whose records do not change any more; the store
-refuses the act if another caller has begun the next round meanwhile.
+A decision rests on a round that has ended, whose records do not change any more; the store refuses
+the act if another caller has begun the next round meanwhile.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Retries:
         self._cancel_children = cancel_children
 
     async def plan(self, run_id: str, tasks: Collection[str] | None) -> Rerun:
-        """What a retry would do; only looks."""
+        """Plan a retry; writes nothing."""
         run = Ended.of(await self._run(run_id))
         planned = (await self._plans.of([run], tasks))[run_id]
         if isinstance(planned, CloacaError):

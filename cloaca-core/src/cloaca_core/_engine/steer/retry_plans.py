@@ -42,7 +42,7 @@ class Ended(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """What runs again of a run."""
+    """A run, and the tasks of it that run again."""
 
     run: Ended
     rerun: Rerun
