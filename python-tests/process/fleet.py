@@ -136,6 +136,11 @@ class Worker:
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
 
+    def freeze(self) -> None:
+        """Stop it with all its threads, where none of them keeps others from the database."""
+        self.tell("freeze")
+        self.hear("stopping")
+
     def exit_code(self) -> int:
         """Wait for the end; the exit code."""
         return self._process.wait(PATIENCE)

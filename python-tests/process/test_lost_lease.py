@@ -17,7 +17,7 @@ def test_the_other_finishes_the_run_and_the_late_result_is_refused(fleet: Fleet)
     run_id = sleeper.submit("chain")
     sleeper.hear("holding")
 
-    sleeper.signal(signal.SIGSTOP)
+    sleeper.freeze()
     finished = other.result(run_id)
     sleeper.tell("release")
     sleeper.signal(signal.SIGCONT)
@@ -35,7 +35,7 @@ def test_it_works_on_under_another_id(fleet: Fleet) -> None:
     other = fleet.start(lease_seconds=SHORT)
     run_id = sleeper.submit("chain")
     sleeper.hear("holding")
-    sleeper.signal(signal.SIGSTOP)
+    sleeper.freeze()
     other.result(run_id)
     sleeper.tell("release")
     sleeper.signal(signal.SIGCONT)
@@ -66,7 +66,7 @@ def test_who_stood_still_for_less_than_its_lease_keeps_its_runs(fleet: Fleet) ->
     run_id = sleeper.submit("chain")
     sleeper.hear("holding")
 
-    sleeper.signal(signal.SIGSTOP)
+    sleeper.freeze()
     assert other.result(other.submit("one"))[0] == "Completed"
     sleeper.tell("release")
     sleeper.signal(signal.SIGCONT)

@@ -200,7 +200,7 @@ def test_no_child_escapes_a_body_that_makes_them_all_the_time(fleet: Fleet, fate
     run_id = owner.submit("maker")
     owner.hear("made")
     if fate == "stands still":
-        owner.signal(signal.SIGSTOP)
+        owner.freeze()
     assert other.steer("cancel", run_id, GRACE) == ("Cancelling", "True")
     if fate == "is killed":
         owner.kill()
@@ -270,7 +270,7 @@ def test_a_takeover_leaves_a_run_paused(fleet: Fleet, fate: str) -> None:
     if fate == "is killed":
         owner.kill()
     elif fate == "stands still":
-        owner.signal(signal.SIGSTOP)
+        owner.freeze()
     else:
         owner.tell("release")
     while not fleet.query("SELECT 1 FROM cloaca_run WHERE id = ? AND owner IS NULL", run_id):
