@@ -3,8 +3,10 @@
 --
 -- * shut_out, fence: lock the runner's row, which each transaction that writes for the runner
 --   holds.
--- * release, count_crashes, take_over_runs: their plans. lock_owned (see steering.sql) has locked the
---   runs by id before.
+-- * release, count_crashes, take_over_runs: their plans. lock_owned has locked the runs by id before.
+-- * lock_schedules_of_owned, lock_owned: locks, taken by id.
+-- * mark_cancelled: passes over runs that it would have to wait for; lock_owned has all that count.
+-- * start_after_cancelled: its plan, as that of start_next.
 
 
 -- name: shut_out
@@ -74,3 +76,73 @@ SET owner = NULL, epoch = run.epoch + 1, recoveries = run.recoveries + 1
 FROM doomed
 WHERE run.id = ANY(ARRAY[doomed.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL
 RETURNING run.id;
+
+
+-- name: lock_schedules_of_owned
+-- Lock the schedules that have made the runs that this runner gives up. Its runs are found first: else
+-- a plan may read all that schedules have made.
+WITH mine AS MATERIALIZED (
+    SELECT run.schedule_id FROM cloaca_run AS run
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL
+        AND run.id NOT IN (SELECT held FROM unnest(CAST(:held AS TEXT[])) AS held)
+)
+SELECT schedule.id FROM cloaca_schedule AS schedule
+WHERE schedule.id IN (SELECT mine.schedule_id FROM mine WHERE mine.schedule_id IS NOT NULL)
+ORDER BY schedule.id
+FOR NO KEY UPDATE OF schedule;
+
+
+-- name: lock_owned
+-- Lock the runs that this runner gives up beside :held: those that are being cancelled, and the first
+-- :limit others, all in one order. Later statements find among them what they change.
+SELECT run.id FROM cloaca_run AS run
+WHERE run.id = ANY(ARRAY(
+        SELECT mine.id FROM cloaca_run AS mine
+        WHERE mine.owner = :runner_id AND mine.ended_at IS NULL AND mine.cancel_at IS NOT NULL
+            AND mine.id NOT IN (SELECT held FROM unnest(CAST(:held AS TEXT[])) AS held)
+        UNION ALL (
+            SELECT mine.id FROM cloaca_run AS mine
+            WHERE mine.owner = :runner_id AND mine.ended_at IS NULL AND mine.cancel_at IS NULL
+                AND mine.id NOT IN (SELECT held FROM unnest(CAST(:held AS TEXT[])) AS held)
+            ORDER BY mine.workflow, mine.id LIMIT :limit
+        )
+    ))
+ORDER BY run.id
+FOR NO KEY UPDATE OF run;
+
+
+-- name: mark_cancelled
+-- Name the runs that end_cancelled is to end: those that this runner owns and that are being cancelled,
+-- beside those that it still holds. It gives them up, or (:fenced 1, and only if that is so) is dead.
+WITH mine AS MATERIALIZED (
+    SELECT run.id FROM cloaca_run AS run
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NOT NULL
+        AND run.id NOT IN (SELECT held FROM unnest(CAST(:held AS TEXT[])) AS held)
+        AND (
+            :fenced = 0
+            OR EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1)
+        )
+    FOR NO KEY UPDATE OF run SKIP LOCKED
+)
+UPDATE cloaca_run AS run SET status = 'Cancelled'
+FROM mine
+WHERE run.id = ANY(ARRAY[mine.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL;
+
+
+-- name: start_after_cancelled
+-- Let start what waits behind runs that mark_cancelled has named, by the rule of start_next. They can
+-- be found as long as they have not ended.
+UPDATE cloaca_run AS next SET behind = (
+    SELECT earlier.id
+    FROM cloaca_run AS earlier
+    WHERE earlier.schedule_id = next.schedule_id
+        AND earlier.schedule_id IS NOT NULL AND earlier.ended_at IS NULL
+        AND earlier.status <> 'Cancelled' AND earlier.workflow = next.workflow
+        AND (earlier.created_at, earlier.id) < (next.created_at, next.id)
+        AND EXISTS (SELECT 1 FROM cloaca_schedule WHERE id = next.schedule_id)
+    ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
+)
+FROM cloaca_run AS before
+WHERE before.owner = :runner_id AND before.ended_at IS NULL AND before.cancel_at IS NOT NULL
+    AND before.status = 'Cancelled'
+    AND next.behind = ANY(ARRAY[before.id]) AND next.behind IS NOT NULL;

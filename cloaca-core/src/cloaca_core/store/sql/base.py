@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from cloaca_core.records.steering import Acted
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Row, Statement, Wording, load_statements
@@ -64,6 +65,11 @@ class RunnerQueries(NamedTuple):
     count_crashes: Statement
     take_over_runs: Statement
     remove_emptied_runner: Statement
+    lock_schedules_of_owned: Statement
+    lock_owned: Statement
+    mark_cancelled: Statement
+    start_after_cancelled: Statement
+    end_cancelled: Statement
 
 
 class ScheduleQueries(NamedTuple):
@@ -121,11 +127,8 @@ class SteeringQueries(NamedTuple):
     note_resume: Statement
     insert_replacement: Statement
     resume_runs: Statement
-    pause_new_children: Statement
-    note_pause_of_children: Statement
-    pause_children: Statement
-    note_resume_of_children: Statement
     conclude_act: Statement
+    forget_act: Statement
     acted: Statement
     list_wishes: Statement
     next_steered: Statement
@@ -133,34 +136,37 @@ class SteeringQueries(NamedTuple):
     note_expiry: Statement
     expire_runs: Statement
     list_pauses_over: Statement
-    parents_to_follow: Statement
-    list_ended_parents: Statement
-    children_under_way: Statement
-    list_strays: Statement
-    children_out_of_step: Statement
-    forget_pauses: Statement
-    forget_children: Statement
     list_acts: Statement
     list_acts_of_run: Statement
-    lock_paused_workflows: Statement
-    forget_act: Statement
-    note_workflow_act: Statement
-    pause_workflow: Statement
-    resume_workflow: Statement
-    list_paused_workflows: Statement
-    workflow_acted: Statement
-    lock_schedules_of_owned: Statement
-    lock_owned: Statement
-    mark_cancelled: Statement
-    start_after_cancelled: Statement
+    list_replacements: Statement
+
+
+class ChildQueries(NamedTuple):
+    """The statements of ``children.sql``."""
+
+    list_children: Statement
+    list_strays: Statement
+    list_ended_parents: Statement
+    parents_to_follow: Statement
+    children_under_way: Statement
+    children_out_of_step: Statement
+    pause_new_children: Statement
+    note_pause_of_children: Statement
+    pause_children: Statement
+    note_resume_of_children: Statement
+    forget_children: Statement
+    forget_pauses: Statement
+
+
+class RerunQueries(NamedTuple):
+    """The statements of ``reruns.sql``."""
+
     note_retry: Statement
     keep_round: Statement
     restart_tasks: Statement
     reopen_run: Statement
-    list_replacements: Statement
     list_restarts: Statement
     list_rounds: Statement
-    list_children: Statement
     insert_fork: Statement
     free_fork_key: Statement
     copy_results: Statement
@@ -170,7 +176,17 @@ class SteeringQueries(NamedTuple):
     note_forking: Statement
     find_fork: Statement
     list_forks: Statement
-    end_cancelled: Statement
+
+
+class PausedWorkflowQueries(NamedTuple):
+    """The statements of ``paused_workflows.sql``."""
+
+    lock_paused_workflows: Statement
+    note_workflow_act: Statement
+    pause_workflow: Statement
+    resume_workflow: Statement
+    workflow_acted: Statement
+    list_paused_workflows: Statement
 
 
 class DefinitionQueries(NamedTuple):
@@ -261,6 +277,9 @@ class Queries(NamedTuple):
     schedules: ScheduleQueries
     triggers: TriggerQueries
     steering: SteeringQueries
+    children: ChildQueries
+    reruns: RerunQueries
+    paused_workflows: PausedWorkflowQueries
     definitions: DefinitionQueries
     follow_ups: FollowUpQueries
     standing: StandingQueries
@@ -311,6 +330,11 @@ def load_queries(package: str, wording: Wording) -> Queries:
         schedules=ScheduleQueries(**of("schedules", ScheduleQueries._fields)),
         triggers=TriggerQueries(**of("triggers", TriggerQueries._fields)),
         steering=SteeringQueries(**of("steering", SteeringQueries._fields)),
+        children=ChildQueries(**of("children", ChildQueries._fields)),
+        reruns=RerunQueries(**of("reruns", RerunQueries._fields)),
+        paused_workflows=PausedWorkflowQueries(
+            **of("paused_workflows", PausedWorkflowQueries._fields)
+        ),
         definitions=DefinitionQueries(**of("definitions", DefinitionQueries._fields)),
         follow_ups=FollowUpQueries(**of("follow_ups", FollowUpQueries._fields)),
         standing=StandingQueries(**of("standing", StandingQueries._fields)),
@@ -322,3 +346,13 @@ def load_queries(package: str, wording: Wording) -> Queries:
 def pair(first: str, second: str | None) -> str:
     """Two texts as one item of an array parameter."""
     return json.dumps([first, second])
+
+
+def steps_of(statements: Sequence[Statement], known: Mapping[str, object]) -> list[Step]:
+    """A step of each statement, with those of the known values that it takes."""
+    return [Step.of(each, known) for each in statements]
+
+
+def acted(rows: Iterable[Row]) -> dict[str, Acted]:
+    """What runs are after an act, out of the answer of the statement ``acted``."""
+    return {run_id: Acted(status, bool(changed)) for run_id, status, changed in rows}

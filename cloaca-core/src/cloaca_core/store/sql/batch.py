@@ -159,7 +159,7 @@ class BatchSteps:
         if tags := _tag_rows(runs):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
         if children := [run.id for run in runs if run.belongs_to is not None]:
-            pause = self._queries.steering.pause_new_children
+            pause = self._queries.children.pause_new_children
             params = pause.bind(ids=self._array(children), runner_id=batch.runner_id)
             steps["paused"] = Step(pause, params)
         if ids := [run.id for run in runs if run.owner == batch.runner_id]:

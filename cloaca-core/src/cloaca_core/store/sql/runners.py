@@ -7,7 +7,7 @@ from typing import Final
 
 from cloaca_core.errors import StoreOpenError
 from cloaca_core.records.runners import RunnerRow
-from cloaca_core.store.sql.base import SqlPart
+from cloaca_core.store.sql.base import SqlPart, steps_of
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
 
@@ -67,18 +67,18 @@ class SqlRunners(SqlPart):
         """Steps that lock schedules, runner and runs, and end the runs that are being cancelled;
         the last one answers those.
         """
-        q, known = self._queries.steering, {**values, "held": self._dialect.array(held)}
-        schedules, *others = [
-            Step.of(each, known)
-            for each in (
+        q, known = self._queries.runners, {**values, "held": self._dialect.array(held)}
+        schedules, *others = steps_of(
+            [
                 q.lock_schedules_of_owned,
                 q.lock_owned,
                 q.mark_cancelled,
                 q.start_after_cancelled,
                 self._queries.follow_ups.follow_cancelled,
                 q.end_cancelled,
-            )
-        ]
+            ],
+            known,
+        )
         return [schedules, lock_runner, *others]
 
     async def runners(self) -> list[RunnerRow]:

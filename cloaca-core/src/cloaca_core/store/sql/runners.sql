@@ -1,4 +1,4 @@
--- Runners, their leases, and the takeover of their runs. Read the head of runs.sql first.
+-- Runners, their leases, and the release and takeover of their runs. Read the head of runs.sql first.
 
 
 -- name: register
@@ -92,3 +92,58 @@ WHERE id = :runner_id AND fenced = 1
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_run WHERE owner = :runner_id AND ended_at IS NULL
     );
+
+
+-- name: lock_schedules_of_owned
+-- Which schedules have made the runs that this runner gives up; a database that lets several
+-- transactions write locks them.
+SELECT id FROM cloaca_schedule
+WHERE id IN (
+    SELECT run.schedule_id FROM cloaca_run AS run
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.schedule_id IS NOT NULL
+        AND NOT run.id IN :held
+);
+
+
+-- name: lock_owned
+-- Which of the runs that this runner gives up are being cancelled; a database that lets several
+-- transactions write locks those, and :limit others.
+SELECT id FROM cloaca_run
+WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NOT NULL;
+
+
+-- name: mark_cancelled
+-- Name the runs that end_cancelled is to end: those that this runner owns and that are being cancelled,
+-- beside those that it still holds. It gives them up, or (:fenced 1, and only if that is so) is dead.
+UPDATE cloaca_run SET status = 'Cancelled'
+WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NOT NULL AND NOT id IN :held
+    AND (:fenced = 0 OR EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1));
+
+
+-- name: start_after_cancelled
+-- Let start what waits behind runs that mark_cancelled has named, by the rule of start_next. They can
+-- be found as long as they have not ended.
+UPDATE cloaca_run SET behind = (
+    SELECT earlier.id
+    FROM cloaca_schedule AS schedule
+    CROSS JOIN cloaca_run AS earlier
+    WHERE schedule.id = cloaca_run.schedule_id AND earlier.schedule_id = schedule.id
+        AND earlier.schedule_id IS NOT NULL AND earlier.ended_at IS NULL
+        AND earlier.status <> 'Cancelled' AND earlier.workflow = cloaca_run.workflow
+        AND (earlier.created_at, earlier.id) < (cloaca_run.created_at, cloaca_run.id)
+    ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
+)
+WHERE behind IS NOT NULL AND behind IN (
+    SELECT before.id FROM cloaca_run AS before
+    WHERE before.owner = :runner_id AND before.ended_at IS NULL AND before.cancel_at IS NOT NULL
+        AND before.status = 'Cancelled'
+);
+
+
+-- name: end_cancelled
+-- End the runs that mark_cancelled has named.
+UPDATE cloaca_run
+SET error_message = steer_reason, reason_code = 'cancelled', ended_at = :now, owner = NULL,
+    epoch = epoch + 1
+WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NOT NULL AND status = 'Cancelled'
+RETURNING id;

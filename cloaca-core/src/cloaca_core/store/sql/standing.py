@@ -14,8 +14,7 @@ from cloaca_core.records.standing import (
     WorkflowPause,
 )
 from cloaca_core.records.steering import RestartRow
-from cloaca_core.store.sql.base import SqlPart
-from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.base import SqlPart, steps_of
 from cloaca_core.store.sql.queries import Row
 
 _RUN: Final = len(RunRow._fields)
@@ -28,7 +27,7 @@ class SqlStandings(SqlPart):
     async def standing(self, run_id: str, most: int) -> Standing | None:
         known = {"run_id": run_id, "most": most}
         runs, pauses, aheads, attempts, restarts, children, runners = await self._dialect.read(
-            [Step.of(each, known) for each in self._queries.standing]
+            steps_of(self._queries.standing, known)
         )
         if not runs:
             return None

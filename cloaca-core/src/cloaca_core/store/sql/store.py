@@ -15,9 +15,12 @@ from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Landed
 from cloaca_core.store.sql.base import load_queries, pair
 from cloaca_core.store.sql.batch import BatchSteps, committed, orphans_of
+from cloaca_core.store.sql.children import SqlChildren
 from cloaca_core.store.sql.definitions import SqlDefinitions
 from cloaca_core.store.sql.dialect import Answers, Dialect
 from cloaca_core.store.sql.follow_ups import SqlFollowUps
+from cloaca_core.store.sql.paused_workflows import SqlPausedWorkflows
+from cloaca_core.store.sql.reruns import SqlReruns
 from cloaca_core.store.sql.runners import SqlRunners
 from cloaca_core.store.sql.runs import SqlRuns
 from cloaca_core.store.sql.schedules import SqlSchedules
@@ -33,6 +36,9 @@ class SqlStore(
     SqlSchedules,
     SqlTriggers,
     SqlSteering,
+    SqlPausedWorkflows,
+    SqlChildren,
+    SqlReruns,
     SqlDefinitions,
     SqlFollowUps,
     SqlStandings,

@@ -1,4 +1,4 @@
--- Statements of steering that SQLite words in its own way, and why.
+-- Statements about next rounds and forks that SQLite words in its own way, and why.
 --
 -- * list_rounds: an empty text stands for a final context that is in cloaca_payload.
 

@@ -1,0 +1,196 @@
+-- Children, and how they are cancelled, paused and resumed with their parents. Read the head of
+-- steering.sql first.
+--
+-- Two marks on the row of a parent say that children are still to follow it: children_at (to be
+-- cancelled) and pause_follows (to be paused or let go on). A parent that is paused with its children has
+-- the id of that pause in pause_id; a child to which it has come has the same id in paused_with.
+
+
+-- name: list_children
+-- The runs that these have submitted and that end with them, those of each parent oldest first.
+SELECT parent_id, id, status, idempotency_key, workflow, round FROM cloaca_run
+WHERE parent_id IN :ids AND parent_id IS NOT NULL AND detached = 0
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+    )
+ORDER BY parent_id, id;
+
+
+-- name: list_strays
+-- Those of these runs whose parent is being cancelled, or was, with its id and why. They were added when
+-- nothing looked at the parent.
+SELECT child.id, parent.id AS parent_id, coalesce(parent.steer_reason, '') AS because
+FROM cloaca_run AS child
+JOIN cloaca_run AS parent ON parent.id = child.parent_id
+WHERE child.id IN :ids AND child.detached = 0
+    AND (parent.cancel_at IS NOT NULL OR parent.status = 'Cancelled')
+ORDER BY child.id;
+
+
+-- name: list_ended_parents
+-- Those of these runs that have ended and whose children are still to be cancelled.
+SELECT id, coalesce(steer_reason, '') AS because, children_at
+FROM cloaca_run WHERE id IN :ids AND children_at IS NOT NULL AND +ended_at IS NOT NULL
+ORDER BY id;
+
+
+-- name: parents_to_follow
+-- Runs that were cancelled, and whose children are still to be, with the deadline; then runs that were
+-- paused or resumed, and whose children are still to be, without one. A run whose bodies may still submit
+-- children is left out while it has none that would have to follow.
+SELECT marked.id, marked.because, marked.children_at
+FROM (
+    SELECT * FROM (
+        SELECT run.id, coalesce(run.steer_reason, '') AS because, run.children_at
+        FROM cloaca_run AS run
+        WHERE run.children_at IS NOT NULL AND (run.ended_at IS NOT NULL OR EXISTS (
+            SELECT 1 FROM cloaca_run AS child
+            WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
+                AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+        ))
+        ORDER BY run.children_at, run.id LIMIT :limit
+    ) AS cancelled
+    UNION ALL
+    SELECT * FROM (
+        SELECT
+            run.id, coalesce(run.steer_reason, '') AS because, CAST(NULL AS BIGINT) AS children_at
+        FROM cloaca_run AS run
+        WHERE run.pause_follows IS NOT NULL AND (
+            run.owner IS NULL OR run.ended_at IS NOT NULL OR run.pause_id IS NULL OR EXISTS (
+                SELECT 1 FROM cloaca_run AS child
+                WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
+                    AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+                    AND coalesce(child.paused_with, '') <> run.pause_id
+                    AND (child.paused_at IS NULL OR child.paused_with IS NOT NULL)
+            )
+        )
+        ORDER BY run.id LIMIT :limit
+    ) AS paused
+) AS marked
+ORDER BY CASE WHEN marked.children_at IS NULL THEN 1 ELSE 0 END, marked.children_at, marked.id
+LIMIT :limit;
+
+
+-- name: children_under_way
+-- Runs that these have submitted, and that end with them.
+SELECT parent_id, id FROM cloaca_run
+WHERE parent_id IN :ids AND parent_id IS NOT NULL AND ended_at IS NULL AND detached = 0
+    AND cancel_at IS NULL
+ORDER BY parent_id, id LIMIT :limit;
+
+
+-- name: children_out_of_step
+-- Runs that these have submitted and that are to be paused or let go with them: that are not paused on
+-- their own, and to which the pause of their parent has not come yet, or that are paused with it still.
+SELECT child.parent_id, child.id
+FROM cloaca_run AS parent
+JOIN cloaca_run AS child ON child.parent_id = parent.id
+WHERE parent.id IN :ids AND child.parent_id IN :ids AND child.parent_id IS NOT NULL
+    AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+    AND coalesce(child.paused_with, '') <> coalesce(parent.pause_id, '')
+    AND (child.paused_at IS NOT NULL OR parent.pause_id IS NOT NULL)
+    AND (child.paused_at IS NULL OR child.paused_with IS NOT NULL)
+ORDER BY child.parent_id, child.id LIMIT :limit;
+
+
+-- name: pause_new_children
+-- Pause those of these new runs whose parent is paused with its children; they have no owner then. A
+-- batch that is sent again finds runs that others may have acted on since: those stay as they are.
+UPDATE cloaca_run
+SET status = 'Paused', owner = NULL, started_at = NULL,
+    epoch = CASE WHEN owner IS NULL THEN epoch ELSE epoch + 1 END,
+    (paused_at, paused_until, paused_with, steer_reason) = (
+        SELECT
+            parent.paused_at, parent.paused_until, parent.pause_id,
+            parent.steer_reason || ' (with its parent, run ' || parent.id || ')'
+        FROM cloaca_run AS parent WHERE parent.id = cloaca_run.parent_id
+    )
+WHERE id IN :ids AND detached = 0 AND +ended_at IS NULL AND cancel_at IS NULL AND paused_at IS NULL
+    AND ((owner IS NULL AND epoch = 0) OR (owner = :runner_id AND epoch = 1))
+    AND EXISTS (
+        SELECT 1 FROM cloaca_run AS parent
+        WHERE parent.id = cloaca_run.parent_id AND parent.ended_at IS NULL
+            AND parent.pause_id <> coalesce(cloaca_run.paused_with, '')
+    );
+
+
+-- name: note_pause_of_children
+-- Note that those of these runs are paused with their parent :parent_id, which is, that are not paused
+-- on their own, and to which its pause has not come yet.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT :id, child.id, child.workflow, child.round, 'pause', :asked_by, CAST(:reason AS TEXT), 2, :now
+FROM cloaca_run AS child
+JOIN cloaca_run AS parent ON parent.id = child.parent_id
+WHERE child.id IN :ids AND child.parent_id = :parent_id AND child.ended_at IS NULL
+    AND child.detached = 0 AND child.cancel_at IS NULL
+    AND parent.pause_id IS NOT NULL AND coalesce(child.paused_with, '') <> parent.pause_id
+    AND (child.paused_at IS NULL OR child.paused_with IS NOT NULL)
+ON CONFLICT DO NOTHING;
+
+
+-- name: pause_children
+-- Pause the runs that note_pause_of_children has named as long as their parent is paused. One that is
+-- paused with it still, as its parent was resumed and paused again, stays so.
+UPDATE cloaca_run
+SET status = 'Paused', paused_at = coalesce(paused_at, :now), steer_reason = :because,
+    paused_until = (
+        SELECT parent.paused_until FROM cloaca_run AS parent WHERE parent.id = :parent_id
+    ),
+    paused_with = (SELECT parent.pause_id FROM cloaca_run AS parent WHERE parent.id = :parent_id),
+    pause_id = CAST(:id AS TEXT),
+    pause_follows = CASE WHEN owner IS NOT NULL OR EXISTS (
+        SELECT 1 FROM cloaca_run AS child
+        WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+            AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+    ) THEN 1 ELSE pause_follows END
+WHERE id IN :ids AND parent_id = :parent_id
+    AND (
+        SELECT act.changed FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id
+    ) = 2;
+
+
+-- name: note_resume_of_children
+-- Note that those of these runs go on with their parent :parent_id that were paused with it.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT :id, child.id, child.workflow, child.round, 'resume', :asked_by, CAST(:reason AS TEXT), 2, :now
+FROM cloaca_run AS child
+JOIN cloaca_run AS parent ON parent.id = child.parent_id
+WHERE child.id IN :ids AND child.parent_id = :parent_id AND child.ended_at IS NULL
+    AND child.detached = 0 AND child.cancel_at IS NULL
+    AND parent.pause_id IS NULL AND child.paused_at IS NOT NULL AND child.paused_with IS NOT NULL
+ON CONFLICT DO NOTHING;
+
+
+-- name: forget_children
+-- The children of these runs are being cancelled, unless there are more of them, or may be: a run that
+-- has not ended may submit some. As with acts, a plan may not begin at the children of all runs.
+UPDATE cloaca_run SET children_at = NULL
+WHERE id IN :ids AND children_at IS NOT NULL AND ended_at IS NOT NULL
+    AND (
+        SELECT child.id FROM cloaca_run AS child
+        WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+            AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+        LIMIT 1
+    ) IS NULL;
+
+
+-- name: forget_pauses
+-- The children of these runs are paused or go on as they do, unless there are more of them, or may be: a
+-- paused run that has an owner may submit some.
+UPDATE cloaca_run SET pause_follows = NULL
+WHERE id IN :ids AND pause_follows IS NOT NULL
+    AND (owner IS NULL OR ended_at IS NOT NULL OR pause_id IS NULL)
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_run AS child
+        WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+            AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+            AND coalesce(child.paused_with, '') <> coalesce(cloaca_run.pause_id, '')
+            AND (child.paused_at IS NOT NULL OR cloaca_run.pause_id IS NOT NULL)
+            AND (child.paused_at IS NULL OR child.paused_with IS NOT NULL)
+    );

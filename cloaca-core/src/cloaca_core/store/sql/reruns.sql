@@ -1,0 +1,211 @@
+-- Next rounds of ended runs, and runs that are made of others. Read the head of steering.sql first.
+
+
+-- name: note_retry
+-- Note that these runs are begun again. That changes those that have failed or were cancelled, are still
+-- in the round that their caller has seen, and have no children left that are to be cancelled with it.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT
+    :id, run.id, run.workflow, run.round, 'retry', :asked_by, CAST(:reason AS TEXT),
+    CASE
+        WHEN run.round = :round AND run.ended_at IS NOT NULL
+            AND run.status IN ('Failed', 'Cancelled')
+            AND NOT (run.children_at IS NOT NULL AND EXISTS (
+                SELECT 1 FROM cloaca_run AS child
+                WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
+                    AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+            )) THEN 2
+        ELSE 0
+    END, :now
+FROM cloaca_run AS run
+WHERE run.id IN :ids
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    )
+ON CONFLICT DO NOTHING;
+
+
+-- name: keep_round
+-- Keep how the last rounds of these runs have ended.
+INSERT INTO cloaca_round (
+    run_id, round, status, error_message, reason_code, limit_seconds, final_context, started_at,
+    ended_at
+)
+SELECT
+    run.id, run.round, run.status, run.error_message, run.reason_code, run.limit_seconds,
+    run.final_context, run.started_at, run.ended_at
+FROM cloaca_run AS run
+WHERE run.id IN :ids
+    AND (
+        SELECT act.changed FROM cloaca_act AS act
+        WHERE act.run_id = run.id AND act.id = :id
+    ) = 2
+ON CONFLICT DO NOTHING;
+
+
+-- name: restart_tasks
+-- Let the attempts of a task before :first_attempt be history. A task that did not start in the round
+-- before has a row with that attempt already.
+INSERT INTO cloaca_restart (run_id, task_id, first_attempt, round, with_children)
+SELECT act.run_id, :task_id, :first_attempt, act.round + 1, :with_children
+FROM cloaca_act AS act
+WHERE act.run_id = :run_id AND act.id = :id AND act.changed = 2
+ON CONFLICT (run_id, task_id, first_attempt) DO UPDATE SET
+    round = excluded.round, with_children = excluded.with_children;
+
+
+-- name: reopen_run
+-- Begin the next rounds of these runs: they may be claimed. Children that were paused with them go on.
+-- They keep their time limits if none is given.
+UPDATE cloaca_run
+SET status = 'Pending', round = round + 1, owner = NULL, epoch = epoch + 1, recoveries = 0,
+    claimable_at = :now, due_at = NULL, started_at = NULL, ended_at = NULL, error_message = NULL,
+    reason_code = NULL, limit_seconds = NULL, reason_tasks = NULL, final_context = NULL,
+    cancel_at = NULL,
+    paused_at = NULL, paused_until = NULL, stood_still = 0, deadline_at = NULL,
+    time_limit = coalesce(CAST(:time_limit AS BIGINT), time_limit),
+    steer_reason = NULL, children_at = NULL, start_by = NULL,
+    paused_with = (
+        SELECT parent.pause_id FROM cloaca_run AS parent
+        WHERE parent.id = cloaca_run.parent_id AND NOT parent.id IN :ids
+    ),
+    pause_follows = CASE WHEN pause_id IS NOT NULL THEN 1 ELSE pause_follows END, pause_id = NULL
+WHERE id IN :ids
+    AND (
+        SELECT act.changed FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id
+    ) = 2;
+
+
+-- name: list_restarts
+-- The tasks of these runs that were restarted.
+SELECT run_id, task_id, first_attempt, round, with_children FROM cloaca_restart
+WHERE run_id IN :ids
+ORDER BY run_id, task_id, first_attempt;
+
+
+-- name: list_rounds
+-- How the earlier rounds of a run have ended, oldest first.
+SELECT ended.run_id, ended.round, ended.status, ended.error_message, ended.reason_code,
+    ended.limit_seconds, coalesce(ended.final_context, run.input) AS final_context,
+    ended.started_at, ended.ended_at
+FROM cloaca_round AS ended
+JOIN cloaca_run AS run ON run.id = ended.run_id
+WHERE ended.run_id = :run_id ORDER BY ended.round;
+
+
+-- name: insert_fork
+-- Add a run of the same workflow and with the same input as :source_id; its first claim is a second
+-- one, so that the results that it begins with are read. With a taken idempotency key nothing changes.
+INSERT INTO cloaca_run (
+    id, workflow, version, input, tags, idempotency_key, created_at, claimable_at, priority,
+    time_limit, replacements, epoch, status
+)
+SELECT
+    :id, source.workflow, :version, source.input, :tags, CAST(:idempotency_key AS TEXT),
+    :created_at, :created_at, source.priority, source.time_limit,
+    source.replacements, 1, 'Pending'
+FROM cloaca_run AS source
+WHERE source.id = :source_id
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(source.root_id, source.id)
+    )
+ON CONFLICT DO NOTHING;
+
+
+-- name: free_fork_key
+-- Take the idempotency key of a new run from a hidden run.
+UPDATE cloaca_run SET idempotency_key = NULL
+WHERE workflow = (SELECT source.workflow FROM cloaca_run AS source WHERE source.id = :source_id)
+    AND idempotency_key = :idempotency_key AND EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+    );
+
+
+-- name: copy_results
+-- Give a new run the results of tasks of the run that it was made of.
+INSERT INTO cloaca_attempt (
+    run_id, task_id, attempt, epoch, status, change, started_at, ended_at, crashes, replacements
+)
+SELECT
+    :id, result.task_id, result.attempt, 0, result.status, result.change, result.started_at,
+    result.ended_at, 0, result.replacements
+FROM cloaca_attempt AS result
+WHERE result.run_id = :source_id AND result.task_id IN :kept AND result.status = 'Completed'
+    AND result.attempt = (
+        SELECT max(latest.attempt) FROM cloaca_attempt AS latest
+        WHERE latest.run_id = :source_id AND latest.task_id = result.task_id
+    )
+    AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
+ON CONFLICT DO NOTHING;
+
+
+-- name: copy_replacements
+-- Keep the keys that were replaced in the source.
+INSERT INTO cloaca_replacement (run_id, number, content, created_at)
+SELECT :id, earlier.number, earlier.content, earlier.created_at
+FROM cloaca_replacement AS earlier
+JOIN cloaca_run AS made ON made.id = :id AND made.replacements >= earlier.number
+WHERE earlier.run_id = :source_id
+ON CONFLICT DO NOTHING;
+
+
+-- name: note_fork
+-- Note of which run, and from which of its tasks on, a new run was made.
+INSERT INTO cloaca_fork (run_id, forked_from, from_task, content, created_at)
+SELECT :id, :source_id, :from_task, CAST(:content AS TEXT), :created_at
+WHERE EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
+ON CONFLICT DO NOTHING;
+
+
+-- name: copy_forks
+-- Keep the keys that were set before tasks of the source whose results are kept.
+INSERT INTO cloaca_fork (run_id, forked_from, from_task, content, created_at)
+SELECT :id, earlier.forked_from, earlier.from_task, earlier.content, earlier.created_at
+FROM cloaca_fork AS earlier
+WHERE earlier.run_id = :source_id AND earlier.content IS NOT NULL
+    AND earlier.from_task IN :kept AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
+ON CONFLICT DO NOTHING;
+
+
+-- name: note_forking
+-- Note at a run that another was made of it.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT :act_id, run.id, run.workflow, run.round, 'fork', :asked_by, CAST(:reason AS TEXT), 1, :now
+FROM cloaca_run AS run
+WHERE run.id = :source_id AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
+ON CONFLICT DO NOTHING;
+
+
+-- name: find_fork
+-- Find the run that was made, or that has its idempotency key.
+SELECT coalesce(
+    (SELECT id FROM cloaca_run WHERE id = :id),
+    (
+        SELECT holder.id FROM cloaca_run AS source
+        JOIN cloaca_run AS holder ON holder.workflow = source.workflow
+            AND holder.idempotency_key = CAST(:idempotency_key AS TEXT)
+        WHERE source.id = :source_id
+            AND NOT EXISTS (
+                SELECT 1 FROM cloaca_tombstone AS gone
+                WHERE gone.root_id = coalesce(source.root_id, source.id)
+            )
+            AND NOT EXISTS (
+                SELECT 1 FROM cloaca_tombstone AS gone
+                WHERE gone.root_id = coalesce(holder.root_id, holder.id)
+            )
+    )
+);
+
+
+-- name: list_forks
+-- Read which of these runs were made of others.
+SELECT run_id, forked_from, from_task, content, created_at FROM cloaca_fork
+WHERE run_id IN :ids ORDER BY run_id, created_at, from_task;
