@@ -1,4 +1,4 @@
-"""Steering in SQL: what is asked of runs."""
+"""Acts on runs, and their news, in SQL."""
 
 from __future__ import annotations
 

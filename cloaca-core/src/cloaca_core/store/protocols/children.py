@@ -1,0 +1,60 @@
+"""Children of runs: the contract of how they follow their parents."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from cloaca_core.records.steering import Act, ChildRow, Parent, Stray
+
+
+class ChildStore(Protocol):
+    """Runs and those that they have submitted, which are cancelled, paused and resumed with them.
+
+    An act on a run only marks it as one whose children have still to follow: ``News.parents`` has
+    it until they do, or none is left.
+    """
+
+    async def children(self, parent_ids: Collection[str]) -> list[ChildRow]:
+        """The runs that these have submitted, without detached ones, in the order of the parents'
+        ids, then of theirs. Only reads.
+        """
+
+    async def strays(self, run_ids: Collection[str]) -> list[Stray]:
+        """Those of these runs, without detached ones, whose parent is to be cancelled or was, by
+        their ids. Only reads.
+        """
+
+    async def ended_parents(self, run_ids: Collection[str]) -> list[Parent]:
+        """Those of these runs that have ended and whose children are still to be cancelled, by
+        their ids. Only reads.
+        """
+
+    async def children_under_way(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        """Up to ``limit`` (parent, child) of runs that these have submitted, and that have not
+        ended, are not detached and not to be cancelled, in the order of the ids. Only reads.
+        """
+
+    async def children_out_of_step(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        """Up to ``limit`` (parent, child) of runs that these have submitted, that have not ended,
+        are not detached and not to be cancelled, in the order of the ids. Only reads.
+
+        Of a run that is paused with its children: those that are not paused on their own, and to
+        which this pause has not come yet. Of any other: those that are paused with it still.
+        """
+
+    async def bring_into_step(self, parent_id: str, child_ids: Collection[str], act: Act) -> None:
+        """Pause those of these children of a run that are out of step, with their own children and
+        until the same instant, or resume them, as the run itself is. The others stay as they are.
+        """
+
+    async def forget_children(self, parent_ids: Collection[str]) -> None:
+        """Note that the children of these runs are being cancelled, unless there are more of them
+        under way, or the run has not ended. And that they are paused or go on as the runs do,
+        unless some are out of step, or the run is paused and has an owner: its bodies may submit
+        some.
+        """

@@ -1,0 +1,63 @@
+"""Runners: the contract of their leases, and of the release and takeover of their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from cloaca_core.records.runners import RunnerRow
+
+
+class RunnerStore(Protocol):
+    """Runners: their leases, and the release and takeover of their runs."""
+
+    def lease_clock(self) -> int:
+        """The time by the clock of ``lease_until``, in µs (cheap, no statement).
+
+        A SQLite store uses the time since boot (all its users share a machine), a PostgreSQL
+        store the database's clock.
+        """
+
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        """True when the lease clock begins again with each boot of the machine, so that a lease
+        that was taken before the last boot is over, although it may end in the future.
+        """
+
+    async def register(self, runner: RunnerRow) -> None:
+        """Add this runner, with beat 0 and ``fenced`` false. Sent again it changes nothing;
+        ``StoreOpenError`` when another runner, of this process or not, has the id.
+        """
+
+    async def beat(self, runner_id: str, lease_until: int) -> bool:
+        """Renew the lease and count the beat; false when the runner was fenced or removed."""
+
+    async def release(self, runner_id: str, held: Collection[str]) -> int:
+        """Give up this runner's runs except ``held``: no owner, epoch + 1, claimable by any runner.
+        Those that are to be cancelled are Cancelled instead. Returns how many became claimable.
+
+        An orderly end of ownership: no crash is counted. The caller need not know which runs it
+        owns: those of its transactions that are still open are included.
+        """
+
+    async def unregister(self, runner_id: str) -> None:
+        """Remove this runner; what it still owns is given up as by ``release``."""
+
+    async def runners(self) -> list[RunnerRow]:
+        """Every registered runner, fenced ones included, oldest first."""
+
+    async def fence(self, runner_id: str, seen_beat: int) -> bool:
+        """Declare a runner dead, if its beat is still ``seen_beat``; true when it is fenced now.
+
+        From then on it can claim and record nothing; a concurrent beat either comes first (and
+        this returns false) or finds itself fenced.
+        """
+
+    async def take_over(self, runner_id: str, limit: int) -> int:
+        """End all runs of a *fenced* runner that are to be cancelled, and make up to ``limit``
+        others claimable; returns how many in all.
+
+        Effect on each run: no owner, epoch + 1, recoveries + 1; on its attempts that carry the
+        old epoch and are Running: crashes + 1. When none is left the runner's row is removed and
+        the result is 0. Two concurrent callers never count one crash twice.
+        """

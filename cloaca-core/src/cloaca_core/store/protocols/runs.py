@@ -1,0 +1,175 @@
+"""Runs: the contract of recording, claiming and reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Protocol, TypeAlias
+
+from cloaca_core.records.batch import Batch, Committed, Waiting
+from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow
+from cloaca_core.records.standing import Standing
+
+Landed: TypeAlias = Callable[[Committed], None]
+"""Called with the result of a batch as soon as it is durable."""
+
+
+class RunStore(Protocol):
+    """Runs: recorded, claimed, read."""
+
+    # -- record ------------------------------------------------------------------------------
+
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+        """Write the records of a batch, all or nothing.
+
+        New runs: inserted with epoch 1 and status Running when ``owner`` names a runner that is
+        registered and not fenced, they do not wait for their time and their workflow is not paused,
+        else without owner, epoch 0, status Pending. A child of a run that is paused with its
+        children, and has not ended, is Paused until the same instant, without an owner (epoch 2 if
+        it was to have one). A child of a run that is to be cancelled, or was, is not inserted, and
+        ``refused`` names it. Acts on the parent come first or see the child. A run id that is
+        already there changes nothing (the batch is sent again). If another run has the (workflow,
+        idempotency_key), nothing is inserted, and ``existing`` names that run.
+
+        A commit never waits for a transaction in which a user writes runs (see ``Outbox``): such
+        a transaction may stay open for hours, and the batch holds the records of every run of this
+        runner. If an uncommitted run has the key of a new one, the new one is left out and named in
+        ``held``; ``insert_when_free`` waits for it. A store may also hold back a run whose key is
+        not being written, but never one whose key is taken, nor one whose ``may_be_held`` is false:
+        the body of its parent waits for it. A commit may wait for other batches, which take
+        moments. In a database where one transaction writes at a time, every writer waits for a
+        user's transaction, so nothing is held back.
+
+        Attempts and ends: recorded only for runs that the runner owns under the epoch of
+        ``fences``, which are locked first and named in ``current``. An attempt row replaces an
+        earlier row of the same attempt unless that one is final; an end changes nothing on a run
+        that has ended, and frees the runs that wait behind it. A concurrent claim or takeover of
+        the same run waits, or this transaction sees it. The end of a run that is to be cancelled is
+        written as Cancelled, with its input for a final context. A park gives its run back, epoch +
+        1, which is then Paused, or Waiting until it is due, or (without an instant, if it is paused
+        no more) claimable at once; it does nothing to a run that is to be cancelled. An exhausted
+        run is Paused, until it is resumed, and that is noted as an act by its id: so the batch,
+        sent again, does not pause it again. A batch that is sent again after its parks were written
+        finds their runs without owner, so not in ``current``. A follow-up is inserted if its run
+        has ended as the follow-up's ``status``.
+
+        Firings and their ticks: written only if the schedule, which is locked first, is enabled and
+        still has the generation that the decision was based on. A tick that is there already stays;
+        the run of a tick is inserted, without an owner, only with the tick that names it; then the
+        schedule goes on, generation + 1. So of any number of runners that decide one tick, one
+        makes its run, also when a batch is sent again. A back-filled tick, without a generation,
+        needs only the schedule's row, enabled or not, and changes nothing in it but the generation
+        (+ 1) of an enabled schedule that has not reached that tick; the overlap policy does not
+        count its run. A run that is put behind one which has ended waits for nothing; a concurrent
+        end of that one comes first, or frees the waiting run. If the schedule is there and earlier
+        runs of it, of the same workflow, have not ended, the run waits behind the newest of those
+        instead, now and whenever the run that it waits for ends.
+
+        Cancellations: only with the tick that names their ``tick_run``. A run that has not ended
+        before or by this batch becomes Cancelled, also one of another runner: no owner, epoch + 1,
+        its input as final context. Concurrent writes of its owner come first or are refused.
+
+        Events: written only if their trigger, which is locked first, is enabled and in the
+        generation that they name, if they name one. An event is not written if another event of the
+        trigger has its key; nor, without ``allow_concurrent``, while a run of the trigger with the
+        same workflow and context hash has not ended, earlier events of this batch included. The run
+        is inserted, without an owner, only with its event. Then ``turns`` go on as in
+        ``take_polls``.
+
+        ``landed`` is called once with the result before this returns: as soon as the store knows
+        that the batch is durable, on any thread. Attempts that wait for the batch begin by it,
+        without a hop to the engine's loop. It is quick and never raises.
+
+        Raises ``StoreDataError`` when the database refuses a value; nothing was written.
+        """
+
+    async def insert_when_free(self, run: NewRun) -> str:
+        """Insert one run that has a key, without an owner, even if it names one; returns its id, or
+        that of the run that has the key.
+
+        While another transaction writes a run with that key, wait for its end: if it commits, its
+        run is the result, else this one is inserted. Commits do not wait meanwhile, other calls of
+        this operation wait some seconds at most, and all of them together need one connection. A
+        cancelled call has inserted the run or never will. Sent again it changes nothing. It looks
+        at no parent: see ``strays``.
+        """
+
+    # -- claim -------------------------------------------------------------------------------
+
+    async def claim(
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
+    ) -> list[RunRow]:
+        """Make up to ``limit`` claimable runs of these workflows this runner's own.
+
+        First ``aged`` of those that have been claimable for longest, then those of the highest
+        priority, and of equal ones those that became claimable first, then by id. Effect: owner
+        set, epoch + 1, status Running, started_at ``now`` unless it was set. No run is ever given
+        to two concurrent callers. Nothing is claimed for a runner that is fenced or not registered.
+        The answer is in the order of ids. A run that has not begun by its ``start_by`` is left, and
+        may keep a place of this claim from others.
+        """
+
+    async def set_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
+        """Note under which version of their workflow these runs begin. Runs that this runner does
+        not own, or that have ended, are not changed; nor is any once the runner is fenced.
+        """
+
+    async def has_claimable(self, workflows: Collection[str]) -> bool:
+        """True when ``claim`` would find a run now. Only reads."""
+
+    async def next_due_run(self, workflows: Collection[str]) -> int | None:
+        """When the first run of these workflows comes due that waits for its time, also one that is
+        paused. Only reads.
+        """
+
+    async def make_due_claimable(self, workflows: Collection[str], now: int, limit: int) -> int:
+        """Note of up to ``limit`` runs of these workflows that their time has come; how many.
+
+        Those that came due first are first, then by id. They are claimable since then, unless they
+        or their workflow are paused. Concurrent callers share them.
+        """
+
+    async def make_claimable_after_set_back(
+        self, workflows: Collection[str], now: int, limit: int
+    ) -> int:
+        """Let up to ``limit`` Waiting runs of these workflows be claimed that were parked later
+        than ``now``: the clock was set back since, and would keep them for as long. How many it
+        were.
+        """
+
+    async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
+        """All attempts of these runs, ordered by run, task and attempt."""
+
+    async def outcomes(self, run_ids: Collection[str]) -> list[AttemptRow]:
+        """As ``load_attempts``, without changes and tracebacks: those are None. Only reads."""
+
+    # -- observe -----------------------------------------------------------------------------
+
+    async def get_run(self, run_id: str) -> RunRow | None:
+        """The run, or None when there is none of this id."""
+
+    async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
+        """The runs that match, newest first, with empty ``input`` and ``final_context``."""
+
+    async def count_runs(self, wanted: RunFilter) -> int:
+        """How many runs match, up to ``limit`` of each status. Only reads."""
+
+    async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
+        """Those of these runs that have ended."""
+
+    async def list_waiting(self, runner_id: str, most: int) -> Waiting:
+        """Work that waits for a runner with its workflow, by workflow and kind, in any order.
+
+        Eligible: claimable runs, and enabled schedules with a tick to come or due (also of a paused
+        workflow), of workflows of which no runner that is registered and not fenced owns a run that
+        has not ended. At most ``most`` of each are counted; ``first_run`` is the run that is
+        claimed first. ``other_runners`` counts those that are registered and not fenced, beside
+        ``runner_id``. Only reads; may include work that a concurrent caller takes meanwhile.
+        """
+
+    async def standing(self, run_id: str, most: int) -> Standing | None:
+        """How a run stands, all of it as of one instant; None when there is none of this id.
+
+        Attempts are ordered by task and attempt, restarts by task and first attempt, children by
+        id, runners oldest first, fenced ones included. At most ``most`` children are read, and at
+        most ``most`` runs counted, of each runner and ahead of this one. Only reads.
+        """
