@@ -93,11 +93,11 @@ async def test_another_program_goes_on_where_one_stood_still_between_two_levels(
         for each in (program, other):
             each.store.answers.clear()
         # The row of the parent is marked, and its children have not been looked at.
-        await w.store.pause([parent], program.engine.steering._act(PAUSE), None, children=True)
+        await w.store.pause([parent], program.engine.steering._acts.of(PAUSE), None, children=True)
         assert w.run(child).status == "Running"
 
         other.store.answers.set()
-        other.engine.steering.wake()
+        other.engine.steering.loop.wake()
         await quiet()
 
         assert w.run(child).status == "Paused"

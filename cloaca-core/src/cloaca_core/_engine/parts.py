@@ -106,7 +106,7 @@ class Parts:
         base, claims, upkeep = self.base, self.claims, self.upkeep
         turns = {"journal": base.journal.turn, "changes": upkeep.changes.turn}
         if base.store.writable:
-            turns |= {"steering": self.steering.turn}
+            turns |= {"steering": self.steering.loop.turn}
         if base.works:
             turns |= {"lease": claims.lease.turn, "lost-lease": self._reenlist}
             turns |= {"claim": claims.claimer.turn, "unserved": upkeep.unserved.turn}
@@ -123,7 +123,7 @@ class Parts:
     def ended(self, run: ActiveRun, end: RunEnd | None) -> None:
         """A run of ours has ended; without ``end``, as the store has decided."""
         if end is None:
-            self.steering.look_at_ends()
+            self.steering.loop.look_at_ends()
         else:
             self.reading.completion.ended(run, end)
         self.claims.share.run_ended()
@@ -135,7 +135,7 @@ class Parts:
 
     def wished(self) -> None:
         """Something is asked of a run of ours."""
-        self.steering.wake()
+        self.steering.loop.wake()
 
     def given_back(self) -> None:
         """A run that was ours may be claimed."""
@@ -145,12 +145,12 @@ class Parts:
         """There may be runs to claim, for this runner or for one that is not there."""
         self.claims.claimer.wake()
         self.upkeep.unserved.wake()
-        self.steering.wake()
+        self.steering.loop.wake()
 
     def runs_freed(self) -> None:
         """Runs of a runner that is gone may be claimed; those that it was to cancel have ended."""
         self.runs_came()
-        self.steering.look_at_ends()
+        self.steering.loop.look_at_ends()
 
     def suspect_orphans(self) -> None:
         """This runner owns runs of which it does not know."""

@@ -156,7 +156,7 @@ class Claims:
             adoption,
             Orphans(store, base.journal, runner_id, base.runs.ids),
             VersionCheck(store, base.registry, runner_id),
-            steering.cancel_strays,
+            steering.children.cancel_strays,
             clock,
         )
 
@@ -180,9 +180,9 @@ class Submission:
             base.capacity,
             self.run_rows,
             orchestration.adoption,
-            heed=steering.heed,
+            heed=steering.loop.heed,
             wake=claims.claimer.wake,
-            timed=steering.wake,
+            timed=steering.loop.wake,
         )
         bodies = orchestration.attempts.waiting_bodies
         self.waits = RunWaits(base.runs, self.submitter, completion, bodies)

@@ -1,0 +1,81 @@
+"""Cancels, pauses and resumes children with their parents.
+
+That goes level by level, parents first, by the runner that reads of a parent first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloaca_core._engine.runtime import failpoints
+from cloaca_core._engine.steer.acts import RUNS_PER_ACT
+from cloaca_core.records.steering import Parent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from cloaca_core._engine.steer.acts import Acts
+    from cloaca_core._engine.steer.unseen_ends import UnseenEnds
+    from cloaca_core.store.protocol import Store
+
+
+class Children:
+    """Belongs to the engine's loop. ``runs_came`` is called when runs may have become claimable."""
+
+    def __init__(
+        self, store: Store, acts: Acts, ends: UnseenEnds, runs_came: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._acts = acts
+        self._ends = ends
+        self._runs_came = runs_came
+
+    async def follow(self, parents: Sequence[Parent]) -> None:
+        """Cancel, pause or resume children of these, one level, and forget the parents that have no
+        more.
+        """
+        cancelled = {each.run_id: each for each in parents if each.deadline is not None}
+        paused = {each.run_id: each for each in parents if each.deadline is None}
+        if cancelled:
+            found = await self._store.children_under_way(list(cancelled), RUNS_PER_ACT)
+            for run_id, children in _by_parent(found).items():
+                await self._cancel_with(cancelled[run_id], children)
+        if paused:
+            found = await self._store.children_out_of_step(list(paused), RUNS_PER_ACT)
+            for run_id, children in _by_parent(found).items():
+                act = self._acts.of_parent(paused[run_id])
+                await self._store.bring_into_step(run_id, children, act)
+                failpoints.hit("steer.after_level")
+                self._runs_came()
+        await self._store.forget_children([*cancelled, *paused])
+
+    async def _cancel_with(self, parent: Parent, run_ids: list[str]) -> None:
+        assert parent.deadline is not None
+        act, ended = self._acts.of_parent(parent), parent.run_id
+        await self._store.cancel(run_ids, act, parent.deadline, children=True, parent_id=ended)
+        failpoints.hit("steer.after_level")
+        self._ends.note()  # a body here may wait for one of them
+        self._runs_came()
+
+    async def cancel_of(self, run_ids: Collection[str]) -> None:
+        """Cancel those children of runs that are still to be: next rounds are about to begin."""
+        while parents := await self._store.ended_parents(run_ids):
+            await self.follow(parents)
+
+    async def cancel_strays(self, run_ids: Collection[str]) -> set[str]:
+        """Cancel those of these runs whose parent is being cancelled, or was; returns them. They
+        were added by transactions that look at no parent.
+        """
+        strays = await self._store.strays(run_ids)
+        for stray in strays:
+            act = self._acts.of_parent(Parent(stray.parent_id, stray.because, None))
+            await self._store.cancel([stray.id], act, act.now, children=True)
+        return {stray.id for stray in strays}
+
+
+def _by_parent(found: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """The children of each parent."""
+    children: dict[str, list[str]] = {}
+    for parent_id, child_id in found:
+        children.setdefault(parent_id, []).append(child_id)
+    return children

@@ -1,0 +1,158 @@
+"""Reads what is asked of runs, and hands the wishes about ours to the orchestrator.
+
+A wish is a column of its run's row. It is read after each change of the database, at each beat and
+when a commit has met one, so that it is found however it came there. The same news say which
+parents have children that are still to follow, and when the next run comes due.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.orchestrate.adoption import keys_of
+from cloaca_core._engine.plan.reasons import Reason
+from cloaca_core._engine.runtime.wakeup import Wakeup
+from cloaca_core._engine.steer.acts import RUNS_PER_ACT
+from cloaca_core.records.states import ReasonCode, RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core._engine.steer.children import Children
+    from cloaca_core._engine.steer.due_runs import DueRuns
+    from cloaca_core._engine.steer.unseen_ends import UnseenEnds
+    from cloaca_core.records.steering import News, ReplacementRow, Wish
+    from cloaca_core.store.protocol import Store
+
+SOON: Final = 0.05
+"""Seconds until the second look at a run that we own and do not know."""
+LATER: Final = 1.0
+"""Seconds until further looks at it."""
+
+
+class SteeringLoop:
+    """Belongs to the engine's loop. ``workflows`` returns those that this runner executes: none for
+    a client. ``lost_runs`` is called when this runner owns runs that have not come to it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        workflows: Callable[[], list[str]],
+        orchestrator: Orchestrator,
+        runner_id: RunnerId,
+        ends: UnseenEnds,
+        children: Children,
+        due_runs: DueRuns,
+        lost_runs: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._workflows = workflows
+        self._orchestrator = orchestrator
+        self._runs: ActiveRuns = orchestrator.runs
+        self._runner_id = runner_id
+        self._ends = ends
+        self._children = children
+        self._due_runs = due_runs
+        self._lost_runs = lost_runs
+        self._strangers: set[Wish] = set()
+        self._wakeup = Wakeup()
+
+    def wake(self) -> None:
+        """Something may be asked of our runs."""
+        self._wakeup.wake()
+
+    def look_at_ends(self) -> None:
+        """A run of ours has ended otherwise than we saw it: let its waiters read how."""
+        self._ends.note()
+        self.wake()
+
+    async def turn(self) -> None:
+        """Act on what is asked, then sleep until something may be, or a run comes due."""
+        await self._wakeup.turn(self._act_on_news)
+
+    async def heed(self) -> None:
+        """Act on what is asked of our runs now."""
+        await self._read_news(())
+
+    async def heed_if_ours(self, run_ids: Collection[str]) -> None:
+        """Act on what was just asked of these runs before the caller goes on, if any is ours."""
+        if any(run_id in self._runs for run_id in run_ids):
+            await self.heed()
+        self.wake()
+
+    async def _act_on_news(self) -> float | None:
+        """Act on what is asked; seconds until the next run comes due, None for none."""
+        await self._ends.tell()
+        workflows = self._workflows()
+        news, strangers = await self._read_news(workflows)
+        if news.parents:
+            await self._children.follow(news.parents)
+            return 0.0
+        waits: list[float] = []
+        if news.next_timer is not None:
+            waits.append(await self._due_runs.let_go(workflows, news.next_timer))
+        if strangers:
+            waits.append(self._look_for(strangers))
+        self._strangers = strangers
+        return min(waits, default=None)
+
+    async def _read_news(self, workflows: Sequence[str]) -> tuple[News, set[Wish]]:
+        """Read the news and act on them; the second are wishes about runs that are missing."""
+        paused = {run: run.met for run in self._runs if run.wish == RunStatus.PAUSED}
+        news = await self._store.news(self._runner_id.current, workflows, RUNS_PER_ACT)
+        if unread := [each for each in news.replaced.items() if self._has_not_read(*each)]:
+            await self._read_replacements([run_id for run_id, _ in unread])
+        return news, self._heed(news.wishes, paused)
+
+    def _has_not_read(self, run_id: str, replacements: int) -> bool:
+        run = self._runs.get(run_id)
+        return run is not None and run.plan.contexts.replacements < replacements
+
+    async def _read_replacements(self, run_ids: Collection[str]) -> None:
+        """Read which keys of these runs were replaced, as far as they are ours."""
+        rows: dict[str, list[ReplacementRow]] = {}
+        for row in await self._store.replacements(run_ids):
+            rows.setdefault(row.run_id, []).append(row)
+        for run_id, its in rows.items():
+            if (run := self._runs.get(run_id)) is not None:
+                self._orchestrator.guarded(run, self._replace, run, its)
+
+    def _replace(self, run: ActiveRun, rows: Sequence[ReplacementRow]) -> None:
+        self._orchestrator.steered.replace(run, keys_of(rows))
+
+    def _heed(self, wishes: Sequence[Wish], paused: dict[ActiveRun, int]) -> set[Wish]:
+        """Act on the wishes about our runs, and go on with those that were ``paused`` before the
+        wishes were read and are no more, unless a commit has met a new wish meanwhile. Returns the
+        wishes about runs that we do not know.
+        """
+        steered, guarded = self._orchestrator.steered, self._orchestrator.guarded
+        strangers: set[Wish] = set()
+        for wish in wishes:
+            run = self._runs.get(wish.run_id)
+            if run is None or run.epoch != wish.epoch:
+                strangers.add(wish)
+                continue
+            paused.pop(run, None)
+            if wish.deadline is not None:
+                reason = Reason(ReasonCode.CANCELLED, wish.because)
+                guarded(run, steered.cancel, run, reason, wish.deadline)
+            else:
+                guarded(run, steered.pause, run, wish.because)
+        for run, met in paused.items():
+            if run.met == met:
+                guarded(run, steered.resume, run)
+        return strangers
+
+    def _look_for(self, strangers: set[Wish]) -> float:
+        """Seconds until the next look at runs that we own and do not know. They are mostly on their
+        way to us from a claim; those that do not come are given back.
+        """
+        if strangers.isdisjoint(self._strangers):
+            return SOON
+        self._lost_runs()
+        return LATER
