@@ -13,6 +13,7 @@ import faulthandler
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -151,15 +152,20 @@ def backend_name() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_database() -> Iterator[str]:
-    """The URL of a database that only this run of pytest uses, on the server that is available."""
+def postgres_database(request: pytest.FixtureRequest) -> str:
+    """The URL of a database that only this run of pytest uses, on the server that is available.
+
+    It is dropped after all tests, and not as a part of the last one: of hundreds of schemas that
+    may take longer than a test may.
+    """
     if chosen_backend() == "sqlite":
         pytest.skip("this run was narrowed to SQLite, so there need be no PostgreSQL")
-    with (
-        sources.server() as server,
-        maintenance.temporary(server, maintenance.name_for_tests()) as url,
-    ):
-        yield url
+    with ExitStack() as stack:
+        server = stack.enter_context(sources.server())
+        name = maintenance.name_for_tests()
+        url = stack.enter_context(maintenance.temporary(server, name))
+        request.config.add_cleanup(stack.pop_all().close)
+    return url
 
 
 @pytest.fixture
