@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
 from cloaca_core._engine.observe.waiters import Waiters
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.runs import RunEnd, RunRow
+from cloaca_core.records.runs import AttemptRow, RunEnd, RunRow
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_reader import RunReader
@@ -41,18 +41,19 @@ class Completion:
         self._failure: Exception | None = None
 
     async def of(self, run_id: str) -> Ended:
-        """Wait for the end of a run, on this runner or another."""
+        """Wait for the end of a run, on this runner or another: of the round that it is in now."""
         if self.recent.has_completed(run_id) and (known := self.recent.get(run_id)) is not None:
             return known
         if self._failure is not None:
             raise self._failure
         future = self._waiters.add(run_id)
         try:
-            if run_id not in self._runs:
-                row = await self._reader.get_run(run_id)
-                if row.ended_at is not None:
-                    return await self._with_attempts(row)
-            return await future
+            if (ours := self._runs.get(run_id)) is not None:
+                return await self._in_round(ours.row.round, await future)
+            row = await self._reader.get_run(run_id)
+            if row.ended_at is not None:
+                return await self._with_attempts(row)
+            return await self._in_round(row.round, await future)
         finally:
             self._waiters.discard(run_id, future)
 
@@ -104,10 +105,22 @@ class Completion:
             log.info("run %s of %s: %s", row.id, row.workflow, row.status, extra=ids)
             self._drop(run)
 
+    async def _in_round(self, number: int, ended: Ended) -> Ended:
+        """The end of the round that was asked for. It was not noticed if the run was begun again
+        at once, or while this process stood still.
+        """
+        if ended.row.round <= number:
+            return ended
+        earlier = await self._reader.of_round(ended.row, number)
+        return ended if earlier is None else await self._in_order(*earlier)
+
     async def _with_attempts(self, row: RunRow) -> Ended:
-        """The end of another runner's run, its tasks in definition order as for our own."""
+        """The end of another runner's run."""
         attempts = await self._store.load_attempts([row.id])
-        attempts = await self._reader.that_count(row, attempts)
+        return await self._in_order(row, await self._reader.that_count(row, attempts))
+
+    async def _in_order(self, row: RunRow, attempts: list[AttemptRow]) -> Ended:
+        """An end, its tasks in definition order as for our own runs."""
         task_ids = await self._reader.task_ids(row)
         position = {task_id: index for index, task_id in enumerate(task_ids)}
         attempts.sort(key=lambda attempt: position.get(attempt.task_id, len(position)))

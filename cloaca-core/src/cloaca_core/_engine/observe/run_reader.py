@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.execute.work import Stage
-from cloaca_core._engine.plan.restore import first_attempts
+from cloaca_core._engine.plan.restore import attempts_in, first_attempts
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow
@@ -114,6 +114,19 @@ class RunReader:
             return attempts
         first = first_attempts(await self._store.restarts([row.id]))
         return [each for each in attempts if each.attempt >= first.get(each.task_id, 0)]
+
+    async def of_round(self, row: RunRow, number: int) -> tuple[RunRow, list[AttemptRow]] | None:
+        """A run as an earlier round of it has ended, and the attempts that counted then; None if
+        the run is not there any more.
+        """
+        rounds = {each.round: each for each in await self._store.rounds(row.id)}
+        if (ended := rounds.get(number)) is None:
+            return None
+        restarts = await self._store.restarts([row.id])
+        attempts = attempts_in(number, await self._store.load_attempts([row.id]), restarts)
+        past = ended._asdict() | {"reason_tasks": None}
+        del past["run_id"]
+        return row._replace(**past), attempts
 
     async def _attempts(self, run_id: str) -> list[AttemptRow]:
         rows = await self._store.load_attempts([run_id])

@@ -140,6 +140,22 @@ def first_attempts(restarts: Iterable[RestartRow]) -> dict[str, int]:
     return first
 
 
+def attempts_in(
+    number: int, attempts: Iterable[AttemptRow], restarts: Sequence[RestartRow]
+) -> list[AttemptRow]:
+    """The attempts of a run that counted at the end of an earlier round of it."""
+    first = first_attempts([each for each in restarts if each.round <= number])
+    later = [each for each in restarts if each.round > number]
+    last: dict[str, int] = {}
+    for each in sorted(later, key=lambda each: -each.first_attempt):
+        last[each.task_id] = each.first_attempt - 1
+    return [
+        row
+        for row in attempts
+        if first.get(row.task_id, 0) <= row.attempt <= last.get(row.task_id, row.attempt)
+    ]
+
+
 def _fact(row: AttemptRow) -> Known | None:
     match row.status:
         case TaskStatus.COMPLETED:

@@ -17,7 +17,16 @@ from cloaca_core._engine.observe.recent_runs import Ended
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.plan.active_run import ActiveRun
-from cloaca_core.conformance.rows import act, attempt, new_run, record, run_end, runner, submit
+from cloaca_core.conformance.rows import (
+    act,
+    attempt,
+    claimed,
+    new_run,
+    record,
+    run_end,
+    runner,
+    submit,
+)
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
@@ -139,6 +148,34 @@ async def test_of_a_run_of_others_that_has_ended_the_tables_tell_in_definition_o
 
     assert (ended.row.status, ended.row.input) == ("Completed", "")
     assert [each.task_id for each in ended.attempts] == ["z", "a", "gone"]
+
+
+async def test_a_caller_gets_the_end_of_the_round_in_which_it_asked(desk: Desk) -> None:
+    """Though the next one had begun, and ended, before this process noticed anything."""
+    await submit(desk.store, new_run("r"))
+    caller = await desk.waits()
+    failed, again = attempt("r", "a", status="Failed"), attempt("r", "a", 2, epoch=3)
+    await record(desk.store, [attempt("r", "z"), failed], [run_end("r", status="Failed")])
+    await desk.store.retry([Reopening("r", 1, {"a": 2, "b": 1})], act())
+    later = await desk.waits()
+    assert await claimed(desk.store) == ["r"]
+    await record(desk.store, [again, attempt("r", "b", epoch=3)], [run_end("r", epoch=3)])
+
+    await desk.completion.notice_ends_elsewhere()
+
+    first, second = await caller, await later
+    assert (first.row.round, first.row.status, first.row.error_message) == (
+        1,
+        "Failed",
+        "it broke",
+    )
+    assert {(row.task_id, row.attempt) for row in first.attempts} == {("z", 1), ("a", 1)}
+    assert (second.row.round, second.row.status) == (2, "Completed")
+    assert {(row.task_id, row.attempt) for row in second.attempts} == {
+        ("z", 1),
+        ("a", 2),
+        ("b", 1),
+    }
 
 
 async def test_a_caller_is_woken_when_a_run_of_others_is_found_to_have_ended(desk: Desk) -> None:
