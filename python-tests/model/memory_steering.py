@@ -190,7 +190,7 @@ class MemorySteering:
         parked = [
             (-self.marks_of(run).claimable_at, run.id)
             for _, run in self._waiting_for_time(workflows)
-            if run.status == RunStatus.WAITING and self.marks_of(run).claimable_at > now
+            if run.started_at is not None and self.marks_of(run).claimable_at > now
         ]
         for _, run_id in sorted(parked)[:limit]:
             self.marks_of(self.runs[run_id]).claimable_at = now

@@ -335,7 +335,8 @@ RETURNING run.id;
 
 -- name: make_claimable_after_set_back
 -- Make claimable the runs of these workflows that were parked later than :now: the clock was set back
--- since, and would keep them for as long. The runner that claims one waits for what is left of its time.
+-- since, and would keep them for as long, also those that are paused now. The runner that claims one
+-- waits for what is left of its time.
 WITH parked AS MATERIALIZED (
     SELECT run.id
     FROM unnest(CAST(:workflows AS TEXT[])) AS wanted (workflow)
@@ -343,7 +344,7 @@ WITH parked AS MATERIALIZED (
         SELECT late.id, late.claimable_at FROM cloaca_run AS late
         WHERE late.workflow = wanted.workflow AND late.claimable_at > :now
             AND late.due_at IS NOT NULL AND late.owner IS NULL AND late.ended_at IS NULL
-            AND late.status = 'Waiting'
+            AND late.started_at IS NOT NULL
         ORDER BY late.claimable_at DESC, late.id LIMIT :limit
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS run

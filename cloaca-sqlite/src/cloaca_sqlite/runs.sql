@@ -2,8 +2,8 @@
 --
 -- * find_keys, list_runs_of_tag: their list holds pairs, which ->> takes apart. SQLite applies it
 --   to text; PostgreSQL needs a cast to JSON, which in SQLite would be a cast to a number.
--- * claim, make_claimable_after_set_back: a + keeps SQLite from using an index that would read every
---   waiting run. PostgreSQL skips runs that other transactions have locked.
+-- * claim: a + keeps SQLite from using an index that would read every waiting run. PostgreSQL skips runs
+--   that other transactions have locked.
 -- * claim, get_run, ended_runs: an empty text stands for a payload that is in cloaca_payload.
 -- * list_active_runs, count_active_runs: SQLite chooses an index without knowing the values and would
 --   take the primary key; INDEXED BY names the small ones.
@@ -94,22 +94,6 @@ RETURNING id, workflow, version, status, owner, epoch, recoveries,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, claimable_at;
-
-
--- name: make_claimable_after_set_back
--- Make claimable the runs of these workflows that were parked later than :now: the clock was set back
--- since, and would keep them for as long. The runner that claims one waits for what is left of its time.
--- The + keeps SQLite from the index by status.
-UPDATE cloaca_run SET due_at = NULL, claimable_at = :now
-WHERE id IN (
-        SELECT run.id FROM cloaca_run AS run
-        WHERE run.workflow IN (SELECT value FROM json_each(:workflows))
-            AND run.claimable_at > :now AND run.due_at IS NOT NULL
-            AND run.owner IS NULL AND run.ended_at IS NULL AND +run.status = 'Waiting'
-        ORDER BY run.claimable_at DESC, run.id LIMIT :limit
-    )
-    AND due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL
-RETURNING id;
 
 
 -- name: get_run

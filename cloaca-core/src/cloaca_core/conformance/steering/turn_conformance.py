@@ -426,6 +426,22 @@ class TurnConformance:
 
         assert [await claimed(store, 1) for _ in range(3)] == [["early"], ["timed"], ["late"]]
 
+    async def test_what_was_parked_before_the_clock_was_set_back_is_claimed_though_it_was_paused(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b"), new_run("timed", due_at=LATER))
+        await park(store, "a", LATER)
+        await park(store, "b", LATER)
+        await store.pause(["b", "timed"], act("x"), None, children=True)
+
+        assert await store.make_claimable_after_set_back([WORKFLOW], NOW - 9, 9) == 2
+
+        assert await claimed(store) == ["a"]
+        await store.resume(["b", "timed"], act("y"))
+        assert await claimed(store) == ["b"]
+        assert (await stored(store, "timed")).due_at == LATER
+
     async def test_a_paused_run_comes_due_and_is_claimed_once_it_is_resumed(
         self, store: Store
     ) -> None:

@@ -296,12 +296,13 @@ RETURNING id;
 
 -- name: make_claimable_after_set_back
 -- Make claimable the runs of these workflows that were parked later than :now: the clock was set back
--- since, and would keep them for as long. The runner that claims one waits for what is left of its time.
+-- since, and would keep them for as long, also those that are paused now. The runner that claims one
+-- waits for what is left of its time.
 UPDATE cloaca_run SET due_at = NULL, claimable_at = :now
 WHERE id IN (
         SELECT run.id FROM cloaca_run AS run
         WHERE run.workflow IN :workflows AND run.claimable_at > :now AND run.due_at IS NOT NULL
-            AND run.owner IS NULL AND run.ended_at IS NULL AND run.status = 'Waiting'
+            AND run.owner IS NULL AND run.ended_at IS NULL AND run.started_at IS NOT NULL
         ORDER BY run.claimable_at DESC, run.id LIMIT :limit
     )
     AND due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL
