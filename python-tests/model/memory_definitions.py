@@ -28,6 +28,9 @@ class MemoryDefinitions:
             key = (rule.workflow, rule.version, rule.place, rule.status)
             self.when_ended.setdefault(key, rule)
 
+    async def keep_definition(self, definition: DefinitionRow) -> None:
+        self.definitions.setdefault((definition.workflow, definition.version), definition)
+
     async def newest_definitions(self, workflows: Collection[str]) -> list[DefinitionName]:
         return [each for each in await self.list_definitions() if each.workflow in workflows]
 

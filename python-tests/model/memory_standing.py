@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from model.memory_steering import MemorySteering
 
 from cloaca_core.records.runners import RunnerRow
@@ -53,6 +55,11 @@ class MemoryStanding(MemorySteering):
                     self.registered.values(), key=lambda row: (row.started_at, row.id)
                 )
             ],
+            lacking={
+                runner_id: tuple(json.loads(tasks))
+                for (of, runner_id), tasks in sorted(self.unserved.items())
+                if of == run_id
+            },
         )
 
     def _holds(self, run: RunRow) -> Holds:
@@ -65,6 +72,7 @@ class MemoryStanding(MemorySteering):
             paused_until=marks.paused_until,
             cancel_at=marks.cancel_at,
             start_by=marks.start_by,
+            forked=int(run.id in self.forked),
         )
 
     def _pause_of(self, workflow: str) -> WorkflowPause | None:

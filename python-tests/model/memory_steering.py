@@ -65,6 +65,7 @@ class MemorySteering:
         self.replaced: dict[tuple[str, int], ReplacementRow] = {}
         self.restarted: dict[tuple[str, str, int], tuple[int, int]] = {}
         self.keys: dict[tuple[str, str], str] = {}
+        self.unserved: dict[tuple[str, str], str] = {}
 
     def start_next(self) -> None:
         """Let go of runs that wait behind runs that have ended."""
@@ -506,7 +507,10 @@ class MemorySteering:
             marks.cancel_at = marks.paused_at = marks.paused_until = marks.children_at = None
             marks.start_by = None
             self._let_children_go(run, [run.id])
+            for key in [key for key in self.unserved if key[0] == run.id]:
+                del self.unserved[key]
             self.runs[run.id] = run._replace(
+                version=run.version if seen.version is None else seen.version,
                 status=RunStatus.PENDING,
                 round=run.round + 1,
                 owner=None,

@@ -27,6 +27,7 @@ from cloaca_core.records.runs import (
     RunEnd,
     RunFilter,
     RunRow,
+    Unserved,
     WaitingRow,
 )
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
@@ -228,7 +229,9 @@ class MemoryStore(
         waiting = [
             run
             for _, run in sorted(self.runs.items())
-            if self.is_claimable(run) and run.workflow in workflows and not self._is_late(run)
+            if self._may_claim(runner_id, run)
+            and run.workflow in workflows
+            and not self._is_late(run)
         ]
         waiting.sort(key=lambda run: self.marks_of(run).claimable_at)
         longest = waiting[: min(aged, limit)]
@@ -251,10 +254,43 @@ class MemoryStore(
         start_by = self.marks_of(run).start_by
         return start_by is not None and run.started_at is None and start_by <= self.wall_clock()
 
-    async def has_claimable(self, workflows: Collection[str]) -> bool:
+    def _may_claim(self, runner_id: str, run: RunRow) -> bool:
+        return self.is_claimable(run) and (run.id, runner_id) not in self.unserved
+
+    async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
         return any(
-            self.is_claimable(run) and run.workflow in workflows for run in self.runs.values()
+            self._may_claim(runner_id, run) and run.workflow in workflows
+            for run in self.runs.values()
         )
+
+    async def leave_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
+        for each in runs:
+            run = self.runs.get(each.run_id)
+            if run is None or not self._owns(runner_id, each.run_id, each.epoch):
+                continue
+            marks = self.marks_of(run)
+            if run.ended_at is None and marks.cancel_at is None:
+                self.unserved[run.id, runner_id] = each.tasks
+                waited = RunStatus.RUNNING if each.has_begun else RunStatus.PENDING
+                status = RunStatus.WAITING if run.came_due == 2 else waited
+                self.runs[run.id] = run._replace(
+                    owner=None,
+                    epoch=run.epoch + 1,
+                    status=status if marks.paused_at is None else RunStatus.PAUSED,
+                    started_at=run.started_at if each.has_begun else None,
+                    came_due=1 if run.came_due == 2 else 0,
+                )
+        return {each.run_id for each in runs if (each.run_id, runner_id) in self.unserved}
+
+    async def forget_unserved(self, runner_id: str, workflows: Collection[str]) -> None:
+        for run_id, by in list(self.unserved):
+            run = self.runs.get(run_id) or self.hidden.runs.get(run_id)
+            if by == runner_id and run is not None and run.workflow in workflows:
+                del self.unserved[run_id, by]
+
+    def _forget_runner(self, runner_id: str) -> None:
+        for key in [key for key in self.unserved if key[1] == runner_id]:
+            del self.unserved[key]
 
     async def set_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
         for run in [self.runs[run_id] for run_id in run_ids if run_id in self.runs]:
@@ -307,6 +343,7 @@ class MemoryStore(
     async def unregister(self, runner_id: str) -> None:
         await self.release(runner_id, ())
         self.registered.pop(runner_id, None)
+        self._forget_runner(runner_id)
 
     async def runners(self) -> list[RunnerRow]:
         return sorted(self.registered.values(), key=lambda row: (row.started_at, row.id))
@@ -333,6 +370,7 @@ class MemoryStore(
             )
         if not self._active(runner_id):
             del self.registered[runner_id]
+            self._forget_runner(runner_id)
         return len(ended) + len(freed)
 
     def _count_crashes(self, run: RunRow) -> None:

@@ -54,6 +54,7 @@ class MemoryUpkeep:
         self.restarted: dict[tuple[str, str, int], tuple[int, int]] = {}
         self.forked: dict[str, list[ForkRow]] = {}
         self.replaced: dict[tuple[str, int], ReplacementRow] = {}
+        self.unserved: dict[tuple[str, str], str] = {}
         self.tag_rows: dict[str, int] = {}
         self.schedules: dict[str, ScheduleRow] = {}
         self.ticks: dict[tuple[str, int], TickRow] = {}
@@ -101,7 +102,14 @@ class MemoryUpkeep:
 
     def _tables(self) -> tuple[dict[Any, Any], ...]:
         """The tables whose keys begin with the id of a run."""
-        return self.attempts, self.noted, self.past_rounds, self.restarted, self.replaced
+        return (
+            self.attempts,
+            self.noted,
+            self.past_rounds,
+            self.restarted,
+            self.replaced,
+            self.unserved,
+        )
 
     # -- shifts ------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ from cloaca_core.conformance.rows import (
 from cloaca_core.records.batch import Batch, Waiting
 from cloaca_core.records.definitions import DefinitionRow
 from cloaca_core.records.follow_ups import FollowUpRow, NewFollowUp, WhenEndedRow
-from cloaca_core.records.runs import NewRun, Park, RunFilter, RunRow, WaitingRow
+from cloaca_core.records.runs import NewRun, Park, RunFilter, RunRow, Unserved, WaitingRow
 from cloaca_core.records.schedules import NewTick, ScheduleRow
 from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.records.steering import Act, Reopening, RoundRow
@@ -202,9 +202,32 @@ class StoreAgainstModel(RuleBasedStateMachine):
 
     @rule(runner_id=RUNNERS, workflows=st.sets(WORKFLOWS), limit=LIMITS, aged=LIMITS)
     def claim(self, runner_id: str, workflows: set[str], limit: int, aged: int) -> None:
-        self.same(self.model.has_claimable(workflows), self.store.has_claimable(workflows))
+        self.same(
+            self.model.has_claimable(runner_id, workflows),
+            self.store.has_claimable(runner_id, workflows),
+        )
         arguments = (runner_id, workflows, limit, 7, aged)
         self.same(self.model.claim(*arguments), self.store.claim(*arguments))
+
+    @rule(runner_id=RUNNERS, run_ids=SOME_RUNS, offset=OFFSETS, has_begun=st.integers(0, 1))
+    def leave_unserved(
+        self, runner_id: str, run_ids: set[str], offset: int, has_begun: int
+    ) -> None:
+        runs = []
+        for run_id in run_ids:
+            run = self.run(self.model.get_run(run_id))
+            epoch = offset + (1 if run is None else run.epoch)
+            runs.append(Unserved(run_id, epoch, '["gone"]', has_begun))
+        self.same(
+            self.model.leave_unserved(runner_id, runs), self.store.leave_unserved(runner_id, runs)
+        )
+
+    @rule(runner_id=RUNNERS, workflows=st.sets(WORKFLOWS))
+    def forget_unserved(self, runner_id: str, workflows: set[str]) -> None:
+        self.same(
+            self.model.forget_unserved(runner_id, workflows),
+            self.store.forget_unserved(runner_id, workflows),
+        )
 
     @rule(runner_id=RUNNERS, held=st.sets(RUNS))
     def release(self, runner_id: str, held: set[str]) -> None:
@@ -296,14 +319,21 @@ class StoreAgainstModel(RuleBasedStateMachine):
         offset=OFFSETS,
         children=st.booleans(),
         time_limit=st.none() | st.integers(1, 3),
+        version=st.sampled_from([None, "1", "2"]),
     )
     def retry(
-        self, first: dict[str, dict[str, int]], number: int, offset: int, **options: Any
+        self,
+        first: dict[str, dict[str, int]],
+        number: int,
+        offset: int,
+        version: str | None,
+        **options: Any,
     ) -> None:
         rounds = []
         for run_id, attempts in first.items():
             run = self.run(self.model.get_run(run_id))
-            rounds.append(Reopening(run_id, offset + (1 if run is None else run.round), attempts))
+            seen = offset + (1 if run is None else run.round)
+            rounds.append(Reopening(run_id, seen, attempts, version))
         asked = self._act("retry", number)
         self.same(
             self.model.retry(rounds, asked, **options),

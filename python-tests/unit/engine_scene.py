@@ -126,9 +126,9 @@ class Store(MemoryStore):
             self.idle.set()
         return beaten
 
-    async def has_claimable(self, workflows: Collection[str]) -> bool:
+    async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
         self.asked.append("has_claimable")
-        return await super().has_claimable(workflows)
+        return await super().has_claimable(runner_id, workflows)
 
     async def runners(self) -> list[RunnerRow]:
         self.asked.append("runners")

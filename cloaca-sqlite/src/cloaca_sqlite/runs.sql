@@ -24,8 +24,9 @@ WHERE NOT EXISTS (
 -- Make claimable runs of these workflows the runner's own: :aged of those that have been claimable
 -- for longest, then those of the highest priority. For each workflow (and, for the first, each
 -- priority in use) at most :limit entries of the index are read, however many runs wait. The + keeps
--- SQLite from answering the repeated guard from an index, by looking at every run that waits. A run
--- that has not begun in time is left: it is about to be cancelled.
+-- SQLite from answering the repeated guard from an index, by looking at every run that waits. Whether
+-- the runner has left any run is asked once, and only then of each run. A run that has not begun in time
+-- is left: it is about to be cancelled.
 WITH RECURSIVE wanted (workflow) AS MATERIALIZED (
     SELECT asked.value FROM json_each(:workflows) AS asked
     WHERE NOT EXISTS (
@@ -59,6 +60,13 @@ longest (id) AS MATERIALIZED (
         WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
             AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
             AND waiting.workflow = levels.workflow AND waiting.priority = levels.priority
+            AND (
+                NOT EXISTS (SELECT 1 FROM cloaca_unserved WHERE runner_id = :runner_id)
+                OR NOT EXISTS (
+                    SELECT 1 FROM cloaca_unserved AS noted
+                    WHERE noted.runner_id = :runner_id AND noted.run_id = waiting.id
+                )
+            )
         ORDER BY waiting.claimable_at, waiting.id LIMIT :aged
     )
     ORDER BY run.claimable_at, run.id LIMIT :aged
@@ -71,6 +79,13 @@ foremost (id) AS MATERIALIZED (
         WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
             AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
             AND waiting.workflow = wanted.workflow
+            AND (
+                NOT EXISTS (SELECT 1 FROM cloaca_unserved WHERE runner_id = :runner_id)
+                OR NOT EXISTS (
+                    SELECT 1 FROM cloaca_unserved AS noted
+                    WHERE noted.runner_id = :runner_id AND noted.run_id = waiting.id
+                )
+            )
         ORDER BY waiting.priority DESC, waiting.claimable_at, waiting.id LIMIT :limit
     )
     WHERE run.id NOT IN (SELECT id FROM longest)

@@ -77,6 +77,9 @@ _FILL = (
         FROM n""",
     """INSERT INTO cloaca_workflow (workflow, version, name, short_name)
         SELECT 'w' || n, 'v', 'w', 'w' FROM n""",
+    # left: many by other runners, a few by this one
+    """INSERT INTO cloaca_unserved SELECT 'other' || n, 'c' || id, '["gone"]' FROM n""",
+    """INSERT INTO cloaca_unserved SELECT 'mine', 'c' || id, '["gone"]' FROM n WHERE n <= 9""",
     """INSERT INTO cloaca_when_ended SELECT 'w' || n, 'v', 0, 'Cancelled', 'w1', '{}' FROM n""",
     "DROP TABLE n",
 )
@@ -97,9 +100,18 @@ _CANCEL = {
     "replaced": 1,
 }
 _LEVEL = {**_CANCEL, "parent_id": "few"}
+_LEFT = {"ids": _OWNED, "runner_id": "mine", "fence": 1, "tasks": "[]", "has_begun": 0}
 _VALUES: dict[str, dict[str, object]] = {
     "claim": _CLAIM | {"aged": 0},
-    "has_claimable": {"workflows": _FLOWS},
+    "has_claimable": {"runner_id": "mine", "workflows": _FLOWS},
+    "note_unserved": _LEFT,
+    "leave_run": _LEFT,
+    "list_left": _LEFT,
+    "forget_unserved": {"runner_id": "mine", "workflows": _FLOWS},
+    "forget_runner": {"runner_id": "gone"},
+    "set_planned_version": {"ids": _ENDED, "id": "a00000001", "version": "w"},
+    "serve_again": {"ids": [*_ENDED, "c00000001"], "id": "a00000001"},
+    "runners_without_tasks": {"run_id": "c00000001"},
     "next_due_run": {"workflows": _FLOWS},
     "make_due_claimable": _CLAIM | {"now": MANY},
     "make_claimable_after_set_back": _CLAIM | {"now": MANY - LIMIT},

@@ -75,6 +75,7 @@ class Parts:
             base,
             self.orchestration.adoption,
             self.steering,
+            self.reading.definitions,
             wished=self.wished,
             runs_freed=self.runs_freed,
         )

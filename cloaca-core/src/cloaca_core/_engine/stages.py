@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cloaca_core._engine.claim.claimer import Claimer
 from cloaca_core._engine.claim.fair_share import FairShare
 from cloaca_core._engine.claim.orphans import Orphans
+from cloaca_core._engine.claim.unserved_runs import UnservedRuns
 from cloaca_core._engine.claim.version_check import VersionCheck
 from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
 from cloaca_core._engine.fire.trigger_loop import TriggerLoop
@@ -138,6 +139,7 @@ class Claims:
         base: Base,
         adoption: Adoption,
         steering: Steering,
+        definitions: RecordedDefinitions,
         *,
         wished: Callable[[], None],
         runs_freed: Callable[[], None],
@@ -155,6 +157,7 @@ class Claims:
             base.registry,
             adoption,
             Orphans(store, base.journal, runner_id, base.runs.ids),
+            UnservedRuns(store, base.registry, runner_id, definitions),
             VersionCheck(store, base.registry, runner_id),
             steering.children.cancel_strays,
             clock,

@@ -61,12 +61,12 @@ class ClaimConformance:
         await submit(store, new_run("owned"), new_run("over"))
         await record(store, ends=[run_end("over")])
 
-        assert not await store.has_claimable([WORKFLOW])
+        assert not await store.has_claimable("r1", [WORKFLOW])
         await store.release("r1", [])
 
-        assert await store.has_claimable(["public::embedded::other", WORKFLOW])
-        assert not await store.has_claimable(["public::embedded::other"])
-        assert not await store.has_claimable([])
+        assert await store.has_claimable("r1", ["public::embedded::other", WORKFLOW])
+        assert not await store.has_claimable("r1", ["public::embedded::other"])
+        assert not await store.has_claimable("r1", [])
 
     async def test_a_claim_keeps_the_first_start(self, store: Store) -> None:
         await store.register(runner("r1"))

@@ -49,6 +49,18 @@ class DefinitionConformance:
 
         assert await store.get_definition(first.workflow, "1") == first
 
+    async def test_a_version_that_is_only_kept_is_not_the_newest(self, store: Store) -> None:
+        newest, kept = definition("a", "1"), definition("a", "2")
+        await store.record_definitions([newest])
+
+        await store.keep_definition(kept)
+        await store.keep_definition(kept._replace(content="{}"))
+        await store.keep_definition(definition("b", "1"))
+
+        assert [row.version for row in await store.list_definitions()] == ["1"]
+        assert await store.get_definition(kept.workflow, "2") == kept
+        assert await store.get_definition("public::embedded::b", "1") == definition("b", "1")
+
     async def test_a_workflow_may_get_another_name_without_another_version(
         self, store: Store
     ) -> None:

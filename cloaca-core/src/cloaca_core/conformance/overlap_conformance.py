@@ -57,13 +57,13 @@ class OverlapConformance:
         await _queue(store, "a", "b", "c")
 
         for run_id in ("a", "b", "c"):
-            assert await store.has_claimable([WORKFLOW])
+            assert await store.has_claimable("r1", [WORKFLOW])
             assert await _claimed(store) == [run_id]
-            assert not await store.has_claimable([WORKFLOW])
+            assert not await store.has_claimable("r1", [WORKFLOW])
             assert await _claimed(store) == []
             await record(store, ends=[_end(run_id)])
 
-        assert not await store.has_claimable([WORKFLOW])
+        assert not await store.has_claimable("r1", [WORKFLOW])
 
     @pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.CANCELLED])
     async def test_whatever_the_end_is_the_next_one_comes(self, store: Store, status: str) -> None:
@@ -121,7 +121,7 @@ class OverlapConformance:
                 fire(store, _tick(queued, place)._replace(behind=before), runner_id="r2"),
             )
 
-            assert await store.has_claimable([WORKFLOW])
+            assert await store.has_claimable("r1", [WORKFLOW])
 
     async def test_a_batch_that_is_sent_again_lets_nobody_wait_again(self, store: Store) -> None:
         await _queue(store, "a")
@@ -142,7 +142,7 @@ class OverlapConformance:
         committed = await record(store, ends=[_end("a")])
 
         assert committed.current == frozenset()
-        assert not await store.has_claimable([WORKFLOW])
+        assert not await store.has_claimable("r1", [WORKFLOW])
 
     async def test_queued_runs_go_on_in_their_order_without_their_schedule(
         self, store: Store

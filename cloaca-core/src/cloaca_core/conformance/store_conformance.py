@@ -25,6 +25,7 @@ from cloaca_core.conformance.steering.resume_conformance import ResumeConformanc
 from cloaca_core.conformance.steering.standing_conformance import StandingConformance
 from cloaca_core.conformance.steering.steering_conformance import SteeringConformance
 from cloaca_core.conformance.steering.turn_conformance import TurnConformance
+from cloaca_core.conformance.steering.unserved_conformance import UnservedConformance
 from cloaca_core.conformance.trigger_conformance import TriggerConformance
 from cloaca_core.conformance.upkeep_conformance import UpkeepConformance
 
@@ -45,6 +46,7 @@ class StoreConformance(
     TurnConformance,
     RerunConformance,
     ResumeConformance,
+    UnservedConformance,
     PayloadConformance,
     DefinitionConformance,
     FollowUpConformance,

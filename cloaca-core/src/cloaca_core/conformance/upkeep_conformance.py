@@ -28,6 +28,7 @@ from cloaca_core.conformance.rows import (
 )
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.definitions import DefinitionRow
+from cloaca_core.records.runs import Unserved
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.steering import NewFork, Reopening
 from cloaca_core.records.upkeep import KeptWorkflow, Shift, Upkeep, Weight
@@ -188,10 +189,13 @@ class UpkeepConformance:
         await submit(store, new_run("c", tags='{"x":"1","y":"2"}'))
         await record(store, ends=[run_end("c", status=RunStatus.FAILED)])
         await store.retry([Reopening("c", 1, {"load": 2})], act())
+        assert await claimed(store) == ["c"]
+        left = Unserved("c", (await stored(store, "c")).epoch, "[]", 0)
+        await store.leave_unserved("r1", [left])
 
         assert await store.weigh_trees(["a"]) == Weight(2, 4)
-        assert await store.weigh_trees(["c"]) == Weight(1, 6)
-        assert await store.weigh_trees(["a", "c"]) == Weight(3, 10)
+        assert await store.weigh_trees(["c"]) == Weight(1, 7)
+        assert await store.weigh_trees(["a", "c"]) == Weight(3, 11)
         assert await store.weigh_trees(["gone"]) == Weight(0, 0)
 
     async def test_workflows_are_listed_with_their_retention(self, store: Store) -> None:
@@ -325,6 +329,10 @@ class UpkeepConformance:
         await store.retry([Reopening("a", 1, {"load": 2})], act("x"))
         await store.pause(["a"], act("y"), None, children=False)
         await store.resume(["a"], act("z"), '{"amount":2}')
+        await store.register(runner("r2"))
+        assert await claimed(store, runner_id="r2") == ["a"]
+        left = Unserved("a", (await stored(store, "a")).epoch, "[]", 0)
+        assert await store.leave_unserved("r2", [left]) == {"a"}
         assert await claimed(store) == ["a"]
         epoch = (await stored(store, "a")).epoch
         await record(store, [attempt("a", number=2, epoch=epoch)], [run_end("a", epoch=epoch)])
@@ -332,8 +340,8 @@ class UpkeepConformance:
         await store.hide_trees(SHIFT, ["a"], AFTER, LATER)
         (doomed,) = await store.doomed_runs(9, 9)
 
-        assert (doomed.run_id, doomed.rows) == ("a", 10)
-        assert await store.erase_runs(SHIFT, ["a"]) == 10
+        assert (doomed.run_id, doomed.rows) == ("a", 11)
+        assert await store.erase_runs(SHIFT, ["a"]) == 11
         assert await store.doomed_runs(9, 9) == []
         assert await store.load_attempts(["a", "b"]) == [attempt("b")]
         assert await store.rounds("a") == []

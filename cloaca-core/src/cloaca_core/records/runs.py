@@ -169,6 +169,17 @@ class Exhausted(NamedTuple):
     noted_at: int
 
 
+class Unserved(NamedTuple):
+    """Gives a claimed run back to other runners, as this one lacks ``tasks`` (a JSON list of ids)
+    that are to run. ``has_begun`` is 1 if a body may have begun in this round of the run, else 0.
+    """
+
+    run_id: str
+    epoch: int
+    tasks: str
+    has_begun: int
+
+
 class WaitingRow(NamedTuple):
     """Runs (``kind`` "run") or schedules ("schedule") that wait for a runner with this workflow.
 

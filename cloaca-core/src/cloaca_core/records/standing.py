@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from cloaca_core.records.runners import RunnerRow
@@ -16,7 +17,8 @@ class Holds(NamedTuple):
     It waits ``behind`` another run of its schedule, whose state is ``behind_status``, or is paused
     since ``paused_at``, until ``paused_until`` or (None) until it is resumed. ``cancel_at`` is when
     a run that is being cancelled ends at the latest; ``start_by`` when one that has not begun is
-    cancelled.
+    cancelled. Runners that lack tasks of a run leave it if it was ``forked`` (1, else 0), or begun
+    again.
     """
 
     behind: str | None = None
@@ -25,6 +27,7 @@ class Holds(NamedTuple):
     paused_until: int | None = None
     cancel_at: int | None = None
     start_by: int | None = None
+    forked: int = 0
 
 
 class WorkflowPause(NamedTuple):
@@ -61,6 +64,7 @@ class Standing(NamedTuple):
 
     ``ahead`` is how many claimable runs of its workflow would be claimed before it, as far as they
     were counted. ``paused`` is the pause of its workflow. ``attempts`` have no ``change``.
+    ``lacking`` has the runners that have left the run, by id, with the tasks that they lack.
     """
 
     row: RunRow
@@ -71,3 +75,4 @@ class Standing(NamedTuple):
     restarts: Sequence[RestartRow]
     children: Sequence[UnendedChild]
     runners: Sequence[RunnerLoad]
+    lacking: Mapping[str, tuple[str, ...]] = MappingProxyType({})

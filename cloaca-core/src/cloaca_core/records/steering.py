@@ -83,12 +83,14 @@ class ReplacementRow(NamedTuple):
 
 class Reopening(NamedTuple):
     """The next round of a run, to be begun if the run is still in the ``round`` that was seen to
-    end. Of its tasks, the attempts before ``first_attempts`` become history.
+    end. Of its tasks, the attempts before ``first_attempts`` become history. ``version`` is that of
+    the workflow by which it was planned, None to keep that of the run.
     """
 
     run_id: str
     round: int
     first_attempts: Mapping[str, int]
+    version: str | None = None
 
 
 class RestartRow(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from cloaca_core._engine.runtime import failpoints
 if TYPE_CHECKING:
     from cloaca_core._engine.claim.fair_share import FairShare
     from cloaca_core._engine.claim.orphans import Orphans
+    from cloaca_core._engine.claim.unserved_runs import UnservedRuns
     from cloaca_core._engine.claim.version_check import Checked, VersionCheck
     from cloaca_core._engine.orchestrate.adoption import Adoption
     from cloaca_core._engine.orchestrate.capacity import Capacity
@@ -49,6 +50,7 @@ class Claimer:
         registry: Registry,
         adoption: Adoption,
         orphans: Orphans,
+        unserved: UnservedRuns,
         versions: VersionCheck,
         cancel_strays: Callable[[list[str]], Awaitable[set[str]]],
         clock: Clock,
@@ -60,6 +62,7 @@ class Claimer:
         self._registry = registry
         self._adoption = adoption
         self._orphans = orphans
+        self._unserved = unserved
         self._versions = versions
         self._cancel_strays = cancel_strays
         self._clock = clock
@@ -109,18 +112,22 @@ class Claimer:
         if self._capacity.paused or limit < 1:
             self.wake()  # the room is gone meanwhile; the runs are still there
             return
+        await self._unserved.claim_again()
         if not workflows or not await self._is_worth_it(workflows):
             return
         if await self._claim(workflows, limit) == limit:
             self.wake()
-        elif await self._store.has_claimable(workflows):
+        elif await self._has_claimable(workflows):
             asyncio.get_running_loop().call_later(CHOOSING, self.wake)
 
     async def _is_worth_it(self, workflows: Sequence[str]) -> bool:
         """Look before an idle runner takes a lease: taking it is a write, which wakes the other
         runners of the database, and they would do the same in turn, for ever.
         """
-        return not self._lease.is_idle() or await self._store.has_claimable(workflows)
+        return not self._lease.is_idle() or await self._has_claimable(workflows)
+
+    async def _has_claimable(self, workflows: Sequence[str]) -> bool:
+        return await self._store.has_claimable(self._lease.runner_id.current, workflows)
 
     async def _claim(self, workflows: Sequence[str], limit: int) -> int:
         self._lease.need()
@@ -151,6 +158,8 @@ class Claimer:
             return
         await self._leave_strays()
         past = await self._past(self._claimed)
+        if lacking := await self._unserved.leave(self._claimed, past):
+            self._drop(lacking)
         checked = await self._versions.of(self._claimed, past)
         mine = [each for each in checked if each.row.owner == self._lease.runner_id.current]
         resumed = [self._resume(each, past.get(each.row.id, NO_PAST)) for each in mine]
@@ -165,9 +174,13 @@ class Claimer:
         """
         new = [row.id for row in self._claimed if row.parent_id is not None and row.epoch == 1]
         if new and (strays := await self._cancel_strays(new)):
-            self._capacity.arrived(len(strays))
-            self._claimed = [row for row in self._claimed if row.id not in strays]
-            self.suspect()
+            self._drop(strays)
+
+    def _drop(self, run_ids: Collection[str]) -> None:
+        """Do not go on with these of the claimed runs. Those that are still ours are released."""
+        self._capacity.arrived(len(run_ids))
+        self._claimed = [row for row in self._claimed if row.id not in run_ids]
+        self.suspect()
 
     def suspect(self) -> None:
         """There may be orphans: release them before the next claim."""

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core._engine.record.definition_recorder import definition_row
 from cloaca_core.definition.recorded import RecordedWorkflow, Unregistered
 from cloaca_core.definition.registry import ambiguous
 from cloaca_core.errors import WorkflowNotFoundError
@@ -30,6 +31,7 @@ class RecordedDefinitions:
         self._store = store
         self._registry = registry
         self._known: OrderedDict[tuple[str, str], RecordedWorkflow] = OrderedDict()
+        self._kept: set[tuple[str, str]] = set()
 
     async def resolved(self, request: Request) -> Request:
         """The request with the newest recorded version in place of a name."""
@@ -74,6 +76,17 @@ class RecordedDefinitions:
         for each in await self._store.newest_definitions([workflow]):
             return await self.version(each.workflow, each.version)
         return None
+
+    async def keep(self, workflow: str) -> None:
+        """Record the version of a workflow that is registered here, if no runner has done so: runs
+        are planned by it, and a runner with another version is to know. The newest one stays that.
+        """
+        registered = self._registry.get(workflow)
+        if registered is None or (workflow, registered.version) in self._kept:
+            return
+        if await self._store.get_definition(workflow, registered.version) is None:
+            await self._store.keep_definition(definition_row(registered, self._store.wall()))
+        self._kept.add((workflow, registered.version))
 
     async def _near(self, name: str) -> str:
         """The end of the error for a name that no runner has recorded."""

@@ -63,7 +63,7 @@ class DefinitionRecorder:
 
     async def _write(self, workflows: Sequence[Workflow]) -> None:
         now = self._clock.wall()
-        rows = [_row(_name_of(each), content(each), now) for each in workflows]
+        rows = [definition_row(each, now) for each in workflows]
         follow_ups = [row for each in workflows for row in when_ended_rows(each)]
         await self._store.record_definitions(rows, follow_ups)
 
@@ -74,12 +74,14 @@ def _name_of(workflow: Workflow) -> DefinitionName:
     )
 
 
-def _row(name: DefinitionName, content: str, now: int) -> DefinitionRow:
+def definition_row(workflow: Workflow, now: int) -> DefinitionRow:
+    """The record of a workflow, made now."""
+    name = _name_of(workflow)
     return DefinitionRow(
         workflow=name.workflow,
         version=name.version,
         name=name.name,
-        content=content,
+        content=content(workflow),
         recorded_at=now,
         retention=name.retention,
     )

@@ -63,6 +63,7 @@ class Forks:
         row = await self._run(run_id)
         definition = await self._definition(row, from_task)
         chosen = await self._plan(row, definition, from_task)
+        await self._definitions.keep([row.workflow])
         act = self._act_of(order)
         new = NewFork(
             id=self._ids.next(),

@@ -32,15 +32,22 @@ class Definition(NamedTuple):
 
 
 class NewestDefinitions:
-    """Belongs to the engine's loop. Only reads."""
+    """Belongs to the engine's loop."""
 
     def __init__(self, recorded: RecordedDefinitions) -> None:
         self._recorded = recorded
 
     async def find(self, workflow: str) -> Definition | None:
-        """The definition of this workflow; None if neither this process nor the database has it."""
+        """The definition of this workflow; None if neither this process nor the database has it.
+        Only reads.
+        """
         found = await self._recorded.newest(workflow)
         return None if found is None else Definition(found.version, plan_graph(found))
+
+    async def keep(self, workflows: Collection[str]) -> None:
+        """Record the definitions of these workflows by which runs are about to be begun."""
+        for workflow in dict.fromkeys(workflows):
+            await self._recorded.keep(workflow)
 
 
 def unknown_workflow(run_id: str, workflow: str, planned: str) -> WorkflowNotFoundError:

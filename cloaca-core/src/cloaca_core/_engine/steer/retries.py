@@ -70,6 +70,7 @@ class Retries:
         cancel_children: Callable[[Collection[str]], Awaitable[None]],
     ) -> None:
         self._store = store
+        self._definitions = definitions
         self._plans = RetryPlans(store, definitions)
         self._act_of = act_of
         self._runs_came = runs_came
@@ -181,8 +182,9 @@ class Retries:
         """Begin next rounds in one transaction. A run whose ended round has got children meanwhile
         is begun once they are cancelled.
         """
+        await self._definitions.keep([each.run.workflow for each in planned])
         rounds = [
-            Reopening(each.run.run_id, each.run.round, each.rerun.first_attempts)
+            Reopening(each.run.run_id, each.run.round, each.rerun.first_attempts, each.version)
             for each in planned
         ]
         acted = await self._store.retry(

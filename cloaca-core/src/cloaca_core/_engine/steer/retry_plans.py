@@ -42,10 +42,11 @@ class Ended(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """A run, and the tasks of it that run again."""
+    """A run, and the tasks of it that run again, by this ``version`` of its workflow."""
 
     run: Ended
     rerun: Rerun
+    version: str
 
 
 Plan: TypeAlias = Planned | CloacaError
@@ -90,7 +91,8 @@ def _plan(
         definition.check_tasks(run.run_id, tasks or ())
     except TaskNotFoundError as error:
         return error
-    return Planned(run, rerun(definition.graph, attempts, restarts, tasks))
+    again = rerun(definition.graph, attempts, restarts, tasks)
+    return Planned(run, again, definition.version)
 
 
 def _by_run(rows: Iterable[_Row]) -> dict[str, list[_Row]]:

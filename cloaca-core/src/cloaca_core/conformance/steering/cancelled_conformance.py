@@ -86,7 +86,7 @@ class CancelledConformance:
                 fire(store, tick, runner_id="r2"),
             )
 
-            assert await store.has_claimable([WORKFLOW])
+            assert await store.has_claimable("r1", [WORKFLOW])
 
     async def test_a_paused_run_behind_another_is_held_by_both(self, store: Store) -> None:
         await _queue(store, "a", "b", "c")

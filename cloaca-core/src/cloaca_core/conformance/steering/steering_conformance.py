@@ -53,7 +53,7 @@ class SteeringConformance:
         assert (run.reason_code, run.steer_reason) == (ReasonCode.CANCELLED, "no use")
         assert run.started_at is None
         assert await claimed(store) == []
-        assert not await store.has_claimable([WORKFLOW])
+        assert not await store.has_claimable("r1", [WORKFLOW])
         assert [each.id for each in await store.ended(["a"])] == ["a"]
 
     @pytest.mark.parametrize("is_paused", [False, True])
@@ -256,7 +256,7 @@ class SteeringConformance:
             "wait",
         )
         assert await claimed(store) == []
-        assert not await store.has_claimable([WORKFLOW])
+        assert not await store.has_claimable("r1", [WORKFLOW])
         assert (await store.list_waiting("me", 9)).rows == []
         assert await _listed(store, RunStatus.PAUSED) == ["a"]
 

@@ -164,13 +164,13 @@ class TurnConformance:
 
         assert await store.pause_workflow(WORKFLOW, act("x"), None)
 
-        assert not await store.has_claimable([WORKFLOW])
-        assert await store.has_claimable([WORKFLOW, OTHER])
+        assert not await store.has_claimable("r1", [WORKFLOW])
+        assert await store.has_claimable("r1", [WORKFLOW, OTHER])
         rows = await store.claim("r1", [WORKFLOW, OTHER], 9, LATER, 1)
         assert [run.id for run in rows] == ["b"]
         assert (await stored(store, "a")).status == RunStatus.PENDING
         assert await store.resume_workflow(WORKFLOW, act("y"))
-        assert await store.has_claimable([WORKFLOW])
+        assert await store.has_claimable("r1", [WORKFLOW])
         assert await claimed(store) == ["a"]
 
     async def test_runs_of_a_paused_workflow_are_not_told_to_wait_but_its_schedules_are(
@@ -258,7 +258,7 @@ class TurnConformance:
         )
         assert (run.started_at, run.recoveries) == (NOW, 0)
         assert await claimed(store) == []
-        assert not await store.has_claimable([WORKFLOW])
+        assert not await store.has_claimable("r1", [WORKFLOW])
         assert (await store.list_waiting("me", 9)).rows == []
         assert [r.id for r in await store.list_runs(any_run(status=RunStatus.WAITING))] == ["a"]
 

@@ -27,6 +27,11 @@ class DefinitionStore(Protocol):
         version of one of them is the newest afterwards.
         """
 
+    async def keep_definition(self, definition: DefinitionRow) -> None:
+        """Record a version of a workflow, which is not made the newest; one that is recorded
+        already keeps its content.
+        """
+
     async def newest_definitions(self, workflows: Collection[str]) -> list[DefinitionName]:
         """The newest versions of those of these workflows that are recorded, by workflow."""
 

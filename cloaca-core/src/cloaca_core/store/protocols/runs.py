@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Protocol, TypeAlias
 
 from cloaca_core.records.batch import Batch, Committed, Waiting
-from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow
+from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow, Unserved
 from cloaca_core.records.standing import Standing
 
 Landed: TypeAlias = Callable[[Committed], None]
@@ -101,9 +101,10 @@ class RunStore(Protocol):
         """Make up to ``limit`` claimable runs of these workflows this runner's own.
 
         First ``aged`` of those that have been claimable for longest, then those of the highest
-        priority, and of equal ones those that became claimable first, then by id. Effect: owner
-        set, epoch + 1, status Running, started_at ``now`` unless it was set. No run is ever given
-        to two concurrent callers. Nothing is claimed for a runner that is fenced or not registered.
+        priority, and of equal ones those that became claimable first, then by id; none that this
+        runner has left (``leave_unserved``). Effect: owner set, epoch + 1, status Running,
+        started_at ``now`` unless it was set. No run is ever given to two concurrent callers.
+        Nothing is claimed for a runner that is fenced or not registered.
         The answer is in the order of ids. A run that has not begun by its ``start_by`` is left, and
         may keep a place of this claim from others.
         """
@@ -113,8 +114,25 @@ class RunStore(Protocol):
         not own, or that have ended, are not changed; nor is any once the runner is fenced.
         """
 
-    async def has_claimable(self, workflows: Collection[str]) -> bool:
-        """True when ``claim`` would find a run now. Only reads."""
+    async def leave_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
+        """Give back claimed runs of which this runner lacks tasks, and note that; which of these it
+        has left, now or before.
+
+        Effect on each run that it owns under this epoch: no owner, epoch + 1, state, start and
+        ``came_due`` as before the claim, or Paused if that was asked for meanwhile. A run that is
+        to be cancelled, or has ended, is not changed; nor is any once the runner is fenced. This
+        runner does not claim it any more until ``forget_unserved``, or until the run is begun
+        again; every other one may. The notes go with the run, and when the runner is unregistered
+        or removed.
+        """
+
+    async def forget_unserved(self, runner_id: str, workflows: Collection[str]) -> None:
+        """Let this runner claim runs of these workflows again that it has left."""
+
+    async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
+        """True when a ``claim`` of this runner, if it is registered, would find a run now. Only
+        reads.
+        """
 
     async def next_due_run(self, workflows: Collection[str]) -> int | None:
         """When the first run of these workflows comes due that waits for its time, also one that is

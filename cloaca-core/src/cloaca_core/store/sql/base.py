@@ -34,6 +34,10 @@ class RunQueries(NamedTuple):
     claim: Statement
     has_claimable: Statement
     set_version: Statement
+    note_unserved: Statement
+    leave_run: Statement
+    list_left: Statement
+    forget_unserved: Statement
     next_due_run: Statement
     make_due_claimable: Statement
     make_claimable_after_set_back: Statement
@@ -61,6 +65,7 @@ class RunnerQueries(NamedTuple):
     shut_out: Statement
     release: Statement
     unregister: Statement
+    forget_runner: Statement
     fence: Statement
     count_crashes: Statement
     take_over_runs: Statement
@@ -164,6 +169,8 @@ class RerunQueries(NamedTuple):
     note_retry: Statement
     keep_round: Statement
     restart_tasks: Statement
+    set_planned_version: Statement
+    serve_again: Statement
     reopen_run: Statement
     list_restarts: Statement
     list_rounds: Statement
@@ -220,6 +227,7 @@ class StandingQueries(NamedTuple):
     restarts_of_run: Statement
     unended_children: Statement
     runner_loads: Statement
+    runners_without_tasks: Statement
 
 
 class UpkeepQueries(NamedTuple):
@@ -246,6 +254,7 @@ class UpkeepQueries(NamedTuple):
     erase_restarts: Statement
     erase_forks: Statement
     erase_replacements: Statement
+    erase_unserved: Statement
     erase_runs: Statement
     erase_tombstones: Statement
     trim_attempts: Statement

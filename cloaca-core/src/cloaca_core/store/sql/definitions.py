@@ -33,6 +33,11 @@ class SqlDefinitions(SqlPart):
             steps.append(Step(insert, rows=list(map(follows, sorted(when_ended)))))
         await self._dialect.write(steps)
 
+    async def keep_definition(self, definition: DefinitionRow) -> None:
+        insert = self._queries.definitions.insert_definition
+        row = insert.binder(DefinitionRow._fields)
+        await self._dialect.write([Step(insert, rows=[row(definition)])])
+
     async def newest_definitions(self, workflows: Collection[str]) -> list[DefinitionName]:
         rows = await self._read(
             self._queries.definitions.newest_definitions, workflows=self._dialect.array(workflows)

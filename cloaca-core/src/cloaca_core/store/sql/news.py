@@ -21,6 +21,7 @@ _OF_RUNS: Final = (
     "make_due_claimable",
     "make_claimable_after_set_back",
     "park_run",
+    "leave_run",
     "end_run",
     "cancel_run",
     "expire_runs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
 from cloaca_core.records.steering import (
@@ -53,10 +53,21 @@ class SqlReruns(SqlPart):
                 ),
                 *steps_of([q.keep_round], known),
                 *([Step(q.restart_tasks, rows=rows)] if rows else []),
+                *chain.from_iterable(self._begin_anew(runs, act)),
                 *steps_of([q.reopen_run, acts.conclude_act, acts.acted], known),
             ]
         )
         return acted(found)
+
+    def _begin_anew(self, runs: Collection[Reopening], act: Act) -> Iterator[Sequence[Step]]:
+        """Note by which versions runs were planned, and let all runners claim them."""
+        q, planned = self._queries.reruns, dict[str | None, list[str]]()
+        for run in runs:
+            planned.setdefault(run.version, []).append(run.run_id)
+        for version, run_ids in planned.items():
+            known = {"id": act.id, "version": version, "ids": self._dialect.array(run_ids)}
+            noted = [] if version is None else [q.set_planned_version]
+            yield steps_of([*noted, q.serve_again], known)
 
     async def fork(self, new: NewFork, act: Act) -> str | None:
         q, lock_source = self._queries.reruns, self._queries.steering.lock_steered

@@ -57,6 +57,25 @@ ON CONFLICT (run_id, task_id, first_attempt) DO UPDATE SET
     round = excluded.round, with_children = excluded.with_children;
 
 
+-- name: set_planned_version
+-- Note of runs that an act begins again by which version of their workflow that was planned.
+UPDATE cloaca_run SET version = :version
+WHERE id IN :ids AND version <> :version
+    AND (
+        SELECT act.changed FROM cloaca_act AS act
+        WHERE act.run_id = cloaca_run.id AND act.id = :id
+    ) = 2;
+
+
+-- name: serve_again
+-- Let all runners claim runs that an act begins again, also those that have left them before.
+DELETE FROM cloaca_unserved
+WHERE run_id IN :ids AND (
+    SELECT act.changed FROM cloaca_act AS act
+    WHERE act.run_id = cloaca_unserved.run_id AND act.id = :id
+) = 2;
+
+
 -- name: reopen_run
 -- Begin the next rounds of these runs: they may be claimed. Children that were paused with them go on.
 -- They keep their time limits if none is given.

@@ -42,7 +42,8 @@ class SqlRunners(SqlPart):
         q, now = self._queries.runners, await self._dialect.now()
         # The runner first: a claim of its own that is still under way is seen by the release.
         remove = Step(q.unregister, q.unregister.bind(id=runner_id))
-        await self._give_up(runner_id, (), now, remove)
+        forget = Step(q.forget_runner, q.forget_runner.bind(runner_id=runner_id))
+        await self._give_up(runner_id, (), now, remove, forget)
 
     async def release(self, runner_id: str, held: Collection[str]) -> int:
         shut_out, now = self._queries.runners.shut_out, await self._dialect.now()
@@ -50,7 +51,7 @@ class SqlRunners(SqlPart):
         return await self._give_up(runner_id, held, now, wait)
 
     async def _give_up(
-        self, runner_id: str, held: Collection[str], now: int, lock_runner: Step
+        self, runner_id: str, held: Collection[str], now: int, lock_runner: Step, *others: Step
     ) -> int:
         """End runs that are being cancelled, and give back all others that are not held."""
         release = self._queries.runners.release
@@ -58,7 +59,7 @@ class SqlRunners(SqlPart):
         ending = self._ending_cancelled(
             lock_runner, runner_id=runner_id, held=held, now=now, limit=_ALL, fenced=0
         )
-        *_, freed = await self._dialect.write([*ending, free])
+        *_, freed = await self._dialect.write([*ending, *others, free])
         return len(freed)
 
     def _ending_cancelled(
@@ -99,12 +100,13 @@ class SqlRunners(SqlPart):
             fenced=1,
             **batch,
         )
-        *_, ended, _, freed, _ = await self._dialect.write(
+        *_, ended, _, freed, _, _ = await self._dialect.write(
             [
                 *ending,
                 Step(q.count_crashes, q.count_crashes.bind(**batch)),
                 Step(q.take_over_runs, q.take_over_runs.bind(**batch)),
                 Step(q.remove_emptied_runner, q.remove_emptied_runner.bind(runner_id=runner_id)),
+                Step(q.forget_runner, q.forget_runner.bind(runner_id=runner_id)),
             ]
         )
         return len(ended) + len(freed)

@@ -50,6 +50,12 @@ RETURNING id;
 DELETE FROM cloaca_runner WHERE id = :id;
 
 
+-- name: forget_runner
+-- Forget which runs a runner has left that is not there any more.
+DELETE FROM cloaca_unserved
+WHERE runner_id = :runner_id AND NOT EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id);
+
+
 -- name: fence
 -- Declare a runner dead if its beat is still :seen_beat. A returned row means that it is dead,
 -- since now or since earlier.

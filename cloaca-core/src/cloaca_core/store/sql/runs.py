@@ -7,9 +7,9 @@ from heapq import merge
 from itertools import islice
 
 from cloaca_core.records.batch import Waiting
-from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow, WaitingRow
+from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow, Unserved, WaitingRow
 from cloaca_core.records.states import RunStatus
-from cloaca_core.store.sql.base import SqlPart, pair
+from cloaca_core.store.sql.base import SqlPart, pair, steps_of
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement, counting
 
@@ -73,9 +73,25 @@ class SqlRuns(SqlPart):
         )
         return len(parked)
 
-    async def has_claimable(self, workflows: Collection[str]) -> bool:
+    async def leave_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
+        q, array = self._queries.runs, self._dialect.array
+        known: dict[str, object] = {"runner_id": runner_id}
+        ids = array([run.run_id for run in runs])
+        steps = [*steps_of([q.lock_runs], {**known, "ids": ids})]
+        for run in sorted(runs):
+            values = {**known, **run._asdict(), "ids": array([run.run_id]), "fence": run.epoch}
+            steps += steps_of([q.note_unserved, q.leave_run], values)
+        steps += steps_of([q.list_left], {**known, "ids": ids})
+        return {run_id for (run_id,) in (await self._dialect.write(steps))[-1]}
+
+    async def forget_unserved(self, runner_id: str, workflows: Collection[str]) -> None:
         wanted = self._dialect.array(workflows)
-        ((found,),) = await self._read(self._queries.runs.has_claimable, workflows=wanted)
+        forget = self._queries.runs.forget_unserved
+        await self._write(forget, runner_id=runner_id, workflows=wanted)
+
+    async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
+        q, wanted = self._queries.runs.has_claimable, self._dialect.array(workflows)
+        ((found,),) = await self._read(q, runner_id=runner_id, workflows=wanted)
         return bool(found)
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:

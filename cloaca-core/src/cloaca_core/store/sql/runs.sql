@@ -206,8 +206,8 @@ WHERE id IN :ids AND owner = :runner_id AND ended_at IS NULL
 
 
 -- name: has_claimable
--- Tell whether a claim would find a run. Costs one index look-up for each workflow: the LIMIT keeps
--- a planner from turning the subquery into a join.
+-- Tell whether a claim of the runner would find a run. Costs one index look-up for each workflow: the
+-- LIMITs keep a planner from turning the subqueries into joins.
 SELECT EXISTS (
     SELECT 1 FROM :workflows AS wanted
     WHERE (
@@ -215,6 +215,10 @@ SELECT EXISTS (
         WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
             AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
             AND waiting.workflow = wanted.value
+            AND (
+                SELECT noted.run_id FROM cloaca_unserved AS noted
+                WHERE noted.run_id = waiting.id AND noted.runner_id = :runner_id LIMIT 1
+            ) IS NULL
         LIMIT 1
     ) IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM cloaca_paused_workflow WHERE workflow = wanted.value)
@@ -262,6 +266,47 @@ WHERE run.id = :id AND run.owner = :runner_id AND run.epoch = :fence AND run.end
     AND run.cancel_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
 ON CONFLICT DO NOTHING;
+
+
+-- name: note_unserved
+-- Note that a runner leaves a run that it has claimed, as it lacks tasks of it. The + keeps a database
+-- from looking at all runs of the runner.
+INSERT INTO cloaca_unserved (run_id, runner_id, tasks)
+SELECT run.id, run.owner, CAST(:tasks AS TEXT) FROM cloaca_run AS run
+WHERE run.id IN :ids AND run.owner = :runner_id AND run.epoch = :fence
+    AND +run.ended_at IS NULL AND run.cancel_at IS NULL
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
+ON CONFLICT DO NOTHING;
+
+
+-- name: leave_run
+-- Give such a run back as it was before it was claimed. One that is to be cancelled stays with its
+-- owner.
+UPDATE cloaca_run
+SET owner = NULL, epoch = epoch + 1, came_due = CASE came_due WHEN 2 THEN 1 ELSE 0 END,
+    started_at = CASE WHEN :has_begun = 1 THEN started_at END,
+    status = CASE
+        WHEN paused_at IS NOT NULL THEN 'Paused'
+        WHEN came_due = 2 THEN 'Waiting'
+        WHEN :has_begun = 1 THEN 'Running'
+        ELSE 'Pending'
+    END
+WHERE id IN :ids AND owner = :runner_id AND epoch = :fence
+    AND +ended_at IS NULL AND cancel_at IS NULL
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
+
+
+-- name: list_left
+-- Find those of these runs that the runner has left.
+SELECT run_id FROM cloaca_unserved WHERE run_id IN :ids AND runner_id = :runner_id;
+
+
+-- name: forget_unserved
+-- Let the runner claim the runs of these workflows that it has left.
+DELETE FROM cloaca_unserved
+WHERE runner_id = :runner_id
+    AND (SELECT run.workflow FROM cloaca_run AS run WHERE run.id = cloaca_unserved.run_id LIMIT 1)
+        IN :workflows;
 
 
 -- name: next_due_run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from cloaca_core.records.runners import RunnerRow
@@ -26,9 +27,8 @@ class SqlStandings(SqlPart):
 
     async def standing(self, run_id: str, most: int) -> Standing | None:
         known = {"run_id": run_id, "most": most}
-        runs, pauses, aheads, attempts, restarts, children, runners = await self._dialect.read(
-            steps_of(self._queries.standing, known)
-        )
+        answers = await self._dialect.read(steps_of(self._queries.standing, known))
+        runs, pauses, aheads, attempts, restarts, children, runners, left = answers
         if not runs:
             return None
         ((ahead,),) = aheads
@@ -41,6 +41,7 @@ class SqlStandings(SqlPart):
             restarts=list(map(RestartRow._make, restarts)),
             children=list(map(UnendedChild._make, children)),
             runners=list(map(_load, runners)),
+            lacking={runner_id: tuple(json.loads(tasks)) for runner_id, tasks in left},
         )
 
 

@@ -10,7 +10,8 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     run.priority, run.due_at, run.steer_reason, run.stood_still, run.time_limit, run.deadline_at,
     run.reason_tasks, run.came_due, 0 AS claimable_at,
     run.behind, earlier.status AS behind_status, run.paused_at, run.paused_until,
-    run.cancel_at, run.start_by
+    run.cancel_at, run.start_by,
+    CASE WHEN EXISTS (SELECT 1 FROM cloaca_fork WHERE run_id = run.id) THEN 1 ELSE 0 END AS forked
 FROM cloaca_run AS run
 LEFT JOIN cloaca_run AS earlier ON earlier.id = run.behind
 WHERE run.id = :run_id
@@ -109,3 +110,8 @@ SELECT runner.id, runner.boot_id, runner.pid_namespace, runner.pid, runner.proce
     ) THEN 1 ELSE 0 END AS owns_workflow
 FROM cloaca_runner AS runner
 ORDER BY runner.started_at, runner.id;
+
+
+-- name: runners_without_tasks
+-- Read which runners have left this run, and the tasks that they lack.
+SELECT runner_id, tasks FROM cloaca_unserved WHERE run_id = :run_id ORDER BY runner_id;

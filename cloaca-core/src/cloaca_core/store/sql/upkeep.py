@@ -83,6 +83,7 @@ class SqlUpkeep(SqlPart):
             q.erase_restarts,
             q.erase_forks,
             q.erase_replacements,
+            q.erase_unserved,
             q.erase_runs,
             q.erase_tombstones,
         )

@@ -112,6 +112,7 @@ SELECT count(*) AS runs, coalesce(sum(
     + (SELECT count(*) FROM cloaca_restart AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_fork AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_replacement AS item WHERE item.run_id = tree.id)
+    + (SELECT count(*) FROM cloaca_unserved AS item WHERE item.run_id = tree.id)
 ), 0) AS all_rows
 FROM tree;
 
@@ -156,6 +157,9 @@ SELECT doomed.id, 1
     ) AS counted)
     + (SELECT count(*) FROM (
         SELECT 1 FROM cloaca_replacement AS item WHERE item.run_id = doomed.id LIMIT :most
+    ) AS counted)
+    + (SELECT count(*) FROM (
+        SELECT 1 FROM cloaca_unserved AS item WHERE item.run_id = doomed.id LIMIT :most
     ) AS counted)
 FROM doomed LIMIT :limit;
 
@@ -269,6 +273,13 @@ RETURNING 1;
 -- name: erase_replacements
 -- Delete the keys of these runs that were replaced when they were resumed.
 DELETE FROM cloaca_replacement
+WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
+-- name: erase_unserved
+-- Delete the notes of runners that have left these runs.
+DELETE FROM cloaca_unserved
 WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
 RETURNING 1;
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from model.hand_clock import LoopClock
+from model.hand_clock import HandClock, LoopClock
 from model.memory_store import MemoryStore
 from model.quiet import quiet
 from model.virtual_engine import VirtualExecutor
@@ -19,6 +19,7 @@ import cloaca_core.definition.task
 from cloaca_core._engine.claim.claimer import STILL_COMING
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.record import journal
+from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.recover.lease import IDLE, NEVER
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
@@ -533,3 +534,25 @@ async def test_pausing_waits_for_a_claim_under_way(monkeypatch: pytest.MonkeyPat
         go_on.set()
         await pausing
         assert store.runs["r"].owner not in (None, "other")
+
+
+async def test_a_runner_that_has_left_all_that_waits_looks_no_more() -> None:
+    """Else it would claim the run again and again, or look for it every tenth of a second."""
+    async with engine_with(runner_id="mine") as (engine, store, registry, _):
+        elsewhere = Registry()
+        with WorkflowBuilder("gate", registry=elsewhere) as builder:
+            cloaca_core.definition.task.task(id="only")(lambda context: None)
+            cloaca_core.definition.task.task(id="lost")(lambda context: None)
+        await DefinitionRecorder(store, elsewhere, HandClock(0)).record()
+        await submit(store, new_run("r", workflow=builder.workflow.namespace, owner=None))
+        store.runs["r"] = store.runs["r"]._replace(round=2, version=builder.workflow.version)
+
+        await engine.submit(request(registry))  # wakes the claimer as well
+        await asyncio.sleep(60)
+        claims = store.claims
+        await asyncio.sleep(60)
+
+        assert (store.runs["r"].owner, store.runs["r"].status) == (None, "Pending")
+        assert store.unserved == {("r", "mine"): '["lost"]'}
+        assert store.claims == claims
+        assert (await engine.health())["active_runs"] == 1

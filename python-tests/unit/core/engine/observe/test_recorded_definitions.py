@@ -157,3 +157,23 @@ async def test_a_request_for_a_registered_workflow_stays_as_it_is(scene: Scene) 
     resolved = await scene.definitions.resolved(named)
     assert not resolved.is_by_name
     assert resolved.definition.namespace == workflow.namespace
+
+
+async def test_a_version_that_is_registered_here_is_kept_once_beside_the_newest(
+    scene: Scene,
+) -> None:
+    newest = await scene.record("flow", "theirs")
+    with WorkflowBuilder("flow", registry=scene.registry) as builder:
+        task(id="ours")(lambda context: None)
+    ours = builder.workflow
+
+    await scene.definitions.keep(ours.namespace)
+    reads = scene.store.reads
+    await scene.definitions.keep(ours.namespace)
+    await scene.definitions.keep("public::embedded::none")
+
+    assert scene.store.reads == reads
+    kept = await scene.definitions.version(ours.namespace, ours.version)
+    assert kept is not None
+    assert [each.id for each in kept.tasks] == ["ours"]
+    assert (await scene.find("flow")).version == newest.version

@@ -84,6 +84,7 @@ class Desk:
             cloaca_core.definition.task.task(id="ship", dependencies=["load"])(lambda context: None)
             cloaca_core.definition.task.task(id="bill", dependencies=["ship"])(lambda context: None)
         self.workflow = registry.workflows()[0].namespace
+        self.version = registry.workflows()[0].version
         self.store = CountingStore()
         self.acts: list[Act] = []
         self.came = 0
@@ -408,3 +409,13 @@ async def test_a_retry_that_another_caller_has_made_is_found(
 
         assert await retries.retry(run_id, None, ORDER, children=False) == run_id
         assert w.run(run_id).round == 2
+
+
+async def test_the_next_round_has_the_version_by_which_it_was_planned(desk: Desk) -> None:
+    await desk.failed("r")
+    before = desk.store.runs["r"].version
+
+    await desk.retries.retry("r", None, ORDER, children=True)
+
+    assert before != desk.store.runs["r"].version == desk.version
+    assert await desk.store.get_definition(desk.workflow, desk.version) is not None

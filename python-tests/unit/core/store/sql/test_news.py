@@ -32,6 +32,10 @@ def named(*names: str) -> list[Step]:
         ([insert("r1", None)], Change.RUNS),
         (named("fence_runs", "record_attempt"), None),
         (named("fence_runs", "record_attempt", "end_run"), Change.RUNS),
+        (
+            named("lock_runs", "note_unserved", "leave_run"),
+            Change.RUNS,
+        ),  # others may have its tasks
         (named("fence_runs", "park_run"), Change.RUNS),  # another runner may know its time sooner
         (named("make_due_claimable"), Change.RUNS),
         (named("claim"), None),

@@ -1,0 +1,218 @@
+"""Which claimed runs a runner leaves to others, and what it says of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+
+import pytest
+from model.hand_clock import HandClock
+from model.memory_store import MemoryStore
+from model.runs import nothing
+
+from cloaca_core._engine.claim.unserved_runs import UnservedRuns
+from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
+from cloaca_core._engine.orchestrate.adoption import PastRows
+from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
+from cloaca_core._engine.recover.runner_id import RunnerId
+from cloaca_core.conformance.rows import LATER, attempt, new_run, runner, stored, submit
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
+from cloaca_core.definition.workflow import Workflow
+from cloaca_core.records.runs import AttemptRow, RunRow, Unserved
+from cloaca_core.records.states import RunStatus, TaskStatus
+from cloaca_core.records.steering import ForkRow, RestartRow
+
+FORK = ForkRow("r", "s", "b", None, LATER)
+ENDED = [attempt("r", "a"), attempt("r", "b", status=TaskStatus.FAILED)]
+
+
+def define(registry: Registry, tasks: str) -> Workflow:
+    with WorkflowBuilder("flow", registry=registry) as builder:
+        for each in tasks:
+            task(id=each)(nothing)
+    return builder.workflow
+
+
+class Store(MemoryStore):
+    """The model, which counts reads of definitions and keeps what is left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+        self.given: list[Unserved] = []
+        self.forgotten: list[list[str]] = []
+
+    async def leave_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
+        self.given += runs
+        return await super().leave_unserved(runner_id, runs)
+
+    async def forget_unserved(self, runner_id: str, workflows: Collection[str]) -> None:
+        self.forgotten.append(list(workflows))
+        await super().forget_unserved(runner_id, workflows)
+
+
+class Scene:
+    """Runs of ``r1``, in which a version with fewer tasks is registered than was recorded."""
+
+    def __init__(self) -> None:
+        self.store, self.registry = Store(), Registry()
+        self.here = define(self.registry, "a")
+        self.planned = "not recorded"
+        definitions = RecordedDefinitions(self.store, self.registry)
+        self.runs = UnservedRuns(self.store, self.registry, RunnerId("r1"), definitions)
+
+    async def record(self, tasks: str) -> None:
+        """A runner elsewhere registers a version with these tasks; runs are planned by it."""
+        elsewhere = Registry()
+        self.planned = define(elsewhere, tasks).version
+        await DefinitionRecorder(self.store, elsewhere, HandClock(0)).record()
+
+    async def run(self, run_id: str = "r", *, round_: int = 2) -> RunRow:
+        """A run that ``r1`` has claimed in this round, planned by the recorded version."""
+        await self.store.register(runner("r1"))
+        await submit(self.store, new_run(run_id, workflow=self.here.namespace, owner=None))
+        row = (await stored(self.store, run_id))._replace(round=round_, version=self.planned)
+        self.store.runs[run_id] = row
+        (claimed,) = await self.store.claim("r1", [self.here.namespace], 1, LATER)
+        return claimed
+
+    async def left(
+        self, row: RunRow, attempts: list[AttemptRow] = ENDED, *restarts: RestartRow
+    ) -> list[str]:
+        """The tasks for which a run is left; none if it is not."""
+        past = PastRows(attempts, list(restarts), [], [])
+        ids = await self.runs.leave([row], {row.id: past})
+        assert ids == {each.run_id for each in self.store.given}
+        return [each.tasks for each in self.store.given]
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+RESTART = RestartRow("r", "b", 2, 2)
+
+
+async def test_a_retry_that_lacks_a_task_is_left_and_said_once(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    await scene.record("abc")
+    row = await scene.run()
+
+    with caplog.at_level(logging.WARNING, "cloaca.engine"):
+        assert await scene.left(row, ENDED, RESTART) == ['["b", "c"]']
+
+    assert scene.store.given == [Unserved("r", 1, '["b", "c"]', 0)]
+    left = await stored(scene.store, "r")
+    assert (left.owner, left.status, left.started_at) == (None, RunStatus.PENDING, None)
+    text = (
+        f"run r is left to another runner: it was planned by version {scene.planned} of workflow "
+        f"{row.workflow}, and version {scene.here.version}, which is registered here, lacks b, c"
+    )
+    assert [each.message for each in caplog.records] == [text]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "attempts", "restarts"),
+    [
+        ('["b"]', [], []),  # it has not begun
+        ('["b"]', [attempt("r", "b", status=TaskStatus.RUNNING)], []),
+        ('["b"]', [attempt("r", "b", status=TaskStatus.FAILED)._replace(retry_at=1)], []),
+        ("", [attempt("r", "b")], []),  # its result is kept
+        ("", [attempt("r", "b", status=TaskStatus.FAILED)], []),  # it was not chosen
+        ("", [attempt("r", "b")._replace(change="no JSON")], []),
+        ('["b"]', [attempt("r", "b")], [RESTART]),  # it runs again
+        ("", [attempt("r", "b"), attempt("r", "b", 2)], [RESTART]),  # and has done so
+    ],
+)
+async def test_only_a_task_that_is_to_run_counts(
+    scene: Scene, tasks: str, attempts: list[AttemptRow], restarts: list[RestartRow]
+) -> None:
+    await scene.record("ab")
+
+    found = await scene.left(await scene.run(), attempts, *restarts)
+
+    assert found == ([tasks] if tasks else [])
+
+
+async def test_a_fork_is_left_as_well_and_another_run_of_the_first_round_is_not(
+    scene: Scene,
+) -> None:
+    await scene.record("ab")
+    plain, fork = await scene.run("p", round_=1), await scene.run("r", round_=1)
+    past = PastRows([attempt("r", "a", epoch=0)], [], [FORK], [])
+
+    assert await scene.runs.leave([plain, fork], {"r": past}) == {"r"}
+    # the result that it begins with is none of its own
+    assert scene.store.given == [Unserved("r", 1, '["b"]', 0)]
+
+
+async def test_one_that_has_begun_in_its_round_stays_begun(scene: Scene) -> None:
+    await scene.record("ab")
+    row = await scene.run()
+    begun = attempt("r", "a", 2)._replace(started_at=LATER, ended_at=LATER)
+
+    assert await scene.left(row, [begun]) == ['["b"]']
+    assert scene.store.given[0].has_begun == 1
+    assert (await stored(scene.store, "r")).started_at == LATER
+
+
+async def test_versions_with_all_its_tasks_or_unknown_ones_go_on(scene: Scene) -> None:
+    assert await scene.left(await scene.run("x")) == []  # planned by one that was not recorded
+    await scene.record("a")
+    assert scene.planned == scene.here.version
+    assert await scene.left(await scene.run("y")) == []
+    define(scene.registry, "abz")
+    await scene.record("ab")
+    assert await scene.left(await scene.run("r")) == []
+
+
+async def test_a_run_whose_workflow_has_gone_is_left_to_the_claimer(scene: Scene) -> None:
+    await scene.record("ab")
+    row = await scene.run()
+
+    assert await scene.left(row._replace(workflow="public::embedded::other")) == []
+
+
+async def test_one_that_is_to_be_cancelled_is_not_said_to_be_left(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    await scene.record("ab")
+    row = await scene.run()
+    scene.store.marks_of(row).cancel_at = LATER
+
+    assert await scene.left(row, []) == ['["b"]']
+    assert (await stored(scene.store, "r")).owner == "r1"
+    assert caplog.records == []
+
+
+# -- later versions ------------------------------------------------------------------------------
+
+
+async def test_runs_are_claimed_again_under_a_version_that_is_registered_later(
+    scene: Scene,
+) -> None:
+    await scene.record("ab")
+    await scene.left(await scene.run(), [])
+    await scene.runs.claim_again()
+    assert scene.store.forgotten == []
+
+    define(scene.registry, "ab")
+    await scene.runs.claim_again()
+    await scene.runs.claim_again()
+
+    assert scene.store.forgotten == [[scene.here.namespace]]
+    assert await scene.store.has_claimable("r1", [scene.here.namespace])
+
+
+async def test_no_version_at_all_is_none_to_claim_them_under(scene: Scene) -> None:
+    await scene.record("ab")
+    await scene.left(await scene.run(), [])
+
+    scene.registry.clear()
+    await scene.runs.claim_again()
+
+    assert scene.store.forgotten == []
