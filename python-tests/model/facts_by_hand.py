@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cloaca_core._engine.observe.facts import Active, Facts, Here, RunnerState
@@ -131,6 +131,7 @@ def facts(
     ahead: int = 0,
     restarts: Sequence[RestartRow] = (),
     children: Sequence[UnendedChild] = (),
+    lacking: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Facts:
     """What is known of a run at ``NOW``."""
     standing = Standing(
@@ -142,5 +143,6 @@ def facts(
         restarts=restarts,
         children=children,
         runners=[each.load for each in runners],
+        lacking=lacking or {},
     )
     return Facts(NOW, standing, runners, tasks, known_version, newest, here, active)

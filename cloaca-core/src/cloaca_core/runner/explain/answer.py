@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from cloaca_core.runner.explain.explanation import Explanation
-from cloaca_core.runner.explain.runners import explained_runners, tasks_lost
+from cloaca_core.runner.explain.runners import explained_runners, is_planned, tasks_lost
 from cloaca_core.runner.explain.runs import why_run
 from cloaca_core.runner.explain.tasks import explained_tasks
 from cloaca_core.runner.explain.words import listed
@@ -47,8 +47,13 @@ def _notes(facts: Facts) -> Iterator[str]:
             "tasks that have begun or were skipped are shown, without their dependencies"
         )
     elif facts.known_version != run.version:
+        made = (
+            "by which the run was planned"
+            if is_planned(facts)
+            else "with which the run was submitted"
+        )
         submitted = (
-            f"version {run.version}, with which the run was submitted, is not known here"
+            f"version {run.version}, {made}, is not known here"
             if run.version
             else "none was known when the run was made"
         )
@@ -67,6 +72,11 @@ def _newer_version(facts: Facts) -> str | None:
         return None
     lost = tasks_lost(facts, tasks)
     lacks = f", which lacks {listed(lost)}" if lost else ""
+    if lost and is_planned(facts):
+        return (
+            f"the run was planned by version {run.version} of the workflow, and the version that a "
+            f"runner has registered last is {version}{lacks}: that runner leaves the run to others"
+        )
     return (
         f"the run was submitted with version {run.version} of the workflow, and the version that a "
         f"runner has registered last is {version}{lacks}; whether the run goes on under that one "

@@ -38,6 +38,8 @@ def _judged(facts: Facts, runner: RunnerState) -> tuple[bool | None, str]:
     owns = f"it owns {counted(runner.load.owned, 'run')}"
     if facts.standing.row.owner == runner.load.row.id:
         return True, f"owns this run; {owns}{_lease(facts, runner)}"
+    if tasks := lacking_runners(facts).get(runner.load.row.id):
+        return False, f"leaves this run, as its version of the workflow lacks {listed(tasks)}"
     if runner.is_here and facts.here is not None:
         return _judged_here(facts, facts.here, owns)
     if runner.load.owns_workflow:
@@ -80,6 +82,33 @@ def change_of_version(facts: Facts, here: Here) -> str | None:
     lost = tasks_lost(facts, here.tasks)
     lacks = f", which lacks {listed(lost)}: not run then" if lost else ""
     return f"the run goes on under version {here.version}{lacks}"
+
+
+def lacking_runners(facts: Facts) -> dict[str, tuple[str, ...]]:
+    """The live runners that leave a run to others, oldest first, with the tasks that they lack:
+    those that have noted it, and the one of this process if it is to come to that.
+    """
+    noted = facts.standing.lacking
+    found = {}
+    for each in facts.runners:
+        tasks = noted.get(each.load.row.id, ())
+        if not tasks and each.is_here and facts.here is not None:
+            tasks = _lacking_here(facts, facts.here)
+        if tasks and not each.is_gone(facts.now):
+            found[each.load.row.id] = tasks
+    return found
+
+
+def _lacking_here(facts: Facts, here: Here) -> tuple[str, ...]:
+    run = facts.standing.row
+    if here.version in (None, run.version) or facts.known_version != run.version:
+        return ()
+    return tuple(tasks_lost(facts, here.tasks)) if is_planned(facts) else ()
+
+
+def is_planned(facts: Facts) -> bool:
+    """Whether a retry or a fork was planned by the version of the run: no task is to be lost."""
+    return facts.standing.row.round > 1 or bool(facts.standing.holds.forked)
 
 
 def _is_refused(facts: Facts, here: Here) -> bool:

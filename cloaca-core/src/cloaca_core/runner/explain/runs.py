@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cloaca_core.records.states import ReasonCode, RunStatus
-from cloaca_core.runner.explain.runners import change_of_version, how_it_went
+from cloaca_core.runner.explain.runners import change_of_version, how_it_went, lacking_runners
 from cloaca_core.runner.explain.tasks import Why, latest_attempts, owner_is_gone, tasks_of
 from cloaca_core.runner.explain.words import counted, instant, listed, moment, short, when
 from cloaca_core.runner.results import Wait, rfc3339
@@ -206,9 +206,12 @@ def _workflow_paused(facts: Facts) -> Why:
 
 def _unclaimed(facts: Facts) -> list[Why]:
     """Why no runner has claimed a run that may be claimed."""
-    here = facts.here
     live = [each for each in facts.runners if not each.is_gone(facts.now)]
-    elsewhere = [each for each in live if each.load.owns_workflow and not each.is_here]
+    lacking = lacking_runners(facts)
+    others = [each for each in live if each.load.row.id not in lacking and not each.is_here]
+    elsewhere = [each for each in others if each.load.owns_workflow]
+    leaves = any(each.is_here and each.load.row.id in lacking for each in live)
+    here = None if leaves else facts.here
     if not live:
         return [Why("no_runner", "no runner is open on this database")]
     if here is not None and here.version is not None:
@@ -222,7 +225,19 @@ def _unclaimed(facts: Facts) -> list[Why]:
         names = listed([each.load.row.id for each in elsewhere])
         text = f"runner {names} has its workflow, and claims it when there is a place"
         return [Why("turn", f"{text}{_ahead(facts)}")]
+    if lacking:
+        return [_task_unserved(lacking)]
     return [_unserved(facts, live)]
+
+
+def _task_unserved(lacking: Mapping[str, Sequence[str]]) -> Why:
+    """All runners that are known to have the workflow lack a task that is to run."""
+    tasks = list(dict.fromkeys(task for each in lacking.values() for task in each))
+    named = f"task{'s' if len(tasks) > 1 else ''} {listed(tasks)}"
+    runners, it = listed(list(lacking)), "them" if len(tasks) > 1 else "it"
+    lack = f"runners {runners} lack {it}" if len(lacking) > 1 else f"runner {runners} lacks {it}"
+    text = f"it waits for a runner whose version of its workflow has {named}: {lack}"
+    return Why("task_unserved", text)
 
 
 def _not_claimed_here(facts: Facts, here: Here) -> Why:

@@ -59,3 +59,16 @@ def test_runners_elsewhere_may_have_another_version() -> None:
     assert explanation(facts(run_row(), newest=same)).notes == ()
     ended = run_row("Completed", ended_at=NOW)
     assert explanation(facts(ended, newest=newest)).notes == ()
+
+
+def test_a_note_tells_who_leaves_a_run_that_was_begun_again() -> None:
+    newest = ("bbbbbbbbbbbbbbbb", ("fetch", "load"))
+    row = run_row("Pending", started_at=None, round=2)
+    text = (
+        "the run was planned by version aaaaaaaaaaaaaaaa of the workflow, and the version that a "
+        "runner has registered last is bbbbbbbbbbbbbbbb, which lacks report: that runner leaves "
+        "the run to others"
+    )
+    assert explanation(facts(row, newest=newest)).notes == (text,)
+    (note,) = explanation(facts(row, known_version="bbbbbbbbbbbbbbbb")).notes
+    assert note.endswith("by which the run was planned, is not known here")

@@ -6,9 +6,14 @@ import pytest
 from model.facts_by_hand import NOW, START, attempted, facts, here, run_row, state
 
 from cloaca_core._engine.observe.facts import Facts
+from cloaca_core.records.standing import Holds
 from cloaca_core.records.steering import RestartRow
 from cloaca_core.runner.explain.explanation import RunnerExplanation
-from cloaca_core.runner.explain.runners import change_of_version, explained_runners
+from cloaca_core.runner.explain.runners import (
+    change_of_version,
+    explained_runners,
+    lacking_runners,
+)
 from cloaca_core.values.instants import SECOND
 
 PENDING = run_row("Pending", started_at=None)
@@ -168,3 +173,44 @@ def test_a_run_that_a_process_may_have_begun_is_refused() -> None:
     text = change_of_version(facts(run_row(recoveries=1)), refusing)
     assert text is not None
     assert "the run fails when it is claimed" in text
+
+
+# -- runners that lack a task --------------------------------------------------------------------
+
+AGAIN = run_row("Pending", started_at=None, round=2)
+LEAVES = "leaves this run, as its version of the workflow lacks report"
+
+
+def test_runners_that_have_left_a_run_say_which_tasks_they_lack() -> None:
+    runners = [state("r1"), state("r2", owned=1, owns_workflow=True), state("r3")]
+    known = facts(AGAIN, runners=runners, lacking={"r1": ("report",), "r2": ("load", "report")})
+
+    found = [(each.may_run, each.why) for each in explained_runners(known)]
+    assert found[:2] == [(False, LEAVES), (False, LEAVES.replace("report", "load and report"))]
+    assert found[2][0] is None
+
+
+@pytest.mark.parametrize("holds", [Holds(), Holds(forked=1)])
+def test_this_runner_is_about_to_leave_a_run_of_which_it_lacks_a_task(holds: Holds) -> None:
+    ours = here(version=NEXT, tasks=("fetch", "load"))
+    row = AGAIN if not holds.forked else PENDING
+    known = facts(row, runners=[state(is_here=True)], here=ours, holds=holds)
+    assert judged(known) == (False, LEAVES)
+
+
+def test_another_run_goes_on_without_the_task() -> None:
+    ours = here(version=NEXT, tasks=("fetch", "load"))
+    known = facts(PENDING, runners=[state(is_here=True)], here=ours)
+    assert only(known).may_run is True
+
+
+def test_nothing_is_said_of_tasks_of_a_version_that_is_not_known() -> None:
+    ours = here(version=NEXT, tasks=("fetch", "load"))
+    known = facts(AGAIN, runners=[state(is_here=True)], here=ours, known_version="c")
+    assert only(known).may_run is True
+
+
+def test_a_runner_that_is_gone_leaves_nothing() -> None:
+    known = facts(AGAIN, runners=[state(fenced=True)], lacking={"r1": ("report",)})
+    assert lacking_runners(known) == {}
+    assert only(known).why == "was declared dead; its runs are taken over"

@@ -420,3 +420,37 @@ def test_every_state_has_a_reason() -> None:
         ended = NOW if status in ("Completed", "Failed", "Cancelled") else None
         row: RunRow = run_row(status, ended_at=ended)
         assert said(facts(row))[1]
+
+
+# -- tasks that runners lack ---------------------------------------------------------------------
+
+AGAIN = PENDING._replace(round=2)
+LACKING = "it waits for a runner whose version of its workflow has task report"
+
+
+def test_a_run_waits_for_a_runner_with_its_tasks() -> None:
+    ours = here(version=NEXT, tasks=("fetch", "load"))
+    text = f"{LACKING}: runner r1 lacks it"
+    assert said(facts(AGAIN, runners=[HERE], here=ours)) == ("task_unserved", text)
+    left = {"r1": ("report",)}
+    assert said(facts(AGAIN, runners=[state()], lacking=left)) == ("task_unserved", text)
+    runners = [state("r1", owns_workflow=True), state("r2"), state("r3")]
+    known = facts(AGAIN, runners=runners, lacking={"r1": ("load",), "r2": ("load", "report")})
+    assert said(known)[1] == (
+        "it waits for a runner whose version of its workflow has tasks load and report: runners "
+        "r1 and r2 lack them"
+    )
+
+
+def test_a_runner_with_the_tasks_comes_first() -> None:
+    left, theirs = {"r1": ("report",)}, state("r2", owns_workflow=True)
+    ours = here(version=NEXT, tasks=("fetch", "load"))
+    assert said(facts(AGAIN, runners=[HERE, theirs], here=ours, lacking=left))[1] == (
+        "runner r2 has its workflow, and claims it when there is a place"
+    )
+    assert (
+        said(facts(AGAIN, runners=[state(), state("r2", is_here=True)], here=here(), lacking=left))[
+            0
+        ]
+        == "turn"
+    )
