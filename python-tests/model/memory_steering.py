@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from model.memory_memos import MemoryMemos
+
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
@@ -50,7 +52,7 @@ class Marks:
         return None if self.paused_at is None else RunStatus.PAUSED
 
 
-class MemorySteering:
+class MemorySteering(MemoryMemos):
     """Part of ``MemoryStore``, which has the runs and knows what waits behind them."""
 
     def __init__(self) -> None:
@@ -581,6 +583,7 @@ class MemorySteering:
                 self.attempts[new.id, row.task_id, row.attempt] = row._replace(
                     run_id=new.id, epoch=0, crashes=0
                 )
+        self.copy_memos(new)
         self.noted[source.id, act.id] = ActRow(
             id=act.id,
             run_id=source.id,

@@ -12,6 +12,7 @@ from collections.abc import Collection
 
 from model.memory_definitions import MemoryDefinitions
 from model.memory_follow_ups import MemoryFollowUps
+from model.memory_memos import MemoryMemos
 from model.memory_schedules import MemorySchedules, run_of
 from model.memory_standing import MemoryStanding
 from model.memory_steering import Marks
@@ -60,6 +61,7 @@ class MemoryStore(
         MemorySchedules.__init__(self)
         MemoryTriggers.__init__(self)
         MemoryDefinitions.__init__(self)
+        MemoryMemos.__init__(self)
         self.keys: dict[tuple[str, str], str] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
 
@@ -102,6 +104,7 @@ class MemoryStore(
         for attempt in batch.attempts:
             if attempt.run_id in current:
                 self._record(attempt)
+        self.keep(batch, current)
         self.pause_exhausted(batch, current)
         for end in batch.ends:
             run_row = self.runs.get(end.id)
@@ -444,7 +447,7 @@ def _matches(run: RunRow, wanted: RunFilter) -> bool:
 
 def _refuse_unstorable(batch: Batch) -> None:
     try:
-        for row in (*batch.new_runs, *batch.attempts, *batch.ends):
+        for row in (*batch.new_runs, *batch.attempts, *batch.ends, *batch.memos):
             "".join(text for text in row if isinstance(text, str)).encode()
     except UnicodeEncodeError as error:
         raise StoreDataError("a value cannot be stored") from error

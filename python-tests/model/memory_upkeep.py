@@ -13,6 +13,7 @@ from typing import Any
 from model.memory_steering import Marks
 
 from cloaca_core.records.definitions import DefinitionName
+from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
 from cloaca_core.records.schedules import Firing, ScheduleRow, TickRow
 from cloaca_core.records.steering import ActRow, ForkRow, ReplacementRow, RoundRow
@@ -55,6 +56,7 @@ class MemoryUpkeep:
         self.forked: dict[str, list[ForkRow]] = {}
         self.replaced: dict[tuple[str, int], ReplacementRow] = {}
         self.unserved: dict[tuple[str, str], str] = {}
+        self.kept_memos: dict[tuple[str, str, str, str, int], MemoRow] = {}
         self.tag_rows: dict[str, int] = {}
         self.schedules: dict[str, ScheduleRow] = {}
         self.ticks: dict[tuple[str, int], TickRow] = {}
@@ -109,6 +111,7 @@ class MemoryUpkeep:
             self.restarted,
             self.replaced,
             self.unserved,
+            self.kept_memos,
         )
 
     # -- shifts ------------------------------------------------------------------------------
@@ -230,7 +233,10 @@ class MemoryUpkeep:
         replaced = [key for key in self.replaced if key[0] == run_id][:limit]
         for replacement in replaced:
             del self.replaced[replacement]
-        return len(keys) + len(acts) + len(restarts) + len(replaced)
+        memos = [memo for memo in self.kept_memos if memo[0] == run_id][:limit]
+        for memo in memos:
+            del self.kept_memos[memo]
+        return len(keys) + len(acts) + len(restarts) + len(replaced) + len(memos)
 
     async def ticking_schedules(self, workflow: str) -> list[str]:
         return sorted(each.id for each in self.schedules.values() if each.workflow == workflow)

@@ -25,6 +25,7 @@ from cloaca_core.conformance.rows import (
     any_run,
     attempt,
     firing,
+    memo,
     new_run,
     new_tick,
     run_end,
@@ -83,6 +84,14 @@ FINAL = st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCEL
 REASONS = st.sampled_from([None, "task_failed", "upstream_failed"])
 DEADLINES = st.sampled_from([None, 1, 3600])
 PARKS = st.sampled_from([(), (), (("a", NOW + 1),), (("b", None),), (("a", LATER), ("c", None))])
+MEMOS = st.builds(
+    memo,
+    st.sampled_from("abc"),
+    number=st.integers(1, 2),
+    attempt=st.integers(1, 2),
+    input_hash=st.sampled_from("gh"),
+    value=st.sampled_from("12"),
+)
 ACTS = st.integers(0, 5)
 """Few, so that acts are sent again."""
 SOME_RUNS = st.sets(RUNS, min_size=1, max_size=3)
@@ -116,6 +125,7 @@ async def contents(store: Store) -> list[object]:
         store.acts(None, 99),
         store.restarts(runs),
         *map(store.rounds, runs),
+        *(store.memos(each, "load") for each in ("a", "b", "c")),
         store.children(["a", "b"]),
         store.paused_workflows(),
         *(store.news(each, [WORKFLOW], 9) for each in ("r1", "r2", "r3")),
@@ -536,7 +546,18 @@ class StoreAgainstModel(RuleBasedStateMachine):
         ]
         parks = [Park(run, due_at, NOW) for run, due_at in data.draw(PARKS) if run in epochs]
         follow_ups = [self._follow_up(end.id, place) for end in ends for place in (0, 1)]
-        return Batch(runner_id, [], attempts, ends, epochs, parks=parks, follow_ups=follow_ups)
+        drawn = data.draw(st.lists(MEMOS, max_size=2, unique_by=lambda row: row[:5]))
+        memos = [row for row in drawn if row.run_id in epochs]
+        return Batch(
+            runner_id,
+            [],
+            attempts,
+            ends,
+            epochs,
+            parks=parks,
+            follow_ups=follow_ups,
+            memos=memos,
+        )
 
     def _follow_up(self, run_id: str, place: int) -> NewFollowUp:
         """What the owner of a run asks for, with the id of a new run."""

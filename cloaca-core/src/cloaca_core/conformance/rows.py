@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TypedDict, Unpack
 
 from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, Park, RunEnd, RunFilter, RunRow
 from cloaca_core.records.schedules import Firing, NewTick, ScheduleRow
@@ -95,6 +96,31 @@ def attempt(
         retry_at=None,
         crashes=crashes,
         reason_code=reason,
+    )
+
+
+def memo(
+    run_id: str,
+    name: str = "price",
+    number: int = 1,
+    *,
+    task_id: str = "load",
+    attempt: int = 1,
+    input_hash: str = "h",
+    value: str = "1",
+) -> MemoRow:
+    """A value that a body keeps."""
+    return MemoRow(
+        run_id=run_id,
+        task_id=task_id,
+        kind="step",
+        name=name,
+        number=number,
+        input_hash=input_hash,
+        attempt=attempt,
+        value=value,
+        calls=0,
+        created_at=NOW,
     )
 
 
@@ -294,6 +320,12 @@ async def record(
     attempts, ends = list(attempts), list(ends)
     fences = {row.run_id: row.epoch for row in attempts} | {end.id: end.epoch for end in ends}
     return await store.commit(Batch(runner_id, [], attempts, ends, fences))
+
+
+async def keep(store: Store, *memos: MemoRow, epoch: int = 1, runner_id: str = "r1") -> Committed:
+    """Commit memos alone, under this epoch."""
+    fences = {row.run_id: epoch for row in memos}
+    return await store.commit(Batch(runner_id, [], [], [], fences, memos=memos))
 
 
 async def park(

@@ -12,6 +12,7 @@ from cloaca_core.conformance.claim_conformance import ClaimConformance
 from cloaca_core.conformance.definition_conformance import DefinitionConformance
 from cloaca_core.conformance.follow_up_conformance import FollowUpConformance
 from cloaca_core.conformance.lease_conformance import LeaseConformance
+from cloaca_core.conformance.memo_conformance import MemoConformance
 from cloaca_core.conformance.observe_conformance import ObserveConformance
 from cloaca_core.conformance.overlap_conformance import OverlapConformance
 from cloaca_core.conformance.payload_conformance import PayloadConformance
@@ -50,6 +51,7 @@ class StoreConformance(
     PayloadConformance,
     DefinitionConformance,
     FollowUpConformance,
+    MemoConformance,
     UpkeepConformance,
 ):
     """Define a fixture ``store``: an open, empty store."""

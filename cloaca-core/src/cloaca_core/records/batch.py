@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from cloaca_core.records.follow_ups import NewFollowUp
+from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.runs import AttemptRow, Exhausted, NewRun, Park, RunEnd, WaitingRow
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
 from cloaca_core.records.triggers import NewEvent, TriggerRow
@@ -22,10 +23,10 @@ class Waiting(NamedTuple):
 class Batch(NamedTuple):
     """The records of one journal transaction, all of one runner.
 
-    ``fences`` maps each run of ``attempts``, ``ends``, ``parks`` and ``exhausted`` to the epoch of
-    their owner; runs of ``new_runs`` are not in it. ``firings`` has one entry for each schedule of
-    ``cancellations`` and of ``ticks`` with a generation; ``turns`` has the triggers whose polls
-    found the ``events``. ``follow_ups`` are of runs of ``ends``.
+    ``fences`` maps each run of ``attempts``, ``ends``, ``parks``, ``exhausted`` and ``memos`` to
+    the epoch of their owner; runs of ``new_runs`` are not in it. ``firings`` has one entry for each
+    schedule of ``cancellations`` and of ``ticks`` with a generation; ``turns`` has the triggers
+    whose polls found the ``events``. ``follow_ups`` are of runs of ``ends``.
     """
 
     runner_id: str
@@ -41,6 +42,7 @@ class Batch(NamedTuple):
     parks: Sequence[Park] = ()
     follow_ups: Sequence[NewFollowUp] = ()
     exhausted: Sequence[Exhausted] = ()
+    memos: Sequence[MemoRow] = ()
 
 
 class Committed(NamedTuple):

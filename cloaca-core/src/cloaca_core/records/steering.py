@@ -121,7 +121,8 @@ class RoundRow(NamedTuple):
 
 class NewFork(NamedTuple):
     """A run to be made of ``source_id``. It begins with the results of the ``kept`` tasks; of the
-    others, ``from_task`` finds the keys of ``content``, a JSON object or None, set anew.
+    others, ``from_task`` finds the keys of ``content``, a JSON object or None, set anew, and those
+    of ``memos_of`` find the memos that they have in the source.
     """
 
     id: str
@@ -133,6 +134,7 @@ class NewFork(NamedTuple):
     content: str | None
     kept: Sequence[str]
     created_at: int
+    memos_of: Sequence[str] = ()
 
 
 class ForkRow(NamedTuple):

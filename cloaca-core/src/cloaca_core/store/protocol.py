@@ -29,6 +29,7 @@ from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocols.children import ChildStore
 from cloaca_core.store.protocols.definitions import DefinitionStore
 from cloaca_core.store.protocols.follow_ups import FollowUpStore
+from cloaca_core.store.protocols.memos import MemoStore
 from cloaca_core.store.protocols.paused_workflows import PausedWorkflowStore
 from cloaca_core.store.protocols.reruns import RerunStore
 from cloaca_core.store.protocols.runners import RunnerStore
@@ -49,6 +50,7 @@ __all__ = [
     "DefinitionStore",
     "FollowUpStore",
     "Landed",
+    "MemoStore",
     "PausedWorkflowStore",
     "RerunStore",
     "RunStore",
@@ -77,6 +79,7 @@ class Store(
     RerunStore,
     DefinitionStore,
     FollowUpStore,
+    MemoStore,
     UpkeepStore,
     Protocol,
 ):

@@ -79,6 +79,15 @@ def fork(
     return _rerun(graph, rows, past, own)
 
 
+def memos_kept(graph: NodeGraph[Node], chosen: Rerun, from_task: str) -> list[str]:
+    """The tasks of a fork that find the memos of their source: those that it runs for another
+    reason than that they are ``from_task`` or below it.
+    """
+    mask = 1 << graph.position[from_task]
+    apart = [each.task for each in chosen.run if each.task != from_task]
+    return [task for task in apart if not graph.ancestors[graph.position[task]] & mask]
+
+
 def _rerun(
     graph: NodeGraph[Node], rows: Collection[AttemptRow], past: Restored, own: Mapping[int, str]
 ) -> Rerun:

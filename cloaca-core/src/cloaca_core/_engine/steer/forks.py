@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cloaca_core._engine.plan.rerun import Rerun, fork
+from cloaca_core._engine.plan.rerun import Rerun, fork, memos_kept
 from cloaca_core._engine.steer.newest_definitions import (
     Definition,
     NewestDefinitions,
@@ -75,6 +75,7 @@ class Forks:
             content=content,
             kept=[choice.task for choice in chosen.keep],
             created_at=act.now,
+            memos_of=memos_kept(definition.graph, chosen, from_task),
         )
         made = await self._store.fork(new, act)
         if made is None:

@@ -11,8 +11,8 @@ MOST_ROWS: Final = 1_000
 """Rows of one transaction, at most."""
 FIRST_ROWS: Final = 250
 FEWEST_ROWS: Final = 10
-KINDS_OF_MANY: Final = 4
-"""Attempts, acts, restarts and replacements: a run may have many of each."""
+KINDS_OF_MANY: Final = 5
+"""Attempts, acts, restarts, replacements and memos: a run may have many of each."""
 LONGEST_S: Final = 0.1
 """Seconds that one transaction should take at most."""
 REST: Final = 4.0

@@ -51,9 +51,9 @@ class RerunStore(Protocol):
         of the run that stands for it: its own, or that of the run that has its key; None if there
         is no such source.
 
-        It has no owner and begins with the results of the ``kept`` tasks of the source, and with
-        its replacements of keys, as they are now. The act is noted at the source. Sent again it
-        changes nothing.
+        It has no owner and begins with the results of the ``kept`` tasks of the source, with its
+        replacements of keys and with the memos of the tasks of ``memos_of``, as they are now. The
+        act is noted at the source. Sent again it changes nothing.
         """
 
     async def forks(self, run_ids: Collection[str]) -> list[ForkRow]:

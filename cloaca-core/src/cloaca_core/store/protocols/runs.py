@@ -48,9 +48,10 @@ class RunStore(Protocol):
         1, which is then Paused, or Waiting until it is due, or (without an instant, if it is paused
         no more) claimable at once; it does nothing to a run that is to be cancelled. An exhausted
         run is Paused, until it is resumed, and that is noted as an act by its id: so the batch,
-        sent again, does not pause it again. A batch that is sent again after its parks were written
-        finds their runs without owner, so not in ``current``. A follow-up is inserted if its run
-        has ended as the follow-up's ``status``.
+        sent again, does not pause it again. A memo replaces an earlier one with its key that was
+        made for another input or by an earlier attempt, else it changes nothing. A batch that is
+        sent again after its parks were written finds their runs without owner, so not in
+        ``current``. A follow-up is inserted if its run has ended as the follow-up's ``status``.
 
         Firings and their ticks: written only if the schedule, which is locked first, is enabled and
         still has the generation that the decision was based on. A tick that is there already stays;

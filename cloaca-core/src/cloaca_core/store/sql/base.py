@@ -217,6 +217,14 @@ class FollowUpQueries(NamedTuple):
     list_follow_ups: Statement
 
 
+class MemoQueries(NamedTuple):
+    """The statements of ``memos.sql``."""
+
+    record_memo: Statement
+    load_memos: Statement
+    copy_memos: Statement
+
+
 class StandingQueries(NamedTuple):
     """The statements of ``standing.sql``, in the order in which they are read."""
 
@@ -255,12 +263,14 @@ class UpkeepQueries(NamedTuple):
     erase_forks: Statement
     erase_replacements: Statement
     erase_unserved: Statement
+    erase_memos: Statement
     erase_runs: Statement
     erase_tombstones: Statement
     trim_attempts: Statement
     trim_acts: Statement
     trim_restarts: Statement
     trim_replacements: Statement
+    trim_memos: Statement
     list_ticking: Statement
     list_deleted_schedules: Statement
     lock_mark: Statement
@@ -291,6 +301,7 @@ class Queries(NamedTuple):
     paused_workflows: PausedWorkflowQueries
     definitions: DefinitionQueries
     follow_ups: FollowUpQueries
+    memos: MemoQueries
     standing: StandingQueries
     upkeep: UpkeepQueries
     payloads: PayloadQueries | None
@@ -346,6 +357,7 @@ def load_queries(package: str, wording: Wording) -> Queries:
         ),
         definitions=DefinitionQueries(**of("definitions", DefinitionQueries._fields)),
         follow_ups=FollowUpQueries(**of("follow_ups", FollowUpQueries._fields)),
+        memos=MemoQueries(**of("memos", MemoQueries._fields)),
         standing=StandingQueries(**of("standing", StandingQueries._fields)),
         upkeep=UpkeepQueries(**of("upkeep", UpkeepQueries._fields)),
         payloads=of_payloads(),

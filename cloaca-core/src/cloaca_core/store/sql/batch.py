@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.follow_ups import NewFollowUp
+from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.runs import AttemptRow, Exhausted, NewRun, Park, RunEnd
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
 from cloaca_core.records.states import ReasonCode
@@ -35,6 +36,7 @@ class BatchSteps:
         self._follow_up_row = q.follow_ups.insert_follow_up.binder(NewFollowUp._fields + guard)
         self._pause_row = q.runs.pause_exhausted.binder(Exhausted._fields + guard)
         self._note_row = q.runs.note_exhausted.binder(Exhausted._fields + guard)
+        self._memo_row = q.memos.record_memo.binder(MemoRow._fields + guard)
         self._owned_params = q.runs.owned_runs.binder(("ids", "runner_id"))
         self._fence_params = q.runs.fence_runs.binder(("ids", "runner_id"))
         self._tag_row = q.runs.insert_tag.binder(("run_id", "tag", "content"))
@@ -189,6 +191,10 @@ class BatchSteps:
             row = self._attempt_row
             rows = [row((*item, runner, fences[item.run_id])) for item in batch.attempts]
             steps["attempts"] = Step(q.record_attempt, rows=rows)
+        if batch.memos:
+            row = self._memo_row
+            rows = [row((*item, runner, fences[item.run_id])) for item in batch.memos]
+            steps["memos"] = Step(self._queries.memos.record_memo, rows=rows)
         if batch.ends:
             ends, contexts = self._payloads.split_ends(batch.ends, runner, fences)
             row = self._end_row

@@ -72,7 +72,7 @@ class SqlReruns(SqlPart):
     async def fork(self, new: NewFork, act: Act) -> str | None:
         q, lock_source = self._queries.reruns, self._queries.steering.lock_steered
         known = {**act._asdict(), **new._asdict(), "act_id": act.id, "ids": [new.source_id]}
-        known |= {name: self._dialect.array(known[name]) for name in ("ids", "kept")}
+        known |= {name: self._dialect.array(known[name]) for name in ("ids", "kept", "memos_of")}
         tags = [(new.id, tag, content) for tag, content in json.loads(new.tags).items()]
         insert_tag = self._queries.runs.insert_tag
         bind = insert_tag.binder(("run_id", "tag", "content"))
@@ -84,6 +84,7 @@ class SqlReruns(SqlPart):
                 [
                     q.copy_results,
                     q.copy_replacements,
+                    self._queries.memos.copy_memos,
                     q.note_fork,
                     q.copy_forks,
                     q.note_forking,

@@ -19,6 +19,7 @@ from cloaca_core.store.sql.children import SqlChildren
 from cloaca_core.store.sql.definitions import SqlDefinitions
 from cloaca_core.store.sql.dialect import Answers, Dialect
 from cloaca_core.store.sql.follow_ups import SqlFollowUps
+from cloaca_core.store.sql.memos import SqlMemos
 from cloaca_core.store.sql.paused_workflows import SqlPausedWorkflows
 from cloaca_core.store.sql.reruns import SqlReruns
 from cloaca_core.store.sql.runners import SqlRunners
@@ -41,6 +42,7 @@ class SqlStore(
     SqlReruns,
     SqlDefinitions,
     SqlFollowUps,
+    SqlMemos,
     SqlStandings,
     SqlUpkeep,
 ):

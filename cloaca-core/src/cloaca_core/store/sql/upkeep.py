@@ -84,6 +84,7 @@ class SqlUpkeep(SqlPart):
             q.erase_forks,
             q.erase_replacements,
             q.erase_unserved,
+            q.erase_memos,
             q.erase_runs,
             q.erase_tombstones,
         )
@@ -99,7 +100,13 @@ class SqlUpkeep(SqlPart):
     async def trim_run(self, shift: Shift, run_id: str, limit: int) -> int | None:
         q = self._queries.upkeep
         lock = Step(q.lock_expired, q.lock_expired.bind(ids=self._dialect.array([run_id])))
-        trimmed = (q.trim_attempts, q.trim_acts, q.trim_restarts, q.trim_replacements)
+        trimmed = (
+            q.trim_attempts,
+            q.trim_acts,
+            q.trim_restarts,
+            q.trim_replacements,
+            q.trim_memos,
+        )
         known = {"run_id": run_id, "limit": limit, "holder": shift.holder}
         steps = [Step.of(each, known) for each in trimmed]
         held, _, *erased = await self._dialect.write([self._renewed(shift), lock, *steps])

@@ -113,6 +113,7 @@ SELECT count(*) AS runs, coalesce(sum(
     + (SELECT count(*) FROM cloaca_fork AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_replacement AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_unserved AS item WHERE item.run_id = tree.id)
+    + (SELECT count(*) FROM cloaca_memo AS item WHERE item.run_id = tree.id)
 ), 0) AS all_rows
 FROM tree;
 
@@ -160,6 +161,9 @@ SELECT doomed.id, 1
     ) AS counted)
     + (SELECT count(*) FROM (
         SELECT 1 FROM cloaca_unserved AS item WHERE item.run_id = doomed.id LIMIT :most
+    ) AS counted)
+    + (SELECT count(*) FROM (
+        SELECT 1 FROM cloaca_memo AS item WHERE item.run_id = doomed.id LIMIT :most
     ) AS counted)
 FROM doomed LIMIT :limit;
 
@@ -284,6 +288,13 @@ WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND ho
 RETURNING 1;
 
 
+-- name: erase_memos
+-- Delete the values that bodies of these runs kept.
+DELETE FROM cloaca_memo
+WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
 -- name: erase_runs
 -- Delete these runs, the last of their rows.
 DELETE FROM cloaca_run
@@ -339,6 +350,18 @@ DELETE FROM cloaca_replacement
 WHERE run_id = :run_id
     AND number IN (
         SELECT chosen.number FROM cloaca_replacement AS chosen
+        WHERE chosen.run_id = :run_id LIMIT :limit
+    )
+    AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
+-- name: trim_memos
+-- Delete some of the values that bodies of a hidden run kept.
+DELETE FROM cloaca_memo
+WHERE run_id = :run_id
+    AND (task_id, kind, name, number) IN (
+        SELECT chosen.task_id, chosen.kind, chosen.name, chosen.number FROM cloaca_memo AS chosen
         WHERE chosen.run_id = :run_id LIMIT :limit
     )
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)

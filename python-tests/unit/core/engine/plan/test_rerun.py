@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
-from cloaca_core._engine.plan.rerun import Choice, fork, rerun
+from cloaca_core._engine.plan.rerun import Choice, fork, memos_kept, rerun
 from cloaca_core.conformance.rows import attempt
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -193,3 +193,19 @@ def test_a_fork_of_a_run_that_has_completed_keeps_what_is_not_below(graph: PlanG
 
     assert tasks(made.keep) == ["fetch", "clean", "sweep"]
     assert made.run[0] == Choice("weigh", "chosen")
+
+
+@pytest.mark.parametrize(
+    ("from_task", "expected"),
+    [
+        ("clean", ["weigh"]),  # it failed beside that
+        ("fetch", []),  # all of them are below
+        ("pack", ["weigh"]),  # it is above
+    ],
+)
+def test_tasks_that_a_fork_runs_for_another_reason_find_their_memos(
+    graph: PlanGraph, from_task: str, expected: list[str]
+) -> None:
+    rows = [*done("fetch", "clean", "sweep"), failed("weigh")]
+
+    assert memos_kept(graph, fork(graph, rows, [], from_task), from_task) == expected

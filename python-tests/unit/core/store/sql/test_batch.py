@@ -11,6 +11,7 @@ from cloaca_core.conformance.rows import (
     WORKFLOW,
     attempt,
     firing,
+    memo,
     new_event,
     new_run,
     new_tick,
@@ -48,6 +49,10 @@ _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW)
         ),
         (Batch("r1", [], [attempt("a")], [], {"a": 1}), ["fence_runs", "record_attempt"]),
         (Batch("r1", [], [], [run_end("a")], {"a": 1}), ["fence_runs", "end_run"]),
+        (
+            Batch("r1", [], [attempt("a")], [run_end("a")], {"a": 1}, memos=[memo("a")]),
+            ["fence_runs", "record_attempt", "record_memo", "end_run"],
+        ),
         (
             Batch("r1", [], [], [run_end("a")], {"a": 1}, follow_ups=[_FOLLOW_UP]),
             ["fence_runs", "end_run", "insert_follow_up"],

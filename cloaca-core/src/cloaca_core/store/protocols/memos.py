@@ -1,0 +1,16 @@
+"""Memos: the contract of values that bodies of tasks keep."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cloaca_core.records.memos import MemoRow
+
+
+class MemoStore(Protocol):
+    """Values that bodies of tasks keep, as ``Batch.memos``."""
+
+    async def memos(self, run_id: str, task_id: str) -> list[MemoRow]:
+        """All memos of a task, whatever input they were made for, by kind, name and number. Only
+        reads.
+        """

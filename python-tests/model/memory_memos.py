@@ -1,0 +1,42 @@
+"""The part of the store contract about memos, as plain Python over dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.memos import MemoRow
+from cloaca_core.records.steering import NewFork
+
+
+class MemoryMemos:
+    """Part of ``MemoryStore``."""
+
+    def __init__(self) -> None:
+        self.kept_memos: dict[tuple[str, str, str, str, int], MemoRow] = {}
+
+    def keep(self, batch: Batch, current: Collection[str]) -> None:
+        """Write the memos of runs that are the runner's own."""
+        for memo in batch.memos:
+            if memo.run_id in current:
+                key = (memo.run_id, memo.task_id, memo.kind, memo.name, memo.number)
+                earlier = self.kept_memos.get(key)
+                if (
+                    earlier is None
+                    or earlier.input_hash != memo.input_hash
+                    or earlier.attempt < memo.attempt
+                ):
+                    self.kept_memos[key] = memo
+
+    def copy_memos(self, new: NewFork) -> None:
+        """Give a fork the memos of its source that it is to find."""
+        for key, memo in list(self.kept_memos.items()):
+            if memo.run_id == new.source_id and memo.task_id in new.memos_of:
+                copied = memo._replace(run_id=new.id, attempt=0)
+                self.kept_memos[new.id, *key[1:]] = copied
+
+    async def memos(self, run_id: str, task_id: str) -> list[MemoRow]:
+        """The memos of a task."""
+        return [
+            memo for key, memo in sorted(self.kept_memos.items()) if key[:2] == (run_id, task_id)
+        ]
