@@ -140,7 +140,8 @@ class HandJournal(Journal):
     """
 
     def __init__(self, start_marks: StartMarks) -> None:
-        super().__init__(MemoryStore(), RunnerId("r1"), start_marks)
+        self.store = MemoryStore()
+        super().__init__(self.store, RunnerId("r1"), start_marks)
         self.waiting: list[RunEntry] = []
         self.came = asyncio.Event()
         self.marks_wanted = 0

@@ -98,6 +98,7 @@ class Scene:
             self._give_back,
             self.clock.wall,
             iter(map(str, itertools.count(1))).__next__,
+            self.journal.store.memos,
         )
         self.drain = self.orchestrator.attempts.drain
         self.body_times = self.orchestrator.attempts._body_times

@@ -16,6 +16,7 @@ from cloaca_core.conformance.rows import attempt, new_run
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.steps import StepRunner
 from cloaca_core.definition.task import task
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.values.clock import SYSTEM_CLOCK
@@ -52,6 +53,24 @@ def active_run(
     return ActiveRun(row, graph, data, restore(graph, past), default_rule="none_failed")
 
 
+class NoSteps:
+    """Of a body that makes none."""
+
+    def step(self, *call: object) -> object:
+        raise AssertionError(call)
+
+    async def step_async(self, *call: object) -> object:
+        raise AssertionError(call)
+
+    def with_options(self, retry: object, returns: object, *, is_async: bool) -> Any:
+        raise AssertionError(retry, returns, is_async)
+
+
+def no_steps(_: Attempt) -> StepRunner:
+    """For attempts whose bodies make no steps."""
+    return NoSteps()
+
+
 def attempt_of(run: ActiveRun, index: int = 0, number: int = 1, **fields: Any) -> Attempt:
     """An attempt of a task of the run."""
     settings = {
@@ -59,6 +78,7 @@ def attempt_of(run: ActiveRun, index: int = 0, number: int = 1, **fields: Any) -
         "max_bytes": 1 << 20,
         "clock": SYSTEM_CLOCK,
         "finished": lambda _: None,
+        "steps": no_steps,
         **fields,
     }
     return Attempt(run, index, number, settings.pop("given", {}), **settings)

@@ -29,6 +29,7 @@
     ├── RecoveryLimitError              (RuntimeError) a task took its process down too often
     ├── RunnerClosedError               (RuntimeError, ValueError) after shutdown()
     ├── RunnerUsageError                (RuntimeError) a call from where it would block for ever
+    ├── StepInUseError                  (RuntimeError) a step within a step, or a name twice at once
     ├── BackendError                    (ImportError)
     │   ├── BackendNotFoundError
     │   ├── AmbiguousBackendError
@@ -315,6 +316,14 @@ class RunnerClosedError(CloacaError, RuntimeError, ValueError):
 
 class RunnerUsageError(CloacaError, RuntimeError):
     """A call from a thread or process where it would block for ever or corrupt state."""
+
+
+class StepInUseError(CloacaError, RuntimeError):
+    """A step was called within a step, or two of one name at once. ``name`` is that of the step."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class BackendError(CloacaError, ImportError):

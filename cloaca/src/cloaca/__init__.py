@@ -50,6 +50,7 @@ from cloaca_core.definition.task import (
     task as task,
 )
 from cloaca_core.definition.task_handle import (
+    AsyncTaskHandle as AsyncTaskHandle,
     TaskHandle as TaskHandle,
 )
 from cloaca_core.definition.workflow import (
@@ -90,6 +91,7 @@ from cloaca_core.errors import (
     ScheduleError as ScheduleError,
     SecretDeniedError as SecretDeniedError,
     SecretsNotConfiguredError as SecretsNotConfiguredError,
+    StepInUseError as StepInUseError,
     StoreDataError as StoreDataError,
     StoreError as StoreError,
     StoreFullError as StoreFullError,
@@ -251,6 +253,7 @@ __all__ = [
     "NO_LIMIT",
     "NoLimit",
     "TaskHandle",
+    "AsyncTaskHandle",
     # observe
     "RunHandle",
     "AsyncRunHandle",
@@ -331,6 +334,7 @@ __all__ = [
     "RecoveryLimitError",
     "RunnerClosedError",
     "RunnerUsageError",
+    "StepInUseError",
     "BackendError",
     "BackendNotFoundError",
     "AmbiguousBackendError",

@@ -73,6 +73,7 @@ class Lifecycle:
     def clean_up(self) -> None:
         """End what the loop leaves behind when it has died."""
         self._unsubscribe()
+        self._parts.orchestration.attempts.memos.give_up_all()
         self._base.executor.close()
         self._parts.firing.trigger_loop.stop()
 

@@ -112,6 +112,7 @@ class Orchestration:
             given_back,
             base.store.wall,
             base.ids.next,
+            base.store.memos,
         )
         self.attempts = self.orchestrator.attempts
         self.adoption = Adoption(self.orchestrator, base.config.default_trigger_rule, base.clock)

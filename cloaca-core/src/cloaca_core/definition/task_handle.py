@@ -1,8 +1,23 @@
-"""``TaskHandle``: tells a task's body about its attempt."""
+"""``TaskHandle``: tells a task's body about its attempt, and keeps the values of its steps."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
+
+if TYPE_CHECKING:  # a program that only defines workflows does not load them
+    from cloaca_core.definition.retry import RetryPolicy
+    from cloaca_core.definition.steps import (
+        AsyncSteps,
+        AsyncTypedSteps,
+        StepRunner,
+        Steps,
+        TypedSteps,
+    )
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class RunningAttempt(Protocol):
@@ -37,18 +52,19 @@ class RunningAttempt(Protocol):
         """True once its run is being cancelled."""
 
 
-class TaskHandle:
-    """Passed to a body whose second parameter is named ``handle`` or ``task_handle``.
+class AttemptHandle:
+    """What both handles tell.
 
     ``idempotency_key`` is the same for every attempt of this task in this run, and ``epoch``
     grows each time the run changes its owner: with them a body can keep other systems from acting
     twice on one request.
     """
 
-    __slots__ = ("_attempt",)
+    __slots__ = ("_attempt", "_steps")
 
-    def __init__(self, attempt: RunningAttempt) -> None:
+    def __init__(self, attempt: RunningAttempt, steps: StepRunner) -> None:
         self._attempt = attempt
+        self._steps = steps
 
     @property
     def run_id(self) -> str:
@@ -89,4 +105,58 @@ class TaskHandle:
         return self._attempt.holds_slot and not self._attempt.abandoned
 
     def __repr__(self) -> str:
-        return f"TaskHandle(run_id={self.run_id!r}, task_id={self.task_id!r})"
+        return f"{type(self).__name__}(run_id={self.run_id!r}, task_id={self.task_id!r})"
+
+
+class TaskHandle(AttemptHandle):
+    """Passed to a body whose second parameter is named ``handle`` or ``task_handle``; one that is
+    ``async def`` gets an ``AsyncTaskHandle``.
+    """
+
+    __slots__ = ()
+
+    def step(self, name: str, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call ``fn`` and keep what it returns, once: a body that runs again, after a crash or in
+        another attempt or round, gets the kept value, as long as the task's input is the same.
+
+        The value is durable when this returns, and is returned as it was stored: JSON values, or a
+        dataclass or model by the annotation of ``fn``. What raises is not kept. The n-th call with
+        a ``name`` in an attempt finds the n-th value of that name. ``fn`` must not call ``step``.
+        """
+        return cast("T", self._steps.step(name, fn, args, kwargs))
+
+    @overload
+    def with_options(self, *, retry: RetryPolicy | None = ..., returns: None = ...) -> Steps: ...
+    @overload
+    def with_options(
+        self, *, retry: RetryPolicy | None = ..., returns: type[R]
+    ) -> TypedSteps[R]: ...
+    def with_options(self, *, retry: RetryPolicy | None = None, returns: Any = None) -> Any:
+        """Steps with options. ``retry``: the function is called again within the body, which keeps
+        its slot meanwhile. ``returns`` is the type of the value, in place of the annotation.
+        """
+        return self._steps.with_options(retry, returns, is_async=False)
+
+
+class AsyncTaskHandle(AttemptHandle):
+    """Passed to a body that is ``async def``, as ``TaskHandle`` to others."""
+
+    __slots__ = ()
+
+    async def step(
+        self, name: str, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As ``TaskHandle.step``, for a coroutine function."""
+        return cast("T", await self._steps.step_async(name, fn, args, kwargs))
+
+    @overload
+    def with_options(
+        self, *, retry: RetryPolicy | None = ..., returns: None = ...
+    ) -> AsyncSteps: ...
+    @overload
+    def with_options(
+        self, *, retry: RetryPolicy | None = ..., returns: type[R]
+    ) -> AsyncTypedSteps[R]: ...
+    def with_options(self, *, retry: RetryPolicy | None = None, returns: Any = None) -> Any:
+        """As ``TaskHandle.with_options``."""
+        return self._steps.with_options(retry, returns, is_async=True)

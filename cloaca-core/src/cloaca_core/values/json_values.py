@@ -67,6 +67,11 @@ def encode(value: JsonValue) -> str:
     return _compact(value)
 
 
+def canonical(value: JsonValue) -> str:
+    """The same with sorted keys: one text for each value."""
+    return _canonical(value)
+
+
 def decode(text: str) -> JsonValue:
     """The value of a JSON text; ``ContextValueError`` for text that is not JSON.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from model.runs import NoSteps
 
-from cloaca_core.definition.task_handle import TaskHandle
+from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
 
 
 def attempt(**fields: object) -> SimpleNamespace:
@@ -22,7 +23,7 @@ def attempt(**fields: object) -> SimpleNamespace:
 
 
 def handle_of(attempt: SimpleNamespace) -> TaskHandle:
-    return TaskHandle(attempt)
+    return TaskHandle(attempt, NoSteps())
 
 
 def test_it_says_which_attempt_of_what_it_is() -> None:
@@ -31,6 +32,8 @@ def test_it_says_which_attempt_of_what_it_is() -> None:
     assert (handle.run_id, handle.task_id) == ("run", "load")
     assert (handle.attempt, handle.epoch) == (3, 2)
     assert repr(handle) == "TaskHandle(run_id='run', task_id='load')"
+    other = AsyncTaskHandle(attempt(), NoSteps())
+    assert repr(other) == "AsyncTaskHandle(run_id='run', task_id='load')"
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import itertools
 import logging
+import threading
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
+from collections.abc import Callable, Mapping, Set as AbstractSet
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +29,7 @@ from cloaca_core._engine.execute.work import Work
 from cloaca_core._engine.plan.merge import UNCHANGED, Change
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.task_handle import TaskHandle
+from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
 from cloaca_core.errors import BodyCancelled, ContextTypeError, ContextValueError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.json_values import encode, mapping_hint, same_value
@@ -37,6 +37,7 @@ from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core.definition.steps import StepRunner
     from cloaca_core.definition.task import Task
     from cloaca_core.values.clock import Clock
     from cloaca_core.values.json_values import JsonValue
@@ -44,14 +45,18 @@ if TYPE_CHECKING:
 
 log = SafeLogger("cloaca.engine")
 
+_COUNTING = threading.Lock()
+"""Held while calls of a body are counted: it may have several threads."""
+
 
 class AttemptWork(Work):
     """User code of one attempt: the body itself, which is the ``Attempt``, or a follow-up.
 
-    ``waits`` counts the runs that it waits for; its slot is released while there are any.
+    ``waits`` counts the runs that it waits for; its slot is released while there are any. ``calls``
+    counts those that it has submitted.
     """
 
-    __slots__ = ("_calls", "waits")
+    __slots__ = ("calls", "waits")
 
     def __init__(
         self,
@@ -69,7 +74,7 @@ class AttemptWork(Work):
             since=run.row.claimable_at,
         )
         self.waits: int = 0
-        self._calls: Iterator[int] | None = None
+        self.calls: int = 0
 
     @property
     @abstractmethod
@@ -83,9 +88,14 @@ class AttemptWork(Work):
         """
 
     def _next_call(self) -> int:
-        if self._calls is None:  # most start none
-            self._calls = itertools.count(1)
-        return next(self._calls)
+        with _COUNTING:
+            self.calls += 1
+            return self.calls
+
+    def count_calls(self, calls: int) -> None:
+        """So many runs were submitted when the body came here before."""
+        with _COUNTING:
+            self.calls = max(self.calls, calls)
 
 
 class Attempt(AttemptWork):
@@ -95,7 +105,8 @@ class Attempt(AttemptWork):
     ``finds_children``: failed runs that its calls had submitted were begun again before it.
     ``started_at`` is wall time in µs when the body begins. ``context`` is made at that moment from
     ``given``, which many attempts may share. ``marked`` says that its start mark is on the way.
-    ``ahead`` is set until the record that it was prepared ahead of is durable.
+    ``steps`` makes the object that runs the steps of its body. ``ahead`` is set until the record
+    that it was prepared ahead of is durable.
     """
 
     __slots__ = (
@@ -111,6 +122,7 @@ class Attempt(AttemptWork):
         "outcome",
         "owner",
         "started_at",
+        "steps",
         "task",
         "time",
         "timeout",
@@ -131,6 +143,7 @@ class Attempt(AttemptWork):
         finds_children: bool = False,
         clock: Clock,
         finished: Callable[[Work], None],
+        steps: Callable[[Attempt], StepRunner],
     ) -> None:
         self.task: Task = owner.graph.tasks[index]
         super().__init__(owner, is_async=self.task.is_async, clock=clock, finished=finished)
@@ -144,6 +157,7 @@ class Attempt(AttemptWork):
         self.crashes: int = crashes
         self.uncounted: int = uncounted
         self.finds_children: bool = finds_children
+        self.steps: Callable[[Attempt], StepRunner] = steps
         self.started_at: int | None = None
         self.context: Context
         self.outcome: Outcome | None = None
@@ -219,7 +233,8 @@ class Attempt(AttemptWork):
     def arguments(self) -> tuple[object, ...]:
         """The arguments that the body is called with."""
         if self.task.wants_handle:
-            return (self.context, TaskHandle(self))
+            handle = AsyncTaskHandle if self.is_async else TaskHandle
+            return (self.context, handle(self, self.steps(self)))
         return (self.context,)
 
     def _begin(self) -> None:

@@ -6,27 +6,33 @@ and its follow-ups run. The listener decides what the outcome means for the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVarTuple
 
 from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
 from cloaca_core._engine.execute.callbacks import Callback, FollowUps, Judgement
 from cloaca_core._engine.execute.outcome import CutOff, Outcome, Succeeded, judged, raised
+from cloaca_core._engine.execute.steps import AttemptSteps
 from cloaca_core._engine.execute.work import LEAST_CHECK, Work
 from cloaca_core._engine.orchestrate.quarantine import Quarantine
 from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
 from cloaca_core._engine.record import attempt_rows
+from cloaca_core._engine.record.memos import Memos
 from cloaca_core._engine.runtime.deadlines import Deadlines
 from cloaca_core.definition.context import Context
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.executor import Executor
+    from cloaca_core._engine.execute.steps import Tell
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.capacity import Capacity
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.record.journal import Journal
+    from cloaca_core._engine.record.memos import ReadMemos
     from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.definition.steps import StepRunner
+    from cloaca_core.records.memos import MemoRow
     from cloaca_core.records.runs import AttemptRow
 
 Ts = TypeVarTuple("Ts")
@@ -40,6 +46,16 @@ class AttemptListener(Protocol):
 
     def mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
         """Write the state of a body, and call ``then`` when that is durable."""
+
+    def keep(
+        self,
+        attempt: Attempt,
+        memo: MemoRow,
+        marks: Sequence[AttemptRow],
+        tell: Tell,
+        then: Callable[[], None],
+    ) -> None:
+        """Write a memo and these states of its body, tell the body, and call ``then``."""
 
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
         """The attempt has ended with this outcome."""
@@ -56,6 +72,7 @@ class Attempts:
         runs: ActiveRuns,
         capacity: Capacity,
         listener: AttemptListener,
+        read_memos: ReadMemos,
     ) -> None:
         self._executor = executor
         self._journal = journal
@@ -67,6 +84,8 @@ class Attempts:
         self.waiting_bodies: WaitingBodies = WaitingBodies(
             executor, self._quarantine, runs, listener.mark, self._resumed, capacity.changed
         )
+        self.memos: Memos = Memos(listener.keep, read_memos)
+        self.steps: Callable[[Attempt], StepRunner] = partial(AttemptSteps, self.memos)
         self._follow_ups = FollowUps(executor)
         self._body_times = Deadlines(self._check_time)
         self.draining: bool = False
@@ -163,6 +182,7 @@ class Attempts:
         self._runs.discard(attempt)
         self._quarantine.over(attempt)
         self.waiting_bodies.give_up(attempt)
+        self.memos.give_up(attempt)
         try:
             self._listener.concluded(attempt, outcome)
         finally:
@@ -196,6 +216,7 @@ class Attempts:
         """Ask a body to end: a coroutine is cancelled, a thread is told, its waits end."""
         self._executor.interrupt(attempt)
         self.waiting_bodies.interrupt(attempt)
+        self.memos.interrupt(attempt)
 
     def tell_of_cut(self, attempt: Attempt) -> None:
         """Call the task's ``on_cancel`` for a body that is about to be given up; the run does not
@@ -213,6 +234,7 @@ class Attempts:
             self._executor.abandon(attempt)
         self._follow_ups.give_up(attempt)
         self.waiting_bodies.give_up(attempt)
+        self.memos.give_up(attempt)
 
 
 def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:

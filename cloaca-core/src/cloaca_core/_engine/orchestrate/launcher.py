@@ -113,6 +113,7 @@ class Launcher:
             finds_children=resume.finds_children,
             clock=self._clock,
             finished=self._attempts.finished,
+            steps=self._attempts.steps,
         )
 
     # -- ahead of a record -------------------------------------------------------------------

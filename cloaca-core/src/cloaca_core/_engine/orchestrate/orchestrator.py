@@ -28,6 +28,7 @@ from cloaca_core._engine.plan.restore import Resume, anew, resumption
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.end_row import end_row
 from cloaca_core._engine.record.follow_up_rows import follow_up_rows
+from cloaca_core._engine.record.memo_entry import MemoEntry
 from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.logs import SafeLogger
@@ -37,12 +38,15 @@ from cloaca_core.values.json_values import encode
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.executor import Executor
+    from cloaca_core._engine.execute.steps import Tell
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.capacity import Capacity
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.record.journal import Journal
+    from cloaca_core._engine.record.memos import ReadMemos
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.records.follow_ups import NewFollowUp
+    from cloaca_core.records.memos import MemoRow
     from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
@@ -68,6 +72,7 @@ class Orchestrator:
         given_back: Callable[[], None],
         store_clock: Callable[[], int],
         new_id: Callable[[], str],
+        read_memos: ReadMemos,
     ) -> None:
         self._config = config
         self._journal = journal
@@ -77,7 +82,9 @@ class Orchestrator:
         self._new_id = new_id
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         self._failures = Failures(config, runs, clock, self)
-        self.attempts: Attempts = Attempts(config, executor, journal, runs, capacity, self)
+        self.attempts: Attempts = Attempts(
+            config, executor, journal, runs, capacity, self, read_memos
+        )
         self._launcher = Launcher(config, self.attempts, runs, capacity, clock, self)
         self.steered: SteeredRuns = SteeredRuns(
             runs, self._launcher, self.attempts, clock, store_clock, self
@@ -254,6 +261,17 @@ class Orchestrator:
     def mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
         """Write the state of a body, and call ``then`` when that is durable."""
         self._journal.add(RunEntry(self._next_steps, attempt.owner, [row], None, then=then))
+
+    def keep(
+        self,
+        attempt: Attempt,
+        memo: MemoRow,
+        marks: Sequence[AttemptRow],
+        tell: Tell,
+        then: Callable[[], None],
+    ) -> None:
+        """Write a memo and these states of its body, tell the body, and call ``then``."""
+        self._journal.add(MemoEntry(self._next_steps, attempt.owner, memo, marks, tell, then))
 
     def park(self, run: ActiveRun, park: Park) -> None:
         """Have a run given back, and forget it when that is durable."""

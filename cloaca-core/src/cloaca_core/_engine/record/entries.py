@@ -12,6 +12,7 @@ from cloaca_core._engine.record.weight import ROW_BYTES
 from cloaca_core.errors import StoreError
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.follow_ups import NewFollowUp
+from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.runs import AttemptRow, Exhausted, NewRun, Park, RunEnd
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
 from cloaca_core.records.triggers import NewEvent, TriggerRow
@@ -33,6 +34,7 @@ class Draft:
     parks: list[Park] = field(default_factory=list)
     follow_ups: list[NewFollowUp] = field(default_factory=list)
     exhausted: list[Exhausted] = field(default_factory=list)
+    memos: list[MemoRow] = field(default_factory=list)
 
     def batch(self, runner_id: str) -> Batch:
         """The batch that is sent."""
@@ -50,6 +52,7 @@ class Draft:
             self.parks,
             self.follow_ups,
             self.exhausted,
+            self.memos,
         )
 
 

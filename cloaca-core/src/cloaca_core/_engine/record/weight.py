@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from cloaca_core.records.follow_ups import NewFollowUp
+    from cloaca_core.records.memos import MemoRow
     from cloaca_core.records.runs import AttemptRow, RunEnd
 
 ROW_BYTES: Final = 250
@@ -23,6 +24,11 @@ def attempt_weight(row: AttemptRow) -> int:
 def end_weight(end: RunEnd) -> int:
     """The weight of the end of a run."""
     return len(end.final_context) + len(end.error_message or "")
+
+
+def memo_weight(memo: MemoRow) -> int:
+    """The weight of a memo."""
+    return ROW_BYTES + len(memo.value)
 
 
 def follow_up_weight(row: NewFollowUp) -> int:

@@ -68,7 +68,7 @@ class Parent:
         self.attempt.owner = SimpleNamespace(id="run", cancelled=False)  # type: ignore[assignment]  # all that is asked
         self.attempt.task = SimpleNamespace(id="task")  # type: ignore[assignment]  # all that is asked
         self.attempt.number = attempt
-        self.attempt._calls = None
+        self.attempt.calls = 0
 
     def calls(self, function: Callable[[], Any]) -> Any:
         token = CURRENT_WORK.set(self.attempt)

@@ -52,7 +52,7 @@ def body(*, is_async: bool) -> Iterator[None]:
     facts = {"id": "run", "epoch": 1, "depth": 0, "cancelled": False, "home": None}
     attempt.owner = SimpleNamespace(**facts)  # type: ignore[assignment]  # all that is asked
     attempt.task = SimpleNamespace(id="task")  # type: ignore[assignment]  # all that is asked
-    attempt.is_async, attempt.number, attempt._calls = is_async, 1, None
+    attempt.is_async, attempt.number, attempt.calls = is_async, 1, 0
     attempt.abandoned = False
     token = CURRENT_WORK.set(attempt)
     try:

@@ -1,0 +1,324 @@
+"""Makes the steps of a body: gets a kept value, or calls the function and has its value kept.
+
+Runs on the body's own thread or loop, and knows no store: a ``MemoKeeper`` reads and writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import itertools
+import os
+import random
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+
+from cloaca_core._engine.execute.outcome import judged
+from cloaca_core._engine.execute.work import Stage
+from cloaca_core.definition.steps import (
+    NO_OPTIONS,
+    StepCall,
+    StepOptions,
+    step_call,
+    steps_with_options,
+)
+from cloaca_core.errors import (
+    BodyCancelled,
+    ContextError,
+    ContextValueError,
+    DefinitionTypeError,
+    RunnerUsageError,
+    StepInUseError,
+)
+from cloaca_core.records.memos import MemoRow
+from cloaca_core.values.json_values import canonical, decode, encode, normalise
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.attempt import Attempt
+
+KIND: Final = "step"
+
+Answer: TypeAlias = "Sequence[MemoRow] | BaseException | None"
+"""Memos that were read, an error to raise, or None."""
+Tell: TypeAlias = Callable[[Answer], None]
+"""Called once, on any thread."""
+
+
+class MemoKeeper(Protocol):
+    """Reads and writes memos. Any thread may call it."""
+
+    def load(self, attempt: Attempt, tell: Tell) -> None:
+        """Read the memos of the attempt's task."""
+
+    def keep(self, attempt: Attempt, memo: MemoRow, tell: Tell) -> None:
+        """Write a memo; told when it is durable."""
+
+    def pause(self, attempt: Attempt, seconds: float, tell: Tell) -> None:
+        """Tell after these seconds, or ``BodyCancelled`` once the body is to end."""
+
+
+_WITHIN: Final[ContextVar[Attempt | None]] = ContextVar("cloaca_step", default=None)
+"""The attempt in whose step the code runs."""
+
+
+class AttemptSteps:
+    """The steps of one attempt. A body may have threads or tasks of its own, which call steps of
+    different names at once.
+
+    Memos are read once, at the first step, and only if there may be some: not in the first attempt
+    of a run that has always been ours.
+    """
+
+    def __init__(self, keeper: MemoKeeper, attempt: Attempt) -> None:
+        self._keeper = keeper
+        self._attempt = attempt
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        self._met: dict[str, int] = {}
+        self._in_use: set[str] = set()
+        self._known: dict[tuple[str, int], MemoRow] | None = None
+        if attempt.number == 1 and attempt.epoch == 1:
+            self._known = {}
+        self._input_hash: str | None = None
+
+    # -- plain functions ---------------------------------------------------------------------
+
+    def step(
+        self,
+        name: object,
+        function: object,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        options: StepOptions = NO_OPTIONS,
+    ) -> object:
+        """The value of a step, on a thread that may block."""
+        call = step_call(name, function, args, kwargs, options, is_async=False)
+        self._refuse_ended(is_async=False)
+        with self._numbered(call.name) as number:
+            with self._reading:
+                if self._known is None:
+                    self._take(_wait(partial(self._keeper.load, self._attempt)))
+            if (text := self._kept(call.name, number)) is None:
+                text = self._text_of(call, self._called(call))
+                memo = self._memo(call.name, number, text)
+                _wait(partial(self._keeper.keep, self._attempt, memo))
+            return _loaded(call, text)
+
+    def _called(self, call: StepCall) -> object:
+        for tried in itertools.count(1):
+            try:
+                with self._within():
+                    return call.function(*call.args, **call.kwargs)
+            except Exception as error:
+                if (seconds := self._pause_after(call, tried, error)) is None:
+                    raise
+            _wait(partial(self._keeper.pause, self._attempt, seconds))
+        raise AssertionError
+
+    # -- coroutines --------------------------------------------------------------------------
+
+    async def step_async(
+        self,
+        name: object,
+        function: object,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        options: StepOptions = NO_OPTIONS,
+    ) -> object:
+        """The value of a step, on a loop."""
+        call = step_call(name, function, args, kwargs, options, is_async=True)
+        self._refuse_ended(is_async=True)
+        with self._numbered(call.name) as number:
+            if self._known is None:
+                self._take(await _awaited(partial(self._keeper.load, self._attempt)))
+            if (text := self._kept(call.name, number)) is None:
+                text = self._text_of(call, await self._called_async(call))
+                memo = self._memo(call.name, number, text)
+                await _awaited(partial(self._keeper.keep, self._attempt, memo))
+            return _loaded(call, text)
+
+    async def _called_async(self, call: StepCall) -> object:
+        for tried in itertools.count(1):
+            try:
+                with self._within():
+                    return await _coming(call)
+            except Exception as error:
+                if (seconds := self._pause_after(call, tried, error)) is None:
+                    raise
+            await _awaited(partial(self._keeper.pause, self._attempt, seconds))
+        raise AssertionError
+
+    # -- both --------------------------------------------------------------------------------
+
+    def with_options(self, retry: object, returns: object, *, is_async: bool) -> Any:
+        """Steps with options: an object with a method ``step``."""
+        return steps_with_options(self, retry, returns, is_async=is_async)
+
+    def _refuse_ended(self, *, is_async: bool) -> None:
+        """Refuse a step of a body that is to end, or has ended."""
+        attempt = self._attempt
+        if os.getpid() != self._pid:
+            raise RunnerUsageError("a step belongs to the process of its runner, not to a fork")
+        if attempt.cancelled or attempt.abandoned:
+            signal = ended_early(attempt)
+            raise asyncio.CancelledError(str(signal)) if is_async else signal
+        if attempt.stage is Stage.RAN:
+            raise RunnerUsageError(f"{attempt}: its body has ended, and takes no further step")
+
+    @contextmanager
+    def _numbered(self, name: str) -> Iterator[int]:
+        """How often this attempt has met the name, now included. Held by one caller at a time."""
+        if _WITHIN.get() is self._attempt:
+            raise StepInUseError(f"step {name!r} is called within another step", name=name)
+        with self._lock:
+            if name in self._in_use:
+                raise StepInUseError(
+                    f"step {name!r} is under way: steps that run at once need names of their own",
+                    name=name,
+                )
+            self._in_use.add(name)
+            number = self._met[name] = self._met.get(name, 0) + 1
+        try:
+            yield number
+        finally:
+            with self._lock:
+                self._in_use.discard(name)
+
+    @contextmanager
+    def _within(self) -> Iterator[None]:
+        """A block for the function of a step."""
+        token = _WITHIN.set(self._attempt)
+        try:
+            yield
+        finally:
+            _WITHIN.reset(token)
+
+    def _take(self, found: Sequence[MemoRow] | None) -> None:
+        self._known = {(memo.name, memo.number): memo for memo in found or () if memo.kind == KIND}
+
+    def _kept(self, name: str, number: int) -> str | None:
+        """The text of a value that was kept for the same input. The runs that were submitted to get
+        it count as submitted.
+        """
+        memo = (self._known or {}).get((name, number))
+        if memo is None or memo.input_hash != self._hash():
+            return None
+        self._attempt.count_calls(memo.calls)
+        return memo.value
+
+    def _hash(self) -> str:
+        if self._input_hash is None:
+            text = canonical(self._attempt.given)
+            self._input_hash = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return self._input_hash
+
+    def _text_of(self, call: StepCall, value: object) -> str:
+        """The value as it is stored; an error if it has no JSON form, or is too large."""
+        try:
+            text = encode(normalise(call.form.dump(value)))
+        except ContextError as error:
+            message = f"the value of step {call.name!r} cannot be kept: {error}"
+            raise type(error)(message, path=error.path) from None
+        if (size := len(text.encode())) > self._attempt.max_bytes:
+            raise ContextValueError(
+                f"the value of step {call.name!r} is {size} bytes long; max_context_bytes is "
+                f"{self._attempt.max_bytes}"
+            )
+        return text
+
+    def _memo(self, name: str, number: int, text: str) -> MemoRow:
+        attempt = self._attempt
+        return MemoRow(
+            run_id=attempt.run_id,
+            task_id=attempt.task_id,
+            kind=KIND,
+            name=name,
+            number=number,
+            input_hash=self._hash(),
+            attempt=attempt.number,
+            value=text,
+            calls=attempt.calls,
+            created_at=attempt.time.wall(),
+        )
+
+    def _pause_after(self, call: StepCall, tried: int, error: Exception) -> float | None:
+        """Seconds until the function is called again; None if it is not."""
+        if call.retry is None:
+            return None
+        who, ids = f"{self._attempt} step {call.name!r}", self._attempt.log_ids()
+        outcome = judged(call.retry, tried, error, who=who, ids=ids)
+        if not outcome.again:
+            return None
+        if outcome.after is not None:
+            return outcome.after
+        return call.retry.delay_ms(tried, random.uniform) / 1000
+
+
+def _coming(call: StepCall) -> Awaitable[object]:
+    """The call of an async function."""
+    coming = call.function(*call.args, **call.kwargs)
+    if not inspect.isawaitable(coming):
+        raise DefinitionTypeError(
+            f"step {call.name!r} in an async body takes an async function, whose call can be "
+            f"awaited; this one returned {type(coming).__name__}"
+        )
+    return coming
+
+
+def ended_early(attempt: Attempt) -> BodyCancelled:
+    """What unwinds a body that is to end, or that the engine has given up."""
+    if attempt.cancelled:
+        return BodyCancelled(f"run {attempt.run_id} is being cancelled")
+    return BodyCancelled(f"{attempt} was given up: it is not recorded any more")
+
+
+def _loaded(call: StepCall, text: str) -> object:
+    """The value as this call and every later one returns it."""
+    try:
+        return call.form.load(decode(text))
+    except Exception as error:
+        raise ContextValueError(
+            f"the kept value of step {call.name!r} is no {call.form.name}: {error}"
+        ) from error
+
+
+def _wait(ask: Callable[[Tell], None]) -> Sequence[MemoRow] | None:
+    """The answer, on a thread that may block."""
+    answers: SimpleQueue[Answer] = SimpleQueue()
+    ask(answers.put)
+    answer = answers.get()
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+async def _awaited(ask: Callable[[Tell], None]) -> Sequence[MemoRow] | None:
+    """The answer, on a loop."""
+    loop = asyncio.get_running_loop()
+    coming: asyncio.Future[Answer] = loop.create_future()
+    ask(partial(_answer_on, loop, coming))
+    answer = await coming
+    if isinstance(answer, BodyCancelled):
+        raise asyncio.CancelledError(str(answer))
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+def _answer_on(
+    loop: asyncio.AbstractEventLoop, coming: asyncio.Future[Answer], answer: Answer
+) -> None:
+    with suppress(RuntimeError):  # the loop has been closed
+        loop.call_soon_threadsafe(_set, coming, answer)
+
+
+def _set(coming: asyncio.Future[Answer], answer: Answer) -> None:
+    if not coming.done():
+        coming.set_result(answer)

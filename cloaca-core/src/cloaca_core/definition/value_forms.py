@@ -1,0 +1,247 @@
+"""How values of annotated types are kept as JSON, and made again from it.
+
+JSON values are kept as they are. Dataclasses, and models with pydantic's ``model_dump`` and
+``model_validate``, are kept as objects, also inside lists, tuples, mappings and unions with None.
+Any other type is refused by its name, before there is a value.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
+
+from cloaca_core.errors import ContextTypeError, DefinitionTypeError
+
+
+class ValueForm:
+    """The form of plain JSON values, and the base of the others."""
+
+    name: str = "a JSON value"
+
+    def dump(self, value: Any) -> object:
+        """The value as JSON types, as far as this form knows them; the rest is checked later."""
+        return value
+
+    def load(self, value: Any) -> object:
+        """The value that ``dump`` was given, from the decoded JSON."""
+        return value
+
+
+PLAIN: Final = ValueForm()
+
+
+class _Model(ValueForm):
+    """Of a class with ``model_dump`` and ``model_validate``."""
+
+    def __init__(self, kind: Any) -> None:
+        self.name = kind.__name__
+        self._kind = kind
+
+    def dump(self, value: Any) -> object:
+        return _checked(self, value, self._kind).model_dump(mode="json")
+
+    def load(self, value: Any) -> object:
+        return self._kind.model_validate(value)
+
+
+class _Record(ValueForm):
+    """Of a dataclass; ``fields`` are those of its ``__init__``."""
+
+    def __init__(self, kind: Any) -> None:
+        self.name = kind.__name__
+        self.fields: dict[str, ValueForm] = {}
+        self._kind = kind
+
+    def dump(self, value: Any) -> object:
+        _checked(self, value, self._kind)
+        return {name: form.dump(getattr(value, name)) for name, form in self.fields.items()}
+
+    def load(self, value: Any) -> object:
+        _checked(self, value, dict)
+        known = {name: form for name, form in self.fields.items() if name in value}
+        return self._kind(**{name: form.load(value[name]) for name, form in known.items()})
+
+
+class _Items(ValueForm):
+    """Of a list or a tuple with items of one form."""
+
+    def __init__(self, item: ValueForm, kind: Callable[[Any], object]) -> None:
+        self.name = f"a list of {item.name}"
+        self._item = item
+        self._kind = kind
+
+    def dump(self, value: Any) -> object:
+        return [self._item.dump(each) for each in _checked(self, value, (list, tuple))]
+
+    def load(self, value: Any) -> object:
+        return self._kind([self._item.load(each) for each in _checked(self, value, list)])
+
+
+class _Fixed(ValueForm):
+    """Of a tuple whose items have forms of their own."""
+
+    def __init__(self, items: tuple[ValueForm, ...]) -> None:
+        self.name = f"a tuple of {len(items)}"
+        self._items = items
+
+    def dump(self, value: Any) -> object:
+        return [form.dump(each) for form, each in self._paired(_checked(self, value, tuple))]
+
+    def load(self, value: Any) -> object:
+        return tuple([form.load(each) for form, each in self._paired(_checked(self, value, list))])
+
+    def _paired(self, value: Any) -> list[tuple[ValueForm, Any]]:
+        if len(value) != len(self._items):
+            raise ContextTypeError(f"it must be {self.name}, not of {len(value)}")
+        return list(zip(self._items, value, strict=True))
+
+
+class _Members(ValueForm):
+    """Of a mapping whose values have one form."""
+
+    def __init__(self, member: ValueForm) -> None:
+        self.name = f"a mapping to {member.name}"
+        self._member = member
+
+    def dump(self, value: Any) -> object:
+        members = _checked(self, value, Mapping).items()
+        return {key: self._member.dump(each) for key, each in members}
+
+    def load(self, value: Any) -> object:
+        return {key: self._member.load(each) for key, each in _checked(self, value, dict).items()}
+
+
+class _OrNone(ValueForm):
+    """Of a value that may be None."""
+
+    def __init__(self, form: ValueForm) -> None:
+        self.name = f"{form.name} or None"
+        self._form = form
+
+    def dump(self, value: Any) -> object:
+        return None if value is None else self._form.dump(value)
+
+    def load(self, value: Any) -> object:
+        return None if value is None else self._form.load(value)
+
+
+def _checked(form: ValueForm, value: Any, kind: Any) -> Any:
+    if not isinstance(value, kind):
+        raise ContextTypeError(f"it must be {form.name}, not {type(value).__name__}")
+    return value
+
+
+# -- annotations ---------------------------------------------------------------------------------
+
+
+def form_of_result(function: Callable[..., object]) -> ValueForm:
+    """The form of what a function returns, by its annotation; plain without one."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if isinstance(function, type):
+        return form_of(function)
+    named = function if hasattr(function, "__annotations__") else type(function).__call__
+    name = getattr(function, "__qualname__", type(function).__name__)
+    try:
+        written = getattr(named, "__annotations__", {}).get("return", Any)
+        if written is Any:
+            return PLAIN
+        holder = types.SimpleNamespace(__annotations__={"return": written})
+        names = getattr(named, "__globals__", None)
+        found = typing.get_type_hints(holder, names, include_extras=True)["return"]
+    except Exception as error:
+        raise DefinitionTypeError(
+            f"the annotation of what {name} returns cannot be read ({error}); "
+            "give the type by handle.with_options(returns=…)"
+        ) from error
+    return form_of(found)
+
+
+def form_of(kind: Any) -> ValueForm:
+    """The form of values of this type; ``DefinitionTypeError`` for one that has none."""
+    return _Forms().of(kind)
+
+
+class _Forms:
+    """Finds forms; a dataclass may have fields of its own type."""
+
+    _PLAIN: ClassVar[frozenset[Any]] = frozenset(
+        (Any, object, None, type(None), bool, int, float, str, list, dict, typing.NoReturn)
+    ) | {typing.Never, collections.abc.Mapping, collections.abc.Sequence}
+
+    def __init__(self) -> None:
+        self._records: dict[type, _Record] = {}
+
+    def of(self, kind: Any) -> ValueForm:
+        if kind in self._PLAIN or typing.is_typeddict(kind) or isinstance(kind, typing.TypeVar):
+            return PLAIN
+        if isinstance(kind, typing.NewType):
+            return self.of(kind.__supertype__)
+        if (origin := typing.get_origin(kind)) is not None:
+            return self._of_parts(kind, origin, typing.get_args(kind))
+        if kind is tuple:
+            return _Items(PLAIN, tuple)
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+            return self._of_record(kind)
+        if isinstance(kind, type) and hasattr(kind, "model_validate"):
+            return _Model(kind)
+        if (alias := getattr(kind, "__value__", None)) is not None:  # type X = …
+            return self.of(alias)
+        raise _unsupported(kind)
+
+    def _of_parts(self, kind: Any, origin: Any, parts: tuple[Any, ...]) -> ValueForm:
+        if origin is typing.Literal:
+            return PLAIN
+        if origin is typing.Annotated:
+            return self.of(parts[0])
+        if origin in (typing.Union, types.UnionType):
+            return self._of_union(kind, parts)
+        if origin in (collections.abc.Coroutine, collections.abc.Awaitable):
+            return self.of(parts[-1])
+        if origin in (list, collections.abc.Sequence):
+            item = self.of(parts[0])
+            return PLAIN if item is PLAIN else _Items(item, list)
+        if origin is tuple:
+            if len(parts) == 2 and parts[1] is Ellipsis:
+                return _Items(self.of(parts[0]), tuple)
+            return _Fixed(tuple([self.of(part) for part in parts]))
+        if origin in (dict, collections.abc.Mapping):
+            member = self.of(parts[1])
+            return PLAIN if member is PLAIN else _Members(member)
+        raise _unsupported(kind)
+
+    def _of_union(self, kind: Any, parts: tuple[Any, ...]) -> ValueForm:
+        forms = [self.of(part) for part in parts if part is not type(None)]
+        if all(form is PLAIN for form in forms):
+            return PLAIN
+        if len(forms) == 1:
+            return _OrNone(forms[0])
+        raise _unsupported(kind)
+
+    def _of_record(self, kind: type) -> ValueForm:
+        if (known := self._records.get(kind)) is not None:
+            return known
+        record = self._records[kind] = _Record(kind)
+        try:
+            hints = typing.get_type_hints(kind, include_extras=True)
+        except Exception as error:
+            raise DefinitionTypeError(
+                f"the annotations of {kind.__name__} cannot be read: {error}"
+            ) from error
+        for each in dataclasses.fields(kind):
+            if each.init:
+                record.fields[each.name] = self.of(hints[each.name])
+        return record
+
+
+def _unsupported(kind: Any) -> DefinitionTypeError:
+    name = kind.__qualname__ if isinstance(kind, type) else str(kind)
+    return DefinitionTypeError(
+        f"a value of type {name} cannot be kept: a step returns JSON values, dataclasses, models, "
+        "or lists and mappings of those; give handle.with_options(returns=…) if it returns one"
+    )
