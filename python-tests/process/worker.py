@@ -46,14 +46,17 @@ def say(*words: object) -> None:
         sys.stdout.flush()
 
 
-def note(handle: cloaca.TaskHandle) -> None:
-    """Write this execution down, and stop here if the test wants that."""
-    line = f"{handle.run_id} {handle.task_id} {handle.attempt} {handle.epoch} {os.getpid()}\n"
+def note(handle: cloaca.TaskHandle | cloaca.AsyncTaskHandle, name: str = "") -> None:
+    """Write this execution down, and stop here if the test wants that. ``name`` is that of a step,
+    else it is the task's.
+    """
+    name = name or handle.task_id
+    line = f"{handle.run_id} {name} {handle.attempt} {handle.epoch} {os.getpid()}\n"
     ledger = os.open(LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(ledger, line.encode())
     os.close(ledger)
-    if handle.task_id in HELD:
-        say("holding", handle.task_id, handle.run_id)
+    if name in HELD:
+        say("holding", name, handle.run_id)
         _released.wait()
 
 
@@ -120,6 +123,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _postponed(registry)
     _versioned(registry)
     _followed(registry)
+    _stepped(registry)
 
 
 def _traced(name: str, graph: dict[str, list[str]], registry: cloaca.Registry) -> None:
@@ -219,6 +223,32 @@ def _followed(registry: cloaca.Registry) -> None:
     with cloaca.WorkflowBuilder("followed", registry=registry) as builder:
         builder.when_ended(["Completed", "Failed", "Cancelled"], submit="one")
         _traced_task("f", ())
+
+
+def _stepped(registry: cloaca.Registry) -> None:
+    """One body with four steps, sync and async."""
+    names = ("s1", "s2", "s3", "s4")
+    with cloaca.WorkflowBuilder("stepped", registry=registry):
+
+        @cloaca.task(id="t")
+        def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            def call(name: str) -> str:
+                note(handle, name)
+                return name
+
+            note(handle)
+            context["trail"] = [handle.step("call", call, name) for name in names]
+
+    with cloaca.WorkflowBuilder("stepped-async", registry=registry):
+
+        @cloaca.task(id="t")
+        async def later(context: cloaca.Context, handle: cloaca.AsyncTaskHandle) -> None:
+            async def call(name: str) -> str:
+                note(handle, name)
+                return name
+
+            note(handle)
+            context["trail"] = [await handle.step("call", call, name) for name in names]
 
 
 # -- commands ------------------------------------------------------------------------------------
