@@ -59,7 +59,7 @@ def test_it_is_written_with_its_mark_under_the_epoch_of_its_run() -> None:
 
 def test_a_long_value_weighs_more() -> None:
     scene = Scene()
-    long = MemoEntry(scene, RUN, MEMO._replace(value=1001 * "1"), [MARK], scene._tell, list)
+    long = MemoEntry(scene, RUN, MEMO._replace(value=1001 * "1"), [MARK], scene._tell, lambda: None)
 
     assert long.weight - scene.entry.weight == 1000
 
