@@ -31,7 +31,7 @@ class Kept:
         self.scene = Scene()
         self.answers: list[Sequence[MemoRow] | Exception] = [[MEMO]]
         self.reads = 0
-        self.memos = Memos(self.scene.journal, self.scene.orchestrator, self._read)
+        self.memos = Memos(self.scene.orchestrator.keep, self._read)
         self.run = self.scene.adopt(graph_of(t={}))
         self.attempt = self.scene.begin()
         self.told: list[Answer] = []
@@ -171,7 +171,7 @@ async def test_a_cancel_ends_pauses_and_lets_memos_be_written() -> None:
 async def test_the_end_of_an_attempt_answers_its_calls() -> None:
     """The launcher gives them up, however the attempt ends."""
     kept = Kept()
-    memos = kept.scene.launcher.memos
+    memos = kept.scene.orchestrator.attempts.memos
     memos.pause(kept.attempt, 60, kept.told.append)
     await quiet()
 
