@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 import cloaca
-from benchmarks import measuring, pruning, schedules, sharing, steering, workflows
+from benchmarks import measuring, pruning, schedules, sharing, steering, steps, workflows
 from benchmarks.postgres_floor import PostgresFloor
 
 VARIABLE = "CLOACA_TEST_POSTGRES_URL"
@@ -47,6 +47,7 @@ def main() -> int:
         lines += schedules.measure(_within(url, name))
     with _schema(url) as name:
         lines += steering.measure(_within(url, name))
+        lines += steps.measure(_within(url, name))
     return measuring.report(lines + measuring.import_time())
 
 

@@ -115,3 +115,28 @@ async def what_an_async_runner_answers(runner: cloaca.AsyncRunner) -> None:
     await runner.schedule("s", "w", "* * * * *", "UTC", overlap_policy="skip")
     await runner.list_runs(status="done")  # type: ignore[arg-type]
     cloaca.AsyncRunner(":memory:", start=False)
+
+
+def what_steps_return(handle: cloaca.TaskHandle) -> None:
+    """What their function returns, unless ``returns`` says more."""
+
+    def price(part: str, *, pieces: int = 1) -> float:
+        return 1.5 * pieces
+
+    assert_type(handle.step("price", price, "bolt", pieces=2), float)
+    assert_type(handle.with_options(retry=cloaca.RetryPolicy()).step("price", price, "bolt"), float)
+    assert_type(handle.with_options(returns=dict).step("any", print), dict)  # type: ignore[type-arg]
+    handle.step("price", price, 3)  # type: ignore[arg-type]
+    handle.step("price", price, "bolt", piece=2)  # type: ignore[call-arg]
+    handle.with_options(retry=3)  # type: ignore[call-overload]
+
+
+async def what_awaited_steps_return(handle: cloaca.AsyncTaskHandle) -> None:
+    """What their coroutine function returns."""
+
+    async def price(part: str) -> float:
+        return 1.5
+
+    assert_type(await handle.step("price", price, "bolt"), float)
+    assert_type(await handle.with_options(returns=int).step("price", price, "bolt"), int)
+    handle.step("now", len, "bolt")  # type: ignore[arg-type,unused-coroutine]

@@ -91,6 +91,9 @@ _FILL = (
         SELECT id, 'task' || n, 1, epoch, CASE WHEN ended_at IS NULL THEN 'Running' ELSE status END,
             0
         FROM cloaca_run, generate_series(1, 2) AS n""",
+    """INSERT INTO cloaca_memo
+        SELECT id, 'task1', 'step', 'call', n, 'h', 1, '1', 0, n
+        FROM cloaca_run, generate_series(1, 2) AS n""",
     """INSERT INTO cloaca_run_tag SELECT id, 'all', 'x' FROM cloaca_run""",
     """INSERT INTO cloaca_run_tag SELECT id, 'some', workflow FROM cloaca_run""",
     """INSERT INTO cloaca_schedule
@@ -155,6 +158,20 @@ _EVENT: dict[str, object] = {
     "allow_concurrent": 0,
     "run_id": "new",
     "created_at": 1,
+}
+_MEMOS: dict[str, object] = {
+    "run_id": _MINE,
+    "task_id": ["task1"] * len(_MINE),
+    "kind": ["step"] * len(_MINE),
+    "name": ["call"] * len(_MINE),
+    "number": [1] * len(_MINE),
+    "input_hash": ["other"] * len(_MINE),
+    "attempt": [1] * len(_MINE),
+    "value": ["2"] * len(_MINE),
+    "calls": [0] * len(_MINE),
+    "created_at": [1] * len(_MINE),
+    "runner_id": ["mine"] * len(_MINE),
+    "fence": [1] * len(_MINE),
 }
 _FLOWS = ["w0", "w1", "none"]
 _CLAIM: dict[str, object] = {"runner_id": "mine", "workflows": ["w0", "w1", "w2"], "limit": LIMIT}
@@ -229,6 +246,9 @@ _VALUES: dict[str, dict[str, object]] = {
     "runners_without_tasks": {"run_id": "c00000001"},
     "load_attempts": {"ids": _MINE},
     "list_outcomes": {"ids": _MINE},
+    "load_memos": {"run_id": "r00000001", "task_id": "task1"},
+    "copy_memos": {"source_id": "r00000001", "id": "r00000002", "memos_of": ["task1"]},
+    "record_memo": _MEMOS,
     "fence_runs": {"ids": _MINE, "runner_id": "mine"},
     "owned_runs": {"ids": _MINE, "runner_id": "mine"},
     "find_keys": {"keys": ['["rare", "k1"]', '["w0", "k6"]']},
@@ -308,12 +328,14 @@ _VALUES |= {
     "erase_forks": _TREE,
     "erase_replacements": _TREE,
     "erase_unserved": _TREE,
+    "erase_memos": _TREE,
     "erase_runs": _TREE,
     "erase_tombstones": _TREE,
     "trim_attempts": {"run_id": "r00000001", "limit": LIMIT, "holder": "mine"},
     "trim_acts": {"run_id": "r00000001", "limit": LIMIT, "holder": "mine"},
     "trim_restarts": {"run_id": "r00000001", "limit": LIMIT, "holder": "mine"},
     "trim_replacements": {"run_id": "r00000001", "limit": LIMIT, "holder": "mine"},
+    "trim_memos": {"run_id": "r00000001", "limit": LIMIT, "holder": "mine"},
     "raise_mark": _TICKS,
     "erase_ticks": _TICKS,
     "erase_lost": _TICKS,
@@ -328,6 +350,7 @@ _READ = frozenset(
             "ended_runs",
             "load_attempts",
             "list_outcomes",
+            "load_memos",
             "has_claimable",
             "next_due",
             "due_schedules",

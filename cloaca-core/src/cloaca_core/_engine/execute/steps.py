@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import inspect
-import itertools
 import os
 import random
 import threading
@@ -36,11 +35,14 @@ from cloaca_core.errors import (
     RunnerUsageError,
     StepInUseError,
 )
+from cloaca_core.logs import SafeLogger
 from cloaca_core.records.memos import MemoRow
 from cloaca_core.values.json_values import canonical, decode, encode, normalise
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
+
+log = SafeLogger("cloaca.engine")
 
 KIND: Final = "step"
 
@@ -112,15 +114,15 @@ class AttemptSteps:
             return _loaded(call, text)
 
     def _called(self, call: StepCall) -> object:
-        for tried in itertools.count(1):
+        tries = _Tries(call, self._attempt)
+        while True:
             try:
                 with self._within():
                     return call.function(*call.args, **call.kwargs)
             except Exception as error:
-                if (seconds := self._pause_after(call, tried, error)) is None:
+                if (seconds := tries.pause_after(error)) is None:
                     raise
             _wait(partial(self._keeper.pause, self._attempt, seconds))
-        raise AssertionError
 
     # -- coroutines --------------------------------------------------------------------------
 
@@ -145,15 +147,15 @@ class AttemptSteps:
             return _loaded(call, text)
 
     async def _called_async(self, call: StepCall) -> object:
-        for tried in itertools.count(1):
+        tries = _Tries(call, self._attempt)
+        while True:
             try:
                 with self._within():
                     return await _coming(call)
             except Exception as error:
-                if (seconds := self._pause_after(call, tried, error)) is None:
+                if (seconds := tries.pause_after(error)) is None:
                     raise
             await _awaited(partial(self._keeper.pause, self._attempt, seconds))
-        raise AssertionError
 
     # -- both --------------------------------------------------------------------------------
 
@@ -207,7 +209,7 @@ class AttemptSteps:
         """The text of a value that was kept for the same input. The runs that were submitted to get
         it count as submitted.
         """
-        memo = (self._known or {}).get((name, number))
+        memo = None if self._known is None else self._known.pop((name, number), None)
         if memo is None or memo.input_hash != self._hash():
             return None
         self._attempt.count_calls(memo.calls)
@@ -248,17 +250,29 @@ class AttemptSteps:
             created_at=attempt.time.wall(),
         )
 
-    def _pause_after(self, call: StepCall, tried: int, error: Exception) -> float | None:
+
+class _Tries:
+    """Counts the tries of a step's function by its retry policy."""
+
+    def __init__(self, call: StepCall, attempt: Attempt) -> None:
+        self._call = call
+        self._attempt = attempt
+        self._counted = 0
+
+    def pause_after(self, error: Exception) -> float | None:
         """Seconds until the function is called again; None if it is not."""
-        if call.retry is None:
+        if (policy := self._call.retry) is None:
             return None
-        who, ids = f"{self._attempt} step {call.name!r}", self._attempt.log_ids()
-        outcome = judged(call.retry, tried, error, who=who, ids=ids)
+        who, ids = f"{self._attempt} step {self._call.name!r}", self._attempt.log_ids()
+        outcome = judged(policy, self._counted + 1, error, who=who, ids=ids)
         if not outcome.again:
             return None
-        if outcome.after is not None:
-            return outcome.after
-        return call.retry.delay_ms(tried, random.uniform) / 1000
+        self._counted += outcome.counts
+        seconds = outcome.after
+        if seconds is None:
+            seconds = policy.delay_ms(self._counted, random.uniform) / 1000
+        log.warning("%s: failed, again in %.10g s: %.500s", who, seconds, outcome, extra=ids)
+        return seconds
 
 
 def _coming(call: StepCall) -> Awaitable[object]:

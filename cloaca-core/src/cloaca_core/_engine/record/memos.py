@@ -53,7 +53,7 @@ class _Call:
             self._tells.pop()(answer)
 
     def end(self) -> None:
-        """Nobody waits for it any more."""
+        """Answer it with the signal that ends the body, and look for nothing more."""
         self.answer(ended_early(self.attempt))
         if self.timer is not None:
             self.timer.cancel()
@@ -122,7 +122,8 @@ class Memos:
         marks: list[AttemptRow] = []
         if attempt.crashes:  # it has come further than where processes died
             attempt.crashes = 0
-            marks = [attempt_rows.start_mark(attempt)]
+            mark = attempt_rows.start_mark if attempt.holds_slot else attempt_rows.waiting_mark
+            marks = [mark(attempt)]
         self._write_memo(attempt, memo, marks, call.answer, partial(self._conclude, call, None))
 
     def _begin_to_pause(self, seconds: float, call: _Call) -> None:

@@ -256,6 +256,19 @@ def test_a_call_says_when_it_is_to_be_tried_again(keeper: Keeper) -> None:
     assert keeper.pauses == [11]
 
 
+def test_a_try_that_does_not_count_uses_up_none(
+    keeper: Keeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    steps, _ = steps_of(keeper)
+    made = steps.with_options(POLICY, None, is_async=False)
+    asks = [RetryAfter(1, count=False) for _ in range(5)]
+
+    assert made.step("s", failing(*asks, OSError("busy"), OSError("busy"))) == 7
+
+    assert keeper.pauses == [1] * 5 + [2, 4]
+    assert "run r task t attempt 1 step 's': failed, again in 4 s: OSError: busy" in caplog.text
+
+
 def test_a_body_that_is_to_end_is_tried_no_more(keeper: Keeper) -> None:
     steps, _ = steps_of(keeper)
     keeper.error = BodyCancelled("cancelled")
