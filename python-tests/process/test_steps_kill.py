@@ -51,6 +51,24 @@ def test_a_step_whose_value_was_kept_is_not_called_again_after_a_death_at(
     assert sum(before[step] for step in STEPS) - len(kept) in (0, 1)
 
 
+def test_a_body_that_comes_further_each_time_is_not_taken_for_poison(fleet: Fleet) -> None:
+    """Each process dies once it has kept one more value; a task may take down one."""
+    victim = fleet.start(fault="journal.after_commit:2", max_recovery_attempts=1)
+    victim.tell("submit", "stepped")
+    assert victim.exit_code() == -signal.SIGKILL
+    for _ in STEPS[1:]:  # the first commit is that of the start mark
+        victim = fleet.launch(fault="journal.after_commit:2", max_recovery_attempts=1)
+        assert victim.exit_code() == -signal.SIGKILL
+    ((run_id,),) = fleet.query("SELECT id FROM cloaca_run")
+
+    rescuer = fleet.start(max_recovery_attempts=1)
+
+    assert rescuer.result(run_id) == ("Completed", {"trail": STEPS})
+    steps = {step: fleet.executions(run_id)[step] for step in STEPS}
+    assert steps.pop("s1") == 1
+    assert max(steps.values()) <= 2
+
+
 def test_a_process_that_lost_its_run_keeps_nothing_more(fleet: Fleet) -> None:
     """It is stopped within a call, and goes on when another process has finished the run."""
     stopped = fleet.start(hold=["s3"], lease_seconds=2)
