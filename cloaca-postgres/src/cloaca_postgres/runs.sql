@@ -16,9 +16,10 @@
 -- lease; fence locks the row FOR UPDATE. So a write that is under way when a runner is fenced
 -- either commits before, and the takeover sees it, or finds the runner fenced.
 --
--- * insert_run, insert_tag, record_attempt, end_run, park_run, pause_exhausted, note_exhausted: rows.
---   insert_run also passes over keys that a user's transaction writes. Of several rows for one attempt
---   record_attempt writes one, as ON CONFLICT cannot update a row twice in one statement.
+-- * insert_plain_run, insert_run, insert_tag, record_attempt, end_run, park_run, pause_exhausted,
+--   note_exhausted: rows. The first two also pass over keys that a user's transaction writes. Of several
+--   rows for one attempt record_attempt writes one, as ON CONFLICT cannot update a row twice in one
+--   statement.
 -- * find_keys: its list holds pairs, which ->> takes apart and which must be cast to JSON for it; and
 --   its plan: a join may read all keys of a table that was small when the plan was made.
 -- * lock_runs, fence_runs, lock_roots: lock runs by id.
@@ -28,6 +29,47 @@
 -- * list_ended_runs, list_runs_of_parent, list_runs_of_tag: lower knows only A to Z with the collation
 --   "C", as in SQLite; else it depends on the database's locale. Others find no run that has an error.
 --   The list of list_runs_of_tag holds pairs.
+
+
+-- name: insert_plain_run
+-- Add runs as insert_run does, those without a parent and without any option of their start.
+WITH seed AS MATERIALIZED (
+    SELECT applied_at AS value FROM cloaca_migration WHERE number = 1
+),
+live AS MATERIALIZED (
+    SELECT runner.id FROM cloaca_runner AS runner
+    WHERE runner.id = ANY(CAST(:owner AS TEXT[])) AND runner.fenced = 0
+    FOR KEY SHARE
+)
+INSERT INTO cloaca_run (
+    id, workflow, version, input, tags, idempotency_key, created_at, claimable_at, owner, epoch, status,
+    started_at
+)
+SELECT
+    new.id, new.workflow, new.version, new.input, new.tags, new.idempotency_key, new.created_at,
+    new.created_at, live.id,
+    CASE WHEN live.id IS NULL THEN 0 ELSE 1 END,
+    CASE WHEN live.id IS NULL THEN 'Pending' ELSE 'Running' END,
+    CASE WHEN live.id IS NULL THEN NULL ELSE new.created_at END
+FROM unnest(
+    CAST(:id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
+    CAST(:input AS TEXT[]), CAST(:tags AS TEXT[]), CAST(:idempotency_key AS TEXT[]),
+    CAST(:created_at AS BIGINT[]), CAST(:owner AS TEXT[])
+) AS new (id, workflow, version, input, tags, idempotency_key, created_at, owner)
+LEFT JOIN live ON live.id = new.owner
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = new.workflow
+    )
+WHERE CASE
+    WHEN new.idempotency_key IS NULL THEN TRUE
+    ELSE (SELECT pg_try_advisory_xact_lock_shared(hashtextextended('', value)) FROM seed)
+        AND pg_try_advisory_xact_lock_shared(hashtextextended(
+            new.idempotency_key COLLATE "C",
+            hashtextextended(new.workflow COLLATE "C", (SELECT value FROM seed))
+        ))
+END
+ORDER BY new.idempotency_key COLLATE "C", new.workflow COLLATE "C"
+ON CONFLICT DO NOTHING;
 
 
 -- name: insert_run

@@ -164,6 +164,7 @@ async def test_a_runner_beats_while_its_journal_writes(
     [
         ("claim", CLAIM),
         ("insert_run", {name: [value] for name, value in new_run("b")._asdict().items()}),
+        ("insert_plain_run", {name: [value] for name, value in new_run("b")._asdict().items()}),
     ],
 )
 async def test_no_run_is_left_to_a_runner_that_is_fenced_meanwhile(

@@ -8,7 +8,7 @@ batch.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class NewRun(NamedTuple):
@@ -37,6 +37,11 @@ class NewRun(NamedTuple):
     start_by: int | None = None
 
     @property
+    def is_plain(self) -> bool:
+        """True without a parent and without any option of its start."""
+        return self.parent_id is None and self[_OPTIONS:] == _DEFAULTS
+
+    @property
     def belongs_to(self) -> str | None:
         """The parent whose tree the run is part of, if it is."""
         return None if self.detached else self.parent_id
@@ -50,6 +55,10 @@ class NewRun(NamedTuple):
         """
         key, parent_id = self.idempotency_key, self.parent_id
         return key is not None and (parent_id is None or not key.startswith(f"{parent_id}::"))
+
+
+_OPTIONS: Final = NewRun._fields.index("priority")
+_DEFAULTS: Final = tuple(NewRun._field_defaults.values())
 
 
 class RunRow(NamedTuple):

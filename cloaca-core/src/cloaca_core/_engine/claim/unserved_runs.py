@@ -51,6 +51,8 @@ class UnservedRuns:
         """
         lacking: dict[str, list[str]] = {}
         for row in rows:
+            if row.round == 1 and row.id not in past:
+                continue  # begun here for the first time
             if tasks := await self._lacking(row, past.get(row.id, NO_PAST)):
                 lacking[row.id] = tasks
         if lacking:

@@ -82,8 +82,8 @@ class Adoption:
                 past = restore(graph, recorded.attempts, recorded.restarts)
             if past is not None and row.came_due:
                 past = come_due(past, self._clock.wall())
-            patches = _patches(graph, recorded.forks)
-            replaced = keys_of(recorded.replacements)
+            patches = _patches(graph, recorded.forks) if recorded.forks else None
+            replaced = keys_of(recorded.replacements) if recorded.replacements else ()
             run = self._factory.make(row, graph, _input_of(row), past, patches, replaced)
             if refusal is None:
                 self._orchestrator.adopt(run)

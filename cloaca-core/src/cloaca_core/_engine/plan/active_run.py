@@ -88,10 +88,14 @@ class ActiveRun:
         self.latest: dict[int, AttemptRow] = restored.latest
         self.recovered: bool = row.recoveries > 0
         self.deadline: Deadline | None = None
-        changes = [past.change.encode() for past in restored.latest.values() if past.change]
-        self.size_bound: int = len(row.input.encode()) + sum(map(len, changes))
-        self._count([change.set for change in (patches or {}).values()])
-        self._count(replacements)
+        self.size_bound: int = len(row.input.encode())
+        if restored.latest:
+            changes = [past.change.encode() for past in restored.latest.values() if past.change]
+            self.size_bound += sum(map(len, changes))
+        if patches:
+            self._count([change.set for change in patches.values()])
+        if replacements:
+            self._count(replacements)
         self.over: bool = False
         self.depth: int = 0
         self.wish: RunStatus | None = None

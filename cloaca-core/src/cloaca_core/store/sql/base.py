@@ -16,6 +16,7 @@ from cloaca_core.store.sql.queries import Row, Statement, Wording, load_statemen
 class RunQueries(NamedTuple):
     """The statements of ``runs.sql``."""
 
+    insert_plain_run: Statement
     insert_run: Statement
     insert_unowned_run: Statement
     lock_roots: Statement

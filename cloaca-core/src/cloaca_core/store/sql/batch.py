@@ -28,6 +28,7 @@ class BatchSteps:
         self._array = array
         self._payloads = Payloads(queries.payloads)
         guard = ("runner_id", "fence")
+        self._plain_row = q.runs.insert_plain_run.binder(NewRun._fields)
         self._run_row = q.runs.insert_run.binder(NewRun._fields)
         self._unowned_row = q.runs.insert_unowned_run.binder(NewRun._fields)
         self._attempt_row = q.runs.record_attempt.binder(AttemptRow._fields + guard)
@@ -155,12 +156,15 @@ class BatchSteps:
             return {}
         in_row, inputs = self._payloads.split_inputs(runs)
         steps = self._parent_steps(runs, q.lock_roots, "roots")
-        steps["runs"] = Step(q.insert_run, rows=list(map(self._run_row, in_row)))
+        if all(run.is_plain for run in runs):
+            steps["runs"] = Step(q.insert_plain_run, rows=list(map(self._plain_row, in_row)))
+        else:
+            steps["runs"] = Step(q.insert_run, rows=list(map(self._run_row, in_row)))
         if inputs is not None:
             steps["inputs"] = inputs
         if tags := _tag_rows(runs):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
-        if children := [run.id for run in runs if run.belongs_to is not None]:
+        if children := [run.id for run in runs if run.parent_id is not None and not run.detached]:
             pause = self._queries.children.pause_new_children
             params = pause.bind(ids=self._array(children), runner_id=batch.runner_id)
             steps["paused"] = Step(pause, params)
@@ -293,7 +297,7 @@ def _decides(batch: Batch) -> bool:
 
 def _parents_of(runs: Sequence[NewRun]) -> set[str]:
     """The parents in whose trees these runs are."""
-    return {parent_id for run in runs if (parent_id := run.belongs_to) is not None}
+    return {run.parent_id for run in runs if run.parent_id is not None and not run.detached}
 
 
 def _newest_filled(ticks: Sequence[NewTick]) -> Sequence[NewTick]:

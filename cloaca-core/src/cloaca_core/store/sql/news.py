@@ -40,7 +40,7 @@ KINDS: Final[Mapping[str, Change]] = {
     **dict.fromkeys(_OF_RUNS, Change.RUNS),
     **dict.fromkeys((*_OF_RUNNERS, *_OF_SCHEDULES, *_OF_ACTS), Change.ANYTHING),
 }
-"""Statements that are always news. ``beat`` and ``insert_run`` may be."""
+"""Statements that are always news. ``beat`` and the inserts of new runs may be."""
 
 
 class News:
@@ -70,7 +70,7 @@ class News:
 
     def _kind(self, one: Step) -> Change | None:
         name = one.statement.name
-        if name == "insert_run":
+        if name in {"insert_run", "insert_plain_run"}:
             return Change.RUNS if _leaves_runs_unowned(one) else None
         if name == "beat":
             return Change.ANYTHING if _has_lease(one) is not self._has_lease else None

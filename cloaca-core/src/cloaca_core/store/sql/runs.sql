@@ -10,6 +10,27 @@
 -- queries.py).
 
 
+-- name: insert_plain_run
+-- Add a run as insert_run does, one without a parent and without any option of its start: the columns
+-- that are not named keep their defaults. Nearly all runs are such.
+INSERT INTO cloaca_run (
+    id, workflow, version, input, tags, idempotency_key, created_at, claimable_at, owner, epoch, status,
+    started_at
+)
+SELECT
+    :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT), :created_at, :created_at,
+    runner.id,
+    CASE WHEN runner.id IS NULL THEN 0 ELSE 1 END,
+    CASE WHEN runner.id IS NULL THEN 'Pending' ELSE 'Running' END,
+    CASE WHEN runner.id IS NULL THEN NULL ELSE :created_at END
+FROM (SELECT 1) AS one
+LEFT JOIN cloaca_runner AS runner
+    ON runner.id = :owner AND runner.fenced = 0
+        AND NOT EXISTS (SELECT 1 FROM cloaca_paused_workflow WHERE workflow = :workflow)
+WHERE TRUE
+ON CONFLICT DO NOTHING;
+
+
 -- name: insert_run
 -- Add a run. If :owner is a live runner, it owns the run from the start, unless the run waits for
 -- its time or its workflow is paused; otherwise the run has no owner. Executed again, or with an

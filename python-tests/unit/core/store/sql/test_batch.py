@@ -41,11 +41,15 @@ _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW)
     ("batch", "expected"),
     [
         (Batch("r1", [], [], [], {}), []),
-        (Batch("r1", [new_run("a", owner=None)], [], [], {}), ["insert_run"]),
-        (Batch("r1", [new_run("a")], [], [], {}), ["insert_run", "owned_runs"]),
+        (Batch("r1", [new_run("a", owner=None)], [], [], {}), ["insert_plain_run"]),
+        (
+            Batch("r1", [new_run("a"), new_run("b", owner=None, priority=1)], [], [], {}),
+            ["insert_run", "owned_runs"],
+        ),
+        (Batch("r1", [new_run("a")], [], [], {}), ["insert_plain_run", "owned_runs"]),
         (
             Batch("r1", [new_run("a", owner=None, key="k", tags='{"t":"x"}')], [], [], {}),
-            ["insert_run", "insert_tag", "find_keys"],
+            ["insert_plain_run", "insert_tag", "find_keys"],
         ),
         (Batch("r1", [], [attempt("a")], [], {"a": 1}), ["fence_runs", "record_attempt"]),
         (Batch("r1", [], [], [run_end("a")], {"a": 1}), ["fence_runs", "end_run"]),
@@ -101,7 +105,7 @@ _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW)
         ),
         (
             Batch("r1", [new_run("b")], [attempt("a")], [run_end("a")], {"a": 1}),
-            ["insert_run", "owned_runs", "fence_runs", "record_attempt", "end_run"],
+            ["insert_plain_run", "owned_runs", "fence_runs", "record_attempt", "end_run"],
         ),
     ],
 )
