@@ -50,7 +50,7 @@ class RunRows:
     def _row(
         self, request: Request, text: str, parent: ActiveRun | None, owner: str | None, now: int
     ) -> NewRun:
-        start = request.start
+        start, definition = request.start, request.definition
         priority, deadline_at = start.priority, None
         if parent is not None:
             priority = parent.row.priority if priority is None else priority
@@ -65,8 +65,8 @@ class RunRows:
                 owner = None
         return NewRun(
             id=self._ids.next(),
-            workflow=request.definition.namespace,
-            version=request.definition.version,
+            workflow=definition.namespace,
+            version=definition.version,
             input=text,
             tags=request.tags,
             idempotency_key=request.idempotency_key,

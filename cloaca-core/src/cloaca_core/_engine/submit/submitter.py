@@ -220,9 +220,9 @@ class _Submission:
         elif rows[0].id in committed.held:  # a request with a key is one run
             self.answer.set_result(None)
         else:
-            run_ids = [committed.existing.get(row.id, row.id) for row in rows]
-            known = any(row.id in committed.existing for row in rows)  # those of this submission
-            self.answer.set_result((run_ids, known))
+            sent = [row.id for row in rows]
+            run_ids = [committed.existing.get(run_id, run_id) for run_id in sent]
+            self.answer.set_result((run_ids, run_ids != sent))
 
     def refused(self, _: SubmissionEntry, error: StoreError) -> None:
         """Answer with the error, and free the places."""
