@@ -67,7 +67,7 @@ def retry(folder: Path) -> None:
             return
         before = runner.get_run(failed[0].id).tasks()
         for item in runner.plan_retry(failed[0].id).run:
-            print(f"    runs again: {item.task}, {item.reason}", flush=True)
+            print(f"    the retry runs {item.task} again, as it {item.reason}", flush=True)
         watch(runner.retry(failed[0].id), before)
 
 

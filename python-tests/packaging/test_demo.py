@@ -119,7 +119,7 @@ def test_a_killed_run_goes_on_where_it_was_and_a_failed_step_is_run_again(
     assert notes.begun_in(1) >= {"compare", "report"}
     assert [process for process, step in ended if step == "report"] == [third]
     assert notes.begun_in(2) == {"report"}
-    assert "runs again: report, failed" in printed
+    assert "the retry runs report again, as it failed" in printed
     assert "steps that were on disk ran again" in printed
     assert "byte for byte" in printed
     assert f"process 2 ({second})" in printed
