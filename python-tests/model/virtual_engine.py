@@ -414,14 +414,17 @@ class World:
         """A trigger of the workflow ``flow`` with these options of ``trigger``."""
         trigger(name=name, on="flow", registry=self.registry, **options)(function)
 
-    async def start(self, clock: Clock | None = None, **settings: Any) -> Program:
+    async def start(
+        self, clock: Clock | None = None, *, machine: Clock | None = None, **settings: Any
+    ) -> Program:
         """Start a program, by default by the clock on the wall; it beats seldom and has no time
-        limit, unless the test sets one.
+        limit, unless the test sets one. Its store's clock is that of its machine, unless that has
+        another one, as a machine beside a database server may.
         """
         clock = clock or self.clock
         view = self.store.view(clock)
         config = DefaultRunnerConfig(**{**CALM, **settings})
-        engine = Engine(view, config, self.registry, clock, VirtualExecutor)
+        engine = Engine(view, config, self.registry, machine or clock, VirtualExecutor)
         engine.trigger_loop._places = VirtualPolls(the_loop())
         await engine.start()
         await engine.begin()

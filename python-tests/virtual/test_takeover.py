@@ -6,10 +6,11 @@ A database that does not answer a runner is what it is like for its process to s
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from model.virtual_engine import Program, World, at, world
-from model.virtual_time import the_loop
+from model.virtual_time import BEGINNING, VirtualClock, the_loop
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -71,6 +72,28 @@ async def test_a_runner_that_stands_still_loses_its_runs_a_beat_after_its_lease(
         silence = bodies.begun[1] - last_beat
         assert silence == pytest.approx(LEASE + BEAT + LAST_CHANCE, abs=0.002)
         assert (ended.row.status, ended.row.epoch, ended.row.recoveries) == ("Completed", 3, 1)
+
+
+@pytest.mark.parametrize("ahead", [(2, 0), (0, 2), (0, -2)], ids=["first", "second", "behind"])
+@pytest.mark.parametrize(("limit", "status"), [(700, "Failed"), (750, "Completed")])
+async def test_what_is_left_of_a_time_limit_does_not_depend_on_the_clocks_of_machines(
+    ahead: tuple[int, int], limit: int, status: str
+) -> None:
+    """The body begins anew after about 120 s, and takes ten minutes."""
+    async with world() as w:
+        Bodies(w)
+        machines = [VirtualClock(the_loop(), BEGINNING + timedelta(hours=each)) for each in ahead]
+        first = await w.start(machine=machines[0], lease_seconds=LEASE)
+        run_id = await first.submit(time_limit=float(limit))
+        second = await w.start(machine=machines[1], lease_seconds=LEASE)
+        await asyncio.sleep(101)
+
+        first.store.answers.clear()
+        row = (await second.wait(run_id)).row
+
+        assert (row.status, row.recoveries) == (status, 1)
+        if status == "Failed":
+            assert at(row.ended_at) == BEGINNING + timedelta(seconds=limit)
 
 
 async def test_a_caller_hears_of_the_end_of_a_cancel_whose_runner_is_lost() -> None:

@@ -1,15 +1,19 @@
 """The database's clock, read without a query of its own.
 
-Leases use this clock, because the clocks of machines that share a database may differ. Statements
-that run anyway return a reading; between readings this machine's monotonic clock, which cannot be
-set, counts on.
+Leases and all instants in rows are by this clock, because the clocks of machines that share a
+database may differ. Statements that run anyway return a reading; between readings this machine's
+monotonic clock, which cannot be set, counts on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from cloaca_core.values.clock import SYSTEM_CLOCK
+
+CORRECTION: Final = 250_000
+"""µs. By less than that a reading corrects the last one; by more, the clock was set back."""
 
 
 class DatabaseClock:
@@ -18,6 +22,7 @@ class DatabaseClock:
     def __init__(self, monotonic: Callable[[], float] = SYSTEM_CLOCK.monotonic) -> None:
         self._monotonic = monotonic
         self._ahead: int | None = None
+        self._shown = 0
 
     def start(self) -> float:
         """Read the monotonic clock, just before a statement is sent."""
@@ -33,8 +38,14 @@ class DatabaseClock:
             self._ahead = (least + most) // 2
 
     def now(self) -> int:
-        """The database's clock, approximately."""
-        return _micros(self._monotonic()) + (self._ahead or 0)
+        """The database's clock, approximately. It stands still rather than step back for a
+        correction: nothing ends before it has begun.
+        """
+        now = _micros(self._monotonic()) + (self._ahead or 0)
+        if 0 < self._shown - now < CORRECTION:
+            return self._shown
+        self._shown = now
+        return now
 
 
 def _micros(seconds: float) -> int:

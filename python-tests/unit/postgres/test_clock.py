@@ -66,3 +66,16 @@ def test_an_answer_that_took_long_is_believed_about_a_clock_that_was_set() -> No
     clock.read(sent, 3_607_000_000)
 
     assert clock.now() == 3_612_000_000
+
+
+def test_it_stands_still_rather_than_step_back_for_a_correction() -> None:
+    monotonic = Monotonic()
+    clock = DatabaseClock(monotonic)
+    clock.read(clock.start(), 7_000_000)
+    shown = clock.now()
+
+    clock.read(clock.start(), 6_800_000)
+
+    assert clock.now() == shown
+    monotonic.now += 0.5
+    assert clock.now() == 7_300_000

@@ -34,6 +34,7 @@ from cloaca_core._engine.recover.lease import Lease
 from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.recover.takeover import Takeover
+from cloaca_core._engine.runtime.store_clock import StoreClock
 from cloaca_core._engine.submit.run_rows import RunRows
 from cloaca_core._engine.submit.submitter import Submitter
 from cloaca_core._engine.upkeep.pruner import Pruner
@@ -71,7 +72,7 @@ class Base:
         self.store = store
         self.config = config
         self.registry = registry
-        self.clock = clock
+        self.clock = clock = StoreClock(store, clock)
         self.works = works and store.writable
         self.ids = RunIds(clock)
         self.identity = this_process()

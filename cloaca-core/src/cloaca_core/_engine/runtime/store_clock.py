@@ -1,0 +1,29 @@
+"""The clock by which an engine writes instants: the store's, which all runners of it share.
+
+A deadline, the time of a retry and the end of a round are read by other runners than those that
+wrote them, perhaps on machines whose clocks differ.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cloaca_core.values.clock import Clock
+
+
+class HasClock(Protocol):
+    """A store, as far as it is a clock."""
+
+    def wall(self) -> int:
+        """µs since 1970, without asking the database."""
+
+
+class StoreClock(Clock):
+    """The wall is the store's, all else that of this machine."""
+
+    def __init__(self, store: HasClock, machine: Clock) -> None:
+        self._store = store
+        self.monotonic = machine.monotonic
+
+    def wall(self) -> int:
+        return self._store.wall()
