@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -345,6 +346,44 @@ def test_a_parent_that_is_begun_again_alone_starts_another_child(
 
     assert run.result(WAIT).status == "Completed"
     assert children(run) == [(1, "Failed"), (1, "Completed")]
+
+
+def test_a_run_is_not_begun_again_while_a_child_of_it_is_still_being_cancelled(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    begun, leave = threading.Event(), threading.Event()
+    with cloaca.WorkflowBuilder("child"):
+
+        @cloaca.task(id="only")
+        def child(context: cloaca.Context) -> None:
+            begun.set()
+            assert leave.wait(WAIT)
+
+    with cloaca.WorkflowBuilder("parent"):
+
+        @cloaca.task(id="only")
+        def parent(context: cloaca.Context) -> dict[str, str]:
+            return {"child": runner.execute("child").status}
+
+    run = runner.submit("parent", idempotency_key="once")
+    assert begun.wait(WAIT)
+    run.cancel(grace=WAIT)
+    assert run.result(WAIT).status == "Cancelled"
+    (seen,) = run.children()
+
+    with pytest.raises(cloaca.RunStateError, match="retry when it has ended") as refused:
+        run.retry()
+    assert (refused.value.run_id, refused.value.status) == (seen.id, "Cancelling")
+    with pytest.raises(cloaca.RunStateError, match="retry when it has ended"):
+        runner.submit("parent", idempotency_key="once", failed_policy="retry")
+    many = runner.retry_many(workflow_name="parent")
+    assert (many.changed, many.refused, run.info().round) == (0, 1, 1)
+
+    leave.set()
+    runner.get_run(seen.id).wait(WAIT)
+    run.retry()
+    assert run.result(WAIT).final_context["child"] == "Completed"
+    assert children(run) == [(2, "Completed")]
 
 
 async def test_all_of_it_can_be_awaited(database_url: str, shop: Shop) -> None:

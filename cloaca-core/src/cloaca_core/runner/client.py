@@ -271,9 +271,9 @@ class Client:
         limit counts from the start of the round; ``time_limit``, as in ``execute``, is for this
         round and later ones, in place of the one that the run was submitted with.
 
-        A run in another state raises ``RunStateError``, ``tasks`` that the workflow has not
-        ``TaskNotFoundError``, an unknown id ``RunNotFoundError``. ``reason`` and ``by`` as in
-        ``RunHandle.cancel``.
+        A run in another state raises ``RunStateError``, also one whose body would find a child that
+        is still Cancelling; ``tasks`` that the workflow has not raise ``TaskNotFoundError``, an
+        unknown id ``RunNotFoundError``. ``reason`` and ``by`` as in ``RunHandle.cancel``.
         """
         runs = self._calls.runs
         call = runs.steering.retry(run_id, tasks, time_limit, children, reason, by)

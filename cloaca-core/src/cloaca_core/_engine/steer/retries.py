@@ -15,14 +15,13 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.steer.retry_plans import RETRIED, Ended, Plan, Planned, RetryPlans
 from cloaca_core.errors import CloacaError, RunNotFoundError, RunStateError
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.steering import Reopening
-from cloaca_core.values.namespace import SEPARATOR
+from cloaca_core.values.namespace import SEPARATOR, short_name
 
 if TYPE_CHECKING:
     from cloaca_core._engine.plan.rerun import Rerun
@@ -36,6 +35,7 @@ RUNS_AT_ONCE: Final = 500
 """Runs that one transaction begins again at most."""
 TASKS_AT_ONCE: Final = 10_000
 """Their tasks that run again, unless one run alone has more."""
+_ENDED: Final = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
 class Wanted(NamedTuple):
@@ -114,8 +114,11 @@ class Retries:
         row = await self._store.get_run(run_id)
         if row is None or row.ended_at is None or row.status not in RETRIED:
             return
-        with suppress(RunStateError):  # another caller has begun it since
+        try:
             await self.retry(run_id, None, order, children=True, time_limit=time_limit)
+        except RunStateError as error:
+            if error.run_id != run_id:  # of a child; else another caller has begun it since
+                raise
 
     async def _run(self, run_id: str) -> RunRow:
         """The run, if it can be begun again."""
@@ -135,7 +138,7 @@ class Retries:
 
     async def _begin(self, runs: Sequence[Ended], wanted: Wanted) -> Begun:
         """Begin the next rounds of runs, after those of their children, once all are planned. A run
-        is refused if one of those children is.
+        is refused if one of those children is, or is still being cancelled.
         """
         levels, parents = await self._levels(runs, wanted)
         refused = _refused(levels, parents)
@@ -160,23 +163,24 @@ class Retries:
         parents: dict[str, str] = {}
         while planned := _planned(levels[-1]):
             await self._cancel_children([each.run.run_id for each in planned])
-            if not wanted.children:
-                break
-            below = await self._children_of(planned)
-            parents |= {child.id: child.parent_id for child in below}
+            found = await self._children_of(planned)
+            # The body would find such a child, wait for it, and get Cancelled as its answer.
+            ending = [child for child in found if child.status == RunStatus.CANCELLING]
+            below = [child for child in found if child.status in RETRIED] if wanted.children else []
+            parents |= {child.id: child.parent_id for child in (*below, *ending)}
             # One that was selected beside its parent is begun with it.
             new = [Ended.of(child) for child in below if child.id not in levels[0]]
-            levels.append(await self._plans.of(new, None))
+            refused: dict[str, Plan] = {child.id: _still_ends(child) for child in ending}
+            levels.append(await self._plans.of(new, None) | refused)
         return levels, parents
 
     async def _children_of(self, planned: Sequence[Planned]) -> list[ChildRow]:
-        """The latest children of calls of tasks that run again, if they have not succeeded."""
+        """The latest children of calls of tasks that run again."""
         again = {
             each.run.run_id: frozenset([choice.task for choice in each.rerun.run])
             for each in planned
         }
-        found = _latest_of_calls(await self._store.children(list(again)), again)
-        return [child for child in found if child.status in RETRIED]
+        return _latest_of_calls(await self._store.children(list(again)), again)
 
     async def _write(self, planned: Sequence[Planned], wanted: Wanted) -> Begun:
         """Begin next rounds in one transaction. A run whose ended round has got children meanwhile
@@ -266,6 +270,16 @@ def _latest_of_calls(
         if place not in latest or latest[place][0] < number:
             latest[place] = (number, child)
     return [child for _, child in latest.values()]
+
+
+def _still_ends(child: ChildRow) -> RunStateError:
+    return RunStateError(
+        f"run {child.id} of {short_name(child.workflow)}, which a body of run {child.parent_id} "
+        f"has submitted, is still {child.status}: retry when it has ended",
+        run_id=child.id,
+        status=child.status,
+        accepted=tuple([status.value for status in _ENDED]),
+    )
 
 
 def _not_found(run_id: str) -> RunNotFoundError:

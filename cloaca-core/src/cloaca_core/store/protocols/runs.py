@@ -104,8 +104,8 @@ class RunStore(Protocol):
         First ``aged`` of those that have been claimable for longest, then those of the highest
         priority, and of equal ones those that became claimable first, then by id; none that this
         runner has left (``leave_unserved``). Effect: owner set, epoch + 1, status Running,
-        started_at ``now``, by ``wall``, unless it was set. No run is ever given to two concurrent callers.
-        Nothing is claimed for a runner that is fenced or not registered.
+        started_at ``now``, by ``wall``, unless it was set. No run is ever given to two concurrent
+        callers. Nothing is claimed for a runner that is fenced or not registered.
         The answer is in the order of ids. A run that has not begun by its ``start_by`` is left, and
         may keep a place of this claim from others.
         """

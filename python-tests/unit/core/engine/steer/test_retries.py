@@ -29,7 +29,12 @@ from cloaca_core.conformance.rows import (
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
-from cloaca_core.errors import RunNotFoundError, TaskNotFoundError, WorkflowNotFoundError
+from cloaca_core.errors import (
+    RunNotFoundError,
+    RunStateError,
+    TaskNotFoundError,
+    WorkflowNotFoundError,
+)
 from cloaca_core.records.order import Order
 from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter
 from cloaca_core.records.states import TaskStatus
@@ -300,6 +305,50 @@ async def test_children_that_the_round_has_left_are_cancelled_and_then_begun_wit
 
     await desk.retries.retry("a", None, ORDER, children=True)
     assert desk.rounds() == {"a": 2, "b": 2, "c": 2}
+
+
+@pytest.mark.parametrize("children", [True, False])
+async def test_a_run_is_refused_while_a_child_that_a_body_would_find_is_being_cancelled(
+    desk: Desk, children: bool
+) -> None:
+    await desk.failed("a", "x")
+    await desk.failed("b", parent="a", key="ship 2")
+    await desk.insert(desk.run("c", parent="a"), desk.run("d", parent="b"))
+    await desk.store.cancel(["c", "d"], act("stop"), NOW, children=True)
+
+    with pytest.raises(RunStateError, match="run c of orders, which a body of run a") as refused:
+        await desk.retries.retry("a", None, ORDER, children=children)
+    assert str(refused.value).endswith("is still Cancelling: retry when it has ended")
+    assert (refused.value.run_id, refused.value.status) == ("c", "Cancelling")
+    assert refused.value.accepted == ("Completed", "Failed", "Cancelled")
+    assert (desk.store.written, desk.acts) == ([], [])
+
+    begun = await desk.many()
+    assert (sorted(begun.changed), sorted(begun.refused)) == (["x"], ["a", "b", "c", "d"])
+
+
+async def test_one_of_a_task_that_does_not_run_again_is_not_waited_for(desk: Desk) -> None:
+    await desk.failed("a")
+    await desk.insert(desk.run("c", parent="a", key="load 1"))
+    await desk.store.cancel(["c"], act("stop"), NOW, children=True)
+
+    await desk.retries.retry("a", None, ORDER, children=True)
+    assert desk.rounds() == {"a": 2, "c": 1}
+
+
+async def test_a_submission_that_would_retry_a_run_learns_of_a_child_that_still_ends(
+    desk: Desk,
+) -> None:
+    await desk.failed("a")
+    await desk.insert(desk.run("c", parent="a"))
+    await desk.store.cancel(["c"], act("stop"), NOW, children=True)
+
+    with pytest.raises(RunStateError, match="retry when it has ended"):
+        await desk.retries.retry_if_failed("a", ORDER, None)
+    await record(desk.store, ends=[run_end("c", status="Cancelled")])
+    await desk.retries.retry_if_failed("a", ORDER, None)
+    await desk.retries.retry_if_failed("a", ORDER, None)
+    assert desk.rounds() == {"a": 2, "c": 2}
 
 
 async def test_a_time_limit_is_the_run_s_and_not_its_children_s(desk: Desk) -> None:
