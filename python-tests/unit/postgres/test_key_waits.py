@@ -10,8 +10,9 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from cloaca_core.conformance.rows import WORKFLOW, any_run, new_run, submit
+from cloaca_core.conformance.rows import NOW, WORKFLOW, act, any_run, new_run, submit
 from cloaca_core.errors import StoreDataError, StoreError, StoreUnavailableError
+from cloaca_core.records.steering import NewFork
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_postgres import BACKEND, key_waits as module
@@ -96,6 +97,28 @@ async def test_one_that_stays_blocked_keeps_no_other_waiting(
     assert not first.done()
     await mine.rollback()
     assert await first == "first"
+
+
+async def test_a_fork_waits_from_the_first_for_a_transaction_that_writes_its_key(
+    store: Store, mine: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[float] = []
+    try_for = module.KeyWaits._try
+
+    async def noted(self: Any, session: Any, wait: Any, seconds: float) -> None:
+        tries.append(seconds)
+        await try_for(self, session, wait, seconds)
+
+    monkeypatch.setattr(module.KeyWaits, "_try", noted)
+    await submit(store, new_run("source", owner=None))
+    await write(store, mine, "mine", "a")
+    new = NewFork("fork", "source", WORKFLOW, "v", "{}", "a", "t", None, [], NOW)
+    fork = asyncio.create_task(store.fork(new, act("x")))
+    await waiting_for(mine)
+    assert tries[0] == module.TURN_S  # it is not tried as if its key were free
+
+    await mine.rollback()
+    assert await fork == "fork"
 
 
 async def test_each_gets_its_turn_whatever_the_locks_say(

@@ -7,6 +7,7 @@ import pytest
 from cloaca_core.conformance.rows import (
     LATER,
     NOW,
+    WORKFLOW,
     act,
     attempt,
     claimed,
@@ -208,6 +209,7 @@ def _fork(run_id: str, *, memos_of: list[str]) -> NewFork:
     return NewFork(
         id=run_id,
         source_id="a",
+        workflow=WORKFLOW,
         version="fedcba9876543210",
         tags="{}",
         idempotency_key=None,

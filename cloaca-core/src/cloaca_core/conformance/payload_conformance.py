@@ -225,6 +225,7 @@ def _fork(run_id: str, source_id: str) -> NewFork:
     return NewFork(
         id=run_id,
         source_id=source_id,
+        workflow=WORKFLOW,
         version="fedcba9876543210",
         tags="{}",
         idempotency_key=None,

@@ -84,6 +84,7 @@ def fork_of(source_id: str, *, key: str | None = None) -> NewFork:
     return NewFork(
         id="f",
         source_id=source_id,
+        workflow=WORKFLOW,
         version="1",
         tags="{}",
         idempotency_key=key,

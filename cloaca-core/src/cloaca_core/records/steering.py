@@ -120,13 +120,14 @@ class RoundRow(NamedTuple):
 
 
 class NewFork(NamedTuple):
-    """A run to be made of ``source_id``. It begins with the results of the ``kept`` tasks; of the
-    others, ``from_task`` finds the keys of ``content``, a JSON object or None, set anew, and those
-    of ``memos_of`` find the memos that they have in the source.
+    """A run to be made of ``source_id``, a run of ``workflow``. It begins with the results of the
+    ``kept`` tasks; of the others, ``from_task`` finds the keys of ``content``, a JSON object or
+    None, set anew, and those of ``memos_of`` find the memos that they have in the source.
     """
 
     id: str
     source_id: str
+    workflow: str
     version: str
     tags: str
     idempotency_key: str | None

@@ -68,6 +68,7 @@ class Forks:
         new = NewFork(
             id=self._ids.next(),
             source_id=run_id,
+            workflow=row.workflow,
             version=definition.version,
             tags=row.tags if tags is None else tags,
             idempotency_key=idempotency_key,

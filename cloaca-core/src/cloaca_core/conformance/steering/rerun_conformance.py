@@ -482,6 +482,7 @@ def _fork(
     return NewFork(
         id=run_id,
         source_id=source,
+        workflow=WORKFLOW,
         version="fedcba9876543210",
         tags="{}",
         idempotency_key=key,

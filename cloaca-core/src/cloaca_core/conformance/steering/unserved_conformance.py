@@ -186,7 +186,7 @@ class UnservedConformance:
             await store.register(runner(name))
         await submit(store, new_run("a"), new_run("b"))
         await record(store, [attempt("a")])
-        fork = NewFork("f", "a", "v", "{}", None, "ship", None, ["load"], LATER)
+        fork = NewFork("f", "a", WORKFLOW, "v", "{}", None, "ship", None, ["load"], LATER)
         await store.fork(fork, act())
         assert await claimed(store) == ["f"]
         await _leave(store, "f", tasks='["gone","lost"]')

@@ -95,7 +95,7 @@ class SqlReruns(SqlPart):
         ]
         if new.idempotency_key is None:
             return _found(await self._dialect.write(steps))
-        key = pair(new.id, new.idempotency_key)
+        key = pair(new.workflow, new.idempotency_key)
         if (run_id := _found(await self._dialect.write_apart(steps, key))) is None:
             # There is no such source, or a hidden run has the key.
             await self._dialect.write(steps_of([q.free_fork_key], known))

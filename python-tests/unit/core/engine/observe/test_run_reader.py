@@ -13,6 +13,7 @@ from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core.conformance.rows import (
     LATER,
     NOW,
+    WORKFLOW,
     act,
     attempt,
     new_run,
@@ -148,7 +149,9 @@ async def test_a_fork_is_told_with_the_run_that_it_was_made_of_at_last(desk: Des
     """A fork of a fork has rows of both."""
     for source, made in (("r", "f"), ("f", "g")):
         kept = ["a"] if source == "f" else []
-        new = NewFork(made, source, "v", "{}", None, "a" if source == "r" else "b", "{}", kept, NOW)
+        new = NewFork(
+            made, source, WORKFLOW, "v", "{}", None, "a" if source == "r" else "b", "{}", kept, NOW
+        )
         await desk.store.fork(new, act(made))
 
     assert (await desk.reader.facts("g")).forked_from == "f"

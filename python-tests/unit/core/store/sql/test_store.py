@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 
 import pytest
 
-from cloaca_core.conformance.rows import attempt, new_run
+from cloaca_core.conformance.rows import NOW, act, attempt, new_run
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.steering import NewFork
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.dialect import Answers, Step
@@ -105,6 +106,16 @@ def test_a_run_that_may_have_to_wait_is_one_transaction_of_its_own() -> None:
 
     assert holder == "earlier"
     assert dialect.transactions == [['["w", "k"]', "insert_unowned_run", "find_keys"]]
+
+
+def test_a_fork_waits_for_the_key_of_its_workflow() -> None:
+    dialect = RecordingDialect()
+    dialect.holders = [("f",)]
+    new = NewFork("f", "a", "w", "v", "{}", "k", "t", None, [], NOW)
+
+    assert asyncio.run(SqlStore(dialect).fork(new, act("x"))) == "f"
+    ((key, *_),) = dialect.transactions
+    assert key == '["w", "k"]'
 
 
 def test_a_run_whose_key_was_taken_by_one_that_is_gone_is_to_be_sent_again() -> None:
