@@ -150,9 +150,9 @@ class RunStore(Protocol):
     async def make_claimable_after_set_back(
         self, workflows: Collection[str], now: int, limit: int
     ) -> int:
-        """Let up to ``limit`` Waiting runs of these workflows be claimed that were parked later
-        than ``now``: the clock was set back since, and would keep them for as long. How many it
-        were.
+        """Let up to ``limit`` runs of these workflows be claimed that wait for their time, Paused
+        ones once they are resumed, and were parked later than ``now``: the clock was set back
+        since, and would keep them for as long. How many it were.
         """
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
