@@ -75,7 +75,7 @@ def killed_and_resumed(python: Path, folder: Path) -> None:
     _say_what_is_on_disk(on_disk)
     obstacle = folder / "report.md"
     obstacle.mkdir()
-    step("process 2 goes on with the same run, but now a folder has the report's name, so that step fails")
+    step("process 2 goes on, but a folder has the report's name now: that step fails")
     with _started(python, folder, PAUSE) as process:
         _fail(process)
     obstacle.rmdir()
