@@ -158,7 +158,7 @@ class Claims:
             self.share,
             base.registry,
             adoption,
-            Orphans(store, base.journal, runner_id, base.runs.ids),
+            Orphans(store, base.journal, runner_id, base.runs.ids, steering.loop.look_at_ends),
             UnservedRuns(store, base.registry, runner_id, definitions),
             VersionCheck(store, base.registry, runner_id),
             steering.children.cancel_strays,

@@ -20,7 +20,9 @@ log = SafeLogger("cloaca.engine")
 
 
 class Orphans:
-    """Belongs to the engine's loop. ``held`` returns the runs known in memory."""
+    """Belongs to the engine's loop. ``held`` returns the runs known in memory; ``may_have_ended``
+    is called when orphans that were to be cancelled may have ended, for which callers may wait.
+    """
 
     def __init__(
         self,
@@ -28,11 +30,13 @@ class Orphans:
         journal: Journal,
         runner_id: RunnerId,
         held: Callable[[], Collection[str]],
+        may_have_ended: Callable[[], None],
     ) -> None:
         self._store = store
         self._journal = journal
         self._runner_id = runner_id
         self._held = held
+        self._may_have_ended = may_have_ended
         self._suspected = False
 
     def suspect(self) -> None:
@@ -40,7 +44,9 @@ class Orphans:
         self._suspected = True
 
     async def give_back(self) -> None:
-        """Release orphans for any runner to claim, if there may be any."""
+        """Release orphans for any runner to claim, if there may be any. The store ends those that
+        are being cancelled.
+        """
         if not self._suspected:
             return
         async with self._journal.writing:  # else a run just submitted would look like an orphan
@@ -51,5 +57,6 @@ class Orphans:
             except BaseException:
                 self._suspected = True
                 raise
+        self._may_have_ended()
         if count:
             log.info("gave back %d run(s)", count, extra={"runner_id": runner_id})

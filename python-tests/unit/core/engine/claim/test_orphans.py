@@ -15,9 +15,10 @@ from cloaca_core._engine.claim.orphans import Orphans
 from cloaca_core._engine.record.entries import SubmissionEntry
 from cloaca_core._engine.record.journal import Journal
 from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core.conformance.rows import new_run, runner, submit
+from cloaca_core.conformance.rows import LATER, act, new_run, runner, submit
 from cloaca_core.errors import StoreError
 from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.states import RunStatus
 from cloaca_core.store.protocol import Landed
 
 
@@ -48,7 +49,12 @@ class Scene:
     def __post_init__(self) -> None:
         runner_id = RunnerId("r1")
         self.journal = Journal(self.store, runner_id, HandMarks())
-        self.orphans = Orphans(self.store, self.journal, runner_id, lambda: self.held)
+        self.told: list[RunStatus] = []
+        self.orphans = Orphans(self.store, self.journal, runner_id, lambda: self.held, self.tell)
+
+    def tell(self) -> None:
+        """Note how it is with the orphan when callers that may wait for it are told."""
+        self.told.append(RunStatus(self.store.runs["astray"].status))
 
     def accepted(self, entry: SubmissionEntry, _: Committed) -> None:
         self.held |= {row.id for row in entry.rows}
@@ -73,6 +79,7 @@ async def test_nobody_is_asked_without_a_reason(scene: Scene) -> None:
     await scene.orphans.give_back()
 
     assert scene.store.releases == 0
+    assert scene.told == []
 
 
 async def test_who_is_not_known_is_given_back_once(scene: Scene) -> None:
@@ -82,6 +89,15 @@ async def test_who_is_not_known_is_given_back_once(scene: Scene) -> None:
 
     assert (scene.owner("astray"), scene.owner("held")) == (None, "r1")
     assert scene.store.releases == 1
+
+
+async def test_who_waits_for_one_that_was_being_cancelled_hears_of_its_end(scene: Scene) -> None:
+    await scene.store.cancel(["astray"], act(), LATER, children=True)
+
+    scene.orphans.suspect()
+    await scene.orphans.give_back()
+
+    assert scene.told == [RunStatus.CANCELLED]
 
 
 async def test_a_run_that_is_being_submitted_is_not_astray(scene: Scene) -> None:
