@@ -38,6 +38,7 @@ class Marks:
     paused_at: int | None = None
     paused_until: int | None = None
     children_at: int | None = None
+    cancels_children: bool = False
     replacements: int = 0
     start_by: int | None = None
     pause_id: str | None = None
@@ -222,7 +223,7 @@ class MemorySteering(MemoryMemos):
         parent_id: str | None = None,
     ) -> dict[str, Acted]:
         known = None if parent_id is None else self.runs.get(parent_id)
-        is_over = known is None or self.marks_of(known).children_at is None
+        is_over = known is None or not self.marks_of(known).cancels_children
         if parent_id is not None and is_over:
             return self._acted([each for each in run_ids if (each, act.id) in self.noted], act)
         for run in self._in_order(run_ids):
@@ -234,6 +235,7 @@ class MemorySteering(MemoryMemos):
             if run.owner is None:
                 self._end(run, act.because, act.now)
                 marks.paused_at = marks.paused_until = None
+                marks.cancels_children = children
                 if children and self._children_under_way(run.id):
                     marks.children_at = deadline
                 continue
@@ -241,6 +243,7 @@ class MemorySteering(MemoryMemos):
             self.runs[run.id] = run._replace(status=RunStatus.CANCELLING, steer_reason=reason)
             marks.cancel_at, marks.paused_until = _earlier(marks.cancel_at, deadline), None
             if children:
+                marks.cancels_children = True
                 marks.children_at = _earlier(marks.children_at, deadline)
         self.start_next()
         return self._acted(run_ids, act)
@@ -508,6 +511,7 @@ class MemorySteering(MemoryMemos):
             marks.claimable_at = act.now
             marks.cancel_at = marks.paused_at = marks.paused_until = marks.children_at = None
             marks.start_by = None
+            marks.cancels_children = False
             self._let_children_go(run, [run.id])
             for key in [key for key in self.unserved if key[0] == run.id]:
                 del self.unserved[key]
@@ -735,7 +739,7 @@ class MemorySteering(MemoryMemos):
         found = []
         for run in self._in_order(run_ids):
             parent = self.parent_of(run.parent_id, detached=self.marks_of(run).detached)
-            if parent is not None and self.is_cancelled(parent):
+            if parent is not None and self.marks_of(parent).cancels_children:
                 found.append(Stray(run.id, parent.id, parent.steer_reason or ""))
         return found
 

@@ -51,7 +51,7 @@ class Parent(NamedTuple):
 
 
 class Stray(NamedTuple):
-    """A run whose parent is being cancelled, or was, ``because`` of this."""
+    """A run whose parent is being cancelled with its children, or was, ``because`` of this."""
 
     id: str
     parent_id: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -156,8 +156,8 @@ class Claimer:
         """
         if not self._claimed:
             return
-        await self._leave_strays()
         past = await self._past(self._claimed)
+        await self._leave_strays(past)
         if lacking := await self._unserved.leave(self._claimed, past):
             self._drop(lacking)
         checked = await self._versions.of(self._claimed, past)
@@ -168,11 +168,18 @@ class Claimer:
         if not all(resumed):
             self.suspect()
 
-    async def _leave_strays(self) -> None:
-        """Do not go on with children whose parent is being cancelled, or was: they are cancelled,
-        and released, as orphans are. Only those are looked at that no runner has had before.
+    async def _leave_strays(self, past: Mapping[str, PastRows]) -> None:
+        """Do not go on with children whose parent is being cancelled with them, or was: they are
+        cancelled, and released, as orphans are. Only those are looked at of which no task has
+        begun: else an earlier owner has looked. One that was begun again by itself goes on.
         """
-        new = [row.id for row in self._claimed if row.parent_id is not None and row.epoch == 1]
+        new = [
+            row.id
+            for row in self._claimed
+            if row.parent_id is not None
+            and row.round == 1
+            and not past.get(row.id, NO_PAST).attempts
+        ]
         if new and (strays := await self._cancel_strays(new)):
             self._drop(strays)
 

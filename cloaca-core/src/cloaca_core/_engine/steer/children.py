@@ -63,13 +63,14 @@ class Children:
             await self.follow(parents)
 
     async def cancel_strays(self, run_ids: Collection[str]) -> set[str]:
-        """Cancel those of these runs whose parent is being cancelled, or was; returns them. They
-        were added by transactions that look at no parent.
+        """Cancel those of these runs whose parent is being cancelled with its children, or was;
+        returns them. They were added by transactions that look at no parent.
         """
         strays = await self._store.strays(run_ids)
         for stray in strays:
-            act = self._acts.of_parent(Parent(stray.parent_id, stray.because, None))
-            await self._store.cancel([stray.id], act, act.now, children=True)
+            parent_id = stray.parent_id
+            act = self._acts.of_parent(Parent(parent_id, stray.because, None))
+            await self._store.cancel([stray.id], act, act.now, children=True, parent_id=parent_id)
         return {stray.id for stray in strays}
 
 

@@ -128,7 +128,7 @@ class ChildrenConformance:
         self, store: Store
     ) -> None:
         await _parent(store)
-        await store.cancel(["p"], act(), DEADLINE, children=False)
+        await store.cancel(["p"], act(), DEADLINE, children=True)
         for run_id, detached in (("c", False), ("d", True)):
             run = new_run(run_id, parent="p", key=run_id, owner=None, detached=detached)
             assert await store.insert_when_free(run) == run_id
@@ -136,7 +136,33 @@ class ChildrenConformance:
 
         assert await store.strays(["c", "d", "e", "q", "none"]) == [Stray("c", "p", "told to")]
         await record(store, ends=[run_end("p")])
+        await store.forget_children(["p"])
         assert await store.strays(["c", "d"]) == [Stray("c", "p", "told to")]
+        acted = await store.cancel(["c"], act("x"), NOW, children=True, parent_id="p")
+        assert acted["c"] == (RunStatus.CANCELLED, True)
+
+    async def test_children_that_a_cancel_leaves_alone_are_no_strays(self, store: Store) -> None:
+        await _parent(store)
+        await submit(store, new_run("c", parent="p", owner=None), new_run("q", owner=None))
+        await store.cancel(["p", "q"], act("x"), DEADLINE, children=False)
+        await store.insert_when_free(new_run("d", parent="q", key="d", owner=None))
+
+        assert await store.strays(["c", "d"]) == []
+        await store.cancel(["p"], act("y"), DEADLINE, children=True)
+        assert await store.strays(["c", "d"]) == [Stray("c", "p", "told to")]
+        await store.cancel(["p"], act("z"), DEADLINE, children=False)
+        assert await store.strays(["c", "d"]) == [Stray("c", "p", "told to")]
+
+    async def test_the_next_round_of_a_run_has_no_strays(self, store: Store) -> None:
+        await _parent(store)
+        await store.cancel(["p"], act("x"), DEADLINE, children=True)
+        await record(store, ends=[run_end("p")])
+        await store.retry([Reopening("p", 1, {})], act("y"))
+        await store.insert_when_free(new_run("c", parent="p", key="c", owner=None))
+
+        assert await store.strays(["c"]) == []
+        acted = await store.cancel(["c"], act("z"), NOW, children=True, parent_id="p")
+        assert acted == {}
 
     # -- ends of pauses ----------------------------------------------------------------------
 

@@ -21,8 +21,8 @@ class ChildStore(Protocol):
         """
 
     async def strays(self, run_ids: Collection[str]) -> list[Stray]:
-        """Those of these runs, without detached ones, whose parent is to be cancelled or was, by
-        their ids. Only reads.
+        """Those of these runs, without detached ones, whose parent is to be cancelled with its
+        children, or was, by their ids. Only reads.
         """
 
     async def ended_parents(self, run_ids: Collection[str]) -> list[Parent]:

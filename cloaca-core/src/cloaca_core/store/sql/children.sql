@@ -18,13 +18,12 @@ ORDER BY parent_id, id;
 
 
 -- name: list_strays
--- Those of these runs whose parent is being cancelled, or was, with its id and why. They were added when
--- nothing looked at the parent.
+-- Those of these runs whose parent is being cancelled with its children, or was, with its id and why. They
+-- were added when nothing looked at the parent.
 SELECT child.id, parent.id AS parent_id, coalesce(parent.steer_reason, '') AS because
 FROM cloaca_run AS child
 JOIN cloaca_run AS parent ON parent.id = child.parent_id
-WHERE child.id IN :ids AND child.detached = 0
-    AND (parent.cancel_at IS NOT NULL OR parent.status = 'Cancelled')
+WHERE child.id IN :ids AND child.detached = 0 AND parent.cancels_children IS NOT NULL
 ORDER BY child.id;
 
 

@@ -86,7 +86,7 @@ SET status = 'Pending', round = round + 1, owner = NULL, epoch = epoch + 1, reco
     cancel_at = NULL,
     paused_at = NULL, paused_until = NULL, stood_still = 0, deadline_at = NULL,
     time_limit = coalesce(CAST(:time_limit AS BIGINT), time_limit),
-    steer_reason = NULL, children_at = NULL, start_by = NULL,
+    steer_reason = NULL, children_at = NULL, cancels_children = NULL, start_by = NULL,
     paused_with = (
         SELECT parent.pause_id FROM cloaca_run AS parent
         WHERE parent.id = cloaca_run.parent_id AND NOT parent.id IN :ids

@@ -40,7 +40,7 @@ WHERE run.id IN :ids
         CAST(:parent_id AS TEXT) IS NULL
         OR EXISTS (
             SELECT 1 FROM cloaca_run AS parent
-            WHERE parent.id = :parent_id AND parent.children_at IS NOT NULL
+            WHERE parent.id = :parent_id AND parent.cancels_children IS NOT NULL
         )
     )
     AND NOT EXISTS (
@@ -55,7 +55,7 @@ ON CONFLICT DO NOTHING;
 UPDATE cloaca_run
 SET status = 'Cancelled', error_message = :because, steer_reason = :because,
     reason_code = 'cancelled', ended_at = :now, epoch = epoch + 1, behind = NULL, due_at = NULL,
-    paused_at = NULL, paused_until = NULL,
+    paused_at = NULL, paused_until = NULL, cancels_children = CASE WHEN :children = 1 THEN 1 END,
     children_at = CASE WHEN :children = 1 AND EXISTS (
         SELECT 1 FROM cloaca_run AS child
         WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
@@ -79,6 +79,7 @@ SET status = 'Cancelling',
         WHEN cancel_at IS NULL OR cancel_at > :deadline THEN :deadline ELSE cancel_at
     END,
     paused_until = NULL,
+    cancels_children = CASE WHEN :children = 1 THEN 1 ELSE cancels_children END,
     children_at = CASE
         WHEN :children = 1 AND (children_at IS NULL OR children_at > :deadline)
         THEN CAST(:deadline AS BIGINT) ELSE children_at

@@ -23,13 +23,14 @@ from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.recover.lease import IDLE, NEVER
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.conformance.rows import attempt, new_run, record, runner, submit
+from cloaca_core.conformance.rows import LATER, act, attempt, new_run, record, runner, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import StoreFullError, StoreUnavailableError
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import NewRun, RunRow
+from cloaca_core.records.steering import Reopening
 from cloaca_core.store.protocol import Landed
 
 pytestmark = pytest.mark.virtual_time
@@ -319,6 +320,57 @@ async def test_what_was_begun_before_is_gone_on_from() -> None:
         ended = await engine.wait("run", None)  # and not for the gate, which is closed
 
         assert ended.row.status == "Completed"
+
+
+@pytest.mark.parametrize("claims", [0, 1])
+async def test_a_child_that_came_after_its_parent_was_cancelled_never_begins(claims: int) -> None:
+    """Also if another runner has claimed it, and was gone before it looked at the parent."""
+    async with engine_with() as (engine, store, _, _):
+        await child_of_cancelled(store, claims)
+        await engine.resume()
+
+        ended = await engine.wait("c", None)  # and not for the gate, which is closed
+
+        assert ended.row.status == "Cancelled"
+        assert not await store.load_attempts(["c"])
+
+
+async def test_a_child_that_is_left_alone_begins() -> None:
+    async with engine_with() as (engine, store, _, gate):
+        await child_of_cancelled(store, claims=1, children=False)
+        gate.open.set()
+        await engine.resume()
+
+        assert (await engine.wait("c", None)).row.status == "Completed"
+
+
+async def test_so_does_one_that_was_begun_again_by_itself() -> None:
+    async with engine_with() as (engine, store, _, gate):
+        await child_of_cancelled(store, claims=0)
+        await store.cancel(["c"], act("x"), LATER, children=True)
+        await store.retry([Reopening("c", 1, {})], act("y"))
+        gate.open.set()
+        await engine.resume()
+
+        assert (await engine.wait("c", None)).row.status == "Completed"
+
+
+async def child_of_cancelled(store: Store, claims: int, *, children: bool = True) -> None:
+    """A run ``c`` whose parent was cancelled before it came, claimed before by a runner that is
+    gone.
+    """
+    workflow = "public::embedded::gate"
+    await store.register(runner("old"))
+    await submit(store, new_run("p", owner="old", workflow=workflow), runner_id="old")
+    await store.cancel(["p"], act(), LATER, children=children)
+    await store.unregister("old")
+    await store.forget_children(["p"])
+    store.free.set()
+    await store.insert_when_free(new_run("c", parent="p", key="c", owner=None, workflow=workflow))
+    for _ in range(claims):
+        await store.register(runner("late"))
+        assert await store.claim("late", [workflow], 9, await store.now())
+        await store.unregister("late")
 
 
 async def test_a_busy_database_keeps_a_submitter_of_an_idle_runner_waiting_only() -> None:
