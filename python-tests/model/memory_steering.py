@@ -39,11 +39,13 @@ class Marks:
     paused_until: int | None = None
     children_at: int | None = None
     cancels_children: bool = False
+    descends: bool = False
     replacements: int = 0
     start_by: int | None = None
     pause_id: str | None = None
     paused_with: str | None = None
     pause_follows: bool = False
+    pause_descends: bool = False
 
     @property
     def wish(self) -> RunStatus | None:
@@ -236,7 +238,7 @@ class MemorySteering(MemoryMemos):
                 self._end(run, act.because, act.now)
                 marks.paused_at = marks.paused_until = None
                 marks.cancels_children = children
-                if children and self._children_under_way(run.id):
+                if children and self._has_children(run):
                     marks.children_at = deadline
                 continue
             reason = act.because if marks.cancel_at is None else run.steer_reason
@@ -244,6 +246,7 @@ class MemorySteering(MemoryMemos):
             marks.cancel_at, marks.paused_until = _earlier(marks.cancel_at, deadline), None
             if children:
                 marks.cancels_children = True
+                marks.descends = self._has_children(run)
                 marks.children_at = _earlier(marks.children_at, deadline)
         self.start_next()
         return self._acted(run_ids, act)
@@ -287,8 +290,10 @@ class MemorySteering(MemoryMemos):
         marks.paused_at = act.now if marks.paused_at is None else marks.paused_at
         marks.paused_until, marks.paused_with = until, paused_with
         marks.pause_id = act.id if children else None
-        if children and (run.owner is not None or self._children_under_way(run.id)):
-            marks.pause_follows = True
+        if children:
+            marks.pause_descends = self._has_children(run)
+            follows = run.owner is not None or marks.pause_descends
+            marks.pause_follows = marks.pause_follows or follows
         return run._replace(status=RunStatus.PAUSED, steer_reason=act.because)
 
     async def resume(
@@ -342,11 +347,19 @@ class MemorySteering(MemoryMemos):
         """Note that a run, one of several, is not paused any more, nor by the present pause of its
         parent again.
         """
-        above = None if run.parent_id in run_ids else run.parent_id
-        marks, parent = self.marks_of(run), self.runs.get(above or "")
+        marks = self.marks_of(run)
+        direct = above = self.runs.get(run.parent_id or "")
+        while above is not None and above.ended_at is not None:
+            goes_on = self.marks_of(above).detached
+            above = self.parent_of(above.parent_id, detached=goes_on)
         marks.pause_follows = marks.pause_follows or marks.pause_id is not None
         marks.pause_id = None
-        marks.paused_with = None if parent is None else self.marks_of(parent).pause_id
+        pauses = [
+            self.marks_of(each).pause_id
+            for each in (above, direct)
+            if each is not None and each.id not in run_ids
+        ]
+        marks.paused_with = next((pause_id for pause_id in pauses if pause_id is not None), None)
 
     def inherit_pause(self, run: RunRow) -> RunRow:
         """A new run, Paused if it is a child of a run that is paused with its children."""
@@ -373,14 +386,24 @@ class MemorySteering(MemoryMemos):
         found = [
             (parent.id, child)
             for parent in self._in_order(parent_ids)
-            for child in self._out_of_step(parent)
+            for child in self._out_of_step(parent, self._children_under_way(parent.id))
         ]
         return found[:limit]
 
-    def _out_of_step(self, parent: RunRow) -> list[str]:
-        """Children that are to be paused with their parent, or to go on with it."""
+    async def descendants_out_of_step(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        found = [
+            (parent.id, child)
+            for parent in self._in_order(parent_ids)
+            for child in self._out_of_step(parent, self._descendants(parent.id, parent_ids))
+        ]
+        return found[:limit]
+
+    def _out_of_step(self, parent: RunRow, children: Collection[str]) -> list[str]:
+        """Those of these that are to be paused with a run, or to go on with it."""
         pause_id, found = self.marks_of(parent).pause_id, []
-        for child in self._children_under_way(parent.id):
+        for child in children:
             marks = self.marks_of(self.runs[child])
             is_paused, its_own = marks.paused_at is not None, marks.paused_with is None
             if pause_id is None:
@@ -393,7 +416,7 @@ class MemorySteering(MemoryMemos):
 
     async def bring_into_step(self, parent_id: str, child_ids: Collection[str], act: Act) -> None:
         parent = self.runs.get(parent_id)
-        late = [] if parent is None else self._out_of_step(parent)
+        late = [] if parent is None else self._out_of_step(parent, self._followers(parent.id))
         for child in self._in_order([run_id for run_id in late if run_id in child_ids]):
             assert parent is not None
             above = self.marks_of(parent)
@@ -491,7 +514,7 @@ class MemorySteering(MemoryMemos):
         can_be = run.status in (RunStatus.FAILED, RunStatus.CANCELLED)
         changes = can_be and run.ended_at is not None and run.round == seen.round
         is_parent = self.marks_of(run).children_at is not None
-        changes = changes and not (is_parent and self._children_under_way(run.id))
+        changes = changes and not (is_parent and self._has_children(run))
         if self._note(run, act, "retry", changes=changes) and changes:
             assert run.ended_at is not None
             self.past_rounds[run.id, run.round] = RoundRow(
@@ -699,7 +722,7 @@ class MemorySteering(MemoryMemos):
         parents = []
         for run in self.runs.values():
             children_at = self.marks_of(run).children_at
-            is_over = run.ended_at is not None
+            is_over = run.ended_at is not None or self.marks_of(run).descends
             if children_at is not None and (is_over or self._children_under_way(run.id)):
                 parents.append((children_at, Parent(run.id, run.steer_reason or "", children_at)))
         return [parent for _, parent in sorted(parents)] + self._paused_parents()
@@ -709,7 +732,11 @@ class MemorySteering(MemoryMemos):
             Parent(run.id, run.steer_reason or "", None)
             for run in self._in_order(self.runs)
             if self.marks_of(run).pause_follows
-            and (not self._may_submit(run) or self._out_of_step(run))
+            and (
+                not self._may_submit(run)
+                or self.marks_of(run).pause_descends
+                or self._out_of_step(run, self._children_under_way(run.id))
+            )
         ]
 
     def _may_submit(self, run: RunRow) -> bool:
@@ -735,11 +762,25 @@ class MemorySteering(MemoryMemos):
         ]
         return found[:limit]
 
+    async def descendants_under_way(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        found = [
+            (parent.id, child)
+            for parent in self._in_order(parent_ids)
+            for child in self._descendants(parent.id, parent_ids)
+        ]
+        return found[:limit]
+
     async def strays(self, run_ids: Collection[str]) -> list[Stray]:
         found = []
         for run in self._in_order(run_ids):
             parent = self.parent_of(run.parent_id, detached=self.marks_of(run).detached)
-            if parent is not None and self.marks_of(parent).cancels_children:
+            while parent is not None and not self.marks_of(parent).cancels_children:
+                goes_on = parent.ended_at is None or parent.round > 1
+                detached = goes_on or self.marks_of(parent).detached
+                parent = self.parent_of(parent.parent_id, detached=detached)
+            if parent is not None:
                 found.append(Stray(run.id, parent.id, parent.steer_reason or ""))
         return found
 
@@ -753,10 +794,15 @@ class MemorySteering(MemoryMemos):
 
     async def forget_children(self, parent_ids: Collection[str]) -> None:
         for parent in self._in_order(parent_ids):
-            if parent.ended_at is not None and not self._children_under_way(parent.id):
-                self.marks_of(parent).children_at = None
-            if not self._may_submit(parent) and not self._out_of_step(parent):
-                self.marks_of(parent).pause_follows = False
+            marks, followers = self.marks_of(parent), self._followers(parent.id, parent_ids)
+            if not followers:
+                marks.descends = False
+                if parent.ended_at is not None:
+                    marks.children_at = None
+            if not self._out_of_step(parent, followers):
+                marks.pause_descends = False
+                if not self._may_submit(parent):
+                    marks.pause_follows = False
 
     def _children_under_way(self, parent_id: str) -> list[str]:
         """Children that are to be cancelled with their parent and are not yet."""
@@ -768,6 +814,25 @@ class MemorySteering(MemoryMemos):
             and not self.marks_of(run).detached
             and self.marks_of(run).cancel_at is None
         ]
+
+    def _has_children(self, run: RunRow) -> bool:
+        return any(
+            each.parent_id == run.id and not self.marks_of(each).detached
+            for each in self.runs.values()
+        )
+
+    def _descendants(self, run_id: str, but_not_below: Collection[str] = ()) -> list[str]:
+        """Runs under way that follow this one as their own parents have ended."""
+        found: list[str] = []
+        for run in self._in_order(self.runs):
+            is_over = run.ended_at is not None and run.id not in but_not_below
+            if run.parent_id == run_id and is_over and not self.marks_of(run).detached:
+                found += self._followers(run.id, but_not_below)
+        return sorted(found)
+
+    def _followers(self, run_id: str, but_not_below: Collection[str] = ()) -> list[str]:
+        children = self._children_under_way(run_id)
+        return sorted([*children, *self._descendants(run_id, but_not_below)])
 
 
 def _earlier(known: int | None, given: int) -> int:

@@ -554,6 +554,60 @@ def test_children_may_be_left_alone_and_detached_ones_always_are(
     assert runner.count_runs(workflow_name="idle", status="Pending") == 3
 
 
+def test_a_child_that_was_left_alone_begins_afterwards(
+    runner: cloaca.DefaultRunner, gate: Gate
+) -> None:
+    def parent(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+        runner.submit("idle", delay=LONG).pause()
+        runner.submit("later", delay=0.1).pause()
+        gate.begun.set()
+        until(lambda: handle.cancelled)
+
+    define("idle", lambda context: None)
+    define("later", lambda context: None)
+    define("parent", parent)
+    run = runner.submit("parent")
+    assert gate.begun.wait(WAIT)
+    run.cancel(children=False)
+    run.wait(WAIT)
+
+    (child,) = runner.list_runs(workflow_name="later")
+    runner.resume(child.id)
+
+    assert runner.get_run(child.id).result(WAIT).status == "Completed"
+
+
+@pytest.mark.parametrize("act", ["cancel", "pause"])
+def test_runs_below_a_child_that_has_ended_follow_too(
+    runner: cloaca.DefaultRunner, gate: Gate, act: str
+) -> None:
+    below: list[cloaca.RunHandle] = []
+
+    def child(context: cloaca.Context) -> None:
+        below.append(runner.submit("idle", delay=LONG))
+
+    def parent(context: cloaca.Context) -> None:
+        runner.execute("child")
+        gate.hold(context)
+
+    define("idle", lambda context: None)
+    define("child", child)
+    define("parent", parent)
+    run = runner.submit("parent")
+    assert gate.begun.wait(WAIT)
+
+    getattr(run, act)()
+
+    (leaf,) = below
+    status = "Cancelled" if act == "cancel" else "Paused"
+    until(lambda: leaf.status() == status)
+    if act == "pause":
+        run.resume()
+        until(lambda: leaf.status() == "Pending")
+    gate.open.set()
+    run.wait(WAIT)
+
+
 @pytest.mark.parametrize("how", ["execute", "result"])
 def test_a_parent_that_waits_for_a_cancelled_child_gets_its_result(
     runner: cloaca.DefaultRunner, gate: Gate, how: str

@@ -129,6 +129,13 @@ _FILL = (
         SELECT 'u' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Completed', 0, n, n, '{}',
             '{}', 'r' || lpad(n::text, 8, '0'), 1, 0
         FROM generate_series(1, %(finished)s) AS n""",
+    # a tree of many ended children, of which one has children under way
+    """UPDATE cloaca_run SET parent_id = 'c00000001', root_id = 'c00000001' WHERE follows > ''""",
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
+            parent_id, root_id)
+        SELECT 'l' || lpad(n::text, 8, '0'), 'w1', 'v', 'Pending', 0, n, '{}', '{}', 'u00000007',
+            'c00000001'
+        FROM generate_series(1, 9) AS n""",
     # left: many by other runners, a few by this one
     """INSERT INTO cloaca_unserved SELECT 'other' || n, 'c' || lpad(n::text, 8, '0'), '["gone"]'
         FROM generate_series(1, %(finished)s) AS n""",
@@ -209,7 +216,9 @@ _VALUES: dict[str, dict[str, object]] = {
     "pause_children": _STEERED | _WISHED | {"parent_id": "few"},
     "note_resume_of_children": _STEERED | _ACT | {"parent_id": "few"},
     "children_out_of_step": {"ids": ["few"], "limit": LIMIT},
-    "forget_pauses": {"ids": _ENDED},
+    "descendants_under_way": {"ids": ["c00000001"], "limit": LIMIT},
+    "descendants_out_of_step": {"ids": ["c00000001"], "limit": LIMIT},
+    "forget_pauses": {"ids": [*_ENDED, "c00000001"]},
     "resume_runs": _STEERED | {"id": "a1", "now": 1, "replaced": 1},
     "note_retry": _STEERED | _ACT | {"round": 1},
     "keep_round": _STEERED | {"id": "a1"},
@@ -225,8 +234,8 @@ _VALUES: dict[str, dict[str, object]] = {
     "parents_to_follow": {"limit": LIMIT},
     "children_under_way": {"ids": ["parent"], "limit": LIMIT},
     "list_children": {"ids": ["few", "none"]},
-    "list_strays": {"ids": _MINE},
-    "forget_children": {"ids": _ENDED},
+    "list_strays": {"ids": [*_MINE, "l00000001"]},
+    "forget_children": {"ids": [*_ENDED, "c00000001"]},
     "list_acts": {"limit": LIMIT},
     "list_acts_of_run": {"run_id": "r00000001", "limit": LIMIT},
     "lock_schedules_of_owned": _GIVEN_UP,
@@ -363,6 +372,7 @@ _READ = frozenset(
         "list_not_begun",
         *("parents_to_follow", "children_under_way", "list_acts", "list_acts_of_run"),
         *("list_children", "children_out_of_step", "list_follow_ups", "run_as_it_stands"),
+        *("descendants_under_way", "descendants_out_of_step"),
         *("pause_of_workflow", "claimable_ahead", "outline_attempts", "restarts_of_run"),
         *("unended_children", "runner_loads", "runners_without_tasks", "list_left"),
         *("list_expired", "weigh_trees", "list_doomed"),

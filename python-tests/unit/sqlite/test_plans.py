@@ -75,6 +75,12 @@ _FILL = (
             input, follows, follows_round, follows_place)
         SELECT 'f' || id, workflow, 'v', 'Completed', 0, n, n, '{}', '{}', 'e' || id, 1, 0
         FROM n""",
+    # a tree of many ended children, of which one has children under way
+    """UPDATE cloaca_run SET parent_id = 'c00000001', root_id = 'c00000001' WHERE follows > ''""",
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
+            parent_id, root_id)
+        SELECT 'l' || id, workflow, 'v', 'Pending', 0, n, '{}', '{}', 'f00000007', 'c00000001'
+        FROM n WHERE n <= 9""",
     """INSERT INTO cloaca_workflow (workflow, version, name, short_name)
         SELECT 'w' || n, 'v', 'w', 'w' FROM n""",
     # left: many by other runners, a few by this one
@@ -147,11 +153,13 @@ _VALUES: dict[str, dict[str, object]] = {
     "note_pause_of_children": _LEVEL,
     "pause_children": _LEVEL,
     "note_resume_of_children": _LEVEL,
-    "forget_pauses": {"ids": _ENDED},
+    "forget_pauses": {"ids": [*_ENDED, "c00000001"]},
     "children_under_way": {"ids": ["parent"], "limit": LIMIT},
     "list_children": {"ids": ["few", "none"]},
-    "list_strays": {"ids": _OWNED},
-    "forget_children": {"ids": _ENDED},
+    "descendants_under_way": {"ids": ["c00000001"], "limit": LIMIT},
+    "descendants_out_of_step": {"ids": ["c00000001"], "limit": LIMIT},
+    "list_strays": {"ids": [*_OWNED, "l00000001"]},
+    "forget_children": {"ids": [*_ENDED, "c00000001"]},
     "list_acts": {"limit": LIMIT},
     "list_acts_of_run": {"run_id": "e00000001", "limit": LIMIT},
     "lock_owned": {"runner_id": "dead"},
@@ -229,6 +237,7 @@ def test_aged_places_cost_no_more_with_many_that_wait(filled: sqlite3.Connection
         ("children_due", "parents_to_follow"),
         ("pause_follows", "parents_to_follow"),
         ("child", "children_under_way"),
+        ("of_root", "descendants_under_way"),
         ("of_parent", "list_children"),
         ("follows", "list_follow_ups"),
     ],

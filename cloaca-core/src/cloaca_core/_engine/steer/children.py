@@ -1,6 +1,7 @@
 """Cancels, pauses and resumes children with their parents.
 
-That goes level by level, parents first, by the runner that reads of a parent first.
+That goes level by level, parents first, by the runner that reads of a parent first. Children of an
+attached child that has ended count as children of the run above it.
 """
 
 from __future__ import annotations
@@ -31,23 +32,37 @@ class Children:
         self._runs_came = runs_came
 
     async def follow(self, parents: Sequence[Parent]) -> None:
-        """Cancel, pause or resume children of these, one level, and forget the parents that have no
-        more.
+        """Cancel, pause or resume children of these, one level, and forget the parents if there are
+        no more.
         """
         cancelled = {each.run_id: each for each in parents if each.deadline is not None}
         paused = {each.run_id: each for each in parents if each.deadline is None}
+        calm: list[str] = []
         if cancelled:
-            found = await self._store.children_under_way(list(cancelled), RUNS_PER_ACT)
+            found = await self._to_cancel(list(cancelled))
+            calm += [] if found else cancelled
             for run_id, children in _by_parent(found).items():
                 await self._cancel_with(cancelled[run_id], children)
         if paused:
-            found = await self._store.children_out_of_step(list(paused), RUNS_PER_ACT)
+            found = await self._out_of_step(list(paused))
+            calm += [] if found else paused
             for run_id, children in _by_parent(found).items():
                 act = self._acts.of_parent(paused[run_id])
                 await self._store.bring_into_step(run_id, children, act)
                 failpoints.hit("steer.after_level")
                 self._runs_came()
-        await self._store.forget_children([*cancelled, *paused])
+        if calm:
+            await self._store.forget_children(calm)
+
+    async def _to_cancel(self, parent_ids: list[str]) -> list[tuple[str, str]]:
+        store = self._store
+        found = await store.children_under_way(parent_ids, RUNS_PER_ACT)
+        return found or await store.descendants_under_way(parent_ids, RUNS_PER_ACT)
+
+    async def _out_of_step(self, parent_ids: list[str]) -> list[tuple[str, str]]:
+        store = self._store
+        found = await store.children_out_of_step(parent_ids, RUNS_PER_ACT)
+        return found or await store.descendants_out_of_step(parent_ids, RUNS_PER_ACT)
 
     async def _cancel_with(self, parent: Parent, run_ids: list[str]) -> None:
         assert parent.deadline is not None

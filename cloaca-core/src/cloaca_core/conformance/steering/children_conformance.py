@@ -16,6 +16,7 @@ from cloaca_core.conformance.rows import (
     record,
     run_end,
     runner,
+    stored,
     submit,
 )
 from cloaca_core.records.batch import Batch
@@ -157,12 +158,86 @@ class ChildrenConformance:
         await _parent(store)
         await store.cancel(["p"], act("x"), DEADLINE, children=True)
         await record(store, ends=[run_end("p")])
+        await store.forget_children(["p"])
         await store.retry([Reopening("p", 1, {})], act("y"))
         await store.insert_when_free(new_run("c", parent="p", key="c", owner=None))
 
         assert await store.strays(["c"]) == []
         acted = await store.cancel(["c"], act("z"), NOW, children=True, parent_id="p")
         assert acted == {}
+
+    # -- below children that have ended ------------------------------------------------------
+
+    @pytest.mark.parametrize("owner", ["r1", None])
+    async def test_a_cancel_goes_through_children_that_have_ended(
+        self, store: Store, owner: str | None
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("p", owner=owner))
+        await _below(store)
+
+        await store.cancel(["p"], act("x"), DEADLINE, children=True)
+
+        assert await _told(store) == ["p"]
+        assert await store.children_under_way(["p"], 9) == []
+        found = [("p", "leaf"), ("p", "other")]
+        assert await store.descendants_under_way(["p", "none"], 9) == found
+        assert await store.descendants_under_way(["p"], 1) == found[:1]
+        await store.forget_children(["p"])
+        assert await _told(store) == ["p"]
+        await store.cancel(["leaf", "other"], act("y"), DEADLINE, children=True, parent_id="p")
+        await store.forget_children(["p"])
+        assert await store.descendants_under_way(["p"], 9) == []
+        assert await _told(store) == []
+        assert (await stored(store, "leaf")).status == RunStatus.CANCELLED
+        assert (await stored(store, "other")).status == RunStatus.CANCELLING
+
+    async def test_they_follow_the_nearest_that_is_asked_about(self, store: Store) -> None:
+        await _parent(store)
+        await _below(store)
+
+        found = [("m1", "other"), ("m2", "leaf")]
+        assert await store.descendants_under_way(["p", "m1"], 9) == [("m1", "leaf")]
+        assert await store.descendants_under_way(["p", "m2"], 9) == [("p", "other")]
+        assert await store.children_under_way(["m1", "m2"], 9) == found
+        assert await store.descendants_under_way(["live", "apart"], 9) == []
+
+    async def test_no_round_begins_while_runs_below_ended_children_are_to_be_cancelled(
+        self, store: Store
+    ) -> None:
+        await _parent(store)
+        await _below(store)
+        await store.cancel(["p"], act("x"), DEADLINE, children=True)
+        await record(store, ends=[run_end("p")])
+
+        acted = await store.retry([Reopening("p", 1, {})], act("y"))
+
+        assert acted["p"] == (RunStatus.CANCELLED, False)
+
+    async def test_who_comes_below_ended_children_of_a_cancelled_run_is_a_stray(
+        self, store: Store
+    ) -> None:
+        await _parent(store)
+        await _below(store)
+        await submit(store, new_run("late", parent="m1"), new_run("under", parent="late"))
+        await store.cancel(["p"], act(), DEADLINE, children=True)
+
+        assert await store.strays(["leaf", "apart", "of-apart", "of-live", "under"]) == [
+            Stray("leaf", "p", "told to")
+        ]
+
+    async def test_a_child_that_was_begun_again_keeps_what_it_makes_then(
+        self, store: Store
+    ) -> None:
+        await _parent(store)
+        await submit(store, new_run("m", parent="p", owner=None))
+        await store.cancel(["p", "m"], act("x"), DEADLINE, children=True)
+        await store.retry([Reopening("m", 1, {})], act("y"))
+        await store.claim("r1", [WORKFLOW], 1, LATER)
+        await submit(store, new_run("c", parent="m", owner=None))
+        await record(store, ends=[run_end("m", epoch=(await stored(store, "m")).epoch)])
+
+        assert await store.strays(["c"]) == []
 
     # -- ends of pauses ----------------------------------------------------------------------
 
@@ -199,6 +274,28 @@ class ChildrenConformance:
 
         assert await store.end_pause_of_workflow(WORKFLOW, act("e")._replace(now=LATER)) is False
         assert await store.paused_workflows() == {WORKFLOW: None}
+
+
+async def _told(store: Store) -> list[str]:
+    return [each.run_id for each in (await store.news("r1", [WORKFLOW], 9)).parents]
+
+
+async def _below(store: Store) -> None:
+    """Below ``p``: m1 and m2, which have ended, with runs under way, and one that is detached; and
+    another tree.
+    """
+    await submit(store, new_run("m1", parent="p"), new_run("z"))
+    await submit(store, new_run("m2", parent="m1"), new_run("other", parent="m1"))
+    await submit(
+        store,
+        new_run("leaf", parent="m2", owner=None),
+        new_run("apart", parent="m2", detached=True),
+        new_run("over", parent="m2"),
+        new_run("of-z", parent="z"),
+    )
+    await submit(store, new_run("of-apart", parent="apart"), new_run("live", parent="z"))
+    await submit(store, new_run("of-live", parent="live"))
+    await record(store, ends=[run_end(each) for each in ("m1", "m2", "over", "apart")])
 
 
 async def _parent(store: Store) -> None:

@@ -120,6 +120,76 @@ class PausedChildrenConformance:
         assert await store.pauses_over(LATER + 5, 9) == ["c", "later", "p"]
         assert await store.pauses_over(LATER + 4, 9) == []
 
+    @pytest.mark.parametrize("owner", ["r1", None])
+    async def test_a_pause_goes_through_children_that_have_ended_and_so_does_its_end(
+        self, store: Store, owner: str | None
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("p", owner=owner))
+        await submit(store, new_run("m1", parent="p"))
+        await submit(store, new_run("m2", parent="m1"), new_run("apart", parent="m1"))
+        await submit(store, _child("g", "m2"), new_run("d", parent="m2", detached=True))
+        await record(store, ends=[run_end("m1"), run_end("m2")])
+        await store.pause(["apart"], act("u"), None, children=True)
+        await store.forget_children(["apart"])
+
+        await store.pause(["p"], act("v", because="wait"), LATER, children=True)
+
+        assert await _told(store) == [Parent("p", "wait", None)]
+        assert await store.children_out_of_step(["p"], 9) == []
+        assert await store.descendants_out_of_step(["p", "none"], 9) == [("p", "g")]
+        await store.forget_children(["p"])
+        assert await _told(store) == [Parent("p", "wait", None)]
+        await store.bring_into_step("p", ["g", "d", "apart", "m1"], act("w"))
+        assert await store.descendants_out_of_step(["p"], 9) == []
+        await store.forget_children(["p"])
+        assert await _told(store) == []
+        assert await _statuses(store, "g", "d", "apart") == [PAUSED, RUNNING, PAUSED]
+        assert await store.pauses_over(LATER, 9) == ["g", "p"]
+
+        await store.resume(["p"], act("x"))
+        assert await store.descendants_out_of_step(["p"], 9) == [("p", "g")]
+        await store.bring_into_step("p", ["g", "apart"], act("y"))
+        await store.forget_children(["p", "g"])
+        assert await _told(store) == []
+        assert await _statuses(store, "g", "apart") == [PENDING, PAUSED]
+
+    async def test_who_was_paused_with_a_run_that_has_ended_goes_on_with_the_one_above(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("p"))
+        await submit(store, new_run("m", parent="p"))
+        await submit(store, _child("g", "m"))
+        await store.pause(["p"], act("u"), None, children=True)
+        await store.bring_into_step("p", ["m"], act("v"))
+        await store.bring_into_step("m", ["g"], act("w"))
+        await record(store, ends=[run_end("m")])
+
+        await store.resume(["p"], act("x"))
+
+        assert await store.descendants_out_of_step(["p"], 9) == [("p", "g")]
+        await store.bring_into_step("p", ["g"], act("y"))
+        assert await _statuses(store, "g") == [PENDING]
+
+    async def test_who_is_resumed_itself_is_not_paused_again_by_a_run_above_its_ended_parent(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("p"))
+        await submit(store, new_run("m", parent="p"))
+        await submit(store, _child("g", "m"))
+        await record(store, ends=[run_end("m")])
+        await store.pause(["p"], act("u"), None, children=True)
+        await store.bring_into_step("p", ["g"], act("v"))
+
+        await store.resume(["g"], act("w"))
+
+        assert await store.descendants_out_of_step(["p"], 9) == []
+        await store.resume(["p"], act("x"))
+        await store.pause(["p"], act("y"), None, children=True)
+        assert await store.descendants_out_of_step(["p"], 9) == [("p", "g")]
+
     # -- children that a paused run submits --------------------------------------------------
 
     @pytest.mark.parametrize("owner", ["r1", None])

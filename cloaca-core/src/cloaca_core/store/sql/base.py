@@ -155,7 +155,9 @@ class ChildQueries(NamedTuple):
     list_ended_parents: Statement
     parents_to_follow: Statement
     children_under_way: Statement
+    descendants_under_way: Statement
     children_out_of_step: Statement
+    descendants_out_of_step: Statement
     pause_new_children: Statement
     note_pause_of_children: Statement
     pause_children: Statement

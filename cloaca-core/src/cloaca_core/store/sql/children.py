@@ -33,11 +33,27 @@ class SqlChildren(SqlPart):
         rows = await self._read(self._queries.children.children_under_way, ids=ids, limit=limit)
         return [(parent_id, child_id) for parent_id, child_id in rows]
 
+    async def descendants_under_way(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        ids = self._dialect.array(parent_ids)
+        rows = await self._read(self._queries.children.descendants_under_way, ids=ids, limit=limit)
+        return [(parent_id, child_id) for parent_id, child_id in rows]
+
     async def children_out_of_step(
         self, parent_ids: Collection[str], limit: int
     ) -> list[tuple[str, str]]:
         ids = self._dialect.array(parent_ids)
         rows = await self._read(self._queries.children.children_out_of_step, ids=ids, limit=limit)
+        return [(parent_id, child_id) for parent_id, child_id in rows]
+
+    async def descendants_out_of_step(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        ids = self._dialect.array(parent_ids)
+        rows = await self._read(
+            self._queries.children.descendants_out_of_step, ids=ids, limit=limit
+        )
         return [(parent_id, child_id) for parent_id, child_id in rows]
 
     async def bring_into_step(self, parent_id: str, child_ids: Collection[str], act: Act) -> None:

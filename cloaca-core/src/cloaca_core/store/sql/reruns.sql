@@ -3,7 +3,7 @@
 
 -- name: note_retry
 -- Note that these runs are begun again. That changes those that have failed or were cancelled, are still
--- in the round that their caller has seen, and have no children left that are to be cancelled with it.
+-- in the round that their caller has seen, and have no children that are still to be cancelled with it.
 INSERT INTO cloaca_act (
     id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 )
@@ -15,7 +15,7 @@ SELECT
             AND NOT (run.children_at IS NOT NULL AND EXISTS (
                 SELECT 1 FROM cloaca_run AS child
                 WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
-                    AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+                    AND child.detached = 0
             )) THEN 2
         ELSE 0
     END, :now
@@ -87,10 +87,21 @@ SET status = 'Pending', round = round + 1, owner = NULL, epoch = epoch + 1, reco
     paused_at = NULL, paused_until = NULL, stood_still = 0, deadline_at = NULL,
     time_limit = coalesce(CAST(:time_limit AS BIGINT), time_limit),
     steer_reason = NULL, children_at = NULL, cancels_children = NULL, start_by = NULL,
-    paused_with = (
+    paused_with = coalesce((
+        WITH RECURSIVE lineage (above) AS (
+            SELECT cloaca_run.parent_id
+            UNION ALL
+            SELECT ended.parent_id
+            FROM lineage CROSS JOIN cloaca_run AS ended
+            WHERE ended.id = lineage.above AND +ended.ended_at IS NOT NULL AND ended.detached = 0
+        )
+        SELECT parent.pause_id
+        FROM lineage CROSS JOIN cloaca_run AS parent
+        WHERE parent.id = lineage.above AND +parent.ended_at IS NULL AND NOT parent.id IN :ids
+    ), (
         SELECT parent.pause_id FROM cloaca_run AS parent
         WHERE parent.id = cloaca_run.parent_id AND NOT parent.id IN :ids
-    ),
+    )),
     pause_follows = CASE WHEN pause_id IS NOT NULL THEN 1 ELSE pause_follows END, pause_id = NULL
 WHERE id IN :ids
     AND (

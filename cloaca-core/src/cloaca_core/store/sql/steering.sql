@@ -51,15 +51,15 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: cancel_unowned
--- End those of these runs that no runner owns. Their children are to be cancelled next.
+-- End those of these runs that no runner owns. Their children are to be cancelled next, also those of
+-- children that have ended.
 UPDATE cloaca_run
 SET status = 'Cancelled', error_message = :because, steer_reason = :because,
     reason_code = 'cancelled', ended_at = :now, epoch = epoch + 1, behind = NULL, due_at = NULL,
     paused_at = NULL, paused_until = NULL, cancels_children = CASE WHEN :children = 1 THEN 1 END,
     children_at = CASE WHEN :children = 1 AND EXISTS (
         SELECT 1 FROM cloaca_run AS child
-        WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
-            AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+        WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL AND child.detached = 0
     ) THEN CAST(:deadline AS BIGINT) END
 WHERE id IN :ids AND owner IS NULL AND ended_at IS NULL
     AND round = (
@@ -79,7 +79,15 @@ SET status = 'Cancelling',
         WHEN cancel_at IS NULL OR cancel_at > :deadline THEN :deadline ELSE cancel_at
     END,
     paused_until = NULL,
-    cancels_children = CASE WHEN :children = 1 THEN 1 ELSE cancels_children END,
+    cancels_children = CASE
+        WHEN :children = 0 THEN cancels_children
+        WHEN EXISTS (
+            SELECT 1 FROM cloaca_run AS child
+            WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+                AND child.detached = 0
+        ) THEN 2
+        ELSE 1
+    END,
     children_at = CASE
         WHEN :children = 1 AND (children_at IS NULL OR children_at > :deadline)
         THEN CAST(:deadline AS BIGINT) ELSE children_at
@@ -117,11 +125,16 @@ UPDATE cloaca_run
 SET status = 'Paused', paused_at = :now, paused_until = CAST(:until AS BIGINT),
     steer_reason = :because, paused_with = NULL,
     pause_id = CASE WHEN :children = 1 THEN CAST(:id AS TEXT) END,
-    pause_follows = CASE WHEN :children = 1 AND (owner IS NOT NULL OR EXISTS (
-        SELECT 1 FROM cloaca_run AS child
-        WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
-            AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
-    )) THEN 1 ELSE pause_follows END
+    pause_follows = CASE
+        WHEN :children = 0 THEN pause_follows
+        WHEN EXISTS (
+            SELECT 1 FROM cloaca_run AS child
+            WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+                AND child.detached = 0
+        ) THEN 2
+        WHEN owner IS NOT NULL THEN 1
+        ELSE pause_follows
+    END
 WHERE id IN :ids
     AND (
         SELECT act.changed FROM cloaca_act AS act
@@ -165,7 +178,7 @@ WHERE run.id IN :ids
 
 -- name: resume_runs
 -- Let these runs go on: with their owner, if one has them still, else once they are claimed. The pause
--- of a parent does not come to one again. With a replacement (:replaced 1) the claim is a second one
+-- of a parent does not come to one again: of the first one above it that has not ended, if any. With a replacement (:replaced 1) the claim is a second one
 -- even of a run that has not begun, so that it is read.
 UPDATE cloaca_run
 SET status = CASE
@@ -181,10 +194,21 @@ SET status = CASE
     claimable_at = CASE WHEN due_at IS NULL THEN :now ELSE claimable_at END,
     replacements = replacements + :replaced,
     epoch = CASE WHEN owner IS NULL THEN epoch + :replaced ELSE epoch END,
-    paused_with = (
+    paused_with = coalesce((
+        WITH RECURSIVE lineage (above) AS (
+            SELECT cloaca_run.parent_id
+            UNION ALL
+            SELECT ended.parent_id
+            FROM lineage CROSS JOIN cloaca_run AS ended
+            WHERE ended.id = lineage.above AND +ended.ended_at IS NOT NULL AND ended.detached = 0
+        )
+        SELECT parent.pause_id
+        FROM lineage CROSS JOIN cloaca_run AS parent
+        WHERE parent.id = lineage.above AND +parent.ended_at IS NULL AND NOT parent.id IN :ids
+    ), (
         SELECT parent.pause_id FROM cloaca_run AS parent
         WHERE parent.id = cloaca_run.parent_id AND NOT parent.id IN :ids
-    ),
+    )),
     pause_follows = CASE WHEN pause_id IS NOT NULL THEN 1 ELSE pause_follows END, pause_id = NULL
 WHERE id IN :ids
     AND (

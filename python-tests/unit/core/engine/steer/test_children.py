@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from model.steering_desk import SteeringDesk
 
-from cloaca_core.conformance.rows import new_run, submit
+from cloaca_core.conformance.rows import new_run, record, run_end, submit
 
 pytestmark = pytest.mark.virtual_time
 
@@ -31,3 +31,19 @@ async def test_children_are_cancelled_until_none_is_left_and_who_waits_for_them_
         "d": "Cancelled",
     }
     assert desk.told.count("hear of ends") == 2
+
+
+async def test_those_of_children_that_have_ended_follow_too(desk: SteeringDesk) -> None:
+    await desk.in_table("r")
+    await submit(desk.store, new_run("m", parent="r"))
+    await submit(desk.store, new_run("d", parent="m", owner=None))
+    await record(desk.store, ends=[run_end("m")])
+
+    seen = []
+    for act in (desk.pause, desk.resume, desk.cancel):
+        await act("r")
+        for _ in range(5):
+            await desk.look()
+        seen.append(desk.store.runs["d"].status)
+
+    assert seen == ["Paused", "Pending", "Cancelled"]
