@@ -30,6 +30,10 @@ class MemorySchedules:
         """Insert what follows a run that has ended."""
         raise NotImplementedError
 
+    def mark_children(self, run: RunRow, deadline: int) -> None:
+        """Note that the children of a run that was cancelled are to be."""
+        raise NotImplementedError
+
     def decide(self, batch: Batch) -> list[NewTick]:
         """Write decisions as far as they are about what is there; the ticks that have runs."""
         due = [each for each in batch.firings if self._is_as_seen(each)]
@@ -84,12 +88,14 @@ class MemorySchedules:
                     status=RunStatus.CANCELLED,
                     final_context=run.input,
                     error_message=each.error_message,
+                    steer_reason=each.error_message,
                     ended_at=each.ended_at,
                     reason_code=ReasonCode.CANCELLED_BY_SCHEDULE,
                     owner=None,
                     epoch=run.epoch + 1,
                     due_at=None,
                 )
+                self.mark_children(run, each.children_at)
                 self.follow_recorded(run.id)
 
     def start_next(self) -> None:

@@ -307,6 +307,10 @@ class MemoryStore(
         rows = await self.load_attempts(run_ids)
         return [row._replace(change=None, error_traceback=None) for row in rows]
 
+    def mark_children(self, run: RunRow, deadline: int) -> None:
+        """Note that the children of a run that was cancelled are to be."""
+        self.marks_of(run).cancels_children, self.marks_of(run).children_at = True, deadline
+
     async def release(self, runner_id: str, held: Collection[str]) -> int:
         freed = 0
         for run in self._active(runner_id):

@@ -257,6 +257,41 @@ def test_a_tick_ends_the_run_of_the_one_before_and_stops_its_coroutine(
         result.raise_for_status()
 
 
+def test_its_children_are_cancelled_with_it(runner: cloaca.DefaultRunner, seconds: Seconds) -> None:
+    stops = queue.SimpleQueue[str]()
+    made: Begun = queue.SimpleQueue()
+
+    with cloaca.WorkflowBuilder("child"):
+
+        @cloaca.task
+        def work(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            made.put((context["parent"], handle.run_id))
+            while not handle.cancelled:
+                time.sleep(0.01)
+            stops.put(handle.run_id)
+
+    with cloaca.WorkflowBuilder("parent"):
+
+        @cloaca.task
+        def make(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            runner.submit("child", {"parent": handle.run_id})
+            while not handle.cancelled:
+                time.sleep(0.01)
+
+    runner.schedule("s", "parent", EVERY_SECOND, "UTC", overlap_policy="cancel_old")
+    seconds.let_pass(runner)
+    first, child = made.get(timeout=PATIENCE)
+
+    seconds.let_pass(runner)
+
+    assert runner.get_run(first).result(PATIENCE).status == "Cancelled"
+    result = runner.get_run(child).result(PATIENCE)
+    assert result.status == "Cancelled"
+    assert str(result.error).startswith("cancelled by schedule 's'")
+    assert stops.get(timeout=PATIENCE) == child
+    runner.cancel(made.get(timeout=PATIENCE)[0])
+
+
 def test_what_a_thread_body_still_returns_is_not_taken(
     open_runner: Callable[..., cloaca.DefaultRunner], gate: Gate, seconds: Seconds
 ) -> None:

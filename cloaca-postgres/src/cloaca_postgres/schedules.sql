@@ -119,15 +119,17 @@ WHERE schedule.id = ANY(ARRAY[new.schedule_id]) AND schedule.enabled = 1
 
 -- name: cancel_run
 -- Cancel runs in favour of the runs of ticks, as far as those exist. The epochs change, so later
--- writes of the previous owners have no effect.
+-- writes of the previous owners have no effect. Their children are to be cancelled next.
 UPDATE cloaca_run AS run
 SET status = 'Cancelled', error_message = old.error_message,
     ended_at = old.ended_at, owner = NULL, epoch = run.epoch + 1, behind = NULL, due_at = NULL,
-    reason_code = 'cancelled_by_schedule'
+    reason_code = 'cancelled_by_schedule', steer_reason = old.error_message,
+    children_at = old.children_at, cancels_children = 1
 FROM unnest(
     CAST(:id AS TEXT[]), CAST(:schedule_id AS TEXT[]), CAST(:tick AS BIGINT[]),
-    CAST(:tick_run AS TEXT[]), CAST(:error_message AS TEXT[]), CAST(:ended_at AS BIGINT[])
-) AS old (id, schedule_id, tick, tick_run, error_message, ended_at)
+    CAST(:tick_run AS TEXT[]), CAST(:error_message AS TEXT[]), CAST(:ended_at AS BIGINT[]),
+    CAST(:children_at AS BIGINT[])
+) AS old (id, schedule_id, tick, tick_run, error_message, ended_at, children_at)
 JOIN cloaca_tick AS decided
     ON decided.schedule_id = ANY(ARRAY[old.schedule_id]) AND decided.tick = ANY(ARRAY[old.tick])
     AND decided.run_id = old.tick_run

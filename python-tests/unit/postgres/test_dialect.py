@@ -447,7 +447,7 @@ async def _run_of_schedule(store: Store, run_id: str = "a") -> None:
 def _replacing(run_id: str, fences: dict[str, int]) -> Batch:
     """The next tick of the schedule cancels a run, in a batch with others of its runner."""
     tick = new_tick("s", "new", tick=LATER, generation=1)
-    gone = Cancellation(run_id, "s", LATER, "new", "made way", LATER)
+    gone = Cancellation(run_id, "s", LATER, "new", "made way", LATER, LATER)
     return Batch("r1", [], [], [], fences, [firing("s", generation=1)], [tick], [gone])
 
 

@@ -41,7 +41,7 @@ async def test_a_cancelled_run_holds_its_input_once_and_people_see_it_as_its_con
         await store.cancel(["free", "owned"], act(), LATER, children=True)
         await record(store, ends=[run_end("owned")])
         second = new_tick("s", "second", tick=LATER)._replace(generation=1)
-        made_way = Cancellation("first", "s", second.tick, "second", "made way", LATER)
+        made_way = Cancellation("first", "s", second.tick, "second", "made way", LATER, LATER)
         decided = [firing("s", generation=1)]
         await store.commit(Batch("r1", [], [], [], {}, decided, [second], [made_way]))
         text = (await stored(store, "owned")).input

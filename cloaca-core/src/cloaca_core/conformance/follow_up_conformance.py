@@ -216,7 +216,7 @@ class FollowUpConformance:
         await store.put_schedule(schedule())
         await fire(store, new_tick("s", "a"))
         tick = new_tick("s", "b", tick=LATER, generation=1)
-        way = Cancellation("a", "s", LATER, "b", "makes way", LATER)
+        way = Cancellation("a", "s", LATER, "b", "makes way", LATER, LATER)
         batch = Batch("r1", [], [], [], {}, (), [tick], [way])
 
         for _ in range(2):

@@ -14,17 +14,20 @@ from cloaca_core.conformance.rows import (
     attempt,
     fire,
     firing,
+    new_run,
     new_tick,
     record,
     run_end,
     runner,
     schedule,
     stored,
+    submit,
 )
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.runs import RunEnd
 from cloaca_core.records.schedules import Cancellation, NewTick, TickRow
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus, TickOutcome
+from cloaca_core.records.steering import Parent, Stray
 from cloaca_core.store.protocol import Store
 
 OTHER = "public::embedded::other"
@@ -267,6 +270,17 @@ class OverlapConformance:
         assert [ended.id for ended in await store.ended(["a", "b"])] == ["a"]
         assert await _claimed(store) == ["b"]
 
+    async def test_children_of_a_cancelled_run_are_to_be_cancelled_too(self, store: Store) -> None:
+        await _queue(store, "a")
+        await _claimed(store)
+        await submit(store, new_run("c", parent="a", owner=None))
+
+        await _replace(store, "b", 1, "a")
+
+        assert (await store.news("r1", [], 9)).parents == [Parent("a", "made way", LATER)]
+        assert await store.children_under_way(["a"], 9) == [("a", "c")]
+        assert await store.strays(["c"]) == [Stray("c", "a", "made way")]
+
     async def test_queued_and_waiting_runs_are_cancelled_too(self, store: Store) -> None:
         await _queue(store, "a", "b", "c")
 
@@ -396,7 +410,7 @@ async def _side_by_side(store: Store, *run_ids: str) -> None:
 
 def _cancelled(run_id: str, tick: NewTick) -> Cancellation:
     assert tick.run_id is not None
-    return Cancellation(run_id, "s", tick.tick, tick.run_id, "made way", LATER)
+    return Cancellation(run_id, "s", tick.tick, tick.run_id, "made way", LATER, LATER)
 
 
 async def _replace(store: Store, run_id: str, generation: int, *old: str) -> None:

@@ -183,7 +183,7 @@ class PayloadConformance:
         await store.cancel(["free", "owned"], act(), LATER, children=True)
         await store.expire(["late"], act("y"))
         second = new_tick("s", "second", tick=LATER)._replace(generation=1)
-        made_way = Cancellation("first", "s", second.tick, "second", "made way", LATER)
+        made_way = Cancellation("first", "s", second.tick, "second", "made way", LATER, LATER)
         await store.commit(
             Batch("r1", [], [], [], {}, [firing("s", generation=1)], [second], [made_way])
         )

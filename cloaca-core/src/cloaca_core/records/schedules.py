@@ -73,7 +73,9 @@ class NewTick(NamedTuple):
 
 
 class Cancellation(NamedTuple):
-    """Cancels a run in favour of ``tick_run``, which ``tick`` makes in the same batch."""
+    """Cancels a run in favour of ``tick_run``, which ``tick`` makes in the same batch, and by
+    ``children_at`` its children.
+    """
 
     id: str
     schedule_id: str
@@ -81,6 +83,7 @@ class Cancellation(NamedTuple):
     tick_run: str
     error_message: str
     ended_at: int
+    children_at: int
 
 
 class TickRow(NamedTuple):

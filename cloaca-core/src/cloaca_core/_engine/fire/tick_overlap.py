@@ -26,16 +26,18 @@ class Met:
         return max((each.tick for each in self.ticks if each.run_id is not None), default=None)
 
 
-def meet_in_turn(row: ScheduleRow, ticks: Sequence[NewTick], under_way: Sequence[str]) -> Met:
+def meet_in_turn(
+    row: ScheduleRow, ticks: Sequence[NewTick], under_way: Sequence[str], grace: int
+) -> Met:
     """Decide these ticks, oldest first, while runs of their schedule are under way: each tick also
-    meets the run of the one before.
+    meets the run of the one before. Children of runs that are cancelled have ``grace`` µs to end.
     """
     policy = overlap_policy(row.overlap_policy)
     running, written, cancelled = list(under_way), list[NewTick](), list[Cancellation]()
     for tick in ticks:
         match meet(policy, running):
             case Start(cancel=old):
-                cancelled += [_cancellation(row, run_id, tick) for run_id in old]
+                cancelled += [_cancellation(row, run_id, tick, grace) for run_id in old]
                 running = [run_id for run_id in running if run_id not in old]
                 made = tick
             case Queue(behind=behind):
@@ -49,7 +51,7 @@ def meet_in_turn(row: ScheduleRow, ticks: Sequence[NewTick], under_way: Sequence
     return Met(tuple(written), tuple(cancelled))
 
 
-def _cancellation(row: ScheduleRow, run_id: str, tick: NewTick) -> Cancellation:
+def _cancellation(row: ScheduleRow, run_id: str, tick: NewTick, grace: int) -> Cancellation:
     assert tick.run_id is not None
     schedule = row.id if row.name is None else f"{row.name!r} ({row.id})"
     return Cancellation(
@@ -62,4 +64,5 @@ def _cancellation(row: ScheduleRow, run_id: str, tick: NewTick) -> Cancellation:
             f"{to_datetime(tick.tick).isoformat()} came before this run had ended"
         ),
         ended_at=tick.created_at,
+        children_at=tick.created_at + grace,
     )

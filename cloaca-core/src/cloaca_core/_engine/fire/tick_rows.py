@@ -111,7 +111,8 @@ class TickRows:
             ids = {"schedule_id": row.id, "workflow": row.workflow}
             log.info("schedule %s: %d missed tick(s) dropped", row.id, decision.lost, extra=ids)
         ticks = [self._tick(row, each, now) for each in decision.run if each.tick not in has_run]
-        met = meet_in_turn(row, ticks, under_way)
+        grace = round(self._config.shutdown_grace_seconds * SECOND)
+        met = meet_in_turn(row, ticks, under_way, grace)
         firing = _firing(row, timing, decision, met.last_tick, now)
         return Fired(firing, met.ticks, met.cancelled)
 

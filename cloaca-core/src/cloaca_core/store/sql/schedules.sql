@@ -83,11 +83,12 @@ WHERE id = :schedule_id AND enabled = 1 AND decided_until < :tick;
 
 -- name: cancel_run
 -- Cancel a run in favour of a tick's run, if that run exists. The epoch changes, so later writes of
--- the previous owner have no effect.
+-- the previous owner have no effect. Its children are to be cancelled next.
 UPDATE cloaca_run
 SET status = 'Cancelled', error_message = :error_message,
     ended_at = :ended_at, owner = NULL, epoch = epoch + 1, behind = NULL, due_at = NULL,
-    reason_code = 'cancelled_by_schedule'
+    reason_code = 'cancelled_by_schedule', steer_reason = :error_message,
+    children_at = :children_at, cancels_children = 1
 WHERE id = :id AND ended_at IS NULL
     AND EXISTS (
         SELECT 1 FROM cloaca_tick

@@ -15,7 +15,7 @@ SKIPPED = [tick._replace(run_id=None, outcome=TickOutcome.SKIPPED, input="{}") f
 
 
 def met(policy: str, *under_way: str, name: str | None = "nightly") -> Met:
-    return meet_in_turn(schedule(name=name)._replace(overlap_policy=policy), TICKS, under_way)
+    return meet_in_turn(schedule(name=name)._replace(overlap_policy=policy), TICKS, under_way, 5)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,7 @@ def test_all_older_runs_make_way_each_once() -> None:
         "cancelled by schedule 'nightly' (s): its tick of 2023-11-14T22:13:20+00:00 came before "
         "this run had ended",
         NOW,
+        NOW + 5,
     )
 
 

@@ -34,7 +34,7 @@ def steps() -> BatchSteps:
 _SKIPPED = new_tick("s", "b")._replace(run_id=None)
 _SCHEDULED = run_end("a")._replace(schedule_id="s")
 _FOLLOW_UP = NewFollowUp("b", "a", 0, "Failed", "public::embedded::alerts", "{}")
-_CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW)
+_CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW, NOW)
 
 
 @pytest.mark.parametrize(
