@@ -1,4 +1,4 @@
-"""51: a run that should not go on is cancelled, wherever it is executed, with all that it began."""
+"""55: a run that should not go on is cancelled, wherever it is executed, with all that it began."""
 
 from __future__ import annotations
 

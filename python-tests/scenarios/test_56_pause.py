@@ -1,4 +1,4 @@
-"""52: a run is held, and goes on where it was."""
+"""56: a run is held, and goes on where it was."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import pytest
+from own_database import OwnDatabases
 
 import cloaca
 
@@ -376,6 +377,37 @@ def test_an_act_that_finds_it_done_changes_nothing(runner: cloaca.DefaultRunner)
     assert run.pause(reason="second", by="bob") == cloaca.Steered("Paused", changed=False)
     assert run.info().reason == "paused by ann: first"
     run.cancel()
+
+
+@pytest.mark.backend("postgres", reason="a writer on SQLite holds up the pause")
+def test_a_child_in_a_transaction_of_its_own_is_paused_when_that_commits(
+    runner: cloaca.DefaultRunner, gate: Gate, database_url: str, own_databases: OwnDatabases
+) -> None:
+    """Its parent has left memory by then, and had no child that was to be paused."""
+    seen: list[str] = []
+    connection = own_databases.connect(database_url)
+
+    def first(context: cloaca.Context) -> None:
+        seen.append(runner.submit("child", connection=connection).id)
+        gate.hold(context)
+
+    define("child", lambda context: seen.append("begun"))
+    chain(first, lambda context: None)
+    run = runner.submit("chain")
+    assert gate.begun.wait(WAIT)
+    run.pause(reason="wrong price", by="ann")
+    gate.open.set()
+    until(lambda: is_free(runner))
+    with connection:
+        connection.commit()
+    child = runner.get_run(seen[0])
+    until(lambda: child.status() == "Paused")
+
+    expected = f"paused by ann: wrong price (with its parent, run {run.id})"
+    assert child.info().reason == expected
+    run.resume()
+    assert [run.result(WAIT).status, child.result(WAIT).status] == ["Completed"] * 2
+    assert seen[1:] == ["begun"]
 
 
 @pytest.mark.parametrize("kind", ["pause", "resume"])

@@ -161,7 +161,7 @@ class Claims:
             Orphans(store, base.journal, runner_id, base.runs.ids, steering.loop.look_at_ends),
             UnservedRuns(store, base.registry, runner_id, definitions),
             VersionCheck(store, base.registry, runner_id),
-            steering.children.cancel_strays,
+            steering.children.stop_strays,
             clock,
         )
 

@@ -52,7 +52,7 @@ class Claimer:
         orphans: Orphans,
         unserved: UnservedRuns,
         versions: VersionCheck,
-        cancel_strays: Callable[[list[str]], Awaitable[set[str]]],
+        stop_strays: Callable[[Mapping[str, str]], Awaitable[set[str]]],
         clock: Clock,
     ) -> None:
         self._store = store
@@ -64,7 +64,7 @@ class Claimer:
         self._orphans = orphans
         self._unserved = unserved
         self._versions = versions
-        self._cancel_strays = cancel_strays
+        self._stop_strays = stop_strays
         self._clock = clock
         self._claimed: list[RunRow] = []
         self._places_given = 0
@@ -169,18 +169,19 @@ class Claimer:
             self.suspect()
 
     async def _leave_strays(self, past: Mapping[str, PastRows]) -> None:
-        """Do not go on with children whose parent is being cancelled with them, or was: they are
-        cancelled, and released, as orphans are. Only those are looked at of which no task has
-        begun: else an earlier owner has looked. One that was begun again by itself goes on.
+        """Do not go on with children whose parent is being cancelled with them, or was, or is
+        paused: they are cancelled or paused, and released, as orphans are. Only those are looked at
+        of which no task has begun: else an earlier owner has looked. One that was begun again by
+        itself goes on.
         """
-        new = [
-            row.id
+        new = {
+            row.id: row.parent_id
             for row in self._claimed
             if row.parent_id is not None
             and row.round == 1
             and not past.get(row.id, NO_PAST).attempts
-        ]
-        if new and (strays := await self._cancel_strays(new)):
+        }
+        if new and (strays := await self._stop_strays(new)):
             self._drop(strays)
 
     def _drop(self, run_ids: Collection[str]) -> None:

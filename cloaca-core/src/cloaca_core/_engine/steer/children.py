@@ -13,7 +13,7 @@ from cloaca_core._engine.steer.acts import RUNS_PER_ACT
 from cloaca_core.records.steering import Parent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from cloaca_core._engine.steer.acts import Acts
     from cloaca_core._engine.steer.unseen_ends import UnseenEnds
@@ -77,16 +77,26 @@ class Children:
         while parents := await self._store.ended_parents(run_ids):
             await self.follow(parents)
 
-    async def cancel_strays(self, run_ids: Collection[str]) -> set[str]:
-        """Cancel those of these runs whose parent is being cancelled with its children, or was;
-        returns them. They were added by transactions that look at no parent.
+    async def stop_strays(self, parents: Mapping[str, str]) -> set[str]:
+        """Cancel or pause those of these runs whose parent is being cancelled with its children, or
+        was, or is paused with them; returns them. They were added by transactions that look at no
+        parent. ``parents`` has the parent of each run.
         """
-        strays = await self._store.strays(run_ids)
+        strays = await self._store.strays(list(parents))
         for stray in strays:
             parent_id = stray.parent_id
             act = self._acts.of_parent(Parent(parent_id, stray.because, None))
             await self._store.cancel([stray.id], act, act.now, children=True, parent_id=parent_id)
-        return {stray.id for stray in strays}
+        stopped = {stray.id for stray in strays}
+        found = await self._store.children_out_of_step(sorted({*parents.values()}), RUNS_PER_ACT)
+        late = [(above, run_id) for above, run_id in found if run_id in parents.keys() - stopped]
+        for parent_id, run_ids in _by_parent(late).items():
+            parent = await self._store.get_run(parent_id)
+            because = "" if parent is None else parent.steer_reason or ""
+            act = self._acts.of_parent(Parent(parent_id, because, None))
+            await self._store.bring_into_step(parent_id, run_ids, act)
+            stopped.update(run_ids)
+        return stopped
 
 
 def _by_parent(found: Sequence[tuple[str, str]]) -> dict[str, list[str]]:

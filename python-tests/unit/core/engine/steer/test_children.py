@@ -47,3 +47,22 @@ async def test_those_of_children_that_have_ended_follow_too(desk: SteeringDesk) 
         seen.append(desk.store.runs["d"].status)
 
     assert seen == ["Paused", "Pending", "Cancelled"]
+
+
+async def test_those_that_come_late_are_stopped_before_they_begin(desk: SteeringDesk) -> None:
+    """A transaction of a user's has added them without a look at their parent."""
+    for run_id in "pcq":
+        await desk.in_table(run_id)
+    await desk.pause("p")
+    await desk.cancel("c")
+    while await desk.look() == 0.0:
+        pass
+    for of in "pcq":
+        await desk.store.insert_when_free(new_run(f"{of}-late", parent=of, key=of, owner=None))
+
+    stopped = await desk.steering.children.stop_strays({f"{of}-late": of for of in "pcq"})
+
+    assert stopped == {"p-late", "c-late"}
+    rows = [desk.store.runs[f"{of}-late"] for of in "pcq"]
+    assert [row.status for row in rows] == ["Paused", "Cancelled", "Pending"]
+    assert (rows[0].steer_reason or "").endswith("a reason (with its parent, run p)")

@@ -1,4 +1,4 @@
-"""57: a runner that lacks a task which is to run leaves the run to one that has it."""
+"""58: a runner that lacks a task which is to run leaves the run to one that has it."""
 
 from __future__ import annotations
 
