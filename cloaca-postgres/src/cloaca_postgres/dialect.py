@@ -64,6 +64,7 @@ class PostgresDialect:
         self.outbox = outbox
         self.writable: bool = not target.read_only
         self._clock = clock
+        self.wall: Callable[[], int] = clock.now
         self._place = place = target.place
         pool_size = options.pool_size
         writers = min(_WRITERS, max(1, pool_size // 2))
@@ -140,9 +141,6 @@ class PostgresDialect:
     def lease_ends_with_boot(self) -> bool:
         """False: the database's clock outlasts a restart of this machine."""
         return False
-
-    def wall(self) -> int:
-        return self._clock.now()
 
     async def now(self) -> int:
         """Ask the database for its clock, which may have been set since the last beat."""

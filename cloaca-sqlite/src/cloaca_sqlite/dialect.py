@@ -55,6 +55,7 @@ class SqliteDialect:
         self.outbox = outbox
         self.writable = writable
         self._clock = clock
+        self.wall: Callable[[], int] = clock.wall
         self._writer = writer
         self._reader = reader
         self._wakeups = wakeups
@@ -111,9 +112,6 @@ class SqliteDialect:
 
     async def now(self) -> int:
         """The machine's clock, the same for all processes that share a file."""
-        return self._clock.wall()
-
-    def wall(self) -> int:
         return self._clock.wall()
 
     async def give_back(self, limit: int) -> int | None:

@@ -135,7 +135,8 @@ class RunEntry(Entry):
         if self.run.id not in committed.current:
             self.listener.lost(self)
             return
-        self.wish = self._wish_in(committed)
+        if committed.wishes or committed.replaced:
+            self.wish = self._wish_in(committed)
         if self.wish is not None:
             self.listener.call_off(self)
         elif self.landed is not None:  # the run must go on even if the store has not called it

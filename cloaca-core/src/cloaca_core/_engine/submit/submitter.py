@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -80,11 +80,14 @@ class Submitter:
         run_ids, _ = await self.accept(request)
         return run_ids
 
-    async def accept(self, request: Request) -> Accepted:
+    def accept(self, request: Request) -> Coroutine[None, None, Accepted]:
         """Make the runs durable; of a body that is tried again, the first that has not failed. One
         whose children were begun again before it has the latest, also if that fails.
         ``BodyCancelled`` if the run of the body is being cancelled, or was.
         """
+        return self._accept(request) if request.parent is None else self._accept_of_body(request)
+
+    async def _accept_of_body(self, request: Request) -> Accepted:
         try:
             return await self._accept(request)
         except BodyCancelled:

@@ -38,6 +38,7 @@ from cloaca_core.values.time_limits import read_time_limit, stored_limit
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cloaca_core._engine.submit.start import Start
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
@@ -98,9 +99,9 @@ class Requests:
         limit = checked_time_limit(time_limit)
         inputs = self._inputs((None, context) for context in contexts)
         key = None if idempotency_key is None else checked_text("idempotency_key", idempotency_key)
-        request = _request(workflow, inputs, tags, key)
+        request = _request(workflow, inputs, tags, limit, asked, key)
         order = _order_for_failed(failed_policy, key)
-        return replace(request, time_limit=limit, start=asked, retry=order)
+        return request if order is None else replace(request, retry=order)
 
     def many(
         self,
@@ -124,8 +125,7 @@ class Requests:
             self._check(contexts)
         remaining = enumerate(contexts)
         while chunk := list(islice(remaining, RUNS_PER_COMMIT)):
-            request = _request(workflow, self._inputs(chunk), tags)
-            yield replace(request, time_limit=limit, start=asked)
+            yield _request(workflow, self._inputs(chunk), tags, limit, asked)
 
     def unregistered(self, name: str) -> Unregistered | None:
         """The name if it is to be looked up; None for a registered workflow."""
@@ -203,6 +203,8 @@ def _request(
     workflow: Workflow | Unregistered,
     inputs: _Inputs,
     tags: Mapping[str, str] | None,
+    time_limit: int | None,
+    start: Start,
     key: str | None = None,
 ) -> Request:
     texts, data = inputs
@@ -214,6 +216,8 @@ def _request(
         tags=tags_json(tags),
         idempotency_key=key,
         parent=None if caller is None else caller.attempt,
+        time_limit=time_limit,
+        start=start,
     )
 
 

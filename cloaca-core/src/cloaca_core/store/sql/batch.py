@@ -57,12 +57,12 @@ class BatchSteps:
         scheduled = [end for end in batch.ends if end.schedule_id is not None]
         parents = _parents_of(batch.new_runs)
         if not scheduled and not parents and not _decides(batch):  # nearly all of them
-            return self._new_run_steps(batch) | self._record_steps(batch)
+            return self._new_run_steps(batch, parents) | self._record_steps(batch)
         return (
             self._lock_steps(batch, scheduled, parents)
             | self._firing_steps(batch)
             | self._event_steps(batch)
-            | self._new_run_steps(batch)
+            | self._new_run_steps(batch, parents)
             | self._record_steps(batch)
             | self._succession_steps(batch, scheduled)
         )
@@ -71,14 +71,15 @@ class BatchSteps:
         """The statements that insert one run that has a key and no owner."""
         q = self._queries.runs
         (in_row,), inputs = self._payloads.split_inputs([run])
-        steps = self._parent_steps([run], q.lock_roots, "roots")
+        parents = _parents_of([run])
+        steps = self._parent_steps(parents, q.lock_roots, "roots")
         steps["run"] = Step(q.insert_unowned_run, self._unowned_row(in_row))
         if inputs is not None:
             steps["input"] = inputs
         if tags := _tag_rows([run]):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
         wanted = self._array([pair(run.workflow, run.idempotency_key)])
-        steps |= self._parent_steps([run], q.find_parents, "parents")
+        steps |= self._parent_steps(parents, q.find_parents, "parents")
         steps["keys"] = Step(q.find_keys, q.find_keys.bind(keys=wanted))
         return steps
 
@@ -150,12 +151,12 @@ class BatchSteps:
             steps[f"turn of {turn.id}"] = Step(q.take_poll, self._poll_row(turn))
         return steps
 
-    def _new_run_steps(self, batch: Batch) -> dict[str, Step]:
+    def _new_run_steps(self, batch: Batch, parents: Collection[str]) -> dict[str, Step]:
         q, runs = self._queries.runs, batch.new_runs
         if not runs:
             return {}
         in_row, inputs = self._payloads.split_inputs(runs)
-        steps = self._parent_steps(runs, q.lock_roots, "roots")
+        steps = self._parent_steps(parents, q.lock_roots, "roots") if parents else {}
         if all(run.is_plain for run in runs):
             steps["runs"] = Step(q.insert_plain_run, rows=list(map(self._plain_row, in_row)))
         else:
@@ -164,7 +165,8 @@ class BatchSteps:
             steps["inputs"] = inputs
         if tags := _tag_rows(runs):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
-        if children := [run.id for run in runs if run.parent_id is not None and not run.detached]:
+        if parents:
+            children = [run.id for run in runs if run.belongs_to is not None]
             pause = self._queries.children.pause_new_children
             params = pause.bind(ids=self._array(children), runner_id=batch.runner_id)
             steps["paused"] = Step(pause, params)
@@ -175,13 +177,14 @@ class BatchSteps:
             pair(r.workflow, r.idempotency_key) for r in runs if r.idempotency_key is not None
         ]:
             steps["keys"] = Step(q.find_keys, q.find_keys.bind(keys=self._array(keys)))
-        return steps | self._parent_steps(runs, q.find_parents, "parents")
+        if parents:
+            steps |= self._parent_steps(parents, q.find_parents, "parents")
+        return steps
 
     def _parent_steps(
-        self, runs: Sequence[NewRun], statement: Statement, name: str
+        self, ids: Collection[str], statement: Statement, name: str
     ) -> dict[str, Step]:
-        """A statement about the parents of these runs, if any has one, as trees may be pruned."""
-        ids = _parents_of(runs)
+        """A statement about the parents of new runs, if there are any, as trees may be pruned."""
         return {name: Step(statement, (self._array(sorted(ids)),))} if ids else {}
 
     def _record_steps(self, batch: Batch) -> dict[str, Step]:
@@ -248,7 +251,7 @@ class BatchSteps:
 def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
     """The result of a batch, read from the answers of its statements."""
     orphans = orphans_of(batch.new_runs, answers.get("parents"))
-    refused = _refused(batch.new_runs, answers.get("parents", ()))
+    refused = _refused(batch.new_runs, answers.get("parents"))
     owned = frozenset([run_id for (run_id,) in answers.get("owned", ())])
     existing, held = _other_holders(batch.new_runs, answers.get("keys"), orphans | refused)
     current: list[str] = []
@@ -283,8 +286,10 @@ def orphans_of(runs: Sequence[NewRun], parents: Sequence[Row] | None) -> frozens
     )
 
 
-def _refused(runs: Sequence[NewRun], parents: Sequence[Row]) -> frozenset[str]:
+def _refused(runs: Sequence[NewRun], parents: Sequence[Row] | None) -> frozenset[str]:
     """The ids of new runs whose parents are being cancelled, or were."""
+    if parents is None:  # none of them has one
+        return frozenset()
     cancelled = {parent_id for parent_id, is_cancelled in parents if is_cancelled}
     return frozenset([run.id for run in runs if run.belongs_to in cancelled] if cancelled else ())
 

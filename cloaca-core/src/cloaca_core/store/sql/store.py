@@ -7,6 +7,8 @@ on one noun are in the module of that noun.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cloaca_core.errors import StoreUnavailableError, lost_parent
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runs import NewRun
@@ -51,6 +53,7 @@ class SqlStore(
     def __init__(self, dialect: Dialect, outbox: Outbox | None = None) -> None:
         super().__init__(dialect, load_queries(dialect.sql_package, dialect.wording))
         self.outbox = outbox
+        self.wall: Callable[[], int] = dialect.wall  # itself: it is read several times for each run
         self._batch_steps = BatchSteps(self._queries, dialect.array)
 
     @property
@@ -102,9 +105,6 @@ class SqlStore(
 
     async def now(self) -> int:
         return await self._dialect.now()
-
-    def wall(self) -> int:
-        return self._dialect.wall()
 
     async def wait_changed(self) -> Change:
         return await self._dialect.wait_changed()
