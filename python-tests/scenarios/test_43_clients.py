@@ -431,7 +431,7 @@ def test_the_timeout_of_execute_ends_the_wait_and_not_the_run(
         pass
 
     with pytest.raises(cloaca.PipelineTimeoutError) as caught:
-        client.execute("flow", timeout=0.05)
+        client.execute("flow", timeout=0.5)
 
     assert caught.value.run_id is not None
     with work():
