@@ -30,10 +30,10 @@ BACKEND_VARIABLE = "CLOACA_TEST_BACKEND"
 SHARE_SECONDS = 30
 """Seconds that a process with several files may take, on a quiet machine."""
 SECONDS: dict[str, float] = {
-    "conformance/test_postgres.py": 25,
-    "conformance/test_sqlite.py": 15,
+    "conformance/test_postgres.py": 110,
+    "conformance/test_sqlite.py": 35,
     "dispatcher": 20,
-    "model/test_store_against_model.py": 20,
+    "model/test_store_against_model.py": 28,
     "packaging": 2,
     "packaging/test_demo.py": 6,
     "packaging/test_examples.py": 18,
@@ -46,6 +46,8 @@ SECONDS: dict[str, float] = {
     "process/test_prune_kill.py": 30,
     "process/test_schedules.py": 14,
     "process/test_sharing.py": 10,
+    "process/test_steering.py": 45,
+    "process/test_steps_kill.py": 10,
     "process/test_wakeups.py": 6,
     "unit": 0.4,
     "unit/core/schedules/test_cron_against_model.py": 27,
@@ -67,10 +69,15 @@ SECONDS: dict[str, float] = {
     "scenarios/test_24_fork_and_exit.py": 7,
     "scenarios/test_26_readme.py": 8,
     "scenarios/test_30_quiet.py": 3,
-    "scenarios/test_32_postgres_tenants.py": 12,
+    "scenarios/test_32_postgres_tenants.py": 30,
     "scenarios/test_35_cron_schedules.py": 7,
     "scenarios/test_37_backfill_and_instances.py": 4,
     "scenarios/test_38_triggers.py": 5,
+    "scenarios/test_43_clients.py": 8,
+    "scenarios/test_53_explain.py": 10,
+    "scenarios/test_55_cancel.py": 10,
+    "scenarios/test_56_pause.py": 8,
+    "scenarios/test_57_steps.py": 6,
 }
 """Seconds of a file, or of each file of a folder; the others take ``OTHERWISE``. Rounded: they only
 decide the order and the shared processes, and the table of each run has the measured ones."""
