@@ -8,10 +8,10 @@ from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from cloaca_core.definition.callables import is_async_callable
 from cloaca_core.definition.retry import RetryPolicy
-from cloaca_core.definition.value_forms import ValueForm, form_of, form_of_result
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.arguments import wrong_type
 from cloaca_core.values.text import is_storable
+from cloaca_core.values.value_forms import ValueForm, form_of, form_of_result
 
 P = ParamSpec("P")
 T = TypeVar("T")

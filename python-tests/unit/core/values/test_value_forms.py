@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal, NewType, TypedDict, TypeVar
 
 import pytest
 
-from cloaca_core.definition.value_forms import PLAIN, form_of, form_of_result
 from cloaca_core.errors import ContextTypeError, DefinitionTypeError
 from cloaca_core.values.json_values import decode, encode, normalise
+from cloaca_core.values.value_forms import PLAIN, form_of, form_of_result
 
 T = TypeVar("T")
 Amount = NewType("Amount", int)
