@@ -498,7 +498,7 @@ def test_a_coroutine_that_swallows_everything_is_given_up(
 def test_children_and_their_children_are_cancelled(
     open_runner: Callable[..., cloaca.DefaultRunner], steer: Steer, runner: cloaca.DefaultRunner
 ) -> None:
-    """Whether they wait in the table, run here or on another runner, and whoever waits for them."""
+    """They wait in the table, or run here or on another runner; each waiting caller hears."""
     below = threading.Barrier(3)
 
     def leaf(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:

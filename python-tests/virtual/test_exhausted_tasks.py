@@ -81,7 +81,7 @@ async def test_the_run_is_paused_others_finish_and_rules_do_not_see_it_as_failed
         assert shop.ran == ["pay 1", "pay 2", "slow"]
 
 
-@pytest.mark.parametrize("hours", [0.5, 2])  # while its owner has it, and when nobody has
+@pytest.mark.parametrize("hours", [0.5, 2])  # while its owner has it, and when no runner has
 async def test_a_resume_gives_it_fresh_attempts(hours: float) -> None:
     async with world() as w:
         shop = Shop(w)
@@ -180,7 +180,7 @@ async def test_a_cancel_ends_it_at_once_and_a_retry_gives_it_fresh_attempts() ->
 
 
 async def test_a_task_that_kills_its_processes_pauses_the_run_too() -> None:
-    """It is not started again before somebody has looked."""
+    """It is not started again before a person has resumed the run."""
     async with world() as w:
         begun = []
 

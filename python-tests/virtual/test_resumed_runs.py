@@ -1,4 +1,4 @@
-"""Runs that are resumed with other keys: who sees them, whoever owns the run by then."""
+"""Runs that are resumed with other keys: which tasks see them, under each owner of the run."""
 
 from __future__ import annotations
 

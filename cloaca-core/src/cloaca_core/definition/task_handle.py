@@ -53,7 +53,7 @@ class RunningAttempt(Protocol):
 
 
 class AttemptHandle:
-    """What both handles tell.
+    """The facts that both handles tell.
 
     ``idempotency_key`` is the same for every attempt of this task in this run, and ``epoch``
     grows each time the run changes its owner: with them a body can keep other systems from acting
@@ -120,7 +120,7 @@ class TaskHandle(AttemptHandle):
         another attempt or round, gets the kept value, as long as the task's input is the same.
 
         The value is durable when this returns, and is returned as it was stored: JSON values, or a
-        dataclass or model by the annotation of ``fn``. What raises is not kept. The n-th call with
+        dataclass or model by the annotation of ``fn``. An error is not kept. The n-th call with
         a ``name`` in an attempt finds the n-th value of that name. ``fn`` must not call ``step``.
         """
         return cast("T", self._steps.step(name, fn, args, kwargs))

@@ -287,7 +287,7 @@ def _coming(call: StepCall) -> Awaitable[object]:
 
 
 def ended_early(attempt: Attempt) -> BodyCancelled:
-    """What unwinds a body that is to end, or that the engine has given up."""
+    """The signal that unwinds a body that is to end, or that the engine has given up."""
     if attempt.cancelled:
         return BodyCancelled(f"run {attempt.run_id} is being cancelled")
     return BodyCancelled(f"{attempt} was given up: it is not recorded any more")

@@ -118,7 +118,7 @@ def anew(row: AttemptRow) -> Resume:
 
 def come_due(past: Restored, now: int) -> Restored:
     """The past of a run that the database has let go because its time had come: the first of its
-    retries is due now, whatever this machine's clock says, and the others as much later as they
+    retries is due now, by any machine's clock, and the others as much later as they
     were meant to be.
     """
     instants = [each.retry_at for each in past.resume.values() if each.retry_at is not None]

@@ -1,7 +1,7 @@
 """Reads and writes memos for bodies, and lets bodies wait.
 
 Each call of a body is answered once: by what it asked for, or by a signal if the body is given up
-or its run is no longer ours. What a body has obtained is kept also while its run is being
+or its run is no longer ours. A value that a body has obtained is kept also while its run is being
 cancelled, for the next round.
 """
 

@@ -11,6 +11,6 @@ class MemoStore(Protocol):
     """Values that bodies of tasks keep, as ``Batch.memos``."""
 
     async def memos(self, run_id: str, task_id: str) -> list[MemoRow]:
-        """All memos of a task, whatever input they were made for, by kind, name and number. Only
+        """All memos of a task, for any of its inputs, by kind, name and number. Only
         reads.
         """

@@ -378,5 +378,5 @@ def steps_of(statements: Sequence[Statement], known: Mapping[str, object]) -> li
 
 
 def acted(rows: Iterable[Row]) -> dict[str, Acted]:
-    """What runs are after an act, out of the answer of the statement ``acted``."""
+    """The states of runs after an act, out of the answer of the statement ``acted``."""
     return {run_id: Acted(status, bool(changed)) for run_id, status, changed in rows}

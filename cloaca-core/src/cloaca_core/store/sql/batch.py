@@ -156,7 +156,7 @@ class BatchSteps:
         if not runs:
             return {}
         in_row, inputs = self._payloads.split_inputs(runs)
-        steps = self._parent_steps(parents, q.lock_roots, "roots") if parents else {}
+        steps = self._parent_steps(parents, q.lock_roots, "roots")
         if all(run.is_plain for run in runs):
             steps["runs"] = Step(q.insert_plain_run, rows=list(map(self._plain_row, in_row)))
         else:
@@ -177,9 +177,7 @@ class BatchSteps:
             pair(r.workflow, r.idempotency_key) for r in runs if r.idempotency_key is not None
         ]:
             steps["keys"] = Step(q.find_keys, q.find_keys.bind(keys=self._array(keys)))
-        if parents:
-            steps |= self._parent_steps(parents, q.find_parents, "parents")
-        return steps
+        return steps | self._parent_steps(parents, q.find_parents, "parents")
 
     def _parent_steps(
         self, ids: Collection[str], statement: Statement, name: str

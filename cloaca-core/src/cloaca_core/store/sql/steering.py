@@ -78,7 +78,7 @@ class SqlSteering(SqlPart):
 
     @property
     def _follow(self) -> Sequence[Statement]:
-        """What is done once runs have ended: what waits behind them starts, and what follows them
+        """The statements once runs have ended: what waits behind them starts, and what follows them
         is inserted.
         """
         return (self._queries.schedules.start_next, self._queries.follow_ups.follow_ends)

@@ -228,7 +228,7 @@ DELETE FROM cloaca_act WHERE run_id IN :ids AND id = :id AND changed = 0;
 
 
 -- name: acted
--- What these runs are now, and whether this act changed them.
+-- The states of these runs now, and whether this act changed them.
 SELECT run.id, run.status, act.changed
 FROM cloaca_act AS act
 JOIN cloaca_run AS run ON run.id = act.run_id
@@ -236,7 +236,7 @@ WHERE act.run_id IN :ids AND act.id = :id;
 
 
 -- name: list_wishes
--- What is asked of runs that this runner owns, and how often keys of theirs were replaced.
+-- The wishes about runs that this runner owns, and how often keys of theirs were replaced.
 SELECT id, epoch,
     CASE
         WHEN cancel_at IS NOT NULL THEN 'Cancelled' WHEN paused_at IS NOT NULL THEN 'Paused'
@@ -304,7 +304,7 @@ ORDER BY paused_until, id LIMIT :limit;
 
 
 -- name: list_acts
--- What was asked of any run or workflow, newest first.
+-- The acts on any run or workflow, newest first.
 SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 FROM cloaca_act WHERE created_at >= 0
     AND NOT EXISTS (
@@ -316,7 +316,7 @@ ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
 
 
 -- name: list_acts_of_run
--- What was asked of one run, newest first.
+-- The acts on one run, newest first.
 SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 FROM cloaca_act WHERE run_id = :run_id
 ORDER BY created_at DESC, id DESC LIMIT :limit;

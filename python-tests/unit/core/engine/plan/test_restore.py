@@ -137,7 +137,7 @@ def test_the_first_attempt_finds_children_that_were_begun_again_before_it(
 
 
 def test_a_task_that_has_paused_the_run_has_all_attempts_anew(graph: PlanGraph) -> None:
-    """Those after the pause count from 1 again, whoever reads them."""
+    """Those after the pause count from 1 again, for every owner that reads them."""
     last = FAILED._replace(attempt=3, reason_code="exhausted")
     again = FAILED._replace(attempt=4, retry_at=7, ended_at=5)
 

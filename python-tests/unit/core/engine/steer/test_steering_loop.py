@@ -1,4 +1,4 @@
-"""Wishes reach the runs of their owner, however they come and whatever happens meanwhile."""
+"""Wishes reach the owner of a run, also if a commit meets them first, or the news are older."""
 
 from __future__ import annotations
 
