@@ -9,7 +9,7 @@ from invoke.tasks import task
 from benchmarks.from_wheels import bench as benchmarking, comparison as comparing
 from dev import check as checks, scrub as scrubbing
 from dev.console import readable_failures
-from dev.databases import services
+from dev.databases import heads, services
 from dev.docs import site
 from dev.environments import lock as locking
 from dev.packaging import (
@@ -34,6 +34,13 @@ def generate(_: Context, backend: str | None = None, check: bool = False) -> Non
             generating.check(backend)
         else:
             generating.generate(backend)
+
+
+@task
+def head(_: Context) -> None:
+    """Make the scripts of a new database from the migrations of each backend."""
+    with readable_failures():
+        heads.write()
 
 
 @task(help={"upgrade": "take the newest versions, not only those that the requirements force"})
@@ -216,6 +223,7 @@ def serve_docs(_: Context, address: str = "localhost:8000") -> None:
 
 namespace = Collection(
     generate,
+    head,
     lock,
     package,
     run_tests,

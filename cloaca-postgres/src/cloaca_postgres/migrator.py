@@ -7,7 +7,7 @@ that may write in the schema can keep a migration waiting.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from cloaca_core.errors import StoreError
@@ -56,7 +56,7 @@ class PostgresMigrator:
         give_up = self._clock.monotonic() + _PATIENCE_S
         while True:
             try:
-                await self._try(migration)
+                await self._try(_changes(migration), [migration])
             except StoreError as error:
                 if is_made_already(error) and await self._has(migration):
                     return  # another process has just made the table of migrations
@@ -66,12 +66,20 @@ class PostgresMigrator:
                 return
             await asyncio.sleep(APART_S)
 
+    async def create(self, script: str, replaced: Sequence[Migration]) -> None:
+        try:
+            await self._try(_statements("head", script), replaced)
+        except StoreError as error:
+            if not is_made_already(error) or not await self._has(replaced[0]):
+                raise  # else another process has just made the table of migrations
+
     async def _has(self, migration: Migration) -> bool:
         return migration.number in [applied.number for applied in await self.applied()]
 
-    async def _try(self, migration: Migration) -> None:
-        """Apply the migration in three round trips: begin, lock and look, change and note.
+    async def _try(self, changes: Iterable[Step], migrations: Sequence[Migration]) -> None:
+        """Change and note in three round trips: begin, lock and look, change and note.
 
+        Does nothing if the first of these migrations is noted.
         The look comes after the lock, so it finds what an earlier holder of the lock noted.
         """
         try:
@@ -79,9 +87,9 @@ class PostgresMigrator:
             applied: list[Row] = []
             if (_NOTES,) in tables:
                 _, applied = await self._go_on([_LOCK, _LIST])
-            missing = migration.number not in [number for number, *_ in applied]
-            changes = _changes(migration, self._clock) if missing else ()
-            await self._go_on([*changes, _COMMIT])
+            missing = migrations[0].number not in [number for number, *_ in applied]
+            wanted = [*changes, *self._notes_of(migrations)] if missing else []
+            await self._go_on([*wanted, _COMMIT])
         except BaseException:
             await self._go_on([_ROLLBACK])
             raise
@@ -89,6 +97,9 @@ class PostgresMigrator:
     async def _go_on(self, steps: Sequence[Step]) -> list[list[Row]]:
         """Run steps of the transaction that ``_try`` has begun."""
         return await self._session.run(steps, _PATIENCE_S, begun=True)
+
+    def _notes_of(self, migrations: Sequence[Migration]) -> Iterator[Step]:
+        return (noted(migration, self._clock) for migration in migrations)
 
     async def table_names(self) -> list[str]:
         """The names of cloaca's tables in the schema."""
@@ -102,12 +113,15 @@ class PostgresMigrator:
         return rows
 
 
-def _changes(migration: Migration, clock: Clock) -> Iterator[Step]:
-    """The statements of a migration and its note, with a short limit for locks."""
+def _changes(migration: Migration) -> Iterator[Step]:
+    """The statements of a migration, with a short limit for locks."""
     yield _WAIT_BRIEFLY
-    for place, text in enumerate(split_statements(migration.sql)):
-        yield Step(Statement(f"migration_{migration.number}_{place}", text, ()))
-    yield noted(migration, clock)
+    yield from _statements(f"migration_{migration.number}", migration.sql)
+
+
+def _statements(name: str, script: str) -> Iterator[Step]:
+    for place, text in enumerate(split_statements(script)):
+        yield Step(Statement(f"{name}_{place}", text, ()))
 
 
 def noted(migration: Migration, clock: Clock) -> Step:

@@ -19,7 +19,7 @@ from cloaca_core.errors import (
     StoreOpenError,
     StoreReadOnlyError,
 )
-from cloaca_core.store.migrate import load_migrations, migrate, pending
+from cloaca_core.store.migrate import load_head, load_migrations, migrate, pending
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.clock import Clock
 from cloaca_postgres.clock import DatabaseClock
@@ -210,7 +210,7 @@ async def _migrator(session: Session, schema: str, place: str, clock: Clock) -> 
 async def _migrate(session: Session, schema: str, place: str, clock: Clock) -> None:
     migrator = await _migrator(session, schema, place, clock)
     try:
-        await migrate(migrator, load_migrations(__package__))
+        await migrate(migrator, load_migrations(__package__), load_head(__package__))
     except StoreError as error:
         if not is_forbidden(error):
             raise

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Final, TypeVar
 
@@ -22,7 +22,14 @@ import psycopg
 from psycopg import sql
 
 from cloaca_core.errors import StoreError, StoreUnavailableError, TenantError
-from cloaca_core.store.migrate import Applied, load_migrations, pending
+from cloaca_core.store.migrate import (
+    Applied,
+    Migration,
+    load_head,
+    load_migrations,
+    pending,
+    replaced_by,
+)
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, parse
@@ -182,10 +189,20 @@ class _Admin:
             self._ask(step(STATEMENTS.lock_migrations))
             # A change that waits for a table also makes the tenant's runners wait.
             self._ask(step(STATEMENTS.wait_at_most, lock_timeout=f"{int(TABLE_WAIT_S * 1000)}ms"))
-        for migration in pending(self._applied(), load_migrations(__package__)):
-            self._connection.execute(migration.sql.encode())
-            self._ask(noted(migration, SYSTEM_CLOCK))
+        missing, head = (
+            pending(self._applied(), load_migrations(__package__)),
+            load_head(__package__),
+        )
+        if replaced := replaced_by(head, missing):
+            self._apply(head.sql, replaced)
+        for migration in missing[len(replaced) :]:
+            self._apply(migration.sql, [migration])
         self._run("limit")
+
+    def _apply(self, script: str, migrations: Sequence[Migration]) -> None:
+        self._connection.execute(script.encode())
+        for migration in migrations:
+            self._ask(noted(migration, SYSTEM_CLOCK))
 
     def _applied(self) -> list[Applied]:
         if ("cloaca_migration",) not in self._ask(

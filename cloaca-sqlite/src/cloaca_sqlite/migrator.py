@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cloaca_core.store.migrate import Applied, Migration
@@ -30,7 +30,13 @@ class SqliteMigrator:
         return await self._connection.call(_applied)
 
     async def apply(self, migration: Migration) -> None:
-        await self._connection.transact(lambda raw: _apply(raw, migration, self._clock))
+        await self._run(migration.sql, [migration])
+
+    async def create(self, script: str, replaced: Sequence[Migration]) -> None:
+        await self._run(script, replaced)
+
+    async def _run(self, script: str, migrations: Sequence[Migration]) -> None:
+        await self._connection.transact(lambda raw: _run(raw, script, migrations, self._clock))
 
 
 def _applied(connection: sqlite3.Connection) -> list[Applied]:
@@ -39,19 +45,18 @@ def _applied(connection: sqlite3.Connection) -> list[Applied]:
     return [Applied(*row) for row in connection.execute(_SCHEMA["list_migrations"].sql)]
 
 
-def _apply(connection: sqlite3.Connection, migration: Migration, clock: Clock) -> None:
-    if migration.number in [applied.number for applied in _applied(connection)]:
+def _run(
+    connection: sqlite3.Connection, script: str, migrations: Sequence[Migration], clock: Clock
+) -> None:
+    """Run and record these migrations, unless the first of them is recorded."""
+    if migrations[0].number in [applied.number for applied in _applied(connection)]:
         return
-    for statement in split_statements(migration.sql):
+    for statement in split_statements(script):
         connection.execute(statement)
-    record = _SCHEMA["record_migration"]
-    values = record.bind(
-        number=migration.number,
-        name=migration.name,
-        checksum=migration.checksum,
-        applied_at=clock.wall(),
-    )
-    connection.execute(record.sql, values)
+    record, now = _SCHEMA["record_migration"], clock.wall()
+    for number, name, checksum, _ in migrations:
+        values = record.bind(number=number, name=name, checksum=checksum, applied_at=now)
+        connection.execute(record.sql, values)
 
 
 def table_names(connection: sqlite3.Connection) -> list[str]:

@@ -20,7 +20,7 @@ from cloaca_core.errors import (
     StoreOpenError,
     StoreReadOnlyError,
 )
-from cloaca_core.store.migrate import load_migrations, migrate
+from cloaca_core.store.migrate import load_head, load_migrations, migrate
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.clock import Clock
 from cloaca_sqlite.dialect import SqliteDialect
@@ -99,7 +99,8 @@ async def _open_writer(writer: Connection, target: Target, path: str, clock: Clo
         await writer.settle()
     else:
         await writer.settle(lambda raw: _configure(raw, target, path))
-    await migrate(SqliteMigrator(writer, clock), load_migrations(__package__))
+    migrator = SqliteMigrator(writer, clock)
+    await migrate(migrator, load_migrations(__package__), load_head(__package__))
 
 
 async def _open_reader(reader: Connection) -> None:

@@ -76,10 +76,9 @@ async def test_what_was_applied_is_noted_in_order(
     assert before <= instant <= time.time_ns() // 1000
 
 
-async def test_one_takes_three_round_trips(
-    migrator: PostgresMigrator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await migrator.apply(FIRST)
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The names of the statements that sessions send, a list for each round trip."""
     asked: list[list[str]] = []
     run = Session.run
 
@@ -90,6 +89,14 @@ async def test_one_takes_three_round_trips(
         return await run(self, steps, deadline, begun=begun)
 
     monkeypatch.setattr(Session, "run", counted)
+    return asked
+
+
+async def test_one_takes_three_round_trips(
+    migrator: PostgresMigrator, asked: list[list[str]]
+) -> None:
+    await migrator.apply(FIRST)
+    asked.clear()
 
     await migrator.apply(SECOND)
 
@@ -156,6 +163,70 @@ async def test_tables_of_other_programs_and_of_other_schemas_are_not_ours(
             raw.execute(sql.SQL("CREATE TABLE {} (id INTEGER)").format(name))
 
     assert await migrator.table_names() == []
+
+
+# -- a new schema --------------------------------------------------------------------------------
+
+
+async def test_the_script_of_a_new_one_takes_two_round_trips_and_notes_all_that_it_replaces(
+    migrator: PostgresMigrator, asked: list[list[str]]
+) -> None:
+    await migrator.create(FIRST.sql + SECOND.sql, [FIRST, SECOND])
+
+    assert asked == [
+        ["begin", "allow_time", "list_tables"],
+        ["head_0", "head_1", "head_2", "record_migration", "record_migration", "commit"],
+    ]
+    assert await migrator.applied() == [Applied(1, "initial", "c1"), Applied(2, "second", "c2")]
+
+
+async def test_a_script_that_fails_leaves_nothing_and_the_session_usable(
+    migrator: PostgresMigrator,
+) -> None:
+    with pytest.raises(StoreError, match="already exists"):
+        await migrator.create(FIRST.sql + SECOND.sql + FIRST.sql, [FIRST, SECOND])
+
+    assert await migrator.table_names() == []
+    await migrator.create(FIRST.sql + SECOND.sql, [FIRST, SECOND])
+    assert len(await migrator.applied()) == 2
+
+
+async def test_a_connection_lost_within_the_script_leaves_nothing(
+    migrator: PostgresMigrator, connect: Connect, postgres_schema: str
+) -> None:
+    lost = FIRST.sql + "SELECT pg_terminate_backend(pg_backend_pid());\n" + SECOND.sql
+
+    with pytest.raises(StoreError):
+        await migrator.create(lost, [FIRST, SECOND])
+
+    assert await PostgresMigrator(await connect(), postgres_schema).table_names() == []
+
+
+async def test_the_script_does_nothing_where_an_older_process_was_faster(
+    migrator: PostgresMigrator, postgres_server: str, postgres_schema: str
+) -> None:
+    """It finds that only when it makes the first table, which the other one has not committed."""
+    async with await psycopg.AsyncConnection.connect(postgres_server) as other:
+        await other.execute("SELECT set_config('search_path', %s, true)", [postgres_schema])
+        await other.execute(FIRST.sql.encode())
+        await other.execute("INSERT INTO cloaca_migration VALUES (1, 'initial', 'c1', 5)")
+        waits = asyncio.create_task(migrator.create(FIRST.sql + SECOND.sql, [FIRST, SECOND]))
+        await blocked_by(other)
+        await other.commit()
+        await waits
+    await migrator.create(FIRST.sql + SECOND.sql, [FIRST, SECOND])
+
+    assert await migrator.applied() == [Applied(1, "initial", "c1")]
+
+
+async def test_of_two_scripts_at_once_one_makes_it_and_the_other_sees_that(
+    connect: Connect, postgres_schema: str
+) -> None:
+    both = [PostgresMigrator(await connect(), postgres_schema) for _ in range(2)]
+
+    await asyncio.gather(*(each.create(FIRST.sql, [FIRST]) for each in both))
+
+    assert await both[1].applied() == [Applied(1, "initial", "c1")]
 
 
 # -- statements ----------------------------------------------------------------------------------

@@ -100,6 +100,38 @@ async def test_of_two_at_once_one_applies_it_and_the_other_sees_that(
     await other.close()
 
 
+# -- a new database ------------------------------------------------------------------------------
+
+
+async def test_the_script_of_a_new_one_notes_all_that_it_replaces(connection: Connection) -> None:
+    migrator = SqliteMigrator(connection)
+
+    await migrator.create(FIRST.sql + SECOND.sql, [FIRST, SECOND])
+
+    assert await migrator.applied() == [Applied(1, "initial", "c1"), Applied(2, "second", "c2")]
+    assert await tables(connection) == ["cloaca_migration", "first", "second"]
+
+
+async def test_a_script_that_fails_leaves_nothing(connection: Connection) -> None:
+    migrator = SqliteMigrator(connection)
+
+    with pytest.raises(StoreError, match="already exists"):
+        await migrator.create(FIRST.sql + FIRST.sql, [FIRST, SECOND])
+
+    assert await tables(connection) == []
+
+
+async def test_the_script_does_nothing_where_an_older_process_was_faster(
+    connection: Connection,
+) -> None:
+    migrator = SqliteMigrator(connection)
+    await migrator.apply(FIRST)
+
+    await migrator.create(FIRST.sql + SECOND.sql, [FIRST, SECOND])
+
+    assert await migrator.applied() == [Applied(1, "initial", "c1")]
+
+
 # -- statements ----------------------------------------------------------------------------------
 
 

@@ -460,8 +460,8 @@ asyncio.run(BACKEND.open(sys.argv[1], StoreOptions()))
 """
 
 
-@pytest.mark.parametrize("statement", [1, 3, 8])
-def test_a_process_killed_within_a_migration_leaves_a_new_database(
+@pytest.mark.parametrize("statement", [1, 3, 8, 50])
+def test_a_process_killed_while_it_makes_one_leaves_a_new_database(
     tmp_path: Path, statement: int
 ) -> None:
     path = tmp_path / "a.db"

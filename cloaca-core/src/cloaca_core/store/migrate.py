@@ -4,6 +4,9 @@ Migrations are numbered ``.sql`` files in a backend's wheel. The database stores
 that was applied: a file that was changed after its release, and a database that a newer version
 has migrated, are refused before anything is written. Each migration is one transaction under the
 dialect's lock, so any number of processes may open a new database at once.
+
+A new database is made by one script instead, ``migrations/head.sql``, which holds the schema as the
+migrations leave it. It is generated from them, and used only if they are still the same.
 """
 
 from __future__ import annotations
@@ -16,7 +19,12 @@ from typing import NamedTuple, Protocol
 from cloaca_core.errors import NewerSchemaError, StoreOpenError
 from cloaca_core.store.package_files import package_files
 
+_FOLDER = "migrations"
+_HEAD_NAME = "head.sql"
 _FILE_NAME = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
+_MADE_FROM = re.compile(
+    r"^-- Made from migrations 1 to (\d+), digest ([0-9a-f]{64})$", re.MULTILINE
+)
 
 
 class Migration(NamedTuple):
@@ -25,6 +33,14 @@ class Migration(NamedTuple):
     number: int
     name: str
     checksum: str
+    sql: str
+
+
+class Head(NamedTuple):
+    """The schema after migration ``number``, as one script for a database that has nothing yet."""
+
+    number: int
+    digest: str
     sql: str
 
 
@@ -48,11 +64,18 @@ class Migrator(Protocol):
         Does nothing when its number is recorded by then: another process was faster.
         """
 
+    async def create(self, script: str, replaced: Sequence[Migration]) -> None:
+        """Run the script of a new database and record the migrations that it replaces.
+
+        One transaction under the migration lock. Does nothing when any migration is recorded by
+        then: another process was faster, and may know fewer migrations.
+        """
+
 
 def load_migrations(package: str) -> list[Migration]:
     """The migrations in the folder ``migrations`` of a package, 1, 2, 3, …"""
-    folder = package_files(package).joinpath("migrations")
-    found = sorted((f.name, f.read_text("utf-8")) for f in folder.iterdir() if _is_sql(f.name))
+    folder = package_files(package).joinpath(_FOLDER)
+    found = sorted((f.name, f.read_text("utf-8")) for f in folder.iterdir() if _is_one(f.name))
     migrations = [parse_migration(name, text) for name, text in found]
     numbers = [migration.number for migration in migrations]
     if not numbers or numbers != list(range(1, len(numbers) + 1)):
@@ -69,9 +92,30 @@ def parse_migration(file_name: str, text: str) -> Migration:
     return Migration(int(match["number"]), match["name"], sha256(sql.encode()).hexdigest(), sql)
 
 
-async def migrate(migrator: Migrator, known: Sequence[Migration]) -> None:
+def load_head(package: str) -> Head:
+    """The script of a new database in the folder ``migrations`` of a package."""
+    return parse_head(package_files(package).joinpath(_FOLDER, _HEAD_NAME).read_text("utf-8"))
+
+
+def parse_head(text: str) -> Head:
+    """The script of a new database from its file, which says from which migrations it was made."""
+    match = _MADE_FROM.search(text)
+    if match is None:
+        raise ValueError(f"{_HEAD_NAME} does not say from which migrations it was made")
+    return Head(int(match[1]), match[2], text)
+
+
+def digest_of(migrations: Sequence[Migration]) -> str:
+    """The digest by which a ``Head`` knows the migrations that it was made from."""
+    return sha256("".join(each.checksum for each in migrations).encode()).hexdigest()
+
+
+async def migrate(migrator: Migrator, known: Sequence[Migration], head: Head | None = None) -> None:
     """Apply the missing migrations; refuse a database with others than the first of ours."""
     missing = pending(await migrator.applied(), known)
+    if head is not None and (replaced := replaced_by(head, missing)):
+        await migrator.create(head.sql, replaced)
+        missing = pending(await migrator.applied(), known)
     for migration in missing:
         await migrator.apply(migration)
     if missing:  # another process, of another version, may have been faster
@@ -96,5 +140,11 @@ def pending(applied: Sequence[Applied], known: Sequence[Migration]) -> list[Migr
     return list(known[len(applied) :])
 
 
-def _is_sql(file_name: str) -> bool:
-    return file_name.endswith(".sql")
+def replaced_by(head: Head, missing: Sequence[Migration]) -> list[Migration]:
+    """The missing migrations that this script replaces: none unless it was made from the first."""
+    first = list(missing[: head.number])
+    return first if digest_of(first) == head.digest else []
+
+
+def _is_one(file_name: str) -> bool:
+    return file_name.endswith(".sql") and file_name != _HEAD_NAME

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from cloaca_core.errors import NewerSchemaError, StoreOpenError
 from cloaca_core.store.migrate import (
     Applied,
+    Head,
     Migration,
+    digest_of,
+    load_head,
     load_migrations,
     migrate,
+    parse_head,
     parse_migration,
     pending,
+    replaced_by,
 )
 
 ONE = parse_migration("0001_initial.sql", "CREATE TABLE a (x);")
 TWO = parse_migration("0002_more.sql", "CREATE TABLE b (x);")
+THREE = parse_migration("0003_last.sql", "CREATE TABLE c (x);")
+HEAD = Head(2, digest_of([ONE, TWO]), "CREATE TABLE a (x); CREATE TABLE b (x);")
 
 
 def applied(*migrations: Migration) -> list[Applied]:
@@ -31,16 +39,21 @@ class Database:
         self.has = list(has)
         self.meanwhile = list(meanwhile)
         self.looks = 0
+        self.scripts: list[str] = []
 
     async def applied(self) -> list[Applied]:
         self.looks += 1
         return applied(*self.has)
 
     async def apply(self, migration: Migration) -> None:
+        await self.create(migration.sql, [migration])
+
+    async def create(self, script: str, replaced: Sequence[Migration]) -> None:
         self.has += self.meanwhile
         self.meanwhile = []
-        if migration.number not in [has.number for has in self.has]:
-            self.has.append(migration)
+        if replaced[0].number not in [has.number for has in self.has]:
+            self.has += replaced
+            self.scripts.append(script)
 
 
 def test_a_file_name_gives_number_and_name() -> None:
@@ -117,8 +130,82 @@ def test_a_newer_process_that_was_faster_is_noticed() -> None:
         asyncio.run(migrate(database, [ONE]))
 
 
+# -- a new database ------------------------------------------------------------------------------
+
+
+def test_the_script_says_from_which_migrations_it_was_made() -> None:
+    text = f"-- Do not edit.\n-- Made from migrations 1 to 2, digest {HEAD.digest}\nSELECT 1;\n"
+
+    assert parse_head(text) == Head(2, HEAD.digest, text)
+    with pytest.raises(ValueError, match=r"head\.sql does not say from which migrations"):
+        parse_head("SELECT 1;\n")
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [
+        ([ONE, TWO], [ONE, TWO]),
+        # A migration was added, and the script was not made again.
+        ([ONE, TWO, THREE], [ONE, TWO]),
+        # The database is not new.
+        ([TWO], []),
+        ([], []),
+        # An earlier version, whose script would be another one.
+        ([ONE], []),
+        # A migration was changed, and the script was not made again.
+        ([ONE, TWO._replace(checksum="0" * 64)], []),
+    ],
+)
+def test_the_script_replaces_the_migrations_that_it_was_made_from(
+    missing: list[Migration], expected: list[Migration]
+) -> None:
+    assert replaced_by(HEAD, missing) == expected
+
+
+def test_a_new_database_is_made_by_the_script_and_the_migrations_after_it() -> None:
+    database = Database()
+
+    asyncio.run(migrate(database, [ONE, TWO, THREE], HEAD))
+
+    assert database.scripts == [HEAD.sql, THREE.sql]
+    assert database.has == [ONE, TWO, THREE]
+
+
+def test_one_that_has_a_migration_goes_by_the_numbered_ones() -> None:
+    database = Database(ONE)
+
+    asyncio.run(migrate(database, [ONE, TWO], HEAD))
+
+    assert database.scripts == [TWO.sql]
+
+
+def test_what_an_older_process_has_made_meanwhile_is_brought_up_to_date() -> None:
+    database = Database(meanwhile=(ONE,))
+
+    asyncio.run(migrate(database, [ONE, TWO], HEAD))
+
+    assert (database.has, database.scripts) == ([ONE, TWO], [TWO.sql])
+
+
+def test_what_a_newer_process_has_made_meanwhile_is_refused() -> None:
+    database = Database(meanwhile=(ONE, TWO, THREE))
+
+    with pytest.raises(NewerSchemaError):
+        asyncio.run(migrate(database, [ONE, TWO], HEAD))
+
+    assert database.scripts == []
+
+
+# -- of a backend --------------------------------------------------------------------------------
+
+
 def test_the_migrations_of_sqlite_are_in_its_package() -> None:
     first = load_migrations("cloaca_sqlite")[0]
 
     assert (first.number, first.name) == (1, "initial")
     assert "CREATE TABLE cloaca_run" in first.sql
+
+
+def test_its_script_of_a_new_database_is_too_and_is_no_migration() -> None:
+    assert "CREATE TABLE cloaca_run" in load_head("cloaca_sqlite").sql
+    assert "head" not in [each.name for each in load_migrations("cloaca_sqlite")]

@@ -1,0 +1,406 @@
+-- The schema of a new database, as the migrations leave it. Do not edit this: when they
+-- have changed, run `python tasks.py head`.
+-- Made from migrations 1 to 22, digest e0fead514f077f1587922fd7629b4ca0466f7c78f16d2c54159a8749f87e9f8d
+
+PRAGMA application_id = 1668050785;
+
+CREATE TABLE cloaca_migration (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    applied_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE cloaca_run (
+    id TEXT NOT NULL PRIMARY KEY,
+    workflow TEXT NOT NULL,
+    version TEXT NOT NULL,
+    status TEXT NOT NULL,
+    owner TEXT,
+    epoch INTEGER NOT NULL,
+    recoveries INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    ended_at INTEGER,
+    parent_id TEXT,
+    idempotency_key TEXT,
+    tags TEXT NOT NULL,
+    error_message TEXT,
+    input TEXT NOT NULL,
+    final_context TEXT
+, schedule_id TEXT, behind TEXT, context_hash TEXT, reason_code TEXT, limit_seconds INTEGER, priority INTEGER NOT NULL DEFAULT 0, claimable_at INTEGER NOT NULL DEFAULT 0, due_at INTEGER, start_by INTEGER, came_due INTEGER NOT NULL DEFAULT 0, round INTEGER NOT NULL DEFAULT 1, cancel_at INTEGER, paused_at INTEGER, paused_until INTEGER, stood_still INTEGER NOT NULL DEFAULT 0, steer_reason TEXT, detached INTEGER NOT NULL DEFAULT 0, children_at INTEGER, time_limit INTEGER, deadline_at INTEGER, reason_tasks TEXT, pause_id TEXT, paused_with TEXT, pause_follows INTEGER, follows TEXT, follows_round INTEGER, follows_place INTEGER, replacements INTEGER NOT NULL DEFAULT 0, root_id TEXT, cancels_children INTEGER) STRICT;
+
+CREATE UNIQUE INDEX cloaca_run_key ON cloaca_run (workflow, idempotency_key)
+WHERE idempotency_key IS NOT NULL;
+
+CREATE INDEX cloaca_run_of_workflow ON cloaca_run (workflow, id);
+
+CREATE TABLE cloaca_attempt (
+    run_id TEXT NOT NULL,
+    task_id TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    started_at INTEGER,
+    ended_at INTEGER,
+    retry_at INTEGER,
+    crashes INTEGER NOT NULL,
+    error_type TEXT,
+    error_message TEXT,
+    skip_reason TEXT,
+    change TEXT,
+    error_traceback TEXT, reason_code TEXT, replacements INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, task_id, attempt)
+) STRICT;
+
+CREATE TABLE cloaca_run_tag (
+    run_id TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (run_id, tag)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cloaca_run_tag_content ON cloaca_run_tag (tag, content, run_id);
+
+CREATE TABLE cloaca_schedule (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT,
+    workflow TEXT NOT NULL,
+    cron_expression TEXT NOT NULL,
+    timezone TEXT NOT NULL,
+    enabled INTEGER NOT NULL,
+    catchup_policy TEXT NOT NULL,
+    overlap_policy TEXT NOT NULL,
+    jitter_seconds INTEGER NOT NULL,
+    start_date INTEGER,
+    end_date INTEGER,
+    params TEXT NOT NULL,
+    decided_until INTEGER NOT NULL,
+    next_tick INTEGER,
+    due_at INTEGER,
+    last_tick INTEGER,
+    generation INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+, time_limit INTEGER, pruned_until INTEGER) STRICT;
+
+CREATE UNIQUE INDEX cloaca_schedule_name ON cloaca_schedule (name);
+
+CREATE INDEX cloaca_schedule_of_workflow ON cloaca_schedule (workflow, id);
+
+CREATE INDEX cloaca_schedule_due ON cloaca_schedule (workflow, due_at)
+WHERE enabled = 1 AND due_at IS NOT NULL;
+
+CREATE TABLE cloaca_tick (
+    schedule_id TEXT NOT NULL,
+    tick INTEGER NOT NULL,
+    run_id TEXT,
+    outcome TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (schedule_id, tick)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cloaca_tick_created ON cloaca_tick (created_at);
+
+CREATE TABLE cloaca_lost (
+    schedule_id TEXT NOT NULL,
+    decided_until INTEGER NOT NULL,
+    ticks INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (schedule_id, decided_until)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cloaca_lost_created ON cloaca_lost (created_at);
+
+CREATE INDEX cloaca_run_of_schedule ON cloaca_run (schedule_id, id)
+WHERE schedule_id IS NOT NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_behind ON cloaca_run (behind) WHERE behind IS NOT NULL;
+
+CREATE TABLE cloaca_trigger (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    workflow TEXT,
+    poll_interval_ms INTEGER,
+    cron_expression TEXT,
+    timezone TEXT,
+    allow_concurrent INTEGER NOT NULL,
+    enabled INTEGER NOT NULL,
+    last_poll_at INTEGER,
+    next_poll_at INTEGER,
+    generation INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX cloaca_trigger_name ON cloaca_trigger (name);
+
+CREATE TABLE cloaca_event (
+    id TEXT NOT NULL PRIMARY KEY,
+    trigger_id TEXT NOT NULL,
+    event_key TEXT,
+    context_hash TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX cloaca_event_key ON cloaca_event (trigger_id, event_key)
+WHERE event_key IS NOT NULL;
+
+CREATE INDEX cloaca_event_of_trigger ON cloaca_event (trigger_id, created_at, id);
+
+CREATE INDEX cloaca_run_of_status ON cloaca_run (status, id) WHERE ended_at IS NOT NULL;
+
+CREATE INDEX cloaca_run_of_context ON cloaca_run (schedule_id, context_hash)
+WHERE context_hash IS NOT NULL AND ended_at IS NULL;
+
+CREATE TABLE cloaca_runner (
+    id TEXT NOT NULL PRIMARY KEY,
+    boot_id TEXT NOT NULL,
+    pid_namespace TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    process_start INTEGER NOT NULL,
+    beat INTEGER NOT NULL,
+    lease_until INTEGER NOT NULL,
+    fenced INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    protocol INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cloaca_run_owned ON cloaca_run (owner, workflow, id, status)
+WHERE owner IS NOT NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_claimable ON cloaca_run (workflow, priority DESC, claimable_at, id, status)
+WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
+    AND due_at IS NULL;
+
+CREATE INDEX cloaca_run_due ON cloaca_run (workflow, due_at, id)
+WHERE due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_parked ON cloaca_run (workflow, claimable_at)
+WHERE due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_paused_until ON cloaca_run (paused_until)
+WHERE paused_until IS NOT NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_start_by ON cloaca_run (start_by, id)
+WHERE start_by IS NOT NULL AND started_at IS NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_of_parent ON cloaca_run (parent_id, id) WHERE parent_id IS NOT NULL;
+
+CREATE INDEX cloaca_run_child ON cloaca_run (parent_id, id)
+WHERE parent_id IS NOT NULL AND ended_at IS NULL AND detached = 0 AND cancel_at IS NULL;
+
+CREATE INDEX cloaca_run_children_due ON cloaca_run (children_at, id) WHERE children_at IS NOT NULL;
+
+CREATE TABLE cloaca_act (
+    id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    workflow TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    asked_by TEXT NOT NULL,
+    reason TEXT,
+    changed INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (run_id, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cloaca_act_newest ON cloaca_act (created_at, id);
+
+CREATE TABLE cloaca_round (
+    run_id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    error_message TEXT,
+    reason_code TEXT,
+    limit_seconds INTEGER,
+    final_context TEXT,
+    started_at INTEGER,
+    ended_at INTEGER NOT NULL,
+    PRIMARY KEY (run_id, round)
+) STRICT;
+
+CREATE TABLE cloaca_restart (
+    run_id TEXT NOT NULL,
+    task_id TEXT NOT NULL,
+    first_attempt INTEGER NOT NULL,
+    round INTEGER NOT NULL, with_children INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, task_id, first_attempt)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cloaca_paused_workflow (
+    workflow TEXT NOT NULL PRIMARY KEY,
+    paused_at INTEGER NOT NULL,
+    paused_until INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cloaca_listener (
+    path TEXT NOT NULL PRIMARY KEY,
+    boot_id TEXT NOT NULL,
+    pid_namespace TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    process_start INTEGER NOT NULL,
+    uid INTEGER NOT NULL,
+    noted_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cloaca_definition (
+    workflow TEXT NOT NULL,
+    version TEXT NOT NULL,
+    name TEXT NOT NULL,
+    content TEXT NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    PRIMARY KEY (workflow, version)
+) STRICT;
+
+CREATE TABLE cloaca_workflow (
+    workflow TEXT NOT NULL PRIMARY KEY,
+    version TEXT NOT NULL,
+    name TEXT NOT NULL,
+    short_name TEXT NOT NULL
+, retention INTEGER) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cloaca_workflow_name ON cloaca_workflow (name);
+
+CREATE INDEX cloaca_workflow_short_name ON cloaca_workflow (short_name);
+
+CREATE TABLE cloaca_fork (
+    run_id TEXT NOT NULL,
+    forked_from TEXT NOT NULL,
+    from_task TEXT NOT NULL,
+    content TEXT,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (run_id, from_task)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cloaca_run_pause_follows ON cloaca_run (id) WHERE pause_follows IS NOT NULL;
+
+CREATE UNIQUE INDEX cloaca_run_follows ON cloaca_run (follows, follows_round, follows_place)
+WHERE follows IS NOT NULL;
+
+CREATE TABLE cloaca_when_ended (
+    workflow TEXT NOT NULL,
+    version TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    submits TEXT NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (workflow, version, place, status)
+) STRICT;
+
+CREATE TABLE cloaca_replacement (
+    run_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (run_id, number)
+) STRICT;
+
+CREATE INDEX cloaca_run_steered ON cloaca_run (owner)
+WHERE owner IS NOT NULL AND ended_at IS NULL
+    AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL OR replacements > 0);
+
+CREATE INDEX cloaca_run_of_root ON cloaca_run (root_id, ended_at) WHERE root_id IS NOT NULL;
+
+CREATE TABLE cloaca_tombstone (
+    root_id TEXT NOT NULL PRIMARY KEY,
+    hidden_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cloaca_upkeep (
+    id INTEGER NOT NULL PRIMARY KEY,
+    keeps_all INTEGER NOT NULL,
+    holder TEXT,
+    held_until INTEGER NOT NULL,
+    due_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW cloaca_attempt_readable AS
+SELECT
+    run_id, task_id, attempt, status, error_type, error_message, skip_reason,
+    strftime('%Y-%m-%dT%H:%M:%S', started_at / 1000000, 'unixepoch')
+        || printf('.%06dZ', started_at % 1000000) AS started_at,
+    strftime('%Y-%m-%dT%H:%M:%S', ended_at / 1000000, 'unixepoch')
+        || printf('.%06dZ', ended_at % 1000000) AS ended_at,
+    strftime('%Y-%m-%dT%H:%M:%S', retry_at / 1000000, 'unixepoch')
+        || printf('.%06dZ', retry_at % 1000000) AS retry_at,
+    (ended_at - started_at) / 1000000.0 AS seconds,
+    change, error_traceback, crashes, epoch
+FROM cloaca_attempt
+WHERE NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone
+    JOIN cloaca_run AS run ON gone.root_id = coalesce(run.root_id, run.id)
+    WHERE run.id = cloaca_attempt.run_id
+);
+
+CREATE TABLE cloaca_payload (
+    run_id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (run_id, round)
+) STRICT;
+
+CREATE VIEW cloaca_run_readable AS
+SELECT
+    id, workflow, status, error_message, tags,
+    strftime('%Y-%m-%dT%H:%M:%S', created_at / 1000000, 'unixepoch')
+        || printf('.%06dZ', created_at % 1000000) AS created_at,
+    strftime('%Y-%m-%dT%H:%M:%S', started_at / 1000000, 'unixepoch')
+        || printf('.%06dZ', started_at % 1000000) AS started_at,
+    strftime('%Y-%m-%dT%H:%M:%S', ended_at / 1000000, 'unixepoch')
+        || printf('.%06dZ', ended_at % 1000000) AS ended_at,
+    (ended_at - started_at) / 1000000.0 AS seconds,
+    CASE input WHEN '' THEN (
+        SELECT beside.content FROM cloaca_payload AS beside
+        WHERE beside.run_id = cloaca_run.id AND beside.round = 0
+    ) ELSE input END AS input,
+    CASE
+        WHEN final_context <> '' THEN final_context
+        WHEN ended_at IS NOT NULL THEN coalesce((
+            SELECT beside.content FROM cloaca_payload AS beside
+            WHERE beside.run_id = cloaca_run.id
+                AND beside.round = iif(final_context = '', cloaca_run.round, 0)
+        ), input)
+    END AS final_context,
+    version, owner, epoch, recoveries, parent_id, idempotency_key,
+    round, priority, steer_reason
+FROM cloaca_run
+WHERE NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone
+    WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+);
+
+CREATE INDEX cloaca_run_held ON cloaca_run (status, id, workflow)
+WHERE owner IS NULL AND ended_at IS NULL
+    AND (behind IS NOT NULL OR paused_at IS NOT NULL OR due_at IS NOT NULL);
+
+CREATE INDEX cloaca_run_woken ON cloaca_run (status, id, workflow)
+WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
+    AND due_at IS NULL AND status <> 'Pending';
+
+CREATE TABLE cloaca_unserved (
+    runner_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    tasks TEXT NOT NULL,
+    PRIMARY KEY (runner_id, run_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cloaca_unserved_run ON cloaca_unserved (run_id);
+
+CREATE TABLE cloaca_memo (
+    run_id TEXT NOT NULL,
+    task_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    input_hash TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    value TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (run_id, task_id, kind, name, number)
+) STRICT;
+
+INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
+VALUES (1, 0, NULL, 0, 0);
