@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import pytest
 from model.virtual_time import VirtualLoop
 from own_database import OwnDatabases, PostgresSchemas, SqliteFiles
+from used_schemas import UsedSchemas
 
 import cloaca
 from dev.databases import maintenance, sources
@@ -168,10 +169,26 @@ def postgres_database(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def used_schemas(postgres_database: str) -> Iterator[UsedSchemas]:
+    """Schemas of tests that have ended, for later ones."""
+    used = UsedSchemas(postgres_database)
+    yield used
+    used.close()
+
+
 @pytest.fixture
-def postgres_url(postgres_database: str) -> str:
-    """A URL of an empty database on PostgreSQL, also when the run is on another backend."""
-    return PostgresSchemas(postgres_database).new()
+def postgres_schemas(postgres_database: str, used_schemas: UsedSchemas) -> Iterator[OwnDatabases]:
+    """Databases on PostgreSQL, also when the run is on another backend."""
+    schemas = PostgresSchemas(postgres_database, used_schemas)
+    yield schemas
+    schemas.close()
+
+
+@pytest.fixture
+def postgres_url(postgres_schemas: OwnDatabases) -> str:
+    """A URL of a database without a run on PostgreSQL, also when the run is on another backend."""
+    return postgres_schemas.new()
 
 
 @pytest.fixture(scope="session")
@@ -185,14 +202,18 @@ def databases_in(
         migrated = tmp_path_factory.mktemp("migrated") / "test.db"
         cloaca.DefaultRunner(f"sqlite:///{migrated}").shutdown()
         return lambda folder: SqliteFiles(folder, migrated)
-    schemas = PostgresSchemas(request.getfixturevalue("postgres_database"))
-    return lambda folder: schemas
+    url, used = map(request.getfixturevalue, ("postgres_database", "used_schemas"))
+    return lambda folder: PostgresSchemas(url, used)
 
 
 @pytest.fixture
-def own_databases(databases_in: Callable[[Path], OwnDatabases], tmp_path: Path) -> OwnDatabases:
+def own_databases(
+    databases_in: Callable[[Path], OwnDatabases], tmp_path: Path
+) -> Iterator[OwnDatabases]:
     """Where this test gets its databases."""
-    return databases_in(tmp_path)
+    databases = databases_in(tmp_path)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture
@@ -203,19 +224,17 @@ def new_database_url(own_databases: OwnDatabases) -> NewUrl:
 
 @pytest.fixture
 def database_url(new_database_url: NewUrl) -> str:
-    """A URL of a database without a run in it, which no other test uses; it goes with this run.
+    """A URL of a database without a run in it, which no other test uses at the same time.
 
-    On SQLite it is migrated, but for tests that say ``empty_database_url``.
+    It may have its tables already, but for tests that say ``empty_database_url``.
     """
     return new_database_url()
 
 
 @pytest.fixture
-def empty_database_url(databases_in: Callable[[Path], OwnDatabases], tmp_path: Path) -> str:
+def empty_database_url(own_databases: OwnDatabases) -> str:
     """The same, where nothing is yet: for a test of what opening it makes."""
-    if chosen_backend() == "postgres":
-        return databases_in(tmp_path).new()
-    return SqliteFiles(tmp_path).new()
+    return own_databases.new_empty()
 
 
 # -- runners -------------------------------------------------------------------------------------

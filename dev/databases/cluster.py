@@ -11,6 +11,8 @@ the folder is removed.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -19,6 +21,7 @@ import signal
 import socket
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +56,7 @@ class Cluster:
         self.folder.mkdir(parents=True, exist_ok=True)
         secret = self.folder / "password"
         secret.touch(mode=0o600)
-        secret.write_text(password)
+        secret.write_text(verifier(password))
         _give_away(self.folder, secret)
         options = ["--encoding=UTF8", "--no-locale", "--auth=scram-sha-256", "--no-sync"]
         try:
@@ -157,6 +160,27 @@ def _wait_to_the_end(process: subprocess.Popen[bytes]) -> int:
     except KeyboardInterrupt:
         process.wait()
         raise
+
+
+# -- the password --------------------------------------------------------------------------------
+
+
+def verifier(password: str) -> str:
+    """The password as the server stores it (RFC 5803), with a single iteration.
+
+    The usual 4,096 slow down those who guess passwords of people, and cost each connection two
+    milliseconds of a core. This one has 192 random bits.
+    """
+    salt = secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 1)
+    stored = hashlib.sha256(_keyed(salted, b"Client Key")).digest()
+    parts = (salt, stored, _keyed(salted, b"Server Key"))
+    salt_text, stored_text, server_text = (b64encode(part).decode() for part in parts)
+    return f"SCRAM-SHA-256$1:{salt_text}${stored_text}:{server_text}"
+
+
+def _keyed(key: bytes, message: bytes) -> bytes:
+    return hmac.digest(key, message, "sha256")
 
 
 # -- users ---------------------------------------------------------------------------------------

@@ -30,8 +30,8 @@ BACKEND_VARIABLE = "CLOACA_TEST_BACKEND"
 SHARE_SECONDS = 30
 """Seconds that a process with several files may take, on a quiet machine."""
 SECONDS: dict[str, float] = {
-    "conformance/test_postgres.py": 110,
-    "conformance/test_sqlite.py": 35,
+    "conformance/test_postgres.py": 45,
+    "conformance/test_sqlite.py": 28,
     "dispatcher": 20,
     "model/test_store_against_model.py": 28,
     "packaging": 2,

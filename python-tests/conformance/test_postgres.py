@@ -1,4 +1,4 @@
-"""PostgreSQL keeps the store contract, one schema per test."""
+"""PostgreSQL keeps the store contract, in a schema for each test."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from own_database import OwnDatabases
 
 from cloaca_core.conformance import OutboxConformance, SharedBackendConformance
 from cloaca_postgres import BACKEND
@@ -19,6 +20,10 @@ class TestPostgres(SharedBackendConformance, OutboxConformance):
     @pytest.fixture
     def url(self, postgres_url: str) -> str:
         return postgres_url
+
+    @pytest.fixture
+    def new_url(self, postgres_schemas: OwnDatabases) -> str:
+        return postgres_schemas.new_empty()
 
     @pytest.fixture
     def mine(self, postgres_url: str) -> Iterator[psycopg.Connection[Any]]:

@@ -47,9 +47,17 @@ _STARTUP_S = 60
 
 
 class BackendConformance(StoreConformance):
-    """Set ``backend`` and define a fixture ``url`` of a database that is new in each test."""
+    """Set ``backend`` and define a fixture ``url`` of a database that no other test uses.
+
+    It has no rows, but may have its tables: then define ``new_url`` as well.
+    """
 
     backend: Backend
+
+    @pytest.fixture
+    def new_url(self, url: str) -> str:
+        """The URL of a database that was never opened."""
+        return url
 
     @pytest_asyncio.fixture
     async def store(self, url: str) -> AsyncIterator[Store]:
@@ -283,8 +291,8 @@ class SharedBackendConformance(BackendConformance):
 
     # -- processes ---------------------------------------------------------------------------
 
-    async def test_processes_may_open_a_new_database_at_once(self, url: str) -> None:
-        opened = await _in_processes(self.backend, url, _open_and_close)
+    async def test_processes_may_open_a_new_database_at_once(self, new_url: str) -> None:
+        opened = await _in_processes(self.backend, new_url, _open_and_close)
 
         assert opened == [True] * PROCESSES
 
