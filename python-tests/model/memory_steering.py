@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from model.memory_memos import MemoryMemos
+from model.memory_waits import MemoryWaits
 
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.runs import AttemptRow, RunRow
@@ -26,6 +27,7 @@ from cloaca_core.records.steering import (
     Stray,
     Wish,
 )
+from cloaca_core.records.waits import NEVER
 
 
 @dataclass
@@ -55,7 +57,7 @@ class Marks:
         return None if self.paused_at is None else RunStatus.PAUSED
 
 
-class MemorySteering(MemoryMemos):
+class MemorySteering(MemoryMemos, MemoryWaits):
     """Part of ``MemoryStore``, which has the runs and knows what waits behind them."""
 
     def __init__(self) -> None:
@@ -132,7 +134,14 @@ class MemorySteering(MemoryMemos):
                 continue
             if park.due_at is not None:
                 marks.claimable_at = park.parked_at
-            freed = run._replace(owner=None, epoch=run.epoch + 1, due_at=park.due_at, came_due=0)
+            due_at = park.due_at if run.messages <= park.seen else None
+            freed = run._replace(owner=None, epoch=run.epoch + 1, due_at=due_at, came_due=0)
+            self.runs[run.id] = freed._replace(status=self._status_without_owner(freed))
+
+    def make_claimable(self, run: RunRow, now: int) -> None:
+        if run.owner is None and run.ended_at is None and run.due_at is not None:
+            self.marks_of(run).claimable_at = now
+            freed = run._replace(due_at=None, came_due=0)
             self.runs[run.id] = freed._replace(status=self._status_without_owner(freed))
 
     def _status_without_owner(self, run: RunRow) -> RunStatus:
@@ -208,6 +217,7 @@ class MemorySteering(MemoryMemos):
             (run.due_at, run)
             for run in self.runs.values()
             if run.due_at is not None
+            and run.due_at < NEVER
             and run.workflow in workflows
             and run.owner is None
             and run.ended_at is None
@@ -536,6 +546,7 @@ class MemorySteering(MemoryMemos):
             marks.start_by = None
             marks.cancels_children = False
             self._let_children_go(run, [run.id])
+            self.forget_waits(run.id)
             for key in [key for key in self.unserved if key[0] == run.id]:
                 del self.unserved[key]
             self.runs[run.id] = run._replace(
@@ -588,6 +599,7 @@ class MemorySteering(MemoryMemos):
             ended_at=None,
             priority=source.priority,
             time_limit=source.time_limit,
+            messages=source.messages,
         )
         copied = self.marks_of(source).replacements
         self.marks[new.id] = Marks(new.created_at, replacements=copied)
@@ -611,6 +623,7 @@ class MemorySteering(MemoryMemos):
                     run_id=new.id, epoch=0, crashes=0
                 )
         self.copy_memos(new)
+        self.copy_messages(new)
         self.noted[source.id, act.id] = ActRow(
             id=act.id,
             run_id=source.id,
@@ -708,7 +721,14 @@ class MemorySteering(MemoryMemos):
             and run.owner == runner_id
             and run.ended_at is None
         }
-        return News(self._wishes(runner_id), self._parents()[:limit], next_timer, replaced)
+        return News(
+            self._wishes(runner_id),
+            self._parents()[:limit],
+            next_timer,
+            replaced,
+            self.mail_of(runner_id),
+            self.unnumbered()[:limit],
+        )
 
     def _pauses_with_end(self) -> list[tuple[int, str]]:
         pauses = [(self.marks_of(run).paused_until, run) for run in self.runs.values()]

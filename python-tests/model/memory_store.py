@@ -18,8 +18,9 @@ from model.memory_standing import MemoryStanding
 from model.memory_steering import Marks
 from model.memory_triggers import MemoryTriggers, run_of_event
 from model.memory_upkeep import MemoryUpkeep
+from model.memory_waits import MemoryWaits, refuse_unstorable
 
-from cloaca_core.errors import StoreDataError, StoreOpenError, lost_parent
+from cloaca_core.errors import StoreOpenError, lost_parent
 from cloaca_core.records.batch import Batch, Committed, Waiting
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import (
@@ -32,6 +33,7 @@ from cloaca_core.records.runs import (
     WaitingRow,
 )
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
+from cloaca_core.records.waits import NewMessage
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Landed
@@ -62,6 +64,7 @@ class MemoryStore(
         MemoryTriggers.__init__(self)
         MemoryDefinitions.__init__(self)
         MemoryMemos.__init__(self)
+        MemoryWaits.__init__(self)
         self.keys: dict[tuple[str, str], str] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
 
@@ -76,11 +79,14 @@ class MemoryStore(
             landed(committed)
         return committed
 
-    async def insert_when_free(self, run: NewRun) -> str:
+    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
         _refuse_unstorable(Batch("", [run], [], [], {}))
         if self.is_orphan(run):
             raise lost_parent(run.parent_id)
-        return self.insert(run._replace(owner=None), joins_pause=False)
+        holder = self.insert(run._replace(owner=None), joins_pause=False)
+        if message is not None:
+            self.bring_first(message)
+        return holder
 
     def _write(self, batch: Batch) -> Committed:
         _refuse_unstorable(batch)
@@ -100,7 +106,9 @@ class MemoryStore(
             if holder != run.id:
                 existing[run.id] = holder
         current = {i for i, epoch in batch.fences.items() if self._owns(batch.runner_id, i, epoch)}
+        self.bring(batch)
         wishes = self.wishes_of(current)
+        timed_out = self.note_waits(batch, current)
         for attempt in batch.attempts:
             if attempt.run_id in current:
                 self._record(attempt)
@@ -127,6 +135,8 @@ class MemoryStore(
             replaced=self.replaced_of(current),
             orphans=frozenset(orphans),
             refused=frozenset(refused - existing.keys() - owned),
+            messages=self.messages_to(current),
+            timed_out=timed_out,
         )
 
     def _is_refused(self, run: NewRun) -> bool:
@@ -450,8 +460,5 @@ def _matches(run: RunRow, wanted: RunFilter) -> bool:
 
 
 def _refuse_unstorable(batch: Batch) -> None:
-    try:
-        for row in (*batch.new_runs, *batch.attempts, *batch.ends, *batch.memos):
-            "".join(text for text in row if isinstance(text, str)).encode()
-    except UnicodeEncodeError as error:
-        raise StoreDataError("a value cannot be stored") from error
+    recorded = (*batch.new_runs, *batch.attempts, *batch.ends, *batch.memos)
+    refuse_unstorable(*recorded, *batch.waits, *batch.closed, *batch.messages)

@@ -19,6 +19,7 @@ from cloaca_core.records.schedules import Firing, ScheduleRow, TickRow
 from cloaca_core.records.steering import ActRow, ForkRow, ReplacementRow, RoundRow
 from cloaca_core.records.triggers import NewEvent
 from cloaca_core.records.upkeep import DoomedRun, KeptWorkflow, Shift, Upkeep, Weight
+from cloaca_core.records.waits import MessageRow, WaitRow
 
 
 @dataclass
@@ -57,6 +58,8 @@ class MemoryUpkeep:
         self.replaced: dict[tuple[str, int], ReplacementRow] = {}
         self.unserved: dict[tuple[str, str], str] = {}
         self.kept_memos: dict[tuple[str, str, str, str, int], MemoRow] = {}
+        self.open_waits: dict[tuple[str, str, str, str, int], WaitRow] = {}
+        self.mailbox: dict[tuple[str, str], MessageRow] = {}
         self.tag_rows: dict[str, int] = {}
         self.schedules: dict[str, ScheduleRow] = {}
         self.ticks: dict[tuple[str, int], TickRow] = {}
@@ -112,6 +115,8 @@ class MemoryUpkeep:
             self.replaced,
             self.unserved,
             self.kept_memos,
+            self.open_waits,
+            self.mailbox,
         )
 
     # -- shifts ------------------------------------------------------------------------------
@@ -236,7 +241,14 @@ class MemoryUpkeep:
         memos = [memo for memo in self.kept_memos if memo[0] == run_id][:limit]
         for memo in memos:
             del self.kept_memos[memo]
-        return len(keys) + len(acts) + len(restarts) + len(replaced) + len(memos)
+        waits = [wait for wait in self.open_waits if wait[0] == run_id][:limit]
+        for wait in waits:
+            del self.open_waits[wait]
+        messages = [message for message in self.mailbox if message[0] == run_id][:limit]
+        for message in messages:
+            del self.mailbox[message]
+        trimmed = (keys, acts, restarts, replaced, memos, waits, messages)
+        return sum(map(len, trimmed))
 
     async def ticking_schedules(self, workflow: str) -> list[str]:
         return sorted(each.id for each in self.schedules.values() if each.workflow == workflow)

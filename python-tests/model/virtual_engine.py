@@ -36,6 +36,7 @@ from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
 from cloaca_core.records.schedules import ScheduleRow, TickRow
 from cloaca_core.records.steering import Act, Acted
 from cloaca_core.records.triggers import TriggerRow
+from cloaca_core.records.waits import NewMessage
 from cloaca_core.runner.calls.arguments import Requests
 from cloaca_core.runner.calls.firing.schedule_table import ScheduleSpec, ScheduleTable
 from cloaca_core.runner.calls.firing.trigger_table import TriggerTable
@@ -124,9 +125,9 @@ class VirtualStore(MemoryStore):
         await self._answer()
         return self._changed(await super().commit(batch, landed))
 
-    async def insert_when_free(self, run: NewRun) -> str:
+    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
         await self._answer()
-        return self._changed(await super().insert_when_free(run))
+        return self._changed(await super().insert_when_free(run, message))
 
     async def claim(
         self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0

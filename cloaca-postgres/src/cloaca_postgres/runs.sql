@@ -208,15 +208,15 @@ FOR NO KEY UPDATE OF run;
 
 -- name: fence_runs
 -- Lock those of these runs that the runner owns; for each, return its epoch, the state to which it is
--- to be brought, and how often keys of it were replaced. Until the transaction ends, no run gets another
--- owner and no other transaction can fence the runner, so the conditions of later statements hold for
--- exactly these runs.
+-- to be brought, how often keys of it were replaced, and how many messages it was sent. Until the
+-- transaction ends, no run gets another owner and no other transaction can fence the runner, so the
+-- conditions of later statements hold for exactly these runs.
 WITH live AS MATERIALIZED (
     SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
 )
 SELECT run.id, run.epoch, CASE
     WHEN run.cancel_at IS NOT NULL THEN 'Cancelled' WHEN run.paused_at IS NOT NULL THEN 'Paused'
-END AS wish, run.replacements
+END AS wish, run.replacements, run.messages
 FROM live
 CROSS JOIN unnest(CAST(:ids AS TEXT[])) AS wanted (id)
 JOIN cloaca_run AS run ON run.id = ANY(ARRAY[wanted.id]) AND run.owner = live.id
@@ -298,20 +298,21 @@ WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = 
 
 -- name: park_run
 -- Give back runs that can do nothing before :due_at, or (NULL) while they are paused; those that are
--- not (any more) may be claimed at once. A run that is to be cancelled stays with its owner, which ends
--- it.
+-- not (any more), or were sent more than :seen messages, may be claimed at once. A run that is to be
+-- cancelled stays with its owner, which ends it.
 UPDATE cloaca_run AS run
-SET owner = NULL, epoch = run.epoch + 1, due_at = new.due_at, came_due = 0,
+SET owner = NULL, epoch = run.epoch + 1, came_due = 0,
+    due_at = CASE WHEN run.messages <= new.seen THEN new.due_at END,
     claimable_at = CASE WHEN new.due_at IS NULL THEN run.claimable_at ELSE new.parked_at END,
     status = CASE
         WHEN run.paused_at IS NOT NULL THEN 'Paused'
-        WHEN new.due_at IS NULL THEN 'Running'
+        WHEN new.due_at IS NULL OR run.messages > new.seen THEN 'Running'
         ELSE 'Waiting'
     END
 FROM unnest(
     CAST(:id AS TEXT[]), CAST(:due_at AS BIGINT[]), CAST(:parked_at AS BIGINT[]),
-    CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
-) AS new (id, due_at, parked_at, runner_id, fence)
+    CAST(:seen AS BIGINT[]), CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
+) AS new (id, due_at, parked_at, seen, runner_id, fence)
 JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
 WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
     AND +run.ended_at IS NULL AND run.cancel_at IS NULL;
@@ -362,7 +363,7 @@ WITH due AS MATERIALIZED (
     FROM unnest(CAST(:workflows AS TEXT[])) AS wanted (workflow)
     CROSS JOIN LATERAL (
         SELECT first.id, first.due_at FROM cloaca_run AS first
-        WHERE first.workflow = wanted.workflow AND first.due_at IS NOT NULL
+        WHERE first.workflow = wanted.workflow AND first.due_at < 4611686018427387904
             AND first.due_at <= :now AND first.owner IS NULL AND first.ended_at IS NULL
         ORDER BY first.due_at, first.id LIMIT :limit
         FOR NO KEY UPDATE SKIP LOCKED
@@ -385,7 +386,7 @@ WITH parked AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT late.id, late.claimable_at FROM cloaca_run AS late
         WHERE late.workflow = wanted.workflow AND late.claimable_at > :now
-            AND late.due_at IS NOT NULL AND late.owner IS NULL AND late.ended_at IS NULL
+            AND late.due_at < 4611686018427387904 AND late.owner IS NULL AND late.ended_at IS NULL
             AND late.started_at IS NOT NULL
         ORDER BY late.claimable_at DESC, late.id LIMIT :limit
         FOR NO KEY UPDATE SKIP LOCKED
@@ -484,7 +485,8 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
     run.input, run.tags, run.parent_id, run.final_context, run.error_message, run.created_at,
     run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds,
     run.round, run.priority, run.due_at, run.steer_reason,
-    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.claimable_at;
+    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
+    run.claimable_at;
 
 
 -- name: list_ended_runs
@@ -492,7 +494,7 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
 FROM cloaca_run
 WHERE ended_at IS NOT NULL AND status = :status AND id < :before AND id >= :after
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
@@ -515,7 +517,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
 FROM cloaca_run
 WHERE parent_id = :parent_id AND parent_id IS NOT NULL AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -541,7 +543,8 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
-    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, 0 AS claimable_at
+    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
+    0 AS claimable_at
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

@@ -108,7 +108,7 @@ RETURNING id, workflow, version, status, owner, epoch, recoveries,
     tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, claimable_at;
+    time_limit, deadline_at, reason_tasks, came_due, messages, claimable_at;
 
 
 -- name: get_run
@@ -129,7 +129,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries,
     END AS final_context,
     error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
 FROM cloaca_run
 WHERE id = :id
     AND NOT EXISTS (
@@ -156,7 +156,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries,
     END AS final_context,
     error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
 FROM cloaca_run
 WHERE id IN (SELECT value FROM json_each(:ids)) AND ended_at IS NOT NULL
 ORDER BY id;
@@ -169,7 +169,7 @@ ORDER BY id;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
 FROM cloaca_run
 WHERE id IN (
         SELECT id FROM (
@@ -274,7 +274,8 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
-    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, 0 AS claimable_at
+    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
+    0 AS claimable_at
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

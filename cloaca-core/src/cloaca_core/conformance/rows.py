@@ -13,6 +13,14 @@ from cloaca_core.records.schedules import Firing, NewTick, ScheduleRow
 from cloaca_core.records.states import RunStatus, TaskStatus, TickOutcome
 from cloaca_core.records.steering import Act
 from cloaca_core.records.triggers import NewEvent, TriggerRow
+from cloaca_core.records.waits import (
+    APPROVAL,
+    EVENT,
+    ClosedWait,
+    NewMessage,
+    WaitRow,
+    WaitTimeout,
+)
 from cloaca_core.store.protocol import Store
 
 WORKFLOW = "public::embedded::orders"
@@ -122,6 +130,76 @@ def memo(
         calls=0,
         created_at=NOW,
     )
+
+
+def wait(
+    run_id: str,
+    name: str = "paid",
+    *,
+    kind: str = EVENT,
+    task_id: str | None = None,
+    number: int = 0,
+    attempt: int = 1,
+    opened_at: int = NOW,
+    due_at: int | None = None,
+    timed_out: int = 0,
+) -> WaitRow:
+    """What a node waits for: its name is that of the node if none is given."""
+    return WaitRow(
+        run_id=run_id,
+        task_id=name if task_id is None else task_id,
+        kind=kind,
+        name=name,
+        number=number,
+        attempt=attempt,
+        input_hash="",
+        opened_at=opened_at,
+        due_at=due_at,
+        timed_out=timed_out,
+    )
+
+
+def approval(run_id: str, name: str = "sign", *, opened_at: int = NOW) -> WaitRow:
+    """A decision that is open."""
+    return wait(run_id, name, kind=APPROVAL, opened_at=opened_at)
+
+
+def message(
+    message_id: str,
+    run_id: str = "a",
+    name: str = "paid",
+    *,
+    kind: str = EVENT,
+    key: str | None = None,
+    payload: str = "1",
+    sent_at: int = LATER,
+) -> NewMessage:
+    """A message to a run."""
+    return NewMessage(
+        id=message_id,
+        run_id=run_id,
+        kind=kind,
+        name=name,
+        payload=payload,
+        dedupe_key=key,
+        sent_by=None,
+        sent_at=sent_at,
+    )
+
+
+def decision(message_id: str, run_id: str = "a", name: str = "sign") -> NewMessage:
+    """A decision that a person has taken."""
+    return message(message_id, run_id, name, kind=APPROVAL, payload='{"choice":"approve"}')
+
+
+def closed(of: WaitRow, number: int | None = None) -> ClosedWait:
+    """The end of a wait."""
+    return ClosedWait(*of[:5], message=number)
+
+
+def timeout(of: WaitRow, seen: int = 0) -> WaitTimeout:
+    """The end of the time of a wait, after so many messages."""
+    return WaitTimeout(*of[:5], seen=seen)
 
 
 def run_end(
@@ -328,11 +406,33 @@ async def keep(store: Store, *memos: MemoRow, epoch: int = 1, runner_id: str = "
     return await store.commit(Batch(runner_id, [], [], [], fences, memos=memos))
 
 
+async def note(
+    store: Store,
+    *waits: WaitRow,
+    closed: Iterable[ClosedWait] = (),
+    timeouts: Iterable[WaitTimeout] = (),
+    epoch: int = 1,
+    runner_id: str = "r1",
+) -> Committed:
+    """Commit waits and their ends alone, under this epoch."""
+    closed, timeouts = list(closed), list(timeouts)
+    fences = {row.run_id: epoch for row in (*waits, *closed, *timeouts)}
+    return await store.commit(
+        Batch(runner_id, [], [], [], fences, waits=waits, closed=closed, timeouts=timeouts)
+    )
+
+
 async def park(
-    store: Store, run_id: str, due_at: int | None, *, epoch: int = 1, runner_id: str = "r1"
+    store: Store,
+    run_id: str,
+    due_at: int | None,
+    *,
+    epoch: int = 1,
+    runner_id: str = "r1",
+    seen: int = 0,
 ) -> Committed:
     """Commit one park alone."""
-    parks = [Park(run_id, due_at, NOW)]
+    parks = [Park(run_id, due_at, NOW, seen)]
     return await store.commit(Batch(runner_id, [], [], [], {run_id: epoch}, parks=parks))
 
 

@@ -13,6 +13,7 @@ from cloaca_core.conformance.definition_conformance import DefinitionConformance
 from cloaca_core.conformance.follow_up_conformance import FollowUpConformance
 from cloaca_core.conformance.lease_conformance import LeaseConformance
 from cloaca_core.conformance.memo_conformance import MemoConformance
+from cloaca_core.conformance.message_conformance import MessageConformance
 from cloaca_core.conformance.observe_conformance import ObserveConformance
 from cloaca_core.conformance.overlap_conformance import OverlapConformance
 from cloaca_core.conformance.payload_conformance import PayloadConformance
@@ -29,6 +30,7 @@ from cloaca_core.conformance.steering.turn_conformance import TurnConformance
 from cloaca_core.conformance.steering.unserved_conformance import UnservedConformance
 from cloaca_core.conformance.trigger_conformance import TriggerConformance
 from cloaca_core.conformance.upkeep_conformance import UpkeepConformance
+from cloaca_core.conformance.wait_conformance import WaitConformance
 
 
 class StoreConformance(
@@ -52,6 +54,8 @@ class StoreConformance(
     DefinitionConformance,
     FollowUpConformance,
     MemoConformance,
+    WaitConformance,
+    MessageConformance,
     UpkeepConformance,
 ):
     """Define a fixture ``store``: an open, empty store."""

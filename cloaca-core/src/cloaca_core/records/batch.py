@@ -11,6 +11,7 @@ from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.runs import AttemptRow, Exhausted, NewRun, Park, RunEnd, WaitingRow
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
 from cloaca_core.records.triggers import NewEvent, TriggerRow
+from cloaca_core.records.waits import ClosedWait, NewMessage, WaitRow, WaitTimeout
 
 
 class Waiting(NamedTuple):
@@ -23,10 +24,11 @@ class Waiting(NamedTuple):
 class Batch(NamedTuple):
     """The records of one journal transaction, all of one runner.
 
-    ``fences`` maps each run of ``attempts``, ``ends``, ``parks``, ``exhausted`` and ``memos`` to
-    the epoch of their owner; runs of ``new_runs`` are not in it. ``firings`` has one entry for each
-    schedule of ``cancellations`` and of ``ticks`` with a generation; ``turns`` has the triggers
-    whose polls found the ``events``. ``follow_ups`` are of runs of ``ends``.
+    ``fences`` maps each run of ``attempts``, ``ends``, ``parks``, ``exhausted``, ``memos``,
+    ``waits``, ``timeouts`` and ``closed`` to the epoch of their owner; runs of ``new_runs`` are not
+    in it. ``messages`` are sent to runs of ``new_runs``, at most one to each. ``firings`` has one
+    entry for each schedule of ``cancellations`` and of ``ticks`` with a generation; ``turns`` has
+    the triggers whose polls found the ``events``. ``follow_ups`` are of runs of ``ends``.
     """
 
     runner_id: str
@@ -43,6 +45,10 @@ class Batch(NamedTuple):
     follow_ups: Sequence[NewFollowUp] = ()
     exhausted: Sequence[Exhausted] = ()
     memos: Sequence[MemoRow] = ()
+    waits: Sequence[WaitRow] = ()
+    timeouts: Sequence[WaitTimeout] = ()
+    closed: Sequence[ClosedWait] = ()
+    messages: Sequence[NewMessage] = ()
 
 
 class Committed(NamedTuple):
@@ -57,9 +63,11 @@ class Committed(NamedTuple):
     ``current`` those that are to be Cancelled or Paused, with that state. The records of such a run
     count, but it starts nothing more; an end of one that is to be cancelled was written as
     Cancelled. ``replaced``: of the runs in ``current`` those whose keys were replaced, and how
-    often. ``orphans``: new runs that were not written, since the tree of their parent was pruned.
-    ``refused``: new runs whose parent is being cancelled, or was; they were not written either, or
-    by an earlier call, and are cancelled as its children.
+    often. ``messages``: of the runs in ``current`` those that messages were sent to, and how many
+    had a number by then. ``timed_out``: of ``timeouts`` those of which it is decided now, or was,
+    that their time is over. ``orphans``: new runs that were not written, since the tree of their
+    parent was pruned. ``refused``: new runs whose parent is being cancelled, or was; they were not
+    written either, or by an earlier call, and are cancelled as its children.
     """
 
     owned: frozenset[str]
@@ -70,3 +78,5 @@ class Committed(NamedTuple):
     replaced: Mapping[str, int] = MappingProxyType({})
     orphans: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
+    messages: Mapping[str, int] = MappingProxyType({})
+    timed_out: frozenset[WaitTimeout] = frozenset()

@@ -70,8 +70,9 @@ class RunRow(NamedTuple):
     ``priority`` are first. A run is not claimable before ``due_at``. ``steer_reason`` says why it
     is paused or was cancelled. ``stood_still`` is for how many µs it was paused since it started.
     ``time_limit`` and ``deadline_at`` are as in ``NewRun``. ``reason_tasks`` is a JSON list of the
-    tasks that ``reason_code`` is about, or None. ``came_due`` is 2 for a run that was claimed
-    because its time had come. Only a claim tells since when it was claimable, as ``claimable_at``.
+    tasks that ``reason_code`` is about, or None. ``messages`` is how many were sent to it.
+    ``came_due`` is 2 for a run that was claimed because its time had come. Only a claim tells since
+    when it was claimable, as ``claimable_at``.
     """
 
     id: str
@@ -101,6 +102,7 @@ class RunRow(NamedTuple):
     deadline_at: int | None = None
     reason_tasks: str | None = None
     came_due: int = 0
+    messages: int = 0
     claimable_at: int = 0
 
 
@@ -156,7 +158,8 @@ class RunEnd(NamedTuple):
 
 
 class Park(NamedTuple):
-    """Gives a run back that can do nothing before ``due_at``, or (None) while it is paused.
+    """Gives a run back that can do nothing before ``due_at``, or (None) while it is paused. If more
+    messages than the ``seen`` ones were sent to it, it is due at once.
 
     ``parked_at`` is now. Both are by the store's clock: if that is set back, the run does not wait
     for it.
@@ -165,6 +168,7 @@ class Park(NamedTuple):
     id: str
     due_at: int | None
     parked_at: int
+    seen: int = 0
 
 
 class Exhausted(NamedTuple):

@@ -61,13 +61,17 @@ class Stray(NamedTuple):
 class News(NamedTuple):
     """The work of steering: wishes about a runner's runs, parents whose children are to be
     cancelled, paused or resumed, and when the first run comes due or the first pause ends.
-    ``replaced`` says for those of the runner's runs whose keys were replaced how often that was.
+    ``replaced`` says for those of the runner's runs whose keys were replaced how often that was,
+    ``mail`` for those that have unread messages how many were sent to them. ``unnumbered`` are runs
+    that have messages without a number.
     """
 
     wishes: Sequence[Wish]
     parents: Sequence[Parent]
     next_timer: int | None
     replaced: Mapping[str, int] = MappingProxyType({})
+    mail: Mapping[str, int] = MappingProxyType({})
+    unnumbered: Sequence[str] = ()
 
 
 class ReplacementRow(NamedTuple):

@@ -38,6 +38,7 @@ from cloaca_core.store.protocols.schedules import ScheduleStore
 from cloaca_core.store.protocols.steering import SteeringStore
 from cloaca_core.store.protocols.triggers import TriggerStore
 from cloaca_core.store.protocols.upkeep import UpkeepStore
+from cloaca_core.store.protocols.waits import WaitStore
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ __all__ = [
     "TenantBackend",
     "TriggerStore",
     "UpkeepStore",
+    "WaitStore",
 ]
 
 CHANGE_TRIES: Final = 10
@@ -81,6 +83,7 @@ class Store(
     FollowUpStore,
     MemoStore,
     UpkeepStore,
+    WaitStore,
     Protocol,
 ):
     """One open database. Made by ``Backend.open``; not usable after ``close``."""

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 from cloaca_core.records.batch import Batch, Committed, Waiting
 from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow, Unserved
 from cloaca_core.records.standing import Standing
+from cloaca_core.records.waits import NewMessage
 
 Landed: TypeAlias = Callable[[Committed], None]
 """Called with the result of a batch as soon as it is durable."""
@@ -46,12 +47,18 @@ class RunStore(Protocol):
         the same run waits, or this transaction sees it. The end of a run that is to be cancelled is
         written as Cancelled, with its input for a final context. A park gives its run back, epoch +
         1, which is then Paused, or Waiting until it is due, or (without an instant, if it is paused
-        no more) claimable at once; it does nothing to a run that is to be cancelled. An exhausted
-        run is Paused, until it is resumed, and that is noted as an act by its id: so the batch,
-        sent again, does not pause it again. A memo replaces an earlier one with its key that was
-        made for another input or by an earlier attempt, else it changes nothing. A batch that is
-        sent again after its parks were written finds their runs without owner, so not in
-        ``current``. A follow-up is inserted if its run has ended as the follow-up's ``status``.
+        no more, or if it was sent more messages than its owner has seen) claimable at once; it does
+        nothing to a run that is to be cancelled. An exhausted run is Paused, until it is resumed,
+        and that is noted as an act by its id: so the batch, sent again, does not pause it again. A
+        memo replaces an earlier one with its key that was made for another input or by an earlier
+        attempt, else it changes nothing. A wait replaces one with its key. A timeout is written,
+        and named in ``timed_out``, unless more messages than the ``seen`` ones were sent to the
+        run, or one of it has no number yet. A closed wait is deleted, and its message is read;
+        deletions come before timeouts, and these before new waits. A message to a new run is number
+        1 of it, and is written only with the run: one that was there before, or that has its key,
+        does not get it. A batch that is sent again after its parks were written finds their runs
+        without owner, so not in ``current``. A follow-up is inserted if its run has ended as the
+        follow-up's ``status``.
 
         Firings and their ticks: written only if the schedule, which is locked first, is enabled and
         still has the generation that the decision was based on. A tick that is there already stays;
@@ -83,9 +90,10 @@ class RunStore(Protocol):
         Raises ``StoreDataError`` when the database refuses a value; nothing was written.
         """
 
-    async def insert_when_free(self, run: NewRun) -> str:
-        """Insert one run that has a key, without an owner, even if it names one; returns its id, or
-        that of the run that has the key.
+    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
+        """Insert one run that has a key, without an owner, even if it names one, and with it its
+        first message, if one is given; returns its id, or that of the run that has the key, which
+        does not get the message.
 
         While another transaction writes a run with that key, wait for its end: if it commits, its
         run is the result, else this one is inserted. Commits do not wait meanwhile, other calls of

@@ -85,6 +85,8 @@ class SteeringStore(Protocol):
 
         ``wishes``: what is asked of runs that this runner owns, in the order of their ids.
         ``replaced``: those of its runs whose keys were replaced, and how often.
+        ``mail``: those of its runs that have unread messages with a number, and how many were sent
+        to each. ``unnumbered``: up to ``limit`` runs with messages that have none.
         ``parents``: up to ``limit`` runs whose children are to be cancelled, those of the earliest
         deadline first; one that has not ended only if children of it are under way: it may still
         submit some. Then those whose children are to be paused or resumed, without a deadline; a

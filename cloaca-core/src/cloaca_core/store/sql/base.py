@@ -175,12 +175,14 @@ class RerunQueries(NamedTuple):
     set_planned_version: Statement
     serve_again: Statement
     reopen_run: Statement
+    forget_waits: Statement
     list_restarts: Statement
     list_rounds: Statement
     insert_fork: Statement
     free_fork_key: Statement
     copy_results: Statement
     copy_replacements: Statement
+    copy_messages: Statement
     note_fork: Statement
     copy_forks: Statement
     note_forking: Statement
@@ -228,6 +230,29 @@ class MemoQueries(NamedTuple):
     copy_memos: Statement
 
 
+class WaitQueries(NamedTuple):
+    """The statements of ``waits.sql``."""
+
+    record_wait: Statement
+    time_out_wait: Statement
+    list_timed_out: Statement
+    take_message: Statement
+    close_wait: Statement
+    insert_first_message: Statement
+    count_first_message: Statement
+    insert_message: Statement
+    wake_waiting: Statement
+    count_messages: Statement
+    message_sent: Statement
+    number_messages: Statement
+    drop_repeated: Statement
+    list_unnumbered: Statement
+    list_waits: Statement
+    list_unread: Statement
+    list_sent: Statement
+    list_open_approvals: Statement
+
+
 class StandingQueries(NamedTuple):
     """The statements of ``standing.sql``, in the order in which they are read."""
 
@@ -267,6 +292,8 @@ class UpkeepQueries(NamedTuple):
     erase_replacements: Statement
     erase_unserved: Statement
     erase_memos: Statement
+    erase_waits: Statement
+    erase_messages: Statement
     erase_runs: Statement
     erase_tombstones: Statement
     trim_attempts: Statement
@@ -274,6 +301,8 @@ class UpkeepQueries(NamedTuple):
     trim_restarts: Statement
     trim_replacements: Statement
     trim_memos: Statement
+    trim_waits: Statement
+    trim_messages: Statement
     list_ticking: Statement
     list_deleted_schedules: Statement
     lock_mark: Statement
@@ -305,6 +334,7 @@ class Queries(NamedTuple):
     definitions: DefinitionQueries
     follow_ups: FollowUpQueries
     memos: MemoQueries
+    waits: WaitQueries
     standing: StandingQueries
     upkeep: UpkeepQueries
     payloads: PayloadQueries | None
@@ -361,6 +391,7 @@ def load_queries(package: str, wording: Wording) -> Queries:
         definitions=DefinitionQueries(**of("definitions", DefinitionQueries._fields)),
         follow_ups=FollowUpQueries(**of("follow_ups", FollowUpQueries._fields)),
         memos=MemoQueries(**of("memos", MemoQueries._fields)),
+        waits=WaitQueries(**of("waits", WaitQueries._fields)),
         standing=StandingQueries(**of("standing", StandingQueries._fields)),
         upkeep=UpkeepQueries(**of("upkeep", UpkeepQueries._fields)),
         payloads=of_payloads(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final
 
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.follow_ups import NewFollowUp
@@ -12,12 +13,15 @@ from cloaca_core.records.runs import AttemptRow, Exhausted, NewRun, Park, RunEnd
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
 from cloaca_core.records.states import ReasonCode
 from cloaca_core.records.triggers import NewEvent, TriggerRow
+from cloaca_core.records.waits import ClosedWait, NewMessage, WaitRow, WaitTimeout
 from cloaca_core.store.sql.base import Queries, pair
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.payloads import Payloads
 from cloaca_core.store.sql.queries import Row, Statement
 
 _NO_TAGS = "{}"
+_MESSAGE: Final = ClosedWait._fields.index("message")
+_SEEN: Final = WaitTimeout._fields.index("seen")
 
 
 class BatchSteps:
@@ -38,6 +42,12 @@ class BatchSteps:
         self._pause_row = q.runs.pause_exhausted.binder(Exhausted._fields + guard)
         self._note_row = q.runs.note_exhausted.binder(Exhausted._fields + guard)
         self._memo_row = q.memos.record_memo.binder(MemoRow._fields + guard)
+        self._wait_row = q.waits.record_wait.binder(WaitRow._fields + guard)
+        self._timeout_row = q.waits.time_out_wait.binder(WaitTimeout._fields + guard)
+        self._taken_row = q.waits.take_message.binder(ClosedWait._fields + guard)
+        self._closed_row = q.waits.close_wait.binder(ClosedWait._fields + guard)
+        self._message_row = q.waits.insert_first_message.binder(NewMessage._fields)
+        self._first_row = q.waits.count_first_message.binder(NewMessage._fields)
         self._owned_params = q.runs.owned_runs.binder(("ids", "runner_id"))
         self._fence_params = q.runs.fence_runs.binder(("ids", "runner_id"))
         self._tag_row = q.runs.insert_tag.binder(("run_id", "tag", "content"))
@@ -67,8 +77,8 @@ class BatchSteps:
             | self._succession_steps(batch, scheduled)
         )
 
-    def of_one(self, run: NewRun) -> dict[str, Step]:
-        """The statements that insert one run that has a key and no owner."""
+    def of_one(self, run: NewRun, message: NewMessage | None = None) -> dict[str, Step]:
+        """The statements that insert one run that has a key and no owner, with a first message."""
         q = self._queries.runs
         (in_row,), inputs = self._payloads.split_inputs([run])
         parents = _parents_of([run])
@@ -78,6 +88,8 @@ class BatchSteps:
             steps["input"] = inputs
         if tags := _tag_rows([run]):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
+        if message is not None:
+            steps |= self._message_steps([message])
         wanted = self._array([pair(run.workflow, run.idempotency_key)])
         steps |= self._parent_steps(parents, q.find_parents, "parents")
         steps["keys"] = Step(q.find_keys, q.find_keys.bind(keys=wanted))
@@ -165,6 +177,8 @@ class BatchSteps:
             steps["inputs"] = inputs
         if tags := _tag_rows(runs):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
+        if batch.messages:
+            steps |= self._message_steps(batch.messages)
         if parents:
             children = [run.id for run in runs if run.belongs_to is not None]
             pause = self._queries.children.pause_new_children
@@ -179,6 +193,14 @@ class BatchSteps:
             steps["keys"] = Step(q.find_keys, q.find_keys.bind(keys=self._array(keys)))
         return steps | self._parent_steps(parents, q.find_parents, "parents")
 
+    def _message_steps(self, messages: Sequence[NewMessage]) -> dict[str, Step]:
+        """The first messages of new runs."""
+        q = self._queries.waits
+        return {
+            "messages": Step(q.insert_first_message, rows=list(map(self._message_row, messages))),
+            "counts": Step(q.count_first_message, rows=list(map(self._first_row, messages))),
+        }
+
     def _parent_steps(
         self, ids: Collection[str], statement: Statement, name: str
     ) -> dict[str, Step]:
@@ -192,6 +214,8 @@ class BatchSteps:
         if fences:
             params = self._fence_params((self._array(fences), runner))
             steps["fence"] = Step(q.fence_runs, params)
+        if batch.closed or batch.timeouts or batch.waits:
+            steps |= self._wait_steps(batch)
         if batch.attempts:
             row = self._attempt_row
             rows = [row((*item, runner, fences[item.run_id])) for item in batch.attempts]
@@ -219,6 +243,27 @@ class BatchSteps:
             row = self._park_row
             rows = [row((*item, runner, fences[item.id])) for item in batch.parks]
             steps["parks"] = Step(q.park_run, rows=rows)
+        return steps
+
+    def _wait_steps(self, batch: Batch) -> dict[str, Step]:
+        """Waits that end come before timeouts, and both before new waits."""
+        q, runner, fences = self._queries.waits, batch.runner_id, batch.fences
+        steps: dict[str, Step] = {}
+        closed = [(*item, runner, fences[item.run_id]) for item in batch.closed]
+        if taken := [self._taken_row(row) for row in closed if row[_MESSAGE] is not None]:
+            steps["taken"] = Step(q.take_message, rows=taken)
+        if closed:
+            steps["closed"] = Step(q.close_wait, rows=list(map(self._closed_row, closed)))
+        if batch.timeouts:
+            row = self._timeout_row
+            rows = [row((*item, runner, fences[item.run_id])) for item in batch.timeouts]
+            steps["timeouts"] = Step(q.time_out_wait, rows=rows)
+            ids = self._array(sorted({item.run_id for item in batch.timeouts}))
+            steps["timed_out"] = Step(q.list_timed_out, q.list_timed_out.bind(ids=ids))
+        if batch.waits:
+            row = self._wait_row
+            rows = [row((*item, runner, fences[item.run_id])) for item in batch.waits]
+            steps["waits"] = Step(q.record_wait, rows=rows)
         return steps
 
     def _succession_steps(self, batch: Batch, scheduled: Sequence[RunEnd]) -> dict[str, Step]:
@@ -255,13 +300,16 @@ def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
     current: list[str] = []
     wishes: dict[str, str] = {}
     replaced: dict[str, int] = {}
-    for run_id, epoch, wish, replacements in answers.get("fence", ()):
+    messages: dict[str, int] = {}
+    for run_id, epoch, wish, replacements, sent in answers.get("fence", ()):
         if batch.fences[run_id] == epoch:
             current.append(run_id)
             if wish is not None:
                 wishes[run_id] = wish
             if replacements:
                 replaced[run_id] = replacements
+            if sent:
+                messages[run_id] = sent
     return Committed(
         owned=owned,
         existing=existing,
@@ -271,7 +319,17 @@ def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
         replaced=replaced,
         orphans=orphans,
         refused=refused - existing.keys() - owned,
+        messages=messages,
+        timed_out=_timed_out(batch.timeouts, answers.get("timed_out", ()), current),
     )
+
+
+def _timed_out(
+    timeouts: Sequence[WaitTimeout], over: Sequence[Row], current: Collection[str]
+) -> frozenset[WaitTimeout]:
+    """Those of these timeouts that were decided, now or before."""
+    keys = set(over)
+    return frozenset([each for each in timeouts if each.run_id in current and each[:_SEEN] in keys])
 
 
 def orphans_of(runs: Sequence[NewRun], parents: Sequence[Row] | None) -> frozenset[str]:

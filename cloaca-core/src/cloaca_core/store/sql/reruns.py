@@ -54,7 +54,7 @@ class SqlReruns(SqlPart):
                 *steps_of([q.keep_round], known),
                 *([Step(q.restart_tasks, rows=rows)] if rows else []),
                 *chain.from_iterable(self._begin_anew(runs, act)),
-                *steps_of([q.reopen_run, acts.conclude_act, acts.acted], known),
+                *steps_of([q.forget_waits, q.reopen_run, acts.conclude_act, acts.acted], known),
             ]
         )
         return acted(found)
@@ -84,6 +84,7 @@ class SqlReruns(SqlPart):
                 [
                     q.copy_results,
                     q.copy_replacements,
+                    q.copy_messages,
                     self._queries.memos.copy_memos,
                     q.note_fork,
                     q.copy_forks,

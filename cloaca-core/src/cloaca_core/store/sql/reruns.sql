@@ -110,6 +110,15 @@ WHERE id IN :ids
     ) = 2;
 
 
+-- name: forget_waits
+-- Forget what these runs wait for: their tasks begin anew. Messages stay.
+DELETE FROM cloaca_wait
+WHERE run_id IN :ids AND (
+    SELECT act.changed FROM cloaca_act AS act
+    WHERE act.run_id = cloaca_wait.run_id AND act.id = :id
+) = 2;
+
+
 -- name: list_restarts
 -- The tasks of these runs that were restarted.
 SELECT run_id, task_id, first_attempt, round, with_children FROM cloaca_restart
@@ -132,12 +141,12 @@ WHERE ended.run_id = :run_id ORDER BY ended.round;
 -- one, so that the results that it begins with are read. With a taken idempotency key nothing changes.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, created_at, claimable_at, priority,
-    time_limit, replacements, epoch, status
+    time_limit, replacements, messages, epoch, status
 )
 SELECT
     :id, source.workflow, :version, source.input, :tags, CAST(:idempotency_key AS TEXT),
     :created_at, :created_at, source.priority, source.time_limit,
-    source.replacements, 1, 'Pending'
+    source.replacements, source.messages, 1, 'Pending'
 FROM cloaca_run AS source
 WHERE source.id = :source_id
     AND NOT EXISTS (
@@ -182,6 +191,26 @@ SELECT :id, earlier.number, earlier.content, earlier.created_at
 FROM cloaca_replacement AS earlier
 JOIN cloaca_run AS made ON made.id = :id AND made.replacements >= earlier.number
 WHERE earlier.run_id = :source_id
+ON CONFLICT DO NOTHING;
+
+
+-- name: copy_messages
+-- Give a new run the messages of the run that it was made of, under their numbers. Those that kept tasks
+-- have taken are read. One that has no number yet is left out.
+INSERT INTO cloaca_message (
+    run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at, taken_by
+)
+SELECT
+    made.id, earlier.id, earlier.number, earlier.kind, earlier.name, earlier.payload,
+    earlier.dedupe_key, earlier.sent_by, earlier.sent_at,
+    CASE WHEN earlier.taken_by IN :kept THEN earlier.taken_by END
+FROM cloaca_run AS made
+JOIN cloaca_message AS earlier
+    ON earlier.run_id = :source_id AND earlier.number <= made.messages
+WHERE made.id = :id AND NOT EXISTS (
+    SELECT 1 FROM cloaca_message AS own
+    WHERE own.run_id = made.id AND own.number = earlier.number
+)
 ON CONFLICT DO NOTHING;
 
 

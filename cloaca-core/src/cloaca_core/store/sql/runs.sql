@@ -155,12 +155,12 @@ WHERE run.id IN :ids;
 
 
 -- name: fence_runs
--- Find which of these runs the runner owns, under which epochs, to which state it is to bring them, and
--- how often keys of them were replaced. Later statements of this transaction check the same. A database
--- where several transactions write at once locks the runs.
+-- Find which of these runs the runner owns, under which epochs, to which state it is to bring them,
+-- how often keys of them were replaced, and how many messages they were sent. Later statements of this
+-- transaction check the same. A database where several transactions write at once locks the runs.
 SELECT id, epoch, CASE
     WHEN cancel_at IS NOT NULL THEN 'Cancelled' WHEN paused_at IS NOT NULL THEN 'Paused'
-END AS wish, replacements
+END AS wish, replacements, messages
 FROM cloaca_run
 WHERE id IN :ids AND owner = :runner_id
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
@@ -248,13 +248,15 @@ SELECT EXISTS (
 
 -- name: park_run
 -- Give back a run that can do nothing before :due_at, or (NULL) while it is paused; if it is not (any
--- more), it may be claimed at once. A run that is to be cancelled stays with its owner, which ends it.
+-- more), or was sent more than :seen messages, it may be claimed at once. A run that is to be cancelled
+-- stays with its owner, which ends it.
 UPDATE cloaca_run
-SET owner = NULL, epoch = epoch + 1, due_at = CAST(:due_at AS BIGINT), came_due = 0,
+SET owner = NULL, epoch = epoch + 1, came_due = 0,
+    due_at = CASE WHEN messages <= :seen THEN CAST(:due_at AS BIGINT) END,
     claimable_at = CASE WHEN CAST(:due_at AS BIGINT) IS NULL THEN claimable_at ELSE :parked_at END,
     status = CASE
         WHEN paused_at IS NOT NULL THEN 'Paused'
-        WHEN CAST(:due_at AS BIGINT) IS NULL THEN 'Running'
+        WHEN CAST(:due_at AS BIGINT) IS NULL OR messages > :seen THEN 'Running'
         ELSE 'Waiting'
     END
 WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
@@ -331,10 +333,11 @@ WHERE runner_id = :runner_id
 
 
 -- name: next_due_run
--- Find when the first run of these workflows comes due that waits for its time.
+-- Find when the first run of these workflows comes due that waits for its time. A run that waits for a
+-- message and for no instant is due at 2^62, here and below: the index has none of them.
 SELECT min((
     SELECT first.due_at FROM cloaca_run AS first
-    WHERE first.workflow = wanted.value AND first.due_at IS NOT NULL
+    WHERE first.workflow = wanted.value AND first.due_at < 4611686018427387904
         AND first.owner IS NULL AND first.ended_at IS NULL
     ORDER BY first.due_at LIMIT 1
 ))
@@ -350,7 +353,7 @@ WHERE id IN (
         FROM :workflows AS wanted
         JOIN cloaca_run AS run ON run.id IN (
             SELECT first.id FROM cloaca_run AS first
-            WHERE first.workflow = wanted.value AND first.due_at IS NOT NULL
+            WHERE first.workflow = wanted.value AND first.due_at < 4611686018427387904
                 AND first.due_at <= :now AND first.owner IS NULL AND first.ended_at IS NULL
             ORDER BY first.due_at, first.id LIMIT :limit
         )
@@ -367,8 +370,9 @@ RETURNING id;
 UPDATE cloaca_run SET due_at = NULL, claimable_at = :now
 WHERE id IN (
         SELECT run.id FROM cloaca_run AS run
-        WHERE run.workflow IN :workflows AND run.claimable_at > :now AND run.due_at IS NOT NULL
-            AND run.owner IS NULL AND run.ended_at IS NULL AND run.started_at IS NOT NULL
+        WHERE run.workflow IN :workflows AND run.claimable_at > :now
+            AND run.due_at < 4611686018427387904 AND run.owner IS NULL AND run.ended_at IS NULL
+            AND run.started_at IS NOT NULL
         ORDER BY run.claimable_at DESC, run.id LIMIT :limit
     )
     AND due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL
@@ -399,7 +403,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, par
     coalesce(final_context, CASE WHEN ended_at IS NOT NULL THEN input END) AS final_context,
     error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
 FROM cloaca_run
 WHERE id = :id
     AND NOT EXISTS (
@@ -414,7 +418,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, par
     coalesce(final_context, CASE WHEN ended_at IS NOT NULL THEN input END) AS final_context,
     error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
 FROM cloaca_run WHERE id IN :ids AND ended_at IS NOT NULL
 ORDER BY id;
 
@@ -426,7 +430,7 @@ ORDER BY id;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
 FROM cloaca_run
 WHERE id < :before AND id >= :after
     AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
@@ -447,7 +451,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
 FROM cloaca_run
 WHERE ended_at IS NULL AND status = :status AND id < :before AND id >= :after
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
@@ -480,7 +484,7 @@ WHERE ended_at IS NULL AND status = :status AND id < :before AND id >= :after
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
 FROM cloaca_run
 WHERE ended_at IS NOT NULL AND status = :status AND id < :before AND id >= :after
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
@@ -502,7 +506,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
 FROM cloaca_run
 WHERE workflow = :workflow AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -524,7 +528,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
 FROM cloaca_run
 WHERE parent_id = :parent_id AND parent_id IS NOT NULL AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)

@@ -93,20 +93,24 @@ class SqlSteering(SqlPart):
     async def news(self, runner_id: str, workflows: Collection[str], limit: int) -> News:
         q, due = self._queries.steering, self._queries.runs.next_due_run
         follow = self._queries.children.parents_to_follow
-        asked, parents, ((due_at,),), ((steered_at,),) = await self._dialect.read(
+        late = self._queries.waits.list_unnumbered
+        asked, parents, ((due_at,),), ((steered_at,),), unnumbered = await self._dialect.read(
             [
                 Step(q.list_wishes, q.list_wishes.bind(runner_id=runner_id)),
                 Step(follow, follow.bind(limit=limit)),
                 Step(due, due.bind(workflows=self._dialect.array(workflows))),
                 Step(q.next_steered),
+                Step(late, late.bind(limit=limit)),
             ]
         )
         timers = [int(instant) for instant in (due_at, steered_at) if instant is not None]
         return News(
-            wishes=[Wish._make(row) for *row, _ in asked if row[2] is not None],
+            wishes=[Wish._make(row) for *row, _, _ in asked if row[2] is not None],
             parents=[Parent._make(row) for row in parents],
             next_timer=min(timers, default=None),
-            replaced={run_id: count for run_id, *_, count in asked if count},
+            replaced={run_id: count for run_id, *_, count, _ in asked if count},
+            mail={run_id: count for run_id, *_, count in asked if count},
+            unnumbered=[run_id for (run_id,) in unnumbered],
         )
 
     async def replacements(self, run_ids: Collection[str]) -> list[ReplacementRow]:

@@ -236,15 +236,20 @@ WHERE act.run_id IN :ids AND act.id = :id;
 
 
 -- name: list_wishes
--- The wishes about runs that this runner owns, and how often keys of theirs were replaced.
+-- The wishes about runs that this runner owns, how often keys of theirs were replaced, and how many
+-- messages were sent to those that have unread ones.
 SELECT id, epoch,
     CASE
         WHEN cancel_at IS NOT NULL THEN 'Cancelled' WHEN paused_at IS NOT NULL THEN 'Paused'
     END AS wish,
-    coalesce(steer_reason, '') AS because, cancel_at, replacements
+    coalesce(steer_reason, '') AS because, cancel_at, replacements,
+    CASE WHEN messages > 0 AND EXISTS (
+        SELECT 1 FROM cloaca_message AS unread
+        WHERE unread.run_id = cloaca_run.id AND unread.taken_by IS NULL AND unread.number > 0
+    ) THEN messages ELSE 0 END AS mail
 FROM cloaca_run
 WHERE owner = :runner_id AND ended_at IS NULL
-    AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL OR replacements > 0)
+    AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL OR replacements > 0 OR messages > 0)
 ORDER BY id;
 
 

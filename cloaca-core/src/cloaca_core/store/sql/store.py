@@ -12,6 +12,7 @@ from collections.abc import Callable
 from cloaca_core.errors import StoreUnavailableError, lost_parent
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runs import NewRun
+from cloaca_core.records.waits import NewMessage
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Landed
@@ -31,6 +32,7 @@ from cloaca_core.store.sql.standing import SqlStandings
 from cloaca_core.store.sql.steering import SqlSteering
 from cloaca_core.store.sql.triggers import SqlTriggers
 from cloaca_core.store.sql.upkeep import SqlUpkeep
+from cloaca_core.store.sql.waits import SqlWaits
 
 
 class SqlStore(
@@ -47,6 +49,7 @@ class SqlStore(
     SqlMemos,
     SqlStandings,
     SqlUpkeep,
+    SqlWaits,
 ):
     """The store of every backend that has a ``Dialect``. Contracts: see ``Store``."""
 
@@ -84,18 +87,18 @@ class SqlStore(
             await self._dialect.write(list(steps.values()), landed=answered)
         return known[-1]
 
-    async def insert_when_free(self, run: NewRun) -> str:
-        if (holder := await self._insert_one(run)) is None:
+    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
+        if (holder := await self._insert_one(run, message)) is None:
             free = self._queries.runs.free_key
             await self._write(free, workflow=run.workflow, idempotency_key=run.idempotency_key)
-            holder = await self._insert_one(run)
+            holder = await self._insert_one(run, message)
         if holder is None:
             raise StoreUnavailableError("the run that has this key is being deleted; try again")
         return holder
 
-    async def _insert_one(self, run: NewRun) -> str | None:
+    async def _insert_one(self, run: NewRun, message: NewMessage | None) -> str | None:
         """Insert a run that has a key; the id of the run that has it, None if that is hidden."""
-        steps = self._batch_steps.of_one(run)
+        steps = self._batch_steps.of_one(run, message)
         key = pair(run.workflow, run.idempotency_key)
         answers = await self._dialect.write_apart(list(steps.values()), key)
         found = dict(zip(steps, answers, strict=True))

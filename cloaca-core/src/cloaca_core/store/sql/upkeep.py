@@ -85,6 +85,8 @@ class SqlUpkeep(SqlPart):
             q.erase_replacements,
             q.erase_unserved,
             q.erase_memos,
+            q.erase_waits,
+            q.erase_messages,
             q.erase_runs,
             q.erase_tombstones,
         )
@@ -106,6 +108,8 @@ class SqlUpkeep(SqlPart):
             q.trim_restarts,
             q.trim_replacements,
             q.trim_memos,
+            q.trim_waits,
+            q.trim_messages,
         )
         known = {"run_id": run_id, "limit": limit, "holder": shift.holder}
         steps = [Step.of(each, known) for each in trimmed]

@@ -114,6 +114,8 @@ SELECT count(*) AS runs, coalesce(sum(
     + (SELECT count(*) FROM cloaca_replacement AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_unserved AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_memo AS item WHERE item.run_id = tree.id)
+    + (SELECT count(*) FROM cloaca_wait AS item WHERE item.run_id = tree.id)
+    + (SELECT count(*) FROM cloaca_message AS item WHERE item.run_id = tree.id)
 ), 0) AS all_rows
 FROM tree;
 
@@ -164,6 +166,12 @@ SELECT doomed.id, 1
     ) AS counted)
     + (SELECT count(*) FROM (
         SELECT 1 FROM cloaca_memo AS item WHERE item.run_id = doomed.id LIMIT :most
+    ) AS counted)
+    + (SELECT count(*) FROM (
+        SELECT 1 FROM cloaca_wait AS item WHERE item.run_id = doomed.id LIMIT :most
+    ) AS counted)
+    + (SELECT count(*) FROM (
+        SELECT 1 FROM cloaca_message AS item WHERE item.run_id = doomed.id LIMIT :most
     ) AS counted)
 FROM doomed LIMIT :limit;
 
@@ -295,6 +303,20 @@ WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND ho
 RETURNING 1;
 
 
+-- name: erase_waits
+-- Delete what these runs waited for.
+DELETE FROM cloaca_wait
+WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
+-- name: erase_messages
+-- Delete the messages to these runs.
+DELETE FROM cloaca_message
+WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
 -- name: erase_runs
 -- Delete these runs, the last of their rows.
 DELETE FROM cloaca_run
@@ -363,6 +385,29 @@ WHERE run_id = :run_id
     AND (task_id, kind, name, number) IN (
         SELECT chosen.task_id, chosen.kind, chosen.name, chosen.number FROM cloaca_memo AS chosen
         WHERE chosen.run_id = :run_id LIMIT :limit
+    )
+    AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
+-- name: trim_waits
+-- Delete some of what a hidden run waited for.
+DELETE FROM cloaca_wait
+WHERE run_id = :run_id
+    AND (task_id, kind, name, number) IN (
+        SELECT chosen.task_id, chosen.kind, chosen.name, chosen.number FROM cloaca_wait AS chosen
+        WHERE chosen.run_id = :run_id LIMIT :limit
+    )
+    AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
+-- name: trim_messages
+-- Delete some of the messages to a hidden run.
+DELETE FROM cloaca_message
+WHERE run_id = :run_id
+    AND id IN (
+        SELECT chosen.id FROM cloaca_message AS chosen WHERE chosen.run_id = :run_id LIMIT :limit
     )
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
 RETURNING 1;

@@ -31,6 +31,7 @@ from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import NewRun, RunRow
 from cloaca_core.records.steering import Reopening
+from cloaca_core.records.waits import NewMessage
 from cloaca_core.store.protocol import Landed
 
 pytestmark = pytest.mark.virtual_time
@@ -70,9 +71,9 @@ class Store(MemoryStore):
         committed = await super().commit(batch._replace(new_runs=rest), landed)
         return committed._replace(held=frozenset(held))
 
-    async def insert_when_free(self, run: NewRun) -> str:
+    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
         await self.free.wait()
-        return await super().insert_when_free(run)
+        return await super().insert_when_free(run, message)
 
     async def beat(self, runner_id: str, lease_until: int) -> bool:
         if self.busy_beats:

@@ -19,6 +19,7 @@ from cloaca_core._engine.submit.held_keys import HeldKeys
 from cloaca_core.conformance.rows import new_run
 from cloaca_core.errors import RunnerClosedError, StoreFullError, StoreUnavailableError
 from cloaca_core.records.runs import NewRun
+from cloaca_core.records.waits import NewMessage
 
 UNSERVED = [{"kind": "run", "workflow": "w", "count": 1}]
 
@@ -26,9 +27,9 @@ UNSERVED = [{"kind": "run", "workflow": "w", "count": 1}]
 class Store(MemoryStore):
     """A transaction of others writes the key of each run that is submitted, and never ends."""
 
-    async def insert_when_free(self, run: NewRun) -> str:
+    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
         await asyncio.Event().wait()
-        return run.id
+        return await super().insert_when_free(run, message)
 
 
 class Desk:

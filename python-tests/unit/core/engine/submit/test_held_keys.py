@@ -20,6 +20,7 @@ from cloaca_core.errors import (
     StoreUnavailableError,
 )
 from cloaca_core.records.runs import NewRun
+from cloaca_core.records.waits import NewMessage
 
 pytestmark = pytest.mark.virtual_time
 
@@ -32,11 +33,11 @@ class Store(MemoryStore):
         self.free = asyncio.Event()
         self.failures: list[StoreError] = []
 
-    async def insert_when_free(self, run: NewRun) -> str:
+    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
         if self.failures:
             raise self.failures.pop(0)
         await self.free.wait()
-        return await super().insert_when_free(run)
+        return await super().insert_when_free(run, message)
 
 
 @pytest.fixture

@@ -1,0 +1,51 @@
+"""Waits and messages in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cloaca_core.records.waits import MessageRow, NewMessage, OpenApprovalRow, Sent, WaitRow
+from cloaca_core.store.sql.base import SqlPart, steps_of
+
+
+class SqlWaits(SqlPart):
+    """The operations on waits and messages. Contracts: see ``WaitStore``."""
+
+    async def waits(self, run_ids: Collection[str]) -> list[WaitRow]:
+        ids = self._dialect.array(run_ids)
+        return list(map(WaitRow._make, await self._read(self._queries.waits.list_waits, ids=ids)))
+
+    async def messages(self, run_ids: Collection[str]) -> list[MessageRow]:
+        ids = self._dialect.array(run_ids)
+        rows = await self._read(self._queries.waits.list_unread, ids=ids)
+        return list(map(MessageRow._make, rows))
+
+    async def sent(self, run_id: str, limit: int) -> list[MessageRow]:
+        rows = await self._read(self._queries.waits.list_sent, run_id=run_id, limit=limit)
+        return list(map(MessageRow._make, rows))
+
+    async def send(self, message: NewMessage, most: int) -> Sent | None:
+        q, lock = self._queries.waits, self._queries.steering.lock_steered
+        known = {**message._asdict(), "ids": self._dialect.array([message.run_id])}
+        known |= {"most": most, "now": message.sent_at}
+        statements = [lock, q.insert_message, q.wake_waiting, q.count_messages, q.message_sent]
+        _, inserted, _, _, found = await self._dialect.write(steps_of(statements, known))
+        if not found:
+            return None
+        ((status, number, refusal),) = found
+        if number is None:
+            return Sent(status, None, changed=False, refusal=refusal)
+        return Sent(status, int(number), changed=bool(inserted))
+
+    async def number_messages(self, run_ids: Collection[str], now: int) -> None:
+        q, lock = self._queries.waits, self._queries.steering.lock_steered
+        known = {"ids": self._dialect.array(run_ids), "now": now}
+        numbering = [q.number_messages, q.drop_repeated, q.wake_waiting, q.count_messages]
+        await self._dialect.write(steps_of([lock, *numbering], known))
+
+    async def open_approvals(
+        self, limit: int, workflow: str | None = None
+    ) -> list[OpenApprovalRow]:
+        listing = self._queries.waits.list_open_approvals
+        rows = await self._read(listing, limit=limit, workflow=workflow)
+        return list(map(OpenApprovalRow._make, rows))

@@ -1,0 +1,311 @@
+-- What runs wait for, and messages to them. Read the head of steering.sql first.
+--
+-- A message has a number from the moment at which it counts: the lock of its run gives the order. Those
+-- that users' transactions write have none until a runner gives them numbers, so that no runner waits for
+-- these transactions. A message that has a number above cloaca_run.messages came in this transaction.
+
+
+-- name: record_wait
+-- Write what a task waits for, if the runner still owns its run.
+INSERT INTO cloaca_wait (
+    run_id, task_id, kind, name, number, attempt, input_hash, opened_at, due_at, detail, timed_out
+)
+SELECT
+    :run_id, :task_id, :kind, :name, :number, :attempt, :input_hash, :opened_at,
+    CAST(:due_at AS BIGINT), :detail, :timed_out
+WHERE EXISTS (
+    SELECT 1 FROM cloaca_run AS run
+    JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
+    WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
+)
+ON CONFLICT (run_id, task_id, kind, name, number) DO UPDATE SET
+    attempt = excluded.attempt, input_hash = excluded.input_hash, opened_at = excluded.opened_at,
+    due_at = excluded.due_at, detail = excluded.detail, timed_out = excluded.timed_out;
+
+
+-- name: time_out_wait
+-- Decide that the time of a wait is over, if the runner still owns its run and has seen all messages to it.
+UPDATE cloaca_wait SET timed_out = 1
+WHERE run_id = :run_id AND task_id = :task_id AND kind = :kind AND name = :name AND number = :number
+    AND timed_out = 0 AND EXISTS (
+        SELECT 1 FROM cloaca_run AS run
+        JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
+        WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
+            AND run.messages <= :seen
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_message AS late
+        WHERE late.run_id = cloaca_wait.run_id AND late.number IS NULL
+    );
+
+
+-- name: list_timed_out
+-- Find of which waits of these runs it was decided that their time is over.
+SELECT run_id, task_id, kind, name, number FROM cloaca_wait WHERE run_id IN :ids AND timed_out = 1;
+
+
+-- name: take_message
+-- Note which task has read a message, if the runner still owns its run.
+UPDATE cloaca_message SET taken_by = :task_id
+WHERE run_id = :run_id AND number = :message AND taken_by IS NULL AND EXISTS (
+    SELECT 1 FROM cloaca_run AS run
+    JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
+    WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
+);
+
+
+-- name: close_wait
+-- Forget a wait that has ended, if the runner still owns its run.
+DELETE FROM cloaca_wait
+WHERE run_id = :run_id AND task_id = :task_id AND kind = :kind AND name = :name AND number = :number
+    AND EXISTS (
+        SELECT 1 FROM cloaca_run AS run
+        JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
+        WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
+    );
+
+
+-- name: insert_first_message
+-- Add the message that comes with a new run. A run that was there before has it, or gets none.
+INSERT INTO cloaca_message (
+    run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at
+)
+SELECT
+    run.id, :id, 1, :kind, :name, :payload, CAST(:dedupe_key AS TEXT), CAST(:sent_by AS TEXT), :sent_at
+FROM cloaca_run AS run
+WHERE run.id = :run_id AND run.messages = 0
+ON CONFLICT DO NOTHING;
+
+
+-- name: count_first_message
+-- Count the message of insert_first_message.
+UPDATE cloaca_run SET messages = 1
+WHERE id = :run_id AND messages = 0 AND EXISTS (
+    SELECT 1 FROM cloaca_message AS first
+    WHERE first.run_id = :run_id AND first.id = :id AND first.number = 1
+);
+
+
+-- name: insert_message
+-- Add a message to a run that has not ended, unless it is there, or one with its key; nor if so many are
+-- unread (a run that was sent fewer has fewer), nor an approval of which no wait is open.
+INSERT INTO cloaca_message (
+    run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at
+)
+SELECT
+    run.id, :id, run.messages + 1, :kind, :name, :payload, CAST(:dedupe_key AS TEXT),
+    CAST(:sent_by AS TEXT), :sent_at
+FROM cloaca_run AS run
+WHERE run.id = :run_id AND run.ended_at IS NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_message AS earlier
+        WHERE earlier.run_id = run.id AND earlier.kind = :kind AND earlier.name = :name
+            AND earlier.dedupe_key = CAST(:dedupe_key AS TEXT) AND earlier.dedupe_key IS NOT NULL
+    )
+    AND (
+        run.messages < :most
+        OR (
+            SELECT count(*) FROM (
+                SELECT 1 FROM cloaca_message AS unread
+                WHERE unread.run_id = run.id AND unread.taken_by IS NULL LIMIT :most
+            ) AS counted
+        ) < :most
+    )
+    AND (
+        :kind <> 'approval'
+        OR (
+            EXISTS (
+                SELECT 1 FROM cloaca_wait AS asked
+                WHERE asked.run_id = run.id AND asked.kind = :kind AND asked.name = :name
+                    AND asked.timed_out = 0
+            )
+            AND NOT EXISTS (
+                SELECT 1 FROM cloaca_message AS unread
+                WHERE unread.run_id = run.id AND unread.kind = :kind AND unread.name = :name
+                    AND unread.taken_by IS NULL
+            )
+        )
+    )
+ON CONFLICT DO NOTHING
+RETURNING number;
+
+
+-- name: wake_waiting
+-- Let those of these runs be claimed that have no owner and wait for a message that came in this
+-- transaction; a paused one once it is resumed.
+UPDATE cloaca_run
+SET due_at = NULL, claimable_at = :now, came_due = 0,
+    status = CASE WHEN paused_at IS NOT NULL THEN 'Paused' ELSE 'Running' END
+WHERE id IN :ids AND owner IS NULL AND +ended_at IS NULL AND due_at IS NOT NULL AND EXISTS (
+    SELECT 1 FROM cloaca_message AS come
+    JOIN cloaca_wait AS open
+        ON open.run_id = come.run_id AND open.kind = come.kind AND open.name = come.name
+            AND open.timed_out = 0
+    WHERE come.run_id = cloaca_run.id AND come.taken_by IS NULL
+        AND come.number > cloaca_run.messages
+);
+
+
+-- name: count_messages
+-- Count the messages to these runs that came in this transaction.
+UPDATE cloaca_run
+SET messages = (
+    SELECT max(come.number) FROM cloaca_message AS come
+    WHERE come.run_id = cloaca_run.id AND come.taken_by IS NULL
+        AND come.number > cloaca_run.messages
+)
+WHERE id IN :ids AND EXISTS (
+    SELECT 1 FROM cloaca_message AS come
+    WHERE come.run_id = cloaca_run.id AND come.taken_by IS NULL
+        AND come.number > cloaca_run.messages
+);
+
+
+-- name: message_sent
+-- Read the state of a run that a message was sent to, the number of the message, or of one with its key,
+-- and why it is not there if it is not.
+SELECT
+    run.status,
+    coalesce(
+        (
+            SELECT coalesce(same.number, 0) FROM cloaca_message AS same
+            WHERE same.run_id = run.id AND same.id = :id
+        ),
+        (
+            SELECT max(coalesce(keyed.number, 0)) FROM cloaca_message AS keyed
+            WHERE keyed.run_id = run.id AND keyed.kind = :kind AND keyed.name = :name
+                AND keyed.dedupe_key = CAST(:dedupe_key AS TEXT) AND keyed.dedupe_key IS NOT NULL
+        )
+    ) AS number,
+    CASE
+        WHEN run.ended_at IS NOT NULL THEN 'ended'
+        WHEN :kind <> 'approval' THEN 'full'
+        WHEN EXISTS (
+            SELECT 1 FROM cloaca_message AS unread
+            WHERE unread.run_id = run.id AND unread.kind = :kind AND unread.name = :name
+                AND unread.taken_by IS NULL
+        ) THEN 'decided'
+        WHEN EXISTS (
+            SELECT 1 FROM cloaca_wait AS asked
+            WHERE asked.run_id = run.id AND asked.kind = :kind AND asked.name = :name
+        ) THEN CASE
+            WHEN EXISTS (
+                SELECT 1 FROM cloaca_wait AS asked
+                WHERE asked.run_id = run.id AND asked.kind = :kind AND asked.name = :name
+                    AND asked.timed_out = 0
+            ) THEN 'full' ELSE 'decided'
+        END
+        WHEN EXISTS (
+            SELECT 1 FROM cloaca_attempt AS latest
+            WHERE latest.run_id = run.id AND latest.task_id = :name
+                AND latest.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled')
+                AND latest.retry_at IS NULL
+                AND latest.attempt = (
+                    SELECT max(any_of.attempt) FROM cloaca_attempt AS any_of
+                    WHERE any_of.run_id = run.id AND any_of.task_id = :name
+                )
+                AND NOT EXISTS (
+                    SELECT 1 FROM cloaca_restart AS again
+                    WHERE again.run_id = run.id AND again.task_id = :name
+                        AND again.first_attempt > latest.attempt
+                )
+        ) THEN 'decided'
+        ELSE 'not_open'
+    END AS refusal
+FROM cloaca_run AS run
+WHERE run.id = :run_id
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    );
+
+
+-- name: number_messages
+-- Give the next numbers to messages of these runs that have none, in the order of their ids; not to one
+-- whose key an earlier one has.
+UPDATE cloaca_message
+SET number = numbered.number
+FROM (
+    SELECT
+        late.run_id, late.id,
+        run.messages + row_number() OVER (PARTITION BY late.run_id ORDER BY late.id) AS number
+    FROM cloaca_message AS late
+    JOIN cloaca_run AS run ON run.id = late.run_id
+    WHERE late.run_id IN :ids AND late.number IS NULL
+        AND NOT EXISTS (
+            SELECT 1 FROM cloaca_message AS earlier
+            WHERE earlier.run_id = late.run_id AND earlier.kind = late.kind
+                AND earlier.name = late.name AND earlier.dedupe_key = late.dedupe_key
+                AND earlier.dedupe_key IS NOT NULL
+                AND (earlier.number IS NOT NULL OR earlier.id < late.id)
+        )
+) AS numbered
+WHERE cloaca_message.run_id = numbered.run_id AND cloaca_message.id = numbered.id;
+
+
+-- name: drop_repeated
+-- Delete messages of these runs whose keys other messages have, which have numbers.
+DELETE FROM cloaca_message
+WHERE run_id IN :ids AND number IS NULL AND EXISTS (
+    SELECT 1 FROM cloaca_message AS earlier
+    WHERE earlier.run_id = cloaca_message.run_id AND earlier.kind = cloaca_message.kind
+        AND earlier.name = cloaca_message.name AND earlier.dedupe_key = cloaca_message.dedupe_key
+        AND earlier.dedupe_key IS NOT NULL AND earlier.number IS NOT NULL
+);
+
+
+-- name: list_unnumbered
+-- List runs that have messages without a number.
+SELECT DISTINCT run_id FROM cloaca_message WHERE number IS NULL
+ORDER BY run_id LIMIT :limit;
+
+
+-- name: list_waits
+-- Read what these runs wait for.
+SELECT
+    open.run_id, open.task_id, open.kind, open.name, open.number, open.attempt, open.input_hash,
+    open.opened_at, open.due_at, open.detail, open.timed_out
+FROM cloaca_wait AS open
+JOIN cloaca_run AS run ON run.id = open.run_id AND +run.ended_at IS NULL
+WHERE open.run_id IN :ids
+ORDER BY open.run_id, open.task_id, open.kind, open.name, open.number;
+
+
+-- name: list_unread
+-- Read the messages of these runs that no task has taken.
+SELECT run_id, number, id, kind, name, payload, dedupe_key, sent_by, sent_at, taken_by
+FROM cloaca_message
+WHERE run_id IN :ids AND taken_by IS NULL AND number IS NOT NULL
+ORDER BY run_id, number;
+
+
+-- name: list_sent
+-- List the first messages of a run.
+SELECT
+    sent.run_id, coalesce(sent.number, 0), sent.id, sent.kind, sent.name, sent.payload,
+    sent.dedupe_key, sent.sent_by, sent.sent_at, sent.taken_by
+FROM cloaca_message AS sent
+WHERE sent.run_id = :run_id
+ORDER BY CASE WHEN sent.number IS NULL THEN 1 ELSE 0 END, sent.number, sent.id LIMIT :limit;
+
+
+-- name: list_open_approvals
+-- List the decisions that people have to take, the oldest first.
+SELECT
+    asked.run_id, run.workflow, asked.task_id, asked.opened_at, asked.due_at, asked.detail, run.status,
+    run.tags
+FROM cloaca_wait AS asked
+JOIN cloaca_run AS run ON run.id = asked.run_id
+WHERE asked.kind = 'approval' AND asked.timed_out = 0
+    AND +run.ended_at IS NULL AND run.cancel_at IS NULL
+    AND (CAST(:workflow AS TEXT) IS NULL OR run.workflow = CAST(:workflow AS TEXT))
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_message AS decision
+        WHERE decision.run_id = asked.run_id AND decision.kind = 'approval'
+            AND decision.name = asked.name AND decision.taken_by IS NULL
+    )
+ORDER BY asked.opened_at, asked.run_id, asked.task_id LIMIT :limit;

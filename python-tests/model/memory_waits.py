@@ -1,0 +1,288 @@
+"""The part of the store contract about waits and messages, as plain Python over dicts.
+
+A message that has no number yet has number 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from cloaca_core.errors import StoreDataError
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.runs import AttemptRow, RunRow
+from cloaca_core.records.states import TaskStatus
+from cloaca_core.records.steering import NewFork
+from cloaca_core.records.waits import (
+    APPROVAL,
+    MessageRow,
+    NewMessage,
+    OpenApprovalRow,
+    Sent,
+    WaitRow,
+    WaitTimeout,
+)
+
+_FINAL: Final = {
+    TaskStatus.COMPLETED,
+    TaskStatus.FAILED,
+    TaskStatus.SKIPPED,
+    TaskStatus.CANCELLED,
+}
+
+
+def refuse_unstorable(*rows: tuple[object, ...]) -> None:
+    """Raise if a text of these rows has no form in UTF-8."""
+    try:
+        for row in rows:
+            "".join([text for text in row if isinstance(text, str)]).encode()
+    except UnicodeEncodeError as error:
+        raise StoreDataError("a value cannot be stored") from error
+
+
+class MemoryWaits:
+    """Part of ``MemoryStore``, which has the runs and knows how they are steered."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, RunRow] = {}
+        self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
+        self.restarted: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self.open_waits: dict[tuple[str, str, str, str, int], WaitRow] = {}
+        self.mailbox: dict[tuple[str, str], MessageRow] = {}
+
+    def make_claimable(self, run: RunRow, now: int) -> None:
+        """Let a run without an owner be claimed that waits for an instant."""
+        raise NotImplementedError
+
+    def is_cancelled(self, run: RunRow) -> bool:
+        """Whether a run is being cancelled, or was."""
+        raise NotImplementedError
+
+    # -- owners ------------------------------------------------------------------------------
+
+    def messages_to(self, run_ids: Collection[str]) -> dict[str, int]:
+        """How many messages were sent to these runs, as a commit answers it."""
+        counts = {run_id: self.runs[run_id].messages for run_id in run_ids}
+        return {run_id: count for run_id, count in counts.items() if count}
+
+    def note_waits(self, batch: Batch, current: Collection[str]) -> frozenset[WaitTimeout]:
+        """Write the waits of runs that are the runner's own; which timeouts are decided."""
+        for ended in batch.closed:
+            if ended.run_id in current:
+                if ended.message is not None:
+                    self._mark_read(ended.run_id, ended.task_id, ended.message)
+                self.open_waits.pop(ended[:5], None)
+        decided = {each for each in batch.timeouts if each.run_id in current and self._ends(each)}
+        for wait in batch.waits:
+            if wait.run_id in current:
+                self.open_waits[wait[:5]] = wait
+        return frozenset(decided)
+
+    def _mark_read(self, run_id: str, task_id: str, number: int) -> None:
+        for message in self._messages(run_id):
+            if message.number == number and message.taken_by is None:
+                self.mailbox[run_id, message.id] = message._replace(taken_by=task_id)
+
+    def _ends(self, timeout: WaitTimeout) -> bool:
+        """Decide that the time of a wait is over; whether it is."""
+        wait = self.open_waits.get(timeout[:5])
+        if wait is None:
+            return False
+        run_id = timeout.run_id
+        is_late = any(message.number == 0 for message in self._messages(run_id))
+        if self.runs[run_id].messages <= timeout.seen and not is_late:
+            self.open_waits[timeout[:5]] = wait = wait._replace(timed_out=1)
+        return bool(wait.timed_out)
+
+    def bring(self, batch: Batch) -> None:
+        """Insert the messages that come with new runs."""
+        for message in batch.messages:
+            self.bring_first(message)
+
+    def bring_first(self, message: NewMessage) -> None:
+        """Insert a message that comes with a new run."""
+        run = self.runs.get(message.run_id)
+        if run is not None and run.messages == 0:
+            self._add(message, 1)
+            self.runs[run.id] = run._replace(messages=1)
+
+    # -- messages ----------------------------------------------------------------------------
+
+    async def send(self, message: NewMessage, most: int) -> Sent | None:
+        refuse_unstorable(message)
+        run = self.runs.get(message.run_id)
+        if run is None:
+            return None
+        if (earlier := self._earlier(message)) is not None:
+            return Sent(run.status, earlier.number, changed=False)
+        if refusal := self._refusal(run, message, most):
+            return Sent(run.status, None, changed=False, refusal=refusal)
+        self._add(message, run.messages + 1)
+        self._count(run.id, message.sent_at)
+        return Sent(self.runs[run.id].status, run.messages + 1, changed=True)
+
+    def add_unnumbered(self, message: NewMessage) -> None:
+        """Write a message as a user's transaction does."""
+        self._add(message, 0)
+
+    async def number_messages(self, run_ids: Collection[str], now: int) -> None:
+        for run_id in sorted(set(run_ids)):
+            for message in sorted(self._messages(run_id), key=lambda each: each.id):
+                if message.number == 0:
+                    del self.mailbox[run_id, message.id]
+                    if self._with_key(message) is None:
+                        number = 1 + max(
+                            (each.number for each in self._messages(run_id)), default=0
+                        )
+                        self.mailbox[run_id, message.id] = message._replace(number=number)
+            if run_id in self.runs:
+                self._count(run_id, now)
+
+    def _add(self, new: NewMessage, number: int) -> None:
+        self.mailbox[new.run_id, new.id] = MessageRow(
+            run_id=new.run_id,
+            number=number,
+            id=new.id,
+            kind=new.kind,
+            name=new.name,
+            payload=new.payload,
+            dedupe_key=new.dedupe_key,
+            sent_by=new.sent_by,
+            sent_at=new.sent_at,
+            taken_by=None,
+        )
+
+    def _count(self, run_id: str, now: int) -> None:
+        """Count the messages to a run, and let it be claimed if it waits for one that is new."""
+        run = self.runs[run_id]
+        come = [each for each in self._messages(run_id) if each.number > run.messages]
+        wanted = {(wait.kind, wait.name) for wait in self._waits(run_id) if not wait.timed_out}
+        if any((message.kind, message.name) in wanted for message in come):
+            self.make_claimable(run, now)
+        last = max([run.messages, *[message.number for message in come]])
+        self.runs[run_id] = self.runs[run_id]._replace(messages=last)
+
+    def _earlier(self, new: NewMessage) -> MessageRow | None:
+        """The same message, or one with its key."""
+        return self.mailbox.get((new.run_id, new.id)) or self._with_key(new)
+
+    def _with_key(self, of: NewMessage | MessageRow) -> MessageRow | None:
+        its = (of.kind, of.name, of.dedupe_key)
+        found = [
+            message
+            for message in self._messages(of.run_id)
+            if of.dedupe_key is not None and (message.kind, message.name, message.dedupe_key) == its
+        ]
+        return max(found, key=lambda message: message.number, default=None)
+
+    def _refusal(self, run: RunRow, new: NewMessage, most: int) -> str:
+        if run.ended_at is not None:
+            return "ended"
+        if new.kind == APPROVAL and (closed := self._why_closed(run.id, new.name)):
+            return closed
+        unread = [each for each in self._messages(run.id) if each.taken_by is None]
+        return "full" if run.messages >= most and len(unread) >= most else ""
+
+    def _why_closed(self, run_id: str, name: str) -> str:
+        """Why no decision of this name is open; "" if one is."""
+        if self._has_unread(run_id, APPROVAL, name):
+            return "decided"
+        asked = [each for each in self._waits(run_id) if (each.kind, each.name) == (APPROVAL, name)]
+        if asked:
+            return "decided" if all(wait.timed_out for wait in asked) else ""
+        return "decided" if self._is_over(run_id, name) else "not_open"
+
+    def _is_over(self, run_id: str, task_id: str) -> bool:
+        """Whether the latest attempt of a task is final."""
+        rows = [row for key, row in sorted(self.attempts.items()) if key[:2] == (run_id, task_id)]
+        if not rows or rows[-1].status not in _FINAL or rows[-1].retry_at is not None:
+            return False
+        firsts = [key[2] for key in self.restarted if key[:2] == (run_id, task_id)]
+        return max(firsts, default=0) <= rows[-1].attempt
+
+    def _has_unread(self, run_id: str, kind: str, name: str) -> bool:
+        return any(
+            (message.kind, message.name, message.taken_by) == (kind, name, None)
+            for message in self._messages(run_id)
+        )
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def _waits(self, run_id: str) -> list[WaitRow]:
+        return [wait for key, wait in sorted(self.open_waits.items()) if key[0] == run_id]
+
+    def _messages(self, run_id: str) -> list[MessageRow]:
+        found = [message for key, message in self.mailbox.items() if key[0] == run_id]
+        return sorted(found, key=lambda each: (each.number == 0, each.number, each.id))
+
+    async def waits(self, run_ids: Collection[str]) -> list[WaitRow]:
+        under_way = [each.id for each in self.runs.values() if each.ended_at is None]
+        return [
+            wait for run_id in sorted(set(run_ids) & set(under_way)) for wait in self._waits(run_id)
+        ]
+
+    async def messages(self, run_ids: Collection[str]) -> list[MessageRow]:
+        return [
+            message
+            for run_id in sorted(set(run_ids))
+            for message in self._messages(run_id)
+            if message.taken_by is None and message.number
+        ]
+
+    async def sent(self, run_id: str, limit: int) -> list[MessageRow]:
+        return self._messages(run_id)[:limit]
+
+    async def open_approvals(
+        self, limit: int, workflow: str | None = None
+    ) -> list[OpenApprovalRow]:
+        rows = []
+        for wait in self.open_waits.values():
+            run = self.runs.get(wait.run_id)
+            if run is None or run.ended_at is not None or self.is_cancelled(run):
+                continue
+            is_open = wait.kind == APPROVAL and not wait.timed_out
+            if is_open and not self._has_unread(run.id, APPROVAL, wait.name):
+                rows.append(
+                    OpenApprovalRow(
+                        run_id=run.id,
+                        workflow=run.workflow,
+                        task_id=wait.task_id,
+                        opened_at=wait.opened_at,
+                        due_at=wait.due_at,
+                        detail=wait.detail,
+                        run_status=run.status,
+                        tags=run.tags,
+                    )
+                )
+        wanted = [row for row in rows if workflow in (None, row.workflow)]
+        return sorted(wanted, key=lambda row: (row.opened_at, row.run_id, row.task_id))[:limit]
+
+    def mail_of(self, runner_id: str) -> dict[str, int]:
+        """Runs of a runner that have unread messages, and how many were sent to each."""
+        return {
+            run.id: run.messages
+            for run in self.runs.values()
+            if run.owner == runner_id
+            and run.ended_at is None
+            and any(each.number and each.taken_by is None for each in self._messages(run.id))
+        }
+
+    def unnumbered(self) -> list[str]:
+        """Runs that have messages without a number."""
+        return sorted({message.run_id for message in self.mailbox.values() if not message.number})
+
+    # -- rounds, forks -----------------------------------------------------------------------
+
+    def forget_waits(self, run_id: str) -> None:
+        """Forget what a run waits for, as its tasks begin anew."""
+        for key in [key for key in self.open_waits if key[0] == run_id]:
+            del self.open_waits[key]
+
+    def copy_messages(self, new: NewFork) -> None:
+        """Give a fork the messages of its source, read if tasks have taken them that it keeps."""
+        for message in self._messages(new.source_id):
+            if message.number:
+                taken_by = message.taken_by if message.taken_by in new.kept else None
+                self.mailbox[new.id, message.id] = message._replace(
+                    run_id=new.id, taken_by=taken_by
+                )
