@@ -29,3 +29,8 @@ class TestPostgres(SharedBackendConformance, OutboxConformance):
     def mine(self, postgres_url: str) -> Iterator[psycopg.Connection[Any]]:
         with psycopg.connect(for_libpq(postgres_url)) as mine:
             yield mine
+
+    @pytest.fixture
+    def theirs(self, postgres_url: str) -> Iterator[psycopg.Connection[Any]]:
+        with psycopg.connect(for_libpq(postgres_url)) as theirs:
+            yield theirs

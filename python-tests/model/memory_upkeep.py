@@ -247,8 +247,8 @@ class MemoryUpkeep:
         messages = [message for message in self.mailbox if message[0] == run_id][:limit]
         for message in messages:
             del self.mailbox[message]
-        trimmed = (keys, acts, restarts, replaced, memos, waits, messages)
-        return sum(map(len, trimmed))
+        trimmed = len(keys) + len(acts) + len(restarts) + len(replaced) + len(memos)
+        return trimmed + len(waits) + len(messages)
 
     async def ticking_schedules(self, workflow: str) -> list[str]:
         return sorted(each.id for each in self.schedules.values() if each.workflow == workflow)

@@ -1,4 +1,4 @@
-"""Writes a run in the caller's own transaction, on the caller's own connection.
+"""Writes runs and messages in the caller's own transaction, on the caller's own connection.
 
 Each step is one statement that names its tables with their schema, so that no setting of that
 connection is changed, not even for a moment: other code may use it in between.
@@ -6,10 +6,10 @@ connection is changed, not even for a moment: other code may use it in between.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from weakref import WeakSet
 
 import psycopg
@@ -18,6 +18,7 @@ from psycopg.rows import tuple_row
 
 from cloaca_core.errors import StoreDataError, StoreUnavailableError
 from cloaca_core.records.runs import NewRun
+from cloaca_core.records.waits import NewMessage, Sent
 from cloaca_core.store.outbox import unusable, wrong_type
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step
@@ -33,8 +34,9 @@ _SENDER: Final = "outbox"
 """Not a runner's name, so that every runner reacts to the message."""
 
 _Connection: TypeAlias = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
-_Work: TypeAlias = Generator[Step, list[Row], str]
-"""Yields statements to run, one by one, and returns the id of a run."""
+_T = TypeVar("_T")
+_Work: TypeAlias = Generator[Step, list[Row], _T]
+"""Yields statements to run, one by one, and returns what came of them."""
 
 
 class _Statements(NamedTuple):
@@ -44,6 +46,8 @@ class _Statements(NamedTuple):
     add_run: Statement
     wait_for_key: Statement
     find_holder: Statement
+    add_message: Statement
+    message_sent: Statement
     savepoint: Statement
     release: Statement
     undo: Statement
@@ -78,28 +82,40 @@ class PostgresOutbox:
         ((self._identity,),) = await session.run([step(self._statements.identity)], timeout)
 
     def submit(self, connection: object, run: NewRun) -> str:
+        return self._do(connection, lambda frame: self._submission(frame, run))
+
+    async def submit_awaited(self, connection: object, run: NewRun) -> str:
+        return await self._do_awaited(connection, lambda frame: self._submission(frame, run))
+
+    def send(self, connection: object, message: NewMessage) -> Sent | None:
+        return self._do(connection, lambda _: self._sending(message))
+
+    async def send_awaited(self, connection: object, message: NewMessage) -> Sent | None:
+        return await self._do_awaited(connection, lambda _: self._sending(message))
+
+    def _do(self, connection: object, work: Callable[[_Frame], _Work[_T]]) -> _T:
         if not isinstance(connection, psycopg.Connection):
             raise wrong_type(_SYNC, connection)
         _refuse_unusable(connection)
         with connection.lock:  # another thread may be running a statement
             frame = self._frame(connection)
-        work = self._submission(connection, frame, run)
+        unit = self._unit(connection, frame, work(frame))
         with self._translating(), psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
-            return _run(work, cursor)
+            return _run(unit, cursor)
 
-    async def submit_awaited(self, connection: object, run: NewRun) -> str:
+    async def _do_awaited(self, connection: object, work: Callable[[_Frame], _Work[_T]]) -> _T:
         if isinstance(connection, psycopg.Connection):
-            return self.submit(connection, run)
+            return self._do(connection, work)
         if not isinstance(connection, psycopg.AsyncConnection):
             raise wrong_type(_EITHER, connection)
         _refuse_unusable(connection)
         async with connection.lock:  # so may another asyncio task
             frame = self._frame(connection)
-        work = self._submission(connection, frame, run)
+        unit = self._unit(connection, frame, work(frame))
         cursor = psycopg.AsyncCursor(connection, row_factory=tuple_row)
         with self._translating():
             async with cursor:
-                return await _run_awaited(work, cursor)
+                return await _run_awaited(unit, cursor)
 
     @contextmanager
     def _translating(self) -> Iterator[None]:
@@ -127,21 +143,20 @@ class PostgresOutbox:
             case _:
                 raise unusable("is closed")
 
-    def _submission(self, connection: _Connection, frame: _Frame, run: NewRun) -> _Work:
+    def _unit(self, connection: _Connection, frame: _Frame, work: _Work[_T]) -> _Work[_T]:
+        """The work as one unit, after a look at whose database it is."""
         yield from _each(frame.begin)
         try:
             if connection not in self._ours:
                 yield from self._verify()
-            run_id, number = yield from self._insertion(run)
-            if number is not None and frame is not self._alone:
-                run_id = yield from self._insertion_after_batches(frame, run, number)
+            result = yield from work
             yield from _each(frame.keep)
         except BaseException:
             with suppress(psycopg.Error):  # the connection is lost, and the transaction with it
                 yield from _each(frame.undo)
             raise
         self._ours.add(connection)
-        return run_id
+        return result
 
     def _verify(self) -> Generator[Step, list[Row], None]:
         """Raise unless the database is the runner's."""
@@ -153,7 +168,13 @@ class PostgresOutbox:
         if found != [self._identity]:
             raise elsewhere
 
-    def _insertion_after_batches(self, frame: _Frame, run: NewRun, number: int) -> _Work:
+    def _submission(self, frame: _Frame, run: NewRun) -> _Work[str]:
+        run_id, number = yield from self._insertion(run)
+        if number is not None and frame is not self._alone:
+            run_id = yield from self._insertion_after_batches(frame, run, number)
+        return run_id
+
+    def _insertion_after_batches(self, frame: _Frame, run: NewRun, number: int) -> _Work[str]:
         """Insert again, after the batch that holds the key's lock has ended.
 
         Otherwise the runner's batch would wait for this transaction. If another program holds the
@@ -191,13 +212,24 @@ class PostgresOutbox:
             )
         return str(holders[0][0]), None
 
+    def _sending(self, message: NewMessage) -> _Work[Sent | None]:
+        """Add the message, unless its run has ended or its key is taken."""
+        values = {**message._asdict(), "channel": self._channel, "sender": _SENDER}
+        if added := (yield Step.of(self._statements.add_message, values)):
+            return Sent(str(added[0][0]), 0, changed=True)
+        # A separate statement, as for the holder of a key.
+        if not (found := (yield Step.of(self._statements.message_sent, values))):
+            return None
+        ((status, number),) = found
+        return Sent(status, number, changed=False, refusal="ended" if number is None else "")
+
 
 def _each(steps: Sequence[Step]) -> Generator[Step, list[Row], None]:
     for each in steps:  # noqa: UP028 - ``yield from`` cannot send into a tuple's iterator
         yield each
 
 
-def _run(work: _Work, cursor: psycopg.Cursor[Row]) -> str:
+def _run(work: _Work[_T], cursor: psycopg.Cursor[Row]) -> _T:
     asked = next(work)
     try:
         while True:
@@ -209,10 +241,11 @@ def _run(work: _Work, cursor: psycopg.Cursor[Row]) -> str:
             else:
                 asked = work.send(rows)
     except StopIteration as done:
-        return str(done.value)
+        result: _T = done.value
+        return result
 
 
-async def _run_awaited(work: _Work, cursor: psycopg.AsyncCursor[Row]) -> str:
+async def _run_awaited(work: _Work[_T], cursor: psycopg.AsyncCursor[Row]) -> _T:
     asked = next(work)
     try:
         while True:
@@ -224,7 +257,8 @@ async def _run_awaited(work: _Work, cursor: psycopg.AsyncCursor[Row]) -> str:
             else:
                 asked = work.send(rows)
     except StopIteration as done:
-        return str(done.value)
+        result: _T = done.value
+        return result
 
 
 def _refuse_unusable(connection: _Connection) -> None:

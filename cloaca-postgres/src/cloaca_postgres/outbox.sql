@@ -109,6 +109,64 @@ WHERE run.workflow = :workflow AND run.idempotency_key = :idempotency_key AND NO
 );
 
 
+-- name: add_message
+-- Add a message without a number to a run that has not ended, unless one with its key is there, and
+-- notify the runners that listen when the transaction commits. The lock keeps the run from being
+-- deleted, and nothing else: its owner does not wait for this transaction. Nor does another message with
+-- this key: of the two one is dropped when they get their numbers.
+WITH run AS MATERIALIZED (
+    SELECT found.id, found.status FROM {schema}.cloaca_run AS found
+    WHERE found.id = :run_id AND found.ended_at IS NULL
+        AND NOT EXISTS (
+            SELECT 1 FROM {schema}.cloaca_tombstone AS gone
+            WHERE gone.root_id = coalesce(found.root_id, found.id)
+        )
+        AND NOT EXISTS (
+            SELECT 1 FROM {schema}.cloaca_message AS earlier
+            WHERE earlier.run_id = found.id AND earlier.kind = :kind AND earlier.name = :name
+                AND earlier.dedupe_key = CAST(:dedupe_key AS TEXT)
+                AND earlier.dedupe_key IS NOT NULL
+        )
+    FOR KEY SHARE OF found
+),
+added AS (
+    INSERT INTO {schema}.cloaca_message (
+        run_id, id, kind, name, payload, dedupe_key, sent_by, sent_at
+    )
+    SELECT
+        run.id, CAST(:id AS TEXT), CAST(:kind AS TEXT), CAST(:name AS TEXT),
+        CAST(:payload AS TEXT), CAST(:dedupe_key AS TEXT), CAST(:sent_by AS TEXT),
+        CAST(:sent_at AS BIGINT)
+    FROM run
+    ON CONFLICT DO NOTHING
+    RETURNING run_id
+)
+SELECT run.status, pg_catalog.pg_notify(:channel, :sender)
+FROM added JOIN run ON run.id = added.run_id;
+
+
+-- name: message_sent
+-- Read the state of a run that a message was sent to and not added, and the number of the same message,
+-- or of one with its key; NULL if there is none, as the run has ended.
+SELECT run.status, coalesce(
+    (
+        SELECT coalesce(same.number, 0) FROM {schema}.cloaca_message AS same
+        WHERE same.run_id = run.id AND same.id = :id
+    ),
+    (
+        SELECT max(coalesce(keyed.number, 0)) FROM {schema}.cloaca_message AS keyed
+        WHERE keyed.run_id = run.id AND keyed.kind = :kind AND keyed.name = :name
+            AND keyed.dedupe_key = CAST(:dedupe_key AS TEXT) AND keyed.dedupe_key IS NOT NULL
+    )
+)
+FROM {schema}.cloaca_run AS run
+WHERE run.id = :run_id
+    AND NOT EXISTS (
+        SELECT 1 FROM {schema}.cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    );
+
+
 -- name: savepoint
 -- Mark where to roll back to when a statement fails in the user's transaction.
 SAVEPOINT cloaca_submit;

@@ -1,7 +1,8 @@
-"""Writes a run in the caller's own transaction, on the caller's own connection to the file.
+"""Writes runs and messages in the caller's own transaction, on the caller's own connection to the
+file.
 
 The owner of that connection decides how it begins transactions, converts rows and texts, and which
-other tables it has; nothing but the run is changed.
+other tables it has; nothing but the run or the message is changed.
 """
 
 from __future__ import annotations
@@ -9,17 +10,19 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import aiosqlite
 
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.runs import NewRun
+from cloaca_core.records.waits import NewMessage, Sent
 from cloaca_core.store.outbox import unusable, wrong_type
 from cloaca_core.store.package_files import package_files
+from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.payloads import LONGEST_IN_ROW
 from cloaca_core.store.sql.queries import Statement, load_statements
 from cloaca_sqlite.driver import WORDING, hop
@@ -27,6 +30,7 @@ from cloaca_sqlite.errors import DRIVER_ERRORS, translated
 from cloaca_sqlite.file_connection import HARD_LINK
 from cloaca_sqlite.url import MEMORY
 
+_T = TypeVar("_T")
 _SYNC: Final = "a sqlite3.Connection"
 _EITHER: Final = "a sqlite3.Connection or an aiosqlite.Connection"
 _BEGIN: Final = {
@@ -48,6 +52,8 @@ class _Statements(NamedTuple):
     add_input: Statement
     add_tag: Statement
     find_holder: Statement
+    add_message: Statement
+    message_sent: Statement
 
 
 _STATEMENTS: Final = _Statements(
@@ -67,26 +73,38 @@ class SqliteOutbox:
         self._path = path
 
     def submit(self, connection: object, run: NewRun) -> str:
-        if not isinstance(connection, sqlite3.Connection):
-            raise wrong_type(_SYNC, connection)
-        return self._submit(connection, run)
+        return self._do(connection, lambda raw: _written(raw, run))
 
     async def submit_awaited(self, connection: object, run: NewRun) -> str:
+        return await self._do_awaited(connection, lambda raw: _written(raw, run))
+
+    def send(self, connection: object, message: NewMessage) -> Sent | None:
+        return self._do(connection, lambda raw: _sent(raw, message))
+
+    async def send_awaited(self, connection: object, message: NewMessage) -> Sent | None:
+        return await self._do_awaited(connection, lambda raw: _sent(raw, message))
+
+    def _do(self, connection: object, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        if not isinstance(connection, sqlite3.Connection):
+            raise wrong_type(_SYNC, connection)
+        return self._write(connection, work)
+
+    async def _do_awaited(self, connection: object, work: Callable[[sqlite3.Connection], _T]) -> _T:
         if isinstance(connection, sqlite3.Connection):
-            return self._submit(connection, run)
+            return self._write(connection, work)
         if not isinstance(connection, aiosqlite.Connection):
             raise wrong_type(_EITHER, connection)
         try:
-            return await hop(connection, lambda raw: self._submit(raw, run))
+            return await hop(connection, lambda raw: self._write(raw, work))
         except ConnectionError as error:
             raise unusable("is closed, or not open yet") from error
 
-    def _submit(self, raw: sqlite3.Connection, run: NewRun) -> str:
-        """Write the run, on the connection's thread."""
+    def _write(self, raw: sqlite3.Connection, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Do the work as one unit, on the connection's thread."""
         try:
             self._refuse_elsewhere(raw)
             with _unit(raw):
-                return _written(raw, run)
+                return work(raw)
         except sqlite3.ProgrammingError as error:  # closed, or of another thread
             raise unusable(f"cannot be used: {error}") from error
         except DRIVER_ERRORS as error:
@@ -128,7 +146,7 @@ def _is_same_file(path: str, other: str) -> bool:
 
 def _written(raw: sqlite3.Connection, run: NewRun) -> str:
     """Write a run, unless its key is taken; return the id of the run with this key."""
-    add_run, add_input, add_tag, find_holder = _STATEMENTS
+    add_run, add_input, add_tag, find_holder, *_ = _STATEMENTS
     is_long = len(run.input) > LONGEST_IN_ROW
     cursor = raw.cursor()
     cursor.row_factory = None
@@ -143,6 +161,22 @@ def _written(raw: sqlite3.Connection, run: NewRun) -> str:
     if (found := cursor.execute(find_holder.sql, key).fetchone()) is None:
         raise StoreUnavailableError("the run that has this key is being deleted; try again")
     return bytes(found[0]).decode()
+
+
+def _sent(raw: sqlite3.Connection, message: NewMessage) -> Sent | None:
+    """Write a message, unless its run has ended or its key is taken."""
+    values = message._asdict()
+    add, found = [
+        Step.of(each, values) for each in (_STATEMENTS.add_message, _STATEMENTS.message_sent)
+    ]
+    cursor = raw.cursor()
+    cursor.row_factory = None
+    changed = bool(cursor.execute(add.statement.sql, add.params).rowcount)
+    if (row := cursor.execute(found.statement.sql, found.params).fetchone()) is None:
+        return None
+    status, number = row
+    refusal = "ended" if number is None else ""
+    return Sent(bytes(status).decode(), number, changed=changed, refusal=refusal)
 
 
 @contextmanager

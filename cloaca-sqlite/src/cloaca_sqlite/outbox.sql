@@ -40,3 +40,45 @@ WHERE workflow = :workflow AND idempotency_key = :idempotency_key AND NOT EXISTS
     SELECT 1 FROM main.cloaca_tombstone AS gone
     WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
 );
+
+
+-- name: add_message
+-- Add a message without a number to a run that has not ended, unless one with its key is there.
+INSERT INTO main.cloaca_message (
+    run_id, id, kind, name, payload, dedupe_key, sent_by, sent_at
+)
+SELECT run.id, :id, :kind, :name, :payload, :dedupe_key, :sent_by, :sent_at
+FROM main.cloaca_run AS run
+WHERE run.id = :run_id AND run.ended_at IS NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM main.cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM main.cloaca_message AS earlier
+        WHERE earlier.run_id = run.id AND earlier.kind = :kind AND earlier.name = :name
+            AND earlier.dedupe_key = :dedupe_key AND earlier.dedupe_key IS NOT NULL
+    )
+ON CONFLICT DO NOTHING;
+
+
+-- name: message_sent
+-- Read the state of a run that a message was sent to, and the number of the message, or of one with its
+-- key; NULL if the run has ended and got none.
+SELECT CAST(run.status AS BLOB), coalesce(
+    (
+        SELECT coalesce(same.number, 0) FROM main.cloaca_message AS same
+        WHERE same.run_id = run.id AND same.id = :id
+    ),
+    (
+        SELECT max(coalesce(keyed.number, 0)) FROM main.cloaca_message AS keyed
+        WHERE keyed.run_id = run.id AND keyed.kind = :kind AND keyed.name = :name
+            AND keyed.dedupe_key = :dedupe_key AND keyed.dedupe_key IS NOT NULL
+    )
+)
+FROM main.cloaca_run AS run
+WHERE run.id = :run_id
+    AND NOT EXISTS (
+        SELECT 1 FROM main.cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    );

@@ -87,6 +87,26 @@ _FILL = (
     """INSERT INTO cloaca_unserved SELECT 'other' || n, 'c' || id, '["gone"]' FROM n""",
     """INSERT INTO cloaca_unserved SELECT 'mine', 'c' || id, '["gone"]' FROM n WHERE n <= 9""",
     """INSERT INTO cloaca_when_ended SELECT 'w' || n, 'v', 0, 'Cancelled', 'w1', '{}' FROM n""",
+    # one waits for an event, in ten thousands; many for a message and for no instant
+    """INSERT INTO cloaca_wait
+        SELECT 'c' || id, 'task1', 'event', 'paid', 0, 1, '', n, NULL, '{}', 0 FROM n""",
+    """INSERT INTO cloaca_wait
+        SELECT 'c' || id, 'sign', 'approval', 'sign', 0, 1, '', n, NULL, '{}', 0 FROM n
+        WHERE n <= 9""",
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, started_at, due_at,
+            tags, input, claimable_at)
+        SELECT 'v' || id, workflow, 'v', 'Waiting', 0, n, n, 4611686018427387904, '{}', '{}',
+            2 * :many
+        FROM n""",
+    # messages to one run, most of which were read
+    """INSERT INTO cloaca_message
+        SELECT 'c00000001', 'm' || n, n, 'event', 'paid', '1', 'k' || n, NULL, n,
+            iif(n < 20000 - 2, 'task1', NULL)
+        FROM n""",
+    """INSERT INTO cloaca_message (run_id, id, kind, name, payload, sent_at)
+        SELECT 'c00000001', 'u' || n, 'event', 'paid', '1', n FROM n WHERE n <= 9""",
+    """UPDATE cloaca_run SET messages = 20000 WHERE id = 'c00000001'""",
+    """UPDATE cloaca_run SET messages = 2 WHERE id BETWEEN 'o00000031' AND 'o00000040'""",
     "DROP TABLE n",
 )
 _FLOWS = ["w0", "w1", "none"]
@@ -107,7 +127,19 @@ _CANCEL = {
 }
 _LEVEL = {**_CANCEL, "parent_id": "few"}
 _LEFT = {"ids": _OWNED, "runner_id": "mine", "fence": 1, "tasks": "[]", "has_begun": 0}
+_SENT = {"run_id": "c00000001", "id": "new", "kind": "event", "name": "paid", "dedupe_key": "new"}
+_MAIL = {"ids": ["c00000001", *_OWNED], "now": 1}
 _VALUES: dict[str, dict[str, object]] = {
+    "insert_message": _SENT | {"payload": "1", "sent_by": None, "sent_at": 1, "most": LIMIT},
+    "wake_waiting": _MAIL,
+    "count_messages": _MAIL,
+    "message_sent": _SENT,
+    "number_messages": _MAIL,
+    "drop_repeated": _MAIL,
+    "list_unnumbered": {"limit": LIMIT},
+    "list_waits": _MAIL,
+    "list_unread": _MAIL,
+    "list_open_approvals": {"workflow": None, "limit": LIMIT},
     "claim": _CLAIM | {"aged": 0},
     "has_claimable": {"runner_id": "mine", "workflows": _FLOWS},
     "note_unserved": _LEFT,
@@ -227,28 +259,32 @@ def test_aged_places_cost_no_more_with_many_that_wait(filled: sqlite3.Connection
 @pytest.mark.parametrize(
     ("index", "name"),
     [
-        ("claimable", "claim"),
-        ("owned", "take_over_runs"),
-        ("due", "make_due_claimable"),
-        ("parked", "make_claimable_after_set_back"),
-        ("steered", "list_wishes"),
-        ("paused_until", "list_pauses_over"),
-        ("start_by", "list_not_begun"),
-        ("children_due", "parents_to_follow"),
-        ("pause_follows", "parents_to_follow"),
-        ("child", "children_under_way"),
-        ("of_root", "descendants_under_way"),
-        ("of_parent", "list_children"),
-        ("follows", "list_follow_ups"),
+        ("run_claimable", "claim"),
+        ("run_owned", "take_over_runs"),
+        ("run_due", "make_due_claimable"),
+        ("run_parked", "make_claimable_after_set_back"),
+        ("run_steered", "list_wishes"),
+        ("run_paused_until", "list_pauses_over"),
+        ("run_start_by", "list_not_begun"),
+        ("run_children_due", "parents_to_follow"),
+        ("run_pause_follows", "parents_to_follow"),
+        ("run_child", "children_under_way"),
+        ("run_of_root", "descendants_under_way"),
+        ("run_of_parent", "list_children"),
+        ("run_follows", "list_follow_ups"),
+        ("wait_approval", "list_open_approvals"),
+        ("message_unread", "list_unread"),
+        ("message_unnumbered", "list_unnumbered"),
+        ("message_key", "message_sent"),
     ],
 )
 def test_every_index_is_missed_when_it_is_not_there(
     filled: sqlite3.Connection, index: str, name: str
 ) -> None:
     """Else one would be kept up to date for nothing, and the test above could not fail."""
-    definition = f"SELECT sql FROM sqlite_master WHERE name = 'cloaca_run_{index}'"
+    definition = f"SELECT sql FROM sqlite_master WHERE name = 'cloaca_{index}'"
     ((create,),) = filled.execute(definition)
-    filled.execute(f"DROP INDEX cloaca_run_{index}")
+    filled.execute(f"DROP INDEX cloaca_{index}")
     try:
         assert _thousands_of_steps(filled, name, _VALUES[name]) > 2 * MOST
     finally:

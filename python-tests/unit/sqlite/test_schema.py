@@ -47,6 +47,10 @@ _SMALL_IN = {
     "list_deleted_schedules": {"known"},  # a row for each schedule that has ticks
     "weigh_trees": {"tree"},  # the runs that were asked for
     "list_doomed": {"gone", "doomed", "parts", "roots", "counted"},  # what is hidden, up to a limit
+    "insert_message": {"counted"},  # at most as many as a run may have unread
+    "number_messages": {"numbered"},  # as many as get numbers
+    "list_unnumbered": {"cloaca_message"},  # by the index of those without a number
+    "list_open_approvals": {"asked"},  # by the index of these, up to a limit
     "list_active_runs": {"cloaca_run"},  # as far as it may be claimed; see below
     "count_active_runs": {"cloaca_run"},  # as above
 }

@@ -14,7 +14,8 @@ Importing this package needs pytest and pytest-asyncio; nothing else of cloaca i
 
 ``StoreConformance`` is the contract of one open store, ``BackendConformance`` opens it from a
 URL, ``SharedBackendConformance`` adds tests with several stores and processes on one database.
-``OutboxConformance`` is for backends that let users write runs in transactions of their own.
+``MessageOutboxConformance`` is for backends that let users write in transactions of their own, and
+``OutboxConformance`` for those of them in which several transactions write at a time.
 """
 
 import pytest
@@ -32,11 +33,15 @@ from cloaca_core.conformance.backend_conformance import (  # noqa: E402 - see ab
     BackendConformance,
     SharedBackendConformance,
 )
-from cloaca_core.conformance.outbox_conformance import OutboxConformance  # noqa: E402 - see above
+from cloaca_core.conformance.outbox_conformance import (  # noqa: E402 - see above
+    MessageOutboxConformance,
+    OutboxConformance,
+)
 from cloaca_core.conformance.store_conformance import StoreConformance  # noqa: E402 - see above
 
 __all__ = [
     "BackendConformance",
+    "MessageOutboxConformance",
     "OutboxConformance",
     "SharedBackendConformance",
     "StoreConformance",

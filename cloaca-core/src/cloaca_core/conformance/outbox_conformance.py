@@ -1,6 +1,6 @@
-"""Contract: a user's open transaction holds up one submit only.
+"""Contract: users' transactions write runs and messages, and an open one holds up one submit only.
 
-For backends that have an ``Outbox`` and let several transactions write at a time.
+The second part is for backends that let several transactions write at a time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,27 @@ from typing import Protocol
 
 import pytest
 
-from cloaca_core.conformance.rows import any_run, attempt, new_run, record, runner, submit
+from cloaca_core.conformance.rows import (
+    LATER,
+    NOW,
+    WORKFLOW,
+    any_run,
+    attempt,
+    claimed,
+    message,
+    new_run,
+    note,
+    park,
+    record,
+    run_end,
+    runner,
+    stored,
+    submit,
+    timeout,
+    wait,
+)
+from cloaca_core.records.states import RunStatus
+from cloaca_core.records.waits import NEVER, Sent
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Store
 
@@ -27,7 +47,7 @@ class Transactional(Protocol):
         """End the transaction and undo its writes."""
 
 
-class OutboxConformance:
+class MessageOutboxConformance:
     """Used with ``SharedBackendConformance``: define a fixture ``mine``, a blocking user's
     connection to the database of ``url``, in no transaction.
     """
@@ -37,6 +57,151 @@ class OutboxConformance:
         """The store's outbox, which writes on the connection."""
         assert store.outbox is not None
         return store.outbox
+
+    async def test_a_message_of_a_transaction_counts_once_it_has_a_number(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        await _owned(store, "a")
+        sent = outbox.send(mine, message("m"))
+        mine.commit()
+
+        assert sent == Sent("Running", 0, changed=True)
+        assert await store.messages(["a"]) == []
+        assert [each.number for each in await store.sent("a", 9)] == [0]
+        news = await store.news("r1", [WORKFLOW], 9)
+        assert (news.mail, news.unnumbered) == ({}, ["a"])
+        for _ in range(2):
+            await store.number_messages(["a", "x"], LATER)
+
+        assert [(each.id, each.number) for each in await store.messages(["a"])] == [("m", 1)]
+        news = await store.news("r1", [WORKFLOW], 9)
+        assert (news.mail, news.unnumbered) == ({"a": 1}, [])
+
+    async def test_it_is_gone_after_a_rollback(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        await _owned(store, "a")
+        outbox.send(mine, message("m"))
+        mine.rollback()
+
+        assert await store.sent("a", 9) == []
+        assert (await store.news("r1", [WORKFLOW], 9)).unnumbered == []
+
+    async def test_messages_get_numbers_by_their_ids_after_those_that_have_some(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        await _owned(store, "a", "b")
+        for each, run_id in (("n", "a"), ("m", "a"), ("m", "b")):
+            outbox.send(mine, message(each, run_id))
+        mine.commit()
+        await store.send(message("z"), 9)
+
+        await store.number_messages(["b", "a"], LATER)
+        await store.send(message("y"), 9)
+
+        numbers = {each.id: each.number for each in await store.messages(["a"])}
+        assert numbers == {"z": 1, "m": 2, "n": 3, "y": 4}
+        assert (await stored(store, "a")).messages == 4
+        assert (await stored(store, "b")).messages == 1
+
+    async def test_a_key_counts_for_messages_of_transactions(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        await _owned(store, "a")
+        await store.send(message("m", key="k"), 9)
+
+        known = outbox.send(mine, message("n", key="k"))
+        new = outbox.send(mine, message("o", key="l"))
+        again = outbox.send(mine, message("p", key="l"))
+        same = outbox.send(mine, message("o", key="l"))
+        mine.commit()
+
+        assert known == Sent("Running", 1, changed=False)
+        assert new == Sent("Running", 0, changed=True)
+        assert again == same == Sent("Running", 0, changed=False)
+        assert await store.send(message("q", key="l"), 9) == again
+        assert [each.id for each in await store.sent("a", 9)] == ["m", "o"]
+
+    async def test_an_ended_or_unknown_run_gets_none(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        await _owned(store, "a")
+        await store.send(message("m", key="k"), 9)
+        await record(store, ends=[run_end("a")])
+
+        refused = outbox.send(mine, message("n"))
+        known = outbox.send(mine, message("n", key="k"))
+        unknown = outbox.send(mine, message("n", "x"))
+        mine.commit()
+
+        assert refused == Sent("Completed", None, changed=False, refusal="ended")
+        assert known == Sent("Completed", 1, changed=False)
+        assert unknown is None
+        assert [each.id for each in await store.sent("a", 9)] == ["m"]
+
+    async def test_a_message_comes_with_a_run_of_the_same_transaction(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        outbox.submit(mine, new_run("a"))
+        sent = outbox.send(mine, message("m"))
+        mine.commit()
+
+        await store.number_messages(["a"], LATER)
+
+        assert sent == Sent("Pending", 0, changed=True)
+        assert [each.number for each in await store.messages(["a"])] == [1]
+
+    async def test_a_run_is_woken_once_its_message_has_a_number(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        await _owned(store, "a", "b")
+        for run_id, name in (("a", "paid"), ("b", "other event")):
+            await note(store, wait(run_id, name))
+            await park(store, run_id, NEVER)
+        for run_id in ("a", "b"):
+            outbox.send(mine, message("m", run_id))
+        mine.commit()
+        assert await claimed(store) == []
+
+        await store.number_messages(["a", "b"], LATER + 5)
+
+        assert (await stored(store, "b")).status == RunStatus.WAITING
+        (row,) = await store.claim("r1", [WORKFLOW], 9, LATER)
+        assert (row.id, row.messages, row.claimable_at) == ("a", 1, LATER + 5)
+
+    async def test_nothing_times_out_beside_a_message_without_a_number(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        await _owned(store, "a", "b")
+        await note(store, wait("a", due_at=NOW), wait("b", due_at=NOW))
+        outbox.send(mine, message("m"))
+        mine.commit()
+
+        over = [timeout(wait(run_id)) for run_id in "ab"]
+        assert (await note(store, timeouts=over)).timed_out == {over[1]}
+
+        await store.number_messages(["a"], LATER)
+        assert not (await note(store, timeouts=over[:1])).timed_out
+
+    async def test_a_message_to_a_run_that_has_ended_meanwhile_gets_a_number_as_well(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        await _owned(store, "a")
+        outbox.send(mine, message("m"))
+        mine.commit()
+        await record(store, ends=[run_end("a")])
+
+        await store.number_messages(["a"], LATER)
+
+        assert [each.number for each in await store.sent("a", 9)] == [1]
+        assert (await store.news("r1", [WORKFLOW], 9)).unnumbered == []
+        assert (await stored(store, "a")).status == RunStatus.COMPLETED
+
+
+class OutboxConformance(MessageOutboxConformance):
+    """For backends that let several transactions write at a time: define a fixture ``theirs`` as
+    well, another user's connection.
+    """
 
     async def test_a_batch_holds_back_a_key_that_an_open_transaction_writes_and_nothing_else(
         self, store: Store, outbox: Outbox, mine: Transactional
@@ -130,3 +295,43 @@ class OutboxConformance:
         async with asyncio.timeout(_SOON_S):
             assert await store.insert_when_free(new_run("third", key="k")) == "third"
         assert await store.get_run("second") is None
+
+    async def test_a_runner_waits_for_no_transaction_with_a_message(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        await _owned(store, "a", "b")
+        outbox.send(mine, message("m", key="k"))
+
+        async with asyncio.timeout(_SOON_S):
+            sent = await store.send(message("n", key="k"), 9)
+            await note(store, wait("a"))
+            await record(store, [attempt("a")], [run_end("a")])
+            await store.number_messages(["a"], LATER)
+
+        assert sent == Sent("Running", 1, changed=True)
+        mine.commit()
+        assert [each.id for each in await store.sent("a", 9)] == ["n", "m"]
+        await store.number_messages(["a"], LATER)
+        assert [each.id for each in await store.sent("a", 9)] == ["n"]
+
+    async def test_of_two_transactions_with_one_key_one_counts(
+        self, store: Store, outbox: Outbox, mine: Transactional, theirs: Transactional
+    ) -> None:
+        await _owned(store, "a")
+        sent = [
+            outbox.send(theirs, message("n", key="k")),
+            outbox.send(mine, message("m", key="k")),
+        ]
+        theirs.commit()
+        mine.commit()
+
+        await store.number_messages(["a"], LATER)
+
+        assert sent == [Sent("Running", 0, changed=True)] * 2
+        assert [(each.id, each.number) for each in await store.sent("a", 9)] == [("m", 1)]
+
+
+async def _owned(store: Store, *run_ids: str) -> None:
+    """Runs of the runner ``r1``."""
+    await store.register(runner("r1"))
+    await submit(store, *map(new_run, run_ids))

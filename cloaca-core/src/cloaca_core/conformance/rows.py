@@ -416,7 +416,8 @@ async def note(
 ) -> Committed:
     """Commit waits and their ends alone, under this epoch."""
     closed, timeouts = list(closed), list(timeouts)
-    fences = {row.run_id: epoch for row in (*waits, *closed, *timeouts)}
+    run_ids = [row.run_id for row in waits] + [row.run_id for row in closed]
+    fences = dict.fromkeys([*run_ids, *[row.run_id for row in timeouts]], epoch)
     return await store.commit(
         Batch(runner_id, [], [], [], fences, waits=waits, closed=closed, timeouts=timeouts)
     )

@@ -27,7 +27,7 @@ from cloaca_core.conformance.rows import (
     wait,
 )
 from cloaca_core.errors import StoreDataError
-from cloaca_core.records.batch import Batch
+from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runs import Park
 from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.records.steering import Reopening
@@ -89,12 +89,18 @@ class WaitConformance:
         await store.register(runner("r2"))
         await note(store, wait("a"))
         await store.send(message("m"), MOST)
-        ends = {"closed": [closed(wait("a"), 1)], "timeouts": [timeout(wait("a"), 1)]}
 
-        assert not (await note(store, wait("a", "x"), **ends, runner_id="r2")).current
-        assert not (await note(store, wait("a", "x"), **ends, epoch=2)).current
+        async def try_all(runner_id: str = "r1", epoch: int = 1) -> Committed:
+            ends, over = [closed(wait("a"), 1)], [timeout(wait("a"), 1)]
+            new = wait("a", "x")
+            return await note(
+                store, new, closed=ends, timeouts=over, epoch=epoch, runner_id=runner_id
+            )
+
+        assert not (await try_all("r2")).current
+        assert not (await try_all(epoch=2)).current
         await store.fence("r1", 0)
-        fenced = await note(store, wait("a", "x"), **ends)
+        fenced = await try_all()
 
         assert (fenced.current, fenced.timed_out) == (frozenset(), frozenset())
         assert await store.waits(["a"]) == [wait("a")]

@@ -1,4 +1,4 @@
-"""The contract of an outbox, which writes a run in a transaction of the user's program.
+"""The contract of an outbox, which writes runs and messages in transactions of the user's program.
 
 Only here does a backend work outside of the engine's loop, on a connection of the program. It
 depends on no setting of that connection, and changes none.
@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.records.runs import NewRun
+from cloaca_core.records.waits import NewMessage, Sent
 
 _FIELD = "connection"
 _SQLALCHEMY: Final = {
@@ -29,15 +30,21 @@ _SQLALCHEMY: Final = {
 
 
 class Outbox(Protocol):
-    """Writes runs on users' connections.
+    """Writes runs and messages on users' connections.
 
-    Both methods insert a run without owner and return its id, or that of the run that has its
-    (workflow, idempotency_key); while that one is not committed, they wait for it as the database
+    ``submit`` inserts a run without owner and returns its id, or that of the run that has its
+    (workflow, idempotency_key); while that one is not committed, it waits for it as the database
     does. Other connections see the run, and waiting runners are notified, when the connection's
     transaction commits; on a connection that commits each statement itself, at once.
 
+    ``send`` does the same with a message to a run, which gets its number later
+    (``WaitStore.number_messages``). Answers as ``WaitStore.send``, with number 0, and refuses only
+    if the run has ended. A message whose key is taken by one that the transaction does not see is
+    dropped when it is to get its number.
+
     That transaction may stay open for long. Until it ends it must hold no lock that a commit of a
-    store would wait for, so it announces the keys that it writes (see ``RunStore.commit``).
+    store would wait for, so it announces the keys of runs that it writes (see ``RunStore.commit``),
+    and holds a lock on the run of a message that keeps it only from being deleted.
 
     The run and its tags are written as one unit. After a raise the transaction is as it was:
     ``ConfigTypeError`` for an object that is no connection of this database's driver,
@@ -52,6 +59,12 @@ class Outbox(Protocol):
         """Insert on the caller's loop, on a connection of either kind; one that blocks also blocks
         the loop.
         """
+
+    def send(self, connection: object, message: NewMessage) -> Sent | None:
+        """Send on the caller's thread, on a connection whose calls block."""
+
+    async def send_awaited(self, connection: object, message: NewMessage) -> Sent | None:
+        """Send on the caller's loop, as ``submit_awaited`` does."""
 
 
 def wrong_type(accepted: str, given: object) -> ConfigTypeError:

@@ -10,16 +10,21 @@ from cloaca_core.conformance.rows import (
     NOW,
     WORKFLOW,
     attempt,
+    closed,
     firing,
     memo,
+    message,
     new_event,
     new_run,
     new_tick,
     run_end,
+    timeout,
     trigger_row,
+    wait,
 )
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.follow_ups import NewFollowUp
+from cloaca_core.records.runs import Park
 from cloaca_core.records.schedules import Cancellation
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.batch import BatchSteps, committed
@@ -34,6 +39,7 @@ def steps() -> BatchSteps:
 _SKIPPED = new_tick("s", "b")._replace(run_id=None)
 _SCHEDULED = run_end("a")._replace(schedule_id="s")
 _FOLLOW_UP = NewFollowUp("b", "a", 0, "Failed", "public::embedded::alerts", "{}")
+_PARK = Park("a", None, NOW)
 _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW, NOW)
 
 
@@ -56,6 +62,31 @@ _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW, NOW)
         (
             Batch("r1", [], [attempt("a")], [run_end("a")], {"a": 1}, memos=[memo("a")]),
             ["fence_runs", "record_attempt", "record_memo", "end_run"],
+        ),
+        (
+            Batch("r1", [new_run("a", owner=None)], [], [], {}, messages=[message("m")]),
+            ["insert_plain_run", "insert_first_message", "count_first_message"],
+        ),
+        (
+            Batch(
+                "r1",
+                [],
+                [attempt("a")],
+                [],
+                {"a": 1},
+                waits=[wait("a")],
+                parks=[_PARK],
+                timeouts=[timeout(wait("a"))],
+                closed=[closed(wait("a"), 1)],
+            ),
+            [
+                *("fence_runs", "take_message", "close_wait", "time_out_wait", "list_timed_out"),
+                *("record_wait", "record_attempt", "park_run"),
+            ],
+        ),
+        (
+            Batch("r1", [], [], [], {"a": 1}, closed=[closed(wait("a"))]),
+            ["fence_runs", "close_wait"],
         ),
         (
             Batch("r1", [], [], [run_end("a")], {"a": 1}, follow_ups=[_FOLLOW_UP]),
@@ -142,6 +173,17 @@ def test_one_run_by_itself_is_inserted_and_asked_for(steps: BatchSteps) -> None:
     assert names('{"t":"x"}') == ["insert_unowned_run", "insert_tag", "find_keys"]
 
 
+def test_a_message_comes_with_a_run_by_itself(steps: BatchSteps) -> None:
+    found = steps.of_one(new_run("a", key="k"), message("m")).values()
+
+    assert [step.statement.name for step in found] == [
+        "insert_unowned_run",
+        "insert_first_message",
+        "count_first_message",
+        "find_keys",
+    ]
+
+
 def test_an_attempt_of_a_run_without_a_fence_is_a_mistake_of_the_caller(steps: BatchSteps) -> None:
     with pytest.raises(KeyError):
         steps.of(Batch("r1", [], [attempt("a")], [], {}))
@@ -150,7 +192,7 @@ def test_an_attempt_of_a_run_without_a_fence_is_a_mistake_of_the_caller(steps: B
 def test_a_run_counts_as_ours_under_the_epoch_that_was_meant() -> None:
     batch = Batch("r1", [], [attempt("a"), attempt("b")], [], {"a": 1, "b": 1, "c": 1})
 
-    answers = {"fence": [("a", 1, None, 0), ("b", 2, None, 0)]}
+    answers = {"fence": [("a", 1, None, 0, 0), ("b", 2, None, 0, 0)]}
 
     assert committed(batch, answers).current == {"a"}
 
