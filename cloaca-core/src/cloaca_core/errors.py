@@ -26,6 +26,8 @@
     ├── RunStateError                   (RuntimeError) a run is in another state than this needs
     │   └── RunEndedError               … it has ended
     ├── PipelineTimeoutError            (TimeoutError, ValueError) a run or a wait took too long
+    ├── EventTimeoutError               (TimeoutError) an event or a decision did not come in time
+    ├── ApprovalRejectedError           (RuntimeError) an approval ended with "reject"
     ├── RecoveryLimitError              (RuntimeError) a task took its process down too often
     ├── RunnerClosedError               (RuntimeError, ValueError) after shutdown()
     ├── RunnerUsageError                (RuntimeError) a call from where it would block for ever
@@ -288,6 +290,34 @@ class PipelineTimeoutError(CloacaError, TimeoutError, ValueError):
         super().__init__(message)
         self.run_id = run_id
         self.timeout = timeout
+
+
+class EventTimeoutError(CloacaError, TimeoutError):
+    """An event did not come, or an approval was not decided, within the time of the wait.
+
+    ``task_id`` is the task that waited, ``event`` the name of the event, None for an approval;
+    ``timeout`` is in seconds.
+    """
+
+    def __init__(self, message: str, *, task_id: str, event: str | None, timeout: float) -> None:
+        super().__init__(message)
+        self.task_id = task_id
+        self.event = event
+        self.timeout = timeout
+
+
+def no_event(task_id: str, event: str, timeout: float) -> EventTimeoutError:
+    """Make the error for a wait of a task that ended without its event; the caller raises it."""
+    message = f"task {task_id!r} waited {timeout:.10g}s for the event {event!r}"
+    return EventTimeoutError(message, task_id=task_id, event=event, timeout=timeout)
+
+
+class ApprovalRejectedError(CloacaError, RuntimeError):
+    """An approval with ``reject_policy="fail"`` was rejected. ``task_id`` is its id."""
+
+    def __init__(self, message: str, *, task_id: str) -> None:
+        super().__init__(message)
+        self.task_id = task_id
 
 
 class RecoveryLimitError(CloacaError, RuntimeError):

@@ -59,6 +59,7 @@ from cloaca_core.definition.workflow import (
 from cloaca_core.errors import (
     AmbiguousBackendError as AmbiguousBackendError,
     AmbiguousWorkflowError as AmbiguousWorkflowError,
+    ApprovalRejectedError as ApprovalRejectedError,
     BackendError as BackendError,
     BackendForcedError as BackendForcedError,
     BackendNotFoundError as BackendNotFoundError,
@@ -76,6 +77,7 @@ from cloaca_core.errors import (
     CronExpressionError as CronExpressionError,
     DefinitionError as DefinitionError,
     DefinitionTypeError as DefinitionTypeError,
+    EventTimeoutError as EventTimeoutError,
     ForeignDatabaseError as ForeignDatabaseError,
     NewerSchemaError as NewerSchemaError,
     NotADatabaseError as NotADatabaseError,
@@ -118,12 +120,16 @@ from cloaca_core.values.namespace import (
     WorkflowContext as WorkflowContext,
 )
 from cloaca_core.values.no_limit import NO_LIMIT as NO_LIMIT, NoLimit as NoLimit
+from cloaca_core.values.node import (
+    Node as Node,
+)
 from cloaca_core.values.option_names import (
     CatchupPolicyName as CatchupPolicyName,
     ExhaustedPolicyName as ExhaustedPolicyName,
     FailedPolicyName as FailedPolicyName,
     OperatorName as OperatorName,
     OverlapPolicyName as OverlapPolicyName,
+    RejectPolicyName as RejectPolicyName,
     RetryBackoffName as RetryBackoffName,
     RetryConditionName as RetryConditionName,
     RunStatus as RunStatus,
@@ -134,6 +140,15 @@ from cloaca_core.values.option_names import (
 )
 
 if TYPE_CHECKING:  # imported at first use: see _LATER
+    from cloaca_core.definition.nodes.approval import (
+        approval as approval,
+    )
+    from cloaca_core.definition.nodes.sleep import (
+        sleep as sleep,
+    )
+    from cloaca_core.definition.nodes.wait_for import (
+        wait_for as wait_for,
+    )
     from cloaca_core.definition.trigger import (
         trigger as trigger,
     )
@@ -204,6 +219,7 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
         TenantConfig as TenantConfig,
         TenantCredentials as TenantCredentials,
     )
+    from cloaca_core.values.missing import MISSING as MISSING, Missing as Missing
 
 # Not in __all__: a star import would read it, and so import the drivers.
 __backend__: str | None
@@ -221,6 +237,13 @@ __all__ = [
     "list_workflows",
     "TaskNamespace",
     "WorkflowContext",
+    # nodes that wait
+    "sleep",
+    "wait_for",
+    "approval",
+    "Node",
+    "MISSING",
+    "Missing",
     # when a task runs, and how often
     "always",
     "all_of",
@@ -284,6 +307,7 @@ __all__ = [
     "ExhaustedPolicyName",
     "FailedPolicyName",
     "OverlapPolicyName",
+    "RejectPolicyName",
     "VersionPolicyName",
     "RunStatus",
     "TaskStatus",
@@ -331,6 +355,8 @@ __all__ = [
     "BodySignal",
     "BodyCancelled",
     "PipelineTimeoutError",
+    "EventTimeoutError",
+    "ApprovalRejectedError",
     "RecoveryLimitError",
     "RunnerClosedError",
     "RunnerUsageError",
@@ -393,6 +419,12 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "ClockChange": "cloaca_core.schedules.explain",
         "ScheduleExplanation": "cloaca_core.schedules.explain",
         "explain_schedule": "cloaca_core.schedules.explain",
+        # few workflows wait
+        "approval": "cloaca_core.definition.nodes.approval",
+        "sleep": "cloaca_core.definition.nodes.sleep",
+        "wait_for": "cloaca_core.definition.nodes.wait_for",
+        "MISSING": "cloaca_core.values.missing",
+        "Missing": "cloaca_core.values.missing",
         # few workflows have runs that follow theirs
         "WhenEnded": "cloaca_core.definition.when_ended",
         # few programs make tenants or watch files and tables

@@ -53,6 +53,7 @@ DOOR = {
     "cloaca_core.values", "cloaca_core.values.arguments", "cloaca_core.values.durations",
     "cloaca_core.values.json_values",
     "cloaca_core.values.namespace", "cloaca_core.values.nearest", "cloaca_core.values.no_limit",
+    "cloaca_core.values.node",
     "cloaca_core.values.option_names", "cloaca_core.values.retention",
     "cloaca_core.values.time_limits",
 }  # fmt: skip

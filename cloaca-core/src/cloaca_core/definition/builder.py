@@ -25,6 +25,7 @@ from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, WorkflowValidationError
 from cloaca_core.values.arguments import one_of, text, wrong_type
 from cloaca_core.values.namespace import SEPARATOR, check_name
+from cloaca_core.values.node import Node
 from cloaca_core.values.option_names import ExhaustedPolicyName, VersionPolicyName
 from cloaca_core.values.retention import Retention, read_retention
 from cloaca_core.values.time_limits import TimeLimit, read_time_limit
@@ -164,9 +165,9 @@ class WorkflowBuilder:
             )
         task_id = self._block.find(task) or self._take_in(task)
         if task_id is None:
-            wanted = task if isinstance(task, str) else task.__name__
             raise DefinitionError(
-                f"Task '{wanted}' not found in registry. Make sure it was decorated with @task."
+                f"Task '{_shown(task)}' not found in registry. "
+                "Make sure it was decorated with @task."
             )
         if task_id in self._named:
             raise DefinitionError(
@@ -260,6 +261,12 @@ class WorkflowBuilder:
         if exc_type is None:
             self._result = self._workflow("Workflow validation failed: ")
             self._registry.register(self._result)
+
+
+def _shown(task: Reference) -> str:
+    if isinstance(task, str):
+        return task
+    return task.id if isinstance(task, Node) else task.__name__
 
 
 def _here() -> _Place:

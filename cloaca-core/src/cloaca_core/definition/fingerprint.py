@@ -17,7 +17,15 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
-from types import BuiltinFunctionType, CodeType, EllipsisType, FunctionType, MethodType, NoneType
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    EllipsisType,
+    FunctionType,
+    MappingProxyType,
+    MethodType,
+    NoneType,
+)
 from typing import Final, NamedTuple
 
 DIGITS: Final = 16
@@ -38,6 +46,10 @@ _ABOUT_SOURCE: Final = frozenset(
     {"__doc__", "__firstlineno__", "__qualname__", "__static_attributes__"}
 )
 """Names under which a class body stores facts about its own source."""
+
+UNLESS_NONE: Final = MappingProxyType({"cloaca: counts unless None": True})
+"""Metadata of a dataclass field that counts only with a value. With it a new option leaves the
+digests of the definitions that lack it as they were."""
 
 _STEPS: Final = 16
 """Number of steps along a circle of references that count when an object in it is digested."""
@@ -185,8 +197,7 @@ def _wrapped(value: object) -> object:
 def _object_node(value: object) -> _Node:
     kind = type(value)
     if dataclasses.is_dataclass(value):
-        fields = [field.name for field in dataclasses.fields(value)]
-        given = [name for name in fields if hasattr(value, name)]  # others are not set yet
+        given = [field.name for field in dataclasses.fields(value) if _counts(value, field)]
         parts = tuple(getattr(value, name) for name in given)
         return _Node(("dataclass", _name(kind), *given), parts)
     if kind.__module__.partition(".")[0] in _VALUE_MODULES:
@@ -194,6 +205,12 @@ def _object_node(value: object) -> _Node:
     called = inspect.getattr_static(kind, "__call__", None)
     body = called if isinstance(called, FunctionType) else None
     return _Node(("object", _name(kind)), (body, _wrapped(value)))
+
+
+def _counts(value: object, field: dataclasses.Field[object]) -> bool:
+    if not hasattr(value, field.name):  # it is not set yet
+        return False
+    return field.metadata is not UNLESS_NONE or getattr(value, field.name) is not None
 
 
 # -- code ----------------------------------------------------------------------------------------

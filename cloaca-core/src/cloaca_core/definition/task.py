@@ -11,21 +11,26 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias, TypeVar, overload
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, overload
 
 from cloaca_core.definition.callables import call_signature, is_async_callable, wrapped_signature
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.fingerprint import UNLESS_NONE
 from cloaca_core.definition.retry import RetryCondition, RetryPolicy, policy_from_arguments
 from cloaca_core.definition.rules import Rule, parse_rule
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.arguments import above_zero, wrong_type
 from cloaca_core.values.namespace import check_name
 from cloaca_core.values.no_limit import NoLimit
+from cloaca_core.values.node import Node
 from cloaca_core.values.option_names import RetryBackoffName, RetryConditionName
 
+if TYPE_CHECKING:
+    from cloaca_core.definition.waits.kinds import NodeWait
+
 TaskFunction: TypeAlias = Callable[..., object]
-Reference: TypeAlias = str | TaskFunction
+Reference: TypeAlias = str | TaskFunction | Node
 OnSuccess: TypeAlias = Callable[[str, Context], object]
 OnFailure: TypeAlias = Callable[[str, str, Context], object]
 OnCancel: TypeAlias = Callable[[str, Context], object]
@@ -44,7 +49,8 @@ class Task:
     """One task of a workflow, every reference resolved to short ids of that workflow.
 
     ``dependencies`` are in declared order. ``timeout_seconds`` None means the runner's default,
-    ``rule`` None the default rule.
+    ``rule`` None the default rule. A task with a ``wait`` is a node without a body: its
+    ``function`` is never called.
     """
 
     id: str
@@ -58,6 +64,7 @@ class Task:
     on_cancel: OnCancel | None
     is_async: bool
     wants_handle: bool
+    wait: NodeWait | None = field(default=None, metadata=UNLESS_NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +83,15 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredTask:
-    """A decorated function and its options: a task whose references are not resolved yet."""
+    """A decorated function and its options: a task whose references are not resolved yet. Or a
+    node without a body, by its ``wait``.
+    """
 
     id: str
     function: TaskFunction
     wants_handle: bool
     options: Options
+    wait: NodeWait | None = None
 
     def resolved(self, dependencies: tuple[str, ...], rule: Rule | None) -> Task:
         """Make the task, with its resolved references."""
@@ -97,6 +107,7 @@ class DeclaredTask:
             on_cancel=self.options.on_cancel,
             is_async=is_async_callable(self.function),
             wants_handle=self.wants_handle,
+            wait=self.wait,
         )
 
     @classmethod
@@ -112,7 +123,7 @@ class DeclaredTask:
             on_failure=task.on_failure,
             on_cancel=task.on_cancel,
         )
-        return cls(task.id, task.function, task.wants_handle, options)
+        return cls(task.id, task.function, task.wants_handle, options, task.wait)
 
 
 class Collector(Protocol):
@@ -185,7 +196,7 @@ def task(
     Options are keywords; None means the default, which stands last in each line.
 
     * ``id``: 1 to 255 characters without ``::``; the function's name
-    * ``dependencies``: a list of ids or functions, also of tasks further down; none
+    * ``dependencies``: a list of ids, functions or nodes, also of tasks further down; none
     * ``retry``: a ``RetryPolicy``, in place of all ``retry_*``; none
     * ``retry_attempts``: attempts in all, 0 and 1 mean one; 3
     * ``retry_backoff``: ``"fixed"``, ``"linear"`` or ``"exponential"``; exponential
@@ -212,7 +223,7 @@ def task(
     _refuse_computation_graph(invokes, post_invocation)
     checked = Options(
         id=None if id is None else check_name(id, "task(id=...)"),
-        dependencies=_checked_dependencies(dependencies),
+        dependencies=checked_dependencies(dependencies),
         retry=policy_from_arguments(
             retry=retry,
             retry_attempts=retry_attempts,
@@ -243,11 +254,11 @@ def _declare(options: Options, function: FunctionT) -> FunctionT:
     return function
 
 
-def no_open_block() -> DefinitionError:
+def no_open_block(hint: str = "") -> DefinitionError:
     """Make the error for a task outside any block; the caller raises it."""
     return DefinitionError(
         "No workflow context available. Tasks must be defined within a WorkflowBuilder "
-        "context manager."
+        f"context manager.{hint}"
     )
 
 
@@ -270,7 +281,8 @@ def _refuse_computation_graph(invokes: object, post_invocation: object) -> None:
         raise DefinitionError("task(post_invocation=...) needs invokes, which is not given")
 
 
-def _checked_dependencies(given: Sequence[Reference] | None) -> tuple[Reference, ...]:
+def checked_dependencies(given: Sequence[Reference] | None) -> tuple[Reference, ...]:
+    """The dependencies of a task as they are given, each of them a reference."""
     if given is None:
         return ()
     # Not any iterable: a string would be a list of characters, and a set has no order.
@@ -289,12 +301,14 @@ def _checked_dependencies(given: Sequence[Reference] | None) -> tuple[Reference,
 
 
 def _shown(given: object) -> str:
+    if isinstance(given, Node):
+        return repr(given.id)
     return getattr(given, "__name__", None) or repr(given)
 
 
 def is_reference(value: object) -> bool:
-    """True when the value can refer to a task: an id or a function."""
-    return isinstance(value, str) or (callable(value) and hasattr(value, "__name__"))
+    """True when the value can refer to a task: an id, a node or a function."""
+    return isinstance(value, str | Node) or (callable(value) and hasattr(value, "__name__"))
 
 
 def _checked_timeout(seconds: float | NoLimit | None) -> float | NoLimit | None:

@@ -1,7 +1,7 @@
 """The tasks that one builder block has collected, found by reference.
 
-A reference is an id, the full namespace of a task of this workflow, or a function. It is resolved
-when the workflow is built, so it may stand before its task. The workflow checks the graph.
+A reference is an id, the full namespace of a task of this workflow, a node or a function. It is
+resolved when the workflow is built, so it may stand before its task. The workflow checks the graph.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from cloaca_core.definition.rules import rename_tasks
 from cloaca_core.definition.task import DeclaredTask, Reference, Task, TaskFunction
 from cloaca_core.errors import DefinitionError, WorkflowValidationError
 from cloaca_core.values.namespace import SEPARATOR
+from cloaca_core.values.node import Node
 
 _Index: TypeAlias = defaultdict[object, dict[str, None]]
 """Maps a function's identity or name to the ids of its tasks, in definition order."""
@@ -37,6 +38,9 @@ class Block:
             raise DefinitionError(
                 f"Duplicate task: '{self._prefix}{declared.id}' is already defined in this block"
             )
+        if declared.wait is not None:
+            self._declared[declared.id] = declared
+            return
         function = declared.function
         original = inspect.unwrap(function)  # refuses wrappers in a circle, so it comes first
         self._declared[declared.id] = declared
@@ -66,6 +70,8 @@ class Block:
     def _id_of(self, reference: Reference) -> str:
         if isinstance(reference, str):
             return self._short(reference)
+        if isinstance(reference, Node):
+            return reference.id
         return self._id_of_function(reference)
 
     def _short(self, name: str) -> str:

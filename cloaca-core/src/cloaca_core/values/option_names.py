@@ -32,6 +32,9 @@ VersionPolicyName: TypeAlias = Literal["continue", "fail"]
 ExhaustedPolicyName: TypeAlias = Literal["fail", "pause"]
 """How a task ends that has used up its attempts: `exhausted_policy` of `WorkflowBuilder`."""
 
+RejectPolicyName: TypeAlias = Literal["skip", "fail"]
+"""What follows the choice "reject": `reject_policy` of `approval`."""
+
 OperatorName: TypeAlias = Literal[
     "Equals", "equals", "eq", "==",
     "NotEquals", "not_equals", "ne", "!=",

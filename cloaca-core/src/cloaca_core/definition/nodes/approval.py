@@ -1,0 +1,88 @@
+"""``approval``: a node that waits for a person's decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from cloaca_core.definition.nodes.declare import declare, read_timeout, short_text, storable
+from cloaca_core.definition.task import Reference
+from cloaca_core.definition.waits.kinds import REJECT, Approval
+from cloaca_core.errors import DefinitionError
+from cloaca_core.values.arguments import one_of, text, wrong_type
+from cloaca_core.values.durations import Duration
+from cloaca_core.values.json_values import JsonValue
+from cloaca_core.values.missing import MISSING, Missing
+from cloaca_core.values.node import Node
+from cloaca_core.values.option_names import RejectPolicyName
+
+_REJECT_POLICIES: Final[dict[str, RejectPolicyName]] = {"skip": "skip", "fail": "fail"}
+
+
+def approval(
+    id: str,  # noqa: A002 - the public name of the parameter
+    prompt: str,
+    *,
+    choices: Sequence[str] = ("approve", REJECT),
+    schema: type | None = None,
+    timeout: Duration | None = None,
+    default: str | Missing = MISSING,
+    reject_policy: RejectPolicyName = "skip",
+    dependencies: Sequence[Reference] | None = None,
+) -> Node:
+    """Make a node of the workflow whose builder block is open that waits until a person decides.
+    The decision becomes the value of ``id`` in the context: an object with ``choice``, ``by``,
+    ``at``, ``note`` and ``data``. No runner keeps the run in memory meanwhile.
+
+    * ``id``: as a task's
+    * ``prompt``: the question that the person reads
+    * ``choices``: a list of texts, of which one is chosen; "reject" among them rejects; approve and
+      reject
+    * ``schema``: a dataclass or a model, the type of the data that come with the decision; none,
+      which accepts any
+    * ``timeout``: seconds above 0, or a timedelta, from when all dependencies have ended; none
+    * ``default``: the choice when the time is over; without it the node fails with
+      ``EventTimeoutError``
+    * ``reject_policy``: when "reject" is chosen, "skip" skips the tasks that depend on it by the
+      default rule, and "fail" lets the node fail with ``ApprovalRejectedError``; skip
+    * ``dependencies``: a list of ids, functions or nodes, also of tasks further down; none
+
+    ``DefinitionError`` (ValueError) or ``DefinitionTypeError`` (TypeError) names the option, what
+    was given and what is accepted.
+    """
+    known = _choices(choices)
+    wait = Approval(
+        prompt=storable("prompt", prompt),
+        choices=known,
+        data_type=schema,
+        schema=None if schema is None else _schema(schema),
+        timeout=read_timeout(timeout, default),
+        default=default if isinstance(default, Missing) else _choice(default, known),
+        reject_policy=one_of("reject_policy", reject_policy, _REJECT_POLICIES),
+    )
+    return declare("approval", id, wait, dependencies, in_body="handle.wait_for")
+
+
+def _choices(given: object) -> tuple[str, ...]:
+    if not isinstance(given, list | tuple):
+        raise wrong_type("choices", "a list of str", given)
+    choices = tuple([short_text("a choice", each) for each in given])
+    if not choices:
+        raise DefinitionError("choices must have at least one choice")
+    if len(set(choices)) < len(choices):
+        raise DefinitionError(f"choices must differ, got {', '.join(choices)}")
+    return choices
+
+
+def _choice(default: object, choices: tuple[str, ...]) -> str:
+    if text("default", default) not in choices:
+        raise DefinitionError(
+            f"default must be one of the choices, {', '.join(choices)}; got {default!a:.80}"
+        )
+    return str.__str__(default)
+
+
+def _schema(kind: type) -> Mapping[str, JsonValue]:
+    from cloaca_core.definition.waits.json_schema import schema_of  # few approvals ask for data
+
+    return schema_of("schema", kind)

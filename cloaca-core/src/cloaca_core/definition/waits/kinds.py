@@ -1,0 +1,59 @@
+"""The kinds of nodes that wait: for a time, for an event, for a decision. Only data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from cloaca_core.values.instants import Instant
+from cloaca_core.values.json_values import JsonValue
+from cloaca_core.values.missing import MISSING, Missing
+from cloaca_core.values.option_names import RejectPolicyName
+
+REJECT: Final = "reject"
+"""The choice that rejects, if an approval has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Waits ``seconds`` from its opening, or up to ``until``, or up to the instant that its context
+    has at ``until_key``, a path of keys; exactly one is given.
+    """
+
+    seconds: float | None = None
+    until: Instant | None = None
+    until_key: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitFor:
+    """Waits for a message of ``event``, for at most ``timeout`` seconds. Then ``default`` is taken
+    in place of a payload; without one the node fails.
+    """
+
+    event: str
+    timeout: float | None = None
+    default: JsonValue | Missing = field(default=MISSING, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Waits for one of ``choices``, for at most ``timeout`` seconds. Then ``default`` is chosen;
+    without one the node fails.
+
+    ``data_type`` is the dataclass or model of the data that go with a choice, and ``schema`` its
+    JSON schema. A recorded approval has the schema alone.
+    """
+
+    prompt: str
+    choices: tuple[str, ...]
+    data_type: type | None = None
+    schema: Mapping[str, JsonValue] | None = field(default=None, hash=False)
+    timeout: float | None = None
+    default: str | Missing = MISSING
+    reject_policy: RejectPolicyName = "skip"
+
+
+NodeWait: TypeAlias = Sleep | WaitFor | Approval
+"""What a node without a body waits for."""
